@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: run test lint bench check clean
+.DELETE_ON_ERROR:
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp for each set of extras: pip runs again only when the project's own metadata changes.
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.run
+
+# The browser tests need a Chromium; where none is there, take the system's package.
+$(VENV)/.chromium: tools/chromium.sh | $(BIN)/python
+	sh tools/chromium.sh
+	@touch $@
+
+run: $(VENV)/.run  ## set up, serve, print the address: no key and no network needed
+	$(BIN)/bargein serve $(ARGS)
+
+test: $(VENV)/.dev $(VENV)/.chromium  ## everything, the page in a real browser included
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test
+
+bench: $(VENV)/.dev $(VENV)/.chromium  ## the numbers of the README, measured on this machine
+	$(BIN)/python -m bargein.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,57 @@
+"""A stretch of sound: int16 mono samples with their rate. The one shape in which audio moves through Bargein."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bargein.errors import AudioShapeError
+
+Samples = NDArray[np.int16]
+
+FRAME_MS = 20  # the process's tick: one frame per call and tick, as on every telephone
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pcm:
+    """samples: shape (n,), int16, mono; rate: Hz. Never modified once made, so it may be shared and sliced."""
+
+    samples: Samples
+    rate: int
+
+    def __post_init__(self) -> None:
+        if self.samples.dtype != np.int16 or self.samples.ndim != 1:
+            raise AudioShapeError(
+                f"Audio came as {self.samples.dtype} with shape {self.samples.shape}",
+                advice="Give mono int16 samples of shape (n,)",
+            )
+        if self.rate <= 0:
+            raise AudioShapeError(f"Audio came with a rate of {self.rate} Hz", advice="Give a rate above zero")
+
+    @property
+    def ms(self) -> float:
+        """Length in milliseconds."""
+        return len(self.samples) * 1000 / self.rate
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview, rate: int) -> Pcm:
+        """Read 16-bit little-endian mono PCM without copying.
+
+        Raises AudioShapeError when the length is odd: half a sample would shift every later one.
+        """
+        if len(data) % 2:
+            raise AudioShapeError(
+                f"PCM of {len(data)} bytes ends in the middle of a sample",
+                advice="Send 16-bit samples: an even number of bytes",
+            )
+        return cls(np.frombuffer(data, dtype="<i2").astype(np.int16, copy=False), rate)
+
+    @classmethod
+    def silence(cls, ms: float, rate: int) -> Pcm:
+        return cls(np.zeros(round(ms * rate / 1000), np.int16), rate)
+
+    def to_bytes(self) -> bytes:
+        """16-bit little-endian PCM."""
+        return self.samples.astype("<i2", copy=False).tobytes()
