@@ -1,0 +1,259 @@
+"""What the floor knows, and its moves: hold, resume, cut, open a turn, begin a reply, be free.
+
+A move changes the state and says what is to be done; which move is made when is the rules' business (machine.py).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from bargein.floor import actions as do
+from bargein.floor.actions import Action, Source
+from bargein.floor.policy import Policy
+from bargein.floor.speech import Speech, Voice
+
+
+class State(StrEnum):
+    IDLE = "idle"
+    LISTENING = "listening"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+    BARGE_IN = "barge_in"
+
+
+class Ground:
+    """State and moves. state: who has the floor; reply: the live reply (0: none yet); turn: the user's newest turn."""
+
+    __slots__ = (
+        "_asked_ms",
+        "_doubt",
+        "_ears_turns",
+        "_ears_words",
+        "_excused",
+        "_failures",
+        "_false_holds",
+        "_held_ms",
+        "_look",
+        "_looking",
+        "_over",
+        "_policy",
+        "_protected",
+        "_quiet_since_ms",
+        "_reply_due_ms",
+        "_reply_since_ms",
+        "_reply_turn",
+        "_reprompting",
+        "_reprompts",
+        "_says",
+        "_settled",
+        "_sounding",
+        "_sounding_since_ms",
+        "_spoke_ms",
+        "_turn_open",
+        "_turn_since_ms",
+        "_turn_spoken_ms",
+        "now_ms",
+        "reply",
+        "speech",
+        "state",
+        "turn",
+    )
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self._policy = policy or Policy.balanced()
+        self.state = State.IDLE
+        self.now_ms = 0.0
+        self.speech = Speech()
+        self.reply = 0  # ids only grow: whatever names an older one is late, and changes nothing
+        self.turn = 0
+        # the live reply
+        self._reply_turn = 0  # the turn it answers; 0: none
+        self._reply_since_ms = 0.0  # when it was asked for: words from before belong to an earlier turn
+        self._reply_due_ms = 0.0  # the same, later by the holds since
+        self._sounding = False
+        self._sounding_since_ms = 0.0
+        self._protected = False
+        self._reprompting = False
+        self._held_ms = 0.0
+        self._false_holds = 0
+        # the running onset
+        self._settled = False  # decided about: the rest of it changes nothing
+        self._excused = False  # its being passed over has been said, once
+        self._look = 0
+        self._looking = False
+        self._asked_ms = 0.0  # how far the last look reached
+        self._doubt = ""  # what it read as, when that was no reason to cut: "" not read yet
+        # the user's turn
+        self._turn_open = False
+        self._turn_since_ms = 0.0
+        self._turn_spoken_ms = 0.0  # how much speech it holds, so far
+        self._spoke_ms = 0.0  # where its last firm speech ended
+        # the rest
+        self._ears_words = False
+        self._ears_turns = False
+        self._says = 0
+        self._failures = 0
+        self._reprompts = 0
+        self._quiet_since_ms = 0.0
+        self._over = False
+
+    @property
+    def policy(self) -> Policy:
+        return self._policy
+
+    @property
+    def protected(self) -> bool:
+        """Whether speech may not interrupt the live reply now."""
+        return self.reply != 0 and self._protected
+
+    @property
+    def live(self) -> bool:
+        """Whether a reply is being made, sounds or is held."""
+        return self.state in (State.THINKING, State.SPEAKING, State.BARGE_IN)
+
+    @property
+    def over(self) -> bool:
+        """Whether the far end has hung up."""
+        return self._over
+
+    def _new_onset(self) -> None:
+        self._settled = self._excused = self._looking = False
+        self._asked_ms = 0.0
+        self._doubt = ""
+
+    def _spoken(self) -> None:
+        """The open turn has speech as far as the running onset reaches."""
+        until = self.speech.until_ms
+        self._turn_spoken_ms += max(0.0, until - max(self.speech.onset_ms, self._spoke_ms))
+        self._spoke_ms = max(self._spoke_ms, until)
+
+    def _cut_by_speech(self, why: str, out: list[Action]) -> None:
+        self._cut(Source.SPEECH, self.speech.onset_ms, self.speech.peak, f"speech {why}", out)
+
+    def _ask(self, why: str, out: list[Action]) -> None:
+        self._look += 1
+        self._looking = True
+        self._asked_ms = self.speech.until_ms
+        out.append(do.Look(self._look, self.speech.onset_ms - self._policy.pre_roll_ms, why))
+
+    def _hold(self, source: Source, onset_ms: float, why: str, out: list[Action]) -> None:
+        if source is not Source.SPEECH and self.speech.voice is Voice.SILENT:
+            self._new_onset()
+            self.speech.onset_ms = self.speech.until_ms = onset_ms
+        self._held_ms = self.now_ms
+        self.state = State.BARGE_IN
+        out.append(do.Hold(self.reply, onset_ms, source, why))
+
+    def _resume(self, why: str, text: str, out: list[Action]) -> None:
+        self._false_holds += 1
+        self.state = State.SPEAKING if self._sounding else State.THINKING
+        self._reply_due_ms += self.now_ms - self._held_ms
+        self._settle(text, why, out)
+        out.append(do.Resume(self.reply, why))
+
+    def _settle(self, text: str, why: str, out: list[Action]) -> None:
+        out.append(do.Settle(self.speech.onset_ms, self.speech.until_ms, text, why))
+
+    def _cut(self, source: Source, onset_ms: float, confidence: float, why: str, out: list[Action]) -> None:
+        """End the live reply; the floor is the user's if it was the user who interrupted."""
+        signal = do.BargeIn(self.reply, onset_ms, self.now_ms, source, min(max(confidence, 0.0), 1.0), why)
+        by_hand = source in (Source.BUTTON, Source.OPERATOR)
+        again = 0 if self._sounding or by_hand else self._reply_turn  # the turn that goes on
+        if self._sounding:
+            out.append(do.Cut(self.reply, signal))
+        else:
+            out.append(do.Drop(self.reply, again, signal))
+            if self._reply_turn and by_hand:
+                out.append(do.Close(self._reply_turn, f"stopped before it was answered: {why}"))
+        self._rest()
+        if by_hand:
+            if self._turn_open or self._talking:
+                self._yield_to_user(f"after {why}", out)
+            return
+        if not self._turn_open:
+            # The onset that is known by its sound is the earlier, and the truer one.
+            heard = self.speech.voice is not Voice.SILENT or self.speech.until_ms >= onset_ms
+            self._open_turn(min(onset_ms, self.speech.onset_ms) if heard else onset_ms, why, out, again=again)
+        self._turn_spoken_ms = max(self._turn_spoken_ms, self._policy.min_turn_ms)  # decided: it is a turn
+        self._spoke_ms = max(self._spoke_ms, onset_ms, self.speech.until_ms)
+        self.state = State.LISTENING
+
+    def _guarded(self) -> bool:
+        return self._sounding and self.now_ms - self._sounding_since_ms < self._policy.echo_guard_ms
+
+    def _before_reply(self, at_ms: float) -> bool:
+        return at_ms < self._reply_since_ms
+
+    @property
+    def _talking(self) -> bool:
+        """Clear speech is on that nothing was decided about yet."""
+        return self.speech.voice is Voice.FIRM and not self._settled
+
+    def _excuse(self, what: str, why: str, out: list[Action]) -> None:
+        if not self._excused:
+            self._excused = True
+            out.append(do.Ignore(what, why))
+
+    def _open_turn(self, onset_ms: float, why: str, out: list[Action], *, again: int = 0) -> None:
+        if not again:
+            self.turn += 1
+            self._turn_spoken_ms = 0.0
+            self._spoke_ms = onset_ms
+        self._turn_open = True
+        self._turn_since_ms = onset_ms
+        self._reprompts = 0
+        out.append(do.Listen(self.turn, onset_ms - self._policy.pre_roll_ms, why))
+
+    def _yield_to_user(self, why: str, out: list[Action]) -> None:
+        if not self._turn_open:
+            self._open_turn(self.speech.onset_ms, why, out)
+            self._spoken()
+        self.state = State.LISTENING
+
+    def _begin(self, turn: int, *, reprompting: bool = False) -> None:
+        self.reply += 1
+        self._reply_turn = turn
+        self._reply_since_ms = self._reply_due_ms = self.now_ms
+        self._sounding = self._protected = False
+        self._reprompting = reprompting
+        self._false_holds = 0
+        self.state = State.THINKING
+
+    def _answer(self, why: str, out: list[Action]) -> None:
+        self._turn_open = False
+        self._begin(self.turn)
+        out.append(do.Answer(self.reply, self.turn, why))
+
+    def _rest(self) -> None:
+        """The live reply is over."""
+        self._sounding = self._protected = self._looking = False
+        self._reply_turn = 0
+        self.state = State.IDLE
+        self._quiet_since_ms = self.now_ms
+
+    def _free(self, out: list[Action]) -> None:
+        """The live reply is over and nobody took the floor: who waits for it?"""
+        undecided = self.state is State.BARGE_IN and not self._settled and self._firm_peak
+        self._rest()
+        if self._turn_open or self._talking or undecided:
+            self._yield_to_user("the reply is over, the user has spoken", out)
+        elif self._says:
+            self._says -= 1
+            self._begin(0)
+            out.append(do.Say(self.reply, "its turn in the line"))
+
+    @property
+    def _firm_peak(self) -> bool:
+        return self.speech.peak >= self._policy.decide_threshold and self.speech.lasted_ms > 0
+
+    def _fail(self, cause: str, why: str, out: list[Action]) -> None:
+        """The live reply is lost. Say so once; if that is lost too, or the user talks, record it."""
+        turn, answering = self._reply_turn, self._reply_turn != 0
+        if answering and not self._reprompting and not self._failures and not self._turn_open and not self._talking:
+            self._failures += 1
+            self._begin(turn, reprompting=True)
+            out.append(do.Reprompt(self.reply, cause, why))
+            return
+        self._failures = 0
+        out.append(do.Close(turn, f"no reply: {why}"))
+        self._free(out)

@@ -1,0 +1,68 @@
+"""From windows with a probability to speech that began, grew firm and ended, with the times it really did so."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from bargein.floor.events import SpeechWindow
+from bargein.floor.policy import Policy
+
+RELEASE = 0.15  # below hold_threshold by this much a window counts as quiet: no flutter at the threshold
+
+
+class Voice(IntEnum):
+    """How good the evidence is that the user is speaking."""
+
+    SILENT = 0
+    FAINT = 1  # reached hold_threshold: enough to hold
+    FIRM = 2  # reached decide_threshold: enough to decide
+
+
+class Speech:
+    """The user's running or last stretch of speech. Times in ms on the call's clock.
+
+    onset_ms: where it began; until_ms: where its last window of speech ends; peak: highest probability in it.
+    """
+
+    __slots__ = ("_run", "_run_from_ms", "onset_ms", "peak", "until_ms", "voice")
+
+    def __init__(self) -> None:
+        self.voice = Voice.SILENT
+        self.onset_ms = 0.0
+        self.until_ms = 0.0
+        self.peak = 0.0
+        self._run = 0
+        self._run_from_ms = 0.0
+
+    def window(self, w: SpeechWindow, policy: Policy) -> bool:
+        """Take one window; True when by it the speech is over."""
+        if self.voice is Voice.SILENT:
+            if w.speech < policy.hold_threshold:
+                self._run = 0
+                return False
+            if self._run == 0:
+                self._run_from_ms = w.at_ms
+                self.peak = 0.0
+            self._run += 1
+            self.peak = max(self.peak, w.speech)
+            if self._run >= policy.hold_windows:
+                self._run = 0
+                self.onset_ms, self.until_ms = self._run_from_ms, w.until_ms
+                self.voice = Voice.FIRM if self.peak >= policy.decide_threshold else Voice.FAINT
+            return False
+        if w.speech >= max(policy.hold_threshold - RELEASE, 0.01):
+            self.until_ms = w.until_ms
+            self.peak = max(self.peak, w.speech)
+            if w.speech >= policy.decide_threshold:
+                self.voice = Voice.FIRM
+            return False
+        return w.until_ms - self.until_ms >= policy.speech_gap_ms
+
+    def over(self) -> None:
+        """It is over; onset_ms, until_ms and peak stay readable."""
+        self.voice = Voice.SILENT
+        self._run = 0
+
+    @property
+    def lasted_ms(self) -> float:
+        return self.until_ms - self.onset_ms
