@@ -6,11 +6,13 @@ is data (`VoiceCan`, `TransportCan`, ...), read by shared code; nowhere does tha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from bargein.audio.pcm import Pcm
+from bargein.audio.pcm import Pcm, Samples
+from bargein.floor import Action, Event
+from bargein.notices import Notice
 
 # --------------------------------------------------------------------------------------------- what was said
 
@@ -153,3 +155,180 @@ class Reader(Protocol):
     async def read(self, pcm: Pcm, *, deadline_ms: float) -> Reading: ...
 
     async def aclose(self) -> None: ...
+
+
+# --------------------------------------------------------------------------------------------------- transports
+
+
+@dataclass(frozen=True, slots=True)
+class AudioIn:
+    """The user's sound. first_sample: its position in the stream since the call began; a gap is silence."""
+
+    samples: Samples
+    first_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The far end has played `samples` of the reply (what left the loudspeaker). playing: and goes on."""
+
+    reply: int
+    samples: int
+    playing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The hold has taken effect at the far end: nothing sounds, the position is exact."""
+
+    reply: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """Nothing of the reply will sound any more at the far end; the position is final and exact."""
+
+    reply: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last sample of the reply has been heard."""
+
+    reply: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalHold:
+    """The far end heard a clear onset by itself, `age_ms` ago, and has paused at `samples` already."""
+
+    reply: int
+    samples: int
+    age_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of the telephone: "0" to "9", "*" or "#"."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """The user's words, typed."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopPressed:
+    """The page's button: be silent now."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsAsked:
+    """The far end asks for another policy. preset: None keeps the present one; numbers: as in Policy.with_."""
+
+    preset: str | None
+    numbers: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class FarHangUp:
+    """The far end is gone. reason: for the record."""
+
+    reason: str
+
+
+Inbound = (
+    AudioIn | Played | Held | Flushed | Finished | LocalHold | Key | Typed | StopPressed | SettingsAsked | FarHangUp
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameOut:
+    """One frame of a reply on its way out. first_sample: its position in the reply's audio; last: none follows
+    (samples may then be empty)."""
+
+    reply: int
+    sequence: int
+    first_sample: int
+    samples: Samples
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TransportCan:
+    """pause: holds in place, and resumes from there (otherwise the playout clears and sends again).
+    reports: says what has been played (otherwise the playout goes by its own pacing)."""
+
+    pause: bool
+    reports: bool
+
+
+class Transport(Protocol):
+    """One connection to one far end. Nothing here but `receive` and `close` ever waits: what is to go out is put
+    into a bounded line, control before audio, so that a hold never stands behind a slow send."""
+
+    can: TransportCan
+    rate_in: int  # Hz
+    rate_out: int  # Hz
+
+    def receive(self) -> AsyncIterator[Inbound]:
+        """What the far end sends, in order; ends after FarHangUp. Raises nothing for what a peer does wrong."""
+        ...
+
+    def send(self, frame: FrameOut) -> bool:
+        """Put a frame into the line. False: it is full, offer the same frame again at the next tick."""
+        ...
+
+    def hold(self, reply: int) -> None:
+        """Take back what is in the line; with can.pause the caller also tells the far end, by a notice."""
+        ...
+
+    def flush(self, reply: int) -> int:
+        """Drop every frame of the reply that is still in the line; how many there were."""
+        ...
+
+    def notify(self, notice: Notice) -> None:
+        """Tell the far end, if it can be told; otherwise nothing."""
+        ...
+
+    async def close(self, reason: str) -> None: ...
+
+
+# ------------------------------------------------------------------------------------------------- what we note
+
+
+class Journal(Protocol):
+    """A call's record. Never raises: a full disk must not end a call."""
+
+    def event(self, event: Event) -> None:
+        """What went into the floor, in order."""
+        ...
+
+    def action(self, at_ms: float, action: Action) -> None:
+        """What the floor ordered."""
+        ...
+
+    def note(self, at_ms: float, kind: str, **facts: object) -> None:
+        """Anything else worth knowing later. facts: JSON-able."""
+        ...
+
+    def close(self) -> None: ...
+
+
+Latency = Literal["onset_to_hold", "onset_to_cut", "hold_to_resume", "first_audio", "stop"]
+Counter = Literal["frames_late", "holds", "resumes", "cuts", "drops", "replies", "vendor_errors", "underruns"]
+
+
+class Meter(Protocol):
+    """Where measurements go. Latencies by name, in ms, with the cause they are counted under."""
+
+    def observe(self, name: Latency, ms: float, cause: str) -> None: ...
+
+    def count(self, name: Counter, amount: int = 1, cause: str = "") -> None: ...
