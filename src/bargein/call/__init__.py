@@ -1,0 +1,1 @@
+"""One live call: wires a transport, an agent and a floor together; playout, conversation, record."""

@@ -1,0 +1,42 @@
+"""An agent is plain configuration: what it is told, how it greets, and its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bargein.contracts import ChatModel, Reader, Voice
+from bargein.floor import Policy
+
+REPROMPTS: Mapping[str, str] = {
+    "silence": "Are you still there?",
+    "failed": "Sorry, I lost my thread. Could you say that again?",
+    "late": "Sorry, that takes me too long. Could you ask me again?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What the agent says first. protected: a beginning that may not be interrupted (a legal notice); text: the
+    rest. Either may be empty."""
+
+    text: str = ""
+    protected: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """name: as in `--agent`; llm: whether its mind is a language model (the page says so if not); reader: None when
+    nobody can read words; reprompts: what to say on silence, failed and late, in the agent's language."""
+
+    name: str
+    mind: ChatModel
+    voice: Voice
+    reader: Reader | None = None
+    description: str = ""
+    llm: bool = True
+    instructions: str = ""
+    greeting: Greeting = field(default_factory=Greeting)
+    language: str = "en"
+    policy: Policy = field(default_factory=Policy.balanced)
+    reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
