@@ -1,0 +1,1 @@
+"""Minds: each file is one, satisfying `contracts.ChatModel` by shape."""
