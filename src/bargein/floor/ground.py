@@ -112,6 +112,11 @@ class Ground:
         return self.state in (State.THINKING, State.SPEAKING, State.BARGE_IN)
 
     @property
+    def sounding(self) -> bool:
+        """Whether the live reply has begun to sound: from its first sample until it ends, holds included."""
+        return self._sounding
+
+    @property
     def over(self) -> bool:
         """Whether the far end has hung up."""
         return self._over

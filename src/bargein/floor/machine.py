@@ -277,9 +277,12 @@ class Floor(Ground):
 
     def _on_input(self, at_ms: float, source: Source, why: str, out: list[Action]) -> None:
         """Keys and typed text pass every gate, and are the user's turn. More keys may follow; typed text is whole."""
+        was_open = self._turn_open
         if self.live:
             self._cut(source, at_ms, 1.0, why, out)
-        if not self._turn_open:
+        if was_open:
+            out.append(do.Listen(self.turn, at_ms - self._policy.pre_roll_ms, why))
+        elif not self._turn_open:
             self._open_turn(at_ms, why, out)
         self._turn_spoken_ms = max(self._turn_spoken_ms, self._policy.min_turn_ms)  # input is never too short
         self._spoke_ms = max(self._spoke_ms, at_ms)
