@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from bargein.contracts import AgentSaid, Item, Prompt, TextDelta, UserSaid
 from bargein.llm.guide_skills import Reply, Told, plan
@@ -22,7 +22,7 @@ class Guide:
 
     name = "guide"
 
-    async def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta]:
+    async def reply(self, prompt: Prompt) -> AsyncGenerator[TextDelta, None]:
         """The answer to the prompt's last turn, in pieces of three words; the same prompt gets the same answer."""
         words = re.findall(r"\s*\S+\s*?(?=\s|$)", answer(prompt.items))
         for start in range(0, len(words), WORDS_A_DELTA):

@@ -1,0 +1,228 @@
+"""A chat server with OpenAI's wire protocol (chat completions, plain and streamed; models), and faults on demand.
+
+    chat = ChatSimulator(respond=lambda messages: "Hello there.", token_ms=20)
+    app = chat_app(chat)          # serve it with uvicorn; base_url is http://host:port/v1
+    chat.faults.append("stall")   # the next request stalls after its first token
+
+Over the wire, `POST /simulator/faults` with `{"faults": ["429"]}` does the same, and `GET /simulator/requests` tells
+what came in and how it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fastapi import FastAPI, Header, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict
+
+Fault = Literal[
+    "401", "404", "429", "quota", "500", "stall", "stall_first", "drop", "malformed", "error_chunk", "empty"
+]
+Ended = Literal["open", "completed", "disconnected", "refused", "faulty"]
+
+KEPT_REQUESTS = 1000  # older ones are forgotten
+
+_REFUSALS: dict[Fault, tuple[int, str, str]] = {  # status, error type, error code
+    "401": (401, "invalid_request_error", "invalid_api_key"),
+    "404": (404, "invalid_request_error", "model_not_found"),
+    "429": (429, "requests", "rate_limit_exceeded"),
+    "quota": (429, "insufficient_quota", "insufficient_quota"),
+    "500": (500, "server_error", "internal_error"),
+}
+
+
+class ChatMessage(BaseModel):
+    """One message of a request."""
+
+    model_config = ConfigDict(extra="allow")
+    role: str
+    content: str | None = None
+
+
+class ChatRequest(BaseModel):
+    """The part of OpenAI's request that is looked at; the rest is taken and ignored."""
+
+    model_config = ConfigDict(extra="allow")
+    model: str
+    messages: list[ChatMessage]
+    stream: bool = False
+    max_tokens: int | None = None
+
+
+class Faults(BaseModel):
+    """Faults for the next requests, one each."""
+
+    faults: list[Fault]
+
+
+class SimulatedDrop(Exception):  # noqa: N818 -- no error of ours: it makes the server drop the connection
+    """Raised inside a streamed answer, so that the server closes the socket in the middle of it."""
+
+
+@dataclass(slots=True)
+class Served:
+    """One request: what came, and how it ended. over: set when it is no longer open."""
+
+    request: ChatRequest
+    ended: Ended = "open"
+    sent: list[str] = field(default_factory=list)  # tokens that were sent
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self, ended: Ended) -> None:
+        self.ended = ended
+        self.over.set()
+
+
+def say_back(messages: Sequence[ChatMessage]) -> str:
+    """The answer where no other is given: the user's last words, said back."""
+    said = next((message.content for message in reversed(messages) if message.role == "user"), None)
+    return f"I am a simulator of a language model. You said: {said}" if said else "Hello, I am a simulator."
+
+
+@dataclass(slots=True)
+class ChatSimulator:
+    """How the server answers, and its record.
+
+    respond: messages in, text out. first_token_ms: wait before the first token; token_ms: wait before each other.
+    models: what /v1/models lists; another model is refused with 404 (an empty tuple takes any).
+    api_key: the key that is demanded, or None. faults: taken from the left, one for each request.
+    """
+
+    respond: Callable[[Sequence[ChatMessage]], str] = say_back
+    first_token_ms: float = 0.0
+    token_ms: float = 0.0
+    models: tuple[str, ...] = ("simulated-chat",)
+    api_key: str | None = None
+    faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+    served: deque[Served] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+
+
+def chat_app(chat: ChatSimulator | None = None) -> FastAPI:
+    """The server. chat: its settings and record; one of its own where none is given (see `app.state.chat`)."""
+    chat = chat or ChatSimulator()
+    app = FastAPI(title="OpenAI-compatible chat, simulated", openapi_url=None)
+    app.state.chat = chat
+
+    @app.get("/v1/models")
+    async def models(authorization: str = Header("")) -> Response:
+        if not _may(chat, authorization):
+            return _refusal("401", authorization)
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "bargein"} for name in chat.models]
+        return JSONResponse({"object": "list", "data": data})
+
+    @app.post("/v1/chat/completions")
+    async def completions(body: ChatRequest, authorization: str = Header("")) -> Response:
+        served = Served(body)
+        chat.served.append(served)
+        fault = chat.faults.popleft() if chat.faults else None
+        if not _may(chat, authorization):
+            fault = "401"
+        elif fault is None and chat.models and body.model not in chat.models:
+            fault = "404"
+        if fault in _REFUSALS:
+            served.end("refused")
+            return _refusal(fault, authorization)
+        tokens = [] if fault == "empty" else re.findall(r"\s*\S+", chat.respond(body.messages))[: body.max_tokens]
+        if body.stream:
+            events = _events(chat, served, tokens, fault)
+            return StreamingResponse(events, media_type="text/event-stream")
+        served.sent.extend(tokens)
+        served.end("completed")
+        return JSONResponse(_completion(body.model, "".join(tokens)))
+
+    @app.post("/simulator/faults")
+    async def add_faults(body: Faults) -> dict[str, int]:
+        chat.faults.extend(body.faults)
+        return {"waiting": len(chat.faults)}
+
+    @app.get("/simulator/requests")
+    async def requests(_: Request) -> list[dict[str, object]]:
+        return [
+            {"request": served.request.model_dump(), "ended": served.ended, "sent": "".join(served.sent)}
+            for served in chat.served
+        ]
+
+    return app
+
+
+async def _events(
+    chat: ChatSimulator, served: Served, tokens: Sequence[str], fault: Fault | None
+) -> AsyncIterator[str]:
+    """The answer as server-sent events. A client that goes away cancels this, and is recorded."""
+    model = served.request.model
+    ended: Ended = "disconnected"
+    try:
+        if fault == "stall_first":
+            await asyncio.Event().wait()
+        await asyncio.sleep(chat.first_token_ms / 1000)
+        yield _event(_chunk(model, {"role": "assistant", "content": ""}))
+        for index, token in enumerate(tokens):
+            if index:
+                await asyncio.sleep(chat.token_ms / 1000)
+            yield _event(_chunk(model, {"content": token}))
+            served.sent.append(token)
+            if fault == "stall":
+                await asyncio.Event().wait()
+            if fault is not None and fault != "empty":
+                ended = "faulty"
+                yield _broken(fault)
+                return
+        yield _event(_chunk(model, {}, finish="stop"))
+        yield "data: [DONE]\n\n"
+        ended = "completed"
+    finally:
+        served.end(ended)
+
+
+def _broken(fault: Fault) -> str:
+    match fault:
+        case "malformed":
+            return 'data: {"id": "chatcmpl-simulated", "choi\n\n'
+        case "error_chunk":
+            return _event({"error": {"message": "The server had an error", "type": "server_error", "code": None}})
+        case _:
+            raise SimulatedDrop
+
+
+def _event(data: Mapping[str, object]) -> str:
+    return f"data: {json.dumps(data)}\n\n"
+
+
+def _chunk(model: str, delta: Mapping[str, str], finish: str | None = None) -> dict[str, object]:
+    return {
+        "id": "chatcmpl-simulated",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": model,
+        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
+    }
+
+
+def _completion(model: str, text: str) -> dict[str, object]:
+    message = {"role": "assistant", "content": text, "refusal": None}
+    return {
+        "id": "chatcmpl-simulated",
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+    }
+
+
+def _may(chat: ChatSimulator, authorization: str) -> bool:
+    return chat.api_key is None or authorization == f"Bearer {chat.api_key}"
+
+
+def _refusal(fault: Fault, authorization: str) -> Response:
+    """An error as the vendor words it. A wrong key is said back, as real servers do: no adapter may pass it on."""
+    status, kind, code = _REFUSALS[fault]
+    key = authorization.removeprefix("Bearer ")
+    message = f"Incorrect API key provided: {key}" if fault == "401" else f"Refused: {code} (key {key})"
+    return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": code}}, status_code=status)

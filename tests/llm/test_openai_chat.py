@@ -1,0 +1,178 @@
+"""The adapter for chat servers, against the simulated one, through the real SDK and a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+
+import pytest
+from pydantic import SecretStr
+
+from bargein.contracts import AgentSaid, Prompt, TextDelta, UserSaid
+from bargein.errors import BargeinError, VendorLost, VendorRefused
+from bargein.llm.messages import as_messages
+from bargein.llm.openai_chat import FoundChat, OpenAIChat, find_local
+from bargein.simulators.chat import ChatMessage, ChatSimulator, Fault, chat_app
+from tests.simulators.serving import serving
+
+PROMPT = Prompt("Be kind.", [AgentSaid(1, "I have", "found it", "cut"), UserSaid(1, "Which one, please, do you mean?")])
+KEY = "sk-very-secret-0123456789"
+
+
+@pytest.fixture
+def chat() -> ChatSimulator:
+    return ChatSimulator(respond=lambda _: "Here you are.")
+
+
+@pytest.fixture
+async def url(chat: ChatSimulator) -> AsyncIterator[str]:
+    async with serving(chat_app(chat)) as root:
+        yield f"{root}/v1"
+
+
+@pytest.fixture
+async def model(url: str) -> AsyncIterator[OpenAIChat]:
+    mind = OpenAIChat("simulated-chat", base_url=url, api_key=SecretStr(KEY), timeout_s=5)
+    yield mind
+    await mind.aclose()
+
+
+async def said(model: OpenAIChat) -> list[str]:
+    return [piece.text async for piece in model.reply(PROMPT)]
+
+
+async def test_text_comes_piece_by_piece_without_empty_ones(model: OpenAIChat) -> None:
+    assert await said(model) == ["Here", " you", " are."]
+
+
+async def test_the_server_gets_what_was_heard_and_the_settings(model: OpenAIChat, chat: ChatSimulator) -> None:
+    await said(model)
+    request = chat.served[0].request
+    assert [{"role": m.role, "content": m.content} for m in request.messages] == as_messages(PROMPT)
+    assert (request.max_tokens, request.model_extra) == (150, {"temperature": 0.3})
+
+
+async def test_settings_that_a_model_does_not_take_are_left_out(url: str, chat: ChatSimulator) -> None:
+    model = OpenAIChat("simulated-chat", base_url=url, temperature=None, max_tokens=None)
+    await said(model)
+    await model.aclose()
+    assert (chat.served[0].request.max_tokens, chat.served[0].request.model_extra) == (None, {})
+
+
+async def test_closing_the_iterator_closes_the_connection_at_once(model: OpenAIChat, chat: ChatSimulator) -> None:
+    chat.faults.append("stall")
+    async with aclosing(model.reply(PROMPT)) as pieces:
+        assert await anext(pieces) == TextDelta("Here")
+    await chat.served[0].over.wait()
+    assert (chat.served[0].ended, chat.served[0].sent) == ("disconnected", ["Here"])
+
+
+@pytest.mark.parametrize("fault", ["stall", "stall_first"])
+async def test_cancelling_the_reader_closes_the_connection_at_once(
+    model: OpenAIChat, chat: ChatSimulator, fault: Fault
+) -> None:
+    chat.faults.append(fault)
+    began = asyncio.Event()
+
+    def respond(_: Sequence[ChatMessage]) -> str:
+        began.set()
+        return "Here you are."
+
+    chat.respond = respond
+    reading = asyncio.create_task(said(model))
+    await began.wait()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await chat.served[0].over.wait()
+    assert chat.served[0].ended == "disconnected"
+
+
+async def test_an_empty_answer_is_an_empty_answer(model: OpenAIChat, chat: ChatSimulator) -> None:
+    chat.faults.append("empty")
+    assert await said(model) == []
+
+
+@pytest.mark.parametrize("fault", ["401", "404", "quota"])
+async def test_a_refusal_is_final_and_not_tried_again(model: OpenAIChat, chat: ChatSimulator, fault: Fault) -> None:
+    chat.faults.append(fault)
+    with pytest.raises(VendorRefused):
+        await said(model)
+    assert len(chat.served) == 1
+
+
+@pytest.mark.parametrize("fault", ["500", "429"])
+async def test_what_fails_before_the_first_piece_is_tried_once_more(
+    model: OpenAIChat, chat: ChatSimulator, fault: Fault
+) -> None:
+    chat.faults.append(fault)
+    assert await said(model) == ["Here", " you", " are."]
+    assert [served.ended for served in chat.served] == ["refused", "completed"]
+
+
+async def test_a_second_failure_is_told(model: OpenAIChat, chat: ChatSimulator) -> None:
+    chat.faults.extend(["500", "500"])
+    with pytest.raises(VendorLost):
+        await said(model)
+    assert len(chat.served) == 2
+
+
+@pytest.mark.parametrize("fault", ["drop", "malformed", "error_chunk"])
+async def test_a_stream_that_breaks_after_its_first_piece_is_lost_and_not_begun_again(
+    model: OpenAIChat, chat: ChatSimulator, fault: Fault
+) -> None:
+    chat.faults.append(fault)
+    pieces = model.reply(PROMPT)
+    assert await anext(pieces) == TextDelta("Here")
+    with pytest.raises(VendorLost):
+        await anext(pieces)
+    assert len(chat.served) == 1
+
+
+async def test_a_server_that_stalls_is_lost_after_the_timeout(url: str, chat: ChatSimulator) -> None:
+    chat.faults.append("stall")
+    model = OpenAIChat("simulated-chat", base_url=url, timeout_s=0.05)
+    with pytest.raises(VendorLost, match="did not answer in time"):
+        await said(model)
+    await model.aclose()
+
+
+async def test_a_server_that_is_not_there_is_lost(url: str) -> None:
+    model = OpenAIChat("m", base_url="http://127.0.0.1:9/v1", timeout_s=1)
+    with pytest.raises(VendorLost, match="could not be reached"):
+        await said(model)
+    await model.aclose()
+
+
+@pytest.mark.parametrize("fault", ["401", "404", "429", "quota", "500", "drop", "malformed", "error_chunk"])
+async def test_no_error_and_no_traceback_holds_the_key(model: OpenAIChat, chat: ChatSimulator, fault: Fault) -> None:
+    chat.faults.extend([fault, fault])
+    with pytest.raises(BargeinError) as caught:
+        await said(model)
+    assert KEY not in "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(model)
+    assert caught.value.advice
+
+
+async def test_a_server_named_in_the_settings_is_found_with_its_first_chat_model(url: str, chat: ChatSimulator) -> None:
+    chat.models = ("nomic-embed-text", "llama")
+    assert await find_local(url) == FoundChat(url, "llama")
+
+
+async def test_a_local_ollama_is_found_where_nothing_is_set(url: str) -> None:
+    assert await find_local(None, ollama_url=url) == FoundChat(url, "simulated-chat")
+
+
+async def test_looking_never_raises(url: str, chat: ChatSimulator) -> None:
+    chat.models = ()
+    assert await find_local(url) is None
+    chat.api_key = KEY
+    assert await find_local(url) is None
+    assert await find_local("http://127.0.0.1:9/v1") is None
+    assert await find_local("no address at all") is None
+
+
+async def test_the_key_goes_along_when_looking(url: str, chat: ChatSimulator) -> None:
+    chat.api_key = KEY
+    assert await find_local(url, api_key=SecretStr(KEY)) == FoundChat(url, "simulated-chat")
