@@ -286,8 +286,9 @@ class Transport(Protocol):
         """Put a frame into the line. False: it is full, offer the same frame again at the next tick."""
         ...
 
-    def hold(self, reply: int) -> None:
-        """Take back what is in the line; with can.pause the caller also tells the far end, by a notice."""
+    def hold(self, reply: int) -> FrameOut | None:
+        """Take the reply's frames back out of the line; the first of them, which is the next to be offered again
+        (None: there were none). The caller tells the far end to pause, by a notice."""
         ...
 
     def flush(self, reply: int) -> int:
