@@ -6,13 +6,16 @@ is data (`VoiceCan`, `TransportCan`, ...), read by shared code; nowhere does tha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from bargein.audio.pcm import Pcm, Samples
 from bargein.floor import Action, Event
 from bargein.notices import Notice
+
+if TYPE_CHECKING:
+    from bargein.audio.vad import VadWindow
 
 # --------------------------------------------------------------------------------------------- what was said
 
@@ -155,6 +158,30 @@ class Reader(Protocol):
     async def read(self, pcm: Pcm, *, deadline_ms: float) -> Reading: ...
 
     async def aclose(self) -> None: ...
+
+
+class SpeechStream(Protocol):
+    """One call's stream into a detector. dropped: windows that it could not judge in time."""
+
+    dropped: int
+
+    def feed(self, samples: Samples) -> None:
+        """Take any number of samples. Never waits."""
+        ...
+
+    def skip(self, samples: int) -> None:
+        """So many samples are missing here."""
+        ...
+
+    def close(self) -> None:
+        """No window is told after this."""
+        ...
+
+
+class SpeechDetector(Protocol):
+    """Voice activity for all calls of a process (audio.vad.Vad, or your own)."""
+
+    def open(self, rate: int, on_window: Callable[[VadWindow], None]) -> SpeechStream: ...
 
 
 # --------------------------------------------------------------------------------------------------- transports

@@ -1,0 +1,513 @@
+"""One live call. Turns what the transport, the VAD and the ears say into the floor's events, and does at once what
+the floor orders. Nothing in `feed` or `_do` waits: a hold may not stand in line behind anything."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Literal, assert_never
+
+from bargein import contracts as c
+from bargein import floor as f
+from bargein import notices as n
+from bargein.call.agent import Agent
+from bargein.call.conversation import Conversation
+from bargein.call.echo import is_own_words
+from bargein.call.hearing import Hearing
+from bargein.call.host import Host
+from bargein.call.playout import Playout
+from bargein.call.replies import one, remembered
+from bargein.call.speaking import Desk, Kind, Reply, Speaker
+from bargein.call.track import Track
+from bargein.call.turns import LEAD_IN_MS, Turn, Turns
+from bargein.errors import Misuse
+
+log = logging.getLogger(__name__)
+
+ACK_MS = 250  # how long a cut waits for the far end's word on what was heard, before it goes by its own count
+OVER_WORDS = 12  # how much of the agent's sentence is told with what was said over it
+SAY_CHARS = 2_000
+TICKS_AT_ONCE = 8  # deadlines that may fall due in one round; more would be a rule that wakes itself for ever
+
+
+@dataclass(frozen=True, slots=True)
+class CallStatus:
+    """A call as others may see it. agent_speaking: from a reply's first sample to its last, holds included."""
+
+    id: str
+    agent: str
+    state: str
+    agent_speaking: bool
+    kind: str | None
+    turn: int
+    reply: int
+    started_s: float
+    lasted_ms: float
+    over: str | None
+    conversation: list[dict[str, object]]
+    policy: dict[str, object]
+
+
+@dataclass(slots=True)
+class _Ending:
+    """A reply that was cut, until the far end has told what was heard of it."""
+
+    track: Track
+    text: str
+    done: asyncio.Event
+
+
+class Call:
+    """run() lasts as long as the call. Safe to use from its event loop only."""
+
+    def __init__(
+        self,
+        *,
+        call_id: str,
+        agent: Agent,
+        transport: c.Transport,
+        host: Host,
+        journal: c.Journal,
+        policy: f.Policy | None = None,
+        watch: Callable[[n.Notice], None] | None = None,
+    ) -> None:
+        self.id = call_id
+        self.agent = agent
+        self.floor = f.Floor(policy or agent.policy)
+        self.conversation = Conversation()
+        self.over: str | None = None
+        self._started_s = time.time()
+        self._transport = transport
+        self._host = host
+        self._meter = host.meter
+        self._journal = journal
+        self._watch = watch
+        self._began_ms = host.clock.now_ms()
+        self._hearing = Hearing(transport.rate_in, host.vad, self.now_ms, self._on_window)
+        self._turns = Turns(agent.reader, self._hearing)
+        self._playout = Playout(transport, host.meter, host.lead_ms)
+        desk = Desk(self.now_ms, self.feed, self._notify, self._spawn, host.meter)
+        self._speaker = Speaker(agent.voice, self._playout, desk)
+        self._says: deque[tuple[str, Kind, int | None]] = deque()
+        self._group: asyncio.TaskGroup | None = None
+        self._hung_up = asyncio.Event()
+        self._track: Track | None = None  # the newest reply's, also when it is over
+        self._track_over_ms = 0.0
+        self._ending: _Ending | None = None
+        self._hold_since_ms = 0.0
+        self._last_firm_ms = -1.0
+        self._speech_on = False
+        self._pending_input = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def now_ms(self) -> float:
+        """Milliseconds since the call began."""
+        return self._host.clock.now_ms() - self._began_ms
+
+    # ------------------------------------------------------------------------------------------------ outside
+
+    async def run(self) -> None:
+        """Until the far end hangs up or hang_up() is called. Raises nothing for a vendor's or a peer's fault."""
+        ticker = self._host.ticker
+        ticker.add(self._tick, self._crashed)
+        self._journal.note(0.0, "call", id=self.id, agent=self.agent.name)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                listen = group.create_task(self._listen(), name=f"call {self.id}: listen")
+                self.feed(f.EarsChanged(self.now_ms(), words=self._turns.can_read, turns=False))
+                greeting = self.agent.greeting
+                if greeting.text or greeting.protected:
+                    joined = f"{greeting.protected} {greeting.text}".strip()
+                    self._ask_to_say(joined, "greeting", len(greeting.protected) if greeting.text else None)
+                await self._hung_up.wait()
+                self.feed(f.HungUp(self.now_ms()))
+                listen.cancel()
+                self._speaker.stop()
+                for task in self._tasks:
+                    task.cancel()
+        finally:
+            ticker.remove(self._tick)
+            self._hearing.close()
+            self._close_books()
+            await self._transport.close(self.over or "ended")
+            self._journal.close()
+
+    def interrupt(self, by: Literal["button", "operator"] = "operator") -> bool:
+        """Stop the agent, whatever the policy says. False: there was nothing to stop."""
+        live = self.floor.live
+        self.feed(f.Interrupted(self.now_ms(), by))
+        return live
+
+    def say(self, text: str, *, interruptible: bool = True) -> None:
+        """Have the agent say this as soon as the floor is free. Raises Misuse for no text, or too much of it."""
+        text = text.strip()
+        if not text or len(text) > SAY_CHARS:
+            raise Misuse(f"A text of {len(text)} characters cannot be said", advice=f"Give 1 to {SAY_CHARS} characters")
+        if len(self._says) >= self.floor.policy.max_waiting:
+            raise Misuse("Too many texts wait to be said already", advice="Try again when the agent has said some")
+        self._ask_to_say(text, "say", 0 if interruptible else None)
+
+    def hang_up(self, reason: str) -> None:
+        """End the call; run() returns when all of it is over."""
+        if self.over is None:
+            self.over = reason
+            self._hung_up.set()
+
+    def status(self) -> CallStatus:
+        live = self._speaker.live
+        return CallStatus(
+            id=self.id,
+            agent=self.agent.name,
+            state=self.floor.state.value,
+            agent_speaking=self.floor.sounding,
+            kind=live.kind if live else None,
+            turn=self.floor.turn,
+            reply=self.floor.reply,
+            started_s=self._started_s,
+            lasted_ms=self.now_ms(),
+            over=self.over,
+            conversation=[{"kind": type(i).__name__, **dataclasses.asdict(i)} for i in self.conversation.items],
+            policy=self.floor.policy.numbers(),
+        )
+
+    # --------------------------------------------------------------------------------------------- events in
+
+    def feed(self, event: f.Event) -> None:
+        """Hand one event to the floor, and do what it orders. Never waits."""
+        self._journal.event(event)
+        before = self.floor.state
+        for action in self.floor.handle(event):
+            at_ms = self.now_ms()
+            self._journal.action(at_ms, action)
+            self._do(action, at_ms)
+        if self.floor.state is not before:
+            self._notify(n.StateChanged(self.floor.state.value, self.now_ms()))
+            if self.floor.state is f.State.IDLE:
+                self._turns.closed()
+
+    def _tick(self, process_ms: float) -> None:
+        now = process_ms - self._began_ms
+        for event in self._playout.tick(now):
+            self._on_playout(event)
+        if (live := self._speaker.live) is not None and live.protected and self._track is not None:
+            heard = self._track.words.heard(self._track.position(now).ms)
+            if heard.end >= live.protected:
+                live.protected = 0
+                self._notify(n.ReplyBegins(live.id, live.kind, interruptible=True))
+                self.feed(f.ReplyProtected(now, live.id, protected=False))
+        for _ in range(TICKS_AT_ONCE):
+            due = self.floor.deadline
+            if due is None or due > now:
+                return
+            self.feed(f.Tick(due))  # the due time, not ours: a replay on a slow machine decides the same
+        log.error("Call %s: the floor's deadline does not move on", self.id)
+
+    def _on_window(self, window: f.SpeechWindow) -> None:
+        if window.speech >= self.floor.policy.decide_threshold:
+            self._last_firm_ms = window.until_ms
+        self.feed(window)
+        speech = self.floor.speech
+        if (on := speech.voice > 0) is not self._speech_on:
+            self._speech_on = on
+            self._notify(n.SpeechNoticed("started" if on else "ended", speech.onset_ms if on else speech.until_ms))
+
+    def _on_playout(self, event: f.ReplyStarted | f.ReplyEnded | f.ReplyFailed) -> None:
+        if isinstance(event, f.ReplyStarted):
+            self._track = self._playout.track
+            self._track_over_ms = float("inf")
+            self.conversation.agent_begins(event.reply)
+            live = self._speaker.live
+            if live is not None:
+                log.info("Call %s: %s %d sounds", self.id, live.kind, event.reply)
+                self._meter.observe("first_audio", event.at_ms - live.asked_ms, live.kind)
+        else:
+            self._reply_over(event.reply, "failed" if isinstance(event, f.ReplyFailed) else "completed")
+        self.feed(event)
+
+    async def _listen(self) -> None:
+        async for item in self._transport.receive():
+            self._on_inbound(item)
+        self.hang_up("the connection ended")
+
+    def _on_inbound(self, item: c.Inbound) -> None:
+        now = self.now_ms()
+        match item:
+            case c.AudioIn():
+                self._hearing.feed(item)
+            case c.Played(reply, samples, playing):
+                self._playout.report(now, reply, samples, playing=playing, exact=False)
+            case c.Held(reply, samples):
+                self._playout.report(now, reply, samples, playing=False, exact=True)
+            case c.Finished(reply, samples):
+                self._playout.report(now, reply, samples, playing=False, exact=True)
+                if (event := self._playout.finished(now, reply)) is not None:
+                    self._on_playout(event)
+            case c.Flushed(reply, samples):
+                self._on_flushed(now, reply, samples)
+            case c.LocalHold(reply, samples, age_ms):
+                self._playout.report(now, reply, samples, playing=False, exact=True)
+                self.feed(f.LevelOnset(max(0.0, now - age_ms), reply))
+            case c.Key(key):
+                self._input(f.KeyPressed(now, key), key)
+            case c.Typed(text):
+                self._input(f.UserTyped(now), text)
+            case c.StopPressed():
+                self.interrupt("button")
+            case c.SettingsAsked(preset, numbers):
+                self._on_settings(now, preset, numbers)
+            case c.FarHangUp(reason):
+                self.hang_up(reason)
+            case _:
+                assert_never(item)
+
+    def _input(self, event: f.KeyPressed | f.UserTyped, text: str) -> None:
+        self._pending_input = text
+        self.feed(event)
+
+    def _on_settings(self, now: float, preset: str | None, numbers: object) -> None:
+        try:
+            base = f.Policy.named(preset) if preset is not None else self.floor.policy
+            if preset is not None:
+                base = dataclasses.replace(base, language=self.floor.policy.language)
+            policy = base.with_(numbers if isinstance(numbers, dict) else {})
+        except Misuse as error:
+            self._notify(n.Problem("bad_settings", error.message, error.advice))
+            return
+        self.feed(f.PolicyChanged(now, policy))
+        self._notify(n.PolicyNow(policy.numbers()))
+
+    # ---------------------------------------------------------------------------------------------- orders out
+
+    def _do(self, action: f.Action, now: float) -> None:
+        match action:
+            case f.Hold(reply, onset_ms, source, why):
+                self._playout.hold(now)
+                self._hold_since_ms = now
+                if self.floor.sounding:  # else there is nothing that the far end could pause
+                    self._notify(n.HoldNow(reply, onset_ms, why))
+                self._decided("hold", why, reply, onset_ms)
+                self._meter.observe("onset_to_hold", now - onset_ms, source.value)
+                self._meter.count("holds", cause=source.value)
+            case f.Resume(reply, why):
+                if self._playout.held:
+                    self._meter.observe("hold_to_resume", now - self._hold_since_ms, "")
+                    self._meter.count("resumes")
+                self._playout.resume(now)
+                self._notify(n.ResumeNow(reply, why))
+                self._decided("resume", why, reply)
+            case f.Cut(reply, barge_in):
+                self._cut(reply, barge_in, now)
+            case f.Drop(reply, _, barge_in):
+                self._playout.cut(now)
+                self._speaker.stop()
+                self._decided("drop", barge_in.why, reply, barge_in.onset_ms)
+                self._meter.count("drops", cause=barge_in.source.value)
+            case f.Abandon(reply, why):
+                self._playout.cut(now)
+                self._speaker.stop()
+                self._decided("abandon", why, reply)
+            case f.Listen(turn, from_ms, why):
+                self._turns.listen(turn, from_ms, self._over(from_ms + self.floor.policy.pre_roll_ms))
+                if self._turns.newest is not None and self._pending_input:
+                    self._turns.newest.typed.append(self._pending_input)
+                    self._pending_input = ""
+                self._decided("listen", why)
+            case f.Look(look, from_ms, why):
+                onset = from_ms + self.floor.policy.pre_roll_ms
+                self._spawn(self._look(look, onset), f"look {look}")
+                self._decided("look", why, onset_ms=onset)
+            case f.Answer(reply, turn, why):
+                self._decided("answer", why, reply)
+                newest = self._turns.newest
+                if newest is not None and newest.id == turn:
+                    spoken = self._last_firm_ms > newest.from_ms
+                    self._begin(reply, "reply", lambda r: self._answer(r, newest, spoken=spoken))
+            case f.Say(reply, why):
+                text, kind, protected = self._says.popleft()
+                self._decided("say", why, reply)
+                self._begin(reply, kind, lambda r: self._known(r, text), protected)
+            case f.Reprompt(reply, cause, why):
+                text = self.agent.reprompts.get(cause) or self.agent.reprompts.get("failed", "")
+                self._decided("reprompt", why, reply)
+                self._begin(reply, "reprompt", lambda r: self._known(r, text))
+            case f.Settle(onset_ms, _, text, why):
+                if text:
+                    over = self._over(onset_ms)
+                    self.conversation.backchannel(text, over)
+                    self._notify(n.Transcript("backchannel", text, final=True, over=over.text if over else None))
+                self._decided("settle", why, onset_ms=onset_ms)
+            case f.Close(_, why):
+                self._decided("close", why)
+            case f.Ignore(what, why):
+                self._decided("ignore", f"{what}: {why}")
+            case _:
+                assert_never(action)
+
+    def _cut(self, reply: int, barge_in: f.BargeIn, now: float) -> None:
+        cleared = self._playout.cut(now)
+        live, track = self._speaker.live, self._track
+        self._speaker.stop()
+        heard_ms, heard_text = cleared.position.ms, ""
+        if track is not None and live is not None and track.reply == reply:
+            heard_text = track.words.heard(heard_ms).text
+        source = barge_in.source.value
+        self._notify(
+            n.AudioInterrupted(
+                conversation_id=self.id,
+                reply_id=reply,
+                cleared_chunks=cleared.chunks,
+                cleared_ms=round(cleared.ms, 1),
+                heard_ms=round(heard_ms, 1),
+                heard_text=heard_text,
+                timestamp=time.time(),
+            )
+        )
+        self._notify(n.BargeInHappened(reply, barge_in.onset_ms, source, barge_in.confidence, barge_in.why))
+        self._notify(n.TtsInterrupted(reply, source))
+        self._decided("cut", barge_in.why, reply, barge_in.onset_ms)
+        self._meter.observe("onset_to_cut", now - barge_in.onset_ms, source)
+        self._meter.count("cuts", cause=source)
+        log.info("Call %s: %s %d cut (%s)", self.id, live.kind if live else "reply", reply, barge_in.why)
+        if track is None or live is None or track.reply != reply:
+            return
+        self._track_over_ms = now
+        exact = cleared.position.bound_ms == 0.0
+        self._heard(track, live.text, "cut", heard_ms, exact=exact)
+        if self._transport.can.reports:
+            self._ending = _Ending(track, live.text, asyncio.Event())
+
+    def _on_flushed(self, now: float, reply: int, samples: int) -> None:
+        """The far end's last word on a cut reply: exactly so much of it was heard."""
+        ending = self._ending
+        if ending is None or ending.track.reply != reply or ending.done.is_set():
+            return
+        samples = min(samples, ending.track.sent)
+        ending.track.at(now, samples, playing=False, exact=True)
+        self._heard(ending.track, ending.text, "cut", samples * 1000 / ending.track.rate, exact=True)
+        ending.done.set()
+
+    def _reply_over(self, reply: int, ended: Literal["completed", "failed"]) -> None:
+        live, track = self._speaker.live, self._track
+        self._speaker.ended()
+        if live is None or live.id != reply or track is None or track.reply != reply:
+            return
+        self._track_over_ms = self.now_ms()
+        self._heard(track, live.text, ended, float("inf"), exact=True)
+        self._meter.count("replies", cause=live.kind)
+
+    def _heard(
+        self, track: Track, text: str, ended: Literal["completed", "cut", "failed"], ms: float, *, exact: bool
+    ) -> None:
+        heard = track.words.heard(ms)
+        said = text[: heard.end].strip() if ended != "completed" else text.strip()
+        unheard = text[heard.end :].strip() if ended != "completed" else ""
+        exact = exact and (heard.exact or ended == "completed")
+        if self.conversation.agent_heard(track.reply, said, unheard, ended, exact=exact) is not None:
+            self._notify(n.Transcript("agent", said, final=exact, reply_id=track.reply, unheard=unheard))
+            self._journal.note(
+                self.now_ms(), "heard", reply=track.reply, ended=ended, text=said, unheard=unheard, exact=exact
+            )
+
+    def _over(self, onset_ms: float) -> c.SaidOver | None:
+        """What the agent was saying at a moment of the call."""
+        track = self._track
+        if track is None or onset_ms > self._track_over_ms:
+            return None
+        word = track.words.sounding(track.was_at_ms(onset_ms))
+        if word is None:
+            return None
+        last = " ".join(track.words.text[: word.end].split()[-OVER_WORDS:])
+        return c.SaidOver(track.reply, last)
+
+    # --------------------------------------------------------------------------------------------- slow things
+
+    def _begin(
+        self,
+        reply: int,
+        kind: Kind,
+        source: Callable[[Reply], Coroutine[Any, Any, AsyncIterator[str] | None]],
+        protected: int | None = 0,
+    ) -> None:
+        self._speaker.begin(Reply(reply, kind, self.now_ms(), protected), source)
+
+    async def _known(self, reply: Reply, text: str) -> AsyncIterator[str] | None:
+        reply.remember(text)
+        return one(text) if text else None
+
+    async def _answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | None:
+        """The reply to a turn: first its words, and what was heard of the reply that it cut; then the model."""
+        text = await self._turns.words(turn, spoken=spoken)
+        if text == "":
+            return None  # a sound, and no word in it
+        await self._settled()
+        said = self.conversation.user(turn.id, text, turn.over)
+        over = said.over.text if said.over else None
+        self._notify(n.Transcript("user", said.text, final=True, turn=turn.id, over=over))
+        self._journal.note(self.now_ms(), "user", turn=turn.id, text=said.text, over=over)
+        prompt = c.Prompt(self.agent.instructions, tuple(self.conversation.items), self.agent.language)
+        return remembered(self.agent.mind.reply(prompt), reply.remember, reply.lose_mind)
+
+    async def _settled(self) -> None:
+        if self._ending is not None:
+            try:
+                async with asyncio.timeout(ACK_MS / 1000):
+                    await self._ending.done.wait()
+            except TimeoutError:
+                log.info("Call %s: no word from the far end on what was heard; going by our own count", self.id)
+            self._ending = None
+
+    async def _look(self, look: int, onset_ms: float) -> None:
+        text = await self._turns.look(onset_ms - LEAD_IN_MS)
+        if text is None:
+            return  # the floor has its own time limit for words
+        until_ms = self.now_ms()
+        self._journal.note(until_ms, "look", look=look, text=text)
+        if text and self._is_echo(text, onset_ms, until_ms):
+            self.feed(f.Judged(onset_ms, interrupts=False, confidence=0.9, why=f"the agent's own words, {text!r}"))
+        else:
+            self.feed(f.Words(onset_ms, text, look))
+
+    def _is_echo(self, text: str, onset_ms: float, until_ms: float) -> bool:
+        track = self._track
+        if track is None or onset_ms > self._track_over_ms:
+            return False
+        own = track.words.between(track.was_at_ms(onset_ms) - 1000, track.was_at_ms(until_ms))
+        return is_own_words(text, own, self.floor.policy.language)
+
+    def _ask_to_say(self, text: str, kind: Kind, protected: int | None) -> None:
+        self._says.append((text, kind, protected))
+        self.feed(f.SayRequested(self.now_ms()))
+
+    # ------------------------------------------------------------------------------------------------- plumbing
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        if self._group is None:
+            work.close()
+            raise Misuse("A call that does not run cannot speak", advice="Await Call.run() first")
+        task = self._group.create_task(work, name=f"call {self.id}: {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _notify(self, notice: n.Notice) -> None:
+        self._transport.notify(notice)
+        if self._watch is not None:
+            self._watch(notice)
+
+    def _decided(self, kind: str, why: str, reply: int | None = None, onset_ms: float | None = None) -> None:
+        self._notify(n.Decision(kind, self.now_ms(), why, reply, onset_ms))
+
+    def _crashed(self, error: BaseException) -> None:
+        advice = "Call again, and send the server's log to its owner"
+        self._notify(n.Problem("internal", f"{type(error).__name__} in the call", advice, fatal=True))
+        self.hang_up("an error of ours")
+
+    def _close_books(self) -> None:
+        self._notify(n.Bye(self.over or "ended"))
+        self._journal.note(self.now_ms(), "bye", reason=self.over or "ended")

@@ -1,0 +1,58 @@
+"""What was said, by whom, in the order in which it was heard: exactly what the model may know."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from bargein.contracts import AgentSaid, Item, SaidOver, UserBackchannel, UserSaid
+
+
+class Conversation:
+    """items: in order. A reply takes its place when it begins to sound, so a line that was interrupted stands before
+    the words that interrupted it."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+
+    def agent_begins(self, reply: int) -> None:
+        if self.agent(reply) is None:
+            self.items.append(AgentSaid(reply, "", ended="sounding"))
+
+    def agent_heard(
+        self,
+        reply: int,
+        text: str,
+        unheard: str,
+        ended: Literal["sounding", "completed", "cut", "failed"],
+        *,
+        exact: bool,
+    ) -> AgentSaid | None:
+        """What is now known of a reply that began. None: it never began, so it was never said."""
+        for i, item in enumerate(self.items):
+            if isinstance(item, AgentSaid) and item.reply == reply:
+                known = dataclasses.replace(item, text=text, unheard=unheard, ended=ended, exact=exact)
+                self.items[i] = known
+                return known
+        return None
+
+    def agent(self, reply: int) -> AgentSaid | None:
+        for item in reversed(self.items):
+            if isinstance(item, AgentSaid) and item.reply == reply:
+                return item
+        return None
+
+    def user(self, turn: int, text: str | None, over: SaidOver | None) -> UserSaid:
+        """The words of a turn; a turn that went on after it had been answered is said again, whole."""
+        said = UserSaid(turn, text, over)
+        for i, item in enumerate(self.items):
+            if isinstance(item, UserSaid) and item.turn == turn:
+                self.items[i] = said
+                return said
+        self.items.append(said)
+        return said
+
+    def backchannel(self, text: str, over: SaidOver | None) -> UserBackchannel:
+        said = UserBackchannel(text, over)
+        self.items.append(said)
+        return said

@@ -1,0 +1,95 @@
+"""The user's sound: kept for a while, put on the call's clock, and shown to the VAD."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from bargein.audio.pcm import Pcm, Samples
+from bargein.audio.resample import HotResampler
+from bargein.audio.timeline import StreamClock
+from bargein.audio.vad import VadWindow
+from bargein.contracts import AudioIn, SpeechDetector
+from bargein.floor import SpeechWindow
+
+VAD_RATES = (8000, 16000)
+KEEP_MS = 5_000  # always kept: covers any hold, and the pre-roll of the turn that follows it
+MOST_MS = 90_000  # kept of an open turn; the oldest goes first
+GAP_MS = 2_000  # a longer gap in the stream is not filled up with silence, only counted
+
+
+class Hearing:
+    """on_window: told of every VAD window, as an event with times on the call's clock."""
+
+    def __init__(
+        self, rate: int, vad: SpeechDetector, now_ms: Callable[[], float], on_window: Callable[[SpeechWindow], None]
+    ) -> None:
+        self.rate = rate if rate in VAD_RATES else 16000
+        self._resampler = HotResampler(rate, self.rate) if rate != self.rate else None
+        self._in_rate = rate
+        self._now_ms = now_ms
+        self._clock = StreamClock(self.rate)
+        self._on_window = on_window
+        self._stream = vad.open(self.rate, self._window)
+        self._kept: deque[Samples] = deque()
+        self._first = 0  # position of the first kept sample
+        self._end = 0  # position after the newest
+        self._in_end = 0
+        self.keep_from_ms: float | None = None  # an open turn's beginning: kept beyond KEEP_MS
+
+    def feed(self, audio: AudioIn) -> None:
+        """Take the next stretch. Never waits."""
+        gap = audio.first_sample - self._in_end
+        if gap > 0:
+            self._silence(round(gap * self.rate / self._in_rate))
+        self._in_end = audio.first_sample + len(audio.samples)
+        samples = self._resampler.feed(audio.samples) if self._resampler else audio.samples
+        self._append(samples)
+        self._clock.arrived(self._end, self._now_ms())
+        self._stream.feed(samples)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    @property
+    def dropped_windows(self) -> int:
+        return self._stream.dropped
+
+    def since(self, from_ms: float) -> Pcm:
+        """What was heard from a moment of the call until now, as far as it is still kept."""
+        if not self._kept:
+            return Pcm.silence(0, self.rate)
+        ago = self._clock.at(self._end) - from_ms
+        first = max(self._first, min(self._end, self._end - int(ago * self.rate / 1000)))
+        parts: list[Samples] = []
+        at = self._first
+        for part in self._kept:
+            if at + len(part) > first:
+                parts.append(part[max(0, first - at) :])
+            at += len(part)
+        return Pcm(np.concatenate(parts), self.rate) if parts else Pcm.silence(0, self.rate)
+
+    def _silence(self, samples: int) -> None:
+        self._stream.skip(samples)
+        fill = min(samples, GAP_MS * self.rate // 1000)
+        if samples > fill:
+            # Older sound is of no use after so long a gap, and its positions would be wrong.
+            self._kept.clear()
+            self._first = self._end = self._end + samples - fill
+        self._append(np.zeros(fill, np.int16))
+
+    def _append(self, samples: Samples) -> None:
+        self._kept.append(samples)
+        self._end += len(samples)
+        keep_ms = float(KEEP_MS)
+        if self.keep_from_ms is not None:
+            keep_ms = min(max(keep_ms, self._now_ms() - self.keep_from_ms + 1000), MOST_MS)
+        most = keep_ms * self.rate / 1000
+        while self._end - self._first - len(self._kept[0]) > most:
+            self._first += len(self._kept.popleft())
+
+    def _window(self, window: VadWindow) -> None:
+        at = self._clock.at
+        self._on_window(SpeechWindow(at(window.first_sample), at(window.last_sample), round(float(window.speech), 4)))

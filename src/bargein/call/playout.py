@@ -1,0 +1,194 @@
+"""The call's loudspeaker: paces one reply at a time to the transport, and can hold, resume and cut it.
+
+A frame is due `lead_ms` before it is to sound, so the far end never has more than that in hand, and a hold or a cut
+has little to take back. Frames go by the clock and not by the far end's reports: a report is late by the network's
+delay, and pacing by it would starve a distant listener by just that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from bargein.audio.pcm import FRAME_MS
+from bargein.call.track import Position, Track
+from bargein.contracts import Meter, Spoken, Transport, Word
+from bargein.floor import ReplyEnded, ReplyFailed, ReplyStarted
+
+BUFFER_MS = 10_000  # a voice may run this far ahead of the loudspeaker; then it waits
+STALL_MS = 5_000  # a voice that stays silent this long in the middle of a reply is lost
+GRACE_MS = 1_500  # a far end that owes us "finished" for this long does not get to hold the floor
+
+Happened = ReplyStarted | ReplyEnded | ReplyFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What a cut took back. chunks, ms: made and not heard; position: where the far end was."""
+
+    chunks: int
+    ms: float
+    position: Position
+
+
+class Playout:
+    """All times in ms on the call's clock. track: the live reply's, or None."""
+
+    def __init__(self, transport: Transport, meter: Meter, lead_ms: float) -> None:
+        self._transport = transport
+        self._meter = meter
+        self._lead_ms = lead_ms
+        self.track: Track | None = None
+        self.held = False
+        self._held_at_ms = 0.0
+        self._due_ms = 0.0
+        self._dry_since_ms: float | None = None
+        self._started = False
+        self._room = asyncio.Event()
+
+    # ----------------------------------------------------------------------------------------------- one reply
+
+    def begin(self, reply: int, voice_rate: int) -> Track:
+        """A reply's audio will come. The one before must have ended."""
+        self.track = Track(reply, voice_rate, self._transport.rate_out)
+        self._started = False
+        self._dry_since_ms = None
+        self._room.set()
+        return self.track
+
+    def push(self, reply: int, spoken: Spoken) -> tuple[Word, ...]:
+        """Take a stretch of the live reply from its voice; anything else is late and dropped."""
+        if self.track is None or self.track.reply != reply:
+            return ()
+        words = self.track.push(spoken)
+        if self.track.waiting_ms >= BUFFER_MS:
+            self._room.clear()
+        return words
+
+    async def room(self) -> None:
+        """Wait until the voice may run on."""
+        await self._room.wait()
+
+    def finish(self, reply: int, failure: str | None = None) -> tuple[Word, ...]:
+        """The voice is through with the reply, or was lost in it; the words that got their times only now."""
+        if self.track is None or self.track.reply != reply:
+            return ()
+        return self.track.finish(failure)
+
+    # --------------------------------------------------------------------------------------- hold, resume, cut
+
+    def hold(self, now_ms: float) -> None:
+        """Fall silent: nothing more leaves. Where the far end cannot pause it is cleared, and sent again later.
+
+        A reply that has no audio yet is held as well: what its voice gives meanwhile waits."""
+        if self.held:
+            return
+        self.held = True
+        self._held_at_ms = now_ms
+        if self.track is None:
+            return
+        position = self.track.position(now_ms)
+        if self._transport.can.pause:
+            # What had not left yet need not leave: it is sent after the resume.
+            if (first := self._transport.hold(self.track.reply)) is not None:
+                self.track.unsend(first)
+        else:
+            self._transport.flush(self.track.reply)
+            self.track.at(now_ms, position.samples, playing=False, exact=False)
+            self.track.rewind(position.samples)
+
+    def resume(self, now_ms: float) -> None:
+        if not self.held:
+            return
+        self.held = False
+        self._dry_since_ms = None
+        if self.track is None:
+            return
+        if self._transport.can.pause:
+            self._due_ms += now_ms - self._held_at_ms
+        else:
+            self._due_ms = now_ms - self._lead_ms
+            self.track.at(now_ms, self.track.sent, playing=True, exact=False)
+
+    def cut(self, now_ms: float) -> Cleared:
+        """The reply is over: forget all of it. The caller tells the far end."""
+        track = self.track
+        self.held = False
+        if track is None:
+            return Cleared(0, 0.0, Position(0, 0.0, 0.0))
+        position = track.position(now_ms)
+        self._transport.flush(track.reply)
+        ms = (track.made - position.samples) * 1000 / track.rate
+        self.track = None
+        self._room.set()
+        return Cleared(max(0, -int(-ms // FRAME_MS)), max(0.0, ms), position)
+
+    # ------------------------------------------------------------------------------------------------- reports
+
+    def report(self, now_ms: float, reply: int, samples: int, *, playing: bool, exact: bool) -> bool:
+        """The far end says where it is in a reply. False: not in the live one."""
+        if self.track is None or self.track.reply != reply or samples > self.track.sent:
+            return False
+        self.track.at(now_ms, samples, playing=playing, exact=exact)
+        self.track.forget(samples)
+        return True
+
+    def finished(self, now_ms: float, reply: int) -> ReplyEnded | ReplyFailed | None:
+        """The far end says that it has played all; None when that is not the live reply's end."""
+        track = self.track
+        if track is None or track.reply != reply or not track.done_sending:
+            return None
+        return self._over(track, now_ms)
+
+    # ---------------------------------------------------------------------------------------------------- time
+
+    def tick(self, now_ms: float) -> list[Happened]:
+        """Send what is due. Never waits."""
+        track = self.track
+        if track is None or self.held:
+            return []
+        happened: list[Happened] = []
+        if not track.done_sending:
+            self._send(track, now_ms, happened)
+        if not self._room.is_set() and track.waiting_ms < BUFFER_MS:
+            self._room.set()
+        if track.done_sending:
+            silent_ms = self._due_ms + self._lead_ms  # when the last frame has sounded, if nothing hindered it
+            if not self._started or now_ms >= silent_ms + (GRACE_MS if self._transport.can.reports else 0):
+                happened.append(self._over(track, now_ms))
+        elif self._dry_since_ms is not None and now_ms - self._dry_since_ms >= STALL_MS and self._started:
+            track.finish(f"the voice gave nothing for {STALL_MS} ms")
+        return happened
+
+    def _send(self, track: Track, now_ms: float, happened: list[Happened]) -> None:
+        # After a pause of the voice the far end is empty: it gets a whole lead again, not a slow trickle.
+        behind = self._due_ms < now_ms - self._lead_ms - FRAME_MS
+        if not self._started or behind:
+            if self._started and self._dry_since_ms is None:
+                self._meter.count("frames_late")
+            self._due_ms = now_ms - self._lead_ms
+        while self._due_ms <= now_ms:
+            frame = track.next_frame()
+            if frame is None:
+                if self._dry_since_ms is None and self._started:
+                    self._dry_since_ms = now_ms
+                    self._meter.count("underruns")
+                return
+            if not (frame.last and track.made == 0) and not self._transport.send(frame):
+                return
+            track.sent_frame(frame)
+            self._dry_since_ms = None
+            self._due_ms += len(frame.samples) * 1000 / track.rate
+            if len(frame.samples) and not self._started:
+                self._started = True
+                track.at(now_ms, 0, playing=not self._transport.can.reports, exact=False)
+                happened.append(ReplyStarted(now_ms, track.reply))
+            if frame.last:
+                return
+
+    def _over(self, track: Track, now_ms: float) -> ReplyEnded | ReplyFailed:
+        self.track = None
+        self.held = False
+        if track.failure is not None:
+            return ReplyFailed(now_ms, track.reply, track.failure)
+        return ReplyEnded(now_ms, track.reply)

@@ -1,0 +1,59 @@
+"""The one ticker of the process: every 20 ms it looks after every call. No call has a timer of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from bargein.audio.pcm import FRAME_MS
+from bargein.clock import Clock
+
+log = logging.getLogger(__name__)
+
+Tick = Callable[[float], None]
+
+MAX_BEHIND_MS = 200  # past this, missed ticks are skipped: running them all at once would only make us later
+
+
+class Ticker:
+    """Calls every registered function with the time, in ms of the process's clock.
+
+    late: ticks that came more than one period after their time. A function that raises is logged and removed, and
+    its `on_crash` told: one broken call does not stop the others.
+    """
+
+    def __init__(self, clock: Clock, period_ms: float = FRAME_MS) -> None:
+        self.clock = clock
+        self.period_ms = period_ms
+        self.late = 0
+        self._ticks: dict[Tick, Callable[[BaseException], None]] = {}
+
+    def add(self, tick: Tick, on_crash: Callable[[BaseException], None]) -> None:
+        self._ticks[tick] = on_crash
+
+    def remove(self, tick: Tick) -> None:
+        self._ticks.pop(tick, None)
+
+    def tick(self, now_ms: float) -> None:
+        """One round. Public so that a test moves time itself."""
+        for tick, on_crash in list(self._ticks.items()):
+            try:
+                tick(now_ms)
+            except Exception as error:
+                log.exception("A call's tick failed")
+                self.remove(tick)
+                on_crash(error)
+
+    async def run(self) -> None:
+        """Until cancelled. Ticks keep to a grid, so they do not drift."""
+        due = self.clock.now_ms() + self.period_ms
+        while True:
+            await asyncio.sleep(max(0.0, due - self.clock.now_ms()) / 1000)
+            now = self.clock.now_ms()
+            if now - due > self.period_ms:
+                self.late += 1
+            self.tick(now)
+            due += self.period_ms
+            if now - due > MAX_BEHIND_MS:
+                due = now + self.period_ms

@@ -1,0 +1,84 @@
+"""The user's turns: where in the sound they lie, what was typed into them, what they were said over."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from bargein.audio.resample import resample
+from bargein.call.hearing import Hearing
+from bargein.contracts import Reader, SaidOver
+from bargein.errors import BargeinError
+
+log = logging.getLogger(__name__)
+
+LEAD_IN_MS = 150  # a reader wants a little sound before the first word, and no room noise before that
+LOOK_DEADLINE_MS = 900  # a look that comes later than every rule that waits for it is of no use
+TURN_DEADLINE_MS = 2_500  # past this an answer without the words is better than none
+
+
+@dataclass(slots=True)
+class Turn:
+    """from_ms: first sample, pre-roll included; over: what it was said over; typed: input that came as text."""
+
+    id: int
+    from_ms: float
+    over: SaidOver | None
+    typed: list[str] = field(default_factory=list)
+
+
+class Turns:
+    """The newest turn of a call, and the reading of its words. reader: None when nobody can read."""
+
+    def __init__(self, reader: Reader | None, hearing: Hearing) -> None:
+        self._reader = reader
+        self._hearing = hearing
+        self.newest: Turn | None = None
+        self._glimpsed = (0.0, "")
+
+    @property
+    def can_read(self) -> bool:
+        return self._reader is not None
+
+    def listen(self, turn: int, from_ms: float, over: SaidOver | None) -> None:
+        """The sound from from_ms on belongs to the turn, which may have been open before."""
+        if self.newest is None or self.newest.id != turn:
+            self.newest = Turn(turn, from_ms, over)
+        elif over is not None and self.newest.over is None:
+            self.newest.over = over
+        self._hearing.keep_from_ms = self.newest.from_ms
+
+    def closed(self) -> None:
+        """No turn is open: older sound may go."""
+        self._hearing.keep_from_ms = None
+
+    async def look(self, from_ms: float) -> str | None:
+        """The words since from_ms; None when they could not be read in time."""
+        text = await self._read(from_ms, LOOK_DEADLINE_MS)
+        if text:
+            self._glimpsed = (from_ms, text)
+        return text
+
+    async def words(self, turn: Turn, *, spoken: bool) -> str | None:
+        """All words of the turn so far; None when nobody could read them, "" when there were none.
+
+        spoken: there was speech in it, so that there is something to read."""
+        parts = list(turn.typed)
+        read: str | None = ""
+        if spoken:
+            read = await self._read(turn.from_ms, TURN_DEADLINE_MS)
+            if not read and self._glimpsed[0] >= turn.from_ms:
+                read = self._glimpsed[1]  # a look at a part of it read more than the whole did
+            if read:
+                parts.insert(0, read)
+        return " ".join(parts) if parts else read
+
+    async def _read(self, from_ms: float, deadline_ms: float) -> str | None:
+        if self._reader is None:
+            return None
+        pcm = resample(self._hearing.since(from_ms), self._reader.rate)
+        try:
+            return (await self._reader.read(pcm, deadline_ms=deadline_ms)).text.strip()
+        except BargeinError as error:
+            log.info("No words: %s", error)
+            return None

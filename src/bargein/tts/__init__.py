@@ -1,0 +1,1 @@
+"""Voices: each file is one vendor, satisfying `contracts.Voice` by shape."""

@@ -1,0 +1,366 @@
+"""A far end that plays, a voice that speaks and a clock that moves by hand: enough to test a call to the sample.
+
+`FarEnd` is a model of a client, and a strict one: it asserts at every step that no audio of a cut reply comes, that
+at most one reply is audible, that nothing sounds in a hold, and that samples come in order without gap or repeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bargein import contracts as c
+from bargein import notices as n
+from bargein.audio.pcm import Pcm, Samples
+from bargein.audio.vad import VadWindow
+from bargein.call.agent import Agent, Greeting
+from bargein.call.call import Call
+from bargein.call.host import Host
+from bargein.call.ticker import Ticker
+from bargein.clock import ManualClock
+from bargein.errors import VendorLost
+from bargein.floor import Action, Event, Policy
+
+RATE = 24_000
+WORD_MS = 200  # every word of the scripted voice
+WINDOW = 512  # samples at 16 kHz: 32 ms
+
+
+class FarEnd:
+    """A client that plays what it gets, as time passes. can_pause False: a telephone (clears, then plays anew)."""
+
+    rate_in = 16_000
+    rate_out = RATE
+
+    def __init__(self, clock: ManualClock, *, can_pause: bool = True, reports: bool = True, acks: bool = True) -> None:
+        self.can = c.TransportCan(pause=can_pause, reports=reports)
+        self.clock = clock
+        self.acks = acks
+        self.inbox: asyncio.Queue[c.Inbound] = asyncio.Queue()
+        self.notices: list[n.Notice] = []
+        self.heard: dict[int, list[int]] = {}  # reply -> the sample values that sounded
+        self.order: list[int] = []  # replies in the order in which they sounded
+        self.buffer: list[tuple[int, int, Samples, bool]] = []  # reply, first sample, samples, last
+        self.got: dict[int, int] = {}  # reply -> next sample expected
+        self.cut: set[int] = set()
+        self.paused = False
+        self.closed: str | None = None
+        self.full = False
+        self.most_ms = 0.0
+        self._report_ms = 0.0
+        self._consumed: dict[int, int] = {}
+
+    # -- the Transport
+    async def receive(self) -> AsyncIterator[c.Inbound]:
+        while True:
+            item = await self.inbox.get()
+            yield item
+            if isinstance(item, c.FarHangUp):
+                return
+
+    def send(self, frame: c.FrameOut) -> bool:
+        if self.full:
+            return False
+        assert frame.reply not in self.cut, f"audio of reply {frame.reply}, which was cut"
+        if self.can.pause:
+            assert not self.paused, "audio left during a hold"
+            assert frame.first_sample == self.got.get(frame.reply, 0), "a gap or a repeat on the wire"
+        self.got[frame.reply] = frame.first_sample + len(frame.samples)
+        self.buffer.append((frame.reply, frame.first_sample, frame.samples, frame.last))
+        self.most_ms = max(self.most_ms, sum(len(b[2]) for b in self.buffer) * 1000 / RATE)
+        return True
+
+    def hold(self, reply: int) -> c.FrameOut | None:
+        return None  # all that was sent has left already
+
+    def flush(self, reply: int) -> int:
+        self.buffer = [b for b in self.buffer if b[0] != reply]
+        return 0
+
+    def notify(self, notice: n.Notice) -> None:
+        self.notices.append(notice)
+        match notice:
+            case n.HoldNow(reply_id=reply):
+                self.paused = True
+                if self.can.reports and self.acks:
+                    self.inbox.put_nowait(c.Held(reply, self.position(reply)))
+            case n.ResumeNow():
+                self.paused = False
+            case n.AudioInterrupted(reply_id=reply):
+                self.paused = False
+                self.cut.add(reply)
+                self.flush(reply)
+                if self.can.reports and self.acks:
+                    self.inbox.put_nowait(c.Flushed(reply, self.position(reply)))
+            case _:
+                pass
+
+    async def close(self, reason: str) -> None:
+        self.closed = reason
+
+    # -- the loudspeaker
+    def position(self, reply: int) -> int:
+        return self._consumed.get(reply, 0)
+
+    def play(self, ms: float) -> None:
+        """Time passes at the far end."""
+        want = int(ms * RATE / 1000)
+        while want and self.buffer and not (self.paused and self.can.pause):
+            reply, first, samples, last = self.buffer[0]
+            take = min(want, len(samples))
+            sounding = self.heard.setdefault(reply, [])
+            if not self.order or self.order[-1] != reply:
+                assert reply not in self.order, "two replies sound in turns"
+                self.order.append(reply)
+            assert first == self._consumed.get(reply, 0), "a sample was lost or played twice"
+            sounding.extend(samples[:take].tolist())
+            self._consumed[reply] = first + take
+            want -= take
+            if take < len(samples):
+                self.buffer[0] = (reply, first + take, samples[take:], last)
+            else:
+                self.buffer.pop(0)
+                if last and self.can.reports:
+                    self.inbox.put_nowait(c.Finished(reply, self._consumed[reply]))
+        self._report_ms += ms
+        if self.can.reports and self._report_ms >= 100 and self.order:
+            self._report_ms = 0.0
+            reply = self.order[-1]
+            self.inbox.put_nowait(c.Played(reply, self.position(reply), playing=not self.paused and bool(self.buffer)))
+
+
+class ToneVoice:
+    """Speaks every word as 200 ms of one value: word k of a reply sounds as k+1. gate: waits before each clause."""
+
+    name = "tone"
+    rate = RATE
+
+    def __init__(self, *, timed: bool = True, fail_after: int | None = None, silent: bool = False) -> None:
+        self.timed = timed
+        self.fail_after = fail_after
+        self.silent = silent
+        self.closed = 0
+        self.spoken = 0
+
+    async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.Spoken]:
+        at = count = 0
+        try:
+            async for piece in text:
+                for word in piece.split(" "):
+                    if not word:
+                        continue
+                    if self.silent or (self.fail_after is not None and count >= self.fail_after):
+                        raise VendorLost("The tone voice is gone", advice="Try again")
+                    samples = np.full(WORD_MS * RATE // 1000, count + 1, np.int16)
+                    told = word + " "
+                    times = c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word))
+                    yield c.Spoken(Pcm(samples, RATE), told, (times,) if self.timed else None)
+                    at += len(told)
+                    count += 1
+                    self.spoken += 1
+        finally:
+            self.closed += 1
+
+
+class Mind:
+    """Answers with the next of its texts (or what `answer` makes of the prompt), one word a delta."""
+
+    name = "mind"
+
+    def __init__(self, *texts: str, pause: asyncio.Event | None = None) -> None:
+        self.texts = list(texts)
+        self.prompts: list[c.Prompt] = []
+        self.pause = pause
+        self.closed = 0
+
+    async def reply(self, prompt: c.Prompt) -> AsyncIterator[c.TextDelta]:
+        self.prompts.append(prompt)
+        text = self.texts.pop(0) if self.texts else "fine"
+        try:
+            if self.pause is not None:
+                await self.pause.wait()
+            for word in text.split():
+                yield c.TextDelta(word + " ")
+        finally:
+            self.closed += 1
+
+
+class Reader:
+    """Reads what the test says it hears."""
+
+    name = "scripted"
+    rate = 16_000
+
+    def __init__(self, *texts: str | None) -> None:
+        self.texts = list(texts)
+        self.heard: list[Pcm] = []
+
+    async def read(self, pcm: Pcm, *, deadline_ms: float) -> c.Reading:
+        self.heard.append(pcm)
+        text = self.texts.pop(0) if self.texts else ""
+        if text is None:
+            raise VendorLost("The reader is late", advice="Go on without words")
+        return c.Reading(text)
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass
+class _Stream:
+    on_window: Callable[[VadWindow], None]
+    at: int = 0
+    dropped: int = 0
+    closed: bool = False
+
+    def feed(self, samples: Samples) -> None:
+        """The scripted detector hears speech in whatever is not silence: p is the first sample over 1000."""
+        for i in range(0, len(samples) - WINDOW + 1, WINDOW):
+            first = self.at
+            self.at += WINDOW
+            if not self.closed:
+                self.on_window(VadWindow(first, self.at, abs(int(samples[i])) / 1000))
+
+    def skip(self, samples: int) -> None:
+        self.at += samples
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Vad:
+    def __init__(self) -> None:
+        self.streams: list[_Stream] = []
+
+    def open(self, rate: int, on_window: Callable[[VadWindow], None]) -> _Stream:
+        self.streams.append(_Stream(on_window))
+        return self.streams[-1]
+
+
+class Notes:
+    """A journal, and a meter, in memory."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.actions: list[Action] = []
+        self.notes: list[tuple[str, dict[str, object]]] = []
+        self.seen: list[tuple[str, float, str]] = []
+        self.counts: dict[str, int] = {}
+        self.closed = False
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
+
+    def action(self, at_ms: float, action: Action) -> None:
+        self.actions.append(action)
+
+    def note(self, at_ms: float, kind: str, **facts: object) -> None:
+        self.notes.append((kind, facts))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def observe(self, name: c.Latency, ms: float, cause: str) -> None:
+        self.seen.append((name, ms, cause))
+
+    def count(self, name: c.Counter, amount: int = 1, cause: str = "") -> None:
+        self.counts[name] = self.counts.get(name, 0) + amount
+
+
+@dataclass
+class Scene:
+    """A running call and the world around it. Time moves in steps of 1 ms of ticks' 20."""
+
+    clock: ManualClock
+    far: FarEnd
+    call: Call
+    ticker: Ticker
+    notes: Notes
+    mind: Mind
+    voice: ToneVoice
+    reader: Reader | None
+    vad: Vad
+    sample: int = 0
+    _pcm: list[int] = field(default_factory=list)
+
+    async def settle(self) -> None:
+        """Let every task run until it waits."""
+        for _ in range(30):
+            await asyncio.sleep(0)
+
+    async def pass_ms(self, ms: float, speech: float = 0.0) -> None:
+        """Time passes, in the user's microphone too: speech is the probability that the detector will see."""
+        for _ in range(int(ms // 32) if ms >= 32 else 1):
+            step = 32 if ms >= 32 else ms
+            samples = np.full(int(step * 16), int(speech * 1000), np.int16)
+            for _ in range(int(step // 4)):
+                self.clock.advance(4)
+                self.far.play(4)
+                if self.clock.now_ms() % 20 < 4:
+                    self.ticker.tick(self.clock.now_ms())
+                    await self.settle()
+            self.far.inbox.put_nowait(c.AudioIn(samples, self.sample))
+            self.sample += len(samples)
+            await self.settle()
+
+    async def until(self, done: Callable[[], bool], within_ms: float = 20_000) -> None:
+        """Time passes until something is so."""
+        left = within_ms
+        while not done():
+            assert left > 0, "it never came to be"
+            await self.pass_ms(32)
+            left -= 32
+
+    @property
+    def state(self) -> str:
+        return self.call.floor.state.value
+
+    def words(self, reply: int) -> int:
+        """How many words of a reply have sounded to their end."""
+        return len(self.far.heard.get(reply, [])) // (WORD_MS * RATE // 1000)
+
+
+@asynccontextmanager
+async def scene(
+    *texts: str,
+    greeting: Greeting | str = "",
+    policy: Policy | None = None,
+    reader: Reader | None = None,
+    voice: ToneVoice | None = None,
+    mind: Mind | None = None,
+    can_pause: bool = True,
+    reports: bool = True,
+    acks: bool = True,
+) -> AsyncIterator[Scene]:
+    """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
+    clock = ManualClock(1_000_000)
+    far = FarEnd(clock, can_pause=can_pause, reports=reports, acks=acks)
+    vad, notes, ticker = Vad(), Notes(), Ticker(clock)
+    mind = mind or Mind(*texts)
+    voice = voice or ToneVoice()
+    agent = Agent(
+        name="test",
+        mind=mind,
+        voice=voice,
+        reader=reader,
+        instructions="Be short.",
+        greeting=Greeting(greeting) if isinstance(greeting, str) else greeting,
+    )
+    host = Host(clock, ticker, vad, notes)
+    call = Call(call_id="c1", agent=agent, transport=far, host=host, journal=notes, policy=policy)
+    before = asyncio.all_tasks()
+    running = asyncio.create_task(call.run())
+    made = Scene(clock, far, call, ticker, notes, mind, voice, reader, vad)
+    await made.settle()
+    try:
+        yield made
+    finally:
+        far.inbox.put_nowait(c.FarHangUp("test over"))
+        await asyncio.wait_for(running, 5)
+        assert far.closed is not None
+        assert notes.closed
+        assert all(s.closed for s in vad.streams)
+        assert asyncio.all_tasks() <= before | {asyncio.current_task()}
