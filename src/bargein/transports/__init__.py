@@ -1,0 +1,1 @@
+"""Ways to a far end: each file is one, satisfying `contracts.Transport` by shape."""
