@@ -464,8 +464,6 @@ class Call:
 
     async def _look(self, look: int, onset_ms: float) -> None:
         text = await self._turns.look(onset_ms - LEAD_IN_MS)
-        if text is None:
-            return  # the floor has its own time limit for words
         until_ms = self.now_ms()
         self._journal.note(until_ms, "look", look=look, text=text)
         if text and self._is_echo(text, onset_ms, until_ms):

@@ -46,11 +46,12 @@ class TurnEnded:
 class Words:
     """Words read in the user's speech. at_ms: where the first of them begins (not when they were read).
 
-    look: the `Look` this answers; None when the transcriber streams words unasked. text "": no words in it.
+    look: the `Look` this answers; None when the transcriber streams words unasked. text "": no words in it;
+    None: nobody could read it, and no more words will come of this look.
     """
 
     at_ms: float
-    text: str
+    text: str | None
     look: int | None = None
 
 

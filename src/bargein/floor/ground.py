@@ -27,6 +27,7 @@ class Ground:
     __slots__ = (
         "_asked_ms",
         "_doubt",
+        "_doubt_text",
         "_ears_turns",
         "_ears_words",
         "_excused",
@@ -52,6 +53,7 @@ class Ground:
         "_turn_open",
         "_turn_since_ms",
         "_turn_spoken_ms",
+        "_unread",
         "now_ms",
         "reply",
         "speech",
@@ -83,6 +85,8 @@ class Ground:
         self._looking = False
         self._asked_ms = 0.0  # how far the last look reached
         self._doubt = ""  # what it read as, when that was no reason to cut: "" not read yet
+        self._doubt_text = ""
+        self._unread = False  # nobody could read it
         # the user's turn
         self._turn_open = False
         self._turn_since_ms = 0.0
@@ -124,7 +128,8 @@ class Ground:
     def _new_onset(self) -> None:
         self._settled = self._excused = self._looking = False
         self._asked_ms = 0.0
-        self._doubt = ""
+        self._doubt = self._doubt_text = ""
+        self._unread = False
 
     def _spoken(self) -> None:
         """The open turn has speech as far as the running onset reaches."""

@@ -149,10 +149,11 @@ class Floor(Ground):
         p, lasted = self._policy, self.speech.lasted_ms
         if self.speech.voice is not Voice.FIRM or lasted < p.confirm_ms:
             return
-        if self._doubt:
+        if self._doubt or self.speech.peak < p.sure_threshold:
             if lasted >= max(p.doubt_ms, p.confirm_ms):
-                self._cut_by_speech(f"lasted {lasted:.0f} ms, though it read as {self._doubt}", out)
-        elif self._ears_words and lasted < max(p.confirm_ms, p.look_ms) + p.words_wait_ms:
+                doubt = f"read as {self._doubt}" if self._doubt else f"reached only {self.speech.peak:.2f}"
+                self._cut_by_speech(f"lasted {lasted:.0f} ms, though it {doubt}", out)
+        elif self._ears_words and not self._unread and lasted < max(p.confirm_ms, p.look_ms) + p.words_wait_ms:
             return
         else:
             self._cut_by_speech(f"lasted {lasted:.0f} ms", out)
@@ -172,10 +173,10 @@ class Floor(Ground):
         if self.state is State.BARGE_IN and not self._settled:
             if not firm:
                 self._resume(f"{self.speech.lasted_ms:.0f} ms of sound, never clear speech", "", out)
-            elif not self._ears_words:
+            elif not self._ears_words or self._unread:
                 self._resume(f"speech ended after {self.speech.lasted_ms:.0f} ms", "", out)
             elif self._doubt and not self._looking and self.speech.until_ms - self._asked_ms < self._policy.look_ms / 2:
-                self._resume(f"it read as {self._doubt}", self._doubt, out)
+                self._resume(f"it read as {self._doubt}", self._doubt_text, out)
             elif not self._looking or self._asked_ms < self.speech.until_ms:
                 self._ask("the speech is over, undecided", out)
         elif self.state in (State.THINKING, State.SPEAKING) and firm and not self._settled and self._ears_words:
@@ -205,6 +206,9 @@ class Floor(Ground):
         current = e.look is None or e.look == self._look
         if e.look == self._look:
             self._looking = False
+        if e.text is None:
+            self._on_unread(current, out)
+            return
         p = self._policy
         said, count = Lexicon.of(p.language, p.backchannels, p.stop_phrases).judge(e.text)
         if not self.live or (e.look != self._look and self._before_reply(e.at_ms)):
@@ -223,17 +227,28 @@ class Floor(Ground):
                 Said.NOTHING: "nothing readable",
                 Said.BACKCHANNEL: f"a backchannel, {e.text.strip()!r}",
             }.get(said, f"too few words, {e.text.strip()!r}")
+            self._doubt_text = e.text.strip() if said is not Said.NOTHING else ""
             if self.speech.voice is Voice.SILENT:
-                text = e.text.strip() if said is not Said.NOTHING else ""
-                self._resume(f"it read as {self._doubt}", text, out)
+                self._resume(f"it read as {self._doubt}", self._doubt_text, out)
             else:
                 self._weigh(out)
 
+    def _on_unread(self, current: bool, out: list[Action]) -> None:
+        """Nobody could read it: what is known already must do."""
+        if not current or self.state is not State.BARGE_IN:
+            return
+        self._unread = True
+        if self.speech.voice is Voice.SILENT:
+            self._resume("nobody could read it", "", out)
+        else:
+            self._weigh(out)
+
     def _words_over_protected(self, e: ev.Words, said: Said, current: bool, out: list[Action]) -> None:
         """A backchannel said over a protected reply is not kept as a turn, if it is all there was."""
+        text = (e.text or "").strip()
         alone = self._turn_open and self._turn_since_ms == self.speech.onset_ms
         if current and alone and self.speech.voice is Voice.SILENT and said in (Said.NOTHING, Said.BACKCHANNEL):
-            self._settle(e.text.strip(), f"read as {said.value} over a protected reply", out)
+            self._settle(text, f"read as {said.value} over a protected reply", out)
             self._turn_open = False
             out.append(do.Close(self.turn, f"{said.value}, over a protected reply"))
 
