@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bargein.errors import Unavailable
-from bargein.stt.gate import RATE
 from bargein.stt.moonshine_ears import MODEL_FILES, Ears, find_model, fold
+from bargein.stt.moonshine_gate import RATE
 
 
 @pytest.fixture(scope="module")

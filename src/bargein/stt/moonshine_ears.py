@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bargein.errors import Unavailable
-from bargein.stt.gate import RATE, SpeechGate, Wave, locate
+from bargein.stt.moonshine_gate import RATE, SpeechGate, Wave, locate
 
 # Read by the native library when it loads a model; the brief imports below load none.
 os.environ.setdefault("MOONSHINE_ORT_SINGLE_THREAD", "1")

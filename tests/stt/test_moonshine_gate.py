@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bargein.stt.gate import RATE, WINDOW, Speech, SpeechGate, locate
+from bargein.stt.moonshine_gate import RATE, SIZE, Speech, SpeechGate, locate
 
 
 def windows(*probabilities: float) -> NDArray[np.float32]:
@@ -14,8 +14,8 @@ def windows(*probabilities: float) -> NDArray[np.float32]:
 
 
 def test_two_sure_windows_are_speech_with_room_around_it() -> None:
-    found = locate(windows(*[0.0] * 10, 0.6, 0.99, 0.99, 0.4, *[0.0] * 10), 24 * WINDOW)
-    assert found == Speech(begin=10 * WINDOW - 2400, end=14 * WINDOW + 1600)
+    found = locate(windows(*[0.0] * 10, 0.6, 0.99, 0.99, 0.4, *[0.0] * 10), 24 * SIZE)
+    assert found == Speech(begin=10 * SIZE - 2400, end=14 * SIZE + 1600)
 
 
 def test_the_room_ends_where_the_sound_does() -> None:
@@ -32,7 +32,7 @@ def test_the_room_ends_where_the_sound_does() -> None:
     ],
 )
 def test_what_may_as_well_be_a_noise_is_not_speech(noise: NDArray[np.float32]) -> None:
-    assert locate(noise, len(noise) * WINDOW) is None
+    assert locate(noise, len(noise) * SIZE) is None
 
 
 def test_silence_and_noise_are_no_speech() -> None:

