@@ -73,8 +73,11 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The child's, while it runs."""
-        return self._process.pid if self._process is not None and self._process.returncode is None else None
+        """The child's, while it is there to be asked: from READY until its pipe closes. (Its return code comes later
+        than that, and a request made in between would wait for ever; a start that was cancelled never gets here.)"""
+        if self._process is None or self._reader is None or self._reader.done():
+            return None
+        return self._process.pid
 
     async def start(self) -> None:
         """Start the child now, so that the first request need not wait. Raises VendorLost or Unavailable."""
@@ -144,7 +147,7 @@ class WorkerProcess:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=env,
         )  # fmt: skip
         try:
-            _, kind, data = await self._read()
+            _, kind, data = await self._read(process)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             await self._reap()
             raise VendorLost(f"The {self.name} worker ended as it started", advice="Look into the log") from error
@@ -154,19 +157,19 @@ class WorkerProcess:
             raise Unavailable(said["message"], advice=said["advice"])
         self._reader = asyncio.create_task(self._pump(process), name=f"{self.name} worker")
 
-    async def _read(self) -> tuple[int, int, bytes]:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        number, kind, length = HEADER.unpack(await self._process.stdout.readexactly(HEADER.size))
+    @staticmethod
+    async def _read(process: asyncio.subprocess.Process) -> tuple[int, int, bytes]:
+        assert process.stdout is not None
+        number, kind, length = HEADER.unpack(await process.stdout.readexactly(HEADER.size))
         if length > MAX_FRAME:
             raise ConnectionError(f"a frame of {length} bytes")
-        return number, kind, await self._process.stdout.readexactly(length)
+        return number, kind, await process.stdout.readexactly(length)
 
     async def _pump(self, process: asyncio.subprocess.Process) -> None:
         """Hand the child's frames to whom they are for; when it ends, tell all who wait."""
         try:
             while True:
-                number, kind, data = await self._read()
+                number, kind, data = await self._read(process)
                 if (request := self._requests.get(number)) is None:
                     continue  # cancelled
                 if request.frames.full():

@@ -68,7 +68,7 @@ class SileroModel:
 
     def run(self, batch: Floats, state: Floats, rate: int) -> tuple[Floats, Floats]:
         """batch: (n, context + window) samples in -1..1; state: (2, n, 128). Returns (n,) probabilities, new state."""
-        out, state = self._session.run(None, {"input": batch, "state": state, "sr": np.int64(rate)})
+        out, state = self._session.run(None, {"input": batch, "state": state, "sr": np.asarray(rate, np.int64)})
         return out[:, 0], state
 
 
