@@ -1,0 +1,188 @@
+"""`bargein`: serve, demo, replay, simulate."""
+
+from __future__ import annotations
+
+import logging
+import webbrowser
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from bargein.errors import BargeinError, Misuse
+from bargein.floor import Policy
+from bargein.recorder.reading import read
+from bargein.recorder.replay import Decided, ReplayResult, replay
+from bargein.server.serve import serve as run_server
+from bargein.server.settings import Settings
+from bargein.simulators.chat import ChatSimulator, chat_app
+
+app = typer.Typer(
+    help="Voice agents that can be interrupted as a person can.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+simulators = typer.Typer(help="Vendors' wire protocols, spoken locally.", no_args_is_help=True)
+app.add_typer(simulators, name="simulate")
+console = Console()
+errors = Console(stderr=True)
+
+AgentOption = Annotated[str | None, typer.Option(help="guide, or FILE.py:NAME")]
+HostOption = Annotated[str | None, typer.Option(help="Address to listen on; others than 127.0.0.1 need BARGEIN_TOKEN")]
+PortOption = Annotated[int | None, typer.Option(help="Port to listen on; 0: any that is free")]
+PolicyOption = Annotated[str | None, typer.Option(help="instant, balanced or patient, for every call")]
+RecordOption = Annotated[Path | None, typer.Option(help="Folder for what happened in each call")]
+NoRecordOption = Annotated[bool, typer.Option("--no-record", help="Keep no record of calls")]
+OriginOption = Annotated[list[str] | None, typer.Option(help="Another site whose pages may call; may be repeated")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more in the log")]
+
+
+def _settings(
+    agent: str | None,
+    host: str | None,
+    port: int | None,
+    policy: str | None,
+    record: Path | None,
+    no_record: bool,
+    origin: Sequence[str] | None,
+) -> Settings:
+    """What the command line says stands above the environment. Raises Misuse."""
+    if policy is not None:
+        Policy.named(policy)
+    given = {"agent": agent, "host": host, "port": port, "policy": policy, "record": record, "origins": origin or None}
+    chosen: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    if no_record:
+        chosen["record"] = None
+    try:
+        return Settings(**chosen)  # type: ignore[arg-type]  # pydantic checks each
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"])
+        raise Misuse(f"Setting {name}: {first['msg']}", advice=f"Change --{name} or BARGEIN_{name.upper()}") from None
+
+
+def _run(settings: Callable[[], Settings], *, verbose: bool, on_ready: Callable[[str], None] | None = None) -> None:
+    handler = RichHandler(console=errors, show_path=False, markup=False)
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[handler])
+    try:
+        started = run_server(settings(), console, on_ready=on_ready)
+    except BargeinError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        return  # uvicorn has shut down in good order, and then tells how it was asked to
+    if not started:
+        raise typer.Exit(1)
+
+
+def _fail(error: BargeinError) -> NoReturn:
+    errors.print(f"[red]{type(error).__name__}[/red]: ", end="", highlight=False)
+    errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(2)
+
+
+@app.command()
+def serve(
+    agent: AgentOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    policy: PolicyOption = None,
+    record: RecordOption = None,
+    no_record: NoRecordOption = False,
+    origin: OriginOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Serve calls, and the page to make them with. Every option is also a BARGEIN_* setting."""
+    _run(lambda: _settings(agent, host, port, policy, record, no_record, origin), verbose=verbose)
+
+
+@app.command()
+def demo(
+    agent: AgentOption = None,
+    port: PortOption = None,
+    policy: PolicyOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Serve, open the page, and let the dummy caller show what can happen."""
+
+    def show(url: str) -> None:
+        if not webbrowser.open(f"{url}/?dummy=1"):
+            console.print(f"Open {url}/?dummy=1 in a browser", highlight=False, soft_wrap=True)
+
+    _run(lambda: _settings(agent, None, port, policy, None, False, None), verbose=verbose, on_ready=show)
+
+
+@app.command("replay")
+def replay_command(
+    file: Annotated[Path, typer.Argument(help="A call's events.jsonl, or its folder")],
+    policy: Annotated[str | None, typer.Option(help="Decide by this preset instead")] = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="name=value: decide by another number")] = None,
+    all_actions: Annotated[bool, typer.Option("--all", help="Also show what only listens or passes over")] = False,
+) -> None:
+    """Decide a recorded call again. Exit code 1: the same policy decides otherwise than was recorded."""
+    try:
+        recording = read(file)
+        other = _other_policy(recording.header.policy, policy, change or [])
+        result = replay(recording, other)
+    except BargeinError as error:
+        _fail(error)
+    _show(result, all_actions=all_actions)
+    torn = f", {recording.torn} lines torn" if recording.torn else ""
+    console.print(
+        f"{result.events} events, {result.actions} actions recorded{torn}; {len(result.differences)} differences"
+        + (f" under {other.preset}" if other else ""),
+        highlight=False,
+    )
+    if other is None and result.differences:
+        raise typer.Exit(1)
+
+
+def _other_policy(recorded: Policy, preset: str | None, changes: Sequence[str]) -> Policy | None:
+    """The policy that is asked for; None: the recorded one. Raises Misuse."""
+    if preset is None and not changes:
+        return None
+    base = Policy.named(preset).with_({"language": recorded.language}) if preset is not None else recorded
+    numbers: dict[str, object] = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise Misuse(f"--set {change} changes nothing", advice="Write it as name=value, such as confirm_ms=500")
+        try:
+            numbers[name.strip()] = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            numbers[name.strip()] = value  # a word
+    return base.with_(numbers)
+
+
+def _show(result: ReplayResult, *, all_actions: bool) -> None:
+    table = Table("at ms", "", "decision", "reply", "why", box=None, pad_edge=False)
+    for decided in result.decisions:
+        kind = type(decided.action).__name__.lower()
+        if decided.same and not all_actions and kind in ("listen", "look", "ignore", "settle"):
+            continue
+        mark, style = _mark(decided)
+        reply = getattr(decided.action, "reply", None)
+        table.add_row(
+            f"{decided.at_ms:.0f}", mark, kind, "" if reply is None else str(reply), decided.action.why, style=style
+        )
+    console.print(table)
+
+
+def _mark(decided: Decided) -> tuple[str, str]:
+    if decided.same:
+        return "", ""
+    return ("-", "red") if decided.recorded else ("+", "green")
+
+
+@simulators.command("chat")
+def simulate_chat(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 8081,
+    token_ms: Annotated[float, typer.Option(help="Pause before each token")] = 20,
+) -> None:
+    """A chat server with OpenAI's wire protocol: set OPENAI_BASE_URL to what it prints."""
+    console.print(f"OPENAI_BASE_URL=http://127.0.0.1:{port}/v1", highlight=False)
+    uvicorn.run(chat_app(ChatSimulator(token_ms=token_ms)), host="127.0.0.1", port=port, log_level="warning", ws="none")

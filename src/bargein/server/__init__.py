@@ -1,0 +1,1 @@
+"""The server: routes, who may call, what is measured, and which agents this machine has."""

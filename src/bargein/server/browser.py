@@ -1,0 +1,165 @@
+"""WS /calls/browser: from an open socket to a call. Plain ASGI, because frames come fifty times a second each way."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
+
+from bargein.call.agent import Agent
+from bargein.call.call import Call
+from bargein.contracts import Journal
+from bargein.errors import Misuse
+from bargein.floor import Policy
+from bargein.notices import Problem
+from bargein.recorder.journal import FileJournal, NullJournal
+from bargein.server.auth import deny
+from bargein.server.calls import Watchers
+from bargein.server.hub import Hub
+from bargein.server.refusals import Refusal
+from bargein.transports.browser import BrowserTransport
+from bargein.transports.browser_wire import PROTOCOL, AgentParts, Hello, Welcome
+
+log = logging.getLogger(__name__)
+
+HELLOS = 5  # a hello that was refused may be followed by a better one, so many times in all
+TRY_AGAIN_LATER = 1013
+
+
+class AsgiSocket:
+    """An accepted ASGI WebSocket, as the transport takes it (transports.browser.Socket)."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._over = False
+
+    async def receive(self) -> str | bytes | None:
+        if self._over:
+            return None
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            self._over = True
+            return None
+        text: str | None = message.get("text")
+        data: bytes = message.get("bytes") or b""
+        return data if text is None else text
+
+    async def send_text(self, text: str) -> None:
+        await self._out({"type": "websocket.send", "text": text})
+
+    async def send_bytes(self, data: bytes) -> None:
+        await self._out({"type": "websocket.send", "bytes": data})
+
+    async def close(self, code: int, reason: str) -> None:
+        if not self._over:
+            self._over = True
+            await self._out({"type": "websocket.close", "code": code, "reason": reason})
+
+    async def _out(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except (OSError, RuntimeError) as error:  # the server's words for a socket that is closed already
+            raise ConnectionError(str(error)) from error
+
+
+class BrowserCalls:
+    """The ASGI endpoint. hub: a function, because the hub is made later than the routes."""
+
+    def __init__(self, hub: Callable[[], Hub]) -> None:
+        self._hub = hub
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hub = self._hub()
+        try:
+            hub.gate.demand_caller(Headers(scope=scope), scope["subprotocols"])
+        except Refusal as refusal:
+            await deny(scope, receive, send, refusal)
+            return
+        await receive()  # websocket.connect
+        protocol = PROTOCOL if PROTOCOL in scope["subprotocols"] else None
+        await send({"type": "websocket.accept", "subprotocol": protocol, "headers": []})
+        async with BrowserTransport(AsgiSocket(receive, send), hub.host.clock, hub.limits) as browser:
+            try:
+                with hub.calls.seat():
+                    await self._talk(hub, browser)
+            except Refusal as refusal:
+                browser.refuse(Problem(refusal.code, refusal.message, refusal.advice, fatal=True), TRY_AGAIN_LATER)
+            except Exception:
+                log.exception("A call failed")
+                advice = "Call again, and send the server's log to its owner"
+                browser.refuse(Problem("internal", "The call failed", advice, fatal=True))
+
+    async def _talk(self, hub: Hub, browser: BrowserTransport) -> None:
+        chosen = await _choose(hub, browser)
+        if chosen is None:
+            return
+        agent, policy = chosen
+        call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+        watchers = Watchers(hub.metrics)
+        call = Call(
+            call_id=call_id,
+            agent=agent,
+            transport=browser,
+            host=hub.host,
+            journal=_journal(hub, call_id, agent, policy),
+            policy=policy,
+            watch=watchers.publish,
+        )
+        parts = AgentParts(
+            agent.name, agent.mind.name, agent.voice.name, agent.reader.name if agent.reader else "", agent.llm
+        )
+        with hub.calls.listed(call, watchers):
+            browser.welcome(
+                Welcome(
+                    call_id=call_id,
+                    conversation_id=call_id,
+                    rate_in=browser.rate_in,
+                    rate_out=browser.rate_out,
+                    lead_ms=hub.host.lead_ms,
+                    agent=parts,
+                    policy=policy.numbers(),
+                    limits=browser.limits.as_told(),
+                )
+            )
+            await call.run()
+        hub.swept.set()
+
+
+async def _choose(hub: Hub, browser: BrowserTransport) -> tuple[Agent, Policy] | None:
+    """What the client's hello asks for; None: it never asked well."""
+    for _ in range(HELLOS):
+        hello = await browser.handshake()
+        if hello is None:
+            return None
+        try:
+            agent = hub.catalogue.get(hello.agent)
+        except Misuse as error:
+            browser.refuse(Problem("unknown_agent", error.message, error.advice))
+            continue
+        try:
+            policy = _policy(hub, agent, hello)
+        except Misuse as error:
+            browser.refuse(Problem("bad_settings", error.message, error.advice))
+            continue
+        return dataclasses.replace(agent, language=policy.language), policy
+    return None
+
+
+def _policy(hub: Hub, agent: Agent, hello: Hello) -> Policy:
+    """The hello's wish, else the server's, else the agent's own."""
+    preset = hello.policy or hub.settings.policy
+    policy = Policy.named(preset) if preset is not None else agent.policy
+    policy = dataclasses.replace(policy, language=hello.language or agent.language)
+    return policy.with_(hello.settings or {})
+
+
+def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> Journal:
+    if hub.settings.record is None:
+        return NullJournal()
+    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy)

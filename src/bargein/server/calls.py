@@ -1,0 +1,183 @@
+"""The calls of this process: how many may be, which there are, which there were, and who watches them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from bargein.call.call import Call
+from bargein.notices import Notice
+from bargein.server.metrics import Metrics
+from bargein.server.refusals import Refusal
+
+WATCHER_NOTICES = 512  # some ten seconds of a lively call; then the oldest is dropped
+WATCHERS = 16  # of one call
+
+_encoder = msgspec.json.Encoder()
+
+
+class Watcher:
+    """One who looks on. What he does not take in time he misses; the call never waits for him."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._waiting: deque[str] = deque(maxlen=WATCHER_NOTICES)
+        self._wake = asyncio.Event()
+        self._over = False
+        self.missed = 0  # since `next` told so last
+
+    def tell(self, text: str) -> None:
+        if len(self._waiting) == WATCHER_NOTICES:
+            self.missed += 1
+            self._metrics.notice_dropped()
+        self._waiting.append(text)
+        self._wake.set()
+
+    def end(self) -> None:
+        self._over = True
+        self._wake.set()
+
+    async def next(self) -> str | None:
+        """The next notice, as JSON; None: the call is over. A gap is told as `{"type": "missed", "notices": n}`."""
+        while True:
+            if self.missed:
+                missed, self.missed = self.missed, 0
+                return f'{{"type":"missed","notices":{missed}}}'
+            if self._waiting:
+                return self._waiting.popleft()
+            if self._over:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+
+
+class Watchers:
+    """All who look on at one call."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._watchers: set[Watcher] = set()
+
+    def publish(self, notice: Notice) -> None:
+        """Tell every one. Never waits; encodes once, and only if somebody looks on."""
+        if self._watchers:
+            text = _encoder.encode(notice).decode()
+            for watcher in self._watchers:
+                watcher.tell(text)
+
+    @contextmanager
+    def one_more(self) -> Iterator[Watcher]:
+        """Raises Refusal when too many look on already."""
+        if len(self._watchers) >= WATCHERS:
+            raise Refusal(429, "too_many_watchers", "Too many watch this call", advice="Close one of them")
+        watcher = Watcher(self._metrics)
+        self._watchers.add(watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    def end(self) -> None:
+        for watcher in self._watchers:
+            watcher.end()
+
+
+class Calls:
+    """most: calls at a time; kept: finished calls that stay listed."""
+
+    def __init__(self, most: int, kept: int, metrics: Metrics) -> None:
+        self._most = most
+        self._metrics = metrics
+        self._live: dict[str, tuple[Call, Watchers]] = {}
+        self._finished: deque[dict[str, object]] = deque(maxlen=kept)
+        self._taken = 0
+        self._none = asyncio.Event()  # no call is live
+        self._none.set()
+        self._closing = False
+
+    @property
+    def ids(self) -> list[str]:
+        """Of the live calls."""
+        return list(self._live)
+
+    @contextmanager
+    def seat(self) -> Iterator[None]:
+        """A place for a connection that wants to become a call. Raises Refusal when there is none."""
+        if self._taken >= self._most:
+            self._metrics.call_refused("busy")
+            raise Refusal(503, "busy", f"The server has {self._most} calls already", advice="Call again a little later")
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+    @contextmanager
+    def listed(self, call: Call, watchers: Watchers) -> Iterator[None]:
+        """The call can be found while the block runs, and its last state for a while after it. Raises Refusal when
+        the server is about to close."""
+        if self._closing:
+            self._metrics.call_refused("closing")
+            raise Refusal(503, "busy", "The server is closing", advice="Call again a little later")
+        self._live[call.id] = (call, watchers)
+        self._none.clear()
+        self._metrics.call_began()
+        try:
+            yield
+        finally:
+            del self._live[call.id]
+            self._finished.appendleft(dataclasses.asdict(call.status()))
+            watchers.end()
+            if not self._live:
+                self._none.set()
+
+    def call(self, call_id: str) -> Call:
+        """A live call. Raises Refusal for one that is over, or never was."""
+        return self._find(call_id)[0]
+
+    def watchers(self, call_id: str) -> Watchers:
+        """A live call's. Raises Refusal for one that is over, or never was."""
+        return self._find(call_id)[1]
+
+    def status(self, call_id: str) -> dict[str, object]:
+        """A call's state, or its last one. Raises Refusal for one that we do not know."""
+        if call_id in self._live:
+            return dataclasses.asdict(self._live[call_id][0].status())
+        for status in self._finished:
+            if status["id"] == call_id:
+                return status
+        raise _unknown(call_id)
+
+    def listing(self) -> dict[str, list[dict[str, object]]]:
+        """All, newest first; without what was said."""
+        calls = [dataclasses.asdict(call.status()) for call, _ in self._live.values()]
+        return {
+            "calls": [_short(status) for status in reversed(calls)],
+            "finished": [_short(status) for status in self._finished],
+        }
+
+    async def hang_up_all(self, reason: str) -> None:
+        """No call begins after this; returns when every one is over."""
+        self._closing = True
+        for call, _ in self._live.values():
+            call.hang_up(reason)
+        await self._none.wait()
+
+    def _find(self, call_id: str) -> tuple[Call, Watchers]:
+        if call_id in self._live:
+            return self._live[call_id]
+        self.status(call_id)
+        raise Refusal(409, "call_over", "That call is over", advice="Look at it with GET /calls/{id}")
+
+
+def _short(status: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in status.items() if key not in ("conversation", "policy")}
+
+
+def _unknown(call_id: str) -> Refusal:
+    return Refusal(404, "unknown_call", f"There is no call {call_id[:80]!r}", advice="See GET /calls for what there is")

@@ -1,0 +1,144 @@
+"""What every route stands on: the one clock, ticker and VAD of the process, its agents, its calls; made when the
+server starts, and gone, awaited, when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bargein.audio.vad import WINDOW, Vad
+from bargein.call.agent import Agent
+from bargein.call.host import Host
+from bargein.call.ticker import Ticker
+from bargein.clock import Clock
+from bargein.errors import BargeinError
+from bargein.recorder.journal import prune
+from bargein.server.agents import Catalogue
+from bargein.server.auth import Gate
+from bargein.server.calls import Calls
+from bargein.server.metrics import Metrics
+from bargein.server.settings import Settings
+from bargein.transports.browser import Limits
+
+log = logging.getLogger(__name__)
+
+WARM_S = 30  # a voice that says nothing for so long is not ready
+OpenAgents = Callable[[Settings], AbstractAsyncContextManager[Catalogue]]
+
+
+@dataclass(slots=True)
+class Readiness:
+    """done: the first try is over; waits: what is not ready, by part, and why."""
+
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    waits: dict[str, str] = field(default_factory=lambda: {"vad": "starting", "voice": "starting"})
+
+    @property
+    def ready(self) -> bool:
+        return not self.waits
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    settings: Settings
+    gate: Gate
+    host: Host
+    catalogue: Catalogue
+    calls: Calls
+    metrics: Metrics
+    limits: Limits
+    readiness: Readiness
+    swept: asyncio.Event  # set when a call ended, so that old records are looked through
+
+
+@asynccontextmanager
+async def open_hub(
+    settings: Settings, gate: Gate, agents: OpenAgents, clock: Clock, limits: Limits
+) -> AsyncIterator[Hub]:
+    """All of it, running. Every task is awaited before this ends; calls that still run are hung up."""
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        vad = await stack.enter_async_context(Vad())
+        catalogue = await stack.enter_async_context(agents(settings))
+        ticker = Ticker(clock)
+        calls = Calls(settings.max_calls, settings.finished_kept, metrics)
+        hub = Hub(
+            settings,
+            gate,
+            Host(clock, ticker, vad, metrics, settings.lead_ms),
+            catalogue,
+            calls,
+            metrics,
+            limits,
+            Readiness(),
+            asyncio.Event(),
+        )
+        metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
+        metrics.gauge("ticks_late", "ticks that came more than a period late, since the start", lambda: ticker.late)
+        metrics.gauge("vad_windows", "windows judged, since the start", lambda: vad.stats.windows)
+        metrics.gauge("vad_busy_ms", "time spent judging them, since the start", lambda: vad.stats.busy_ms)
+        metrics.gauge("vad_dropped", "windows that came faster than they could be judged", lambda: vad.dropped)
+        async with asyncio.TaskGroup() as group:
+            chores = [
+                group.create_task(ticker.run(), name="ticker"),
+                group.create_task(_warm(hub), name="warm up"),
+                group.create_task(_sweep(hub), name="old records"),
+            ]
+            try:
+                yield hub
+            finally:
+                await calls.hang_up_all("the server closes")
+                for chore in chores:
+                    chore.cancel()
+
+
+async def _warm(hub: Hub) -> None:
+    """Show the VAD a window and have the voice say a word: after that the first call waits for nothing."""
+    waits = hub.readiness.waits
+    try:
+        async with asyncio.timeout(WARM_S):
+            judged = asyncio.Event()
+            stream = hub.host.vad.open(16_000, lambda _: judged.set())
+            stream.feed(np.zeros(WINDOW[16_000], np.int16))
+            await judged.wait()
+            stream.close()
+            del waits["vad"]
+            await _say_a_word(hub.catalogue.default)
+            del waits["voice"]
+    except (BargeinError, TimeoutError) as error:
+        part = next(iter(waits))
+        waits[part] = str(error) or f"no answer within {WARM_S} s"
+        log.warning("Not ready: %s: %s", part, waits[part])
+    except Exception as error:
+        log.exception("The voice of %s failed", hub.catalogue.default.name)
+        waits[next(iter(waits))] = f"{type(error).__name__}; see the server's log"
+    finally:
+        hub.readiness.done.set()
+
+
+async def _say_a_word(agent: Agent) -> None:
+    async def word() -> AsyncIterator[str]:
+        yield "Ready."
+
+    spoken = agent.voice.speak(word())
+    async with contextlib.AsyncExitStack() as stack:
+        if (close := getattr(spoken, "aclose", None)) is not None:
+            stack.push_async_callback(close)
+        async for piece in spoken:
+            if len(piece.pcm.samples):
+                return
+
+
+async def _sweep(hub: Hub) -> None:
+    """Keep so many records and no more; off the event loop, since a folder can be slow."""
+    root = hub.settings.record
+    while root is not None:
+        await asyncio.to_thread(prune, root, hub.settings.record_keep, hub.calls.ids)
+        await hub.swept.wait()
+        hub.swept.clear()

@@ -1,0 +1,77 @@
+"""What is measured, for Prometheus. In milliseconds throughout, as everything here is; a registry of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from bargein import contracts as c
+
+BUCKETS_MS = (5, 10, 20, 30, 40, 60, 80, 110, 150, 200, 300, 450, 700, 1000, 1500, 3000, 10_000)
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_LATENCIES: dict[c.Latency, str] = {
+    "onset_to_hold": "from the first sample of the user's speech to the hold",
+    "onset_to_cut": "from the first sample of the user's speech to the cut",
+    "hold_to_resume": "how long a hold lasted that was no interruption",
+    "first_audio": "from the floor's order to reply to the first sound",
+    "stop": "from the decision to be silent to the far end's word that it is",
+}
+_COUNTERS: dict[c.Counter, str] = {
+    "frames_late": "frames that left later than they were due",
+    "holds": "holds, by what made them",
+    "resumes": "holds that ended in a resume",
+    "cuts": "replies that were cut, by what cut them",
+    "drops": "replies that were given up before they sounded",
+    "replies": "replies that were heard to their end, by kind",
+    "vendor_errors": "failures of models, voices and ears",
+    "underruns": "times that a voice came too slowly",
+}
+
+
+class Metrics:
+    """A contracts.Meter by shape."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        assert set(_LATENCIES) == set(get_args(c.Latency))
+        assert set(_COUNTERS) == set(get_args(c.Counter))
+        self._latencies = {
+            name: Histogram(f"bargein_{name}_ms", text, ["cause"], registry=self.registry, buckets=BUCKETS_MS)
+            for name, text in _LATENCIES.items()
+        }
+        self._counters = {
+            name: Counter(f"bargein_{name}", text, ["cause"], registry=self.registry)
+            for name, text in _COUNTERS.items()
+        }
+        self._calls = Counter("bargein_calls", "calls that began", registry=self.registry)
+        self._refused = Counter("bargein_calls_refused", "calls refused, by reason", ["cause"], registry=self.registry)
+        self._dropped = Counter(
+            "bargein_notices_dropped", "notices that a slow watcher of a call missed", registry=self.registry
+        )
+
+    def observe(self, name: c.Latency, ms: float, cause: str) -> None:
+        self._latencies[name].labels(cause).observe(ms)
+
+    def count(self, name: c.Counter, amount: int = 1, cause: str = "") -> None:
+        self._counters[name].labels(cause).inc(amount)
+
+    def call_began(self) -> None:
+        self._calls.inc()
+
+    def call_refused(self, cause: str) -> None:
+        self._refused.labels(cause).inc()
+
+    def notice_dropped(self) -> None:
+        self._dropped.inc()
+
+    def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A value that is read whenever somebody asks."""
+        Gauge(f"bargein_{name}", text, registry=self.registry).set_function(value)
+
+    def page(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        return generate_latest(self.registry)

@@ -1,0 +1,61 @@
+"""Answers of the server that are no: one shape for every one of them, `{"error": {"code", "message", "advice"}}`."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from bargein.errors import BargeinError, Misuse
+
+
+class Refusal(BargeinError):  # noqa: N818 -- an answer, in HTTP's own word
+    """A request that is answered no. status: of HTTP; code: stable, machine-readable."""
+
+    def __init__(self, status: int, code: str, message: str, *, advice: str) -> None:
+        super().__init__(message, advice=advice)
+        self.status = status
+        self.code = code
+
+    def response(self) -> JSONResponse:
+        body = {"error": {"code": self.code, "message": self.message, "advice": self.advice}}
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
+        return JSONResponse(body, self.status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Every error that a route can raise, in the one shape."""
+    app.add_exception_handler(Refusal, _refusal)
+    app.add_exception_handler(Misuse, _misuse)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+def _refusal(_: Request, error: Exception) -> JSONResponse:
+    return cast("Refusal", error).response()
+
+
+def _misuse(_: Request, error: Exception) -> JSONResponse:
+    misuse = cast("Misuse", error)
+    return Refusal(422, "bad_request", misuse.message, advice=misuse.advice).response()
+
+
+def _invalid(_: Request, error: Exception) -> JSONResponse:
+    first = cast("RequestValidationError", error).errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = f"{where}: {first['msg']}"
+    return Refusal(
+        422, "bad_request", message, advice="Send JSON with the fields that docs/protocol.md names"
+    ).response()
+
+
+def _http(_: Request, error: Exception) -> JSONResponse:
+    status = cast("HTTPException", error).status_code
+    code, message = {
+        404: ("not_found", "There is nothing here"),
+        405: ("wrong_method", "This is not done with that method"),
+    }.get(status, ("refused", f"The request was refused with {status}"))
+    return Refusal(status, code, message, advice="See docs/protocol.md for what there is").response()

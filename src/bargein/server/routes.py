@@ -1,0 +1,167 @@
+"""The HTTP routes, and the event stream of a call."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from bargein.call.agent import Agent
+from bargein.call.call import SAY_CHARS
+from bargein.floor.policy import PRESETS
+from bargein.server.calls import Watcher
+from bargein.server.hub import Hub
+from bargein.server.metrics import CONTENT_TYPE
+from bargein.server.refusals import Refusal
+
+SLOW_WATCHER_S = 10  # a watcher that takes nothing for so long is sent away
+
+
+class SayThis(BaseModel):
+    """The body of POST /calls/{id}/say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(min_length=1, max_length=SAY_CHARS)
+    interruptible: bool = True
+
+
+def hub_of(request: Request) -> Hub:
+    hub: Hub = request.app.state.hub
+    return hub
+
+
+def owner(request: Request) -> Hub:
+    """For routes that only the server's owner may use."""
+    hub = hub_of(request)
+    hub.gate.demand_owner(request.headers)
+    return hub
+
+
+def caller(request: Request) -> Hub:
+    """For routes that a page may use, too."""
+    hub = hub_of(request)
+    hub.gate.demand_caller(request.headers, [])
+    return hub
+
+
+router = APIRouter()
+of_hub, of_owner, of_caller = Depends(hub_of), Depends(owner), Depends(caller)
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process lives."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(hub: Hub = of_hub) -> JSONResponse:
+    """Calls can be taken: the VAD is warm, and the voice has spoken once."""
+    waits = hub.readiness.waits
+    return JSONResponse({"ready": not waits, "waiting_for": dict(waits)}, 503 if waits else 200)
+
+
+@router.get("/metrics")
+async def metrics(hub: Hub = of_owner) -> Response:
+    return Response(hub.metrics.page(), media_type=CONTENT_TYPE)
+
+
+@router.get("/agents")
+async def agents(hub: Hub = of_caller) -> dict[str, object]:
+    """The agents there are, the default first; their parts; what is missing, and how it would come."""
+    return {
+        "agents": [_agent(agent) for agent in hub.catalogue.agents.values()],
+        "missing": [asdict(missing) for missing in hub.catalogue.missing],
+        "policies": list(PRESETS),
+    }
+
+
+@router.post("/token")
+async def token(hub: Hub = of_owner) -> dict[str, object]:
+    """A page's token: opens calls for a few minutes, and nothing else."""
+    return {"token": hub.gate.page_token(), "expires_in": hub.gate.page_token_s}
+
+
+@router.get("/calls")
+async def calls(hub: Hub = of_owner) -> dict[str, object]:
+    return dict(hub.calls.listing())
+
+
+@router.get("/calls/{call_id}")
+async def call(call_id: str, hub: Hub = of_owner) -> dict[str, object]:
+    return hub.calls.status(call_id)
+
+
+@router.post("/calls/{call_id}/interrupt")
+async def interrupt(call_id: str, hub: Hub = of_owner) -> dict[str, bool]:
+    """Stop the agent, whatever the policy says. False: there was nothing to stop."""
+    return {"interrupted": hub.calls.call(call_id).interrupt("operator")}
+
+
+@router.post("/calls/{call_id}/say", status_code=202)
+async def say(call_id: str, this: SayThis, hub: Hub = of_owner) -> dict[str, bool]:
+    """Have the agent say this as soon as the floor is free."""
+    hub.calls.call(call_id).say(this.text, interruptible=this.interruptible)
+    return {"accepted": True}
+
+
+@router.post("/calls/{call_id}/hangup")
+async def hangup(call_id: str, hub: Hub = of_owner) -> dict[str, bool]:
+    hub.calls.call(call_id).hang_up("the operator hung up")
+    return {"hung_up": True}
+
+
+@router.websocket("/calls/{call_id}/events")
+async def events(socket: WebSocket, call_id: str) -> None:
+    """First the call's status (`{"type": "call", ...}`), then every notice as it comes; closes with the call."""
+    hub: Hub = socket.app.state.hub
+    try:
+        hub.gate.demand_owner(socket.headers)
+        watchers = hub.calls.watchers(call_id)
+        with watchers.one_more() as watcher:
+            await socket.accept()
+            await _tell(socket, watcher, json.dumps({"type": "call", **hub.calls.status(call_id)}))
+    except Refusal as refusal:
+        await socket.send_denial_response(refusal.response())
+
+
+async def _tell(socket: WebSocket, watcher: Watcher, first: str) -> None:
+    async with asyncio.TaskGroup() as group:
+        leaving = group.create_task(_until_gone(socket, watcher), name="watcher")
+        try:
+            text: str | None = first
+            while text is not None:
+                async with asyncio.timeout(SLOW_WATCHER_S):
+                    await socket.send_text(text)
+                text = await watcher.next()
+            async with asyncio.timeout(SLOW_WATCHER_S):
+                await socket.close(1000, "the call is over")
+        except (TimeoutError, WebSocketDisconnect, RuntimeError):
+            pass  # it went away, or reads no more: nobody is to be told
+        finally:
+            leaving.cancel()
+
+
+async def _until_gone(socket: WebSocket, watcher: Watcher) -> None:
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass  # a watcher has nothing to say
+    watcher.end()
+
+
+def _agent(agent: Agent) -> dict[str, object]:
+    return {
+        "name": agent.name,
+        "description": agent.description,
+        "mind": agent.mind.name,
+        "voice": agent.voice.name,
+        "ears": agent.reader.name if agent.reader else "",
+        "llm": agent.llm,
+        "language": agent.language,
+        "policy": agent.policy.numbers(),
+    }

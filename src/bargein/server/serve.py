@@ -1,0 +1,138 @@
+"""Runs the server: its socket, uvicorn, and the line that says where it is, once it is really there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+from rich.console import Console
+from rich.markup import escape
+
+from bargein.errors import Misuse
+from bargein.server.app import create_app
+from bargein.server.hub import Hub
+from bargein.server.settings import Settings
+from bargein.transports.browser_wire import MESSAGE_BYTES
+
+READY_S = 60  # then the address is told all the same, with what is not ready
+SHUTDOWN_S = 5
+SEND_BUFFER = 64 * 1024  # of the kernel, per connection: what lies there cannot be taken back, nor seen as unread
+UNACKED_MS = 20_000  # a peer that takes nothing for so long is dropped by the kernel, with all that waits for it
+
+
+class BargeinServer(uvicorn.Server):
+    """uvicorn's server, which says when it is ready, and ends calls before it closes their sockets."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, on_ready: Callable[[Hub], None]) -> None:
+        super().__init__(config)
+        self._app = app
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            hub: Hub = self._app.state.hub
+            try:
+                async with asyncio.timeout(READY_S):
+                    await hub.readiness.done.wait()
+            except TimeoutError:
+                logging.getLogger(__name__).warning("Not ready after %d s", READY_S)
+            self._on_ready(hub)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        hub: Hub | None = getattr(self._app.state, "hub", None)
+        if hub is not None:
+            await hub.calls.hang_up_all("the server closes")
+        await super().shutdown(sockets=sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The listening socket; what is set on it holds for every connection. Raises Misuse when it cannot be had."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise Misuse(f"{host} is no address of ours: {error.strerror}", advice="Choose another --host") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKED_MS)
+        listener.bind(address)
+        listener.listen(256)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        advice = "Choose another --port, or stop what listens there"
+        raise Misuse(f"Cannot listen on {host}:{port}: {error.strerror}", advice=advice) from error
+    return listener
+
+
+def config_for(app: FastAPI) -> uvicorn.Config:
+    """As measured: uvloop and websockets-sansio halve what a frame costs; deflate would only add to it."""
+    return uvicorn.Config(
+        app,
+        loop="auto",  # uvloop where it is installed: everywhere but on Windows
+        ws="websockets-sansio",
+        ws_max_size=MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+
+
+def serve(settings: Settings, console: Console, *, on_ready: Callable[[str], None] | None = None) -> bool:
+    """Serve until a signal comes. on_ready: gets the address. False: it could not start (the log says why).
+
+    Raises Misuse for settings that cannot be, before anything is started.
+    """
+    app = create_app(settings)
+    if settings.record is not None:
+        try:
+            settings.record.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            advice = "Choose another folder with --record, or none with --no-record"
+            raise Misuse(f"Calls cannot be recorded in {settings.record}: {error.strerror}", advice=advice) from error
+    with listen(settings.host, settings.port) as listener:
+        url = address(settings.host, listener.getsockname()[1])
+
+        def ready(hub: Hub) -> None:
+            announce(console, url, hub)
+            if on_ready is not None:
+                on_ready(url)
+
+        server = BargeinServer(config_for(app), app, ready)
+        server.run(sockets=[listener])
+    return server.started
+
+
+def address(host: str, port: int) -> str:
+    """Where a browser on this machine finds us."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"
+
+
+def announce(console: Console, url: str, hub: Hub) -> None:
+    """The address, who answers there, and what this machine does not have."""
+    agent = hub.catalogue.default
+    mind = agent.mind.name if agent.llm else f"{agent.mind.name}, scripted: no language model"
+    console.print(f"Bargein listens on [bold]{url}[/bold]", highlight=False, soft_wrap=True)
+    ears = agent.reader.name if agent.reader else "voice activity only, no words"
+    for name, value in (("agent", agent.name), ("mind", mind), ("voice", agent.voice.name), ("ears", ears)):
+        console.print(f"  {name:<6} {escape(value)}", highlight=False, soft_wrap=True)
+    for missing in hub.catalogue.missing:
+        console.print(
+            f"  [dim]no {escape(missing.part)}: {escape(missing.why)}. {escape(missing.advice)}[/dim]",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for part, why in hub.readiness.waits.items():
+        console.print(f"  [yellow]{part} is not ready: {escape(why)}[/yellow]", highlight=False, soft_wrap=True)

@@ -1,0 +1,61 @@
+"""Every setting of the server, from BARGEIN_* in the environment or from the command line."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Immutable once made. Times carry their unit."""
+
+    model_config = SettingsConfigDict(env_prefix="BARGEIN_", frozen=True, extra="ignore", populate_by_name=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)  # 0: any that is free
+    token: SecretStr | None = None  # demanded from everybody once it is set
+    page_token_s: int = Field(300, ge=1, le=86_400)
+    origins: Annotated[tuple[str, ...], NoDecode] = ()  # other sites whose pages may call; comma-separated
+    max_calls: int = Field(64, ge=1, le=10_000)
+    finished_kept: int = Field(50, ge=0, le=10_000)  # calls that stay listed after their end
+    record: Path | None = Path("calls")  # a folder for every call; "" in the environment: nowhere
+    record_keep: int = Field(1000, ge=1)
+    agent: str = "guide"  # a name, or FILE.py:NAME
+    policy: str | None = None  # a preset for every call; None: the agent's own
+    lead_ms: float = Field(100, ge=20, le=1000)
+    openai_base_url: str | None = Field(None, validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"))
+    openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"))
+    openai_model: str | None = Field(None, validation_alias=AliasChoices("OPENAI_MODEL", "openai_model"))
+
+    @field_validator("origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            return value
+        return tuple(str(part).strip().rstrip("/").lower() for part in parts if str(part).strip())
+
+    @field_validator("record", "token", "policy", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nobody but this machine can reach us."""
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name means this very machine: localhost, 127.0.0.0/8 or ::1."""
+    name = host.strip("[]").lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
