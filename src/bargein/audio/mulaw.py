@@ -1,0 +1,52 @@
+"""G.711 mu-law, as telephones carry sound: one byte a sample, by table in both directions."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bargein.audio.pcm import Samples
+from bargein.errors import AudioShapeError
+
+BIAS = 33  # added to a 14-bit magnitude, so that every segment begins at a power of two
+CLIP = 8158  # the largest 14-bit magnitude that, with the bias, still fits the eighth segment
+
+
+def to_mulaw(samples: Samples) -> bytes:
+    """Compand. samples: shape (n,), int16, any rate (telephones: 8000 Hz). Returns one byte for each sample.
+
+    Raises AudioShapeError for another dtype or rank.
+    """
+    if samples.dtype != np.int16 or samples.ndim != 1:
+        raise AudioShapeError(
+            f"Audio came as {samples.dtype} with shape {samples.shape}", advice="Give mono int16 samples of shape (n,)"
+        )
+    return _ENCODE[samples.view(np.uint16)].tobytes()
+
+
+def from_mulaw(data: bytes | bytearray | memoryview) -> Samples:
+    """Expand. Returns shape (len(data),), int16; every byte has a meaning, so nothing is refused."""
+    return _DECODE[np.frombuffer(data, np.uint8)]
+
+
+def _encode_table() -> NDArray[np.uint8]:
+    # G.711 is defined on 14 bits: two fewer than we carry, and they are dropped before the sign is taken. Companding
+    # the 16-bit magnitude instead differs for some negative samples.
+    sample = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32) >> 2
+    magnitude = np.minimum(np.abs(sample), CLIP) + BIAS
+    segment = np.searchsorted([64, 128, 256, 512, 1024, 2048, 4096], magnitude, side="right")
+    step = (magnitude >> (segment + 1)) & 15
+    sign = np.where(sample < 0, 0x80, 0)
+    code: NDArray[np.uint8] = (sign | segment << 4 | step).astype(np.uint8)
+    return ~code  # G.711 sends it inverted, so that silence is all ones
+
+
+def _decode_table() -> Samples:
+    code = ~np.arange(256, dtype=np.uint8)
+    segment, step = (code.astype(np.int32) >> 4) & 7, code.astype(np.int32) & 15
+    magnitude = ((2 * step + BIAS) << segment) - BIAS
+    return (4 * np.where(code & 0x80, -magnitude, magnitude)).astype(np.int16)
+
+
+_ENCODE = _encode_table()
+_DECODE = _decode_table()
