@@ -179,7 +179,8 @@ class WorkerProcess:
                 else:
                     request.frames.put_nowait((kind, data))
         except (asyncio.IncompleteReadError, ConnectionError):
-            log.warning("The %s worker (pid %d) is gone", self.name, process.pid)
+            if not self._closed:
+                log.warning("The %s worker (pid %d) is gone", self.name, process.pid)
         finally:
             for request in self._requests.values():
                 self._tell_lost(request, f"The {self.name} worker died", "Try again: it is started anew")

@@ -44,7 +44,7 @@ class EspeakVoice:
         process: WorkerProcess | None = None,
         *,
         language: str = "en-us",
-        variant: str = "",
+        variant: str = "+f3",
         words_per_minute: int = 165,
         pitch: int = 50,
     ) -> None:

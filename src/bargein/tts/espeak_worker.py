@@ -33,6 +33,8 @@ PARAM_RATE, PARAM_PITCH, PARAM_WORDGAP = 1, 3, 7
 BUFFER_MS = 60
 STOP = 1
 
+ALIASES = {"zh": "cmn"}  # languages that it has under another name
+
 
 class _EventId(ctypes.Union):
     _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
@@ -97,7 +99,11 @@ class Speech:
     def _choose(self, voice: str) -> None:
         if voice == self._voice:
             return
-        if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
+        # It knows "en" and "en-us", but not "en-gb" or "fr-fr": the language alone stands in for the country's.
+        language, plus, variant = voice.partition("+")
+        base = language.split("-", 1)[0]
+        names = (voice, f"{ALIASES.get(base, base)}{plus}{variant}")
+        if not any(self._lib.espeak_SetVoiceByName(name.encode()) == 0 for name in names):
             raise Refused(
                 f"espeak-ng has no voice {voice!r}", "Give a language it knows, like en-us, de, fr-fr, es, hi"
             )

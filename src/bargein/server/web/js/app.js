@@ -1,0 +1,381 @@
+// The page's wiring: what the connection, the sound and the person say goes to whom it concerns.
+
+import { DummyCall } from "./dummy.js";
+import { Connection, pageToken } from "./connection.js";
+import { Lanes } from "./lanes.js";
+import { PolicyPanel } from "./policy.js";
+import { Sound } from "./audio.js";
+import { Transcript } from "./transcript.js";
+
+const $ = (id) => document.getElementById(id);
+const options = new URLSearchParams(location.search);
+const AGENT_RATE = 24000;
+const REFUSED_MS = 600; // a hold of the page's own that the server does not answer in this time ends
+const SAY = {
+  off: "Press the button, and talk over it.",
+  connecting: "Connecting …",
+  idle: "Your turn: say something.",
+  listening: "Listening to you.",
+  thinking: "Thinking.",
+  speaking: "Speaking. Talk over it.",
+  barge_in: "Silent: was that for me?",
+};
+
+const lanes = new Lanes($("lanes"), $("lane-tip"));
+const transcript = new Transcript($("transcript"));
+let auth = false;
+let call = null;
+
+class Call {
+  constructor(dummy) {
+    this.state = "connecting";
+    this.verdicts = [];
+    this.reports = [];
+    this.latencies = [];
+    this.waiters = [];
+    this.localHold = null;
+    this.dummy = null;
+    this.abort = new AbortController();
+    this.wantDummy = dummy;
+    this.sound = new Sound({ capture: (m) => this.capture(m), playback: (m) => this.playback(m) });
+  }
+
+  async open() {
+    transcript.clear();
+    lanes.clear();
+    $("decisions").replaceChildren();
+    show("connecting");
+    const token = auth ? await pageToken() : null;
+    await this.sound.open({ microphone: !this.wantDummy, record: options.has("record") });
+    this.connection = new Connection({
+      token,
+      onMessage: (m) => this.message(m),
+      onFrame: (f) => this.sound.tell({ type: "audio", ...f }, [f.pcm]),
+      onClose: (reason, code) => this.closed(reason, code),
+    });
+    await this.connection.ready;
+    this.connection.send("hello", { protocol: "bargein.v1", agent: $("agents").value || undefined, ...wanted });
+    this.sound.tell({ type: "localHold", on: $("local-hold").checked });
+  }
+
+  // ------------------------------------------------------------------------------------------- from the server
+
+  message(m) {
+    switch (m.type) {
+      case "welcome":
+        this.id = m.call_id;
+        policy.take(m.policy);
+        agentIs(m.agent);
+        this.sound.start();
+        this.set("idle");
+        if (this.wantDummy) this.play();
+        break;
+      case "state":
+        this.set(m.state);
+        break;
+      case "reply":
+        this.sound.tell({ type: "reply", reply: m.reply_id, interruptible: m.interruptible });
+        break;
+      case "words":
+        transcript.words(m);
+        break;
+      case "hold":
+        this.localHold?.agree();
+        this.sound.tell({ type: "hold", reply: m.reply_id });
+        break;
+      case "resume":
+        this.refuted();
+        this.sound.tell({ type: "resume", reply: m.reply_id });
+        break;
+      case "audio_interrupted":
+        this.settleLocal("confirmed");
+        this.sound.tell({ type: "cut", reply: m.reply_id });
+        break;
+      case "barge_in":
+        this.lastBargeIn = m;
+        break;
+      case "transcript":
+        transcript.transcript(m);
+        break;
+      case "decision":
+        this.decision(m);
+        break;
+      case "policy":
+        policy.take(m);
+        break;
+      case "error":
+        complain(m.message, m.advice);
+        break;
+    }
+  }
+
+  decision(m) {
+    const row = document.createElement("li");
+    row.className = m.kind;
+    const time = document.createElement("time");
+    time.textContent = `${(m.at_ms / 1000).toFixed(2)} s`;
+    const kind = document.createElement("b");
+    kind.textContent = m.kind;
+    row.append(time, kind, m.why);
+    $("decisions").prepend(row);
+    while ($("decisions").children.length > 200) $("decisions").lastChild.remove();
+    const after = m.onset_ms === undefined || m.onset_ms === null ? null : m.at_ms - m.onset_ms;
+    if (m.kind === "hold") {
+      this.holdAt = m.at_ms;
+      if (after !== null) lanes.mark("onset", { agoMs: after, label: "onset", text: "where your speech began" });
+      lanes.mark("hold", { label: `hold ${Math.round(after)} ms`, text: m.why });
+      $("n-hold").textContent = `${Math.round(after)} ms`;
+      $("n-kind").textContent = $("n-verdict").textContent = "…";
+    } else if (["resume", "cut", "drop"].includes(m.kind)) {
+      const held = this.holdAt === undefined ? null : Math.round(m.at_ms - this.holdAt);
+      lanes.mark(m.kind, { label: held === null ? m.kind : `${m.kind} +${held} ms`, text: m.why });
+      $("n-verdict").textContent = held === null ? "at once" : `${held} ms`;
+      $("n-kind").textContent = m.kind;
+      this.holdAt = undefined;
+      this.verdict(m.kind, m.why, held);
+    } else if (m.kind === "answer") this.verdict("answer", m.why, null);
+    this.check();
+  }
+
+  verdict(kind, why, held) {
+    const text = { resume: "it went on", cut: "it was cut", drop: "its answer was dropped", answer: "it answers" }[kind];
+    this.verdicts.push({ kind, why, text: `${text}${held === null ? "" : `, ${held} ms after it fell silent`} (${why}).` });
+  }
+
+  set(state) {
+    this.state = state;
+    show(state);
+    this.check();
+  }
+
+  // -------------------------------------------------------------------------------------------- from the sound
+
+  capture(m) {
+    if (m.type !== "audio") return;
+    this.connection?.microphone(m.sample, m.pcm);
+    lanes.level("you", m.level);
+    if (this.state === "listening" || this.state === "barge_in") halo(m.level);
+  }
+
+  playback(m) {
+    const late = this.sound.latencySamples;
+    switch (m.type) {
+      case "meter":
+        lanes.level("agent", m.level);
+        if (this.state === "speaking") halo(m.level);
+        if (m.reply) transcript.sounding(m.reply, (Math.max(0, m.played - late) * 1000) / AGENT_RATE);
+        break;
+      case "played":
+        this.report("played", m.reply, Math.max(0, m.played - late), { playing: m.playing });
+        break;
+      case "held":
+      case "flushed":
+        // All that was consumed will have left the loudspeaker by the time anybody reads this.
+        this.report(m.type, m.reply, m.played);
+        break;
+      case "finished":
+        setTimeout(() => this.report("finished", m.reply, m.played), (late * 1000) / AGENT_RATE);
+        break;
+      case "localHold":
+        this.holdLocally(m);
+        break;
+      case "overflow":
+        complain("The server sends faster than it may.", "Reload the page.");
+        break;
+    }
+  }
+
+  report(type, reply_id, played, more = {}) {
+    this.reports.push({ type, reply_id, played });
+    if (this.reports.length > 2000) this.reports.shift();
+    this.connection.send(type, { reply_id, played, ...more });
+  }
+
+  holdLocally(m) {
+    const ms = ((m.now - m.frame) / this.sound.context.sampleRate) * 1000;
+    this.connection.send("local_hold", { reply_id: m.reply, played: m.played, level_db: 20 * Math.log10(m.level), age_ms: ms });
+    lanes.mark("onset", { agoMs: ms, label: "", text: "loud enough for the page" });
+    lanes.mark("hold", { label: `page ${Math.round(ms)} ms`, text: "the page's own hold, before the server answered" });
+    const timer = setTimeout(() => {
+      this.sound.tell({ type: "resume", reply: m.reply });
+      this.settleLocal("refuted");
+    }, REFUSED_MS);
+    this.localHold = { agree: () => clearTimeout(timer), timer };
+  }
+
+  refuted() {
+    this.settleLocal("refuted");
+  }
+
+  settleLocal(how) {
+    if (!this.localHold) return;
+    clearTimeout(this.localHold.timer);
+    this.localHold = null;
+    this.sound.capture.port.postMessage({ type: how });
+  }
+
+  // -------------------------------------------------------------------------------------------- the dummy call
+
+  async play() {
+    this.dummy = new DummyCall({
+      sound: this.sound,
+      when: (test, ms) => this.when(test, ms),
+      verdicts: () => this.verdicts,
+      caption: (text) => caption(text),
+      hangUp: () => this.hangUp(),
+    });
+    await this.dummy.run(this.abort.signal);
+  }
+
+  // Resolves when the test holds, or after ms at the latest.
+  when(test, ms) {
+    return new Promise((resolve) => {
+      if (test(this)) return resolve(true);
+      const waiter = { test, resolve: () => resolve(true) };
+      this.waiters.push(waiter);
+      setTimeout(() => {
+        this.waiters = this.waiters.filter((w) => w !== waiter);
+        resolve(false);
+      }, ms);
+    });
+  }
+
+  check() {
+    const ready = this.waiters.filter((w) => w.test(this));
+    this.waiters = this.waiters.filter((w) => !ready.includes(w));
+    ready.forEach((w) => w.resolve());
+  }
+
+  // ---------------------------------------------------------------------------------------------------- ending
+
+  hangUp() {
+    this.connection?.close();
+  }
+
+  async closed(reason, code) {
+    this.abort.abort();
+    clearTimeout(this.localHold?.timer);
+    if (call === this) {
+      call = null;
+      show("off");
+      if (code !== 1000 && code !== 1005) complain("The call broke off.", reason || "Press the button to call again.");
+    }
+    this.over = true;
+    this.check();
+    if (!options.has("record")) await this.sound.close();
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------ the screen
+
+const wanted = {};
+const policy = new PolicyPanel({
+  presets: $("presets"),
+  sliders: $("sliders"),
+  change: (change) => {
+    if (change.policy) {
+      wanted.policy = change.policy;
+      delete wanted.settings;
+    }
+    if (change.settings) wanted.settings = { ...wanted.settings, ...change.settings };
+    call?.connection?.send("settings", change);
+  },
+});
+
+function show(state) {
+  document.body.dataset.state = state;
+  $("status").textContent = SAY[state] ?? state;
+  $("main-label").textContent = { off: "Call", connecting: "…", speaking: "Stop", barge_in: "Stop" }[state] ?? "Talk";
+  $("hangup").hidden = state === "off";
+  $("dummy").hidden = state !== "off";
+  document.querySelectorAll(".states li").forEach((li) => li.classList.toggle("on", li.dataset.is === state));
+}
+
+function halo(level) {
+  document.body.style.setProperty("--level", String(Math.min(1, level * 6)));
+}
+
+function caption(text) {
+  $("caption").hidden = !text;
+  $("caption").textContent = text;
+}
+
+function complain(message, advice = "") {
+  window.bargein.lastError = { message, advice };
+  const p = document.createElement("p");
+  const b = document.createElement("b");
+  b.textContent = message;
+  p.append(b, ` ${advice}`);
+  $("errors").replaceChildren(p);
+  setTimeout(() => p.remove(), 9000);
+}
+
+function agentIs(agent) {
+  $("agent-name").textContent = [agent.name, agent.voice && `voice ${agent.voice}`, agent.ears && `ears ${agent.ears}`].filter(Boolean).join(" · ");
+  $("mind").hidden = agent.llm;
+}
+
+async function start(dummy) {
+  if (call) return;
+  caption("");
+  const mine = (call = new Call(dummy));
+  try {
+    await mine.open();
+  } catch (error) {
+    if (call === mine) call = null;
+    show("off");
+    complain(error.message);
+  }
+}
+
+$("main").onclick = () => {
+  if (!call) start(false);
+  else if (["speaking", "thinking", "barge_in"].includes(call.state)) call.connection.send("interrupt");
+};
+$("dummy").onclick = () => start(true);
+$("hangup").onclick = () => call?.hangUp();
+$("local-hold").onchange = () => call?.sound.tell({ type: "localHold", on: $("local-hold").checked });
+$("typed").onsubmit = (e) => {
+  e.preventDefault();
+  const text = $("text").value.trim();
+  if (!text) return;
+  if (!call) complain("There is no call.", "Press the button first.");
+  else {
+    call.connection.send("say", { text });
+    $("text").value = "";
+  }
+};
+addEventListener("keydown", (e) => {
+  if (e.target.matches("input, select, button, textarea")) return;
+  if (e.code === "Space") {
+    e.preventDefault();
+    $("main").click();
+  } else if (e.code === "Escape") call?.hangUp();
+});
+
+window.bargein = {
+  lastError: null,
+  get state() {
+    return call?.state ?? "off";
+  },
+  get call() {
+    return call;
+  },
+  last: null,
+  transcript: () => transcript.facts(),
+  start,
+};
+
+if (options.get("localhold") === "0") $("local-hold").checked = false;
+show("off");
+const served = await fetch("/agents").then((r) => r.json()).catch(() => null);
+if (!served) complain("The server does not answer.", "Reload the page when it runs again.");
+else {
+  auth = served.auth;
+  for (const agent of served.agents) $("agents").append(new Option(agent.name, agent.name));
+  $("agents").hidden = served.agents.length < 2;
+  const describe = () => agentIs(served.agents.find((a) => a.name === $("agents").value) ?? served.agents[0]);
+  $("agents").onchange = describe;
+  if (served.agents.length) describe();
+}
+if (options.has("dummy")) start(true);
