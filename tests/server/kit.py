@@ -1,0 +1,200 @@
+"""A real server on a free loopback port, with an agent that speaks in tones, and a client that says what it likes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from bargein import contracts as c
+from bargein.audio.pcm import Pcm
+from bargein.call.agent import Agent, Greeting
+from bargein.server.agents import Catalogue
+from bargein.server.app import create_app
+from bargein.server.hub import Hub
+from bargein.server.serve import BargeinServer, config_for, listen
+from bargein.server.settings import Settings
+from bargein.transports.browser import Limits
+
+RATE = 24_000
+WORD_MS = 100
+HEADER = struct.Struct("<BBHIII")
+HELLO = {"type": "hello", "protocol": "bargein.v1"}
+TOKEN = "a-long-enough-token-for-a-test"
+
+
+class ToneVoice:
+    """100 ms of a tone for every word, with its time."""
+
+    name = "tone"
+    rate = RATE
+
+    async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.Spoken]:
+        at = count = 0
+        async for piece in text:
+            for word in piece.split():
+                wave = np.sin(np.arange(WORD_MS * RATE // 1000) * 0.06) * 8000
+                times = c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word))
+                yield c.Spoken(Pcm(wave.astype(np.int16), RATE), f"{word} ", (times,))
+                at += len(word) + 1
+                count += 1
+
+
+class Echo:
+    """Says the user's words back, and then goes on for long, so that there is something to interrupt."""
+
+    name = "echo"
+
+    async def reply(self, prompt: c.Prompt) -> AsyncIterator[c.TextDelta]:
+        said = next((i.text for i in reversed(prompt.items) if isinstance(i, c.UserSaid)), None) or "nothing"
+        for word in f"You said {said} and I go on {'la ' * 200}".split():
+            yield c.TextDelta(f"{word} ")
+
+
+def tone_agent(name: str = "tone", greeting: str = "") -> Agent:
+    return Agent(name=name, mind=Echo(), voice=ToneVoice(), llm=False, greeting=Greeting(greeting))
+
+
+agent = tone_agent("from-a-file", "Hello there, this is a greeting")  # for --agent tests/server/kit.py:agent
+
+
+@dataclass
+class Client:
+    """One page, by hand. messages: every JSON message so far; frames: every binary one."""
+
+    socket: ClientConnection
+    messages: list[dict[str, object]] = field(default_factory=list)
+    frames: list[bytes] = field(default_factory=list)
+    sample: int = 0
+
+    async def send(self, message: object) -> None:
+        await self.socket.send(json.dumps(message))
+
+    async def audio(self, samples: int = 320, *, first: int | None = None, value: int = 0) -> None:
+        """One microphone frame of so many samples."""
+        self.sample = first if first is not None else self.sample
+        header = HEADER.pack(1, 0, 0, 0, 0, self.sample)
+        await self.socket.send(header + np.full(samples, value, "<i2").tobytes())
+        self.sample += samples
+
+    async def until(self, kind: str, seconds: float = 5, **facts: object) -> dict[str, object]:
+        """The next message of that type (and with these fields), from now on."""
+        async with asyncio.timeout(seconds):
+            while True:
+                raw = await self.socket.recv()
+                if isinstance(raw, bytes):
+                    self.frames.append(raw)
+                    continue
+                message: dict[str, object] = json.loads(raw)
+                self.messages.append(message)
+                if message["type"] == kind and all(message.get(name) == value for name, value in facts.items()):
+                    return message
+
+    async def error(self) -> str:
+        return str((await self.until("error"))["code"])
+
+    async def still_there(self) -> bool:
+        """Whether the call goes on: it answers."""
+        await self.send({"type": "ping", "n": 7})
+        return (await self.until("pong"))["n"] == 7
+
+    async def closed(self, seconds: float = 5) -> int:
+        """Read on to the end; the code of the close."""
+        with suppress(ConnectionClosed):
+            await self.until("no such message", seconds)
+        return self.socket.close_code or 0
+
+    async def say(self, text: str) -> None:
+        await self.send({"type": "say", "text": text})
+
+    async def speaking(self) -> int:
+        """Make the agent speak; the reply's id, once its audio comes."""
+        await self.say("hello")
+        reply = int(str((await self.until("reply"))["reply_id"]))
+        await self.until("state", state="speaking")
+        return reply
+
+
+@dataclass
+class World:
+    """A server, and ways to it."""
+
+    url: str
+    hub: Hub
+    server: BargeinServer
+    http: httpx.AsyncClient
+
+    @property
+    def socket_url(self) -> str:
+        return self.url.replace("http", "ws") + "/calls/browser"
+
+    @asynccontextmanager
+    async def client(self, hello: dict[str, object] | None = None, **options: object) -> AsyncIterator[Client]:
+        """A page with a call (hello None: a good one; {}: none is sent)."""
+        opened = connect(self.socket_url, subprotocols=[Subprotocol("bargein.v1")], **options)  # type: ignore[arg-type]
+        async with opened as socket:
+            client = Client(socket)
+            if hello is None or hello:
+                await client.send(HELLO | (hello or {}))
+                await client.until("welcome")
+            yield client
+
+    async def nobody_left(self) -> bool:
+        """Wait until every connection is over, to its last task."""
+        async with asyncio.timeout(5):
+            while self.server.server_state.tasks:
+                await asyncio.wait(list(self.server.server_state.tasks))
+        return not self.hub.calls.ids
+
+    async def over(self, client: Client, seconds: float = 5) -> str:
+        """Wait until a client's call has ended; the reason that is kept of it."""
+        call_id = str(client.messages[0]["call_id"])
+        if call_id in self.hub.calls.ids:
+            with self.hub.calls.watchers(call_id).one_more() as watcher:
+                async with asyncio.timeout(seconds):
+                    while await watcher.next() is not None:
+                        pass
+        return str(self.hub.calls.status(call_id)["over"])
+
+
+def settings(tmp: Path | None = None, **given: object) -> Settings:
+    return Settings(**({"port": 0, "record": tmp, "max_calls": 8} | given))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def world(chosen: Settings | None = None, *agents: Agent, limits: Limits | None = None) -> AsyncIterator[World]:
+    """Everything as in `bargein serve`, but for the agents. No task may be left behind."""
+    chosen = chosen or settings()
+    offered = agents or (tone_agent(),)
+
+    @asynccontextmanager
+    async def opened(_: Settings) -> AsyncIterator[Catalogue]:
+        yield Catalogue({each.name: each for each in offered})
+
+    before = asyncio.all_tasks()
+    app = create_app(chosen, agents=opened, limits=limits)
+    ready: asyncio.Future[Hub] = asyncio.get_running_loop().create_future()
+    with listen(chosen.host, chosen.port) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = BargeinServer(config_for(app), app, ready.set_result)
+        running = asyncio.create_task(server.serve(sockets=[listener]), name="server")
+        await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED)
+        try:
+            async with httpx.AsyncClient(base_url=url) as http:
+                yield World(url, await ready, server, http)
+        finally:
+            server.should_exit = True
+            async with asyncio.timeout(15):
+                await running
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    assert not left, f"tasks left behind: {left}"
