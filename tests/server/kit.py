@@ -188,7 +188,8 @@ async def world(chosen: Settings | None = None, *agents: Agent, limits: Limits |
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = BargeinServer(config_for(app), app, ready.set_result)
         running = asyncio.create_task(server.serve(sockets=[listener]), name="server")
-        await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED)
+        first: list[asyncio.Future[object]] = [running, ready]  # type: ignore[list-item]
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         try:
             async with httpx.AsyncClient(base_url=url) as http:
                 yield World(url, await ready, server, http)
