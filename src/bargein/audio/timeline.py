@@ -1,7 +1,8 @@
 """From a position in an incoming stream of samples to a moment on the call's clock.
 
-Samples come in frames that arrive late by a delay that jitters. The least delay seen in the last seconds is taken for
-the true one: jitter can only make a frame later, so it never moves speech to a later time than it had.
+Samples come in frames, and each frame comes late by a delay that jitters. Jitter can only add to a delay, so the least
+delay seen in the last seconds is the best guess at the stream's own, and is used for all of it: a frame that was held
+up on its way is not taken for speech that was spoken later. Older delays are forgotten, because two clocks drift.
 """
 
 from __future__ import annotations
@@ -9,30 +10,37 @@ from __future__ import annotations
 from collections import deque
 
 WINDOW_MS = 4_000.0  # the least delay is sought in this much of the past: long enough to meet a quick frame
-BUCKET_MS = 250.0  # the past is kept as the least delay of each such stretch
+BUCKET_MS = 250.0  # the past is kept as the least delay of each such stretch, not frame by frame
+MOST_DRIFT_PPM = 200.0  # sound cards are within 100 of the truth, each
 
 
 class StreamClock:
-    """rate: Hz of the stream. The error of `at` is at most the least jitter within WINDOW_MS plus the drift of two
-    clocks over WINDOW_MS (200 ppm: under 1 ms)."""
+    """rate: Hz of the stream.
+
+    A time it gives is never later than the sample's arrival; it is late by at most the least jitter that any frame of
+    the last WINDOW_MS - BUCKET_MS had; and beyond that it is wrong by at most ERROR_MS, for the drift of the clocks.
+    At any one instant a later sample has a later time.
+    """
+
+    ERROR_MS = 1.0  # MOST_DRIFT_PPM over WINDOW_MS + BUCKET_MS, and over a jitter of up to 750 ms
 
     def __init__(self, rate: int) -> None:
         self._ms_per_sample = 1000 / rate
-        self._buckets: deque[tuple[float, float]] = deque()  # (when the bucket began, its least offset)
-        self._offset_ms = 0.0
+        self._buckets: deque[tuple[float, float]] = deque()  # (when the bucket began, its least delay)
+        self._delay_ms = 0.0
 
     def arrived(self, last_sample: int, at_ms: float) -> None:
-        """The sample before position `last_sample` (exclusive end) arrived at at_ms."""
-        offset = at_ms - last_sample * self._ms_per_sample
+        """All before position `last_sample` (exclusive) is here at at_ms, a time on the call's clock."""
+        delay = at_ms - last_sample * self._ms_per_sample
         buckets = self._buckets
         if not buckets or at_ms - buckets[-1][0] >= BUCKET_MS:
-            buckets.append((at_ms, offset))
+            buckets.append((at_ms, delay))
             while at_ms - buckets[0][0] > WINDOW_MS:
                 buckets.popleft()
-        elif offset < buckets[-1][1]:
-            buckets[-1] = (buckets[-1][0], offset)
-        self._offset_ms = min(b[1] for b in buckets)
+        elif delay < buckets[-1][1]:
+            buckets[-1] = (buckets[-1][0], delay)
+        self._delay_ms = min(least for _, least in buckets)
 
     def at(self, sample: int) -> float:
-        """When this sample was in the microphone, in ms on the call's clock (the network's least delay included)."""
-        return sample * self._ms_per_sample + self._offset_ms
+        """When this sample was spoken, in ms on the call's clock (later by the way's own least delay)."""
+        return sample * self._ms_per_sample + self._delay_ms

@@ -1,0 +1,87 @@
+"""The clock of a stream: right within a stated bound, whatever the network does to single frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import cycle, islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bargein.audio.timeline import BUCKET_MS, MOST_DRIFT_PPM, WINDOW_MS, StreamClock
+
+FRAME_MS = 20
+ROUNDING_MS = 1e-6
+jitters = st.lists(st.floats(0, 200), min_size=1, max_size=40)
+drifts = st.floats(-MOST_DRIFT_PPM, MOST_DRIFT_PPM)
+rates = st.sampled_from((8000, 16000, 24000, 48000))
+
+
+def frames(rate: int, jitter: list[float], drift_ppm: float, count: int) -> Iterator[tuple[int, float, float]]:
+    """Frames of a stream on their way, in order: (last sample, when it was spoken, when it arrived)."""
+    before = 0.0
+    for i, late in enumerate(islice(cycle(jitter), count), start=1):
+        spoken = 5000 + i * FRAME_MS * (1 + drift_ppm / 1e6)
+        before = max(before, spoken + late)  # no frame overtakes another
+        yield i * FRAME_MS * rate // 1000, spoken, before
+
+
+def test_without_jitter_a_sample_has_the_time_at_which_it_came() -> None:
+    clock = StreamClock(16000)
+    for sample, spoken, arrived in frames(16000, [0], 0, 10):
+        clock.arrived(sample, arrived)
+        assert clock.at(sample) == spoken
+    assert clock.at(0) == 5000
+
+
+def test_a_frame_that_was_held_up_was_not_spoken_later() -> None:
+    clock = StreamClock(8000)
+    clock.arrived(160, 1020)
+    clock.arrived(320, 1190)  # 150 ms late
+    assert clock.at(320) == 1040
+
+
+def test_a_late_first_frame_is_corrected_by_the_next_quick_one() -> None:
+    clock = StreamClock(8000)
+    clock.arrived(160, 1220)
+    assert clock.at(160) == 1220, "nothing better is known"
+    clock.arrived(320, 1225)
+    assert (clock.at(160), clock.at(320)) == (1205, 1225)
+
+
+def test_a_way_that_grew_longer_is_noticed_after_some_seconds() -> None:
+    clock = StreamClock(8000)
+    clock.arrived(160, 1020)
+    for i in range(2, 300):
+        clock.arrived(160 * i, 1020 + 20 * i + 70)
+    assert clock.at(160 * 299) == 1020 + 20 * 299 + 70
+
+
+@given(rate=rates, jitter=jitters, drift=drifts)
+def test_the_error_is_bounded_by_the_least_jitter_and_the_drift(rate: int, jitter: list[float], drift: float) -> None:
+    clock = StreamClock(rate)
+    past: list[tuple[float, float]] = []
+    for sample, spoken, arrived in frames(rate, jitter, drift, 450):
+        clock.arrived(sample, arrived)
+        past.append((arrived, arrived - spoken))
+        least = min(late for when, late in past[-400:] if when > arrived - (WINDOW_MS - BUCKET_MS))
+        error = clock.at(sample) - spoken
+        assert -StreamClock.ERROR_MS - ROUNDING_MS <= error <= least + StreamClock.ERROR_MS + ROUNDING_MS
+        assert clock.at(sample) <= arrived + ROUNDING_MS
+
+
+@given(rate=rates, jitter=jitters, drift=drifts)
+def test_a_later_sample_has_a_later_time(rate: int, jitter: list[float], drift: float) -> None:
+    clock = StreamClock(rate)
+    for sample, _, arrived in frames(rate, jitter, drift, 60):
+        clock.arrived(sample, arrived)
+        assert clock.at(sample - 1) < clock.at(sample) < clock.at(sample + 1)
+
+
+@pytest.mark.parametrize("drift", [-MOST_DRIFT_PPM, MOST_DRIFT_PPM])
+def test_ten_minutes_of_drift_do_not_add_up(drift: float) -> None:
+    clock = StreamClock(16000)
+    for sample, spoken, arrived in frames(16000, [0, 35, 80], drift, 30_000):
+        clock.arrived(sample, arrived)
+        assert abs(clock.at(sample) - spoken) <= StreamClock.ERROR_MS + ROUNDING_MS
