@@ -16,20 +16,24 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BARGEIN_", frozen=True, extra="ignore", populate_by_name=True)
 
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)  # 0: any that is free
+    port: int = Field(default=8080, ge=0, le=65535)  # 0: any that is free
     token: SecretStr | None = None  # demanded from everybody once it is set
-    page_token_s: int = Field(300, ge=1, le=86_400)
+    page_token_s: int = Field(default=300, ge=1, le=86_400)
     origins: Annotated[tuple[str, ...], NoDecode] = ()  # other sites whose pages may call; comma-separated
-    max_calls: int = Field(64, ge=1, le=10_000)
-    finished_kept: int = Field(50, ge=0, le=10_000)  # calls that stay listed after their end
+    max_calls: int = Field(default=64, ge=1, le=10_000)
+    finished_kept: int = Field(default=50, ge=0, le=10_000)  # calls that stay listed after their end
     record: Path | None = Path("calls")  # a folder for every call; "" in the environment: nowhere
-    record_keep: int = Field(1000, ge=1)
+    record_keep: int = Field(default=1000, ge=1)
     agent: str = "guide"  # a name, or FILE.py:NAME
     policy: str | None = None  # a preset for every call; None: the agent's own
-    lead_ms: float = Field(100, ge=20, le=1000)
-    openai_base_url: str | None = Field(None, validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"))
-    openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"))
-    openai_model: str | None = Field(None, validation_alias=AliasChoices("OPENAI_MODEL", "openai_model"))
+    lead_ms: float = Field(default=100, ge=20, le=1000)
+    openai_base_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url")
+    )
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key")
+    )
+    openai_model: str | None = Field(default=None, validation_alias=AliasChoices("OPENAI_MODEL", "openai_model"))
 
     @field_validator("origins", mode="before")
     @classmethod

@@ -1,0 +1,147 @@
+"""Who may call, and from where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretStr
+from starlette.datastructures import Headers
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
+
+from bargein.errors import Misuse
+from bargein.server.auth import Gate
+from bargein.server.refusals import Refusal
+from bargein.server.settings import Settings, is_loopback
+from tests.server.kit import TOKEN, Client, World, settings, world
+
+OWNER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def gate() -> Gate:
+    return Gate(settings(token=SecretStr(TOKEN)))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
+def test_an_address_that_others_reach_is_not_opened_without_a_token(host: str) -> None:
+    with pytest.raises(Misuse, match="no token is set"):
+        Gate(settings(host=host))
+    assert not Gate(settings(host=host, token=SecretStr(TOKEN))).open
+
+
+def test_a_short_token_is_none() -> None:
+    with pytest.raises(Misuse, match="16 characters"):
+        Gate(settings(token=SecretStr("secret")))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "a.localhost", "[::1]", "LOCALHOST."])
+def test_loopback_by_any_name_is_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["", "127.0.0.1.evil.example", "localhost.evil.example", "1.2.3.4", "0.0.0.0"])
+def test_other_names_are_not(host: str) -> None:
+    assert not is_loopback(host)
+
+
+def test_a_page_token_opens_calls_for_its_time_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = gate()
+    token = made.page_token()
+    made.demand_caller(Headers({}), ["bargein.v1", f"token.{token}"])
+    with pytest.raises(Refusal):
+        made.demand_owner(Headers({"authorization": f"Bearer {token}"}))
+    for bad in (token[:-1], f"{token}x", "", "a.b.c", gate().page_token()[::-1]):
+        with pytest.raises(Refusal):
+            made.demand_caller(Headers({}), [f"token.{bad}"])
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: 4e9)
+    with pytest.raises(Refusal):
+        made.demand_caller(Headers({}), [f"token.{token}"])
+
+
+def test_a_page_token_of_another_server_is_worth_nothing() -> None:
+    other = Gate(settings(token=SecretStr(TOKEN + "!")))
+    with pytest.raises(Refusal):
+        gate().demand_caller(Headers({}), [f"token.{other.page_token()}"])
+
+
+def test_settings_never_show_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BARGEIN_TOKEN", TOKEN)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    monkeypatch.setenv("BARGEIN_ORIGINS", "https://A.example/, https://b.example")
+    monkeypatch.setenv("BARGEIN_RECORD", "")
+    made = Settings()
+    assert TOKEN not in repr(made)
+    assert "very-secret" not in repr(made)
+    assert made.origins == ("https://a.example", "https://b.example")
+    assert made.record is None
+
+
+async def refused(here: World, url: str | None = None, **options: object) -> int:
+    """Try to open a call; the status it was refused with (101: it was not)."""
+    try:
+        async with connect(url or here.socket_url, **options) as socket:  # type: ignore[arg-type]
+            client = Client(socket)
+            await client.send({"type": "hello", "protocol": "bargein.v1"})
+            await client.until("welcome")
+            return 101
+    except InvalidStatus as error:
+        body = json.loads(error.response.body or b"{}")
+        return error.response.status_code if set(body) == {"error"} else 0
+
+
+async def test_a_page_of_another_site_cannot_open_a_call() -> None:
+    async with world(settings(origins="https://friend.example")) as here:
+        assert await refused(here, origin=Origin("https://evil.example")) == 403
+        assert await refused(here, origin=Origin("null")) == 403
+        assert await refused(here, origin=Origin(here.url)) == 101
+        assert await refused(here, origin=Origin("https://friend.example")) == 101
+        assert await refused(here) == 101  # no browser
+        post = await here.http.post("/calls/x/hangup", headers={"Origin": "https://evil.example"})
+        assert (post.status_code, post.json()["error"]["code"]) == (403, "foreign_origin")
+
+
+async def test_a_name_that_was_pointed_at_us_is_not_ours() -> None:
+    async with world() as here:
+        for path in ("/", "/calls", "/metrics", "/healthz"):
+            answer = await here.http.get(path, headers={"Host": "evil.example"})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (421, "foreign_host")
+        evil = here.socket_url.replace("127.0.0.1", "evil.example")
+        port = int(here.url.rpartition(":")[2])
+        assert await refused(here, evil, host="127.0.0.1", port=port) == 421
+        assert (await here.http.get("/healthz", headers={"Host": "localhost:1"})).status_code == 200
+
+
+async def test_with_a_token_every_route_but_the_page_and_health_demands_it() -> None:
+    async with world(settings(token=SecretStr(TOKEN))) as here:
+        for path in ("/calls", "/calls/x", "/metrics", "/agents"):
+            answer = await here.http.get(path)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (401, "no_token")
+            assert answer.headers["www-authenticate"] == "Bearer"
+        for path in ("/token", "/calls/x/interrupt", "/calls/x/hangup"):
+            assert (await here.http.post(path)).status_code == 401
+            assert (await here.http.post(path, headers={"Authorization": "Bearer wrong"})).status_code == 401
+        assert (await here.http.get("/healthz")).status_code == 200
+        assert (await here.http.get("/metrics", headers=OWNER)).status_code == 200
+        assert await refused(here) == 401
+        assert await refused(here, subprotocols=[Subprotocol("bargein.v1"), Subprotocol("token.wrong")]) == 401
+        told = (await here.http.post("/token", headers=OWNER)).json()
+        assert told["expires_in"] == 300
+        page = [Subprotocol("bargein.v1"), Subprotocol(f"token.{told['token']}")]
+        assert await refused(here, subprotocols=page) == 101
+        assert await refused(here, additional_headers=OWNER) == 101
+        bearer = {"Authorization": f"Bearer {told['token']}"}
+        assert (await here.http.get("/agents", headers=bearer)).status_code == 200
+        assert (await here.http.get("/calls", headers=bearer)).status_code == 401
+
+
+async def test_a_body_has_a_length_and_a_bound() -> None:
+    async with world() as here:
+        assert (await here.http.post("/calls/x/say", content=b"x" * 70_000)).status_code == 413
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"{}"
+
+        assert (await here.http.post("/calls/x/say", content=pieces())).status_code == 411
