@@ -11,15 +11,21 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from bargein.contracts import Spoken, Word
+from bargein.errors import Misuse
 
 MS_PER_CHAR = 65.0  # a brisk speaker's: a text still growing is taken to last at least this long for each character
-_TOKEN = re.compile(r"\S+\s*")
+# Positions are counted in samples of the far end's rate and times in those of the voice's: one sample at 8 kHz apart,
+# and the last word of a reply that was heard to its end would count as cut.
+ROUNDING_MS = 0.125
+# A word with the spaces and signs after it. Chinese and Japanese put no spaces: there each character counts.
+_IDEOGRAPH = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+_TOKEN = re.compile(rf"[{_IDEOGRAPH}][^\w\s]*\s*|[^\s{_IDEOGRAPH}]+\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class HeardText:
-    """What was heard. text: up to the last heard word; end: so many characters of the reply's text; exact: by the
-    voice's own times; next_word: the first that was not heard, if it is known."""
+    """What was heard. text: up to the last heard word and the signs that follow it; end: so many characters of the
+    reply's text; exact: by the voice's own times; next_word: the first that was not heard, if it is known."""
 
     text: str
     end: int
@@ -28,49 +34,59 @@ class HeardText:
 
 
 class WordClock:
-    """Collects one reply's words. Times in ms from the first sample of the reply's audio."""
+    """Collects one reply's words, in the order in which they sound. Times in ms from the first sample of its audio."""
 
     def __init__(self) -> None:
         self.text = ""
         self._words: list[Word] = []
-        self._ends: list[float] = []
-        self._exact = True
-        self._ms = 0.0
-        # the text whose times are being estimated: where it begins, in characters and in ms; None: no such text
-        self._open: tuple[int, float] | None = None
+        self._ends: list[float] = []  # of _words, for bisecting: never falling
+        self._exact: list[bool] = []  # of _words
+        self._samples, self._rate = 0, 1
+        self._open: tuple[int, float] | None = None  # where the text begins whose times are being estimated: char, ms
+        self._finished = False
 
     @property
     def words(self) -> tuple[Word, ...]:
         """All words placed so far, an estimate of those still growing included."""
-        return (*self._words, *self._estimate())
+        return (*self._words, *self._growing())
+
+    @property
+    def ms(self) -> float:
+        """Length of the audio so far."""
+        return self._samples * 1000 / self._rate
 
     def add(self, spoken: Spoken) -> tuple[Word, ...]:
-        """Take the next stretch; the words that have their final times by it."""
+        """Take the next stretch; the words that have their final times by it. Raises Misuse after `finish`."""
+        if self._finished:
+            raise Misuse("The reply has ended", advice="Make a WordClock for each reply")
         placed: tuple[Word, ...] = ()
         if spoken.text:
-            placed = self._close()
-            if spoken.words is None:
-                self._open = (len(self.text), self._ms)
-                self._exact = False
-            self.text += spoken.text
+            placed = self._text(spoken.text, timed=spoken.words is not None)
+        elif spoken.words:
+            self._open = None  # the voice gives its times late: better than an estimate
         if spoken.words:
-            placed += spoken.words
-            self._place(spoken.words)
-        self._ms += spoken.pcm.ms
+            placed += self._place(spoken.words, exact=True)
+        if len(spoken.pcm.samples):
+            self._samples += len(spoken.pcm.samples)
+            self._rate = spoken.pcm.rate
         return placed
 
     def finish(self) -> tuple[Word, ...]:
         """No more comes; the words that got their times only now."""
+        self._finished = True
         return self._close()
 
     def heard(self, ms: float) -> HeardText:
         """What had been heard when ms of the reply's audio had sounded."""
-        words, ends = (self._words, self._ends) if self._open is None else (list(self.words), [])
-        if not ends:
-            ends = [w.end_ms for w in words]
-        n = bisect_right(ends, ms)
-        end = words[n - 1].end if n else 0
-        return HeardText(self.text[:end].strip(), end, self._exact, words[n] if n < len(words) else None)
+        growing = self._growing()
+        words = [*self._words, *growing]
+        ends = [*self._ends, *(w.end_ms for w in growing)]
+        n = bisect_right(ends, ms + ROUNDING_MS) if ms > 0 else 0
+        if self._finished and 0 < max([*ends[-1:], self.ms]) <= ms + ROUNDING_MS:
+            return HeardText(self.text.strip(), len(self.text), exact=True, next_word=None)
+        end = self._end_of(words[n - 1], words[n] if n < len(words) else None) if n else 0
+        exact = all(self._exact[: n + 1]) and (n < len(self._words) or not growing)
+        return HeardText(self.text[:end].strip(), end, exact, words[n] if n < len(words) else None)
 
     def sounding(self, ms: float) -> Word | None:
         """The word that sounds at ms, or was the last to begin before it."""
@@ -86,40 +102,61 @@ class WordClock:
         inside = [w for w in self.words if w.end_ms > from_ms and w.start_ms < until_ms]
         return self.text[inside[0].begin : inside[-1].end] if inside else ""
 
-    def _place(self, words: tuple[Word, ...]) -> None:
+    # ------------------------------------------------------------------------------------------------- placing
+
+    def _text(self, text: str, *, timed: bool) -> tuple[Word, ...]:
+        placed: tuple[Word, ...] = ()
+        # A piece that has had no sound yet goes on with the next, and one of spaces only asks for no time of its own.
+        goes_on = self._open is not None and (self._open[1] == self.ms or not text.strip())
+        if timed or not goes_on:
+            placed = self._close()
+        if not timed and self._open is None and text.strip():
+            self._open = (len(self.text), self.ms)
+        self.text += text
+        return placed
+
+    def _place(self, words: tuple[Word, ...], *, exact: bool) -> tuple[Word, ...]:
+        placed = []
         for word in words:
-            # A word that is told to end before its forerunner would make "heard" jump back: times only grow.
-            last = self._ends[-1] if self._ends else 0.0
-            if word.end_ms < last:
-                word = Word(min(word.start_ms, last), last, word.begin, word.end)
+            # A word told to end before its forerunner, in time or in the text, would make "heard" jump back.
+            last_ms = self._ends[-1] if self._ends else 0.0
+            last = self._words[-1].end if self._words else 0
+            if word.end_ms < last_ms or word.end < last:
+                word = Word(min(word.start_ms, last_ms), max(word.end_ms, last_ms), word.begin, max(word.end, last))
+            placed.append(word)
             self._words.append(word)
             self._ends.append(word.end_ms)
+            self._exact.append(exact)
+        return tuple(placed)
 
-    def _estimate(self) -> tuple[Word, ...]:
+    def _growing(self) -> tuple[Word, ...]:
         if self._open is None:
             return ()
         begin, from_ms = self._open
-        text = self.text[begin:]
-        return self._spread(text, begin, from_ms, max(self._ms - from_ms, len(text) * MS_PER_CHAR))
+        return self._spread(begin, from_ms, max(self.ms - from_ms, (len(self.text) - begin) * MS_PER_CHAR))
 
     def _close(self) -> tuple[Word, ...]:
         if self._open is None:
             return ()
         begin, from_ms = self._open
-        words = self._spread(self.text[begin:], begin, from_ms, self._ms - from_ms)
         self._open = None
-        self._place(words)
-        return words
+        return self._place(self._spread(begin, from_ms, self.ms - from_ms), exact=False)
 
-    @staticmethod
-    def _spread(text: str, begin: int, from_ms: float, ms: float) -> tuple[Word, ...]:
-        per_char = ms / len(text) if text else 0.0
+    def _spread(self, begin: int, from_ms: float, ms: float) -> tuple[Word, ...]:
+        text = self.text[begin:]
         return tuple(
             Word(
-                from_ms + m.start() * per_char,
-                from_ms + m.end() * per_char,
+                from_ms + ms * (m.start() / len(text)),
+                from_ms + ms * (m.end() / len(text)),
                 begin + m.start(),
                 begin + m.start() + len(m.group().rstrip()),
             )
             for m in _TOKEN.finditer(text)
         )
+
+    def _end_of(self, word: Word, following: Word | None) -> int:
+        """Where the word ends in the text, with the signs after it, also those that the voice did not count."""
+        end, most = word.end, len(self.text) if following is None else following.begin
+        while end < most and not self.text[end].isspace() and not self.text[end].isalnum():
+            end += 1
+        return end
