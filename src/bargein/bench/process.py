@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,13 +27,15 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def server(*extra: str, name: str = f"{Path(agent.__file__)}:AGENT") -> AsyncIterator[str]:
+async def server(
+    *extra: str, name: str = f"{Path(agent.__file__)}:AGENT", env: Mapping[str, str] | None = None
+) -> AsyncIterator[str]:
     """`bargein serve` with the benchmark's agent; yields host:port once it is ready."""
     port = free_port()
     with TemporaryDirectory(prefix="bargein-bench-") as calls:
         words = ["serve", "--agent", name, "--port", str(port), "--record", calls, *extra]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bargein.cli", *words, stdout=asyncio.subprocess.DEVNULL
+            sys.executable, "-m", "bargein", *words, stdout=asyncio.subprocess.DEVNULL
         )
         try:
             await _ready(f"http://127.0.0.1:{port}/readyz", process)

@@ -64,7 +64,7 @@ async def run(sounds: list[Clip], calls: int, times: int) -> list[Row | Check]:
     threshold = Policy.balanced().hold_threshold
     spoken: Script = script(sounds, first_ms=FIRST_MS, every_ms=EVERY_MS, times=times)
     deciding = deciding_frames(spoken.samples, spoken.onsets, threshold)
-    async with server("--max-calls", str(calls + 2)) as address:
+    async with server(env={"BARGEIN_MAX_CALLS": str(calls + 2)}) as address:
         clients = [Client(spoken.samples, deciding) for _ in range(calls)]
         async with asyncio.TaskGroup() as group:
             for i, client in enumerate(clients):

@@ -31,7 +31,7 @@ class Call {
     this.state = "connecting";
     this.verdicts = [];
     this.reports = [];
-    this.latencies = [];
+    this.messages = []; // all of them, if ?record
     this.waiters = [];
     this.localHold = null;
     this.dummy = null;
@@ -61,6 +61,7 @@ class Call {
   // ------------------------------------------------------------------------------------------- from the server
 
   message(m) {
+    if (options.has("record")) this.messages.push(m);
     switch (m.type) {
       case "welcome":
         this.id = m.call_id;
@@ -122,9 +123,7 @@ class Call {
     const after = m.onset_ms === undefined || m.onset_ms === null ? null : m.at_ms - m.onset_ms;
     if (m.kind === "hold") {
       this.holdAt = m.at_ms;
-      if (after !== null) lanes.mark("onset", { agoMs: after, label: "onset", text: "where your speech began" });
-      lanes.mark("hold", { label: `hold ${Math.round(after)} ms`, text: m.why });
-      $("n-hold").textContent = `${Math.round(after)} ms`;
+      if (!this.localHold) this.showHold(after, m.why);
       $("n-kind").textContent = $("n-verdict").textContent = "…";
     } else if (["resume", "cut", "drop"].includes(m.kind)) {
       const held = this.holdAt === undefined ? null : Math.round(m.at_ms - this.holdAt);
@@ -135,6 +134,12 @@ class Call {
       this.verdict(m.kind, m.why, held);
     } else if (m.kind === "answer") this.verdict("answer", m.why, null);
     this.check();
+  }
+
+  showHold(ms, why) {
+    lanes.mark("onset", { agoMs: ms, label: "", text: "where the sound began" });
+    lanes.mark("hold", { label: `hold ${Math.round(ms)} ms`, text: why });
+    $("n-hold").textContent = `${Math.round(ms)} ms`;
   }
 
   verdict(kind, why, held) {
@@ -194,8 +199,7 @@ class Call {
   holdLocally(m) {
     const ms = ((m.now - m.frame) / this.sound.context.sampleRate) * 1000;
     this.connection.send("local_hold", { reply_id: m.reply, played: m.played, level_db: 20 * Math.log10(m.level), age_ms: ms });
-    lanes.mark("onset", { agoMs: ms, label: "", text: "loud enough for the page" });
-    lanes.mark("hold", { label: `page ${Math.round(ms)} ms`, text: "the page's own hold, before the server answered" });
+    this.showHold(ms, "the page's own, before the server answered");
     const timer = setTimeout(() => {
       this.sound.tell({ type: "resume", reply: m.reply });
       this.settleLocal("refuted");
@@ -256,6 +260,7 @@ class Call {
     this.abort.abort();
     clearTimeout(this.localHold?.timer);
     if (call === this) {
+      window.bargein.last = this;
       call = null;
       show("off");
       if (code !== 1000 && code !== 1005) complain("The call broke off.", reason || "Press the button to call again.");
@@ -359,19 +364,29 @@ window.bargein = {
     return call?.state ?? "off";
   },
   get call() {
-    return call;
+    return call ?? window.bargein.last;
   },
-  last: null,
+  last: null, // the call before, when there is none
   transcript: () => transcript.facts(),
   start,
 };
 
 if (options.get("localhold") === "0") $("local-hold").checked = false;
 show("off");
-const served = await fetch("/agents").then((r) => r.json()).catch(() => null);
+async function ask() {
+  let answer = await fetch("/agents");
+  if (answer.status === 401 || answer.status === 403) {
+    auth = true;
+    answer = await fetch("/agents", { headers: { Authorization: `Bearer ${await pageToken()}` } });
+  }
+  return answer.ok ? answer.json() : null;
+}
+const served = await ask().catch((error) => {
+  complain(error.message);
+  return null;
+});
 if (!served) complain("The server does not answer.", "Reload the page when it runs again.");
 else {
-  auth = served.auth;
   for (const agent of served.agents) $("agents").append(new Option(agent.name, agent.name));
   $("agents").hidden = served.agents.length < 2;
   const describe = () => agentIs(served.agents.find((a) => a.name === $("agents").value) ?? served.agents[0]);

@@ -58,7 +58,7 @@ export class Lanes {
     g.clearRect(0, 0, width, height);
     const now = performance.now();
     const x = (at) => width - 14 - ((now - at) / 1000) * ((width - 14) / SECONDS);
-    const top = 24, middle = height / 2, bottom = height - 20;
+    const top = 46, bottom = height - 6, middle = (top + bottom) / 2;
     const lane = (middle - top) / 2 - 6;
     g.font = "600 12px ui-sans-serif, system-ui, sans-serif";
     g.fillStyle = colours.line;
@@ -71,7 +71,7 @@ export class Lanes {
     this.bars(g, this.agent, x, (middle + bottom) / 2 + 2, lane, colours.agent);
     this.spans(g, x, middle, bottom);
     let over = null;
-    const rows = [-1e9, -1e9];
+    const rows = [-1e9, -1e9, -1e9]; // where each row of labels is free again
     for (const mark of this.marks) {
       const at = x(mark.at);
       if (at < -80) continue;
@@ -79,19 +79,25 @@ export class Lanes {
       g.lineWidth = 2;
       g.setLineDash(mark.kind === "onset" ? [3, 3] : []);
       g.beginPath();
-      g.moveTo(at, top - 2);
+      g.moveTo(at, top - 4);
       g.lineTo(at, bottom);
       g.stroke();
       g.setLineDash([]);
-      const wide = g.measureText(mark.label).width + 10;
-      const row = at > rows[0] ? 0 : 1;
-      rows[row] = at + wide;
-      g.fillText(mark.label, Math.max(2, Math.min(at + 4, width - wide)), row === 0 ? 15 : height - 5);
+      if (mark.label) {
+        const wide = g.measureText(mark.label).width + 10;
+        const left = Math.max(2, Math.min(at - 2, width - wide));
+        const row = Math.max(0, rows.findIndex((free) => left > free));
+        rows[row] = left + wide;
+        g.fillText(mark.label, left, 12 + row * 14);
+      }
       if (this.pointer && Math.abs(this.pointer.x - at) < 7 && mark.text) over = mark;
     }
-    g.fillStyle = colours.soft;
-    g.fillText("you", 6, top + 12);
-    g.fillText("agent", 6, middle + 16);
+    for (const [name, y] of [["you", top + 12], ["agent", middle + 16]]) {
+      g.fillStyle = colours.card;
+      g.fillRect(0, y - 12, g.measureText(name).width + 12, 16);
+      g.fillStyle = colours.soft;
+      g.fillText(name, 6, y);
+    }
     this.tip.hidden = !over;
     if (over) this.tip.textContent = `${over.label}: ${over.text}`;
   }

@@ -7,13 +7,14 @@
 import { MIC_RATE, Recorder, peak, rms, shared } from "./shared.js";
 import { interpolate, sincTable } from "./sinc.js";
 
-const FRAME = 320;
+const FRAME = 256; // 16 ms: two make just one window of the server's VAD, so no sample waits for a frame to fill
 const RING = 1 << 14;
 const BLOCK_S = 0.005;
 const BLOCKS = 2;
 const FLOOR_DB = 12; // above the room
-const LEAST = 10 ** (-45 / 20);
+const LEAST = 10 ** (-48 / 20);
 const LEARN_S = 0.6; // of playing, before loudness is trusted: the echo is not known before
+const ECHO_RISE = 1.01; // per block
 const ECHO_FADE = 0.9995; // per block: what was learnt of the echo fades in some seconds
 
 class Capture extends AudioWorkletProcessor {
@@ -106,7 +107,9 @@ class Capture extends AudioWorkletProcessor {
       this.learnt += seconds;
       // Only from what was not loud enough to be the user: speech must not teach us that it is echo.
       if (shared.outLevel > 0.01 && (this.learnt < LEARN_S || now <= threshold)) {
-        this.echo = Math.max(this.echo * ECHO_FADE, now / shared.outLevel);
+        // Later it may only creep up: the soft beginning of a word must not pass for echo and hide the rest of it.
+        const most = this.learnt < LEARN_S ? Infinity : this.echo * ECHO_RISE;
+        this.echo = Math.max(this.echo * ECHO_FADE, Math.min(most, now / shared.outLevel));
       }
     }
     const armed = shared.localHold && shared.playing && !shared.paused && shared.interruptible && this.learnt > LEARN_S;

@@ -1,0 +1,46 @@
+"""`python -m bargein.bench`: measures, prints a table, and says on which machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bargein.bench import browser, server
+from bargein.bench.sounds import clips
+from bargein.bench.table import Check, Row, machine, show
+
+app = typer.Typer(add_completion=False)
+ROOT = Path(__file__).parents[3]
+
+
+@app.command()
+def main(
+    *,
+    only: Annotated[str, typer.Option(help="server or browser; both when empty")] = "",
+    calls: Annotated[int, typer.Option(help="Calls at once, for the server")] = 50,
+    times: Annotated[int, typer.Option(help="Interruptions in each browser run")] = 24,
+    sounds: Annotated[Path, typer.Option(help="Folder with WAVs and labels.json")] = ROOT / "tests" / "data" / "audio",
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, too")] = None,
+) -> None:
+    """Measure Bargein on this machine."""
+    console = Console(width=140)
+    spoken = clips(sounds)
+    rows: list[Row | Check] = []
+    if only in ("", "browser"):
+        console.print("A Chromium is being talked to, twice ...")
+        rows += asyncio.run(browser.run(spoken, times))
+    if only in ("", "server"):
+        console.print(f"{calls} calls are being interrupted ...")
+        rows += asyncio.run(server.run(spoken, calls, 4))
+    show(console, rows)
+    if as_json is not None:
+        as_json.write_text(json.dumps({"machine": machine(), "rows": [r.facts() for r in rows]}, indent=1))
+
+
+if __name__ == "__main__":
+    app()
