@@ -157,9 +157,13 @@ class BrowserTransport:
                 self._lose("the client flooded us", FLOODED)
             elif self._messages.take():
                 return raw
-            elif self._scolding.take():
-                what = f"More than {self.limits.messages:g} messages a second"
-                self._complain(what, "Send fewer: one audio frame every 20 ms is enough", "too_fast")
+            else:
+                if self._scolding.take():
+                    what = f"More than {self.limits.messages:g} messages a second"
+                    self._complain(what, "Send fewer: one audio frame every 20 ms is enough", "too_fast")
+                # Thousands of messages may have come in one read, and a queue that is not empty never waits: without
+                # this the other calls would stand still until the last of them is dropped.
+                await asyncio.sleep(0)
         return None
 
     def _read(self, raw: str | bytes) -> w.FromClient | c.AudioIn | None:
