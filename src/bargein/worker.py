@@ -13,6 +13,7 @@ it never outlives us, however we go.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -24,16 +25,18 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bargein.clock import Clock, MonotonicClock
-from bargein.errors import Unavailable, VendorLost, VendorRefused
+from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
 
 log = logging.getLogger(__name__)
 
 HEADER = struct.Struct("<IBI")  # request, kind, length
 MAX_FRAME = 16 << 20
 MAX_QUEUED = 2_000  # frames read for a request and not taken yet; beyond that it is given up: the others must not wait
+START_S = 30.0  # a model may have to be read from a cold disk
 START_TRIES = 3
 REST_MS = 5_000.0  # after so many failed starts in a row nobody tries again for this long
 END_S = 2.0  # a child that was told to end is given this long
+LOG_LINES, LOG_BYTES = 200, 500  # of what one child says on stderr, so much is logged; and so much of each line
 
 # kinds of frame. To the child:
 ASK, CANCEL = 1, 2
@@ -47,6 +50,15 @@ Frame = tuple[int, bytes]
 @dataclass(slots=True)
 class _Request:
     frames: asyncio.Queue[Frame] = field(default_factory=lambda: asyncio.Queue(MAX_QUEUED))
+
+
+@dataclass(slots=True)
+class _Child:
+    """reader: takes its frames; None until it has said READY. log: takes its stderr."""
+
+    process: asyncio.subprocess.Process
+    log: asyncio.Task[None]
+    reader: asyncio.Task[None] | None = None
 
 
 class WorkerProcess:
@@ -64,20 +76,20 @@ class WorkerProcess:
         self._clock = clock or MonotonicClock()
         self._requests: dict[int, _Request] = {}
         self._last_id = 0
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.Task[None] | None = None
+        self._child: _Child | None = None
         self._starting = asyncio.Lock()
         self._failed_starts = 0
         self._rest_until_ms = 0.0
+        self._last_failure: VendorLost | Unavailable | None = None
         self._closed = False
 
     @property
     def pid(self) -> int | None:
         """The child's, while it is there to be asked: from READY until its pipe closes. (Its return code comes later
         than that, and a request made in between would wait for ever; a start that was cancelled never gets here.)"""
-        if self._process is None or self._reader is None or self._reader.done():
+        if self._child is None or self._child.reader is None or self._child.reader.done():
             return None
-        return self._process.pid
+        return self._child.process.pid
 
     async def start(self) -> None:
         """Start the child now, so that the first request need not wait. Raises VendorLost or Unavailable."""
@@ -86,14 +98,13 @@ class WorkerProcess:
                 raise VendorLost(f"The {self.name} worker is closed", advice="Make another")
             if self.pid is not None:
                 return
-            if self._clock.now_ms() < self._rest_until_ms:
-                raise VendorLost(
-                    f"The {self.name} worker does not start", advice="Look into the log; trying again soon"
-                )
+            if self._last_failure is not None and self._clock.now_ms() < self._rest_until_ms:
+                raise type(self._last_failure)(self._last_failure.message, advice=self._last_failure.advice)
             await self._reap()
             try:
                 await self._spawn()
-            except (VendorLost, Unavailable):
+            except (VendorLost, Unavailable) as error:
+                self._last_failure = error
                 self._failed_starts += 1
                 if self._failed_starts >= START_TRIES:
                     self._failed_starts = 0
@@ -104,8 +115,12 @@ class WorkerProcess:
     async def request(self, payload: Mapping[str, object], body: bytes = b"") -> AsyncIterator[Frame]:
         """Send a request (payload: JSON-able; body: bytes that go with it) and yield the worker's own frames.
 
-        Closing the iterator cancels it. Raises VendorLost (busy, dead), VendorRefused (the child said no).
+        Closing the iterator cancels it. Raises VendorLost (busy, dead), VendorRefused (the child said no),
+        Unavailable (its part is not installed), Misuse (more than MAX_FRAME bytes).
         """
+        head = json.dumps(payload).encode()
+        if len(head) + len(body) + 4 > MAX_FRAME:
+            raise Misuse(f"A request of {len(head) + len(body)} bytes", advice=f"Send at most {MAX_FRAME} at once")
         if len(self._requests) >= self._max_waiting:
             raise VendorLost(f"The {self.name} worker is busy with {len(self._requests)} requests", advice="Try later")
         self._last_id += 1
@@ -114,7 +129,6 @@ class WorkerProcess:
         finished = False
         try:
             await self.start()
-            head = json.dumps(payload).encode()
             await self._write(number, ASK, struct.pack("<I", len(head)) + head + body)
             while True:
                 kind, data = await request.frames.get()
@@ -142,12 +156,23 @@ class WorkerProcess:
 
     async def _spawn(self) -> None:
         env = {**os.environ, "BARGEIN_NICE": str(self._nice), "PYTHONUNBUFFERED": "1"}
-        self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", self._module,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=env,
-        )  # fmt: skip
+        pipe = asyncio.subprocess.PIPE
         try:
-            _, kind, data = await self._read(process)
+            # In a session of its own: Ctrl-C in our terminal is for us, and the child ends when we have ended.
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", self._module,
+                stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise VendorLost(f"The {self.name} worker cannot be started ({error})", advice="Try later") from error
+        log_task = asyncio.create_task(self._log(process), name=f"{self.name} worker's log")
+        self._child = child = _Child(process, log_task)
+        try:
+            async with asyncio.timeout(START_S):
+                _, kind, data = await self._read(process)
+        except TimeoutError as error:
+            await self._reap()
+            raise VendorLost(f"The {self.name} worker was not ready in {START_S:g} s", advice="Try later") from error
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             await self._reap()
             raise VendorLost(f"The {self.name} worker ended as it started", advice="Look into the log") from error
@@ -155,7 +180,23 @@ class WorkerProcess:
             await self._reap()
             said = json.loads(data)
             raise Unavailable(said["message"], advice=said["advice"])
-        self._reader = asyncio.create_task(self._pump(process), name=f"{self.name} worker")
+        child.reader = asyncio.create_task(self._pump(process), name=f"{self.name} worker")
+
+    async def _log(self, process: asyncio.subprocess.Process) -> None:
+        """What the child says on stderr, line by line, until it ends. Beyond the bounds it is read and dropped: a full
+        pipe would stop the child."""
+        assert process.stderr is not None
+        left, line = LOG_LINES, b""
+        while chunk := await process.stderr.read(4096):
+            *lines, line = (line + chunk).split(b"\n")
+            line = line[:LOG_BYTES]
+            for whole in lines[:left]:
+                log.warning("%s: %s", self.name, whole[:LOG_BYTES].decode(errors="replace"))
+            if left and len(lines) >= left:
+                log.warning("The %s worker says too much; no more of it is logged", self.name)
+            left = max(0, left - len(lines))
+        if line and left:
+            log.warning("%s: %s", self.name, line.decode(errors="replace"))
 
     @staticmethod
     async def _read(process: asyncio.subprocess.Process) -> tuple[int, int, bytes]:
@@ -193,32 +234,48 @@ class WorkerProcess:
 
     async def _write(self, number: int, kind: int, data: bytes) -> None:
         self._write_now(number, kind, data)
-        assert self._process is not None
-        assert self._process.stdin is not None
+        assert self._child is not None
+        assert self._child.process.stdin is not None
         try:
-            await self._process.stdin.drain()
+            await self._child.process.stdin.drain()
         except ConnectionError as error:
             raise VendorLost(f"The {self.name} worker died", advice="Try again: it is started anew") from error
 
     def _write_now(self, number: int, kind: int, data: bytes) -> None:
-        if self._process is not None and self._process.stdin is not None and not self._process.stdin.is_closing():
-            self._process.stdin.write(HEADER.pack(number, kind, len(data)) + data)
+        stdin = self._child.process.stdin if self._child is not None else None
+        if stdin is not None and not stdin.is_closing():
+            stdin.write(HEADER.pack(number, kind, len(data)) + data)
 
     async def _reap(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
+        """End the child, if there is one, and wait until nothing of it is left. May be cancelled and called again."""
+        if (child := self._child) is None:
             return
-        if process.stdin is not None:
-            process.stdin.close()
+        if child.process.stdin is not None:
+            child.process.stdin.close()
+        if child.reader is None:
+            self._kill(child)  # it is not listening yet, so it cannot know
         try:
             async with asyncio.timeout(END_S):
-                await process.wait()
+                await self._gone(child)
         except TimeoutError:
-            process.kill()
-            await process.wait()
-        if self._reader is not None:
-            await self._reader
-            self._reader = None
+            self._kill(child)
+            await self._gone(child)
+        self._child = None
+
+    @staticmethod
+    def _kill(child: _Child) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            child.process.kill()
+
+    @staticmethod
+    async def _gone(child: _Child) -> None:
+        """Wait for the child's end. All it wrote must be read: asyncio takes a process with a full pipe for alive."""
+        await asyncio.wait([task for task in (child.log, child.reader) if task is not None])
+        process = child.process
+        assert process.stdout is not None
+        while await process.stdout.read(1 << 16):
+            pass
+        await process.wait()
 
 
 # ------------------------------------------------------------------------------------------------ the child
@@ -247,12 +304,16 @@ def serve(prepare: Callable[[], Callable[[Ask], Iterator[Frame]]]) -> None:
     The handler yields (kind >= OWN, bytes). prepare may raise Refused: the parent then raises Unavailable.
     """
     # Native libraries print: whatever goes to fd 1 must not get into the pipe.
-    pipe = os.fdopen(os.dup(1), "wb", buffering=0)
+    pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     os.nice(int(os.environ.get("BARGEIN_NICE", "0")))
 
     def send(number: int, kind: int, data: bytes) -> None:
-        pipe.write(HEADER.pack(number, kind, len(data)) + data)
+        try:
+            pipe.write(HEADER.pack(number, kind, len(data)) + data)
+            pipe.flush()
+        except BrokenPipeError:
+            os._exit(0)  # the parent is gone
 
     def said(message: str, advice: str) -> bytes:
         return json.dumps({"message": message, "advice": advice}).encode()
@@ -290,6 +351,7 @@ def serve(prepare: Callable[[], Callable[[Ask], Iterator[Frame]]]) -> None:
                 cancelled.clear()
                 more.wait()
             number, data = line.popleft()
+            cancelled.difference_update([old for old in cancelled if old < number])  # they come in order
         if number in cancelled:
             continue
         (length,) = struct.unpack_from("<I", data)

@@ -182,9 +182,12 @@ class Call:
         """Hand one event to the floor, and do what it orders. Never waits."""
         self._journal.event(event)
         before = self.floor.state
-        for action in self.floor.handle(event):
-            at_ms = self.now_ms()
+        actions = self.floor.handle(event)
+        at_ms = self.now_ms()
+        # All are written down before the first is done: doing one may feed the next event.
+        for action in actions:
             self._journal.action(at_ms, action)
+        for action in actions:
             self._do(action, at_ms)
         if self.floor.state is not before:
             self._notify(n.StateChanged(self.floor.state.value, self.now_ms()))

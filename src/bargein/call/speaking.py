@@ -99,7 +99,8 @@ class Speaker:
         desk, playout = self._desk, self._playout
         playout.begin(reply.id, self._voice.rate)
         desk.notify(ReplyBegins(reply.id, reply.kind, interruptible=reply.protected == 0))
-        async with closing(self._voice.speak(text)) as spoken:
+        # The text, too: a voice need not close what it was given, and the model behind it must stop with the cut.
+        async with closing(text), closing(self._voice.speak(text)) as spoken:
             async for piece in spoken:
                 words = playout.push(reply.id, piece)
                 if piece.text or words:
