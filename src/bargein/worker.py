@@ -49,7 +49,7 @@ Frame = tuple[int, bytes]
 
 @dataclass(slots=True)
 class _Request:
-    frames: asyncio.Queue[Frame] = field(default_factory=lambda: asyncio.Queue(MAX_QUEUED))
+    frames: asyncio.Queue[Frame] = field(default_factory=lambda: asyncio.Queue(MAX_QUEUED + 1))  # one: it is lost
 
 
 @dataclass(slots=True)
@@ -213,10 +213,12 @@ class WorkerProcess:
                 number, kind, data = await self._read(process)
                 if (request := self._requests.get(number)) is None:
                     continue  # cancelled
-                if request.frames.full():
+                if request.frames.qsize() == MAX_QUEUED:
+                    del self._requests[number]
                     self._tell_lost(
                         request, "Its frames were not taken in time", "Read faster, or ask for less at once"
                     )
+                    self._write_now(number, CANCEL, b"")  # or the others would wait for what nobody takes
                 else:
                     request.frames.put_nowait((kind, data))
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -228,8 +230,6 @@ class WorkerProcess:
 
     @staticmethod
     def _tell_lost(request: _Request, message: str, advice: str) -> None:
-        while request.frames.full():
-            request.frames.get_nowait()
         request.frames.put_nowait((FAILED, json.dumps({"message": message, "advice": advice}).encode()))
 
     async def _write(self, number: int, kind: int, data: bytes) -> None:
