@@ -35,7 +35,12 @@ async def server(
     with TemporaryDirectory(prefix="bargein-bench-") as calls:
         words = ["serve", "--agent", name, "--port", str(port), "--record", calls, *extra]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bargein", *words, stdout=asyncio.subprocess.DEVNULL
+            sys.executable,
+            "-m",
+            "bargein",
+            *words,
+            stdout=asyncio.subprocess.DEVNULL,
+            env={**os.environ, **(env or {})},
         )
         try:
             await _ready(f"http://127.0.0.1:{port}/readyz", process)

@@ -1,0 +1,176 @@
+"""The page in a real Chromium, against the real server, with a spoken microphone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bargein.audio.pcm import Samples
+from bargein.bench.browser import exact_contexts, stops
+from bargein.bench.chromium import Recording, page, recording, spoken
+from bargein.bench.process import server
+from bargein.bench.sounds import RATE, room
+from bargein.call.agent import Agent, Greeting
+from bargein.server.settings import Settings
+from tests.server.kit import Echo, ToneVoice, World, world
+from tests.sounds import load
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+WORDS = 60
+GREETING = " ".join(f"word{i}" for i in range(WORDS))  # 6 s of tone
+TONE = 0.1  # the tone lies at 0.24; below this it does not sound
+
+
+def teller() -> Agent:
+    return Agent(name="teller", mind=Echo(), voice=ToneVoice(), llm=False, greeting=Greeting(GREETING))
+
+
+def microphone(folder: Path, *sounds: tuple[float, Samples]) -> Path:
+    """A quiet room of 12 s in which sounds begin at so many ms."""
+    signal = room(12_000).astype(np.int32)
+    for at_ms, samples in sounds:
+        at = int(at_ms * RATE / 1000)
+        signal[at : at + len(samples)] += samples
+    return spoken(folder / "microphone.wav", np.clip(signal, -32768, 32767).astype(np.int16))
+
+
+@asynccontextmanager
+async def called(wav: Path, *, page_holds: bool) -> AsyncIterator[tuple[Page, World]]:
+    """A page in a call with an agent that greets for 6 s."""
+    async with world(Settings(record=None), teller()) as here, page(wav) as shown:
+        await shown.goto(f"{here.url}/?record=1&localhold={int(page_holds)}")
+        await shown.click("#main")
+        await shown.wait_for_function("() => bargein.state === 'speaking'")
+        yield shown, here
+
+
+def sounding_ms(heard: Recording) -> float:
+    """How long the tone was heard in all."""
+    return sum(peak > TONE for _, peak in heard.output) * heard.block_ms
+
+
+def kinds(heard: Recording, *wanted: str) -> list[str]:
+    return [str(m["type"]) for m in heard.messages if m["type"] in wanted]
+
+
+async def test_a_cough_pauses_it_and_it_goes_on_without_a_sample_lost_or_played_twice(tmp_path: Path) -> None:
+    cough = load("cough-2.wav").samples.astype(np.int32) * 4
+    wav = microphone(tmp_path, (2_500, np.clip(cough, -32768, 32767).astype(np.int16)))
+    async with called(wav, page_holds=True) as (shown, _):
+        await shown.wait_for_function("() => bargein.call.reports.some(r => r.type === 'finished')")
+        heard = await recording(shown)
+    assert kinds(heard, "hold", "resume", "audio_interrupted")[:2] == ["hold", "resume"]
+    assert kinds(heard, "audio_interrupted") == []
+    (finished,) = [r for r in heard.reports if r["type"] == "finished"]
+    assert finished["played"] == WORDS * 2_400
+    # Each fade makes at most a block softer than the threshold, and blocks are counted whole.
+    assert abs(sounding_ms(heard) - WORDS * 100) <= 6 * heard.block_ms
+
+
+async def test_an_interruption_silences_it_and_the_transcript_strikes_what_nobody_heard(tmp_path: Path) -> None:
+    wav = microphone(tmp_path, (2_500, load("interruption-1.wav").samples[320 * 16 :]))
+    async with called(wav, page_holds=False) as (shown, here):
+        await shown.wait_for_function("() => bargein.call.reports.some(r => r.type === 'flushed')")
+        await shown.wait_for_function("() => bargein.transcript().some(t => t.never)")
+        heard = await recording(shown)
+        said = (await shown.evaluate("bargein.transcript()"))[0]
+        (call,) = [here.hub.calls.call(i) for i in here.hub.calls.ids]
+        known = call.conversation.items[0]
+    found, _ = stops(heard)
+    assert len(found) == 1
+    order = kinds(heard, "hold", "audio_interrupted", "barge_in", "tts_interrupted")
+    assert order == ["hold", "audio_interrupted", "barge_in", "tts_interrupted"]
+    assert exact_contexts(heard.messages, heard.reports) == (1, 1)
+    assert said["heard"] == getattr(known, "text", None)
+    assert (
+        f"{said['heard']} {said['never']}".split()
+        == GREETING.split()[: len(f"{said['heard']} {said['never']}".split())]
+    )
+    # What was heard by the page's own ear agrees with the words, to the word that was cut in its middle.
+    assert len(said["heard"].split()) == int((sounding_ms(heard) + heard.block_ms) // 100)
+
+
+async def test_audio_of_a_reply_that_was_cut_is_never_heard_however_late_it_comes(tmp_path: Path) -> None:
+    async with called(microphone(tmp_path), page_holds=False) as (shown, _):
+        await shown.click("#main")
+        await shown.wait_for_function("() => bargein.call.reports.some(r => r.type === 'flushed')")
+        await shown.evaluate(
+            """() => bargein.call.sound.tell({
+                type: 'audio', reply: 1, sample: 0, last: false, pcm: new Int16Array(4800).fill(20000).buffer
+            })"""
+        )
+        before = (await recording(shown)).output[-1][0]
+        await shown.evaluate("() => new Promise(r => setTimeout(r, 400))")  # the audio clock's own time
+        heard = await recording(shown)
+    assert heard.output[-1][0] - before > 300
+    assert max(peak for at, peak in heard.output if at > before) == 0
+
+
+async def test_the_space_bar_stops_one_page_and_no_other(tmp_path: Path) -> None:
+    wav = microphone(tmp_path)
+    async with called(wav, page_holds=False) as (one, here):
+        other = await one.context.new_page()
+        await other.goto(f"{here.url}/?record=1&localhold=0")
+        await other.click("#main")
+        await other.wait_for_function("() => bargein.state === 'speaking'")
+        await one.bring_to_front()
+        await one.evaluate("document.activeElement.blur()")
+        await one.keyboard.press("Space")
+        await one.wait_for_function("() => bargein.state === 'idle'")
+        await other.wait_for_function("() => bargein.call.reports.some(r => r.type === 'finished')")
+        heard = await recording(other)
+    assert kinds(heard, "hold", "audio_interrupted", "error") == []
+    assert sounding_ms(heard) >= WORDS * 100 - heard.block_ms
+
+
+async def test_typed_words_interrupt_and_are_answered(tmp_path: Path) -> None:
+    async with called(microphone(tmp_path), page_holds=False) as (shown, _):
+        await shown.fill("#text", "tea please")
+        await shown.press("#text", "Enter")
+        await shown.wait_for_function("() => bargein.transcript().some(t => t.text.includes('You said tea please'))")
+        said = await shown.evaluate("bargein.transcript()")
+    assert [t["role"] for t in said] == ["agent", "user", "agent"]
+    assert said[1]["text"].startswith("tea please")
+
+
+async def test_settings_reach_the_call_while_it_runs(tmp_path: Path) -> None:
+    async with called(microphone(tmp_path), page_holds=False) as (shown, here):
+        await shown.click("text=patient")
+        await shown.wait_for_function("() => bargein.call.messages.some(m => m.type === 'policy')")
+        (call,) = [here.hub.calls.call(i) for i in here.hub.calls.ids]
+        assert call.floor.policy.preset == "patient"
+
+
+async def test_a_server_that_goes_away_is_told_kindly_and_the_page_can_call_again(tmp_path: Path) -> None:
+    async with called(microphone(tmp_path), page_holds=False) as (shown, here):
+        for call_id in here.hub.calls.ids:
+            here.hub.calls.call(call_id).hang_up("maintenance")
+        await shown.wait_for_function("() => bargein.state === 'off'")
+        assert await shown.inner_text("#main-label") == "Call"
+        await shown.click("#main")
+        await shown.wait_for_function("() => bargein.state === 'speaking'")
+
+
+async def test_the_dummy_call_shows_every_verdict_with_the_embedded_agent(tmp_path: Path) -> None:
+    async with server(name="guide") as address, page() as shown:
+        await shown.goto(f"http://{address}/?dummy=1")
+        await shown.wait_for_function("() => bargein.call?.dummy?.progress.done", timeout=90_000)
+        results = await shown.evaluate("bargein.call.dummy.progress.results")
+        said = await shown.evaluate("bargein.transcript()")
+    assert [(r["say"], r["verdict"]) for r in results[:4]] == [
+        ("story", "cut"),
+        ("cough", "resume"),
+        ("mmhmm", "resume"),
+        ("stop", "cut"),
+    ]
+    cut = next(t for t in said if t["role"] == "agent" and "lighthouse" in t["heard"])
+    assert cut["never"]
+    last = cut["heard"].split()[-1].strip(".,;:")
+    where = [t["heard"] for t in said if t["role"] == "agent"][-1]
+    assert last in where, "asked where it was stopped, it names the last word that was heard"
