@@ -1,58 +1,83 @@
 """Cuts a model's text into speakable clauses as it comes, so that the first can sound while the rest is written.
 
-All clauses joined are the text, to the character.
+All clauses joined are the text, to the character. Where a clause ends never depends on how the text came in pieces;
+only white space behind a clause does: it goes with the clause if it has come, else with the next.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 
-SOFT_AT = 90  # characters after which a comma will do
-HARD_AT = 200  # characters after which any space will do: no clause is longer
-STOPS = ".!?…;:"
+FIRST_SOFT_AT = 24  # characters after which a comma will do for the first clause: nothing sounds before it is cut
+SOFT_AT = 90  # the same for the others: they are made while another sounds, and the longer, the better the melody
+HARD_AT = 200  # characters after which any space will do; with no space at all, twice that is cut blind
+STOPS = ".!?…;:؟؛۔"
 WIDE_STOPS = "。！？；：।॥"  # these end a clause without a space behind them
-SOFT = ",–—、，"
+SOFT = ",–—،"
+WIDE_SOFT = "、，"
 CLOSERS = "\"'”’)]}»」』"
+OPENERS = "\"'“‘([{«「『¿¡"
 # A point behind these is part of the word. Compared in lower case, without the point.
-ABBREVIATIONS = frozenset(
-    (
-        "dr mr mrs ms prof sr jr st vs etc e.g i.e eg ie no nr z.b d.h bzw ca usw sra m mme mlle approx dept inc ltd"
-        " co jan feb mar apr jun jul aug sep sept oct nov dec"
-    ).split()  # noqa: SIM905  # a list of forty literals reads worse
-)
-_LAST_WORD = re.compile(r"(\S+)$")
+# fmt: off
+ABBREVIATIONS = frozenset((
+    "dr", "mr", "mrs", "ms", "prof", "sr", "jr", "st", "vs", "etc", "eg", "ie", "nr", "bzw", "ca", "usw", "sra",
+    "mme", "mlle", "approx", "dept", "inc", "ltd", "co", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep",
+    "sept", "oct", "nov", "dec",
+))
+# fmt: on
+NUMBERED = frozenset(("no", "nos", "fig", "vol", "art"))  # only before a number: "No. 5", but "No. Never."
 
 
-def _ends_here(text: str, i: int) -> bool:
-    """Whether the stop at text[i], followed by white space, really ends something."""
-    if text[i] != ".":
-        return True
-    word = _LAST_WORD.search(text, 0, i)
-    last = word.group(1).lower().lstrip("\"'“‘(") if word else ""
-    return not (last in ABBREVIATIONS or (len(last) == 1 and last.isalpha()))
+def cut(text: str, soft_at: int = SOFT_AT) -> int:
+    """How many characters of text are a whole clause already; 0: more must come first to be sure.
 
-
-def cut(text: str) -> int:
-    """How many characters of text are a whole clause already; 0: more must come first to be sure."""
+    soft_at: characters after which a comma will do. What cannot be spoken (spaces, signs) is never a clause alone.
+    """
+    spoken = False
     for i, char in enumerate(text):
-        if char == "\n" or char in WIDE_STOPS or char in STOPS:
+        spoken = spoken or char.isalnum()
+        if i >= 2 * HARD_AT:
+            return text.rfind(" ", 1, HARD_AT) + 1 or HARD_AT
+        if not spoken:
+            continue
+        if char == "\n":
+            return _with_spaces(text, i + 1)
+        if char in STOPS or char in WIDE_STOPS:
             end = i + 1
             while end < len(text) and text[end] in CLOSERS + STOPS + WIDE_STOPS:
                 end += 1
-            if char == "\n" or char in WIDE_STOPS:
-                if end < len(text) or char == "\n":
-                    return _with_spaces(text, end)
-                return 0
             if end == len(text):
-                return 0  # the next character decides: a space, or the rest of a number
-            if text[end].isspace() and _ends_here(text, i):
-                return _with_spaces(text, end)
-        elif char in SOFT and i >= SOFT_AT and i + 1 < len(text) and (text[i + 1].isspace() or char in "、，"):
+                return 0  # the next character decides: a space, a closing quote, or the rest of a number
+            after = _with_spaces(text, end)
+            if char in WIDE_STOPS:
+                return after
+            if after > end and (char != "." or not _in_a_word(text[:i])):
+                if char == "." and _last_word(text[:i]) in NUMBERED:
+                    if after == len(text):
+                        return 0
+                    if text[after].isdigit():
+                        continue
+                return after
+        elif char in WIDE_SOFT and i >= soft_at:
             return _with_spaces(text, i + 1)
+        elif char in SOFT and i >= soft_at and (after := _with_spaces(text, i + 1)) > i + 1:
+            return after
         elif i >= HARD_AT and char.isspace():
             return i + 1
-    return HARD_AT if len(text) > 2 * HARD_AT else 0  # no space at all: cut it blind
+    return 0
+
+
+def _in_a_word(before: str) -> bool:
+    """Whether a point between this text and a space belongs to its last word: an abbreviation (Dr.), letters (e.g.,
+    p.m., J. S. Bach), or the number of an item (1.), which would else be a clause of its own."""
+    last = _last_word(before)
+    letters = all(len(part) == 1 and part.isalpha() for part in last.split("."))
+    return last in ABBREVIATIONS or letters or before.strip().isdigit()
+
+
+def _last_word(text: str) -> str:
+    words = text.split()
+    return words[-1].lower().lstrip(OPENERS) if words and not text[-1].isspace() else ""
 
 
 def _with_spaces(text: str, end: int) -> int:
@@ -61,15 +86,18 @@ def _with_spaces(text: str, end: int) -> int:
     return end
 
 
-async def clauses(text: AsyncIterator[str]) -> AsyncIterator[str]:
-    """The clauses of a text that comes in pieces. Never empty; white space alone goes with what follows it."""
-    held = ""
+async def clauses(
+    text: AsyncIterator[str], *, first_soft_at: int = FIRST_SOFT_AT, soft_at: int = SOFT_AT
+) -> AsyncIterator[str]:
+    """The clauses of a text that comes in pieces, each as soon as its end is certain. None is empty.
+
+    first_soft_at, soft_at: characters after which a comma will do, in the first clause and in the others.
+    """
+    held, at = "", first_soft_at
     async for piece in text:
         held += piece
-        while length := cut(held):
-            if not held[:length].strip():
-                break
+        while length := cut(held, at):
             yield held[:length]
-            held = held[length:]
+            held, at = held[length:], soft_at
     if held:
         yield held
