@@ -306,7 +306,10 @@ class Call:
                 self._decided("resume", why, reply)
             case f.Cut(reply, barge_in):
                 self._cut(reply, barge_in, now)
-            case f.Drop(reply, _, barge_in):
+            case f.Drop(reply, turn, barge_in):
+                newest = self._turns.newest
+                if newest is not None and not turn and barge_in.source not in (f.Source.BUTTON, f.Source.OPERATOR):
+                    newest.unread = not self.conversation.has_turn(newest.id)
                 self._playout.cut(now)
                 self._speaker.stop()
                 self._decided("drop", barge_in.why, reply, barge_in.onset_ms)

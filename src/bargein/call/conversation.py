@@ -52,6 +52,9 @@ class Conversation:
         self.items.append(said)
         return said
 
+    def has_turn(self, turn: int) -> bool:
+        return any(isinstance(item, UserSaid) and item.turn == turn for item in self.items)
+
     def backchannel(self, text: str, over: SaidOver | None) -> UserBackchannel:
         said = UserBackchannel(text, over)
         self.items.append(said)

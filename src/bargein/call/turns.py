@@ -25,6 +25,7 @@ class Turn:
     from_ms: float
     over: SaidOver | None
     typed: list[str] = field(default_factory=list)
+    unread: bool = False  # its answer was dropped before its words stood in the conversation
 
 
 class Turns:
@@ -42,11 +43,16 @@ class Turns:
 
     def listen(self, turn: int, from_ms: float, over: SaidOver | None) -> None:
         """The sound from from_ms on belongs to the turn, which may have been open before."""
-        if self.newest is None or self.newest.id != turn:
+        before = self.newest
+        if before is None or (before.id != turn and not before.unread):
             self.newest = Turn(turn, from_ms, over)
-        elif over is not None and self.newest.over is None:
-            self.newest.over = over
-        self._hearing.keep_from_ms = self.newest.from_ms
+        elif before.id != turn:
+            # Words that nobody has read yet must not be lost: they are the beginning of this turn.
+            self.newest = Turn(turn, before.from_ms, before.over or over, before.typed)
+        elif over is not None and before.over is None:
+            before.over = over
+        if self.newest is not None:
+            self._hearing.keep_from_ms = self.newest.from_ms
 
     def closed(self) -> None:
         """No turn is open: older sound may go."""

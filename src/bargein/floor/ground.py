@@ -150,6 +150,7 @@ class Ground:
         if source is not Source.SPEECH and self.speech.voice is Voice.SILENT:
             self._new_onset()
             self.speech.onset_ms = self.speech.until_ms = onset_ms
+        self._settled = False
         self._held_ms = self.now_ms
         self.state = State.BARGE_IN
         out.append(do.Hold(self.reply, onset_ms, source, why))
@@ -168,12 +169,13 @@ class Ground:
         """End the live reply; the floor is the user's if it was the user who interrupted."""
         signal = do.BargeIn(self.reply, onset_ms, self.now_ms, source, min(max(confidence, 0.0), 1.0), why)
         by_hand = source in (Source.BUTTON, Source.OPERATOR)
-        again = 0 if self._sounding or by_hand else self._reply_turn  # the turn that goes on
+        # The turn that goes on; where a later one is open already (kept), that one has the floor.
+        again = 0 if self._sounding or by_hand or self._turn_open else self._reply_turn
         if self._sounding:
             out.append(do.Cut(self.reply, signal))
         else:
             out.append(do.Drop(self.reply, again, signal))
-            if self._reply_turn and by_hand:
+            if self._reply_turn and not again:
                 out.append(do.Close(self._reply_turn, f"stopped before it was answered: {why}"))
         self._rest()
         if by_hand:
@@ -243,11 +245,15 @@ class Ground:
 
     def _free(self, out: list[Action]) -> None:
         """The live reply is over and nobody took the floor: who waits for it?"""
-        undecided = self.state is State.BARGE_IN and not self._settled and self._firm_peak
+        held = self.state is State.BARGE_IN
+        undecided = held and not self._settled and self._firm_peak
         self._rest()
         if self._turn_open or self._talking or undecided:
             self._yield_to_user("the reply is over, the user has spoken", out)
-        elif self._says:
+            return
+        if held:
+            out.append(do.Ignore("hold", "the reply was over before a verdict"))
+        if self._says:
             self._says -= 1
             self._begin(0)
             out.append(do.Say(self.reply, "its turn in the line"))

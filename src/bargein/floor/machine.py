@@ -191,6 +191,8 @@ class Floor(Ground):
             why = "that reply does not sound"
         elif self._protected:
             why = "this reply is protected"
+        elif self._settled and self.speech.voice is not Voice.SILENT:
+            why = "this sound was decided about already"
         elif self._guarded() and self.speech.voice is not Voice.FIRM:
             why = f"loudness alone, within {self._policy.echo_guard_ms:g} ms of the agent's first sound"
         elif 0 < self._policy.wary_after <= self._false_holds and self.speech.voice is not Voice.FIRM:
@@ -199,7 +201,7 @@ class Floor(Ground):
             self._hold(Source.PAGE, e.at_ms, "the page heard a clear onset", out)
             return
         out.append(do.Ignore("page", why))
-        if e.reply == self.reply:
+        if self.live and e.reply == self.reply:
             out.append(do.Resume(e.reply, why))
 
     def _on_words(self, e: ev.Words, out: list[Action]) -> None:

@@ -1,0 +1,18 @@
+"""What the searches of the floor saw is printed at the end of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+_SEARCHES: list[str] = []
+
+
+@pytest.fixture
+def record_search() -> list[str]:
+    """Lines for the summary."""
+    return _SEARCHES
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in _SEARCHES:
+        terminalreporter.write_line(line)

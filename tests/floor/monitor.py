@@ -1,0 +1,292 @@
+"""What must always be true of a floor, told from its events and actions alone, as one who only watches would.
+
+`Monitor` is a small model of the world: which reply is live, whether it sounds, is held or protected, which turns are
+open and owed an answer. `step` takes one event and what the floor did on it, and raises `Broken` for the first promise
+that does not hold. It is a value: hashable and comparable, so that a search can keep it in its states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bargein.floor import actions as do
+from bargein.floor import events as ev
+from bargein.floor.actions import Action, Source
+from bargein.floor.machine import Floor
+from bargein.floor.speech import Voice
+
+HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP}
+MOST_TICKS = 40
+
+
+class Broken(AssertionError):  # noqa: N818  # a promise is broken; "BrokenError" would say it twice
+    """A promise of the design does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """live: a reply is (ids are the floor's own, and only ever compared); answers: the turn it answers, 0 none."""
+
+    live: bool = False
+    sounding: bool = False
+    held: bool = False
+    protected: bool = False
+    answers: int = 0  # 0: none; else how many turns ago, +1
+    open: bool = False
+    accounted: bool = True  # the running onset has come to something that is on record
+    over: bool = False
+
+    def step(self, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> Monitor:
+        """The world after this event. floor: as it is now; was: what it showed before."""
+        return _Step(self, floor, was, event, actions).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a floor showed before an event."""
+
+    state: str
+    reply: int
+    turn: int
+    voice: Voice
+    onset_ms: float
+    now_ms: float
+    guarded_until_ms: float
+
+    @classmethod
+    def of(cls, floor: Floor) -> Seen:
+        return cls(
+            floor.state.value, floor.reply, floor.turn, floor.speech.voice, floor.speech.onset_ms, floor.now_ms,
+            floor._sounding_since_ms + floor.policy.echo_guard_ms if floor.sounding else -1.0,
+        )  # fmt: skip
+
+
+class _Step:
+    def __init__(self, m: Monitor, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> None:
+        self.m, self.floor, self.was, self.event, self.actions = m, floor, was, event, actions
+        self.live, self.sounding, self.held, self.protected = m.live, m.sounding, m.held, m.protected
+        self.open, self.accounted = m.open, m.accounted
+        self.reply = was.reply
+        self.turn = was.turn
+        self.answers = was.turn + 1 - m.answers if m.answers else 0  # the turn's own number
+        self.owed = 0  # a turn whose reply ended without a sound, in this very step
+        self.reopened = 0
+
+    def need(self, holds: bool, promise: str) -> None:
+        if not holds:
+            shown = "; ".join(map(str, self.actions)) or "nothing"
+            raise Broken(
+                f"{promise}\n  in {self.m}, {self.was}\n  on {self.event}\n  did {shown}\n  {self.floor.state}"
+            )
+
+    def run(self) -> Monitor:
+        if self.m.over:
+            self.need(not self.actions, "nothing after a hang-up")
+            return self.m
+        self.world()
+        for action in self.actions:
+            self.need(bool(action.why), "every decision says why")
+            self.act(action)
+        self.after()
+        if self.floor.speech.voice is Voice.SILENT:
+            self.accounted = self.accounted or self.open
+        return Monitor(
+            self.live, self.sounding, self.held, self.protected,
+            self.floor.turn + 1 - self.answers if self.answers else 0, self.open, self.accounted,
+            isinstance(self.event, ev.HungUp),
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------------------------ what the event means
+
+    def world(self) -> None:
+        e = self.event
+        fresh = self.floor.speech.voice is not Voice.SILENT and self.was.voice is Voice.SILENT
+        if fresh and isinstance(e, ev.SpeechWindow):
+            self.accounted = self.open
+        mine = self.live and getattr(e, "reply", None) == self.reply
+        if isinstance(e, ev.ReplyStarted) and mine:
+            self.sounding = True
+        elif isinstance(e, ev.ReplyProtected) and mine:
+            self.protected = e.protected
+        elif isinstance(e, ev.ReplyEnded | ev.ReplyFailed) and mine:
+            self.end_reply()
+        elif isinstance(e, ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed):
+            self.need(not self.actions, "(1) a late event about an old reply changes nothing")
+
+    def end_reply(self) -> None:
+        self.owed = 0 if self.sounding and isinstance(self.event, ev.ReplyEnded) else self.answers
+        self.live = self.sounding = self.held = self.protected = False
+        self.answers = 0
+
+    # ---------------------------------------------------------------------------------------- what was ordered
+
+    def act(self, a: Action) -> None:
+        match a:
+            case do.Hold(reply):
+                self.need(self.live and reply == self.reply and not self.held, "(4) only a live reply is held, once")
+                self.need(not self.protected, "a protected reply is not held")
+                self.need(not self.quiet_guard(), "the echo guard asks for firm evidence")
+                self.held = True
+            case do.Resume(reply):
+                undone = isinstance(self.event, ev.LevelOnset)
+                self.need(self.live and reply == self.reply, "(1) only the live reply is resumed")
+                self.need(self.held or undone, "(4) only what was held is resumed")
+                self.held = False
+            case do.Cut(reply, barge_in) | do.Drop(reply, _, barge_in):
+                self.cut(a, reply, barge_in)
+            case do.Abandon(reply):
+                self.need(self.live and reply == self.reply and not self.sounding, "only what never came is given up")
+                self.owed = self.answers
+                self.live = self.held = self.protected = False
+                self.answers = 0
+            case do.Answer(reply, turn):
+                self.begin(reply)
+                self.need(self.open and turn == self.turn, "(5) what is answered is the open turn")
+                self.open, self.answers = False, turn
+            case do.Say(reply):
+                self.begin(reply)
+            case do.Reprompt(reply, cause):
+                self.begin(reply)
+                if cause != "silence":
+                    self.need(self.owed != 0, "(5) asked again for a turn that was lost")
+                    self.answers, self.owed = self.owed, 0
+            case do.Listen(turn, from_ms):
+                known = turn == self.turn and (self.open or turn == self.reopened)
+                self.need(known or turn == self.turn + 1, "(8) turns are numbered as they come")
+                if self.floor.speech.voice is not Voice.SILENT and isinstance(self.event, ev.SpeechWindow):
+                    onset = self.floor.speech.onset_ms - self.floor.policy.pre_roll_ms
+                    self.need(from_ms <= onset, "(8) a turn's sound begins before its onset")
+                self.turn, self.open, self.accounted, self.reopened = turn, True, True, 0
+            case do.Close(turn):
+                if turn and turn == self.owed:
+                    self.owed = 0
+                elif turn:
+                    self.need(self.open and turn == self.turn, "(5) only what is open is closed")
+                    self.open = False
+            case do.Settle(onset, until, _):
+                self.need(until >= onset, "what was settled has a length")
+                self.accounted = True
+            case do.Ignore():
+                self.accounted = True
+            case do.Look():
+                self.need(self.live, "words are read for a verdict only")
+
+    def begin(self, reply: int) -> None:
+        self.need(not self.live, "(2) at most one reply is live")
+        self.need(not self.held, "(4) nothing begins in a hold")
+        self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
+        self.need(not (self.open and not isinstance(self.actions[-1], do.Answer)), "nobody talks into an open turn")
+        self.reply, self.live = reply, True
+        self.sounding = self.held = self.protected = False
+        self.answers = 0
+
+    def cut(self, a: do.Cut | do.Drop, reply: int, barge_in: do.BargeIn) -> None:
+        self.need(self.live and reply == self.reply == barge_in.reply, "(3) only the live reply is cut, once")
+        self.need(isinstance(a, do.Cut) == self.sounding, "(3) cut is what sounded, dropped what did not")
+        self.need(
+            not self.protected or barge_in.source in HARD, "only the hard-stop lane cuts a protected reply"
+        ) if not (isinstance(self.event, ev.ReplyProtected)) else None
+        self.need(not (self.quiet_guard() and barge_in.source in (Source.SPEECH, Source.ONSET)), "echo guard")
+        self.need(0 <= barge_in.confidence <= 1 and barge_in.onset_ms <= self.floor.now_ms, "a barge-in has its facts")
+        self.need(barge_in.source is not Source.PAGE, "loudness alone never cuts")
+        if barge_in.source is Source.SPEECH and not isinstance(self.event, ev.ReplyProtected):
+            p, s = self.floor.policy, self.floor.speech
+            enough = s.lasted_ms >= p.confirm_ms or self.floor.now_ms - s.onset_ms >= p.confirm_ms
+            self.need(s.voice is Voice.FIRM and enough, "speech cuts when it is firm and long enough")
+            sure = s.peak >= p.sure_threshold or s.lasted_ms >= p.doubt_ms or isinstance(self.event, ev.Tick)
+            self.need(sure, "doubtful speech must last longer")
+        if isinstance(a, do.Drop) and a.turn:
+            self.need(a.turn == self.answers, "(8) the turn that goes on is the one that was answered")
+            self.reopened = a.turn
+        elif not self.sounding:
+            self.owed = self.answers
+        self.live = self.sounding = self.held = self.protected = False
+        self.answers = 0
+
+    def quiet_guard(self) -> bool:
+        """The only evidence is a faint sound, within the echo guard."""
+        faint = isinstance(self.event, ev.SpeechWindow) and self.floor.speech.voice is not Voice.FIRM
+        return self.floor.now_ms < self.was.guarded_until_ms and faint
+
+    # ------------------------------------------------------------------------------------- what must be so now
+
+    def after(self) -> None:
+        f, e = self.floor, self.event
+        self.need(self.owed == 0, "(5) a turn whose reply was lost is closed or asked again")
+        self.need(self.reopened == 0, "(8) a turn that goes on is listened to")
+        self.need(f.reply == self.reply and f.turn == self.turn, "the floor numbers as it says")
+        if isinstance(e, ev.HungUp):
+            self.need(not self.live and not self.open and f.deadline is None, "(5) a hang-up ends everything")
+            return
+        want = (
+            "barge_in" if self.held
+            else ("speaking" if self.sounding else "thinking") if self.live
+            else "listening" if self.open
+            else "idle"
+        )  # fmt: skip
+        self.need(f.state.value == want, f"the state is {f.state.value}, the world's {want}")
+        self.need(f.live == self.live and f.sounding == (self.live and self.sounding), "is-the-agent-speaking is exact")
+        if f.state.value in ("barge_in", "listening", "thinking"):
+            self.need(f.deadline is not None, f"(5) {f.state.value} ends by itself")
+        if self.open and self.live:
+            self.need(
+                self.protected or self.m.protected or self.m.open, "only what is said over a protected reply waits"
+            )
+        self.hard_lane()
+        self.prompt()
+        ended = self.was.voice is Voice.FIRM and f.speech.voice is Voice.SILENT
+        if (ended or (self.m.held and not self.held)) and not self.held and f.speech.voice is Voice.SILENT:
+            self.need(self.accounted or self.open or self.live_answer(), "(8) firm speech comes to something on record")
+
+    def live_answer(self) -> bool:
+        return any(isinstance(a, do.Answer | do.Cut | do.Drop) for a in self.actions)
+
+    def hard_lane(self) -> None:
+        e = self.event
+        stop = isinstance(e, ev.Words) and e.text == "stop" and (e.look is not None or e.at_ms >= self.was.now_ms)
+        stop = stop and (e.look is None or e.look == self.floor._look)  # type: ignore[union-attr]
+        hard = stop or isinstance(e, ev.KeyPressed | ev.UserTyped | ev.Interrupted)
+        if hard and self.m.live:
+            cut = any(isinstance(a, do.Cut | do.Drop) for a in self.actions)
+            self.need(cut, "the hard-stop lane passes every gate")
+
+    def prompt(self) -> None:
+        """What has to happen at once does."""
+        f, e, p = self.floor, self.event, self.floor.policy
+        if not isinstance(e, ev.SpeechWindow):
+            return
+        s = f.speech
+        fresh = self.was.voice is Voice.SILENT and s.voice is not Voice.SILENT
+        sure = s.voice is Voice.FIRM and s.peak >= p.sure_threshold
+        plain = not self.m.protected and f.now_ms >= self.was.guarded_until_ms and s.onset_ms >= f._reply_since_ms
+        if self.m.live and self.m.sounding and not self.m.held and fresh and plain and (sure or not f._false_holds):
+            self.need(not f.live or self.held, "an onset over a reply holds it at once")
+        if self.held and not f._ears_words and sure and s.lasted_ms >= p.confirm_ms and not f._doubt:
+            self.need(False, "sure speech of confirm_ms cuts")
+        if self.was.state == "idle" and fresh and s.voice is Voice.FIRM:
+            self.need(self.open, "(8) firm speech at rest opens a turn")
+
+
+def liveness(floor: Floor, copy: object, longest_ms: float) -> int:
+    """From here, time alone (and a playout that ends what it plays) leads to rest. Returns how many steps it took.
+
+    Raises Broken when a deadline stays due after its tick, or rest does not come in time or steps.
+    """
+    f: Floor = copy(floor)  # type: ignore[operator]
+    began = f.now_ms
+    for n in range(MOST_TICKS):
+        if f.over or (f.state.value == "idle" and f.deadline is None):
+            return n
+        due = f.deadline
+        if due is None:
+            if f.state.value != "speaking":
+                raise Broken(f"(5) {f.state} waits for nothing")
+            f.handle(ev.ReplyEnded(f.now_ms, f.reply))
+            continue
+        if due - began > longest_ms:
+            raise Broken(f"(5) not at rest after {due - began} ms")
+        before = (f.state, f.speech.voice, f.reply, due)
+        acted = f.handle(ev.Tick(due))
+        if (f.state, f.speech.voice, f.reply, f.deadline) == before and not acted:
+            raise Broken(f"(5) the deadline {due} stays due in {f.state}")
+    raise Broken(f"(5) {MOST_TICKS} ticks do not end {floor.state}")

@@ -1,0 +1,191 @@
+"""Every state that a floor can reach, and every event in each: breadth first, to a fixed point.
+
+Time is counted in windows. A state is a floor seen from its own present: times relative to now and cut off where no
+rule can tell them apart any more, ids relative to the newest. Two floors alike in that behave alike for ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, replace
+
+from bargein.floor import events as ev
+from bargein.floor.machine import Floor
+from bargein.floor.policy import Policy
+from bargein.floor.speech import Speech, Voice
+from tests.floor.monitor import Broken, Monitor, Seen, liveness
+
+# One unit is one window.
+SMALL = Policy(
+    hold_windows=1, speech_gap_ms=1, echo_guard_ms=2, level_hold_ms=1, hold_max_ms=4, wary_after=1, confirm_ms=2,
+    verdict_timeout_ms=1, look_ms=1, words_wait_ms=1, doubt_ms=3, min_words=1, pre_roll_ms=1, end_of_turn_ms=1,
+    turn_grace_ms=2, min_turn_ms=2, max_turn_ms=4, answer_timeout_ms=2, user_silence_ms=None, max_waiting=1, deaf_ms=2,
+)  # fmt: skip
+POLICIES = {
+    "balanced": SMALL,
+    "instant": replace(SMALL, confirm_ms=0),
+    "patient": replace(SMALL, hold_windows=2, min_words=2, trust_transcriber_turns=False),
+    "asking": replace(SMALL, user_silence_ms=2, max_reprompts=1),
+}
+LEVELS = (0.0, 0.35, 0.95)  # quiet, faint, sure; 0.6 between them is firm, and doubtful
+SATURATED = 5  # beyond every number of the policies
+LONGEST_MS = 60.0  # of a small policy: the sum of all its bounds, twice over
+
+_FLOOR = [s for cls in Floor.__mro__ for s in getattr(cls, "__slots__", ()) if s != "speech"]
+_SPEECH = list(Speech.__slots__)
+
+
+def copy(floor: Floor) -> Floor:
+    twin = Floor.__new__(type(floor))
+    for slot in _FLOOR:
+        setattr(twin, slot, getattr(floor, slot))
+    twin.speech = Speech.__new__(type(floor.speech))
+    for slot in _SPEECH:
+        setattr(twin.speech, slot, getattr(floor.speech, slot))
+    return twin
+
+
+def key(f: Floor) -> tuple[object, ...]:
+    """The floor as seen from its present."""
+    now, s = f.now_ms, f.speech
+
+    def ago(at: float, matters: bool = True) -> float:
+        return max(-1.0, min(now - at, SATURATED)) if matters else -9.0
+
+    state = f.state.value
+    held, on = state == "barge_in", s.voice is not Voice.SILENT
+    turn = f._turn_open
+    return (
+        state, f.live and f._sounding, f._protected, f._reprompting and f.live, f._settled, f._excused, f._looking,
+        f._doubt, f._doubt_text, f._unread, turn, f._ears_words, f._ears_turns, f._says, f._failures, f._reprompts,
+        f._over, min(f._false_holds, f.policy.wary_after), f.turn - f._reply_turn if f._reply_turn else -1,
+        f.policy.confirm_ms, f.policy.doubt_ms,
+        ago(f._reply_since_ms, f.live), ago(f._reply_due_ms, state in ("thinking", "barge_in")),
+        ago(f._sounding_since_ms, f._sounding), ago(f._held_ms, held), ago(f._asked_ms, on or held),
+        ago(f._turn_since_ms, turn), min(f._turn_spoken_ms, 3) if turn or f._reply_turn else -1,
+        ago(f._spoke_ms, turn or on),
+        ago(f._quiet_since_ms, state == "idle"), f._turn_since_ms == s.onset_ms,
+        s.voice, s.peak, ago(s.onset_ms), ago(s.until_ms), s._run, ago(s._run_from_ms, s._run > 0),
+    )  # fmt: skip
+
+
+GROUPS = ("hands", "page", "judge", "protect", "late", "fail", "ears", "turns")
+
+
+def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[ev.Event]:
+    """Everything that may happen next, of the groups asked for. Ticks are never late: time does not pass a deadline."""
+    now, due = f.now_ms, f.deadline
+    if due is not None:
+        yield ev.Tick(due)
+    if due is None or due >= now + 1:
+        for speech in levels:
+            yield ev.SpeechWindow(now, now + 1, speech)
+    yield ev.SayRequested(now)
+    yield ev.ReplyStarted(now, f.reply)
+    yield ev.ReplyEnded(now, f.reply)
+    yield ev.HungUp(now)
+    if "hands" in groups:
+        yield ev.Interrupted(now, "button")
+        yield ev.Interrupted(now, "operator")
+        yield ev.KeyPressed(now, "5")
+        yield ev.UserTyped(now)
+    if "page" in groups:
+        yield ev.LevelOnset(now, f.reply)
+        yield ev.LevelOnset(now, f.reply - 1)
+    if "judge" in groups:
+        yield ev.Judged(now, True, 0.9, "a judge")
+        yield ev.Judged(now, False, 0.9, "a judge")
+    if "protect" in groups:
+        yield ev.ReplyProtected(now, f.reply, protected=True)
+        yield ev.ReplyProtected(now, f.reply, protected=False)
+    if "late" in groups:
+        yield ev.ReplyStarted(now, f.reply - 1)
+        yield ev.ReplyEnded(now, f.reply - 1)
+        yield ev.ReplyFailed(now, f.reply - 1, "lost")
+        yield ev.ReplyProtected(now, f.reply - 1, protected=True)
+    if "fail" in groups:
+        yield ev.ReplyFailed(now, f.reply, "lost")
+    if "ears" in groups:
+        for text in ("stop", "tell me", "mm-hmm", "", None):
+            if f._looking:
+                yield ev.Words(f.speech.onset_ms, text, f._look)
+        yield ev.Words(f._reply_since_ms - 1, "stop", f._look - 1)
+        yield ev.Words(now, "tell me", f._look - 1)
+        yield ev.EarsChanged(now, words=not f._ears_words, turns=False)
+    if "turns" in groups:
+        for text in ("", "mm-hmm", "tell me"):
+            yield ev.TurnStarted(now, text)
+        yield ev.TurnEnded(now, "tell me")
+        yield ev.TurnEnded(now, "")
+        yield ev.Words(now, "stop")
+        yield ev.Words(now, "mm-hmm")
+        yield ev.TurnStarted(f._reply_since_ms - 1, "")
+
+
+INTERRUPTS = (ev.Interrupted, ev.KeyPressed, ev.TurnStarted, ev.Judged, ev.LevelOnset)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How much a search saw."""
+
+    states: int
+    edges: int
+
+
+def search(
+    floor: Floor, groups: Set[str] = frozenset(), *, levels: tuple[float, ...] = LEVELS, most: int = 1_000_000
+) -> Found:
+    """All states reachable from this floor. Raises Broken, with the shortest way there, at the first broken promise."""
+    start = (key(floor), Monitor())
+    seen = {start}
+    line: deque[tuple[Floor, Monitor, tuple[object, ...]]] = deque([(floor, Monitor(), ())])
+    edges = 0
+    while line:
+        here, monitor, way = line.popleft()
+        was = Seen.of(here)
+        for event in alphabet(here, groups, levels):
+            there = copy(here)
+            try:
+                actions = there.handle(event)
+                after = monitor.step(there, was, event, actions)
+                edges += 1
+                if edges % 5 == 0:
+                    _alone(here, there, event, actions)
+                if isinstance(event, INTERRUPTS):
+                    _twice(there, event)
+                node = (key(there), after)
+                if node in seen:
+                    continue
+                liveness(there, copy, LONGEST_MS)
+            except Broken as broken:
+                raise Broken(f"{broken}\n  the way: {_told((way, event))}") from None
+            seen.add(node)
+            if len(seen) > most:
+                raise Broken(f"more than {most} states: the search does not end")
+            line.append((there, after, (way, event)))
+    return Found(len(seen), edges)
+
+
+def _alone(before: Floor, after: Floor, event: ev.Event, actions: list[object]) -> None:
+    """(6) The same floor and the same event give the same, whatever other floors did in between."""
+    again = copy(before)
+    if again.handle(event) != actions or key(again) != key(after):
+        raise Broken("(6) a floor remembers something outside itself")
+
+
+def _twice(after: Floor, event: ev.Event) -> None:
+    """(7) Interrupting twice is interrupting once."""
+    again = copy(after)
+    for action in again.handle(event):
+        if type(action).__name__ in ("Cut", "Drop", "Hold"):
+            raise Broken(f"(7) the second {event} did {action}")
+
+
+def _told(way: object) -> list[ev.Event]:
+    events: list[ev.Event] = []
+    while isinstance(way, tuple) and way:
+        way, event = way
+        events.append(event)
+    return events[::-1]

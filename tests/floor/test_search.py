@@ -1,0 +1,38 @@
+"""The proof: every state the floor can reach, every event in each, every promise on every edge."""
+
+from __future__ import annotations
+
+import pytest
+
+from bargein.floor import EarsChanged, Floor
+from tests.floor.search import LEVELS, POLICIES, search
+
+QUIET_OR_SURE = (0.0, 0.95)
+FINE = (0.0, 0.35, 0.6, 0.95)
+
+SEARCHES = [
+    ("balanced", "", FINE, False),
+    ("balanced", "hands", LEVELS, False),
+    ("balanced", "page judge", QUIET_OR_SURE, False),
+    ("balanced", "protect", QUIET_OR_SURE, False),
+    ("balanced", "late fail", LEVELS, False),
+    ("balanced", "ears", QUIET_OR_SURE, True),
+    ("balanced", "turns", QUIET_OR_SURE, False),
+    ("instant", "page", LEVELS, False),
+    ("patient", "hands page", QUIET_OR_SURE, False),
+    ("asking", "fail", LEVELS, False),
+]
+
+
+@pytest.mark.parametrize(("policy", "groups", "levels", "ears"), SEARCHES, ids=str)
+def test_every_reachable_state_keeps_every_promise(
+    policy: str, groups: str, levels: tuple[float, ...], ears: bool, record_search: list[str]
+) -> None:
+    floor = Floor(POLICIES[policy])
+    if ears:
+        floor.handle(EarsChanged(0, words=True, turns=False))
+    found = search(floor, set(groups.split()), levels=levels)
+    record_search.append(
+        f"floor: {policy:9} {groups or 'speech and replies':20} {found.states:7,} states {found.edges:9,} edges"
+    )
+    assert found.states > 1_000, "a search that sees so little proves nothing"
