@@ -6,7 +6,7 @@ only white space behind a clause does: it goes with the clause if it has come, e
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 FIRST_SOFT_AT = 24  # characters after which a comma will do for the first clause: nothing sounds before it is cut
 SOFT_AT = 90  # the same for the others: they are made while another sounds, and the longer, the better the melody
@@ -88,7 +88,7 @@ def _with_spaces(text: str, end: int) -> int:
 
 async def clauses(
     text: AsyncIterator[str], *, first_soft_at: int = FIRST_SOFT_AT, soft_at: int = SOFT_AT
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """The clauses of a text that comes in pieces, each as soon as its end is certain. None is empty.
 
     first_soft_at, soft_at: characters after which a comma will do, in the first clause and in the others.

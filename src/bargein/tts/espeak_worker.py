@@ -4,8 +4,8 @@ espeak-ng is GPL-3 or later. It is loaded here, at run time, from the optional e
 its own; the rest of Bargein talks to this process over a pipe. It also has one global state and is not reentrant, so
 one such process speaks for every call, a clause at a time: 900 times faster than real time.
 
-Frames it gives: AUDIO (16-bit PCM at the rate that READY's first answer names) and WORDS (JSON: [[text position in
-characters, from 0, sample], ...]).
+Frames it gives: AUDIO (16-bit PCM, RATE Hz, about BUFFER_MS each) and WORDS (JSON: [[text position in characters, from
+0, sample of the clause], ...]).
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ except ImportError:  # told to the parent below
     espeakng_loader = None
 
 AUDIO, WORDS = OWN, OWN + 1
+RATE = 22_050  # Hz, of every voice that it makes itself
 
 # From espeak-ng's public header speak_lib.h
 AUDIO_OUTPUT_SYNCHRONOUS = 2
+DONT_EXIT = 0x8000  # without it the library calls exit() where its data is missing
 CHARS_UTF8 = 1
+END_PAUSE = 0x1000  # without it the last 90 ms of a text, its decay, are cut off with the pause behind it
 POS_CHARACTER = 1
 EVENT_END, EVENT_WORD = 0, 1
 PARAM_RATE, PARAM_PITCH, PARAM_WORDGAP = 1, 3, 7
@@ -57,16 +60,18 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class Speech:
-    """libespeak-ng, loaded once. rate: Hz of what it gives."""
+    """libespeak-ng, loaded once."""
 
     def __init__(self) -> None:
         if espeakng_loader is None:
             raise Refused("espeak-ng is not installed", "Install the extra: pip install 'bargein[espeak]'")
         self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
-        self.rate = int(self._lib.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, BUFFER_MS, data, 0))
-        if self.rate <= 0:
-            raise Refused("espeak-ng found no data", "Install the extra again: pip install 'bargein[espeak]'")
+        rate = int(self._lib.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, BUFFER_MS, data, DONT_EXIT))
+        if rate != RATE:
+            raise Refused(
+                "espeak-ng found no data, or not its own", "Install the extra again: pip install 'bargein[espeak]'"
+            )
         self._voice = ""
 
     def handle(self, ask: Ask) -> Iterator[Frame]:
@@ -92,8 +97,10 @@ class Speech:
 
         callback = _Callback(heard)
         self._lib.espeak_SetSynthCallback(callback)
-        text = str(want["text"]).encode()
-        self._lib.espeak_Synth(text, len(text) + 1, 0, POS_CHARACTER, 0, CHARS_UTF8, None, None)
+        # One character for one, or the positions would shift: half a surrogate becomes "?", and a NUL, which would end
+        # the text, a space.
+        text = str(want["text"]).replace("\0", " ").encode(errors="replace")
+        self._lib.espeak_Synth(text, len(text) + 1, 0, POS_CHARACTER, 0, CHARS_UTF8 | END_PAUSE, None, None)
         yield from frames
 
     def _choose(self, voice: str) -> None:
