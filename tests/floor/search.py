@@ -7,7 +7,7 @@ rule can tell them apart any more, ids relative to the newest. Two floors alike 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from bargein.floor import events as ev
@@ -26,6 +26,18 @@ POLICIES = {
     "balanced": SMALL,
     "instant": replace(SMALL, confirm_ms=0),
     "patient": replace(SMALL, hold_windows=2, min_words=2, trust_transcriber_turns=False),
+    # Nothing lasts longer than it must to be told apart: for alphabets that would be too much otherwise.
+    "short": replace(
+        SMALL,
+        echo_guard_ms=0,
+        hold_max_ms=2,
+        doubt_ms=1,
+        confirm_ms=1,
+        max_turn_ms=2,
+        answer_timeout_ms=1,
+        min_turn_ms=1,
+        wary_after=0,
+    ),
     "asking": replace(SMALL, user_silence_ms=2, max_reprompts=1),
 }
 LEVELS = (0.0, 0.35, 0.95)  # quiet, faint, sure; 0.6 between them is firm, and doubtful
@@ -168,7 +180,7 @@ def search(
     return Found(len(seen), edges)
 
 
-def _alone(before: Floor, after: Floor, event: ev.Event, actions: list[object]) -> None:
+def _alone(before: Floor, after: Floor, event: ev.Event, actions: Sequence[object]) -> None:
     """(6) The same floor and the same event give the same, whatever other floors did in between."""
     again = copy(before)
     if again.handle(event) != actions or key(again) != key(after):

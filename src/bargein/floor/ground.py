@@ -170,7 +170,8 @@ class Ground:
         signal = do.BargeIn(self.reply, onset_ms, self.now_ms, source, min(max(confidence, 0.0), 1.0), why)
         by_hand = source in (Source.BUTTON, Source.OPERATOR)
         # The turn that goes on; where a later one is open already (kept), that one has the floor.
-        again = 0 if self._sounding or by_hand or self._turn_open else self._reply_turn
+        newest = self._reply_turn if self._reply_turn == self.turn else 0
+        again = 0 if self._sounding or by_hand or self._turn_open else newest
         if self._sounding:
             out.append(do.Cut(self.reply, signal))
         else:

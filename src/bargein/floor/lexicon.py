@@ -74,6 +74,18 @@ STOP_PHRASES: dict[str, tuple[str, ...]] = {
            "黙って", "もういい", "すみません", "ちょっと"),
 }  # fmt: skip
 
+# Of these, what also begins ordinary sentences ("para mañana", "enough of them"): it stops only as all that was said.
+ALONE: dict[str, tuple[str, ...]] = {
+    "en": ("weight", "enough", "quiet", "pause", "no no", "cancel"),
+    "es": ("para", "pare", "alto", "perdon", "perdona", "cancela"),
+    "de": ("moment", "still", "ruhe", "genug"),
+    "fr": ("pardon", "assez"),
+    "he": ("די", "רגע", "סליחה"),
+    "hi": ("बस", "bas"),
+    "zh": ("停", "够了"),
+    "ja": ("ちょっと", "すみません", "もういい"),
+}
+
 LANGUAGES = tuple(BACKCHANNELS)
 _UNSPACED = ("zh", "ja")
 
@@ -108,6 +120,7 @@ class Lexicon:
     spaced: bool
     backchannels: frozenset[tuple[str, ...]]
     stops: frozenset[tuple[str, ...]]
+    alone: frozenset[tuple[str, ...]]
     longest: int
 
     @staticmethod
@@ -122,12 +135,15 @@ class Lexicon:
         stops = frozenset(fold(p, spaced=spaced) for p in (*STOP_PHRASES.get(base, ("stop",)), *stop_phrases))
         # What somebody added by name wins over our own list, the stop phrase over everything.
         calm -= stops - {()}
-        return Lexicon(spaced, calm, stops - {()}, max(len(p) for p in calm | stops))
+        own = {fold(p, spaced=spaced) for p in stop_phrases}
+        alone = frozenset(fold(p, spaced=spaced) for p in ALONE.get(base, ())) - own
+        return Lexicon(spaced, calm, stops - {()}, alone, max(len(p) for p in calm | stops))
 
     def judge(self, text: str) -> tuple[Said, int]:
         """What text amounts to, and how many of its words (characters in Chinese and Japanese) are no backchannel.
 
-        STOP when a stop phrase stands first, hums before it apart: "okay, wait" stops, "it does not stop" is words.
+        STOP when a stop phrase stands first, hums before it apart: "okay, wait" stops, "it does not stop" is words,
+        and so is "enough of them": some phrases stop only when nothing follows.
         """
         tokens = fold(text, spaced=self.spaced)
         if not tokens:
@@ -136,7 +152,7 @@ class Lexicon:
         first = True
         while i < len(tokens):
             # Before the hum, the stop: "ok stop" must not be read as far as "ok" only.
-            if first and self._match(self.stops, tokens, i):
+            if first and (length := self._match(self.stops, tokens, i)) and self._stops(tokens, i, i + length):
                 return Said.STOP, len(tokens)
             if length := self._match(self.backchannels, tokens, i):
                 i += length
@@ -145,6 +161,9 @@ class Lexicon:
                 first = False
                 i += 1
         return (Said.WORDS, foreign) if foreign else (Said.BACKCHANNEL, 0)
+
+    def _stops(self, tokens: tuple[str, ...], begin: int, end: int) -> bool:
+        return tokens[begin:end] not in self.alone or end == len(tokens)
 
     def _match(self, phrases: frozenset[tuple[str, ...]], tokens: tuple[str, ...], i: int) -> int:
         for length in range(min(self.longest, len(tokens) - i), 0, -1):
