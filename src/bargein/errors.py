@@ -1,12 +1,12 @@
 """Every error Bargein raises. The classes say what a caller would do differently:
 
-    BargeinError
-      Misuse            our API was used wrongly: fix the code that called it
-      AudioShapeError   samples of another dtype, rank or rate than the function takes
-      PeerNonsense      a client or vendor sent what the protocol does not allow: the call may go on
-      VendorRefused     the vendor answered no (key, quota, unknown voice): trying again will not help
-      VendorLost        the vendor went away: the call can go on, another try may work
-      Unavailable       a part is not installed or not configured on this machine
+BargeinError
+  Misuse            our API was used wrongly: fix the code that called it
+  AudioShapeError   samples of another dtype, rank or rate than the function takes
+  PeerNonsense      a client or vendor sent what the protocol does not allow: the call may go on
+  VendorRefused     the vendor answered no (key, quota, unknown voice): trying again will not help
+  VendorLost        the vendor went away: the call can go on, another try may work
+  Unavailable       a part is not installed or not configured on this machine
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ SEARCHES = [
     ("balanced", "", FINE, False),
     ("balanced", "hands", LEVELS, False),
     ("balanced", "page judge", QUIET_OR_SURE, False),
-    ("short", "protect", QUIET_OR_SURE, False),
+    ("short", "protect hands page", QUIET_OR_SURE, False),
     ("balanced", "late fail", LEVELS, False),
     ("balanced", "ears", QUIET_OR_SURE, True),
     ("balanced", "turns", QUIET_OR_SURE, False),
