@@ -290,7 +290,7 @@ class Ask:
     cancelled: Callable[[], bool]
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """Raised by a handler: the request cannot be done, also not by trying again."""
 
     def __init__(self, message: str, advice: str) -> None:

@@ -19,7 +19,7 @@ HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPER
 MOST_TICKS = 40
 
 
-class Broken(AssertionError):  # noqa: N818  # a promise is broken; "BrokenError" would say it twice
+class Broken(AssertionError):
     """A promise of the design does not hold."""
 
 

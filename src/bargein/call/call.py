@@ -298,12 +298,12 @@ class Call:
                 self._meter.observe("onset_to_hold", now - onset_ms, source.value)
                 self._meter.count("holds", cause=source.value)
             case f.Resume(reply, why):
-                if self._playout.held:
+                self._notify(n.ResumeNow(reply, why))
+                if self._playout.held:  # else it undoes a hold of the far end's own, that we did not share
+                    self._playout.resume(now)
+                    self._decided("resume", why, reply)
                     self._meter.observe("hold_to_resume", now - self._hold_since_ms, "")
                     self._meter.count("resumes")
-                self._playout.resume(now)
-                self._notify(n.ResumeNow(reply, why))
-                self._decided("resume", why, reply)
             case f.Cut(reply, barge_in):
                 self._cut(reply, barge_in, now)
             case f.Drop(reply, turn, barge_in):

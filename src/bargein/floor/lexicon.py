@@ -28,6 +28,8 @@ BACKCHANNELS: dict[str, tuple[str, ...]] = {
         "yeah", "yea", "yep", "yup", "yes", "ok", "okay", "k", "right", "sure", "i see", "i c", "got it", "gotcha",
         "cool", "wow", "nice", "great", "good", "true", "exactly", "of course", "alright", "all right", "really",
         "makes sense", "go on", "interesting", "mkay",
+        # "uh huh" and "mm" as small recognisers write them; said in earnest, more words follow and are read
+        "other", "offer", "of her", "amen",
     ),
     "es": (
         "mm", "mhm", "aja", "ah", "eh", "oh", "si", "ya", "claro", "vale", "bueno", "bien", "ok", "okay", "aha",

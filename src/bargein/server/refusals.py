@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from bargein.errors import BargeinError, Misuse
 
 
-class Refusal(BargeinError):  # noqa: N818 -- an answer, in HTTP's own word
+class Refusal(BargeinError):
     """A request that is answered no. status: of HTTP; code: stable, machine-readable."""
 
     def __init__(self, status: int, code: str, message: str, *, advice: str) -> None:

@@ -62,7 +62,7 @@ class Faults(BaseModel):
     faults: list[Fault]
 
 
-class SimulatedDrop(Exception):  # noqa: N818 -- no error of ours: it makes the server drop the connection
+class SimulatedDrop(Exception):
     """Raised inside a streamed answer, so that the server closes the socket in the middle of it."""
 
 
