@@ -1,4 +1,4 @@
-"""`bargein`: serve, demo, replay, simulate."""
+"""`bargein`: serve, demo, replay, bench, simulate."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
+from bargein.bench.__main__ import main as bench
 from bargein.errors import BargeinError, Misuse
 from bargein.floor import Policy
 from bargein.recorder.reading import read
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 simulators = typer.Typer(help="Vendors' wire protocols, spoken locally.", no_args_is_help=True)
 app.add_typer(simulators, name="simulate")
+app.command("bench")(bench)
 console = Console()
 errors = Console(stderr=True)
 
