@@ -86,7 +86,8 @@ export class Lanes {
       if (mark.label) {
         const wide = g.measureText(mark.label).width + 10;
         const left = Math.max(2, Math.min(at - 2, width - wide));
-        const row = Math.max(0, rows.findIndex((free) => left > free));
+        const open = rows.findIndex((free) => left > free);
+        const row = open >= 0 ? open : rows.indexOf(Math.min(...rows));
         rows[row] = left + wide;
         g.fillText(mark.label, left, 12 + row * 14);
       }
