@@ -75,12 +75,14 @@ class Recording:
     """What a page recorded with ?record, on its audio clock. Times in ms since the first block.
 
     microphone, output: (ms at the block's first frame, highest |sample| in it); block_ms: a block's length;
-    messages: what the server sent, in order; reports: what the page told it of its playing.
+    events: (ms, what the playback did: hold, localHold, resume, flush, finished); messages: what the server sent, in
+    order; reports: what the page told it of its playing.
     """
 
     microphone: list[tuple[float, float]]
     output: list[tuple[float, float]]
     block_ms: float
+    events: list[tuple[float, str]]
     messages: list[Mapping[str, object]]
     reports: list[Mapping[str, object]]
 
@@ -97,6 +99,12 @@ async def recording(of: Page) -> Recording:
         return [((f - zero) * 1000 / rate, p) for f, p in zip(frames, peaks, strict=True)]
 
     frames = raw["output"]["frames"]
+    events = [((e["frame"] - zero) * 1000 / rate, e["kind"]) for e in raw["output"]["events"]]
     return Recording(
-        blocks("microphone"), blocks("output"), (frames[1] - frames[0]) * 1000 / rate, raw["messages"], raw["reports"]
+        blocks("microphone"),
+        blocks("output"),
+        (frames[1] - frames[0]) * 1000 / rate,
+        events,
+        raw["messages"],
+        raw["reports"],
     )
