@@ -145,6 +145,7 @@ async def test_settings_reach_the_call_while_it_runs(tmp_path: Path) -> None:
         await shown.wait_for_function("() => bargein.call.messages.some(m => m.type === 'policy')")
         (call,) = [here.hub.calls.call(i) for i in here.hub.calls.ids]
         assert call.floor.policy.preset == "patient"
+        assert "1000 ms" in await shown.inner_text("label.slider:has-text('Quiet that ends your turn')")
 
 
 async def test_a_server_that_goes_away_is_told_kindly_and_the_page_can_call_again(tmp_path: Path) -> None:

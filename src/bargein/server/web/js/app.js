@@ -102,7 +102,7 @@ class Call {
         this.decision(m);
         break;
       case "policy":
-        policy.take(m);
+        policy.take(m.numbers);
         break;
       case "error":
         complain(m.message, m.advice);
