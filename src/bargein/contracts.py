@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bargein.audio.pcm import Pcm, Samples
 from bargein.floor import Action, Event
@@ -95,13 +98,32 @@ class TextDelta:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """The agent's wish to end the call once this reply was heard to its end; a cut takes it back. reason: for the
+    record."""
+
+    reason: str = "the agent hung up"
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """The agent's wish to hand the caller on to another number (E.164) once this reply was heard to its end; a cut
+    takes it back."""
+
+    to: str
+
+
+Leaving = HangUp | Transfer
+
+
 class ChatModel(Protocol):
-    """Conversation in, text out. Cancelled by cancelling the task or closing the iterator, which frees the
-    connection at once. Raises VendorRefused or VendorLost."""
+    """Conversation in, text out; after the text, perhaps the wish to leave. Cancelled by cancelling the task or
+    closing the iterator, which frees the connection at once. Raises VendorRefused or VendorLost."""
 
     name: str
 
-    def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta]: ...
+    def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | Leaving]: ...
 
 
 # ----------------------------------------------------------------------------------------------------- voices
@@ -197,27 +219,33 @@ class AudioIn:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """The far end has played `samples` of the reply (what left the loudspeaker). playing: and goes on."""
+    """The far end had played `samples` of the reply `age_ms` ago (what left the loudspeaker). playing: and goes on.
+    before: a later position that it has told us nothing of yet, so that it is not there (None: not known)."""
 
     reply: int
     samples: int
     playing: bool
+    age_ms: float = 0.0
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The hold has taken effect at the far end: nothing sounds, the position is exact."""
+    """The hold has taken effect at the far end, and nothing sounds. bound_ms: how far, either way, the true position
+    may be from `samples`; 0: it is the far end's own count."""
 
     reply: int
     samples: int
+    bound_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """Nothing of the reply will sound any more at the far end; the position is final and exact."""
+    """Nothing of the reply will sound any more at the far end; the position is final. bound_ms: as in Held."""
 
     reply: int
     samples: int
+    bound_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +293,15 @@ class SettingsAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class FarFault:
+    """The far end did something outside the protocol, and cannot be told so. code: stable, machine-readable."""
+
+    code: str
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
 class FarHangUp:
     """The far end is gone. reason: for the record."""
 
@@ -272,29 +309,48 @@ class FarHangUp:
 
 
 Inbound = (
-    AudioIn | Played | Held | Flushed | Finished | LocalHold | Key | Typed | StopPressed | SettingsAsked | FarHangUp
+    AudioIn
+    | Played
+    | Held
+    | Flushed
+    | Finished
+    | LocalHold
+    | Key
+    | Typed
+    | StopPressed
+    | SettingsAsked
+    | FarFault
+    | FarHangUp
 )
+
+WireSamples = NDArray[np.integer[Any]]  # int16, or mu-law codes as uint8
 
 
 @dataclass(frozen=True, slots=True)
 class FrameOut:
-    """One frame of a reply on its way out. first_sample: its position in the reply's audio; last: none follows
-    (samples may then be empty)."""
+    """One frame of a reply on its way out. first_sample: its position in the reply's audio; samples: shape (n,),
+    int16, or mu-law codes as uint8 where the transport asks for those; last: none follows (samples may then be
+    empty); word_ends: the end of a word lies in it."""
 
     reply: int
     sequence: int
     first_sample: int
-    samples: Samples
+    samples: WireSamples
     last: bool
+    word_ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TransportCan:
     """pause: holds in place, and resumes from there (otherwise the playout clears and sends again).
-    reports: says what has been played (otherwise the playout goes by its own pacing)."""
+    reports: says what has been played (otherwise the playout goes by its own pacing).
+    at_once: plays whatever it gets as soon as it gets it, as a telephone network does (otherwise it says when it
+    begins, too). mulaw: takes frames as mu-law codes."""
 
     pause: bool
     reports: bool
+    at_once: bool = False
+    mulaw: bool = False
 
 
 class Transport(Protocol):
@@ -315,11 +371,13 @@ class Transport(Protocol):
 
     def hold(self, reply: int) -> FrameOut | None:
         """Take the reply's frames back out of the line; the first of them, which is the next to be offered again
-        (None: there were none). The caller tells the far end to pause, by a notice."""
+        (None: there were none). The caller tells the far end to pause, by a notice. A far end that cannot pause is
+        cleared, and `Held` follows with where it was."""
         ...
 
     def flush(self, reply: int) -> int:
-        """Drop every frame of the reply that is still in the line; how many there were."""
+        """Drop every frame of the reply that is still in the line; how many there were. A far end that takes no
+        notices is cleared, and `Flushed` follows."""
         ...
 
     def notify(self, notice: Notice) -> None:
@@ -327,6 +385,19 @@ class Transport(Protocol):
         ...
 
     async def close(self, reason: str) -> None: ...
+
+
+class Exchange(Protocol):
+    """What the network behind a telephone call can do with it, besides carrying sound."""
+
+    async def hang_up(self) -> None:
+        """End the caller's call. Raises VendorRefused or VendorLost."""
+        ...
+
+    async def transfer(self, to: str) -> None:
+        """Hand the caller on to another number (E.164); our part of the call is over then. Raises VendorRefused or
+        VendorLost."""
+        ...
 
 
 # ------------------------------------------------------------------------------------------------- what we note

@@ -44,7 +44,7 @@ class FarEnd:
         self.notices: list[n.Notice] = []
         self.heard: dict[int, list[int]] = {}  # reply -> the sample values that sounded
         self.order: list[int] = []  # replies in the order in which they sounded
-        self.buffer: list[tuple[int, int, Samples, bool]] = []  # reply, first sample, samples, last
+        self.buffer: list[tuple[int, int, c.WireSamples, bool]] = []  # reply, first sample, samples, last
         self.got: dict[int, int] = {}  # reply -> next sample expected
         self.cut: set[int] = set()
         self.paused = False
@@ -75,6 +75,8 @@ class FarEnd:
         return True
 
     def hold(self, reply: int) -> c.FrameOut | None:
+        if not self.can.pause:
+            self.buffer = [b for b in self.buffer if b[0] != reply]  # cleared; what was not played comes again
         return None  # all that was sent has left already
 
     def flush(self, reply: int) -> int:

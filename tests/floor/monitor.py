@@ -168,6 +168,8 @@ class _Step:
                 self.accounted = True
             case do.Ignore():
                 self.accounted = True
+            case do.Leave():
+                self.need(not self.live and not self.open, "nobody is left in the middle of something")
             case do.Look():
                 self.need(self.live, "words are read for a verdict only")
 
@@ -234,6 +236,7 @@ class _Step:
             )
         self.hard_lane()
         self.prompt()
+        self.own_sound()
         ended = self.was.voice is Voice.FIRM and f.speech.voice is Voice.SILENT
         if (ended or (self.m.held and not self.held)) and not self.held and f.speech.voice is Voice.SILENT:
             self.need(self.accounted or self.open or self.live_answer(), "(8) firm speech comes to something on record")
@@ -249,6 +252,15 @@ class _Step:
         if hard and self.m.live:
             cut = any(isinstance(a, do.Cut | do.Drop) for a in self.actions)
             self.need(cut, "the hard-stop lane passes every gate")
+
+    def own_sound(self) -> None:
+        e, p = self.event, self.floor.policy
+        if isinstance(e, ev.SpeechWindow) and e.echo >= p.echo_threshold and e.speech >= p.loud_threshold:
+            acted = [a for a in self.actions if isinstance(a, do.Hold | do.Cut | do.Drop | do.Listen)]
+            self.need(not acted, "the agent's own sound, come back, interrupts nobody")
+            young = self.m.held and self.was.voice is not Voice.SILENT
+            young = young and self.floor.speech.lasted_ms <= p.echo_doubt_ms
+            self.need(not (young and self.held), "a hold for the agent's own sound ends as soon as that is known")
 
     def prompt(self) -> None:
         """What has to happen at once does."""

@@ -18,9 +18,10 @@ from tests.floor.monitor import Broken, Monitor, Seen, liveness
 
 # One unit is one window.
 SMALL = Policy(
-    hold_windows=1, speech_gap_ms=1, echo_guard_ms=2, level_hold_ms=1, hold_max_ms=4, wary_after=1, confirm_ms=2,
-    verdict_timeout_ms=1, look_ms=1, words_wait_ms=1, doubt_ms=3, min_words=1, pre_roll_ms=1, end_of_turn_ms=1,
-    turn_grace_ms=2, min_turn_ms=2, max_turn_ms=4, answer_timeout_ms=2, user_silence_ms=None, max_waiting=1, deaf_ms=2,
+    hold_windows=1, speech_gap_ms=1, echo_guard_ms=2, echo_doubt_ms=1, level_hold_ms=1, hold_max_ms=4, wary_after=1,
+    confirm_ms=2, verdict_timeout_ms=1, look_ms=1, words_wait_ms=1, doubt_ms=3, min_words=1, pre_roll_ms=1,
+    end_of_turn_ms=1, turn_grace_ms=2, min_turn_ms=2, max_turn_ms=4, answer_timeout_ms=2, user_silence_ms=None,
+    max_waiting=1, deaf_ms=2,
 )  # fmt: skip
 POLICIES = {
     "balanced": SMALL,
@@ -38,7 +39,9 @@ POLICIES = {
         min_turn_ms=1,
         wary_after=0,
     ),
+    "echoing": replace(SMALL, speech_gap_ms=2),
     "asking": replace(SMALL, user_silence_ms=2, max_reprompts=1),
+    "leaving": replace(SMALL, user_silence_ms=2, max_reprompts=1, hang_up_on_silence=True),
 }
 LEVELS = (0.0, 0.35, 0.95)  # quiet, faint, sure; 0.6 between them is firm, and doubtful
 SATURATED = 5  # beyond every number of the policies
@@ -72,7 +75,7 @@ def key(f: Floor) -> tuple[object, ...]:
         state, f.live and f._sounding, f._protected, f._reprompting and f.live, f._settled, f._excused, f._looking,
         f._doubt, f._doubt_text, f._unread, turn, f._ears_words, f._ears_turns, f._says, f._failures, f._reprompts,
         f._over, min(f._false_holds, f.policy.wary_after), f.turn - f._reply_turn if f._reply_turn else -1,
-        f.policy.confirm_ms, f.policy.doubt_ms,
+        f.policy.confirm_ms, f.policy.doubt_ms, f._echo_said and f.live, f._left,
         ago(f._reply_since_ms, f.live), ago(f._reply_due_ms, state in ("thinking", "barge_in")),
         ago(f._sounding_since_ms, f._sounding), ago(f._held_ms, held), ago(f._asked_ms, on or held),
         ago(f._turn_since_ms, turn), min(f._turn_spoken_ms, 3) if turn or f._reply_turn else -1,
@@ -82,7 +85,7 @@ def key(f: Floor) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-GROUPS = ("hands", "page", "judge", "protect", "late", "fail", "ears", "turns")
+GROUPS = ("hands", "page", "judge", "protect", "late", "fail", "ears", "turns", "echo")
 
 
 def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[ev.Event]:
@@ -93,6 +96,12 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     if due is None or due >= now + 1:
         for speech in levels:
             yield ev.SpeechWindow(now, now + 1, speech)
+        if "echo" in groups:
+            yield ev.SpeechWindow(now, now + 1, 0.95, echo=0.9)
+            yield ev.SpeechWindow(now, now + 1, 0.35, echo=0.9)
+            yield ev.SpeechWindow(now, now + 1, 0.95, echo=0.7)  # mostly, but not enough
+            yield ev.SpeechWindow(now, now + 1, 0.1, echo=0.9, rise_db=20)
+            yield ev.SpeechWindow(now, now + 1, 0.1, rise_db=20)
     yield ev.SayRequested(now)
     yield ev.ReplyStarted(now, f.reply)
     yield ev.ReplyEnded(now, f.reply)

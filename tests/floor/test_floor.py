@@ -479,3 +479,63 @@ def test_numbers_of_a_policy_are_checked_and_named() -> None:
             Policy.balanced().with_(bad)
     with pytest.raises(Misuse):
         Policy.named("nervous")
+
+
+def test_the_agents_own_sound_come_back_does_not_hold_and_that_is_said_once() -> None:  # 18
+    t = Talk()
+    t.speaking()
+    for _ in range(20):
+        t.feed(f.SpeechWindow(t.now, t.now + WINDOW, 0.97, echo=0.93))
+        t.now += WINDOW
+        t.ticks()
+    assert t.names() == []
+    assert [a.why for a in t.did if isinstance(a, f.Ignore)] == ["the agent's own sound, come back (0.93 of it)"]
+
+
+def test_a_hold_for_a_sound_that_then_proves_to_be_our_own_ends_at_once() -> None:  # 18
+    t = Talk()
+    t.speaking()
+    t.speak(WINDOW)
+    did = t.feed(f.SpeechWindow(t.now, t.now + WINDOW, 0.97, echo=0.9))
+    assert [type(a).__name__ for a in did] == ["Settle", "Resume"]
+
+
+def test_a_real_interruption_over_the_echo_holds_and_cuts() -> None:  # 18
+    t = Talk()
+    t.speaking()
+    for _ in range(5):
+        t.feed(f.SpeechWindow(t.now, t.now + WINDOW, 0.97, echo=0.95))
+        t.now += WINDOW
+    for _ in range(11):
+        t.feed(f.SpeechWindow(t.now, t.now + WINDOW, 0.97, echo=0.4))
+        t.now += WINDOW
+    assert t.names() == ["Hold", "Cut"]
+
+
+def test_a_telephone_that_nobody_speaks_into_is_asked_twice_and_then_left() -> None:  # 19
+    t = Talk(Policy(user_silence_ms=5000, max_reprompts=2, hang_up_on_silence=True))
+    left: list[float] = []
+    for _ in range(2000):
+        for action in t.quiet(WINDOW):
+            if isinstance(action, f.Reprompt):
+                t.feed(f.ReplyStarted(t.now, action.reply))
+                t.feed(f.ReplyEnded(t.now, action.reply))
+            elif isinstance(action, f.Leave):
+                left.append(t.now)
+    assert t.names() == ["Reprompt", "Reprompt"]
+    assert len(left) == 1
+    assert 15_000 <= left[0] <= 15_200
+
+
+def test_one_word_is_enough_to_be_asked_again_instead_of_left() -> None:
+    t = Talk(Policy(user_silence_ms=5000, max_reprompts=1, hang_up_on_silence=True))
+    t.quiet(5100)
+    t.feed(f.ReplyStarted(t.now, t.floor.reply))
+    t.feed(f.ReplyEnded(t.now, t.floor.reply))
+    t.quiet(2000)
+    t.speak(400)
+    t.quiet(1000)
+    t.feed(f.ReplyStarted(t.now, t.floor.reply))
+    t.feed(f.ReplyEnded(t.now, t.floor.reply))
+    t.quiet(5100)
+    assert t.names() == ["Reprompt", "Answer", "Reprompt"]

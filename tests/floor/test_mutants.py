@@ -20,6 +20,13 @@ FINE = (0.0, 0.35, 0.6, 0.95)
 
 # what is broken: (file, the rule, its mutant, policy, groups, levels)
 MUTANTS = {
+    "the agent's own sound counts as speech": (
+        "machine", "if w.echo >= self._policy.echo_threshold and", "if w.echo > 1 and", "balanced", "echo", LEVELS),
+    "a hold for our own sound goes on": (
+        "machine", "            if s.lasted_ms <= p.echo_doubt_ms:", "            if False:", "echoing", "echo", LEVELS),
+    "a call is left while somebody speaks": (
+        "machine", "                due.append((self._turn_since_ms + p.max_turn_ms, self._turn_too_long))",
+        "                due.append((self._turn_since_ms + 1, self._nobody_there))", "leaving", "", LEVELS),
     "a protected reply is held": (
         "machine", "            if self._protected:\n                if voice", "            if False:\n                if voice",
         "balanced", "protect", LEVELS),

@@ -21,6 +21,10 @@ SEARCHES = [
     ("instant", "page", LEVELS, False),
     ("patient", "hands page", QUIET_OR_SURE, False),
     ("asking", "fail", LEVELS, False),
+    ("leaving", "", LEVELS, False),
+    ("echoing", "echo", QUIET_OR_SURE, False),
+    ("instant", "echo protect", QUIET_OR_SURE, False),
+    ("short", "echo ears", QUIET_OR_SURE, True),
 ]
 
 

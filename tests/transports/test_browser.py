@@ -16,8 +16,9 @@ from bargein import contracts as c
 from bargein.clock import ManualClock
 from bargein.notices import Bye, HoldNow, Problem, ReplyBegins
 from bargein.transports.browser import BrowserTransport, Limits
-from bargein.transports.browser_line import Bucket, Line
+from bargein.transports.browser_line import Line
 from bargein.transports.browser_wire import HEADER, AgentParts, Hello, Welcome, agent_frame
+from bargein.transports.bucket import Bucket
 
 HELLO = {"type": "hello", "protocol": "bargein.v1", "agent": "guide", "settings": {"confirm_ms": 250}}
 WELCOME = Welcome("c1", "c1", 16_000, 24_000, 100.0, AgentParts("guide", "guide", "espeak", "", False), {}, {})

@@ -10,6 +10,7 @@ from bargein.errors import AudioShapeError
 
 BIAS = 33  # added to a 14-bit magnitude, so that every segment begins at a power of two
 CLIP = 8158  # the largest 14-bit magnitude that, with the bias, still fits the eighth segment
+SILENCE = 0xFF  # the code of 0
 
 
 def to_mulaw(samples: Samples) -> bytes:
@@ -17,11 +18,16 @@ def to_mulaw(samples: Samples) -> bytes:
 
     Raises AudioShapeError for another dtype or rank.
     """
+    return mulaw_codes(samples).tobytes()
+
+
+def mulaw_codes(samples: Samples) -> NDArray[np.uint8]:
+    """The same, as an array of shape (n,)."""
     if samples.dtype != np.int16 or samples.ndim != 1:
         raise AudioShapeError(
             f"Audio came as {samples.dtype} with shape {samples.shape}", advice="Give mono int16 samples of shape (n,)"
         )
-    return _ENCODE[samples.view(np.uint16)].tobytes()
+    return _ENCODE[samples.view(np.uint16)]
 
 
 def from_mulaw(data: bytes | bytearray | memoryview) -> Samples:

@@ -88,6 +88,11 @@ class WordClock:
         exact = all(self._exact[: n + 1]) and (n < len(self._words) or not growing)
         return HeardText(self.text[:end].strip(), end, exact, words[n] if n < len(words) else None)
 
+    def ends_between(self, from_ms: float, until_ms: float) -> bool:
+        """Whether a word that has its final time ends in (from_ms, until_ms]."""
+        n = bisect_right(self._ends, from_ms)
+        return n < len(self._ends) and self._ends[n] <= until_ms
+
     def sounding(self, ms: float) -> Word | None:
         """The word that sounds at ms, or was the last to begin before it."""
         last = None

@@ -8,36 +8,39 @@ import dataclasses
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
 from bargein import contracts as c
 from bargein import floor as f
 from bargein import notices as n
+from bargein.audio.echo import LineEcho
 from bargein.call.agent import Agent
 from bargein.call.conversation import Conversation
 from bargein.call.echo import is_own_words
 from bargein.call.hearing import Hearing
 from bargein.call.host import Host
+from bargein.call.leaving import Leaver
+from bargein.call.ledger import Ledger
 from bargein.call.playout import Playout
 from bargein.call.replies import one, remembered
 from bargein.call.speaking import Desk, Kind, Reply, Speaker
-from bargein.call.track import Track
 from bargein.call.turns import LEAD_IN_MS, Turn, Turns
 from bargein.errors import Misuse
 
 log = logging.getLogger(__name__)
 
-ACK_MS = 250  # how long a cut waits for the far end's word on what was heard, before it goes by its own count
-OVER_WORDS = 12  # how much of the agent's sentence is told with what was said over it
 SAY_CHARS = 2_000
+MUTE_MS = 10_000  # without a frame from a network that sends all the time: something is wrong
+GONE_MS = 60_000  # and then nobody is there
 TICKS_AT_ONCE = 8  # deadlines that may fall due in one round; more would be a rule that wakes itself for ever
 
 
 @dataclass(frozen=True, slots=True)
 class CallStatus:
-    """A call as others may see it. agent_speaking: from a reply's first sample to its last, holds included."""
+    """A call as others may see it. agent_speaking: from a reply's first sample to its last, holds included;
+    kind: what it says; facts: about the connection."""
 
     id: str
     agent: str
@@ -51,19 +54,13 @@ class CallStatus:
     over: str | None
     conversation: list[dict[str, object]]
     policy: dict[str, object]
-
-
-@dataclass(slots=True)
-class _Ending:
-    """A reply that was cut, until the far end has told what was heard of it."""
-
-    track: Track
-    text: str
-    done: asyncio.Event
+    facts: Mapping[str, str]
 
 
 class Call:
-    """run() lasts as long as the call. Safe to use from its event loop only."""
+    """run() lasts as long as the call. Safe to use from its event loop only.
+
+    exchange: what can be done with a telephone call besides; facts: about the connection, for the record."""
 
     def __init__(
         self,
@@ -75,12 +72,15 @@ class Call:
         journal: c.Journal,
         policy: f.Policy | None = None,
         watch: Callable[[n.Notice], None] | None = None,
+        exchange: c.Exchange | None = None,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
         self.id = call_id
         self.agent = agent
         self.floor = f.Floor(policy or agent.policy)
         self.conversation = Conversation()
         self.over: str | None = None
+        self.facts = dict(facts or {})
         self._started_s = time.time()
         self._transport = transport
         self._host = host
@@ -88,22 +88,26 @@ class Call:
         self._journal = journal
         self._watch = watch
         self._began_ms = host.clock.now_ms()
-        self._hearing = Hearing(transport.rate_in, host.vad, self.now_ms, self._on_window)
+        # A browser cancels echoes itself, and knows its loudspeaker; a telephone network does neither for us.
+        echo = LineEcho(transport.rate_in) if transport.can.at_once else None
+        self._hearing = Hearing(transport.rate_in, host.vad, self.now_ms, self._on_window, echo)
         self._turns = Turns(agent.reader, self._hearing)
-        self._playout = Playout(transport, host.meter, host.lead_ms)
+        self._playout = Playout(transport, host.meter, host.lead_ms, echo)
+        self._ledger = Ledger(self.conversation, journal, self._notify, self.now_ms)
         desk = Desk(self.now_ms, self.feed, self._notify, self._spawn, host.meter)
         self._speaker = Speaker(agent.voice, self._playout, desk)
         self._says: deque[tuple[str, Kind, int | None]] = deque()
         self._group: asyncio.TaskGroup | None = None
         self._hung_up = asyncio.Event()
-        self._track: Track | None = None  # the newest reply's, also when it is over
-        self._track_over_ms = 0.0
-        self._ending: _Ending | None = None
+        self._leaver = Leaver(exchange, self.hang_up, self._cannot_leave)
         self._hold_since_ms = 0.0
         self._last_firm_ms = -1.0
         self._speech_on = False
         self._pending_input = ""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._due_ms: float | None = None
+        self._mute_told = False
+        self._silenced_ms: float | None = None  # when the far end was told to be silent, until it says that it is
 
     def now_ms(self) -> float:
         """Milliseconds since the call began."""
@@ -115,7 +119,7 @@ class Call:
         """Until the far end hangs up or hang_up() is called. Raises nothing for a vendor's or a peer's fault."""
         ticker = self._host.ticker
         ticker.add(self._tick, self._crashed)
-        self._journal.note(0.0, "call", id=self.id, agent=self.agent.name)
+        self._journal.note(0.0, "call", id=self.id, agent=self.agent.name, **self.facts)
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -153,6 +157,11 @@ class Call:
             raise Misuse("Too many texts wait to be said already", advice="Try again when the agent has said some")
         self._ask_to_say(text, "say", 0 if interruptible else None)
 
+    async def transfer(self, to: str) -> None:
+        """Hand the caller on to another number (E.164), now; the call is over then. Raises Misuse where that cannot
+        be done, VendorRefused or VendorLost when it was not."""
+        await self._leaver.transfer(to)
+
     def hang_up(self, reason: str) -> None:
         """End the call; run() returns when all of it is over."""
         if self.over is None:
@@ -174,6 +183,7 @@ class Call:
             over=self.over,
             conversation=[{"kind": type(i).__name__, **dataclasses.asdict(i)} for i in self.conversation.items],
             policy=self.floor.policy.numbers(),
+            facts=self.facts,
         )
 
     # --------------------------------------------------------------------------------------------- events in
@@ -183,6 +193,7 @@ class Call:
         self._journal.event(event)
         before = self.floor.state
         actions = self.floor.handle(event)
+        self._due_ms = self.floor.deadline
         at_ms = self.now_ms()
         # All are written down before the first is done: doing one may feed the next event.
         for action in actions:
@@ -198,18 +209,37 @@ class Call:
         now = process_ms - self._began_ms
         for event in self._playout.tick(now):
             self._on_playout(event)
-        if (live := self._speaker.live) is not None and live.protected and self._track is not None:
-            heard = self._track.words.heard(self._track.position(now).ms)
-            if heard.end >= live.protected:
-                live.protected = 0
-                self._notify(n.ReplyBegins(live.id, live.kind, interruptible=True))
-                self.feed(f.ReplyProtected(now, live.id, protected=False))
+        live = self._speaker.live
+        if (
+            live is not None
+            and live.protected
+            and self._ledger.of(live.id)
+            and self._ledger.heard_end(now) >= live.protected
+        ):
+            live.protected = 0
+            self._notify(n.ReplyBegins(live.id, live.kind, interruptible=True))
+            self.feed(f.ReplyProtected(now, live.id, protected=False))
+        self._ledger.tick(now)
+        if self._transport.can.at_once:
+            self._watch_line(now)
         for _ in range(TICKS_AT_ONCE):
-            due = self.floor.deadline
-            if due is None or due > now:
+            if self._due_ms is None or self._due_ms > now:
                 return
-            self.feed(f.Tick(due))  # the due time, not ours: a replay on a slow machine decides the same
+            # The due time, not ours: a replay on a slow machine decides the same.
+            self.feed(f.Tick(self._due_ms))
         log.error("Call %s: the floor's deadline does not move on", self.id)
+
+    def _watch_line(self, now: float) -> None:
+        """A telephone network sends sound all the time, silence too: when none comes, the line is in trouble."""
+        mute_ms = now - self._hearing.last_ms
+        if mute_ms < MUTE_MS:
+            self._mute_told = False
+        elif mute_ms >= GONE_MS:
+            self.hang_up(f"no sound came for {GONE_MS / 1000:g} s")
+        elif not self._mute_told:
+            self._mute_told = True
+            advice = "Nobody can be heard: look at the telephone vendor's stream"
+            self._on_inbound(c.FarFault("no_audio", f"No sound for {MUTE_MS / 1000:g} s", advice))
 
     def _on_window(self, window: f.SpeechWindow) -> None:
         if window.speech >= self.floor.policy.decide_threshold:
@@ -222,9 +252,7 @@ class Call:
 
     def _on_playout(self, event: f.ReplyStarted | f.ReplyEnded | f.ReplyFailed) -> None:
         if isinstance(event, f.ReplyStarted):
-            self._track = self._playout.track
-            self._track_over_ms = float("inf")
-            self.conversation.agent_begins(event.reply)
+            self._ledger.begins(self._playout.track)
             live = self._speaker.live
             if live is not None:
                 log.info("Call %s: %s %d sounds", self.id, live.kind, event.reply)
@@ -243,18 +271,20 @@ class Call:
         match item:
             case c.AudioIn():
                 self._hearing.feed(item)
-            case c.Played(reply, samples, playing):
-                self._playout.report(now, reply, samples, playing=playing, exact=False)
-            case c.Held(reply, samples):
-                self._playout.report(now, reply, samples, playing=False, exact=True)
+            case c.Played():
+                self._playout.played(now, item)
+            case c.Held():
+                self._silent(now, "hold")
+                self._playout.paused(now, item)
             case c.Finished(reply, samples):
-                self._playout.report(now, reply, samples, playing=False, exact=True)
+                self._playout.paused(now, c.Held(reply, samples))
                 if (event := self._playout.finished(now, reply)) is not None:
                     self._on_playout(event)
-            case c.Flushed(reply, samples):
-                self._on_flushed(now, reply, samples)
+            case c.Flushed():
+                self._silent(now, "cut")
+                self._ledger.flushed(now, item)
             case c.LocalHold(reply, samples, age_ms):
-                self._playout.report(now, reply, samples, playing=False, exact=True)
+                self._playout.paused(now, c.Held(reply, samples))
                 self.feed(f.LevelOnset(max(0.0, now - age_ms), reply))
             case c.Key(key):
                 self._input(f.KeyPressed(now, key), key)
@@ -264,10 +294,18 @@ class Call:
                 self.interrupt("button")
             case c.SettingsAsked(preset, numbers):
                 self._on_settings(now, preset, numbers)
+            case c.FarFault(code, message, advice):
+                self._notify(n.Problem(code, message, advice))
+                self._journal.note(now, "fault", code=code, message=message)
             case c.FarHangUp(reason):
                 self.hang_up(reason)
             case _:
                 assert_never(item)
+
+    def _silent(self, now: float, cause: str) -> None:
+        if self._silenced_ms is not None:
+            self._meter.observe("stop", now - self._silenced_ms, cause)
+            self._silenced_ms = None
 
     def _input(self, event: f.KeyPressed | f.UserTyped, text: str) -> None:
         self._pending_input = text
@@ -292,6 +330,8 @@ class Call:
             case f.Hold(reply, onset_ms, source, why):
                 self._playout.hold(now)
                 self._hold_since_ms = now
+                if self.floor.sounding:
+                    self._silenced_ms = now
                 if self.floor.sounding:  # else there is nothing that the far end could pause
                     self._notify(n.HoldNow(reply, onset_ms, why))
                 self._decided("hold", why, reply, onset_ms)
@@ -319,7 +359,7 @@ class Call:
                 self._speaker.stop()
                 self._decided("abandon", why, reply)
             case f.Listen(turn, from_ms, why):
-                self._turns.listen(turn, from_ms, self._over(from_ms + self.floor.policy.pre_roll_ms))
+                self._turns.listen(turn, from_ms, self._ledger.said_over(from_ms + self.floor.policy.pre_roll_ms))
                 if self._turns.newest is not None and self._pending_input:
                     self._turns.newest.typed.append(self._pending_input)
                     self._pending_input = ""
@@ -344,24 +384,28 @@ class Call:
                 self._begin(reply, "reprompt", lambda r: self._known(r, text))
             case f.Settle(onset_ms, _, text, why):
                 if text:
-                    over = self._over(onset_ms)
+                    over = self._ledger.said_over(onset_ms)
                     self.conversation.backchannel(text, over)
                     self._notify(n.Transcript("backchannel", text, final=True, over=over.text if over else None))
                 self._decided("settle", why, onset_ms=onset_ms)
             case f.Close(_, why):
                 self._decided("close", why)
+            case f.Leave(why):
+                self._decided("leave", why)
+                self.hang_up(why)
             case f.Ignore(what, why):
                 self._decided("ignore", f"{what}: {why}")
             case _:
                 assert_never(action)
 
     def _cut(self, reply: int, barge_in: f.BargeIn, now: float) -> None:
+        if not self._playout.held:
+            self._silenced_ms = now  # else it is silent already
         cleared = self._playout.cut(now)
-        live, track = self._speaker.live, self._track
+        live, track = self._speaker.live, self._ledger.of(reply)
         self._speaker.stop()
-        heard_ms, heard_text = cleared.position.ms, ""
-        if track is not None and live is not None and track.reply == reply:
-            heard_text = track.words.heard(heard_ms).text
+        heard_ms = cleared.position.ms
+        heard_text = track.words.heard(heard_ms).text if track is not None and live is not None else ""
         source = barge_in.source.value
         self._notify(
             n.AudioInterrupted(
@@ -380,56 +424,23 @@ class Call:
         self._meter.observe("onset_to_cut", now - barge_in.onset_ms, source)
         self._meter.count("cuts", cause=source)
         log.info("Call %s: %s %d cut (%s)", self.id, live.kind if live else "reply", reply, barge_in.why)
-        if track is None or live is None or track.reply != reply:
-            return
-        self._track_over_ms = now
-        exact = cleared.position.bound_ms == 0.0
-        self._heard(track, live.text, "cut", heard_ms, exact=exact)
-        if self._transport.can.reports:
-            self._ending = _Ending(track, live.text, asyncio.Event())
-
-    def _on_flushed(self, now: float, reply: int, samples: int) -> None:
-        """The far end's last word on a cut reply: exactly so much of it was heard."""
-        ending = self._ending
-        if ending is None or ending.track.reply != reply or ending.done.is_set():
-            return
-        samples = min(samples, ending.track.sent)
-        ending.track.at(now, samples, playing=False, exact=True)
-        self._heard(ending.track, ending.text, "cut", samples * 1000 / ending.track.rate, exact=True)
-        ending.done.set()
+        if track is not None and live is not None:
+            self._ledger.cut(track, live.text, cleared.position, told=self._transport.can.reports)
 
     def _reply_over(self, reply: int, ended: Literal["completed", "failed"]) -> None:
-        live, track = self._speaker.live, self._track
+        live, track = self._speaker.live, self._ledger.of(reply)
         self._speaker.ended()
-        if live is None or live.id != reply or track is None or track.reply != reply:
+        if live is None or live.id != reply or track is None:
             return
-        self._track_over_ms = self.now_ms()
-        self._heard(track, live.text, ended, float("inf"), exact=True)
+        log.info("Call %s: %s %d %s", self.id, live.kind, reply, ended)
+        self._ledger.over(track, live.text, ended)
         self._meter.count("replies", cause=live.kind)
+        if live.leaving is not None and ended == "completed":
+            self._spawn(self._leaver.leave(live.leaving), "leave")
 
-    def _heard(
-        self, track: Track, text: str, ended: Literal["completed", "cut", "failed"], ms: float, *, exact: bool
-    ) -> None:
-        heard = track.words.heard(ms)
-        said = text[: heard.end].strip() if ended != "completed" else text.strip()
-        unheard = text[heard.end :].strip() if ended != "completed" else ""
-        exact = exact and (heard.exact or ended == "completed")
-        if self.conversation.agent_heard(track.reply, said, unheard, ended, exact=exact) is not None:
-            self._notify(n.Transcript("agent", said, final=exact, reply_id=track.reply, unheard=unheard))
-            self._journal.note(
-                self.now_ms(), "heard", reply=track.reply, ended=ended, text=said, unheard=unheard, exact=exact
-            )
-
-    def _over(self, onset_ms: float) -> c.SaidOver | None:
-        """What the agent was saying at a moment of the call."""
-        track = self._track
-        if track is None or onset_ms > self._track_over_ms:
-            return None
-        word = track.words.sounding(track.was_at_ms(onset_ms))
-        if word is None:
-            return None
-        last = " ".join(track.words.text[: word.end].split()[-OVER_WORDS:])
-        return c.SaidOver(track.reply, last)
+    def _cannot_leave(self, problem: n.Problem) -> None:
+        self._notify(problem)
+        self._ask_to_say(self.agent.reprompts.get("failed", ""), "reprompt", 0)
 
     # --------------------------------------------------------------------------------------------- slow things
 
@@ -443,7 +454,7 @@ class Call:
         self._speaker.begin(Reply(reply, kind, self.now_ms(), protected), source)
 
     async def _known(self, reply: Reply, text: str) -> AsyncIterator[str] | None:
-        reply.remember(text)
+        reply.text += text
         return one(text) if text else None
 
     async def _answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | None:
@@ -451,22 +462,13 @@ class Call:
         text = await self._turns.words(turn, spoken=spoken)
         if text == "":
             return None  # a sound, and no word in it
-        await self._settled()
+        await self._ledger.settled()
         said = self.conversation.user(turn.id, text, turn.over)
         over = said.over.text if said.over else None
         self._notify(n.Transcript("user", said.text, final=True, turn=turn.id, over=over))
         self._journal.note(self.now_ms(), "user", turn=turn.id, text=said.text, over=over)
         prompt = c.Prompt(self.agent.instructions, tuple(self.conversation.items), self.agent.language)
-        return remembered(self.agent.mind.reply(prompt), reply.remember, reply.lose_mind)
-
-    async def _settled(self) -> None:
-        if self._ending is not None:
-            try:
-                async with asyncio.timeout(ACK_MS / 1000):
-                    await self._ending.done.wait()
-            except TimeoutError:
-                log.info("Call %s: no word from the far end on what was heard; going by our own count", self.id)
-            self._ending = None
+        return remembered(self.agent.mind.reply(prompt), reply)
 
     async def _look(self, look: int, onset_ms: float) -> None:
         text = await self._turns.look(onset_ms - LEAD_IN_MS)
@@ -478,11 +480,7 @@ class Call:
             self.feed(f.Words(onset_ms, text, look))
 
     def _is_echo(self, text: str, onset_ms: float, until_ms: float) -> bool:
-        track = self._track
-        if track is None or onset_ms > self._track_over_ms:
-            return False
-        own = track.words.between(track.was_at_ms(onset_ms) - 1000, track.was_at_ms(until_ms))
-        return is_own_words(text, own, self.floor.policy.language)
+        return is_own_words(text, self._ledger.own_words(onset_ms, until_ms), self.floor.policy.language)
 
     def _ask_to_say(self, text: str, kind: Kind, protected: int | None) -> None:
         self._says.append((text, kind, protected))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bargein.audio.echo import LineEcho
+from bargein.audio.levels import dbfs
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import HotResampler
 from bargein.audio.timeline import StreamClock
@@ -17,19 +19,31 @@ from bargein.floor import SpeechWindow
 VAD_RATES = (8000, 16000)
 KEEP_MS = 5_000  # always kept: covers any hold, and the pre-roll of the turn that follows it
 MOST_MS = 90_000  # kept of an open turn; the oldest goes first
+ECHO_WORTH = 0.08  # of speech: below it no window matters, so nobody need ask whose sound it is
+LEVELS = 8  # frames whose loudness is remembered: a window is judged within a few
+QUIET_DBFS = -60.0  # of a line that was not heard yet
+QUIETEST_DBFS = -70.0  # below it there is nothing to be told apart
+QUIET_RISES_DB = 0.02  # a frame: the quiet of a line may change, but speech must not pass for it
 GAP_MS = 2_000  # a longer gap in the stream is not filled up with silence, only counted
 
 
 class Hearing:
-    """on_window: told of every VAD window, as an event with times on the call's clock."""
+    """on_window: told of every VAD window, as an event with times on the call's clock. echo: takes the agent's own
+    sound out of the user's, where the line brings it back."""
 
     def __init__(
-        self, rate: int, vad: SpeechDetector, now_ms: Callable[[], float], on_window: Callable[[SpeechWindow], None]
+        self,
+        rate: int,
+        vad: SpeechDetector,
+        now_ms: Callable[[], float],
+        on_window: Callable[[SpeechWindow], None],
+        echo: LineEcho | None = None,
     ) -> None:
         self.rate = rate if rate in VAD_RATES else 16000
         self._resampler = HotResampler(rate, self.rate) if rate != self.rate else None
         self._in_rate = rate
         self._now_ms = now_ms
+        self._echo = echo
         self._clock = StreamClock(self.rate)
         self._on_window = on_window
         self._stream = vad.open(self.rate, self._window)
@@ -37,6 +51,9 @@ class Hearing:
         self._first = 0  # position of the first kept sample
         self._end = 0  # position after the newest
         self._in_end = 0
+        self.last_ms = now_ms()  # when the newest sound came
+        self._quiet_db = QUIET_DBFS
+        self._rises: deque[tuple[int, float]] = deque(maxlen=LEVELS)  # (end of a frame, dB above the quiet)
         self.keep_from_ms: float | None = None  # an open turn's beginning: kept beyond KEEP_MS
 
     def feed(self, audio: AudioIn) -> None:
@@ -45,9 +62,13 @@ class Hearing:
         if gap > 0:
             self._silence(round(gap * self.rate / self._in_rate))
         self._in_end = audio.first_sample + len(audio.samples)
+        now = self.last_ms = self._now_ms()
         samples = self._resampler.feed(audio.samples) if self._resampler else audio.samples
+        if self._echo is not None:
+            samples = self._echo.clean(self._end, now, samples)
         self._append(samples)
-        self._clock.arrived(self._end, self._now_ms())
+        self._listen_to_level(samples)
+        self._clock.arrived(self._end, now)
         self._stream.feed(samples)
 
     def close(self) -> None:
@@ -90,6 +111,20 @@ class Hearing:
         while self._end - self._first - len(self._kept[0]) > most:
             self._first += len(self._kept.popleft())
 
+    def _listen_to_level(self, samples: Samples) -> None:
+        """The quiet of the line is what its frames fall to; it rises slowly."""
+        db = max(dbfs(samples), QUIETEST_DBFS)
+        quiet = self._quiet_db
+        self._quiet_db = quiet + 0.2 * (db - quiet) if db < quiet else quiet + QUIET_RISES_DB
+        self._rises.append((self._end, db - quiet))
+
     def _window(self, window: VadWindow) -> None:
-        at = self._clock.at
-        self._on_window(SpeechWindow(at(window.first_sample), at(window.last_sample), round(float(window.speech), 4)))
+        at, speech, echo = self._clock.at, float(window.speech), 0.0
+        if self._echo is not None and speech >= ECHO_WORTH:
+            echo = self._echo.explains(window.first_sample, window.last_sample)
+        rise = max((db for end, db in self._rises if window.first_sample < end <= window.last_sample), default=0.0)
+        self._on_window(
+            SpeechWindow(
+                at(window.first_sample), at(window.last_sample), round(speech, 4), round(echo, 3), round(rise, 1)
+            )
+        )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from bargein.contracts import TextDelta
+from bargein.audio.pcm import Pcm
+from bargein.contracts import Leaving, Spoken, TextDelta
 from bargein.errors import BargeinError
 
 T = TypeVar("T")
@@ -17,18 +18,27 @@ async def one(text: str) -> AsyncIterator[str]:
     yield text
 
 
-async def remembered(
-    deltas: AsyncIterator[TextDelta], remember: Callable[[str], None], lost: Callable[[], None]
-) -> AsyncIterator[str]:
-    """Pass a model's text on to the voice, and tell `remember` of it; `lost` is told when it was the model that
-    failed, since the error comes out at the voice's end of the pipe."""
+class Memory(Protocol):
+    """Of a reply in the making: what its model has written, whether it failed, and how it wants to leave."""
+
+    text: str
+    mind_lost: bool
+    leaving: Leaving | None
+
+
+async def remembered(deltas: AsyncIterator[TextDelta | Leaving], reply: Memory) -> AsyncIterator[str]:
+    """Pass a model's text on to the voice, and remember it. That it was the model that failed is noted, too, since
+    the error comes out at the voice's end of the pipe."""
     async with closing(deltas):
         try:
             async for delta in deltas:
-                remember(delta.text)
-                yield delta.text
+                if isinstance(delta, TextDelta):
+                    reply.text += delta.text
+                    yield delta.text
+                else:
+                    reply.leaving = delta
         except BargeinError:
-            lost()
+            reply.mind_lost = True
             raise
 
 
@@ -41,3 +51,16 @@ async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
         close = getattr(stream, "aclose", None)
         if close is not None:
             await close()
+
+
+def slices(spoken: Spoken, most_ms: float) -> Iterator[Spoken]:
+    """A voice's stretch in pieces, its text and words with the first: a voice that gives a minute at once must wait,
+    too."""
+    pcm = spoken.pcm
+    size = max(1, int(most_ms * pcm.rate / 1000))
+    if len(pcm.samples) <= size:
+        yield spoken
+        return
+    yield Spoken(Pcm(pcm.samples[:size], pcm.rate), spoken.text, spoken.words)
+    for at in range(size, len(pcm.samples), size):
+        yield Spoken(Pcm(pcm.samples[at : at + size], pcm.rate), "", spoken.words and ())

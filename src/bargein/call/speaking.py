@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bargein.call.playout import Playout
-from bargein.call.replies import closing
-from bargein.contracts import Meter, Voice, Word
+from bargein.call.playout import SLICE_MS, Playout
+from bargein.call.replies import closing, slices
+from bargein.contracts import Leaving, Meter, Voice, Word
 from bargein.errors import BargeinError
 from bargein.floor import Event, ReplyEnded, ReplyFailed, ReplyProtected
 from bargein.notices import Notice, Problem, ReplyBegins, WordsAdded, WordTimes
@@ -24,7 +24,8 @@ Source = Callable[["Reply"], Awaitable[AsyncIterator[str] | None]]
 @dataclass(slots=True)
 class Reply:
     """A reply in the making. text: all that its model has written; protected: so many of its first characters may
-    not be interrupted (None: all of it); asked_ms: when the floor asked for it."""
+    not be interrupted (None: all of it); asked_ms: when the floor asked for it; leaving: what is to happen once it
+    was heard to its end."""
 
     id: int
     kind: Kind
@@ -32,12 +33,7 @@ class Reply:
     protected: int | None = 0
     text: str = ""
     mind_lost: bool = False
-
-    def remember(self, delta: str) -> None:
-        self.text += delta
-
-    def lose_mind(self) -> None:
-        self.mind_lost = True
+    leaving: Leaving | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +97,13 @@ class Speaker:
         desk.notify(ReplyBegins(reply.id, reply.kind, interruptible=reply.protected == 0))
         # The text, too: a voice need not close what it was given, and the model behind it must stop with the cut.
         async with closing(text), closing(self._voice.speak(text)) as spoken:
-            async for piece in spoken:
-                words = playout.push(reply.id, piece)
-                if piece.text or words:
-                    exact = piece.words is not None
-                    desk.notify(WordsAdded(reply.id, piece.text, _times(words), exact))
-                await playout.room()
+            async for whole in spoken:
+                for piece in slices(whole, SLICE_MS):
+                    words = playout.push(reply.id, piece)
+                    if piece.text or words:
+                        exact = piece.words is not None
+                        desk.notify(WordsAdded(reply.id, piece.text, _times(words), exact))
+                    await playout.room()
         if rest := playout.finish(reply.id):
             desk.notify(WordsAdded(reply.id, "", _times(rest), exact=False))
 

@@ -35,7 +35,7 @@ class Turns:
         self._reader = reader
         self._hearing = hearing
         self.newest: Turn | None = None
-        self._glimpsed = (0.0, "")
+        self._glimpsed: tuple[float, str] | None = None
 
     @property
     def can_read(self) -> bool:
@@ -73,7 +73,7 @@ class Turns:
         read: str | None = ""
         if spoken:
             read = await self._read(turn.from_ms, TURN_DEADLINE_MS)
-            if not read and self._glimpsed[0] >= turn.from_ms:
+            if not read and self._glimpsed is not None and self._glimpsed[0] >= turn.from_ms:
                 read = self._glimpsed[1]  # a look at a part of it read more than the whole did
             if read:
                 parts.insert(0, read)

@@ -152,6 +152,13 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """Nobody is there any more: end the call."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """A decision not to act. what: the evidence that was passed over."""
 
@@ -159,4 +166,6 @@ class Ignore:
     why: str
 
 
-Action = Listen | Look | Hold | Resume | Cut | Drop | Abandon | Answer | Say | Reprompt | Settle | Close | Ignore
+Action = (
+    Listen | Look | Hold | Resume | Cut | Drop | Abandon | Answer | Say | Reprompt | Settle | Close | Leave | Ignore
+)

@@ -30,10 +30,12 @@ class Ground:
         "_doubt_text",
         "_ears_turns",
         "_ears_words",
+        "_echo_said",
         "_excused",
         "_failures",
         "_false_holds",
         "_held_ms",
+        "_left",
         "_look",
         "_looking",
         "_over",
@@ -99,6 +101,8 @@ class Ground:
         self._failures = 0
         self._reprompts = 0
         self._quiet_since_ms = 0.0
+        self._echo_said = False  # that our own sound comes back has been said of this reply
+        self._left = False  # we have asked for the end of the call
         self._over = False
 
     @property
@@ -229,6 +233,7 @@ class Ground:
         self._reply_since_ms = self._reply_due_ms = self.now_ms
         self._sounding = self._protected = False
         self._reprompting = reprompting
+        self._echo_said = False
         self._false_holds = 0
         self.state = State.THINKING
 

@@ -3,6 +3,7 @@
 Two steps. Any onset over a reply holds it at once: nothing is lost, so this may be quick and wrong. Then the first
 good evidence decides. In the order in which the rules are asked:
 
+0. A window of speech that is the agent's own sound come back is none; if it already held, it resumes at once.
 1. The hard-stop lane (stop phrase, key, typed words, button, operator) cuts, whatever the policy, the echo guard,
    a protection or a judge say.
 2. A protected reply is not held: what is said over it is kept as a turn, and answered after it.
@@ -21,6 +22,7 @@ and the turn goes on. No state waits for ever: see `_timers`, the only place whe
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import assert_never
 
 from bargein.floor import actions as do
@@ -101,6 +103,11 @@ class Floor(Ground):
     # ------------------------------------------------------------------------------------------------- speech
 
     def _on_window(self, w: ev.SpeechWindow, out: list[Action]) -> None:
+        if w.echo >= self._policy.echo_threshold and w.speech >= min(
+            self._policy.hold_threshold, self._policy.loud_threshold
+        ):
+            self._on_own_sound(w, out)
+            return
         before = self.speech.voice
         if self.speech.window(w, self._policy):
             self._speech_over(out)
@@ -114,6 +121,21 @@ class Floor(Ground):
         self._weigh(out)
         if self.speech.voice is Voice.FIRM and self._turn_open:
             self._spoken()
+
+    def _on_own_sound(self, w: ev.SpeechWindow, out: list[Action]) -> None:
+        why = f"the agent's own sound, come back ({w.echo:.2f} of it)"
+        s, p = self.speech, self._policy
+        if self.state is State.BARGE_IN and not self._settled and s.voice is not Voice.SILENT:
+            if s.lasted_ms <= p.echo_doubt_ms:
+                s.over()
+                self._settled = True
+                self._resume(why, "", out)
+                return
+        elif not self._echo_said:
+            self._echo_said = True
+            out.append(do.Ignore("onset", why))
+        if s.window(replace(w, speech=0.0), p):
+            self._speech_over(out)
 
     def _consider(self, out: list[Action]) -> None:
         """Speech is on: does it hold the reply, or open a turn?"""
@@ -392,6 +414,8 @@ class Floor(Ground):
             case State.IDLE:
                 if p.user_silence_ms is not None and self._reprompts < p.max_reprompts:
                     due.append((self._quiet_since_ms + p.user_silence_ms, self._user_silent))
+                elif p.user_silence_ms is not None and p.hang_up_on_silence and not self._left:
+                    due.append((self._quiet_since_ms + p.user_silence_ms, self._nobody_there))
             case State.LISTENING:
                 if not self._talking:
                     owed = self._ears_turns and p.trust_transcriber_turns
@@ -425,6 +449,10 @@ class Floor(Ground):
         self._reprompts += 1
         self._begin(0, reprompting=True)
         out.append(do.Reprompt(self.reply, "silence", f"no word for {self._policy.user_silence_ms:g} ms"))
+
+    def _nobody_there(self, out: list[Action]) -> None:
+        self._left = True
+        out.append(do.Leave(f"no word after {self._reprompts} times of asking"))
 
     def _turn_over(self, out: list[Action]) -> None:
         if self._turn_spoken_ms < self._policy.min_turn_ms and not self._ears_words:

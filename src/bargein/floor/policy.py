@@ -11,7 +11,8 @@ from bargein.errors import Misuse
 
 PRESETS = ("instant", "balanced", "patient")
 _WHOLE = {"hold_windows": 1, "min_words": 1, "wary_after": 0, "max_reprompts": 0, "max_waiting": 1}
-_SHARES = ("hold_threshold", "decide_threshold", "sure_threshold")
+_SHARES = ("hold_threshold", "loud_threshold", "decide_threshold", "sure_threshold", "echo_threshold")
+_YES_NO = ("trust_transcriber_turns", "hang_up_on_silence")
 _OPTIONAL = ("user_silence_ms",)
 
 
@@ -19,8 +20,9 @@ _OPTIONAL = ("user_silence_ms",)
 class Policy:
     """How readily the agent yields. Times in ms; the defaults are `balanced`. Immutable: `with_` makes another.
 
-    Evidence. An onset is `hold_windows` windows in a row with speech >= `hold_threshold`; it is firm once one
-    window reached `decide_threshold`; it is over after `speech_gap_ms` of quiet. Holding takes any onset, cutting
+    Evidence. An onset is `hold_windows` windows in a row with speech >= `hold_threshold`, or with less
+    (`loud_threshold`) if it stands `loud_rise_db` above the line's quiet; it is firm once one window reached
+    `decide_threshold`; it is over after `speech_gap_ms` of quiet. Holding takes any onset, cutting
     for speech alone takes a firm one. `pre_roll_ms` of audio before an onset always goes with it.
     """
 
@@ -29,9 +31,15 @@ class Policy:
     # -- holding
     hold_windows: int = 1  # holding is cheap, so the first window of speech is enough
     hold_threshold: float = 0.3  # 0..1
+    # On 66 recorded interruptions this finds the onset 20 ms sooner (the slowest tenth: 60 ms), and of 49 noises it
+    # holds for the same four.
+    loud_threshold: float = 0.08  # 0..1: so little evidence is enough for sound that begins so clearly
+    loud_rise_db: float = 15  # dB above the quiet of the line; 100: never
     decide_threshold: float = 0.5  # 0..1, >= hold_threshold
     speech_gap_ms: float = 160  # shorter pauses lie inside words
     echo_guard_ms: float = 350  # after the agent starts to sound only firm evidence holds
+    echo_threshold: float = 0.8  # 0..1: sound of which so much is the agent's own come back is no speech
+    echo_doubt_ms: float = 100  # speech that lasted no longer before it was known as the agent's own was that, too
     level_hold_ms: float = 250  # a client's own hold that no window of speech confirms ends after this
     hold_max_ms: float = 3000  # no hold outlives this, whatever happens
     wary_after: int = 2  # after so many false holds in one reply only firm evidence holds again; 0: never wary
@@ -56,6 +64,7 @@ class Policy:
     answer_timeout_ms: float = 10_000  # a reply that does not begin to sound is given up, and that is said
     user_silence_ms: float | None = None  # quiet after which the agent asks whether anybody is there
     max_reprompts: int = 2  # in a row, without a word of the user
+    hang_up_on_silence: bool = False  # after the last of these, and as much quiet again, the call ends
     max_waiting: int = 8  # things to say that may stand in line
     deaf_ms: float = 1000  # no window for this long: the microphone is gone, speech is over
 
@@ -73,7 +82,10 @@ class Policy:
                     continue
                 if not _is_number(value) or not 0 <= value <= 3_600_000:
                     raise _bad(f.name, value, "milliseconds from 0 to 3,600,000")
-            elif f.name == "trust_transcriber_turns" and not isinstance(value, bool):
+            elif f.name == "loud_rise_db":
+                if not _is_number(value) or not 1 <= value <= 100:
+                    raise _bad(f.name, value, "decibels from 1 to 100")
+            elif f.name in _YES_NO and not isinstance(value, bool):
                 raise _bad(f.name, value, "true or false")
             elif f.name in ("stop_phrases", "backchannels") and not (
                 isinstance(value, tuple) and all(isinstance(v, str) and v.strip() for v in value)

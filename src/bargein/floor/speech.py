@@ -37,7 +37,8 @@ class Speech:
     def window(self, w: SpeechWindow, policy: Policy) -> bool:
         """Take one window; True when by it the speech is over."""
         if self.voice is Voice.SILENT:
-            if w.speech < policy.hold_threshold:
+            loud = w.speech >= policy.loud_threshold and w.rise_db >= policy.loud_rise_db
+            if w.speech < policy.hold_threshold and not loud:
                 self._run = 0
                 return False
             if self._run == 0:

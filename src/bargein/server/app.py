@@ -18,9 +18,13 @@ from bargein.server.agents import open_agents
 from bargein.server.auth import Gate, Guard
 from bargein.server.browser import BrowserCalls
 from bargein.server.hub import Hub, OpenAgents, open_hub
+from bargein.server.phone import Vendor
+from bargein.server.phone_asgi import PhoneAsgi
 from bargein.server.refusals import install
 from bargein.server.routes import router
 from bargein.server.settings import Settings
+from bargein.server.twilio import MEDIA, VOICE, Twilio
+from bargein.server.twilio import router as twilio_router
 from bargein.transports.browser import Limits
 
 WEB = Path(__file__).parent / "web"
@@ -47,6 +51,8 @@ def create_app(
             app.state.hub = hub
             yield
 
+    phones: dict[str, Vendor] = {MEDIA: Twilio(settings, gate)}
+
     # No documentation pages: theirs come with scripts from elsewhere.
     app = FastAPI(
         title="Bargein", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
@@ -56,14 +62,18 @@ def create_app(
         found: Hub = app.state.hub
         return found
 
+    app.state.phones = phones
     install(app)
     app.router.routes.append(WebSocketRoute("/calls/browser", BrowserCalls(hub)))
+    for path, vendor in phones.items():
+        app.router.routes.append(WebSocketRoute(path, PhoneAsgi(hub, vendor)))
+    app.include_router(twilio_router)
     app.include_router(router)
     for suffix, kind in MIME_TYPES.items():
         mimetypes.add_type(kind, suffix)
     app.add_api_route("/", _page, include_in_schema=False)
     app.mount("/web", StaticFiles(directory=WEB, check_dir=False), name="web")
-    app.add_middleware(Guard, gate=gate)
+    app.add_middleware(Guard, gate=gate, elsewhere=frozenset((*phones, VOICE)))
     return app
 
 

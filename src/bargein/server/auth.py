@@ -120,11 +120,13 @@ class Gate:
 
 
 class Guard:
-    """ASGI: the checks that stand before every route, and the headers that go with every answer."""
+    """ASGI: the checks that stand before every route, and the headers that go with every answer. elsewhere: paths
+    that are called by others than pages, and check their callers better than by a name."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, elsewhere: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._gate = gate
+        self._elsewhere = elsewhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -133,7 +135,8 @@ class Guard:
         headers = Headers(scope=scope)
         changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
         try:
-            self._gate.check_place(headers, origin=changes)
+            if scope["path"] not in self._elsewhere:
+                self._gate.check_place(headers, origin=changes)
             _check_body(headers)
         except Refusal as refusal:
             await deny(scope, receive, send, refusal)

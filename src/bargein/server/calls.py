@@ -105,6 +105,11 @@ class Calls:
         """Of the live calls."""
         return list(self._live)
 
+    @property
+    def speaking(self) -> int:
+        """Calls in which the agent speaks now."""
+        return sum(call.floor.sounding for call, _ in self._live.values())
+
     @contextmanager
     def seat(self) -> Iterator[None]:
         """A place for a connection that wants to become a call. Raises Refusal when there is none."""

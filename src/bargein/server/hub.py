@@ -55,6 +55,7 @@ class Hub:
     limits: Limits
     readiness: Readiness
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
+    tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
 
 
 @asynccontextmanager
@@ -68,6 +69,7 @@ async def open_hub(
         catalogue = await stack.enter_async_context(agents(settings))
         ticker = Ticker(clock)
         calls = Calls(settings.max_calls, settings.finished_kept, metrics)
+        group = asyncio.TaskGroup()
         hub = Hub(
             settings,
             gate,
@@ -78,13 +80,15 @@ async def open_hub(
             limits,
             Readiness(),
             asyncio.Event(),
+            group,
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
+        metrics.gauge("agents_speaking", "calls in which the agent speaks now", lambda: float(calls.speaking))
         metrics.gauge("ticks_late", "ticks that came more than a period late, since the start", lambda: ticker.late)
         metrics.gauge("vad_windows", "windows judged, since the start", lambda: vad.stats.windows)
         metrics.gauge("vad_busy_ms", "time spent judging them, since the start", lambda: vad.stats.busy_ms)
         metrics.gauge("vad_dropped", "windows that came faster than they could be judged", lambda: vad.dropped)
-        async with asyncio.TaskGroup() as group:
+        async with group:
             chores = [
                 group.create_task(ticker.run(), name="ticker"),
                 group.create_task(_warm(hub), name="warm up"),

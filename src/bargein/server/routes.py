@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bargein.call.agent import Agent
 from bargein.call.call import SAY_CHARS
+from bargein.errors import VendorLost, VendorRefused
 from bargein.floor.policy import PRESETS
 from bargein.server.calls import Watcher
 from bargein.server.hub import Hub
@@ -29,6 +30,14 @@ class SayThis(BaseModel):
 
     text: str = Field(min_length=1, max_length=SAY_CHARS)
     interruptible: bool = True
+
+
+class TransferTo(BaseModel):
+    """The body of POST /calls/{id}/transfer. to: E.164, "+4930123456"."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: str = Field(min_length=1, max_length=40)
 
 
 def hub_of(request: Request) -> Hub:
@@ -115,6 +124,18 @@ async def say(call_id: str, this: SayThis, hub: Hub = of_owner) -> dict[str, boo
 async def hangup(call_id: str, hub: Hub = of_owner) -> dict[str, bool]:
     hub.calls.call(call_id).hang_up("the operator hung up")
     return {"hung_up": True}
+
+
+@router.post("/calls/{call_id}/transfer")
+async def transfer(call_id: str, this: TransferTo, hub: Hub = of_owner) -> dict[str, bool]:
+    """Hand the caller on to another number, now. Only for telephone calls, and with the vendor's credentials."""
+    try:
+        await hub.calls.call(call_id).transfer(this.to)
+    except VendorRefused as error:
+        raise Refusal(502, "vendor_refused", error.message, advice=error.advice) from None
+    except VendorLost as error:
+        raise Refusal(503, "vendor_lost", error.message, advice=error.advice) from None
+    return {"transferred": True}
 
 
 @router.websocket("/calls/{call_id}/events")

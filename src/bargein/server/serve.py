@@ -18,6 +18,12 @@ from bargein.server.hub import Hub
 from bargein.server.settings import Settings
 from bargein.transports.browser_wire import MESSAGE_BYTES
 
+try:
+    from bargein.server.lane import lane
+except ImportError:  # picows has no wheel for this machine: telephones go the common way
+    lane = None  # type: ignore[assignment]
+FAST = lane is not None
+
 READY_S = 60  # then the address is told all the same, with what is not ready
 SHUTDOWN_S = 5
 SEND_BUFFER = 64 * 1024  # of the kernel, per connection: what lies there cannot be taken back, nor seen as unread
@@ -77,7 +83,7 @@ def config_for(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="auto",  # uvloop where it is installed: everywhere but on Windows
-        ws="websockets-sansio",
+        ws=lane(lambda: app.state.hub, lambda: app.state.phones) if FAST else "websockets-sansio",  # type: ignore[arg-type]  # a maker will do
         ws_max_size=MESSAGE_BYTES,
         ws_per_message_deflate=False,
         lifespan="on",

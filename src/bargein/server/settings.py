@@ -27,6 +27,14 @@ class Settings(BaseSettings):
     agent: str = "guide"  # a name, or FILE.py:NAME
     policy: str | None = None  # a preset for every call; None: the agent's own
     lead_ms: float = Field(default=100, ge=20, le=1000)
+    public_url: str | None = None  # how the world calls this server: https://..., where a proxy stands before it
+    twilio_auth_token: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("TWILIO_AUTH_TOKEN", "twilio_auth_token")
+    )
+    twilio_account_sid: str | None = Field(
+        default=None, validation_alias=AliasChoices("TWILIO_ACCOUNT_SID", "twilio_account_sid")
+    )
+    twilio_url: str | None = None  # of its REST API, if it is not its own
     openai_base_url: str | None = Field(
         default=None, validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url")
     )
@@ -43,7 +51,17 @@ class Settings(BaseSettings):
             return value
         return tuple(str(part).strip().rstrip("/").lower() for part in parts if str(part).strip())
 
-    @field_validator("record", "token", "policy", mode="before")
+    @field_validator("public_url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            msg = "it must begin with https:// (or http://)"
+            raise ValueError(msg)
+        return value
+
+    @field_validator(
+        "record", "token", "policy", "public_url", "twilio_auth_token", "twilio_account_sid", mode="before"
+    )
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value

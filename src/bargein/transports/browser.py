@@ -22,7 +22,8 @@ from bargein.clock import Clock
 from bargein.errors import PeerNonsense
 from bargein.notices import Notice, Problem, ReplyBegins
 from bargein.transports import browser_wire as w
-from bargein.transports.browser_line import Bucket, Line
+from bargein.transports.browser_line import Line
+from bargein.transports.bucket import Bucket
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The line to a browser, and the measures of what comes from it.
+"""The line to a browser.
 
 Everything that goes out stands in one bounded line with two lanes, control before audio, so that a hold never waits
 behind the sound that it is to stop. One writer takes from it.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from bargein.clock import Clock
 from bargein.contracts import FrameOut
 
 
@@ -70,24 +69,3 @@ class Line:
                 return None
             self._wake.clear()
             await self._wake.wait()
-
-
-class Bucket:
-    """Lets `rate` units a second pass, and `burst` at once."""
-
-    def __init__(self, clock: Clock, rate: float, burst: float) -> None:
-        self._clock = clock
-        self._rate = rate
-        self._burst = burst
-        self._left = burst
-        self._at_ms = clock.now_ms()
-
-    def take(self, units: float = 1) -> bool:
-        """False: too many. They are then not counted."""
-        now = self._clock.now_ms()
-        self._left = min(self._burst, self._left + (now - self._at_ms) * self._rate / 1000)
-        self._at_ms = now
-        if units > self._left:
-            return False
-        self._left -= units
-        return True

@@ -1,0 +1,304 @@
+"""Is what we hear only ourselves? By sound: we have what was sent and know when it played, so that an onset which is
+our own sound, delayed and attenuated by the line, can be told from a caller's.
+
+A telephone line gives back what it plays, 20 to 500 ms later and 10 to 40 dB weaker; the network's own delay comes on
+top. Nothing is spent on that until a sound comes that may be speech while we sound, or have sounded just before. Then
+the place in our sound that it matches is sought (correlation of pre-emphasised signals, so that two voices of one
+pitch do not match), and a short filter is fitted there. If that leaves next to nothing of what was heard, it was ours.
+A weak echo needs some 100 ms to be told from noise. So a sound far weaker than ours, on a line that we do not know
+yet, is given so long; a line that stayed quiet for a second while we sounded gives nothing back, and nobody waits.
+A path that proved itself twice is known: from then on our echo is subtracted before anybody listens, the filter
+follows the line, and what counts is whether more is left than the path usually leaves.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from bargein.audio.pcm import Samples
+
+Floats = NDArray[np.float32]
+
+EXPLAINED = 0.8  # so much of a stretch being ours, nothing in it is the caller's
+RING = 1 << 14  # samples kept of either side: 2 s at 8000 Hz
+SPAN_MS = 96  # of what was heard, to be matched
+SOONEST_MS, LATEST_MS = -40, 640  # after we sent it for; sooner, because the first frame that came may have come late
+TAPS, BEFORE = 32, 8  # of the filter; of these before the best match
+STIFFNESS = 1e-3  # of the fit, by its own energy: a filter for a short stretch must not be made to fit anything
+PEAK = 0.15  # of a correlation, squared: less is no match worth fitting
+SETTLE_FRAMES = 25  # after which the two clocks are taken to stand as they stand
+PROOF = 2  # matches at one place that make a path known
+SAME_PLACE = 4  # samples
+TRIES = 3  # searches in a row, of one sound, before they are made rarer
+EVERY_MS = 120  # between two searches then
+ANOTHER_MS = 300  # without a question: what comes then is another sound
+NOISE_FRAMES = 25  # the quiet of the line is the least of twice so many frames ...
+NOISE_OVER = 1.5  # ... and usually so much more, by energy
+LEAK = 0.05  # of our echo is left, by energy, as long as we know no better
+FORGET = 0.9  # of what the filter was learnt from, at each step
+DOUBTS = 3  # windows of a weak sound, on a line that we do not know, for which nobody need be interrupted
+WEAK = 0.1  # of ours, by energy: no line gives back more
+CLEAR_FRAMES = 50  # of our sound without an echo: the line gives nothing back
+AUDIBLE = 2.0  # times the quiet of the line, by energy: less is nobody
+QUIET = 4.0  # mean square of digital silence, nearly
+
+
+class LineEcho:
+    """One call's. All times in ms on one clock, all sound at `rate` Hz."""
+
+    def __init__(self, rate: int = 8000) -> None:
+        self._rate = rate
+        self._per_ms = rate / 1000
+        self._sent: Floats = np.zeros(RING, np.float32)
+        self._sent_end = -RING  # place after the newest of our sound
+        self._heard: Floats = np.zeros(RING, np.float32)
+        self._heard_end = 0  # position after the newest that was heard
+        self._offset: int | None = None  # from a position in what was heard to a place in what was sent
+        self._frames = 0
+        self._noise = QUIET  # mean square of the line when it is quiet
+        self._least, self._least_before = float("inf"), float("inf")
+        self._lag: int | None = None  # of the path that is known
+        self._taps: Floats = np.zeros(TAPS, np.float32)
+        self._squares = np.zeros((TAPS, TAPS), np.float32)
+        self._products = np.zeros(TAPS, np.float32)
+        self._leak = LEAK
+        self._found: tuple[int, int] | None = None  # a place that matched, and how often
+        self._asked_at = -RING
+        self._searched_at = -RING
+        self._failed = 0  # searches in a row
+        self._doubts = 0  # of this sound
+        self._sounds_from = 0  # place where our present stretch began
+        self._clear = 0  # frames of ours that did not come back
+
+    @property
+    def known(self) -> bool:
+        """Whether the line is known to give our sound back, and how."""
+        return self._lag is not None
+
+    @property
+    def delay_ms(self) -> float | None:
+        """From when our sound was to play to when it comes back."""
+        return None if self._lag is None else self._lag / self._per_ms
+
+    @property
+    def gain_db(self) -> float | None:
+        """How loud it comes back."""
+        energy = float(np.dot(self._taps, self._taps))
+        return None if self._lag is None or energy <= 0 else 10 * float(np.log10(energy))
+
+    # ----------------------------------------------------------------------------------------------- what happens
+
+    def played(self, at_ms: float, samples: Samples) -> None:
+        """Our own sound, sent so that it plays from at_ms on."""
+        at = round(at_ms * self._per_ms)
+        if abs(at - self._sent_end) <= 1:
+            at = self._sent_end  # one stretch: not to be torn by rounding
+        gap = at - self._sent_end
+        if gap > self._ms(LATEST_MS):
+            self._sounds_from = at
+        if gap > 0:
+            _put(self._sent, self._sent_end, np.zeros(min(gap, RING), np.float32), at)
+        _put(self._sent, at, samples.astype(np.float32), at + len(samples))
+        self._sent_end = at + len(samples)
+
+    def silenced(self, at_ms: float) -> None:
+        """What was to play after at_ms did not."""
+        at = round(at_ms * self._per_ms)
+        unheard = self._sent_end - at
+        if unheard > 0:
+            _put(self._sent, at, np.zeros(min(unheard, RING), np.float32), self._sent_end)
+            self._sent_end = at
+
+    def clean(self, first_sample: int, at_ms: float, samples: Samples) -> Samples:
+        """What was heard, without our echo. first_sample: its position in the stream; at_ms: when it came. The same
+        array where there is nothing to be taken out; never a louder one."""
+        size = len(samples)
+        end = first_sample + size
+        if first_sample > self._heard_end:
+            missing = min(first_sample - self._heard_end, RING)
+            _put(self._heard, first_sample - missing, np.zeros(missing, np.float32), first_sample)
+        heard = samples.astype(np.float32)
+        _put(self._heard, first_sample, heard, end)
+        self._heard_end = end
+        if self._offset is None or self._frames < SETTLE_FRAMES:
+            # A frame can come late, but not early: the soonest tells how the clocks stand.
+            offset = round(at_ms * self._per_ms) - end
+            self._offset = offset if self._offset is None else min(self._offset, offset)
+        self._frames += 1
+        self._hear_quiet(heard)
+        place = end + self._offset
+        if self._lag is None and self._sounds_from + self._ms(LATEST_MS) < place < self._sent_end:
+            quiet = float(np.dot(heard, heard)) <= AUDIBLE * self._noise * size
+            self._clear = self._clear + 1 if quiet else max(0, self._clear - 2)
+        if self._lag is None or first_sample + self._offset - self._lag - TAPS >= self._sent_end:
+            return samples
+        echo = np.convolve(self._reference(first_sample, size, self._lag), self._taps, "valid")
+        left = heard - echo
+        before, after = float(np.dot(heard, heard)), float(np.dot(left, left))
+        if after >= 0.9 * before:
+            return samples
+        if self._frames % 8 == 0 and after <= 0.25 * before and float(np.dot(echo, echo)) > 16 * self._noise * size:
+            self._learn(first_sample, size, self._lag)
+        cleaned: Samples = np.rint(left).astype(np.int16)
+        return cleaned
+
+    def explains(self, first_sample: int, last_sample: int) -> float:
+        """The share, 0..1, of the sound in this stretch (of the last second) that is ours, come back."""
+        if self._offset is None or last_sample + self._offset - self._ms(LATEST_MS) >= self._sent_end:
+            return 0.0  # we have not sounded for long
+        heard = _get(self._heard, first_sample, last_sample)
+        if float(np.dot(heard, heard)) <= AUDIBLE * self._noise * len(heard):
+            return (
+                1.0  # nobody speaks as softly as the line hums; but a detector that has just heard an echo may think so
+            )
+        known = 0.0
+        if self._lag is not None:
+            known = self._share_by_path(first_sample, last_sample, self._lag)
+            if known >= EXPLAINED:
+                return known
+        if last_sample - self._asked_at > self._ms(ANOTHER_MS):
+            self._failed = self._doubts = 0
+        self._asked_at = last_sample
+        if self._failed >= TRIES and last_sample - self._searched_at < self._ms(EVERY_MS):
+            return known
+        share = max(known, self._search(first_sample, last_sample))
+        if share < EXPLAINED and self._in_doubt(heard, last_sample + self._offset):
+            self._doubts += 1
+            return EXPLAINED
+        return share
+
+    def _in_doubt(self, heard: Floats, place: int) -> bool:
+        """Whether this may be an echo too weak to be told from the line's noise yet."""
+        if self._lag is not None or self._doubts >= DOUBTS or self._clear >= CLEAR_FRAMES:
+            return False
+        size = len(heard)
+        sent = _get(self._sent, place - size * (self._ms(LATEST_MS) // size), place).reshape(-1, size)
+        ours = float(np.einsum("ij,ij->i", sent, sent).max())
+        return float(np.dot(heard, heard)) <= WEAK * ours
+
+    # ------------------------------------------------------------------------------------------------ a known path
+
+    def _share_by_path(self, first: int, last: int, lag: int) -> float:
+        heard = _get(self._heard, first, last)
+        echo = np.convolve(self._reference(first, last - first, lag), self._taps, "valid")
+        left = heard - echo
+        size = last - first
+        before, ours, after = (float(np.dot(x, x)) for x in (heard, echo, left))
+        excess = after - 3 * self._leak * ours - AUDIBLE * self._noise * size
+        if excess <= 0:
+            if ours > 4 * self._noise * size:
+                self._leak += 0.1 * (min(after / ours, LEAK) - self._leak)
+            return 1.0
+        return max(0.0, 1 - excess / min(after, before))
+
+    def _learn(self, first: int, size: int, lag: int) -> None:
+        """Let the filter follow the line."""
+        rows = sliding_window_view(self._reference(first, size, lag), TAPS)[:, ::-1]
+        self._squares = FORGET * self._squares + rows.T @ rows
+        self._products = FORGET * self._products + rows.T @ _get(self._heard, first, first + size)
+        self._taps = _solve(self._squares, self._products)
+
+    # ------------------------------------------------------------------------------------------------- an unknown one
+
+    def _search(self, first: int, last: int) -> float:
+        """Look for our sound in what was heard, up to and including this stretch."""
+        assert self._offset is not None
+        span = self._ms(SPAN_MS)
+        begin = last - span
+        heard = _get(self._heard, begin, last)
+        lags = self._ms(LATEST_MS - SOONEST_MS)
+        place = begin + self._offset - self._ms(LATEST_MS)
+        sent = _get(self._sent, place, place + span + lags)
+        x, y = _emphasised(heard), _emphasised(sent)
+        energy = float(np.dot(x, x))
+        sums = np.concatenate(([0.0], np.cumsum(y.astype(np.float64) ** 2)))
+        energies = sums[span : span + lags] - sums[:lags]
+        size = 1 << int(np.ceil(np.log2(len(y))))
+        match = np.fft.irfft(np.fft.rfft(y, size) * np.conj(np.fft.rfft(x, size)), size)[:lags]
+        loud = energies > max(span * QUIET, float(energies.max()) * 1e-4)
+        fit = np.where(loud, match**2 / np.maximum(energies * max(energy, 1.0), 1.0), 0.0)
+        best = int(np.argmax(fit))
+        if fit[best] < PEAK:
+            return self._nothing(last)
+        lag = begin + self._offset - (place + best)
+        rows = sliding_window_view(self._reference(begin, span, lag), TAPS)[:, ::-1]
+        squares, products = rows.T @ rows, rows.T @ heard
+        taps = _solve(squares, products)
+        part = slice(first - begin, last - begin)
+        share = min(self._left(heard, rows, taps), self._left(heard[part], rows[part], taps))
+        if share < EXPLAINED:
+            self._nothing(last)
+            return share
+        self._failed = 0
+        self._believe(lag, squares, products, taps)
+        return share
+
+    def _left(self, heard: Floats, rows: Floats, taps: Floats) -> float:
+        left = heard - rows @ taps
+        before = float(np.dot(heard, heard))
+        after = max(0.0, float(np.dot(left, left)) - self._noise * len(heard))
+        return max(0.0, 1 - after / before) if before > 0 else 0.0
+
+    def _believe(self, lag: int, squares: Floats, products: Floats, taps: Floats) -> None:
+        """It matched here; twice makes a path."""
+        place, times = self._found or (lag, 0)
+        times = times + 1 if abs(place - lag) <= SAME_PLACE else 1
+        self._found = (lag, times)
+        if times >= PROOF:
+            self._lag, self._taps, self._squares, self._products = lag, taps, squares, products
+            self._leak = LEAK
+            self._found = None
+
+    def _nothing(self, last: int) -> float:
+        self._searched_at = last
+        self._failed += 1
+        return 0.0
+
+    # --------------------------------------------------------------------------------------------------- small things
+
+    def _reference(self, first: int, size: int, lag: int) -> Floats:
+        """Our sound that could be in `size` samples from a position on, so that a filter's valid part is just those."""
+        assert self._offset is not None
+        begin = first + self._offset - lag - (TAPS - 1 - BEFORE)
+        return _get(self._sent, begin, begin + size + TAPS - 1)
+
+    def _hear_quiet(self, heard: Floats) -> None:
+        """The line is quiet when it is quietest."""
+        self._least = min(self._least, float(np.dot(heard, heard)) / max(1, len(heard)))
+        if self._frames % NOISE_FRAMES == 0:
+            self._least_before, self._least = self._least, float("inf")
+        if self._frames % 5 == 0:
+            self._noise = max(QUIET, NOISE_OVER * min(self._least, self._least_before))
+
+    def _ms(self, ms: float) -> int:
+        return round(ms * self._per_ms)
+
+
+def _put(ring: Floats, begin: int, samples: Floats, end: int) -> None:
+    """Write into a ring, where `end` is the place after the last."""
+    begin = max(begin, end - RING)
+    samples = samples[-(end - begin) :] if end > begin else samples[:0]
+    at = begin % RING
+    head = min(len(samples), RING - at)
+    ring[at : at + head] = samples[:head]
+    if head < len(samples):
+        ring[: len(samples) - head] = samples[head:]
+
+
+def _get(ring: Floats, begin: int, end: int) -> Floats:
+    at, size = begin % RING, end - begin
+    if at + size <= RING:
+        return ring[at : at + size]
+    return np.concatenate((ring[at:], ring[: at + size - RING]))
+
+
+def _emphasised(x: Floats) -> Floats:
+    return x - 0.9 * np.concatenate((x[:1], x[:-1]))
+
+
+def _solve(squares: Floats, products: Floats) -> Floats:
+    stiff = STIFFNESS * float(np.trace(squares)) / TAPS + 1.0
+    taps: Floats = np.linalg.solve(squares + stiff * np.eye(TAPS, dtype=np.float32), products).astype(np.float32)
+    return taps

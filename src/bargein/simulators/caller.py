@@ -1,0 +1,369 @@
+"""One caller on Twilio's side of a media stream: speaks a script into it, listens with a Telephone, obeys the protocol.
+
+Works against any server that speaks Media Streams. What the server does wrong is counted in `faults`, and does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from binascii import b2a_base64
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from json import dumps
+
+import msgspec
+import numpy as np
+from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from bargein.audio.mulaw import to_mulaw
+from bargein.audio.pcm import Samples
+from bargein.clock import Clock, MonotonicClock
+from bargein.errors import VendorLost, VendorRefused
+from bargein.simulators.telephone import FRAME, RATE, Telephone
+
+ROOM_DBFS = -66.0  # what a line carries when nobody speaks
+NOISE_FRAMES = 97  # the room's noise repeats after so many: no caller hears that
+CONNECT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speech into the telephone. samples: at 8000 Hz; onset: where in them the speech begins; at_ms: since the call
+    began, or since the agent began to sound, the next time that it does, if after_agent."""
+
+    at_ms: float
+    samples: Samples
+    onset: int = 0
+    after_agent: bool = False
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    at_ms: float
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The caller hangs up."""
+
+    at_ms: float
+
+
+Step = Say | Press | End
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What sounds comes back. ms: how much later; db: how loud, below 0; taps: of the line, shape (n,), floats."""
+
+    ms: float
+    db: float
+    taps: tuple[float, ...] = (1.0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A step that was spoken. onset: the place of its first speech sample on the telephone's clock."""
+
+    step: Say
+    onset: int
+    end: int
+
+
+@dataclass
+class Result:
+    """What became of one call. telephone: all that was heard; spoken: what was said, and when."""
+
+    telephone: Telephone
+    spoken: list[Spoken] = field(default_factory=list)
+    connected_ms: float = 0.0  # how long the socket took
+    lasted: int = 0  # samples
+    closed_by: str = "us"
+    faults: Counter[str] = field(default_factory=Counter)
+    sent_bytes: int = 0
+    got_bytes: int = 0
+    clears: list[int] = field(default_factory=list)
+
+
+class _Media(msgspec.Struct):
+    payload: bytes
+
+
+class _Mark(msgspec.Struct):
+    name: str
+
+
+class _FromServer(msgspec.Struct):
+    event: str
+    streamSid: str = ""  # noqa: N815  # a name of the wire
+    media: _Media | None = None
+    mark: _Mark | None = None
+
+
+_decode = msgspec.json.Decoder(_FromServer).decode
+
+
+class Caller:
+    """steps: of the script; lasts_ms: the call, if nobody ends it before; way_ms: of the network, one way."""
+
+    def __init__(
+        self,
+        url: str,
+        steps: Sequence[Step],
+        lasts_ms: float,
+        *,
+        echo: Echo | None = None,
+        way_ms: float = 0.0,
+        parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        seed: int = 1,
+        clock: Clock | None = None,
+    ) -> None:
+        self.result = Result(Telephone(lasts_ms + 2000))
+        self._url = url
+        self._steps = deque(sorted(steps, key=lambda s: s.at_ms))
+        self._lasts = int(lasts_ms * RATE / 1000)
+        self._echo = echo
+        self._way_s = way_ms / 1000
+        self._parameters = dict(parameters or {})
+        self._headers = dict(headers or {})
+        self._clock = clock or MonotonicClock()
+        self._began_ms = 0.0
+        self._stream = "MZ" + secrets.token_hex(16)
+        self._sequence = 0
+        self._chunk = 0
+        self._noise = _noise(seed)
+        self._quiet = [b2a_base64(to_mulaw(self._noise[i : i + FRAME]), newline=False) for i in _frames(self._noise)]
+        self._mouth: deque[tuple[int, Samples]] = deque()  # what is to be said, from which place on
+        self._waits: deque[Say] = deque(s for s in self._steps if isinstance(s, Say) and s.after_agent)
+        self._stretches = 0
+        self._transport: WSTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = asyncio.Event()
+
+    async def run(self) -> Result:
+        """The whole call. Raises VendorRefused when the server does not take it, VendorLost when it is not there."""
+        began = self._clock.now_ms()
+        try:
+            transport, _ = await ws_connect(
+                lambda: _Ear(self), self._url, websocket_handshake_timeout=CONNECT_S, extra_headers=self._headers
+            )
+        except WSError as error:
+            advice = "Look at the address, and at what the server demands"
+            raise VendorRefused(f"{self._url} took no stream: {error}", advice=advice) from None
+        except (OSError, TimeoutError) as error:
+            raise VendorLost(f"Nobody answers at {self._url}: {error}", advice="Start the server first") from None
+        self._transport = transport
+        self._began_ms = self._clock.now_ms()
+        self.result.connected_ms = self._began_ms - began
+        try:
+            self._greet()
+            await self._speak()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            self.result.lasted = self._now()
+            transport.disconnect()
+            await transport.wait_disconnected()
+        return self.result
+
+    # ------------------------------------------------------------------------------------------------ to the server
+
+    def _greet(self) -> None:
+        self._send(b'{"event":"connected","protocol":"Call","version":"1.0.0"}')
+        self._account, self._call = "AC" + secrets.token_hex(16), "CA" + secrets.token_hex(16)
+        start = {
+            "accountSid": self._account,
+            "callSid": self._parameters.pop("CallSid", self._call),
+            "streamSid": self._stream,
+            "tracks": ["inbound"],
+            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+            "customParameters": self._parameters,
+        }
+        self._event("start", "start", start)
+
+    def _event(self, event: str, key: str, said: Mapping[str, object]) -> None:
+        self._sequence += 1
+        told = {"event": event, "sequenceNumber": str(self._sequence), "streamSid": self._stream, key: said}
+        self._send(dumps(told).encode())
+
+    async def _speak(self) -> None:
+        """A frame every 20 ms, on a grid that does not drift; each is what the caller said in the 20 ms before."""
+        place = 0
+        while not self._over.is_set() and place < self._lasts:
+            due = self._began_ms + (place + FRAME) * 1000 / RATE
+            wait = (due - self._clock.now_ms()) / 1000
+            if wait > 0:
+                await asyncio.sleep(wait)
+            if self._do_steps(place):
+                break
+            self._frame(place)
+            place += FRAME
+        if not self._over.is_set():
+            self._event("stop", "stop", {"accountSid": self._account, "callSid": self._call})
+
+    def _do_steps(self, place: int) -> bool:
+        """What the script has for the frame at this place; True: hang up."""
+        stretches = self.result.telephone.stretches
+        while self._stretches < len(stretches):
+            began = stretches[self._stretches]
+            self._stretches += 1
+            if self._waits:
+                waited = self._waits.popleft()
+                self._say(waited, began + int(waited.at_ms * RATE / 1000))
+        while self._steps and self._steps[0].at_ms * RATE / 1000 < place + FRAME:
+            step = self._steps.popleft()
+            if isinstance(step, End):
+                return True
+            if isinstance(step, Press):
+                self._event("dtmf", "dtmf", {"track": "inbound_track", "digit": step.key})
+            elif not step.after_agent:
+                self._say(step, max(place, int(step.at_ms * RATE / 1000)))
+        return False
+
+    def _say(self, step: Say, place: int) -> None:
+        self._mouth.append((place, step.samples))
+        self.result.spoken.append(Spoken(step, place + step.onset, place + len(step.samples)))
+
+    def _frame(self, place: int) -> None:
+        self._sequence += 1
+        self._chunk += 1
+        payload = self._sound(place)
+        self._send(
+            b'{"event":"media","sequenceNumber":"%d","streamSid":"%s","media":{"track":"inbound","chunk":"%d",'
+            b'"timestamp":"%d","payload":"%s"}}'
+            % (self._sequence, self._stream.encode(), self._chunk, place * 1000 // RATE, payload)
+        )
+
+    def _sound(self, place: int) -> bytes:
+        """base64 of a frame: the room, the caller, and the echo of the agent."""
+        frame = (place // FRAME) % NOISE_FRAMES
+        if self._echo is None and not self._mouth:
+            return self._quiet[frame]
+        total = self._noise[frame * FRAME : (frame + 1) * FRAME].astype(np.float32)
+        for begin, samples in list(self._mouth):
+            first, last = max(begin, place), min(begin + len(samples), place + FRAME)
+            if first < last:
+                total[first - place : last - place] += samples[first - begin : last - begin]
+            if begin + len(samples) <= place + FRAME:
+                self._forget(begin)
+        if self._echo is not None:
+            total += self._returned(place, self._echo)
+        loud = np.clip(np.rint(total), -32768, 32767).astype(np.int16)
+        return b2a_base64(to_mulaw(loud), newline=False)
+
+    def _forget(self, begin: int) -> None:
+        self._mouth = deque(said for said in self._mouth if said[0] != begin)
+
+    def _returned(self, place: int, echo: Echo) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        more = len(echo.taps) - 1
+        sounded = self.result.telephone.sounding(place - int(echo.ms * RATE / 1000) - more, FRAME + more)
+        taps = np.asarray(echo.taps, np.float32) * np.float32(10 ** (echo.db / 20))
+        back: np.ndarray[tuple[int], np.dtype[np.float32]] = np.convolve(sounded.astype(np.float32), taps, "valid")
+        return back
+
+    def _send(self, data: bytes) -> None:
+        if self._way_s:
+            asyncio.get_running_loop().call_later(self._way_s, self._put, data)
+        else:
+            self._put(data)
+
+    def _put(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_disconnected:
+            self.result.sent_bytes += len(data)
+            self._transport.send(WSMsgType.TEXT, data)
+
+    # ---------------------------------------------------------------------------------------------- from the server
+
+    def heard(self, data: bytes) -> None:
+        """The ear's: a message came."""
+        self.result.got_bytes += len(data)
+        if self._way_s:
+            asyncio.get_running_loop().call_later(self._way_s, self._take, data)
+        else:
+            self._take(data)
+
+    def hung_up(self, how: str) -> None:
+        """The ear's: the server has closed the stream."""
+        if not self._over.is_set():
+            self.result.closed_by = how
+            self._over.set()
+
+    def fault(self, what: str) -> None:
+        self.result.faults[what] += 1
+
+    def _take(self, data: bytes) -> None:
+        telephone = self.result.telephone
+        try:
+            message = _decode(data)
+        except msgspec.MsgspecError:
+            self.fault("a message that cannot be read")
+            return
+        if message.streamSid != self._stream:
+            self.fault("another streamSid")
+            return
+        now = self._now()
+        if message.event == "media" and message.media is not None:
+            self._return(telephone.due(now))
+            telephone.media(now, message.media.payload)
+        elif message.event == "mark" and message.mark is not None:
+            self._return(telephone.mark(now, message.mark.name))
+        elif message.event == "clear":
+            self._return(telephone.due(now))
+            self.result.clears.append(now)
+            self._return(telephone.clear(now))
+        else:
+            self.fault(f"event {message.event[:20]!r}")
+        self._watch()
+
+    def _watch(self) -> None:
+        """One timer for the next mark, where there is none yet; that it comes too early does no harm."""
+        due = self.result.telephone.next_mark
+        if due is not None and self._timer is None:
+            wait = max(0.0, self._began_ms + due * 1000 / RATE - self._clock.now_ms()) / 1000
+            self._timer = asyncio.get_running_loop().call_later(wait, self._marks_due)
+
+    def _marks_due(self) -> None:
+        self._timer = None
+        self._return(self.result.telephone.due(self._now()))
+        self._watch()
+
+    def _return(self, names: list[str]) -> None:
+        for name in names:
+            self._event("mark", "mark", {"name": name})
+
+    def _now(self) -> int:
+        return int((self._clock.now_ms() - self._began_ms) * RATE / 1000)
+
+
+class _Ear(WSListener):
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is WSMsgType.TEXT and frame.fin:
+            self._caller.heard(frame.get_payload_as_bytes())
+        elif frame.msg_type is WSMsgType.CLOSE:
+            reason = frame.get_close_reason()
+            self._caller.hung_up(f"the server, {frame.get_close_code().value}{f' {reason}' if reason else ''}")
+            transport.send_close()
+            transport.disconnect()
+        else:
+            self._caller.fault("a message that is no text")
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._caller.hung_up("the server, without a word")
+
+
+def _noise(seed: int) -> Samples:
+    rng = np.random.default_rng(seed)
+    loud = rng.normal(0, 32768 * 10 ** (ROOM_DBFS / 20), NOISE_FRAMES * FRAME)
+    return np.rint(loud).astype(np.int16)
+
+
+def _frames(samples: Samples) -> range:
+    return range(0, len(samples), FRAME)
