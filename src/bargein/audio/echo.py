@@ -40,7 +40,7 @@ LEAK = 0.05  # of our echo is left, by energy, as long as we know no better
 FORGET = 0.9  # of what the filter was learnt from, at each step
 DOUBTS = 3  # windows of a weak sound, on a line that we do not know, for which nobody need be interrupted
 WEAK = 0.1  # of ours, by energy: no line gives back more
-CLEAR_FRAMES = 50  # of our sound without an echo: the line gives nothing back
+CLEAR_FRAMES = 25  # of our sound, every other looked at, without an echo: the line gives nothing back
 AUDIBLE = 2.0  # times the quiet of the line, by energy: less is nobody
 QUIET = 4.0  # mean square of digital silence, nearly
 
@@ -51,12 +51,13 @@ class LineEcho:
     def __init__(self, rate: int = 8000) -> None:
         self._rate = rate
         self._per_ms = rate / 1000
-        self._sent: Floats = np.zeros(RING, np.float32)
+        self._sent: Samples = np.zeros(RING, np.int16)
         self._sent_end = -RING  # place after the newest of our sound
-        self._heard: Floats = np.zeros(RING, np.float32)
+        self._heard: Samples = np.zeros(RING, np.int16)
         self._heard_end = 0  # position after the newest that was heard
         self._offset: int | None = None  # from a position in what was heard to a place in what was sent
         self._frames = 0
+        self._looked = 0  # at frames, for the line's quiet
         self._noise = QUIET  # mean square of the line when it is quiet
         self._least, self._least_before = float("inf"), float("inf")
         self._lag: int | None = None  # of the path that is known
@@ -99,8 +100,8 @@ class LineEcho:
         if gap > self._ms(LATEST_MS):
             self._sounds_from = at
         if gap > 0:
-            _put(self._sent, self._sent_end, np.zeros(min(gap, RING), np.float32), at)
-        _put(self._sent, at, samples.astype(np.float32), at + len(samples))
+            _put(self._sent, self._sent_end, _SILENCE[: min(gap, RING)], at)
+        _put(self._sent, at, samples, at + len(samples))
         self._sent_end = at + len(samples)
 
     def silenced(self, at_ms: float) -> None:
@@ -108,7 +109,7 @@ class LineEcho:
         at = round(at_ms * self._per_ms)
         unheard = self._sent_end - at
         if unheard > 0:
-            _put(self._sent, at, np.zeros(min(unheard, RING), np.float32), self._sent_end)
+            _put(self._sent, at, _SILENCE[: min(unheard, RING)], self._sent_end)
             self._sent_end = at
 
     def clean(self, first_sample: int, at_ms: float, samples: Samples) -> Samples:
@@ -118,25 +119,28 @@ class LineEcho:
         end = first_sample + size
         if first_sample > self._heard_end:
             missing = min(first_sample - self._heard_end, RING)
-            _put(self._heard, first_sample - missing, np.zeros(missing, np.float32), first_sample)
-        heard = samples.astype(np.float32)
-        _put(self._heard, first_sample, heard, end)
+            _put(self._heard, first_sample - missing, _SILENCE[:missing], first_sample)
+        _put(self._heard, first_sample, samples, end)
         self._heard_end = end
         if self._offset is None or self._frames < SETTLE_FRAMES:
             # A frame can come late, but not early: the soonest tells how the clocks stand.
             offset = round(at_ms * self._per_ms) - end
             self._offset = offset if self._offset is None else min(self._offset, offset)
         self._frames += 1
-        self._hear_quiet(heard)
-        place = end + self._offset
-        if self._lag is None and self._sounds_from + self._ms(LATEST_MS) < place < self._sent_end:
-            quiet = float(np.dot(heard, heard)) <= AUDIBLE * self._noise * size
-            self._clear = self._clear + 1 if quiet else max(0, self._clear - 2)
-        if self._lag is None or first_sample + self._offset - self._lag - TAPS >= self._sent_end:
+        path = self._lag is not None and first_sample + self._offset - self._lag - TAPS < self._sent_end
+        if not path and self._frames % 2:
+            return samples  # every other frame tells enough of the line's quiet
+        heard = samples.astype(np.float32)
+        before = float(np.dot(heard, heard))
+        self._hear_quiet(before / max(1, size))
+        if not path or self._lag is None:
+            if self._lag is None and self._sounds_from + self._ms(LATEST_MS) < end + self._offset < self._sent_end:
+                quiet = before <= AUDIBLE * self._noise * size
+                self._clear = self._clear + 1 if quiet else max(0, self._clear - 2)
             return samples
         echo = np.convolve(self._reference(first_sample, size, self._lag), self._taps, "valid")
         left = heard - echo
-        before, after = float(np.dot(heard, heard)), float(np.dot(left, left))
+        after = float(np.dot(left, left))
         if after >= 0.9 * before:
             return samples
         if self._frames % 8 == 0 and after <= 0.25 * before and float(np.dot(echo, echo)) > 16 * self._noise * size:
@@ -264,34 +268,39 @@ class LineEcho:
         begin = first + self._offset - lag - (TAPS - 1 - BEFORE)
         return _get(self._sent, begin, begin + size + TAPS - 1)
 
-    def _hear_quiet(self, heard: Floats) -> None:
+    def _hear_quiet(self, level: float) -> None:
         """The line is quiet when it is quietest."""
-        self._least = min(self._least, float(np.dot(heard, heard)) / max(1, len(heard)))
-        if self._frames % NOISE_FRAMES == 0:
+        self._least = min(self._least, level)
+        self._looked += 1
+        if self._looked % NOISE_FRAMES == 0:
             self._least_before, self._least = self._least, float("inf")
-        if self._frames % 5 == 0:
+        if self._looked % 4 == 0:
             self._noise = max(QUIET, NOISE_OVER * min(self._least, self._least_before))
 
     def _ms(self, ms: float) -> int:
         return round(ms * self._per_ms)
 
 
-def _put(ring: Floats, begin: int, samples: Floats, end: int) -> None:
+_SILENCE = np.zeros(RING, np.int16)
+
+
+def _put(ring: Samples, begin: int, samples: Samples, end: int) -> None:
     """Write into a ring, where `end` is the place after the last."""
-    begin = max(begin, end - RING)
-    samples = samples[-(end - begin) :] if end > begin else samples[:0]
-    at = begin % RING
-    head = min(len(samples), RING - at)
-    ring[at : at + head] = samples[:head]
-    if head < len(samples):
-        ring[: len(samples) - head] = samples[head:]
-
-
-def _get(ring: Floats, begin: int, end: int) -> Floats:
+    if end - begin > RING:
+        begin, samples = end - RING, samples[-RING:]
     at, size = begin % RING, end - begin
     if at + size <= RING:
-        return ring[at : at + size]
-    return np.concatenate((ring[at:], ring[: at + size - RING]))
+        ring[at : at + size] = samples
+    else:
+        ring[at:] = samples[: RING - at]
+        ring[: at + size - RING] = samples[RING - at :]
+
+
+def _get(ring: Samples, begin: int, end: int) -> Floats:
+    at, size = begin % RING, end - begin
+    if at + size <= RING:
+        return ring[at : at + size].astype(np.float32)
+    return np.concatenate((ring[at:], ring[: at + size - RING])).astype(np.float32)
 
 
 def _emphasised(x: Floats) -> Floats:

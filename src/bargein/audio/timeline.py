@@ -37,9 +37,10 @@ class StreamClock:
             buckets.append((at_ms, delay))
             while at_ms - buckets[0][0] > WINDOW_MS:
                 buckets.popleft()
+            self._delay_ms = min(least for _, least in buckets)
         elif delay < buckets[-1][1]:
             buckets[-1] = (buckets[-1][0], delay)
-        self._delay_ms = min(least for _, least in buckets)
+            self._delay_ms = min(self._delay_ms, delay)
 
     def at(self, sample: int) -> float:
         """When this sample was spoken, in ms on the call's clock (later by the way's own least delay)."""

@@ -122,7 +122,12 @@ class Hearing:
         at, speech, echo = self._clock.at, float(window.speech), 0.0
         if self._echo is not None and speech >= ECHO_WORTH:
             echo = self._echo.explains(window.first_sample, window.last_sample)
-        rise = max((db for end, db in self._rises if window.first_sample < end <= window.last_sample), default=0.0)
+        rise = 0.0
+        for end, db in reversed(self._rises):
+            if end <= window.first_sample:
+                break
+            if end <= window.last_sample and db > rise:
+                rise = db
         self._on_window(
             SpeechWindow(
                 at(window.first_sample), at(window.last_sample), round(speech, 4), round(echo, 3), round(rise, 1)
