@@ -2,9 +2,11 @@
 our own sound, delayed and attenuated by the line, can be told from a caller's.
 
 A telephone line gives back what it plays, 20 to 500 ms later and 10 to 40 dB weaker; the network's own delay comes on
-top. Nothing is spent on that until a sound comes that may be speech while we sound, or have sounded just before. Then
-the place in our sound that it matches is sought (correlation of pre-emphasised signals, so that two voices of one
-pitch do not match), and a short filter is fitted there. If that leaves next to nothing of what was heard, it was ours.
+top. Nothing is spent on that, frames are only put by, until a sound comes that may be speech while we sound or have
+sounded just before. Then the place in our sound that it matches is sought (correlation of pre-emphasised signals, so
+that two voices of one pitch do not match), and a short filter is fitted there. If that leaves next to nothing of what
+was heard, it was ours.
+
 A weak echo needs some 100 ms to be told from noise. So a sound far weaker than ours, on a line that we do not know
 yet, is given so long; a line that stayed quiet for a second while we sounded gives nothing back, and nobody waits.
 A path that proved itself twice is known: from then on our echo is subtracted before anybody listens, the filter
@@ -13,16 +15,21 @@ follows the line, and what counts is whether more is left than the path usually 
 
 from __future__ import annotations
 
+from collections import deque
+from typing import Any
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from bargein.audio.mulaw import from_mulaw
 from bargein.audio.pcm import Samples
 
 Floats = NDArray[np.float32]
 
 EXPLAINED = 0.8  # so much of a stretch being ours, nothing in it is the caller's
 RING = 1 << 14  # samples kept of either side: 2 s at 8000 Hz
+WAITING = 128  # frames put by, until somebody wants to know
 SPAN_MS = 96  # of what was heard, to be matched
 SOONEST_MS, LATEST_MS = -40, 640  # after we sent it for; sooner, because the first frame that came may have come late
 TAPS, BEFORE = 32, 8  # of the filter; of these before the best match
@@ -34,13 +41,14 @@ SAME_PLACE = 4  # samples
 TRIES = 3  # searches in a row, of one sound, before they are made rarer
 EVERY_MS = 120  # between two searches then
 ANOTHER_MS = 300  # without a question: what comes then is another sound
-NOISE_FRAMES = 25  # the quiet of the line is the least of twice so many frames ...
-NOISE_OVER = 1.5  # ... and usually so much more, by energy
+NOISE_OVER = 1.5  # the quiet of the line is by so much more, by energy, than its quietest frame
+NOISE_RISES = 1.05  # at each look: what was quiet once need not be so for ever
+LOOK_MS = 1000  # so far back the quiet is sought
 LEAK = 0.05  # of our echo is left, by energy, as long as we know no better
 FORGET = 0.9  # of what the filter was learnt from, at each step
 DOUBTS = 3  # windows of a weak sound, on a line that we do not know, for which nobody need be interrupted
 WEAK = 0.1  # of ours, by energy: no line gives back more
-CLEAR_FRAMES = 25  # of our sound, every other looked at, without an echo: the line gives nothing back
+CLEAR_FRAMES = 25  # of those, quiet though we sounded: the line gives nothing back
 AUDIBLE = 2.0  # times the quiet of the line, by energy: less is nobody
 QUIET = 4.0  # mean square of digital silence, nearly
 
@@ -57,9 +65,7 @@ class LineEcho:
         self._heard_end = 0  # position after the newest that was heard
         self._offset: int | None = None  # from a position in what was heard to a place in what was sent
         self._frames = 0
-        self._looked = 0  # at frames, for the line's quiet
         self._noise = QUIET  # mean square of the line when it is quiet
-        self._least, self._least_before = float("inf"), float("inf")
         self._lag: int | None = None  # of the path that is known
         self._taps: Floats = np.zeros(TAPS, np.float32)
         self._squares = np.zeros((TAPS, TAPS), np.float32)
@@ -71,7 +77,10 @@ class LineEcho:
         self._failed = 0  # searches in a row
         self._doubts = 0  # of this sound
         self._sounds_from = 0  # place where our present stretch began
-        self._clear = 0  # frames of ours that did not come back
+        self._clear = False  # the line is known to give nothing back
+        self._noise_known = False
+        self._waiting_sent: deque[tuple[int, NDArray[np.integer[Any]]]] = deque(maxlen=WAITING)
+        self._waiting_heard: deque[tuple[int, Samples]] = deque(maxlen=WAITING)
 
     @property
     def known(self) -> bool:
@@ -91,21 +100,13 @@ class LineEcho:
 
     # ----------------------------------------------------------------------------------------------- what happens
 
-    def played(self, at_ms: float, samples: Samples) -> None:
-        """Our own sound, sent so that it plays from at_ms on."""
-        at = round(at_ms * self._per_ms)
-        if abs(at - self._sent_end) <= 1:
-            at = self._sent_end  # one stretch: not to be torn by rounding
-        gap = at - self._sent_end
-        if gap > self._ms(LATEST_MS):
-            self._sounds_from = at
-        if gap > 0:
-            _put(self._sent, self._sent_end, _SILENCE[: min(gap, RING)], at)
-        _put(self._sent, at, samples, at + len(samples))
-        self._sent_end = at + len(samples)
+    def played(self, at_ms: float, samples: NDArray[np.integer[Any]]) -> None:
+        """Our own sound (int16, or mu-law codes as uint8), sent so that it plays from at_ms on."""
+        self._waiting_sent.append((round(at_ms * self._per_ms), samples))
 
     def silenced(self, at_ms: float) -> None:
         """What was to play after at_ms did not."""
+        self._catch_up()
         at = round(at_ms * self._per_ms)
         unheard = self._sent_end - at
         if unheard > 0:
@@ -116,28 +117,19 @@ class LineEcho:
         """What was heard, without our echo. first_sample: its position in the stream; at_ms: when it came. The same
         array where there is nothing to be taken out; never a louder one."""
         size = len(samples)
-        end = first_sample + size
-        if first_sample > self._heard_end:
-            missing = min(first_sample - self._heard_end, RING)
-            _put(self._heard, first_sample - missing, _SILENCE[:missing], first_sample)
-        _put(self._heard, first_sample, samples, end)
-        self._heard_end = end
-        if self._offset is None or self._frames < SETTLE_FRAMES:
+        if self._frames < SETTLE_FRAMES:
             # A frame can come late, but not early: the soonest tells how the clocks stand.
-            offset = round(at_ms * self._per_ms) - end
+            offset = round(at_ms * self._per_ms) - first_sample - size
             self._offset = offset if self._offset is None else min(self._offset, offset)
         self._frames += 1
-        path = self._lag is not None and first_sample + self._offset - self._lag - TAPS < self._sent_end
-        if not path and self._frames % 2:
-            return samples  # every other frame tells enough of the line's quiet
+        self._waiting_heard.append((first_sample, samples))
+        if self._lag is None or self._offset is None:
+            return samples
+        self._catch_up()
+        if first_sample + self._offset - self._lag - TAPS >= self._sent_end:
+            return samples
         heard = samples.astype(np.float32)
         before = float(np.dot(heard, heard))
-        self._hear_quiet(before / max(1, size))
-        if not path or self._lag is None:
-            if self._lag is None and self._sounds_from + self._ms(LATEST_MS) < end + self._offset < self._sent_end:
-                quiet = before <= AUDIBLE * self._noise * size
-                self._clear = self._clear + 1 if quiet else max(0, self._clear - 2)
-            return samples
         echo = np.convolve(self._reference(first_sample, size, self._lag), self._taps, "valid")
         left = heard - echo
         after = float(np.dot(left, left))
@@ -150,21 +142,21 @@ class LineEcho:
 
     def explains(self, first_sample: int, last_sample: int) -> float:
         """The share, 0..1, of the sound in this stretch (of the last second) that is ours, come back."""
+        self._catch_up()
         if self._offset is None or last_sample + self._offset - self._ms(LATEST_MS) >= self._sent_end:
             return 0.0  # we have not sounded for long
+        if last_sample - self._asked_at > self._ms(ANOTHER_MS):
+            self._failed = self._doubts = 0
+            self._look_back(first_sample)
+        self._asked_at = last_sample
         heard = _get(self._heard, first_sample, last_sample)
         if float(np.dot(heard, heard)) <= AUDIBLE * self._noise * len(heard):
-            return (
-                1.0  # nobody speaks as softly as the line hums; but a detector that has just heard an echo may think so
-            )
+            return 1.0  # nobody speaks as softly as the line hums; but a detector that just heard an echo may think so
         known = 0.0
         if self._lag is not None:
             known = self._share_by_path(first_sample, last_sample, self._lag)
             if known >= EXPLAINED:
                 return known
-        if last_sample - self._asked_at > self._ms(ANOTHER_MS):
-            self._failed = self._doubts = 0
-        self._asked_at = last_sample
         if self._failed >= TRIES and last_sample - self._searched_at < self._ms(EVERY_MS):
             return known
         share = max(known, self._search(first_sample, last_sample))
@@ -175,7 +167,7 @@ class LineEcho:
 
     def _in_doubt(self, heard: Floats, place: int) -> bool:
         """Whether this may be an echo too weak to be told from the line's noise yet."""
-        if self._lag is not None or self._doubts >= DOUBTS or self._clear >= CLEAR_FRAMES:
+        if self._lag is not None or self._doubts >= DOUBTS or self._clear:
             return False
         size = len(heard)
         sent = _get(self._sent, place - size * (self._ms(LATEST_MS) // size), place).reshape(-1, size)
@@ -268,14 +260,44 @@ class LineEcho:
         begin = first + self._offset - lag - (TAPS - 1 - BEFORE)
         return _get(self._sent, begin, begin + size + TAPS - 1)
 
-    def _hear_quiet(self, level: float) -> None:
-        """The line is quiet when it is quietest."""
-        self._least = min(self._least, level)
-        self._looked += 1
-        if self._looked % NOISE_FRAMES == 0:
-            self._least_before, self._least = self._least, float("inf")
-        if self._looked % 4 == 0:
-            self._noise = max(QUIET, NOISE_OVER * min(self._least, self._least_before))
+    def _look_back(self, first: int) -> None:
+        """How quiet the line was before this sound; and whether it stayed so though we sounded."""
+        assert self._offset is not None
+        size = self._ms(20)
+        span = min(self._ms(LOOK_MS), first) // size * size
+        if span < 5 * size:
+            return
+        frames = _get(self._heard, first - span, first).reshape(-1, size)
+        levels = np.einsum("ij,ij->i", frames, frames) / size
+        least = max(QUIET, NOISE_OVER * float(levels.min()))
+        self._noise = min(least, self._noise * NOISE_RISES) if self._noise_known else least
+        self._noise_known = True
+        quiet = int(np.count_nonzero(levels <= AUDIBLE * self._noise))
+        sounding = self._sounds_from + self._ms(LATEST_MS + LOOK_MS) < first + self._offset < self._sent_end
+        self._clear = self._clear or (sounding and quiet >= CLEAR_FRAMES and self._lag is None)
+
+    def _catch_up(self) -> None:
+        """Put into the rings what was put by."""
+        for at, sent in self._waiting_sent:
+            gap = at - self._sent_end
+            if abs(gap) <= 1:
+                at = self._sent_end  # one stretch: not to be torn by rounding
+            elif gap > 0:
+                if gap > self._ms(LATEST_MS):
+                    self._sounds_from = at
+                _put(self._sent, self._sent_end, _SILENCE[: min(gap, RING)], at)
+            end = at + len(sent)
+            linear = from_mulaw(sent.data) if sent.dtype == np.uint8 else sent.astype(np.int16, copy=False)
+            _put(self._sent, at, linear, end)
+            self._sent_end = end
+        self._waiting_sent.clear()
+        for first, heard in self._waiting_heard:
+            if first > self._heard_end:
+                missing = min(first - self._heard_end, RING)
+                _put(self._heard, first - missing, _SILENCE[:missing], first)
+            self._heard_end = first + len(heard)
+            _put(self._heard, first, heard, self._heard_end)
+        self._waiting_heard.clear()
 
     def _ms(self, ms: float) -> int:
         return round(ms * self._per_ms)

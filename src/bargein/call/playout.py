@@ -10,13 +10,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-import numpy as np
-
 from bargein.audio.echo import LineEcho
-from bargein.audio.mulaw import from_mulaw
-from bargein.audio.pcm import FRAME_MS, Samples
+from bargein.audio.pcm import FRAME_MS
 from bargein.call.track import Position, Track
-from bargein.contracts import Held, Meter, Played, Spoken, Transport, WireSamples, Word
+from bargein.contracts import Held, Meter, Played, Spoken, Transport, Word
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyStarted
 
 BUFFER_MS = 3_000  # all that is made and not heard, wherever it lies: 150 frames; then the voice waits
@@ -216,7 +213,7 @@ class Playout:
                 return
             track.sent_frame(frame)
             if self._echo is not None:
-                self._echo.played(self._due_ms + self._lead_ms, _linear(frame.samples))
+                self._echo.played(self._due_ms + self._lead_ms, frame.samples)
             self._dry_since_ms = None
             self._due_ms += len(frame.samples) * 1000 / track.rate
             if len(frame.samples) and not self._started:
@@ -242,7 +239,3 @@ class Playout:
         if track.failure is not None:
             return ReplyFailed(now_ms, track.reply, track.failure)
         return ReplyEnded(now_ms, track.reply)
-
-
-def _linear(samples: WireSamples) -> Samples:
-    return from_mulaw(samples.data) if samples.dtype == np.uint8 else samples.astype(np.int16, copy=False)

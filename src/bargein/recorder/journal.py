@@ -1,5 +1,6 @@
 """A call's record: `DIR/<call id>/events.jsonl`, one JSON object a line, each written by one system call as it
-happens, so that whatever kills the process leaves a file that can be read.
+happens, so that whatever kills the process leaves a file that can be read. Only windows of the VAD wait for a few
+others, or for the first line that is none.
 
 The first line is a header. Then `{"at": ms, "event": "SpeechWindow", ...}`, `{"at": ms, "action": "Hold", ...}`
 and `{"at": ms, "note": "user", ...}`, where the rest of the line is the fields of that class, or the note's facts.
@@ -18,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from bargein.errors import Misuse
-from bargein.floor import Action, Event, Policy
+from bargein.floor import Action, Event, Policy, SpeechWindow
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ VERSION = 1
 FILE = "events.jsonl"
 MAX_BYTES = 256 * 1024 * 1024  # some 20 hours of one call
 KEEP = 1000  # calls; older folders go
+WINDOWS = 8  # a quarter of a second
 LAST_WORDS_BYTES = 256  # kept free for the line that says that the file is full
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
@@ -70,6 +72,7 @@ class FileJournal:
         self._untold = 0  # of the lost, those that the file does not say yet
         self._left = max_bytes - LAST_WORDS_BYTES
         self._torn = False
+        self._windows: list[SpeechWindow] = []
         self._fd: int | None = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,12 +83,19 @@ class FileJournal:
         self._line(_encoder.encode(Header(call_id, agent, policy, time.time())))
 
     def event(self, event: Event) -> None:
-        self._entry(event.at_ms, "event", event)
+        if not isinstance(event, SpeechWindow):
+            self._entry(event.at_ms, "event", event)
+            return
+        # Half of all lines are windows, and most of them of silence: they wait for each other, or for what matters.
+        self._windows.append(event)
+        if len(self._windows) >= WINDOWS:
+            self._write_windows()
 
     def action(self, at_ms: float, action: Action) -> None:
         self._entry(at_ms, "action", action)
 
     def note(self, at_ms: float, kind: str, **facts: object) -> None:
+        self._write_windows()
         try:
             line = _encoder.encode({"at": at_ms, "note": kind} | facts | {"at": at_ms, "note": kind})
         except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
@@ -93,7 +103,13 @@ class FileJournal:
         else:
             self._line(line)
 
+    def _write_windows(self) -> None:
+        waiting, self._windows = self._windows, []
+        if waiting:
+            self._line(b"\n".join(_line_of(window.at_ms, "event", window) for window in waiting), len(waiting))
+
     def close(self) -> None:
+        self._write_windows()
         if self._fd is not None:
             try:
                 os.close(self._fd)
@@ -102,17 +118,17 @@ class FileJournal:
             self._fd = None
 
     def _entry(self, at_ms: float, key: str, what: Event | Action) -> None:
+        self._write_windows()
         try:
-            fields = _encoder.encode(what)
+            line = _line_of(at_ms, key, what)
         except (TypeError, ValueError, msgspec.MsgspecError):
             self._lose(f"{type(what).__name__} that is no JSON")
-            return
-        head = b'{"at":%s,"%s":"%s",' % (_encoder.encode(at_ms), key.encode(), type(what).__name__.encode())
-        self._line(head + fields[1:])
+        else:
+            self._line(line)
 
-    def _line(self, line: bytes) -> None:
+    def _line(self, line: bytes, lines: int = 1) -> None:
         if self._fd is None:
-            self._lose("nowhere to write to")
+            self._lose("nowhere to write to", lines)
             return
         out = line + b"\n"
         if self._untold:
@@ -120,12 +136,13 @@ class FileJournal:
         if self._torn:
             out = b"\n" + out
         if len(out) > self._left:
+            self.lost += lines
             self._full(self._fd)
             return
         try:
             written = os.write(self._fd, out)
         except OSError as error:
-            self._lose(error.strerror or "no reason given")
+            self._lose(error.strerror or "no reason given", lines)
             return
         self._left -= written
         if written < len(out):
@@ -142,11 +159,16 @@ class FileJournal:
             self._lose(error.strerror or "no reason given")
         self.close()
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str, lines: int = 1) -> None:
         if not self.lost:
             log.error("A line of %s is lost: %s", self.path, why)
-        self.lost += 1
-        self._untold += 1
+        self.lost += lines
+        self._untold += lines
+
+
+def _line_of(at_ms: float, key: str, what: Event | Action) -> bytes:
+    head = b'{"at":%s,"%s":"%s",' % (_encoder.encode(at_ms), key.encode(), type(what).__name__.encode())
+    return head + _encoder.encode(what)[1:]
 
 
 def prune(root: Path, keep: int = KEEP, living: Iterable[str] = ()) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 from collections.abc import Callable
@@ -26,6 +27,7 @@ FAST = lane is not None
 
 READY_S = 60  # then the address is told all the same, with what is not ready
 SHUTDOWN_S = 5
+GC_THRESHOLD = 20_000  # objects; a search stops every call for as long as it lasts
 SEND_BUFFER = 64 * 1024  # of the kernel, per connection: what lies there cannot be taken back, nor seen as unread
 UNACKED_MS = 20_000  # a peer that takes nothing for so long is dropped by the kernel, with all that waits for it
 
@@ -116,6 +118,9 @@ def serve(settings: Settings, console: Console, *, on_ready: Callable[[str], Non
                 on_ready(url)
 
         server = BargeinServer(config_for(app), app, ready)
+        # What is there now stays; what calls make goes by counting references, so cycles need not be sought so often.
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD, 20, 50)
         server.run(sockets=[listener])
     return server.started
 

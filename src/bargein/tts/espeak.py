@@ -13,13 +13,14 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from bargein.audio.pcm import Pcm
+from bargein.audio.pcm import Pcm, Samples
 from bargein.contracts import Spoken, Word
 from bargein.tts.clauses import CLOSERS, clauses
 from bargein.tts.espeak_worker import AUDIO, RATE, WORDS
 from bargein.worker import WorkerProcess
 
 MAX_WAITING = 256  # clauses in line, of all calls: it speaks one in some milliseconds
+TAIL = 4096  # samples looked at in one go
 QUIET = 60  # of 32768: below this nobody hears anything
 # Of the pause behind a clause so much is kept at most, by what the clause ends with. By itself espeak makes 213 to 262
 # ms behind a sentence, 130 behind a colon, 47 behind a comma; but a sentence's too where we had to cut at a space.
@@ -90,14 +91,23 @@ class EspeakVoice:
                     marks.extend((int(at), int(sample)) for at, sample in json.loads(data))
         # A clause takes milliseconds to make, so it is taken whole: its last word's end lies in its last sound.
         pcm = np.frombuffer(b"".join(audio), "<i2").astype(np.int16)
-        loud = np.flatnonzero(np.abs(pcm) > QUIET)
-        end = int(loud[-1]) + 1 if len(loud) else 0
+        end = _sounds_until(pcm)
         mark = clause.rstrip().rstrip(CLOSERS)[-1:]
         pause_ms = PAUSE_MS.get(mark, NO_PAUSE_MS)
         pcm = pcm[: min(len(pcm), end + RATE * pause_ms // 1000)]
         marks = [(at, min(sample, end)) for at, sample in marks]  # a word without any sound may be marked behind it
         words = tuple(_words(clause, marks, end, chars, samples))
         return Spoken(Pcm(pcm, RATE), clause, words)
+
+
+def _sounds_until(pcm: Samples) -> int:
+    """Where the last sound ends, sought from behind."""
+    for last in range(len(pcm), 0, -TAIL):
+        first = max(0, last - TAIL)
+        loud = np.flatnonzero(np.abs(pcm[first:last]) > QUIET)
+        if len(loud):
+            return first + int(loud[-1]) + 1
+    return 0
 
 
 async def say(text: str, *, language: str = "en-us") -> tuple[Pcm, tuple[Word, ...]]:
