@@ -86,7 +86,7 @@ class PlivoDialect:
         """What Plivo says. Raises PeerNonsense for what it would never say."""
         try:
             m = _decode(message)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise PeerNonsense(
                 f"A message cannot be read: {error}", advice="Send audio streaming's JSON as text", code="bad_message"
             ) from None
@@ -162,7 +162,7 @@ def _parameters(told: dict[str, object] | str | None) -> dict[str, str]:
     if isinstance(told, str):
         try:
             fields = msgspec.json.decode(told, type=dict[str, object])
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             pairs = (re.split("[:=]", part, maxsplit=1) for part in re.split("[,;]", told.strip().strip("{}")))
             fields = {pair[0].strip(): pair[1].strip() for pair in pairs if len(pair) == 2}
     else:

@@ -102,7 +102,7 @@ class TelnyxDialect:
         """What Telnyx says. Raises PeerNonsense for what it would never say, and for what it complains of."""
         try:
             m = _decode(message)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise PeerNonsense(
                 f"A message cannot be read: {error}", advice="Send media streaming's JSON as text", code="bad_message"
             ) from None

@@ -38,7 +38,7 @@ class _Dtmf(msgspec.Struct):
 class _Message(msgspec.Struct):
     event: str
     payload: _Notified | None = None
-    digit: str | None = None
+    digit: str = ""
     dtmf: _Dtmf | None = None
 
 
@@ -64,7 +64,7 @@ class VonageDialect:
             m = _decode(message)
             if m.event == "websocket:connected":
                 return self._started(_decode_fields(message))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise PeerNonsense(
                 f"A message cannot be read: {error}", advice="Send the Voice API's JSON as text", code="bad_message"
             ) from None
@@ -72,8 +72,8 @@ class VonageDialect:
             return MarkBack(m.payload.name)
         if m.event == "websocket:cleared":
             return ClearDone()
-        if m.event == "websocket:dtmf" and (digit := m.digit or (m.dtmf.digit if m.dtmf else None)) is not None:
-            return self._pressed(digit)
+        if m.event == "websocket:dtmf":
+            return self._pressed(m.dtmf.digit if m.dtmf is not None else m.digit)
         raise PeerNonsense(f"Event {m.event[:40]!r}", advice="See the Voice API's messages", code="unknown_event")
 
     @staticmethod
