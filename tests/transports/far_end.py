@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from bargein import contracts as c
+from bargein.audio.pcm import Samples
 from bargein.clock import ManualClock
 from bargein.transports.telephone import Dialect, Telephone
 
@@ -32,10 +33,16 @@ class Manners(Protocol):
 
     def cleared(self) -> str | None: ...
 
+    def spoken(self, number: int, samples: Samples) -> str | bytes:
+        """The caller's sound."""
+        ...
+
+    def stop(self) -> str | None: ...
+
 
 class FarEnd:
     """A telephone.Wire by shape. sounded: every sample that was played, but for the silence that filled up a frame;
-    pieces: the lengths of the messages of audio."""
+    pieces: the lengths of the messages of audio; marks: all that it was asked to return."""
 
     def __init__(self, manners: Manners, dialect: Dialect) -> None:
         self.clock = ManualClock(1000)
@@ -43,6 +50,7 @@ class FarEnd:
         self.unsent = 0
         self.sounded: list[int] = []
         self.pieces: list[int] = []
+        self.marks: list[str] = []
         self.closed: tuple[int, str] | None = None
         self._manners = manners
         self._per_ms = dialect.rate // 1000
@@ -92,6 +100,7 @@ class FarEnd:
                 if (answer := self._manners.cleared()) is not None:
                     self._answer(answer)
             elif isinstance(heard, str):
+                self.marks.append(heard)
                 self._line.append(heard)
             else:
                 self.pieces.append(len(heard))
