@@ -98,7 +98,9 @@ def test_a_line_that_disperses_is_followed() -> None:
     assert after < before / 10
 
 
-@pytest.mark.parametrize("clip", ["interruption-1.wav", "interruption-4.wav", "interruption-6.wav", "interruption-5.wav"])
+@pytest.mark.parametrize(
+    "clip", ["interruption-1.wav", "interruption-4.wav", "interruption-6.wav", "interruption-5.wav"]
+)
 @pytest.mark.parametrize("db", [None, -20])
 def test_a_caller_is_no_echo_with_or_without_one_on_the_line(clip: str, db: float | None) -> None:
     caller = spoken(clip)[: 8 * 700]

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from tests.call.kit import Mind, Notes, Reader
 
 RATE = 8000
 WORD_MS = 200
+LONGEST = 24 * RATE  # samples of a reply
 START = {"event": "start", "streamSid": "MZ1", "start": {"streamSid": "MZ1", "callSid": "CA1", "accountSid": "AC1"}}
 
 
@@ -56,7 +58,7 @@ class NoiseVoice:
     async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.Spoken]:
         self.replies += 1
         reply, at, count = self.replies, 0, 0
-        whole = sound(reply, 120 * RATE)
+        whole = sound(reply, LONGEST)
         if self.at_once:
             told = "".join([piece async for piece in text])
             yield c.Spoken(Pcm(whole[: 20 * RATE], RATE), told, None)
@@ -206,7 +208,7 @@ class Phone:
     # -- what the ear heard
     def sounded(self, reply: int) -> list[tuple[int, int]]:
         """Stretches of a reply that sounded: (first sample of the reply, how many)."""
-        whole = sound(reply, 120 * RATE)
+        whole, places = sound(reply, LONGEST), _places(reply)
         heard = np.array(self.heard, np.int16)
         found: list[tuple[int, int]] = []
         at = 0
@@ -214,12 +216,13 @@ class Phone:
             if not heard[at]:
                 at += 1
                 continue
-            place = _find(whole, heard[at : at + 8])
+            place = places.get(heard[at : at + 8].tobytes())
             if place is None:
                 at += 1
                 continue
             length = 0
-            while at + length < len(heard) and heard[at + length] == whole[place + length]:
+            most = min(len(heard) - at, len(whole) - place)
+            while length < most and heard[at + length] == whole[place + length]:
                 length += 1
             found.append((place, length))
             at += length
@@ -233,11 +236,11 @@ class Phone:
         return (len(heard) - 1 - int(sounding[-1])) * 1000 / RATE if len(sounding) else len(heard) * 1000 / RATE
 
 
-def _find(whole: Samples, part: Samples) -> int | None:
-    for place in np.flatnonzero(whole[: -len(part)] == part[0]):
-        if np.array_equal(whole[place : place + len(part)], part):
-            return int(place)
-    return None
+@cache
+def _places(reply: int) -> dict[bytes, int]:
+    """Where in a reply's sound each stretch of 8 samples stands."""
+    whole = sound(reply, LONGEST)
+    return {whole[i : i + 8].tobytes(): i for i in range(len(whole) - 8, -1, -1)}
 
 
 @dataclass

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
 import numpy as np
 
 from bargein.audio.echo import LineEcho
-from bargein.audio.levels import dbfs
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import HotResampler
 from bargein.audio.timeline import StreamClock
@@ -20,10 +20,9 @@ VAD_RATES = (8000, 16000)
 KEEP_MS = 5_000  # always kept: covers any hold, and the pre-roll of the turn that follows it
 MOST_MS = 90_000  # kept of an open turn; the oldest goes first
 ECHO_WORTH = 0.08  # of speech: below it no window matters, so nobody need ask whose sound it is
-LEVELS = 8  # frames whose loudness is remembered: a window is judged within a few
-QUIET_DBFS = -60.0  # of a line that was not heard yet
-QUIETEST_DBFS = -70.0  # below it there is nothing to be told apart
-QUIET_RISES_DB = 0.02  # a frame: the quiet of a line may change, but speech must not pass for it
+LEVEL_WORTH = (0.05, 0.5)  # of speech: less is none however loud, and more needs no help
+QUIET_FRAMES, LEAST_FRAMES = 50, 5  # of 20 ms before a window, in which the quiet of the line is sought
+QUIETEST = 107.0  # mean square at -70 dBFS: below it there is nothing to be told apart
 GAP_MS = 2_000  # a longer gap in the stream is not filled up with silence, only counted
 
 
@@ -52,8 +51,6 @@ class Hearing:
         self._end = 0  # position after the newest
         self._in_end = 0
         self.last_ms = now_ms()  # when the newest sound came
-        self._quiet_db = QUIET_DBFS
-        self._rises: deque[tuple[int, float]] = deque(maxlen=LEVELS)  # (end of a frame, dB above the quiet)
         self.keep_from_ms: float | None = None  # an open turn's beginning: kept beyond KEEP_MS
 
     def feed(self, audio: AudioIn) -> None:
@@ -67,7 +64,6 @@ class Hearing:
         if self._echo is not None:
             samples = self._echo.clean(self._end, now, samples)
         self._append(samples)
-        self._listen_to_level(samples)
         self._clock.arrived(self._end, now)
         self._stream.feed(samples)
 
@@ -111,23 +107,38 @@ class Hearing:
         while self._end - self._first - len(self._kept[0]) > most:
             self._first += len(self._kept.popleft())
 
-    def _listen_to_level(self, samples: Samples) -> None:
-        """The quiet of the line is what its frames fall to; it rises slowly."""
-        db = max(dbfs(samples), QUIETEST_DBFS)
-        quiet = self._quiet_db
-        self._quiet_db = quiet + 0.2 * (db - quiet) if db < quiet else quiet + QUIET_RISES_DB
-        self._rises.append((self._end, db - quiet))
+    def _rise(self, window: VadWindow) -> float:
+        """How far a window stands above the quiet of the second before it, in dB."""
+        size = self.rate // 50
+        first = max(self._first, window.first_sample - QUIET_FRAMES * size)
+        before = (window.first_sample - first) // size
+        if before < LEAST_FRAMES:
+            return 0.0
+        frames = self._between(window.first_sample - before * size, window.last_sample).astype(np.float32)
+        levels = np.square(frames[: before * size]).reshape(before, size).mean(axis=1)
+        inside = frames[before * size :]
+        halves = np.square(inside[: len(inside) // 2 * 2]).reshape(2, -1).mean(axis=1)
+        quiet = max(float(np.partition(levels, before // 10)[before // 10]), QUIETEST)
+        return 10 * math.log10(max(float(halves.max()), QUIETEST) / quiet)
+
+    def _between(self, first: int, last: int) -> Samples:
+        """What is kept of a stretch."""
+        parts: list[Samples] = []
+        end = self._end
+        for part in reversed(self._kept):
+            begin = end - len(part)
+            if begin < last:
+                parts.append(part[max(0, first - begin) : max(0, last - begin)])
+            if begin <= first:
+                break
+            end = begin
+        return np.concatenate(parts[::-1]) if parts else np.zeros(0, np.int16)
 
     def _window(self, window: VadWindow) -> None:
         at, speech, echo = self._clock.at, float(window.speech), 0.0
         if self._echo is not None and speech >= ECHO_WORTH:
             echo = self._echo.explains(window.first_sample, window.last_sample)
-        rise = 0.0
-        for end, db in reversed(self._rises):
-            if end <= window.first_sample:
-                break
-            if end <= window.last_sample and db > rise:
-                rise = db
+        rise = self._rise(window) if LEVEL_WORTH[0] <= speech < LEVEL_WORTH[1] else 0.0
         self._on_window(
             SpeechWindow(
                 at(window.first_sample), at(window.last_sample), round(speech, 4), round(echo, 3), round(rise, 1)
