@@ -39,7 +39,7 @@ START = {"event": "start", "streamSid": "MZ1", "start": {"streamSid": "MZ1", "ca
 
 
 def sound(reply: int, samples: int) -> Samples:
-    """Noise that is different at every place of every reply, softer than the caller, and that mu-law carries exactly."""
+    """Noise, softer than the caller, that is different at every place of every reply, and mu-law carries exactly."""
     codes = np.random.default_rng(reply).integers(200, 255, samples).astype(np.uint8)
     return from_mulaw(codes.tobytes())
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bargein.bench import browser, server
+from bargein.bench import browser, phone, server
 from bargein.bench.sounds import clips
 from bargein.bench.table import Check, Row, machine, show
 
@@ -21,10 +21,11 @@ ROOT = Path(__file__).parents[3]
 @app.command()
 def main(
     *,
-    only: Annotated[str, typer.Option(help="server or browser; both when empty")] = "",
+    only: Annotated[str, typer.Option(help="phone, server or browser; all when empty")] = "",
     calls: Annotated[int, typer.Option(help="Calls at once, for the server")] = 50,
     times: Annotated[int, typer.Option(help="Interruptions in each browser run")] = 24,
     sounds: Annotated[Path, typer.Option(help="Folder with WAVs and labels.json")] = ROOT / "tests" / "data" / "audio",
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer telephones")] = False,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, too")] = None,
 ) -> None:
     """Measure Bargein on this machine."""
@@ -37,6 +38,9 @@ def main(
     if only in ("", "server"):
         console.print(f"{calls} calls are being interrupted ...")
         rows += asyncio.run(server.run(spoken, calls, 4))
+    if only in ("", "phone"):
+        console.print("Telephones are ringing, for some minutes ...")
+        rows += phone.measure(spoken, quick=quick)
     show(console, rows)
     if as_json is not None:
         as_json.write_text(json.dumps({"machine": machine(), "rows": [r.facts() for r in rows]}, indent=1))

@@ -26,6 +26,14 @@ def free_port() -> int:
         return port
 
 
+_pids: dict[str, int] = {}
+
+
+def pid_of(address: str) -> int:
+    """Of the server that was started here."""
+    return _pids[address]
+
+
 @asynccontextmanager
 async def server(
     *extra: str, name: str = f"{Path(agent.__file__)}:AGENT", env: Mapping[str, str] | None = None
@@ -44,7 +52,9 @@ async def server(
         )
         try:
             await _ready(f"http://127.0.0.1:{port}/readyz", process)
-            yield f"127.0.0.1:{port}"
+            address = f"127.0.0.1:{port}"
+            _pids[address] = process.pid
+            yield address
         finally:
             if process.returncode is None:
                 process.terminate()

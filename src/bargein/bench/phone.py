@@ -1,0 +1,95 @@
+"""The telephone: callers of ours against a server of ours, at the caller's ear, over loopback.
+
+Speech is recorded and human; latencies count from its first sample leaving the telephone to the agent's last audible
+sample. Server and callers are pinned to a core each where that is possible, so "one core" means one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from bargein.audio.pcm import Pcm, Samples
+from bargein.audio.resample import resample
+from bargein.bench import echo_trials
+from bargein.bench.process import pid_of, server
+from bargein.bench.sounds import RATE as CLIP_RATE
+from bargein.bench.sounds import Clip
+from bargein.bench.table import Check, Row
+from bargein.simulators.call_script import every
+from bargein.simulators.callers import Plan, Run, run
+from bargein.simulators.telephone import RATE
+
+FIRST_MS, EVERY_MS, MOST = 3_000.0, 5_000.0, 1.6  # ms, ms, s of a clip
+GOALS = {1: "p50 <= 80, p99 <= 130", 100: "p99 <= 160"}
+
+
+def at_eight(sounds: Sequence[Clip]) -> list[tuple[str, Samples]]:
+    """As a telephone carries them."""
+    return [(c.name, resample(Pcm(c.samples, CLIP_RATE), RATE).samples[: int(MOST * RATE)]) for c in sounds]
+
+
+async def calls(sounds: list[tuple[str, Samples]], number: int, seconds: float) -> Run:
+    """So many calls at once, each interrupted every five seconds; the server on one core."""
+    async with server(env={"BARGEIN_MAX_CALLS": str(number + 2)}) as address:
+        pid = pid_of(address)
+        _pin(pid)
+        lasts = seconds * 1000
+
+        def script(n: int) -> list:  # type: ignore[type-arg]
+            return list(every(sounds, FIRST_MS + n * 137 % 1000, EVERY_MS, lasts, n))
+
+        return await run(Plan(f"ws://{address}/twilio/media", number, lasts, script), pid)
+
+
+def measure(sounds: list[Clip], *, quick: bool = False) -> list[Row | Check]:
+    """All of it; quick: with fewer calls and trials."""
+    spoken = at_eight(sounds)
+    rows: list[Row | Check] = []
+    grown: dict[int, float] = {}
+    for number in (1, 20) if quick else (1, 20, 50, 100, 150, 200):
+        done = asyncio.run(calls(spoken, number, 30 if number > 1 else 60))
+        rows += told(done, number)
+        if done.usage is not None:
+            grown[number] = done.usage.grown_mb
+    if 20 in grown and 100 in grown:
+        rows.append(Row("memory of each further call, MB", ((grown[100] - grown[20]) / 80,), "<= 1"))
+    rows += echo_trials.run(40 if quick else 300, seed=1)
+    return rows
+
+
+def told(done: Run, number: int) -> list[Row | Check]:
+    """What a run of `number` calls says."""
+    frames = sum(s.frames for s in done.scores)
+    late = sum(s.late for s in done.scores)
+    usage = done.usage
+    rows: list[Row | Check] = [
+        Row(f"telephone, {number} calls: onset to silence at the ear", tuple(done.stops), GOALS.get(number, "")),
+        Check(f"telephone, {number} calls: interruptions yielded to", len(done.stops), len(done.stops) + done.misses),
+        Row("  stale audio after a clear", (sum(s.stale_ms for s in done.scores),), "0"),
+        Row("  frames late, % of all", (100 * late / frames if frames else 0.0,), "< 0.1"),
+    ]
+    if usage is not None:
+        rows.append(Row("  processor for each call, ms/s", (1000 * usage.cores / number,), "<= 6"))
+        rows.append(Row("  memory grown, MB", (usage.grown_mb,), ""))
+    return rows
+
+
+def _pin(pid: int) -> None:
+    """The server on one core, we on the others."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < 2:
+        return
+    for each in (pid, *_threads(pid)):
+        os.sched_setaffinity(each, {cores[0]})
+    os.sched_setaffinity(0, set(cores[1:]))
+
+
+def _threads(pid: int) -> list[int]:
+    found = [int(path.name) for path in Path(f"/proc/{pid}/task").glob("*")]
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in path.read_text().split():
+            found += _threads(int(child))
+    return found
