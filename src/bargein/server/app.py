@@ -17,6 +17,7 @@ from bargein.clock import Clock, MonotonicClock
 from bargein.server.agents import open_agents
 from bargein.server.auth import Gate, Guard
 from bargein.server.browser import BrowserCalls
+from bargein.server.carriers import carriers
 from bargein.server.hub import Hub, OpenAgents, open_hub
 from bargein.server.phone import Vendor
 from bargein.server.phone_asgi import PhoneAsgi
@@ -51,7 +52,7 @@ def create_app(
             app.state.hub = hub
             yield
 
-    phones: dict[str, Vendor] = {MEDIA: Twilio(settings, gate)}
+    phones: dict[str, Vendor] = {MEDIA: Twilio(settings, gate), **carriers(gate)}
 
     # No documentation pages: theirs come with scripts from elsewhere.
     app = FastAPI(

@@ -15,10 +15,9 @@ from starlette.datastructures import Headers
 
 from bargein.contracts import Exchange
 from bargein.server.auth import Gate
-from bargein.server.phone import Caller, Vendor
+from bargein.server.phone import FORWARDED, Caller, Vendor
 from bargein.server.refusals import Refusal
 from bargein.server.settings import is_loopback
-from bargein.server.twilio import FORWARDED
 from bargein.transports.plivo import PlivoDialect
 from bargein.transports.telephone import Dialect, Started
 from bargein.transports.telnyx import TelnyxDialect

@@ -97,7 +97,9 @@ class PhoneListener(WSListener):
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
         elif kind is WSMsgType.TEXT and frame.fin:
-            telephone.incoming(frame.get_payload_as_bytes())
+            data = frame.get_payload_as_bytes()
+            # Where sound comes as binary messages, text must be told from it; elsewhere it is read as it lies.
+            telephone.incoming(data.decode("utf-8", "replace") if telephone.binary else data)
         elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             self._part(telephone, kind, frame)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from bargein.call.agent import Agent
 from bargein.call.call import Call
@@ -19,6 +20,7 @@ from bargein.recorder.journal import FileJournal, NullJournal
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
+from bargein.server.settings import is_loopback
 from bargein.transports.telephone import Dialect, Started, Telephone
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,19 @@ class Caller:
     host: str
     headers: Mapping[str, str]
     path: str
+
+
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
+
+def is_this_machine(caller: Caller) -> bool:
+    """Whether it calls from here. A proxy on this machine has our address, too, but it says for whom it comes, or calls
+    us by another name; and a page of some other site names itself."""
+    host = caller.headers.get("host", "")
+    name = host.rsplit("]", 1)[0] if host.startswith("[") else host.rsplit(":", 1)[0]
+    origin = urlsplit(caller.headers.get("origin", "http://localhost")).hostname or ""
+    direct = not any(header in caller.headers for header in FORWARDED)
+    return is_loopback(caller.host) and is_loopback(name) and is_loopback(origin) and direct
 
 
 class Vendor(Protocol):

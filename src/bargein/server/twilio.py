@@ -20,9 +20,9 @@ from starlette.datastructures import Headers, ImmutableMultiDict
 from bargein.contracts import Exchange
 from bargein.errors import Misuse
 from bargein.server.auth import Gate
-from bargein.server.phone import Caller
+from bargein.server.phone import Caller, is_this_machine
 from bargein.server.refusals import Refusal
-from bargein.server.settings import Settings, is_loopback
+from bargein.server.settings import Settings
 from bargein.transports.telephone import Dialect, Started
 from bargein.transports.twilio import TwilioDialect
 
@@ -35,7 +35,6 @@ VOICE, MEDIA = "/twilio/voice", "/twilio/media"
 TOKEN_S = 60  # Twilio connects at once
 MOST_TOKENS = 10_000  # used ones, remembered until they expire
 PASSED_ON = ("agent", "policy", "language")  # of the webhook's query, to the stream
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 INSTALL = "Install it with pip install 'bargein[twilio]'"
 
 
@@ -133,10 +132,7 @@ class Twilio:
 
     @staticmethod
     def _demand_local(caller: Caller) -> None:
-        """A proxy on this machine has our address, too; but it says for whom it comes, or calls us by another name."""
-        host = caller.headers.get("host", "")
-        name = host.rsplit("]", 1)[0] if host.startswith("[") else host.rsplit(":", 1)[0]
-        if not is_loopback(caller.host) or not is_loopback(name) or any(h in caller.headers for h in FORWARDED):
+        if not is_this_machine(caller):
             raise Refusal(
                 403,
                 "no_auth_token",

@@ -165,6 +165,11 @@ class Telephone:
         return self._dialect.name
 
     @property
+    def binary(self) -> bool:
+        """Whether sound comes and goes in binary messages, and text is text."""
+        return self._dialect.binary
+
+    @property
     def rtt_ms(self) -> float | None:
         """How long the latest clear took to be acknowledged."""
         return self._marks.rtt_ms
