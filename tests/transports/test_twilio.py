@@ -126,6 +126,7 @@ def test_a_stream_id_that_needs_quoting_is_quoted() -> None:
     [
         ("{", "bad_message"),
         ("[]", "bad_message"),
+        ('{"event":"x","a":' + "[" * 60_000, "bad_message"),
         (b"\xff\xfe", "bad_message"),
         ('{"event":7}', "bad_message"),
         ('{"event":"media","streamSid":"MZ1","media":{"payload":"%%%"}}', "bad_message"),

@@ -47,6 +47,7 @@ LOOK_MS = 1000  # so far back the quiet is sought
 LEAK = 0.05  # of our echo is left, by energy, as long as we know no better
 FORGET = 0.9  # of what the filter was learnt from, at each step
 DOUBTS = 3  # windows of a weak sound, on a line that we do not know, for which nobody need be interrupted
+UNCLEAR = 10.0  # times the line's quiet, by energy: an echo that is louder is found at once
 WEAK = 0.1  # of ours, by energy: no line gives back more
 CLEAR_FRAMES = 25  # of those, quiet though we sounded: the line gives nothing back
 AUDIBLE = 2.0  # times the quiet of the line, by energy: less is nobody
@@ -170,6 +171,8 @@ class LineEcho:
         if self._lag is not None or self._doubts >= DOUBTS or self._clear:
             return False
         size = len(heard)
+        if float(np.dot(heard, heard)) > UNCLEAR * self._noise * size:
+            return False
         sent = _get(self._sent, place - size * (self._ms(LATEST_MS) // size), place).reshape(-1, size)
         ours = float(np.einsum("ij,ij->i", sent, sent).max())
         return float(np.dot(heard, heard)) <= WEAK * ours

@@ -26,6 +26,7 @@ def main(
     times: Annotated[int, typer.Option(help="Interruptions in each browser run")] = 24,
     sounds: Annotated[Path, typer.Option(help="Folder with WAVs and labels.json")] = ROOT / "tests" / "data" / "audio",
     quick: Annotated[bool, typer.Option("--quick", help="Fewer telephones")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw a telephone's cost into this SVG")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, too")] = None,
 ) -> None:
     """Measure Bargein on this machine."""
@@ -40,7 +41,7 @@ def main(
         rows += asyncio.run(server.run(spoken, calls, 4))
     if only in ("", "phone"):
         console.print("Telephones are ringing, for some minutes ...")
-        rows += phone.measure(spoken, quick=quick)
+        rows += phone.measure(spoken, quick=quick, picture=plot)
     show(console, rows)
     if as_json is not None:
         as_json.write_text(json.dumps({"machine": machine(), "rows": [r.facts() for r in rows]}, indent=1))

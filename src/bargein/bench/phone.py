@@ -14,6 +14,7 @@ from pathlib import Path
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
 from bargein.bench import echo_trials
+from bargein.bench.plot import svg
 from bargein.bench.process import pid_of, server
 from bargein.bench.sounds import RATE as CLIP_RATE
 from bargein.bench.sounds import Clip
@@ -44,18 +45,23 @@ async def calls(sounds: list[tuple[str, Samples]], number: int, seconds: float) 
         return await run(Plan(f"ws://{address}/twilio/media", number, lasts, script), pid)
 
 
-def measure(sounds: list[Clip], *, quick: bool = False) -> list[Row | Check]:
-    """All of it; quick: with fewer calls and trials."""
+def measure(sounds: list[Clip], *, quick: bool = False, picture: Path | None = None) -> list[Row | Check]:
+    """All of it; quick: with fewer calls and trials; picture: where to draw the cost by the number of calls."""
     spoken = at_eight(sounds)
     rows: list[Row | Check] = []
     grown: dict[int, float] = {}
+    costs: list[tuple[float, float]] = []
     for number in (1, 20) if quick else (1, 20, 50, 100, 150, 200):
         done = asyncio.run(calls(spoken, number, 30 if number > 1 else 60))
         rows += told(done, number)
         if done.usage is not None:
             grown[number] = done.usage.grown_mb
+            costs.append((number, 1000 * done.usage.cores / number))
     if 20 in grown and 100 in grown:
         rows.append(Row("memory of each further call, MB", ((grown[100] - grown[20]) / 80,), "<= 1"))
+    if picture is not None:
+        title = "One process on one core: processor for each call"
+        picture.write_text(svg(title, "calls at once", "ms a second", {"with its voice": costs}))
     rows += echo_trials.run(40 if quick else 300, seed=1)
     return rows
 

@@ -123,8 +123,9 @@ class Floor(Ground):
             self._spoken()
 
     def _on_own_sound(self, w: ev.SpeechWindow, out: list[Action]) -> None:
-        why = f"the agent's own sound, come back ({w.echo:.2f} of it)"
         s, p = self.speech, self._policy
+        surely = "" if w.echo > p.echo_threshold else "perhaps "
+        why = f"{surely}the agent's own sound, come back ({w.echo:.2f} of it)"
         if self.state is State.BARGE_IN and not self._settled and s.voice is not Voice.SILENT:
             if s.lasted_ms <= p.echo_doubt_ms:
                 s.over()

@@ -80,6 +80,7 @@ class PhoneListener(WSListener):
         self._caller = caller
         self._telephone: Telephone | None = None
         self._parts: list[bytes] = []
+        self._text = False  # what comes in parts is text
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         sock = transport.underlying_transport.get_extra_info("socket")
@@ -104,14 +105,16 @@ class PhoneListener(WSListener):
             self._part(telephone, kind, frame)
 
     def _part(self, telephone: Telephone, kind: WSMsgType, frame: WSFrame) -> None:
-        """Binary messages, and those that come in parts; no telephone vendor sends either today."""
+        """Binary messages, and those that come in parts."""
         if kind is not WSMsgType.CONTINUATION:
             self._parts.clear()
+            self._text = kind is WSMsgType.TEXT
         self._parts.append(frame.get_payload_as_bytes())
         if sum(map(len, self._parts)) > MESSAGE_BYTES:
             telephone.gone("a message is too long")
         elif frame.fin:
-            telephone.incoming(b"".join(self._parts))
+            whole = b"".join(self._parts)
+            telephone.incoming(whole.decode("utf-8", "replace") if self._text and telephone.binary else whole)
             self._parts.clear()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:

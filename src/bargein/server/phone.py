@@ -47,7 +47,10 @@ def is_this_machine(caller: Caller) -> bool:
     us by another name; and a page of some other site names itself."""
     host = caller.headers.get("host", "")
     name = host.rsplit("]", 1)[0] if host.startswith("[") else host.rsplit(":", 1)[0]
-    origin = urlsplit(caller.headers.get("origin", "http://localhost")).hostname or ""
+    try:
+        origin = urlsplit(caller.headers.get("origin", "http://localhost")).hostname or ""
+    except ValueError:
+        origin = ""
     direct = not any(header in caller.headers for header in FORWARDED)
     return is_loopback(caller.host) and is_loopback(name) and is_loopback(origin) and direct
 

@@ -27,7 +27,9 @@ FAST = lane is not None
 
 READY_S = 60  # then the address is told all the same, with what is not ready
 SHUTDOWN_S = 5
-GC_THRESHOLD = 20_000  # objects; a search stops every call for as long as it lasts
+# Objects. A search for cycles stops every call for as long as it lasts; but cut replies leave some, with sound
+# in them.
+GC_THRESHOLD = 3_000
 SEND_BUFFER = 64 * 1024  # of the kernel, per connection: what lies there cannot be taken back, nor seen as unread
 UNACKED_MS = 20_000  # a peer that takes nothing for so long is dropped by the kernel, with all that waits for it
 
@@ -118,9 +120,9 @@ def serve(settings: Settings, console: Console, *, on_ready: Callable[[str], Non
                 on_ready(url)
 
         server = BargeinServer(config_for(app), app, ready)
-        # What is there now stays; what calls make goes by counting references, so cycles need not be sought so often.
+        # What is there now stays; what calls make goes by counting references, for the most part.
         gc.freeze()
-        gc.set_threshold(GC_THRESHOLD, 20, 50)
+        gc.set_threshold(GC_THRESHOLD, 10, 10)
         server.run(sockets=[listener])
     return server.started
 

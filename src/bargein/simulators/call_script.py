@@ -3,7 +3,8 @@
     [{"at_ms": 1500, "say": "wait.wav"}, {"after_agent_ms": 800, "say": "stop.wav"},
      {"at_ms": 9000, "key": "5"}, {"at_ms": 12000, "hang_up": true}]
 
-Times count from the stream's start; after_agent_ms from when the agent next begins to sound after a pause.
+Times count from the stream's start; after_agent_ms from when the agent begins to sound, the
+first time that it does so after the step before.
 """
 
 from __future__ import annotations

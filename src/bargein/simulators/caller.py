@@ -31,7 +31,7 @@ CONNECT_S = 10.0
 @dataclass(frozen=True, slots=True)
 class Say:
     """Speech into the telephone. samples: at 8000 Hz; onset: where in them the speech begins; at_ms: since the call
-    began, or since the agent began to sound, the next time that it does, if after_agent."""
+    began; or, if after_agent, since the agent began to sound, the first time that it does so after the step before."""
 
     at_ms: float
     samples: Samples
@@ -139,7 +139,10 @@ class Caller:
         self._noise = _noise(seed)
         self._quiet = [b2a_base64(to_mulaw(self._noise[i : i + FRAME]), newline=False) for i in _frames(self._noise)]
         self._mouth: deque[tuple[int, Samples]] = deque()  # what is to be said, from which place on
-        self._waits: deque[Say] = deque(s for s in self._steps if isinstance(s, Say) and s.after_agent)
+        # Steps that wait for the agent, each with the one that must be over before it.
+        pairs = zip((None, *steps), steps, strict=False)
+        self._waits = deque((before, s) for before, s in pairs if isinstance(s, Say) and s.after_agent)
+        self._done: dict[int, int] = {}  # where each step was over, by its identity
         self._stretches = 0
         self._transport: WSTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -212,20 +215,25 @@ class Caller:
         while self._stretches < len(stretches):
             began = stretches[self._stretches]
             self._stretches += 1
-            if self._waits:
-                waited = self._waits.popleft()
+            if self._waits and self._is_over(self._waits[0][0], began):
+                _, waited = self._waits.popleft()
                 self._say(waited, began + int(waited.at_ms * RATE / 1000))
         while self._steps and self._steps[0].at_ms * RATE / 1000 < place + FRAME:
             step = self._steps.popleft()
             if isinstance(step, End):
                 return True
             if isinstance(step, Press):
+                self._done[id(step)] = place
                 self._event("dtmf", "dtmf", {"track": "inbound_track", "digit": step.key})
             elif not step.after_agent:
                 self._say(step, max(place, int(step.at_ms * RATE / 1000)))
         return False
 
+    def _is_over(self, step: Step | None, place: int) -> bool:
+        return step is None or self._done.get(id(step), place + 1) <= place
+
     def _say(self, step: Say, place: int) -> None:
+        self._done[id(step)] = place + len(step.samples)
         self._mouth.append((place, step.samples))
         self.result.spoken.append(Spoken(step, place + step.onset, place + len(step.samples)))
 

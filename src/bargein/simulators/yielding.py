@@ -106,7 +106,8 @@ def _yield(spoken: Spoken, sounds: NDArray[np.bool_]) -> Yield | None:
             following = at
             break
         stop = at + 1
-    if stop == 0 or (following is None and len(sounds) - onset - stop < LASTING_MS):
+    cut_short = following is None and stop <= MISS_MS and len(sounds) - onset - stop < LASTING_MS
+    if stop == 0 or cut_short:
         return None  # it had come to its end by itself; or the call did, before anybody could tell
     answer = None if following is None else float(following - (end - onset))
     return Yield(spoken.step.name, float(onset), float(stop) if stop <= MISS_MS else None, answer)

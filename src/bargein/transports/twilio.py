@@ -86,7 +86,7 @@ class TwilioDialect:
         """What Twilio says. Raises PeerNonsense for what it would never say."""
         try:
             m = _decode(message)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise PeerNonsense(
                 f"A message cannot be read: {error}", advice="Send Media Streams' JSON as text", code="bad_message"
             ) from None
