@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def spoken(name: str) -> Say:
     label = next(each for each in labels() if each.file == name)
     samples: Samples = resample(load(name), 8000).samples
     onset = int(label.onset_ms * 8)
-    return Say(0, samples[max(0, onset - 400) : int(label.end_ms * 8) + 400], min(onset, 400), name=name)
+    return Say(0, samples[onset : int(label.end_ms * 8) + 400], name=name)
 
 
 def at(ms: float, say: Say, *, after_agent: bool = False) -> Say:
@@ -40,7 +40,7 @@ async def test_greeted_interrupts_coughs_presses_a_key_and_hangs_up(tmp_path: Pa
     async with server("--record", str(tmp_path), name="guide") as address:
         steps: list[Step] = [
             at(900, spoken("interruption-1.wav")),  # over the greeting
-            at(1200, spoken("cough-2.wav"), after_agent=True),  # over the answer
+            at(1200, spoken("cough-3.wav"), after_agent=True),  # over the answer
             Press(11_000, "5"),
             End(14_000),
         ]
@@ -85,12 +85,6 @@ async def test_the_log_tells_greeting_from_reply(caplog: pytest.LogCaptureFixtur
 
 
 # ---------------------------------------------------------------------------------------------- Twilio's REST API
-
-
-async def until(so: Callable[[], bool]) -> None:
-    """Until something is so, looking at every turn of the loop."""
-    while not so():
-        await asyncio.sleep(0)
 
 
 @asynccontextmanager
@@ -138,15 +132,12 @@ async def test_twilio_saying_no_and_twilio_being_gone_are_told_apart_and_no_key_
 async def test_a_transfer_without_credentials_is_refused_and_the_call_goes_on() -> None:
     async with world(None, tone_agent(greeting="hello " * 60)) as here:
         url = here.url.replace("http", "ws") + "/twilio/media"
-        call = asyncio.create_task(Caller(url, [], 2500).run())
-        async with asyncio.timeout(5):
-            await until(lambda: bool(here.hub.calls.ids))
+        call = asyncio.create_task(Caller(url, [], 4000).run())
+        await asyncio.sleep(1)  # it is greeted for six seconds, from some moment of this on
         (call_id,) = here.hub.calls.ids
         answer = await here.http.post(f"/calls/{call_id}/transfer", json={"to": "+4930123456"})
         assert answer.status_code == 422
         assert "cannot be transferred" in json.dumps(answer.json())
         assert here.hub.calls.ids == [call_id]
-        async with asyncio.timeout(5):
-            await until(lambda: call.done() or here.hub.calls.call(call_id).status().agent_speaking)
         assert b"bargein_agents_speaking 1.0" in (await here.http.get("/metrics")).content
         await call
