@@ -24,7 +24,6 @@ SEARCHES = [
     ("leaving", "", LEVELS, False),
     ("echoing", "echo", QUIET_OR_SURE, False),
     ("instant", "echo protect", QUIET_OR_SURE, False),
-    ("short", "echo ears", QUIET_OR_SURE, True),
 ]
 
 

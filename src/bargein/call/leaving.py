@@ -47,7 +47,7 @@ class Leaver:
         if self._exchange is None:
             raise Misuse(
                 "This call cannot be transferred",
-                advice="Set the telephone vendor's credentials; see `bargein serve --help`",
+                advice="Set the telephone vendor's credentials; docs/telephone.md says which",
             )
         await self._exchange.transfer(wish.to)
         self._hang_up(f"transferred to {wish.to}")

@@ -139,7 +139,10 @@ def announce(console: Console, url: str, hub: Hub) -> None:
     mind = agent.mind.name if agent.llm else f"{agent.mind.name}, scripted: no language model"
     console.print(f"Bargein listens on [bold]{url}[/bold]", highlight=False, soft_wrap=True)
     ears = agent.reader.name if agent.reader else "voice activity only, no words"
-    for name, value in (("agent", agent.name), ("mind", mind), ("voice", agent.voice.name), ("ears", ears)):
+    who = "Twilio's" if hub.settings.twilio_auth_token else "of this machine only; TWILIO_AUTH_TOKEN is not set"
+    phone = f"/twilio/voice, /twilio/media: calls {who}"
+    parts = (("agent", agent.name), ("mind", mind), ("voice", agent.voice.name), ("ears", ears), ("phone", phone))
+    for name, value in parts:
         console.print(f"  {name:<6} {escape(value)}", highlight=False, soft_wrap=True)
     for missing in hub.catalogue.missing:
         console.print(

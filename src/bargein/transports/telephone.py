@@ -337,4 +337,10 @@ class Telephone:
         """Close the socket. Once; again does nothing."""
         if not self._closed:
             self._closed = True
+            order = self._order
+            if order.gaps or order.late or self.faults:
+                log.info(
+                    "%s stream: %d frames never came, %d came too late, %d faults",
+                    *(self._dialect.name, order.gaps, order.late, self.faults),
+                )
             self._wire.close(self._code, (self._lost or reason)[:100])

@@ -36,7 +36,7 @@ class _Start(msgspec.Struct):
     callSid: str = ""  # noqa: N815
     accountSid: str = ""  # noqa: N815
     mediaFormat: _Format = msgspec.field(default_factory=_Format)  # noqa: N815
-    customParameters: dict[str, str] = msgspec.field(default_factory=dict)  # noqa: N815
+    customParameters: dict[str, str | int | float | bool | None] = msgspec.field(default_factory=dict)  # noqa: N815
 
 
 class _Media(msgspec.Struct):
@@ -129,7 +129,9 @@ class TwilioDialect:
             self._mark = b'{"event":"mark","streamSid":' + quoted + b',"mark":{"name":"'
             self._clear = b'{"event":"clear","streamSid":' + quoted + b"}"
         self._sequence = _number(m.sequenceNumber)
-        return Started(sid, start.callSid, start.accountSid, dict(start.customParameters))
+        return Started(
+            sid, start.callSid, start.accountSid, {name: str(value) for name, value in start.customParameters.items()}
+        )
 
     def _count(self, told: Number) -> None:
         """Over a WebSocket nothing is lost by itself: a gap says that Twilio, or a proxy, dropped something."""
