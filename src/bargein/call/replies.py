@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
@@ -53,14 +54,14 @@ async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
             await close()
 
 
-def slices(spoken: Spoken, most_ms: float) -> Iterator[Spoken]:
+def slices(spoken: Spoken, most_ms: float) -> deque[Spoken]:
     """A voice's stretch in pieces, its text and words with the first: a voice that gives a minute at once must wait,
-    too."""
+    too. Each piece is sound of its own, so that what was played can go."""
     pcm = spoken.pcm
     size = max(1, int(most_ms * pcm.rate / 1000))
     if len(pcm.samples) <= size:
-        yield spoken
-        return
-    yield Spoken(Pcm(pcm.samples[:size], pcm.rate), spoken.text, spoken.words)
+        return deque((spoken,))
+    pieces = deque((Spoken(Pcm(pcm.samples[:size].copy(), pcm.rate), spoken.text, spoken.words),))
     for at in range(size, len(pcm.samples), size):
-        yield Spoken(Pcm(pcm.samples[at : at + size], pcm.rate), "", spoken.words and ())
+        pieces.append(Spoken(Pcm(pcm.samples[at : at + size].copy(), pcm.rate), "", spoken.words and ()))
+    return pieces

@@ -98,7 +98,11 @@ class Speaker:
         # The text, too: a voice need not close what it was given, and the model behind it must stop with the cut.
         async with closing(text), closing(self._voice.speak(text)) as spoken:
             async for whole in spoken:
-                for piece in slices(whole, SLICE_MS):
+                # A call waits here for most of its life: it keeps what is still to be played, and nothing else.
+                pieces = slices(whole, SLICE_MS)
+                del whole
+                while pieces:
+                    piece = pieces.popleft()
                     words = playout.push(reply.id, piece)
                     if piece.text or words:
                         exact = piece.words is not None

@@ -65,7 +65,9 @@ class EspeakVoice:
                 spoken = await self._clause(clause, chars, samples)
                 chars += len(clause)
                 samples += len(spoken.pcm.samples)
-                yield spoken
+                out = [spoken]
+                del spoken  # who takes it may let go of it while we wait here for him
+                yield out.pop()
 
     async def start(self) -> None:
         """Start the process now. Raises Unavailable when espeak-ng is not installed."""
