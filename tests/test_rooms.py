@@ -25,7 +25,8 @@ MAY: dict[str, set[str]] = {
     "tts": {"contracts", "audio", "errors", "clock", "worker"},
     "realtime": {"contracts", "audio", "errors", "clock"},
     "recorder": {"contracts", "floor", "errors"},
-    "simulators": {"audio", "errors", "clock"},
+    "tools": {"contracts", "errors"},
+    "simulators": {"audio", "contracts", "errors", "clock", "tts"},  # a simulated voice speaks with espeak
 }
 ANY = {"server", "bench", "cli", "__main__", ""}  # the wiring may know everybody
 

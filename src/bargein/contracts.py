@@ -76,19 +76,60 @@ class AgentSaid:
     exact: bool = True
 
 
-Item = UserSaid | UserBackchannel | AgentSaid
+@dataclass(frozen=True, slots=True)
+class ToolUsed:
+    """A tool that the agent called, and what came of it. id: the model's own for the call; arguments: JSON as the
+    model wrote it; result: what the tool told (None: it still runs); error: whether that is why it did not run."""
+
+    id: str
+    tool: str
+    arguments: str
+    result: str | None
+    error: bool = False
+
+
+Item = UserSaid | UserBackchannel | AgentSaid | ToolUsed
 
 # ------------------------------------------------------------------------------------------------ chat models
+
+
+Effect = Literal["read", "commit", "terminal"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """What a model is told of a tool. parameters: a JSON schema of type object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
+
+
+class Tool(Protocol):
+    """Something that the agent can do besides speaking (bargein.tools makes one of a plain function).
+
+    effect: read (a cut cancels it), commit (never cancelled, and begun only once the words before it were heard),
+    terminal (run once the whole reply was heard, and never for one that was cut).
+    """
+
+    spec: ToolSpec
+    effect: Effect
+
+    async def run(self, arguments: str) -> str | HangUp | Transfer:
+        """arguments: JSON as the model wrote it. What the model is told of it, or how the call is to end. Raises
+        BargeinError with what the model may know of why it could not be done; nothing else."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What a model is asked to answer. instructions: the agent's own; items: the conversation in order, its last
-    item being what is to be answered (or nothing, when the agent is to speak first)."""
+    item being what is to be answered (or nothing, when the agent is to speak first); tools: what it may call."""
 
     instructions: str
     items: Sequence[Item]
     language: str = "en"
+    tools: Sequence[ToolSpec] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +158,22 @@ class Transfer:
 Leaving = HangUp | Transfer
 
 
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model wants this tool run, and to be asked again with what came of it. arguments: JSON."""
+
+    id: str
+    tool: str
+    arguments: str
+
+
 class ChatModel(Protocol):
-    """Conversation in, text out; after the text, perhaps the wish to leave. Cancelled by cancelling the task or
-    closing the iterator, which frees the connection at once. Raises VendorRefused or VendorLost."""
+    """Conversation in, text out; after the text, perhaps tools to call, or the wish to leave. Cancelled by cancelling
+    the task or closing the iterator, which frees the connection at once. Raises VendorRefused or VendorLost."""
 
     name: str
 
-    def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | Leaving]: ...
+    def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | Leaving | ToolCall]: ...
 
 
 # ----------------------------------------------------------------------------------------------------- voices
@@ -180,6 +230,71 @@ class Reader(Protocol):
     async def read(self, pcm: Pcm, *, deadline_ms: float) -> Reading: ...
 
     async def aclose(self) -> None: ...
+
+
+HeardKind = Literal["started", "words", "eager_end", "resumed", "ended", "progress"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnHeard:
+    """What a transcriber makes of the sound so far.
+
+    kind: started (a turn began: its first words), words (more, or other words of it), eager_end (it is probably over),
+    resumed (it was not), ended; progress: nothing new, but so far has been listened.
+    turn: the transcriber's own count, never falling. text: all words of this turn so far, as now believed.
+    from_ms: where its first word begins; until_ms: how far the sound has been listened to. Both from the first sample
+    that was fed, in ms of that sound, silence that was skipped included.
+    """
+
+    kind: HeardKind
+    turn: int
+    text: str
+    from_ms: float
+    until_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class EarsLost:
+    """The vendor is away: words will come late, or not at all, until EarsBack. advice: what the owner can do."""
+
+    why: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarsBack:
+    """The vendor listens again, from the sound that it had not answered for."""
+
+
+Heard = TurnHeard | EarsLost | EarsBack
+
+
+class Transcription(Protocol):
+    """One call's line to a transcriber."""
+
+    def feed(self, samples: Samples) -> None:
+        """The next stretch of the user's sound, without a gap (silence fills those). Never waits: what cannot be sent
+        now is kept, up to a bound, and sent when the vendor is back."""
+        ...
+
+    def listen(self) -> AsyncIterator[Heard]:
+        """Connects, and gives what is heard until it is closed. A vendor that goes away is called again, for as long
+        as the call lasts. Raises VendorRefused when trying again will not help (key, quota, model). Closing the
+        iterator ends the connection."""
+        ...
+
+
+class Transcriber(Protocol):
+    """Streaming ears: sound in; words, and the beginnings and ends of turns out.
+
+    turns: it announces ends of turns (otherwise only words, and the call's own VAD ends the turns)."""
+
+    name: str
+    turns: bool
+
+    def open(self, rate: int) -> Transcription:
+        """rate: Hz of what will be fed: 8000 or 16000."""
+        ...
 
 
 class SpeechStream(Protocol):
@@ -422,7 +537,20 @@ class Journal(Protocol):
 
 
 Latency = Literal["onset_to_hold", "onset_to_cut", "hold_to_resume", "first_audio", "stop"]
-Counter = Literal["frames_late", "holds", "resumes", "cuts", "drops", "replies", "vendor_errors", "underruns"]
+Counter = Literal[
+    "frames_late",
+    "holds",
+    "resumes",
+    "cuts",
+    "drops",
+    "replies",
+    "vendor_errors",
+    "underruns",
+    "prepared",  # replies prepared before the turn was surely over; cause: used, or why not
+    "prepared_waste_chars",  # text that was written for those that were not used
+    "prepared_waste_ms",  # and sound
+    "tools",  # runs of tools; cause: how they ended
+]
 
 
 class Meter(Protocol):
