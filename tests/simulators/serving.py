@@ -24,9 +24,15 @@ class _Quiet(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[str]:
-    """Gives http://127.0.0.1:port while the app is served; on leaving, the server is gone."""
-    config = uvicorn.Config(app, log_level="critical", ws="none", lifespan="off", timeout_graceful_shutdown=1)
+async def serving(app: FastAPI, *, ws: bool = False) -> AsyncIterator[str]:
+    """Gives http://127.0.0.1:port while the app is served; on leaving, the server is gone. ws: with WebSockets."""
+    config = uvicorn.Config(
+        app,
+        log_level="critical",
+        ws="websockets-sansio" if ws else "none",
+        lifespan="on" if ws else "off",
+        timeout_graceful_shutdown=1,
+    )
     server = _Quiet(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]), name="simulator")
