@@ -29,6 +29,10 @@ _COUNTERS: dict[c.Counter, str] = {
     "replies": "replies that were heard to their end, by kind",
     "vendor_errors": "failures of models, voices and ears",
     "underruns": "times that a voice came too slowly",
+    "prepared": "replies prepared before the turn was surely over: used, or why not",
+    "prepared_waste_chars": "characters written for prepared replies that were not used",
+    "prepared_waste_ms": "milliseconds of sound made for prepared replies that were not used",
+    "tools": "tools that the agent ran, by how it ended",
 }
 
 
