@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bargein.contracts import ChatModel, Reader, Voice
+from bargein.contracts import ChatModel, Reader, Tool, Transcriber, Voice
 from bargein.floor import Policy
 
 REPROMPTS: Mapping[str, str] = {
@@ -27,7 +27,8 @@ class Greeting:
 @dataclass(frozen=True, slots=True)
 class Agent:
     """name: as in `--agent`; llm: whether its mind is a language model (the page says so if not); reader: None when
-    nobody can read words; reprompts: what to say on silence, failed and late, in the agent's language."""
+    nobody can read words; transcriber: streaming ears, None when only the reader listens; tools: what the mind may
+    call; reprompts: what to say on silence, failed and late, in the agent's language."""
 
     name: str
     mind: ChatModel
@@ -40,3 +41,10 @@ class Agent:
     language: str = "en"
     policy: Policy = field(default_factory=Policy.balanced)
     reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
+    transcriber: Transcriber | None = None
+    tools: tuple[Tool, ...] = ()
+
+    @property
+    def ears(self) -> str:
+        """The names of who listens for words, "" for nobody."""
+        return " and ".join(part.name for part in (self.transcriber, self.reader) if part is not None)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _from(*variables: str) -> Any:
+    """None, unless one of the environment's variables says otherwise (the name of the field is the first in small)."""
+    return Field(default=None, validation_alias=AliasChoices(*variables, variables[0].lower()))
 
 
 class Settings(BaseSettings):
@@ -24,24 +29,28 @@ class Settings(BaseSettings):
     finished_kept: int = Field(default=50, ge=0, le=10_000)  # calls that stay listed after their end
     record: Path | None = Path("calls")  # a folder for every call; "" in the environment: nowhere
     record_keep: int = Field(default=1000, ge=1)
-    agent: str = "guide"  # a name, or FILE.py:NAME
+    agent: str = "guide"  # a name, FILE.py:NAME or FILE.toml
+    simulate: bool = False  # the vendors' parts talk to our simulators
     policy: str | None = None  # a preset for every call; None: the agent's own
     lead_ms: float = Field(default=100, ge=20, le=1000)
     public_url: str | None = None  # how the world calls this server: https://..., where a proxy stands before it
-    twilio_auth_token: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("TWILIO_AUTH_TOKEN", "twilio_auth_token")
-    )
-    twilio_account_sid: str | None = Field(
-        default=None, validation_alias=AliasChoices("TWILIO_ACCOUNT_SID", "twilio_account_sid")
-    )
+    twilio_auth_token: SecretStr | None = _from("TWILIO_AUTH_TOKEN")
+    twilio_account_sid: str | None = _from("TWILIO_ACCOUNT_SID")
     twilio_url: str | None = None  # of its REST API, if it is not its own
-    openai_base_url: str | None = Field(
-        default=None, validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url")
-    )
-    openai_api_key: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key")
-    )
-    openai_model: str | None = Field(default=None, validation_alias=AliasChoices("OPENAI_MODEL", "openai_model"))
+    # -- vendors: keys, and where they are if not at their own address (BARGEIN_<VENDOR>_URL)
+    deepgram_api_key: SecretStr | None = _from("DEEPGRAM_API_KEY")
+    deepgram_url: str | None = None
+    groq_api_key: SecretStr | None = _from("GROQ_API_KEY")
+    groq_url: str | None = None
+    openai_api_key: SecretStr | None = _from("OPENAI_API_KEY")
+    openai_url: str | None = None
+    openai_base_url: str | None = _from("OPENAI_BASE_URL")  # any server with OpenAI's chat, which the key is then for
+    openai_model: str | None = _from("OPENAI_MODEL")
+    elevenlabs_api_key: SecretStr | None = _from("ELEVENLABS_API_KEY", "ELEVEN_API_KEY")
+    elevenlabs_url: str | None = None
+    cartesia_api_key: SecretStr | None = _from("CARTESIA_API_KEY")
+    cartesia_url: str | None = None
+    ollama_url: str | None = None
 
     @field_validator("origins", mode="before")
     @classmethod
@@ -59,12 +68,12 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator(
-        "record", "token", "policy", "public_url", "twilio_auth_token", "twilio_account_sid", mode="before"
-    )
+    @field_validator("*", mode="before")
     @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        return None if value == "" else value
+    def _empty_is_none(cls, value: object, info: ValidationInfo) -> object:
+        """A variable that is set to nothing is not set."""
+        may_be_none = type(None) in get_args(cls.model_fields[str(info.field_name)].annotation)
+        return None if value == "" and may_be_none else value
 
     @property
     def is_local(self) -> bool:
