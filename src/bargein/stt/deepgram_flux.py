@@ -69,7 +69,7 @@ class FluxTranscriber:
         language: str | None = None,
         keyterms: Sequence[str] = (),
         eot_threshold: float = 0.7,
-        eager_eot_threshold: float | None = 0.5,
+        eager_eot_threshold: float | None = 0.4,
         eot_timeout_ms: int = 5_000,
         silence_s: float = SILENCE_S,
     ) -> None:
