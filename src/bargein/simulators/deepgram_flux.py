@@ -211,14 +211,14 @@ class _Served:
         else:
             samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16)
         self._line.heard_ms += len(samples) * 1000 / self._rate
+        if self._mute:
+            return
         for event in await self._ears.feed(samples):
             self._event(event)
             if self._line.ended == "faulty":
                 return
 
     def _event(self, event: EarEvent) -> None:
-        if self._mute:
-            return
         if event.kind == "ended":
             self._line.turns.append(event.text)
         self._words_told = max(self._words_told, len(event.words))

@@ -166,6 +166,7 @@ class FluxLine:
                 yield EarsLost(f"Deepgram {why}", "Look at Deepgram's status, and at this machine's network")
             log.info("Deepgram %s; calling again in %.1f s", why, again_s)
             await asyncio.sleep(again_s)
+            self._backlog.rewind()  # what it has not answered for waits, also if no more comes
             again_s = min(2 * again_s, AGAIN_MOST_S)
 
     def _begin(self) -> None:
