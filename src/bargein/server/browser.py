@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
 
+import msgspec
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from bargein.call.agent import Agent
 from bargein.call.call import Call
 from bargein.contracts import Journal
-from bargein.errors import Misuse
+from bargein.errors import BargeinError, Misuse, Unavailable
 from bargein.floor import Policy
 from bargein.notices import Problem
 from bargein.recorder.journal import FileJournal, NullJournal
+from bargein.server.agents import build
 from bargein.server.auth import deny
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
+from bargein.server.toml_agent import Choice, shaped
+from bargein.server.trying import hide
 from bargein.transports.browser import BrowserTransport
 from bargein.transports.browser_wire import PROTOCOL, AgentParts, Hello, Welcome
 
@@ -29,6 +36,7 @@ log = logging.getLogger(__name__)
 
 HELLOS = 5  # a hello that was refused may be followed by a better one, so many times in all
 TRY_AGAIN_LATER = 1013
+BUILD_S = 15  # for the parts of an agent that is made for one call: SDKs are imported then, and models looked up
 
 
 class AsgiSocket:
@@ -38,6 +46,7 @@ class AsgiSocket:
         self._receive = receive
         self._send = send
         self._over = False
+        self.newest_text = ""
 
     async def receive(self) -> str | bytes | None:
         if self._over:
@@ -47,6 +56,7 @@ class AsgiSocket:
             self._over = True
             return None
         text: str | None = message.get("text")
+        self.newest_text = text or ""
         data: bytes = message.get("bytes") or b""
         return data if text is None else text
 
@@ -84,10 +94,12 @@ class BrowserCalls:
         await receive()  # websocket.connect
         protocol = PROTOCOL if PROTOCOL in scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": protocol, "headers": []})
-        async with BrowserTransport(AsgiSocket(receive, send), hub.host.clock, hub.limits) as browser:
+        socket = AsgiSocket(receive, send)
+        async with BrowserTransport(socket, hub.host.clock, hub.limits) as browser:
             try:
                 with hub.calls.seat():
-                    await self._talk(hub, browser)
+                    async with AsyncExitStack() as parts:  # of an agent that was made for this call
+                        await self._talk(hub, browser, socket, parts)
             except Refusal as refusal:
                 browser.refuse(Problem(refusal.code, refusal.message, refusal.advice, fatal=True), TRY_AGAIN_LATER)
             except Exception:
@@ -95,8 +107,8 @@ class BrowserCalls:
                 advice = "Call again, and send the server's log to its owner"
                 browser.refuse(Problem("internal", "The call failed", advice, fatal=True))
 
-    async def _talk(self, hub: Hub, browser: BrowserTransport) -> None:
-        chosen = await _choose(hub, browser)
+    async def _talk(self, hub: Hub, browser: BrowserTransport, socket: AsgiSocket, parts: AsyncExitStack) -> None:
+        chosen = await _choose(hub, browser, socket, parts)
         if chosen is None:
             return
         agent, policy = chosen
@@ -111,9 +123,7 @@ class BrowserCalls:
             policy=policy,
             watch=watchers.publish,
         )
-        parts = AgentParts(
-            agent.name, agent.mind.name, agent.voice.name, agent.reader.name if agent.reader else "", agent.llm
-        )
+        told = AgentParts(agent.name, agent.mind.name, agent.voice.name, agent.ears, agent.llm)
         with hub.calls.listed(call, watchers):
             browser.welcome(
                 Welcome(
@@ -122,7 +132,7 @@ class BrowserCalls:
                     rate_in=browser.rate_in,
                     rate_out=browser.rate_out,
                     lead_ms=hub.host.lead_ms,
-                    agent=parts,
+                    agent=told,
                     policy=policy.numbers(),
                     limits=browser.limits.as_told(),
                 )
@@ -131,29 +141,72 @@ class BrowserCalls:
         hub.swept.set()
 
 
-async def _choose(hub: Hub, browser: BrowserTransport) -> tuple[Agent, Policy] | None:
-    """What the client's hello asks for; None: it never asked well."""
+async def _choose(
+    hub: Hub, browser: BrowserTransport, socket: AsgiSocket, parts: AsyncExitStack
+) -> tuple[Agent, Policy] | None:
+    """What the client's hello asks for; None: it never asked well. parts: of an agent that is made for it."""
     for _ in range(HELLOS):
         hello = await browser.handshake()
         if hello is None:
             return None
+        code = "unknown_agent"
         try:
-            agent = hub.catalogue.get(hello.agent)
-        except Misuse as error:
-            browser.refuse(Problem("unknown_agent", error.message, error.advice))
+            made = await _made(hub, socket.newest_text, parts)
+            agent, preset = made or (hub.catalogue.get(hello.agent), None)
+            code = "bad_settings"
+            policy = _policy(hub, agent, hello, preset)
+        except _BadChoice as error:
+            browser.refuse(Problem(error.code, error.message, error.advice))
             continue
-        try:
-            policy = _policy(hub, agent, hello)
         except Misuse as error:
-            browser.refuse(Problem("bad_settings", error.message, error.advice))
+            browser.refuse(Problem(code, error.message, error.advice))
             continue
         return dataclasses.replace(agent, language=policy.language), policy
     return None
 
 
-def _policy(hub: Hub, agent: Agent, hello: Hello) -> Policy:
-    """The hello's wish, else the server's, else the agent's own."""
-    preset = hello.policy or hub.settings.policy
+class _BadChoice(BargeinError):
+    """What was chosen in a hello cannot be had."""
+
+    def __init__(self, code: str, message: str, advice: str) -> None:
+        super().__init__(message, advice=advice)
+        self.code = code
+
+
+class _Choosing(msgspec.Struct):
+    """What of a hello only the server reads: the transport knows nothing of parts."""
+
+    choice: Any = None
+
+
+async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str | None] | None:
+    """The agent that a hello composes, made for this call, and its preset; None: it composes none."""
+    workshop = hub.catalogue.workshop
+    try:
+        wish = _choosing.decode(hello).choice
+        if wish is None:
+            return None
+        if workshop is None:
+            raise Misuse("Nothing can be chosen here", advice="Leave out the choice")
+        choice = shaped(Choice, wish, "The choice")
+        async with asyncio.timeout(BUILD_S):
+            return await parts.enter_async_context(build(choice, workshop)), choice.preset
+    except (msgspec.DecodeError, RecursionError):
+        raise _BadChoice("bad_choice", "The choice cannot be read", "Send it as docs/protocol.md says") from None
+    except TimeoutError:
+        advice = "Try its parts one by one"
+        raise _BadChoice("part_lost", f"The agent was not ready within {BUILD_S} s", advice) from None
+    except BargeinError as error:
+        code = {Misuse: "bad_choice", Unavailable: "part_missing"}.get(type(error), "part_lost")
+        raise _BadChoice(code, hide(error.message, hub.settings), hide(error.advice, hub.settings)) from None
+
+
+_choosing = msgspec.json.Decoder(_Choosing)
+
+
+def _policy(hub: Hub, agent: Agent, hello: Hello, chosen: str | None) -> Policy:
+    """The hello's wish (chosen: the preset of an agent that it composes), else the server's, else the agent's own."""
+    preset = hello.policy or chosen or hub.settings.policy
     policy = Policy.named(preset) if preset is not None else agent.policy
     policy = dataclasses.replace(policy, language=hello.language or agent.language)
     return policy.with_(hello.settings or {})

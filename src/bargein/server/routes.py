@@ -13,13 +13,26 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bargein.call.agent import Agent
 from bargein.call.call import SAY_CHARS
-from bargein.errors import VendorLost, VendorRefused
+from bargein.errors import BargeinError, VendorLost, VendorRefused
 from bargein.floor.policy import PRESETS
+from bargein.server.agents import Workshop
 from bargein.server.calls import Watcher
 from bargein.server.hub import Hub
 from bargein.server.metrics import CONTENT_TYPE
+from bargein.server.parts import KINDS, Kind, Part, of_kind
 from bargein.server.refusals import Refusal
+from bargein.server.settings import Settings
+from bargein.server.toml_agent import Language, PartChoice
+from bargein.server.trying import AT_ONCE, code_of, hide, try_part
 
+TRY_STATUS = {
+    "bad_request": 422,
+    "unavailable": 409,
+    "vendor_refused": 502,
+    "vendor_lost": 503,
+    "late": 504,
+    "failed": 500,
+}
 SLOW_WATCHER_S = 10  # a watcher that takes nothing for so long is sent away
 
 
@@ -38,6 +51,13 @@ class TransferTo(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     to: str = Field(min_length=1, max_length=40)
+
+
+class TryThis(PartChoice):
+    """The body of POST /parts/try."""
+
+    kind: Kind
+    language: Language = "en"
 
 
 def hub_of(request: Request) -> Hub:
@@ -89,6 +109,32 @@ async def agents(hub: Hub = of_caller) -> dict[str, object]:
         "missing": [asdict(missing) for missing in hub.catalogue.missing],
         "policies": list(PRESETS),
     }
+
+
+@router.get("/parts")
+async def parts(hub: Hub = of_caller) -> dict[str, object]:
+    """What an agent can be made of; of keys, only whether they are set."""
+    settings = _workshop(hub).settings
+    return {
+        "parts": [_part(part, settings) for kind in KINDS for part in of_kind(kind)],
+        "policies": list(PRESETS),
+    }
+
+
+@router.post("/parts/try")
+async def parts_try(this: TryThis, hub: Hub = of_caller) -> dict[str, object]:
+    """Try one part alone: a voice says a word, a model answers, a transcriber reads a sentence that our voice says."""
+    workshop = _workshop(hub)
+    if len(workshop.trials) >= AT_ONCE:
+        advice = "Wait until one of them has answered"
+        raise Refusal(429, "busy", f"{AT_ONCE} parts are being tried already", advice=advice)
+    try:
+        tried = await try_part(workshop, hub.host.clock, this.kind, this.name, this.options, language=this.language)
+    except BargeinError as error:
+        code = code_of(error)
+        message, advice = hide(error.message, hub.settings), hide(error.advice, hub.settings)
+        raise Refusal(TRY_STATUS[code], code, message, advice=advice) from None
+    return {"first_ms": round(tried.first_ms, 1), "ms": round(tried.ms, 1), "text": tried.text}
 
 
 @router.post("/token")
@@ -175,13 +221,33 @@ async def _until_gone(socket: WebSocket, watcher: Watcher) -> None:
     watcher.end()
 
 
+def _workshop(hub: Hub) -> Workshop:
+    if hub.catalogue.workshop is None:
+        raise Refusal(404, "not_found", "Nothing can be chosen here", advice="Start the server with `bargein serve`")
+    return hub.catalogue.workshop
+
+
+def _part(part: Part, settings: Settings) -> dict[str, object]:
+    return {
+        "kind": part.kind,
+        "name": part.name,
+        "title": part.title,
+        "installed": part.installed,
+        "key_set": part.key_set(settings),
+        "variable": part.vendor.variables[0] if part.vendor else None,
+        "extra": part.extra,
+        "languages": list(part.languages),
+        "options": [asdict(option) for option in part.options],
+    }
+
+
 def _agent(agent: Agent) -> dict[str, object]:
     return {
         "name": agent.name,
         "description": agent.description,
         "mind": agent.mind.name,
         "voice": agent.voice.name,
-        "ears": agent.reader.name if agent.reader else "",
+        "ears": agent.ears,
         "llm": agent.llm,
         "language": agent.language,
         "policy": agent.policy.numbers(),
