@@ -33,6 +33,7 @@ class Monitor:
     protected: bool = False
     answers: int = 0  # 0: none; else how many turns ago, +1
     open: bool = False
+    prepared: bool = False  # the open turn's reply is being made ahead
     accounted: bool = True  # the running onset has come to something that is on record
     over: bool = False
 
@@ -65,7 +66,7 @@ class _Step:
     def __init__(self, m: Monitor, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> None:
         self.m, self.floor, self.was, self.event, self.actions = m, floor, was, event, actions
         self.live, self.sounding, self.held, self.protected = m.live, m.sounding, m.held, m.protected
-        self.open, self.accounted = m.open, m.accounted
+        self.open, self.accounted, self.prepared = m.open, m.accounted, m.prepared
         self.reply = was.reply
         self.turn = was.turn
         self.answers = was.turn + 1 - m.answers if m.answers else 0  # the turn's own number
@@ -92,8 +93,8 @@ class _Step:
             self.accounted = self.accounted or self.open
         return Monitor(
             self.live, self.sounding, self.held, self.protected,
-            self.floor.turn + 1 - self.answers if self.answers else 0, self.open, self.accounted,
-            isinstance(self.event, ev.HungUp),
+            self.floor.turn + 1 - self.answers if self.answers else 0, self.open, self.prepared,
+            self.accounted, isinstance(self.event, ev.HungUp),
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------------ what the event means
@@ -139,8 +140,18 @@ class _Step:
                 self.owed = self.answers
                 self.live = self.held = self.protected = False
                 self.answers = 0
+            case do.Prepare(turn):
+                self.need(not self.live, "(2) nothing is made ahead while the agent speaks")
+                self.need(self.open and turn == self.turn, "(5) what is made ahead is the open turn's reply")
+                self.need(not self.prepared, "one reply is made ahead, not two")
+                self.need(isinstance(self.event, ev.TurnEnding), "only a guess makes a reply ahead")
+                self.prepared = True
+            case do.Forget(turn):
+                self.need(self.prepared and turn == self.turn, "only what was made ahead is forgotten")
+                self.prepared = False
             case do.Answer(reply, turn):
                 self.begin(reply)
+                self.prepared = False
                 self.need(self.open and turn == self.turn, "(5) what is answered is the open turn")
                 self.open, self.answers = False, turn
             case do.Say(reply):
@@ -219,7 +230,11 @@ class _Step:
         self.need(f.reply == self.reply and f.turn == self.turn, "the floor numbers as it says")
         if isinstance(e, ev.HungUp):
             self.need(not self.live and not self.open and f.deadline is None, "(5) a hang-up ends everything")
+            self.need(not self.prepared, "nothing is made ahead for nobody")
             return
+        self.need(not self.prepared or (self.open and not self.live), "what is made ahead is used, or forgotten")
+        gone_on = isinstance(e, ev.TurnResumed | ev.KeyPressed | ev.UserTyped)
+        self.need(not (gone_on and self.prepared), "a turn that goes on has nothing made ahead")
         want = (
             "barge_in" if self.held
             else ("speaking" if self.sounding else "thinking") if self.live

@@ -73,7 +73,7 @@ def key(f: Floor) -> tuple[object, ...]:
     turn = f._turn_open
     return (
         state, f.live and f._sounding, f._protected, f._reprompting and f.live, f._settled, f._excused, f._looking,
-        f._doubt, f._doubt_text, f._unread, turn, f._ears_words, f._ears_turns, f._says, f._failures, f._reprompts,
+        f._doubt, f._doubt_text, f._unread, turn, f._prepared, f._ears_words, f._ears_turns, f._says, f._failures, f._reprompts,
         f._over, min(f._false_holds, f.policy.wary_after), f.turn - f._reply_turn if f._reply_turn else -1,
         f.policy.confirm_ms, f.policy.doubt_ms, f._echo_said and f.live, f._left,
         ago(f._reply_since_ms, f.live), ago(f._reply_due_ms, state in ("thinking", "barge_in")),
@@ -85,7 +85,7 @@ def key(f: Floor) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-GROUPS = ("hands", "page", "judge", "protect", "late", "fail", "ears", "turns", "echo")
+GROUPS = ("hands", "page", "judge", "protect", "late", "fail", "ears", "turns", "guesses", "echo")
 
 
 def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[ev.Event]:
@@ -142,6 +142,13 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         yield ev.Words(now, "stop")
         yield ev.Words(now, "mm-hmm")
         yield ev.TurnStarted(f._reply_since_ms - 1, "")
+    if "guesses" in groups:
+        yield ev.TurnStarted(now, "tell me")
+        yield ev.TurnEnding(now, "tell me")
+        yield ev.TurnEnding(f._turn_since_ms - 1, "tell me")
+        yield ev.TurnResumed(now)
+        yield ev.TurnEnded(now, "tell me")
+        yield ev.TurnEnded(f._turn_since_ms - 1, "tell me")
 
 
 INTERRUPTS = (ev.Interrupted, ev.KeyPressed, ev.TurnStarted, ev.Judged, ev.LevelOnset)

@@ -57,6 +57,9 @@ class Talk:
         shown = (f.Hold, f.Resume, f.Cut, f.Drop, f.Answer, f.Say, f.Reprompt, f.Close)
         return [type(a).__name__ for a in self.did if isinstance(a, shown)]
 
+    def all(self) -> list[str]:
+        return [type(action).__name__ for action in self.did]
+
     def words(self, text: str | None) -> None:
         """Answer the newest look."""
         look = self.last(f.Look)
@@ -161,6 +164,34 @@ def test_a_trusted_start_of_turn_cuts() -> None:
     t.speaking()
     t.feed(f.TurnStarted(t.now, "tell me"))
     assert t.names() == ["Cut"]
+
+
+def test_a_guess_prepares_the_reply_and_the_end_of_the_turn_releases_it() -> None:
+    t = Talk()
+    t.feed(f.TurnStarted(t.now, "tell me"))
+    t.feed(f.TurnEnding(t.now, "tell me"))
+    assert (t.all()[-1], t.floor.state) == ("Prepare", f.State.LISTENING)
+    t.feed(f.TurnEnded(t.now, "tell me"))
+    assert t.all()[-1] == "Answer"
+
+
+def test_a_turn_that_goes_on_takes_the_guess_back_once() -> None:
+    t = Talk()
+    t.feed(f.TurnStarted(t.now, "tell me"))
+    t.feed(f.TurnEnding(t.now, "tell me"))
+    t.feed(f.TurnResumed(t.now))
+    t.feed(f.TurnResumed(t.now))
+    assert t.all()[-2:] == ["Prepare", "Forget"]
+
+
+def test_an_end_of_a_turn_that_was_answered_already_does_not_end_the_next() -> None:
+    t = Talk()
+    t.quiet(2000)
+    before = t.now
+    t.quiet(100)
+    t.feed(f.TurnStarted(t.now, "tell me"))
+    t.feed(f.TurnEnded(before, "the old one"))
+    assert (t.all()[-1], t.floor.state) == ("Ignore", f.State.LISTENING)
 
 
 def test_an_own_detector_can_decide_both_ways() -> None:  # 2

@@ -83,6 +83,15 @@ MUTANTS = {
     "a later turn loses the floor to an earlier": (
         "ground", "self._sounding or by_hand or self._turn_open else", "self._sounding or by_hand else", "balanced",
         "hands protect", FINE),
+    "a guess that was wrong is kept": (
+        "machine", 'self._forget("the turn goes on", out)', "pass", "short", "guesses", LEVELS),
+    "a guess is made about an old turn": (
+        "machine", "trusted and e.at_ms >= self._turn_since_ms:\n            self._prepare(", "trusted:\n            self._begin(1); self._prepare(",
+        "short", "guesses", LEVELS),
+    "two replies are made ahead": (
+        "ground", 'self._forget("another guess was made", out)', "pass", "short", "guesses", LEVELS),
+    "keys do not change what was made ahead": (
+        "machine", 'self._forget(f"more was said: {why}", out)', "pass", "short", "guesses hands", LEVELS),
     "an onset is decided about before it is heard": (
         "ground", "self._settled = self._excused = self._looking = False", "self._settled = True", "balanced", "", LEVELS),
 }  # fmt: skip

@@ -89,6 +89,10 @@ class Conversation(RuleBasedStateMachine):
     def transcribe(self, text: str, ended: bool) -> None:
         self.feed(ev.TurnEnded(self.now, text) if ended else ev.TurnStarted(self.now, text))
 
+    @rule(ago=st.floats(0, 500), resumed=st.booleans())
+    def guess(self, ago: float, resumed: bool) -> None:
+        self.feed(ev.TurnResumed(self.now) if resumed else ev.TurnEnding(max(0.0, self.now - ago), "tell me"))
+
     @rule(preset=st.sampled_from(["instant", "balanced", "patient"]))
     def change(self, preset: str) -> None:
         self.feed(ev.PolicyChanged(self.now, Policy.named(preset)))

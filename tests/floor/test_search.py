@@ -18,6 +18,7 @@ SEARCHES = [
     ("balanced", "late fail", LEVELS, False),
     ("balanced", "ears", QUIET_OR_SURE, True),
     ("balanced", "turns", QUIET_OR_SURE, False),
+    ("short", "guesses hands", QUIET_OR_SURE, False),
     ("instant", "page", LEVELS, False),
     ("patient", "hands page", QUIET_OR_SURE, False),
     ("asking", "fail", LEVELS, False),

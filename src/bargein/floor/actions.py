@@ -108,6 +108,23 @@ class Abandon:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepare:
+    """The user's turn is probably over: make its reply, but let none of it sound. `Answer` of the same turn releases
+    it (if the turn's words are still the same), `Forget` takes it back."""
+
+    turn: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """What was prepared for `turn` is not wanted: cancel it."""
+
+    turn: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The user's turn is over: make reply `reply`."""
 
@@ -167,5 +184,20 @@ class Ignore:
 
 
 Action = (
-    Listen | Look | Hold | Resume | Cut | Drop | Abandon | Answer | Say | Reprompt | Settle | Close | Leave | Ignore
+    Listen
+    | Look
+    | Hold
+    | Resume
+    | Cut
+    | Drop
+    | Abandon
+    | Prepare
+    | Forget
+    | Answer
+    | Say
+    | Reprompt
+    | Settle
+    | Close
+    | Leave
+    | Ignore
 )

@@ -47,6 +47,21 @@ class TurnEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnEnding:
+    """The transcriber guesses that the user's turn is over. at_ms: where its last word ends; text: all of it."""
+
+    at_ms: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResumed:
+    """It guessed wrong: the turn goes on. at_ms: how far it has listened."""
+
+    at_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """Words read in the user's speech. at_ms: where the first of them begins (not when they were read).
 
@@ -172,6 +187,8 @@ Event = (
     | LevelOnset
     | TurnStarted
     | TurnEnded
+    | TurnEnding
+    | TurnResumed
     | Words
     | Judged
     | KeyPressed

@@ -40,6 +40,7 @@ class Ground:
         "_looking",
         "_over",
         "_policy",
+        "_prepared",
         "_protected",
         "_quiet_since_ms",
         "_reply_due_ms",
@@ -92,6 +93,7 @@ class Ground:
         # the user's turn
         self._turn_open = False
         self._turn_since_ms = 0.0
+        self._prepared = False  # its reply is being made, though it may go on
         self._turn_spoken_ms = 0.0  # how much speech it holds, so far
         self._spoke_ms = 0.0  # where its last firm speech ended
         # the rest
@@ -238,9 +240,19 @@ class Ground:
         self.state = State.THINKING
 
     def _answer(self, why: str, out: list[Action]) -> None:
-        self._turn_open = False
+        self._turn_open = self._prepared = False
         self._begin(self.turn)
         out.append(do.Answer(self.reply, self.turn, why))
+
+    def _prepare(self, why: str, out: list[Action]) -> None:
+        self._forget("another guess was made", out)
+        self._prepared = True
+        out.append(do.Prepare(self.turn, why))
+
+    def _forget(self, why: str, out: list[Action]) -> None:
+        if self._prepared:
+            self._prepared = False
+            out.append(do.Forget(self.turn, why))
 
     def _rest(self) -> None:
         """The live reply is over."""

@@ -15,6 +15,7 @@ good evidence decides. In the order in which the rules are asked:
 5. Speech that ended undecided resumes: at once if nobody can read it, else after the reading or
    `verdict_timeout_ms`.
 
+A transcriber's guess that the turn is over makes its reply (`Prepare`), which sounds only when the turn is answered.
 A hold of a reply that does not sound yet (the user goes on while we think) is the same hold; its cut is a `Drop`,
 and the turn goes on. No state waits for ever: see `_timers`, the only place where the passing of time is a reason.
 """
@@ -68,6 +69,10 @@ class Floor(Ground):
                 self._on_turn_started(event, out)
             case ev.TurnEnded():
                 self._on_turn_ended(event, out)
+            case ev.TurnEnding():
+                self._on_turn_ending(event, out)
+            case ev.TurnResumed():
+                self._forget("the turn goes on", out)
             case ev.Judged():
                 self._on_judged(event, out)
             case ev.KeyPressed():
@@ -304,7 +309,17 @@ class Floor(Ground):
         if self.live and e.text:
             self._on_words(ev.Words(e.at_ms, e.text), out)
         if self.state is State.LISTENING and self._policy.trust_transcriber_turns:
-            self._answer("the transcriber heard the turn end", out)
+            if e.at_ms < self._turn_since_ms:
+                out.append(do.Ignore("turn", "what ended is older than the turn that is open"))
+            else:
+                self._answer("the transcriber heard the turn end", out)
+
+    def _on_turn_ending(self, e: ev.TurnEnding, out: list[Action]) -> None:
+        if self.live and e.text:
+            self._on_words(ev.Words(e.at_ms, e.text), out)
+        trusted = self._policy.trust_transcriber_turns
+        if self.state is State.LISTENING and trusted and e.at_ms >= self._turn_since_ms:
+            self._prepare("the transcriber guesses that the turn is over", out)
 
     def _on_judged(self, e: ev.Judged, out: list[Action]) -> None:
         if self.state is not State.BARGE_IN or self._before_reply(e.at_ms):
@@ -318,6 +333,7 @@ class Floor(Ground):
     def _on_input(self, at_ms: float, source: Source, why: str, out: list[Action]) -> None:
         """Keys and typed text pass every gate, and are the user's turn. More keys may follow; typed text is whole."""
         was_open = self._turn_open
+        self._forget(f"more was said: {why}", out)
         if self.live:
             self._cut(source, at_ms, 1.0, why, out)
         if was_open:
@@ -335,8 +351,6 @@ class Floor(Ground):
             out.append(do.Ignore(source.value, "nothing to interrupt"))
             return
         self._cut(source, at_ms, 1.0, f"{source.value} pressed" if source is Source.BUTTON else "operator", out)
-
-    # ------------------------------------------------------------------------------------------------ verdicts
 
     # ------------------------------------------------------------------------------------------ turns, replies
 
@@ -392,6 +406,7 @@ class Floor(Ground):
             out.append(do.Cut(self.reply, signal) if self._sounding else do.Drop(self.reply, 0, signal))
             if self._reply_turn and not self._sounding:
                 out.append(do.Close(self._reply_turn, "hung up before it was answered"))
+        self._forget("hung up", out)
         if self._turn_open:
             out.append(do.Close(self.turn, "hung up before the turn was over"))
         self._turn_open = False
@@ -457,6 +472,7 @@ class Floor(Ground):
 
     def _turn_over(self, out: list[Action]) -> None:
         if self._turn_spoken_ms < self._policy.min_turn_ms and not self._ears_words:
+            self._forget("it was no turn", out)
             self._turn_open = False
             out.append(do.Close(self.turn, f"{self._turn_spoken_ms:.0f} ms of sound is no turn"))
             self._free(out)
