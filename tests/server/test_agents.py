@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from bargein.errors import Misuse
-from bargein.server.agents import Catalogue, load_agent, open_agents
+from bargein.errors import Misuse, Unavailable
+from bargein.server.agents import CASCADE_GREETING, Catalogue, load_agent, open_agents
+from bargein.server.settings import Settings
 from tests.server.kit import settings, tone_agent
+from tests.server.test_parts import KEY, Fake, bare, fake
+
+__all__ = ["fake"]
 
 KIT = Path(__file__).parent / "kit.py"
 
@@ -61,3 +69,51 @@ def test_a_catalogue_gives_the_first_when_none_is_named() -> None:
     assert catalogue.get("b").name == "b"
     with pytest.raises(Misuse, match="Choose one of a, b"):
         catalogue.get("c")
+
+
+async def test_the_cascade_takes_the_best_parts_whose_keys_are_set(fake: type[Fake]) -> None:
+    chosen = bare(agent="cascade", deepgram_api_key=KEY, groq_api_key=KEY, cartesia_api_key=KEY)
+    async with open_agents(chosen) as catalogue:
+        agent = catalogue.default
+        assert (agent.name, agent.description) == ("cascade", "Deepgram Flux, Groq, Deepgram Aura")
+        assert agent.greeting.text == CASCADE_GREETING
+        assert catalogue.missing == ()
+
+
+async def test_what_stands_in_for_a_vendor_is_said_with_what_would_make_it_real(fake: type[Fake]) -> None:
+    async with open_agents(bare(agent="cascade", groq_api_key=KEY, groq_url="http://x")) as catalogue:
+        assert catalogue.default.description == "Groq Whisper, Groq, Groq speech"
+    async with open_agents(
+        bare(agent="cascade", openai_api_key=KEY, openai_base_url="http://127.0.0.1:9/v1", openai_model="small")
+    ) as catalogue:
+        assert catalogue.default.description == (
+            "Moonshine, on this machine, OpenAI-compatible server, espeak-ng, on this machine"
+        )
+        ears, voice = catalogue.missing
+    assert ears.advice.startswith("Set DEEPGRAM_API_KEY, GROQ_API_KEY, OPENAI_API_KEY")
+    assert voice.advice.startswith("Set DEEPGRAM_API_KEY, ELEVENLABS_API_KEY, CARTESIA_API_KEY")
+
+
+async def test_a_cascade_without_a_model_names_the_variables() -> None:
+    with pytest.raises(Unavailable, match=r"Set GROQ_API_KEY, OPENAI_API_KEY, OPENAI_BASE_URL, .*--simulate"):
+        async with open_agents(bare(agent="cascade")):
+            pass
+
+
+async def test_simulated_vendors_get_the_settings_that_the_simulators_give(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("bargein.server.simulated")
+
+    @asynccontextmanager
+    async def simulated(given: Settings) -> AsyncIterator[Settings]:
+        assert given.simulate
+        keys = {"deepgram_api_key": KEY, "deepgram_url": "http://127.0.0.1:1", "groq_api_key": KEY}
+        yield bare(agent=given.agent, **keys)
+
+    module.simulated = simulated  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "bargein.server.simulated", module)
+    async with open_agents(bare(agent="cascade", simulate=True)) as catalogue:
+        assert catalogue.default.description == "Deepgram Flux, Groq, Deepgram Aura"
+        assert catalogue.workshop is not None
+        assert catalogue.workshop.settings.deepgram_url == "http://127.0.0.1:1"

@@ -377,7 +377,7 @@ async def test_its_parts_are_closed_with_the_call(fake: type[Fake]) -> None:
 @pytest.mark.parametrize(
     ("choice", "code", "says"),
     [
-        (GUIDED | {"voice": {"name": "aura"}}, "part_missing", "Deepgram Aura has no key"),
+        (GUIDED | {"transcriber": {"name": "deepgram-flux"}}, "part_missing", "Deepgram Flux has no key"),
         (GUIDED | {"voice": {"name": "nobody"}}, "bad_choice", "There is no voice 'nobody'"),
         (GUIDED | {"voice": "espeak"}, "bad_choice", "key voice"),
         (GUIDED | {"base_url": "x"}, "bad_choice", "has a key base_url"),

@@ -71,6 +71,15 @@ async def test_a_file_becomes_an_agent(tmp_path: Path, fake: type[Fake]) -> None
     assert fake.closed == 3
 
 
+async def test_the_example_is_an_agent_of_parts_that_take_its_options(fake: type[Fake]) -> None:
+    example = Path(__file__).parents[2] / "examples" / "cascade.toml"
+    chosen = bare(agent=str(example), deepgram_api_key=KEY, groq_api_key=KEY)
+    async with open_agents(chosen) as catalogue:
+        assert catalogue.default.name == "cascade"
+        assert catalogue.default.description == "Deepgram Flux, Groq, Deepgram Aura"
+        assert catalogue.default.policy.user_silence_ms == 12_000
+
+
 async def test_a_part_that_lacks_its_key_is_named(tmp_path: Path, fake: type[Fake]) -> None:
     with pytest.raises(Unavailable, match=r"Groq has no key\. Set GROQ_API_KEY"):
         async with open_agents(bare(agent=written(tmp_path, '[model]\nname = "groq"'))):

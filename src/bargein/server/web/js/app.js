@@ -1,5 +1,6 @@
 // The page's wiring: what the connection, the sound and the person say goes to whom it concerns.
 
+import { Chooser } from "./chooser.js";
 import { DummyCall } from "./dummy.js";
 import { Connection, pageToken } from "./connection.js";
 import { Lanes } from "./lanes.js";
@@ -27,8 +28,9 @@ let auth = false;
 let call = null;
 
 class Call {
-  constructor(dummy) {
+  constructor(dummy, choice) {
     this.state = "connecting";
+    this.choice = choice; // the parts that were chosen; null: an agent of the server's
     this.verdicts = [];
     this.reports = [];
     this.messages = []; // all of them, if ?record
@@ -54,7 +56,8 @@ class Call {
       onClose: (reason, code) => this.closed(reason, code),
     });
     await this.connection.ready;
-    this.connection.send("hello", { protocol: "bargein.v1", agent: $("agents").value || undefined, ...wanted });
+    const who = this.choice ? { choice: this.choice } : { agent: $("agents").value || undefined };
+    this.connection.send("hello", { protocol: "bargein.v1", ...who, ...wanted });
     this.sound.tell({ type: "localHold", on: $("local-hold").checked });
   }
 
@@ -106,6 +109,7 @@ class Call {
         break;
       case "error":
         complain(m.message, m.advice);
+        if (this.id === undefined) this.connection.drop(); // the hello was refused, and we have no other
         break;
     }
   }
@@ -320,10 +324,10 @@ function agentIs(agent) {
   $("mind").hidden = agent.llm;
 }
 
-async function start(dummy) {
+async function start(dummy, choice = null) {
   if (call) return;
   caption("");
-  const mine = (call = new Call(dummy));
+  const mine = (call = new Call(dummy, choice));
   try {
     await mine.open();
   } catch (error) {
@@ -351,7 +355,7 @@ $("typed").onsubmit = (e) => {
   }
 };
 addEventListener("keydown", (e) => {
-  if (e.target.matches("input, select, button, textarea")) return;
+  if (e.target.matches("input, select, button, textarea, summary")) return;
   if (e.code === "Space") {
     e.preventDefault();
     $("main").click();
@@ -373,15 +377,25 @@ window.bargein = {
 
 if (options.get("localhold") === "0") $("local-hold").checked = false;
 show("off");
-async function ask() {
-  let answer = await fetch("/agents");
-  if (answer.status === 401 || answer.status === 403) {
+// Asks the server (with a body: by POST), with a token where it wants one. Throws an Error, with its advice.
+async function ask(path, body) {
+  const request = (headers) =>
+    fetch(path, {
+      method: body ? "POST" : "GET",
+      headers: { ...headers, ...(body && { "Content-Type": "application/json" }) },
+      body: body && JSON.stringify(body),
+    });
+  const tokened = async () => request({ Authorization: `Bearer ${await pageToken()}` });
+  let answer = auth ? await tokened() : await request({});
+  if (!auth && (answer.status === 401 || answer.status === 403)) {
     auth = true;
-    answer = await fetch("/agents", { headers: { Authorization: `Bearer ${await pageToken()}` } });
+    answer = await tokened();
   }
-  return answer.ok ? answer.json() : null;
+  const said = await answer.json();
+  if (answer.ok) return said;
+  throw Object.assign(new Error(`${said.error.message}.`), { advice: `${said.error.advice}.` });
 }
-const served = await ask().catch((error) => {
+const served = await ask("/agents").catch((error) => {
   complain(error.message);
   return null;
 });
@@ -392,5 +406,12 @@ else {
   const describe = () => agentIs(served.agents.find((a) => a.name === $("agents").value) ?? served.agents[0]);
   $("agents").onchange = describe;
   if (served.agents.length) describe();
+  const chooser = new Chooser({
+    section: $("choose"),
+    ask,
+    start: () => start(false, chooser.choice),
+    preset: (name) => policy.choose(name),
+  });
+  await chooser.open().catch(() => {}); // a server that offers no choice: the section stays hidden
 }
 if (options.has("dummy")) start(true);

@@ -35,6 +35,11 @@ export class Connection {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(microphoneFrame(this.sequence++, sample, pcm));
   }
 
+  // Where there is no call yet that could be hung up.
+  drop() {
+    this.socket.close(1000);
+  }
+
   close() {
     this.send("hangup");
     setTimeout(() => this.socket.close(1000), 500);

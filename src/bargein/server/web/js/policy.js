@@ -22,10 +22,7 @@ export class PolicyPanel {
       button.type = "button";
       button.textContent = name;
       button.setAttribute("role", "radio");
-      button.onclick = () => {
-        this.mark(name);
-        change({ policy: name });
-      };
+      button.onclick = () => this.choose(name);
       presets.append(button);
       return [name, button];
     });
@@ -44,6 +41,11 @@ export class PolicyPanel {
       this.inputs.set(name, { input, show });
     }
     this.mark("balanced");
+  }
+
+  choose(preset) {
+    this.mark(preset);
+    this.change({ policy: preset });
   }
 
   mark(preset) {
