@@ -21,7 +21,9 @@ from bargein.server.parts import PARTS, Option, Part, find, of_kind
 from bargein.server.settings import Settings
 from bargein.server.toml_agent import Choice
 from bargein.server.trying import Late, try_part
+from bargein.simulators.deepgram_flux import FluxSimulator, flux_app
 from tests.server.kit import TOKEN, World, settings, tone_agent, world
+from tests.simulators.serving import serving
 
 KEY = "sk-a-very-secret-key"
 GUIDED: dict[str, object] = {"model": {"name": "guide"}, "voice": {"name": "espeak"}, "greeting": "Good day to you."}
@@ -333,6 +335,20 @@ async def test_a_vendor_s_error_holds_no_key_and_a_third_try_waits(fake: type[Fa
     assert KEY not in refused.text
     assert third.status_code == 429
     assert third.json()["error"]["code"] == "busy"
+
+
+async def test_flux_is_tried_on_the_wire_and_a_wrong_key_is_one_clear_error() -> None:
+    async with serving(flux_app(FluxSimulator(api_key=KEY)), ws=True) as url:
+        answers = []
+        for key in (KEY, "another-key"):
+            async with served(bare(deepgram_api_key=key, deepgram_url=url.replace("http", "ws"))) as here:
+                body = {"kind": "transcriber", "name": "deepgram-flux"}
+                answers.append(await here.http.post("/parts/try", json=body, timeout=10))
+    right, wrong = answers
+    assert right.json()["text"] == "Hello there, can you help me?"
+    assert wrong.status_code == 502
+    assert wrong.json()["error"]["code"] == "vendor_refused"
+    assert wrong.json()["error"]["advice"] == "Check DEEPGRAM_API_KEY"
 
 
 async def test_parts_are_for_who_may_call() -> None:
