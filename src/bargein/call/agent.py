@@ -12,6 +12,7 @@ REPROMPTS: Mapping[str, str] = {
     "silence": "Are you still there?",
     "failed": "Sorry, I lost my thread. Could you say that again?",
     "late": "Sorry, that takes me too long. Could you ask me again?",
+    "deaf": "Sorry, I cannot make out any words at the moment. Please try again in a little while.",
 }
 
 
@@ -28,7 +29,8 @@ class Greeting:
 class Agent:
     """name: as in `--agent`; llm: whether its mind is a language model (the page says so if not); reader: None when
     nobody can read words; transcriber: streaming ears, None when only the reader listens; tools: what the mind may
-    call; reprompts: what to say on silence, failed and late, in the agent's language."""
+    call; reprompts: what to say on silence, failed, late and deaf (no words can be read), in the agent's language;
+    spare_voice: says so when the voice is lost."""
 
     name: str
     mind: ChatModel
@@ -43,6 +45,7 @@ class Agent:
     reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
     transcriber: Transcriber | None = None
     tools: tuple[Tool, ...] = ()
+    spare_voice: Voice | None = None
 
     @property
     def ears(self) -> str:

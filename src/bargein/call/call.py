@@ -17,16 +17,18 @@ from bargein import floor as f
 from bargein import notices as n
 from bargein.audio.echo import LineEcho
 from bargein.call.agent import Agent
+from bargein.call.answering import Answering
 from bargein.call.conversation import Conversation
+from bargein.call.ears import Ears
 from bargein.call.echo import is_own_words
 from bargein.call.hearing import Hearing
 from bargein.call.host import Host
 from bargein.call.leaving import Leaver
 from bargein.call.ledger import Ledger
 from bargein.call.playout import Playout
-from bargein.call.replies import one, remembered
+from bargein.call.replies import one
 from bargein.call.speaking import Desk, Kind, Reply, Speaker
-from bargein.call.turns import LEAD_IN_MS, Turn, Turns
+from bargein.call.turns import LEAD_IN_MS, Turns
 from bargein.errors import Misuse
 
 log = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ TICKS_AT_ONCE = 8  # deadlines that may fall due in one round; more would be a r
 @dataclass(frozen=True, slots=True)
 class CallStatus:
     """A call as others may see it. agent_speaking: from a reply's first sample to its last, holds included;
-    kind: what it says; facts: about the connection."""
+    kind: what it says; facts: about the connection; ahead: what preparing replies has come to."""
 
     id: str
     agent: str
@@ -55,6 +57,16 @@ class CallStatus:
     conversation: list[dict[str, object]]
     policy: dict[str, object]
     facts: Mapping[str, str]
+    ahead: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """Something that waits to be said."""
+
+    kind: Kind
+    source: Callable[[Reply], Coroutine[Any, Any, AsyncIterator[str] | None]]
+    protected: int | None
 
 
 class Call:
@@ -91,12 +103,26 @@ class Call:
         # A browser cancels echoes itself, and knows its loudspeaker; a telephone network does neither for us.
         echo = LineEcho(transport.rate_in) if transport.can.at_once else None
         self._hearing = Hearing(transport.rate_in, host.vad, self.now_ms, self._on_window, echo)
-        self._turns = Turns(agent.reader, self._hearing)
+        self._ears = self._streaming_ears(agent)
+        self._turns = Turns(agent.reader, self._hearing, self._ears)
         self._playout = Playout(transport, host.meter, host.lead_ms, echo)
         self._ledger = Ledger(self.conversation, journal, self._notify, self.now_ms)
         desk = Desk(self.now_ms, self.feed, self._notify, self._spawn, host.meter)
-        self._speaker = Speaker(agent.voice, self._playout, desk)
-        self._says: deque[tuple[str, Kind, int | None]] = deque()
+        self._speaker = Speaker(agent.voice, self._playout, desk, agent.spare_voice)
+        self._answering = Answering(
+            agent,
+            self.conversation,
+            self._ledger,
+            self._turns,
+            notify=self._notify,
+            journal=journal,
+            meter=host.meter,
+            now_ms=self.now_ms,
+            spawn=self._spawn,
+            commit=self._spawn_commit,
+            again=self._tell_again,
+        )
+        self._says: deque[Saying] = deque()
         self._group: asyncio.TaskGroup | None = None
         self._hung_up = asyncio.Event()
         self._leaver = Leaver(exchange, self.hang_up, self._cannot_leave)
@@ -124,7 +150,9 @@ class Call:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 listen = group.create_task(self._listen(), name=f"call {self.id}: listen")
-                self.feed(f.EarsChanged(self.now_ms(), words=self._turns.can_read, turns=False))
+                self._tell_ears()
+                if self._ears is not None:
+                    self._spawn(self._ears.run(), "ears")
                 greeting = self.agent.greeting
                 if greeting.text or greeting.protected:
                     joined = f"{greeting.protected} {greeting.text}".strip()
@@ -184,6 +212,7 @@ class Call:
             conversation=[{"kind": type(i).__name__, **dataclasses.asdict(i)} for i in self.conversation.items],
             policy=self.floor.policy.numbers(),
             facts=self.facts,
+            ahead=dataclasses.asdict(self._answering.ahead),
         )
 
     # --------------------------------------------------------------------------------------------- events in
@@ -207,9 +236,12 @@ class Call:
 
     def _tick(self, process_ms: float) -> None:
         now = process_ms - self._began_ms
-        for event in self._playout.tick(now):
+        live = self._speaker.live
+        for event in self._playout.tick(now, excused=live is not None and live.busy):
             self._on_playout(event)
         live = self._speaker.live
+        if live is not None and live.waits and self._ledger.of(live.id):
+            live.heard_to(self._ledger.heard_end(now))
         if (
             live is not None
             and live.protected
@@ -352,12 +384,21 @@ class Call:
                     newest.unread = not self.conversation.has_turn(newest.id)
                 self._playout.cut(now)
                 self._speaker.stop()
+                self._answering.forget("dropped")
                 self._decided("drop", barge_in.why, reply, barge_in.onset_ms)
                 self._meter.count("drops", cause=barge_in.source.value)
             case f.Abandon(reply, why):
                 self._playout.cut(now)
                 self._speaker.stop()
+                self._answering.forget("abandoned")
                 self._decided("abandon", why, reply)
+            case f.Prepare(turn, why):
+                self._decided("prepare", why)
+                if self._turns.newest is not None and self._turns.newest.id == turn:
+                    self._answering.prepare(self._turns.newest)
+            case f.Forget(_, why):
+                self._answering.forget("taken back")
+                self._decided("forget", why)
             case f.Listen(turn, from_ms, why):
                 self._turns.listen(turn, from_ms, self._ledger.said_over(from_ms + self.floor.policy.pre_roll_ms))
                 if self._turns.newest is not None and self._pending_input:
@@ -373,16 +414,19 @@ class Call:
                 newest = self._turns.newest
                 if newest is not None and newest.id == turn:
                     spoken = self._last_firm_ms > newest.from_ms
-                    self._begin(reply, "reply", lambda r: self._answer(r, newest, spoken=spoken))
+                    made = self._answering.begin(reply, turn)
+                    self._speaker.begin(made, lambda r: self._answering.answer(r, newest, spoken=spoken))
             case f.Say(reply, why):
-                text, kind, protected = self._says.popleft()
+                saying = self._says.popleft()
                 self._decided("say", why, reply)
-                self._begin(reply, kind, lambda r: self._known(r, text), protected)
+                self._begin(reply, saying.kind, saying.source, saying.protected)
             case f.Reprompt(reply, cause, why):
                 text = self.agent.reprompts.get(cause) or self.agent.reprompts.get("failed", "")
                 self._decided("reprompt", why, reply)
                 self._begin(reply, "reprompt", lambda r: self._known(r, text))
             case f.Settle(onset_ms, _, text, why):
+                if self._ears is not None:
+                    self._ears.settle(self.floor.speech.until_ms)
                 if text:
                     over = self._ledger.said_over(onset_ms)
                     self.conversation.backchannel(text, over)
@@ -430,13 +474,20 @@ class Call:
     def _reply_over(self, reply: int, ended: Literal["completed", "failed"]) -> None:
         live, track = self._speaker.live, self._ledger.of(reply)
         self._speaker.ended()
-        if live is None or live.id != reply or track is None:
+        if live is None or live.id != reply:
+            return
+        if (live.leaving is not None or live.terminal) and ended == "completed":
+            self._spawn(self._leave(live), "leave")
+        if track is None:
             return
         log.info("Call %s: %s %d %s", self.id, live.kind, reply, ended)
         self._ledger.over(track, live.text, ended)
         self._meter.count("replies", cause=live.kind)
-        if live.leaving is not None and ended == "completed":
-            self._spawn(self._leaver.leave(live.leaving), "leave")
+
+    async def _leave(self, reply: Reply) -> None:
+        leaving = await self._answering.toolbox.finish(reply)
+        if leaving is not None:
+            await self._leaver.leave(leaving)
 
     def _cannot_leave(self, problem: n.Problem) -> None:
         self._notify(problem)
@@ -457,19 +508,6 @@ class Call:
         reply.text += text
         return one(text) if text else None
 
-    async def _answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | None:
-        """The reply to a turn: first its words, and what was heard of the reply that it cut; then the model."""
-        text = await self._turns.words(turn, spoken=spoken)
-        if text == "":
-            return None  # a sound, and no word in it
-        await self._ledger.settled()
-        said = self.conversation.user(turn.id, text, turn.over)
-        over = said.over.text if said.over else None
-        self._notify(n.Transcript("user", said.text, final=True, turn=turn.id, over=over))
-        self._journal.note(self.now_ms(), "user", turn=turn.id, text=said.text, over=over)
-        prompt = c.Prompt(self.agent.instructions, tuple(self.conversation.items), self.agent.language)
-        return remembered(self.agent.mind.reply(prompt), reply)
-
     async def _look(self, look: int, onset_ms: float) -> None:
         text = await self._turns.look(onset_ms - LEAD_IN_MS)
         until_ms = self.now_ms()
@@ -483,10 +521,51 @@ class Call:
         return is_own_words(text, self._ledger.own_words(onset_ms, until_ms), self.floor.policy.language)
 
     def _ask_to_say(self, text: str, kind: Kind, protected: int | None) -> None:
-        self._says.append((text, kind, protected))
-        self.feed(f.SayRequested(self.now_ms()))
+        self._line_up(Saying(kind, lambda reply: self._known(reply, text), protected))
+
+    def _tell_again(self) -> None:
+        """A tool is done whose reply was cut: the agent says so when the floor is free."""
+        if self.over is None:
+            self._line_up(Saying("say", self._answering.tell, 0))
+
+    def _line_up(self, saying: Saying) -> None:
+        if len(self._says) <= self.floor.policy.max_waiting:  # the floor refuses what comes beyond that
+            self._says.append(saying)
+            self.feed(f.SayRequested(self.now_ms()))
+
+    # ------------------------------------------------------------------------------------------------------ ears
+
+    def _streaming_ears(self, agent: Agent) -> Ears | None:
+        if agent.transcriber is None:
+            return None
+        ears = Ears(
+            agent.transcriber,
+            self._hearing.rate,
+            feed=self.feed,
+            at_ms=self._hearing.at,
+            own=self._is_echo,
+            changed=self._ears_changed,
+        )
+        self._hearing.on_sound = ears.sound
+        return ears
+
+    def _tell_ears(self) -> None:
+        self.feed(f.EarsChanged(self.now_ms(), words=self._turns.can_read, turns=self._turns.tells_ends))
+
+    def _ears_changed(self, lost: c.EarsLost | None, for_good: bool) -> None:
+        self._journal.note(self.now_ms(), "ears", lost=lost.why if lost else None, for_good=for_good)
+        if lost is not None:
+            self._meter.count("vendor_errors", cause="ears_lost")
+            self._notify(n.Problem("ears_lost", lost.why, lost.advice))
+        self._tell_ears()
 
     # ------------------------------------------------------------------------------------------------- plumbing
+
+    def _spawn_commit(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task that the end of the call waits for, and does not cancel."""
+        task = self._spawn(work, name)
+        self._tasks.discard(task)
+        return task
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         if self._group is None:

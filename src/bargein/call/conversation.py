@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from bargein.contracts import AgentSaid, Item, SaidOver, UserBackchannel, UserSaid
+from bargein.contracts import AgentSaid, Item, SaidOver, ToolUsed, UserBackchannel, UserSaid
 
 
 class Conversation:
@@ -42,15 +42,28 @@ class Conversation:
                 return item
         return None
 
+    def with_user(self, turn: int, text: str | None, over: SaidOver | None) -> tuple[Item, ...]:
+        """All items as they would be after these words."""
+        said = UserSaid(turn, text, over)
+        items = list(self.items)
+        for i, item in enumerate(items):
+            if isinstance(item, UserSaid) and item.turn == turn:
+                items[i] = said
+                return tuple(items)
+        return (*items, said)
+
     def user(self, turn: int, text: str | None, over: SaidOver | None) -> UserSaid:
         """The words of a turn; a turn that went on after it had been answered is said again, whole."""
-        said = UserSaid(turn, text, over)
+        self.items = list(self.with_user(turn, text, over))
+        return next(item for item in self.items if isinstance(item, UserSaid) and item.turn == turn)
+
+    def tool(self, used: ToolUsed) -> None:
+        """A tool that was called, or what came of it."""
         for i, item in enumerate(self.items):
-            if isinstance(item, UserSaid) and item.turn == turn:
-                self.items[i] = said
-                return said
-        self.items.append(said)
-        return said
+            if isinstance(item, ToolUsed) and item.id == used.id:
+                self.items[i] = used
+                return
+        self.items.append(used)
 
     def has_turn(self, turn: int) -> bool:
         return any(isinstance(item, UserSaid) and item.turn == turn for item in self.items)

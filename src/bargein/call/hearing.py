@@ -51,6 +51,7 @@ class Hearing:
         self._end = 0  # position after the newest
         self._in_end = 0
         self.last_ms = now_ms()  # when the newest sound came
+        self.on_sound: Callable[[int, Samples], None] | None = None  # told of all sound, with its first position
         self.keep_from_ms: float | None = None  # an open turn's beginning: kept beyond KEEP_MS
 
     def feed(self, audio: AudioIn) -> None:
@@ -66,6 +67,15 @@ class Hearing:
         self._append(samples)
         self._clock.arrived(self._end, now)
         self._stream.feed(samples)
+
+    def at(self, sample: int) -> float:
+        """When a sample of this stream was spoken, in ms on the call's clock."""
+        return self._clock.at(sample)
+
+    @property
+    def heard_ms(self) -> float:
+        """When the newest sound was spoken."""
+        return self._clock.at(self._end)
 
     def close(self) -> None:
         self._stream.close()
@@ -98,6 +108,8 @@ class Hearing:
         self._append(np.zeros(fill, np.int16))
 
     def _append(self, samples: Samples) -> None:
+        if self.on_sound is not None:
+            self.on_sound(self._end, samples)
         self._kept.append(samples)
         self._end += len(samples)
         keep_ms = float(KEEP_MS)

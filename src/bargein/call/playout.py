@@ -43,6 +43,7 @@ class Playout:
         self._echo = echo
         self._lead_ms = lead_ms
         self._most_waiting_ms = max(BUFFER_MS - SLICE_MS - lead_ms, SLICE_MS)
+        self._excused = False
         self.track: Track | None = None
         self.held = False
         self._held_at_ms = 0.0
@@ -174,9 +175,10 @@ class Playout:
 
     # ---------------------------------------------------------------------------------------------------- time
 
-    def tick(self, now_ms: float) -> list[Happened]:
-        """Send what is due. Never waits."""
+    def tick(self, now_ms: float, *, excused: bool = False) -> list[Happened]:
+        """Send what is due. Never waits. excused: it is nobody's fault if no sound comes now."""
         track = self.track
+        self._excused = excused
         if self._asked and now_ms - self._held_at_ms >= TELL_MS:
             self._tells = False
             self._told(now_ms)
@@ -191,6 +193,8 @@ class Playout:
             silent_ms = self._due_ms + self._lead_ms  # when the last frame has sounded, if nothing hindered it
             if not self._started or now_ms >= silent_ms + (GRACE_MS if self._transport.can.reports else 0):
                 happened.append(self._over(track, now_ms))
+        elif self._excused and self._dry_since_ms is not None:
+            self._dry_since_ms = now_ms  # the model waits for a tool, and the voice for the model
         elif self._dry_since_ms is not None and now_ms - self._dry_since_ms >= STALL_MS and self._started:
             track.finish(f"the voice gave nothing for {STALL_MS} ms")
         return happened

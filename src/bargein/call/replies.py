@@ -1,15 +1,14 @@
-"""Small helpers of a reply's making: the agent's own text as a stream, texts remembered as they pass."""
+"""Small helpers of a reply's making: the agent's own text as a stream, sound cut into slices."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from bargein.audio.pcm import Pcm
-from bargein.contracts import Leaving, Spoken, TextDelta
-from bargein.errors import BargeinError
+from bargein.contracts import Spoken
 
 T = TypeVar("T")
 
@@ -17,30 +16,6 @@ T = TypeVar("T")
 async def one(text: str) -> AsyncIterator[str]:
     """A text that is known already, as a voice takes it."""
     yield text
-
-
-class Memory(Protocol):
-    """Of a reply in the making: what its model has written, whether it failed, and how it wants to leave."""
-
-    text: str
-    mind_lost: bool
-    leaving: Leaving | None
-
-
-async def remembered(deltas: AsyncIterator[TextDelta | Leaving], reply: Memory) -> AsyncIterator[str]:
-    """Pass a model's text on to the voice, and remember it. That it was the model that failed is noted, too, since
-    the error comes out at the voice's end of the pipe."""
-    async with closing(deltas):
-        try:
-            async for delta in deltas:
-                if isinstance(delta, TextDelta):
-                    reply.text += delta.text
-                    yield delta.text
-                else:
-                    reply.leaving = delta
-        except BargeinError:
-            reply.mind_lost = True
-            raise
 
 
 @asynccontextmanager

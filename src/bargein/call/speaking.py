@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bargein.call.playout import SLICE_MS, Playout
+from bargein.call.prepared import Prepared
 from bargein.call.replies import closing, slices
-from bargein.contracts import Leaving, Meter, Voice, Word
+from bargein.contracts import Leaving, Meter, Spoken, ToolCall, ToolUsed, Voice, Word
 from bargein.errors import BargeinError
 from bargein.floor import Event, ReplyEnded, ReplyFailed, ReplyProtected
 from bargein.notices import Notice, Problem, ReplyBegins, WordsAdded, WordTimes
@@ -18,14 +19,15 @@ from bargein.notices import Notice, Problem, ReplyBegins, WordsAdded, WordTimes
 log = logging.getLogger(__name__)
 
 Kind = Literal["greeting", "reply", "say", "reprompt"]
-Source = Callable[["Reply"], Awaitable[AsyncIterator[str] | None]]
+Source = Callable[["Reply"], Awaitable[AsyncIterator[str] | Prepared | None]]
 
 
 @dataclass(slots=True)
 class Reply:
-    """A reply in the making. text: all that its model has written; protected: so many of its first characters may
-    not be interrupted (None: all of it); asked_ms: when the floor asked for it; leaving: what is to happen once it
-    was heard to its end."""
+    """A reply in the making. id: 0 while it is only being prepared; text: all that its model has written; protected:
+    so many of its first characters may not be interrupted (None: all of it); asked_ms: when the floor asked for it;
+    leaving, terminal: what is to happen once it was heard to its end; used: tools that it used while it was being
+    prepared; busy: its model waits for a tool; cut: it was, or was never to sound."""
 
     id: int
     kind: Kind
@@ -34,6 +36,24 @@ class Reply:
     text: str = ""
     mind_lost: bool = False
     leaving: Leaving | None = None
+    terminal: list[ToolCall] = field(default_factory=list)
+    used: list[ToolUsed] = field(default_factory=list)
+    busy: bool = False
+    cut: bool = False
+    waits: list[tuple[int, asyncio.Event]] = field(default_factory=list)
+
+    async def heard(self, chars: int) -> None:
+        """Wait until so many characters of the text were heard."""
+        if chars > 0:
+            heard = asyncio.Event()
+            self.waits.append((chars, heard))
+            await heard.wait()
+
+    def heard_to(self, chars: int) -> None:
+        """So many were."""
+        for entry in [entry for entry in self.waits if entry[0] <= chars]:
+            self.waits.remove(entry)
+            entry[1].set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +68,13 @@ class Desk:
 
 
 class Speaker:
-    """live: the reply that is being made or sounds; None when there is none."""
+    """live: the reply that is being made or sounds; None when there is none. spare: the voice that says so when the
+    voice is lost."""
 
-    def __init__(self, voice: Voice, playout: Playout, desk: Desk) -> None:
+    def __init__(self, voice: Voice, playout: Playout, desk: Desk, spare: Voice | None = None) -> None:
         self._voice = voice
+        self._spare = spare
+        self._voice_lost = False
         self._playout = playout
         self._desk = desk
         self._task: asyncio.Task[None] | None = None
@@ -67,6 +90,8 @@ class Speaker:
     def stop(self) -> None:
         """The live reply is over before its time: its task is cancelled here, and awaited by the next one's, or by
         the call's end."""
+        if self.live is not None:
+            self.live.cut = True
         self.live = None
         if self._task is not None:
             self._task.cancel()
@@ -82,8 +107,15 @@ class Speaker:
             text = await source(reply)
             if text is None:
                 self._desk.feed(ReplyEnded(self._desk.now_ms(), reply.id))
-                return
-            await self._speak(reply, text)
+            elif isinstance(text, Prepared):
+                await self._speak(reply, text.spoken(), self._voice.rate)
+            else:
+                spare = self._spare if self._voice_lost and reply.kind == "reprompt" else None
+                voice = spare or self._voice
+                # The text, too: a voice need not close what it was given, and its model must stop with the cut.
+                async with closing(text):
+                    await self._speak(reply, voice.speak(text), voice.rate)
+                self._voice_lost = self._voice_lost and spare is not None
         except BargeinError as error:
             self._fail(reply, "model_lost" if reply.mind_lost else "voice_lost", error.message, error.advice)
         except Exception as error:
@@ -91,12 +123,11 @@ class Speaker:
             advice = "Look into the server's log: this is a fault of ours or of the agent's own code"
             self._fail(reply, "internal", f"{type(error).__name__} while making a reply", advice)
 
-    async def _speak(self, reply: Reply, text: AsyncIterator[str]) -> None:
+    async def _speak(self, reply: Reply, sound: AsyncIterator[Spoken], rate: int) -> None:
         desk, playout = self._desk, self._playout
-        playout.begin(reply.id, self._voice.rate)
+        playout.begin(reply.id, rate)
         desk.notify(ReplyBegins(reply.id, reply.kind, interruptible=reply.protected == 0))
-        # The text, too: a voice need not close what it was given, and the model behind it must stop with the cut.
-        async with closing(text), closing(self._voice.speak(text)) as spoken:
+        async with closing(sound) as spoken:
             async for whole in spoken:
                 # A call waits here for most of its life: it keeps what is still to be played, and nothing else.
                 pieces = slices(whole, SLICE_MS)
@@ -112,6 +143,7 @@ class Speaker:
             desk.notify(WordsAdded(reply.id, "", _times(rest), exact=False))
 
     def _fail(self, reply: Reply, code: str, message: str, advice: str) -> None:
+        self._voice_lost = code == "voice_lost"
         self._desk.meter.count("vendor_errors", cause=code)
         self._desk.notify(Problem(code, message, advice))
         track = self._playout.track

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field
 
 from bargein.audio.resample import resample
+from bargein.call.ears import Ears
 from bargein.call.hearing import Hearing
 from bargein.contracts import Reader, SaidOver
 from bargein.errors import BargeinError
@@ -29,17 +30,29 @@ class Turn:
 
 
 class Turns:
-    """The newest turn of a call, and the reading of its words. reader: None when nobody can read."""
+    """The newest turn of a call, and the reading of its words. reader: None when nobody can read; ears: None when
+    nobody listens as the user speaks."""
 
-    def __init__(self, reader: Reader | None, hearing: Hearing) -> None:
+    def __init__(self, reader: Reader | None, hearing: Hearing, ears: Ears | None = None) -> None:
         self._reader = reader
         self._hearing = hearing
+        self._ears = ears
         self.newest: Turn | None = None
         self._glimpsed: tuple[float, str] | None = None
 
     @property
     def can_read(self) -> bool:
-        return self._reader is not None
+        return self._reader is not None or (self._ears is not None and self._ears.up)
+
+    @property
+    def tells_ends(self) -> bool:
+        """Whether somebody says when a turn is over."""
+        return self._ears is not None and self._ears.up and self._ears.turns
+
+    @property
+    def deaf(self) -> bool:
+        """Whether words should be read here, but nobody can at the moment."""
+        return self._ears is not None and self._reader is None
 
     def listen(self, turn: int, from_ms: float, over: SaidOver | None) -> None:
         """The sound from from_ms on belongs to the turn, which may have been open before."""
@@ -60,6 +73,8 @@ class Turns:
 
     async def look(self, from_ms: float) -> str | None:
         """The words since from_ms; None when they could not be read in time."""
+        if self._reader is None and self._ears is not None:
+            return await self._ears.look(from_ms, self._hearing.heard_ms, LOOK_DEADLINE_MS / 1000)
         text = await self._read(from_ms, LOOK_DEADLINE_MS)
         if text:
             self._glimpsed = (from_ms, text)
@@ -71,13 +86,32 @@ class Turns:
         spoken: there was speech in it, so that there is something to read."""
         parts = list(turn.typed)
         read: str | None = ""
+        if self._ears is not None and (heard := self._ears.words(turn.id, turn.from_ms)) and self._ears.up:
+            return " ".join([heard, *parts])
         if spoken:
-            read = await self._read(turn.from_ms, TURN_DEADLINE_MS)
+            read = await self._late_words(turn)
             if not read and self._glimpsed is not None and self._glimpsed[0] >= turn.from_ms:
                 read = self._glimpsed[1]  # a look at a part of it read more than the whole did
             if read:
                 parts.insert(0, read)
         return " ".join(parts) if parts else read
+
+    def known(self, turn: Turn) -> str:
+        """The words of the turn so far, without waiting for any."""
+        heard = self._ears.words(turn.id, turn.from_ms) if self._ears is not None else ""
+        return " ".join([heard, *turn.typed] if heard else turn.typed)
+
+    async def _late_words(self, turn: Turn) -> str | None:
+        """Words that are not there yet: the vendor's if it is only slow, else the reader's."""
+        ears = self._ears
+        if ears is None:
+            return await self._read(turn.from_ms, TURN_DEADLINE_MS)
+        until_ms = self._hearing.heard_ms
+        if not ears.gone and (ears.up or self._reader is None):
+            heard = await ears.wait_words(turn.id, turn.from_ms, TURN_DEADLINE_MS / 1000)
+            if heard or (ears.up and ears.listened_ms >= until_ms):
+                return heard or ""
+        return await self._read(turn.from_ms, TURN_DEADLINE_MS)
 
     async def _read(self, from_ms: float, deadline_ms: float) -> str | None:
         if self._reader is None:

@@ -1,0 +1,157 @@
+"""From the user's turns to replies: the words of a turn, the prompt, and replies that are prepared ahead."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from bargein import contracts as c
+from bargein import notices as n
+from bargein.call.agent import Agent
+from bargein.call.conversation import Conversation
+from bargein.call.ledger import Ledger
+from bargein.call.prepared import Prepared
+from bargein.call.replies import one
+from bargein.call.speaking import Reply
+from bargein.call.toolbox import Toolbox
+from bargein.call.turns import Turn, Turns
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Ahead:
+    """What preparing replies has come to. wasted_*: of those that were forgotten."""
+
+    used: int = 0
+    forgotten: int = 0
+    wasted_chars: int = 0
+    wasted_ms: float = 0.0
+
+
+class Answering:
+    """spawn: makes a task that ends with the call; commit: one that is awaited, but not cancelled; again: asks the
+    floor for a moment to tell what a tool has come to."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        conversation: Conversation,
+        ledger: Ledger,
+        turns: Turns,
+        *,
+        notify: Callable[[n.Notice], None],
+        journal: c.Journal,
+        meter: c.Meter,
+        now_ms: Callable[[], float],
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        commit: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        again: Callable[[], None],
+    ) -> None:
+        self._agent, self._conversation, self._ledger, self._turns = agent, conversation, ledger, turns
+        self._notify, self._journal, self._meter, self._now_ms = notify, journal, meter, now_ms
+        self._spawn, self._again = spawn, again
+        self.toolbox = Toolbox(
+            agent.tools, conversation, spawn=commit, late=self._late, journal=journal, meter=meter, now_ms=now_ms
+        )
+        self._untold: set[str] = set()
+        self._prepared: Prepared | None = None
+        self.ahead = Ahead()
+
+    # ------------------------------------------------------------------------------------------------ made ahead
+
+    def prepare(self, turn: Turn) -> None:
+        """Begin to make the reply to a turn that is probably over."""
+        self._prepared = Prepared(turn.id, Reply(0, "reply", self._now_ms()), self._agent.voice)
+        self._prepared.start(lambda made: self._ahead(made, turn), self._spawn)
+
+    def forget(self, cause: str) -> None:
+        """What was prepared is not wanted."""
+        prepared = self._prepared
+        if prepared is None:
+            return
+        self._prepared = None
+        prepared.forget()
+        prepared.reply.cut = True
+        chars, ms = len(prepared.reply.text), prepared.made_ms
+        self.ahead.forgotten += 1
+        self.ahead.wasted_chars += chars
+        self.ahead.wasted_ms += ms
+        self._meter.count("prepared", cause=cause)
+        self._meter.count("prepared_waste_chars", chars)
+        self._meter.count("prepared_waste_ms", round(ms))
+        self._journal.note(self._now_ms(), "forgotten", turn=prepared.turn, cause=cause, chars=chars, ms=round(ms))
+
+    def begin(self, reply: int, turn: int) -> Reply:
+        """The reply to a turn that is over: the one that was prepared for it, or a new one."""
+        if self._prepared is not None and self._prepared.turn == turn:
+            made = self._prepared.reply
+            made.id, made.asked_ms = reply, self._now_ms()
+            return made
+        return Reply(reply, "reply", self._now_ms())
+
+    async def _ahead(self, prepared: Prepared, turn: Turn) -> AsyncIterator[str] | None:
+        text = self._turns.known(turn)
+        if not text:
+            return None
+        await self._ledger.settled()
+        prepared.prompt = self._prompt(self._conversation.with_user(turn.id, text, turn.over))
+        return self.toolbox.answered(self._agent.mind, prepared.prompt, prepared.reply, prepared.released)
+
+    # -------------------------------------------------------------------------------------------------- answers
+
+    async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | Prepared | None:
+        """The reply to a turn: first its words, and what was heard of the reply that it cut; then the model."""
+        text = await self._turns.words(turn, spoken=spoken)
+        if text == "":
+            self.forget("no words")
+            return None  # a sound, and no word in it
+        await self._ledger.settled()
+        prepared, self._prepared = self._prepared, None
+        prompt = self._prompt(self._conversation.with_user(turn.id, text, turn.over))
+        said = self._conversation.user(turn.id, text, turn.over)
+        over = said.over.text if said.over else None
+        self._notify(n.Transcript("user", said.text, final=True, turn=turn.id, over=over))
+        self._journal.note(self._now_ms(), "user", turn=turn.id, text=said.text, over=over)
+        self._untold.clear()
+        if prepared is not None:
+            if prepared.prompt == prompt and prepared.reply is reply:
+                return self._release(prepared)
+            self._prepared = prepared
+            self.forget("other words")
+            fresh = Reply(reply.id, reply.kind, reply.asked_ms)  # what the forgotten one wrote is not said
+            reply.text, reply.leaving, reply.mind_lost = fresh.text, None, False
+            reply.cut = reply.busy = False
+            reply.terminal.clear()
+            reply.used.clear()
+        if text is None and self._turns.deaf and (deaf := self._agent.reprompts.get("deaf")):
+            reply.text = deaf
+            return one(deaf)
+        return self.toolbox.answered(self._agent.mind, prompt, reply)
+
+    def _release(self, prepared: Prepared) -> Prepared:
+        self.ahead.used += 1
+        self._meter.count("prepared", cause="used")
+        self._journal.note(self._now_ms(), "released", turn=prepared.turn, chars=len(prepared.reply.text))
+        for used in prepared.reply.used:
+            self._conversation.tool(used)
+        prepared.release()
+        return prepared
+
+    async def tell(self, reply: Reply) -> AsyncIterator[str] | None:
+        """Say what a tool has come to, unless that was in a prompt meanwhile."""
+        if not self._untold:
+            return None
+        self._untold.clear()
+        return self.toolbox.answered(self._agent.mind, self._prompt(tuple(self._conversation.items)), reply)
+
+    def _late(self, used: c.ToolUsed) -> None:
+        self._untold.add(used.id)
+        self._again()
+
+    def _prompt(self, items: tuple[c.Item, ...]) -> c.Prompt:
+        agent = self._agent
+        return c.Prompt(agent.instructions, items, agent.language, self.toolbox.specs)
