@@ -7,7 +7,7 @@ at most one reply is audible, that nothing sounds in a hold, and that samples co
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from bargein import contracts as c
 from bargein import notices as n
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.vad import VadWindow
-from bargein.call.agent import Agent, Greeting
+from bargein.call.agent import REPROMPTS, Agent, Greeting
 from bargein.call.call import Call
 from bargein.call.host import Host
 from bargein.call.ticker import Ticker
@@ -179,14 +179,19 @@ class Mind:
         self.pause = pause
         self.closed = 0
 
-    async def reply(self, prompt: c.Prompt) -> AsyncIterator[c.TextDelta]:
+    async def reply(self, prompt: c.Prompt) -> AsyncIterator[c.TextDelta | c.ToolCall]:
+        """A word "!name" in a text is a call of that tool, with arguments behind a colon."""
         self.prompts.append(prompt)
         text = self.texts.pop(0) if self.texts else "fine"
         try:
             if self.pause is not None:
                 await self.pause.wait()
             for word in text.split():
-                yield c.TextDelta(word + " ")
+                if word.startswith("!"):
+                    tool, _, arguments = word[1:].partition(":")
+                    yield c.ToolCall(f"call-{len(self.prompts)}", tool, arguments or "{}")
+                else:
+                    yield c.TextDelta(word + " ")
         finally:
             self.closed += 1
 
@@ -209,6 +214,41 @@ class Reader:
         return c.Reading(text)
 
     async def aclose(self) -> None: ...
+
+
+class Transcriber:
+    """Hears what the test says: `tell` in the stream of the one call's sound."""
+
+    name = "scripted ears"
+
+    def __init__(self, *, turns: bool = True) -> None:
+        self.turns = turns
+        self.fed = 0
+        self.rate = 16_000
+        self.closed = 0
+        self.inbox: asyncio.Queue[c.Heard | Exception] = asyncio.Queue()
+
+    def open(self, rate: int) -> Transcriber:
+        self.rate = rate
+        return self
+
+    def feed(self, samples: Samples) -> None:
+        self.fed += len(samples)
+
+    async def listen(self) -> AsyncIterator[c.Heard]:
+        try:
+            while True:
+                item = await self.inbox.get()
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            self.closed += 1
+
+    def tell(self, kind: c.HeardKind, text: str = "", *, turn: int = 0, ago_ms: float = 300) -> None:
+        """Something is heard in a turn whose first word began so long ago."""
+        now_ms = self.fed * 1000 / self.rate
+        self.inbox.put_nowait(c.TurnHeard(kind, turn, text, now_ms - ago_ms, now_ms))
 
 
 @dataclass
@@ -251,6 +291,7 @@ class Notes:
         self.notes: list[tuple[str, dict[str, object]]] = []
         self.seen: list[tuple[str, float, str]] = []
         self.counts: dict[str, int] = {}
+        self.causes: list[tuple[str, str]] = []
         self.closed = False
 
     def event(self, event: Event) -> None:
@@ -270,6 +311,7 @@ class Notes:
 
     def count(self, name: c.Counter, amount: int = 1, cause: str = "") -> None:
         self.counts[name] = self.counts.get(name, 0) + amount
+        self.causes.append((name, cause))
 
 
 @dataclass
@@ -336,6 +378,10 @@ async def scene(
     can_pause: bool = True,
     reports: bool = True,
     acks: bool = True,
+    transcriber: Transcriber | None = None,
+    tools: tuple[c.Tool, ...] = (),
+    spare_voice: ToneVoice | None = None,
+    reprompts: Mapping[str, str] = REPROMPTS,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
     clock = ManualClock(1_000_000)
@@ -350,6 +396,10 @@ async def scene(
         reader=reader,
         instructions="Be short.",
         greeting=Greeting(greeting) if isinstance(greeting, str) else greeting,
+        transcriber=transcriber,
+        tools=tools,
+        spare_voice=spare_voice,
+        reprompts=reprompts,
     )
     host = Host(clock, ticker, vad, notes)
     call = Call(call_id="c1", agent=agent, transport=far, host=host, journal=notes, policy=policy)
