@@ -141,15 +141,15 @@ class Part:
         return {name: known[name].read(value) for name, value in options.items() if value is not None}
 
     async def load(self) -> Callable[..., object]:
-        """What makes it: its class, or a function. Raises Unavailable when a package is missing after all."""
+        """What makes it: its class, or a function. Raises Unavailable when it is not there after all."""
         try:
             module = await asyncio.to_thread(importlib.import_module, self.module)
-        except ImportError as error:
+            made: Callable[..., object] = attrgetter(self.maker)(module)
+        except (ImportError, AttributeError) as error:
             raise Unavailable(
-                f"{self.title} cannot be loaded: {error.name or 'a package'} is missing",
+                f"{self.title} cannot be loaded: {error.name or self.maker} is missing",
                 advice=f"Install the extra: bargein[{self.extra}]",
             ) from error
-        made: Callable[..., object] = attrgetter(self.maker)(module)
         return made
 
     def access(self, settings: Settings) -> dict[str, object]:
