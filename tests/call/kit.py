@@ -153,7 +153,7 @@ class ToneVoice:
         try:
             async for piece in text:
                 for word in piece.split(" "):
-                    if not word:
+                    if not word.strip():
                         continue
                     if self.silent or (self.fail_after is not None and count >= self.fail_after):
                         raise VendorLost("The tone voice is gone", advice="Try again")
@@ -189,7 +189,7 @@ class Mind:
             for word in text.split():
                 if word.startswith("!"):
                     tool, _, arguments = word[1:].partition(":")
-                    yield c.ToolCall(f"call-{len(self.prompts)}", tool, arguments or "{}")
+                    yield c.ToolCall(f"call-{len(self.prompts)}-{tool}", tool, arguments or "{}")
                 else:
                     yield c.TextDelta(word + " ")
         finally:
