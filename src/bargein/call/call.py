@@ -7,9 +7,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, assert_never
 
 from bargein import contracts as c
@@ -25,48 +23,17 @@ from bargein.call.hearing import Hearing
 from bargein.call.host import Host
 from bargein.call.leaving import Leaver
 from bargein.call.ledger import Ledger
+from bargein.call.line_watch import LineWatch
 from bargein.call.playout import Playout
-from bargein.call.replies import one
+from bargein.call.saying import Saying, Sayings, Text, known
 from bargein.call.speaking import Desk, Kind, Reply, Speaker
+from bargein.call.status import CallStatus
 from bargein.call.turns import LEAD_IN_MS, Turns
 from bargein.errors import Misuse
 
 log = logging.getLogger(__name__)
 
-SAY_CHARS = 2_000
-MUTE_MS = 10_000  # without a frame from a network that sends all the time: something is wrong
-GONE_MS = 60_000  # and then nobody is there
 TICKS_AT_ONCE = 8  # deadlines that may fall due in one round; more would be a rule that wakes itself for ever
-
-
-@dataclass(frozen=True, slots=True)
-class CallStatus:
-    """A call as others may see it. agent_speaking: from a reply's first sample to its last, holds included;
-    kind: what it says; facts: about the connection; ahead: what preparing replies has come to."""
-
-    id: str
-    agent: str
-    state: str
-    agent_speaking: bool
-    kind: str | None
-    turn: int
-    reply: int
-    started_s: float
-    lasted_ms: float
-    over: str | None
-    conversation: list[dict[str, object]]
-    policy: dict[str, object]
-    facts: Mapping[str, str]
-    ahead: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Saying:
-    """Something that waits to be said."""
-
-    kind: Kind
-    source: Callable[[Reply], Coroutine[Any, Any, AsyncIterator[str] | None]]
-    protected: int | None
 
 
 class Call:
@@ -122,7 +89,8 @@ class Call:
             commit=self._spawn_commit,
             again=self._tell_again,
         )
-        self._says: deque[Saying] = deque()
+        self._sayings = Sayings(lambda: self.feed(f.SayRequested(self.now_ms())), lambda: self.floor.policy.max_waiting)
+        self._line_watch = LineWatch(self._on_inbound, self.hang_up)
         self._group: asyncio.TaskGroup | None = None
         self._hung_up = asyncio.Event()
         self._leaver = Leaver(exchange, self.hang_up, self._cannot_leave)
@@ -156,7 +124,8 @@ class Call:
                 greeting = self.agent.greeting
                 if greeting.text or greeting.protected:
                     joined = f"{greeting.protected} {greeting.text}".strip()
-                    self._ask_to_say(joined, "greeting", len(greeting.protected) if greeting.text else None)
+                    protected = len(greeting.protected) if greeting.text else None
+                    self._sayings.words(joined, "greeting", protected)
                 await self._hung_up.wait()
                 self.feed(f.HungUp(self.now_ms()))
                 listen.cancel()
@@ -178,12 +147,7 @@ class Call:
 
     def say(self, text: str, *, interruptible: bool = True) -> None:
         """Have the agent say this as soon as the floor is free. Raises Misuse for no text, or too much of it."""
-        text = text.strip()
-        if not text or len(text) > SAY_CHARS:
-            raise Misuse(f"A text of {len(text)} characters cannot be said", advice=f"Give 1 to {SAY_CHARS} characters")
-        if len(self._says) >= self.floor.policy.max_waiting:
-            raise Misuse("Too many texts wait to be said already", advice="Try again when the agent has said some")
-        self._ask_to_say(text, "say", 0 if interruptible else None)
+        self._sayings.asked(text, interruptible=interruptible)
 
     async def transfer(self, to: str) -> None:
         """Hand the caller on to another number (E.164), now; the call is over then. Raises Misuse where that cannot
@@ -209,7 +173,7 @@ class Call:
             started_s=self._started_s,
             lasted_ms=self.now_ms(),
             over=self.over,
-            conversation=[{"kind": type(i).__name__, **dataclasses.asdict(i)} for i in self.conversation.items],
+            conversation=self.conversation.told(),
             policy=self.floor.policy.numbers(),
             facts=self.facts,
             ahead=dataclasses.asdict(self._answering.ahead),
@@ -253,25 +217,13 @@ class Call:
             self.feed(f.ReplyProtected(now, live.id, protected=False))
         self._ledger.tick(now)
         if self._transport.can.at_once:
-            self._watch_line(now)
+            self._line_watch.tick(now - self._hearing.last_ms)
         for _ in range(TICKS_AT_ONCE):
             if self._due_ms is None or self._due_ms > now:
                 return
             # The due time, not ours: a replay on a slow machine decides the same.
             self.feed(f.Tick(self._due_ms))
         log.error("Call %s: the floor's deadline does not move on", self.id)
-
-    def _watch_line(self, now: float) -> None:
-        """A telephone network sends sound all the time, silence too: when none comes, the line is in trouble."""
-        mute_ms = now - self._hearing.last_ms
-        if mute_ms < MUTE_MS:
-            self._mute_told = False
-        elif mute_ms >= GONE_MS:
-            self.hang_up(f"no sound came for {GONE_MS / 1000:g} s")
-        elif not self._mute_told:
-            self._mute_told = True
-            advice = "Nobody can be heard: look at the telephone vendor's stream"
-            self._on_inbound(c.FarFault("no_audio", f"No sound for {MUTE_MS / 1000:g} s", advice))
 
     def _on_window(self, window: f.SpeechWindow) -> None:
         if window.speech >= self.floor.policy.decide_threshold:
@@ -417,13 +369,13 @@ class Call:
                     made = self._answering.begin(reply, turn)
                     self._speaker.begin(made, lambda r: self._answering.answer(r, newest, spoken=spoken))
             case f.Say(reply, why):
-                saying = self._says.popleft()
+                saying = self._sayings.next()
                 self._decided("say", why, reply)
-                self._begin(reply, saying.kind, saying.source, saying.protected)
+                self._begin(reply, saying.kind, saying.text, saying.protected)
             case f.Reprompt(reply, cause, why):
                 text = self.agent.reprompts.get(cause) or self.agent.reprompts.get("failed", "")
                 self._decided("reprompt", why, reply)
-                self._begin(reply, "reprompt", lambda r: self._known(r, text))
+                self._begin(reply, "reprompt", known(text))
             case f.Settle(onset_ms, _, text, why):
                 if self._ears is not None:
                     self._ears.settle(self.floor.speech.until_ms)
@@ -491,7 +443,7 @@ class Call:
 
     def _cannot_leave(self, problem: n.Problem) -> None:
         self._notify(problem)
-        self._ask_to_say(self.agent.reprompts.get("failed", ""), "reprompt", 0)
+        self._sayings.words(self.agent.reprompts.get("failed", ""), "reprompt")
 
     # --------------------------------------------------------------------------------------------- slow things
 
@@ -499,14 +451,10 @@ class Call:
         self,
         reply: int,
         kind: Kind,
-        source: Callable[[Reply], Coroutine[Any, Any, AsyncIterator[str] | None]],
+        text: Text,
         protected: int | None = 0,
     ) -> None:
-        self._speaker.begin(Reply(reply, kind, self.now_ms(), protected), source)
-
-    async def _known(self, reply: Reply, text: str) -> AsyncIterator[str] | None:
-        reply.text += text
-        return one(text) if text else None
+        self._speaker.begin(Reply(reply, kind, self.now_ms(), protected), text)
 
     async def _look(self, look: int, onset_ms: float) -> None:
         text = await self._turns.look(onset_ms - LEAD_IN_MS)
@@ -520,18 +468,10 @@ class Call:
     def _is_echo(self, text: str, onset_ms: float, until_ms: float) -> bool:
         return is_own_words(text, self._ledger.own_words(onset_ms, until_ms), self.floor.policy.language)
 
-    def _ask_to_say(self, text: str, kind: Kind, protected: int | None) -> None:
-        self._line_up(Saying(kind, lambda reply: self._known(reply, text), protected))
-
     def _tell_again(self) -> None:
         """A tool is done whose reply was cut: the agent says so when the floor is free."""
         if self.over is None:
-            self._line_up(Saying("say", self._answering.tell, 0))
-
-    def _line_up(self, saying: Saying) -> None:
-        if len(self._says) <= self.floor.policy.max_waiting:  # the floor refuses what comes beyond that
-            self._says.append(saying)
-            self.feed(f.SayRequested(self.now_ms()))
+            self._sayings.add(Saying("say", self._answering.tell))
 
     # ------------------------------------------------------------------------------------------------------ ears
 

@@ -68,6 +68,10 @@ class Conversation:
     def has_turn(self, turn: int) -> bool:
         return any(isinstance(item, UserSaid) and item.turn == turn for item in self.items)
 
+    def told(self) -> list[dict[str, object]]:
+        """For machines."""
+        return [{"kind": type(item).__name__, **dataclasses.asdict(item)} for item in self.items]
+
     def backchannel(self, text: str, over: SaidOver | None) -> UserBackchannel:
         said = UserBackchannel(text, over)
         self.items.append(said)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bargein.call.agent import Agent
-from bargein.call.call import SAY_CHARS
+from bargein.call.saying import SAY_CHARS
 from bargein.errors import BargeinError, VendorLost, VendorRefused
 from bargein.floor.policy import PRESETS
 from bargein.server.agents import Workshop

@@ -138,7 +138,7 @@ def announce(console: Console, url: str, hub: Hub) -> None:
     agent = hub.catalogue.default
     mind = agent.mind.name if agent.llm else f"{agent.mind.name}, scripted: no language model"
     console.print(f"Bargein listens on [bold]{url}[/bold]", highlight=False, soft_wrap=True)
-    ears = agent.reader.name if agent.reader else "voice activity only, no words"
+    ears = agent.ears or "voice activity only, no words"
     who = "Twilio's" if hub.settings.twilio_auth_token else "of this machine only; TWILIO_AUTH_TOKEN is not set"
     phone = f"/twilio/voice, /twilio/media: calls {who}"
     parts = (("agent", agent.name), ("mind", mind), ("voice", agent.voice.name), ("ears", ears), ("phone", phone))
