@@ -7,11 +7,11 @@ messages hold heard words and nothing else; everything about the hearing stands 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
-from bargein.contracts import AgentSaid, Item, Prompt, SaidOver, UserBackchannel, UserSaid
+from bargein.contracts import AgentSaid, Item, Prompt, SaidOver, ToolUsed, UserBackchannel, UserSaid
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 INTERRUPTION = """\
 # Being interrupted
@@ -24,6 +24,7 @@ A backchannel ("mm-hmm") means that the user listens: it is no answer and needs 
 NOT_MADE_OUT = "(the user spoke; the words could not be made out)"
 
 QUOTED_WORDS = 8  # the end of a reply, as far as needed to find the place again
+STILL_RUNS = "It still runs. You are told when it is done; do not call it again for this."
 SHORT_ANSWER_WORDS = 4  # "yes, please do that": means nothing without what it was said over
 
 
@@ -45,6 +46,8 @@ def as_messages(prompt: Prompt) -> list[Message]:
                 messages.append({"role": "user", "content": _user(item, prompt.items[:index])})
             case UserBackchannel():
                 messages.append(_note(_backchannel(item)))
+            case ToolUsed():
+                messages.extend(_tool(item))
             case _:
                 assert_never(item)
     return messages
@@ -54,6 +57,17 @@ def last_words(text: str, count: int = QUOTED_WORDS) -> str:
     """The last `count` words of a text, with an ellipsis in front when there were more."""
     words = text.split()
     return ("…" if len(words) > count else "") + " ".join(words[-count:])
+
+
+def _tool(used: ToolUsed) -> list[Message]:
+    """A call and its answer always go together: servers refuse the one without the other."""
+    function = {"name": used.tool, "arguments": used.arguments}
+    call = {"id": used.id, "type": "function", "function": function}
+    result = STILL_RUNS if used.result is None else used.result
+    return [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": used.id, "content": f"Error: {result}" if used.error else result},
+    ]
 
 
 def _note(content: str) -> Message:

@@ -7,25 +7,34 @@ reply is not generated to its end. Nothing of what the server says in an error i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, cast
 
 from pydantic import SecretStr
 
-from bargein.contracts import Prompt, TextDelta
-from bargein.errors import Unavailable, VendorLost, VendorRefused
+from bargein.contracts import Prompt, TextDelta, ToolCall, ToolSpec
+from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
 from bargein.llm.messages import as_messages
 
 try:
     import openai
-    from openai.types.chat import ChatCompletionMessageParam
+    from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
 
     INSTALLED = True
 except ImportError:  # the extra "openai" is not there: `OpenAIChat` says so when it is made
     INSTALLED = False
 
+log = logging.getLogger(__name__)
+
+GROQ_URL = "https://api.groq.com/openai/v1"
+GROQ_MODEL = "openai/gpt-oss-20b"
+OPENAI_MODEL = "gpt-4.1-mini"
+SHORT_WAIT_S = 1.0  # of a rate limit: it is waited for; longer would be a silence on the line
+MOST_STOPS = 4  # stop sequences, as the vendors allow
+Bound = Literal["max_tokens", "max_completion_tokens"]
 OLLAMA_URL = "http://127.0.0.1:11434/v1"  # where Ollama listens unless told otherwise
 LOOK_TIMEOUT_MS = 300  # a server on this machine answers in a few ms; longer would be felt at start
 NO_KEY = "none"  # local servers take any key, the SDK insists on one
@@ -35,8 +44,11 @@ class OpenAIChat:
     """A ChatModel by shape.
 
     model: the server's name for it. base_url: up to and with "/v1"; None is OpenAI itself. api_key: None for local
-    servers. temperature: 0..2; max_tokens: bound of one reply; either None leaves it to the server (some models take
-    no other). timeout_s: to connect, and between two pieces. Raises Unavailable where the SDK is not installed.
+    servers. temperature: 0..2; top_p: 0..1; max_tokens: bound of one reply; any of them None leaves it to the server
+    (some models take no other). bound: the name under which it is sent; newer vendors want max_completion_tokens, which
+    local servers do not know. stop: up to four sequences that end a reply. extra: whatever else the server takes.
+    timeout_s: to connect, and between two pieces; first_token_s: to the first piece. Raises Unavailable where the SDK
+    is not installed, Misuse for too many stop sequences.
     """
 
     def __init__(
@@ -47,53 +59,119 @@ class OpenAIChat:
         api_key: SecretStr | str | None = None,
         temperature: float | None = 0.3,
         max_tokens: int | None = 150,
-        timeout_s: float = 10.0,
+        top_p: float | None = 1.0,
+        stop: Sequence[str] = (),
+        bound: Bound = "max_tokens",
+        extra: Mapping[str, object] | None = None,
+        timeout_s: float = 5.0,
+        first_token_s: float = 6.0,
     ) -> None:
         if not INSTALLED:
             raise Unavailable("The package openai is not installed", advice="Install the extra: bargein[openai]")
+        if len(stop) > MOST_STOPS:
+            raise Misuse(f"{len(stop)} stop sequences are too many", advice=f"Give at most {MOST_STOPS}")
         key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
         self.name = model
-        self._temperature = temperature if temperature is not None else openai.omit
-        self._max_tokens = max_tokens if max_tokens is not None else openai.omit
+        self._first_token_s = first_token_s
+        chosen = {"temperature": temperature, "top_p": top_p, bound: max_tokens, "stop": list(stop) or None}
+        self._options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+        if extra:
+            self._options["extra_body"] = dict(extra)
         self._client = openai.AsyncOpenAI(
             base_url=base_url, api_key=key or NO_KEY, timeout=timeout_s, max_retries=0
         )  # retries are ours: the SDK's wait half a second and more, which is a silence on the line
 
-    async def reply(self, prompt: Prompt) -> AsyncGenerator[TextDelta, None]:
-        """The reply's text as it is written.
+    @classmethod
+    def groq(
+        cls,
+        *,
+        model: str = GROQ_MODEL,
+        api_key: SecretStr | str | None = None,
+        base_url: str | None = None,
+        **more: Any,
+    ) -> Self:
+        """Groq. Its models think before they speak: little is asked of that, and none of it is ever said."""
+        thinks = model.startswith("openai/gpt-oss")
+        extra = {"reasoning_effort": "low", "reasoning_format": "hidden"} if thinks else {}
+        extra |= dict(more.pop("extra", None) or {})
+        bound: Bound = "max_completion_tokens"
+        return cls(model, base_url=base_url or GROQ_URL, api_key=api_key, bound=bound, extra=extra, **more)
+
+    @classmethod
+    def openai(
+        cls,
+        *,
+        model: str = OPENAI_MODEL,
+        api_key: SecretStr | str | None = None,
+        base_url: str | None = None,
+        **more: Any,
+    ) -> Self:
+        """OpenAI itself."""
+        return cls(model, base_url=base_url, api_key=api_key, bound="max_completion_tokens", **more)
+
+    @classmethod
+    def ollama(cls, model: str, *, base_url: str | None = None, **more: Any) -> Self:
+        """Ollama, on this machine unless base_url says otherwise."""
+        return cls(model, base_url=base_url or OLLAMA_URL, **more)
+
+    async def reply(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
+        """The reply's text as it is written, and then the tools that the model calls.
 
         What is lost before the first piece is tried once more; after it, saying the beginning twice would be worse
-        than stopping. Raises VendorRefused (key, quota, model) or VendorLost (away, late, broken off).
+        than stopping. Raises VendorRefused (key, quota, model) or VendorLost (away, late, broken off, nothing said).
         """
         for last_try in (False, True):
             spoke = False
             try:
-                async with aclosing(self._texts(prompt)) as texts:
-                    async for text in texts:
+                async with aclosing(self._pieces(prompt)) as pieces:
+                    async for piece in pieces:
                         spoke = True
-                        yield TextDelta(text)
+                        yield piece
+                if not spoke:
+                    raise self._lost("answered with nothing")
+            except _Wait as wait:
+                if last_try:
+                    raise self._lost("answered 429") from None
+                await asyncio.sleep(wait.s)
             except VendorLost:
                 if spoke or last_try:
                     raise
             else:
                 return
 
-    async def _texts(self, prompt: Prompt) -> AsyncGenerator[str, None]:
-        """One request's pieces of text. `from None`: what the SDK's errors quote may hold the key."""
+    async def _pieces(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
+        """One request's answer. `from None`: what the SDK's errors quote may hold the key."""
         messages = cast("list[ChatCompletionMessageParam]", as_messages(prompt))
+        calls = _Calls()
         try:
-            stream = await self._client.chat.completions.create(
-                model=self.name,
-                messages=messages,
-                stream=True,
-                temperature=self._temperature,
-                max_tokens=self._max_tokens,
-            )
-            async with stream:
-                async for chunk in stream:
-                    if chunk.choices and (text := chunk.choices[0].delta.content):
-                        yield text
+            # Until the first piece: servers that take the request and then never answer are found here.
+            async with asyncio.timeout(self._first_token_s) as first:
+                stream = await self._client.chat.completions.create(
+                    model=self.name,
+                    messages=messages,
+                    stream=True,
+                    tools=_tools(prompt.tools) or openai.omit,
+                    **self._options,
+                )
+                async with stream:
+                    async for chunk in stream:
+                        _refuse_errors(chunk)
+                        if not chunk.choices:
+                            continue
+                        delta = chunk.choices[0].delta
+                        for part in delta.tool_calls or ():
+                            first.reschedule(None)
+                            calls.add(part)
+                        if delta.content:
+                            first.reschedule(None)
+                            yield TextDelta(delta.content)
+            for call in calls.whole():
+                yield call
+        except TimeoutError:
+            raise self._lost("did not answer in time") from None
         except openai.APIStatusError as error:
+            if (wait_s := _short_wait(error)) is not None:
+                raise _Wait(wait_s) from None
             raise self._answered_no(error.status_code, error.code) from None
         except openai.APITimeoutError:
             raise self._lost("did not answer in time") from None
@@ -120,6 +198,65 @@ class OpenAIChat:
     async def aclose(self) -> None:
         """Close the connections that are kept open between replies."""
         await self._client.close()
+
+
+class _Wait(Exception):
+    """A rate limit that is over soon."""
+
+    def __init__(self, s: float) -> None:
+        super().__init__(s)
+        self.s = s
+
+
+@dataclass(slots=True)
+class _Calls:
+    """Tool calls, put together from their pieces. Some servers number them, some only name them, some do neither."""
+
+    parts: dict[int, list[str]] = field(default_factory=dict)  # index -> id, name, arguments
+
+    def add(self, part: Any) -> None:
+        index, function = part.index, part.function
+        if index is None:  # a whole call at once, or more of the last
+            begins = bool(function and function.name)
+            index = len(self.parts) if begins or not self.parts else max(self.parts)
+        known = self.parts.setdefault(index, ["", "", ""])
+        known[0] = known[0] or part.id or ""
+        if function is not None:
+            known[1] = known[1] or function.name or ""
+            known[2] += function.arguments or ""
+
+    def whole(self) -> list[ToolCall]:
+        return [
+            ToolCall(call_id or f"call_{index}_{name}", name, arguments or "{}")
+            for index, (call_id, name, arguments) in sorted(self.parts.items())
+            if name
+        ]
+
+
+def _tools(specs: Sequence[ToolSpec]) -> list[ChatCompletionToolParam]:
+    return [
+        {
+            "type": "function",
+            "function": {"name": spec.name, "description": spec.description, "parameters": dict(spec.parameters)},
+        }
+        for spec in specs
+    ]
+
+
+def _refuse_errors(chunk: ChatCompletionChunk) -> None:
+    """Groq tells of a failure in the middle of a stream in a chunk like any other. Raises ValueError."""
+    groq = (chunk.model_extra or {}).get("x_groq")
+    if isinstance(groq, Mapping) and groq.get("error"):
+        raise ValueError("an error in the stream")
+
+
+def _short_wait(error: openai.APIStatusError) -> float | None:
+    """How long a rate limit asks to wait, if that is short enough to be waited for."""
+    try:
+        asked = float(error.response.headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return asked if error.status_code == 429 and 0 < asked <= SHORT_WAIT_S else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,20 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
 Fault = Literal[
-    "401", "404", "429", "quota", "500", "stall", "stall_first", "drop", "malformed", "error_chunk", "empty"
+    "401",
+    "404",
+    "429",
+    "quota",
+    "500",
+    "stall",
+    "stall_first",
+    "stall_after_ten",
+    "no_answer",
+    "drop",
+    "malformed",
+    "error_chunk",
+    "groq_error",
+    "empty",
 ]
 Ended = Literal["open", "completed", "disconnected", "refused", "faulty"]
 
@@ -54,6 +68,7 @@ class ChatRequest(BaseModel):
     messages: list[ChatMessage]
     stream: bool = False
     max_tokens: int | None = None
+    max_completion_tokens: int | None = None
 
 
 class Faults(BaseModel):
@@ -66,11 +81,25 @@ class SimulatedDrop(Exception):
     """Raised inside a streamed answer, so that the server closes the socket in the middle of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool that the simulated model calls; arguments: JSON."""
+
+    tool: str
+    arguments: str = "{}"
+
+
+Answer = str | Sequence[str | Call]
+
+
 @dataclass(slots=True)
 class Served:
-    """One request: what came, and how it ended. over: set when it is no longer open."""
+    """One request: what came, and how it ended. over: set when it is no longer open; came_s, first_s: when it came and
+    when its first token left, by the monotonic clock."""
 
     request: ChatRequest
+    came_s: float = field(default_factory=time.monotonic)
+    first_s: float | None = None
     ended: Ended = "open"
     sent: list[str] = field(default_factory=list)  # tokens that were sent
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -90,12 +119,16 @@ def say_back(messages: Sequence[ChatMessage]) -> str:
 class ChatSimulator:
     """How the server answers, and its record.
 
-    respond: messages in, text out. first_token_ms: wait before the first token; token_ms: wait before each other.
-    models: what /v1/models lists; another model is refused with 404 (an empty tuple takes any).
-    api_key: the key that is demanded, or None. faults: taken from the left, one for each request.
+    respond: messages in, text out, or texts and `Call`s in their order. thinks: what it is said to have reasoned,
+    before it speaks (no adapter may say it aloud). retry_after_s: told with a 429. first_token_ms: wait before the
+    first token; token_ms: wait before each other. models: what /v1/models lists; another model is refused with 404 (an
+    empty tuple takes any). api_key: the key that is demanded, or None. faults: taken from the left, one for each
+    request.
     """
 
-    respond: Callable[[Sequence[ChatMessage]], str] = say_back
+    respond: Callable[[Sequence[ChatMessage]], Answer] = say_back
+    thinks: str = ""
+    retry_after_s: float | None = None
     first_token_ms: float = 0.0
     token_ms: float = 0.0
     models: tuple[str, ...] = ("simulated-chat",)
@@ -108,6 +141,25 @@ def chat_app(chat: ChatSimulator | None = None) -> FastAPI:
     """The server. chat: its settings and record; one of its own where none is given (see `app.state.chat`)."""
     chat = chat or ChatSimulator()
     app = FastAPI(title="OpenAI-compatible chat, simulated", openapi_url=None)
+    add_chat(app, chat)
+
+    @app.post("/simulator/faults")
+    async def add_faults(body: Faults) -> dict[str, int]:
+        chat.faults.extend(body.faults)
+        return {"waiting": len(chat.faults)}
+
+    @app.get("/simulator/requests")
+    async def requests(_: Request) -> list[dict[str, object]]:
+        return [
+            {"request": served.request.model_dump(), "ended": served.ended, "sent": "".join(served.sent)}
+            for served in chat.served
+        ]
+
+    return app
+
+
+def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
+    """Give an app the routes of the chat, beside whatever else it serves."""
     app.state.chat = chat
 
     @app.get("/v1/models")
@@ -128,32 +180,24 @@ def chat_app(chat: ChatSimulator | None = None) -> FastAPI:
             fault = "404"
         if fault in _REFUSALS:
             served.end("refused")
-            return _refusal(fault, authorization)
-        tokens = [] if fault == "empty" else re.findall(r"\s*\S+", chat.respond(body.messages))[: body.max_tokens]
+            return _refusal(fault, authorization, chat.retry_after_s)
+        if fault == "no_answer":
+            await asyncio.Event().wait()
+        said = [] if fault == "empty" else chat.respond(body.messages)
+        parts = [said] if isinstance(said, str) else list(said)
+        calls = [part for part in parts if isinstance(part, Call)]
+        text = "".join(part for part in parts if isinstance(part, str))
+        tokens = re.findall(r"\s*\S+", text)[: body.max_completion_tokens or body.max_tokens]
         if body.stream:
-            events = _events(chat, served, tokens, fault)
+            events = _events(chat, served, tokens, calls, fault)
             return StreamingResponse(events, media_type="text/event-stream")
         served.sent.extend(tokens)
         served.end("completed")
-        return JSONResponse(_completion(body.model, "".join(tokens)))
-
-    @app.post("/simulator/faults")
-    async def add_faults(body: Faults) -> dict[str, int]:
-        chat.faults.extend(body.faults)
-        return {"waiting": len(chat.faults)}
-
-    @app.get("/simulator/requests")
-    async def requests(_: Request) -> list[dict[str, object]]:
-        return [
-            {"request": served.request.model_dump(), "ended": served.ended, "sent": "".join(served.sent)}
-            for served in chat.served
-        ]
-
-    return app
+        return JSONResponse(_completion(body.model, "".join(tokens), calls))
 
 
 async def _events(
-    chat: ChatSimulator, served: Served, tokens: Sequence[str], fault: Fault | None
+    chat: ChatSimulator, served: Served, tokens: Sequence[str], calls: Sequence[Call], fault: Fault | None
 ) -> AsyncIterator[str]:
     """The answer as server-sent events. A client that goes away cancels this, and is recorded."""
     model = served.request.model
@@ -163,18 +207,24 @@ async def _events(
             await asyncio.Event().wait()
         await asyncio.sleep(chat.first_token_ms / 1000)
         yield _event(_chunk(model, {"role": "assistant", "content": ""}))
+        if chat.thinks:
+            yield _event(_chunk(model, {"reasoning": chat.thinks}))
         for index, token in enumerate(tokens):
             if index:
                 await asyncio.sleep(chat.token_ms / 1000)
+            served.first_s = served.first_s or time.monotonic()
             yield _event(_chunk(model, {"content": token}))
             served.sent.append(token)
-            if fault == "stall":
+            if fault == "stall" or (fault == "stall_after_ten" and index == 9):
                 await asyncio.Event().wait()
-            if fault is not None and fault != "empty":
+            if fault is not None and fault not in ("empty", "stall_after_ten"):
                 ended = "faulty"
                 yield _broken(fault)
                 return
-        yield _event(_chunk(model, {}, finish="stop"))
+        for number, call in enumerate(calls):
+            for piece in _pieces(number, call, len(chat.served)):
+                yield _event(_chunk(model, {"tool_calls": [piece]}))
+        yield _event(_chunk(model, {}, finish="tool_calls" if calls else "stop"))
         yield "data: [DONE]\n\n"
         ended = "completed"
     finally:
@@ -185,6 +235,9 @@ def _broken(fault: Fault) -> str:
     match fault:
         case "malformed":
             return 'data: {"id": "chatcmpl-simulated", "choi\n\n'
+        case "groq_error":
+            failed = _chunk("", {}) | {"x_groq": {"id": "req_1", "error": "The server had an error"}}
+            return _event(failed)
         case "error_chunk":
             return _event({"error": {"message": "The server had an error", "type": "server_error", "code": None}})
         case _:
@@ -195,7 +248,20 @@ def _event(data: Mapping[str, object]) -> str:
     return f"data: {json.dumps(data)}\n\n"
 
 
-def _chunk(model: str, delta: Mapping[str, str], finish: str | None = None) -> dict[str, object]:
+def _pieces(number: int, call: Call, request: int) -> list[dict[str, object]]:
+    """A call as the vendor streams it: first its id and name, then its arguments in pieces."""
+    begins: dict[str, object] = {
+        "index": number,
+        "id": f"call_{request}_{number}",
+        "type": "function",
+        "function": {"name": call.tool, "arguments": ""},
+    }
+    middle = len(call.arguments) // 2
+    rest = [call.arguments[:middle], call.arguments[middle:]]
+    return [begins, *({"index": number, "function": {"arguments": piece}} for piece in rest if piece)]
+
+
+def _chunk(model: str, delta: Mapping[str, object], finish: str | None = None) -> dict[str, object]:
     return {
         "id": "chatcmpl-simulated",
         "object": "chat.completion.chunk",
@@ -205,8 +271,13 @@ def _chunk(model: str, delta: Mapping[str, str], finish: str | None = None) -> d
     }
 
 
-def _completion(model: str, text: str) -> dict[str, object]:
-    message = {"role": "assistant", "content": text, "refusal": None}
+def _completion(model: str, text: str, calls: Sequence[Call]) -> dict[str, object]:
+    message: dict[str, object] = {"role": "assistant", "content": text, "refusal": None}
+    if calls:
+        message["tool_calls"] = [
+            {"id": f"call_{n}", "type": "function", "function": {"name": call.tool, "arguments": call.arguments}}
+            for n, call in enumerate(calls)
+        ]
     return {
         "id": "chatcmpl-simulated",
         "object": "chat.completion",
@@ -220,9 +291,11 @@ def _may(chat: ChatSimulator, authorization: str) -> bool:
     return chat.api_key is None or authorization == f"Bearer {chat.api_key}"
 
 
-def _refusal(fault: Fault, authorization: str) -> Response:
+def _refusal(fault: Fault, authorization: str, retry_after_s: float | None = None) -> Response:
     """An error as the vendor words it. A wrong key is said back, as real servers do: no adapter may pass it on."""
     status, kind, code = _REFUSALS[fault]
     key = authorization.removeprefix("Bearer ")
     message = f"Incorrect API key provided: {key}" if fault == "401" else f"Refused: {code} (key {key})"
-    return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": code}}, status_code=status)
+    headers = {} if retry_after_s is None or status != 429 else {"retry-after": str(retry_after_s)}
+    error = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return JSONResponse(error, status_code=status, headers=headers)

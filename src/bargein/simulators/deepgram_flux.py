@@ -62,13 +62,14 @@ class FluxSimulator:
     after which a line is ended with an error; api_key: the key that is demanded, or None; faults: one for each line,
     taken from the left. In the middle of its first turn the line has: "drop" (the socket closes), "error" (a fatal
     message first), "stall" (nothing more is told), "garbage" (no JSON); "false_start": a turn begins and is never
-    heard of again."""
+    heard of again. turn_faults: those of the middle of a turn, for whichever line's turn begins next."""
 
     words: Callable[[], WordSource] = lambda: Script(["Hello there, can you help me?"], repeat=True)
     delay_ms: float = 60.0
     idle_s: float = 25.0
     api_key: str | None = None
     faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    turn_faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     lines: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
 
 
@@ -223,6 +224,8 @@ class _Served:
             self._line.turns.append(event.text)
         self._words_told = max(self._words_told, len(event.words))
         self._tell("TurnInfo", **turn_info(event))
+        if event.kind == "started" and self._sim.turn_faults:
+            self._fault = self._sim.turn_faults.popleft()
         if event.kind == "started" and self._fault == "false_start":
             self._mute = True
         elif event.words and event.kind == "update":
