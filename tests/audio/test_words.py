@@ -111,18 +111,24 @@ def test_a_position_counted_at_another_rate_still_hears_the_last_word() -> None:
 # --------------------------------------------------------------------------------------- times that are estimated
 
 
-def test_without_times_the_words_are_spread_by_their_characters() -> None:
+def test_without_times_the_words_are_spread_by_their_letters_a_space_being_half_a_one() -> None:
     clock = WordClock()
-    assert clock.add(untimed("aaaa bbbb cc", 1200)) == ()
-    assert clock.finish() == (Word(0, 500, 0, 4), Word(500, 1000, 5, 9), Word(1000, 1200, 10, 12))
-    assert clock.heard(500) == HeardText("aaaa", 4, exact=False, next_word=Word(500, 1000, 5, 9))
+    assert clock.add(untimed("aaaa bbbb cc", 1100)) == ()
+    assert clock.finish() == (Word(0, 450, 0, 4), Word(450, 900, 5, 9), Word(900, 1100, 10, 12))
+    assert clock.heard(450) == HeardText("aaaa", 4, exact=False, next_word=Word(450, 900, 5, 9))
+
+
+def test_numbers_and_stops_take_longer_than_letters() -> None:
+    clock = WordClock()
+    clock.add(untimed("a 42. bb", 21_000))
+    assert clock.finish() == (Word(0, 1500, 0, 1), Word(1500, 19_000, 2, 5), Word(19_000, 21_000, 6, 8))
 
 
 def test_a_text_that_still_grows_is_not_taken_to_be_over_soon() -> None:
     clock = WordClock()
     clock.add(untimed("aaaa bbbb cc", 100))
     assert clock.heard(100).text == ""
-    assert clock.words[-1].end_ms == pytest.approx(12 * MS_PER_CHAR)
+    assert clock.words[-1].end_ms == pytest.approx(11 * MS_PER_CHAR)
     clock.add(Spoken(sound(1100)))
     assert clock.words[-1].end_ms == 1200
 
@@ -140,8 +146,8 @@ def test_texts_that_came_before_any_sound_share_it() -> None:
     clock = WordClock()
     clock.add(untimed("aa ", 0))
     clock.add(untimed("bbb", 0))
-    clock.add(Spoken(sound(600)))
-    assert clock.finish() == (Word(0, 300, 0, 2), Word(300, 600, 3, 6))
+    clock.add(Spoken(sound(1100)))
+    assert clock.finish() == (Word(0, 500, 0, 2), Word(500, 1100, 3, 6))
 
 
 def test_spaces_alone_do_not_end_a_text() -> None:
@@ -154,9 +160,9 @@ def test_spaces_alone_do_not_end_a_text() -> None:
 
 def test_chinese_is_counted_by_the_character() -> None:
     clock = WordClock()
-    clock.add(untimed("你好,世界。", 600))
+    clock.add(untimed("你好,世界。", 1450))
     clock.finish()
-    assert [clock.heard(ms).text for ms in (100, 300, 400, 600)] == ["你", "你好,", "你好,世", "你好,世界。"]
+    assert [clock.heard(ms).text for ms in (100, 550, 650, 1450)] == ["你", "你好,", "你好,世", "你好,世界。"]
 
 
 def test_what_was_heard_by_the_voices_own_times_stays_exact_beside_an_estimate() -> None:

@@ -74,8 +74,8 @@ def key(f: Floor) -> tuple[object, ...]:
     return (
         state, f.live and f._sounding, f._protected, f._reprompting and f.live, f._settled, f._excused, f._looking,
         f._doubt, f._doubt_text, f._unread, turn, f._prepared, f._ears_words, f._ears_turns, f._says, f._failures,
-        f._reprompts, f._over, min(f._false_holds, f.policy.wary_after), f.turn - f._reply_turn if f._reply_turn else -1,
-        f.policy.confirm_ms, f.policy.doubt_ms, f._echo_said and f.live, f._left,
+        f._reprompts, f._over, min(f._false_holds, f.policy.wary_after),
+        f.turn - f._reply_turn if f._reply_turn else -1, f.policy.confirm_ms, f.policy.doubt_ms, f._echo_said and f.live, f._left,
         ago(f._reply_since_ms, f.live), ago(f._reply_due_ms, state in ("thinking", "barge_in")),
         ago(f._sounding_since_ms, f._sounding), ago(f._held_ms, held), ago(f._asked_ms, on or held),
         ago(f._turn_since_ms, turn), min(f._turn_spoken_ms, 3) if turn or f._reply_turn else -1,
