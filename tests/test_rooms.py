@@ -26,7 +26,8 @@ MAY: dict[str, set[str]] = {
     "realtime": {"contracts", "audio", "errors", "clock"},
     "recorder": {"contracts", "floor", "errors"},
     "tools": {"contracts", "errors"},
-    "simulators": {"audio", "contracts", "errors", "clock", "tts"},  # a simulated voice speaks with espeak
+    # A simulated voice speaks with espeak, and simulated ears may read with Moonshine.
+    "simulators": {"audio", "contracts", "errors", "clock", "tts", "stt"},
 }
 ANY = {"server", "bench", "cli", "__main__", ""}  # the wiring may know everybody
 
@@ -63,7 +64,7 @@ def test_every_import_points_the_way_the_architecture_says() -> None:
 def test_an_adapter_never_knows_another_adapter_file() -> None:
     shared = {
         "llm": {"messages"},
-        "tts": {"clauses", "pool", "speech_requests"},
+        "tts": {"clauses", "pool", "contexts", "timed_text", "speech_requests"},
         "stt": {"backlog", "transcriptions"},
         "transports": {"bucket", "telephone"},
     }

@@ -22,6 +22,7 @@ from bargein.errors import BargeinError, Misuse
 from bargein.floor import Policy
 from bargein.recorder.reading import read
 from bargein.recorder.replay import Decided, ReplayResult, replay
+from bargein.server.doctor import doctor_command
 from bargein.server.serve import serve as run_server
 from bargein.server.settings import Settings
 from bargein.simulators.chat import ChatSimulator, chat_app
@@ -32,11 +33,13 @@ app = typer.Typer(
 simulators = typer.Typer(help="Vendors' wire protocols, spoken locally.", no_args_is_help=True)
 app.add_typer(simulators, name="simulate")
 app.command("bench")(bench)
+app.command("doctor")(doctor_command)
 simulators.command("twilio")(simulate_twilio)
 console = Console()
 errors = Console(stderr=True)
 
-AgentOption = Annotated[str | None, typer.Option(help="guide, or FILE.py:NAME")]
+AgentOption = Annotated[str | None, typer.Option(help="guide, cascade, FILE.py:NAME or FILE.toml")]
+SimulateOption = Annotated[bool, typer.Option("--simulate", help="Our simulators stand in for every vendor: no key")]
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on; others than 127.0.0.1 need BARGEIN_TOKEN")]
 PortOption = Annotated[int | None, typer.Option(help="Port to listen on; 0: any that is free")]
 PolicyOption = Annotated[str | None, typer.Option(help="instant, balanced or patient, for every call")]
@@ -54,6 +57,8 @@ def _settings(
     record: Path | None,
     no_record: bool,
     origin: Sequence[str] | None,
+    *,
+    simulate: bool = False,
 ) -> Settings:
     """What the command line says stands above the environment. Raises Misuse."""
     if policy is not None:
@@ -62,6 +67,8 @@ def _settings(
     chosen: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     if no_record:
         chosen["record"] = None
+    if simulate:
+        chosen["simulate"] = True
     try:
         return Settings(**chosen)  # type: ignore[arg-type]  # pydantic checks each
     except ValidationError as error:
@@ -98,10 +105,11 @@ def serve(
     record: RecordOption = None,
     no_record: NoRecordOption = False,
     origin: OriginOption = None,
+    simulate: SimulateOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve calls, and the page to make them with. Every option is also a BARGEIN_* setting."""
-    _run(lambda: _settings(agent, host, port, policy, record, no_record, origin), verbose=verbose)
+    _run(lambda: _settings(agent, host, port, policy, record, no_record, origin, simulate=simulate), verbose=verbose)
 
 
 @app.command()
@@ -109,6 +117,7 @@ def demo(
     agent: AgentOption = None,
     port: PortOption = None,
     policy: PolicyOption = None,
+    simulate: SimulateOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve, open the page, and let the dummy caller show what can happen."""
@@ -117,7 +126,11 @@ def demo(
         if not webbrowser.open(f"{url}/?dummy=1"):
             console.print(f"Open {url}/?dummy=1 in a browser", highlight=False, soft_wrap=True)
 
-    _run(lambda: _settings(agent, None, port, policy, None, False, None), verbose=verbose, on_ready=show)
+    _run(
+        lambda: _settings(agent, None, port, policy, None, False, None, simulate=simulate),
+        verbose=verbose,
+        on_ready=show,
+    )
 
 
 @app.command("replay")

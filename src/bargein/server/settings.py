@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     record_keep: int = Field(default=1000, ge=1)
     agent: str = "guide"  # a name, FILE.py:NAME or FILE.toml
     simulate: bool = False  # the vendors' parts talk to our simulators
+    simulator_url: str | None = None  # where those are; set by the server itself
     policy: str | None = None  # a preset for every call; None: the agent's own
     lead_ms: float = Field(default=100, ge=20, le=1000)
     public_url: str | None = None  # how the world calls this server: https://..., where a proxy stands before it
