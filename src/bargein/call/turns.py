@@ -73,7 +73,7 @@ class Turns:
 
     async def look(self, from_ms: float) -> str | None:
         """The words since from_ms; None when they could not be read in time."""
-        if self._reader is None and self._ears is not None:
+        if self._ears is not None and self._ears.up:
             return await self._ears.look(from_ms, self._hearing.heard_ms, LOOK_DEADLINE_MS / 1000)
         text = await self._read(from_ms, LOOK_DEADLINE_MS)
         if text:

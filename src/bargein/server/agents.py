@@ -96,6 +96,17 @@ class Workshop:
         await _enter(stack, made, close=made is not self._moonshine)
         return made
 
+    def stopgap(self, language: str) -> moonshine.MoonshineReader | None:
+        """Who reads while a streaming transcriber is away; it starts when it is needed first."""
+        part = find("transcriber", "moonshine")
+        return self._moonshine if part.installed and part.speaks(language) else None
+
+    def spare_voice(self, language: str) -> espeak.EspeakVoice | None:
+        """Who says that the vendor's voice is lost."""
+        part = find("voice", "espeak")
+        chosen: dict[str, Any] = {**self._language(part, language)}
+        return espeak.EspeakVoice(self._espeak, **chosen) if part.installed else None
+
     async def best(
         self, kind: Kind, stack: AsyncExitStack, missing: list[Missing], *, language: str = "en"
     ) -> tuple[Part, object] | None:
@@ -195,8 +206,9 @@ async def build(choice: Choice, workshop: Workshop, *, missing: list[Missing] | 
             name=CHOSEN,
             mind=mind[1],
             voice=voice[1],
+            spare_voice=None if voice[0].local else workshop.spare_voice(choice.language),
             transcriber=ears[1] if ears is not None and ears[0].streams else None,
-            reader=ears[1] if ears is not None and not ears[0].streams else None,
+            reader=workshop.stopgap(choice.language) if ears is not None and ears[0].streams else ears and ears[1],
             description=", ".join(parts),
             llm=not scripted,
             instructions=instructions if choice.instructions is None else choice.instructions,

@@ -22,7 +22,9 @@ Kind = Literal["update", "started", "eager_end", "resumed", "ended"]
 Trigger = Literal["model", "manual", "timeout"]
 
 SPEECH, QUIET = 0.6, 0.35  # probabilities from which, and below which, a window is speech, or none
-FIRST_WORD_MS = 250  # of speech: less is a cough, and no word can be made of it
+FIRST_WORD_MS = 190  # of speech: less is a cough, and no word can be made of it
+PAUSE_MS = 400  # of quiet, after which what came before belongs to no turn that begins now
+AGAIN_MS = 128  # after a look that found no word in the beginning of a turn
 UPDATE_MS = 250  # between two updates
 WORD_MS = 280  # a scripted word's length while it is not known how long the speech will last
 SURE_MS = 1_000  # of quiet, after which the turn is over for certain; before that the confidence grows evenly
@@ -138,6 +140,8 @@ class SimulatedEars:
         self._kept_from = 0  # sample
         self._at = 0  # samples judged
         self._voiced_from: float | None = None  # where the running speech began, not yet long enough for a word
+        self._voiced_ms = self._voice_ms = 0.0  # speech in it so far, and where its last ended
+        self._again_ms = 0.0  # not to be looked at again before
         self._onset_ms = 0.0  # of the turn
         self._stretch_ms = 0.0  # where its present stretch of speech began
         self._until_ms = 0.0  # its last speech
@@ -183,12 +187,12 @@ class SimulatedEars:
         if speech >= SPEECH:
             if self._voiced_from is None:
                 self._voiced_from = now - size_ms
+                self._voiced_ms = 0.0
+            self._voiced_ms += size_ms
+            self._voice_ms = now
             await self._speaks(now, out)
-        elif speech < QUIET:
-            if self._voiced_from is not None and not self._open and now - self._voiced_from > 4 * FIRST_WORD_MS:
-                self._voiced_from = None
-            if not self._open or now - self._until_ms > FIRST_WORD_MS:
-                self._voiced_from = None
+        elif speech < QUIET and now - self._voice_ms > (UPDATE_MS if self._open else PAUSE_MS):
+            self._voiced_from = None
         if self._open and (speech >= SPEECH or (speech >= QUIET and self._voiced_from is not None)):
             self._until_ms = now
         if self._open:
@@ -201,7 +205,7 @@ class SimulatedEars:
     async def _speaks(self, now: float, out: list[EarEvent]) -> None:
         assert self._voiced_from is not None
         if not self._open:
-            if now - self._voiced_from >= FIRST_WORD_MS:
+            if self._voiced_ms >= FIRST_WORD_MS and now >= self._again_ms:
                 self._onset_ms = self._stretch_ms = self._voiced_from
                 self._until_ms = now
                 await self._look(over=False)
@@ -210,8 +214,8 @@ class SimulatedEars:
                     self._stretch = 0
                     out.append(self._event("started"))
                 else:
-                    self._voiced_from = now  # nothing readable in it: look again when as much has come
-        elif self._guessed and now - self._voiced_from >= UPDATE_MS / 2:
+                    self._again_ms = now + AGAIN_MS  # nothing readable in it yet
+        elif self._guessed and self._voiced_ms >= UPDATE_MS / 2:
             self._guessed = False
             self._stretch += 1
             self._stretch_ms = self._voiced_from
