@@ -22,6 +22,7 @@ from bargein.server.metrics import CONTENT_TYPE
 from bargein.server.parts import KINDS, Kind, Part, of_kind
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings
+from bargein.server.simulated import FAULTS, inject
 from bargein.server.toml_agent import Language, PartChoice
 from bargein.server.trying import AT_ONCE, code_of, hide, try_part
 
@@ -34,6 +35,14 @@ TRY_STATUS = {
     "failed": 500,
 }
 SLOW_WATCHER_S = 10  # a watcher that takes nothing for so long is sent away
+
+
+class InjectThis(BaseModel):
+    """The body of POST /simulate/faults."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=60)
 
 
 class SayThis(BaseModel):
@@ -135,6 +144,22 @@ async def parts_try(this: TryThis, hub: Hub = of_caller) -> dict[str, object]:
         message, advice = hide(error.message, hub.settings), hide(error.advice, hub.settings)
         raise Refusal(TRY_STATUS[code], code, message, advice=advice) from None
     return {"first_ms": round(tried.first_ms, 1), "ms": round(tried.ms, 1), "text": tried.text}
+
+
+@router.get("/simulate")
+async def faults(hub: Hub = of_caller) -> dict[str, object]:
+    """The faults that can be injected where our simulators stand in for the vendors; none elsewhere."""
+    there = hub.catalogue.workshop is not None and hub.catalogue.workshop.settings.simulator_url is not None
+    return {"faults": [{"name": f.name, "part": f.part, "title": f.title} for f in FAULTS if there]}
+
+
+@router.post("/simulate/faults", status_code=202)
+async def inject_fault(this: InjectThis, hub: Hub = of_caller) -> dict[str, str]:
+    """Have one of them happen next."""
+    url = _workshop(hub).settings.simulator_url
+    if url is None:
+        raise Refusal(404, "not_simulated", "The vendors here are real", advice="Serve with --simulate")
+    return {"injected": (await inject(url, this.name)).title}
 
 
 @router.post("/token")

@@ -9,10 +9,11 @@ import sys
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from bargein.errors import Unavailable, VendorLost
+from bargein.errors import Misuse, Unavailable, VendorLost
 from bargein.server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,38 @@ log = logging.getLogger(__name__)
 START_S = 30.0
 END_S = 5.0
 KEY = SecretStr("simulated")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault that can be injected once. part: whose it is; simulators, fault: as the simulators call them."""
+
+    name: str
+    part: str
+    title: str
+    simulators: tuple[str, ...]
+    fault: str
+
+
+VOICES = ("elevenlabs", "cartesia", "deepgram-speak", "openai-speech")
+FAULTS = (
+    Fault("ears-drop", "transcriber", "The transcriber drops in the middle of a word", ("deepgram-flux",), "drop"),
+    Fault("ears-error", "transcriber", "The transcriber ends with an error", ("deepgram-flux",), "error"),
+    Fault(
+        "ears-stall", "transcriber", "The transcriber hears a turn begin, and nothing more", ("deepgram-flux",), "stall"
+    ),
+    Fault("model-429", "model", "The model is over its rate limit", ("chat",), "429"),
+    Fault("model-500", "model", "The model's server fails, twice", ("chat",), "500"),
+    Fault("model-stall", "model", "The model stalls after ten tokens", ("chat",), "stall_after_ten"),
+    Fault("model-nonsense", "model", "The model's stream turns into nonsense", ("chat",), "malformed"),
+    Fault("model-no-answer", "model", "The model accepts, and never answers", ("chat",), "no_answer"),
+    Fault("model-key", "model", "The model's key is wrong", ("chat",), "401"),
+    Fault("voice-silent", "voice", "The voice accepts, and stays silent", VOICES, "silent"),
+    Fault("voice-slow", "voice", "The voice is two seconds late", VOICES, "slow"),
+    Fault("voice-drop", "voice", "The voice dies in the middle of a word", VOICES, "drop"),
+    Fault("voice-stall", "voice", "The voice stalls in the middle of a word", VOICES, "stall"),
+)
+TWICE = ("model-500", "model-no-answer")  # once would be tried again, unheard
 
 
 @asynccontextmanager
@@ -70,9 +103,18 @@ def pointed_at(url: str) -> dict[str, object]:
     return found
 
 
-async def inject(url: str, simulator: str, fault: str) -> None:
-    """Have a simulator fail once. Raises VendorLost when it cannot be told."""
-    body = json.dumps({"faults": [fault]}).encode()
+async def inject(url: str, name: str) -> Fault:
+    """Have one of FAULTS happen next. Raises Misuse for another name, VendorLost when the simulators cannot be told."""
+    fault = next((fault for fault in FAULTS if fault.name == name), None)
+    if fault is None:
+        raise Misuse(f"There is no fault {name[:60]!r}", advice=f"Choose one of {', '.join(f.name for f in FAULTS)}")
+    for simulator in fault.simulators:
+        await _tell(url, simulator, [fault.fault] * (2 if name in TWICE else 1))
+    return fault
+
+
+async def _tell(url: str, simulator: str, faults: list[str]) -> None:
+    body = json.dumps({"faults": faults}).encode()
     request = urllib.request.Request(  # noqa: S310  # our own loopback address
         f"{url}/simulator/{simulator}/faults", body, {"content-type": "application/json"}, method="POST"
     )
