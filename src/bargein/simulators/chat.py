@@ -170,7 +170,7 @@ def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
         return JSONResponse({"object": "list", "data": data})
 
     @app.post("/v1/chat/completions")
-    async def completions(body: ChatRequest, authorization: str = Header("")) -> Response:
+    async def completions(request: Request, body: ChatRequest, authorization: str = Header("")) -> Response:
         served = Served(body)
         chat.served.append(served)
         fault = chat.faults.popleft() if chat.faults else None
@@ -182,7 +182,10 @@ def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
             served.end("refused")
             return _refusal(fault, authorization, chat.retry_after_s)
         if fault == "no_answer":
-            await asyncio.Event().wait()
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            served.end("disconnected")
+            return Response(status_code=499)
         said = [] if fault == "empty" else chat.respond(body.messages)
         parts = [said] if isinstance(said, str) else list(said)
         calls = [part for part in parts if isinstance(part, Call)]
