@@ -10,7 +10,6 @@ from typing import Annotated, NoReturn
 
 import msgspec
 import typer
-import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
 from rich.logging import RichHandler
@@ -25,7 +24,7 @@ from bargein.recorder.replay import Decided, ReplayResult, replay
 from bargein.server.doctor import doctor_command
 from bargein.server.serve import serve as run_server
 from bargein.server.settings import Settings
-from bargein.simulators.chat import ChatSimulator, chat_app
+from bargein.simulators.commands import add_commands
 
 app = typer.Typer(
     help="Voice agents that can be interrupted as a person can.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -35,6 +34,7 @@ app.add_typer(simulators, name="simulate")
 app.command("bench")(bench)
 app.command("doctor")(doctor_command)
 simulators.command("twilio")(simulate_twilio)
+add_commands(simulators)
 console = Console()
 errors = Console(stderr=True)
 
@@ -193,13 +193,3 @@ def _mark(decided: Decided) -> tuple[str, str]:
     if decided.same:
         return "", ""
     return ("-", "red") if decided.recorded else ("+", "green")
-
-
-@simulators.command("chat")
-def simulate_chat(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 8081,
-    token_ms: Annotated[float, typer.Option(help="Pause before each token")] = 20,
-) -> None:
-    """A chat server with OpenAI's wire protocol: set OPENAI_BASE_URL to what it prints."""
-    console.print(f"OPENAI_BASE_URL=http://127.0.0.1:{port}/v1", highlight=False)
-    uvicorn.run(chat_app(ChatSimulator(token_ms=token_ms)), host="127.0.0.1", port=port, log_level="warning", ws="none")

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel
+from fastapi import FastAPI
 
 from bargein.audio.pcm import Pcm
 from bargein.errors import BargeinError
 from bargein.simulators.cartesia import CartesiaSimulator, add_cartesia
 from bargein.simulators.chat import ChatMessage, ChatSimulator, add_chat
+from bargein.simulators.commands import with_faults
 from bargein.simulators.deepgram_flux import FluxSimulator, add_flux
 from bargein.simulators.deepgram_nova import NovaSimulator, add_nova
 from bargein.simulators.deepgram_speak import SpeakSimulator, add_speak
@@ -42,12 +42,6 @@ SCRIPT = (
     "And what else?",
     "Thank you, that is all.",
 )
-
-
-class Faults(BaseModel):
-    """Faults for what comes next, one each."""
-
-    faults: list[str]
 
 
 @dataclass(slots=True)
@@ -127,15 +121,7 @@ def every_app(every: Every | None = None) -> FastAPI:
     add_elevenlabs(app, sims.elevenlabs)
     add_cartesia(app, sims.cartesia)
 
-    @app.post("/simulator/{name}/faults")
-    async def faults(name: str, body: Faults) -> dict[str, int]:
-        queues = sims.queues()
-        if name not in queues:
-            raise HTTPException(404, f"No simulator {name!r}: there are {', '.join(queues)}")
-        queues[name].extend(body.faults)
-        return {"waiting": len(queues[name])}
-
-    return app
+    return with_faults(app, sims.queues())
 
 
 def answer(messages: Sequence[ChatMessage]) -> str:
