@@ -36,7 +36,7 @@ async def calls(sounds: list[tuple[str, Samples]], number: int, seconds: float) 
     """So many calls at once, each interrupted every five seconds; the server on one core."""
     async with server(env={"BARGEIN_MAX_CALLS": str(number + 2)}) as address:
         pid = pid_of(address)
-        _pin(pid)
+        pin(pid)
         lasts = seconds * 1000
 
         def script(n: int) -> list:  # type: ignore[type-arg]
@@ -83,7 +83,7 @@ def told(done: Run, number: int) -> list[Row | Check]:
     return rows
 
 
-def _pin(pid: int) -> None:
+def pin(pid: int) -> None:
     """The server on one core, we on the others."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) < 2:

@@ -76,9 +76,12 @@ class Spoken:
 
 @dataclass
 class Result:
-    """What became of one call. telephone: all that was heard; spoken: what was said, and when."""
+    """What became of one call. telephone: all that was heard; spoken: what was said, and when; stream: its id;
+    began_ms: when it began, by the clock."""
 
     telephone: Telephone
+    stream: str = ""
+    began_ms: float = 0.0
     spoken: list[Spoken] = field(default_factory=list)
     connected_ms: float = 0.0  # how long the socket took
     lasted: int = 0  # samples
@@ -161,7 +164,8 @@ class Caller:
         except (OSError, TimeoutError) as error:
             raise VendorLost(f"Nobody answers at {self._url}: {error}", advice="Start the server first") from None
         self._transport = transport
-        self._began_ms = self._clock.now_ms()
+        self._began_ms = self.result.began_ms = self._clock.now_ms()
+        self.result.stream = self._stream
         self.result.connected_ms = self._began_ms - began
         try:
             self._greet()

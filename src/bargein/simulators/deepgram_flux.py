@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -42,9 +43,11 @@ class Faults(BaseModel):
 
 @dataclass(slots=True)
 class Line:
-    """One connection: what it asked for, how much sound came (ms), the turns that ended in it, how it ended."""
+    """One connection: what it asked for, how much sound came (ms), the turns that ended in it, how it ended; told: when
+    (s, by the monotonic clock) its last events left, what they were, and their words."""
 
     query: dict[str, str]
+    told: deque[tuple[float, str, str]] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     heard_ms: float = 0.0
     turns: list[str] = field(default_factory=list)
     ended: Ended = "open"
@@ -160,7 +163,7 @@ class _Served:
         )
         self._request = str(uuid.uuid4())
         self._sequence = 0
-        self._out: asyncio.Queue[tuple[float, str | int]] = asyncio.Queue(maxsize=1_000)
+        self._out: asyncio.Queue[tuple[float, str | int, str]] = asyncio.Queue(maxsize=1_000)
         self._words_told = 0
         self._mute = fault == "silent"
 
@@ -173,7 +176,7 @@ class _Served:
                     self._tell("Connected")
                 await self._receive()
                 self._line.end("closed")
-                await self._out.put((loop.time(), 1000))
+                await self._out.put((loop.time(), 1000, ""))
             except BaseException:
                 sending.cancel()
                 raise
@@ -181,12 +184,14 @@ class _Served:
     async def _send(self, loop: asyncio.AbstractEventLoop) -> None:
         """What is to be told, each when its delay is over; a number: close with it."""
         while True:
-            due, message = await self._out.get()
+            due, message, text = await self._out.get()
             await asyncio.sleep(max(0.0, due - loop.time()))
             if isinstance(message, int):
                 await self._socket.close(message)
                 return
             await self._socket.send_text(message)
+            if text:
+                self._line.told.append((time.monotonic(), json.loads(message)["event"], text))
 
     async def _receive(self) -> None:
         while True:
@@ -235,13 +240,13 @@ class _Served:
         match self._fault:
             case "drop":
                 self._line.end("faulty")
-                self._out.put_nowait((0.0, 1011))
+                self._out.put_nowait((0.0, 1011, ""))
             case "error":
                 self._fatal("INTERNAL_SERVER_ERROR", "An internal error occurred", 1011)
             case "stall":
                 self._mute = True
             case "garbage":
-                self._out.put_nowait((0.0, '{"type": "TurnIn'))
+                self._out.put_nowait((0.0, '{"type": "TurnIn', ""))
                 self._mute = True
             case _:
                 pass
@@ -249,7 +254,7 @@ class _Served:
     def _fatal(self, code: str, description: str, close: int) -> None:
         self._line.end("faulty")
         self._tell("Error", code=code, description=description)
-        self._out.put_nowait((0.0, close))
+        self._out.put_nowait((0.0, close, ""))
 
     async def _control(self, text: str) -> bool:
         """False: the connection is over."""
@@ -291,7 +296,7 @@ class _Served:
         self._sequence += 1
         delay_ms = self._sim.delay_ms + (SLOW_MS if self._fault == "slow" else 0)
         due = asyncio.get_running_loop().time() + delay_ms / 1000
-        self._out.put_nowait((due, json.dumps(message)))
+        self._out.put_nowait((due, json.dumps(message), str(facts.get("transcript") or "")))
 
 
 def turn_info(event: EarEvent) -> dict[str, object]:

@@ -141,10 +141,10 @@ def answer(messages: Sequence[ChatMessage]) -> str:
     )
 
 
-def main() -> None:
-    """Serve on a free port until the input closes."""
+def serve_until_input_closes(app: FastAPI) -> None:
+    """Serve on a free port, and print its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(every_app(), log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False)
+        config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False)
         server = uvicorn.Server(config)
 
         def wait() -> None:
@@ -157,4 +157,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve_until_input_closes(every_app())

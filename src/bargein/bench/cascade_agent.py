@@ -1,0 +1,26 @@
+"""The agent of the cascade's benchmark, its vendors where the environment says."""
+
+from __future__ import annotations
+
+import os
+
+from bargein.call.agent import Agent, Greeting
+from bargein.floor import Policy
+from bargein.llm.openai_chat import OpenAIChat
+from bargein.stt.deepgram_flux import FluxTranscriber
+from bargein.tts.elevenlabs import ElevenLabsVoice
+
+URL = os.environ.get("BARGEIN_BENCH_VENDORS", "http://127.0.0.1:1")
+GUESSES = os.environ.get("BARGEIN_BENCH_GUESSES") == "1"
+FLUX_ALONE = os.environ.get("BARGEIN_BENCH_FLUX_ALONE") == "1"  # our own VAD never holds: only Flux interrupts
+DEAF = {"hold_threshold": 0.998, "decide_threshold": 0.998, "sure_threshold": 0.999, "loud_threshold": 0.998}
+
+AGENT = Agent(
+    name="cascade",
+    transcriber=FluxTranscriber(api_key="k", base_url=URL, eager_eot_threshold=0.4 if GUESSES else None),
+    mind=OpenAIChat.groq(api_key="k", base_url=f"{URL}/v1"),
+    voice=ElevenLabsVoice(api_key="k", base_url=URL.replace("http", "ws", 1)),
+    instructions="Be short.",
+    greeting=Greeting("Hello, and welcome to the benchmark. I have a lot to tell you, about one thing and another."),
+    policy=Policy.balanced().with_(DEAF if FLUX_ALONE else {}),
+)
