@@ -117,6 +117,7 @@ async def test_what_is_said_after_such_an_answer_is_only_what_is_new() -> None:
     async with scene("owls are birds", "and hawks as well", transcriber=ears) as s:
         await asked(s, ears, "what are owls")
         await s.until(lambda: s.state == "idle" and bool(s.mind.prompts), within_ms=9_000)
+        await s.pass_ms(640)
         # The transcriber's turn goes on, though ours was answered.
         await s.pass_ms(640, speech=0.95)
         ears.tell("words", "what are owls and hawks", ago_ms=9_000)

@@ -74,7 +74,7 @@ class Call:
         self._turns = Turns(agent.reader, self._hearing, self._ears)
         self._playout = Playout(transport, host.meter, host.lead_ms, echo)
         self._ledger = Ledger(self.conversation, journal, self._notify, self.now_ms)
-        desk = Desk(self.now_ms, self.feed, self._notify, self._spawn, host.meter)
+        desk = Desk(self.now_ms, self.feed, self._notify, self._spawn, host.meter, self._kick)
         self._speaker = Speaker(agent.voice, self._playout, desk, agent.spare_voice)
         self._answering = Answering(
             agent,
@@ -197,6 +197,10 @@ class Call:
             self._notify(n.StateChanged(self.floor.state.value, self.now_ms()))
             if self.floor.state is f.State.IDLE:
                 self._turns.closed()
+
+    def _kick(self) -> None:
+        if not self._playout.held:
+            self._tick(self._host.clock.now_ms())
 
     def _tick(self, process_ms: float) -> None:
         now = process_ms - self._began_ms

@@ -58,13 +58,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a speaker needs of its call: the time, its floor, its far end, and an owner for its tasks."""
+    """What a speaker needs of its call: the time, its floor, its far end, an owner for its tasks; kick: sends what is
+    due now, not at the next tick."""
 
     now_ms: Callable[[], float]
     feed: Callable[[Event], None]
     notify: Callable[[Notice], None]
     spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
     meter: Meter
+    kick: Callable[[], None]
 
 
 class Speaker:
@@ -124,7 +126,7 @@ class Speaker:
             self._fail(reply, "internal", f"{type(error).__name__} while making a reply", advice)
 
     async def _speak(self, reply: Reply, sound: AsyncIterator[Spoken], rate: int) -> None:
-        desk, playout = self._desk, self._playout
+        desk, playout, begun = self._desk, self._playout, False
         playout.begin(reply.id, rate)
         desk.notify(ReplyBegins(reply.id, reply.kind, interruptible=reply.protected == 0))
         async with closing(sound) as spoken:
@@ -138,6 +140,9 @@ class Speaker:
                     if piece.text or words:
                         exact = piece.words is not None
                         desk.notify(WordsAdded(reply.id, piece.text, _times(words), exact))
+                    if not begun and len(piece.pcm.samples):
+                        begun = True
+                        desk.kick()  # the first sound does not wait for the ticker
                     await playout.room()
         if rest := playout.finish(reply.id):
             desk.notify(WordsAdded(reply.id, "", _times(rest), exact=False))

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 GROQ_URL = "https://api.groq.com/openai/v1"
 GROQ_MODEL = "openai/gpt-oss-20b"
 OPENAI_MODEL = "gpt-4.1-mini"
+KEEP_S = 120.0  # of an idle connection: between two turns, and no handshake before the second
 SHORT_WAIT_S = 1.0  # of a rate limit: it is waited for; longer would be a silence on the line
 MOST_STOPS = 4  # stop sequences, as the vendors allow
 Bound = Literal["max_tokens", "max_completion_tokens"]
@@ -77,8 +78,15 @@ class OpenAIChat:
         self._options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
         if extra:
             self._options["extra_body"] = dict(extra)
+        limits = type(openai.DEFAULT_CONNECTION_LIMITS)(
+            max_connections=1_000, max_keepalive_connections=100, keepalive_expiry=KEEP_S
+        )
         self._client = openai.AsyncOpenAI(
-            base_url=base_url, api_key=key or NO_KEY, timeout=timeout_s, max_retries=0
+            base_url=base_url,
+            api_key=key or NO_KEY,
+            timeout=timeout_s,
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(limits=limits),
         )  # retries are ours: the SDK's wait half a second and more, which is a silence on the line
 
     @classmethod

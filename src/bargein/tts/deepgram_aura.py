@@ -34,6 +34,7 @@ SPARE = 6  # flushes kept for the ends of replies
 CLEAR_S = 0.3
 IDLE_S = 30.0
 MOST_BYTES = 8 * 1024 * 1024
+CLOSE_S = 0.5  # nobody waits for a vendor's goodbye
 
 
 class AuraVoice:
@@ -64,7 +65,9 @@ class AuraVoice:
 
         async def open_socket() -> ClientConnection:
             headers = {"Authorization": f"Token {key or 'none'}"}
-            return await connect(url, additional_headers=headers, max_size=MOST_BYTES, compression=None)
+            return await connect(
+                url, additional_headers=headers, max_size=MOST_BYTES, compression=None, close_timeout=CLOSE_S
+            )
 
         self._pool = SocketPool(open_socket, vendor=self.name, key="DEEPGRAM_API_KEY", idle_s=IDLE_S, clock=self._clock)
         self._flushed: WeakKeyDictionary[ClientConnection, deque[float]] = WeakKeyDictionary()

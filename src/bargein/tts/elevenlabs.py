@@ -26,6 +26,7 @@ RATES = (8_000, 16_000, 22_050, 24_000, 44_100)
 INACTIVE_S = 60  # of a socket, at the vendor; we let go of it sooner
 IDLE_S = 45.0
 MOST_BYTES = 8 * 1024 * 1024
+CLOSE_S = 0.5  # nobody waits for a vendor's goodbye
 SCHEDULE = [50, 120, 160, 290]  # characters; every clause is flushed, so this seldom matters
 
 
@@ -66,7 +67,11 @@ class ElevenLabsVoice:
 
         async def open_socket() -> ClientConnection:
             return await connect(
-                url, additional_headers={"xi-api-key": key or ""}, max_size=MOST_BYTES, compression=None
+                url,
+                additional_headers={"xi-api-key": key or ""},
+                max_size=MOST_BYTES,
+                compression=None,
+                close_timeout=CLOSE_S,
             )
 
         self._pool = SocketPool(open_socket, vendor=self.name, key="ELEVENLABS_API_KEY", idle_s=IDLE_S)

@@ -14,7 +14,7 @@ from bargein.tts.clauses import clauses
 try:
     import openai
 
-    from bargein.tts.speech_requests import SpeechRequests, wav16
+    from bargein.tts.speech_requests import SpeechRequests, connections, wav16
 
     INSTALLED = True
 except ImportError:  # the extra "openai" is not there: `GroqSpeech` says so when it is made
@@ -47,7 +47,11 @@ class GroqSpeech:
             raise Unavailable("The package openai is not installed", advice="Install the extra: bargein[openai]")
         key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
         self._client = openai.AsyncOpenAI(
-            base_url=base_url or BASE_URL, api_key=key or "none", max_retries=0, timeout=timeout_s
+            base_url=base_url or BASE_URL,
+            api_key=key or "none",
+            max_retries=0,
+            timeout=timeout_s,
+            http_client=connections(),
         )
         fields = {"model": model, "voice": voice, "response_format": "wav"}
         self._requests = SpeechRequests(

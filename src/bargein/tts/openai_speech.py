@@ -14,7 +14,7 @@ from bargein.tts.clauses import clauses
 try:
     import openai
 
-    from bargein.tts.speech_requests import SpeechRequests, pcm16
+    from bargein.tts.speech_requests import SpeechRequests, connections, pcm16
 
     INSTALLED = True
 except ImportError:  # the extra "openai" is not there: `OpenAISpeech` says so when it is made
@@ -49,7 +49,9 @@ class OpenAISpeech:
         if speed is not None and not 0.25 <= speed <= 4:
             raise Misuse(f"The speed is {speed}", advice="Give a number from 0.25 to 4")
         key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
-        self._client = openai.AsyncOpenAI(base_url=base_url, api_key=key or "none", max_retries=0, timeout=timeout_s)
+        self._client = openai.AsyncOpenAI(
+            base_url=base_url, api_key=key or "none", max_retries=0, timeout=timeout_s, http_client=connections()
+        )
         fields: dict[str, Any] = {"model": model, "voice": voice, "response_format": "pcm"}
         if instructions:
             fields["instructions"] = instructions

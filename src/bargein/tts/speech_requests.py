@@ -19,6 +19,7 @@ from bargein.contracts import Spoken
 from bargein.errors import VendorLost, VendorRefused
 
 AHEAD = 64  # chunks of the next clause that may wait
+KEEP_S = 120.0  # of an idle connection
 CHUNK = 4_800  # bytes: 100 ms at 24 kHz
 Decode = Callable[[bytes], Samples]  # the next bytes of an answer, as samples
 
@@ -162,6 +163,14 @@ async def _first(line: asyncio.Queue[_Clause | None], feeding: asyncio.Task[None
     finally:
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+
+
+def connections() -> openai.DefaultAsyncHttpxClient:
+    """The SDK's HTTP client, whose connections stay open between replies."""
+    limits = type(openai.DEFAULT_CONNECTION_LIMITS)(
+        max_connections=1_000, max_keepalive_connections=100, keepalive_expiry=KEEP_S
+    )
+    return openai.DefaultAsyncHttpxClient(limits=limits)
 
 
 def pcm16() -> Decode:
