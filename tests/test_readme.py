@@ -14,13 +14,26 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_agent_of_the_readme_is_one() -> None:
-    (snippet,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    made: dict[str, object] = {}
-    exec(snippet, made)
-    agent = made["AGENT"]
-    assert isinstance(agent, Agent)
-    assert agent.policy.confirm_ms == 250
+def agents(text: str) -> list[Agent]:
+    found = []
+    for snippet in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        made: dict[str, object] = {}
+        exec(snippet, made)
+        agent = made["AGENT"]
+        assert isinstance(agent, Agent)
+        found.append(agent)
+    return found
+
+
+def test_the_agents_of_the_readme_are_some() -> None:
+    concierge, porter = agents(README)
+    assert concierge.policy.confirm_ms == 250
+    assert porter.transcriber is not None
+
+
+def test_the_agent_of_the_cascades_page_has_tools() -> None:
+    (agent,) = agents((ROOT / "docs" / "cascade.md").read_text())
+    assert [tool.effect for tool in agent.tools] == ["read", "commit", "terminal"]
 
 
 def test_every_file_that_the_readme_and_the_docs_link_is_there() -> None:

@@ -201,7 +201,7 @@ def test_a_key_for_another_server_is_not_sent_to_openai(fake: type[Fake]) -> Non
 
 async def test_the_best_parts_are_those_whose_keys_are_set(fake: type[Fake]) -> None:
     async with workshop(bare(**_keys())) as shop, build(Choice(), shop) as agent:
-        assert agent.description == "Deepgram Flux, Groq, Deepgram Aura"
+        assert agent.description == "Deepgram Flux, Groq, ElevenLabs"
         assert agent.transcriber is not None
         assert agent.reader is None
         assert agent.llm

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from bargein.contracts import Prompt, TextDelta, ToolCall, ToolSpec
 from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.keys import key_of
 from bargein.llm.messages import as_messages
 
 try:
@@ -71,7 +72,7 @@ class OpenAIChat:
             raise Unavailable("The package openai is not installed", advice="Install the extra: bargein[openai]")
         if len(stop) > MOST_STOPS:
             raise Misuse(f"{len(stop)} stop sequences are too many", advice=f"Give at most {MOST_STOPS}")
-        key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        key = key_of(api_key, "OPENAI_API_KEY", base_url)
         self.name = model
         self._first_token_s = first_token_s
         chosen = {"temperature": temperature, "top_p": top_p, bound: max_tokens, "stop": list(stop) or None}
@@ -103,7 +104,8 @@ class OpenAIChat:
         extra = {"reasoning_effort": "low", "reasoning_format": "hidden"} if thinks else {}
         extra |= dict(more.pop("extra", None) or {})
         bound: Bound = "max_completion_tokens"
-        return cls(model, base_url=base_url or GROQ_URL, api_key=api_key, bound=bound, extra=extra, **more)
+        key = key_of(api_key, "GROQ_API_KEY", base_url)
+        return cls(model, base_url=base_url or GROQ_URL, api_key=key, bound=bound, extra=extra, **more)
 
     @classmethod
     def openai(

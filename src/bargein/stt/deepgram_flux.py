@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from bargein.audio.pcm import Samples
 from bargein.contracts import EarsBack, EarsLost, Heard, HeardKind, TurnHeard
 from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.keys import key_of
 from bargein.stt.backlog import Backlog
 
 try:
@@ -88,7 +89,7 @@ class FluxTranscriber:
             raise Misuse(f"eot_timeout_ms is {eot_timeout_ms}", advice="Give milliseconds from 500 to 60,000")
         self.name = model
         self.silence_s = silence_s
-        key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        key = key_of(api_key, "DEEPGRAM_API_KEY", base_url)
         self._client = AsyncDeepgramClient(api_key=key or "none", environment=_environment(base_url))
         self.options: dict[str, object] = {
             "model": model,

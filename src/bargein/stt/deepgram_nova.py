@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.contracts import EarsBack, EarsLost, Heard, TurnHeard
 from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.keys import key_of
 from bargein.stt.backlog import Backlog
 from bargein.stt.deepgram_nova_turns import NovaResult, NovaTurns, NovaWord
 
@@ -84,7 +85,7 @@ class NovaTranscriber:
         self.keep_ms = keep_ms
         self.silence_s = silence_s
         self.over_ms = max(utterance_end_ms, endpointing_ms or 0) + OVER_MS
-        key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        key = key_of(api_key, "DEEPGRAM_API_KEY", base_url)
         self._client = AsyncDeepgramClient(api_key=key or "none", environment=_environment(base_url))
         self.options: dict[str, object] = {  # as text: the SDK would write True as "True"
             "model": model,

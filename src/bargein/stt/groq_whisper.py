@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from bargein.audio.pcm import Pcm
 from bargein.contracts import Reading
+from bargein.keys import key_of
 from bargein.stt.transcriptions import MOST_WAITING, RATE, Transcriptions
 
 BASE_URL = "https://api.groq.com/openai/v1"
@@ -36,8 +37,8 @@ class GroqWhisper:
         self._server = Transcriptions(
             model,
             vendor="Groq",
-            extra="groq",
-            api_key=api_key,
+            extra="openai",
+            api_key=key_of(api_key, "GROQ_API_KEY", base_url),
             base_url=base_url or BASE_URL,
             language=language,
             prompt=prompt,

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from bargein.audio.pcm import Pcm
 from bargein.contracts import Reading
+from bargein.keys import key_of
 from bargein.stt.transcriptions import MOST_WAITING, RATE, Transcriptions
 
 
@@ -36,7 +37,7 @@ class OpenAIWhisper:
             model,
             vendor="OpenAI",
             extra="openai",
-            api_key=api_key,
+            api_key=key_of(api_key, "OPENAI_API_KEY", base_url),
             base_url=base_url,
             language=language,
             prompt=prompt,

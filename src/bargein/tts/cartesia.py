@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.contracts import Spoken
 from bargein.errors import BargeinError, Misuse, VendorLost, VendorRefused
+from bargein.keys import key_of
 from bargein.tts.contexts import Heard, speak
 from bargein.tts.pool import SocketPool
 from bargein.tts.timed_text import Timed
@@ -51,7 +52,7 @@ class CartesiaVoice:
             raise Misuse(f"Cartesia gives no {rate} Hz", advice=f"Choose one of {RATES}")
         self.rate = rate
         self._timeout_s = timeout_s
-        key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        key = key_of(api_key, "CARTESIA_API_KEY", base_url)
         url = f"{(base_url or BASE_URL).rstrip('/')}/tts/websocket?{urlencode({'cartesia_version': VERSION})}"
 
         async def open_socket() -> ClientConnection:

@@ -23,6 +23,7 @@ from bargein.audio.pcm import Pcm
 from bargein.clock import Clock, MonotonicClock
 from bargein.contracts import Spoken
 from bargein.errors import Misuse, VendorLost
+from bargein.keys import key_of
 from bargein.tts.clauses import clauses
 from bargein.tts.pool import Lease, SocketPool
 
@@ -58,7 +59,7 @@ class AuraVoice:
         self.rate = rate
         self._timeout_s = timeout_s
         self._clock = clock or MonotonicClock()
-        key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        key = key_of(api_key, "DEEPGRAM_API_KEY", base_url)
         root = (base_url or BASE_URL).rstrip("/")
         root = root.replace("http", "ws", 1) if root.startswith("http") else root
         url = f"{root}/v1/speak?{urlencode({'model': voice, 'encoding': 'linear16', 'sample_rate': rate})}"

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.contracts import Spoken
 from bargein.errors import BargeinError, Misuse, VendorLost, VendorRefused
+from bargein.keys import key_of
 from bargein.tts.contexts import Heard, speak
 from bargein.tts.pool import SocketPool
 from bargein.tts.timed_text import Timed
@@ -53,7 +54,7 @@ class ElevenLabsVoice:
             raise Misuse(f"ElevenLabs gives no {rate} Hz", advice=f"Choose one of {RATES}")
         self.rate = rate
         self._timeout_s = timeout_s
-        key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        key = key_of(api_key, "ELEVENLABS_API_KEY", base_url)
         query = {
             "model_id": model,
             "output_format": f"pcm_{rate}",

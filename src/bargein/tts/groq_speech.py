@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from bargein.contracts import Spoken
 from bargein.errors import Unavailable
+from bargein.keys import key_of
 from bargein.tts.clauses import clauses
 
 try:
@@ -45,7 +46,7 @@ class GroqSpeech:
     ) -> None:
         if not INSTALLED:
             raise Unavailable("The package openai is not installed", advice="Install the extra: bargein[openai]")
-        key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        key = key_of(api_key, "GROQ_API_KEY", base_url)
         self._client = openai.AsyncOpenAI(
             base_url=base_url or BASE_URL,
             api_key=key or "none",
