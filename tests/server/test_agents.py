@@ -75,7 +75,7 @@ async def test_the_cascade_takes_the_best_parts_whose_keys_are_set(fake: type[Fa
     chosen = bare(agent="cascade", deepgram_api_key=KEY, groq_api_key=KEY, cartesia_api_key=KEY)
     async with open_agents(chosen) as catalogue:
         agent = catalogue.default
-        assert (agent.name, agent.description) == ("cascade", "Deepgram Flux, Groq, Deepgram Aura")
+        assert (agent.name, agent.description) == ("cascade", "Deepgram Flux, Groq, Cartesia")
         assert agent.greeting.text == CASCADE_GREETING
         assert catalogue.missing == ()
 
@@ -91,7 +91,7 @@ async def test_what_stands_in_for_a_vendor_is_said_with_what_would_make_it_real(
         )
         ears, voice = catalogue.missing
     assert ears.advice.startswith("Set DEEPGRAM_API_KEY, GROQ_API_KEY, OPENAI_API_KEY")
-    assert voice.advice.startswith("Set DEEPGRAM_API_KEY, ELEVENLABS_API_KEY, CARTESIA_API_KEY")
+    assert voice.advice.startswith("Set ELEVENLABS_API_KEY, CARTESIA_API_KEY, DEEPGRAM_API_KEY")
 
 
 async def test_a_cascade_without_a_model_names_the_variables() -> None:

@@ -58,7 +58,7 @@ async def test_a_key_without_its_package_fails(fake: type[Fake], monkeypatch: py
     monkeypatch.setattr("bargein.server.parts.Part.installed", property(lambda self: False))
     findings = await examine(bare(cartesia_api_key=KEY))
     assert found(findings, "Cartesia") == Finding(
-        "Cartesia (voice)", "fails", "not installed", "Install the extra: bargein[cartesia]"
+        "Cartesia (voice)", "fails", "not installed", "Install the extra: bargein[cascade]"
     )
     assert found(findings, "espeak").state == "off"
 

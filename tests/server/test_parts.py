@@ -203,7 +203,8 @@ async def test_the_best_parts_are_those_whose_keys_are_set(fake: type[Fake]) -> 
     async with workshop(bare(**_keys())) as shop, build(Choice(), shop) as agent:
         assert agent.description == "Deepgram Flux, Groq, ElevenLabs"
         assert agent.transcriber is not None
-        assert agent.reader is None
+        assert agent.reader is not None, "who reads while the transcriber is away"
+        assert agent.spare_voice is not None, "and who says that the voice is lost"
         assert agent.llm
     assert fake.closed == 3
 
