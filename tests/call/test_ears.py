@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from bargein import contracts as c
 from bargein import floor as f
 from bargein import notices as n
@@ -225,6 +229,37 @@ async def test_a_model_that_fails_ahead_fails_when_it_is_needed_and_the_user_is_
         await s.until(lambda: s.state == "idle")
         assert [x.code for x in s.far.notices if isinstance(x, n.Problem)] == ["voice_lost"]
         assert spare.spoken > 0, "the apology is said by the spare voice"
+
+
+@pytest.mark.parametrize("stage", ["before the first token", "between chunks", "after the last was made"])
+async def test_an_interruption_at_any_stage_of_the_reply_is_answered(stage: str) -> None:
+    ears, pause = Transcriber(), asyncio.Event()
+    text = "a short one" if stage == "after the last was made" else STORY
+    mind = Mind(text, "the new answer", pause=pause)
+    async with scene(mind=mind, transcriber=ears) as s:
+        await asked(s, ears, "what are owls")
+        ears.tell("ended", "what are owls", ago_ms=1_400)
+        await s.settle()
+        if stage == "before the first token":
+            await s.pass_ms(320)
+            assert (s.state, s.far.heard) == ("thinking", {})
+        else:
+            pause.set()
+            await s.until(lambda: s.words(1) >= 2)
+        await s.pass_ms(320, speech=0.95)
+        ears.tell("started", "and hawks", turn=1, ago_ms=300)
+        await s.settle()
+        assert s.state == "listening"
+        pause.set()
+        heard = len(s.far.heard.get(1, []))
+        await s.pass_ms(320)
+        ears.tell("ended", "and hawks", turn=1, ago_ms=700)
+        await s.until(lambda: s.state == "idle" and len(s.far.order) == (1 if stage == "before the first token" else 2))
+        assert len(s.far.heard.get(1, [])) == heard, "nothing of it sounds after the cut"
+        assert s.call.conversation.items[-1] == c.AgentSaid(2, "the new answer")
+        said = [i.text for i in s.call.conversation.items if isinstance(i, c.UserSaid)]
+        assert " ".join(filter(None, said)) == "what are owls and hawks"
+        assert mind.closed == 2, "no model goes on for nobody"
 
 
 # ----------------------------------------------------------------------------------------------- without them

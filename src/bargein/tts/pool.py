@@ -69,11 +69,6 @@ class SocketPool:
             finally:
                 self._back(lease)
 
-    async def warm(self) -> None:
-        """Open one ahead. Raises as `socket`."""
-        if not self._free:
-            self._back(Lease(await self._open()))
-
     async def aclose(self) -> None:
         """Close all that are idle, and wait for those that are being closed."""
         self._closed = True
