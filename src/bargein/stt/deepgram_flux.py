@@ -39,6 +39,7 @@ CONNECT_S = 5.0
 SILENCE_S = 5.0  # Flux says something every 0.25 s of sound; after so long without a word it is gone
 IDLE_S = 10.0  # without sound from our side; Flux itself gives up after some 20 s
 AGAIN_S, AGAIN_MOST_S = 0.2, 5.0  # between two tries: doubled each time
+CLOSE_S = 0.5  # for the vendor's goodbye
 KEPT_MS = 1_000  # of sound without a turn: the first word of the next may lie in it
 RATES = (8_000, 16_000)
 KINDS: dict[str, HeardKind] = {
@@ -145,6 +146,8 @@ class FluxLine:
             try:
                 async with asyncio.timeout(CONNECT_S) as connecting, self._flux.connect(self._rate) as socket:
                     connecting.reschedule(None)
+                    # The SDK has no setting for it, and its client's own 10 s would keep a finished call waiting.
+                    socket._websocket.close_timeout = CLOSE_S  # noqa: SLF001
                     self._begin()
                     async with contextlib.aclosing(self._talk(socket)) as heard:
                         async for item in heard:
