@@ -155,6 +155,10 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
 INTERRUPTS = (ev.Interrupted, ev.KeyPressed, ev.TurnStarted, ev.Judged, ev.LevelOnset)
 
 
+class Endless(Exception):
+    """A search saw more states than it may: that proves nothing, neither way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """How much a search saw."""
@@ -192,7 +196,7 @@ def search(
                 raise Broken(f"{broken}\n  the way: {_told((way, event))}") from None
             seen.add(node)
             if len(seen) > most:
-                raise Broken(f"more than {most} states: the search does not end")
+                raise Endless(f"more than {most} states: the search does not end")
             line.append((there, after, (way, event)))
     return Found(len(seen), edges)
 

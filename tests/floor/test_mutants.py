@@ -80,9 +80,6 @@ MUTANTS = {
         "protect", LEVELS),
     "a lost reply is nobody's business": (
         "ground", '        out.append(do.Close(turn, f"no reply: {why}"))', "        pass", "balanced", "fail", LEVELS),
-    "a later turn loses the floor to an earlier": (
-        "ground", "self._sounding or by_hand or self._turn_open else", "self._sounding or by_hand else", "balanced",
-        "hands protect", FINE),
     "a guess that was wrong is kept": (
         "machine", 'self._forget("the turn goes on", out)', "pass", "short", "guesses", LEVELS),
     "a guess is made about an old turn": (

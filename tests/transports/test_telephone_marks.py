@@ -129,7 +129,8 @@ def test_with_jitter_it_is_off_by_no_more_than_that(
     line.hear(line.now + 1000)
     told = line.last()
     assert isinstance(told, Held)
-    assert abs(told.samples - line.net.position()) <= jitter * RATE / 1000 + 1
+    # Two milliseconds more where the clear meets the network between two of its frames.
+    assert abs(told.samples - line.net.position()) <= (jitter + 2) * RATE / 1000 + 1
 
 
 def test_marks_that_a_clear_gives_back_were_not_heard() -> None:

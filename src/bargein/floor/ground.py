@@ -177,7 +177,7 @@ class Ground:
         by_hand = source in (Source.BUTTON, Source.OPERATOR)
         # The turn that goes on; where a later one is open already (kept), that one has the floor.
         newest = self._reply_turn if self._reply_turn == self.turn else 0
-        again = 0 if self._sounding or by_hand or self._turn_open else newest
+        again = 0 if self._sounding or by_hand else newest
         if self._sounding:
             out.append(do.Cut(self.reply, signal))
         else:
