@@ -24,6 +24,8 @@ from bargein.simulators.callers import Plan, Run, run
 from bargein.simulators.telephone import RATE
 
 FIRST_MS, EVERY_MS, MOST = 3_000.0, 5_000.0, 1.6  # ms, ms, s of a clip
+# As we were started: once pinned we would find only our own, and whatever we start would share it with us.
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 GOALS = {1: "p50 <= 80, p99 <= 130", 100: "p99 <= 160"}
 
 
@@ -85,12 +87,11 @@ def told(done: Run, number: int) -> list[Row | Check]:
 
 def pin(pid: int) -> None:
     """The server on one core, we on the others."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    if len(cores) < 2:
+    if len(CORES) < 2:
         return
     for each in (pid, *_threads(pid)):
-        os.sched_setaffinity(each, {cores[0]})
-    os.sched_setaffinity(0, set(cores[1:]))
+        os.sched_setaffinity(each, {CORES[0]})
+    os.sched_setaffinity(0, set(CORES[1:]))
 
 
 def _threads(pid: int) -> list[int]:

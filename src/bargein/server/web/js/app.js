@@ -2,6 +2,7 @@
 
 import { Chooser } from "./chooser.js";
 import { DummyCall } from "./dummy.js";
+import { FaultPanel, FaultyCall } from "./faults.js";
 import { Connection, pageToken } from "./connection.js";
 import { Lanes } from "./lanes.js";
 import { PolicyPanel } from "./policy.js";
@@ -38,7 +39,9 @@ class Call {
     this.localHold = null;
     this.dummy = null;
     this.abort = new AbortController();
-    this.wantDummy = dummy;
+    this.wantDummy = dummy; // true: the dummy call; a list: the faults that it is to meet
+    this.sounded = 0; // how often the agent began to speak after thinking
+    this.problems = [];
     this.sound = new Sound({ capture: (m) => this.capture(m), playback: (m) => this.playback(m) });
   }
 
@@ -108,7 +111,9 @@ class Call {
         policy.take(m.numbers);
         break;
       case "error":
+        this.problems.push(m);
         complain(m.message, m.advice);
+        this.check();
         if (this.id === undefined) this.connection.drop(); // the hello was refused, and we have no other
         break;
     }
@@ -152,6 +157,7 @@ class Call {
   }
 
   set(state) {
+    if (state === "speaking" && this.state === "thinking") this.sounded++;
     this.state = state;
     show(state);
     this.check();
@@ -225,13 +231,17 @@ class Call {
   // -------------------------------------------------------------------------------------------- the dummy call
 
   async play() {
-    this.dummy = new DummyCall({
+    const hands = {
       sound: this.sound,
       when: (test, ms) => this.when(test, ms),
       verdicts: () => this.verdicts,
       caption: (text) => caption(text),
       hangUp: () => this.hangUp(),
-    });
+      sounded: () => this.sounded,
+      problems: () => this.problems,
+    };
+    const own = { inject: (name) => faults.inject(name), title: (name) => faults.title(name) };
+    this.dummy = this.wantDummy === true ? new DummyCall(hands) : new FaultyCall(hands, this.wantDummy, own);
     await this.dummy.run(this.abort.signal);
   }
 
@@ -375,6 +385,8 @@ window.bargein = {
   start,
 };
 
+const faults = new FaultPanel({ section: $("faults"), ask, watch: () => start(faults.faults.map((fault) => fault.name)) });
+
 if (options.get("localhold") === "0") $("local-hold").checked = false;
 show("off");
 // Asks the server (with a body: by POST), with a token where it wants one. Throws an Error, with its advice.
@@ -414,4 +426,9 @@ else {
   });
   await chooser.open().catch(() => {}); // a server that offers no choice: the section stays hidden
 }
-if (options.has("dummy")) start(true);
+await faults.open().catch(() => {}); // the same
+const wish = options.get("dummy") ?? "";
+if (wish.startsWith("faults")) {
+  const named = wish.split(":")[1]?.split(",");
+  start(named ?? faults.faults.map((fault) => fault.name));
+} else if (options.has("dummy")) start(true);
