@@ -13,7 +13,14 @@ from bargein.tts.elevenlabs import ElevenLabsVoice
 URL = os.environ.get("BARGEIN_BENCH_VENDORS", "http://127.0.0.1:1")
 GUESSES = os.environ.get("BARGEIN_BENCH_GUESSES") == "1"
 FLUX_ALONE = os.environ.get("BARGEIN_BENCH_FLUX_ALONE") == "1"  # our own VAD never holds: only Flux interrupts
-DEAF = {"hold_threshold": 0.998, "decide_threshold": 0.998, "sure_threshold": 0.999, "loud_threshold": 0.998}
+NEVER = 0.999999  # no window is so sure
+DEAF = {
+    "hold_threshold": NEVER,
+    "decide_threshold": NEVER,
+    "sure_threshold": NEVER,
+    "loud_threshold": NEVER,
+    "echo_guard_ms": 0,
+}
 
 AGENT = Agent(
     name="cascade",

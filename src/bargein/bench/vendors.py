@@ -18,6 +18,7 @@ from bargein.simulators.every import serve_until_input_closes
 
 FLUX_MS, TOKEN_MS, AUDIO_MS = 50.0, 200.0, 90.0  # a transcriber's, a model's and a voice's own delays
 TURNS = 40
+CLAUSE = 10  # the token by which the first clause of an answer is known to be whole
 
 
 def app() -> FastAPI:
@@ -40,7 +41,11 @@ def app() -> FastAPI:
     async def records() -> dict[str, object]:
         return {
             "lines": [list(line.told) for line in flux.lines],
-            "chats": [(served.came_s, served.first_s, last_of(served.request.messages)) for served in chat.served],
+            "chats": [
+                (served.came_s, served.sent_s[CLAUSE], last_of(served.request.messages))
+                for served in chat.served
+                if len(served.sent_s) > CLAUSE
+            ],
             "voices": [(spoke.came_s, spoke.first_s, spoke.text) for spoke in voice.spoke],
         }
 

@@ -102,6 +102,7 @@ class Served:
     first_s: float | None = None
     ended: Ended = "open"
     sent: list[str] = field(default_factory=list)  # tokens that were sent
+    sent_s: list[float] = field(default_factory=list)  # when each of them was, by the monotonic clock
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self, ended: Ended) -> None:
@@ -218,6 +219,7 @@ async def _events(
             served.first_s = served.first_s or time.monotonic()
             yield _event(_chunk(model, {"content": token}))
             served.sent.append(token)
+            served.sent_s.append(time.monotonic())
             if fault == "stall" or (fault == "stall_after_ten" and index == 9):
                 await asyncio.Event().wait()
             if fault is not None and fault not in ("empty", "stall_after_ten"):
