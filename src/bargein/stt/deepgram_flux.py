@@ -179,33 +179,51 @@ class FluxLine:
         self._first_turn = self._turn if self._open_turn else self._turn + 1
 
     async def _talk(self, socket: AsyncV2SocketClient) -> AsyncGenerator[Heard, None]:
-        """Until no sound comes any more. Raises VendorLost, and what the SDK raises."""
+        """Until no sound comes any more. Raises VendorLost, and what the SDK raises.
+
+        A start of turn is on its way to a cut here: no task and no wait stands between the socket and the floor.
+        """
         sending = asyncio.create_task(self._send(socket), name="flux: send")
-        receiving = asyncio.create_task(socket.recv(), name="flux: receive")
         try:
             while True:
-                done, _ = await asyncio.wait(
-                    (receiving, sending), timeout=self._flux.silence_s, return_when=asyncio.FIRST_COMPLETED
-                )
-                if receiving not in done:
-                    if sending in done:
-                        sending.result()
-                        await socket.send_close_stream()
-                        return
-                    if self._backlog.sent > self._base:
-                        raise VendorLost(f"said nothing for {self._flux.silence_s:g} s", advice="Wait")
-                    continue
-                message = receiving.result()
-                receiving = asyncio.create_task(socket.recv(), name="flux: receive")
+                message = await self._next(socket, sending)
+                if message is None:
+                    return
                 if isinstance(message, ListenV2FatalError):
                     raise VendorLost(f"ended the stream with an error ({message.code})", advice="Call again")
                 if isinstance(message, ListenV2TurnInfo) and (heard := self._turn_info(message)) is not None:
                     yield heard
         finally:
-            for task in (sending, receiving):
-                task.cancel()
-            # Awaited, their errors taken: what ended us is known already.
-            await asyncio.gather(sending, receiving, return_exceptions=True)
+            sending.cancel()
+            # Awaited, its error taken: what ended us is known already.
+            await asyncio.gather(sending, return_exceptions=True)
+
+    async def _next(self, socket: AsyncV2SocketClient, sending: asyncio.Task[None]) -> object | None:
+        """The next message; None: no sound comes any more, and the stream was closed."""
+        loop = asyncio.get_running_loop()
+        while True:
+            silence = asyncio.timeout(self._flux.silence_s)
+
+            def sent(_: object, silence: asyncio.Timeout = silence) -> None:
+                silence.reschedule(loop.time())
+
+            try:
+                async with silence:
+                    if sending.done():
+                        silence.reschedule(loop.time())
+                    sending.add_done_callback(sent)
+                    try:
+                        message: object = await socket.recv()
+                    finally:
+                        sending.remove_done_callback(sent)
+                    return message
+            except TimeoutError:
+                if sending.done():
+                    sending.result()
+                    await socket.send_close_stream()
+                    return None
+                if self._backlog.sent > self._base:
+                    raise VendorLost(f"said nothing for {self._flux.silence_s:g} s", advice="Wait") from None
 
     async def _send(self, socket: AsyncV2SocketClient) -> None:
         """The sound, as it comes; ends when none comes any more."""
