@@ -24,7 +24,8 @@ MAY: dict[str, set[str]] = {
     "stt": {"keys", "contracts", "audio", "errors", "clock", "worker"},
     "llm": {"keys", "contracts", "errors", "clock"},
     "tts": {"keys", "contracts", "audio", "errors", "clock", "worker"},
-    "realtime": {"contracts", "audio", "errors", "clock"},
+    "prompting": {"contracts"},
+    "realtime": {"keys", "contracts", "prompting", "audio", "errors", "clock"},
     "recorder": {"contracts", "floor", "errors"},
     "tools": {"contracts", "errors"},
     # A simulated voice speaks with espeak, and simulated ears may read with Moonshine.
@@ -66,7 +67,7 @@ def test_an_adapter_never_knows_another_adapter_file() -> None:
     shared = {
         "llm": {"messages"},
         "tts": {"clauses", "pool", "contexts", "timed_text", "speech_requests"},
-        "stt": {"backlog", "transcriptions"},
+        "stt": {"transcriptions"},
         "transports": {"bucket", "telephone"},
     }
     wrong = []

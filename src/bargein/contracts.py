@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bargein.audio.mulaw import Sound
 from bargein.audio.pcm import Pcm, Samples
 from bargein.floor import Action, Event
 from bargein.notices import Notice
@@ -188,11 +189,16 @@ class Spoken:
     joined, are exactly the text that went into the voice.
     words: times of words, from the voice itself; None when the voice gives no times for `text`
     (the call then estimates them from the characters, and says so).
+    exact: whether those times are the voice's own, and no estimate of a better kind.
+    ahead: text comes long before its sound, so that where it stands among the stretches says nothing; its words
+    follow, with a later stretch.
     """
 
-    pcm: Pcm
+    pcm: Sound
     text: str = ""
     words: tuple[Word, ...] | None = None
+    exact: bool = True
+    ahead: bool = False
 
 
 class Voice(Protocol):
@@ -294,6 +300,101 @@ class Transcriber(Protocol):
 
     def open(self, rate: int) -> Transcription:
         """rate: Hz of what will be fed: 8000 or 16000."""
+        ...
+
+
+# ----------------------------------------------------------------------------------------------- speech models
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a speech model is told when a call begins. instructions, language, tools: the agent's; rate: Hz of the sound
+    that it will be fed, 8000 or 16000; mulaw: the far end takes mu-law, so that it need not be transcoded."""
+
+    instructions: str
+    language: str = "en"
+    tools: Sequence[ToolSpec] = ()
+    rate: int = 16_000
+    mulaw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalls:
+    """All that the model calls after what it said; it waits for what is told of them."""
+
+    calls: tuple[ToolCall, ...]
+
+
+class Take(Protocol):
+    """One reply of a speech model, from its asking to its end. begun: the model has begun to make it."""
+
+    begun: bool
+
+    def sound(self) -> AsyncIterator[Spoken | ToolCalls]:
+        """What it says, as fast as it comes. After ToolCalls it ends, unless `go_on` was called before the next piece
+        is asked for. Raises VendorLost or VendorRefused. Closing it is a cut."""
+        ...
+
+    def go_on(self) -> None:
+        """Have the model go on, with what `SpeechLine.used` has told meanwhile."""
+        ...
+
+    def cut(self) -> None:
+        """Stop making it, now. Never waits; for one that is over it does nothing."""
+        ...
+
+    def heard(self, ms: float, said: AgentSaid | None) -> None:
+        """It was cut, and so many ms of its sound were heard; said: as the record has it (None: nothing was said).
+        The model must believe no more than that. After `cut`, once."""
+        ...
+
+
+class SpeechLine(Transcription, Protocol):
+    """One call's line to a speech model. It hears all of the user's sound by `feed`; `listen` keeps it connected, and
+    tells the words of the user that the model's side has read. Times "ago" are counted in that sound, from the newest
+    sample back.
+
+    rate: Hz of what it says; up: connected. Nothing but `listen` and `Take.sound` ever waits."""
+
+    rate: int
+    up: bool
+
+    def turn(self, ago_ms: float) -> None:
+        """The user took a turn, so long ago (pre-roll included)."""
+        ...
+
+    def settle(self, from_ago_ms: float, until_ago_ms: float, backchannel: UserBackchannel | None) -> None:
+        """What sounded there was no turn: the model must not take it for one."""
+        ...
+
+    def answer(self, typed: Sequence[str], *, spoken: bool) -> Take:
+        """The user's turn is over: answer it. typed: words of it that came as text; spoken: it has sound, too."""
+        ...
+
+    def say(self, text: str) -> Take:
+        """Say this, word for word."""
+        ...
+
+    def tell(self) -> Take:
+        """Say what the tools have come to."""
+        ...
+
+    def used(self, used: ToolUsed) -> None:
+        """What a tool has come to; again, when more is known."""
+        ...
+
+
+class SpeechModel(Protocol):
+    """Hears and speaks by itself: the seat of transcriber, chat model and voice together.
+
+    turns: it announces ends of turns. reads: it tells the user's words, sooner or later."""
+
+    name: str
+    turns: bool
+    reads: bool
+
+    def open(self, brief: Brief, items: Callable[[], Sequence[Item]]) -> SpeechLine:
+        """items: the conversation so far, for a connection that has to be made anew in the middle of a call."""
         ...
 
 
@@ -460,12 +561,14 @@ class TransportCan:
     """pause: holds in place, and resumes from there (otherwise the playout clears and sends again).
     reports: says what has been played (otherwise the playout goes by its own pacing).
     at_once: plays whatever it gets as soon as it gets it, as a telephone network does (otherwise it says when it
-    begins, too). mulaw: takes frames as mu-law codes."""
+    begins, too). mulaw: takes frames as mu-law codes. carries: takes the agent's sound from us (otherwise the far end
+    gets it from the model itself, and only reports: `send` is never called)."""
 
     pause: bool
     reports: bool
     at_once: bool = False
     mulaw: bool = False
+    carries: bool = True
 
 
 class Transport(Protocol):

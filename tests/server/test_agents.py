@@ -59,8 +59,8 @@ async def test_a_file_s_agent_is_the_only_one_and_its_parts_are_started_and_clos
     async with open_agents(settings(agent=f"{tmp_path}/mine.py:agent")) as catalogue:
         voice = catalogue.default.voice
         assert list(catalogue.agents) == ["mine"]
-        assert voice.seen == ["start"]  # type: ignore[attr-defined]
-    assert voice.seen == ["start", "close"]  # type: ignore[attr-defined]
+        assert voice.seen == ["start"]  # type: ignore[union-attr]
+    assert voice.seen == ["start", "close"]  # type: ignore[union-attr]
 
 
 def test_a_catalogue_gives_the_first_when_none_is_named() -> None:

@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bargein.audio.pcm import Samples
+from bargein.audio.pcm import Pcm, Samples
 from bargein.errors import AudioShapeError
 
 BIAS = 33  # added to a 14-bit magnitude, so that every segment begins at a power of two
 CLIP = 8158  # the largest 14-bit magnitude that, with the bias, still fits the eighth segment
 SILENCE = 0xFF  # the code of 0
+RATE = 8000  # Hz, of every telephone
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mulaw:
+    """A stretch of sound that came as mu-law, and may leave so: codes: shape (n,), uint8, at 8000 Hz."""
+
+    codes: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def rate(self) -> int:
+        return RATE
+
+    @property
+    def ms(self) -> float:
+        """Length in milliseconds."""
+        return len(self.codes) * 1000 / RATE
+
+    @property
+    def samples(self) -> Samples:
+        """Expanded, anew each time."""
+        return _DECODE[self.codes]
+
+    def part(self, begin: int, end: int) -> Mulaw:
+        """The codes from begin to end, as sound of its own: what it came from can go."""
+        return Mulaw(self.codes[begin:end].copy())
+
+
+Sound = Pcm | Mulaw
 
 
 def to_mulaw(samples: Samples) -> bytes:

@@ -30,10 +30,17 @@ class Pcm:
         if self.rate <= 0:
             raise AudioShapeError(f"Audio came with a rate of {self.rate} Hz", advice="Give a rate above zero")
 
+    def __len__(self) -> int:
+        return len(self.samples)
+
     @property
     def ms(self) -> float:
         """Length in milliseconds."""
         return len(self.samples) * 1000 / self.rate
+
+    def part(self, begin: int, end: int) -> Pcm:
+        """The samples from begin to end, as sound of its own: what it came from can go."""
+        return Pcm(self.samples[begin:end].copy(), self.rate)
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview, rate: int) -> Pcm:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bargein.contracts import ChatModel, Reader, Tool, Transcriber, Voice
+from bargein.contracts import ChatModel, Reader, SpeechModel, Tool, Transcriber, Voice
+from bargein.errors import Misuse
 from bargein.floor import Policy
 
 REPROMPTS: Mapping[str, str] = {
@@ -27,14 +28,16 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """name: as in `--agent`; llm: whether its mind is a language model (the page says so if not); reader: None when
+    """What thinks and speaks is either a mind with a voice, or a speech model, which needs no transcriber.
+
+    name: as in `--agent`; llm: whether its mind is a language model (the page says so if not); reader: None when
     nobody can read words; transcriber: streaming ears, None when only the reader listens; tools: what the mind may
     call; reprompts: what to say on silence, failed, late and deaf (no words can be read), in the agent's language;
-    spare_voice: says so when the voice is lost."""
+    spare_voice: says so when the voice, or the speech model, is lost."""
 
     name: str
-    mind: ChatModel
-    voice: Voice
+    mind: ChatModel | None = None
+    voice: Voice | None = None
     reader: Reader | None = None
     description: str = ""
     llm: bool = True
@@ -46,8 +49,28 @@ class Agent:
     transcriber: Transcriber | None = None
     tools: tuple[Tool, ...] = ()
     spare_voice: Voice | None = None
+    realtime: SpeechModel | None = None
+
+    def __post_init__(self) -> None:
+        parts = (self.mind, self.voice) if self.realtime is None else (self.realtime,)
+        if None in parts or (self.realtime is not None and (self.mind, self.voice, self.transcriber) != (None,) * 3):
+            advice = "Give it mind and voice, or realtime and none of mind, voice and transcriber"
+            raise Misuse(f"The agent {self.name!r} has not the parts of one", advice=advice)
 
     @property
     def ears(self) -> str:
         """The names of who listens for words, "" for nobody."""
-        return " and ".join(part.name for part in (self.transcriber, self.reader) if part is not None)
+        listening = (self.transcriber, self.realtime, self.reader)
+        return " and ".join(part.name for part in listening if part is not None)
+
+    @property
+    def mind_name(self) -> str:
+        """Who thinks."""
+        part = self.realtime or self.mind
+        return part.name if part is not None else ""
+
+    @property
+    def voice_name(self) -> str:
+        """Who speaks."""
+        part = self.realtime or self.voice
+        return part.name if part is not None else ""

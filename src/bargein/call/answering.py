@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 from bargein import contracts as c
@@ -15,30 +14,24 @@ from bargein.call.conversation import Conversation
 from bargein.call.ledger import Ledger
 from bargein.call.prepared import Prepared
 from bargein.call.replies import one
-from bargein.call.speaking import Reply
+from bargein.call.saying import Text, known
+from bargein.call.seat import Ahead
+from bargein.call.speaking import Reply, Sounding
 from bargein.call.toolbox import Toolbox
 from bargein.call.turns import Turn, Turns
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Ahead:
-    """What preparing replies has come to. wasted_*: of those that were forgotten."""
-
-    used: int = 0
-    forgotten: int = 0
-    wasted_chars: int = 0
-    wasted_ms: float = 0.0
-
-
 class Answering:
-    """spawn: makes a task that ends with the call; commit: one that is awaited, but not cancelled; again: asks the
-    floor for a moment to tell what a tool has come to."""
+    """The seat of a mind with a voice (call.seat). spawn: makes a task that ends with the call; commit: one that is
+    awaited, but not cancelled; again: asks the floor for a moment to tell what a tool has come to."""
 
     def __init__(
         self,
         agent: Agent,
+        mind: c.ChatModel,
+        voice: c.Voice,
         conversation: Conversation,
         ledger: Ledger,
         turns: Turns,
@@ -51,6 +44,7 @@ class Answering:
         commit: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         again: Callable[[], None],
     ) -> None:
+        self._mind, self._voice = mind, voice
         self._agent, self._conversation, self._ledger, self._turns = agent, conversation, ledger, turns
         self._notify, self._journal, self._meter, self._now_ms = notify, journal, meter, now_ms
         self._spawn, self._again = spawn, again
@@ -65,7 +59,7 @@ class Answering:
 
     def prepare(self, turn: Turn) -> None:
         """Begin to make the reply to a turn that is probably over."""
-        self._prepared = Prepared(turn.id, Reply(0, "reply", self._now_ms()), self._agent.voice)
+        self._prepared = Prepared(turn.id, Reply(0, "reply", self._now_ms()), self._voice)
         self._prepared.start(lambda made: self._ahead(made, turn), self._spawn)
 
     def forget(self, cause: str) -> None:
@@ -99,11 +93,11 @@ class Answering:
             return None
         await self._ledger.settled()
         prepared.prompt = self._prompt(self._conversation.with_user(turn.id, text, turn.over))
-        return self.toolbox.answered(self._agent.mind, prepared.prompt, prepared.reply, prepared.released)
+        return self.toolbox.answered(self._mind, prepared.prompt, prepared.reply, prepared.released)
 
     # -------------------------------------------------------------------------------------------------- answers
 
-    async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | Prepared | None:
+    async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | Sounding | None:
         """The reply to a turn: first its words, and what was heard of the reply that it cut; then the model."""
         text = await self._turns.words(turn, spoken=spoken)
         if text == "":
@@ -130,23 +124,36 @@ class Answering:
         if text is None and self._turns.deaf and (deaf := self._agent.reprompts.get("deaf")):
             reply.text = deaf
             return one(deaf)
-        return self.toolbox.answered(self._agent.mind, prompt, reply)
+        return self.toolbox.answered(self._mind, prompt, reply)
 
-    def _release(self, prepared: Prepared) -> Prepared:
+    def _release(self, prepared: Prepared) -> Sounding:
         self.ahead.used += 1
         self._meter.count("prepared", cause="used")
         self._journal.note(self._now_ms(), "released", turn=prepared.turn, chars=len(prepared.reply.text))
         for used in prepared.reply.used:
             self._conversation.tool(used)
         prepared.release()
-        return prepared
+        return Sounding(prepared.spoken(), self._voice.rate)
+
+    def known(self, text: str) -> Text:
+        """Words that are known already."""
+        return known(text)
+
+    def turn(self, from_ms: float) -> None:
+        """Its words are read by others."""
+
+    def settle(self, onset_ms: float, until_ms: float, backchannel: c.UserBackchannel | None) -> None:
+        """The conversation has it."""
+
+    def over(self, reply: Reply, *, sounded: bool) -> None:
+        """The conversation has what was heard of it."""
 
     async def tell(self, reply: Reply) -> AsyncIterator[str] | None:
         """Say what a tool has come to, unless that was in a prompt meanwhile."""
         if not self._untold:
             return None
         self._untold.clear()
-        return self.toolbox.answered(self._agent.mind, self._prompt(tuple(self._conversation.items)), reply)
+        return self.toolbox.answered(self._mind, self._prompt(tuple(self._conversation.items)), reply)
 
     def _late(self, used: c.ToolUsed) -> None:
         self._untold.add(used.id)

@@ -15,9 +15,7 @@ from bargein import floor as f
 from bargein import notices as n
 from bargein.audio.echo import LineEcho
 from bargein.call.agent import Agent
-from bargein.call.answering import Answering
 from bargein.call.conversation import Conversation
-from bargein.call.ears import Ears
 from bargein.call.echo import is_own_words
 from bargein.call.hearing import Hearing
 from bargein.call.host import Host
@@ -25,10 +23,11 @@ from bargein.call.leaving import Leaver
 from bargein.call.ledger import Ledger
 from bargein.call.line_watch import LineWatch
 from bargein.call.playout import Playout
-from bargein.call.saying import Saying, Sayings, Text, known
+from bargein.call.saying import Saying, Sayings, Text
 from bargein.call.speaking import Desk, Kind, Reply, Speaker
 from bargein.call.status import CallStatus
 from bargein.call.turns import LEAD_IN_MS, Turns
+from bargein.call.wiring import seat_of, speech_line, streaming_ears
 from bargein.errors import Misuse
 
 log = logging.getLogger(__name__)
@@ -70,17 +69,23 @@ class Call:
         # A browser cancels echoes itself, and knows its loudspeaker; a telephone network does neither for us.
         echo = LineEcho(transport.rate_in) if transport.can.at_once else None
         self._hearing = Hearing(transport.rate_in, host.vad, self.now_ms, self._on_window, echo)
-        self._ears = self._streaming_ears(agent)
-        self._turns = Turns(agent.reader, self._hearing, self._ears)
+        line = speech_line(agent, self._hearing, transport, self.conversation)
+        self._ears = streaming_ears(
+            agent, line, self._hearing, feed=self.feed, own=self._is_echo, changed=self._ears_changed
+        )
+        self._turns = Turns(agent.reader, self._hearing, self._ears, slow=line is not None)
         self._playout = Playout(transport, host.meter, host.lead_ms, echo)
         self._ledger = Ledger(self.conversation, journal, self._notify, self.now_ms)
         desk = Desk(self.now_ms, self.feed, self._notify, self._spawn, host.meter, self._kick)
         self._speaker = Speaker(agent.voice, self._playout, desk, agent.spare_voice)
-        self._answering = Answering(
+        self._seat = seat_of(
             agent,
-            self.conversation,
-            self._ledger,
-            self._turns,
+            line,
+            self._hearing,
+            self._ears,
+            conversation=self.conversation,
+            ledger=self._ledger,
+            turns=self._turns,
             notify=self._notify,
             journal=journal,
             meter=host.meter,
@@ -89,7 +94,9 @@ class Call:
             commit=self._spawn_commit,
             again=self._tell_again,
         )
-        self._sayings = Sayings(lambda: self.feed(f.SayRequested(self.now_ms())), lambda: self.floor.policy.max_waiting)
+        self._sayings = Sayings(
+            lambda: self.feed(f.SayRequested(self.now_ms())), lambda: self.floor.policy.max_waiting, self._seat.known
+        )
         self._line_watch = LineWatch(self._on_inbound, self.hang_up)
         self._group: asyncio.TaskGroup | None = None
         self._hung_up = asyncio.Event()
@@ -162,11 +169,12 @@ class Call:
 
     def status(self) -> CallStatus:
         live = self._speaker.live
+        made = live is not None and live.take is not None and live.take.begun
         return CallStatus(
             id=self.id,
             agent=self.agent.name,
             state=self.floor.state.value,
-            agent_speaking=self.floor.sounding,
+            agent_speaking=self.floor.sounding or made,
             kind=live.kind if live else None,
             turn=self.floor.turn,
             reply=self.floor.reply,
@@ -176,7 +184,7 @@ class Call:
             conversation=self.conversation.told(),
             policy=self.floor.policy.numbers(),
             facts=self.facts,
-            ahead=dataclasses.asdict(self._answering.ahead),
+            ahead=dataclasses.asdict(self._seat.ahead),
         )
 
     # --------------------------------------------------------------------------------------------- events in
@@ -339,24 +347,25 @@ class Call:
                 if newest is not None and not turn and barge_in.source not in (f.Source.BUTTON, f.Source.OPERATOR):
                     newest.unread = not self.conversation.has_turn(newest.id)
                 self._playout.cut(now)
-                self._speaker.stop()
-                self._answering.forget("dropped")
+                self._stop(sounded=False)
+                self._seat.forget("dropped")
                 self._decided("drop", barge_in.why, reply, barge_in.onset_ms)
                 self._meter.count("drops", cause=barge_in.source.value)
             case f.Abandon(reply, why):
                 self._playout.cut(now)
-                self._speaker.stop()
-                self._answering.forget("abandoned")
+                self._stop(sounded=self.floor.sounding)
+                self._seat.forget("abandoned")
                 self._decided("abandon", why, reply)
             case f.Prepare(turn, why):
                 self._decided("prepare", why)
                 if self._turns.newest is not None and self._turns.newest.id == turn:
-                    self._answering.prepare(self._turns.newest)
+                    self._seat.prepare(self._turns.newest)
             case f.Forget(_, why):
-                self._answering.forget("taken back")
+                self._seat.forget("taken back")
                 self._decided("forget", why)
             case f.Listen(turn, from_ms, why):
                 self._turns.listen(turn, from_ms, self._ledger.said_over(from_ms + self.floor.policy.pre_roll_ms))
+                self._seat.turn(from_ms)
                 if self._turns.newest is not None and self._pending_input:
                     self._turns.newest.typed.append(self._pending_input)
                     self._pending_input = ""
@@ -370,8 +379,8 @@ class Call:
                 newest = self._turns.newest
                 if newest is not None and newest.id == turn:
                     spoken = self._last_firm_ms > newest.from_ms
-                    made = self._answering.begin(reply, turn)
-                    self._speaker.begin(made, lambda r: self._answering.answer(r, newest, spoken=spoken))
+                    made = self._seat.begin(reply, turn)
+                    self._speaker.begin(made, lambda r: self._seat.answer(r, newest, spoken=spoken))
             case f.Say(reply, why):
                 saying = self._sayings.next()
                 self._decided("say", why, reply)
@@ -379,13 +388,14 @@ class Call:
             case f.Reprompt(reply, cause, why):
                 text = self.agent.reprompts.get(cause) or self.agent.reprompts.get("failed", "")
                 self._decided("reprompt", why, reply)
-                self._begin(reply, "reprompt", known(text))
-            case f.Settle(onset_ms, _, text, why):
+                self._begin(reply, "reprompt", self._seat.known(text))
+            case f.Settle(onset_ms, until_ms, text, why):
                 if self._ears is not None:
                     self._ears.settle(self.floor.speech.until_ms)
+                over = self._ledger.said_over(onset_ms) if text else None
+                said = self.conversation.backchannel(text, over) if text else None
+                self._seat.settle(onset_ms, until_ms, said)
                 if text:
-                    over = self._ledger.said_over(onset_ms)
-                    self.conversation.backchannel(text, over)
                     self._notify(n.Transcript("backchannel", text, final=True, over=over.text if over else None))
                 self._decided("settle", why, onset_ms=onset_ms)
             case f.Close(_, why):
@@ -403,7 +413,7 @@ class Call:
             self._silenced_ms = now  # else it is silent already
         cleared = self._playout.cut(now)
         live, track = self._speaker.live, self._ledger.of(reply)
-        self._speaker.stop()
+        self._speaker.stop()  # at once; how much of it was heard is known a little later
         heard_ms = cleared.position.ms
         heard_text = track.words.heard(heard_ms).text if track is not None and live is not None else ""
         source = barge_in.source.value
@@ -426,6 +436,14 @@ class Call:
         log.info("Call %s: %s %d cut (%s)", self.id, live.kind if live else "reply", reply, barge_in.why)
         if track is not None and live is not None:
             self._ledger.cut(track, live.text, cleared.position, told=self._transport.can.reports)
+        if live is not None:
+            self._seat.over(live, sounded=track is not None)
+
+    def _stop(self, *, sounded: bool) -> None:
+        live = self._speaker.live
+        self._speaker.stop()
+        if live is not None:
+            self._seat.over(live, sounded=sounded)
 
     def _reply_over(self, reply: int, ended: Literal["completed", "failed"]) -> None:
         live, track = self._speaker.live, self._ledger.of(reply)
@@ -441,7 +459,7 @@ class Call:
         self._meter.count("replies", cause=live.kind)
 
     async def _leave(self, reply: Reply) -> None:
-        leaving = await self._answering.toolbox.finish(reply)
+        leaving = await self._seat.toolbox.finish(reply)
         if leaving is not None:
             await self._leaver.leave(leaving)
 
@@ -475,23 +493,9 @@ class Call:
     def _tell_again(self) -> None:
         """A tool is done whose reply was cut: the agent says so when the floor is free."""
         if self.over is None:
-            self._sayings.add(Saying("say", self._answering.tell))
+            self._sayings.add(Saying("say", self._seat.tell))
 
     # ------------------------------------------------------------------------------------------------------ ears
-
-    def _streaming_ears(self, agent: Agent) -> Ears | None:
-        if agent.transcriber is None:
-            return None
-        ears = Ears(
-            agent.transcriber,
-            self._hearing.rate,
-            feed=self.feed,
-            at_ms=self._hearing.at,
-            own=self._is_echo,
-            changed=self._ears_changed,
-        )
-        self._hearing.on_sound = ears.sound
-        return ears
 
     def _tell_ears(self) -> None:
         self.feed(f.EarsChanged(self.now_ms(), words=self._turns.can_read, turns=self._turns.tells_ends))

@@ -65,6 +65,10 @@ class Conversation:
                 return
         self.items.append(used)
 
+    def used(self, call: str) -> ToolUsed | None:
+        """What is known of a tool's call."""
+        return next((item for item in self.items if isinstance(item, ToolUsed) and item.id == call), None)
+
     def has_turn(self, turn: int) -> bool:
         return any(isinstance(item, UserSaid) and item.turn == turn for item in self.items)
 

@@ -44,25 +44,33 @@ class Utterance:
 
 
 class Ears:
-    """feed: the floor's; at_ms: when a sample of the hearing's stream was spoken; own: whether words are the agent's
+    """line: to who listens, of that name; rate: Hz of what it is fed; turns: it announces ends of turns; reads: it
+    tells words.
+
+    feed: the floor's; at_ms: when a sample of the hearing's stream was spoken; own: whether words are the agent's
     own, come back; changed: told when the vendor goes away (why, advice, whether for good) and when it is back (None).
     """
 
     def __init__(
         self,
-        transcriber: c.Transcriber,
+        name: str,
+        line: c.Transcription,
         rate: int,
         *,
+        turns: bool,
+        reads: bool = True,
         feed: Callable[[f.Event], None],
         at_ms: Callable[[int], float],
         own: Callable[[str, float, float], bool],
         changed: Callable[[c.EarsLost | None, bool], None],
     ) -> None:
-        self.name = transcriber.name
-        self.turns = transcriber.turns
+        self.name = name
+        self.turns = turns
+        self.reads = reads
         self.up = True
         self.gone = False  # for good
-        self._line = transcriber.open(rate)
+        self._line = line
+        self.on_words: Callable[[], None] | None = None  # told that words have come
         self._rate = rate
         self._feed, self._at_ms, self._own, self._changed = feed, at_ms, own, changed
         self._fed = 0
@@ -160,17 +168,22 @@ class Ears:
         self._news = asyncio.Event()
 
     def _heard(self, item: c.TurnHeard) -> None:
-        until_ms = self.listened_ms = self._ms(item.until_ms)
-        if item.kind == "progress":
+        until_ms = self._ms(item.until_ms)
+        self.listened_ms = max(self.listened_ms, until_ms)
+        if item.kind == "progress" and not item.text:
             return
-        said = self._said[-1] if self._said and self._said[-1].turn == item.turn else None
+        said = next((said for said in reversed(self._said) if said.turn == item.turn), None)
         if said is None:
             from_ms = self._ms(item.from_ms)
             said = Utterance(item.turn, from_ms, until_ms, from_ms)
             self._said.append(said)
         if item.text != said.text:
             said.text, said.since_ms, said.until_ms = item.text, said.until_ms, until_ms
+            if self.on_words is not None:
+                self.on_words()
         said.over = item.kind == "ended"
+        if item.kind == "progress":
+            return  # words that come too late to be evidence
         words = said.words(SETTLED) if not said.taken else said.text.split()[max(said.taken.values()) :]
         # Words of an utterance that a turn was answered with are old: what is new in it began after those.
         at_ms = said.from_ms if not said.taken else max(said.from_ms, said.since_ms)

@@ -31,7 +31,8 @@ class _Ending:
 
 
 class Ledger:
-    """track: the newest reply's, also when it is over. Times in ms on the call's clock."""
+    """track: the newest reply's, also when it is over; heard_ms: how much of it was heard, once it is over. Times in ms
+    on the call's clock."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Ledger:
         self._over_ms = 0.0
         self._ending: _Ending | None = None
         self.track: Track | None = None
+        self.heard_ms = 0.0
 
     def begins(self, track: Track | None) -> None:
         """A reply begins to sound."""
@@ -102,6 +104,7 @@ class Ledger:
             self._ending.done.set()
 
     def _heard(self, track: Track, text: str, ended: Literal["completed", "cut", "failed"], at: Position) -> None:
+        self.heard_ms = min(at.ms, track.made * 1000 / track.rate)
         heard = track.words.heard(at.ms)
         said = text[: heard.end].strip() if ended != "completed" else text.strip()
         unheard = text[heard.end :].strip() if ended != "completed" else ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TypeVar
 
-from bargein.audio.pcm import Pcm
 from bargein.contracts import Spoken
 
 T = TypeVar("T")
@@ -34,9 +34,9 @@ def slices(spoken: Spoken, most_ms: float) -> deque[Spoken]:
     too. Each piece is sound of its own, so that what was played can go."""
     pcm = spoken.pcm
     size = max(1, int(most_ms * pcm.rate / 1000))
-    if len(pcm.samples) <= size:
+    if len(pcm) <= size:
         return deque((spoken,))
-    pieces = deque((Spoken(Pcm(pcm.samples[:size].copy(), pcm.rate), spoken.text, spoken.words),))
-    for at in range(size, len(pcm.samples), size):
-        pieces.append(Spoken(Pcm(pcm.samples[at : at + size].copy(), pcm.rate), "", spoken.words and ()))
+    pieces = deque((replace(spoken, pcm=pcm.part(0, size)),))
+    for at in range(size, len(pcm), size):
+        pieces.append(replace(spoken, pcm=pcm.part(at, at + size), text="", words=spoken.words and ()))
     return pieces

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bargein.call.replies import one
-from bargein.call.speaking import Kind, Reply
+from bargein.call.speaking import Kind, Reply, Sounding
 from bargein.errors import Misuse
 
 SAY_CHARS = 2_000
-Text = Callable[[Reply], Coroutine[Any, Any, AsyncIterator[str] | None]]
+Text = Callable[[Reply], Coroutine[Any, Any, AsyncIterator[str] | Sounding | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,13 @@ class Saying:
 
 
 class Sayings:
-    """Bounded, and in the floor's order: it says when the oldest may be said. ask: tells the floor that one came."""
+    """Bounded, and in the floor's order: it says when the oldest may be said. ask: tells the floor that one came;
+    known: how words that are known are said."""
 
-    def __init__(self, ask: Callable[[], None], most: Callable[[], int]) -> None:
+    def __init__(self, ask: Callable[[], None], most: Callable[[], int], known: Callable[[str], Text]) -> None:
         self._ask = ask
         self._most = most
+        self._known = known
         self._line: deque[Saying] = deque()
 
     def add(self, saying: Saying) -> bool:
@@ -43,7 +45,7 @@ class Sayings:
 
     def words(self, text: str, kind: Kind, protected: int | None = 0) -> bool:
         """The same, for words that are known."""
-        return self.add(Saying(kind, known(text), protected))
+        return self.add(Saying(kind, self._known(text), protected))
 
     def asked(self, text: str, *, interruptible: bool) -> None:
         """Somebody outside wants this said. Raises Misuse for no text, or too much of it."""

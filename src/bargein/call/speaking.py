@@ -9,17 +9,26 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bargein.call.playout import SLICE_MS, Playout
-from bargein.call.prepared import Prepared
 from bargein.call.replies import closing, slices
-from bargein.contracts import Leaving, Meter, Spoken, ToolCall, ToolUsed, Voice, Word
-from bargein.errors import BargeinError
+from bargein.contracts import Leaving, Meter, Spoken, Take, ToolCall, ToolUsed, Voice, Word
+from bargein.errors import BargeinError, Unavailable
 from bargein.floor import Event, ReplyEnded, ReplyFailed, ReplyProtected
 from bargein.notices import Notice, Problem, ReplyBegins, WordsAdded, WordTimes
 
 log = logging.getLogger(__name__)
 
 Kind = Literal["greeting", "reply", "say", "reprompt"]
-Source = Callable[["Reply"], Awaitable[AsyncIterator[str] | Prepared | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sounding:
+    """A reply that is sound already. rate: Hz, of all of it."""
+
+    sound: AsyncIterator[Spoken]
+    rate: int
+
+
+Source = Callable[["Reply"], Awaitable[AsyncIterator[str] | Sounding | None]]
 
 
 @dataclass(slots=True)
@@ -27,7 +36,7 @@ class Reply:
     """A reply in the making. id: 0 while it is only being prepared; text: all that its model has written; protected:
     so many of its first characters may not be interrupted (None: all of it); asked_ms: when the floor asked for it;
     leaving, terminal: what is to happen once it was heard to its end; used: tools that it used while it was being
-    prepared; busy: its model waits for a tool; cut: it was, or was never to sound."""
+    prepared; busy: its model waits for a tool; cut: it was, or was never to sound; take: a speech model's own part."""
 
     id: int
     kind: Kind
@@ -40,6 +49,7 @@ class Reply:
     used: list[ToolUsed] = field(default_factory=list)
     busy: bool = False
     cut: bool = False
+    take: Take | None = None
     waits: list[tuple[int, asyncio.Event]] = field(default_factory=list)
 
     async def heard(self, chars: int) -> None:
@@ -70,10 +80,10 @@ class Desk:
 
 
 class Speaker:
-    """live: the reply that is being made or sounds; None when there is none. spare: the voice that says so when the
-    voice is lost."""
+    """live: the reply that is being made or sounds; None when there is none. voice: None when the model has its own;
+    spare: the voice that says so when the voice, or such a model, is lost."""
 
-    def __init__(self, voice: Voice, playout: Playout, desk: Desk, spare: Voice | None = None) -> None:
+    def __init__(self, voice: Voice | None, playout: Playout, desk: Desk, spare: Voice | None = None) -> None:
         self._voice = voice
         self._spare = spare
         self._voice_lost = False
@@ -94,6 +104,8 @@ class Speaker:
         the call's end."""
         if self.live is not None:
             self.live.cut = True
+            if self.live.take is not None:
+                self.live.take.cut()  # now, and not when its task is cancelled
         self.live = None
         if self._task is not None:
             self._task.cancel()
@@ -109,11 +121,11 @@ class Speaker:
             text = await source(reply)
             if text is None:
                 self._desk.feed(ReplyEnded(self._desk.now_ms(), reply.id))
-            elif isinstance(text, Prepared):
-                await self._speak(reply, text.spoken(), self._voice.rate)
+            elif isinstance(text, Sounding):
+                await self._speak(reply, text.sound, text.rate)
             else:
                 spare = self._spare if self._voice_lost and reply.kind == "reprompt" else None
-                voice = spare or self._voice
+                voice = spare or self._own_voice()
                 # The text, too: a voice need not close what it was given, and its model must stop with the cut.
                 async with closing(text):
                     await self._speak(reply, voice.speak(text), voice.rate)
@@ -124,6 +136,12 @@ class Speaker:
             log.exception("Reply %d failed", reply.id)
             advice = "Look into the server's log: this is a fault of ours or of the agent's own code"
             self._fail(reply, "internal", f"{type(error).__name__} while making a reply", advice)
+
+    def _own_voice(self) -> Voice:
+        voice = self._voice or self._spare
+        if voice is None:
+            raise Unavailable("Nobody can say it", advice="Give the agent a spare voice")
+        return voice
 
     async def _speak(self, reply: Reply, sound: AsyncIterator[Spoken], rate: int) -> None:
         desk, playout, begun = self._desk, self._playout, False
@@ -138,9 +156,9 @@ class Speaker:
                     piece = pieces.popleft()
                     words = playout.push(reply.id, piece)
                     if piece.text or words:
-                        exact = piece.words is not None
+                        exact = piece.words is not None and piece.exact
                         desk.notify(WordsAdded(reply.id, piece.text, _times(words), exact))
-                    if not begun and len(piece.pcm.samples):
+                    if not begun and len(piece.pcm):
                         begun = True
                         desk.kick()  # the first sound does not wait for the ticker
                     await playout.room()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CallStatus:
-    """agent_speaking: from a reply's first sample to its last, holds included;
-    kind: what it says; facts: about the connection; ahead: what preparing replies has come to."""
+    """agent_speaking: from a reply's first sample to its last, holds included; a speech model's from when it
+    begins to make it; kind: what it says; facts: about the connection; ahead: what preparing replies has come to."""
 
     id: str
     agent: str

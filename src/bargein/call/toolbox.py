@@ -90,7 +90,7 @@ class Toolbox:
                 reply.text += "\n"
                 yield "\n"
             reply.busy = True
-            used = [await self._run(call, reply, released) for call in calls]
+            used = [await self.run(call, reply, released) for call in calls]
             reply.busy = False
             if all(result is None for result in used):
                 return  # only terminal ones: they run when the reply was heard
@@ -99,7 +99,7 @@ class Toolbox:
             prompt = replace(prompt, items=(*prompt.items, *spoken, *results))
         log.warning("The model called tools %d times in a row", MOST_ROUNDS)
 
-    async def _run(self, call: ToolCall, reply: Reply, released: asyncio.Event | None) -> ToolUsed | None:
+    async def run(self, call: ToolCall, reply: Reply, released: asyncio.Event | None = None) -> ToolUsed | None:
         """One call's result; None: it runs later."""
         tool = self._tools.get(call.tool)
         if tool is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bargein.audio.mulaw import SILENCE, mulaw_codes
+from bargein.audio.mulaw import SILENCE, Mulaw, mulaw_codes
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.audio.resample import StreamResampler
 from bargein.audio.words import WordClock
@@ -70,7 +70,10 @@ class Track:
     def push(self, spoken: Spoken) -> tuple[Word, ...]:
         """Take a stretch from the voice; the words that got their times by it."""
         words = self.words.add(spoken)
-        self._append(self._resampler.feed(spoken.pcm.samples))
+        if self._mulaw and isinstance(spoken.pcm, Mulaw):
+            self._cut(spoken.pcm.codes)  # straight through
+        else:
+            self._append(self._resampler.feed(spoken.pcm.samples))
         return words
 
     def finish(self, failure: str | None = None) -> tuple[Word, ...]:

@@ -31,10 +31,13 @@ class Turn:
 
 class Turns:
     """The newest turn of a call, and the reading of its words. reader: None when nobody can read; ears: None when
-    nobody listens as the user speaks."""
+    nobody listens as the user speaks; slow: their words come when the turn is over, so that a reader looks sooner."""
 
-    def __init__(self, reader: Reader | None, hearing: Hearing, ears: Ears | None = None) -> None:
+    def __init__(
+        self, reader: Reader | None, hearing: Hearing, ears: Ears | None = None, *, slow: bool = False
+    ) -> None:
         self._reader = reader
+        self._slow = slow and reader is not None
         self._hearing = hearing
         self._ears = ears
         self.newest: Turn | None = None
@@ -42,7 +45,7 @@ class Turns:
 
     @property
     def can_read(self) -> bool:
-        return self._reader is not None or (self._ears is not None and self._ears.up)
+        return self._reader is not None or (self._ears is not None and self._ears.up and self._ears.reads)
 
     @property
     def tells_ends(self) -> bool:
@@ -73,7 +76,7 @@ class Turns:
 
     async def look(self, from_ms: float) -> str | None:
         """The words since from_ms; None when they could not be read in time."""
-        if self._ears is not None and self._ears.up:
+        if self._ears is not None and self._ears.up and self._ears.reads and not self._slow:
             return await self._ears.look(from_ms, self._hearing.heard_ms, LOOK_DEADLINE_MS / 1000)
         text = await self._read(from_ms, LOOK_DEADLINE_MS)
         if text:

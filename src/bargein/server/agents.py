@@ -33,6 +33,7 @@ from bargein.tts import espeak
 log = logging.getLogger(__name__)
 
 GUIDE, SCRIPTED, CASCADE, CHOSEN = "guide", "guide-scripted", "cascade", "chosen"
+REALTIME = "openai-realtime"
 FILE_MODULE = "bargein_agent_file"
 CLOSE_S = 5  # a part that takes longer to close is left to itself
 
@@ -40,6 +41,15 @@ CASCADE_GREETING = (
     "Hello, and welcome. I hear you, I think, and I speak, each with a part of its own, and you can interrupt me "
     "whenever you like: I fall silent at once, and I remember which of my words you have heard. "
     "So, what would you like to talk about?"
+)
+REALTIME_GREETING = (
+    "Hello, and welcome. I am a speech model: I hear your voice itself, and I speak with my own. You can interrupt me "
+    "whenever you like. I fall silent at once, a cough costs nothing, and I remember which of my words you have heard. "
+    "So, what would you like to talk about?"
+)
+REALTIME_INSTRUCTIONS = (
+    "You speak with somebody on a live voice call. Answer in one to three short spoken sentences. When you did not "
+    "understand, ask."
 )
 CASCADE_INSTRUCTIONS = (
     "You speak with somebody on a live voice call. Answer in one to three short spoken sentences, without lists, "
@@ -186,6 +196,9 @@ async def build(choice: Choice, workshop: Workshop, *, missing: list[Missing] | 
     """
     lacking: list[Missing] = missing if missing is not None else []
     async with AsyncExitStack() as stack:
+        if choice.realtime is not None:
+            yield await _realtime(choice, choice.realtime, workshop, stack)
+            return
         chosen: dict[Kind, tuple[Part, Any] | None] = {}
         for kind, wish in _wishes(choice):
             if wish is None:
@@ -216,6 +229,27 @@ async def build(choice: Choice, workshop: Workshop, *, missing: list[Missing] | 
             language=choice.language,
             policy=Policy.named(choice.preset or "balanced"),
         )
+
+
+async def _realtime(choice: Choice, wish: PartChoice, workshop: Workshop, stack: AsyncExitStack) -> Agent:
+    """An agent whose speech model hears, thinks and speaks. What it says in a call is read beside it where this
+    machine can, because its own words come only when a turn is over."""
+    if any(part is not None for part in (choice.transcriber, choice.model, choice.voice)):
+        advice = "Choose realtime alone, or transcriber, model and voice"
+        raise Misuse("A speech model leaves no room for other parts", advice=advice)
+    part = find("realtime", wish.name)
+    model: Any = await workshop.make(part, wish.options, stack, language=choice.language)
+    return Agent(
+        name=CHOSEN,
+        realtime=model,
+        spare_voice=workshop.spare_voice(choice.language),
+        reader=workshop.stopgap(choice.language),
+        description=part.title,
+        instructions=REALTIME_INSTRUCTIONS if choice.instructions is None else choice.instructions,
+        greeting=Greeting(REALTIME_GREETING if choice.greeting is None else choice.greeting),
+        language=choice.language,
+        policy=Policy.named(choice.preset or "balanced"),
+    )
 
 
 def _wishes(choice: Choice) -> tuple[tuple[Kind, PartChoice | None], ...]:
@@ -266,12 +300,15 @@ async def open_agents(settings: Settings) -> AsyncIterator[Catalogue]:
             agents = [await _from_toml(stack, settings.agent, workshop, missing)]
         elif ":" in settings.agent or settings.agent.endswith(".py"):
             agent = load_agent(settings.agent)
-            for part in (agent.mind, agent.voice, agent.reader, agent.transcriber):
+            for part in (agent.mind, agent.voice, agent.reader, agent.transcriber, agent.realtime, agent.spare_voice):
                 await _enter(stack, part)
             agents = [agent]
         elif settings.agent == CASCADE:
             cascade = await stack.enter_async_context(build(Choice(), workshop, missing=missing))
             agents = [replace(cascade, name=CASCADE)]
+        elif settings.agent == REALTIME:
+            choice = Choice(realtime=PartChoice(name=REALTIME))
+            agents = [replace(await stack.enter_async_context(build(choice, workshop)), name=REALTIME)]
         else:
             agents = await _embedded(stack, workshop, missing)
         found = Catalogue({agent.name: agent for agent in agents}, tuple(missing), workshop)

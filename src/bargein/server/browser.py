@@ -123,7 +123,7 @@ class BrowserCalls:
             policy=policy,
             watch=watchers.publish,
         )
-        told = AgentParts(agent.name, agent.mind.name, agent.voice.name, agent.ears, agent.llm)
+        told = AgentParts(agent.name, agent.mind_name, agent.voice_name, agent.ears, agent.llm)
         with hub.calls.listed(call, watchers):
             browser.welcome(
                 Welcome(

@@ -130,7 +130,10 @@ async def _say_a_word(agent: Agent) -> None:
     async def word() -> AsyncIterator[str]:
         yield "Ready."
 
-    spoken = agent.voice.speak(word())
+    voice = agent.voice or agent.spare_voice
+    if voice is None:
+        return  # a speech model has its own, and is asked only in a call
+    spoken = voice.speak(word())
     async with contextlib.AsyncExitStack() as stack:
         if (close := getattr(spoken, "aclose", None)) is not None:
             stack.push_async_callback(close)

@@ -20,8 +20,8 @@ from pydantic import SecretStr
 from bargein.errors import Misuse, Unavailable
 from bargein.server.settings import Settings
 
-Kind = Literal["transcriber", "model", "voice"]
-KINDS: tuple[Kind, ...] = ("transcriber", "model", "voice")
+Kind = Literal["transcriber", "model", "voice", "realtime"]
+KINDS: tuple[Kind, ...] = ("transcriber", "model", "voice")  # of a cascade; a speech model takes the seat of all three
 Value = str | float | tuple[str, ...]
 
 TEXT_CHARS, WORDS = 200, 100  # bounds of an option
@@ -375,6 +375,29 @@ PARTS = (
         ),
         rank=5,
         languages=("en",),
+    ),
+    Part(
+        "realtime",
+        "openai-realtime",
+        "OpenAI Realtime",
+        "bargein.realtime.openai",
+        "OpenAIRealtime",
+        OPENAI,
+        ("openai", "websockets"),
+        "openai",
+        (
+            Option("model", "Model", "gpt-realtime-2.1", ("gpt-realtime-2.1", "gpt-realtime-2.1-mini")),
+            Option("voice", "Voice", "marin", ("marin", "cedar", "alloy", "ash", "coral", "sage", "verse")),
+            Option(
+                "turn_detection",
+                "Who finds the turns",
+                "server_vad",
+                ("server_vad", "semantic_vad", "ours", "vendor"),
+            ),
+            Option("transcriber", "Who writes down the user's words", "gpt-realtime-whisper"),
+            Option("effort", "How much it thinks", None, ("minimal", "low", "medium", "high")),
+        ),
+        rank=1,
     ),
     Part(
         "voice",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import asdict
+from typing import Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
@@ -19,7 +20,7 @@ from bargein.server.agents import Workshop
 from bargein.server.calls import Watcher
 from bargein.server.hub import Hub
 from bargein.server.metrics import CONTENT_TYPE
-from bargein.server.parts import KINDS, Kind, Part, of_kind
+from bargein.server.parts import KINDS, Part, of_kind
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings
 from bargein.server.simulated import FAULTS, inject
@@ -65,7 +66,7 @@ class TransferTo(BaseModel):
 class TryThis(PartChoice):
     """The body of POST /parts/try."""
 
-    kind: Kind
+    kind: Literal["transcriber", "model", "voice"]
     language: Language = "en"
 
 
@@ -270,8 +271,8 @@ def _agent(agent: Agent) -> dict[str, object]:
     return {
         "name": agent.name,
         "description": agent.description,
-        "mind": agent.mind.name,
-        "voice": agent.voice.name,
+        "mind": agent.mind_name,
+        "voice": agent.voice_name,
         "ears": agent.ears,
         "llm": agent.llm,
         "language": agent.language,

@@ -136,12 +136,12 @@ def address(host: str, port: int) -> str:
 def announce(console: Console, url: str, hub: Hub) -> None:
     """The address, who answers there, and what this machine does not have."""
     agent = hub.catalogue.default
-    mind = agent.mind.name if agent.llm else f"{agent.mind.name}, scripted: no language model"
+    mind = agent.mind_name if agent.llm else f"{agent.mind_name}, scripted: no language model"
     console.print(f"Bargein listens on [bold]{url}[/bold]", highlight=False, soft_wrap=True)
     ears = agent.ears or "voice activity only, no words"
     who = "Twilio's" if hub.settings.twilio_auth_token else "of this machine only; TWILIO_AUTH_TOKEN is not set"
     phone = f"/twilio/voice, /twilio/media: calls {who}"
-    parts = (("agent", agent.name), ("mind", mind), ("voice", agent.voice.name), ("ears", ears), ("phone", phone))
+    parts = (("agent", agent.name), ("mind", mind), ("voice", agent.voice_name), ("ears", ears), ("phone", phone))
     for name, value in parts:
         console.print(f"  {name:<6} {escape(value)}", highlight=False, soft_wrap=True)
     for missing in hub.catalogue.missing:

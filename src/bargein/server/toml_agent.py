@@ -53,7 +53,8 @@ class PartChoice(BaseModel):
 
 
 class Choice(BaseModel):
-    """An agent as it is asked for. A part that is None is the best there is; instructions and greeting that are None
+    """An agent as it is asked for. A part that is None is the best there is; realtime, a speech model, takes the seat
+    of the other three, and is there only when it is asked for; instructions and greeting that are None
     are the server's; language: as in "en" or "pt-BR"; preset: of a policy, None for balanced."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,6 +62,7 @@ class Choice(BaseModel):
     transcriber: PartChoice | None = None
     model: PartChoice | None = None
     voice: PartChoice | None = None
+    realtime: PartChoice | None = None
     language: Language = "en"
     instructions: Text | None = None
     greeting: Said | None = None

@@ -19,6 +19,7 @@ from bargein.simulators.deepgram_nova import NovaSimulator, add_nova
 from bargein.simulators.deepgram_speak import SpeakSimulator, add_speak
 from bargein.simulators.ears import Script, WordSource
 from bargein.simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs
+from bargein.simulators.openai_realtime import RealtimeSimulator, add_realtime
 from bargein.simulators.openai_speech import SpeechSimulator, add_speech
 from bargein.simulators.openai_transcriptions import TranscriptionsSimulator, add_transcriptions
 from bargein.simulators.voices import VoiceSettings
@@ -122,6 +123,29 @@ def cartesia(
     _voice(sim, add_cartesia, port, "BARGEIN_CARTESIA_URL=ws://{}", "cartesia", fault)
 
 
+def openai_realtime(
+    port: PortOption = 8085,
+    say: SayOption = None,
+    first_audio_ms: FirstAudioOption = 150,
+    speed: SpeedOption = 8,
+    transcript_ms: Annotated[float, typer.Option(help="ms from the end of a turn to its words")] = 250,
+    api_key: KeyOption = None,
+    fault: FaultOption = None,
+) -> None:
+    """OpenAI Realtime: WebSocket, WebRTC and the sideband, ephemeral keys. It hears real turns in the sound it gets."""
+    sim = RealtimeSimulator(
+        script=deque(say or SAID),
+        first_audio_ms=first_audio_ms,
+        speed=speed,
+        transcript_ms=transcript_ms,
+        api_key=api_key,
+    )
+    sim.faults.extend(fault or ())  # type: ignore[arg-type]  # a fault that is none does nothing
+    app = FastAPI(title="OpenAI Realtime, simulated", openapi_url=None)
+    add_realtime(app, sim)
+    _serve(app, port, "BARGEIN_OPENAI_URL=http://{}/v1", {"openai-realtime": sim.faults})
+
+
 def _voice(
     sim: V, add: Callable[[FastAPI, V], None], port: int, setting: str, name: str, faults: list[str] | None
 ) -> None:
@@ -163,5 +187,5 @@ def _serve(app: FastAPI, port: int, setting: str, queues: Mapping[str, deque[Any
 
 def add_commands(group: typer.Typer) -> None:
     """All of them, under their names."""
-    for command in (deepgram, chat, elevenlabs, cartesia):
-        group.command(command.__name__)(command)
+    for command in (deepgram, chat, elevenlabs, cartesia, openai_realtime):
+        group.command(command.__name__.replace("_", "-"))(command)

@@ -112,7 +112,8 @@ class Read:
 
 
 @cache
-def _model() -> SileroModel:
+def silero() -> SileroModel:
+    """One for all lines of the process."""
     return SileroModel()
 
 
@@ -172,7 +173,7 @@ class SimulatedEars:
             joined = joined[self._size :]
             self._keep(window[self._context :])
             batch: Floats = (window.astype(np.float32) / np.float32(32768))[None, :]
-            speech, self._state = _model().run(batch, self._state, self._rate)
+            speech, self._state = silero().run(batch, self._state, self._rate)
             self._at += self._size
             await self._window(float(speech[0]), out)
         self._rest = joined

@@ -30,6 +30,7 @@ from bargein.simulators.deepgram_nova import NovaSimulator, add_nova
 from bargein.simulators.deepgram_speak import SpeakSimulator, add_speak
 from bargein.simulators.ears import Read, Script, WordSource
 from bargein.simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs
+from bargein.simulators.openai_realtime import RealtimeSimulator, add_realtime
 from bargein.simulators.openai_speech import SpeechSimulator, add_speech
 from bargein.simulators.openai_transcriptions import TranscriptionsSimulator, add_transcriptions
 from bargein.stt.moonshine import MoonshineReader
@@ -59,6 +60,7 @@ class Every:
     elevenlabs: ElevenLabsSimulator = field(default_factory=ElevenLabsSimulator)
     cartesia: CartesiaSimulator = field(default_factory=CartesiaSimulator)
     transcriptions: TranscriptionsSimulator = field(default_factory=TranscriptionsSimulator)
+    realtime: RealtimeSimulator = field(default_factory=lambda: RealtimeSimulator(script=deque(SCRIPT)))
 
     def queues(self) -> dict[str, deque[Any]]:
         """Where faults are put, by the simulator's name."""
@@ -72,6 +74,7 @@ class Every:
             "elevenlabs": self.elevenlabs.faults,
             "cartesia": self.cartesia.faults,
             "transcriptions": self.transcriptions.faults,
+            "openai-realtime": self.realtime.faults,
         }
 
 
@@ -103,7 +106,7 @@ def every_app(every: Every | None = None) -> FastAPI:
 
         sims.flux.words = sims.nova.words = words
         if reader is not None:
-            sims.transcriptions.read = read
+            sims.transcriptions.read = sims.realtime.hear = read
         try:
             yield
         finally:
@@ -118,6 +121,7 @@ def every_app(every: Every | None = None) -> FastAPI:
     add_chat(app, sims.chat)
     add_speech(app, sims.speech)
     add_transcriptions(app, sims.transcriptions)
+    add_realtime(app, sims.realtime)
     add_elevenlabs(app, sims.elevenlabs)
     add_cartesia(app, sims.cartesia)
 

@@ -14,11 +14,11 @@ from collections.abc import AsyncGenerator, Sequence
 
 from pydantic import SecretStr
 
+from bargein.audio.backlog import Backlog
 from bargein.audio.pcm import Samples
 from bargein.contracts import EarsBack, EarsLost, Heard, HeardKind, TurnHeard
 from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
 from bargein.keys import key_of
-from bargein.stt.backlog import Backlog
 
 try:
     from deepgram import AsyncDeepgramClient, DeepgramClientEnvironment

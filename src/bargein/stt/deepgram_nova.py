@@ -14,11 +14,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from pydantic import SecretStr
 
+from bargein.audio.backlog import Backlog
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.contracts import EarsBack, EarsLost, Heard, TurnHeard
 from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
 from bargein.keys import key_of
-from bargein.stt.backlog import Backlog
 from bargein.stt.deepgram_nova_turns import NovaResult, NovaTurns, NovaWord
 
 try:

@@ -69,6 +69,10 @@ class Backlog:
         while self._kept and self._first + len(self._kept[0]) <= min(position, self.sent):
             self._first += len(self._kept.popleft())
 
+    def skip(self, position: int) -> None:
+        """What lies before this position need not be taken; it is kept until it is acknowledged."""
+        self.sent = max(self.sent, min(position, self.end))
+
     def rewind(self) -> int:
         """Everything that is kept is to be taken once more; the position at which that begins."""
         self.sent = self._first

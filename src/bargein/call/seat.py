@@ -1,0 +1,66 @@
+"""Whoever makes the replies of a call: a chat model with a voice (call.answering), or a speech model (call.speech)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from bargein.call.saying import Text
+from bargein.call.speaking import Reply, Sounding
+from bargein.call.toolbox import Toolbox
+from bargein.call.turns import Turn
+from bargein.contracts import UserBackchannel
+
+
+@dataclass(slots=True)
+class Ahead:
+    """What preparing replies has come to. wasted_*: of those that were forgotten."""
+
+    used: int = 0
+    forgotten: int = 0
+    wasted_chars: int = 0
+    wasted_ms: float = 0.0
+
+
+class Seat(Protocol):
+    """toolbox: runs what its model calls; ahead: what preparing replies has come to. Only `answer` and `tell` wait."""
+
+    toolbox: Toolbox
+    ahead: Ahead
+
+    def prepare(self, turn: Turn) -> None:
+        """The turn is probably over: begin to make its reply, if that can be done unheard."""
+        ...
+
+    def forget(self, cause: str) -> None:
+        """What was prepared is not wanted."""
+        ...
+
+    def begin(self, reply: int, turn: int) -> Reply:
+        """The reply to a turn that is over."""
+        ...
+
+    async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | Sounding | None:
+        """What it says. spoken: there was speech in the turn. None: there is nothing to say."""
+        ...
+
+    async def tell(self, reply: Reply) -> AsyncIterator[str] | Sounding | None:
+        """Say what a tool has come to, unless that was said meanwhile."""
+        ...
+
+    def known(self, text: str) -> Text:
+        """Say these very words."""
+        ...
+
+    def turn(self, from_ms: float) -> None:
+        """The user took a turn; its sound begins there."""
+        ...
+
+    def settle(self, onset_ms: float, until_ms: float, backchannel: UserBackchannel | None) -> None:
+        """What sounded there was no turn."""
+        ...
+
+    def over(self, reply: Reply, *, sounded: bool) -> None:
+        """The reply was stopped. sounded: some of it may have been heard, and the ledger knows how much."""
+        ...

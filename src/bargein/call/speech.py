@@ -1,0 +1,199 @@
+"""The seat of a speech model: it hears the user itself, answers with sound, and is told what of it was heard."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+from bargein import contracts as c
+from bargein import notices as n
+from bargein.call.agent import Agent
+from bargein.call.conversation import Conversation
+from bargein.call.hearing import Hearing
+from bargein.call.ledger import Ledger
+from bargein.call.replies import closing, one
+from bargein.call.saying import Text
+from bargein.call.seat import Ahead
+from bargein.call.speaking import Reply, Sounding
+from bargein.call.toolbox import CANCELLED, Toolbox
+from bargein.call.turns import Turn, Turns
+from bargein.errors import BargeinError
+
+log = logging.getLogger(__name__)
+
+ASKED = 4  # turns whose words may still come
+AT_THE_END = "It is done once all of this reply was heard."
+
+
+class SpeechSeat:
+    """spawn: makes a task that ends with the call; commit: one that is awaited, but not cancelled; again: asks the
+    floor for a moment to tell what a tool has come to."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        line: c.SpeechLine,
+        conversation: Conversation,
+        ledger: Ledger,
+        turns: Turns,
+        hearing: Hearing,
+        *,
+        notify: Callable[[n.Notice], None],
+        journal: c.Journal,
+        meter: c.Meter,
+        now_ms: Callable[[], float],
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        commit: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        again: Callable[[], None],
+    ) -> None:
+        self._line, self._conversation, self._ledger, self._turns, self._hearing = (
+            line,
+            conversation,
+            ledger,
+            turns,
+            hearing,
+        )
+        self._notify, self._journal, self._now_ms = notify, journal, now_ms
+        self._spawn, self._again = spawn, again
+        self.toolbox = Toolbox(
+            agent.tools, conversation, spawn=commit, late=self._late, journal=journal, meter=meter, now_ms=now_ms
+        )
+        self.ahead = Ahead()
+        self._asked: deque[Turn] = deque(maxlen=ASKED)
+        self._told: dict[int, str] = {}  # turn -> its words, as they stand in the conversation
+        self._telling: asyncio.Task[None] | None = None
+        self._untold: set[str] = set()
+
+    # -------------------------------------------------------------------------------------------------- answers
+
+    def prepare(self, turn: Turn) -> None:
+        """A speech model has one conversation, and cannot answer in it unheard."""
+
+    def forget(self, cause: str) -> None:
+        """Nothing is ever prepared."""
+
+    def begin(self, reply: int, turn: int) -> Reply:
+        return Reply(reply, "reply", self._now_ms())
+
+    async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | Sounding | None:
+        """It has heard the turn: its words may come later, and go into the record then."""
+        if not spoken and not turn.typed:
+            return None  # a sound, and no word in it
+        if turn not in self._asked:
+            self._asked.append(turn)
+        self._record(turn)
+        await self._heard_told()
+        self._untold.clear()
+        return self._take(reply, self._line.answer(turn.typed, spoken=spoken))
+
+    async def tell(self, reply: Reply) -> AsyncIterator[str] | Sounding | None:
+        if not self._untold:
+            return None
+        self._untold.clear()
+        await self._heard_told()
+        return self._take(reply, self._line.tell())
+
+    def known(self, text: str) -> Text:
+        """The model's own voice says it; while that is away, the spare one."""
+
+        async def give(reply: Reply) -> AsyncIterator[str] | Sounding | None:
+            if not text:
+                return None
+            if self._line.up:
+                return self._take(reply, self._line.say(text))
+            reply.text += text
+            return one(text)
+
+        return give
+
+    def _take(self, reply: Reply, take: c.Take) -> Sounding:
+        reply.take = take
+        return Sounding(self._sound(reply, take), self._line.rate)
+
+    async def _sound(self, reply: Reply, take: c.Take) -> AsyncIterator[c.Spoken]:
+        try:
+            async with closing(take.sound()) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, c.Spoken):
+                        reply.text += piece.text
+                        yield piece
+                    else:
+                        await self._use(piece.calls, reply, take)
+        except BargeinError:
+            reply.mind_lost = True
+            raise
+
+    async def _use(self, calls: tuple[c.ToolCall, ...], reply: Reply, take: c.Take) -> None:
+        """Run what the model calls. A call that nobody answers would make it wait for ever: each is told something."""
+        left = list(calls)
+        reply.busy = True
+        try:
+            for call in calls:
+                used = await self.toolbox.run(call, reply)
+                left.remove(call)
+                if used is not None:
+                    take.go_on()
+                else:
+                    used = c.ToolUsed(call.id, call.tool, call.arguments, AT_THE_END)
+                self._line.used(used)
+        finally:
+            reply.busy = False
+            for call in left:
+                known = self._conversation.used(call.id)
+                runs = known is not None and known.result is None
+                result = None if runs else CANCELLED
+                self._line.used(c.ToolUsed(call.id, call.tool, call.arguments, result, error=not runs))
+
+    def _late(self, used: c.ToolUsed) -> None:
+        self._untold.add(used.id)
+        self._line.used(used)
+        self._again()
+
+    # ------------------------------------------------------------------------------------------ what was heard
+
+    def over(self, reply: Reply, *, sounded: bool) -> None:
+        if reply.take is None:
+            return
+        if not sounded:
+            reply.take.heard(0.0, None)
+        else:
+            self._telling = self._spawn(self._tell_heard(reply, reply.take), "heard")
+
+    async def _tell_heard(self, reply: Reply, take: c.Take) -> None:
+        """As soon as the far end has said where it really was."""
+        await self._ledger.settled()
+        take.heard(self._ledger.heard_ms, self._conversation.agent(reply.id))
+
+    async def _heard_told(self) -> None:
+        if self._telling is not None and not self._telling.done():
+            await asyncio.wait([self._telling])
+
+    # ------------------------------------------------------------------------------------------- the user's side
+
+    def turn(self, from_ms: float) -> None:
+        self._line.turn(self._ago(from_ms))
+
+    def settle(self, onset_ms: float, until_ms: float, backchannel: c.UserBackchannel | None) -> None:
+        self._line.settle(self._ago(onset_ms), self._ago(until_ms), backchannel)
+
+    def words(self) -> None:
+        """More words of the user's have come: those of a turn that was answered already, it may be."""
+        for turn in self._asked:
+            if self._told.get(turn.id) is not None:
+                self._record(turn)
+
+    def _record(self, turn: Turn) -> None:
+        text = self._turns.known(turn)
+        if self._told.get(turn.id) == text:
+            return
+        self._told[turn.id] = text
+        said = self._conversation.user(turn.id, text or None, turn.over)
+        over = said.over.text if said.over else None
+        self._notify(n.Transcript("user", said.text, final=bool(text), turn=turn.id, over=over))
+        self._journal.note(self._now_ms(), "user", turn=turn.id, text=said.text, over=over)
+
+    def _ago(self, ms: float) -> float:
+        return max(0.0, self._hearing.heard_ms - ms)

@@ -1,0 +1,73 @@
+"""The conversation in OpenAI's items: for a session that has to be made anew, and for the notes in one that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, assert_never
+
+from bargein.contracts import AgentSaid, Item, ToolSpec, ToolUsed, UserBackchannel, UserSaid
+from bargein.prompting import backchannel_note, cut_note, over_note, wording
+
+Json = dict[str, Any]
+STILL_RUNS = "It still runs. You are told when it is done; do not call it again for this."
+
+
+def note(text: str) -> Json:
+    """A note of the system's."""
+    return _message("system", "input_text", text)
+
+
+def typed(text: str) -> Json:
+    """The user's words that came as text."""
+    return _message("user", "input_text", text)
+
+
+def output(used: ToolUsed) -> Json:
+    """What a tool has come to, for the call that asked for it."""
+    result = STILL_RUNS if used.result is None else used.result
+    told = f"Error: {result}" if used.error else result
+    return {"type": "function_call_output", "call_id": used.id, "output": told}
+
+
+def late(used: ToolUsed, language: str) -> Json:
+    """The same for a call that was answered already."""
+    return note(wording(language).late_tool.format(tool=used.tool, result=used.result))
+
+
+def tool(spec: ToolSpec) -> Json:
+    """A function, as a session declares it."""
+    return {
+        "type": "function",
+        "name": spec.name,
+        "description": spec.description,
+        "parameters": dict(spec.parameters),
+    }
+
+
+def as_items(items: Sequence[Item], language: str) -> list[Json]:
+    """The conversation so far: the agent's words that were heard, the user's that are known, and the notes."""
+    made: list[Json] = []
+    for item in items:
+        match item:
+            case AgentSaid():
+                if item.text.strip():
+                    made.append(_message("assistant", "output_text", item.text.strip()))
+                if item.ended == "cut" and (told := cut_note(item, language)):
+                    made.append(note(told))
+            case UserSaid():
+                if item.text:
+                    made.append(typed(item.text.strip()))
+                    if item.over is not None and item.over.text.strip():
+                        made.append(note(over_note(item.over, language)))
+            case UserBackchannel():
+                made.append(note(backchannel_note(item.text, language)))
+            case ToolUsed():
+                call = {"type": "function_call", "call_id": item.id, "name": item.tool, "arguments": item.arguments}
+                made += [call, output(item)]
+            case _:
+                assert_never(item)
+    return made
+
+
+def _message(role: str, kind: str, text: str) -> Json:
+    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}

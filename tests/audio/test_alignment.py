@@ -1,0 +1,89 @@
+"""Word times from a text and its sound: espeak knows the truth."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from bisect import bisect_right
+
+import numpy as np
+import pytest
+
+from bargein.audio.alignment import align
+from bargein.audio.lengths import TOKEN
+from bargein.contracts import Word
+from bargein.simulators.speech import Speech
+
+TEXTS = (
+    (
+        "Hello, and welcome. I am a speech model, and you can interrupt me whenever you like: I fall silent, and I "
+        "remember which of my words you have heard. So, what would you like to talk about?"
+    ),
+    (
+        "You said: tell me about the sea. I can speak for a while, slowly and calmly, about the sea, the wind, gulls "
+        "above the harbour, so that you can interrupt me in the middle of any word."
+    ),
+    (
+        "Your appointment is on Tuesday, the 14th of March, at 3:30 in the afternoon. Doctor Miller sees you in room "
+        "12. Please bring your insurance card and a list of your medicines, and come ten minutes early."
+    ),
+    (
+        "There are three plans. The small one costs 19 dollars a month and has 5 gigabytes. The middle one costs 29 "
+        "dollars; it has 20 gigabytes. The large one has no limit at all, and costs 49."
+    ),
+)
+
+
+def counted(words: tuple[Word, ...], ms: float) -> int:
+    """How far in the text somebody has heard who has heard so long."""
+    n = bisect_right([word.end_ms for word in words], ms)
+    return words[n - 1].end if n else 0
+
+
+@pytest.mark.parametrize("text", TEXTS)
+async def test_at_most_one_word_off_in_95_of_100_random_moments(text: str) -> None:
+    speech = Speech()
+    said = await speech.say(text, 8000)
+    await speech.aclose()
+    words = align(text, said.pcm.samples, 8000)
+    assert [text[w.begin : w.end] for w in words] == text.split()
+    dice = random.Random(3)
+    off = []
+    for _ in range(400):
+        ms = dice.uniform(300, said.pcm.ms)
+        heard, true = counted(words, ms), counted(said.words, ms)
+        off.append(
+            abs(
+                sum(m.start() < heard for m in TOKEN.finditer(text))
+                - sum(m.start() < true for m in TOKEN.finditer(text))
+            )
+        )
+    assert sum(n <= 1 for n in off) >= 380
+    assert max(off) <= 3
+
+
+def test_words_are_in_order_and_inside_the_sound() -> None:
+    tone = (np.sin(np.arange(16_000) / 5) * 8000).astype(np.int16)
+    quiet = np.zeros(4_000, np.int16)
+    words = align("One two three. Four five!", np.concatenate((quiet, tone, quiet, tone, quiet)), 8000)
+    assert len(words) == 5
+    assert all(w.start_ms < w.end_ms for w in words)
+    assert all(a.end_ms <= b.start_ms + 1e-6 for a, b in itertools.pairwise(words))
+    assert words[0].start_ms == 500
+    assert words[2].end_ms == 2500  # the stop is where the pause is, though its letters are fewer
+    assert words[3].start_ms == 3000
+    assert words[-1].end_ms == 5000
+
+
+@pytest.mark.parametrize("text", ["", "  ", "... ,", "word"])
+def test_odd_texts_and_silence_give_no_nonsense(text: str) -> None:
+    assert align(text, np.zeros(8000, np.int16), 8000) == ()
+    assert align(text, np.zeros(0, np.int16), 8000) == ()
+    tone = (np.sin(np.arange(16_000) / 5) * 8000).astype(np.int16)
+    assert len(align(text, tone, 8000)) == len(list(TOKEN.finditer(text.strip())))
+
+
+def test_a_text_of_many_stops_over_a_sound_of_many_pauses_takes_no_time_that_a_call_would_notice() -> None:
+    tone, quiet = (np.sin(np.arange(8_000) / 5) * 8000).astype(np.int16), np.zeros(2_000, np.int16)
+    words = align("word, " * 60, np.concatenate([tone, quiet] * 50), 8000)
+    assert len(words) == 60
