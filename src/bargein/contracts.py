@@ -354,7 +354,7 @@ class SpeechLine(Transcription, Protocol):
     tells the words of the user that the model's side has read. Times "ago" are counted in that sound, from the newest
     sample back.
 
-    rate: Hz of what it says; up: connected. Nothing but `listen` and `Take.sound` ever waits."""
+    rate: Hz of what it says; up: it is there, or about to be. Nothing but `listen` and `Take.sound` ever waits."""
 
     rate: int
     up: bool

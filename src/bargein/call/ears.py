@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,8 +45,7 @@ class Utterance:
 
 
 class Ears:
-    """line: to who listens, of that name; rate: Hz of what it is fed; turns: it announces ends of turns; reads: it
-    tells words.
+    """line: to who listens, of that name; rate: Hz of what it is fed; turns: it announces ends of turns.
 
     feed: the floor's; at_ms: when a sample of the hearing's stream was spoken; own: whether words are the agent's
     own, come back; changed: told when the vendor goes away (why, advice, whether for good) and when it is back (None).
@@ -58,7 +58,6 @@ class Ears:
         rate: int,
         *,
         turns: bool,
-        reads: bool = True,
         feed: Callable[[f.Event], None],
         at_ms: Callable[[int], float],
         own: Callable[[str, float, float], bool],
@@ -66,7 +65,6 @@ class Ears:
     ) -> None:
         self.name = name
         self.turns = turns
-        self.reads = reads
         self.up = True
         self.gone = False  # for good
         self._line = line
@@ -107,11 +105,12 @@ class Ears:
 
     # ------------------------------------------------------------------------------------------------ words out
 
-    def words(self, turn: int, from_ms: float) -> str:
-        """The words of a turn of the call that began (pre-roll included) at from_ms, as far as they are known."""
+    def words(self, turn: int, from_ms: float, until_ms: float = math.inf) -> str:
+        """The words of a turn of the call that began (pre-roll included) at from_ms, as far as they are known.
+        until_ms: what begins later belongs to another."""
         parts: list[str] = []
         for said in self._said:
-            if said.until_ms > from_ms:
+            if said.until_ms > from_ms and said.from_ms < until_ms:
                 parts += said.words(turn)
                 said.take(turn)
         return " ".join(parts)

@@ -62,7 +62,7 @@ class SpeechSeat:
             agent.tools, conversation, spawn=commit, late=self._late, journal=journal, meter=meter, now_ms=now_ms
         )
         self.ahead = Ahead()
-        self._asked: deque[Turn] = deque(maxlen=ASKED)
+        self._asked: deque[tuple[Turn, float]] = deque(maxlen=ASKED)  # with the moment at which it was over
         self._told: dict[int, str] = {}  # turn -> its words, as they stand in the conversation
         self._telling: asyncio.Task[None] | None = None
         self._untold: set[str] = set()
@@ -82,9 +82,10 @@ class SpeechSeat:
         """It has heard the turn: its words may come later, and go into the record then."""
         if not spoken and not turn.typed:
             return None  # a sound, and no word in it
-        if turn not in self._asked:
-            self._asked.append(turn)
-        self._record(turn)
+        if self._asked and self._asked[-1][0].id == turn.id:
+            self._asked.pop()  # it went on, and is over only now
+        self._asked.append((turn, self._now_ms()))
+        self._record(turn, self._now_ms())
         await self._heard_told()
         self._untold.clear()
         return self._take(reply, self._line.answer(turn.typed, spoken=spoken))
@@ -181,12 +182,11 @@ class SpeechSeat:
 
     def words(self) -> None:
         """More words of the user's have come: those of a turn that was answered already, it may be."""
-        for turn in self._asked:
-            if self._told.get(turn.id) is not None:
-                self._record(turn)
+        for turn, until_ms in self._asked:
+            self._record(turn, until_ms)
 
-    def _record(self, turn: Turn) -> None:
-        text = self._turns.known(turn)
+    def _record(self, turn: Turn, until_ms: float) -> None:
+        text = self._turns.known(turn, until_ms)
         if self._told.get(turn.id) == text:
             return
         self._told[turn.id] = text

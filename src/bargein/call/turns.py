@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, field
 
 from bargein.audio.resample import resample
@@ -31,13 +32,13 @@ class Turn:
 
 class Turns:
     """The newest turn of a call, and the reading of its words. reader: None when nobody can read; ears: None when
-    nobody listens as the user speaks; slow: their words come when the turn is over, so that a reader looks sooner."""
+    nobody listens as the user speaks; slow: their words come when the turn is over, too late for a look."""
 
     def __init__(
         self, reader: Reader | None, hearing: Hearing, ears: Ears | None = None, *, slow: bool = False
     ) -> None:
         self._reader = reader
-        self._slow = slow and reader is not None
+        self._slow = slow
         self._hearing = hearing
         self._ears = ears
         self.newest: Turn | None = None
@@ -45,7 +46,7 @@ class Turns:
 
     @property
     def can_read(self) -> bool:
-        return self._reader is not None or (self._ears is not None and self._ears.up and self._ears.reads)
+        return self._reader is not None or (self._ears is not None and self._ears.up and not self._slow)
 
     @property
     def tells_ends(self) -> bool:
@@ -76,7 +77,7 @@ class Turns:
 
     async def look(self, from_ms: float) -> str | None:
         """The words since from_ms; None when they could not be read in time."""
-        if self._ears is not None and self._ears.up and self._ears.reads and not self._slow:
+        if self._ears is not None and self._ears.up and not self._slow:
             return await self._ears.look(from_ms, self._hearing.heard_ms, LOOK_DEADLINE_MS / 1000)
         text = await self._read(from_ms, LOOK_DEADLINE_MS)
         if text:
@@ -99,9 +100,9 @@ class Turns:
                 parts.insert(0, read)
         return " ".join(parts) if parts else read
 
-    def known(self, turn: Turn) -> str:
-        """The words of the turn so far, without waiting for any."""
-        heard = self._ears.words(turn.id, turn.from_ms) if self._ears is not None else ""
+    def known(self, turn: Turn, until_ms: float = math.inf) -> str:
+        """The words of the turn so far, without waiting for any. until_ms: it was over then."""
+        heard = self._ears.words(turn.id, turn.from_ms, until_ms) if self._ears is not None else ""
         return " ".join([heard, *turn.typed] if heard else turn.typed)
 
     async def _late_words(self, turn: Turn) -> str | None:

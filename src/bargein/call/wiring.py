@@ -49,7 +49,6 @@ def streaming_ears(
             line,
             hearing.rate,
             turns=model.turns,
-            reads=model.reads,
             feed=feed,
             at_ms=hearing.at,
             own=own,

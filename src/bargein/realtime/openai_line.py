@@ -64,7 +64,8 @@ class OpenAILine:
         self._mulaw = brief.mulaw
         self.language = brief.language
         self.rate = MULAW_RATE if brief.mulaw else PCM_RATE
-        self.up = False
+        self.up = True
+        self._live = False
         self._numbers = itertools.count(1)
         self._backlog = Backlog(brief.rate, KEEP_MS)
         self._resampler = self._new_resampler()
@@ -173,7 +174,7 @@ class OpenAILine:
         self._session.begin(take)
 
     async def _connected(self) -> None:
-        while not self.up:
+        while not self._live:
             if self._refused is not None:
                 raise self._refused
             await self._ready.wait()
@@ -188,12 +189,12 @@ class OpenAILine:
 
     def order(self, event: Json, *, after: int = 0) -> None:
         """Send an event, after those before it, and after the sound up to a position."""
-        if self.up:
+        if self._live:
             self._orders.append((after, encode(event).decode()))
             self._wake.set()
 
     def _put(self, event: Json, urgent: bool) -> None:
-        if urgent and self.up:
+        if urgent and self._live:
             self._urgent.append(encode(event).decode())
             self._wake.set()
         else:
@@ -213,7 +214,7 @@ class OpenAILine:
                 ):
                     async for item in heard:
                         if lost:
-                            lost, again_s = False, AGAIN_S
+                            lost, again_s, self.up = False, AGAIN_S, True
                             yield EarsBack()
                         if item is not None:
                             yield item
@@ -234,7 +235,7 @@ class OpenAILine:
             finally:
                 self._down()
             if not lost:
-                lost = True
+                lost, self.up = True, False
                 yield EarsLost(f"OpenAI Realtime {why}", "Look at OpenAI's status, and at this machine's network")
             log.info("OpenAI Realtime %s; calling again in %.2f s", why, again_s)
             await asyncio.sleep(again_s)
@@ -264,10 +265,10 @@ class OpenAILine:
         """The session as we want it, and what was said before. Raises VendorRefused when it is not to be had."""
         await self._await(connection, "session.created")
         update = {"type": "session.update", "event_id": "open", "session": self._model.session(self._brief)}
-        await connection.send_raw(encode(update))
+        await connection.send_raw(encode(update).decode())
         await self._await(connection, "session.updated")
         for item in as_items(self._items(), self.language):
-            await connection.send_raw(encode(_created(item)))
+            await connection.send_raw(encode(_created(item)).decode())
 
     async def _await(self, connection: AsyncRealtimeConnection, kind: str) -> None:
         while (event := decode(await connection.recv_bytes()))["type"] != kind:
@@ -287,13 +288,13 @@ class OpenAILine:
             backlog.skip(min(wanted, default=backlog.end))
         self._user.begin(backlog.sent)
         self._resampler = self._new_resampler()
-        self.up = True
+        self._live = True
         self._ready.set()
         self._wake.set()
 
     def _down(self) -> None:
         """The connection is over. Orders that were not sent are in the conversation that the next one begins with."""
-        self.up = False
+        self._live = False
         self._ready.clear()
         self._urgent.clear()
         self._orders.clear()
@@ -319,7 +320,7 @@ class OpenAILine:
 
     def _refuse(self, error: VendorRefused) -> None:
         """Nobody need wait for a connection any more."""
-        self._refused = error
+        self._refused, self.up = error, False
         self._ready.set()
 
     # ------------------------------------------------------------------------------------------------- sending
@@ -336,7 +337,7 @@ class OpenAILine:
                 raise VendorLost("does not read", advice="Try again")
             await connection.send_raw(text)
 
-    def _due(self) -> str | bytes | None:
+    def _due(self) -> str | None:
         if self._urgent:
             return self._urgent.popleft()
         backlog = self._backlog
@@ -348,13 +349,13 @@ class OpenAILine:
         samples = backlog.take(size)
         return None if samples is None else self._append(samples)
 
-    def _append(self, samples: Samples) -> bytes:
+    def _append(self, samples: Samples) -> str:
         if self._resampler is not None:
             data = self._resampler.feed(samples).astype("<i2", copy=False).tobytes()
         else:
             data = to_mulaw(samples)
         # Base64 needs no escapes, so that the rest need not be built anew for each.
-        return b'{"type":"input_audio_buffer.append","audio":"' + b64encode(data) + b'"}'
+        return f'{{"type":"input_audio_buffer.append","audio":"{b64encode(data).decode()}"}}'
 
     def _new_resampler(self) -> HotResampler | None:
         """8 kHz goes up as mu-law, which is what a telephone's sound was anyway."""

@@ -239,11 +239,14 @@ async def _realtime(choice: Choice, wish: PartChoice, workshop: Workshop, stack:
         raise Misuse("A speech model leaves no room for other parts", advice=advice)
     part = find("realtime", wish.name)
     model: Any = await workshop.make(part, wish.options, stack, language=choice.language)
+    reader = workshop.stopgap(choice.language)
+    if reader is not None:
+        await reader.start()  # now, and not when somebody has interrupted already
     return Agent(
         name=CHOSEN,
         realtime=model,
         spare_voice=workshop.spare_voice(choice.language),
-        reader=workshop.stopgap(choice.language),
+        reader=reader,
         description=part.title,
         instructions=REALTIME_INSTRUCTIONS if choice.instructions is None else choice.instructions,
         greeting=Greeting(REALTIME_GREETING if choice.greeting is None else choice.greeting),

@@ -225,9 +225,11 @@ async def _serve(sim: RealtimeSimulator, socket: WebSocket, session: RealtimeSes
 
     async def read() -> None:
         while True:
-            text = await socket.receive_text()
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
             try:
-                session.take(json.loads(text))
+                session.take(json.loads(message.get("text") or ""))
             except ValueError:
                 line.put_nowait(error_event("invalid_json", "The event could not be parsed as JSON.", None))
 
