@@ -36,6 +36,7 @@ class WordClock:
 
     def __init__(self) -> None:
         self.text = ""
+        self.ms_per_char = MS_PER_CHAR  # may be known better
         self._words: list[Word] = []
         self._ends: list[float] = []  # of _words, for bisecting: never falling
         self._exact: list[bool] = []  # of _words
@@ -71,6 +72,11 @@ class WordClock:
             self._samples += len(spoken.pcm)
             self._rate = spoken.pcm.rate
         return placed
+
+    def grow(self, samples: int, rate: int) -> None:
+        """So much more sound is there, which we do not have."""
+        self._samples += samples
+        self._rate = rate
 
     def finish(self) -> tuple[Word, ...]:
         """No more comes; the words that got their times only now."""
@@ -140,7 +146,7 @@ class WordClock:
         if self._open is None:
             return ()
         begin, from_ms = self._open
-        return self._spread(begin, from_ms, max(self.ms - from_ms, _letters(self.text[begin:])[-1] * MS_PER_CHAR))
+        return self._spread(begin, from_ms, max(self.ms - from_ms, _letters(self.text[begin:])[-1] * self.ms_per_char))
 
     def _close(self) -> tuple[Word, ...]:
         if self._open is None:

@@ -17,6 +17,7 @@ from bargein.audio.echo import LineEcho
 from bargein.call.agent import Agent
 from bargein.call.conversation import Conversation
 from bargein.call.echo import is_own_words
+from bargein.call.far_playout import FarPlayout
 from bargein.call.hearing import Hearing
 from bargein.call.host import Host
 from bargein.call.leaving import Leaver
@@ -74,7 +75,11 @@ class Call:
             agent, line, self._hearing, feed=self.feed, own=self._is_echo, changed=self._ears_changed
         )
         self._turns = Turns(agent.reader, self._hearing, self._ears, slow=line is not None)
-        self._playout = Playout(transport, host.meter, host.lead_ms, echo)
+        self._playout = (
+            Playout(transport, host.meter, host.lead_ms, echo)
+            if transport.can.carries
+            else FarPlayout(transport, host.meter)
+        )
         self._ledger = Ledger(self.conversation, journal, self._notify, self.now_ms)
         desk = Desk(self.now_ms, self.feed, self._notify, self._spawn, host.meter, self._kick)
         self._speaker = Speaker(agent.voice, self._playout, desk, agent.spare_voice)

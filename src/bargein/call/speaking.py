@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bargein.call.far_playout import FarPlayout
 from bargein.call.playout import SLICE_MS, Playout
 from bargein.call.replies import closing, slices
 from bargein.contracts import Leaving, Meter, Spoken, Take, ToolCall, ToolUsed, Voice, Word
@@ -83,7 +84,9 @@ class Speaker:
     """live: the reply that is being made or sounds; None when there is none. voice: None when the model has its own;
     spare: the voice that says so when the voice, or such a model, is lost."""
 
-    def __init__(self, voice: Voice | None, playout: Playout, desk: Desk, spare: Voice | None = None) -> None:
+    def __init__(
+        self, voice: Voice | None, playout: Playout | FarPlayout, desk: Desk, spare: Voice | None = None
+    ) -> None:
         self._voice = voice
         self._spare = spare
         self._voice_lost = False

@@ -94,9 +94,10 @@ class OpenAITake:
 
     async def sound(self) -> AsyncIterator[Spoken | ToolCalls]:
         """contracts.Take.sound."""
+        whole = False
         try:
             await self._hands.begin(self)
-            while True:
+            while not whole:
                 while (piece := self._next()) is not None:
                     yield piece
                 if self._again:
@@ -107,17 +108,19 @@ class OpenAITake:
                 elif self._over and self._calls:
                     calls, self._calls, self._more = tuple(self._calls), [], False
                     yield ToolCalls(calls)
-                    if not self._more:
-                        return
-                    self._over, self.spoken = False, False
-                    await self._hands.begin(self)
+                    if self._more:
+                        self._over, self.spoken = False, False
+                        await self._hands.begin(self)
+                    else:
+                        whole = True
                 elif self._over:
-                    return
+                    whole = True
                 else:
                     self._news.clear()
                     await self._news.wait()
         finally:
-            self.cut()
+            if not whole:  # else it is made, and may sound for long after this
+                self.cut()
 
     def _next(self) -> Spoken | None:
         """Text first: it stands ahead of its sound. Then the words of an item that is whole, then sound."""

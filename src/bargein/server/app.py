@@ -19,6 +19,8 @@ from bargein.server.auth import Gate, Guard
 from bargein.server.browser import BrowserCalls
 from bargein.server.carriers import carriers
 from bargein.server.hub import Hub, OpenAgents, open_hub
+from bargein.server.openai_calls import DirectCalls
+from bargein.server.openai_calls import router as direct_router
 from bargein.server.phone import Vendor
 from bargein.server.phone_asgi import PhoneAsgi
 from bargein.server.refusals import install
@@ -50,7 +52,11 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_hub(settings, gate, agents, clock or MonotonicClock(), limits or Limits()) as hub:
             app.state.hub = hub
-            yield
+            app.state.direct = DirectCalls(hub)
+            try:
+                yield
+            finally:
+                app.state.direct.close()
 
     phones: dict[str, Vendor] = {MEDIA: Twilio(settings, gate), **carriers(gate)}
 
@@ -65,11 +71,12 @@ def create_app(
 
     app.state.phones = phones
     install(app)
-    app.router.routes.append(WebSocketRoute("/calls/browser", BrowserCalls(hub)))
+    app.router.routes.append(WebSocketRoute("/calls/browser", BrowserCalls(hub, lambda: app.state.direct)))
     for path, vendor in phones.items():
         app.router.routes.append(WebSocketRoute(path, PhoneAsgi(hub, vendor)))
     app.include_router(twilio_router)
     app.include_router(router)
+    app.include_router(direct_router)
     for suffix, kind in MIME_TYPES.items():
         mimetypes.add_type(kind, suffix)
     app.add_api_route("/", _page, include_in_schema=False)

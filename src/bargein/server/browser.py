@@ -26,6 +26,7 @@ from bargein.server.agents import build
 from bargein.server.auth import deny
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
+from bargein.server.openai_calls import DirectCalls
 from bargein.server.refusals import Refusal
 from bargein.server.toml_agent import Choice, shaped
 from bargein.server.trying import hide
@@ -79,10 +80,11 @@ class AsgiSocket:
 
 
 class BrowserCalls:
-    """The ASGI endpoint. hub: a function, because the hub is made later than the routes."""
+    """The ASGI endpoint. hub, direct: functions, because both are made later than the routes."""
 
-    def __init__(self, hub: Callable[[], Hub]) -> None:
+    def __init__(self, hub: Callable[[], Hub], direct: Callable[[], DirectCalls]) -> None:
         self._hub = hub
+        self._direct = direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         hub = self._hub()
@@ -108,7 +110,7 @@ class BrowserCalls:
                 browser.refuse(Problem("internal", "The call failed", advice, fatal=True))
 
     async def _talk(self, hub: Hub, browser: BrowserTransport, socket: AsgiSocket, parts: AsyncExitStack) -> None:
-        chosen = await _choose(hub, browser, socket, parts)
+        chosen = await _choose(hub, self._direct(), browser, socket, parts)
         if chosen is None:
             return
         agent, policy = chosen
@@ -142,7 +144,7 @@ class BrowserCalls:
 
 
 async def _choose(
-    hub: Hub, browser: BrowserTransport, socket: AsgiSocket, parts: AsyncExitStack
+    hub: Hub, direct: DirectCalls, browser: BrowserTransport, socket: AsgiSocket, parts: AsyncExitStack
 ) -> tuple[Agent, Policy] | None:
     """What the client's hello asks for; None: it never asked well. parts: of an agent that is made for it."""
     for _ in range(HELLOS):
@@ -151,7 +153,12 @@ async def _choose(
             return None
         code = "unknown_agent"
         try:
-            made = await _made(hub, socket.newest_text, parts)
+            made: tuple[Agent, str | None] | None
+            if hello.direct is not None:
+                made = await parts.enter_async_context(direct.claimed(hello.direct)), None
+                browser.direct()
+            else:
+                made = await _made(hub, socket.newest_text, parts)
             agent, preset = made or (hub.catalogue.get(hello.agent), None)
             code = "bad_settings"
             policy = _policy(hub, agent, hello, preset)

@@ -275,6 +275,7 @@ def _agent(agent: Agent) -> dict[str, object]:
         "voice": agent.voice_name,
         "ears": agent.ears,
         "llm": agent.llm,
+        "direct": hasattr(agent.realtime, "create_call"),
         "language": agent.language,
         "policy": agent.policy.numbers(),
     }

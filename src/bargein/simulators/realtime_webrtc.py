@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 from av.audio.resampler import AudioResampler
@@ -102,7 +102,7 @@ class Peer:
 
     def __init__(self, session: RealtimeSession, gone: Callable[[], Any]) -> None:
         self._session, self._gone = session, gone
-        self._connection = RTCPeerConnection()
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))  # loopback needs none
         self._channel: RTCDataChannel | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._speaker = Loudspeaker(self._started, self._stopped)

@@ -11,6 +11,7 @@ Whatever a client does wrong is answered with an `error`, and changes nothing el
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -74,11 +75,11 @@ class Limits:
 class BrowserTransport:
     """A contracts.Transport by shape. To be entered before use; leaving it closes the socket."""
 
-    can = c.TransportCan(pause=True, reports=True)
     rate_in = w.RATE_IN
     rate_out = w.RATE_OUT
 
     def __init__(self, socket: Socket, clock: Clock, limits: Limits | None = None) -> None:
+        self.can = c.TransportCan(pause=True, reports=True)
         self.limits = limits or Limits()
         self._socket = socket
         self._clock = clock
@@ -122,6 +123,10 @@ class BrowserTransport:
         self._welcomed = True
         self._welcomed_ms = self._clock.now_ms()
         self._line.control(w.encode(welcome))
+
+    def direct(self) -> None:
+        """The client gets the agent's sound from the model itself, by WebRTC, and only reports. Before the call."""
+        self.can = dataclasses.replace(self.can, carries=False)
 
     def refuse(self, problem: Problem, code: int = NORMAL) -> None:
         """The hello was not good. The client may try another, if the problem is not fatal."""

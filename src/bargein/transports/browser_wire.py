@@ -36,13 +36,15 @@ class _FromClient(msgspec.Struct, frozen=True, tag_field="type"):
 
 
 class Hello(_FromClient, frozen=True, tag="hello"):
-    """The first message. What it leaves out is the server's to choose."""
+    """The first message. What it leaves out is the server's to choose. direct: the call that POST /openai/calls made:
+    the agent's sound goes there by WebRTC, and only the microphone's comes here, for the floor."""
 
     protocol: Literal["bargein.v1"]
     agent: str | None = None
     policy: str | None = None
     settings: Settings | None = None
     language: Annotated[str, msgspec.Meta(min_length=2, max_length=35)] | None = None
+    direct: Annotated[str, msgspec.Meta(max_length=80)] | None = None
 
 
 class AudioChunk(_FromClient, frozen=True, tag="audio_chunk"):

@@ -4,6 +4,7 @@ import { Chooser } from "./chooser.js";
 import { DummyCall } from "./dummy.js";
 import { FaultPanel, FaultyCall } from "./faults.js";
 import { Connection, pageToken } from "./connection.js";
+import { DirectLine } from "./direct.js";
 import { Lanes } from "./lanes.js";
 import { PolicyPanel } from "./policy.js";
 import { Sound } from "./audio.js";
@@ -35,7 +36,9 @@ class Call {
     this.verdicts = [];
     this.reports = [];
     this.messages = []; // all of them, if ?record
+    this.events = []; // the model's own, if ?record
     this.waiters = [];
+    this.direct = null;
     this.localHold = null;
     this.dummy = null;
     this.abort = new AbortController();
@@ -51,7 +54,9 @@ class Call {
     $("decisions").replaceChildren();
     show("connecting");
     const token = auth ? await pageToken() : null;
-    await this.sound.open({ microphone: !this.wantDummy, record: options.has("record") });
+    const direct = !this.choice && $("direct").checked && !$("direct-row").hidden;
+    await this.sound.open({ microphone: !this.wantDummy, record: options.has("record"), direct });
+    const claim = direct ? await this.openDirect() : null;
     this.connection = new Connection({
       token,
       onMessage: (m) => this.message(m),
@@ -60,8 +65,26 @@ class Call {
     });
     await this.connection.ready;
     const who = this.choice ? { choice: this.choice } : { agent: $("agents").value || undefined };
-    this.connection.send("hello", { protocol: "bargein.v1", ...who, ...wanted });
+    this.connection.send("hello", { protocol: "bargein.v1", ...who, ...wanted, ...(claim && { direct: claim }) });
     this.sound.tell({ type: "localHold", on: $("local-hold").checked });
+  }
+
+  // The sound goes straight to the model and back; what is said to it comes here, too, for whoever decides who may speak.
+  async openDirect() {
+    this.direct = new DirectLine({
+      ask: (offer) => askCall(offer, $("agents").value),
+      onEvent: (e) => this.fromModel(e),
+      onLost: (why) => complain(why, "Hang up, and call again."),
+    });
+    const { name, stream } = await this.direct.open(this.sound.spoken);
+    this.sound.hear(stream);
+    return name;
+  }
+
+  fromModel(e) {
+    if (options.has("record")) this.events.push(e);
+    if (e.type === "output_audio_buffer.started") this.sound.tell({ type: "started" });
+    else if (e.type === "output_audio_buffer.stopped") this.sound.tell({ type: "stopped" });
   }
 
   // ------------------------------------------------------------------------------------------- from the server
@@ -82,6 +105,7 @@ class Call {
         break;
       case "reply":
         this.sound.tell({ type: "reply", reply: m.reply_id, interruptible: m.interruptible });
+        if (this.direct) this.sound.tell({ type: "expect", reply: m.reply_id });
         break;
       case "words":
         transcript.words(m);
@@ -97,6 +121,7 @@ class Call {
       case "audio_interrupted":
         this.settleLocal("confirmed");
         this.sound.tell({ type: "cut", reply: m.reply_id });
+        this.direct?.cut();
         break;
       case "barge_in":
         this.lastBargeIn = m;
@@ -272,6 +297,7 @@ class Call {
 
   async closed(reason, code) {
     this.abort.abort();
+    this.direct?.close();
     clearTimeout(this.localHold?.timer);
     if (call === this) {
       window.bargein.last = this;
@@ -387,6 +413,7 @@ window.bargein = {
 
 const faults = new FaultPanel({ section: $("faults"), ask, watch: () => start(faults.faults.map((fault) => fault.name)) });
 
+if (options.has("direct")) $("direct").checked = true;
 if (options.get("localhold") === "0") $("local-hold").checked = false;
 show("off");
 // Asks the server (with a body: by POST), with a token where it wants one. Throws an Error, with its advice.
@@ -407,6 +434,16 @@ async function ask(path, body) {
   if (answer.ok) return said;
   throw Object.assign(new Error(`${said.error.message}.`), { advice: `${said.error.advice}.` });
 }
+// Asks for a call between this page and the model: an offer for an answer, and the name to claim it by.
+async function askCall(offer, agent) {
+  const headers = { "Content-Type": "application/sdp", ...(auth && { Authorization: `Bearer ${await pageToken()}` }) };
+  const answer = await fetch(`/openai/calls?${new URLSearchParams(agent ? { agent } : {})}`, { method: "POST", headers, body: offer });
+  if (!answer.ok) {
+    const said = await answer.json();
+    throw new Error(`${said.error.message}. ${said.error.advice}.`);
+  }
+  return { answer: await answer.text(), name: answer.headers.get("location").split("/").pop() };
+}
 const served = await ask("/agents").catch((error) => {
   complain(error.message);
   return null;
@@ -415,7 +452,11 @@ if (!served) complain("The server does not answer.", "Reload the page when it ru
 else {
   for (const agent of served.agents) $("agents").append(new Option(agent.name, agent.name));
   $("agents").hidden = served.agents.length < 2;
-  const describe = () => agentIs(served.agents.find((a) => a.name === $("agents").value) ?? served.agents[0]);
+  const describe = () => {
+    const agent = served.agents.find((a) => a.name === $("agents").value) ?? served.agents[0];
+    agentIs({ ...agent, voice: agent.voice === agent.mind ? "" : agent.voice });
+    $("direct-row").hidden = !agent.direct;
+  };
   $("agents").onchange = describe;
   if (served.agents.length) describe();
   const chooser = new Chooser({

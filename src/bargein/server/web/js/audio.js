@@ -10,11 +10,13 @@ export class Sound {
     this.stream = null;
   }
 
-  async open({ microphone, record }) {
+  // direct: the agent's sound comes from the model's own track (`hear`), and what is said here goes there (`spoken`).
+  async open({ microphone, record, direct }) {
     this.context = new AudioContext({ latencyHint: "interactive" });
+    const loudspeaker = direct ? "direct" : "playback";
     await this.context.audioWorklet.addModule("/web/worklets/capture.js");
-    await this.context.audioWorklet.addModule("/web/worklets/playback.js");
-    this.playback = new AudioWorkletNode(this.context, "bargein-playback", { numberOfInputs: 0, outputChannelCount: [1] });
+    await this.context.audioWorklet.addModule(`/web/worklets/${loudspeaker}.js`);
+    this.playback = new AudioWorkletNode(this.context, `bargein-${loudspeaker}`, { numberOfInputs: direct ? 1 : 0, outputChannelCount: [1] });
     this.capture = new AudioWorkletNode(this.context, "bargein-capture", { numberOfOutputs: 1, outputChannelCount: [1] });
     this.playback.connect(this.context.destination);
     // The capture gives silence; it is connected because a node that leads nowhere may not be run.
@@ -35,11 +37,26 @@ export class Sound {
       }
       this.context.createMediaStreamSource(this.stream).connect(this.capture);
     }
+    // Without a microphone (a dummy call) the model hears what is played into the capture.
+    if (direct && !microphone) this.aloud = this.context.createMediaStreamDestination();
     if (this.context.state !== "running") await this.context.resume();
   }
 
   get latencySamples() {
     return Math.round((this.context.outputLatency || this.context.baseLatency || 0) * 24000);
+  }
+
+  get spoken() {
+    return (this.stream ?? this.aloud.stream).getAudioTracks()[0];
+  }
+
+  hear(stream) {
+    // Chromium feeds a remote track to no context unless some element plays it, too.
+    this.pump = new Audio();
+    this.pump.muted = true;
+    this.pump.srcObject = stream;
+    this.pump.play().catch(() => {});
+    this.context.createMediaStreamSource(stream).connect(this.playback);
   }
 
   start() {
@@ -50,6 +67,7 @@ export class Sound {
   async line(buffer) {
     const source = new AudioBufferSourceNode(this.context, { buffer });
     source.connect(this.capture);
+    if (this.aloud) source.connect(this.aloud);
     source.connect(this.context.destination);
     source.start();
     await new Promise((resolve) => (source.onended = resolve));
@@ -77,5 +95,6 @@ export class Sound {
     this.stream?.getTracks().forEach((track) => track.stop());
     if (this.context && this.context.state !== "closed") await this.context.close();
     this.stream = null;
+    if (this.pump) this.pump.srcObject = null;
   }
 }
