@@ -382,6 +382,7 @@ async def scene(
     tools: tuple[c.Tool, ...] = (),
     spare_voice: ToneVoice | None = None,
     reprompts: Mapping[str, str] = REPROMPTS,
+    realtime: c.SpeechModel | None = None,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
     clock = ManualClock(1_000_000)
@@ -391,8 +392,9 @@ async def scene(
     voice = voice or ToneVoice()
     agent = Agent(
         name="test",
-        mind=mind,
-        voice=voice,
+        mind=mind if realtime is None else None,
+        voice=voice if realtime is None else None,
+        realtime=realtime,
         reader=reader,
         instructions="Be short.",
         greeting=Greeting(greeting) if isinstance(greeting, str) else greeting,

@@ -107,7 +107,7 @@ class Call:
         self._hung_up = asyncio.Event()
         self._leaver = Leaver(exchange, self.hang_up, self._cannot_leave)
         self._hold_since_ms = 0.0
-        self._last_firm_ms = -1.0
+        self._last_firm_ms = float("-inf")
         self._speech_on = False
         self._pending_input = ""
         self._tasks: set[asyncio.Task[None]] = set()

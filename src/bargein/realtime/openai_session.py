@@ -236,10 +236,9 @@ class Session:
             log.log(logging.DEBUG if code in NOTES else logging.WARNING, "OpenAI: %s", _safe(code or "an error"))
             return
         self._asked = None
-        if asked.dead:
-            self._go_on()
-        elif code == BUSY:
-            self._next = self._next or asked  # its done is on its way, and will send it again
+        if code == BUSY:
+            if self._next is None and not asked.dead:
+                self._next = asked  # the other's done is on its way, and will send it again
         else:
             asked.fail(VendorLost(f"OpenAI did not take the request ({_safe(code or 'error')})", advice="Try again"))
             self._go_on()

@@ -159,7 +159,7 @@ class OpenAITake:
             log.warning("The model's sound could not be read: it is no base64")
             return
         data = data if self._mulaw else data[: len(data) // 2 * 2]
-        if self.dead or not data:
+        if not data:
             return
         part = self._part(item)
         part.content = content
@@ -175,7 +175,7 @@ class OpenAITake:
 
     def said(self, item: str, text: str) -> None:
         """More of the text that goes with the sound."""
-        if self.dead or not text:
+        if not text:
             return
         part = self._part(item)
         if not part.text and self._chars:

@@ -25,7 +25,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bargein.audio.pcm import Pcm
 from bargein.simulators.chat import Answer, Call
-from bargein.simulators.realtime_events import Json, error_event
+from bargein.simulators.realtime_events import Json, Refused, error_event
 from bargein.simulators.realtime_session import RealtimeSession, ServerItem
 from bargein.simulators.speech import Speech
 
@@ -48,6 +48,7 @@ Fault = Literal[
     "garbage",
     "expire",
 ]
+MODEL = "gpt-realtime-2.1"  # where none is asked for
 KEPT = 500
 DROP_AFTER_MS = 600  # of an item's sound
 SECRET_S = 600
@@ -161,8 +162,13 @@ def add_realtime(app: FastAPI, sim: RealtimeSimulator) -> None:
         body = await request.json()
         seconds = (body.get("expires_after") or {}).get("seconds", SECRET_S)
         value, until = f"ek_{secrets.token_hex(12)}", time.time() + seconds
-        sim.secrets[value] = (until, body.get("session") or {})
-        return JSONResponse({"value": value, "expires_at": int(until), "session": body.get("session") or {}})
+        config = body.get("session") or {}
+        sim.secrets[value] = (until, config)
+        try:
+            whole = RealtimeSession(sim, config.get("model") or MODEL, config).wire()
+        except Refused as refused:
+            return JSONResponse({"error": {"message": refused.message, "code": refused.code}}, 400)
+        return JSONResponse({"value": value, "expires_at": int(until), "session": whole})
 
     @app.post("/v1/realtime/calls")
     async def calls(request: Request) -> Response:
@@ -274,7 +280,7 @@ async def _call(sim: RealtimeSimulator, request: Request) -> Response:
         )
     else:
         offer, config = (await request.body()).decode(), sim.secret(key) or {}
-    session = RealtimeSession(sim, config.get("model") or "gpt-realtime-2.1", config)
+    session = RealtimeSession(sim, config.get("model") or MODEL, config)
     sim.sessions.append(session)
     call_id = f"rtc_{secrets.token_hex(8)}"
     sim.calls[call_id] = session

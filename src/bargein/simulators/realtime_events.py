@@ -56,7 +56,7 @@ def client_event(event: object) -> Json:
     if not isinstance(event, dict) or "type" not in event:
         raise Refused("invalid_event", "The 'type' field is missing.")
     kind = event["type"]
-    if kind not in _models(RealtimeClientEvent):
+    if not isinstance(kind, str) or kind not in _models(RealtimeClientEvent):
         raise Refused("invalid_value", f"Invalid value: '{kind}'.", "type")
     if kind == "input_audio_buffer.append" and isinstance(event.get("audio"), str):
         return event  # fifty a second of these, and there is nothing else in them

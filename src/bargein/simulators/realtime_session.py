@@ -41,6 +41,19 @@ SEMANTIC_MS = {"low": 1_200.0, "medium": 600.0, "auto": 600.0, "high": 300.0}
 KEPT = 2_000
 PCM = 24_000
 AUDIO_FORMATS = {"audio/pcm": PCM, "audio/pcmu": 8_000}
+PADDING_MS = 300
+BOTH_ON: Json = {"create_response": True, "interrupt_response": True}
+TURN_DETECTION: dict[str, Json] = {
+    "server_vad": {
+        "type": "server_vad",
+        "threshold": 0.5,
+        "prefix_padding_ms": PADDING_MS,
+        "silence_duration_ms": 200,
+        "idle_timeout_ms": None,
+        **BOTH_ON,
+    },
+    "semantic_vad": {"type": "semantic_vad", "eagerness": "auto", **BOTH_ON},
+}
 
 
 class Speaker(Protocol):
@@ -75,10 +88,11 @@ class ServerItem:
         return str(self.wire["id"])
 
     def heard(self) -> str:
-        """What of it the server believes was heard: the words that end within what it was shortened to."""
-        if self.truncated_ms is None:
+        """What of it the server believes was heard: the words that end within the sound that it has left."""
+        if self.truncated_ms is None and self.wire.get("status") != "incomplete":
             return self.spoken
-        ends = [word.end for word in self.truth if word.end_ms <= self.truncated_ms]
+        until_ms = self.ms if self.truncated_ms is None else self.truncated_ms
+        ends = [word.end for word in self.truth if word.end_ms <= until_ms]
         return self.spoken[: ends[-1]] if ends else ""
 
 
@@ -196,7 +210,8 @@ class RealtimeSession:
             case "conversation.item.create":
                 self._create_item(event)
             case "conversation.item.retrieve":
-                self.tell("conversation.item.retrieved", item=self._item(event, "item_retrieve_invalid_item_id").wire)
+                kept = self._item(event, "item_retrieve_invalid_item_id").wire
+                self.tell("conversation.item.retrieved", item=copy.deepcopy(kept))
             case "conversation.item.delete":
                 item = self._item(event, "item_delete_invalid_item_id")
                 del self.items[item.id]
@@ -226,8 +241,12 @@ class RealtimeSession:
         known = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
         if isinstance(output.get("voice"), str) and output["voice"] not in known:
             raise Refused("invalid_value", "Invalid value: unknown voice.", "session.audio.output.voice")
-        self.config = _merged(self.config, session)
-        took = self.config["audio"]["input"]
+        config = _merged(self.config, session)
+        for side in ("input", "output"):
+            if (kind := (config["audio"][side]["format"] or {}).get("type")) not in AUDIO_FORMATS:
+                raise Refused("invalid_value", f"This simulator has no '{kind}'.", f"session.audio.{side}.format.type")
+        self.config = config
+        took = config["audio"]["input"]
         rate = AUDIO_FORMATS[took["format"]["type"]]
         want = 8_000 if rate == 8_000 else 16_000
         if self._vad.rate != want:
@@ -236,10 +255,11 @@ class RealtimeSession:
         turns = took.get("turn_detection")
         self._vad.on = turns is not None
         if turns is not None:
+            given = {name: value for name, value in turns.items() if value is not None}
+            turns = took["turn_detection"] = {**TURN_DETECTION[turns["type"]], **given}  # the answer is always whole
             semantic = turns["type"] == "semantic_vad"
-            self._vad.threshold = 0.5 if semantic else turns.get("threshold", 0.5)
-            silence = SEMANTIC_MS[turns.get("eagerness") or "auto"] if semantic else turns.get("silence_duration_ms")
-            self._vad.silence_ms = 200.0 if silence is None else silence
+            self._vad.threshold = 0.5 if semantic else turns["threshold"]
+            self._vad.silence_ms = SEMANTIC_MS[turns["eagerness"]] if semantic else turns["silence_duration_ms"]
 
     @property
     def _turns(self) -> Json | None:
@@ -264,7 +284,7 @@ class RealtimeSession:
         """The user's sound, in the session's input format's rate."""
         if self._resampler is not None:
             samples = self._resampler.feed(samples)
-        padding = (self._turns or {}).get("prefix_padding_ms") or 300
+        padding = (self._turns or {}).get("prefix_padding_ms", PADDING_MS)
         for heard in self._vad.feed(samples):
             if heard.kind == "started":
                 self._next_item = new_id("item")
@@ -280,7 +300,7 @@ class RealtimeSession:
             else:
                 item = self._next_item or new_id("item")
                 self.tell("input_audio_buffer.speech_stopped", audio_end_ms=int(heard.at_ms), item_id=item)
-                self._commit(item, max(0.0, self._vad.speech_ms - padding))
+                self._commit(item, self._vad.take(self._vad.speech_ms - padding, heard.at_ms))
                 if (self._turns or {}).get("create_response", True):
                     self._vad_response()
         if self._vad.speaking and self._vad.now_ms - self._vad.speech_ms >= PARTIAL_MS:
@@ -305,11 +325,10 @@ class RealtimeSession:
                 "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but buffer "
                 f"only has {self._vad.waiting_ms:.2f}ms of audio.",
             )
-        self._commit(self._next_item if self._vad.speaking and self._next_item else new_id("item"), 0.0)
+        item = self._next_item if self._vad.speaking and self._next_item else new_id("item")
+        self._commit(item, self._vad.take())
 
-    def _commit(self, item_id: str, from_ms: float) -> None:
-        pcm = self._vad.since(from_ms) if from_ms else self._vad.take()
-        self._vad.clear()
+    def _commit(self, item_id: str, pcm: Pcm) -> None:
         self._next_item = None
         last = next(reversed(self.items), None)
         self.tell("input_audio_buffer.committed", item_id=item_id, previous_item_id=last)
@@ -370,12 +389,9 @@ class RealtimeSession:
                 "item_create_invalid_previous_item_id", "The previous item does not exist.", "previous_item_id"
             )
         content = wire.get("content") or []
-        if wire.get("role") == "assistant" and any(part["type"] == "output_audio" for part in content):
+        if wire.get("role") == "assistant" and any(part.get("type") == "output_audio" for part in content):
             raise Refused("invalid_value", "Assistant audio cannot be created.", "item.content")
-        item = ServerItem(wire)
-        item.text = item.spoken = " ".join(part.get("text") or "" for part in content)
-        item.read.set()
-        self._add(item, after)
+        self._add(_typed(wire), after)
 
     def _truncate(self, event: Json) -> None:
         item = self._item(event, "item_truncate_invalid_item_id")
@@ -397,10 +413,18 @@ class RealtimeSession:
     # ------------------------------------------------------------------------------------------------ responses
 
     def _vad_response(self) -> None:
-        if self._active is None:
+        active = self._active
+        if active is None:
             self._create_response({})
-            return
-        self._out(error_event("conversation_already_has_active_response", self._busy(), None))
+        elif active.cancelled():
+            self._spawn(self._respond_after(active))  # sound that is fed at once ends sooner than what it interrupted
+        else:
+            self._out(error_event("conversation_already_has_active_response", self._busy(), None))
+
+    async def _respond_after(self, running: Running) -> None:
+        if running.task is not None:
+            await asyncio.wait([running.task])
+        self._vad_response()
 
     def _busy(self) -> str:
         active = self._active.id if self._active is not None else ""
@@ -476,12 +500,15 @@ class RealtimeSession:
         self.tell("rate_limits.updated", rate_limits=limits)
 
     async def _answer(self, running: Running) -> list[str | Call]:
-        items = running.params.get("input")
-        if items is None:
-            for item in list(self.items.values()):
+        given = running.params.get("input")
+        if given is None:
+            items = list(self.items.values())
+            for item in items:
                 await item.read.wait()
+        else:  # these stand in the conversation's place; one may be a reference to an item of it
+            items = [self.items.get(wire.get("id") or "") or _typed(wire) for wire in given]
         instructions = running.params.get("instructions") or self.config["instructions"]
-        return self.sim.answer(list(self.items.values()), instructions)
+        return self.sim.answer(items, instructions)
 
     async def _wait(self, running: Running, ms: float) -> None:
         """So long, or until it is cancelled."""
@@ -514,7 +541,7 @@ class RealtimeSession:
         for at in range(0, len(said.pcm.samples), size):
             if running.cancelled():
                 escaped += 1
-                if escaped > ESCAPE:
+                if escaped > ESCAPE or self.speaker is not None:  # what a loudspeaker of ours has not, nobody hears
                     break
             chunk = said.pcm.samples[at : at + size]
             told = self._tell_text(ids, said.words, text, told, at * 1000 / rate + TEXT_LEAD_MS)
@@ -536,8 +563,7 @@ class RealtimeSession:
             self._tell_text(ids, said.words, text, told, float("inf"))
         if self.speaker is not None:
             self.speaker.end(running.id)
-        item.text = text if whole else text[:told]
-        self._end_item(running, item, ids, item.text, whole=whole)
+        self._end_item(running, item, ids, text if whole else text[:told], whole=whole)
 
     def _tell_text(self, ids: Json, words: tuple[Word, ...], text: str, told: int, until_ms: float) -> int:
         """The text of the words that begin before a moment; how far that is."""
@@ -564,15 +590,18 @@ class RealtimeSession:
         self.tell("response.content_part.done", **ids, part={"type": "audio", "transcript": text})
         item.wire["status"] = "completed" if whole else "incomplete"
         item.wire["content"] = [{"type": "output_audio", "transcript": text}]
-        if item.truncated_ms is not None:
-            item.wire["content"][0].pop("transcript")
         self._item_done(running, item)
+        if item.truncated_ms is None:
+            item.text = text
+        else:  # it was shortened while it was made: what is kept of it has no text either
+            item.wire["content"][0].pop("transcript")
 
     def _item_done(self, running: Running, item: ServerItem) -> None:
-        wire, last = copy.deepcopy(item.wire), None
+        wire = copy.deepcopy(item.wire)
         if running.default:
-            self.tell("conversation.item.done", item=wire, previous_item_id=last)
-        index = running.output.index(item.wire)
+            self.tell("conversation.item.done", item=wire, previous_item_id=None)
+        index = next(k for k, made in enumerate(running.output) if made["id"] == item.id)
+        running.output[index] = wire  # what was made, whatever is shortened later
         self.tell("response.output_item.done", response_id=running.id, output_index=index, item=wire)
 
     async def _call(self, running: Running, call: Call) -> None:
@@ -626,6 +655,7 @@ class RealtimeSession:
 
     def _drop(self, code: int) -> None:
         self.ended = "dropped"
+        self._peers.clear()  # nothing more reaches anyone
         if self.close is not None:
             self.close(code)
 
@@ -639,6 +669,14 @@ class RealtimeSession:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("The simulated session failed", exc_info=error)
+
+
+def _typed(wire: Json) -> ServerItem:
+    """An item that came in writing."""
+    text = " ".join(part.get("text") or "" for part in wire.get("content") or [])
+    item = ServerItem(wire, text=text, spoken=text)
+    item.read.set()
+    return item
 
 
 def _defaults(model: str) -> Json:
@@ -659,15 +697,7 @@ def _defaults(model: str) -> Json:
                 "format": pcm,
                 "transcription": None,
                 "noise_reduction": None,
-                "turn_detection": {
-                    "type": "server_vad",
-                    "threshold": 0.5,
-                    "prefix_padding_ms": 300,
-                    "silence_duration_ms": 200,
-                    "idle_timeout_ms": None,
-                    "create_response": True,
-                    "interrupt_response": True,
-                },
+                "turn_detection": dict(TURN_DETECTION["server_vad"]),
             },
             "output": {"format": dict(pcm), "voice": "alloy", "speed": 1.0},
         },

@@ -72,11 +72,14 @@ class Vad:
         self._rest = joined
         return out
 
-    def take(self) -> Pcm:
-        """All that waits, which is committed now."""
-        samples = np.concatenate(list(self._kept) or [np.zeros(0, np.int16)])
-        self.clear()
-        return Pcm(samples, self.rate)
+    def take(self, from_ms: float = 0.0, until_ms: float | None = None) -> Pcm:
+        """What waits between two moments, which is committed now; what comes after them goes on waiting."""
+        samples = self._waiting()
+        begin = max(0, int(from_ms * self.rate / 1000) - self._kept_from)
+        end = len(samples) if until_ms is None else max(0, int(until_ms * self.rate / 1000) - self._kept_from)
+        self._kept = deque([samples[end:]])
+        self._kept_from += min(end, len(samples))
+        return Pcm(samples[begin:end], self.rate)
 
     def clear(self) -> None:
         """Drop what waits."""
@@ -85,8 +88,11 @@ class Vad:
 
     def since(self, from_ms: float) -> Pcm:
         """What waits of the sound from there on."""
-        samples = np.concatenate(list(self._kept) or [np.zeros(0, np.int16)])
+        samples = self._waiting()
         return Pcm(samples[max(0, int(from_ms * self.rate / 1000) - self._kept_from) :], self.rate)
+
+    def _waiting(self) -> Samples:
+        return np.concatenate(list(self._kept) or [np.zeros(0, np.int16)])
 
     def _window(self, speech: float, out: list[Heard]) -> None:
         now, size_ms = self._judged * 1000 / self.rate, self._size * 1000 / self.rate

@@ -1,0 +1,133 @@
+"""A speech model that a test plays by hand: it says what the test lets it say, and keeps what it was told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import numpy as np
+
+from bargein import contracts as c
+from bargein.audio.pcm import Pcm, Samples
+from tests.call.kit import RATE, WORD_MS
+
+
+class Model:
+    """A contracts.SpeechModel and its one line. texts: what its answers say; a word "!name" in one calls that tool.
+    waits: an answer begins only when `go` is set."""
+
+    name = "scripted speech"
+    turns = False
+    reads = True
+
+    def __init__(self, *texts: str, waits: bool = False) -> None:
+        self.texts = list(texts)
+        self.go = asyncio.Event()
+        if not waits:
+            self.go.set()
+        self.rate = RATE
+        self.up = True
+        self.fed = 0
+        self.takes: list[Take] = []
+        self.told: list[tuple[object, ...]] = []  # in order: what the call told the line
+        self.inbox: asyncio.Queue[c.Heard | Exception] = asyncio.Queue()
+        self.brief: c.Brief | None = None
+        self.items: Callable[[], Sequence[c.Item]] = list
+        self.error: Exception | None = None
+        self.closed = 0
+
+    def open(self, brief: c.Brief, items: Callable[[], Sequence[c.Item]]) -> Model:
+        self.brief, self.items = brief, items
+        return self
+
+    def feed(self, samples: Samples) -> None:
+        self.fed += len(samples)
+
+    async def listen(self) -> AsyncIterator[c.Heard]:
+        try:
+            while True:
+                item = await self.inbox.get()
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            self.closed += 1
+
+    def hears(self, kind: c.HeardKind, text: str, *, turn: int = 0, ago_ms: float = 300) -> None:
+        now_ms = self.fed / 16
+        self.inbox.put_nowait(c.TurnHeard(kind, turn, text, now_ms - ago_ms, now_ms))
+
+    def turn(self, ago_ms: float) -> None:
+        self.told.append(("turn", round(ago_ms)))
+
+    def settle(self, from_ago_ms: float, until_ago_ms: float, backchannel: c.UserBackchannel | None) -> None:
+        self.told.append(("settle", backchannel.text if backchannel else ""))
+
+    def answer(self, typed: Sequence[str], *, spoken: bool) -> Take:
+        self.told.append(("answer", *typed, "spoken" if spoken else "typed"))
+        return self._take(self.texts.pop(0) if self.texts else "fine")
+
+    def say(self, text: str) -> Take:
+        self.told.append(("say", text))
+        return self._take(text)
+
+    def tell(self) -> Take:
+        self.told.append(("tell",))
+        return self._take(self.texts.pop(0) if self.texts else "done")
+
+    def used(self, used: c.ToolUsed) -> None:
+        self.told.append(("used", used.tool, used.result, used.error))
+
+    def _take(self, text: str) -> Take:
+        self.takes.append(Take(self, text))
+        return self.takes[-1]
+
+
+class Take:
+    """Each word is WORD_MS of one value; its text comes with it, its time when all of it is there."""
+
+    def __init__(self, model: Model, text: str) -> None:
+        self.model, self.rounds = model, text.split("|")
+        self.begun = False
+        self.cuts = 0
+        self.heard_ms: float | None = None
+        self.said: c.AgentSaid | None = None
+        self._more = False
+
+    async def sound(self) -> AsyncIterator[c.Spoken | c.ToolCalls]:
+        await self.model.go.wait()
+        if self.model.error is not None:
+            raise self.model.error
+        self.begun = True
+        count = at = 0
+        words: list[c.Word] = []
+        for text in self.rounds:
+            calls = []
+            for word in text.split():
+                if word.startswith("!"):
+                    tool, _, arguments = word[1:].partition(":")
+                    calls.append(c.ToolCall(f"call-{tool}", tool, arguments or "{}"))
+                    continue
+                pcm = Pcm(np.full(WORD_MS * RATE // 1000, count + 1, np.int16), RATE)
+                words.append(c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word)))
+                at += len(word) + 1
+                count += 1
+                yield c.Spoken(pcm, word + " ", ahead=True)
+            if words:
+                yield c.Spoken(Pcm(np.zeros(0, np.int16), RATE), "", tuple(words), exact=False, ahead=True)
+                words = []
+            if calls:
+                self._more = False
+                yield c.ToolCalls(tuple(calls))
+                if not self._more:
+                    return
+
+    def go_on(self) -> None:
+        self._more = True
+
+    def cut(self) -> None:
+        self.cuts += 1
+
+    def heard(self, ms: float, said: c.AgentSaid | None) -> None:
+        self.heard_ms, self.said = ms, said
+        self.model.told.append(("heard", round(ms), said.text if said else None))
