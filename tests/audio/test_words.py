@@ -263,3 +263,19 @@ def test_every_word_is_told_exactly_once(stretches: list[tuple[str, int, bool]])
     told += clock.finish()
     assert tuple(told) == clock.words
     assert [w.begin for w in told] == sorted({w.begin for w in told})
+
+
+def test_text_that_comes_ahead_of_its_sound_is_spread_over_all_of_it_and_placed_when_its_times_come() -> None:
+    clock = WordClock()
+    clock.add(Spoken(Pcm.silence(0, 8000), "one two ", ahead=True))
+    clock.add(Spoken(Pcm.silence(500, 8000), "three four", ahead=True))
+    clock.add(Spoken(Pcm.silence(1_500, 8000), "", ahead=True))
+    assert clock.heard(1_000).text == "one two"
+    assert not clock.heard(1_000).exact
+    times = (Word(0, 100, 0, 3), Word(100, 200, 4, 7), Word(200, 1_900, 8, 13))
+    clock.add(Spoken(Pcm.silence(0, 8000), "", times, exact=False, ahead=True))
+    assert clock.heard(300).text == "one two"
+    assert not clock.heard(300).exact
+    assert clock.heard(1_950).text == "one two three", "what has no times yet goes on behind those that have"
+    clock.finish()
+    assert clock.heard(2_000).text == "one two three four"

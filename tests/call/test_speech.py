@@ -246,4 +246,4 @@ def test_an_agent_has_either_a_speech_model_or_a_mind_with_a_voice() -> None:
     assert Agent("a", realtime=model).mind_name == "scripted speech"
     for parts in ({}, {"mind": Mind()}, {"realtime": model, "mind": Mind()}, {"realtime": model, "voice": ToneVoice()}):
         with pytest.raises(Misuse):
-            Agent("a", **parts)  # type: ignore[arg-type]
+            Agent("a", **parts)

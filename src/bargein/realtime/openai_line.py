@@ -262,13 +262,11 @@ class OpenAILine:
             await asyncio.gather(sending, return_exceptions=True)  # its error taken: what ended us is known already
 
     async def _open(self, connection: AsyncRealtimeConnection) -> None:
-        """The session as we want it, and what was said before. Raises VendorRefused when it is not to be had."""
+        """The session as we want it. Raises VendorRefused when it is not to be had."""
         await self._await(connection, "session.created")
         update = {"type": "session.update", "event_id": "open", "session": self._model.session(self._brief)}
         await connection.send_raw(encode(update).decode())
         await self._await(connection, "session.updated")
-        for item in as_items(self._items(), self.language):
-            await connection.send_raw(encode(_created(item)).decode())
 
     async def _await(self, connection: AsyncRealtimeConnection, kind: str) -> None:
         while (event := decode(await connection.recv_bytes()))["type"] != kind:
@@ -289,6 +287,10 @@ class OpenAILine:
         self._user.begin(backlog.sent)
         self._resampler = self._new_resampler()
         self._live = True
+        if not self._direct:
+            # Read in the very moment from which on orders are taken: nothing falls between the two.
+            for item in as_items(self._items(), self.language):
+                self.order(_created(item))
         self._ready.set()
         self._wake.set()
 

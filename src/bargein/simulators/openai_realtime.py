@@ -175,7 +175,9 @@ def add_realtime(app: FastAPI, sim: RealtimeSimulator) -> None:
         return await _call(sim, request)
 
     @app.post("/v1/realtime/calls/{call_id}/hangup")
-    async def hangup(call_id: str) -> Response:
+    async def hangup(call_id: str, request: Request) -> Response:
+        if status := sim.refusal(_bearer(request.headers.get("authorization"))):
+            return _refused(status)
         session = sim.calls.get(call_id)
         if session is None:
             return _no_session()

@@ -300,7 +300,7 @@ class RealtimeSession:
             else:
                 item = self._next_item or new_id("item")
                 self.tell("input_audio_buffer.speech_stopped", audio_end_ms=int(heard.at_ms), item_id=item)
-                self._commit(item, self._vad.take(self._vad.speech_ms - padding, heard.at_ms))
+                self._commit(item, self._vad.take(heard.began_ms - padding, heard.at_ms))
                 if (self._turns or {}).get("create_response", True):
                     self._vad_response()
         if self._vad.speaking and self._vad.now_ms - self._vad.speech_ms >= PARTIAL_MS:

@@ -18,10 +18,11 @@ KEEP_MS = 60_000  # of what was not committed
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """at_ms: where speech began or ended, from the first sample of the session."""
+    """at_ms: where speech began or ended, from the first sample of the session; began_ms: where it began."""
 
     kind: Literal["started", "stopped"]
     at_ms: float
+    began_ms: float
 
 
 class Vad:
@@ -100,9 +101,9 @@ class Vad:
             self._voiced_ms = now
             if not self.speaking:
                 self.speaking, self.speech_ms = True, now - size_ms
-                out.append(Heard("started", self.speech_ms))
+                out.append(Heard("started", self.speech_ms, self.speech_ms))
         elif self.speaking and speech >= self.threshold - RELEASE:
             self._voiced_ms = now
         elif self.speaking and now - self._voiced_ms >= self.silence_ms:
             self.speaking = False
-            out.append(Heard("stopped", now))
+            out.append(Heard("stopped", now, self.speech_ms))

@@ -1,0 +1,192 @@
+"""OpenAI Realtime over the telephone, with every fault that it can have; and its calls over WebRTC, refused or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from bargein.call.agent import Agent, Greeting
+from bargein.floor import Policy
+from bargein.realtime.openai import OpenAIRealtime
+from bargein.recorder.reading import Noted, read
+from bargein.server.settings import Settings
+from bargein.simulators.caller import Caller, End, Result, Step
+from bargein.simulators.openai_realtime import RealtimeSimulator, add_realtime
+from bargein.simulators.realtime_session import ServerItem
+from bargein.simulators.speech import Speech
+from bargein.simulators.yielding import score
+from tests.server.kit import TOKEN, ToneVoice, settings, tone_agent, world
+from tests.server.test_cascade import Story, line, story_of
+from tests.simulators.serving import serving
+
+GREETING = "Hello, and welcome to the harbour hotel. There is a lot to tell about our rooms, our breakfast and the sea."
+FIRST, SECOND = "what is the first", "and what is the second"
+STEPS: list[Step] = [line("interruption-1.wav", 1_500), line("interruption-4.wav", 9_000), End(13_500)]
+WELL = "nothing fails"
+FAULTS: dict[str, str] = {
+    "the connection drops in the middle of a reply": "drop",
+    "the connection drops as the user begins to speak": "drop_speech",
+    "it is over its limit": "rate_limit",
+    "it fails": "fail",
+    "it is late": "slow",
+    "it sends what is no event": "garbage",
+    "the session has lasted an hour": "expire",
+    "nobody writes down the words": "no_transcript",
+    "it is down at first": "500",
+    "the key is wrong": "401",
+}
+
+
+def answer(said: str, items: Sequence[ServerItem]) -> str:
+    number = "second" if "second" in said else "first"
+    return f"This answers the {number} question, in a sentence of a dozen words or so. And here is one more."
+
+
+def simulator(speech: Speech) -> RealtimeSimulator:
+    return RealtimeSimulator(respond=answer, script=deque([FIRST, SECOND]), first_audio_ms=60, speech=speech)
+
+
+def agent_of(name: str, url: str) -> Agent:
+    return Agent(
+        name=name,
+        realtime=OpenAIRealtime(api_key="k", base_url=f"{url}/v1"),
+        spare_voice=ToneVoice(),
+        instructions="Be short.",
+        greeting=Greeting(GREETING),
+        policy=Policy.balanced().with_({"answer_timeout_ms": 3000}),
+    )
+
+
+async def calls(sims: Mapping[str, RealtimeSimulator], folder: Path) -> tuple[dict[str, Story], dict[str, Result]]:
+    """A call to each, at once, in one server."""
+    results: dict[str, Result] = {}
+    async with AsyncExitStack() as stack:
+        agents = []
+        for name, sim in sims.items():
+            app = FastAPI()
+            add_realtime(app, sim)
+            agents.append(agent_of(name, await stack.enter_async_context(serving(app, ws=True))))
+            stack.push_async_callback(agents[-1].realtime.aclose)  # type: ignore[union-attr]
+        here = await stack.enter_async_context(world(settings(folder, max_calls=len(agents)), *agents, alone=False))
+        url = here.url.replace("http", "ws") + "/twilio/media"
+
+        async def one(name: str) -> None:
+            results[name] = await Caller(url, STEPS, 15_000, parameters={"agent": name}).run()
+
+        async with asyncio.TaskGroup() as group:
+            for name in sims:
+                group.create_task(one(name))
+    stories: dict[str, Story] = {}
+    for record in folder.iterdir():  # noqa: ASYNC240  # a test's own folder
+        recording = read(record)
+        entries = [e for e in recording.entries if not (isinstance(e, Noted) and e.facts.get("text", "") is None)]
+        stories[recording.header.agent] = story_of(entries)
+    return stories, results
+
+
+async def test_a_telephone_call_goes_on_whatever_fails_and_the_four_checks_hold_where_nothing_does(
+    tmp_path: Path,
+) -> None:
+    speech = Speech()
+    sims = {name: simulator(speech) for name in (WELL, *FAULTS)}
+    for name, fault in FAULTS.items():
+        sims[name].faults.append(fault)  # type: ignore[arg-type]
+        if fault == "401":
+            sims[name].api_key = "another"
+    stories, results = await calls(sims, tmp_path)
+    await speech.aclose()
+    assert {name: story for name, story in stories.items() if not recovered(story, name)} == {}
+
+    story, told = stories[WELL], score(results[WELL])
+    assert told.faults == {}
+    assert told.stale_ms == 0, "earlier audio is gone"
+    assert all(y.stop_ms is not None and y.stop_ms < 250 for y in told.yields), "it stops at once"
+    assert told.most_queued_ms <= 3_000
+    assert FIRST in story.users
+    assert SECOND in story.users
+    (greeting, ended), (first, _), (second, _) = story.said
+    assert ended == "cut"
+    assert GREETING.startswith(greeting)
+    assert greeting
+    assert first.startswith("This answers the first question")
+    assert second.startswith("This answers the second"), "the answer is about the latest words"
+
+    session = sims[WELL].sessions[-1]
+    truncated = [item for item in session.items.values() if item.truncated_ms is not None]
+    assert (
+        truncated[0].heard().split() == greeting.split()
+        or abs(len(truncated[0].heard().split()) - len(greeting.split())) <= 1
+    )
+    assert not [event for _, event in session.sent if event["type"] == "error"]
+    notes = [item.text for item in session.items.values() if item.wire.get("role") == "system"]
+    assert any(greeting.split()[-1] in note for note in notes), "it was told what was heard"
+
+
+def recovered(story: Story, name: str) -> bool:
+    """After the first turn came an answer, or the reason why there is none; and the same after the second."""
+    told = [text for text, _ in story.said if text and not GREETING.startswith(text)]
+    if name == "the key is wrong":
+        return any(text.startswith("Sorry") for text in told)
+    first = any(text.startswith(("Sorry", "This answers the first")) for text in told[:2])
+    return first and any(text.startswith("This answers the second") for text in told[1:])
+
+
+# ------------------------------------------------------------------------------------------------------- WebRTC
+
+
+@asynccontextmanager
+async def able(url: str) -> AsyncIterator[Agent]:
+    """An agent that has WebRTC."""
+    agent = agent_of("rt", url)
+    yield agent
+    assert isinstance(agent.realtime, OpenAIRealtime)
+    await agent.realtime.aclose()
+
+
+@pytest.mark.parametrize(
+    ("agent", "body", "kind", "status", "code"),
+    [
+        ("tone", "v=0\r\n", "application/sdp", 409, "not_direct"),
+        ("nobody", "v=0\r\n", "application/sdp", 404, "unknown_agent"),
+        ("rt", "hello", "application/sdp", 422, "bad_offer"),
+        ("rt", "v=0\r\n", "text/plain", 415, "not_sdp"),
+        ("rt", "v=0\r\nnonsense", "application/sdp", 502, "vendor_refused"),
+    ],
+)
+async def test_what_is_no_offer_is_refused_with_advice(
+    agent: str, body: str, kind: str, status: int, code: str
+) -> None:
+    sim = RealtimeSimulator()
+    app = FastAPI()
+    add_realtime(app, sim)
+    async with serving(app, ws=True) as url, able(url) as rt, world(Settings(record=None), tone_agent(), rt) as here:
+        refused = await here.http.post(f"/openai/calls?agent={agent}", content=body, headers={"content-type": kind})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+    assert refused.json()["error"]["advice"]
+
+
+async def test_a_wrong_key_is_refused_without_naming_it_and_a_stranger_may_not_ask() -> None:
+    sim = RealtimeSimulator(api_key="another")
+    app = FastAPI()
+    add_realtime(app, sim)
+    offer = {"content": "v=0\r\n", "headers": {"content-type": "application/sdp"}}
+    async with serving(app, ws=True) as url, able(url) as rt:
+        async with world(Settings(record=None), rt) as here:
+            refused = await here.http.post("/openai/calls", **offer)  # type: ignore[arg-type]
+        assert refused.status_code == 502
+        assert "OPENAI_API_KEY" in refused.json()["error"]["advice"]
+        async with world(Settings(record=None, token=TOKEN), rt) as here:  # type: ignore[arg-type]
+            refused = await here.http.post("/openai/calls", **offer)  # type: ignore[arg-type]
+        assert refused.status_code == 401
+
+
+async def test_a_name_that_no_call_has_is_told_in_the_hello() -> None:
+    async with world(Settings(record=None), tone_agent()) as here, here.client({}) as client:
+        await client.send({"type": "hello", "protocol": "bargein.v1", "direct": "nobody"})
+        assert "POST /openai/calls" in str((await client.until("error"))["advice"])

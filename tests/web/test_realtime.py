@@ -1,0 +1,102 @@
+"""OpenAI Realtime in a real Chromium with a spoken microphone: through our server, or by WebRTC."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from bargein.bench.chromium import page, recording
+from bargein.call.agent import Agent, Greeting
+from bargein.realtime.openai import OpenAIRealtime
+from bargein.recorder.reading import Noted, read
+from bargein.server.settings import Settings
+from bargein.simulators.openai_realtime import RealtimeSimulator, add_realtime
+from tests.server.kit import ToneVoice, world
+from tests.simulators.serving import serving
+from tests.sounds import load
+from tests.web.test_page import microphone
+
+GREETING = (
+    "Hello, and welcome to the harbour hotel. There is a lot to tell about our rooms, our breakfast and the sea, "
+    "and about the gulls above the harbour."
+)
+AUDIBLE = 0.01
+
+
+def intervals(blocks: list[tuple[float, float]], gap_ms: float = 150) -> list[list[float]]:
+    """Where something sounds."""
+    found: list[list[float]] = []
+    for at, peak in blocks:
+        if peak <= AUDIBLE:
+            continue
+        if found and at - found[-1][1] < gap_ms:
+            found[-1][1] = at
+        else:
+            found.append([at, at])
+    return found
+
+
+@pytest.mark.parametrize("direct", [False, True])
+async def test_it_stops_at_once_drops_what_was_queued_and_answers_the_newest_words(
+    tmp_path: Path, direct: bool
+) -> None:
+    long = "La " * 40
+    sim = RealtimeSimulator(script=deque(["tell me of the sea"]), respond=lambda said, _: f"You said {said}. {long}")
+    app = FastAPI()
+    add_realtime(app, sim)
+    speech, cough = load("interruption-1.wav").samples[320 * 16 :], load("cough-2.wav").samples
+    wav = microphone(tmp_path, (3_300, speech), (8_300, cough))
+    records = tmp_path / "records"
+    records.mkdir()
+    async with serving(app, ws=True) as url:
+        model = OpenAIRealtime(api_key="sk-never-seen", base_url=f"{url}/v1")
+        agent = Agent("rt", realtime=model, spare_voice=ToneVoice(), greeting=Greeting(GREETING))
+        async with world(Settings(record=records), agent, alone=False) as here, page(wav) as shown:
+            seen: list[str] = []
+            shown.on("response", lambda r: seen.append(str(r.headers)))
+            await shown.goto(f"{here.url}/?record=1{'&direct=1' if direct else ''}")
+            await shown.click("#main")
+            await shown.wait_for_function("() => bargein.call.reports.some(r => r.type === 'flushed')", timeout=20_000)
+            await shown.wait_for_function("() => bargein.call.reports.some(r => r.reply_id === 2)", timeout=20_000)
+            await shown.wait_for_function(
+                "() => bargein.call.messages.some(m => m.type === 'resume' && m.reply_id === 2)",
+                timeout=20_000,
+            )
+            heard = await recording(shown)
+            events = await shown.evaluate("bargein.call.events.map(e => e.type)")
+            await shown.click("#hangup")
+            await shown.wait_for_function("() => bargein.state === 'off'")
+            async with asyncio.timeout(5):
+                await sim.sessions[-1].over.wait()  # the call with the model ends with ours
+        await model.aclose()
+    await sim.speech.aclose()
+
+    # It stops at once, and stays silent until the answer.
+    (flush,) = [at for at, kind in heard.events if kind == "flush"]
+    holds = [at for at, kind in heard.events if kind in ("hold", "localHold") and at <= flush]
+    assert holds
+    assert not [start for start, _ in intervals(heard.output) if holds[-1] + 50 < start < flush]
+    answer = next(m for m in heard.messages if m["type"] == "reply" and m["reply_id"] == 2)
+    assert answer["kind"] == "reply"
+    # The answer is about the newest words; nothing of the greeting sounds after the cut.
+    session = sim.sessions[-1]
+    truncated = next(item for item in session.items.values() if item.truncated_ms is not None)
+    (record,) = records.iterdir()
+    notes = [e for e in read(record).entries if isinstance(e, Noted)]
+    cut = [n.facts for n in notes if n.kind == "heard" and n.facts["reply"] == 1][-1]
+    flushed = next(r for r in heard.reports if r["type"] == "flushed")
+    played_ms = float(str(flushed["played"])) / 24
+    assert truncated.truncated_ms == pytest.approx(played_ms, abs=60)
+    assert abs(len(truncated.heard().split()) - len(str(cut["text"]).split())) <= (2 if direct else 1)
+    assert any(item.spoken.startswith("You said tell me of the sea") for item in session.items.values())
+    assert any(n.kind == "user" and n.facts["text"] == "tell me of the sea" for n in notes)
+    # The cough costs nothing: it was held and went on, and the model never hears of it.
+    assert [m["reply_id"] for m in heard.messages if m["type"] == "audio_interrupted"] == [1]
+    assert "sk-never-seen" not in "".join(seen)
+    if direct:
+        assert "output_audio_buffer.cleared" in events
+        assert "response.output_audio.delta" not in events
