@@ -343,6 +343,10 @@ class Take(Protocol):
         """Stop making it, now. Never waits; for one that is over it does nothing."""
         ...
 
+    def words(self) -> tuple[Word, ...]:
+        """When those of its words sound that have been given, but not their times: as well as can be told now."""
+        ...
+
     def heard(self, ms: float, said: AgentSaid | None) -> None:
         """It was cut, and so many ms of its sound were heard; said: as the record has it (None: nothing was said).
         The model must believe no more than that. After `cut`, once."""

@@ -128,6 +128,9 @@ class Take:
     def cut(self) -> None:
         self.cuts += 1
 
+    def words(self) -> tuple[c.Word, ...]:
+        return ()
+
     def heard(self, ms: float, said: c.AgentSaid | None) -> None:
         self.heard_ms, self.said = ms, said
         self.model.told.append(("heard", round(ms), said.text if said else None))

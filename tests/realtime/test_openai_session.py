@@ -26,6 +26,7 @@ class Line:
     """The hands of a take, and the wire."""
 
     language: str = "en"
+    pace: float = 60.0
     sent: list[Json] = field(default_factory=list)
     direct: bool = False
     vendor_turns: bool = False

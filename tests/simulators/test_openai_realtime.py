@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from itertools import count, groupby
 from typing import Any
@@ -382,7 +381,7 @@ async def test_a_cough_is_no_speech(line: Line) -> None:
 
 
 async def test_what_the_user_said_is_told_beside_the_answer(line: Line, sim: RealtimeSimulator) -> None:
-    sim.script = deque(["Stop there, please."])
+    sim.script.appendleft("Stop there, please.")
     sim.respond = lambda said, items: f"You said: {said}"
     await line.configure(transcription={"model": "gpt-transcribe"})
     await line.feed(recorded("interruption-3.wav"))
@@ -398,7 +397,7 @@ async def test_what_the_user_said_is_told_beside_the_answer(line: Line, sim: Rea
 async def test_a_streaming_transcriber_tells_its_first_words_before_the_speech_ends(
     line: Line, sim: RealtimeSimulator
 ) -> None:
-    sim.script = deque(["Stop there, please."])
+    sim.script.appendleft("Stop there, please.")
     await line.configure(
         transcription={"model": "gpt-realtime-whisper"}, turn_detection={"type": "server_vad", "create_response": False}
     )

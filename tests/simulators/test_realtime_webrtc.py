@@ -255,6 +255,9 @@ async def test_speech_interrupts_and_the_server_clears_and_shortens_by_itself(
     )
     assert [kind for kind in kinds(events) if kind in wanted] == list(wanted)
     assert events[-1]["response"]["status_details"]["reason"] == "turn_detected"
+    [cut] = [event for event in events if event["type"] == "conversation.item.truncated"]
+    await browser.hears_silence(ms=300)
+    assert browser.loud()[-1] - browser.loud()[0] <= cut["audio_end_ms"] + 60
 
 
 async def test_the_sideband_is_told_the_same_without_the_sound_and_may_speak_too(

@@ -3,7 +3,8 @@ sound, and between two of those the letters by their length.
 
 Over espeak's true times, on four texts of 40 to 60 words with dates, prices and times of day: at three of four random
 moments just the right number of words, at 98 to 100 of a hundred within one; by letters alone it is 40 to 71, and 82
-to 99. Needs the whole text and all of its sound.
+to 99. That needs the whole text and all of its sound; what has only begun is laid out from its beginning on, by the
+pace of what was whole before.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ PAUSE_MS = 140  # shorter ones lie inside words
 UNMARKED = 0.3  # what it costs that a stop has no pause
 UNWRITTEN, LONGEST_MS = 0.5, 600  # what it costs that a pause of this length has no stop
 STOPS = frozenset(".,!?;:…。！？、，")
+PACE = 62.0  # ms a letter: a usual speaker's
+NEAR_MS, NEAR_SHARE = 120.0, 0.3  # of a pause from where its stop is due, as the sound goes on
 FAR_MS, FAR = 1_500, 0.12  # a pause is that stop's only within so much, or this share of the whole, of where it is due
 
 
@@ -39,19 +42,66 @@ class _Phrase:
     end_ms: float
 
 
-def align(text: str, samples: Samples, rate: int) -> tuple[Word, ...]:
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """words: in order, empty where there was nothing to align; pace: ms for each letter, pauses not counted."""
+
+    words: tuple[Word, ...]
+    pace: float
+
+
+def align(text: str, samples: Samples, rate: int) -> Aligned:
     """The words of a text with their times, in ms from the first sample. samples: shape (n,), int16, all of its sound.
 
-    Empty for a text without words, or a sound without any."""
-    tokens = [(m.start(), m.start() + len(m.group().rstrip())) for m in TOKEN.finditer(text)]
+    No words come of a text without any, or of silence."""
+    tokens = _tokens(text)
     sounding = _sounding(samples, rate)
     if not tokens or sounding is None:
-        return ()
+        return Aligned((), PACE)
     begins, ends, pauses = sounding
     words: list[Word] = []
     for phrase in _phrases(text, tokens, begins, ends, pauses):
         words += _spread(text, tokens[phrase.first : phrase.last], phrase.start_ms, phrase.end_ms)
+    silent = sum(until - since for since, until in pauses)
+    return Aligned(tuple(words), (ends - begins - silent) / max(_letters(text)[-1], 1.0))
+
+
+def align_begun(text: str, samples: Samples, rate: int, pace: float) -> tuple[Word, ...]:
+    """The same where more sound will come, and the text runs ahead of it. pace: ms for each letter, as far as known.
+
+    Each stop takes the pause next to where it is due, if there is one, and what follows it begins anew from there."""
+    tokens = _tokens(text)
+    sounding = _sounding(samples, rate)
+    if not tokens or sounding is None:
+        return ()
+    at_ms, ends, pauses = sounding
+    letters, first, since = _letters(text), 0, 0.0
+    words: list[Word] = []
+    for k, (_, end) in enumerate(tokens):
+        due_ms = at_ms + (letters[end] - since) * pace
+        if text[end - 1] not in STOPS or due_ms > ends + NEAR_MS:
+            continue
+        near = [p for p in pauses if p[0] > at_ms and abs(p[0] - due_ms) <= NEAR_MS + NEAR_SHARE * (due_ms - at_ms)]
+        if near:
+            pause = min(near, key=lambda p: abs(p[0] - due_ms) - 2 * min(p[1] - p[0], LONGEST_MS))
+            words += _spread(text, tokens[first : k + 1], at_ms, pause[0])
+            pace = (pace + (pause[0] - at_ms) / max(letters[end] - since, 1.0)) / 2
+            at_ms, first, since = pause[1], k + 1, letters[end]
+    rest = tokens[first:]
+    if rest:
+        # The last sign of the rest has no pause in it: what follows it has not begun.
+        lasts = sum(LASTS.get(char, 1.0) for char in text[rest[0][0] : rest[-1][1]].rstrip("".join(STOPS)))
+        words += _spread(text, rest, at_ms, at_ms + lasts * pace)
     return tuple(words)
+
+
+def _tokens(text: str) -> list[tuple[int, int]]:
+    return [(m.start(), m.start() + len(m.group().rstrip())) for m in TOKEN.finditer(text)]
+
+
+def _letters(text: str) -> list[float]:
+    """How long each beginning of the text takes, in letters; a stop itself takes none: its pause is seen."""
+    return [0.0, *accumulate(0.0 if char in STOPS else LASTS.get(char, 1.0) for char in text)]
 
 
 def _sounding(samples: Samples, rate: int) -> tuple[float, float, list[tuple[float, float]]] | None:
@@ -75,7 +125,7 @@ def _phrases(
     """The cheapest way to lay stops onto pauses, in their order: some of either may have no partner.
 
     A way is as dear as its phrases are longer or shorter than their letters say, and as what it leaves alone."""
-    spoken = [0.0, *accumulate(0.0 if char in STOPS else LASTS.get(char, 1.0) for char in text)]
+    spoken = _letters(text)
     stops = [k for k, (_, end) in enumerate(tokens[:-1]) if text[end - 1] in STOPS]
     due = [0.0, *(spoken[tokens[k][1]] for k in stops), spoken[-1]]
     # Node 0 is the beginning, the last one the end, of the text as of the sound.

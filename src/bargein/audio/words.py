@@ -65,13 +65,29 @@ class WordClock:
             self._open = None  # the voice gives its times late: better than an estimate
         if spoken.words:
             placed += self._place(spoken.words, exact=spoken.exact)
-            last = placed[-1]
-            if spoken.ahead and any(char.isalnum() for char in self.text[last.end :]):
-                self._open = (last.end, last.end_ms)  # the beginning of what comes after those
+            if spoken.ahead:
+                self._go_on()
         if len(spoken.pcm):
             self._samples += len(spoken.pcm)
             self._rate = spoken.pcm.rate
         return placed
+
+    def guess(self, words: tuple[Word, ...]) -> None:
+        """Better times than we can give, for words whose own have not come. Those that are placed stay so."""
+        if self._finished:
+            return
+        last = self._words[-1].end if self._words else 0
+        words = tuple(word for word in words if word.begin >= last and word.end <= len(self.text))
+        if words:
+            self._open = None
+            self._place(words, exact=False)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """What stands behind the placed words has no times yet: it begins where they end."""
+        last = self._words[-1]
+        if any(char.isalnum() for char in self.text[last.end :]):
+            self._open = (last.end, last.end_ms)
 
     def grow(self, samples: int, rate: int) -> None:
         """So much more sound is there, which we do not have."""

@@ -54,12 +54,13 @@ class Measured:
 
 
 @asynccontextmanager
-async def _vendors() -> AsyncIterator[str]:
+async def vendor(module: str) -> AsyncIterator[str]:
+    """The vendors that a module serves, in a process of their own; their address."""
     process = await asyncio.create_subprocess_exec(
         "nice",  # the callers' clocks go first: what a vendor takes is subtracted, what a caller takes is not
         sys.executable,
         "-m",
-        vendors.__name__,
+        module,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -75,7 +76,7 @@ async def _vendors() -> AsyncIterator[str]:
 async def calls(sounds: Sequence[tuple[str, Samples]], number: int, seconds: float, **env: str) -> Measured:
     """So many callers at once, each of whom speaks every six seconds."""
     with TemporaryDirectory(prefix="bargein-bench-") as folder:
-        async with _vendors() as url:
+        async with vendor(vendors.__name__) as url:
             settings: Mapping[str, str] = {
                 "BARGEIN_MAX_CALLS": str(number + 2),
                 "BARGEIN_BENCH_VENDORS": url,

@@ -125,7 +125,9 @@ class Call:
         """Until the far end hangs up or hang_up() is called. Raises nothing for a vendor's or a peer's fault."""
         ticker = self._host.ticker
         ticker.add(self._tick, self._crashed)
-        self._journal.note(0.0, "call", id=self.id, agent=self.agent.name, **self.facts)
+        # began_ms: on the machine's monotonic clock, so that records of several processes can be laid side by side.
+        facts = {"began_ms": round(self._began_ms, 3), **self.facts}
+        self._journal.note(0.0, "call", id=self.id, agent=self.agent.name, **facts)
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -419,6 +421,8 @@ class Call:
         cleared = self._playout.cut(now)
         live, track = self._speaker.live, self._ledger.of(reply)
         self._speaker.stop()  # at once; how much of it was heard is known a little later
+        if live is not None and live.take is not None and track is not None:
+            track.words.guess(live.take.words())
         heard_ms = cleared.position.ms
         heard_text = track.words.heard(heard_ms).text if track is not None and live is not None else ""
         source = barge_in.source.value

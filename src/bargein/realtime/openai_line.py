@@ -20,6 +20,7 @@ import openai
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import InvalidStatus, WebSocketException
 
+from bargein.audio.alignment import PACE
 from bargein.audio.backlog import Backlog
 from bargein.audio.mulaw import RATE as MULAW_RATE
 from bargein.audio.mulaw import to_mulaw
@@ -63,6 +64,7 @@ class OpenAILine:
         self._direct = call_id is not None
         self._mulaw = brief.mulaw
         self.language = brief.language
+        self.pace = PACE
         self.rate = MULAW_RATE if brief.mulaw else PCM_RATE
         self.up = True
         self._live = False

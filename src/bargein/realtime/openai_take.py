@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from bargein.audio.alignment import align
+from bargein.audio.alignment import align, align_begun
 from bargein.audio.mulaw import Mulaw, Sound
 from bargein.audio.pcm import Pcm
 from bargein.contracts import AgentSaid, Spoken, ToolCall, ToolCalls, Word
@@ -33,6 +33,7 @@ class Hands(Protocol):
     """What a take needs of its line."""
 
     language: str
+    pace: float  # ms for each letter, as far as it is known
 
     async def begin(self, take: OpenAITake) -> None:
         """Have it made: waits for a connection, and for the user's sound to be there."""
@@ -60,6 +61,11 @@ class Part:
     text: str = ""
     sound: list[bytes] = field(default_factory=list)
     over: bool = False
+
+    def placed(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        """The item's words, in the reply's time and text."""
+        at, begin = self.began_ms, self.begin
+        return tuple(Word(w.start_ms + at, w.end_ms + at, w.begin + begin, w.end + begin) for w in words)
 
 
 class OpenAITake:
@@ -196,12 +202,10 @@ class OpenAITake:
         part.over = True
         if part.sound and part.text:
             data = self._as_sound(b"".join(part.sound))
-            words = align(part.text, data.samples, data.rate)
-            if words:
-                at, begin = part.began_ms, part.begin
-                self._words.append(
-                    tuple(Word(w.start_ms + at, w.end_ms + at, w.begin + begin, w.end + begin) for w in words)
-                )
+            aligned = align(part.text, data.samples, data.rate)
+            if aligned.words:
+                self._hands.pace = (self._hands.pace + aligned.pace) / 2
+                self._words.append(part.placed(aligned.words))
         part.sound.clear()
         self._news.set()
 
@@ -251,8 +255,16 @@ class OpenAITake:
             return
         self.dead = True
         self._ready.clear()
-        self._words.clear()
         self._hands.stop(self)
+
+    def words(self) -> tuple[Word, ...]:
+        """contracts.Take.words."""
+        found: list[Word] = []
+        for part in self._parts.values():
+            if part.sound and part.text and not part.over:
+                data = self._as_sound(b"".join(part.sound))
+                found += part.placed(align_begun(part.text, data.samples, data.rate, self._hands.pace))
+        return (*(word for words in self._words for word in words), *found)
 
     def heard(self, ms: float, said: AgentSaid | None) -> None:
         """contracts.Take.heard: shortens the item that sounded, and takes back those that did not.

@@ -15,7 +15,7 @@ import re
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -63,7 +63,8 @@ class RealtimeSimulator:
     """How the server behaves, and its record.
 
     respond: the user's last words and all items in, what the model says out: a text, or texts and `Call`s in their
-    order. hear: reads a stretch of sound; None: the words come from `script`, one text a turn. first_audio_ms: from a
+    order. hear: reads a stretch of sound; None: the words come from `script`, one text a turn, or for
+    each session from its own (`scripts`). first_audio_ms: from a
     response's beginning to its first sound; chunk_ms: sound in one delta; speed: times real time at which it comes (0:
     at once; WebRTC is always heard in real time); token_ms: between two pieces of a call's arguments; transcript_ms:
     from a commit to its words. api_key: the key that is demanded, or None. faults: taken from the left, each when it
@@ -73,6 +74,7 @@ class RealtimeSimulator:
     respond: Callable[[str, Sequence[ServerItem]], Answer] | None = None
     hear: Callable[[Pcm], Awaitable[str]] | None = None
     script: deque[str] = field(default_factory=lambda: deque(SAID))
+    scripts: Callable[[], Iterable[str]] | None = None
     first_audio_ms: float = 150.0
     chunk_ms: float = 200.0
     speed: float = 8.0
@@ -96,13 +98,13 @@ class RealtimeSimulator:
         """The same, once so much of a reply was sent."""
         return ms >= DROP_AFTER_MS and self.fault(name)
 
-    async def read(self, pcm: Pcm, *, over: bool) -> str:
-        """The words in the user's sound. over: all of it is there."""
+    async def read(self, pcm: Pcm, script: deque[str], *, over: bool) -> str:
+        """The words in the user's sound. script: where they come from, if nobody hears; over: all of it is there."""
         if self.hear is not None:
             return (await self.hear(pcm)).strip()
-        text = self.script[0] if self.script else ""
-        if over and self.script:
-            self.script.rotate(-1)
+        text = script[0] if script else ""
+        if over and script:
+            script.rotate(-1)
         return text if over else " ".join(text.split()[:2])
 
     def answer(self, items: Sequence[ServerItem], instructions: str) -> list[str | Call]:

@@ -73,7 +73,8 @@ class Speaker(Protocol):
 @dataclass(slots=True)
 class ServerItem:
     """An item of the conversation as the server has it. wire: as it is told; ms: its sound so far; text: what was
-    said in it, by whoever reads sound; truncated_ms: what it was shortened to; truth: its words' true times."""
+    said in it, by whoever reads sound; truncated_ms: what it was shortened to; truth: its words' true times;
+    spoken, pcm: what the model meant to say, and all of its sound."""
 
     wire: Json
     ms: float = 0.0
@@ -81,6 +82,7 @@ class ServerItem:
     truncated_ms: float | None = None
     truth: tuple[Word, ...] = ()
     spoken: str = ""
+    pcm: Pcm | None = None
     read: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -129,6 +131,7 @@ class RealtimeSession:
         self.over = asyncio.Event()
         self.ended: str | None = None
         self.close: Callable[[int], None] | None = None  # ends the peers' connections
+        self._script = sim.script if sim.scripts is None else deque(sim.scripts())
         self._peers: list[Callable[[Json], None]] = []
         self._vad = Vad(16_000)
         self._resampler: HotResampler | None = HotResampler(PCM, 16_000)
@@ -313,7 +316,7 @@ class RealtimeSession:
             self._spawn(self._read_partial(str(self._next_item), self._vad.since(self._vad.speech_ms - 150)))
 
     async def _read_partial(self, item: str, pcm: Pcm) -> None:
-        text = await self.sim.read(pcm, over=False)
+        text = await self.sim.read(pcm, self._script, over=False)
         if text and item == self._next_item:
             kind = "conversation.item.input_audio_transcription.delta"
             self.tell(kind, item_id=item, content_index=0, delta=text)
@@ -344,7 +347,7 @@ class RealtimeSession:
 
     async def _read(self, item: ServerItem, pcm: Pcm) -> None:
         began = time.monotonic()
-        item.text = await self.sim.read(pcm, over=True)
+        item.text = await self.sim.read(pcm, self._script, over=True)
         item.read.set()
         if self.config["audio"]["input"].get("transcription") is None:
             return
@@ -532,7 +535,7 @@ class RealtimeSession:
             "status": "in_progress",
             "content": [],
         }
-        item = ServerItem(wire, truth=said.words, spoken=text)
+        item = ServerItem(wire, truth=said.words, spoken=text, pcm=said.pcm)
         item.read.set()
         ids = self._begin_item(running, item)
         self.tell("response.content_part.added", **ids, part={"type": "audio", "transcript": ""})

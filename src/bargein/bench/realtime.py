@@ -1,0 +1,202 @@
+"""OpenAI Realtime against its simulator: on the telephone, at the caller's ear and on the vendor's wire; and in a real
+Chromium that talks with it by WebRTC.
+
+What a caller has heard of a reply is known to the sample: the model's mu-law goes through untouched, so what the
+telephone played is compared with what the model had said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from bargein.audio.pcm import Samples
+from bargein.bench import realtime_agent, realtime_vendor
+from bargein.bench.browser import EVERY_MS as PAGE_EVERY_MS
+from bargein.bench.browser import FIRST_MS as PAGE_FIRST_MS
+from bargein.bench.browser import stops
+from bargein.bench.cascade import vendor
+from bargein.bench.chromium import page, recording, spoken
+from bargein.bench.phone import at_eight, pin
+from bargein.bench.process import pid_of, server
+from bargein.bench.sounds import RATE, Clip, script
+from bargein.bench.table import Check, Row
+from bargein.floor import Cut, Resume
+from bargein.recorder.reading import Noted, Ordered, read
+from bargein.simulators.call_script import every
+from bargein.simulators.caller import Result
+from bargein.simulators.callers import Plan, Run, run
+
+FIRST_MS, EVERY_MS = 2_500.0, 6_000.0
+PER_MS = 8  # samples of a telephone in a millisecond
+ALIKE = 1_600  # samples by which the beginning of a reply is known
+ON_ITS_WAY_MS = 500.0  # a cancel that comes later is not this cut's
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply that was cut without having been resumed before. told: what our record says was heard of it."""
+
+    reply: int
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call's record. line: the number that the vendor gave it; cuts_ms: verdicts, on the machine's clock."""
+
+    line: str
+    cuts_ms: list[float]
+    replies: list[Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    run: Run
+    calls: dict[str, Call]  # by stream
+    records: dict[str, Mapping[str, Any]]  # the vendor's, by line
+
+
+async def calls(sounds: Sequence[tuple[str, Samples]], number: int, seconds: float) -> Measured:
+    """So many callers at once, each of whom speaks every six seconds."""
+    with TemporaryDirectory(prefix="bargein-bench-") as folder:
+        async with vendor(realtime_vendor.__name__) as url:
+            settings = {"BARGEIN_MAX_CALLS": str(number + 2), "BARGEIN_BENCH_VENDORS": url}
+            where = f"{Path(realtime_agent.__file__)}:AGENT"
+            async with server("--record", folder, name=where, env=settings) as address:
+                pid = pid_of(address)
+                pin(pid)
+                lasts = seconds * 1000
+
+                def steps(n: int) -> list:  # type: ignore[type-arg]
+                    return list(every(list(sounds), FIRST_MS + n * 137 % 2000, EVERY_MS, lasts, n))
+
+                done = await run(Plan(f"ws://{address}/twilio/media", number, lasts, steps), pid)
+            answer = await asyncio.to_thread(lambda: urllib.request.urlopen(f"{url}/records").read())  # noqa: S310
+        made = dict(_call(record) for record in Path(folder).iterdir())  # noqa: ASYNC240  # all is over
+        return Measured(done, made, {record["line"]: record for record in json.loads(answer)})
+
+
+def _call(record: Path) -> tuple[str, Call]:
+    stream, line, began_ms = "", "", 0.0
+    cuts: list[float] = []
+    resumed: set[int] = set()
+    told: dict[int, str] = {}
+    for entry in read(record).entries:
+        match entry:
+            case Noted(kind="call", facts=facts):
+                stream, began_ms = str(facts.get("stream")), float(str(facts["began_ms"]))
+            case Noted(kind="user", facts=facts) if not line and len(str(facts["text"]).split()) > 3:
+                line = str(facts["text"]).split()[3]
+            case Noted(kind="heard", facts=facts) if facts["ended"] == "cut":
+                told[int(str(facts["reply"]))] = str(facts["text"])
+            case Ordered(action=Resume(reply=reply)):
+                resumed.add(reply)
+            case Ordered(at_ms=at_ms, action=Cut()):
+                cuts.append(began_ms + at_ms)
+            case _:
+                pass
+    return stream, Call(line, cuts, [Reply(reply, text) for reply, text in told.items() if reply not in resumed])
+
+
+def cancels(done: Measured) -> list[float]:
+    """From each verdict to its cancel at the vendor, where there was something to be cancelled."""
+    found = []
+    for call in done.calls.values():
+        came = [at_ms for at_ms, kind in done.records.get(call.line, {}).get("came", ()) if kind == "response.cancel"]
+        for cut_ms in call.cuts_ms:
+            at_ms = next((at for at in came if at >= cut_ms - 1), None)
+            if at_ms is not None and at_ms - cut_ms < ON_ITS_WAY_MS:
+                found.append(at_ms - cut_ms)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A reply that was cut. off_ms: what the vendor was told was heard, less what the telephone played; words: how many
+    of its words our record, and the vendor's, have more than were truly heard."""
+
+    off_ms: float
+    words: int
+    vendor_words: int
+
+
+def truths(done: Measured) -> list[Heard]:
+    """Of all that can be found on the callers' telephones."""
+    found = []
+    for result in done.run.results:
+        call = done.calls.get(result.stream)
+        if call is None:
+            continue
+        told = {reply.told for reply in call.replies}
+        for cut in done.records.get(call.line, {}).get("cut", ()):
+            ours = next((words for words in told if words and cut["text"].startswith(words)), None)
+            played = _played(result, np.frombuffer(b64decode(cut["sound"]), np.uint8))
+            if ours is None or played is None:
+                continue  # it was resumed, or not a word of it was heard
+            ends = cut["ends"]
+            true = sum(end_ms <= played / PER_MS for end_ms, _ in ends)
+            counts = [sum(end <= len(words) for _, end in ends) - true for words in (ours, cut["heard"])]
+            found.append(Heard(cut["told_ms"] - played / PER_MS, *counts))
+    return found
+
+
+def _played(result: Result, codes: np.ndarray[Any, Any]) -> int | None:
+    """How many samples of a reply its caller's telephone has played, from its beginning on."""
+    heard = result.telephone.heard[: result.lasted]
+    for start in result.telephone.stretches:
+        part = heard[start : start + len(codes)]
+        same = part == codes[: len(part)]
+        if len(same) > ALIKE and same[:ALIKE].all():
+            clear = next((at for at in result.clears if at >= start), len(heard))
+            return int(min(clear - start, len(same) if same.all() else np.argmin(same)))
+    return None
+
+
+async def direct(sounds: list[Clip], times: int) -> list[float]:
+    """First speech sample to last sound, in a Chromium that talks with the model by WebRTC."""
+    said = script(sounds, first_ms=PAGE_FIRST_MS, every_ms=PAGE_EVERY_MS, times=times)
+    with TemporaryDirectory(prefix="bargein-bench-") as folder:
+        wav = spoken(Path(folder) / "microphone.wav", said.samples)
+        async with server("--simulate", name="openai-realtime") as address, page(wav) as shown:
+            await shown.goto(f"http://{address}/?record=1&direct=1")
+            await shown.click("#main")
+            await shown.wait_for_function("() => bargein.state === 'speaking'")
+            await asyncio.sleep(len(said.samples) / RATE + 1)  # the microphone's own time
+            return [stop.after_ms for stop in stops(await recording(shown))[0]]
+
+
+def measure(sounds: list[Clip], *, number: int = 50, seconds: float = 60, times: int = 24) -> list[Row | Check]:
+    """All of it."""
+    by_page: list[float] = []
+    with suppress(ImportError):
+        by_page = asyncio.run(direct(sounds, times))
+    done = asyncio.run(calls(at_eight(sounds), number, seconds))
+    heard = truths(done)
+    errors = [code for record in done.records.values() for code in record["errors"]]
+    rows: list[Row | Check] = [
+        Row("realtime by WebRTC, Chromium: first speech sample to last sound", tuple(by_page), "p50 <= 60"),
+        Row(f"realtime on the telephone, {number} calls: onset to silence at the ear", tuple(done.run.stops), ""),
+        Check("  interruptions yielded to", len(done.run.stops), len(done.run.stops) + done.run.misses),
+        Row("  verdict to response.cancel at the vendor", tuple(cancels(done)), "p99 <= 5"),
+        Row("  told to the vendor as heard, less what the telephone played", tuple(abs(h.off_ms) for h in heard),
+            "99 % <= 40"),
+        Check("    within 40 ms", sum(abs(h.off_ms) <= 40 for h in heard), len(heard)),
+        Check("    our words are just those heard", sum(h.words == 0 for h in heard), len(heard)),
+        Check("    within one word", sum(abs(h.words) <= 1 for h in heard), len(heard)),
+        Check("    the vendor's, by its own times", sum(h.vendor_words == 0 for h in heard), len(heard)),
+        Check("  errors that the vendor gave", len(errors), max(len(errors), 1)),
+    ]  # fmt: skip
+    if done.run.usage is not None:
+        rows.append(Row("  processor for each call, ms/s", (1000 * done.run.usage.cores / number,), "<= 8"))
+    return rows
