@@ -36,6 +36,11 @@ def test_the_agent_of_the_cascades_page_has_tools() -> None:
     assert [tool.effect for tool in agent.tools] == ["read", "commit", "terminal"]
 
 
+def test_the_agent_of_the_realtime_page_has_a_speech_model() -> None:
+    (agent,) = agents((ROOT / "docs" / "realtime.md").read_text())
+    assert agent.realtime is not None
+
+
 def test_every_file_that_the_readme_and_the_docs_link_is_there() -> None:
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
         for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
