@@ -353,6 +353,22 @@ async def test_over_webrtc_a_cut_clears_what_the_server_still_sends() -> None:
     assert line.sent[-2]["audio_end_ms"] == 500, "the far end was behind, by a hold"
 
 
+async def test_over_webrtc_what_was_heard_may_be_known_before_the_server_says_what_it_sent() -> None:
+    line = Line(direct=True)
+    take = line.take(1)
+    line.session.begin(take)
+    line.created("resp_1", 1)
+    line.text("resp_1", "Good morning to you all.")
+    take.cut()
+    take.heard(500, AgentSaid(1, "Good", "morning", ended="cut"))
+    line.sent.clear()
+    for ms in (900, 500):
+        line.session.event(
+            server_event("conversation.item.truncated", item_id="item_1", content_index=0, audio_end_ms=ms)
+        )
+    assert [event["audio_end_ms"] for event in line.sent] == [500], "once"
+
+
 async def test_over_webrtc_sound_that_begins_after_the_cut_is_cleared_too() -> None:
     line = Line(direct=True)
     take = line.take(1)

@@ -90,7 +90,7 @@ async def test_a_part_that_lacks_its_key_is_named(tmp_path: Path, fake: type[Fak
     ("text", "says"),
     [
         ("greeting = 3", "key greeting: Input should be a valid string"),
-        ("voise = 3", "has a key voise. Allowed there are: transcriber, model, voice, language"),
+        ("voise = 3", "has a key voise. Allowed there are: transcriber, model, voice, realtime, language"),
         ('[voice]\nname = "aura"\nvoice = "x"', "has a key voice.voice. Allowed there are: name, options"),
         ('preset = "eager"', "key preset: .* Choose one of instant, balanced, patient"),
         ('language = "English please"', "key language: .*Give a language tag"),

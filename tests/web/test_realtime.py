@@ -49,7 +49,7 @@ async def test_it_stops_at_once_drops_what_was_queued_and_answers_the_newest_wor
     app = FastAPI()
     add_realtime(app, sim)
     speech, cough = load("interruption-1.wav").samples[320 * 16 :], load("cough-2.wav").samples
-    wav = microphone(tmp_path, (3_300, speech), (8_300, cough))
+    wav = microphone(tmp_path, (2_800, speech), (6_600, cough))
     records = tmp_path / "records"
     records.mkdir()
     async with serving(app, ws=True) as url:
@@ -91,7 +91,7 @@ async def test_it_stops_at_once_drops_what_was_queued_and_answers_the_newest_wor
     flushed = next(r for r in heard.reports if r["type"] == "flushed")
     played_ms = float(str(flushed["played"])) / 24
     assert truncated.truncated_ms == pytest.approx(played_ms, abs=60)
-    assert abs(len(truncated.heard().split()) - len(str(cut["text"]).split())) <= (2 if direct else 1)
+    assert abs(len(truncated.heard().split()) - len(str(cut["text"]).split())) <= 2
     assert any(item.spoken.startswith("You said tell me of the sea") for item in session.items.values())
     assert any(n.kind == "user" and n.facts["text"] == "tell me of the sea" for n in notes)
     # The cough costs nothing: it was held and went on, and the model never hears of it.

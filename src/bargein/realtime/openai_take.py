@@ -94,6 +94,7 @@ class OpenAITake:
         self._more = False
         self._error: BargeinError | None = None
         self._heard_told = False
+        self._heard_ms = 0.0
         self._news = asyncio.Event()
 
     # --------------------------------------------------------------------------------------------- what it says
@@ -272,26 +273,19 @@ class OpenAITake:
         The server deletes the text of an item that is shortened, so what was heard is told in a note behind it."""
         if self._heard_told:
             return
-        self._heard_told = True
+        self._heard_told, self._heard_ms = True, ms
         last = None
         for part in self._parts.values():
             here = min(max(ms - part.began_ms, 0.0), part.ms)
-            if self._direct and (here < 1 or here > part.ms - LATE_MS):
-                last = part.item  # the server has seen to it
+            if self._direct:
+                self._shorten_more(part)
+                last = part.item
             elif part.over and here >= part.ms - WHOLE_MS:
                 last = part.item
             elif here < 1:
                 self._hands.order({"type": "conversation.item.delete", "item_id": part.item})
             else:
-                # Never beyond what has come: the server refuses that.
-                self._hands.order(
-                    {
-                        "type": "conversation.item.truncate",
-                        "item_id": part.item,
-                        "content_index": part.content,
-                        "audio_end_ms": int(here),
-                    }
-                )
+                self._truncate(part, here)  # never beyond what has come: the server refuses that
                 last = part.item
         text = cut_note(said, self._hands.language) if said is not None else ""
         if text:
@@ -302,6 +296,23 @@ class OpenAITake:
         """The server itself has shortened an item to what it had sent: the far end may have heard less."""
         if self._direct and item in self._parts:
             self._parts[item].ms = ms
+            if self._heard_told:
+                self._shorten_more(self._parts[item])
+
+    def _shorten_more(self, part: Part) -> None:
+        """Over WebRTC the server shortens by itself, to what it has sent (0: it has not told yet)."""
+        if 1 <= self._heard_ms < part.ms - LATE_MS:
+            self._truncate(part, self._heard_ms)
+
+    def _truncate(self, part: Part, ms: float) -> None:
+        self._hands.order(
+            {
+                "type": "conversation.item.truncate",
+                "item_id": part.item,
+                "content_index": part.content,
+                "audio_end_ms": int(ms),
+            }
+        )
 
     def unsaid(self, item: str) -> bool:
         """Whether an item of it came when what was heard had been told already: nobody heard any of it."""
