@@ -13,7 +13,9 @@ from bargein.errors import VendorRefused
 from bargein.server.doctor import Finding, doctor_command, examine, table
 from bargein.server.parts import VENDORS
 from bargein.server.serve import listen
+from bargein.simulators.openai_realtime import RealtimeSimulator, realtime_app
 from tests.server.test_parts import KEY, Fake, bare, fake
+from tests.simulators.serving import serving
 
 __all__ = ["fake"]
 
@@ -44,6 +46,22 @@ async def test_a_wrong_key_is_one_clear_line_without_the_key(fake: type[Fake]) -
     assert flux == Finding(
         "Deepgram Flux (transcriber)", "fails", "Deepgram refused the key (the key)", "Check it (DEEPGRAM_API_KEY)"
     )
+
+
+async def test_a_speech_model_says_a_word_and_a_wrong_key_is_told() -> None:
+    sim = RealtimeSimulator(first_audio_ms=0, speed=0, api_key=KEY)
+    async with serving(realtime_app(sim), ws=True) as url:
+        findings = await examine(bare(openai_api_key=KEY, openai_url=f"{url}/v1"), within_s=4)
+        well = found(findings, "OpenAI Realtime (realtime)")
+        sim.api_key = "another"
+        findings = await examine(bare(openai_api_key=KEY, openai_url=f"{url}/v1"), within_s=4)
+        refused = found(findings, "OpenAI Realtime (realtime)")
+    await sim.speech.aclose()
+    assert well.state == "works"
+    assert well.detail.startswith("connected, and first sound after ")
+    assert refused.state == "fails"
+    assert "401" in refused.detail
+    assert "OPENAI_API_KEY" in refused.advice
 
 
 async def test_a_vendor_that_never_answers_holds_nothing_up(fake: type[Fake]) -> None:

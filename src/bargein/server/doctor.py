@@ -85,6 +85,7 @@ def _took(part: Part, took: Tried) -> str:
     first, whole = f"{took.first_ms:.0f} ms", f"{took.ms:.0f} ms"
     return {
         "voice": f"first sound after {first}",
+        "realtime": f"connected, and first sound after {first}",
         "model": f"first word after {first}, all after {whole}",
         "transcriber": f"read after {whole}: {took.text!r}",
     }[part.kind]
@@ -98,7 +99,9 @@ def _place(part: Part, settings: Settings) -> str:
 
 def _no_key(vendor: Vendor, settings: Settings) -> Finding:
     variable = vendor.variables[0]
-    names = ", ".join(part.kind for kind in KINDS for part in PARTS if part.vendor is vendor and part.kind == kind)
+    names = ", ".join(
+        part.kind for kind in (*KINDS, "realtime") for part in PARTS if part.vendor is vendor and part.kind == kind
+    )
     if getattr(settings, f"{vendor.name}_api_key") is not None:
         why = f"not tried: {variable} is for the server of OPENAI_BASE_URL"
         return Finding(f"{vendor.title} ({names})", "off", why, f"Set {vendor.url_variable} as well to use both")

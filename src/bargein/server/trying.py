@@ -101,6 +101,8 @@ async def _trial(workshop: Workshop, clock: Clock, part: Part, options: Mapping[
             made: Any = await workshop.make(part, options, stack, language=language)
             if sentence is not None:
                 return await (_listen if part.streams else _read)(made, sentence, clock)
+            if part.kind == "realtime":
+                return await _converse(made, clock, language)
             return await (_speak(made, clock) if part.kind == "voice" else _answer(made, clock, language))
     except BargeinError:
         raise
@@ -130,6 +132,43 @@ async def _speak(voice: c.Voice, clock: Clock) -> Tried:
     if first is None:
         raise VendorLost(f"{voice.name} said nothing", advice="Choose another voice, or try again")
     return Tried(first, clock.now_ms() - began)
+
+
+async def _converse(model: c.SpeechModel, clock: Clock, language: str) -> Tried:
+    """A session with it, in which it says a word."""
+    line = model.open(c.Brief("Be brief.", language, rate=RATE), tuple)
+    began = clock.now_ms()
+    first = None
+    text = ""
+
+    async def listen() -> None:
+        async with _closing(line.listen()) as heard:
+            async for item in heard:
+                if isinstance(item, c.EarsLost):
+                    raise VendorLost(item.why, advice=item.advice)
+
+    async def say() -> None:
+        nonlocal first, text
+        async with _closing(line.say("Hello.").sound()) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, c.Spoken):
+                    text += piece.text
+                    if first is None and len(piece.pcm):
+                        first = clock.now_ms() - began
+
+    listening, saying = asyncio.create_task(listen(), name="listen"), asyncio.create_task(say(), name="say")
+    try:
+        await asyncio.wait((listening, saying), return_when=asyncio.FIRST_COMPLETED)
+        if listening.done():
+            listening.result()
+        await saying
+    finally:
+        for task in (listening, saying):
+            task.cancel()
+        await asyncio.gather(listening, saying, return_exceptions=True)
+    if first is None:
+        raise VendorLost(f"{model.name} said nothing", advice="Choose another voice, or try again")
+    return Tried(first, clock.now_ms() - began, text[:500])
 
 
 async def _answer(model: c.ChatModel, clock: Clock, language: str) -> Tried:
