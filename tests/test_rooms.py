@@ -22,7 +22,7 @@ MAY: dict[str, set[str]] = {
     "call": {"contracts", "notices", "audio", "floor", "errors", "clock"},
     "transports": {"contracts", "notices", "audio", "errors", "clock"},
     "stt": {"keys", "contracts", "audio", "errors", "clock", "worker"},
-    "llm": {"keys", "contracts", "errors", "clock"},
+    "llm": {"keys", "contracts", "audio", "errors", "clock", "worker"},
     "tts": {"keys", "contracts", "audio", "errors", "clock", "worker"},
     "prompting": {"contracts"},
     "realtime": {"keys", "contracts", "prompting", "audio", "errors", "clock"},
@@ -65,7 +65,7 @@ def test_every_import_points_the_way_the_architecture_says() -> None:
 
 def test_an_adapter_never_knows_another_adapter_file() -> None:
     shared = {
-        "llm": {"messages"},
+        "llm": {"messages", "turns"},
         "tts": {"clauses", "pool", "contexts", "timed_text", "speech_requests"},
         "stt": {"transcriptions"},
         "transports": {"bucket", "telephone"},

@@ -38,7 +38,9 @@ add_commands(simulators)
 console = Console()
 errors = Console(stderr=True)
 
-AgentOption = Annotated[str | None, typer.Option(help="guide, cascade, openai-realtime, FILE.py:NAME or FILE.toml")]
+AgentOption = Annotated[
+    str | None, typer.Option(help="guide, cascade, voxtral, openai-realtime, FILE.py:NAME, FILE.toml")
+]
 SimulateOption = Annotated[bool, typer.Option("--simulate", help="Our simulators stand in for every vendor: no key")]
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on; others than 127.0.0.1 need BARGEIN_TOKEN")]
 PortOption = Annotated[int | None, typer.Option(help="Port to listen on; 0: any that is free")]

@@ -7,8 +7,8 @@ is data (`VoiceCan`, `TransportCan`, ...), read by shared code; nowhere does tha
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,12 +125,14 @@ class Tool(Protocol):
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What a model is asked to answer. instructions: the agent's own; items: the conversation in order, its last
-    item being what is to be answered (or nothing, when the agent is to speak first); tools: what it may call."""
+    item being what is to be answered (or nothing, when the agent is to speak first); tools: what it may call; sound:
+    of the user's turn that is to be answered, for a model that hears it itself (None: there is none)."""
 
     instructions: str
     items: Sequence[Item]
     language: str = "en"
     tools: Sequence[ToolSpec] = ()
+    sound: Pcm | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,13 @@ class ChatModel(Protocol):
     name: str
 
     def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | Leaving | ToolCall]: ...
+
+
+@runtime_checkable
+class HearingModel(ChatModel, Protocol):
+    """One that hears the user's sound itself (`Prompt.sound`), so that nobody need wait for its words."""
+
+    hears: Literal[True]
 
 
 # ----------------------------------------------------------------------------------------------------- voices

@@ -17,7 +17,7 @@ STORY = "once there was a fox who lived by a river and sang to the moon every ni
 
 def whole(reply_words: int) -> list[int]:
     """What a reply sounds like from its first sample to its last."""
-    return np.repeat(np.arange(1, reply_words + 1), WORD_MS * RATE // 1000).tolist()
+    return list(np.repeat(np.arange(1, reply_words + 1), WORD_MS * RATE // 1000))
 
 
 async def story(s: Scene, words: int = 4) -> None:

@@ -141,7 +141,9 @@ class World:
     @asynccontextmanager
     async def client(self, hello: dict[str, object] | None = None, **options: object) -> AsyncIterator[Client]:
         """A page with a call (hello None: a good one; {}: none is sent)."""
-        opened = connect(self.socket_url, subprotocols=[Subprotocol("bargein.v1")], **options)  # type: ignore[arg-type]
+        # A client that does not read to the end would wait for its own goodbye.
+        how: dict[str, object] = {"close_timeout": 0.2} | options
+        opened = connect(self.socket_url, subprotocols=[Subprotocol("bargein.v1")], **how)  # type: ignore[arg-type]
         async with opened as socket:
             client = Client(socket)
             if hello is None or hello:

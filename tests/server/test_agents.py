@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from bargein.contracts import HearingModel
 from bargein.errors import Misuse, Unavailable
 from bargein.server.agents import CASCADE_GREETING, Catalogue, load_agent, open_agents
 from bargein.server.settings import Settings
@@ -94,8 +95,30 @@ async def test_what_stands_in_for_a_vendor_is_said_with_what_would_make_it_real(
     assert voice.advice.startswith("Set ELEVENLABS_API_KEY, CARTESIA_API_KEY, DEEPGRAM_API_KEY")
 
 
+async def test_voxtral_is_the_vendors_a_servers_or_this_machines_and_otherwise_says_how() -> None:
+    with pytest.raises(Unavailable, match="MISTRAL_API_KEY, BARGEIN_VLLM_URL or BARGEIN_VOXTRAL_MODEL"):
+        async with open_agents(bare(agent="voxtral")):
+            pass
+    for given, mind, ears in (
+        ({"mistral_api_key": KEY}, "voxtral-small-latest", "voxtral-mini-transcribe-realtime-3-0"),
+        ({"vllm_url": "http://gpu.test/v1"}, "mistralai/Voxtral-Mini-3B-2507", "moonshine"),
+        (
+            {"vllm_url": "http://gpu.test/v1", "vllm_realtime_url": "http://gpu.test/v1"},
+            "mistralai/Voxtral-Mini-3B-2507",
+            "mistralai/Voxtral-Mini-4B-Realtime-2602",
+        ),
+    ):
+        async with open_agents(bare(agent="voxtral", **given)) as catalogue:
+            agent = catalogue.default
+            assert (agent.name, agent.mind_name) == ("voxtral", mind)
+            assert agent.ears.startswith(ears)
+            assert isinstance(agent.mind, HearingModel)
+
+
 async def test_a_cascade_without_a_model_names_the_variables() -> None:
-    with pytest.raises(Unavailable, match=r"Set GROQ_API_KEY, OPENAI_API_KEY, OPENAI_BASE_URL, .*--simulate"):
+    with pytest.raises(
+        Unavailable, match=r"Set GROQ_API_KEY, OPENAI_API_KEY, MISTRAL_API_KEY, OPENAI_BASE_URL, .*--simulate"
+    ):
         async with open_agents(bare(agent="cascade")):
             pass
 

@@ -11,6 +11,7 @@ from bargein import contracts as c
 from bargein import notices as n
 from bargein.call.agent import Agent
 from bargein.call.conversation import Conversation
+from bargein.call.late_words import LateWords
 from bargein.call.ledger import Ledger
 from bargein.call.prepared import Prepared
 from bargein.call.replies import one
@@ -51,6 +52,8 @@ class Answering:
         self.toolbox = Toolbox(
             agent.tools, conversation, spawn=commit, late=self._late, journal=journal, meter=meter, now_ms=now_ms
         )
+        self._hears = isinstance(mind, c.HearingModel)
+        self._late_words = LateWords(conversation, turns, notify=notify, journal=journal, now_ms=now_ms)
         self._untold: set[str] = set()
         self._prepared: Prepared | None = None
         self.ahead = Ahead()
@@ -89,27 +92,29 @@ class Answering:
 
     async def _ahead(self, prepared: Prepared, turn: Turn) -> AsyncIterator[str] | None:
         text = self._turns.known(turn)
-        if not text:
+        if not text and not self._hears:
             return None
         await self._ledger.settled()
-        prepared.prompt = self._prompt(self._conversation.with_user(turn.id, text, turn.over))
+        prepared.prompt = self._prompt(self._conversation.with_user(turn.id, text or None, turn.over), turn)
         return self.toolbox.answered(self._mind, prepared.prompt, prepared.reply, prepared.released)
 
     # -------------------------------------------------------------------------------------------------- answers
 
     async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | Sounding | None:
         """The reply to a turn: first its words, and what was heard of the reply that it cut; then the model."""
-        text = await self._turns.words(turn, spoken=spoken)
-        if text == "":
+        if self._hears:
+            text = self._turns.known(turn) or None
+            silent = not spoken and not turn.typed
+        else:
+            text = await self._turns.words(turn, spoken=spoken)
+            silent = text == ""
+        if silent:
             self.forget("no words")
             return None  # a sound, and no word in it
         await self._ledger.settled()
         prepared, self._prepared = self._prepared, None
-        prompt = self._prompt(self._conversation.with_user(turn.id, text, turn.over))
-        said = self._conversation.user(turn.id, text, turn.over)
-        over = said.over.text if said.over else None
-        self._notify(n.Transcript("user", said.text, final=True, turn=turn.id, over=over))
-        self._journal.note(self._now_ms(), "user", turn=turn.id, text=said.text, over=over)
+        prompt = self._prompt(self._conversation.with_user(turn.id, text, turn.over), turn if spoken else None)
+        self._write_down(turn, text, spoken=spoken)
         self._untold.clear()
         if prepared is not None:
             if prepared.prompt == prompt and prepared.reply is reply:
@@ -121,10 +126,32 @@ class Answering:
             reply.cut = reply.busy = False
             reply.terminal.clear()
             reply.used.clear()
-        if text is None and self._turns.deaf and (deaf := self._agent.reprompts.get("deaf")):
+        if text is None and not self._hears and self._turns.deaf and (deaf := self._agent.reprompts.get("deaf")):
             reply.text = deaf
             return one(deaf)
         return self.toolbox.answered(self._mind, prompt, reply)
+
+    def _write_down(self, turn: Turn, text: str | None, *, spoken: bool) -> None:
+        """The turn's words, for the record; for a model that hears they may still come."""
+        if self._hears:
+            self._late_words.over(turn)
+            if spoken and not text:
+                self._spawn(self._read_late(turn), "words")
+            return
+        said = self._conversation.user(turn.id, text, turn.over)
+        over = said.over.text if said.over else None
+        self._notify(n.Transcript("user", said.text, final=True, turn=turn.id, over=over))
+        self._journal.note(self._now_ms(), "user", turn=turn.id, text=said.text, over=over)
+
+    async def _read_late(self, turn: Turn) -> None:
+        text = await self._turns.words(turn, spoken=True)
+        if text:
+            self._late_words.put(turn, text)
+
+    def words(self) -> None:
+        """More words of the user's have come."""
+        if self._hears:
+            self._late_words.came()
 
     def _release(self, prepared: Prepared) -> Sounding:
         self.ahead.used += 1
@@ -159,6 +186,7 @@ class Answering:
         self._untold.add(used.id)
         self._again()
 
-    def _prompt(self, items: tuple[c.Item, ...]) -> c.Prompt:
+    def _prompt(self, items: tuple[c.Item, ...], heard: Turn | None = None) -> c.Prompt:
         agent = self._agent
-        return c.Prompt(agent.instructions, items, agent.language, self.toolbox.specs)
+        sound = self._turns.sound(heard) if self._hears and heard is not None else None
+        return c.Prompt(agent.instructions, items, agent.language, self.toolbox.specs, sound)

@@ -61,6 +61,10 @@ class Seat(Protocol):
         """What sounded there was no turn."""
         ...
 
+    def words(self) -> None:
+        """More words of the user's have come."""
+        ...
+
     def over(self, reply: Reply, *, sounded: bool) -> None:
         """The reply was stopped. sounded: some of it may have been heard, and the ledger knows how much."""
         ...

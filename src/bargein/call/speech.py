@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -13,6 +12,7 @@ from bargein import notices as n
 from bargein.call.agent import Agent
 from bargein.call.conversation import Conversation
 from bargein.call.hearing import Hearing
+from bargein.call.late_words import LateWords
 from bargein.call.ledger import Ledger
 from bargein.call.replies import closing, one
 from bargein.call.saying import Text
@@ -24,7 +24,6 @@ from bargein.errors import BargeinError
 
 log = logging.getLogger(__name__)
 
-ASKED = 4  # turns whose words may still come
 AT_THE_END = "It is done once all of this reply was heard."
 
 
@@ -56,14 +55,13 @@ class SpeechSeat:
             turns,
             hearing,
         )
-        self._notify, self._journal, self._now_ms = notify, journal, now_ms
+        self._now_ms = now_ms
         self._spawn, self._again = spawn, again
         self.toolbox = Toolbox(
             agent.tools, conversation, spawn=commit, late=self._late, journal=journal, meter=meter, now_ms=now_ms
         )
         self.ahead = Ahead()
-        self._asked: deque[tuple[Turn, float]] = deque(maxlen=ASKED)  # with the moment at which it was over
-        self._told: dict[int, str] = {}  # turn -> its words, as they stand in the conversation
+        self._late_words = LateWords(conversation, turns, notify=notify, journal=journal, now_ms=now_ms)
         self._telling: asyncio.Task[None] | None = None
         self._untold: set[str] = set()
 
@@ -82,10 +80,7 @@ class SpeechSeat:
         """It has heard the turn: its words may come later, and go into the record then."""
         if not spoken and not turn.typed:
             return None  # a sound, and no word in it
-        if self._asked and self._asked[-1][0].id == turn.id:
-            self._asked.pop()  # it went on, and is over only now
-        self._asked.append((turn, self._now_ms()))
-        self._record(turn, self._now_ms())
+        self._late_words.over(turn)
         await self._heard_told()
         self._untold.clear()
         return self._take(reply, self._line.answer(turn.typed, spoken=spoken))
@@ -181,19 +176,8 @@ class SpeechSeat:
         self._line.settle(self._ago(onset_ms), self._ago(until_ms), backchannel)
 
     def words(self) -> None:
-        """More words of the user's have come: those of a turn that was answered already, it may be."""
-        for turn, until_ms in self._asked:
-            self._record(turn, until_ms)
-
-    def _record(self, turn: Turn, until_ms: float) -> None:
-        text = self._turns.known(turn, until_ms)
-        if self._told.get(turn.id) == text:
-            return
-        self._told[turn.id] = text
-        said = self._conversation.user(turn.id, text or None, turn.over)
-        over = said.over.text if said.over else None
-        self._notify(n.Transcript("user", said.text, final=bool(text), turn=turn.id, over=over))
-        self._journal.note(self._now_ms(), "user", turn=turn.id, text=said.text, over=over)
+        """More words of the user's have come."""
+        self._late_words.came()
 
     def _ago(self, ms: float) -> float:
         return max(0.0, self._hearing.heard_ms - ms)

@@ -6,6 +6,7 @@ import logging
 import math
 from dataclasses import dataclass, field
 
+from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
 from bargein.call.ears import Ears
 from bargein.call.hearing import Hearing
@@ -104,6 +105,10 @@ class Turns:
         """The words of the turn so far, without waiting for any. until_ms: it was over then."""
         heard = self._ears.words(turn.id, turn.from_ms, until_ms) if self._ears is not None else ""
         return " ".join([heard, *turn.typed] if heard else turn.typed)
+
+    def sound(self, turn: Turn) -> Pcm:
+        """The turn's sound so far, pre-roll included."""
+        return self._hearing.since(turn.from_ms)
 
     async def _late_words(self, turn: Turn) -> str | None:
         """Words that are not there yet: the vendor's if it is only slow, else the reader's."""

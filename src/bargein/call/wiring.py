@@ -97,11 +97,13 @@ def seat_of(
         "commit": commit,
         "again": again,
     }
+    seat: Seat
     if line is not None:
         seat = SpeechSeat(agent, line, conversation, ledger, turns, hearing, **hands)
-        if ears is not None:
-            ears.on_words = seat.words
-        return seat
-    assert agent.mind is not None  # Agent has seen to both
-    assert agent.voice is not None
-    return Answering(agent, agent.mind, agent.voice, conversation, ledger, turns, **hands)
+    else:
+        assert agent.mind is not None  # Agent has seen to both
+        assert agent.voice is not None
+        seat = Answering(agent, agent.mind, agent.voice, conversation, ledger, turns, **hands)
+    if ears is not None:
+        ears.on_words = seat.words
+    return seat

@@ -6,9 +6,12 @@ messages hold heard words and nothing else; everything about the hearing stands 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import wave
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
+from bargein.audio.pcm import Pcm
 from bargein.contracts import AgentSaid, Item, Prompt, SaidOver, ToolUsed, UserBackchannel, UserSaid
 
 Message = dict[str, Any]
@@ -51,6 +54,29 @@ def as_messages(prompt: Prompt) -> list[Message]:
             case _:
                 assert_never(item)
     return messages
+
+
+def with_sound(messages: list[Message], chunk: Mapping[str, object]) -> list[Message]:
+    """The same, for a model that hears: the user's last message is the sound itself, in the server's own shape (chunk).
+    Words that were read of it are left out, since the sound says more; notes and typed words stay."""
+    for index in range(len(messages) - 1, -1, -1):
+        if messages[index]["role"] == "user":
+            written = str(messages[index]["content"])
+            note = written.partition("\n")[2]
+            parts: list[Mapping[str, object]] = [chunk, *([{"type": "text", "text": note}] if note else [])]
+            return [*messages[:index], {"role": "user", "content": parts}, *messages[index + 1 :]]
+    return [*messages, {"role": "user", "content": [chunk]}]
+
+
+def wav(pcm: Pcm) -> bytes:
+    """Sound as a WAV file, which every server reads."""
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(pcm.rate)
+        file.writeframes(pcm.to_bytes())
+    return data.getvalue()
 
 
 def last_words(text: str, count: int = QUOTED_WORDS) -> str:

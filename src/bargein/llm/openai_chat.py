@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ from pydantic import SecretStr
 from bargein.contracts import Prompt, TextDelta, ToolCall, ToolSpec
 from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
 from bargein.keys import key_of
-from bargein.llm.messages import as_messages
+from bargein.llm.messages import Message, as_messages, wav, with_sound
+from bargein.llm.turns import as_turns
 
 try:
     import openai
@@ -37,6 +39,7 @@ KEEP_S = 120.0  # of an idle connection: between two turns, and no handshake bef
 SHORT_WAIT_S = 1.0  # of a rate limit: it is waited for; longer would be a silence on the line
 MOST_STOPS = 4  # stop sequences, as the vendors allow
 Bound = Literal["max_tokens", "max_completion_tokens"]
+VOXTRAL_MODEL = "mistralai/Voxtral-Mini-3B-2507"
 OLLAMA_URL = "http://127.0.0.1:11434/v1"  # where Ollama listens unless told otherwise
 LOOK_TIMEOUT_MS = 300  # a server on this machine answers in a few ms; longer would be felt at start
 NO_KEY = "none"  # local servers take any key, the SDK insists on one
@@ -124,6 +127,13 @@ class OpenAIChat:
         """Ollama, on this machine unless base_url says otherwise."""
         return cls(model, base_url=base_url or OLLAMA_URL, **more)
 
+    @classmethod
+    def voxtral(
+        cls, *, base_url: str, model: str = VOXTRAL_MODEL, api_key: SecretStr | str | None = None, **more: Any
+    ) -> HearingChat:
+        """Voxtral on a vLLM server: it hears the user's turn itself."""
+        return HearingChat(model, base_url=base_url, api_key=api_key, **more)
+
     async def reply(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
         """The reply's text as it is written, and then the tools that the model calls.
 
@@ -151,7 +161,7 @@ class OpenAIChat:
 
     async def _pieces(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
         """One request's answer. `from None`: what the SDK's errors quote may hold the key."""
-        messages = cast("list[ChatCompletionMessageParam]", as_messages(prompt))
+        messages = cast("list[ChatCompletionMessageParam]", self._messages(prompt))
         calls = _Calls()
         try:
             # Until the first piece: servers that take the request and then never answer are found here.
@@ -190,6 +200,9 @@ class OpenAIChat:
         except (openai.OpenAIError, ValueError, AttributeError):  # an error in the stream, or what is no chunk
             raise self._lost("sent something that is no answer") from None
 
+    def _messages(self, prompt: Prompt) -> list[Message]:
+        return as_messages(prompt)
+
     def _answered_no(self, status: int, code: str | None) -> VendorRefused | VendorLost:
         """401 and the like: no retry helps. 408, 409, 429 without a spent quota, and 5xx: one may."""
         if status >= 500 or status in (408, 409) or (status == 429 and code != "insufficient_quota"):
@@ -208,6 +221,19 @@ class OpenAIChat:
     async def aclose(self) -> None:
         """Close the connections that are kept open between replies."""
         await self._client.close()
+
+
+class HearingChat(OpenAIChat):
+    """contracts.HearingModel by shape: a server whose model takes the user's turn as sound (Voxtral on vLLM)."""
+
+    hears: Literal[True] = True
+
+    def _messages(self, prompt: Prompt) -> list[Message]:
+        messages = as_messages(prompt)
+        if prompt.sound is not None:
+            data = b64encode(wav(prompt.sound)).decode()
+            messages = with_sound(messages, {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}})
+        return as_turns(messages)
 
 
 class _Wait(Exception):

@@ -34,12 +34,18 @@ log = logging.getLogger(__name__)
 
 GUIDE, SCRIPTED, CASCADE, CHOSEN = "guide", "guide-scripted", "cascade", "chosen"
 REALTIME = "openai-realtime"
+VOXTRAL = "voxtral"
 FILE_MODULE = "bargein_agent_file"
 CLOSE_S = 5  # a part that takes longer to close is left to itself
 
 CASCADE_GREETING = (
     "Hello, and welcome. I hear you, I think, and I speak, each with a part of its own, and you can interrupt me "
     "whenever you like: I fall silent at once, and I remember which of my words you have heard. "
+    "So, what would you like to talk about?"
+)
+VOXTRAL_GREETING = (
+    "Hello, and welcome. I am Voxtral: I hear your voice itself, I write what I think, and a voice speaks it, piece by "
+    "piece, through a queue. Speak, and both my queues are empty before you have said a word. "
     "So, what would you like to talk about?"
 )
 REALTIME_GREETING = (
@@ -147,6 +153,10 @@ class Workshop:
                 return espeak.EspeakVoice(self._espeak, **chosen)
             case "moonshine":
                 return self._moonshine
+            case "voxtral-vllm":
+                return (await part.load())(base_url=self._placed(part), **chosen)
+            case "voxtral-local":
+                return (await part.load())(chosen.pop("model", None) or self._placed(part), **chosen)
             case "openai-compatible":
                 return await self._compatible(chosen.get("model"))
             case "ollama":
@@ -161,6 +171,12 @@ class Workshop:
             case _:
                 make = await part.load()
                 return make(**part.access(self.settings), **chosen)
+
+    def _placed(self, part: Part) -> str:
+        place = part.placed(self.settings)
+        if place is None:
+            raise Unavailable(f"{part.title}: nothing says where", advice=f"Set {part.place_variable}")
+        return place
 
     async def _compatible(self, model: str | None) -> OpenAIChat:
         url, key = self.settings.openai_base_url, self.settings.openai_api_key
@@ -309,6 +325,9 @@ async def open_agents(settings: Settings) -> AsyncIterator[Catalogue]:
         elif settings.agent == CASCADE:
             cascade = await stack.enter_async_context(build(Choice(), workshop, missing=missing))
             agents = [replace(cascade, name=CASCADE)]
+        elif settings.agent == VOXTRAL:
+            choice = _voxtral(settings)
+            agents = [replace(await stack.enter_async_context(build(choice, workshop, missing=missing)), name=VOXTRAL)]
         elif settings.agent == REALTIME:
             choice = Choice(realtime=PartChoice(name=REALTIME))
             agents = [replace(await stack.enter_async_context(build(choice, workshop)), name=REALTIME)]
@@ -319,6 +338,22 @@ async def open_agents(settings: Settings) -> AsyncIterator[Catalogue]:
             chosen = found.get(settings.agent)
             found = replace(found, agents={chosen.name: chosen} | dict(found.agents))
         yield found
+
+
+def _voxtral(settings: Settings) -> Choice:
+    """Mistral's own parts with its key; else a vLLM server's, or weights on this machine, with the best voice there is.
+    Raises Unavailable when there is none of them."""
+    greeting = VOXTRAL_GREETING
+    if settings.mistral_api_key is not None:
+        ears, mind, voice = PartChoice(name="voxtral-realtime"), PartChoice(name="voxtral"), PartChoice(name="mistral")
+        return Choice(transcriber=ears, model=mind, voice=voice, greeting=greeting)
+    if settings.vllm_url is not None:
+        vllm = PartChoice(name="voxtral-vllm")
+        return Choice(transcriber=vllm if settings.vllm_realtime_url else None, model=vllm, greeting=greeting)
+    if settings.voxtral_model is not None:
+        return Choice(model=PartChoice(name="voxtral-local"), greeting=greeting)
+    advice = "Set MISTRAL_API_KEY, BARGEIN_VLLM_URL or BARGEIN_VOXTRAL_MODEL, or try it with --simulate"
+    raise Unavailable("There is no Voxtral", advice=advice)
 
 
 def _simulated(settings: Settings) -> Any:

@@ -63,8 +63,8 @@ async def examine(settings: Settings, *, clock: Clock | None = None, within_s: f
 async def _tried(part: Part, workshop: Workshop, clock: Clock, within_s: float) -> Finding:
     settings = workshop.settings
     what = f"{part.title} ({part.kind})"
-    if part.name == "openai-compatible" and settings.openai_base_url is None:
-        return Finding(what, "off", "not tried: no address", "Set OPENAI_BASE_URL")
+    if part.place and part.placed(settings) is None:
+        return Finding(what, "off", "not tried: no address", f"Set {part.place_variable}")
     if not part.installed:
         # What nobody asked for is no fault of the machine's.
         state: State = "off" if part.vendor is None else "fails"

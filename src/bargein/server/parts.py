@@ -88,7 +88,8 @@ class Vendor:
 class Part:
     """kind, name: how it is chosen. module, maker: what in it makes one; packages: what must be installed for it,
     brought by `extra`; languages: that it knows, none: many. rank: among its kind for "the best there is", the lowest
-    first, None: only by name. streams: a transcriber that hears as one speaks (otherwise it reads whole turns)."""
+    first, None: only by name. streams: a transcriber that hears as one speaks (otherwise it reads whole turns). place:
+    the setting that says where it is, for what is nobody's but the user's."""
 
     kind: Kind
     name: str
@@ -102,6 +103,7 @@ class Part:
     languages: tuple[str, ...] = ()
     rank: int | None = None
     streams: bool = False
+    place: str = ""
 
     @property
     def local(self) -> bool:
@@ -111,6 +113,16 @@ class Part:
     @property
     def installed(self) -> bool:
         return all(importlib.util.find_spec(name) is not None for name in (self.module, *self.packages))
+
+    def placed(self, settings: Settings) -> str | None:
+        """What the setting says; None: nothing, or there is no such setting."""
+        found: str | None = getattr(settings, self.place) if self.place else None
+        return found
+
+    @property
+    def place_variable(self) -> str:
+        """The environment's name of that setting."""
+        return self.place.upper() if self.place.startswith("openai_") else f"BARGEIN_{self.place.upper()}"
 
     def key_set(self, settings: Settings) -> bool | None:
         """Whether its key is set; None: it needs none."""
@@ -179,7 +191,8 @@ GROQ = Vendor("groq", "Groq", ("GROQ_API_KEY",))
 OPENAI = Vendor("openai", "OpenAI", ("OPENAI_API_KEY",))
 ELEVENLABS = Vendor("elevenlabs", "ElevenLabs", ("ELEVENLABS_API_KEY", "ELEVEN_API_KEY"))
 CARTESIA = Vendor("cartesia", "Cartesia", ("CARTESIA_API_KEY",))
-VENDORS = (DEEPGRAM, GROQ, OPENAI, ELEVENLABS, CARTESIA)
+MISTRAL = Vendor("mistral", "Mistral", ("MISTRAL_API_KEY",))
+VENDORS = (DEEPGRAM, GROQ, OPENAI, ELEVENLABS, CARTESIA, MISTRAL)
 
 _LANGUAGE = Option("language", "Language")
 _WHISPERS = ("whisper-large-v3-turbo", "whisper-large-v3")
@@ -293,6 +306,7 @@ PARTS = (
         extra="openai",
         options=(Option("model", "Model", "OPENAI_MODEL, or its first"),),
         rank=3,
+        place="openai_base_url",
     ),
     Part(
         "model",
@@ -304,6 +318,67 @@ PARTS = (
         extra="openai",
         options=(Option("model", "Model", "its first"),),
         rank=4,
+    ),
+    Part(
+        "transcriber",
+        "voxtral-realtime",
+        "Voxtral realtime",
+        "bargein.stt.voxtral_realtime",
+        "VoxtralTranscriber",
+        MISTRAL,
+        (),
+        "cascade",
+        (
+            Option("model", "Model", "voxtral-mini-transcribe-realtime-3-0", ("voxtral-mini-transcribe-realtime-3-0",)),
+            _LANGUAGE,
+            Option("target_streaming_delay_ms", "Delay, ms", 480, kind="number", least=80, most=2400),
+        ),
+        streams=True,
+    ),
+    Part(
+        "transcriber",
+        "voxtral-vllm",
+        "Voxtral realtime, on a vLLM server",
+        "bargein.stt.voxtral_vllm",
+        "VLLMVoxtralTranscriber",
+        packages=("websockets",),
+        extra="cascade",
+        options=(Option("model", "Model", "mistralai/Voxtral-Mini-4B-Realtime-2602"),),
+        streams=True,
+        place="vllm_realtime_url",
+    ),
+    Part(
+        "model",
+        "voxtral",
+        "Voxtral: hears the user itself",
+        "bargein.llm.voxtral",
+        "VoxtralChat",
+        MISTRAL,
+        ("mistralai",),
+        "mistral",
+        (Option("model", "Model", "voxtral-small-latest", ("voxtral-small-latest",)),),
+    ),
+    Part(
+        "model",
+        "voxtral-vllm",
+        "Voxtral, on a vLLM server",
+        "bargein.llm.openai_chat",
+        "OpenAIChat.voxtral",
+        packages=("openai",),
+        extra="openai",
+        options=(Option("model", "Model", "mistralai/Voxtral-Mini-3B-2507"),),
+        place="vllm_url",
+    ),
+    Part(
+        "model",
+        "voxtral-local",
+        "Voxtral, on this machine",
+        "bargein.llm.voxtral_local",
+        "VoxtralLocal",
+        packages=("torch", "transformers", "mistral_common", "soundfile"),
+        extra="voxtral-local",
+        options=(Option("model", "Folder or name", "BARGEIN_VOXTRAL_MODEL"),),
+        place="voxtral_model",
     ),
     Part("model", "guide", "The guide: a script, no language model", "bargein.llm.guide", "Guide", languages=("en",)),
     Part(
@@ -398,6 +473,17 @@ PARTS = (
             Option("effort", "How much it thinks", None, ("minimal", "low", "medium", "high")),
         ),
         rank=1,
+    ),
+    Part(
+        "voice",
+        "mistral",
+        "Mistral speech",
+        "bargein.tts.mistral",
+        "MistralVoice",
+        MISTRAL,
+        (),
+        "cascade",
+        (Option("voice", "Voice's id"), Option("model", "Model", "voxtral-mini-tts-3-0", ("voxtral-mini-tts-3-0",))),
     ),
     Part(
         "voice",

@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     elevenlabs_url: str | None = None
     cartesia_api_key: SecretStr | None = _from("CARTESIA_API_KEY")
     cartesia_url: str | None = None
+    mistral_api_key: SecretStr | None = _from("MISTRAL_API_KEY")
+    mistral_url: str | None = None
+    vllm_url: str | None = None  # a vLLM server whose model hears (Voxtral), up to and with "/v1"
+    vllm_realtime_url: str | None = None  # and one that writes down what it hears: vLLM serves one model each
+    voxtral_model: str | None = None  # a folder, or a name, of weights for this machine
     ollama_url: str | None = None
 
     @field_validator("origins", mode="before")

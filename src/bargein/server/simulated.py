@@ -97,6 +97,7 @@ def pointed_at(url: str) -> dict[str, object]:
         ("openai", f"{url}/v1"),
         ("elevenlabs", socket),
         ("cartesia", socket),
+        ("mistral", url),
     ):
         found[f"{vendor}_url"] = where
         found[f"{vendor}_api_key"] = KEY

@@ -11,17 +11,24 @@ what came in and how it ended.
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import json
 import re
 import time
+import wave
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from bargein.audio.pcm import Pcm
+from bargein.audio.resample import resample
+from bargein.errors import BargeinError
 
 Fault = Literal[
     "401",
@@ -53,19 +60,31 @@ _REFUSALS: dict[Fault, tuple[int, str, str]] = {  # status, error type, error co
 
 
 class ChatMessage(BaseModel):
-    """One message of a request."""
+    """One message of a request, as its model reads it: sound is words by then. sound_ms: how much of that
+    there was; heard: the words in it."""
 
     model_config = ConfigDict(extra="allow")
     role: str
     content: str | None = None
+    sound_ms: float = 0.0
+    heard: str = ""
+
+
+class SentMessage(BaseModel):
+    """One message as it is sent: text, or parts, of which some may be sound."""
+
+    model_config = ConfigDict(extra="allow")
+    role: str
+    content: str | list[dict[str, Any]] | None = None
 
 
 class ChatRequest(BaseModel):
-    """The part of OpenAI's request that is looked at; the rest is taken and ignored."""
+    """The part of OpenAI's request that is looked at; the rest is taken and ignored. read: what its model reads."""
 
     model_config = ConfigDict(extra="allow")
     model: str
-    messages: list[ChatMessage]
+    sent: list[SentMessage] = Field(alias="messages")
+    messages: list[ChatMessage] = Field(default_factory=list, alias="read by the model")
     stream: bool = False
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -120,14 +139,18 @@ def say_back(messages: Sequence[ChatMessage]) -> str:
 class ChatSimulator:
     """How the server answers, and its record.
 
-    respond: messages in, text out, or texts and `Call`s in their order. thinks: what it is said to have reasoned,
-    before it speaks (no adapter may say it aloud). retry_after_s: told with a 429. first_token_ms: wait before the
-    first token; token_ms: wait before each other. models: what /v1/models lists; another model is refused with 404 (an
-    empty tuple takes any). api_key: the key that is demanded, or None. faults: taken from the left, one for each
-    request.
+    respond: messages in, text out, or texts and `Call`s in their order. hear: reads sound in a message (16 kHz); None:
+    its words come from `script`, one text a message. whole_calls: as Mistral streams them. thinks: what it is said to
+    have reasoned, before it speaks (no adapter may say it aloud). retry_after_s: told with a 429. first_token_ms: wait
+    before the first token; token_ms: wait before each other. models: what /v1/models lists; another model is refused
+    with 404 (an empty tuple takes any). api_key: the key that is demanded, or None. faults: taken from the left, one
+    for each request.
     """
 
     respond: Callable[[Sequence[ChatMessage]], Answer] = say_back
+    hear: Callable[[Pcm], Awaitable[str]] | None = None
+    script: deque[str] = field(default_factory=lambda: deque(["Hello, can you help me?"]))
+    whole_calls: bool = False
     thinks: str = ""
     retry_after_s: float | None = None
     first_token_ms: float = 0.0
@@ -174,6 +197,11 @@ def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
     async def completions(request: Request, body: ChatRequest, authorization: str = Header("")) -> Response:
         served = Served(body)
         chat.served.append(served)
+        try:
+            body.messages = [await _read(chat, message) for message in body.sent]
+        except ValueError:
+            served.end("refused")
+            return JSONResponse({"error": {"message": "The audio cannot be read", "code": "invalid_audio"}}, 400)
         fault = chat.faults.popleft() if chat.faults else None
         if not _may(chat, authorization):
             fault = "401"
@@ -198,6 +226,37 @@ def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
         served.sent.extend(tokens)
         served.end("completed")
         return JSONResponse(_completion(body.model, "".join(tokens), calls))
+
+
+async def _read(chat: ChatSimulator, message: SentMessage) -> ChatMessage:
+    """A message as its model reads it. Raises ValueError for sound that is none."""
+    if not isinstance(message.content, list):
+        return ChatMessage(**message.model_dump())
+    texts, heard, sound_ms = [], [], 0.0
+    for part in message.content:
+        if part.get("type") == "input_audio":
+            pcm = _sound(part["input_audio"])
+            sound_ms += pcm.ms
+            if chat.hear is not None:
+                heard.append((await chat.hear(resample(pcm, 16_000))).strip())
+            elif chat.script:
+                heard.append(chat.script[0])
+                chat.script.rotate(-1)
+            texts += heard[-1:]
+        else:
+            texts.append(str(part.get("text") or ""))
+    content = " ".join(text for text in texts if text)
+    return ChatMessage(role=message.role, content=content, sound_ms=sound_ms, heard=" ".join(heard))
+
+
+def _sound(given: object) -> Pcm:
+    """OpenAI's shape is an object with data and format, Mistral's a string. Both hold a WAV here."""
+    data = given.get("data") if isinstance(given, dict) else given
+    try:
+        with wave.open(io.BytesIO(base64.b64decode(str(data), validate=True))) as file:
+            return Pcm.from_bytes(file.readframes(file.getnframes()), file.getframerate())
+    except (wave.Error, EOFError, BargeinError) as error:
+        raise ValueError("no WAV") from error
 
 
 async def _events(
@@ -227,7 +286,7 @@ async def _events(
                 yield _broken(fault)
                 return
         for number, call in enumerate(calls):
-            for piece in _pieces(number, call, len(chat.served)):
+            for piece in _pieces(number, call, len(chat.served), whole=chat.whole_calls):
                 yield _event(_chunk(model, {"tool_calls": [piece]}))
         yield _event(_chunk(model, {}, finish="tool_calls" if calls else "stop"))
         yield "data: [DONE]\n\n"
@@ -253,14 +312,16 @@ def _event(data: Mapping[str, object]) -> str:
     return f"data: {json.dumps(data)}\n\n"
 
 
-def _pieces(number: int, call: Call, request: int) -> list[dict[str, object]]:
-    """A call as the vendor streams it: first its id and name, then its arguments in pieces."""
+def _pieces(number: int, call: Call, request: int, *, whole: bool) -> list[dict[str, object]]:
+    """A call as the vendor streams it: first its id and name, then its arguments in pieces; whole: all at once."""
     begins: dict[str, object] = {
         "index": number,
         "id": f"call_{request}_{number}",
         "type": "function",
-        "function": {"name": call.tool, "arguments": ""},
+        "function": {"name": call.tool, "arguments": call.arguments if whole else ""},
     }
+    if whole:
+        return [begins]
     middle = len(call.arguments) // 2
     rest = [call.arguments[:middle], call.arguments[middle:]]
     return [begins, *({"index": number, "function": {"arguments": piece}} for piece in rest if piece)]

@@ -19,9 +19,12 @@ from bargein.simulators.deepgram_nova import NovaSimulator, add_nova
 from bargein.simulators.deepgram_speak import SpeakSimulator, add_speak
 from bargein.simulators.ears import Script, WordSource
 from bargein.simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs
+from bargein.simulators.mistral_realtime import MistralRealtimeSimulator, add_mistral_realtime
+from bargein.simulators.mistral_speech import MistralSpeechSimulator, add_mistral_speech
 from bargein.simulators.openai_realtime import RealtimeSimulator, add_realtime
 from bargein.simulators.openai_speech import SpeechSimulator, add_speech
 from bargein.simulators.openai_transcriptions import TranscriptionsSimulator, add_transcriptions
+from bargein.simulators.vllm_realtime import VLLMRealtimeSimulator, add_vllm_realtime
 from bargein.simulators.voices import VoiceSettings
 
 console = Console()
@@ -123,6 +126,55 @@ def cartesia(
     _voice(sim, add_cartesia, port, "BARGEIN_CARTESIA_URL=ws://{}", "cartesia", fault)
 
 
+def mistral(
+    port: PortOption = 8086,
+    say: SayOption = None,
+    first_token_ms: Annotated[float, typer.Option(help="Pause before the model's first token")] = 180,
+    first_audio_ms: FirstAudioOption = 90,
+    speed: SpeedOption = 4,
+    api_key: KeyOption = None,
+    fault: FaultOption = None,
+) -> None:
+    """Mistral: Voxtral's realtime transcription, chat with audio, and speech."""
+
+    def words() -> WordSource:
+        return Script(say or SAID, repeat=True)
+
+    ears = MistralRealtimeSimulator(words=words, api_key=api_key)
+    model = ChatSimulator(first_token_ms=first_token_ms, token_ms=20, models=(), api_key=api_key, whole_calls=True)
+    model.script = deque(say or SAID)
+    voice = MistralSpeechSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
+    model.faults.extend(fault or ())  # type: ignore[arg-type]  # a fault that is none does nothing
+    app = FastAPI(title="Mistral, simulated", openapi_url=None)
+    add_mistral_realtime(app, ears)
+    add_chat(app, model)
+    add_mistral_speech(app, voice, http=True)
+    queues: dict[str, deque[Any]] = {"realtime": ears.faults, "chat": model.faults, "speech": voice.faults}
+    _serve(app, port, "BARGEIN_MISTRAL_URL=http://{}", queues)
+
+
+def vllm_realtime(
+    port: PortOption = 8087,
+    say: SayOption = None,
+    api_key: KeyOption = None,
+    fault: FaultOption = None,
+) -> None:
+    """Voxtral on vLLM: `/v1/realtime`, and chat with audio."""
+
+    def words() -> WordSource:
+        return Script(say or SAID, repeat=True)
+
+    ears = VLLMRealtimeSimulator(words=words, api_key=api_key)
+    model = ChatSimulator(first_token_ms=180, token_ms=20, models=(), api_key=api_key)
+    model.script = deque(say or SAID)
+    ears.faults.extend(fault or ())  # type: ignore[arg-type]  # a fault that is none does nothing
+    app = FastAPI(title="vLLM, simulated", openapi_url=None)
+    add_vllm_realtime(app, ears)
+    add_chat(app, model)
+    queues: dict[str, deque[Any]] = {"realtime": ears.faults, "chat": model.faults}
+    _serve(app, port, "BARGEIN_VLLM_URL=http://{0}/v1 BARGEIN_VLLM_REALTIME_URL=http://{0}/v1", queues)
+
+
 def openai_realtime(
     port: PortOption = 8085,
     say: SayOption = None,
@@ -187,5 +239,5 @@ def _serve(app: FastAPI, port: int, setting: str, queues: Mapping[str, deque[Any
 
 def add_commands(group: typer.Typer) -> None:
     """All of them, under their names."""
-    for command in (deepgram, chat, elevenlabs, cartesia, openai_realtime):
+    for command in (deepgram, chat, elevenlabs, cartesia, mistral, vllm_realtime, openai_realtime):
         group.command(command.__name__.replace("_", "-"))(command)

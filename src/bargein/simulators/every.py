@@ -30,6 +30,8 @@ from bargein.simulators.deepgram_nova import NovaSimulator, add_nova
 from bargein.simulators.deepgram_speak import SpeakSimulator, add_speak
 from bargein.simulators.ears import Read, Script, WordSource
 from bargein.simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs
+from bargein.simulators.mistral_realtime import MistralRealtimeSimulator, add_mistral_realtime
+from bargein.simulators.mistral_speech import MistralSpeechSimulator, add_mistral_speech
 from bargein.simulators.openai_realtime import RealtimeSimulator, add_realtime
 from bargein.simulators.openai_speech import SpeechSimulator, add_speech
 from bargein.simulators.openai_transcriptions import TranscriptionsSimulator, add_transcriptions
@@ -60,6 +62,8 @@ class Every:
     elevenlabs: ElevenLabsSimulator = field(default_factory=ElevenLabsSimulator)
     cartesia: CartesiaSimulator = field(default_factory=CartesiaSimulator)
     transcriptions: TranscriptionsSimulator = field(default_factory=TranscriptionsSimulator)
+    voxtral: MistralRealtimeSimulator = field(default_factory=MistralRealtimeSimulator)
+    mistral: MistralSpeechSimulator = field(default_factory=MistralSpeechSimulator)
     realtime: RealtimeSimulator = field(default_factory=lambda: RealtimeSimulator(script=deque(SCRIPT)))
 
     def queues(self) -> dict[str, deque[Any]]:
@@ -75,6 +79,8 @@ class Every:
             "cartesia": self.cartesia.faults,
             "transcriptions": self.transcriptions.faults,
             "openai-realtime": self.realtime.faults,
+            "mistral-realtime": self.voxtral.faults,
+            "mistral-speech": self.mistral.faults,
         }
 
 
@@ -82,7 +88,7 @@ def every_app(every: Every | None = None) -> FastAPI:
     """One server for all vendors: none of their paths is another's."""
     sims = every or Every()
     sims.chat.respond = answer
-    for voice in (sims.speech, sims.speak, sims.elevenlabs, sims.cartesia):
+    for voice in (sims.speech, sims.speak, sims.elevenlabs, sims.cartesia, sims.mistral):
         voice.first_audio_ms = sims.first_audio_ms
         voice.speed = voice.speed or SPEED
 
@@ -104,9 +110,9 @@ def every_app(every: Every | None = None) -> FastAPI:
         def words() -> WordSource:
             return Read(read) if reader is not None else Script(SCRIPT, repeat=True)
 
-        sims.flux.words = sims.nova.words = words
+        sims.flux.words = sims.nova.words = sims.voxtral.words = words
         if reader is not None:
-            sims.transcriptions.read = sims.realtime.hear = read
+            sims.transcriptions.read = sims.realtime.hear = sims.chat.hear = read
         try:
             yield
         finally:
@@ -122,6 +128,8 @@ def every_app(every: Every | None = None) -> FastAPI:
     add_speech(app, sims.speech)
     add_transcriptions(app, sims.transcriptions)
     add_realtime(app, sims.realtime)
+    add_mistral_realtime(app, sims.voxtral)
+    add_mistral_speech(app, sims.mistral)
     add_elevenlabs(app, sims.elevenlabs)
     add_cartesia(app, sims.cartesia)
 
@@ -130,9 +138,12 @@ def every_app(every: Every | None = None) -> FastAPI:
 
 def answer(messages: Sequence[ChatMessage]) -> str:
     """What the simulated model says: enough to be interrupted, and with the user's own words in it."""
-    said = next((m.content or "" for m in reversed(messages) if m.role == "user"), "")
+    last = next((m for m in reversed(messages) if m.role == "user"), None)
+    said = "" if last is None else last.heard or last.content or ""
     said = re.sub(r"\s*\(said over .*", "", said, flags=re.S).strip() or "nothing"
     notes = [m.content or "" for m in messages if m.role == "system"][1:]
+    if last is not None and last.heard:
+        notes.append(last.content or "")  # models that hear get their notes in the user's turn
     where = next(
         (found[1] for note in reversed(notes) if (found := re.search(r"up to (?:about )?'([^']*)'", note))), ""
     )

@@ -1,0 +1,175 @@
+"""The simulated Mistral and vLLM: Mistral's own SDK talks to the one, and both refuse what their vendors refuse."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from mistralai.client import Mistral
+from mistralai.client.models import AudioFormat, TurnDetectionConfig
+from mistralai.extra.exceptions import RealtimeTranscriptionException
+from mistralai.extra.realtime.connection import UnknownRealtimeEvent
+from websockets.asyncio.client import ClientConnection, connect
+
+from bargein.audio.mulaw import to_mulaw
+from bargein.simulators.ears import Script
+from bargein.simulators.mistral_realtime import CHECKED, MistralRealtimeSimulator, add_mistral_realtime, checked
+from bargein.simulators.vllm_realtime import MODEL, VLLMRealtimeSimulator, add_vllm_realtime
+from tests.simulators.serving import serving
+from tests.sounds import load
+
+SOUND = np.concatenate([load("interruption-1.wav").samples, np.zeros(24_000, np.int16)])
+AUDIO = base64.b64encode(SOUND.tobytes()).decode()
+MISTRAL = "voxtral-mini-transcribe-realtime-3-0"
+
+
+@asynccontextmanager
+async def mistral(**settings: Any) -> AsyncIterator[tuple[str, MistralRealtimeSimulator]]:
+    app = FastAPI()
+    sim = MistralRealtimeSimulator(words=lambda: Script(["can you help me please"]), delay_ms=0, **settings)
+    add_mistral_realtime(app, sim)
+    async with serving(app, ws=True) as url:
+        yield url, sim
+
+
+@asynccontextmanager
+async def vllm_socket() -> AsyncIterator[ClientConnection]:
+    app = FastAPI()
+    add_vllm_realtime(
+        app, VLLMRealtimeSimulator(words=lambda: Script(["can you help me please"]), delay_ms=0, empty=False)
+    )
+    async with serving(app, ws=True) as url:
+        address = f"{url.replace('http', 'ws')}/v1/realtime"
+        async with connect(address, close_timeout=0.5) as socket, asyncio.timeout(10):
+            assert json.loads(await socket.recv())["type"] == "session.created"
+            yield socket
+
+
+async def ask(socket: ClientConnection, *messages: object) -> dict[str, Any]:
+    """The first answer."""
+    for message in messages:
+        await socket.send(message if isinstance(message, str) else json.dumps(message))
+    answer: dict[str, Any] = json.loads(await socket.recv())
+    return answer
+
+
+# ------------------------------------------------------------------------------------------------------ Mistral
+
+
+async def test_mistrals_own_client_understands_all_of_it() -> None:
+    async with mistral(api_key="key") as (url, sim), asyncio.timeout(10):
+        for audio_format, data in (
+            (AudioFormat(encoding="pcm_s16le", sample_rate=16_000), SOUND.tobytes()),
+            (AudioFormat(encoding="pcm_s16le", sample_rate=8_000), SOUND[::2].tobytes()),
+            (AudioFormat(encoding="pcm_mulaw", sample_rate=8_000), to_mulaw(SOUND[::2])),
+        ):
+            events: list[Any] = []
+            connection = await Mistral(api_key="key", server_url=url).audio.realtime.connect(
+                MISTRAL, audio_format, turn_detection=TurnDetectionConfig(), context_bias=["Bargein"]
+            )
+            await connection.send_audio(data)
+            await connection.end_audio()
+            async for event in connection:
+                events.append(event)
+                if event.type == "transcription.done":
+                    break
+            await connection.close()
+            assert sim.lines[-1].turns == ["can you help me please"]
+            assert not [event for event in events if isinstance(event, UnknownRealtimeEvent)]
+            kinds = [event.type for event in events if event.type != "transcription.text.delta"]
+            turn = ["turn.start", "turn.eager_end", "turn.end"]
+            assert kinds == ["session.created", "session.updated", *turn, "transcription.done"]
+            deltas = [event.text for event in events if event.type == "transcription.text.delta"]
+            assert "".join(deltas) == events[-1].text == "can you help me please"
+            assert len(deltas) == 6, "a long word comes in two pieces"
+        connection = await Mistral(api_key="key", server_url=url).audio.realtime.connect(MISTRAL)
+        await connection.send_audio(SOUND.tobytes())
+        await connection.end_audio()
+        kinds = [event.type async for event in connection]
+        assert set(kinds) == {"session.created", "transcription.text.delta", "transcription.done"}, "no turns unasked"
+        with pytest.raises(RealtimeTranscriptionException, match="401"):
+            await Mistral(api_key="other", server_url=url).audio.realtime.connect(MISTRAL)
+        assert sim.lines[-1].ended == "refused"
+
+
+async def test_mistral_ends_the_session_with_an_error() -> None:
+    audio = {"type": "input_audio.append", "audio": base64.b64encode(bytes(3_200)).decode()}
+    async with mistral() as (url, sim), asyncio.timeout(10):
+        address = f"{url.replace('http', 'ws')}/v1/audio/transcriptions/realtime?model={MISTRAL}"
+        for messages, code, told in (
+            (["{"], 3000, "Invalid JSON"),
+            ([{"type": "input_audio_buffer.append"}], 3000, "Unknown event"),
+            ([{"type": "input_audio.append", "audio": "#"}], 3000, "base64"),
+            ([{"type": "input_audio.append", "audio": "A" * 400_000}], 3000, "262144"),
+            ([{"type": "session.update", "session": {"voice": "x"}}], 3051, "Invalid session"),
+            ([{"type": "session.update", "session": {"context_bias": "x"}}], 3051, "Invalid session"),
+            ([{"type": "session.update", "session": {"turn_detection": {"end_threshold": 0.6}}}], 3051, "demanded"),
+            ([{"type": "session.update", "session": {"turn_detection": {}, "diarize": True}}], 3051, "not compatible"),
+            ([audio, {"type": "session.update", "session": {"language": "fr"}}], 3051, "after audio has started"),
+        ):
+            async with connect(address, close_timeout=0.5) as socket:
+                await socket.recv()
+                answer = await ask(socket, *messages)
+                assert (answer["type"], answer["error"]["code"]) == ("error", code)
+                assert told in answer["error"]["message"]
+                await socket.wait_closed()
+                assert socket.close_code == 1011
+            assert sim.lines[-1].ended == "error"
+        sim.idle_s = 0.05
+        async with connect(address, close_timeout=0.5) as socket:
+            await socket.recv()
+            assert json.loads(await socket.recv())["error"]["code"] == 3804, "it waits no longer for sound"
+
+
+def test_what_the_sdk_does_not_know_never_leaves() -> None:
+    assert CHECKED
+    with pytest.raises(ValueError, match="none of Mistral's events"):
+        checked({"type": "turn.start"})
+
+
+# --------------------------------------------------------------------------------------------------------- vLLM
+
+UPDATE = {"type": "session.update", "model": MODEL}
+COMMIT = {"type": "input_audio_buffer.commit"}
+APPEND = {"type": "input_audio_buffer.append", "audio": AUDIO}
+FINAL = {"type": "input_audio_buffer.commit", "final": True}
+
+
+async def test_vllm_begins_at_the_first_commit_with_all_the_sound_there_is() -> None:
+    async with vllm_socket() as socket:
+        # The second time its model is known, and the sound waits for the commit.
+        for order in ((UPDATE, COMMIT, APPEND, COMMIT, FINAL), (APPEND, COMMIT, FINAL)):
+            for message in order:
+                await socket.send(json.dumps(message))
+            text = ""
+            while (event := json.loads(await socket.recv()))["type"] == "transcription.delta":
+                text += event["delta"]
+            assert event["type"] == "transcription.done"
+            assert event["text"].endswith(text)
+            assert text.strip() == "can you help me please"
+
+
+async def test_vllm_answers_with_errors_in_plain_text_and_goes_on() -> None:
+    async with vllm_socket() as socket:
+        for message, code in (
+            ("{", "invalid_json"),
+            ("[]", "processing_error"),
+            (COMMIT, "model_not_validated"),
+            ({"type": "session.update"}, "invalid_event"),
+            ({"type": "session.update", "session": {"model": MODEL}}, "invalid_event"),
+            ({"type": "session.update", "model": "other"}, "model_not_found"),
+            ({"type": "response.create"}, "unknown_event"),
+            ({"type": "input_audio_buffer.append", "audio": ""}, "invalid_audio"),
+            ({"type": "input_audio_buffer.append", "audio": "AAA"}, "invalid_audio"),
+            ({"type": "input_audio_buffer.append"}, "processing_error"),
+        ):
+            answer = await ask(socket, message)
+            assert (answer["type"], answer["code"]) == ("error", code)
+            assert isinstance(answer["error"], str)
