@@ -7,8 +7,6 @@ is a token, and every "é" is two.
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import os
 import signal
 import time
@@ -20,24 +18,21 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import torch
-from mistral_common.tokens.tokenizers.base import SpecialTokens
-from mistral_common.tokens.tokenizers.tekken import Tekkenizer
 from transformers import (
     AutoProcessor,
-    GenerationConfig,
-    VoxtralConfig,
-    VoxtralForConditionalGeneration,
     VoxtralProcessor,
-    WhisperFeatureExtractor,
 )
 from transformers.tokenization_mistral_common import MistralCommonBackend
 
 from bargein.audio.pcm import Pcm
+from bargein.bench.tiny_voxtral import SPECIAL, make
+from bargein.call.agent import Agent
 from bargein.contracts import (
     AgentSaid,
     HearingModel,
     Prompt,
     SaidOver,
+    Spoken,
     TextDelta,
     ToolUsed,
     UserBackchannel,
@@ -49,84 +44,18 @@ from bargein.llm.messages import as_messages, with_sound
 from bargein.llm.turns import SAYS_NOTHING, as_turns
 from bargein.llm.voxtral_generate import Detokeniser, load
 from bargein.llm.voxtral_local import SOUND, WAITING, VoxtralLocal, WorkerState
+from tests.server.kit import settings, world
+from tests.server.test_voxtral_agent import sentence, speak
 
-SPECIAL = 40  # tokens in front of the bytes; Voxtral itself has 1000
-AUDIO, BEGIN_AUDIO = 24, 25
-LAYERS = 12  # so that a token takes some 3 ms; the real one's, on a GPU, some 20
 TOKENS = 20  # of a reply: the tiny model never ends one itself
 LONG = 1000  # of one that is to be cut: some seconds, so that no slow machine lets it end before
 CUT_AFTER = 5
 
 
-def tiny_tekken(path: Path) -> Path:
-    """A vocabulary file as Voxtral's, with every byte and nothing else."""
-    names = {token["rank"]: SpecialTokens(token["token_str"]).value for token in Tekkenizer.DEPRECATED_SPECIAL_TOKENS}
-    names |= {AUDIO: "[AUDIO]", BEGIN_AUDIO: "[BEGIN_AUDIO]", 34: "[TRANSCRIBE]"}
-    spectrogram = {"num_mel_bins": 80, "hop_length": 160, "window_size": 400}
-    audio = {"sampling_rate": 16_000, "frame_rate": 12.5, "audio_encoding_config": spectrogram, "chunk_length_s": 30.0}
-    file = {
-        "config": {
-            "pattern": r"[^\s]+|\s+",
-            "num_vocab_tokens": 256,
-            "default_vocab_size": SPECIAL + 256,
-            "default_num_special_tokens": SPECIAL,
-            "version": "v7",
-        },
-        "vocab": [
-            {"rank": i, "token_bytes": base64.b64encode(bytes([i])).decode(), "token_str": None} for i in range(256)
-        ],
-        "special_tokens": [
-            {"rank": i, "token_str": names.get(i, f"<SPECIAL_{i}>"), "is_control": True} for i in range(SPECIAL)
-        ],
-        "audio": audio,
-    }
-    path.write_text(json.dumps(file))
-    return path
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Voxtral on the disk, with random weights. Of its bytes only small letters may come."""
-    path = tmp_path_factory.mktemp("voxtral")
-    torch.manual_seed(7)
-    config = VoxtralConfig(
-        audio_config={
-            "model_type": "voxtral_encoder",
-            "num_mel_bins": 80,
-            "hidden_size": 32,
-            "intermediate_size": 128,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "max_source_positions": 1500,
-            "initializer_range": 0.3,
-        },
-        text_config={
-            "model_type": "llama",
-            "vocab_size": SPECIAL + 256,
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": LAYERS,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "head_dim": 8,
-            "max_position_embeddings": 16_384,
-            "initializer_range": 0.3,
-        },
-        audio_token_id=AUDIO,
-    )
-    model = VoxtralForConditionalGeneration(config)
-    letters = {SPECIAL + ord(letter) for letter in "abcdefghijklmnopqrstuvwxyz"}
-    model.generation_config = cast("Any", GenerationConfig)(
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=11,
-        suppress_tokens=[token for token in range(SPECIAL + 256) if token not in letters],
-    )
-    model.save_pretrained(path)
-    tokenizer = MistralCommonBackend(tiny_tekken(path / "tekken.json"))
-    ears = cast("Any", WhisperFeatureExtractor)(feature_size=80)
-    cast("Any", VoxtralProcessor)(ears, tokenizer).save_pretrained(path)
-    return path
+    """A tiny Voxtral on the disk, with random weights."""
+    return make(tmp_path_factory.mktemp("voxtral"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -458,3 +387,31 @@ def test_bytes_that_never_become_a_character_are_left_out(tokenizer: MistralComm
 
 def test_special_tokens_are_not_said(tokenizer: MistralCommonBackend) -> None:
     assert told(tokenizer, [ord("a"), 2 - SPECIAL, ord("b")]) == ["a", "", "b"]
+
+
+class LetterVoice:
+    """100 ms of sound for every piece of text."""
+
+    name = "letters"
+    rate = 24_000
+
+    async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[Spoken]:
+        async for piece in text:
+            yield Spoken(Pcm(np.full(2_400, 3_000, np.int16), 24_000), piece)
+
+
+@in_one_loop
+async def test_it_holds_a_conversation_is_interrupted_and_answers_the_new_words(
+    model: VoxtralLocal, tmp_path: Path
+) -> None:
+    agent = Agent("local", mind=model, voice=LetterVoice())
+    async with world(settings(tmp_path), agent, alone=False) as here, here.client() as client:
+        talking = asyncio.create_task(speak(client, sentence()))
+        await client.until("state", 20, state="speaking")
+        await talking
+        talking = asyncio.create_task(speak(client, sentence()))
+        told = await client.until("audio_interrupted", 20)
+        assert (await model.state()).after_stop <= 1
+        while int(str((await client.until("words", 20))["reply_id"])) <= int(str(told["reply_id"])):
+            pass
+        await talking

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bargein.bench import browser, cascade, phone, realtime, server
+from bargein.bench import browser, cascade, phone, realtime, server, voxtral
 from bargein.bench.sounds import clips
 from bargein.bench.table import Check, Row, machine, show
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 @app.command()
 def main(
     *,
-    only: Annotated[str, typer.Option(help="phone, cascade, realtime, server or browser; all when empty")] = "",
+    only: Annotated[str, typer.Option(help="phone, cascade, realtime, voxtral, server, browser; all when empty")] = "",
     calls: Annotated[int, typer.Option(help="Calls at once, for the server")] = 50,
     times: Annotated[int, typer.Option(help="Interruptions in each browser run")] = 24,
     sounds: Annotated[Path, typer.Option(help="Folder with WAVs and labels.json")] = ROOT / "tests" / "data" / "audio",
@@ -48,6 +48,9 @@ def main(
     if only in ("", "realtime"):
         console.print("A speech model is being called, by WebRTC and by telephone ...")
         rows += realtime.measure(spoken, number=10 if quick else calls, times=times)
+    if only in ("", "voxtral"):
+        console.print("Voxtral is being interrupted, in a Chromium and in a process of its own ...")
+        rows += voxtral.measure(spoken, times=times)
     show(console, rows)
     if as_json is not None:
         as_json.write_text(json.dumps({"machine": machine(), "rows": [r.facts() for r in rows]}, indent=1))
