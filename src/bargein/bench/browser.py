@@ -7,7 +7,7 @@ figure but those that the sound itself waited for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,13 +77,23 @@ def exact_contexts(messages: list[Mapping[str, object]], reports: list[Mapping[s
     return right, len(flushed)
 
 
-async def interrupted(sounds: list[Clip], times: int, *, page_holds: bool) -> Recording:
-    """One call in which the microphone interrupts so many times."""
+async def interrupted(
+    sounds: list[Clip],
+    times: int,
+    *,
+    page_holds: bool = True,
+    serve: Sequence[str] = (),
+    name: str | None = None,
+    query: str = "",
+) -> Recording:
+    """One call in which the microphone interrupts so many times. serve, name: how the server is started, and with which
+    agent; query: more of the page's address."""
     said = script(sounds, first_ms=FIRST_MS, every_ms=EVERY_MS, times=times)
     with TemporaryDirectory(prefix="bargein-bench-") as folder:
         wav = spoken(Path(folder) / "microphone.wav", said.samples)
-        async with server() as address, page(wav) as shown:
-            await shown.goto(f"http://{address}/?record=1&localhold={int(page_holds)}")
+        started = server(*serve) if name is None else server(*serve, name=name)
+        async with started as address, page(wav) as shown:
+            await shown.goto(f"http://{address}/?record=1&localhold={int(page_holds)}{query}")
             await shown.click("#main")
             await shown.wait_for_function("() => bargein.state === 'speaking'")
             await asyncio.sleep(len(said.samples) / RATE + 1)  # the microphone's own time

@@ -13,7 +13,6 @@ import urllib.request
 from base64 import b64decode
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,14 +22,11 @@ import numpy as np
 
 from bargein.audio.pcm import Samples
 from bargein.bench import realtime_agent, realtime_vendor
-from bargein.bench.browser import EVERY_MS as PAGE_EVERY_MS
-from bargein.bench.browser import FIRST_MS as PAGE_FIRST_MS
-from bargein.bench.browser import stops
+from bargein.bench.browser import interrupted, stops
 from bargein.bench.cascade import vendor
-from bargein.bench.chromium import page, recording, spoken
 from bargein.bench.phone import at_eight, pin
 from bargein.bench.process import pid_of, server
-from bargein.bench.sounds import RATE, Clip, script
+from bargein.bench.sounds import Clip
 from bargein.bench.table import Check, Row
 from bargein.floor import Cut, Resume
 from bargein.recorder.reading import Noted, Ordered, read
@@ -191,22 +187,13 @@ def _played(result: Result, codes: np.ndarray[Any, Any]) -> int | None:
 
 async def direct(sounds: list[Clip], times: int) -> list[float]:
     """First speech sample to last sound, in a Chromium that talks with the model by WebRTC."""
-    said = script(sounds, first_ms=PAGE_FIRST_MS, every_ms=PAGE_EVERY_MS, times=times)
-    with TemporaryDirectory(prefix="bargein-bench-") as folder:
-        wav = spoken(Path(folder) / "microphone.wav", said.samples)
-        async with server("--simulate", name="openai-realtime") as address, page(wav) as shown:
-            await shown.goto(f"http://{address}/?record=1&direct=1")
-            await shown.click("#main")
-            await shown.wait_for_function("() => bargein.state === 'speaking'")
-            await asyncio.sleep(len(said.samples) / RATE + 1)  # the microphone's own time
-            return [stop.after_ms for stop in stops(await recording(shown))[0]]
+    heard = await interrupted(sounds, times, serve=("--simulate",), name="openai-realtime", query="&direct=1")
+    return [stop.after_ms for stop in stops(heard)[0]]
 
 
 def measure(sounds: list[Clip], *, number: int = 50, seconds: float = 60, times: int = 24) -> list[Row | Check]:
     """All of it."""
-    by_page: list[float] = []
-    with suppress(ImportError):
-        by_page = asyncio.run(direct(sounds, times))
+    by_page = asyncio.run(direct(sounds, times))
     done = asyncio.run(calls(at_eight(sounds), number, seconds))
     heard = truths(done)
     errors = [code for record in done.records.values() for code in record["errors"]]

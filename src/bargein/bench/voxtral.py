@@ -19,10 +19,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from bargein.audio.pcm import Pcm
-from bargein.bench.browser import EVERY_MS, FIRST_MS, stops
-from bargein.bench.chromium import page, recording, spoken
-from bargein.bench.process import server
-from bargein.bench.sounds import RATE, Clip, script
+from bargein.bench.browser import interrupted, stops
+from bargein.bench.sounds import Clip
 from bargein.bench.table import Check, Row
 from bargein.contracts import Prompt, UserSaid
 from bargein.llm.voxtral_local import VoxtralLocal
@@ -32,15 +30,8 @@ CUTS, AFTER = 40, 5  # replies that are cut, each after so many pieces
 
 async def browser(sounds: list[Clip], times: int, *, page_holds: bool) -> list[float]:
     """First speech sample to last sound, against `--simulate`."""
-    said = script(sounds, first_ms=FIRST_MS, every_ms=EVERY_MS, times=times)
-    with TemporaryDirectory(prefix="bargein-bench-") as folder:
-        wav = spoken(Path(folder) / "microphone.wav", said.samples)
-        async with server("--simulate", name="voxtral") as address, page(wav) as shown:
-            await shown.goto(f"http://{address}/?record=1&localhold={int(page_holds)}")
-            await shown.click("#main")
-            await shown.wait_for_function("() => bargein.state === 'speaking'")
-            await asyncio.sleep(len(said.samples) / RATE + 1)  # the microphone's own time
-            return [stop.after_ms for stop in stops(await recording(shown))[0]]
+    heard = await interrupted(sounds, times, page_holds=page_holds, serve=("--simulate",), name="voxtral")
+    return [stop.after_ms for stop in stops(heard)[0]]
 
 
 async def local() -> list[Row | Check]:

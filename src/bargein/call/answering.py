@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
 
 from bargein import contracts as c
 from bargein import notices as n
@@ -16,17 +14,15 @@ from bargein.call.ledger import Ledger
 from bargein.call.prepared import Prepared
 from bargein.call.replies import one
 from bargein.call.saying import Text, known
-from bargein.call.seat import Ahead
+from bargein.call.seat import Ahead, Hands
 from bargein.call.speaking import Reply, Sounding
-from bargein.call.toolbox import Toolbox
 from bargein.call.turns import Turn, Turns
 
 log = logging.getLogger(__name__)
 
 
 class Answering:
-    """The seat of a mind with a voice (call.seat). spawn: makes a task that ends with the call; commit: one that is
-    awaited, but not cancelled; again: asks the floor for a moment to tell what a tool has come to."""
+    """The seat of a mind with a voice (call.seat)."""
 
     def __init__(
         self,
@@ -36,24 +32,14 @@ class Answering:
         conversation: Conversation,
         ledger: Ledger,
         turns: Turns,
-        *,
-        notify: Callable[[n.Notice], None],
-        journal: c.Journal,
-        meter: c.Meter,
-        now_ms: Callable[[], float],
-        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
-        commit: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
-        again: Callable[[], None],
+        hands: Hands,
     ) -> None:
         self._mind, self._voice = mind, voice
         self._agent, self._conversation, self._ledger, self._turns = agent, conversation, ledger, turns
-        self._notify, self._journal, self._meter, self._now_ms = notify, journal, meter, now_ms
-        self._spawn, self._again = spawn, again
-        self.toolbox = Toolbox(
-            agent.tools, conversation, spawn=commit, late=self._late, journal=journal, meter=meter, now_ms=now_ms
-        )
+        self._hands = hands
+        self.toolbox = hands.toolbox(agent.tools, conversation, self._late)
         self._hears = isinstance(mind, c.HearingModel)
-        self._late_words = LateWords(conversation, turns, notify=notify, journal=journal, now_ms=now_ms)
+        self._late_words = LateWords(conversation, turns, hands)
         self._untold: set[str] = set()
         self._prepared: Prepared | None = None
         self.ahead = Ahead()
@@ -62,8 +48,8 @@ class Answering:
 
     def prepare(self, turn: Turn) -> None:
         """Begin to make the reply to a turn that is probably over."""
-        self._prepared = Prepared(turn.id, Reply(0, "reply", self._now_ms()), self._voice)
-        self._prepared.start(lambda made: self._ahead(made, turn), self._spawn)
+        self._prepared = Prepared(turn.id, Reply(0, "reply", self._hands.now_ms()), self._voice)
+        self._prepared.start(lambda made: self._ahead(made, turn), self._hands.spawn)
 
     def forget(self, cause: str) -> None:
         """What was prepared is not wanted."""
@@ -77,18 +63,20 @@ class Answering:
         self.ahead.forgotten += 1
         self.ahead.wasted_chars += chars
         self.ahead.wasted_ms += ms
-        self._meter.count("prepared", cause=cause)
-        self._meter.count("prepared_waste_chars", chars)
-        self._meter.count("prepared_waste_ms", round(ms))
-        self._journal.note(self._now_ms(), "forgotten", turn=prepared.turn, cause=cause, chars=chars, ms=round(ms))
+        self._hands.meter.count("prepared", cause=cause)
+        self._hands.meter.count("prepared_waste_chars", chars)
+        self._hands.meter.count("prepared_waste_ms", round(ms))
+        self._hands.journal.note(
+            self._hands.now_ms(), "forgotten", turn=prepared.turn, cause=cause, chars=chars, ms=round(ms)
+        )
 
     def begin(self, reply: int, turn: int) -> Reply:
         """The reply to a turn that is over: the one that was prepared for it, or a new one."""
         if self._prepared is not None and self._prepared.turn == turn:
             made = self._prepared.reply
-            made.id, made.asked_ms = reply, self._now_ms()
+            made.id, made.asked_ms = reply, self._hands.now_ms()
             return made
-        return Reply(reply, "reply", self._now_ms())
+        return Reply(reply, "reply", self._hands.now_ms())
 
     async def _ahead(self, prepared: Prepared, turn: Turn) -> AsyncIterator[str] | None:
         text = self._turns.known(turn)
@@ -136,12 +124,12 @@ class Answering:
         if self._hears:
             self._late_words.over(turn)
             if spoken and not text:
-                self._spawn(self._read_late(turn), "words")
+                self._hands.spawn(self._read_late(turn), "words")
             return
         said = self._conversation.user(turn.id, text, turn.over)
         over = said.over.text if said.over else None
-        self._notify(n.Transcript("user", said.text, final=True, turn=turn.id, over=over))
-        self._journal.note(self._now_ms(), "user", turn=turn.id, text=said.text, over=over)
+        self._hands.notify(n.Transcript("user", said.text, final=True, turn=turn.id, over=over))
+        self._hands.journal.note(self._hands.now_ms(), "user", turn=turn.id, text=said.text, over=over)
 
     async def _read_late(self, turn: Turn) -> None:
         text = await self._turns.words(turn, spoken=True)
@@ -155,8 +143,8 @@ class Answering:
 
     def _release(self, prepared: Prepared) -> Sounding:
         self.ahead.used += 1
-        self._meter.count("prepared", cause="used")
-        self._journal.note(self._now_ms(), "released", turn=prepared.turn, chars=len(prepared.reply.text))
+        self._hands.meter.count("prepared", cause="used")
+        self._hands.journal.note(self._hands.now_ms(), "released", turn=prepared.turn, chars=len(prepared.reply.text))
         for used in prepared.reply.used:
             self._conversation.tool(used)
         prepared.release()
@@ -184,7 +172,7 @@ class Answering:
 
     def _late(self, used: c.ToolUsed) -> None:
         self._untold.add(used.id)
-        self._again()
+        self._hands.again()
 
     def _prompt(self, items: tuple[c.Item, ...], heard: Turn | None = None) -> c.Prompt:
         agent = self._agent

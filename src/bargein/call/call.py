@@ -25,6 +25,7 @@ from bargein.call.ledger import Ledger
 from bargein.call.line_watch import LineWatch
 from bargein.call.playout import Playout
 from bargein.call.saying import Saying, Sayings, Text
+from bargein.call.seat import Hands
 from bargein.call.speaking import Desk, Kind, Reply, Speaker
 from bargein.call.status import CallStatus
 from bargein.call.turns import LEAD_IN_MS, Turns
@@ -91,13 +92,15 @@ class Call:
             conversation=self.conversation,
             ledger=self._ledger,
             turns=self._turns,
-            notify=self._notify,
-            journal=journal,
-            meter=host.meter,
-            now_ms=self.now_ms,
-            spawn=self._spawn,
-            commit=self._spawn_commit,
-            again=self._tell_again,
+            hands=Hands(
+                self._notify,
+                journal,
+                host.meter,
+                self.now_ms,
+                self._spawn,
+                self._spawn_commit,
+                self._tell_again,
+            ),
         )
         self._sayings = Sayings(
             lambda: self.feed(f.SayRequested(self.now_ms())), lambda: self.floor.policy.max_waiting, self._seat.known

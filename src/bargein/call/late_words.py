@@ -4,12 +4,11 @@ turn come into the conversation when they come."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
 from bargein.call.conversation import Conversation
+from bargein.call.seat import Hands
 from bargein.call.turns import Turn, Turns
-from bargein.contracts import Journal
-from bargein.notices import Notice, Transcript
+from bargein.notices import Transcript
 
 ASKED = 4  # turns whose words may still come
 
@@ -17,17 +16,8 @@ ASKED = 4  # turns whose words may still come
 class LateWords:
     """Keeps the conversation's user turns as well as their words are known."""
 
-    def __init__(
-        self,
-        conversation: Conversation,
-        turns: Turns,
-        *,
-        notify: Callable[[Notice], None],
-        journal: Journal,
-        now_ms: Callable[[], float],
-    ) -> None:
-        self._conversation, self._turns = conversation, turns
-        self._notify, self._journal, self._now_ms = notify, journal, now_ms
+    def __init__(self, conversation: Conversation, turns: Turns, hands: Hands) -> None:
+        self._conversation, self._turns, self._hands = conversation, turns, hands
         self._asked: deque[tuple[Turn, float]] = deque(maxlen=ASKED)  # with the moment at which it was over
         self._told: dict[int, str] = {}  # turn -> its words, as they stand in the conversation
 
@@ -35,8 +25,8 @@ class LateWords:
         """The turn is over, and is answered now."""
         if self._asked and self._asked[-1][0].id == turn.id:
             self._asked.pop()  # it went on, and is over only now
-        self._asked.append((turn, self._now_ms()))
-        self.put(turn, self._turns.known(turn, self._now_ms()))
+        self._asked.append((turn, self._hands.now_ms()))
+        self.put(turn, self._turns.known(turn, self._hands.now_ms()))
 
     def came(self) -> None:
         """More words were read: of a turn that was answered already, it may be."""
@@ -50,5 +40,5 @@ class LateWords:
         self._told[turn.id] = text
         said = self._conversation.user(turn.id, text or None, turn.over)
         over = said.over.text if said.over else None
-        self._notify(Transcript("user", said.text, final=bool(text), turn=turn.id, over=over))
-        self._journal.note(self._now_ms(), "user", turn=turn.id, text=said.text, over=over)
+        self._hands.notify(Transcript("user", said.text, final=bool(text), turn=turn.id, over=over))
+        self._hands.journal.note(self._hands.now_ms(), "user", turn=turn.id, text=said.text, over=over)

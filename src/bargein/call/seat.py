@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from bargein.call.conversation import Conversation
 from bargein.call.saying import Text
 from bargein.call.speaking import Reply, Sounding
 from bargein.call.toolbox import Toolbox
 from bargein.call.turns import Turn
-from bargein.contracts import UserBackchannel
+from bargein.contracts import Journal, Meter, Tool, ToolUsed, UserBackchannel
+from bargein.notices import Notice
 
 
 @dataclass(slots=True)
@@ -21,6 +24,32 @@ class Ahead:
     forgotten: int = 0
     wasted_chars: int = 0
     wasted_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a seat needs of its call. spawn: makes a task that ends with the call; commit: one that is awaited, but not
+    cancelled; again: asks the floor for a moment to tell what a tool has come to."""
+
+    notify: Callable[[Notice], None]
+    journal: Journal
+    meter: Meter
+    now_ms: Callable[[], float]
+    spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+    commit: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+    again: Callable[[], None]
+
+    def toolbox(self, tools: tuple[Tool, ...], conversation: Conversation, late: Callable[[ToolUsed], None]) -> Toolbox:
+        """One for these tools. late: as in Toolbox."""
+        return Toolbox(
+            tools,
+            conversation,
+            spawn=self.commit,
+            late=late,
+            journal=self.journal,
+            meter=self.meter,
+            now_ms=self.now_ms,
+        )
 
 
 class Seat(Protocol):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
 
 from bargein import contracts as c
-from bargein import notices as n
 from bargein.call.agent import Agent
 from bargein.call.conversation import Conversation
 from bargein.call.hearing import Hearing
@@ -16,9 +14,9 @@ from bargein.call.late_words import LateWords
 from bargein.call.ledger import Ledger
 from bargein.call.replies import closing, one
 from bargein.call.saying import Text
-from bargein.call.seat import Ahead
+from bargein.call.seat import Ahead, Hands
 from bargein.call.speaking import Reply, Sounding
-from bargein.call.toolbox import CANCELLED, Toolbox
+from bargein.call.toolbox import CANCELLED
 from bargein.call.turns import Turn, Turns
 from bargein.errors import BargeinError
 
@@ -28,8 +26,7 @@ AT_THE_END = "It is done once all of this reply was heard."
 
 
 class SpeechSeat:
-    """spawn: makes a task that ends with the call; commit: one that is awaited, but not cancelled; again: asks the
-    floor for a moment to tell what a tool has come to."""
+    """See call.seat."""
 
     def __init__(
         self,
@@ -39,14 +36,7 @@ class SpeechSeat:
         ledger: Ledger,
         turns: Turns,
         hearing: Hearing,
-        *,
-        notify: Callable[[n.Notice], None],
-        journal: c.Journal,
-        meter: c.Meter,
-        now_ms: Callable[[], float],
-        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
-        commit: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
-        again: Callable[[], None],
+        hands: Hands,
     ) -> None:
         self._line, self._conversation, self._ledger, self._turns, self._hearing = (
             line,
@@ -55,13 +45,10 @@ class SpeechSeat:
             turns,
             hearing,
         )
-        self._now_ms = now_ms
-        self._spawn, self._again = spawn, again
-        self.toolbox = Toolbox(
-            agent.tools, conversation, spawn=commit, late=self._late, journal=journal, meter=meter, now_ms=now_ms
-        )
+        self._hands = hands
+        self.toolbox = hands.toolbox(agent.tools, conversation, self._late)
         self.ahead = Ahead()
-        self._late_words = LateWords(conversation, turns, notify=notify, journal=journal, now_ms=now_ms)
+        self._late_words = LateWords(conversation, turns, hands)
         self._telling: asyncio.Task[None] | None = None
         self._untold: set[str] = set()
 
@@ -74,7 +61,7 @@ class SpeechSeat:
         """Nothing is ever prepared."""
 
     def begin(self, reply: int, turn: int) -> Reply:
-        return Reply(reply, "reply", self._now_ms())
+        return Reply(reply, "reply", self._hands.now_ms())
 
     async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | Sounding | None:
         """It has heard the turn: its words may come later, and go into the record then."""
@@ -146,7 +133,7 @@ class SpeechSeat:
     def _late(self, used: c.ToolUsed) -> None:
         self._untold.add(used.id)
         self._line.used(used)
-        self._again()
+        self._hands.again()
 
     # ------------------------------------------------------------------------------------------ what was heard
 
@@ -156,7 +143,7 @@ class SpeechSeat:
         if not sounded:
             reply.take.heard(0.0, None)
         else:
-            self._telling = self._spawn(self._tell_heard(reply, reply.take), "heard")
+            self._telling = self._hands.spawn(self._tell_heard(reply, reply.take), "heard")
 
     async def _tell_heard(self, reply: Reply, take: c.Take) -> None:
         """As soon as the far end has said where it really was."""

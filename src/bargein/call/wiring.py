@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from bargein import contracts as c
 from bargein import floor as f
-from bargein import notices as n
 from bargein.call.agent import Agent
 from bargein.call.answering import Answering
 from bargein.call.conversation import Conversation
 from bargein.call.ears import Ears
 from bargein.call.hearing import Hearing
 from bargein.call.ledger import Ledger
-from bargein.call.seat import Seat
+from bargein.call.seat import Hands, Seat
 from bargein.call.speech import SpeechSeat
 from bargein.call.turns import Turns
 
@@ -79,31 +76,16 @@ def seat_of(
     conversation: Conversation,
     ledger: Ledger,
     turns: Turns,
-    notify: Callable[[n.Notice], None],
-    journal: c.Journal,
-    meter: c.Meter,
-    now_ms: Callable[[], float],
-    spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
-    commit: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
-    again: Callable[[], None],
+    hands: Hands,
 ) -> Seat:
     """Who makes the replies."""
-    hands: dict[str, Any] = {
-        "notify": notify,
-        "journal": journal,
-        "meter": meter,
-        "now_ms": now_ms,
-        "spawn": spawn,
-        "commit": commit,
-        "again": again,
-    }
     seat: Seat
     if line is not None:
-        seat = SpeechSeat(agent, line, conversation, ledger, turns, hearing, **hands)
+        seat = SpeechSeat(agent, line, conversation, ledger, turns, hearing, hands)
     else:
         assert agent.mind is not None  # Agent has seen to both
         assert agent.voice is not None
-        seat = Answering(agent, agent.mind, agent.voice, conversation, ledger, turns, **hands)
+        seat = Answering(agent, agent.mind, agent.voice, conversation, ledger, turns, hands)
     if ears is not None:
         ears.on_words = seat.words
     return seat

@@ -34,13 +34,12 @@ class Fault:
     fault: str
 
 
-VOICES = ("elevenlabs", "cartesia", "deepgram-speak", "openai-speech")
+EARS = ("deepgram-flux",)  # whose faults come in the midst of a call
+VOICES = ("elevenlabs", "cartesia", "deepgram-speak", "openai-speech", "mistral-speech")
 FAULTS = (
-    Fault("ears-drop", "transcriber", "The transcriber drops in the middle of a word", ("deepgram-flux",), "drop"),
-    Fault("ears-error", "transcriber", "The transcriber ends with an error", ("deepgram-flux",), "error"),
-    Fault(
-        "ears-stall", "transcriber", "The transcriber hears a turn begin, and nothing more", ("deepgram-flux",), "stall"
-    ),
+    Fault("ears-drop", "transcriber", "The transcriber drops in the middle of a word", EARS, "drop"),
+    Fault("ears-error", "transcriber", "The transcriber ends with an error", EARS, "error"),
+    Fault("ears-stall", "transcriber", "The transcriber hears a turn begin, and nothing more", EARS, "stall"),
     Fault("model-429", "model", "The model is over its rate limit", ("chat",), "429"),
     Fault("model-500", "model", "The model's server fails, twice", ("chat",), "500"),
     Fault("model-stall", "model", "The model stalls after ten tokens", ("chat",), "stall_after_ten"),
