@@ -83,7 +83,7 @@ def test_odd_texts_and_silence_give_no_nonsense(text: str) -> None:
     assert len(align(text, tone, 8000).words) == len(list(TOKEN.finditer(text.strip())))
 
 
-def test_a_text_of_many_stops_over_a_sound_of_many_pauses_takes_no_time_that_a_call_would_notice() -> None:
+def test_a_text_of_many_stops_over_a_sound_of_many_pauses_has_all_its_words() -> None:
     tone, quiet = (np.sin(np.arange(8_000) / 5) * 8000).astype(np.int16), np.zeros(2_000, np.int16)
     words = align("word, " * 60, np.concatenate([tone, quiet] * 50), 8000).words
     assert len(words) == 60

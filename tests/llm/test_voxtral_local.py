@@ -411,7 +411,6 @@ async def test_it_holds_a_conversation_is_interrupted_and_answers_the_new_words(
         await talking
         talking = asyncio.create_task(speak(client, sentence()))
         told = await client.until("audio_interrupted", 20)
-        assert (await model.state()).after_stop <= 1
         while int(str((await client.until("words", 20))["reply_id"])) <= int(str(told["reply_id"])):
             pass
         await talking

@@ -174,6 +174,7 @@ async def test_a_conversation_goes_on_whatever_fails_and_is_exact_to_the_word_wh
         vendors[name].fail(part, *kinds)
     stories = await calls(vendors, STEPS, tmp_path)
     await speech.aclose()
+    assert stories.keys() == vendors.keys()
     assert {name: story for name, story in stories.items() if not recovered(story)} == {}
 
     story = stories[WELL]

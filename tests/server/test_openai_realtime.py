@@ -101,11 +101,15 @@ async def test_a_telephone_call_goes_on_whatever_fails_and_the_four_checks_hold_
             sims[name].api_key = "another"
     stories, results = await calls(sims, tmp_path)
     await speech.aclose()
+    assert stories.keys() == sims.keys()
     assert {name: story for name, story in stories.items() if not recovered(story, name)} == {}
+    # Each met its fault; a key is refused before one is looked for.
+    assert {name for name, sim in sims.items() if sim.faults} <= {"the key is wrong"}
 
     story, told = stories[WELL], score(results[WELL])
     assert told.faults == {}
     assert told.stale_ms == 0, "earlier audio is gone"
+    assert told.yields
     assert all(y.stop_ms is not None and y.stop_ms < 250 for y in told.yields), "it stops at once"
     assert told.most_queued_ms <= 3_000
     assert FIRST in story.users
@@ -119,10 +123,7 @@ async def test_a_telephone_call_goes_on_whatever_fails_and_the_four_checks_hold_
 
     session = sims[WELL].sessions[-1]
     truncated = [item for item in session.items.values() if item.truncated_ms is not None]
-    assert (
-        truncated[0].heard().split() == greeting.split()
-        or abs(len(truncated[0].heard().split()) - len(greeting.split())) <= 1
-    )
+    assert abs(len(truncated[0].heard().split()) - len(greeting.split())) <= 1
     assert not [event for _, event in session.sent if event["type"] == "error"]
     notes = [item.text for item in session.items.values() if item.wire.get("role") == "system"]
     assert any(greeting.split()[-1] in note for note in notes), "it was told what was heard"

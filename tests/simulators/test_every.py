@@ -5,21 +5,28 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from typing import get_args
 
 import httpx
 import pytest
 
 from bargein.errors import Misuse
 from bargein.server.settings import Settings
-from bargein.server.simulated import FAULTS, inject, simulated
+from bargein.server.simulated import FAULTS, VOICES, inject, simulated
+from bargein.simulators import chat, deepgram_flux, voices
 from bargein.simulators.chat import ChatMessage
 from bargein.simulators.every import Every, answer, every_app
 
 
 def test_every_fault_that_can_be_injected_is_one_that_its_simulator_knows() -> None:
     queues = Every().queues()
+    # By the types: a queue takes any string, and a fault that nobody knows does nothing.
+    kinds = {"deepgram-flux": get_args(deepgram_flux.Fault), "chat": get_args(chat.Fault)}
+    kinds |= dict.fromkeys(VOICES, get_args(voices.Fault))
     for fault in FAULTS:
         assert set(fault.simulators) <= queues.keys()
+        for simulator in fault.simulators:
+            assert fault.fault in kinds[simulator]
 
 
 def test_no_vendors_path_is_anothers() -> None:
@@ -76,11 +83,14 @@ async def test_they_go_when_whoever_started_them_is_killed() -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     url = (await process.stdout.readline()).decode().strip()
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
     async with asyncio.timeout(10), httpx.AsyncClient() as http:
-        try:
+        assert (await http.get(f"{url}/v1/models")).status_code == 200
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+        async def ask_for_ever() -> None:
             while True:
                 await http.get(f"{url}/v1/models")
-        except httpx.HTTPError:
-            pass
+
+        with pytest.raises((httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError)):
+            await ask_for_ever()

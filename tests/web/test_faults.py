@@ -31,6 +31,8 @@ async def test_the_dummy_call_meets_faults_and_goes_on_after_each() -> None:
 
 async def test_real_vendors_have_no_faults_to_be_had() -> None:
     async with server(name="guide") as address, page() as shown:
-        await shown.goto(f"http://{address}/")
+        async with shown.expect_response("**/simulate") as asked:
+            await shown.goto(f"http://{address}/")
+        assert await (await asked.value).json() == {"faults": []}
         await shown.wait_for_function("() => !document.querySelector('#choose').hidden")
         assert await shown.evaluate("document.querySelector('#faults').hidden")
