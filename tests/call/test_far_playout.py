@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from bargein.audio.pcm import Pcm
-from bargein.call.far_playout import FarPlayout
+from bargein.call.far_playout import LOST_MS, FarPlayout
 from bargein.call.playout import GRACE_MS, STALL_MS
+from bargein.call.track import Track
 from bargein.clock import ManualClock
 from bargein.contracts import Held, Played, Spoken
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyStarted
@@ -79,6 +80,30 @@ def test_a_model_that_was_lost_ends_the_reply_when_what_it_sent_has_sounded(play
     playout.tick(1_000)
     playout.finish(1, "it broke off")
     assert playout.tick(1_000 + GRACE_MS) == [ReplyFailed(1_000 + GRACE_MS, 1, "it broke off")]
+
+
+def test_a_model_that_gives_nothing_more_does_not_hold_the_floor_though_its_stream_goes_on(playout: FarPlayout) -> None:
+    playout.played(200, Played(1, 2_400, playing=True))
+    playout.tick(220)
+    at = 220.0
+    while (at := at + 100) < 10_220:
+        playout.played(at, Played(1, int(at * 24), playing=True))
+        assert playout.tick(at) == []
+    assert playout.tick(10_220, excused=True) == [], "it runs a tool"
+    playout.played(10_220 + LOST_MS, Played(1, int(at * 24), playing=True))
+    assert [type(e) for e in playout.tick(10_220 + LOST_MS)] == [ReplyFailed]
+
+
+def test_a_far_end_that_fell_silent_beyond_its_last_report_was_heard_that_far(playout: FarPlayout) -> None:
+    playout.played(200, Played(1, 2_400, playing=True))
+    playout.tick(220)
+    track = playout.track
+    assert track is not None
+    playout.cut(280)
+    assert track.reach(4_800) == 4_800
+    assert track.made == 4_800
+    ours = Track(2, RATE, RATE)
+    assert ours.reach(4_800) == 0, "of what we sent nobody plays more than we sent"
 
 
 def test_what_is_late_or_of_another_reply_changes_nothing(playout: FarPlayout) -> None:

@@ -12,8 +12,9 @@ import pytest
 from fastapi import FastAPI
 
 from bargein.call.agent import Agent, Greeting
+from bargein.contracts import Brief
 from bargein.floor import Policy
-from bargein.realtime.openai import OpenAIRealtime
+from bargein.realtime.openai import OpenAICall, OpenAIRealtime
 from bargein.recorder.reading import Noted, read
 from bargein.server.settings import Settings
 from bargein.simulators.caller import Caller, End, Result, Step
@@ -21,6 +22,7 @@ from bargein.simulators.openai_realtime import RealtimeSimulator, add_realtime
 from bargein.simulators.realtime_session import ServerItem
 from bargein.simulators.speech import Speech
 from bargein.simulators.yielding import score
+from tests.call.speech_model import Model
 from tests.server.kit import TOKEN, ToneVoice, settings, tone_agent, world
 from tests.server.test_cascade import Story, line, story_of
 from tests.simulators.serving import serving
@@ -28,6 +30,7 @@ from tests.simulators.serving import serving
 GREETING = "Hello, and welcome to the harbour hotel. There is a lot to tell about our rooms, our breakfast and the sea."
 FIRST, SECOND = "what is the first", "and what is the second"
 STEPS: list[Step] = [line("interruption-1.wav", 1_500), line("interruption-4.wav", 9_000), End(13_500)]
+OFFER = {"content": "v=0\r\n", "headers": {"content-type": "application/sdp"}}
 WELL = "nothing fails"
 FAULTS: dict[str, str] = {
     "the connection drops in the middle of a reply": "drop",
@@ -176,15 +179,66 @@ async def test_a_wrong_key_is_refused_without_naming_it_and_a_stranger_may_not_a
     sim = RealtimeSimulator(api_key="another")
     app = FastAPI()
     add_realtime(app, sim)
-    offer = {"content": "v=0\r\n", "headers": {"content-type": "application/sdp"}}
     async with serving(app, ws=True) as url, able(url) as rt:
         async with world(Settings(record=None), rt) as here:
-            refused = await here.http.post("/openai/calls", **offer)  # type: ignore[arg-type]
+            refused = await here.http.post("/openai/calls", **OFFER)  # type: ignore[arg-type]
         assert refused.status_code == 502
         assert "OPENAI_API_KEY" in refused.json()["error"]["advice"]
         async with world(Settings(record=None, token=TOKEN), rt) as here:  # type: ignore[arg-type]
-            refused = await here.http.post("/openai/calls", **offer)  # type: ignore[arg-type]
+            refused = await here.http.post("/openai/calls", **OFFER)  # type: ignore[arg-type]
         assert refused.status_code == 401
+
+
+class Direct(Model):
+    """A model that pages can talk with by themselves. opened: lets a call be made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = asyncio.Event()
+        self.hung_up: list[str] = []
+
+    async def create_call(self, offer: str, brief: Brief) -> OpenAICall:
+        await self.opened.wait()
+        return OpenAICall("rtc_1", "v=0\r\n")
+
+    async def hang_up(self, call_id: str) -> None:
+        self.hung_up.append(call_id)
+        raise RuntimeError("a fault of the model's own")
+
+    def joined(self, call_id: str) -> Direct:
+        return self
+
+
+async def test_a_hello_that_was_refused_may_be_said_better_and_claims_the_call_then() -> None:
+    model = Direct()
+    model.opened.set()
+    agent = Agent("direct", realtime=model)
+    async with world(Settings(record=None), agent) as here:
+        made = await here.http.post("/openai/calls", **OFFER)  # type: ignore[arg-type]
+        name = made.headers["location"].rsplit("/", 1)[1]
+        async with here.client({}) as client:
+            hello = {"type": "hello", "protocol": "bargein.v1", "direct": name}
+            await client.send(hello | {"settings": {"confirm_ms": -1}})
+            assert await client.error() == "bad_settings"
+            assert model.hung_up == []
+            await client.send(hello)
+            await client.until("welcome")
+        assert await here.nobody_left()
+        assert model.hung_up == ["rtc_1"]
+        assert (await here.http.get("/healthz")).status_code == 200, "its fault in hanging up is nobody else's"
+
+
+async def test_calls_that_are_asked_for_at_once_are_no_more_than_may_be() -> None:
+    model = Direct()
+    async with world(Settings(record=None, max_calls=2), Agent("direct", realtime=model)) as here:
+        asked = [asyncio.create_task(here.http.post("/openai/calls", **OFFER)) for _ in range(5)]  # type: ignore[arg-type]
+        done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        while len(done) < 3:
+            more, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            done |= more
+        assert {task.result().status_code for task in done} == {503}
+        model.opened.set()
+        assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [201, 201]
 
 
 async def test_a_name_that_no_call_has_is_told_in_the_hello() -> None:

@@ -38,7 +38,7 @@ class Answering:
         self._agent, self._conversation, self._ledger, self._turns = agent, conversation, ledger, turns
         self._hands = hands
         self.toolbox = hands.toolbox(agent.tools, conversation, self._late)
-        self._hears = isinstance(mind, c.HearingModel)
+        self._hears = getattr(mind, "hears", False) is True
         self._late_words = LateWords(conversation, turns, hands)
         self._untold: set[str] = set()
         self._prepared: Prepared | None = None
@@ -134,7 +134,7 @@ class Answering:
     async def _read_late(self, turn: Turn) -> None:
         text = await self._turns.words(turn, spoken=True)
         if text:
-            self._late_words.put(turn, text)
+            self._late_words.read(turn, text)
 
     def words(self) -> None:
         """More words of the user's have come."""

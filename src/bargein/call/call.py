@@ -357,13 +357,13 @@ class Call:
                 if newest is not None and not turn and barge_in.source not in (f.Source.BUTTON, f.Source.OPERATOR):
                     newest.unread = not self.conversation.has_turn(newest.id)
                 self._playout.cut(now)
-                self._stop(sounded=False)
+                self._stop()
                 self._seat.forget("dropped")
                 self._decided("drop", barge_in.why, reply, barge_in.onset_ms)
                 self._meter.count("drops", cause=barge_in.source.value)
             case f.Abandon(reply, why):
                 self._playout.cut(now)
-                self._stop(sounded=self.floor.sounding)
+                self._stop()
                 self._seat.forget("abandoned")
                 self._decided("abandon", why, reply)
             case f.Prepare(turn, why):
@@ -451,11 +451,12 @@ class Call:
         if live is not None:
             self._seat.over(live, sounded=track is not None)
 
-    def _stop(self, *, sounded: bool) -> None:
+    def _stop(self) -> None:
+        """The reply is not wanted, and nothing of it has sounded."""
         live = self._speaker.live
         self._speaker.stop()
         if live is not None:
-            self._seat.over(live, sounded=sounded)
+            self._seat.over(live, sounded=False)
 
     def _reply_over(self, reply: int, ended: Literal["completed", "failed"]) -> None:
         live, track = self._speaker.live, self._ledger.of(reply)

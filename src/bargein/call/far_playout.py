@@ -3,14 +3,13 @@ what the far end reports. A hold, a resume and a cut are the far end's to do; th
 
 from __future__ import annotations
 
-import asyncio
-
 from bargein.audio.words import MS_PER_CHAR
 from bargein.call.playout import GRACE_MS, STALL_MS, Cleared, Happened
 from bargein.call.track import Position, Track
 from bargein.contracts import Held, Meter, Played, Spoken, Transport, Word
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyStarted
 
+LOST_MS = 20_000.0  # without a word more: a reply is made faster than it is heard, and of this one nothing comes
 LEARN = 0.5  # how much of the pace that was known the last whole reply leaves
 
 
@@ -24,20 +23,20 @@ class FarPlayout:
         self.held = False
         self._started = False
         self._heard_ms = 0.0  # when the far end reported last
+        self._news_ms = 0.0  # when the model did
         self._finished = False
         self._complete_ms: float | None = None
         self._now_ms = 0.0
         self._ms_per_char = MS_PER_CHAR
-        self._ready = asyncio.Event()
-        self._ready.set()
 
     # ----------------------------------------------------------------------------------------------- one reply
 
     def begin(self, reply: int, voice_rate: int) -> Track:
         """A reply will be made. The one before must have ended."""
-        self.track = Track(reply, voice_rate, self._transport.rate_out)
+        self.track = Track(reply, voice_rate, self._transport.rate_out, elsewhere=True)
         self.track.words.ms_per_char = self._ms_per_char
         self._started = self._finished = False
+        self._news_ms = self._now_ms
         self._complete_ms = None
         return self.track
 
@@ -45,11 +44,11 @@ class FarPlayout:
         """More of its text."""
         if self.track is None or self.track.reply != reply:
             return ()
+        self._news_ms = self._now_ms
         return self.track.words.add(spoken)
 
     async def room(self) -> None:
         """Text takes none."""
-        await self._ready.wait()
 
     def finish(self, reply: int, failure: str | None = None) -> tuple[Word, ...]:
         """The model is through with the reply; how long its sound is, only the far end will know."""
@@ -65,7 +64,7 @@ class FarPlayout:
 
     def resume(self, now_ms: float) -> None:
         self.held = False
-        self._heard_ms = now_ms
+        self._heard_ms = self._news_ms = now_ms
 
     def cut(self, now_ms: float) -> Cleared:
         """The reply is over. How much sound there would have been, nobody here knows."""
@@ -82,7 +81,7 @@ class FarPlayout:
             return
         self._heard_ms = now_ms
         self._finished = self._finished and not told.playing
-        self._reach(track, told.samples)
+        track.reach(told.samples)
         bound_ms = float("inf") if told.playing else 0.0
         track.at(now_ms - told.age_ms, told.samples, playing=told.playing, bound_ms=bound_ms)
 
@@ -91,7 +90,7 @@ class FarPlayout:
         track = self.track
         if track is not None and track.reply == told.reply:
             self._heard_ms = now_ms
-            self._reach(track, told.samples)
+            track.reach(told.samples)
             track.at(now_ms, told.samples, playing=False, bound_ms=told.bound_ms, surely=True)
 
     def finished(self, now_ms: float, reply: int) -> ReplyEnded | ReplyFailed | None:
@@ -114,20 +113,21 @@ class FarPlayout:
         happened: list[Happened] = []
         if not self._started and track.made:
             self._started = True
+            self._news_ms = now_ms
             happened.append(ReplyStarted(now_ms, track.reply))
         complete = self._complete_ms
         if complete is None:
+            if excused:
+                self._news_ms = now_ms
+            elif self._started and now_ms - self._news_ms >= LOST_MS:
+                track.failure = f"the model gave nothing for {LOST_MS:g} ms"
+                happened.append(self._over(track, now_ms))
             return happened
         silent = now_ms - max(self._heard_ms, complete)
         if (self._finished and self._started) or silent >= (GRACE_MS if track.failure else STALL_MS):
             # A far end that reports nothing any more does not get to hold the floor.
             happened.append(self._over(track, now_ms))
         return happened
-
-    def _reach(self, track: Track, samples: int) -> None:
-        if samples > track.made:
-            track.words.grow(samples - track.made, track.rate)
-            track.made = track.sent = samples
 
     def _over(self, track: Track, now_ms: float) -> ReplyEnded | ReplyFailed:
         self.track = None

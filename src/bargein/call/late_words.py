@@ -31,7 +31,13 @@ class LateWords:
     def came(self) -> None:
         """More words were read: of a turn that was answered already, it may be."""
         for turn, until_ms in self._asked:
-            self.put(turn, self._turns.known(turn, until_ms))
+            if text := self._turns.known(turn, until_ms):
+                self.put(turn, text)
+
+    def read(self, turn: Turn, text: str) -> None:
+        """A reader has read all of it: what streaming ears have of it is no better."""
+        self._asked = deque((t for t in self._asked if t[0].id != turn.id), maxlen=ASKED)
+        self.put(turn, text)
 
     def put(self, turn: Turn, text: str) -> None:
         """So much is known of its words now."""

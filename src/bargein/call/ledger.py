@@ -71,6 +71,8 @@ class Ledger:
         """The reply was cut here, as far as we know; told: the far end will say where it really was."""
         self._over_ms = self._now_ms()
         self._heard(track, text, "cut", position)
+        if self._ending is not None:
+            self._ending.done.set()  # whoever waits for the one before: nobody is told more of it
         if told:
             self._ending = _Ending(track, text, self._now_ms() + ACK_MS)
 
@@ -80,7 +82,7 @@ class Ledger:
         if ending is None or ending.track.reply != told.reply or ending.done.is_set():
             return
         track = ending.track
-        samples = min(told.samples, track.made)
+        samples = track.reach(told.samples)
         track.at(now_ms, samples, playing=False, bound_ms=told.bound_ms, surely=True)
         self._heard(track, ending.text, "cut", Position(samples, samples * 1000 / track.rate, told.bound_ms))
         ending.done.set()

@@ -44,9 +44,18 @@ class Track:
     """The audio of one reply at the transport's rate. Positions are samples since its first.
 
     mulaw: frames are mu-law codes. whole: the last frame is filled up with silence (a telephone network plays frames
-    of one size)."""
+    of one size). elsewhere: the far end has the sound without us; how much there is, it says."""
 
-    def __init__(self, reply: int, voice_rate: int, rate: int, *, mulaw: bool = False, whole: bool = False) -> None:
+    def __init__(
+        self,
+        reply: int,
+        voice_rate: int,
+        rate: int,
+        *,
+        mulaw: bool = False,
+        whole: bool = False,
+        elsewhere: bool = False,
+    ) -> None:
         self.reply = reply
         self.rate = rate
         self.words = WordClock()
@@ -59,6 +68,7 @@ class Track:
         self._resampler = StreamResampler(voice_rate, rate)
         self._mulaw = mulaw
         self._whole = whole
+        self._elsewhere = elsewhere
         self._frames: deque[WireSamples] = deque()
         self._base = 0  # position of the first kept frame
         self._tail: WireSamples = np.zeros(0, np.uint8) if mulaw else np.zeros(0, np.int16)
@@ -159,6 +169,13 @@ class Track:
             self._base += len(self._frames.popleft())
 
     # ----------------------------------------------------------------------------------------------- position
+
+    def reach(self, samples: int) -> int:
+        """The far end says that it has played so much: it can have played no more than there is."""
+        if self._elsewhere and samples > self.made:
+            self.words.grow(samples - self.made, self.rate)
+            self.made = self.sent = samples
+        return min(samples, self.made)
 
     def at(
         self,

@@ -155,13 +155,15 @@ async def _choose(
         try:
             made: tuple[Agent, str | None] | None
             if hello.direct is not None:
-                made = await parts.enter_async_context(direct.claimed(hello.direct)), None
-                browser.direct()
+                made = direct.waits(hello.direct), None
             else:
                 made = await _made(hub, socket.newest_text, parts)
             agent, preset = made or (hub.catalogue.get(hello.agent), None)
             code = "bad_settings"
             policy = _policy(hub, agent, hello, preset)
+            if hello.direct is not None:  # last: a hello that is refused may be said better, and claim it then
+                agent = await parts.enter_async_context(direct.claimed(hello.direct))
+                browser.direct()
         except _BadChoice as error:
             browser.refuse(Problem(error.code, error.message, error.advice))
             continue

@@ -101,6 +101,11 @@ class Calls:
         self._closing = False
 
     @property
+    def taken(self) -> int:
+        """Seats that are taken, by calls and by those that want to become one."""
+        return self._taken
+
+    @property
     def ids(self) -> list[str]:
         """Of the live calls."""
         return list(self._live)

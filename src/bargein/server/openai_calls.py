@@ -71,6 +71,7 @@ class DirectCalls:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._waiting: dict[str, Waiting] = {}
+        self._making = 0
 
     async def create(self, offer: str, name: str | None) -> tuple[str, str]:
         """OpenAI's answer to an offer, and the name of the call. Raises Refusal."""
@@ -78,26 +79,35 @@ class DirectCalls:
         model: object = agent.realtime
         if not isinstance(model, DirectModel):
             raise Refusal(409, "not_direct", f"{agent.name} has no WebRTC", advice="Choose an agent on OpenAI Realtime")
-        if len(self._waiting) + len(self._hub.calls.ids) >= self._hub.settings.max_calls:
+        if self._making + len(self._waiting) + self._hub.calls.taken >= self._hub.settings.max_calls:
             raise Refusal(503, "full", "All lines are taken", advice="Try again in a while")
         specs = tuple(tool.spec for tool in agent.tools)
+        self._making += 1  # counted before anything is awaited: those who ask at once find it
         try:
             made = await model.create_call(offer, Brief(agent.instructions, agent.language, specs, RATE))
         except VendorRefused as error:
             raise Refusal(502, "vendor_refused", error.message, advice=error.advice) from None
         except VendorLost as error:
             raise Refusal(503, "vendor_lost", error.message, advice=error.advice) from None
+        finally:
+            self._making -= 1
         token = secrets.token_urlsafe(18)
         sweeper = self._hub.tasks.create_task(self._unclaimed(token, model, made.call_id), name="unclaimed call")
         self._waiting[token] = Waiting(agent, model, made.call_id, sweeper)
         return made.answer, token
 
+    def waits(self, token: str) -> Agent:
+        """The agent of a call that waits to be claimed. Raises Misuse."""
+        waiting = self._waiting.get(token)
+        if waiting is None:
+            raise Misuse("There is no such call", advice="Ask POST /openai/calls for one, and claim it at once")
+        return waiting.agent
+
     @asynccontextmanager
     async def claimed(self, token: str) -> AsyncIterator[Agent]:
         """The agent of a call that waits, joined; when the block ends, the page's connection does. Raises Misuse."""
-        waiting = self._waiting.pop(token, None)
-        if waiting is None:
-            raise Misuse("There is no such call", advice="Ask POST /openai/calls for one, and claim it at once")
+        self.waits(token)
+        waiting = self._waiting.pop(token)
         waiting.sweeper.cancel()
         try:
             yield dataclasses.replace(waiting.agent, realtime=waiting.model.joined(waiting.call_id))
@@ -133,6 +143,8 @@ async def _hang_up(model: DirectModel, call_id: str) -> None:
         await model.hang_up(call_id)
     except BargeinError as error:
         log.warning("%s", error)
+    except Exception:  # a model of somebody else's: its fault is no other call's
+        log.exception("A call over WebRTC could not be hung up")
 
 
 router = APIRouter()

@@ -56,7 +56,8 @@ class Call {
     const token = auth ? await pageToken() : null;
     const direct = !this.choice && $("direct").checked && !$("direct-row").hidden;
     await this.sound.open({ microphone: !this.wantDummy, record: options.has("record"), direct });
-    const claim = direct ? await this.openDirect() : null;
+    const claim = direct && !this.over ? await this.openDirect() : null;
+    if (this.over) return this.release(); // hung up meanwhile
     this.connection = new Connection({
       token,
       onMessage: (m) => this.message(m),
@@ -98,7 +99,7 @@ class Call {
         agentIs(m.agent);
         this.sound.start();
         this.set("idle");
-        if (this.wantDummy) this.play();
+        if (this.wantDummy) this.play().catch((error) => (complain(error.message), this.hangUp()));
         break;
       case "state":
         this.set(m.state);
@@ -292,7 +293,14 @@ class Call {
   // ---------------------------------------------------------------------------------------------------- ending
 
   hangUp() {
-    this.connection?.close();
+    if (this.connection) this.connection.close();
+    else this.closed("", 1000);
+  }
+
+  // The microphone is nobody's any more, and the model has no listener.
+  async release() {
+    this.direct?.close();
+    await this.sound.close();
   }
 
   async closed(reason, code) {
@@ -367,7 +375,9 @@ async function start(dummy, choice = null) {
   try {
     await mine.open();
   } catch (error) {
-    if (call === mine) call = null;
+    await mine.release().catch(() => {}); // what failed to open may fail to close
+    if (call !== mine) return; // it was hung up, and said so
+    call = null;
     show("off");
     complain(error.message);
   }
@@ -375,7 +385,7 @@ async function start(dummy, choice = null) {
 
 $("main").onclick = () => {
   if (!call) start(false);
-  else if (["speaking", "thinking", "barge_in"].includes(call.state)) call.connection.send("interrupt");
+  else if (["speaking", "thinking", "barge_in"].includes(call.state)) call.connection?.send("interrupt");
 };
 $("dummy").onclick = () => start(true);
 $("hangup").onclick = () => call?.hangUp();
@@ -384,7 +394,7 @@ $("typed").onsubmit = (e) => {
   e.preventDefault();
   const text = $("text").value.trim();
   if (!text) return;
-  if (!call) complain("There is no call.", "Press the button first.");
+  if (!call?.connection) complain("There is no call.", "Press the button first.");
   else {
     call.connection.send("say", { text });
     $("text").value = "";

@@ -8,6 +8,7 @@ export class FaultPanel {
   constructor({ section, ask, watch }) {
     this.section = section;
     this.ask = ask;
+    this.faults = [];
     this.next = section.querySelector("#fault-next");
     section.querySelector("#watch-faults").onclick = watch;
   }

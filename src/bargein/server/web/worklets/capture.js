@@ -1,4 +1,4 @@
-// The microphone: to 16 kHz frames of 20 ms, and a watch on its level that may pause the playback by itself.
+// The microphone: to 16 kHz frames of 16 ms, and a watch on its level that may pause the playback by itself.
 //
 // The watch asks for less proof than the server's voice activity detection, and is allowed to be wrong: a hold costs
 // nothing, and the server's verdict stands. It hears two blocks of about 5 ms in a row that are clearly louder than
