@@ -63,16 +63,13 @@ class _Child:
 
 class WorkerProcess:
     """module: run as `python -m module`; name: for messages; max_waiting: requests that may be in flight or in line;
-    nice: added to the child's niceness; extra: the optional dependency that brings it, for the advice."""
+    nice: added to the child's niceness."""
 
-    def __init__(
-        self, module: str, *, name: str, max_waiting: int, nice: int = 0, extra: str = "", clock: Clock | None = None
-    ) -> None:
+    def __init__(self, module: str, *, name: str, max_waiting: int, nice: int = 0, clock: Clock | None = None) -> None:
         self._module = module
         self.name = name
         self._max_waiting = max_waiting
         self._nice = nice
-        self._extra = extra
         self._clock = clock or MonotonicClock()
         self._requests: dict[int, _Request] = {}
         self._last_id = 0

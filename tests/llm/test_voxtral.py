@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fastapi import Request
 
 from bargein import contracts as c
 from bargein.audio.pcm import Pcm
 from bargein.errors import Unavailable, VendorLost, VendorRefused
+from bargein.llm import requests
 from bargein.llm.messages import wav, with_sound
 from bargein.llm.openai_chat import OpenAIChat
 from bargein.llm.voxtral import VoxtralChat
@@ -101,6 +103,50 @@ async def test_a_tool_that_it_calls_comes_after_its_words() -> None:
         pieces = await said(model, prompt(tools=(TOOL,)))
     assert text(pieces) == "One moment."
     assert (pieces[-1].tool, pieces[-1].arguments) == ("look", '{"day":1}')
+
+
+async def test_a_call_without_an_id_gets_one_that_no_other_reply_has() -> None:
+    chat = ChatSimulator(models=(), whole_calls=True, call_ids=False, respond=lambda _: [Call("look"), Call("look")])
+    async with hosted(chat) as model:
+        calls = [piece for _ in range(2) for piece in await said(model, prompt(tools=(TOOL,)))]
+    ids = {call.id for call in calls}
+    assert len(ids) == 4
+    assert "null" not in ids, "so the SDK calls those that have none"
+
+
+@pytest.mark.parametrize(("keep_s", "connections"), [(120.0, 1), (0.0, 2)])
+@pytest.mark.parametrize("way", ["hosted", "vllm"])
+async def test_the_connection_is_kept_between_two_turns(
+    monkeypatch: pytest.MonkeyPatch, way: str, keep_s: float, connections: int
+) -> None:
+    assert requests.KEEP_S == 120, "httpx's own 5 s are over before a user has spoken"
+    monkeypatch.setattr(requests, "KEEP_S", keep_s)
+    app, ports = chat_app(ChatSimulator(models=())), set()
+
+    @app.middleware("http")
+    async def seen(request: Request, serve: Any) -> Any:
+        ports.add(request.client)
+        return await serve(request)
+
+    async with serving(app) as url:
+        model = VoxtralChat(api_key=KEY, base_url=url) if way == "hosted" else OpenAIChat.voxtral(base_url=f"{url}/v1")
+        await said(model, prompt())
+        await said(model, prompt())
+        await model.aclose()
+    assert len(ports) == connections
+
+
+@pytest.mark.parametrize("retry_after_s", [0.3, 30])
+async def test_a_rate_limit_that_is_over_soon_is_waited_for(retry_after_s: float) -> None:
+    chat = ChatSimulator(models=(), retry_after_s=retry_after_s)
+    chat.faults.append("429")
+    async with hosted(chat) as model:
+        assert text(await said(model, prompt()))
+        gap_s = chat.served[1].came_s - chat.served[0].came_s
+        chat.faults.extend(["429", "429"])
+        with pytest.raises(VendorLost, match="429"):
+            await said(model, prompt())
+    assert (gap_s >= retry_after_s) == (retry_after_s <= 1)
 
 
 async def test_closing_it_closes_the_stream() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from bargein.audio.pcm import Pcm
-from bargein.contracts import AgentSaid, Item, Prompt, SaidOver, ToolUsed, UserBackchannel, UserSaid
+from bargein.contracts import AgentSaid, Item, Prompt, SaidOver, ToolSpec, ToolUsed, UserBackchannel, UserSaid
 
 Message = dict[str, Any]
 
@@ -66,6 +66,17 @@ def with_sound(messages: list[Message], chunk: Mapping[str, object]) -> list[Mes
             parts: list[Mapping[str, object]] = [chunk, *([{"type": "text", "text": note}] if note else [])]
             return [*messages[:index], {"role": "user", "content": parts}, *messages[index + 1 :]]
     return [*messages, {"role": "user", "content": [chunk]}]
+
+
+def as_tools(specs: Sequence[ToolSpec]) -> list[Message]:
+    """Tools as OpenAI's chat format offers them; Mistral's is the same."""
+    return [
+        {
+            "type": "function",
+            "function": {"name": spec.name, "description": spec.description, "parameters": dict(spec.parameters)},
+        }
+        for spec in specs
+    ]
 
 
 def wav(pcm: Pcm) -> bytes:

@@ -7,20 +7,19 @@ reply is not generated to its end. Nothing of what the server says in an error i
 from __future__ import annotations
 
 import asyncio
-import logging
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, cast
 
 from pydantic import SecretStr
 
-from bargein.contracts import Prompt, TextDelta, ToolCall, ToolSpec
+from bargein.contracts import Prompt, TextDelta, ToolCall
 from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
 from bargein.keys import key_of
-from bargein.llm.messages import Message, as_messages, wav, with_sound
-from bargein.llm.turns import as_turns
+from bargein.llm.messages import Message, as_messages, as_tools, wav, with_sound
+from bargein.llm.requests import kept, short_wait, tried_twice
+from bargein.llm.turns import VOXTRAL_MODEL, as_turns
 
 try:
     import openai
@@ -30,16 +29,11 @@ try:
 except ImportError:  # the extra "openai" is not there: `OpenAIChat` says so when it is made
     INSTALLED = False
 
-log = logging.getLogger(__name__)
-
 GROQ_URL = "https://api.groq.com/openai/v1"
 GROQ_MODEL = "openai/gpt-oss-20b"
 OPENAI_MODEL = "gpt-4.1-mini"
-KEEP_S = 120.0  # of an idle connection: between two turns, and no handshake before the second
-SHORT_WAIT_S = 1.0  # of a rate limit: it is waited for; longer would be a silence on the line
 MOST_STOPS = 4  # stop sequences, as the vendors allow
 Bound = Literal["max_tokens", "max_completion_tokens"]
-VOXTRAL_MODEL = "mistralai/Voxtral-Mini-3B-2507"
 OLLAMA_URL = "http://127.0.0.1:11434/v1"  # where Ollama listens unless told otherwise
 LOOK_TIMEOUT_MS = 300  # a server on this machine answers in a few ms; longer would be felt at start
 NO_KEY = "none"  # local servers take any key, the SDK insists on one
@@ -82,15 +76,12 @@ class OpenAIChat:
         self._options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
         if extra:
             self._options["extra_body"] = dict(extra)
-        limits = type(openai.DEFAULT_CONNECTION_LIMITS)(
-            max_connections=1_000, max_keepalive_connections=100, keepalive_expiry=KEEP_S
-        )
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=key or NO_KEY,
             timeout=timeout_s,
             max_retries=0,
-            http_client=openai.DefaultAsyncHttpxClient(limits=limits),
+            http_client=openai.DefaultAsyncHttpxClient(limits=kept(type(openai.DEFAULT_CONNECTION_LIMITS))),
         )  # retries are ours: the SDK's wait half a second and more, which is a silence on the line
 
     @classmethod
@@ -134,34 +125,18 @@ class OpenAIChat:
         """Voxtral on a vLLM server: it hears the user's turn itself."""
         return HearingChat(model, base_url=base_url, api_key=api_key, **more)
 
-    async def reply(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
+    def reply(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
         """The reply's text as it is written, and then the tools that the model calls.
 
-        What is lost before the first piece is tried once more; after it, saying the beginning twice would be worse
-        than stopping. Raises VendorRefused (key, quota, model) or VendorLost (away, late, broken off, nothing said).
+        What is lost before the first piece is tried once more. Raises VendorRefused (key, quota, model) or VendorLost
+        (away, late, broken off, nothing said).
         """
-        for last_try in (False, True):
-            spoke = False
-            try:
-                async with aclosing(self._pieces(prompt)) as pieces:
-                    async for piece in pieces:
-                        spoke = True
-                        yield piece
-                if not spoke:
-                    raise self._lost("answered with nothing")
-            except _Wait as wait:
-                if last_try:
-                    raise self._lost("answered 429") from None
-                await asyncio.sleep(wait.s)
-            except VendorLost:
-                if spoke or last_try:
-                    raise
-            else:
-                return
+        return tried_twice(lambda: self._pieces(prompt), self._lost)
 
     async def _pieces(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
         """One request's answer. `from None`: what the SDK's errors quote may hold the key."""
         messages = cast("list[ChatCompletionMessageParam]", self._messages(prompt))
+        tools = cast("list[ChatCompletionToolParam]", as_tools(prompt.tools))
         calls = _Calls()
         try:
             # Until the first piece: servers that take the request and then never answer are found here.
@@ -170,7 +145,7 @@ class OpenAIChat:
                     model=self.name,
                     messages=messages,
                     stream=True,
-                    tools=_tools(prompt.tools) or openai.omit,
+                    tools=tools or openai.omit,
                     **self._options,
                 )
                 async with stream:
@@ -190,8 +165,8 @@ class OpenAIChat:
         except TimeoutError:
             raise self._lost("did not answer in time") from None
         except openai.APIStatusError as error:
-            if (wait_s := _short_wait(error)) is not None:
-                raise _Wait(wait_s) from None
+            if (wait := short_wait(error.status_code, error.response.headers.get("retry-after"))) is not None:
+                raise wait from None
             raise self._answered_no(error.status_code, error.code) from None
         except openai.APITimeoutError:
             raise self._lost("did not answer in time") from None
@@ -236,14 +211,6 @@ class HearingChat(OpenAIChat):
         return as_turns(messages)
 
 
-class _Wait(Exception):
-    """A rate limit that is over soon."""
-
-    def __init__(self, s: float) -> None:
-        super().__init__(s)
-        self.s = s
-
-
 @dataclass(slots=True)
 class _Calls:
     """Tool calls, put together from their pieces. Some servers number them, some only name them, some do neither."""
@@ -269,30 +236,11 @@ class _Calls:
         ]
 
 
-def _tools(specs: Sequence[ToolSpec]) -> list[ChatCompletionToolParam]:
-    return [
-        {
-            "type": "function",
-            "function": {"name": spec.name, "description": spec.description, "parameters": dict(spec.parameters)},
-        }
-        for spec in specs
-    ]
-
-
 def _refuse_errors(chunk: ChatCompletionChunk) -> None:
     """Groq tells of a failure in the middle of a stream in a chunk like any other. Raises ValueError."""
     groq = (chunk.model_extra or {}).get("x_groq")
     if isinstance(groq, Mapping) and groq.get("error"):
         raise ValueError("an error in the stream")
-
-
-def _short_wait(error: openai.APIStatusError) -> float | None:
-    """How long a rate limit asks to wait, if that is short enough to be waited for."""
-    try:
-        asked = float(error.response.headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return asked if error.status_code == 429 and 0 < asked <= SHORT_WAIT_S else None
 
 
 @dataclass(frozen=True, slots=True)

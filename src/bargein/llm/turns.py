@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bargein.llm.messages import Message
 
+VOXTRAL_MODEL = "mistralai/Voxtral-Mini-3B-2507"  # the weights, as vLLM and transformers name them
 BETWEEN = {"user": "\n\n", "assistant": " "}  # texts of one turn
 SAYS_NOTHING = "(The user says nothing. Speak.)"
 

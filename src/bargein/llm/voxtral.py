@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from typing import Any, Literal, cast
+from uuid import uuid4
 
 from pydantic import SecretStr
 
-from bargein.contracts import Prompt, TextDelta, ToolCall, ToolSpec
+from bargein.contracts import Prompt, TextDelta, ToolCall
 from bargein.errors import Unavailable, VendorLost, VendorRefused
 from bargein.keys import key_of
-from bargein.llm.messages import as_messages, wav, with_sound
+from bargein.llm.messages import as_messages, as_tools, wav, with_sound
+from bargein.llm.requests import kept, short_wait, tried_twice
 from bargein.llm.turns import as_turns
 
 try:
@@ -28,14 +28,15 @@ try:
     from mistralai.client.models import CompletionEvent
     from pydantic import ValidationError
 
+    from bargein.llm.done_streams import to_the_end
+
     INSTALLED = True
 except ImportError:  # the extra "mistral" is not there: `VoxtralChat` says so when it is made
     INSTALLED = False
 
-log = logging.getLogger(__name__)
-
 MODEL = "voxtral-small-latest"
 NO_KEY = "none"
+NO_ID = (None, "", "null")  # the SDK writes the last where the server gave none
 
 
 class VoxtralChat:
@@ -64,27 +65,17 @@ class VoxtralChat:
         self.name = model
         self._options: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens}
         self._timeout_s, self._first_token_s = timeout_s, first_token_s
-        self._http = httpx.AsyncClient(timeout=timeout_s)
+        self._http = httpx.AsyncClient(
+            timeout=timeout_s, limits=kept(httpx.Limits), event_hooks={"response": [to_the_end]}
+        )
         # Retries are ours: the SDK's waits are a silence on the line.
         self._client = Mistral(api_key=key or NO_KEY, server_url=base_url, async_client=self._http)
 
-    async def reply(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
+    def reply(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
         """contracts.ChatModel.reply: text as it is written, then the tools that it calls. What is lost before the first
-        piece is tried once more. Raises VendorRefused (key, quota, model) or VendorLost."""
-        for last_try in (False, True):
-            spoke = False
-            try:
-                async with aclosing(self._pieces(prompt)) as pieces:
-                    async for piece in pieces:
-                        spoke = True
-                        yield piece
-                if not spoke:
-                    raise self._lost("answered with nothing")
-            except VendorLost:
-                if spoke or last_try:
-                    raise
-            else:
-                return
+        piece is tried once more, after a short wait where a rate limit asks for one. Raises VendorRefused (key, quota,
+        model) or VendorLost."""
+        return tried_twice(lambda: self._pieces(prompt), self._lost)
 
     async def _pieces(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
         """One request's answer. `from None`: what the SDK's errors quote may hold the key."""
@@ -94,7 +85,7 @@ class VoxtralChat:
                 stream = await self._client.chat.stream_async(
                     model=self.name,
                     messages=_messages(prompt),
-                    tools=_tools(prompt.tools) or None,
+                    tools=cast("Any", as_tools(prompt.tools)) or None,
                     timeout_ms=int(self._timeout_s * 1000),  # else the SDK's own five minutes count, not the client's
                     **self._options,
                 )
@@ -110,6 +101,8 @@ class VoxtralChat:
         except TimeoutError:
             raise self._lost("did not answer in time") from None
         except MistralError as error:
+            if (wait := short_wait(error.status_code, error.headers.get("retry-after"))) is not None:
+                raise wait from None
             raise self._answered_no(error.status_code) from None
         except httpx.TimeoutException:
             raise self._lost("did not answer in time") from None
@@ -146,16 +139,6 @@ def _messages(prompt: Prompt) -> Any:
     return as_turns(messages)
 
 
-def _tools(specs: Sequence[ToolSpec]) -> Any:
-    return [
-        {
-            "type": "function",
-            "function": {"name": spec.name, "description": spec.description, "parameters": dict(spec.parameters)},
-        }
-        for spec in specs
-    ]
-
-
 def _taken(event: CompletionEvent, calls: list[ToolCall]) -> str:
     """The text of one event; tools that it calls are put by: each comes whole."""
     if not event.data.choices:
@@ -163,13 +146,10 @@ def _taken(event: CompletionEvent, calls: list[ToolCall]) -> str:
     delta = event.data.choices[0].delta
     for part in delta.tool_calls or ():
         arguments = part.function.arguments
-        written = arguments if isinstance(arguments, str) else _json(arguments)
-        calls.append(ToolCall(part.id or f"call_{len(calls)}", part.function.name, written or "{}"))
+        written = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+        call_id = f"call_{uuid4().hex}" if part.id in NO_ID else str(part.id)
+        calls.append(ToolCall(call_id, part.function.name, written or "{}"))
     content = delta.content
     if isinstance(content, str):
         return content
     return "".join(str(getattr(chunk, "text", "")) for chunk in cast("Sequence[Any]", content or ()))
-
-
-def _json(arguments: dict[str, Any]) -> str:
-    return json.dumps(arguments, ensure_ascii=False)

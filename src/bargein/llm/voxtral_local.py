@@ -21,10 +21,9 @@ from bargein.audio.pcm import Pcm
 from bargein.contracts import Prompt, TextDelta
 from bargein.errors import Misuse, Unavailable, VendorLost
 from bargein.llm.messages import Message, as_messages, with_sound
-from bargein.llm.turns import as_turns
+from bargein.llm.turns import VOXTRAL_MODEL, as_turns
 from bargein.worker import OWN, WorkerProcess
 
-MODEL = "mistralai/Voxtral-Mini-3B-2507"
 NEEDS = ("torch", "transformers", "mistral_common", "soundfile")  # what the extra voxtral-local brings
 WAITING = 3  # replies in line behind the one that is being written: one takes a second or two
 LONGEST_MS = 120_000  # of a longer turn the end is heard: a frame of the worker's pipe holds 174 s at 48 kHz
@@ -73,7 +72,7 @@ class VoxtralLocal:
 
     def __init__(
         self,
-        model: str = MODEL,
+        model: str = VOXTRAL_MODEL,
         *,
         device: str = "auto",
         dtype: DTypeName = "auto",
@@ -98,7 +97,6 @@ class VoxtralLocal:
             name="voxtral",
             max_waiting=1 + WAITING,
             nice=NICE,
-            extra="voxtral-local",
         )
 
     async def start(self) -> WorkerState:

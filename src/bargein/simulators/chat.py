@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, computed_field
 
 from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
@@ -79,15 +79,25 @@ class SentMessage(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """The part of OpenAI's request that is looked at; the rest is taken and ignored. read: what its model reads."""
+    """The part of OpenAI's request that is looked at; the rest is taken and ignored."""
 
     model_config = ConfigDict(extra="allow")
     model: str
     sent: list[SentMessage] = Field(alias="messages")
-    messages: list[ChatMessage] = Field(default_factory=list, alias="read by the model")
     stream: bool = False
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    _read: list[ChatMessage] = PrivateAttr(default_factory=list)
+
+    @computed_field  # type: ignore[prop-decorator]  # told over the wire, and yet no client can set it
+    @property
+    def messages(self) -> list[ChatMessage]:
+        """What was sent, as its model reads it; empty until `read_by`."""
+        return self._read
+
+    async def read_by(self, chat: ChatSimulator) -> None:
+        """Raises ValueError for sound that is none."""
+        self._read = [await _read(chat, message) for message in self.sent]
 
 
 class Faults(BaseModel):
@@ -140,17 +150,18 @@ class ChatSimulator:
     """How the server answers, and its record.
 
     respond: messages in, text out, or texts and `Call`s in their order. hear: reads sound in a message (16 kHz); None:
-    its words come from `script`, one text a message. whole_calls: as Mistral streams them. thinks: what it is said to
-    have reasoned, before it speaks (no adapter may say it aloud). retry_after_s: told with a 429. first_token_ms: wait
-    before the first token; token_ms: wait before each other. models: what /v1/models lists; another model is refused
-    with 404 (an empty tuple takes any). api_key: the key that is demanded, or None. faults: taken from the left, one
-    for each request.
+    its words come from `script`, one text a message. whole_calls: as Mistral streams them. call_ids: its calls have
+    ids. thinks: what it is said to have reasoned, before it speaks (no adapter may say it aloud). retry_after_s: told
+    with a 429. first_token_ms: wait before the first token; token_ms: wait before each other. models: what /v1/models
+    lists; another model is refused with 404 (an empty tuple takes any). api_key: the key that is demanded, or None.
+    faults: taken from the left, one for each request.
     """
 
     respond: Callable[[Sequence[ChatMessage]], Answer] = say_back
     hear: Callable[[Pcm], Awaitable[str]] | None = None
     script: deque[str] = field(default_factory=lambda: deque(["Hello, can you help me?"]))
     whole_calls: bool = False
+    call_ids: bool = True
     thinks: str = ""
     retry_after_s: float | None = None
     first_token_ms: float = 0.0
@@ -198,7 +209,7 @@ def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
         served = Served(body)
         chat.served.append(served)
         try:
-            body.messages = [await _read(chat, message) for message in body.sent]
+            await body.read_by(chat)
         except ValueError:
             served.end("refused")
             return JSONResponse({"error": {"message": "The audio cannot be read", "code": "invalid_audio"}}, 400)
@@ -286,7 +297,7 @@ async def _events(
                 yield _broken(fault)
                 return
         for number, call in enumerate(calls):
-            for piece in _pieces(number, call, len(chat.served), whole=chat.whole_calls):
+            for piece in _pieces(number, call, chat):
                 yield _event(_chunk(model, {"tool_calls": [piece]}))
         yield _event(_chunk(model, {}, finish="tool_calls" if calls else "stop"))
         yield "data: [DONE]\n\n"
@@ -312,15 +323,16 @@ def _event(data: Mapping[str, object]) -> str:
     return f"data: {json.dumps(data)}\n\n"
 
 
-def _pieces(number: int, call: Call, request: int, *, whole: bool) -> list[dict[str, object]]:
-    """A call as the vendor streams it: first its id and name, then its arguments in pieces; whole: all at once."""
+def _pieces(number: int, call: Call, chat: ChatSimulator) -> list[dict[str, object]]:
+    """A call as the vendor streams it: first its id and name, then its arguments in pieces; or all at once."""
     begins: dict[str, object] = {
         "index": number,
-        "id": f"call_{request}_{number}",
         "type": "function",
-        "function": {"name": call.tool, "arguments": call.arguments if whole else ""},
+        "function": {"name": call.tool, "arguments": call.arguments if chat.whole_calls else ""},
     }
-    if whole:
+    if chat.call_ids:
+        begins["id"] = f"call_{len(chat.served)}_{number}"
+    if chat.whole_calls:
         return [begins]
     middle = len(call.arguments) // 2
     rest = [call.arguments[:middle], call.arguments[middle:]]

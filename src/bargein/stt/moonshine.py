@@ -26,9 +26,7 @@ NICE = 5
 
 def worker() -> WorkerProcess:
     """The process that reads. One serves every call."""
-    return WorkerProcess(
-        "bargein.stt.moonshine_worker", name="moonshine", max_waiting=1 + WAITING, nice=NICE, extra="moonshine"
-    )
+    return WorkerProcess("bargein.stt.moonshine_worker", name="moonshine", max_waiting=1 + WAITING, nice=NICE)
 
 
 class MoonshineReader:

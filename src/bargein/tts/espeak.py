@@ -33,7 +33,7 @@ _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff]")  # kana, Han
 
 def worker() -> WorkerProcess:
     """The process that speaks. One serves every call."""
-    return WorkerProcess("bargein.tts.espeak_worker", name="espeak", max_waiting=MAX_WAITING, extra="espeak")
+    return WorkerProcess("bargein.tts.espeak_worker", name="espeak", max_waiting=MAX_WAITING)
 
 
 class EspeakVoice:
