@@ -17,11 +17,12 @@ from bargein.call.agent import Agent, Greeting
 from bargein.floor import Policy
 from bargein.llm.openai_chat import OpenAIChat
 from bargein.recorder.reading import Noted, Ordered, read
-from bargein.simulators.caller import Caller, End, Say, Step
+from bargein.simulators.caller import Caller
 from bargein.simulators.chat import ChatMessage, ChatSimulator, add_chat
 from bargein.simulators.deepgram_flux import FluxSimulator, add_flux
 from bargein.simulators.ears import Script
 from bargein.simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs
+from bargein.simulators.mouth import End, Say, Step
 from bargein.simulators.speech import Speech
 from bargein.stt.deepgram_flux import FluxTranscriber
 from bargein.tools import hang_up

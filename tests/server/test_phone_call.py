@@ -18,7 +18,8 @@ from bargein.bench.process import server
 from bargein.errors import VendorLost, VendorRefused
 from bargein.recorder.reading import Happened, Noted, Ordered, read
 from bargein.server.twilio_sdk import TwilioExchange
-from bargein.simulators.caller import Caller, End, Press, Say, Step
+from bargein.simulators.caller import Caller
+from bargein.simulators.mouth import End, Press, Say, Step
 from bargein.simulators.yielding import score
 from tests.server.kit import tone_agent, world
 from tests.simulators.serving import serving

@@ -18,8 +18,9 @@ from websockets.http11 import Request, Response
 from bargein.audio.mulaw import from_mulaw, to_mulaw
 from bargein.errors import Misuse, VendorLost, VendorRefused
 from bargein.simulators import call_script
-from bargein.simulators.caller import Caller, Echo, End, Press, Say, Step
+from bargein.simulators.caller import Caller
 from bargein.simulators.callers import Plan, run
+from bargein.simulators.mouth import Echo, End, Press, Say, Step
 from bargein.simulators.yielding import audible, gaps, score
 
 TONE = (np.sin(np.arange(160) * 0.4) * 9000).astype(np.int16)

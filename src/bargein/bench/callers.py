@@ -15,8 +15,8 @@ from bargein.audio.pcm import Samples
 from bargein.audio.resample import resample
 from bargein.errors import BargeinError
 from bargein.simulators import call_script
-from bargein.simulators.caller import Echo, Step
 from bargein.simulators.callers import Plan, Run, percentiles, run
+from bargein.simulators.mouth import Echo, Step
 from bargein.simulators.telephone import RATE
 from bargein.tts.espeak import say
 

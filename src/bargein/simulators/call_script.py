@@ -20,7 +20,7 @@ from bargein.audio.levels import onset_sample
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
 from bargein.errors import Misuse
-from bargein.simulators.caller import End, Press, Say, Step
+from bargein.simulators.mouth import End, Press, Say, Step
 from bargein.simulators.telephone import RATE
 
 KEYS = set("0123456789*#ABCD")

@@ -8,70 +8,22 @@ from __future__ import annotations
 import asyncio
 import secrets
 from binascii import b2a_base64
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from json import dumps
 
 import msgspec
-import numpy as np
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from bargein.audio.mulaw import to_mulaw
 from bargein.audio.pcm import Samples
 from bargein.clock import Clock, MonotonicClock
 from bargein.errors import VendorLost, VendorRefused
+from bargein.simulators.mouth import Echo, End, Mouth, Spoken, Step
 from bargein.simulators.telephone import FRAME, RATE, Telephone
 
-ROOM_DBFS = -66.0  # what a line carries when nobody speaks
-NOISE_FRAMES = 97  # the room's noise repeats after so many: no caller hears that
 CONNECT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """Speech into the telephone. samples: at 8000 Hz; onset: where in them the speech begins; at_ms: since the call
-    began; or, if after_agent, since the agent began to sound, the first time that it does so after the step before."""
-
-    at_ms: float
-    samples: Samples
-    onset: int = 0
-    after_agent: bool = False
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Press:
-    at_ms: float
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The caller hangs up."""
-
-    at_ms: float
-
-
-Step = Say | Press | End
-
-
-@dataclass(frozen=True, slots=True)
-class Echo:
-    """What sounds comes back. ms: how much later; db: how loud, below 0; taps: of the line, shape (n,), floats."""
-
-    ms: float
-    db: float
-    taps: tuple[float, ...] = (1.0,)
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A step that was spoken. onset: the place of its first speech sample on the telephone's clock."""
-
-    step: Say
-    onset: int
-    end: int
 
 
 @dataclass
@@ -128,9 +80,7 @@ class Caller:
     ) -> None:
         self.result = Result(Telephone(lasts_ms + 2000))
         self._url = url
-        self._steps = deque(sorted(steps, key=lambda s: s.at_ms))
         self._lasts = int(lasts_ms * RATE / 1000)
-        self._echo = echo
         self._way_s = way_ms / 1000
         self._parameters = dict(parameters or {})
         self._headers = dict(headers or {})
@@ -139,14 +89,9 @@ class Caller:
         self._stream = "MZ" + secrets.token_hex(16)
         self._sequence = 0
         self._chunk = 0
-        self._noise = _noise(seed)
-        self._quiet = [b2a_base64(to_mulaw(self._noise[i : i + FRAME]), newline=False) for i in _frames(self._noise)]
-        self._mouth: deque[tuple[int, Samples]] = deque()  # what is to be said, from which place on
-        # Steps that wait for the agent, each with the one that must be over before it.
-        pairs = zip((None, *steps), steps, strict=False)
-        self._waits = deque((before, s) for before, s in pairs if isinstance(s, Say) and s.after_agent)
-        self._done: dict[int, int] = {}  # where each step was over, by its identity
-        self._stretches = 0
+        self._mouth = Mouth(self.result.telephone, steps, RATE, FRAME, echo, seed, self.result.spoken)
+        noise = self._mouth.noise
+        self._quiet = [_payload(noise[i : i + FRAME]) for i in range(0, len(noise), FRAME)]
         self._transport: WSTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
@@ -215,31 +160,11 @@ class Caller:
 
     def _do_steps(self, place: int) -> bool:
         """What the script has for the frame at this place; True: hang up."""
-        stretches = self.result.telephone.stretches
-        while self._stretches < len(stretches):
-            began = stretches[self._stretches]
-            self._stretches += 1
-            if self._waits and self._is_over(self._waits[0][0], began):
-                _, waited = self._waits.popleft()
-                self._say(waited, began + int(waited.at_ms * RATE / 1000))
-        while self._steps and self._steps[0].at_ms * RATE / 1000 < place + FRAME:
-            step = self._steps.popleft()
+        for step in self._mouth.due(place):
             if isinstance(step, End):
                 return True
-            if isinstance(step, Press):
-                self._done[id(step)] = place
-                self._event("dtmf", "dtmf", {"track": "inbound_track", "digit": step.key})
-            elif not step.after_agent:
-                self._say(step, max(place, int(step.at_ms * RATE / 1000)))
+            self._event("dtmf", "dtmf", {"track": "inbound_track", "digit": step.key})
         return False
-
-    def _is_over(self, step: Step | None, place: int) -> bool:
-        return step is None or self._done.get(id(step), place + 1) <= place
-
-    def _say(self, step: Say, place: int) -> None:
-        self._done[id(step)] = place + len(step.samples)
-        self._mouth.append((place, step.samples))
-        self.result.spoken.append(Spoken(step, place + step.onset, place + len(step.samples)))
 
     def _frame(self, place: int) -> None:
         self._sequence += 1
@@ -252,31 +177,10 @@ class Caller:
         )
 
     def _sound(self, place: int) -> bytes:
-        """base64 of a frame: the room, the caller, and the echo of the agent."""
-        frame = (place // FRAME) % NOISE_FRAMES
-        if self._echo is None and not self._mouth:
-            return self._quiet[frame]
-        total = self._noise[frame * FRAME : (frame + 1) * FRAME].astype(np.float32)
-        for begin, samples in list(self._mouth):
-            first, last = max(begin, place), min(begin + len(samples), place + FRAME)
-            if first < last:
-                total[first - place : last - place] += samples[first - begin : last - begin]
-            if begin + len(samples) <= place + FRAME:
-                self._forget(begin)
-        if self._echo is not None:
-            total += self._returned(place, self._echo)
-        loud = np.clip(np.rint(total), -32768, 32767).astype(np.int16)
-        return b2a_base64(to_mulaw(loud), newline=False)
-
-    def _forget(self, begin: int) -> None:
-        self._mouth = deque(said for said in self._mouth if said[0] != begin)
-
-    def _returned(self, place: int, echo: Echo) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        more = len(echo.taps) - 1
-        sounded = self.result.telephone.sounding(place - int(echo.ms * RATE / 1000) - more, FRAME + more)
-        taps = np.asarray(echo.taps, np.float32) * np.float32(10 ** (echo.db / 20))
-        back: np.ndarray[tuple[int], np.dtype[np.float32]] = np.convolve(sounded.astype(np.float32), taps, "valid")
-        return back
+        """base64 of a frame."""
+        if self._mouth.quiet:
+            return self._quiet[(place // FRAME) % len(self._quiet)]
+        return _payload(self._mouth.sound(place))
 
     def _send(self, data: bytes) -> None:
         if self._way_s:
@@ -371,11 +275,5 @@ class _Ear(WSListener):
         self._caller.hung_up("the server, without a word")
 
 
-def _noise(seed: int) -> Samples:
-    rng = np.random.default_rng(seed)
-    loud = rng.normal(0, 32768 * 10 ** (ROOM_DBFS / 20), NOISE_FRAMES * FRAME)
-    return np.rint(loud).astype(np.int16)
-
-
-def _frames(samples: Samples) -> range:
-    return range(0, len(samples), FRAME)
+def _payload(samples: Samples) -> bytes:
+    return b2a_base64(to_mulaw(samples), newline=False)

@@ -13,7 +13,8 @@ import numpy as np
 
 from bargein.clock import MonotonicClock
 from bargein.errors import BargeinError, Misuse
-from bargein.simulators.caller import Caller, Echo, Result, Step
+from bargein.simulators.caller import Caller, Result
+from bargein.simulators.mouth import Echo, Step
 from bargein.simulators.yielding import Score, score
 
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100

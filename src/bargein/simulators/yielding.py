@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bargein.audio.pcm import Samples
-from bargein.simulators.caller import Result, Spoken
+from bargein.simulators.caller import Result
+from bargein.simulators.mouth import Spoken
 from bargein.simulators.telephone import RATE
 
 BLOCK = RATE // 1000  # levels are looked at in stretches of 1 ms
