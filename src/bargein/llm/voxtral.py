@@ -28,7 +28,7 @@ try:
     from mistralai.client.models import CompletionEvent
     from pydantic import ValidationError
 
-    from bargein.llm.done_streams import to_the_end
+    from bargein.llm.voxtral_streams import to_the_end
 
     INSTALLED = True
 except ImportError:  # the extra "mistral" is not there: `VoxtralChat` says so when it is made

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import httpx2 as httpx
 import pytest
 
-from bargein.llm import done_streams
-from bargein.llm.done_streams import ToTheEnd
+from bargein.llm import voxtral_streams
+from bargein.llm.voxtral_streams import ToTheEnd
 
 
 class Body(httpx.AsyncByteStream):
@@ -55,7 +55,7 @@ async def test_before_the_mark_nothing_more_is_read() -> None:
 
 
 async def test_an_end_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(done_streams, "END_S", 0.0)
+    monkeypatch.setattr(voxtral_streams, "END_S", 0.0)
     body = Body(b"data: [DONE]\n\n", hangs=True)
     await taken(body, 1)
     assert not body.ended
