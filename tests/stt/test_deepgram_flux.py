@@ -13,27 +13,27 @@ from deepgram import AsyncDeepgramClient
 from deepgram.core.api_error import ApiError
 from deepgram.listen.v2.types import ListenV2TurnInfo, ListenV2TurnInfoEvent
 
-from bargein.audio.pcm import Samples
-from bargein.contracts import Heard, Transcription, TurnHeard
+from bargein.contracts import TurnHeard
 from bargein.errors import Misuse, VendorRefused
 from bargein.simulators.deepgram_flux import Fault, FluxSimulator, flux_app, turn_info
 from bargein.simulators.ears import EarEvent, HeardWord, Script
 from bargein.stt import deepgram_flux
 from bargein.stt.deepgram_flux import FluxTranscriber
 from tests.simulators.serving import serving
-from tests.sounds import load
+from tests.stt.lines import (
+    RATE,
+    assert_one_turn,
+    assert_taken_back,
+    assert_two_turns,
+    end_of_first,
+    hear,
+    hear_twice,
+    losses,
+    spoken,
+    turns_of,
+)
 
-RATE = 16_000
 KEY = "secret-key"
-
-
-def spoken(*names: str, pause_ms: float = 1_200) -> Samples:
-    """The sounds one after the other, with quiet before, between and behind."""
-    quiet = np.zeros(int(pause_ms * RATE / 1000), np.int16)
-    parts = [quiet]
-    for name in names:
-        parts += [load(f"{name}.wav").samples, quiet]
-    return np.concatenate(parts)
 
 
 @asynccontextmanager
@@ -47,33 +47,6 @@ async def flux(
         yield FluxTranscriber(api_key=KEY, base_url=url, **options), sim  # type: ignore[arg-type]
 
 
-async def hear(line: Transcription, sound: Samples, turns: int = 1) -> list[Heard]:
-    """Feed all of it at once; what is heard until so many turns have ended."""
-    for at in range(0, len(sound), 320):
-        line.feed(sound[at : at + 320])
-    heard: list[Heard] = []
-    async with asyncio.timeout(20):
-        listening = line.listen()
-        try:
-            async for item in listening:
-                heard.append(item)
-                if isinstance(item, TurnHeard) and item.kind == "ended":
-                    turns -= 1
-                    if not turns:
-                        return heard
-        finally:
-            await listening.aclose()  # type: ignore[attr-defined]
-    return heard
-
-
-def turns_of(heard: Sequence[Heard], kind: str) -> list[tuple[int, str]]:
-    return [(h.turn, h.text) for h in heard if isinstance(h, TurnHeard) and h.kind == kind]
-
-
-def losses(heard: Sequence[Heard]) -> list[str]:
-    return [type(h).__name__ for h in heard if not isinstance(h, TurnHeard)]
-
-
 # ------------------------------------------------------------------------------------------------- turns
 
 
@@ -83,31 +56,20 @@ async def test_a_turn_begins_is_guessed_to_end_and_ends_with_its_words() -> None
     kinds = [h.kind for h in heard if isinstance(h, TurnHeard) and h.kind not in ("progress", "words")]
     assert kinds[0] == "started"
     assert kinds[-2:] == ["eager_end", "ended"]
-    ended = heard[-1]
-    assert isinstance(ended, TurnHeard)
-    assert ended.text == "can you help me please"
-    # On the clock of the sound: 1,200 ms of quiet, then the recording, whose label says 320 to 1,966 ms.
-    assert 1_200 < ended.from_ms < 1_200 + 320 + 200
-    assert 1_200 + 1_966 < ended.until_ms < 1_200 + 1_966 + 1_000
+    assert_one_turn(heard, "can you help me please")
 
 
 async def test_a_cough_is_no_turn_and_each_turn_has_its_own_number() -> None:
     async with flux("the first", "the second") as (transcriber, _):
         heard = await hear(transcriber.open(RATE), spoken("cough-1", "interruption-1", "interruption-2"), turns=2)
-    assert turns_of(heard, "started") == [(0, "the"), (1, "the")]
-    assert turns_of(heard, "ended") == [(0, "the first"), (1, "the second")]
+    assert_two_turns(heard, "the first", "the second")
 
 
 async def test_a_speaker_who_goes_on_takes_the_guess_back() -> None:
     async with flux("I would like | to book a table", eot_threshold=0.9, eager_eot_threshold=0.3) as (transcriber, _):
         sound = spoken("interruption-3", "interruption-1", pause_ms=20)
         heard = await hear(transcriber.open(RATE), np.concatenate([sound, spoken()]))
-    kinds = [
-        (h.kind, h.text) for h in heard if isinstance(h, TurnHeard) and h.kind in ("eager_end", "resumed", "ended")
-    ]
-    assert kinds[0] == ("eager_end", "I would like")
-    assert kinds[1][0] == "resumed"
-    assert kinds[-1] == ("ended", "I would like to book a table")
+    assert_taken_back(heard, "I would like", "I would like to book a table")
 
 
 async def test_guesses_are_not_made_when_nobody_asked_for_them() -> None:
@@ -139,8 +101,7 @@ async def test_a_line_that_breaks_in_the_middle_of_a_turn_loses_no_word(fault: F
         heard = await hear(transcriber.open(RATE), spoken("interruption-1", "interruption-2"), turns=2)
         assert len(sim.lines) == 2
     assert losses(heard) == ["EarsLost", "EarsBack"]
-    assert turns_of(heard, "started") == [(0, "can"), (1, "and")], "the turn goes on: it does not begin twice"
-    assert turns_of(heard, "ended") == [(0, "can you help me please"), (1, "and another")]
+    assert_two_turns(heard, "can you help me please", "and another")  # the turn goes on: it does not begin twice
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "silent"])
@@ -172,26 +133,7 @@ async def test_what_no_retry_helps_against_ends_it(fault: Fault, told: str) -> N
 async def test_a_line_without_sound_is_closed_and_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deepgram_flux, "IDLE_S", 0.2)
     async with flux("the first", "the second") as (transcriber, sim):
-        line = transcriber.open(RATE)
-        heard: list[Heard] = []
-        ended = asyncio.Event()
-
-        async def listen() -> None:
-            async for item in line.listen():
-                heard.append(item)
-                if isinstance(item, TurnHeard) and item.kind == "ended":
-                    ended.set()
-
-        listening = asyncio.create_task(listen())
-        async with asyncio.timeout(20):
-            line.feed(spoken("interruption-1"))
-            await ended.wait()
-            await sim.lines[0].over.wait()
-            ended.clear()
-            line.feed(spoken("interruption-2"))
-            await ended.wait()
-        listening.cancel()
-        await asyncio.wait([listening])
+        heard = await hear_twice(transcriber.open(RATE), end_of_first(sim.lines), "the first", "the second")
         assert sim.lines[0].ended == "closed"
     assert losses(heard) == [], "an idle line is nobody's fault"
     assert turns_of(heard, "ended") == [(0, "the first"), (1, "the second")]

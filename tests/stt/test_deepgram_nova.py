@@ -22,32 +22,31 @@ from deepgram.listen.v1.types import (
     ListenV1UtteranceEnd,
 )
 
-from bargein.audio.pcm import Samples
-from bargein.contracts import Heard, TurnHeard
+from bargein.contracts import TurnHeard
 from bargein.errors import Misuse, Unavailable, VendorRefused
 from bargein.simulators import deepgram_nova as simulator
 from bargein.simulators.deepgram_nova import Fault, NovaSimulator, nova_app
 from bargein.simulators.deepgram_nova_wire import metadata, results
 from bargein.simulators.ears import HeardWord, Script
 from bargein.stt import deepgram_nova
-from bargein.stt.deepgram_nova import NovaLine, NovaTranscriber
+from bargein.stt.deepgram_nova import NovaTranscriber
 from tests.simulators.serving import serving
 from tests.sounds import load
+from tests.stt.lines import (
+    RATE,
+    assert_one_turn,
+    assert_two_turns,
+    hear,
+    hear_twice,
+    losses,
+    spoken,
+    turns_of,
+)
 
-RATE = 16_000
 KEY = "secret-key-0123456789"
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one server for all: to start and end it takes 0.2 s
 
 LONG = "one two three four five six seven"  # as many words as fit into the longest of the sounds
-
-
-def spoken(*names: str, pause_ms: float = 1_200) -> Samples:
-    """The sounds one after the other, with quiet before, between and behind."""
-    quiet = np.zeros(int(pause_ms * RATE / 1000), np.int16)
-    parts = [quiet]
-    for name in names:
-        parts += [load(f"{name}.wav").samples, quiet]
-    return np.concatenate(parts)
 
 
 class Nova:
@@ -82,27 +81,6 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deepgram_nova, "AGAIN_S", 0.01)
 
 
-async def hear(line: NovaLine, sound: Samples, turns: int = 1) -> list[Heard]:
-    """Feed all of it at once; what is heard until so many turns have ended."""
-    line.feed(sound)
-    heard: list[Heard] = []
-    async with asyncio.timeout(20), aclosing(line.listen()) as listening:
-        async for item in listening:
-            heard.append(item)
-            turns -= isinstance(item, TurnHeard) and item.kind == "ended"
-            if not turns:
-                break
-    return heard
-
-
-def turns_of(heard: Sequence[Heard], kind: str) -> list[tuple[int, str]]:
-    return [(h.turn, h.text) for h in heard if isinstance(h, TurnHeard) and h.kind == kind]
-
-
-def losses(heard: Sequence[Heard]) -> list[str]:
-    return [type(h).__name__ for h in heard if not isinstance(h, TurnHeard)]
-
-
 # ------------------------------------------------------------------------------------------------- turns
 
 
@@ -116,19 +94,13 @@ async def test_a_turn_begins_with_its_first_words_grows_and_ends_at_the_pause(no
     assert kinds[-1] == "ended"
     texts = [h.text for h in heard if isinstance(h, TurnHeard) and h.kind in ("started", "words", "ended")]
     assert all("can you help me please".startswith(text) for text in texts)
-    ended = heard[-1]
-    assert isinstance(ended, TurnHeard)
-    assert ended.text == "can you help me please"
-    # On the clock of the sound: 1,200 ms of quiet, then the recording, whose label says 320 to 1,966 ms.
-    assert 1_200 < ended.from_ms < 1_200 + 320 + 200
-    assert 1_200 + 1_966 < ended.until_ms < 1_200 + 1_966 + 1_000
+    assert_one_turn(heard, "can you help me please")
 
 
 async def test_a_cough_is_no_turn_and_each_turn_has_its_own_number(nova: Nova) -> None:
     transcriber = nova.says("the first", "the second")
     heard = await hear(transcriber.open(RATE), spoken("cough-1", "interruption-1", "interruption-2"), turns=2)
-    assert turns_of(heard, "started") == [(0, "the"), (1, "the")]
-    assert turns_of(heard, "ended") == [(0, "the first"), (1, "the second")]
+    assert_two_turns(heard, "the first", "the second")
     assert isinstance(heard[0], TurnHeard)
     assert (heard[0].kind, heard[0].text) == ("progress", ""), "it is told how far was listened"
 
@@ -184,13 +156,11 @@ async def test_an_older_nova_gets_the_words_to_expect_as_it_knows_them(nova: Nov
 
 @pytest.mark.parametrize("fault", ["drop", "error", "garbage", "malformed", "stall"])
 async def test_a_line_that_breaks_in_the_middle_of_a_turn_loses_no_word(fault: Fault, nova: Nova) -> None:
-    texts = ("can you help me please", "and another")
-    transcriber = nova.says(*texts, faults=[fault], silence_s=0.3)
+    transcriber = nova.says("can you help me please", "and another", faults=[fault], silence_s=0.3)
     heard = await hear(transcriber.open(RATE), spoken("interruption-1", "interruption-2"), turns=2)
     assert len(nova.sim.lines) == 2
     assert losses(heard) == ["EarsLost", "EarsBack"]
-    assert turns_of(heard, "started") == [(0, "can"), (1, "and")], "the turn goes on: it does not begin twice"
-    assert turns_of(heard, "ended") == [(0, texts[0]), (1, texts[1])]
+    assert_two_turns(heard, "can you help me please", "and another")  # the turn goes on: it does not begin twice
 
 
 @pytest.mark.parametrize("fault", ["drop", "stall"])
@@ -255,28 +225,12 @@ async def test_a_line_without_sound_is_kept_alive(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(deepgram_nova, "KEEP_ALIVE_S", 0.1)
     transcriber = nova.says("the first", "the second", silence_s=0.2)
     nova.sim.idle_s = 0.3
-    line = transcriber.open(RATE)
-    heard: list[Heard] = []
-    news = asyncio.Event()
 
-    async def listen() -> None:
-        async with aclosing(line.listen()) as listening:
-            async for item in listening:
-                heard.append(item)
-                if isinstance(item, TurnHeard) and item.kind == "ended":
-                    news.set()
-
-    listening = asyncio.create_task(listen())
-    async with asyncio.timeout(20):
-        line.feed(spoken("interruption-1"))
-        await news.wait()
-        news.clear()
+    async def kept_alive() -> None:
         for _ in range(4):  # longer than what ends a line that is not kept alive
             await nova.sim.lines[0].kept_alive.acquire()
-        line.feed(spoken("interruption-2"))
-        await news.wait()
-    listening.cancel()
-    await asyncio.wait([listening])
+
+    heard = await hear_twice(transcriber.open(RATE), kept_alive, "the first", "the second")
     assert len(nova.sim.lines) == 1
     assert "KeepAlive" in nova.sim.lines[0].controls
     assert losses(heard) == []

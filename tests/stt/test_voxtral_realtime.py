@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,7 @@ import pytest
 from fastapi import FastAPI
 from mistralai.client.models import RealtimeTranscriptionSessionUpdatePayload
 
-from bargein.audio.pcm import Samples
-from bargein.contracts import Heard, Transcription, TurnHeard
+from bargein.contracts import EarsLost, Heard, TurnHeard
 from bargein.errors import Misuse, VendorLost, VendorRefused
 from bargein.simulators.ears import Script
 from bargein.simulators.mistral_realtime import Fault, MistralRealtimeSimulator, add_mistral_realtime
@@ -24,19 +25,21 @@ from bargein.stt.voxtral_line import Pieces
 from bargein.stt.voxtral_realtime import MistralTurns, VoxtralTranscriber
 from bargein.stt.voxtral_vllm import Utterances, VLLMVoxtralTranscriber
 from tests.simulators.serving import serving
-from tests.sounds import load
+from tests.stt.lines import (
+    RATE,
+    assert_one_turn,
+    assert_taken_back,
+    assert_two_turns,
+    end_of_first,
+    hear,
+    hear_twice,
+    last_words,
+    losses,
+    spoken,
+    turns_of,
+)
 
-RATE = 16_000
 KEY = "secret-key"
-
-
-def spoken(*names: str, pause_ms: float = 1_200) -> Samples:
-    """The sounds one after the other, with quiet before, between and behind."""
-    quiet = np.zeros(int(pause_ms * RATE / 1000), np.int16)
-    parts = [quiet]
-    for name in names:
-        parts += [load(f"{name}.wav").samples, quiet]
-    return np.concatenate(parts)
 
 
 @pytest.fixture(autouse=True)
@@ -74,40 +77,6 @@ async def vllm(
         yield VLLMVoxtralTranscriber(f"{url}/v1", **{"api_key": KEY, **options}), sim
 
 
-async def hear(
-    line: Transcription, sound: Samples, *, kind: str = "ended", text: str = "", turns: int = 1
-) -> list[Heard]:
-    """Feed all of it at once; what is heard until so many of that kind came, with that text if one is given."""
-    for at in range(0, len(sound), 320):
-        line.feed(sound[at : at + 320])
-    heard: list[Heard] = []
-    async with asyncio.timeout(20):
-        listening = line.listen()
-        try:
-            async for item in listening:
-                heard.append(item)
-                if isinstance(item, TurnHeard) and item.kind == kind and text in ("", item.text):
-                    turns -= 1
-                    if not turns:
-                        return heard
-        finally:
-            await listening.aclose()  # type: ignore[attr-defined]
-    return heard
-
-
-def turns_of(heard: Sequence[Heard], kind: str) -> list[tuple[int, str]]:
-    return [(h.turn, h.text) for h in heard if isinstance(h, TurnHeard) and h.kind == kind]
-
-
-def last_words(heard: Sequence[Heard]) -> dict[int, str]:
-    """The words of each turn, as they were believed at the end."""
-    return dict(turns_of(heard, "words"))
-
-
-def losses(heard: Sequence[Heard]) -> list[str]:
-    return [type(h).__name__ for h in heard if not isinstance(h, TurnHeard)]
-
-
 # ------------------------------------------------------------------------------------------- Mistral: turns
 
 
@@ -121,19 +90,13 @@ async def test_a_turn_begins_is_guessed_to_end_and_ends_with_its_words() -> None
         assert sim.lines[0].ended == "disconnected", "closing the iterator ends the connection"
     kinds = [h.kind for h in heard if isinstance(h, TurnHeard) and h.kind not in ("progress", "words")]
     assert kinds == ["started", "eager_end", "ended"]
-    ended = heard[-1]
-    assert isinstance(ended, TurnHeard)
-    assert ended.text == "can you help me please"
-    # On the clock of the sound: 1,200 ms of quiet, then the recording, whose label says 320 to 1,966 ms.
-    assert 1_200 < ended.from_ms < 1_200 + 320 + 200
-    assert 1_200 + 1_966 < ended.until_ms < 1_200 + 1_966 + 1_000
+    assert_one_turn(heard, "can you help me please")
 
 
 async def test_a_cough_is_no_turn_and_each_turn_has_its_own_number() -> None:
     async with mistral("the first", "the second") as (transcriber, _):
         heard = await hear(transcriber.open(RATE), spoken("cough-1", "interruption-1", "interruption-2"), turns=2)
-    assert turns_of(heard, "started") == [(0, "the"), (1, "the")]
-    assert turns_of(heard, "ended") == [(0, "the first"), (1, "the second")]
+    assert_two_turns(heard, "the first", "the second")
 
 
 async def test_a_speaker_who_goes_on_takes_the_guess_back() -> None:
@@ -142,12 +105,7 @@ async def test_a_speaker_who_goes_on_takes_the_guess_back() -> None:
     ) as (transcriber, _):
         sound = spoken("interruption-3", "interruption-1", pause_ms=100)
         heard = await hear(transcriber.open(RATE), np.concatenate([sound, spoken()]))
-    kinds = [
-        (h.kind, h.text) for h in heard if isinstance(h, TurnHeard) and h.kind in ("eager_end", "resumed", "ended")
-    ]
-    assert kinds[0] == ("eager_end", "I would like")
-    assert kinds[1][0] == "resumed"
-    assert kinds[-1] == ("ended", "I would like to book a table")
+    assert_taken_back(heard, "I would like", "I would like to book a table")
 
 
 async def test_the_session_is_told_what_the_sdk_knows_of_it() -> None:
@@ -181,8 +139,7 @@ async def test_lines_that_break_in_the_middle_of_a_turn_lose_no_word() -> None:
         heard = await hear(transcriber.open(RATE), spoken("interruption-1", "interruption-2"), turns=2)
         assert len(sim.lines) == 5
     assert losses(heard) == ["EarsLost", "EarsBack"] * 4
-    assert turns_of(heard, "started") == [(0, "can"), (1, "and")], "the turn goes on: it does not begin twice"
-    assert turns_of(heard, "ended") == [(0, "can you help me please"), (1, "and another")]
+    assert_two_turns(heard, "can you help me please", "and another")  # the turn goes on: it does not begin twice
     lengths = [len(text) for turn, text in turns_of(heard, "words") if turn == 0]
     assert lengths == sorted(lengths), "what is heard once more does not take words back"
 
@@ -238,26 +195,7 @@ async def test_what_no_retry_helps_against_ends_it_and_says_no_key(monkeypatch: 
 async def test_a_line_without_sound_is_closed_and_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voxtral_line, "IDLE_S", 0.2)
     async with mistral("the first", "the second") as (transcriber, sim):
-        line = transcriber.open(RATE)
-        heard: list[Heard] = []
-        ended = asyncio.Event()
-
-        async def listen() -> None:
-            async for item in line.listen():
-                heard.append(item)
-                if isinstance(item, TurnHeard) and item.kind == "ended":
-                    ended.set()
-
-        listening = asyncio.create_task(listen())
-        async with asyncio.timeout(20):
-            line.feed(spoken("interruption-1"))
-            await ended.wait()
-            await sim.lines[0].over.wait()
-            ended.clear()
-            line.feed(spoken("interruption-2"))
-            await ended.wait()
-        listening.cancel()
-        await asyncio.wait([listening])
+        heard = await hear_twice(transcriber.open(RATE), end_of_first(sim.lines), "the first", "the second")
         assert sim.lines[0].ended == "closed"
     assert losses(heard) == [], "an idle line is nobody's fault"
     assert turns_of(heard, "ended") == [(0, "the first"), (1, "the second")]
@@ -282,6 +220,21 @@ def test_what_cannot_be_is_refused_when_it_is_made(odd: dict[str, Any]) -> None:
 def test_another_rate_is_refused() -> None:
     with pytest.raises(Misuse, match="44100"):
         VoxtralTranscriber(api_key=KEY).open(44_100)
+
+
+async def test_a_sender_that_fails_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with mistral("the first") as (transcriber, sim):
+        sound = transcriber.sound
+
+        def fails_once(audio: str) -> str:
+            monkeypatch.setattr(transcriber, "sound", sound)
+            raise ValueError("the sound")
+
+        monkeypatch.setattr(transcriber, "sound", fails_once)
+        heard = await hear(transcriber.open(RATE), spoken("interruption-1"))
+        assert len(sim.lines) == 2
+    assert [h.why for h in heard if isinstance(h, EarsLost)] == ["Mistral broke off (ValueError)"]
+    assert turns_of(heard, "ended") == [(0, "the first")]
 
 
 # --------------------------------------------------------------------------- Mistral: what the events make of turns
@@ -349,6 +302,20 @@ def test_times_are_those_of_the_event_or_of_the_sound_that_was_sent() -> None:
     assert (ended.from_ms, ended.until_ms, turns.answered_ms) == (11_500, 14_000, 14_000)
 
 
+@pytest.mark.parametrize("kind", ["start", "eager_end", "resume", "end"])
+def test_a_time_that_is_none_is_no_event_and_no_time_lies_behind_what_was_sent(kind: str) -> None:
+    for odd in (math.nan, math.inf, -0.1):
+        turns = MistralTurns(delay_ms=480)
+        read(turns, turn("start", 1), delta("wait "))
+        with pytest.raises(ValueError, match="no time"):
+            turns.read(turn(kind, odd), 5_000)
+    for late in (7.5, 10**400):
+        turns = MistralTurns(delay_ms=480)
+        turns.again(1_000)
+        read(turns, turn("start", 1), delta("wait "))
+        assert turns.read(turn(kind, late), 5_000)[-1].until_ms <= 5_000
+
+
 def test_a_turn_that_is_heard_once_more_goes_on() -> None:
     turns = MistralTurns(delay_ms=480)
     read(turns, turn("start", 1), delta("can you "))
@@ -413,6 +380,74 @@ async def test_vllms_words_are_cut_into_utterances_at_pauses(empty: bool) -> Non
     assert [h.turn for h in heard] == sorted(h.turn for h in heard)
     first, second = (next(h for h in heard if h.turn == n and h.kind == "words") for n in (0, 1))
     assert 0 <= first.from_ms <= first.until_ms < second.from_ms <= second.until_ms
+
+
+async def test_vllm_without_sound_is_closed_and_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voxtral_line, "IDLE_S", 0.2)
+    async with vllm("the first", "the second") as (transcriber, sim):
+        line = transcriber.open(RATE)
+        heard = await hear_twice(line, end_of_first(sim.lines), "the first", "the second", kind="words")
+    assert losses(heard) == [], "its answer to our goodbye is no failure"
+    assert last_words(heard) == {0: "the first", 1: "the second"}
+
+
+class Goodbyes:
+    """Both ends of connections to a vendor that answers a goodbye before the connection is closed, and nothing else;
+    the second connection is refused."""
+
+    def __init__(self, goodbye: str, answer: dict[str, object]) -> None:
+        self.goodbye, self.answer = goodbye, answer
+        self.dials = 0
+        self.told: asyncio.Queue[str] = asyncio.Queue()
+        self.over = asyncio.Event()
+
+    @asynccontextmanager
+    async def dial(self) -> AsyncIterator[Goodbyes]:
+        self.dials += 1
+        if self.dials == 2:
+            raise VendorRefused("the second", advice="")
+        try:
+            yield self
+        finally:
+            self.over.set()
+
+    async def greet(self, socket: object, rate: int) -> None:
+        pass
+
+    async def send(self, message: str) -> None:
+        if message == self.goodbye:
+            self.told.put_nowait(json.dumps(self.answer))
+
+    async def recv(self) -> str:
+        return await self.told.get()
+
+    async def close(self) -> None:
+        await asyncio.Event().wait()  # it is still under way when the answer is read
+
+
+@pytest.mark.parametrize(
+    ("transcriber", "answer"),
+    [
+        (VLLMVoxtralTranscriber("http://gpu.test"), {"type": "transcription.done", "text": "", "usage": {}}),
+        (VLLMVoxtralTranscriber("http://gpu.test"), {"type": "error", "error": "", "code": "processing_error"}),
+        (VoxtralTranscriber(api_key=KEY), {"type": "error", "error": {"message": "", "code": 3000}}),
+    ],
+)
+async def test_what_is_answered_to_our_goodbye_is_no_loss(
+    monkeypatch: pytest.MonkeyPatch, transcriber: VLLMVoxtralTranscriber | VoxtralTranscriber, answer: dict[str, object]
+) -> None:
+    monkeypatch.setattr(voxtral_line, "IDLE_S", 0.05)
+    vendor = Goodbyes(transcriber.goodbye, answer)
+    for name in ("dial", "greet"):
+        monkeypatch.setattr(transcriber, name, getattr(vendor, name))
+    line = transcriber.open(RATE)
+    line.feed(np.zeros(RATE // 10, np.int16))
+    async with asyncio.timeout(20), aclosing(line.listen()) as listening:
+        hearing = asyncio.ensure_future(anext(listening))
+        await vendor.over.wait()
+        line.feed(np.zeros(RATE, np.int16))
+        with pytest.raises(VendorRefused, match="the second"):
+            await hearing
 
 
 async def test_vllm_may_break_and_costs_no_word() -> None:

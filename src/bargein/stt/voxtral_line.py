@@ -185,6 +185,12 @@ class VoxtralLine:
         loop = asyncio.get_running_loop()
         self._idle = False
         sending = asyncio.create_task(self._send(socket), name="voxtral: send")
+
+        def sent(task: asyncio.Task[None]) -> None:
+            if failure(task) is not None:
+                socket.transport.abort()  # otherwise we would wait for answers to nothing
+
+        sending.add_done_callback(sent)
         at = loop.time()  # of the last message
         try:
             while True:
@@ -203,8 +209,11 @@ class VoxtralLine:
                 self._backlog.acknowledge(int(words.answered_ms * self._rate / 1000))
                 for item in heard:
                     yield item
-        except ConnectionClosed:
-            if not self._idle:
+        except (ConnectionClosed, VendorLost):
+            error = failure(sending)
+            if error is not None and not isinstance(error, ConnectionClosed):
+                raise error from None  # which is why it was closed
+            if not self._idle:  # else it is their answer to our goodbye
                 raise
         finally:
             sending.cancel()
@@ -243,6 +252,11 @@ class VoxtralLine:
     @property
     def _sent_ms(self) -> float:
         return self._backlog.sent * 1000 / self._rate
+
+
+def failure(task: asyncio.Task[None]) -> BaseException | None:
+    """What a task has ended with, if it is an error."""
+    return task.exception() if task.done() and not task.cancelled() else None
 
 
 REFUSALS: Mapping[int, str] = {

@@ -12,6 +12,7 @@ of what the vendor says in an error is passed on: it may quote the key.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -171,13 +172,14 @@ class MistralTurns:
                 self._pieces.add(message["text"])
                 return self._words(sent_ms)
             case "turn.start":
-                return self._start(self._ms(message), sent_ms)
+                return self._start(self._ms(message, sent_ms), sent_ms)
             case "turn.eager_end" if self.owes:
-                return self._settled("eager_end", self._ms(message))
+                return self._settled("eager_end", self._ms(message, sent_ms))
             case "turn.resume" if self._open:
-                return [TurnHeard("resumed", self._turn, self._told, self._from_ms, self._ms(message))]
+                at_ms = self._ms(message, sent_ms)
+                return [TurnHeard("resumed", self._turn, self._told, self._from_ms, at_ms)]
             case "turn.end" if self.owes:
-                return self._end(self._ms(message))
+                return self._end(self._ms(message, sent_ms))
             case "error":
                 raise VendorLost(f"ended the stream with an error ({error_code(message)})", advice="Call again")
             case _:
@@ -228,6 +230,11 @@ class MistralTurns:
         self.answered_ms = max(self.answered_ms, at_ms)
         return heard
 
-    def _ms(self, message: Mapping[str, Any]) -> float:
-        """From the connection's clock to that of all that was fed."""
-        return self._base_ms + float(message["time_s"]) * 1000
+    def _ms(self, message: Mapping[str, Any], sent_ms: float) -> float:
+        """From the connection's clock to that of all that was fed; at most what was sent. Raises ValueError for what is
+        no time."""
+        seconds = message["time_s"]
+        if not 0 <= seconds < math.inf:  # nor is NaN
+            raise ValueError("no time")
+        # In this order, since a whole number may be too large for a float.
+        return self._base_ms + float(min(seconds * 1000, sent_ms - self._base_ms))

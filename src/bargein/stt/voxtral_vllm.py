@@ -75,7 +75,7 @@ class VLLMVoxtralTranscriber:
 
 
 class Utterances:
-    """voxtral_realtime.Words of vLLM's messages."""
+    """voxtral_line.Words of vLLM's messages."""
 
     def __init__(self) -> None:
         self.owes = False  # it gives empty pieces: so it must give something all the time
