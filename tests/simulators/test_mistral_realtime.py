@@ -107,6 +107,7 @@ async def test_mistral_ends_the_session_with_an_error() -> None:
             (["{"], 3000, "Invalid JSON"),
             ([{"type": "input_audio_buffer.append"}], 3000, "Unknown event"),
             ([{"type": "input_audio.append", "audio": "#"}], 3000, "base64"),
+            ([{"type": "input_audio.append", "audio": "\u00e9"}], 3000, "base64"),
             ([{"type": "input_audio.append", "audio": "A" * 400_000}], 3000, "262144"),
             ([{"type": "session.update", "session": {"voice": "x"}}], 3051, "Invalid session"),
             ([{"type": "session.update", "session": {"context_bias": "x"}}], 3051, "Invalid session"),
@@ -158,7 +159,10 @@ async def test_vllm_begins_at_the_first_commit_with_all_the_sound_there_is() -> 
 
 async def test_vllm_answers_with_errors_in_plain_text_and_goes_on() -> None:
     async with vllm_socket() as socket:
+        minute = {"type": "input_audio_buffer.append", "audio": base64.b64encode(bytes(2 * 60 * 16_000)).decode()}
+        await socket.send(json.dumps(minute))
         for message, code in (
+            (APPEND, "processing_error"),  # too much for what was not begun
             ("{", "invalid_json"),
             ("[]", "processing_error"),
             (COMMIT, "model_not_validated"),

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-import numpy as np
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bargein.audio.mulaw import from_mulaw
-from bargein.audio.pcm import Samples
 from bargein.simulators.ears import EarEvent, Script, SimulatedEars, WordSource
+from bargein.simulators.line import KEPT_LINES, Answers, Json, Line, received, samples_of
 
 Fault = Literal["401", "402", "429", "500", "silent", "error", "drop", "stall", "garbage", "slow", "false_start"]
-Ended = Literal["open", "closed", "disconnected", "refused", "faulty"]
 
-KEPT_LINES = 200
 SLOW_MS = 2_000
 EVENTS = {
     "update": "Update",
@@ -42,21 +37,13 @@ class Faults(BaseModel):
 
 
 @dataclass(slots=True)
-class Line:
-    """One connection: what it asked for, how much sound came (ms), the turns that ended in it, how it ended; told: when
-    (s, by the monotonic clock) its last events left, what they were, and their words."""
+class FluxLine(Line):
+    """query: what it asked for; turns: that ended in it; told: when (s, by the monotonic clock) its last events left,
+    what they were, and their words."""
 
     query: dict[str, str]
     told: deque[tuple[float, str, str]] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    heard_ms: float = 0.0
     turns: list[str] = field(default_factory=list)
-    ended: Ended = "open"
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def end(self, ended: Ended) -> None:
-        if self.ended == "open":
-            self.ended = ended
-        self.over.set()
 
 
 @dataclass(slots=True)
@@ -73,7 +60,7 @@ class FluxSimulator:
     api_key: str | None = None
     faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     turn_faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    lines: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    lines: deque[FluxLine] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
 
 
 def flux_app(sim: FluxSimulator | None = None) -> FastAPI:
@@ -95,7 +82,7 @@ def add_flux(app: FastAPI, sim: FluxSimulator) -> None:
 
     @app.websocket("/v2/listen")
     async def listen(socket: WebSocket) -> None:
-        line = Line(dict(socket.query_params))
+        line = FluxLine(dict(socket.query_params))
         sim.lines.append(line)
         fault = sim.faults.popleft() if sim.faults else None
         status, why = _refusal(sim, socket, fault)
@@ -144,7 +131,7 @@ class _Query(BaseModel):
 class _Served:
     """One connection, as long as it lasts."""
 
-    def __init__(self, sim: FluxSimulator, socket: WebSocket, line: Line, fault: Fault | None) -> None:
+    def __init__(self, sim: FluxSimulator, socket: WebSocket, line: FluxLine, fault: Fault | None) -> None:
         query = _Query.model_validate(line.query)
         self._sim, self._socket, self._line, self._fault = sim, socket, line, fault
         self._mulaw = query.encoding == "mulaw"
@@ -163,46 +150,29 @@ class _Served:
         )
         self._request = str(uuid.uuid4())
         self._sequence = 0
-        self._out: asyncio.Queue[tuple[float, str | int, str]] = asyncio.Queue(maxsize=1_000)
+        self._answers = Answers(socket, self._sent)
         self._words_told = 0
         self._mute = fault == "silent"
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as group:
-            sending = group.create_task(self._send(loop))
-            try:
-                if not self._mute:
-                    self._tell("Connected")
-                await self._receive()
-                self._line.end("closed")
-                await self._out.put((loop.time(), 1000, ""))
-            except BaseException:
-                sending.cancel()
-                raise
+        async with self._answers.told():
+            if not self._mute:
+                self._tell("Connected")
+            await self._receive()
+            self._line.end("closed")
+            self._answers.close(1000)
 
-    async def _send(self, loop: asyncio.AbstractEventLoop) -> None:
-        """What is to be told, each when its delay is over; a number: close with it."""
-        while True:
-            due, message, text = await self._out.get()
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            if isinstance(message, int):
-                await self._socket.close(message)
-                return
-            await self._socket.send_text(message)
-            if text:
-                self._line.told.append((time.monotonic(), json.loads(message)["event"], text))
+    def _sent(self, message: Json) -> None:
+        if words := message.get("transcript"):
+            self._line.told.append((time.monotonic(), message["event"], words))
 
     async def _receive(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(self._sim.idle_s):
-                    message = await self._socket.receive()
+                message = await received(self._socket, self._sim.idle_s)
             except TimeoutError:
                 self._fatal("NET-0001", "Did not receive audio data within the timeout window", 1011)
                 return
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code", 1006))
             if (data := message.get("bytes")) is not None:
                 await self._sound(data)
             elif not await self._control(message["text"]):
@@ -211,11 +181,7 @@ class _Served:
                 return
 
     async def _sound(self, data: bytes) -> None:
-        samples: Samples
-        if self._mulaw:
-            samples = from_mulaw(data)
-        else:
-            samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16)
+        samples = samples_of(data, mulaw=self._mulaw)
         self._line.heard_ms += len(samples) * 1000 / self._rate
         if self._mute:
             return
@@ -240,13 +206,13 @@ class _Served:
         match self._fault:
             case "drop":
                 self._line.end("faulty")
-                self._out.put_nowait((0.0, 1011, ""))
+                self._answers.close(1011)
             case "error":
                 self._fatal("INTERNAL_SERVER_ERROR", "An internal error occurred", 1011)
             case "stall":
                 self._mute = True
             case "garbage":
-                self._out.put_nowait((0.0, '{"type": "TurnIn', ""))
+                self._answers.garble('{"type": "TurnIn')
                 self._mute = True
             case _:
                 pass
@@ -254,7 +220,7 @@ class _Served:
     def _fatal(self, code: str, description: str, close: int) -> None:
         self._line.end("faulty")
         self._tell("Error", code=code, description=description)
-        self._out.put_nowait((0.0, close, ""))
+        self._answers.close(close)
 
     async def _control(self, text: str) -> bool:
         """False: the connection is over."""
@@ -278,7 +244,7 @@ class _Served:
             return False
         return True
 
-    def _configure(self, message: Mapping[str, object]) -> None:
+    def _configure(self, message: Json) -> None:
         thresholds = message.get("thresholds")
         changed = self._thresholds | (dict(thresholds) if isinstance(thresholds, dict) else {})
         eager, end = changed["eager_eot_threshold"], changed["eot_threshold"]
@@ -295,8 +261,7 @@ class _Served:
         message = {"type": kind, "request_id": self._request, "sequence_id": self._sequence, **facts}
         self._sequence += 1
         delay_ms = self._sim.delay_ms + (SLOW_MS if self._fault == "slow" else 0)
-        due = asyncio.get_running_loop().time() + delay_ms / 1000
-        self._out.put_nowait((due, json.dumps(message), str(facts.get("transcript") or "")))
+        self._answers.tell(message, delay_ms)
 
 
 def turn_info(event: EarEvent) -> dict[str, object]:

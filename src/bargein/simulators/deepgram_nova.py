@@ -11,23 +11,20 @@ from dataclasses import dataclass, field
 from typing import Literal
 from weakref import WeakKeyDictionary
 
-import numpy as np
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bargein.audio.mulaw import from_mulaw
-from bargein.audio.pcm import Pcm, Samples
+from bargein.audio.pcm import Pcm
 from bargein.simulators.deepgram_nova_wire import NovaQuery, metadata, results
 from bargein.simulators.ears import WORD_MS, EarEvent, HeardWord, Script, SimulatedEars, WordSource
+from bargein.simulators.line import KEPT_LINES, Answers, Line, received, samples_of
 
 Fault = Literal[
     "400", "401", "402", "403", "404", "429", "500", "silent", "error", "drop", "stall", "garbage", "malformed", "slow"
 ]
-Ended = Literal["open", "closed", "disconnected", "refused", "faulty"]
 
-KEPT_LINES = 200
 SLOW_MS = 2_000
 QUIET_INTERIM_MS, QUIET_FINAL_MS = 1_000, 3_000  # how often something is told of silence
 NO_SOUND = "Deepgram did not receive audio data or a text message within the timeout window. See NET-0001"
@@ -41,22 +38,14 @@ class Faults(BaseModel):
 
 
 @dataclass(slots=True)
-class Line:
-    """One connection: what it asked for, how much sound came (ms), the finals that were told, the control messages
-    that came (kept_alive: released by each KeepAlive), how it ended."""
+class NovaLine(Line):
+    """query: what it asked for; finals: that were told; controls: messages that came (kept_alive: released by each
+    KeepAlive)."""
 
     query: dict[str, str]
-    heard_ms: float = 0.0
     finals: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     controls: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     kept_alive: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
-    ended: Ended = "open"
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def end(self, ended: Ended) -> None:
-        if self.ended == "open":
-            self.ended = ended
-        self.over.set()
 
 
 @dataclass(slots=True)
@@ -74,7 +63,7 @@ class NovaSimulator:
     fail_at: int = 1
     api_key: str | None = None
     faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    lines: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    lines: deque[NovaLine] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     said: WeakKeyDictionary[WordSource, int] = field(default_factory=WeakKeyDictionary)  # words that are final
 
 
@@ -98,7 +87,7 @@ def add_nova(app: FastAPI, sim: NovaSimulator) -> None:
 
     @app.websocket("/v1/listen")
     async def listen(socket: WebSocket) -> None:
-        line = Line(dict(socket.query_params))
+        line = NovaLine(dict(socket.query_params))
         sim.lines.append(line)
         fault = sim.faults.popleft() if sim.faults else None
         status, why = _refusal(sim, socket, fault)
@@ -159,7 +148,7 @@ class _Rest:
 class _Served:
     """One connection, as long as it lasts."""
 
-    def __init__(self, sim: NovaSimulator, socket: WebSocket, line: Line, fault: Fault | None) -> None:
+    def __init__(self, sim: NovaSimulator, socket: WebSocket, line: NovaLine, fault: Fault | None) -> None:
         self._query = NovaQuery.model_validate(line.query)
         self._sim, self._socket, self._line, self._fault = sim, socket, line, fault
         self._rate = self._query.sample_rate
@@ -173,7 +162,7 @@ class _Served:
             timeout_ms=pause_ms or self._query.utterance_end_ms or 1_000,
         )
         self._request = str(uuid.uuid4())
-        self._out: asyncio.Queue[tuple[float, str | tuple[int, str]]] = asyncio.Queue(maxsize=4_000)
+        self._answers = Answers(socket)
         self._from_ms = 0.0  # where the present stretch begins: what is before it is final
         self._final = 0  # words of the present turn that are
         self._updates = 0  # in turns
@@ -183,38 +172,19 @@ class _Served:
         self._mute = fault == "silent"
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as group:
-            sending = group.create_task(self._send(loop))
-            try:
-                await self._receive()
-                self._line.end("closed")
-                await self._out.put((loop.time(), (1000, "")))
-            except BaseException:
-                sending.cancel()
-                raise
-
-    async def _send(self, loop: asyncio.AbstractEventLoop) -> None:
-        """What is to be told, each when its delay is over; a code and a reason: close with them."""
-        while True:
-            due, message = await self._out.get()
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            if isinstance(message, tuple):
-                await self._socket.close(*message)
-                return
-            await self._socket.send_text(message)
+        async with self._answers.told():
+            await self._receive()
+            self._line.end("closed")
+            self._answers.close(1000)
 
     async def _receive(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(self._sim.idle_s):
-                    message = await self._socket.receive()
+                message = await received(self._socket, self._sim.idle_s)
             except TimeoutError:
                 self._line.end("faulty")
-                self._out.put_nowait((0.0, (1011, NO_SOUND)))
+                self._answers.close(1011, NO_SOUND)
                 return
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code", 1006))
             if (data := message.get("bytes")) is not None:
                 await self._sound(data)
             elif not await self._control(message["text"]):
@@ -245,11 +215,7 @@ class _Served:
     async def _sound(self, data: bytes) -> None:
         if self._mute:
             return  # and nothing is heard: the words wait for a line that tells them
-        samples: Samples
-        if self._query.encoding == "mulaw":
-            samples = from_mulaw(data)
-        else:
-            samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16)
+        samples = samples_of(data, mulaw=self._query.encoding == "mulaw")
         self._line.heard_ms += len(samples) * 1000 / self._rate
         for event in await self._ears.feed(samples):
             match event.kind:
@@ -353,18 +319,18 @@ class _Served:
         match self._fault:
             case "drop":
                 self._line.end("faulty")
-                self._out.put_nowait((0.0, (1011, "NET-0000")))
+                self._answers.close(1011, "NET-0000")
             case "error":
                 self._line.end("faulty")
                 self._tell({"type": "Error", "variant": "InternalError", "description": "Something went wrong"})
-                self._out.put_nowait((0.0, (1011, "NET-0000")))
+                self._answers.close(1011, "NET-0000")
             case "stall":
                 self._mute = True
             case "garbage":
-                self._out.put_nowait((0.0, '{"type": "Resul'))
+                self._answers.garble('{"type": "Resul')
                 self._mute = True
             case "malformed":
-                self._out.put_nowait((0.0, '{"type": "Results", "channel": {"alternatives": []}}'))
+                self._answers.garble('{"type": "Results", "channel": {"alternatives": []}}')
                 self._mute = True
             case _:
                 pass
@@ -373,5 +339,4 @@ class _Served:
         if self._mute:
             return
         delay_ms = self._sim.delay_ms + (SLOW_MS if self._fault == "slow" else 0)
-        due = asyncio.get_running_loop().time() + delay_ms / 1000
-        self._out.put_nowait((due, json.dumps(message)))
+        self._answers.tell(message, delay_ms)

@@ -6,25 +6,21 @@ does what was seen of it: an error ends the session, and without turn detection 
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import binascii
 import json
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn, Self
 
-import numpy as np
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bargein.audio.mulaw import from_mulaw
-from bargein.audio.pcm import Samples
 from bargein.simulators.ears import EarEvent, HeardWord, Script, SimulatedEars, WordSource
+from bargein.simulators.line import KEPT_LINES, Answers, Json, Line, received, samples_of
 
 try:
     from mistralai.extra.realtime.connection import UnknownRealtimeEvent, parse_realtime_event
@@ -34,10 +30,7 @@ except ImportError:  # it serves as well without Mistral's SDK, and then trusts 
     CHECKED = False
 
 Fault = Literal["401", "404", "429", "500", "drop", "error", "stall", "garbage"]
-Ended = Literal["open", "closed", "disconnected", "refused", "faulty", "error"]
-Json = Mapping[str, Any]
 
-KEPT_LINES = 200
 MOST_BYTES = 262_144  # decoded, in one message
 BAD_SESSION, TIMED_OUT, INTERNAL = 3051, 3804, 3000
 EVENTS = {"eager_end": "turn.eager_end", "resumed": "turn.resume"}
@@ -45,22 +38,13 @@ OLD = "-2602"  # models without turn detection, languages and context_bias
 
 
 @dataclass(slots=True)
-class Line:
-    """One connection: the model it asked for, its session, how much sound came (ms), the turns that ended in it, the
-    events that left, how it ended."""
+class MistralLine(Line):
+    """model: that was asked for; session: its settings; turns: that ended in it; told: the events that left."""
 
     model: str
     session: dict[str, Any] = field(default_factory=dict)
-    heard_ms: float = 0.0
     turns: list[str] = field(default_factory=list)
     told: deque[Json] = field(default_factory=lambda: deque(maxlen=2_000))
-    ended: Ended = "open"
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def end(self, ended: Ended) -> None:
-        if self.ended == "open":
-            self.ended = ended
-        self.over.set()
 
 
 @dataclass(slots=True)
@@ -76,7 +60,7 @@ class MistralRealtimeSimulator:
     api_key: str | None = None
     models: frozenset[str] | None = None
     faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    lines: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    lines: deque[MistralLine] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
 
 
 def add_mistral_realtime(app: FastAPI, sim: MistralRealtimeSimulator) -> None:
@@ -86,7 +70,7 @@ def add_mistral_realtime(app: FastAPI, sim: MistralRealtimeSimulator) -> None:
 
     @app.websocket("/v1/audio/transcriptions/realtime")
     async def transcribe(socket: WebSocket) -> None:
-        line = Line(socket.query_params.get("model", ""))
+        line = MistralLine(socket.query_params.get("model", ""))
         sim.lines.append(line)
         fault = sim.faults.popleft() if sim.faults else None
         if status := _refusal(sim, socket, line, fault):
@@ -100,7 +84,7 @@ def add_mistral_realtime(app: FastAPI, sim: MistralRealtimeSimulator) -> None:
             line.end("disconnected")
 
 
-def _refusal(sim: MistralRealtimeSimulator, socket: WebSocket, line: Line, fault: Fault | None) -> int:
+def _refusal(sim: MistralRealtimeSimulator, socket: WebSocket, line: MistralLine, fault: Fault | None) -> int:
     """The status with which the handshake is refused; 0: it is not."""
     if sim.api_key is not None and socket.headers.get("authorization") != f"Bearer {sim.api_key}":
         return 401
@@ -162,7 +146,9 @@ class _Over(Exception):
 class _Served:
     """One connection, as long as it lasts."""
 
-    def __init__(self, sim: MistralRealtimeSimulator, socket: WebSocket, line: Line, fault: Fault | None) -> None:
+    def __init__(
+        self, sim: MistralRealtimeSimulator, socket: WebSocket, line: MistralLine, fault: Fault | None
+    ) -> None:
         self._sim, self._socket, self._line, self._fault = sim, socket, line, fault
         self._session = _Session()
         self._request = uuid.uuid4().hex
@@ -170,40 +156,22 @@ class _Served:
         self._told = 0  # words of the present turn
         self._in_turn = self._mute = False
         self._text = ""
-        self._out: asyncio.Queue[tuple[float, str | int]] = asyncio.Queue(maxsize=5_000)
+        self._answers = Answers(socket)
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as group:
-            sending = group.create_task(self._send(loop))
+        async with self._answers.told():
             try:
                 self._tell("session.created", session=self._described())
                 await self._receive()
             except _Over as over:
-                self._out.put_nowait((loop.time() if over.code == 1000 else 0.0, over.code))
-            except BaseException:
-                sending.cancel()
-                raise
-
-    async def _send(self, loop: asyncio.AbstractEventLoop) -> None:
-        """What is to be told, each when its delay is over; a number: close with it."""
-        while True:
-            due, message = await self._out.get()
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            if isinstance(message, int):
-                await self._socket.close(message)
-                return
-            await self._socket.send_text(message)
+                self._answers.close(over.code)
 
     async def _receive(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(self._sim.idle_s):
-                    message = await self._socket.receive()
+                message = await received(self._socket, self._sim.idle_s)
             except TimeoutError:
                 self._error("Timeout waiting for response from streaming transcription.", TIMED_OUT)
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code", 1006))
             try:
                 event = json.loads(message.get("text") or "")
             except ValueError:
@@ -246,7 +214,7 @@ class _Served:
     async def _append(self, audio: object) -> None:
         try:
             data = base64.b64decode(audio, validate=True) if isinstance(audio, str) else b""
-        except binascii.Error:
+        except ValueError:  # no base64, or not even ASCII
             data = b""
         if not data or len(data) > MOST_BYTES:
             self._error(f"Audio must be base64 of 1 to {MOST_BYTES} bytes", INTERNAL)
@@ -261,11 +229,7 @@ class _Served:
                 end=min(1.0, max(1 - turns.end_threshold, quiet)),
                 timeout_ms=5_000 if turns.end_timeout_ms is None else turns.end_timeout_ms,
             )
-        samples: Samples
-        if self._session.audio_format.encoding == "pcm_mulaw":
-            samples = from_mulaw(data)
-        else:
-            samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16)
+        samples = samples_of(data, mulaw=self._session.audio_format.encoding == "pcm_mulaw")
         self._line.heard_ms += len(samples) * 1000 / rate
         if self._mute:
             return  # a script's words are for the line that tells them
@@ -320,7 +284,7 @@ class _Served:
             case "stall":
                 self._mute = True
             case "garbage":
-                self._out.put_nowait((0.0, '{"type": "turn.sta'))
+                self._answers.garble('{"type": "turn.sta')
                 self._mute = True
             case _:
                 pass
@@ -336,8 +300,7 @@ class _Served:
             return
         event = checked({"type": kind, **facts})
         self._line.told.append(event)
-        due = asyncio.get_running_loop().time() + self._sim.delay_ms / 1000
-        self._out.put_nowait((due, json.dumps(event)))
+        self._answers.tell(event, self._sim.delay_ms)
 
 
 def checked(event: Json) -> Json:

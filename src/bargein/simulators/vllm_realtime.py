@@ -6,7 +6,6 @@ generation, errors that are plain text and end nothing. It knows no turns.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import json
@@ -24,30 +23,23 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bargein.audio.pcm import Samples
 from bargein.simulators.ears import Script, SimulatedEars, WordSource
-from bargein.simulators.mistral_realtime import Ended, pieces
+from bargein.simulators.line import KEPT_LINES, Answers, Line, received
+from bargein.simulators.mistral_realtime import pieces
 
 Fault = Literal["401", "404", "500", "drop", "error", "stall", "garbage"]
 
-KEPT_LINES = 200
 RATE = 16_000
 PIECE = RATE * 80 // 1000  # samples for which the model gives one piece
+MOST_WAITING = 60 * RATE  # samples before the first commit; the vendor itself names no bound
 MODEL = "mistralai/Voxtral-Mini-4B-Realtime-2602"
 
 
 @dataclass(slots=True)
-class Line:
-    """One connection: how much sound came (ms), the text that was told, the codes of its errors, how it ended."""
+class VLLMLine(Line):
+    """text: that was told; errors: their codes."""
 
-    heard_ms: float = 0.0
     text: str = ""
     errors: list[str] = field(default_factory=list)
-    ended: Ended = "open"
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def end(self, ended: Ended) -> None:
-        if self.ended == "open":
-            self.ended = ended
-        self.over.set()
 
 
 @dataclass(slots=True)
@@ -63,7 +55,7 @@ class VLLMRealtimeSimulator:
     empty: bool = True
     api_key: str | None = None
     faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    lines: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    lines: deque[VLLMLine] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
 
 
 def add_vllm_realtime(app: FastAPI, sim: VLLMRealtimeSimulator) -> None:
@@ -73,7 +65,7 @@ def add_vllm_realtime(app: FastAPI, sim: VLLMRealtimeSimulator) -> None:
 
     @app.websocket("/v1/realtime")
     async def realtime(socket: WebSocket) -> None:
-        line = Line()
+        line = VLLMLine()
         sim.lines.append(line)
         fault = sim.faults.popleft() if sim.faults else None
         status = int(fault) if fault in ("401", "404", "500") else 0
@@ -97,44 +89,23 @@ class _Dropped(Exception):
 class _Served:
     """One connection, as long as it lasts."""
 
-    def __init__(self, sim: VLLMRealtimeSimulator, socket: WebSocket, line: Line, fault: Fault | None) -> None:
+    def __init__(self, sim: VLLMRealtimeSimulator, socket: WebSocket, line: VLLMLine, fault: Fault | None) -> None:
         self._sim, self._socket, self._line, self._fault = sim, socket, line, fault
         self._validated = self._mute = False
         self._waiting: list[Samples] = []  # sound that came before the start
         self._ears: SimulatedEars | None = None  # the running generation
         self._told = 0  # words of the present utterance
         self._samples = self._given = 0  # of the generation: heard, and pieces told
-        self._out: asyncio.Queue[tuple[float, str | None]] = asyncio.Queue(maxsize=5_000)
+        self._answers = Answers(socket)
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as group:
-            sending = group.create_task(self._send(loop))
+        async with self._answers.told():
             try:
                 self._tell("session.created", id=f"sess-{uuid.uuid4().hex}", created=int(time.time()))
-                await self._receive()
+                while True:
+                    await self._message((await received(self._socket)).get("text") or "")
             except _Dropped:
-                self._out.put_nowait((0.0, None))
-            except BaseException:
-                sending.cancel()
-                raise
-
-    async def _receive(self) -> None:
-        while True:
-            message = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code", 1006))
-            await self._message(message.get("text") or "")
-
-    async def _send(self, loop: asyncio.AbstractEventLoop) -> None:
-        """What is to be told, each when its delay is over; None: close."""
-        while True:
-            due, message = await self._out.get()
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            if message is None:
-                await self._socket.close(1011)
-                return
-            await self._socket.send_text(message)
+                self._answers.close(1011)
 
     async def _message(self, text: str) -> None:
         try:
@@ -178,6 +149,8 @@ class _Served:
             samples = np.zeros(0, np.int16)
         if not len(samples):
             self._error("Invalid audio data", "invalid_audio")
+        elif self._ears is None and sum(map(len, self._waiting)) + len(samples) > MOST_WAITING:
+            self._error("Too much audio before the first commit", "processing_error")
         elif self._ears is None:
             self._waiting.append(samples)
         else:
@@ -237,7 +210,7 @@ class _Served:
             case "stall":
                 self._mute = True
             case "garbage":
-                self._out.put_nowait((0.0, '{"type": "transcr'))
+                self._answers.garble('{"type": "transcr')
                 self._mute = True
             case _:
                 pass
@@ -249,5 +222,4 @@ class _Served:
     def _tell(self, kind: str, **facts: object) -> None:
         if self._mute:
             return
-        due = asyncio.get_running_loop().time() + self._sim.delay_ms / 1000
-        self._out.put_nowait((due, json.dumps({"type": kind, **facts})))
+        self._answers.tell({"type": kind, **facts}, self._sim.delay_ms)
