@@ -17,6 +17,7 @@ from rich.table import Table
 
 from bargein.bench.__main__ import main as bench
 from bargein.bench.callers import simulate_twilio
+from bargein.bench.tuning.command import tune
 from bargein.errors import BargeinError, Misuse
 from bargein.floor import Policy
 from bargein.recorder.reading import read
@@ -32,6 +33,7 @@ app = typer.Typer(
 simulators = typer.Typer(help="Vendors' wire protocols, spoken locally.", no_args_is_help=True)
 app.add_typer(simulators, name="simulate")
 app.command("bench")(bench)
+app.command("tune")(tune)
 app.command("doctor")(doctor_command)
 simulators.command("twilio")(simulate_twilio)
 add_commands(simulators)
