@@ -37,10 +37,14 @@ async def test_what_was_told_leaves_before_the_close_and_only_messages_are_recor
 async def test_an_error_ends_it_at_once() -> None:
     socket = Socket()
     answers = Answers(socket)  # type: ignore[arg-type]
-    with pytest.raises(ExceptionGroup) as raised:
+
+    async def fails() -> None:
         async with answers.told():
             answers.tell({"type": "late"}, delay_ms=60_000)
             raise LookupError
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await fails()
     assert raised.group_contains(LookupError)
     assert socket.did == []
 

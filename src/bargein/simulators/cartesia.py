@@ -6,14 +6,13 @@ import asyncio
 import base64
 import json
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bargein.simulators.voices import FAULT_AFTER, Chunk, Fault, Spoke, VoiceSettings, chunks
+from bargein.simulators.voices import FAULT_AFTER, Chunk, Fault, Spoke, VoiceSettings, chunks, message, stopped
 
 
 @dataclass(slots=True)
@@ -59,8 +58,7 @@ def add_cartesia(app: FastAPI, sim: CartesiaSimulator) -> None:
         sim.sockets += 1
         served = _Served(sim, socket)
         try:
-            while True:
-                await served.take(json.loads(await socket.receive_text()))
+            await served.run()
         except (WebSocketDisconnect, RuntimeError):
             pass
         finally:
@@ -74,16 +72,26 @@ class _Served:
         self._sim, self._socket = sim, socket
         self._contexts: dict[str, _Context] = {}
 
+    async def run(self) -> None:
+        while True:
+            try:
+                told = await message(self._socket)
+            except ValueError:
+                await self._error(None, 400, "Invalid JSON", "invalid_request")
+                continue
+            await self._take(told)
+
     async def stop(self) -> None:
         for context in self._contexts.values():
             if context.task is not None:
-                context.task.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await context.task
+                await stopped(context.task)
             context.spoke.end("disconnected")
 
-    async def take(self, told: dict[str, object]) -> None:
-        name = str(told["context_id"])
+    async def _take(self, told: dict[str, object]) -> None:
+        name = told.get("context_id")
+        if not isinstance(name, str):
+            await self._error(None, 400, "A context_id is missing", "invalid_request")
+            return
         context = self._contexts.get(name)
         if told.get("cancel"):
             if context is not None:
@@ -98,7 +106,10 @@ class _Served:
             await self._error(name, 404, "Voice not found", "voice_not_found")
             return
         if context is None:
-            rate = int(output["sample_rate"]) if isinstance(output, dict) else 24_000
+            rate = output.get("sample_rate") if isinstance(output, dict) else 24_000
+            if not isinstance(rate, int):
+                await self._error(name, 400, "Invalid output_format", "invalid_request")
+                return
             spoke = Spoke()
             self._sim.spoke.append(spoke)
             context = self._contexts[name] = _Context(name, spoke, self._sim.next_fault(), rate, fixed)
@@ -161,14 +172,14 @@ class _Served:
             }
             told = {"type": "timestamps", "context_id": context.id, "done": False, "status_code": 206}
             messages.insert(0 if self._sim.times_first else 1, {**told, "word_timestamps": times})
-        for message in messages:
-            await self._socket.send_text(json.dumps(message))
+        for event in messages:
+            await self._socket.send_text(json.dumps(event))
         context.spoke.words += [type(w)(began_ms + w.start_ms, began_ms + w.end_ms, 0, 0) for w in chunk.words]
         context.spoke.sent_ms += chunk.pcm.ms
         return True
 
-    async def _error(self, context: str, status: int, title: str, code: str) -> None:
-        message = {
+    async def _error(self, context: str | None, status: int, title: str, code: str) -> None:
+        event = {
             "type": "error",
             "context_id": context,
             "title": title,
@@ -178,4 +189,4 @@ class _Served:
             "done": True,
             "request_id": "r",
         }
-        await self._socket.send_text(json.dumps(message))
+        await self._socket.send_text(json.dumps(event))

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bargein.simulators.voices import FAULT_AFTER, Fault, Spoke, VoiceSettings, chunks
+from bargein.simulators.voices import FAULT_AFTER, Fault, Spoke, VoiceSettings, chunks, message, stopped
 
 FLUSHES, FLUSHES_S = 20, 60.0
 
@@ -74,10 +74,14 @@ class _Served:
         metadata = {"type": "Metadata", "request_id": str(uuid.uuid4()), "model_name": "aura", "model_version": "1"}
         await self._socket.send_text(json.dumps({**metadata, "model_uuid": str(uuid.uuid4())}))
         while True:
-            told = json.loads(await self._socket.receive_text())
+            try:
+                told = await message(self._socket)
+            except ValueError:
+                await self._warn("INVALID_JSON", "The message is no JSON object")
+                continue
             match told.get("type"):
                 case "Speak":
-                    self._text += told["text"]
+                    self._text += str(told.get("text") or "")
                 case "Flush":
                     await self._flush()
                 case "Clear":
@@ -86,21 +90,17 @@ class _Served:
                     await self._socket.close(1000)
                     return
                 case other:
-                    warning = {"type": "Warning", "code": "UNKNOWN", "description": f"Unknown type {other!r}"}
-                    await self._socket.send_text(json.dumps(warning))
+                    await self._warn("UNKNOWN", f"Unknown type {other!r}")
 
     async def stop(self) -> None:
-        self._speaker.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await self._speaker
+        await stopped(self._speaker)
         if self._now is not None:
             self._now.end("disconnected")
 
     async def _flush(self) -> None:
         now = time.monotonic()
         if len(self._flushes) == self._sim.flushes and now - self._flushes[0] < FLUSHES_S:
-            warning = {"type": "Warning", "code": "EXCESSIVE_FLUSHES", "description": "Too many flushes"}
-            await self._socket.send_text(json.dumps(warning))
+            await self._warn("EXCESSIVE_FLUSHES", "Too many flushes")
             return
         self._flushes.append(now)
         spoke = Spoke(self._text)
@@ -116,6 +116,10 @@ class _Served:
             self._line.get_nowait().end("cancelled")
         self._sequence += 1
         await self._socket.send_text(json.dumps({"type": "Cleared", "sequence_id": self._sequence}))
+
+    async def _warn(self, code: str, description: str) -> None:
+        """Deepgram's types know no other complaint on this socket."""
+        await self._socket.send_text(json.dumps({"type": "Warning", "code": code, "description": description}))
 
     async def _speak(self) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):

@@ -6,14 +6,13 @@ import asyncio
 import base64
 import json
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bargein.simulators.voices import FAULT_AFTER, Chunk, Fault, Spoke, VoiceSettings, chunks
+from bargein.simulators.voices import FAULT_AFTER, Chunk, Fault, Spoke, VoiceSettings, chunks, message, stopped
 
 MOST_CONTEXTS = 5
 VOICES = ("EXAVITQu4vr4xnSDxMaL",)
@@ -61,10 +60,7 @@ def add_elevenlabs(app: FastAPI, sim: ElevenLabsSimulator) -> None:
         await socket.accept()
         sim.sockets += 1
         if sim.voices and voice not in sim.voices:
-            await socket.send_text(
-                json.dumps({"error": "voice_id_does_not_exist", "message": f"No {voice}", "code": 1008})
-            )
-            await socket.close(1008, "voice_id_does_not_exist")
+            await _refuse(socket, "voice_id_does_not_exist", f"No {voice}")
             return
         rate = int(socket.query_params.get("output_format", "pcm_24000").removeprefix("pcm_"))
         served = _Served(sim, socket, rate)
@@ -86,7 +82,7 @@ class _Served:
 
     async def run(self) -> None:
         while not self._over.is_set():
-            receiving = asyncio.ensure_future(self._socket.receive())
+            receiving = asyncio.ensure_future(message(self._socket))
             over = asyncio.ensure_future(self._over.wait())
             try:
                 done, _ = await asyncio.wait(
@@ -101,10 +97,12 @@ class _Served:
             if not done:
                 await self._socket.close(1008, "input_timeout_exceeded")
                 return
-            message = receiving.result()
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code", 1006))
-            if not await self._take(json.loads(message["text"])):
+            try:
+                told = receiving.result()
+            except ValueError:
+                await _refuse(self._socket, "invalid_message", "The message is no JSON object")
+                return
+            if not await self._take(told):
                 return
 
     def end(self, how: str) -> None:
@@ -114,9 +112,7 @@ class _Served:
     async def stop(self) -> None:
         for context in self._contexts.values():
             if context.task is not None:
-                context.task.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await context.task
+                await stopped(context.task)
             context.spoke.end("disconnected")
 
     async def _take(self, told: dict[str, object]) -> bool:
@@ -182,14 +178,14 @@ class _Served:
             return False
         context.spoke.first_s = context.spoke.first_s or time.monotonic()
         timed = context.fault != "untimed"
-        message = {
+        event = {
             "audio": base64.b64encode(chunk.pcm.to_bytes()).decode(),
             "isFinal": None,
             "alignment": alignment(chunk) if timed else None,
             "normalizedAlignment": alignment(chunk) if timed else None,
             "contextId": context.id,
         }
-        await self._socket.send_text(json.dumps(message))
+        await self._socket.send_text(json.dumps(event))
         context.spoke.words += [
             type(w)(
                 w.start_ms + context.spoke.sent_ms - chunk.at_ms, w.end_ms + context.spoke.sent_ms - chunk.at_ms, 0, 0
@@ -198,6 +194,12 @@ class _Served:
         ]
         context.spoke.sent_ms += chunk.pcm.ms
         return True
+
+
+async def _refuse(socket: WebSocket, error: str, why: str) -> None:
+    """The vendor's error, after which it closes."""
+    await socket.send_text(json.dumps({"error": error, "message": why, "code": 1008}))
+    await socket.close(1008, error)
 
 
 def alignment(chunk: Chunk) -> dict[str, list[object]] | None:

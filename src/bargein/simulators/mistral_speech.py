@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bargein.audio.pcm import Pcm
 from bargein.contracts import Word
 from bargein.simulators.chat import SimulatedDrop
-from bargein.simulators.voices import FAULT_AFTER, Fault, Spoke, VoiceSettings, chunks
+from bargein.simulators.voices import FAULT_AFTER, Fault, Spoke, VoiceSettings, chunks, message, stopped
 from bargein.tts.clauses import cut
 
 RATE = 24_000
@@ -155,8 +155,14 @@ class _Served:
     async def run(self) -> None:
         await self._tell({"type": "session.created", "session": self._session})
         while True:
-            told = json.loads(await self._socket.receive_text())
+            try:
+                told = await message(self._socket)
+            except ValueError:
+                await self._error("Invalid JSON")
+                continue
             match told.get("type"):
+                case "session.update" if not isinstance(told.get("session"), dict | None):
+                    await self._error("Invalid session")
                 case "session.update":
                     self._session.update(told.get("session") or {})
                     voice = self._session["voice"]
@@ -176,9 +182,7 @@ class _Served:
                     await self._error(f"Unknown message type {other!r}")
 
     async def stop(self) -> None:
-        self._speaker.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await self._speaker
+        await stopped(self._speaker)
         for generation in self._all:
             generation.spoke.end("disconnected")
 
@@ -225,11 +229,11 @@ class _Served:
             async for piece in _sound(self._sim, generation.spoke, generation.fault, text):
                 yield piece
 
-    async def _error(self, message: str) -> None:
-        await self._tell({"type": "error", "error": {"message": message, "code": 400}})
+    async def _error(self, what: str) -> None:
+        await self._tell({"type": "error", "error": {"message": what, "code": 400}})
 
-    async def _tell(self, message: dict[str, object]) -> None:
-        await self._socket.send_text(json.dumps(message))
+    async def _tell(self, event: dict[str, object]) -> None:
+        await self._socket.send_text(json.dumps(event))
 
 
 # ----------------------------------------------------------------------------------------------------- the sound

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from starlette.websockets import WebSocket
 
 from bargein.audio.pcm import Pcm
 from bargein.contracts import Word
+from bargein.simulators.line import received
 from bargein.simulators.speech import Said, Speech
+
+log = logging.getLogger(__name__)
 
 Fault = Literal["401", "402", "429", "500", "slow", "silent", "stall", "drop", "garbage", "untimed"]
 Ended = Literal["open", "completed", "cancelled", "disconnected", "refused", "faulty"]
@@ -95,3 +102,19 @@ async def chunks(settings: VoiceSettings, text: str, rate: int, *, slow: bool = 
         last = at + size >= len(samples)
         words = tuple(w for w in said.words if at_ms <= w.start_ms < until_ms or (last and w.start_ms >= until_ms))
         yield Chunk(Pcm(samples[at : at + size].copy(), rate), at_ms, words, said, last)
+
+
+async def message(socket: WebSocket, within_s: float | None = None) -> dict[str, Any]:
+    """The next message. Raises ValueError for what is none, TimeoutError, WebSocketDisconnect."""
+    told = json.loads((await received(socket, within_s)).get("text") or "")
+    if isinstance(told, dict):
+        return told
+    raise ValueError("no message")
+
+
+async def stopped(task: asyncio.Task[None]) -> None:
+    """End it. What it failed with is a defect of the simulator's, and is logged."""
+    task.cancel()
+    (error,) = await asyncio.gather(task, return_exceptions=True)
+    if isinstance(error, Exception):
+        log.error("A simulated voice failed", exc_info=error)
