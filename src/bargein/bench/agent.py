@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bargein.call.agent import Agent, Greeting
-from bargein.contracts import Prompt, TextDelta
+from bargein.contracts import AgentSaid, Prompt, TextDelta
 from bargein.tts.espeak import EspeakVoice
 
 SENTENCES = (
@@ -17,13 +17,25 @@ SENTENCES = (
 )
 
 
+OPENERS = (
+    "Gladly, and let me begin at the harbour.",
+    "Of course. My grandmother told it differently.",
+    "Yes, that reminds me of the lighthouse keeper.",
+    "Very well, here is how the winter went.",
+    "Indeed. Nobody has asked me that in years.",
+)
+
+
 class Talker:
-    """Talks for about a minute, whatever it is asked."""
+    """Talks for about a minute, whatever it is asked; no two replies of a call begin alike, so that whoever listens can
+    tell one that goes on from the next."""
 
     name = "talker"
 
     async def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta]:
-        for sentence in SENTENCES * 3:
+        turns = sum(isinstance(item, AgentSaid) for item in prompt.items)
+        first = turns % len(SENTENCES)
+        for sentence in (OPENERS[turns % len(OPENERS)], *(SENTENCES[first:] + SENTENCES[:first]) * 3):
             yield TextDelta(sentence + " ")
 
 
@@ -34,4 +46,14 @@ AGENT = Agent(
     llm=False,
     description="Talks without end, to be interrupted by a benchmark",
     greeting=Greeting(" ".join(SENTENCES * 3)),
+)
+
+# The same with a greeting that ends: for `bargein bench`, which asks it for its long replies.
+COMPANION = Agent(
+    name="companion",
+    mind=Talker(),
+    voice=EspeakVoice(),
+    llm=False,
+    description="Greets in a sentence, and then talks at length, to be interrupted by `bargein bench`",
+    greeting=Greeting("Good morning, this is the harbour office. What would you like to hear about?"),
 )

@@ -42,6 +42,7 @@ class Result:
     sent_bytes: int = 0
     got_bytes: int = 0
     clears: list[int] = field(default_factory=list)
+    said: list[Samples] = field(default_factory=list)  # frame by frame, if it was asked for
 
 
 class _Media(msgspec.Struct):
@@ -63,7 +64,8 @@ _decode = msgspec.json.Decoder(_FromServer).decode
 
 
 class Caller:
-    """steps: of the script; lasts_ms: the call, if nobody ends it before; way_ms: of the network, one way."""
+    """steps: of the script; lasts_ms: the call, if nobody ends it before; way_ms: of the network, one way; keep: what
+    the caller's side sounds like, for the record."""
 
     def __init__(
         self,
@@ -77,11 +79,13 @@ class Caller:
         headers: Mapping[str, str] | None = None,
         seed: int = 1,
         clock: Clock | None = None,
+        keep: bool = False,
     ) -> None:
         self.result = Result(Telephone(lasts_ms + 2000))
         self._url = url
         self._lasts = int(lasts_ms * RATE / 1000)
         self._way_s = way_ms / 1000
+        self._keep = keep
         self._parameters = dict(parameters or {})
         self._headers = dict(headers or {})
         self._clock = clock or MonotonicClock()
@@ -178,9 +182,12 @@ class Caller:
 
     def _sound(self, place: int) -> bytes:
         """base64 of a frame."""
-        if self._mouth.quiet:
+        if self._mouth.quiet and not self._keep:
             return self._quiet[(place // FRAME) % len(self._quiet)]
-        return _payload(self._mouth.sound(place))
+        sound = self._mouth.sound(place)
+        if self._keep:
+            self.result.said.append(sound)
+        return _payload(sound)
 
     def _send(self, data: bytes) -> None:
         if self._way_s:

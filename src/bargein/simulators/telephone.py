@@ -27,13 +27,16 @@ class Telephone:
     """most_ms: how long it may last; what sounds later is not kept. heard: mu-law codes of all that sounded, by place.
 
     frames: media that came; late: of those, how many came after a gap; gap_ms: how long these were together; dropped:
-    beyond ten minutes; stale_ms: media that came after a clear and must be of what was cleared; most_queued_ms."""
+    beyond ten minutes; stale_ms: media that came after a clear and must be of what was cleared; most_queued_ms. runs:
+    where the line carried media without a break, as [begin, end]; cleared: what was thrown away, and where."""
 
     def __init__(self, most_ms: float) -> None:
         self.heard: NDArray[np.uint8] = np.full(int(most_ms * RATE / 1000) + RATE, SILENCE, np.uint8)
         self.frames = self.late = self.dropped = self.clears = 0
         self.gap_ms = self.stale_ms = self.most_queued_ms = 0.0
         self.stretches: list[int] = []  # where the agent began to sound after a pause
+        self.runs: list[list[int]] = []
+        self.cleared: list[tuple[int, bytes]] = []
         self._free = 0  # when the buffer will be empty
         self._marks: deque[tuple[int, str]] = deque()
         self._cleared: int | None = None
@@ -60,7 +63,9 @@ class Telephone:
         self._came = now
         self._after_clear = False
         begins = max(now, self._free)
-        self._free = begins + len(codes)
+        if begins > self._free or not self.runs:
+            self.runs.append([begins, begins])
+        self._free = self.runs[-1][1] = begins + len(codes)
         self.most_queued_ms = max(self.most_queued_ms, (self._free - now) * 1000 / RATE)
         room = self.heard[begins : self._free]
         room[:] = np.frombuffer(codes, np.uint8)[: len(room)]
@@ -74,8 +79,10 @@ class Telephone:
         """The marks that are returned by it."""
         returned = [name for _, name in self._marks]
         self._marks.clear()
-        self.heard[now : max(now, self._free)] = SILENCE
-        self._free = min(self._free, now)
+        if now < self._free:
+            self.cleared.append((now, self.heard[now : self._free].tobytes()))
+            self.heard[now : self._free] = SILENCE
+            self._free = self.runs[-1][1] = now
         self._cleared = now
         self._after_clear = True
         self.clears += 1

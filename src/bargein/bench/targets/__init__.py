@@ -1,0 +1,1 @@
+"""Agents that can be called, one protocol a file."""
