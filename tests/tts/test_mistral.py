@@ -36,7 +36,7 @@ from bargein.simulators.speech import Said, Speech
 from bargein.simulators.voices import Fault
 from bargein.tts.mistral import MistralVoice, float32
 from tests.simulators.serving import serving
-from tests.tts.timed import TEXT, clock_of, pieces, spoken
+from tests.tts.timed import TEXT, check_estimated, cut, first_before_whole, pieces, spoken
 
 KEY = "secret-key"
 DELTA = {"type": "speech.audio.delta", "audio_data": base64.b64encode(bytes(4_800)).decode()}
@@ -124,36 +124,12 @@ async def test_all_text_and_all_sound_come_in_order_wherever_the_messages_are_cu
 
 async def test_words_are_estimated_within_one_of_the_truth_and_marked_so() -> None:
     async with mistral(speech=Speech()) as (voice, sim):
-        clock = clock_of(await spoken(voice, TEXT))
-        ends: list[float] = []
-        at_ms = 0.0
-        for spoke in sim.spoke:
-            ends += [at_ms + w.end_ms for w in spoke.words]
-            at_ms += spoke.sent_ms
-        off = [
-            abs(len(clock.heard(float(cut)).text.split()) - sum(end <= cut for end in ends))
-            for cut in np.linspace(0, at_ms, 100)
-        ]
-        assert not clock.heard(at_ms / 2).exact
-        assert sum(o <= 1 for o in off) >= 95
+        check_estimated(await spoken(voice, TEXT), sim.spoke)
 
 
 async def test_the_first_clause_sounds_before_the_text_is_whole() -> None:
     async with mistral() as (voice, _):
-        more = asyncio.Event()
-
-        async def slowly() -> AsyncIterator[str]:
-            yield "This is the first sentence. "
-            await more.wait()
-            yield "And this the second."
-
-        async with asyncio.timeout(10), aclosing(voice.speak(slowly())) as sound:
-            first = await anext(sound)
-            assert first.text == "This is the first sentence. "
-            assert len(first.pcm)
-            more.set()
-            rest = [stretch async for stretch in sound]
-        assert "".join(s.text for s in rest) == "And this the second."
+        assert (await first_before_whole(voice)).text == "This is the first sentence. "
 
 
 async def test_the_model_does_not_wait_for_the_sound() -> None:
@@ -184,8 +160,7 @@ async def test_a_cut_closes_the_socket_and_the_next_reply_finds_another_open() -
     async with mistral() as (voice, sim):
         sim.speed = 4.0
         async with asyncio.timeout(10):
-            async with aclosing(voice.speak(pieces(TEXT))) as sound:
-                await anext(sound)
+            await cut(voice)
             await sim.spoke[0].over.wait()
             assert sim.spoke[0].ended == "disconnected"
             await asyncio.gather(*voice._spares)

@@ -1,10 +1,14 @@
-"""What holds for every voice that gives times, whoever the vendor is."""
+"""What the tests of all voices do: have them speak, cut them, and look at the words that were heard."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any, cast
+
+import numpy as np
 
 from bargein.audio.words import WordClock
 from bargein.contracts import Spoken, Voice
@@ -25,6 +29,30 @@ async def pieces(*parts: str) -> AsyncIterator[str]:
 async def spoken(voice: Voice, *parts: str) -> list[Spoken]:
     async with asyncio.timeout(20):
         return [stretch async for stretch in voice.speak(pieces(*parts))]
+
+
+async def cut(voice: Voice) -> None:
+    """A reply that is closed after its first sound."""
+    async with asyncio.timeout(10), aclosing(cast("Any", voice.speak(pieces(TEXT)))) as sound:
+        await anext(sound)
+
+
+async def first_before_whole(voice: Voice) -> Spoken:
+    """The first sound of a text whose second sentence is written only then; all of it is spoken."""
+    more = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[str]:
+        yield "This is the first sentence. "
+        await more.wait()
+        yield "And this the second."
+
+    async with asyncio.timeout(10), aclosing(cast("Any", voice.speak(slowly()))) as sound:
+        first: Spoken = await anext(sound)
+        assert len(first.pcm.samples)
+        more.set()
+        rest = [stretch async for stretch in sound]
+    assert "".join(s.text for s in [first, *rest]) == "This is the first sentence. And this the second."
+    return first
 
 
 def clock_of(stretches: Sequence[Spoken]) -> WordClock:
@@ -55,3 +83,20 @@ def check_exact(text: str, stretches: Sequence[Spoken], spoke: Spoke, cuts: int 
         heard = clock.heard(at)
         assert len(heard.text.split()) == sum(end <= at for end in ends), at
         assert heard.exact
+
+
+def check_estimated(stretches: Sequence[Spoken], spokes: Sequence[Spoke]) -> None:
+    """At a hundred cuts the words heard are, nearly always, within one of the truth, and are called an estimate."""
+    clock = clock_of(stretches)
+    ends: list[float] = []
+    at_ms = 0.0
+    for spoke in spokes:
+        ends += [at_ms + w.end_ms for w in spoke.words]
+        at_ms += spoke.sent_ms
+    off = [
+        abs(len(clock.heard(float(cut)).text.split()) - sum(end <= cut for end in ends))
+        for cut in np.linspace(0, at_ms, 100)
+    ]
+    assert not clock.heard(at_ms / 2).exact
+    assert max(off) <= 2
+    assert sum(o <= 1 for o in off) >= 95

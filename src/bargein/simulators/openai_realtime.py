@@ -42,6 +42,8 @@ Fault = Literal[
     "rate_limit",
     "fail",
     "slow",
+    "mute",
+    "no_done",
     "drop",
     "drop_speech",
     "no_transcript",
@@ -68,7 +70,7 @@ class RealtimeSimulator:
     response's beginning to its first sound; chunk_ms: sound in one delta; speed: times real time at which it comes (0:
     at once; WebRTC is always heard in real time); token_ms: between two pieces of a call's arguments; transcript_ms:
     from a commit to its words. api_key: the key that is demanded, or None. faults: taken from the left, each when it
-    can happen.
+    can happen; mute: a response that is asked for never comes; no_done: one that was cancelled never ends.
     """
 
     respond: Callable[[str, Sequence[ServerItem]], Answer] | None = None
@@ -169,7 +171,7 @@ def add_realtime(app: FastAPI, sim: RealtimeSimulator) -> None:
         try:
             whole = RealtimeSession(sim, config.get("model") or MODEL, config).wire()
         except Refused as refused:
-            return JSONResponse({"error": {"message": refused.message, "code": refused.code}}, 400)
+            return _wrong(refused)
         return JSONResponse({"value": value, "expires_at": int(until), "session": whole})
 
     @app.post("/v1/realtime/calls")
@@ -183,7 +185,6 @@ def add_realtime(app: FastAPI, sim: RealtimeSimulator) -> None:
         session = sim.calls.get(call_id)
         if session is None:
             return _no_session()
-        session.ended = "hung up"
         if session.close is not None:
             session.close(1000)
         return Response(status_code=200)
@@ -284,7 +285,10 @@ async def _call(sim: RealtimeSimulator, request: Request) -> Response:
         )
     else:
         offer, config = (await request.body()).decode(), sim.secret(key) or {}
-    session = RealtimeSession(sim, config.get("model") or MODEL, config)
+    try:
+        session = RealtimeSession(sim, config.get("model") or MODEL, config)
+    except Refused as refused:
+        return _wrong(refused)
     sim.sessions.append(session)
     call_id = f"rtc_{secrets.token_hex(8)}"
     sim.calls[call_id] = session
@@ -312,6 +316,11 @@ def _refused(status: int) -> JSONResponse:
     return JSONResponse(
         {"error": {"message": code, "type": "invalid_request_error", "code": code, "param": None}}, status
     )
+
+
+def _wrong(refused: Refused) -> JSONResponse:
+    told = {"message": refused.message, "type": "invalid_request_error", "code": refused.code, "param": refused.param}
+    return JSONResponse({"error": told}, 400)
 
 
 def _no_session() -> JSONResponse:

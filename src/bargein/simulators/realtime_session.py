@@ -129,7 +129,6 @@ class RealtimeSession:
         self.deleted: list[str] = []
         self.speaker: Speaker | None = None
         self.over = asyncio.Event()
-        self.ended: str | None = None
         self.close: Callable[[int], None] | None = None  # ends the peers' connections
         self._script = sim.script if sim.scripts is None else deque(sim.scripts())
         self._peers: list[Callable[[Json], None]] = []
@@ -437,6 +436,8 @@ class RealtimeSession:
         )
 
     def _create_response(self, params: Json) -> None:
+        if self.sim.fault("mute"):
+            return
         default = params.get("conversation") != "none"
         if default and self._active is not None:
             raise Refused("conversation_already_has_active_response", self._busy())
@@ -498,6 +499,8 @@ class RealtimeSession:
             detail: Json | None = {"type": "failed", "error": {"type": "invalid_request_error", "code": failed}}
         else:
             detail = {"type": "cancelled", "reason": running.reason} if running.reason else None
+        if running.cancelled() and self.sim.fault("no_done"):
+            return
         self.tell("response.done", response=self._response(running, status, detail))
         limits = [{"name": "tokens", "limit": 40_000, "remaining": 39_000, "reset_seconds": 1.5}]
         self.tell("rate_limits.updated", rate_limits=limits)
@@ -657,7 +660,6 @@ class RealtimeSession:
         self._drop(1001)
 
     def _drop(self, code: int) -> None:
-        self.ended = "dropped"
         self._peers.clear()  # nothing more reaches anyone
         if self.close is not None:
             self.close(code)
