@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bargein.bench.tuning.episodes import Taken, take_apart
+from bargein.bench.tuning.apart import take_apart
+from bargein.bench.tuning.episodes import Taken
 from bargein.bench.tuning.truth import Label
 from bargein.errors import Misuse
 from bargein.recorder.journal import FILE

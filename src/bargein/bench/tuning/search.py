@@ -71,7 +71,7 @@ def search(
     on_tried: Callable[[int], None] = lambda _: None,
 ) -> Found:
     """calls: with scored episodes among them; on_tried: told how many candidates have been tried by now."""
-    many = len(calls) >= FEWEST_CALLS
+    many = _enough(calls)
     cases = _cases(calls, many=many)
     base = Counter(e.floor.policy for call in calls for e in call.episodes).most_common(1)[0][0]
     space = Space(base, fixed, seed)
@@ -108,6 +108,12 @@ def frontier(tried: Iterable[Tried], limits: Limits) -> list[Tried]:
         if not line or (t.everywhere.false_stops.value or 0.0) < (line[-1].everywhere.false_stops.value or 0.0):
             line.append(t)
     return line
+
+
+def _enough(calls: Sequence[Taken]) -> bool:
+    """Whether the calls that may choose still hold every kind of episode, when some are kept back."""
+    kinds = {(is_kept_back(e.call), e.want) for call in calls for e in call.episodes if e.want is not None}
+    return len(calls) >= FEWEST_CALLS and {want for _, want in kinds} == {want for kept, want in kinds if not kept}
 
 
 def _cases(calls: Sequence[Taken], *, many: bool) -> Cases:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.table import Table
@@ -58,7 +58,9 @@ class Report:
 
     @property
     def line(self) -> list[Tried]:
-        return frontier([*self.found.tried, *self.found.references], self.limits)
+        """Where no policy keeps the limit of misses, it is drawn with as many as the proposal has."""
+        missed = max(self.limits.missed, self.found.proposal.everywhere.misses.value or 0.0)
+        return frontier([*self.found.tried, *self.found.references], replace(self.limits, missed=missed))
 
     def faithful(self) -> tuple[int, int]:
         """Of the scored episodes, how many decide alone as they did in their call; and how many there are."""

@@ -17,7 +17,7 @@ from bargein.floor.policy import PRESETS
 
 Changes = Mapping[str, object]
 
-# As Policy has them. None is below what begins an episode (episodes.LEAST_*), or waits longer than one lasts.
+# As Policy has them. None is below what begins an episode (apart.LEAST_*), or waits longer than one lasts.
 STEPS: Mapping[str, tuple[float | int, ...]] = {
     "hold_threshold": (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6),
     "loud_threshold": (0.04, 0.06, 0.08, 0.12, 0.2),

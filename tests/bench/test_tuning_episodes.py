@@ -1,0 +1,276 @@
+"""Episodes: decided alone they come out as in their call, and their truth is what a person would have done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bargein.bench.tuning.apart import take_apart
+from bargein.bench.tuning.episodes import Episode, Taken, twin
+from bargein.bench.tuning.outcome import Outcome
+from bargein.bench.tuning.play import play
+from bargein.bench.tuning.show import SAME_MS
+from bargein.bench.tuning.space import STEPS, policy_of
+from bargein.bench.tuning.truth import Label
+from bargein.errors import Misuse
+from bargein.floor import (
+    Event,
+    Floor,
+    Judged,
+    KeyPressed,
+    Policy,
+    PolicyChanged,
+    ReplyEnded,
+    ReplyProtected,
+    ReplyStarted,
+    SayRequested,
+    SpeechWindow,
+    State,
+    Tick,
+    TurnStarted,
+)
+from bargein.floor.ground import Ground
+from bargein.recorder.reading import read
+from tests.bench.tuning_calls import record, sound, windows
+
+BALANCED = Policy.balanced()
+
+
+def taken(
+    root: Path,
+    world: list[Event],
+    *labels: Label,
+    policy: Policy = BALANCED,
+    reads: str | None = None,
+    ears: bool = False,
+) -> Taken:
+    return take_apart(read(record(root, "c1", world, policy, reads=reads, ears=ears)), labels)
+
+
+def only(root: Path, world: list[Event], *labels: Label, reads: str | None = None, ears: bool = False) -> Episode:
+    (episode,) = taken(root, world, *labels, reads=reads, ears=ears).episodes
+    return episode
+
+
+def one(from_ms: float = 1000, lasts_ms: float = 1000, speech: float = 0.95) -> list[Event]:
+    return sound((from_ms, from_ms + lasts_ms, speech), lasts_ms=5000)
+
+
+def test_an_interruption_is_an_episode_and_silence_is_none(tmp_path: Path) -> None:
+    episode = only(tmp_path, one())
+    assert (episode.want, episode.why) == ("yield", "long")
+    assert episode.onset_ms == pytest.approx(1000, abs=32)
+    assert episode.was.held_ms == pytest.approx(1032, abs=32)
+    assert episode.was.cut_ms == pytest.approx(1320, abs=40)
+    assert len(episode.seen) < 70  # of 157 windows
+
+
+def test_while_the_user_has_the_floor_there_is_no_episode(tmp_path: Path) -> None:
+    world = sound((1000, 2000, 0.95), (2500, 3200, 0.95), lasts_ms=3400)
+    assert len(taken(tmp_path, world).episodes) == 1
+
+
+@pytest.mark.parametrize(
+    ("lasts_ms", "reads", "want", "why"),
+    [
+        (600, "what about friday", "yield", "words"),
+        (200, "stop", "yield", "words"),
+        (800, "uh huh", "ignore", "backchannel"),
+        (400, "", "ignore", "noise"),
+        (900, "", None, ""),  # it sounds like speech, and nobody could read it
+    ],
+)
+def test_what_was_read_says_what_was_wanted(
+    tmp_path: Path, lasts_ms: float, reads: str, want: str | None, why: str
+) -> None:
+    episode = only(tmp_path, one(lasts_ms=lasts_ms), reads=reads, ears=True)
+    assert (episode.want, episode.why) == (want, why)
+
+
+def test_a_short_sound_that_nobody_read_is_not_scored(tmp_path: Path) -> None:
+    assert only(tmp_path, one(lasts_ms=200)).want is None
+
+
+def test_the_agents_own_sound_and_a_judges_word_are_to_be_ignored(tmp_path: Path) -> None:
+    echo = [*sound(lasts_ms=1000), *windows(1000, 2000, 0.9, echo=0.9), *windows(2016, 4000, 0.01)]
+    assert only(tmp_path / "a", echo).why == "echo"
+    world = one(lasts_ms=1000)
+    world.insert(40, Judged(1000, interrupts=False, confidence=0.9, why="television"))
+    episode = only(tmp_path / "b", sorted(world, key=lambda e: e.at_ms))
+    assert (episode.want, episode.why) == ("ignore", "judge")
+
+
+def test_what_no_policy_decides_about_is_not_scored(tmp_path: Path) -> None:
+    key: list[Event] = sorted([*one(), KeyPressed(1100, "5")], key=lambda e: e.at_ms)
+    assert only(tmp_path / "a", key).why == "hand"
+    guarded: list[Event] = sorted([*one(), ReplyProtected(500, 1, protected=True)], key=lambda e: e.at_ms)
+    assert only(tmp_path / "b", guarded).why == "protected"
+
+
+def test_late_words_of_an_earlier_turn_begin_nothing(tmp_path: Path) -> None:
+    world: list[Event] = sorted([*sound(lasts_ms=4000), TurnStarted(-500, "hello there")], key=lambda e: e.at_ms)
+    world.sort(key=lambda e: 2000.0 if isinstance(e, TurnStarted) else e.at_ms)
+    assert taken(tmp_path, world).episodes == ()
+
+
+def test_a_label_is_believed_and_dates_the_onset(tmp_path: Path) -> None:
+    episode = only(tmp_path, one(), Label("c1", 980, 2000, "ignore", "television"))
+    assert (episode.want, episode.why, episode.scene, episode.onset_ms) == ("ignore", "label", "television", 980)
+
+
+def test_a_label_that_nothing_was_heard_of_is_an_episode_too(tmp_path: Path) -> None:
+    """Or every policy would look better than it is: that is what is missed, or rightly ignored."""
+    missed = only(tmp_path, sound(lasts_ms=5000), Label("c1", 1500, 2500, "yield"))
+    assert missed.was == Outcome()
+    assert play(missed, Policy.instant()) == Outcome()
+
+
+def test_labels_that_cannot_be_told_apart_are_not_scored(tmp_path: Path) -> None:
+    cough, words = Label("c1", 1000, 1200, "ignore"), Label("c1", 1250, 2000, "yield")
+    assert only(tmp_path / "a", one(), cough, words).why == "mixed"
+    assert only(tmp_path / "b", one(), words, Label("c1", 1290, 2000, "yield")).want == "yield"
+    late = only(tmp_path / "c", one(lasts_ms=300, speech=0.4), Label("c1", 1400, 1450, "ignore"))
+    assert late.why == "mixed"  # it was held before, for something that nobody named
+
+
+def test_a_label_while_the_user_has_the_floor_is_counted(tmp_path: Path) -> None:
+    found = taken(tmp_path, one(), Label("c1", 1000, 2000, "yield"), Label("c1", 2100, 2300, "ignore"))
+    assert (len(found.episodes), found.unheard) == (1, 1)
+
+
+def test_a_reply_that_ended_by_itself_was_not_missed(tmp_path: Path) -> None:
+    world = sorted([*sound((1000, 2000, 0.4), lasts_ms=4000), ReplyEnded(1300, 1)], key=lambda e: e.at_ms)
+    episode = only(tmp_path, world, Label("c1", 1000, 2000, "yield"))
+    assert episode.was.ended
+    assert play(episode, Policy.patient()).ended
+
+
+def test_a_floor_that_decides_otherwise_today_is_found_out(tmp_path: Path) -> None:
+    path = record(tmp_path, "c1", one(), BALANCED)
+    assert take_apart(read(path)).same
+    path.write_text(path.read_text().replace('"confirm_ms":300', '"confirm_ms":2000'))
+    assert not take_apart(read(path)).same
+
+
+def test_a_killed_process_leaves_episodes(tmp_path: Path) -> None:
+    path = record(tmp_path, "c1", one(), BALANCED, close=False)
+    path.write_bytes(path.read_bytes()[:-40])
+    found = take_apart(read(path))
+    assert found.same
+    assert len(found.episodes) == 1
+
+
+def test_a_look_that_the_record_has_no_answer_for_gets_none(tmp_path: Path) -> None:
+    episode = only(tmp_path, one(lasts_ms=700), reads="uh huh", ears=True)
+    assert play(episode, BALANCED).unanswered == 0
+    assert play(episode, policy_of(BALANCED, {"look_ms": 60})).unanswered == 0  # the next later reading serves
+    silent = only(tmp_path / "silent", one(lasts_ms=700), ears=True)
+    assert play(silent, BALANCED).unanswered == 1
+
+
+def test_other_numbers_decide_otherwise(tmp_path: Path) -> None:
+    cough = only(tmp_path, one(lasts_ms=160), Label("c1", 1000, 1160, "ignore"))
+    assert play(cough, BALANCED).cut_ms is None
+    assert play(cough, BALANCED).gap_ms == pytest.approx(320, abs=64)
+    assert play(cough, Policy.instant()).cut_ms is not None
+    assert play(cough, policy_of(BALANCED, {"hold_threshold": 0.97, "loud_rise_db": 100})) == Outcome()
+
+
+def test_a_twin_goes_its_own_way() -> None:
+    floor = Floor(BALANCED)
+    for event in (SayRequested(0), ReplyStarted(10, 1), *windows(1000, 1100)):
+        floor.handle(event)
+    before = {name: getattr(floor, name) for name in Ground.__slots__ if name != "speech"}
+    other = twin(floor)
+    for event in windows(1100, 1600):
+        other.handle(event)
+    assert floor.state is State.BARGE_IN
+    assert other.state is State.LISTENING
+    assert floor.speech.until_ms < 1200
+    assert {name: getattr(floor, name) for name in before} == before
+
+
+# ---------------------------------------------------------------------------------------------------- properties
+
+stretch = st.tuples(
+    st.floats(100, 1500), st.floats(40, 1600), st.sampled_from([0.06, 0.1, 0.2, 0.35, 0.55, 0.85, 0.96])
+)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> list[Event]:
+    """A line with stretches of sound of all kinds, and echo in some of it."""
+    stretches, at_ms = [], 400.0
+    for gap, lasts, p in draw(st.lists(stretch, min_size=1, max_size=6)):
+        stretches.append((at_ms + gap, at_ms + gap + lasts, p))
+        at_ms += gap + lasts
+    echo = draw(st.floats(500, 4000))
+    line = sound(*stretches, lasts_ms=at_ms + 1500)
+    return [
+        SpeechWindow(w.at_ms, w.until_ms, w.speech, 0.9 if echo < w.at_ms < echo + 200 else 0.0, w.rise_db)
+        for w in line
+        if isinstance(w, SpeechWindow)
+    ]
+
+
+policies = st.fixed_dictionaries({}, optional={name: st.sampled_from(steps) for name, steps in STEPS.items()}).map(
+    lambda changes: policy_of(BALANCED, changes)
+)
+ears = st.sampled_from([(False, None), (True, None), (True, "uh huh"), (True, "no thanks"), (True, "")])
+
+
+def plainly(episode: Episode, policy: Policy) -> Outcome:
+    """As `play`, with every event handed in and every deadline asked for: the definition."""
+    from bargein.bench.tuning.play import _Replay  # noqa: PLC0415
+
+    replay = _Replay(episode, policy)
+    for at_ms, event in episode.seen:
+        if not replay.watch.over:
+            replay._due_ms = float("-inf")
+            replay.run([(at_ms, event)])
+    replay.end()
+    return replay.watch.outcome
+
+
+few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@few
+@given(world=worlds(), policy=policies, hears=ears)
+def test_decided_alone_an_episode_comes_out_as_in_its_call(
+    tmp_path_factory: pytest.TempPathFactory, world: list[Event], policy: Policy, hears: tuple[bool, str | None]
+) -> None:
+    found = taken(tmp_path_factory.mktemp("calls"), world, policy=policy, ears=hears[0], reads=hears[1])
+    assert found.same
+    for episode in found.episodes:
+        assert play(episode, policy).like(episode.was, SAME_MS), (episode.was, play(episode, policy))
+
+
+@few
+@given(world=worlds(), recorded=policies, tried=policies, hears=ears)
+def test_what_is_skipped_for_speed_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory,
+    world: list[Event],
+    recorded: Policy,
+    tried: Policy,
+    hears: tuple[bool, str | None],
+) -> None:
+    found = taken(tmp_path_factory.mktemp("calls"), world, policy=recorded, ears=hears[0], reads=hears[1])
+    for episode in found.episodes:
+        assert play(episode, tried) == plainly(episode, tried)
+
+
+def test_a_change_of_policy_in_the_call_is_followed(tmp_path: Path) -> None:
+    world: list[Event] = sorted([*one(3000), PolicyChanged(500, Policy.patient()), Tick(400)], key=lambda e: e.at_ms)
+    episode = only(tmp_path, world)
+    assert episode.floor.policy == Policy.patient()
+    assert play(episode, Policy.patient()).like(episode.was, SAME_MS)
+
+
+def test_a_foreign_file_is_no_record(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text("hello\n")
+    with pytest.raises(Misuse):
+        read(tmp_path)
