@@ -150,8 +150,12 @@ class Side:
             dataclasses.replace(each, onset=_scaled(each.onset, mouth.rate), end=_scaled(each.end, mouth.rate))
             for each in mouth.spoken
         ]
+        agent = np.zeros(lasted, np.int16)
+        lane = _lane(ear.heard[: -(-lasted * rate // RATE)], rate, lasted)
+        for each in stretches:  # and nothing beside them: the filter between two rates rings where sound stops short
+            agent[each.begin : each.end] = lane[each.begin : each.end]
         return Record(
-            agent=_lane(ear.heard[: -(-lasted * rate // RATE)], rate, lasted),
+            agent=agent,
             caller=_lane(np.concatenate(self._said or [np.zeros(0, np.int16)]), mouth.rate, lasted),
             spoken=tuple(spoken),
             stretches=tuple(stretches),
