@@ -45,6 +45,7 @@ OPENAI = "api.openai.com"
 NO_KEY = "none"
 MOST_QUEUED_MS = 600_000.0  # replies come faster than they can be heard, and nothing stops them
 CONNECT_S = 10.0
+LAST_WORDS_S = 1.0  # what stands in line at the end may take so long
 OPTIONS: Any = {  # the SDK types fewer than it hands on
     "max_size": 16 * 1024 * 1024,  # the vendor's own bound is 15 MiB
     "open_timeout": CONNECT_S,
@@ -188,12 +189,12 @@ class _Call:
         if opening:
             self._send({"type": "response.create"})
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._read(), name="bench realtime: read"),
-                group.create_task(side.write(self._put), name="bench realtime: write"),
-            ]
+            reading = group.create_task(self._read(), name="bench realtime: read")
+            writing = group.create_task(side.write(self._put), name="bench realtime: write")
             await side.speak(self._frame, self._press)
-            for task in tasks:
+            side.send_no_more()
+            await asyncio.wait([writing], timeout=LAST_WORDS_S)
+            for task in (reading, writing):
                 task.cancel()
 
     # ---------------------------------------------------------------------------------------------- to the server
@@ -238,9 +239,12 @@ class _Call:
     async def _read(self) -> None:
         side = self._side
         try:
-            while not side.over:
+            while True:
+                data = await self._connection.recv_bytes()
+                if side.over:
+                    return
                 try:
-                    self._event(msgspec.json.decode(await self._connection.recv_bytes(), type=Json))
+                    self._event(msgspec.json.decode(data, type=Json))
                 except msgspec.MsgspecError:
                     side.fault("an event that cannot be read")
         except ConnectionClosed as error:
