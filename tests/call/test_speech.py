@@ -219,6 +219,16 @@ async def test_a_booking_of_a_reply_that_was_cut_before_its_words_were_heard_doe
         assert [what[3] for what in model.told if what[0] == "used"] == [True]
 
 
+async def test_a_model_that_calls_tools_for_ever_is_stopped() -> None:
+    lookup = Job("lookup", "read", "sunny")
+    model = Model("|".join(["let me see !lookup"] * 9))
+    async with scene(realtime=model, tools=(lookup,)) as s:
+        await ask(s)
+        await s.until(lambda: s.state == "idle")
+        assert lookup.done == 5
+        assert len([what for what in model.told if what[0] == "used"]) == 5, "each call has its answer"
+
+
 async def test_a_hang_up_called_by_a_reply_that_was_cut_does_not_happen() -> None:
     leave = Job("hang_up", "terminal", c.HangUp("bye"))
     model = Model("good bye to you all and thank you for the call !hang_up", "yes")

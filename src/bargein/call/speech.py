@@ -16,7 +16,7 @@ from bargein.call.replies import closing, one
 from bargein.call.saying import Text
 from bargein.call.seat import Ahead, Hands
 from bargein.call.speaking import Reply, Sounding
-from bargein.call.toolbox import CANCELLED
+from bargein.call.toolbox import CANCELLED, MOST_ROUNDS
 from bargein.call.turns import Turn, Turns
 from bargein.errors import BargeinError
 
@@ -97,6 +97,7 @@ class SpeechSeat:
         return Sounding(self._sound(reply, take), self._line.rate)
 
     async def _sound(self, reply: Reply, take: c.Take) -> AsyncIterator[c.Spoken]:
+        rounds = 0
         try:
             async with closing(take.sound()) as pieces:
                 async for piece in pieces:
@@ -104,24 +105,28 @@ class SpeechSeat:
                         reply.text += piece.text
                         yield piece
                     else:
-                        await self._use(piece.calls, reply, take)
+                        rounds += 1
+                        await self._use(piece.calls, reply, take, last=rounds == MOST_ROUNDS)
         except BargeinError:
             reply.mind_lost = True
             raise
 
-    async def _use(self, calls: tuple[c.ToolCall, ...], reply: Reply, take: c.Take) -> None:
-        """Run what the model calls. A call that nobody answers would make it wait for ever: each is told something."""
+    async def _use(self, calls: tuple[c.ToolCall, ...], reply: Reply, take: c.Take, *, last: bool) -> None:
+        """Run what the model calls. A call that nobody answers would make it wait for ever: each is told something.
+        last: the model has called often enough, and does not go on."""
         left = list(calls)
         reply.busy = True
         try:
             for call in calls:
                 used = await self.toolbox.run(call, reply)
                 left.remove(call)
-                if used is not None:
-                    take.go_on()
-                else:
+                if used is None:
                     used = c.ToolUsed(call.id, call.tool, call.arguments, AT_THE_END)
+                elif not last:
+                    take.go_on()
                 self._line.used(used)
+            if last:
+                log.warning("The model called tools %d times in a row", MOST_ROUNDS)
         finally:
             reply.busy = False
             for call in left:
