@@ -4,124 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pytest
 
 from bargein import contracts as c
 from bargein.audio.mulaw import Mulaw
-from bargein.audio.pcm import Samples
-from bargein.audio.resample import resample
 from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
 from bargein.prompting import instructions
 from bargein.realtime.openai import OpenAIRealtime
-from bargein.realtime.openai_line import OpenAILine
-from bargein.simulators.openai_realtime import RealtimeSimulator, realtime_app
-from tests.simulators.serving import serving
+from tests.realtime.kit import KEY, said, simulator, talk
 from tests.sounds import load
-
-KEY = "sk-secret-of-ours"
-TOOL = c.ToolSpec("look", "Looks", {"type": "object", "properties": {}})
-
-
-@dataclass
-class Talk:
-    """A line that listens, and all that it has heard."""
-
-    line: OpenAILine
-    sim: RealtimeSimulator
-    items: list[c.Item]
-    heard: list[c.Heard] = field(default_factory=list)
-    refused: Exception | None = None
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-    fed_ms: float = 0.0
-
-    async def listen(self) -> None:
-        try:
-            async for item in self.line.listen():
-                self.heard.append(item)
-                self.news.set()
-        except VendorRefused as error:
-            self.refused = error
-        self.news.set()
-
-    async def until(self, done: Any, seconds: float = 8) -> None:
-        """Wait until something is so; looked at whenever anything was heard, or sent by the server."""
-        async with asyncio.timeout(seconds):
-            while not done():
-                self.news.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self.news.wait(), 0.02)
-
-    def says(self, samples: Samples) -> None:
-        """The user's sound, as fast as it goes."""
-        rate = self.line._brief.rate
-        size = rate // 50
-        for at in range(0, len(samples), size):
-            self.line.feed(samples[at : at + size])
-        self.fed_ms += len(samples) * 1000 / rate
-
-    def speaks(self, name: str = "interruption-1.wav", *, turn: bool = True) -> None:
-        """A sentence, and silence after it; turn: the floor gave it one."""
-        rate = self.line._brief.rate
-        samples = resample(load(name), rate).samples
-        self.says(samples)
-        if turn:
-            self.line.turn(len(samples) * 1000 / rate)
-        self.says(np.zeros(rate, np.int16))
-
-    @property
-    def session(self) -> Any:
-        return self.sim.sessions[-1]
-
-    def sent(self, kind: str) -> list[dict[str, Any]]:
-        """What we sent of a kind, in the newest session."""
-        return [event for _, event in self.session.received if event["type"] == kind]
-
-    @property
-    def text(self) -> str:
-        return " ".join(h.text for h in self.heard if isinstance(h, c.TurnHeard) and h.text)
-
-
-@asynccontextmanager
-async def talk(
-    sim: RealtimeSimulator, *, items: Sequence[c.Item] = (), rate: int = 16_000, mulaw: bool = False, **options: Any
-) -> AsyncIterator[Talk]:
-    async with serving(realtime_app(sim), ws=True) as url:
-        model = OpenAIRealtime(api_key=KEY, base_url=f"{url}/v1", **options)
-        known = list(items)
-        line = model.open(c.Brief("Be short.", "en", (TOOL,), rate, mulaw), lambda: known)
-        made = Talk(line, sim, known)
-        task = asyncio.create_task(made.listen())
-        try:
-            yield made
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-            await model.aclose()
-            await sim.speech.aclose()
-
-
-def simulator(**more: Any) -> RealtimeSimulator:
-    made = RealtimeSimulator(
-        respond=lambda said, _: f"You said {said}.",
-        script=deque(["what is the first", "and the second"]),
-        first_audio_ms=0,
-        speed=0,
-        transcript_ms=10,
-    )
-    for name, value in more.items():
-        setattr(made, name, value)
-    return made
-
-
-async def said(take: c.Take) -> str:
-    return "".join([piece.text async for piece in take.sound() if isinstance(piece, c.Spoken)])
-
 
 # --------------------------------------------------------------------------------------------------- the session
 
@@ -279,7 +172,8 @@ async def test_a_tools_result_is_told_and_later_news_of_it_as_a_note() -> None:
         t.line.used(c.ToolUsed("call_9", "book", "{}", None))
         t.line.used(c.ToolUsed("call_9", "book", "{}", "booked for two"))
         assert await said(t.line.tell())
-        first, second = (event["item"] for event in t.sent("conversation.item.create"))
+        call, first, second = (event["item"] for event in t.sent("conversation.item.create"))
+        assert (call["type"], call["call_id"], call["name"]) == ("function_call", "call_9", "book"), "unknown there"
         assert (first["type"], first["call_id"]) == ("function_call_output", "call_9")
         assert "booked for two" in second["content"][0]["text"]
 
@@ -306,43 +200,6 @@ async def test_a_server_that_fails_at_first_is_called_again() -> None:
     async with talk(simulator(faults=deque(["500", "429"]))) as t:
         assert await said(t.line.say("Good morning.")) == "Good morning."
         assert [type(h).__name__ for h in t.heard][:2] == ["EarsLost", "EarsBack"]
-
-
-async def test_a_connection_lost_as_the_user_speaks_costs_no_word_and_the_conversation_is_restored() -> None:
-    before: list[c.Item] = [
-        c.UserSaid(1, "who are you"),
-        c.AgentSaid(1, "I am", "a guide", ended="cut"),
-        c.UserBackchannel("mm-hmm"),
-        c.ToolUsed("call_1", "look", "{}", "sunny"),
-    ]
-    async with talk(simulator(), items=before) as t:
-        await t.until(lambda: t.line._live)
-        t.sim.faults.append("drop_speech")
-        t.speaks()
-        await t.until(lambda: any(isinstance(h, c.EarsBack) for h in t.heard))
-        assert len(t.sim.sessions) == 2
-        assert await said(t.line.answer((), spoken=True)) == "You said what is the first."
-        made = [event["item"] for event in t.sent("conversation.item.create")]
-        kinds = [item.get("role") or item["type"] for item in made]
-        assert kinds == ["user", "assistant", "system", "system", "function_call", "function_call_output"]
-        assert made[1]["content"] == [{"type": "output_text", "text": "I am"}]
-
-
-async def test_a_connection_lost_in_the_middle_of_a_reply_fails_it_and_the_next_is_made() -> None:
-    long = "One two three four five six seven eight nine ten, and then eleven and twelve."
-    async with talk(simulator(respond=lambda _, __: long, speed=8.0)) as t:
-        await t.until(lambda: t.line._live)
-        t.sim.faults.append("drop")
-        with pytest.raises(VendorLost):
-            await said(t.line.answer(("go on",), spoken=False))
-        assert await said(t.line.answer(("go on",), spoken=False)) == long
-
-
-@pytest.mark.parametrize("fault", ["garbage", "expire"])
-async def test_nonsense_or_the_end_of_the_hour_only_means_another_session(fault: str) -> None:
-    async with talk(simulator(faults=deque([fault])), items=[c.UserSaid(1, "hello")]) as t:
-        assert await said(t.line.answer((), spoken=False)) == "You said hello."
-        assert len(t.sim.sessions) == 2
 
 
 @pytest.mark.parametrize("fault", ["rate_limit", "fail"])

@@ -30,6 +30,8 @@ class Line:
     sent: list[Json] = field(default_factory=list)
     direct: bool = False
     vendor_turns: bool = False
+    home: int = 0
+    retold: list[AgentSaid] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.session = Session(self.put, direct=self.direct, vendor_turns=self.vendor_turns)
@@ -45,6 +47,9 @@ class Line:
 
     def order(self, event: Json) -> None:
         self.sent.append(event)
+
+    def retell(self, said: AgentSaid) -> None:
+        self.retold.append(said)
 
     def take(self, number: int) -> OpenAITake:
         return OpenAITake(self, number, {}, spoken=False, mulaw=False, direct=self.direct)
@@ -271,6 +276,72 @@ async def test_where_the_model_answers_by_itself_its_response_becomes_the_reply_
         assert line.sent == []
 
 
+@pytest.mark.parametrize("over", [False, True])
+async def test_a_response_that_answers_nothing_is_not_the_next_turns(over: bool) -> None:
+    line = Line(vendor_turns=True)
+    line.created("resp_1", None)
+    line.audio("resp_1")
+    if over:
+        line.done("resp_1", "completed", "item_1")
+    line.session.forget_early()
+    if not over:
+        assert line.sent == [{"type": "response.cancel", "response_id": "resp_1"}]
+        assert line.session.owes
+        line.done("resp_1", "cancelled", "item_1")
+    assert line.sent[-1] == {"type": "conversation.item.delete", "item_id": "item_1"}
+    assert not line.session.owes
+    take = line.take(1)
+    line.session.expect(take)
+    assert not take.begun
+    line.created("resp_2", None)
+    assert take.responses == {"resp_2"}
+
+
+async def test_of_two_responses_that_come_unasked_the_newer_one_is_the_turns() -> None:
+    line = Line(vendor_turns=True)
+    line.created("resp_1", None)
+    line.done("resp_1", "completed", "item_1")
+    line.created("resp_2", None)
+    assert line.sent == [{"type": "conversation.item.delete", "item_id": "item_1"}]
+    take = line.take(1)
+    line.session.expect(take)
+    assert take.responses == {"resp_2"}
+
+
+async def test_it_is_owed_an_answer_from_the_asking_to_the_birth_and_from_a_cancel_to_the_end() -> None:
+    line = Line()
+    first, second = line.take(1), line.take(2)
+    told = [line.session.owes]
+    line.session.begin(first)
+    told.append(line.session.owes)
+    line.created("resp_1", 1)
+    told.append(line.session.owes)
+    first.cut()
+    line.session.begin(second)
+    told.append(line.session.owes)
+    line.done("resp_1", "cancelled")
+    line.refuse("conversation_already_has_active_response", "take_2")
+    told.append(line.session.owes)
+    line.done("resp_of_somebody")
+    line.created("resp_2", 2)
+    told.append(line.session.owes)
+    assert told == [False, True, False, True, True, False]
+
+
+async def test_a_reply_that_never_ends_fails_and_is_cancelled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bargein.realtime.openai_take.MOST_MS", 2_500)
+    line = Line()
+    take = line.take(1)
+    hearing = asyncio.create_task(heard(take))
+    await settle()
+    line.created("resp_1", 1)
+    for _ in range(6):
+        line.audio("resp_1")
+    with pytest.raises(VendorLost, match="spoke for"):
+        await hearing
+    assert line.kinds() == ["response.create", "response.cancel"]
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [("rate_limit_exceeded", VendorLost), ("server_error", VendorLost), ("insufficient_quota", VendorRefused)],
@@ -327,7 +398,7 @@ async def test_a_connection_that_is_lost_fails_what_has_sounded_and_asks_again_f
     line.created("resp_1", 1)
     line.audio("resp_1")
     gone, line.session = line.session, Session(line.put)
-    assert gone.lost(VendorLost("gone", advice="Again")) == [sounded, silent]
+    gone.lost(VendorLost("gone", advice="Again"))
     with pytest.raises(VendorLost):
         await first
     await settle()
@@ -336,6 +407,60 @@ async def test_a_connection_that_is_lost_fails_what_has_sounded_and_asks_again_f
     line.text("resp_2", "Hello.")
     line.done("resp_2", "completed", "item_2")
     assert (await second)[0] == "Hello."
+
+
+async def test_one_whose_text_was_given_already_is_not_asked_for_twice() -> None:
+    line = Line()
+    take = line.take(1)
+    hearing = asyncio.create_task(heard(take))
+    await settle()
+    line.created("resp_1", 1)
+    line.text("resp_1", "Good")
+    await settle()
+    gone, line.session = line.session, Session(line.put)
+    gone.lost(VendorLost("gone", advice="Again"))
+    with pytest.raises(VendorLost):
+        await hearing
+    assert line.kinds() == ["response.create"]
+
+
+async def test_items_of_a_conversation_that_is_gone_are_not_shortened_their_words_are_told_anew() -> None:
+    line = Line()
+    take = line.take(1)
+    line.session.begin(take)
+    line.created("resp_1", 1)
+    line.text("resp_1", "Good morning. ")
+    line.audio("resp_1")
+    line.done("resp_1", "completed", "item_1")
+    line.home += 1
+    line.sent.clear()
+    said = AgentSaid(1, "Good", "morning.", ended="cut")
+    take.cut()
+    take.heard(400, said)
+    assert (line.sent, line.retold) == ([], [said])
+
+
+async def test_of_a_reply_in_two_conversations_the_first_part_is_told_anew_and_the_second_shortened() -> None:
+    line = Line()
+    take = line.take(1)
+    line.session.begin(take)
+    line.created("resp_1", 1)
+    line.text("resp_1", "One.", "item_1")
+    line.audio("resp_1", "item_1")
+    line.done("resp_1", "completed", "item_1")
+    line.home += 1
+    line.session = Session(line.put)
+    line.session.begin(take)
+    line.created("resp_2", 1)
+    line.text("resp_2", "Two three.", "item_2")
+    line.audio("resp_2", "item_2")
+    take.cut()
+    line.sent.clear()
+    take.heard(1_500, AgentSaid(1, "One. Two", "three.", ended="cut"))
+    assert [said.text.strip() for said in line.retold] == ["One."]
+    truncate, noted = line.sent
+    assert (truncate["item_id"], truncate["audio_end_ms"]) == ("item_2", 500)
+    assert noted["previous_item_id"] == "item_2"
 
 
 async def test_over_webrtc_a_cut_clears_what_the_server_still_sends() -> None:
@@ -510,6 +635,7 @@ class World:
         takes = [(t.dead, t.sounded, t.begun, t._over) for t in self.takes]
         inner = (
             session._active,
+            sorted(session._cancelled),
             getattr(session._asked, "number", None),
             getattr(session._next, "number", None),
             sorted((r, t.number) for r, t in session._takes.items()),
@@ -538,6 +664,8 @@ class World:
             found.append("the last reply never came")
         if self.server.active is not None:
             found.append("something still runs")
+        if self.line.session.owes:
+            found.append("something is still owed")
         return found
 
 

@@ -22,16 +22,24 @@ def typed(text: str) -> Json:
     return _message("user", "input_text", text)
 
 
+def called(used: ToolUsed) -> Json:
+    """The call that asked for a tool."""
+    return {"type": "function_call", "call_id": used.id, "name": used.tool, "arguments": used.arguments}
+
+
 def output(used: ToolUsed) -> Json:
     """What a tool has come to, for the call that asked for it."""
-    result = STILL_RUNS if used.result is None else used.result
-    told = f"Error: {result}" if used.error else result
-    return {"type": "function_call_output", "call_id": used.id, "output": told}
+    return {"type": "function_call_output", "call_id": used.id, "output": _result(used)}
 
 
 def late(used: ToolUsed, language: str) -> Json:
     """The same for a call that was answered already."""
-    return note(wording(language).late_tool.format(tool=used.tool, result=used.result))
+    return note(wording(language).late_tool.format(tool=used.tool, result=_result(used)))
+
+
+def created(item: Json) -> Json:
+    """The event that puts an item at the conversation's end."""
+    return {"type": "conversation.item.create", "item": item}
 
 
 def tool(spec: ToolSpec) -> Json:
@@ -62,11 +70,15 @@ def as_items(items: Sequence[Item], language: str) -> list[Json]:
             case UserBackchannel():
                 made.append(note(backchannel_note(item.text, language)))
             case ToolUsed():
-                call = {"type": "function_call", "call_id": item.id, "name": item.tool, "arguments": item.arguments}
-                made += [call, output(item)]
+                made += [called(item), output(item)]
             case _:
                 assert_never(item)
     return made
+
+
+def _result(used: ToolUsed) -> str:
+    result = STILL_RUNS if used.result is None else used.result
+    return f"Error: {result}" if used.error else result
 
 
 def _message(role: str, kind: str, text: str) -> Json:

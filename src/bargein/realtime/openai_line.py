@@ -10,29 +10,38 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from base64 import b64encode
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
 import openai
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from bargein.audio.alignment import PACE
-from bargein.audio.backlog import Backlog
 from bargein.audio.mulaw import RATE as MULAW_RATE
-from bargein.audio.mulaw import to_mulaw
 from bargein.audio.pcm import Samples
-from bargein.audio.resample import HotResampler
-from bargein.contracts import Brief, EarsBack, EarsLost, Heard, Item, ToolUsed, TurnHeard, UserBackchannel
+from bargein.contracts import (
+    AgentSaid,
+    Brief,
+    EarsBack,
+    EarsLost,
+    Heard,
+    Item,
+    ToolUsed,
+    TurnHeard,
+    UserBackchannel,
+)
 from bargein.errors import VendorLost, VendorRefused
 from bargein.prompting import backchannel_note, instructions, wording
-from bargein.realtime.openai_items import Json, as_items, late, note, output, typed
+from bargein.realtime.openai_items import Json, created, note, typed
+from bargein.realtime.openai_opening import open_session, read
+from bargein.realtime.openai_outbox import Order, Outbox
 from bargein.realtime.openai_session import Session
 from bargein.realtime.openai_take import PCM_RATE, OpenAITake
+from bargein.realtime.openai_told import Told
+from bargein.realtime.openai_upward import IDLE_MS, Upward
 from bargein.realtime.openai_user import UserSide, Wish
+from bargein.realtime.openai_watch import Watch
 
 if TYPE_CHECKING:
     from bargein.realtime.openai import OpenAIRealtime, TurnDetection
@@ -40,15 +49,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SEND_MS = {"ours": 100, "server_vad": 100, "semantic_vad": 60, "vendor": 60}  # of sound in one message
-KEEP_MS = 60_000  # of sound that nobody has answered for
-IDLE_MS = 3_000  # of sound that is kept while no turn is open: covers any pre-roll
 COMMIT_S = 0.4  # the server's own end of the turn may be on its way; past this we say so ourselves
 CONNECT_S = 10.0
 AGAIN_S, AGAIN_MOST_S = 0.25, 4.0
-WAITING = 2_000  # events that may wait to be sent: a line so far behind is lost
-
-encode = msgspec.json.Encoder().encode
-decode = msgspec.json.Decoder(dict).decode
+PATIENCE_S = 5.0  # for a response's beginning, or its end after a cancel: both come in a fraction of a second
+COMMIT, CLEAR = "input_audio_buffer.commit", "input_audio_buffer.clear"
+ASKING = ("response.create", "response.cancel")
 
 
 class OpenAILine:
@@ -59,7 +65,6 @@ class OpenAILine:
     ) -> None:
         self._model = model
         self._brief = brief
-        self._items = items
         self._call_id = call_id  # of a call over WebRTC, that this joins
         self._direct = call_id is not None
         self._mulaw = brief.mulaw
@@ -69,37 +74,34 @@ class OpenAILine:
         self.up = True
         self._live = False
         self._numbers = itertools.count(1)
-        self._backlog = Backlog(brief.rate, KEEP_MS)
-        self._resampler = self._new_resampler()
         self._detection: TurnDetection = "ours" if self._direct else model.turn_detection
         vendor = self._detection == "vendor"
-        self._piece = brief.rate * SEND_MS[self._detection] // 1000
+        self._upward = Upward(brief.rate, SEND_MS[self._detection])
         wish = Wish(vendor, vendor or self._detection == "semantic_vad", model.reads, model.prefix_padding_ms)
         self._user = UserSide(brief.rate, wish)
         self._session = self._new_session()
-        self._urgent: deque[str] = deque()
-        self._orders: deque[tuple[int, str]] = deque()  # each after the sound up to a position
-        self._wake = asyncio.Event()
+        self._watch = Watch()
+        self._outbox = Outbox(lasting=self._direct, full=self._not_read)
+        self._told = Told(items, brief.language, self.order)
         self._ready = asyncio.Event()  # up
         self._refused: VendorRefused | None = None
         self._turn_from: int | None = None  # position at which the open turn begins
-        self._answered: set[str] = set()  # tools' calls that have an output
+        self._answering: OpenAITake | None = None  # the newest that answers sound, until it sounds itself
+        self.home = 0
 
     # --------------------------------------------------------------------------------------------- what comes in
 
     def feed(self, samples: Samples) -> None:
         """contracts.Transcription.feed."""
-        backlog = self._backlog
-        backlog.feed(samples)
-        idle = backlog.end - IDLE_MS * self._brief.rate // 1000
+        upward = self._upward
+        upward.feed(samples)
         if self._direct:
-            backlog.skip(backlog.end)  # it has gone there without us
-        elif not self._hears_all and self._turn_from is None and not self._orders:
-            backlog.skip(idle)
-        elif backlog.waiting >= self._piece:
-            self._wake.set()
-        unread = (self._user.unread, self._turn_from)
-        backlog.acknowledge(min([idle, *(position for position in unread if position is not None)]))
+            upward.skip(upward.end)  # it has gone there without us
+        elif not self._hears_all and self._turn_from is None and self._outbox.after is None:
+            upward.skip(upward.ago(IDLE_MS))
+        elif upward.ready:
+            self._outbox.wake()
+        upward.keep((self._user.unread, self._turn_from))
 
     @property
     def _hears_all(self) -> bool:
@@ -108,32 +110,37 @@ class OpenAILine:
 
     def turn(self, ago_ms: float) -> None:
         """contracts.SpeechLine.turn."""
-        begin = max(0, self._backlog.end - int(ago_ms * self._brief.rate / 1000))
+        begin = self._upward.ago(ago_ms)
         if self._turn_from is None:
             self._turn_from = begin
-            if not self._hears_all and not self._direct:
-                self._backlog.skip(begin)
+            if self._direct:
+                self._outbox.forget(CLEAR)  # kept back by a break, it would take this turn's sound
+            elif not self._hears_all:
+                self._upward.skip(begin)
         self._user.turn(self._turn_from)
-        self._wake.set()
+        self._told.catch_up()
+        self._outbox.wake()
 
     def settle(self, from_ago_ms: float, until_ago_ms: float, backchannel: UserBackchannel | None) -> None:
         """contracts.SpeechLine.settle."""
-        rate, end = self._brief.rate, self._backlog.end
         if self._hears_all:
-            spoken = (end - int(from_ago_ms * rate / 1000), end - int(until_ago_ms * rate / 1000))
-            for item in self._user.reject(*spoken):
+            for item in self._user.reject(self._upward.ago(from_ago_ms), self._upward.ago(until_ago_ms)):
                 self.order({"type": "conversation.item.delete", "item_id": item})
+            self._session.forget_early()
         elif self._direct and self._turn_from is None:
-            self.order({"type": "input_audio_buffer.clear"})
+            self.order({"type": CLEAR})
         if backchannel is not None:
-            self.order(_created(note(backchannel_note(backchannel.text, self.language))))
+            self.order(created(note(backchannel_note(backchannel.text, self.language))))
 
     # ---------------------------------------------------------------------------------------------- what is asked
 
     def answer(self, typed_words: Sequence[str], *, spoken: bool) -> OpenAITake:
         """contracts.SpeechLine.answer."""
         for text in typed_words:
-            self.order(_created(typed(text)))
+            self.order(created(typed(text)))
+        if not spoken:
+            self._turn_from = None
+            self._user.closed()
         return self._take({}, spoken=spoken)
 
     def say(self, text: str) -> OpenAITake:
@@ -147,11 +154,7 @@ class OpenAILine:
 
     def used(self, used: ToolUsed) -> None:
         """contracts.SpeechLine.used."""
-        if used.id not in self._answered:
-            self._answered.add(used.id)
-            self.order(_created(output(used)))
-        elif used.result is not None:
-            self.order(_created(late(used, self.language)))
+        self._told.used(used)
 
     @property
     def instructions(self) -> str:
@@ -165,15 +168,32 @@ class OpenAILine:
 
     async def begin(self, take: OpenAITake) -> None:
         """Have it made: waits for a connection, and for the user's sound to be there. Raises VendorRefused."""
-        await self._connected()
-        if take.spoken:
-            turn_from, self._turn_from = self._turn_from, None
-            if self._detection == "vendor":
-                self._session.expect(take)
-                return
-            if not self._hears_all or not await self._user.committed(turn_from or 0, COMMIT_S):
+        while True:
+            await self._connected()
+            session = self._session
+            asked = not take.spoken or await self._spoken(take, session)
+            if session is self._session:
+                break  # else the connection broke meanwhile, and what was ordered there is gone
+        self._told.begins(take)
+        if asked:
+            session.begin(take)
+        else:
+            session.expect(take)
+
+    async def _spoken(self, take: OpenAITake, session: Session) -> bool:
+        """See to it that what the take answers is there. False: the model's side answers it by itself."""
+        if take.turn_from is None:
+            take.turn_from, self._turn_from = self._turn_from or 0, None
+        self._answering = take
+        asked = self._detection != "vendor" or self._user.known(take.turn_from)
+        if not self._hears_all:
+            if self._user.open:
                 self._commit()
-        self._session.begin(take)
+        elif asked and not await self._user.committed(take.turn_from, COMMIT_S) and session is self._session:
+            self._commit()
+        if asked and session is self._session:
+            self._user.closed()
+        return asked
 
     async def _connected(self) -> None:
         while not self._live:
@@ -182,8 +202,8 @@ class OpenAILine:
             await self._ready.wait()
 
     def _commit(self) -> None:
-        self._user.commits(self._backlog.end)
-        self.order({"type": "input_audio_buffer.commit"}, after=self._backlog.end)
+        self._user.commits(self._upward.end)
+        self.order({"type": COMMIT}, after=self._upward.end)
 
     def stop(self, take: OpenAITake) -> None:
         """It is not wanted any more: the cancel goes in front of all that waits."""
@@ -191,16 +211,14 @@ class OpenAILine:
 
     def order(self, event: Json, *, after: int = 0) -> None:
         """Send an event, after those before it, and after the sound up to a position."""
-        if self._live:
-            self._orders.append((after, encode(event).decode()))
-            self._wake.set()
+        self._outbox.put(event, after=0 if self._direct else after)
 
     def _put(self, event: Json, urgent: bool) -> None:
-        if urgent and self._live:
-            self._urgent.append(encode(event).decode())
-            self._wake.set()
-        else:
-            self.order(event)
+        self._outbox.put(event, urgent=urgent)
+
+    def retell(self, said: AgentSaid) -> None:
+        """Put into the conversation what was heard of a reply that was made in an earlier one."""
+        self._told.retell(said)
 
     # --------------------------------------------------------------------------------------------- the connection
 
@@ -232,8 +250,10 @@ class OpenAILine:
                 why = error.message
             except (OSError, WebSocketException, openai.OpenAIError) as error:
                 why = f"broke off ({type(error).__name__})"
-            except (msgspec.DecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
-                why = f"sent what is no event ({type(error).__name__})"
+            except Exception as error:
+                advice = "Look into the server's log: this is a fault of ours"
+                self._refuse(VendorRefused(f"The line to OpenAI failed ({type(error).__name__})", advice=advice))
+                raise
             finally:
                 self._down()
             if not lost:
@@ -248,62 +268,54 @@ class OpenAILine:
     ) -> AsyncGenerator[Heard | None, None]:
         """One connection, until it ends. None: it is up. A cut stands between no socket and its task here."""
         if not self._direct:
-            await self._open(connection)
+            await open_session(connection, self._model.session(self._brief))
         connecting.reschedule(None)
         self._begin()
         yield None
         sending = asyncio.create_task(self._send(connection), name="openai realtime: send")
+        sending.add_done_callback(self._sent)
         try:
             while True:
-                for heard in self._event(decode(await connection.recv_bytes())):
+                data = await self._watch.wait(connection.recv_bytes)
+                for heard in read(data, self._event):
                     yield heard
-                if sending.done():
-                    sending.result()
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)  # its error taken: what ended us is known already
 
-    async def _open(self, connection: AsyncRealtimeConnection) -> None:
-        """The session as we want it. Raises VendorRefused when it is not to be had."""
-        await self._await(connection, "session.created")
-        update = {"type": "session.update", "event_id": "open", "session": self._model.session(self._brief)}
-        await connection.send_raw(encode(update).decode())
-        await self._await(connection, "session.updated")
+    def _sent(self, sending: asyncio.Task[None]) -> None:
+        """Nothing goes up any more: that is noticed now, and not when something comes."""
+        if not sending.cancelled() and (error := sending.exception()) is not None:
+            self._watch.over(error)
 
-    async def _await(self, connection: AsyncRealtimeConnection, kind: str) -> None:
-        while (event := decode(await connection.recv_bytes()))["type"] != kind:
-            if event["type"] == "error":
-                error = event["error"]
-                if error.get("type") == "invalid_request_error":
-                    what = f"OpenAI Realtime refused the session ({error.get('code')}, {error.get('param')})"
-                    raise VendorRefused(what, advice="Check the model's and the voice's name")
-                raise VendorLost(f"answered with an error ({error.get('code')})", advice="Try again")
+    def _not_read(self) -> None:
+        self._watch.over(VendorLost("does not read", advice="Try again"))
 
     def _begin(self) -> None:
         """A connection is up: what nobody has the words of goes up once more."""
-        backlog = self._backlog
-        if not self._direct:
-            wanted = [p for p in (self._user.unread, self._turn_from) if p is not None]
-            backlog.rewind()
-            backlog.skip(min(wanted, default=backlog.end))
-        self._user.begin(backlog.sent)
-        self._resampler = self._new_resampler()
+        wanted = () if self._direct else (self._user.unread, self._turn_from)
+        self._user.begin(self._upward.again(wanted))
+        self._watch = Watch()
         self._live = True
+        self._outbox.opens()
         if not self._direct:
             # Read in the very moment from which on orders are taken: nothing falls between the two.
-            for item in as_items(self._items(), self.language):
-                self.order(_created(item))
+            self._told.anew()
+            if not self._hears_all:  # nobody there finds the ends
+                for end in self._user.commits_again():
+                    self.order({"type": COMMIT}, after=end)
         self._ready.set()
-        self._wake.set()
 
     def _down(self) -> None:
         """The connection is over. Orders that were not sent are in the conversation that the next one begins with."""
         self._live = False
         self._ready.clear()
-        self._urgent.clear()
-        self._orders.clear()
-        self._answered.clear()
-        self._user.lost()
+        self._outbox.breaks()
+        if self._direct:
+            self._user.parted(self._outbox.waiting(COMMIT))  # the session goes on without us
+        else:
+            self._user.lost()
+            self.home += 1
         self._session.lost(VendorLost("OpenAI Realtime broke off in the middle of a reply", advice="Ask again"))
         self._session = self._new_session()
 
@@ -332,38 +344,21 @@ class OpenAILine:
     async def _send(self, connection: AsyncRealtimeConnection) -> None:
         """The one writer: what is urgent, then orders and sound in their order."""
         while True:
-            text = self._due()
-            if text is None:
-                self._wake.clear()
-                await self._wake.wait()
+            due = self._due()
+            if due is None:
+                await self._outbox.news()
                 continue
-            if len(self._orders) > WAITING:
-                raise VendorLost("does not read", advice="Try again")
-            await connection.send_raw(text)
+            await connection.send_raw(due.text)
+            if due.kind in ASKING and self._session.owes:
+                self._watch.within(PATIENCE_S)
 
-    def _due(self) -> str | None:
-        if self._urgent:
-            return self._urgent.popleft()
-        backlog = self._backlog
-        if self._orders and (self._direct or backlog.sent >= self._orders[0][0]):
-            return self._orders.popleft()[1]
-        if self._direct or not (self._hears_all or self._turn_from is not None or self._orders):
+    def _due(self) -> Order | None:
+        if (order := self._outbox.due(self._upward.sent)) is not None:
+            return order
+        until = self._outbox.after
+        if self._direct or not (self._hears_all or self._turn_from is not None or until is not None):
             return None
-        size = min(self._piece, self._orders[0][0] - backlog.sent) if self._orders else self._piece
-        samples = backlog.take(size)
-        return None if samples is None else self._append(samples)
-
-    def _append(self, samples: Samples) -> str:
-        if self._resampler is not None:
-            data = self._resampler.feed(samples).astype("<i2", copy=False).tobytes()
-        else:
-            data = to_mulaw(samples)
-        # Base64 needs no escapes, so that the rest need not be built anew for each.
-        return f'{{"type":"input_audio_buffer.append","audio":"{b64encode(data).decode()}"}}'
-
-    def _new_resampler(self) -> HotResampler | None:
-        """8 kHz goes up as mu-law, which is what a telephone's sound was anyway."""
-        return None if self._brief.rate == MULAW_RATE else HotResampler(self._brief.rate, PCM_RATE)
+        return self._upward.take(until)
 
     # ------------------------------------------------------------------------------------------------ receiving
 
@@ -374,11 +369,22 @@ class OpenAILine:
             for item in self._user.rejected():
                 self.order({"type": "conversation.item.delete", "item_id": item})
             return heard
-        if kind == "error" and event["error"].get("code") == "session_expired":
-            raise VendorLost("ended a session of 60 minutes", advice="It is made anew")
+        if kind == "error":
+            code = event["error"].get("code")
+            if code == "session_expired":
+                raise VendorLost("ended a session of 60 minutes", advice="It is made anew")
+            if code == "input_audio_buffer_commit_empty":
+                self._user.empty()
+        elif kind == "response.output_item.done" and event["item"]["type"] == "function_call":
+            self._told.calls(event["item"]["call_id"])
         self._session.event(event)
+        if self._answering is not None and self._answering.sounded:
+            self._answering = None
+            self._user.answered()
+            if self._turn_from is None:
+                self._user.closed()
+        if not self._session.owes:
+            self._watch.within(None)
+        elif kind in ("response.created", "response.done"):
+            self._watch.within(PATIENCE_S)
         return []
-
-
-def _created(item: Json) -> Json:
-    return {"type": "conversation.item.create", "item": item}

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bargein.contracts import ToolCall
@@ -57,9 +57,17 @@ class Session:
         self._next: OpenAITake | None = None  # waits for the active one to end
         self._expected: OpenAITake | None = None  # the model's side will make it, unasked
         self._early: tuple[str, list[Json]] | None = None  # a response that came unasked, and what has come of it
+        self._cancelled: set[str] = set()  # responses that run, and should not
         self._unheard: set[str] = set()  # responses of which nothing will be heard: their items are deleted
         self._deleted: deque[str] = deque(maxlen=KEPT_ITEMS)
         self.playing: str | None = None  # direct: the response whose sound the server sends to the far end
+
+    @property
+    def owes(self) -> bool:
+        """Whether the server must answer soon: with a response that it was asked for, or with the end of one that was
+        cancelled, or that it refused another for. Until then nothing else can be made."""
+        unseen = self._next is not None and self._active is None
+        return self._asked is not None or self._active in self._cancelled or unseen
 
     # ---------------------------------------------------------------------------------------------------- orders
 
@@ -81,6 +89,18 @@ class Session:
             for event in events:
                 self.event(event)
 
+    def forget_early(self) -> None:
+        """The response that came unasked answers nothing."""
+        if self._early is None:
+            return
+        (response, events), self._early = self._early, None
+        if self._active == response:
+            self._unheard.add(response)
+            self._cancel(response)
+        for event in events:
+            if event["type"] == "response.done":
+                self._delete(item["id"] for item in event["response"].get("output") or ())
+
     def stop(self, take: OpenAITake) -> None:
         """A take is not wanted any more."""
         if self._next is take:
@@ -92,14 +112,13 @@ class Session:
         if self._direct and self.playing in take.responses:
             self._send({"type": "output_audio_buffer.clear"}, True)
 
-    def lost(self, error: VendorLost) -> list[OpenAITake]:
-        """The connection is gone, and with it all that ran here; the takes that were under way."""
+    def lost(self, error: VendorLost) -> None:
+        """The connection is gone, and with it all that ran here."""
         under_way = dict.fromkeys(
             take for take in (*self._takes.values(), self._asked, self._next, self._expected) if take is not None
         )
         for take in under_way:
             take.lost(error)
-        return list(under_way)
 
     def _create(self, take: OpenAITake) -> None:
         self._asked = take
@@ -107,7 +126,15 @@ class Session:
         self._send({"type": "response.create", "event_id": _event_id(take), "response": params}, False)
 
     def _cancel(self, response: str) -> None:
-        self._send({"type": "response.cancel", "response_id": response}, True)
+        if response not in self._cancelled:
+            self._cancelled.add(response)
+            self._send({"type": "response.cancel", "response_id": response}, True)
+
+    def _delete(self, items: Iterable[str]) -> None:
+        for item in items:
+            if item not in self._deleted:
+                self._deleted.append(item)
+                self._send({"type": "conversation.item.delete", "item_id": item}, False)
 
     # ---------------------------------------------------------------------------------------------------- events
 
@@ -165,6 +192,7 @@ class Session:
         elif self._expected is not None:
             self._adopt(response["id"])
         else:
+            self.forget_early()
             self._active = response["id"]
             if self._vendor_turns:
                 self._early = (response["id"], [])  # the turn's end is on its way to the floor
@@ -198,12 +226,11 @@ class Session:
             self._active = None
         if take is not None and not take.dead:
             self._ended(take, response)
-        for item in response.get("output") or ():
-            told = take.unsaid(item["id"]) if take is not None and take.dead else response["id"] in self._unheard
-            if told and item["id"] not in self._deleted:
-                self._deleted.append(item["id"])
-                self._send({"type": "conversation.item.delete", "item_id": item["id"]}, False)
+        unheard = response["id"] in self._unheard
+        items = [item["id"] for item in response.get("output") or ()]
+        self._delete(item for item in items if (take.unsaid(item) if take is not None and take.dead else unheard))
         self._unheard.discard(response["id"])
+        self._cancelled.discard(response["id"])
         self._go_on()
 
     def _ended(self, take: OpenAITake, response: Json) -> None:

@@ -8,7 +8,7 @@ import binascii
 import logging
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -34,6 +34,7 @@ class Hands(Protocol):
 
     language: str
     pace: float  # ms for each letter, as far as it is known
+    home: int  # number of the conversation at the model's side; a session that is made anew has another
 
     async def begin(self, take: OpenAITake) -> None:
         """Have it made: waits for a connection, and for the user's sound to be there."""
@@ -47,13 +48,18 @@ class Hands(Protocol):
         """Send an event."""
         ...
 
+    def retell(self, said: AgentSaid) -> None:
+        """Put into the conversation what was heard of a reply that was made in an earlier one."""
+        ...
+
 
 @dataclass(slots=True)
 class Part:
-    """One item of the model's. began_ms, begin: where its sound and its text begin in the reply's; ms: of sound that
-    has come; sound: all of it, until its words are placed; content: index of the sound in the item."""
+    """One item of the model's. home: as in Hands; began_ms, begin: where its sound and its text begin in the reply's;
+    ms: of sound that has come; sound: all of it, until its words are placed; content: the sound's index in the item."""
 
     item: str
+    home: int
     began_ms: float
     begin: int
     content: int = 0
@@ -77,6 +83,7 @@ class OpenAITake:
         self.number = number
         self.params = params
         self.spoken = spoken  # it answers sound that may have to be committed first
+        self.turn_from: int | None = None  # position at which that begins, once it is known
         self.begun = False
         self.dead = False  # cut, or its reader has gone
         self.responses: set[str] = set()
@@ -159,7 +166,9 @@ class OpenAITake:
         self.begun = True
 
     def delta(self, item: str, content: int, audio: str) -> None:
-        """Sound, as base64. What cannot be read is skipped."""
+        """Sound, as base64. What cannot be read is skipped, and what comes after a failure."""
+        if self._error is not None:
+            return
         try:
             data = base64.b64decode(audio, validate=True)
         except (binascii.Error, ValueError):
@@ -229,7 +238,7 @@ class OpenAITake:
         """The connection is gone. What has not sounded yet can be asked for once more."""
         if self._over or self.dead:
             return
-        if self.sounded or self._text or self._direct:
+        if self.sounded or self._chars or self._direct:
             self.fail(error)
         else:
             self._again = True
@@ -240,7 +249,7 @@ class OpenAITake:
     def _part(self, item: str) -> Part:
         part = self._parts.get(item)
         if part is None:
-            part = self._parts[item] = Part(item, self._ms, self._chars)
+            part = self._parts[item] = Part(item, self._hands.home, self._ms, self._chars)
         return part
 
     def _as_sound(self, data: bytes) -> Sound:
@@ -270,27 +279,39 @@ class OpenAITake:
     def heard(self, ms: float, said: AgentSaid | None) -> None:
         """contracts.Take.heard: shortens the item that sounded, and takes back those that did not.
 
-        The server deletes the text of an item that is shortened, so what was heard is told in a note behind it."""
+        The server deletes the text of an item that is shortened, so what was heard is told in a note behind it. Items
+        of a conversation that is gone are not there to be shortened: their words are told anew."""
         if self._heard_told:
             return
         self._heard_told, self._heard_ms = True, ms
+        here = [part for part in self._parts.values() if part.home == self._hands.home]
+        if len(here) < len(self._parts):
+            if said is not None:
+                self._hands.retell(self.elsewhere(said))
+            if not here:
+                return
         last = None
-        for part in self._parts.values():
-            here = min(max(ms - part.began_ms, 0.0), part.ms)
+        for part in here:
+            heard = min(max(ms - part.began_ms, 0.0), part.ms)
             if self._direct:
                 self._shorten_more(part)
                 last = part.item
-            elif part.over and here >= part.ms - WHOLE_MS:
+            elif part.over and heard >= part.ms - WHOLE_MS:
                 last = part.item
-            elif here < 1:
+            elif heard < 1:
                 self._hands.order({"type": "conversation.item.delete", "item_id": part.item})
             else:
-                self._truncate(part, here)  # never beyond what has come: the server refuses that
+                self._truncate(part, heard)  # never beyond what has come: the server refuses that
                 last = part.item
         text = cut_note(said, self._hands.language) if said is not None else ""
         if text:
             event: Json = {"type": "conversation.item.create", "item": note(text)}
             self._hands.order(event | ({"previous_item_id": last} if last is not None else {}))
+
+    def elsewhere(self, said: AgentSaid) -> AgentSaid:
+        """The part of it that was made in conversations which are gone."""
+        here = [part.begin for part in self._parts.values() if part.home == self._hands.home]
+        return replace(said, text=said.text[: min(here)], unheard="", ended="completed") if here else said
 
     def truncated(self, item: str, ms: float) -> None:
         """The server itself has shortened an item to what it had sent: the far end may have heard less."""

@@ -29,29 +29,36 @@ class Wish:
 
 @dataclass(slots=True)
 class UserItem:
-    """One item of the user's, positions in samples of what was fed. turn: our number for it; over: its speech is;
-    read: its words are all known, or never will be."""
+    """One item of the user's, positions in samples of what was fed. turn: our number for it; first: of its sound;
+    begin: of the speech in it; over: its speech is; mute: nobody will read its words; read: they are all known, or
+    were answered unread."""
 
     turn: int
+    first: int
     begin: int
     end: int
     text: str = ""
     over: bool = False
     committed: bool = False
+    mute: bool = False
     read: bool = False
 
 
 class UserSide:
-    """unread: the position from which on somebody's words are not known yet; None when all are."""
+    """unread: the position from which on a session that is made anew lacks what was said: somebody's words are not
+    known yet, or nobody will read them and they are not answered. None: it lacks nothing."""
 
     def __init__(self, rate: int, wish: Wish) -> None:
         self._rate = rate
         self._wish = wish
         self._base = 0  # position of the present connection's first sample
         self._turns = 0
-        self._items: dict[str, UserItem] = {}
+        self._items: dict[str, UserItem] = {}  # of this connection
         self._commits: deque[tuple[int, int]] = deque(maxlen=KEPT)  # that were ordered: from, to
         self._commit_from = 0  # where the next item begins, if we are to commit it
+        self._open: int | None = None  # an open turn's position up to which all of it is in items
+        self._owed: list[tuple[int, int]] = []  # what an earlier connection had as items, and this one has not yet
+        self._known = 0  # position up to which earlier connections had items whose words are known
         self._rejected: deque[tuple[int, int]] = deque(maxlen=KEPT)
         self._gone: list[str] = []
         self._committed = asyncio.Event()
@@ -61,23 +68,68 @@ class UserSide:
 
     def begin(self, position: int) -> None:
         """A connection begins with the sound from there on."""
-        self._base = self._commit_from = position
+        self._base = position
+        self._commit_from = position if self._open is None else max(position, self._open)
 
     def lost(self) -> None:
         """The connection is over: what it has not read, nobody has."""
-        self._items = {name: item for name, item in self._items.items() if item.read}
+        for item in self._items.values():
+            if not item.read:
+                self._owed.append((item.first, item.end))
+            elif item.text:
+                self._known = max(self._known, item.end)
+        self._owed = [*self._owed, *self._commits][-KEPT:]
+        self._items.clear()
         self._commits.clear()
+        self._look()
+
+    def parted(self, unsent: int) -> None:
+        """The connection is over, but not the session. unsent: so many of our commits still wait; what became of the
+        others is not known."""
+        while len(self._commits) > unsent:
+            self._commits.popleft()
+        self._look()
 
     def turn(self, position: int) -> None:
         """The user's turn begins there."""
         self._commit_from = position
-        if self._wish.reads and self.unread is None:
-            self.unread = position
+        if self._open is None:
+            self._open = position
+        self._look()
+
+    def closed(self) -> None:
+        """The turn is over, and what was said in it is in items, or will be without our doing."""
+        self._open = None
+        self._look()
+
+    @property
+    def open(self) -> bool:
+        """Whether some of the turn is in no item, and in none that was ordered."""
+        return self._open is not None
+
+    def commits_again(self) -> list[int]:
+        """We say ourselves where everything ends that is to be made items of once more: the positions."""
+        owed, self._owed = sorted(self._owed), []
+        self._commits.extend(owed)
+        return [end for _, end in owed]
 
     def commits(self, position: int) -> None:
         """We say ourselves that the turn is over."""
         self._commits.append((self._commit_from, position))
         self._commit_from = position
+        self._look()
+
+    def empty(self) -> None:
+        """The server had no sound to commit: it was quicker than we."""
+        if self._commits:
+            self._commits.popleft()
+        self._look()
+
+    def answered(self) -> None:
+        """Whatever was said has its answer, and need not be said again."""
+        for item in self._items.values():
+            item.read = item.read or (item.mute and item.committed)
+        self._look()
 
     async def committed(self, begin: int, most_s: float) -> bool:
         """Whether the server has made an item of what was said since then: it is waited for."""
@@ -91,8 +143,17 @@ class UserSide:
         return True
 
     def _done_since(self, begin: int) -> bool:
-        here = [item for item in self._items.values() if item.end > begin or not item.over]
-        return bool(here) and all(item.committed for item in here)
+        here = self._since(begin)
+        if not here:
+            return self.known(begin)
+        return not self._owed and all(item.committed for item in here)
+
+    def known(self, begin: int) -> bool:
+        """Whether what was said since then came to this session as words, which an earlier one had read."""
+        return self._known > begin and self._open is None and not self._owed and not self._since(begin)
+
+    def _since(self, begin: int) -> list[UserItem]:
+        return [item for item in self._items.values() if item.end > begin or not item.over]
 
     def reject(self, begin: int, end: int) -> list[str]:
         """What sounded there was no turn; the items that were made of it already."""
@@ -105,7 +166,7 @@ class UserSide:
         return gone
 
     def _reject(self, name: str, item: UserItem) -> bool:
-        pad, quiet = PAD_MS * self._rate // 1000, QUIET_MS * self._rate // 1000
+        pad, quiet = self._samples(PAD_MS), self._samples(QUIET_MS)
         if not any(item.begin >= begin - pad and item.end <= end + quiet for begin, end in self._rejected):
             return False
         del self._items[name]
@@ -124,8 +185,8 @@ class UserSide:
     def _buffer(self, kind: str, event: Json) -> list[TurnHeard]:
         match kind:
             case "speech_started":
-                begin = self._position(event["audio_start_ms"] + self._wish.prefix_padding_ms)
-                item = self._new(event["item_id"], begin, begin)
+                first = self._position(event["audio_start_ms"])
+                item = self._new(event["item_id"], first, first + self._samples(self._wish.prefix_padding_ms))
                 return [self._heard("started" if self._wish.begins else "progress", item)]
             case "speech_stopped":
                 stopped = self._items.get(event["item_id"])
@@ -134,20 +195,28 @@ class UserSide:
                 stopped.end, stopped.over = self._position(event["audio_end_ms"]), True
                 return [self._heard("ended" if self._wish.ends else "progress", stopped)]
             case "committed":
-                made = self._items.get(event["item_id"])
-                if made is None:
-                    begin, end = self._commits.popleft() if self._commits else (self._commit_from, self._commit_from)
-                    made = self._new(event["item_id"], begin, end)
-                    made.over = True
-                made.committed = True
-                made.read = made.read or not self._wish.reads
-                if self._reject(event["item_id"], made):
-                    self._gone.append(event["item_id"])
-                self._look()
-                self._committed.set()
+                self._made(event["item_id"])
             case _:
                 pass
         return []
+
+    def _made(self, name: str) -> None:
+        item = self._items.get(name)
+        if item is None or not item.over:  # it is of our own committing
+            here = self._commit_from if item is None else item.end
+            begin, end = self._commits.popleft() if self._commits else (here, here)
+            item = item or self._new(name, begin, begin)
+            item.end, item.over = end, True
+        item.committed = True
+        item.mute = not self._wish.reads
+        if self._reject(name, item):
+            self._gone.append(name)
+        elif self._open is not None:
+            self._open = max(self._open, item.end)
+        pad = self._samples(PAD_MS)
+        self._owed = [(begin, end) for begin, end in self._owed if end > item.end + pad]
+        self._look()
+        self._committed.set()
 
     def _words(self, kind: str, event: Json) -> list[TurnHeard]:
         item = self._items.get(event["item_id"])
@@ -159,15 +228,15 @@ class UserSide:
             case "completed":
                 item.text, item.read = event.get("transcript") or "", True
             case "failed":
-                item.read = True
+                item.mute = True
             case _:
                 return []
         self._look()
         # Words that come when the speech is over are no evidence any more: on a cough, readers make some up.
         return [self._heard("progress" if item.over else "words", item)]
 
-    def _new(self, name: str, begin: int, end: int) -> UserItem:
-        item = self._items[name] = UserItem(self._turns, begin, end)
+    def _new(self, name: str, first: int, begin: int) -> UserItem:
+        item = self._items[name] = UserItem(self._turns, first, begin, begin)
         self._turns += 1
         while len(self._items) > KEPT:
             del self._items[next(iter(self._items))]
@@ -175,15 +244,21 @@ class UserSide:
         return item
 
     def _look(self) -> None:
-        """Whose words are not known yet?"""
-        if self._wish.reads:
-            self.unread = min((item.begin for item in self._items.values() if not item.read), default=None)
+        """What would be lost with the connection?"""
+        begins = [item.first for item in self._items.values() if not item.read]
+        begins += [begin for begin, _ in (*self._commits, *self._owed)]
+        if self._open is not None:
+            begins.append(self._open)
+        self.unread = min(begins, default=None)
 
     def _heard(self, kind: HeardKind, item: UserItem) -> TurnHeard:
         return TurnHeard(kind, item.turn, item.text.strip(), self._ms(item.begin), self._ms(item.end))
 
+    def _samples(self, ms: float) -> int:
+        return int(ms * self._rate / 1000)
+
     def _position(self, ms: float) -> int:
-        return self._base + int(ms * self._rate / 1000)
+        return self._base + self._samples(ms)
 
     def _ms(self, position: int) -> float:
         return position * 1000 / self._rate
