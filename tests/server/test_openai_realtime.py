@@ -17,7 +17,8 @@ from bargein.floor import Policy
 from bargein.realtime.openai import OpenAICall, OpenAIRealtime
 from bargein.recorder.reading import Noted, read
 from bargein.server.settings import Settings
-from bargein.simulators.caller import Caller, End, Result, Step
+from bargein.simulators.caller import Caller, Result
+from bargein.simulators.mouth import End, Step
 from bargein.simulators.openai_realtime import RealtimeSimulator, add_realtime
 from bargein.simulators.realtime_session import ServerItem
 from bargein.simulators.speech import Speech
@@ -38,6 +39,7 @@ FAULTS: dict[str, str] = {
     "it is over its limit": "rate_limit",
     "it fails": "fail",
     "it is late": "slow",
+    "it never answers": "mute",
     "it sends what is no event": "garbage",
     "the session has lasted an hour": "expire",
     "nobody writes down the words": "no_transcript",
