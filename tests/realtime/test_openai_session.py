@@ -107,10 +107,11 @@ def message(item: str, status: str = "completed") -> Json:
 async def heard(take: OpenAITake) -> tuple[str, float]:
     """All that a take says: its text, and how long it sounds."""
     text, ms = "", 0.0
-    async for piece in take.sound():
-        assert isinstance(piece, Spoken)
-        text += piece.text
-        ms += piece.pcm.ms
+    async with asyncio.timeout(5):
+        async for piece in take.sound():
+            assert isinstance(piece, Spoken)
+            text += piece.text
+            ms += piece.pcm.ms
     return text, ms
 
 
