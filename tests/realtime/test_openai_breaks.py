@@ -278,7 +278,7 @@ async def test_a_server_that_answers_in_time_is_never_given_up(monkeypatch: pyte
 async def test_a_number_beyond_all_numbers_only_means_another_session() -> None:
     async with talk(simulator()) as t:
         await t.until(lambda: t.line._live)
-        t.session._out({"type": "input_audio_buffer.speech_started", "audio_start_ms": 1e308, "item_id": "item_x"})
+        t.session.out({"type": "input_audio_buffer.speech_started", "audio_start_ms": 1e308, "item_id": "item_x"})
         await t.until(lambda: len(t.sim.sessions) == 2)
         assert await said(t.line.say("Good morning.")) == "Good morning."
 
@@ -328,7 +328,7 @@ async def test_what_is_ordered_while_the_sideband_is_away_is_told_when_it_is_bac
 async def test_a_turn_over_webrtc_that_ends_in_a_break_is_committed_after_it() -> None:
     async with talk(simulator(script=deque(["one"])), direct=True) as t:
         await t.until(lambda: t.line._live)
-        t.session.hear(np.zeros(24_000, np.int16))
+        t.session.user.hear(np.zeros(24_000, np.int16))
         t.sim.faults.append("garbage")
         t.session.tell("input_audio_buffer.cleared")
         await t.until(lambda: not t.line._live)

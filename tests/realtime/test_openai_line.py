@@ -97,7 +97,7 @@ async def test_only_the_turns_sound_goes_up_where_we_find_the_turns() -> None:
         t.says(np.zeros(16_000 * 20, np.int16))
         t.speaks()
         await said(t.line.answer((), spoken=True))
-        assert t.session._vad.now_ms < 5_000
+        assert t.session.user.vad.now_ms < 5_000
 
 
 async def test_typed_words_are_an_item_of_their_own() -> None:

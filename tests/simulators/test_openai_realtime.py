@@ -28,7 +28,8 @@ from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
 from bargein.simulators.chat import Call
 from bargein.simulators.openai_realtime import Fault, RealtimeSimulator, realtime_app
-from bargein.simulators.realtime_session import AUDIO_FORMATS, RealtimeSession, ServerItem
+from bargein.simulators.realtime_config import AUDIO_FORMATS
+from bargein.simulators.realtime_session import RealtimeSession, ServerItem
 from bargein.simulators.speech import Speech
 from tests.simulators.serving import serving
 from tests.sounds import labels, load

@@ -175,7 +175,7 @@ class Peer:
                 return
             assert isinstance(frame, AudioFrame)
             for part in resampler.resample(frame):
-                self._session.hear(part.to_ndarray().reshape(-1).astype(np.int16, copy=False))
+                self._session.user.hear(part.to_ndarray().reshape(-1).astype(np.int16, copy=False))
 
     def _started(self, response: str) -> None:
         self._session.tell("output_audio_buffer.started", response_id=response)
