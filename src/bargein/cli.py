@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
-from bargein.bench.__main__ import main as bench
 from bargein.bench.callers import simulate_twilio
+from bargein.bench.command import bench
 from bargein.bench.tuning.command import tune
 from bargein.errors import BargeinError, Misuse
 from bargein.floor import Policy

@@ -28,6 +28,7 @@ from bargein.floor import Action, Event, Policy
 RATE = 24_000
 WORD_MS = 200  # every word of the scripted voice
 WINDOW = 512  # samples at 16 kHz: 32 ms
+SOON = Policy(alone_ms=0)  # a third of a second of speech cuts, though nobody reads words
 
 
 class FarEnd:
@@ -404,7 +405,7 @@ async def scene(
         reprompts=reprompts,
     )
     host = Host(clock, ticker, vad, notes)
-    call = Call(call_id="c1", agent=agent, transport=far, host=host, journal=notes, policy=policy)
+    call = Call(call_id="c1", agent=agent, transport=far, host=host, journal=notes, policy=policy or SOON)
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())
     made = Scene(clock, far, call, ticker, notes, mind, voice, reader, vad)

@@ -30,7 +30,7 @@ from bargein.clock import ManualClock
 from bargein.floor import Policy
 from bargein.transports.telephone import Telephone
 from bargein.transports.twilio import TwilioDialect
-from tests.call.kit import Mind, Notes, Reader
+from tests.call.kit import SOON, Mind, Notes, Reader
 
 RATE = 8000
 WORD_MS = 200
@@ -313,7 +313,7 @@ async def phone_scene(
     )
     host = Host(clock, ticker, Vad(), notes)
     call = Call(
-        call_id="c1", agent=agent, transport=telephone, host=host, journal=notes, policy=policy, exchange=exchange
+        call_id="c1", agent=agent, transport=telephone, host=host, journal=notes, policy=policy or SOON, exchange=exchange
     )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())

@@ -204,7 +204,11 @@ class _Step:
         self.need(barge_in.source is not Source.PAGE, "loudness alone never cuts")
         if barge_in.source is Source.SPEECH and not isinstance(self.event, ev.ReplyProtected):
             p, s = self.floor.policy, self.floor.speech
-            enough = s.lasted_ms >= p.confirm_ms or self.floor.now_ms - s.onset_ms >= p.confirm_ms
+            alone = self.sounding and not self.floor._ears_words
+            least = max(p.confirm_ms, p.alone_ms) if alone else p.confirm_ms
+            enough = s.lasted_ms >= least or self.floor.now_ms - s.onset_ms >= least
+            far = self.floor._far and not isinstance(self.event, ev.Tick) and s.lasted_ms >= p.far_ms
+            self.need(not far, "somebody else's speech cuts nothing")
             self.need(s.voice is Voice.FIRM and enough, "speech cuts when it is firm and long enough")
             sure = s.peak >= p.sure_threshold or s.lasted_ms >= p.doubt_ms or isinstance(self.event, ev.Tick)
             self.need(sure, "doubtful speech must last longer")
@@ -286,10 +290,17 @@ class _Step:
         fresh = self.was.voice is Voice.SILENT and s.voice is not Voice.SILENT
         sure = s.voice is Voice.FIRM and s.peak >= p.sure_threshold
         plain = not self.m.protected and f.now_ms >= self.was.guarded_until_ms and s.onset_ms >= f._reply_since_ms
+        known = f._far and f._far_said  # as somebody else's, in this very reply
         if self.m.live and self.m.sounding and not self.m.held and fresh and plain and (sure or not f._false_holds):
-            self.need(not f.live or self.held, "an onset over a reply holds it at once")
-        if self.held and not f._ears_words and sure and s.lasted_ms >= p.confirm_ms and not f._doubt:
-            self.need(False, "sure speech of confirm_ms cuts")
+            self.need(not f.live or self.held or known, "an onset over a reply holds it at once")
+        if self.held and not f._ears_words and sure and s.lasted_ms >= f._confirm_ms and not f._doubt:
+            self.need(False, "sure speech of confirm_ms, or alone_ms, cuts")
+        if known and self.held and not self.m.held:
+            self.need(False, "somebody else's speech holds a reply once")
+        if self.held and f._far and s.lasted_ms >= p.far_ms:
+            self.need(False, "a hold for somebody else's speech ends as soon as that is known")
+        if self.m.live and self.m.sounding and sure and not f._far and not f._settled and not self.m.protected:
+            self.need(not f.live or self.held, "whoever is as loud as the caller is heard, whoever spoke before")
         if self.was.state == "idle" and fresh and s.voice is Voice.FIRM:
             self.need(self.open, "(8) firm speech at rest opens a turn")
 

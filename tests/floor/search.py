@@ -21,7 +21,7 @@ SMALL = Policy(
     hold_windows=1, speech_gap_ms=1, echo_guard_ms=2, echo_doubt_ms=1, level_hold_ms=1, hold_max_ms=4, wary_after=1,
     confirm_ms=2, verdict_timeout_ms=1, look_ms=1, words_wait_ms=1, doubt_ms=3, min_words=1, pre_roll_ms=1,
     end_of_turn_ms=1, turn_grace_ms=2, min_turn_ms=2, max_turn_ms=4, answer_timeout_ms=2, user_silence_ms=None,
-    max_waiting=1, deaf_ms=2,
+    max_waiting=1, deaf_ms=2, alone_ms=0, far_ms=2,
 )  # fmt: skip
 POLICIES = {
     "balanced": SMALL,
@@ -40,6 +40,17 @@ POLICIES = {
         wary_after=0,
     ),
     "echoing": replace(SMALL, speech_gap_ms=2),
+    "far": replace(
+        SMALL,
+        echo_guard_ms=0,
+        confirm_ms=3,
+        doubt_ms=3,
+        max_turn_ms=3,
+        answer_timeout_ms=1,
+        min_turn_ms=1,
+        wary_after=0,
+    ),
+    "alone": replace(SMALL, alone_ms=3, doubt_ms=4),
     "asking": replace(SMALL, user_silence_ms=2, max_reprompts=1),
     "leaving": replace(SMALL, user_silence_ms=2, max_reprompts=1, hang_up_on_silence=True),
 }
@@ -82,11 +93,13 @@ def key(f: Floor) -> tuple[object, ...]:
         ago(f._turn_since_ms, turn), min(f._turn_spoken_ms, 3) if turn or f._reply_turn else -1,
         ago(f._spoke_ms, turn or on),
         ago(f._quiet_since_ms, state == "idle"), f._turn_since_ms == s.onset_ms,
+        f._aside, f._far_said and f.live, f._own_db, f._turn_db if turn else None,
+        s.level_db if on or s._run else None,
         s.voice, s.peak, ago(s.onset_ms), ago(s.until_ms), s._run, ago(s._run_from_ms, s._run > 0),
     )  # fmt: skip
 
 
-GROUPS = ("hands", "page", "judge", "protect", "late", "fail", "ears", "turns", "guesses", "echo")
+GROUPS = ("hands", "page", "judge", "protect", "late", "fail", "ears", "turns", "guesses", "echo", "far")
 
 
 def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[ev.Event]:
@@ -103,6 +116,9 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
             yield ev.SpeechWindow(now, now + 1, 0.95, echo=0.7)  # mostly, but not enough
             yield ev.SpeechWindow(now, now + 1, 0.1, echo=0.9, rise_db=20)
             yield ev.SpeechWindow(now, now + 1, 0.1, rise_db=20)
+        if "far" in groups:
+            yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-20.0)
+            yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-33.0)
     yield ev.SayRequested(now)
     yield ev.ReplyStarted(now, f.reply)
     yield ev.ReplyEnded(now, f.reply)

@@ -88,7 +88,9 @@ def test_speech_that_lasts_cuts_though_no_word_was_ever_read() -> None:  # 7: ne
     t = Talk()
     t.speaking()
     began = t.now
-    t.speak(352)
+    t.speak(640)
+    assert t.names() == ["Hold"], "nobody reads words: it may be no more than a backchannel"
+    t.speak(96)
     assert t.names() == ["Hold", "Cut"]
     cut = t.last(f.Cut)
     assert isinstance(cut, f.Cut)
@@ -353,7 +355,7 @@ def test_interrupting_works_when_all_is_generated_and_only_the_playout_goes_on()
     t = Talk()
     t.speaking()
     t.quiet(20_000)
-    t.speak(384)
+    t.speak(768)
     assert t.names() == ["Hold", "Cut"]
 
 
@@ -455,6 +457,7 @@ def test_ears_that_are_lost_in_a_hold_are_not_waited_for() -> None:
     t.speak(352)
     assert t.names() == ["Hold"]
     t.feed(f.EarsChanged(t.now, words=False, turns=False))
+    t.speak(384)
     assert t.names() == ["Hold", "Cut"]
 
 
@@ -537,7 +540,7 @@ def test_a_real_interruption_over_the_echo_holds_and_cuts() -> None:  # 18
     for _ in range(5):
         t.feed(f.SpeechWindow(t.now, t.now + WINDOW, 0.97, echo=0.95))
         t.now += WINDOW
-    for _ in range(11):
+    for _ in range(23):
         t.feed(f.SpeechWindow(t.now, t.now + WINDOW, 0.97, echo=0.4))
         t.now += WINDOW
     assert t.names() == ["Hold", "Cut"]
@@ -570,3 +573,47 @@ def test_one_word_is_enough_to_be_asked_again_instead_of_left() -> None:
     t.feed(f.ReplyEnded(t.now, t.floor.reply))
     t.quiet(5100)
     assert t.names() == ["Reprompt", "Answer", "Reprompt"]
+
+
+def television(t: Talk, ms: float, level_db: float = -40.0) -> None:
+    for _ in range(int(ms // WINDOW)):
+        t.feed(f.SpeechWindow(t.now, t.now + WINDOW, 0.95, level_db=level_db))
+        t.now += WINDOW
+        t.ticks()
+
+
+def test_a_television_that_is_softer_than_the_caller_ends_no_reply() -> None:  # 1
+    t = Talk()
+    television(t, 960, -20.0)  # the caller's own turn
+    t.quiet(960)
+    t.feed(f.ReplyStarted(t.now, t.floor.reply))
+    t.quiet(500)
+    t.did.clear()
+    for _ in range(3):
+        television(t, 2_000)
+        t.quiet(480)
+    assert t.names() == ["Hold", "Resume"], "once, until it was known how soft it is"
+    assert "20 dB softer" in t.last(f.Resume).why
+    television(t, 320)
+    television(t, 800, -24.0)  # the caller, over it
+    assert t.names() == ["Hold", "Resume", "Hold", "Cut"]
+    cut = t.last(f.Cut)
+    assert isinstance(cut, f.Cut)
+    assert cut.barge_in.onset_ms == t.now - 800 // WINDOW * WINDOW, "the caller's onset, not the television's"
+
+
+def test_a_caller_who_has_stepped_back_is_believed_before_long() -> None:
+    t = Talk()
+    television(t, 960, -20.0)
+    for _ in range(3):  # turns while the agent is silent are turns, however soft
+        t.quiet(960)
+        t.feed(f.ReplyStarted(t.now, t.floor.reply))
+        t.quiet(500)
+        t.feed(f.ReplyEnded(t.now, t.floor.reply))
+        television(t, 960, -40.0)
+    t.quiet(960)
+    t.feed(f.ReplyStarted(t.now, t.floor.reply))
+    t.quiet(500)
+    t.did.clear()
+    television(t, 960, -40.0)
+    assert t.names() == ["Hold", "Cut"]

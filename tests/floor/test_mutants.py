@@ -33,7 +33,13 @@ MUTANTS = {
     "no echo guard": (
         "machine", "elif voice is not Voice.FIRM and self._guarded():", "elif False:", "balanced", "", LEVELS),
     "speech cuts however short": (
-        "machine", "is not Voice.FIRM or lasted < p.confirm_ms:", "is not Voice.FIRM:", "balanced", "", LEVELS),
+        "machine", "is not Voice.FIRM or lasted < confirm:", "is not Voice.FIRM:", "balanced", "", LEVELS),
+    "length alone cuts as soon as words do": (
+        "ground", "else max(p.confirm_ms, p.alone_ms)", "else p.confirm_ms", "alone", "", LEVELS),
+    "somebody else's speech cuts": (
+        "machine", "if self._far and lasted >= p.far_ms:", "if False:", "far", "far", (0.0,)),
+    "somebody else's speech holds again and again": (
+        "machine", "elif self._far and self._far_said:", "elif False:", "far", "far", (0.0,)),
     "doubtful speech cuts like sure speech": (
         "machine", "if self._doubt or self.speech.peak < p.sure_threshold:", "if self._doubt:", "balanced", "", FINE),
     "sure speech never cuts": (
@@ -90,7 +96,7 @@ MUTANTS = {
     "keys do not change what was made ahead": (
         "machine", 'self._forget(f"more was said: {why}", out)', "pass", "short", "guesses hands", LEVELS),
     "an onset is decided about before it is heard": (
-        "ground", "self._settled = self._excused = self._looking = False", "self._settled = True", "balanced", "", LEVELS),
+        "ground", "self._settled = self._excused = self._looking = self._aside = False", "self._settled = True", "balanced", "", LEVELS),
 }  # fmt: skip
 
 

@@ -24,6 +24,8 @@ SEARCHES = [
     ("asking", "fail", LEVELS, False),
     ("leaving", "", LEVELS, False),
     ("echoing", "echo", QUIET_OR_SURE, False),
+    ("alone", "", FINE, False),
+    ("far", "far", (0.0,), False),
     ("instant", "echo protect", QUIET_OR_SURE, False),
 ]
 

@@ -38,8 +38,8 @@ STORY: list[Event] = [
     *speech(200, 1000, 0.01),
     *speech(1000, 1100),
     *speech(1100, 3000, 0.01),  # a cough: held, resumed
-    *speech(3000, 3500),
-    *speech(3500, 5000, 0.01),  # an interruption: held, cut, answered
+    *speech(3000, 3900),
+    *speech(3900, 5000, 0.01),  # an interruption: held, cut, answered
     ReplyStarted(5000, 2),
     ReplyEnded(6000, 2),
 ]

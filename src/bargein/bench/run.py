@@ -19,7 +19,8 @@ from bargein.simulators.mouth import Step
 from bargein.simulators.yielding import audible
 
 LISTENS = 2  # calls that only listen, and as many that only ask
-LISTEN_MS = 14_000.0
+LISTEN_MS = 9_000.0  # long enough to tell a greeting from a speech
+ANSWER_LISTEN_MS = 14_000.0  # and for the reply to a request
 GREETS_WITHIN_MS = 5_000.0
 APART_MS = 137.0  # between two calls' beginnings, so that they stand on no common grid
 PAUSE_MS = 1_200  # a reply that is silent for longer is over
@@ -67,7 +68,7 @@ async def listen(target: Target, library: Library, seed: int) -> tuple[Opening, 
             ask = stage.ask(np.random.default_rng(seed))
         except NotPlayed as why:
             raise Misuse(f"The agent waits to be asked, and {why}", advice="Install espeak, or give --sounds") from None
-        asked = await _calls(target, [[ask]] * LISTENS, seed, opening.ask_at_ms() + LISTEN_MS)
+        asked = await _calls(target, [[ask]] * LISTENS, seed, opening.ask_at_ms() + ANSWER_LISTEN_MS)
         answers = [found for record in asked if (found := _answer(record))]
         if not answers:
             advice = "Give it something to answer with --ask, or see why it says nothing"

@@ -133,6 +133,12 @@ class Hearing:
         quiet = max(float(np.partition(levels, before // 10)[before // 10]), QUIETEST)
         return 10 * math.log10(max(float(halves.max()), QUIETEST) / quiet)
 
+    def _level(self, window: VadWindow) -> float:
+        """Of a window, in dB of full scale."""
+        samples = self._between(window.first_sample, window.last_sample).astype(np.float32)
+        square = float(np.dot(samples, samples)) / max(len(samples), 1)
+        return 10 * math.log10(max(square, QUIETEST) / 32768**2)
+
     def _between(self, first: int, last: int) -> Samples:
         """What is kept of a stretch."""
         parts: list[Samples] = []
@@ -153,6 +159,11 @@ class Hearing:
         rise = self._rise(window) if LEVEL_WORTH[0] <= speech < LEVEL_WORTH[1] else 0.0
         self._on_window(
             SpeechWindow(
-                at(window.first_sample), at(window.last_sample), round(speech, 4), round(echo, 3), round(rise, 1)
+                at(window.first_sample),
+                at(window.last_sample),
+                round(speech, 4),
+                round(echo, 3),
+                round(rise, 1),
+                round(self._level(window), 1) if speech >= LEVEL_WORTH[0] else None,
             )
         )

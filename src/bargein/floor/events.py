@@ -13,13 +13,15 @@ from bargein.floor.policy import Policy
 class SpeechWindow:
     """One window of the user's audio was judged. at_ms, until_ms: where it begins and ends; speech: 0..1; echo: the
     share of its sound, 0..1, that is the agent's own come back (0 also where nobody can tell); rise_db: how far it
-    stands above the quiet of the line (0 also where nobody looked)."""
+    stands above the quiet of the line (0 also where nobody looked); level_db: how loud it is, dB of full scale (None
+    where nobody looked)."""
 
     at_ms: float
     until_ms: float
     speech: float
     echo: float = 0.0
     rise_db: float = 0.0
+    level_db: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

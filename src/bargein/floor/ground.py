@@ -12,6 +12,8 @@ from bargein.floor.actions import Action, Source
 from bargein.floor.policy import Policy
 from bargein.floor.speech import Speech, Voice
 
+SOFTER_DB = 6.0  # a turn
+
 
 class State(StrEnum):
     IDLE = "idle"
@@ -25,6 +27,7 @@ class Ground:
     """State and moves. state: who has the floor; reply: the live reply (0: none yet); turn: the user's newest turn."""
 
     __slots__ = (
+        "_aside",
         "_asked_ms",
         "_doubt",
         "_doubt_text",
@@ -34,11 +37,13 @@ class Ground:
         "_excused",
         "_failures",
         "_false_holds",
+        "_far_said",
         "_held_ms",
         "_left",
         "_look",
         "_looking",
         "_over",
+        "_own_db",
         "_policy",
         "_prepared",
         "_protected",
@@ -53,6 +58,7 @@ class Ground:
         "_sounding",
         "_sounding_since_ms",
         "_spoke_ms",
+        "_turn_db",
         "_turn_open",
         "_turn_since_ms",
         "_turn_spoken_ms",
@@ -83,6 +89,7 @@ class Ground:
         self._false_holds = 0
         # the running onset
         self._settled = False  # decided about: the rest of it changes nothing
+        self._aside = False  # put down to somebody else, while it stays so soft
         self._excused = False  # its being passed over has been said, once
         self._look = 0
         self._looking = False
@@ -96,6 +103,8 @@ class Ground:
         self._prepared = False  # its reply is being made, though it may go on
         self._turn_spoken_ms = 0.0  # how much speech it holds, so far
         self._spoke_ms = 0.0  # where its last firm speech ended
+        self._turn_db: float | None = None  # its loudest window
+        self._own_db: float | None = None  # the same of the caller's turns so far
         # the rest
         self._ears_words = False
         self._ears_turns = False
@@ -104,6 +113,7 @@ class Ground:
         self._reprompts = 0
         self._quiet_since_ms = 0.0
         self._echo_said = False  # that our own sound comes back has been said of this reply
+        self._far_said = False  # it was held for somebody else's speech: once is enough
         self._left = False  # we have asked for the end of the call
         self._over = False
 
@@ -132,7 +142,7 @@ class Ground:
         return self._over
 
     def _new_onset(self) -> None:
-        self._settled = self._excused = self._looking = False
+        self._settled = self._excused = self._looking = self._aside = False
         self._asked_ms = 0.0
         self._doubt = self._doubt_text = ""
         self._unread = False
@@ -142,6 +152,23 @@ class Ground:
         until = self.speech.until_ms
         self._turn_spoken_ms += max(0.0, until - max(self.speech.onset_ms, self._spoke_ms))
         self._spoke_ms = max(self._spoke_ms, until)
+        level = self.speech.level_db
+        if level is not None and (self._turn_db is None or level > self._turn_db):
+            self._turn_db = level
+
+    @property
+    def _far(self) -> bool:
+        """The running speech is much softer than what this caller's turns have been."""
+        level, own = self.speech.level_db, self._own_db
+        return level is not None and own is not None and level < own - self._policy.far_db
+
+    def _learn_level(self) -> None:
+        """A turn is over: its caller speaks so loud. Softer turns are believed in steps, so that a television that was
+        answered once does not set the measure, and somebody who has stepped back does before long."""
+        if self._turn_db is not None:
+            own = self._own_db
+            self._own_db = self._turn_db if own is None else max(self._turn_db, own - SOFTER_DB)
+            self._turn_db = None
 
     def _cut_by_speech(self, why: str, out: list[Action]) -> None:
         self._cut(Source.SPEECH, self.speech.onset_ms, self.speech.peak, f"speech {why}", out)
@@ -197,6 +224,12 @@ class Ground:
         self._spoke_ms = max(self._spoke_ms, onset_ms, self.speech.until_ms)
         self.state = State.LISTENING
 
+    @property
+    def _confirm_ms(self) -> float:
+        """So long must firm speech last to cut. A reply that does not sound yet is given up sooner: nobody hears it."""
+        p = self._policy
+        return p.confirm_ms if self._ears_words or not self._sounding else max(p.confirm_ms, p.alone_ms)
+
     def _guarded(self) -> bool:
         return self._sounding and self.now_ms - self._sounding_since_ms < self._policy.echo_guard_ms
 
@@ -217,6 +250,7 @@ class Ground:
         if not again:
             self.turn += 1
             self._turn_spoken_ms = 0.0
+            self._turn_db = None
             self._spoke_ms = onset_ms
         self._turn_open = True
         self._turn_since_ms = onset_ms
@@ -235,12 +269,13 @@ class Ground:
         self._reply_since_ms = self._reply_due_ms = self.now_ms
         self._sounding = self._protected = False
         self._reprompting = reprompting
-        self._echo_said = False
+        self._echo_said = self._far_said = False
         self._false_holds = 0
         self.state = State.THINKING
 
     def _answer(self, why: str, out: list[Action]) -> None:
         self._turn_open = self._prepared = False
+        self._learn_level()
         self._begin(self.turn)
         out.append(do.Answer(self.reply, self.turn, why))
 

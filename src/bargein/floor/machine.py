@@ -9,8 +9,10 @@ good evidence decides. In the order in which the rules are asked:
 2. A protected reply is not held: what is said over it is kept as a turn, and answered after it.
 3. Within the echo guard, and once this reply was held in vain `wary_after` times, only firm evidence holds.
 4. Held: a judge's word, a trusted start of turn, or a reading with `min_words` words decides at once. Without any,
-   firm speech of `confirm_ms` cuts; where words were asked for it waits `words_wait_ms` for them, and where they
-   read as a backchannel or as nothing it must last `doubt_ms`. Waiting costs nothing here: the agent is silent
+   firm speech of `confirm_ms` cuts (of `alone_ms` where nobody reads words); where words were asked for it waits
+   `words_wait_ms` for them, and where they read as a backchannel or as nothing it must last `doubt_ms`. Speech much
+   softer than the caller's own turns is somebody else's: it resumes after `far_ms`, and holds this reply no more,
+   until it becomes as loud as the caller. Waiting costs nothing here: the agent is silent
    already, and the answer begins only when the user's turn ends.
 5. Speech that ended undecided resumes: at once if nobody can read it, else after the reading or
    `verdict_timeout_ms`.
@@ -122,6 +124,9 @@ class Floor(Ground):
             return
         if before is Voice.SILENT:
             self._new_onset()
+        elif self._aside and not self._far:
+            self.speech.onset_ms = w.at_ms  # here the caller joins in
+            self._new_onset()
         self._consider(out)
         self._weigh(out)
         if self.speech.voice is Voice.FIRM and self._turn_open:
@@ -164,6 +169,9 @@ class Floor(Ground):
                 self._excuse("onset", f"faint, within {p.echo_guard_ms:g} ms of the agent's first sound", out)
             elif voice is not Voice.FIRM and 0 < p.wary_after <= self._false_holds:
                 self._excuse("onset", f"faint, after {self._false_holds} false holds in this reply", out)
+            elif self._far and self._far_said:
+                self._aside = True
+                self._excuse("onset", self._how_far(), out)
             elif p.confirm_ms == 0:
                 self._cut(Source.ONSET, self.speech.onset_ms, self.speech.peak, "policy: on the onset", out)
             else:
@@ -173,18 +181,27 @@ class Floor(Ground):
         """Held, and the user speaks: is it enough to cut?"""
         if self.state is not State.BARGE_IN or self._settled or self.speech.voice is Voice.SILENT:
             return
-        self._maybe_look(out)
         p, lasted = self._policy, self.speech.lasted_ms
-        if self.speech.voice is not Voice.FIRM or lasted < p.confirm_ms:
+        if self._far and lasted >= p.far_ms:
+            self._aside = self._far_said = True
+            self._resume(self._how_far(), "", out)
+            return
+        self._maybe_look(out)
+        confirm = self._confirm_ms
+        if self.speech.voice is not Voice.FIRM or lasted < confirm:
             return
         if self._doubt or self.speech.peak < p.sure_threshold:
-            if lasted >= max(p.doubt_ms, p.confirm_ms):
+            if lasted >= max(p.doubt_ms, confirm):
                 doubt = f"read as {self._doubt}" if self._doubt else f"reached only {self.speech.peak:.2f}"
                 self._cut_by_speech(f"lasted {lasted:.0f} ms, though it {doubt}", out)
         elif self._ears_words and not self._unread and lasted < max(p.confirm_ms, p.look_ms) + p.words_wait_ms:
             return
         else:
             self._cut_by_speech(f"lasted {lasted:.0f} ms", out)
+
+    def _how_far(self) -> str:
+        below = (self._own_db or 0.0) - (self.speech.level_db or 0.0)
+        return f"{below:.0f} dB softer than the caller's turns: somebody else's speech"
 
     def _maybe_look(self, out: list[Action]) -> None:
         """Ask for the words once the speech is long enough to hold one, and again when as much has come since."""
@@ -207,7 +224,9 @@ class Floor(Ground):
                 self._resume(f"it read as {self._doubt}", self._doubt_text, out)
             elif not self._looking or self._asked_ms < self.speech.until_ms:
                 self._ask("the speech is over, undecided", out)
-        elif self.state in (State.THINKING, State.SPEAKING) and firm and not self._settled and self._ears_words:
+        elif self.state in (State.THINKING, State.SPEAKING) and firm and self._ears_words:
+            if self._settled or self._aside:
+                return
             self._ask("speech over a reply that was not held", out)
 
     # ------------------------------------------------------------------------------------------------ evidence

@@ -14,6 +14,7 @@ _WHOLE = {"hold_windows": 1, "min_words": 1, "wary_after": 0, "max_reprompts": 0
 _SHARES = ("hold_threshold", "loud_threshold", "decide_threshold", "sure_threshold", "echo_threshold")
 _YES_NO = ("trust_transcriber_turns", "hang_up_on_silence")
 _OPTIONAL = ("user_silence_ms",)
+_DECIBELS = ("loud_rise_db", "far_db")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class Policy:
     wary_after: int = 2  # after so many false holds in one reply only firm evidence holds again; 0: never wary
     # -- deciding
     confirm_ms: float = 300  # firm speech this long cuts; 0: cut on the onset itself
+    # Where nobody reads words, length is all there is: "mm-hmm", "yeah" and "right" last up to 690 ms. The agent is
+    # silent meanwhile, so nobody hears that the verdict comes later.
+    alone_ms: float = 700  # the same where nobody can read words, if it is longer
+    far_db: float = 12  # dB: speech so much softer than the caller's own turns is somebody else's; 100: never
+    far_ms: float = 200  # of speech before its level is judged: first sounds are soft
     # Of 98 recorded interruptions all but two short ones reach 0.9 within 430 ms; of 49 noises two sneezes do.
     sure_threshold: float = 0.9  # 0..1: speech that never reached it must last doubt_ms to cut
     verdict_timeout_ms: float = 600  # silence after undecided speech: no words came, so go on
@@ -82,7 +88,7 @@ class Policy:
                     continue
                 if not _is_number(value) or not 0 <= value <= 3_600_000:
                     raise _bad(f.name, value, "milliseconds from 0 to 3,600,000")
-            elif f.name == "loud_rise_db":
+            elif f.name in _DECIBELS:
                 if not _is_number(value) or not 1 <= value <= 100:
                     raise _bad(f.name, value, "decibels from 1 to 100")
             elif f.name in _YES_NO and not isinstance(value, bool):

@@ -21,16 +21,18 @@ class Voice(IntEnum):
 class Speech:
     """The user's running or last stretch of speech. Times in ms on the call's clock.
 
-    onset_ms: where it began; until_ms: where its last window of speech ends; peak: highest probability in it.
+    onset_ms: where it began; until_ms: where its last window of speech ends; peak: highest probability in it;
+    level_db: of its loudest window, None where nobody looked.
     """
 
-    __slots__ = ("_run", "_run_from_ms", "onset_ms", "peak", "until_ms", "voice")
+    __slots__ = ("_run", "_run_from_ms", "level_db", "onset_ms", "peak", "until_ms", "voice")
 
     def __init__(self) -> None:
         self.voice = Voice.SILENT
         self.onset_ms = 0.0
         self.until_ms = 0.0
         self.peak = 0.0
+        self.level_db: float | None = None
         self._run = 0
         self._run_from_ms = 0.0
 
@@ -44,8 +46,9 @@ class Speech:
             if self._run == 0:
                 self._run_from_ms = w.at_ms
                 self.peak = 0.0
+                self.level_db = None
             self._run += 1
-            self.peak = max(self.peak, w.speech)
+            self._louder(w)
             if self._run >= policy.hold_windows:
                 self._run = 0
                 self.onset_ms, self.until_ms = self._run_from_ms, w.until_ms
@@ -53,14 +56,19 @@ class Speech:
             return False
         if w.speech >= max(policy.hold_threshold - RELEASE, 0.01):
             self.until_ms = w.until_ms
-            self.peak = max(self.peak, w.speech)
+            self._louder(w)
             if w.speech >= policy.decide_threshold:
                 self.voice = Voice.FIRM
             return False
         return w.until_ms - self.until_ms >= policy.speech_gap_ms
 
+    def _louder(self, w: SpeechWindow) -> None:
+        self.peak = max(self.peak, w.speech)
+        if w.level_db is not None and (self.level_db is None or w.level_db > self.level_db):
+            self.level_db = w.level_db
+
     def over(self) -> None:
-        """It is over; onset_ms, until_ms and peak stay readable."""
+        """It is over; all that it was stays readable."""
         self.voice = Voice.SILENT
         self._run = 0
 

@@ -112,7 +112,7 @@ async def run(plan: Plan, pid: int | None = None) -> Run:
     made: list[Result] = []
     failed: Counter[str] = Counter()
     last_begins_s = (plan.calls - 1) * plan.apart_ms / 1000
-    meter = None if pid is None else asyncio.create_task(_measure(pid, last_begins_s, plan.lasts_ms / 1000))
+    meter = None if pid is None else asyncio.create_task(measure(pid, last_begins_s, plan.lasts_ms / 1000))
     own = sum(os.times()[:2])
     began = clock.now_ms()
 
@@ -143,7 +143,8 @@ async def run(plan: Plan, pid: int | None = None) -> Run:
     return Run([score(result) for result in made], made, failed, usage, used)
 
 
-async def _measure(pid: int, begins_s: float, lasts_s: float) -> Usage:
+async def measure(pid: int, begins_s: float, lasts_s: float) -> Usage:
+    """A process's use of this machine, while calls that begin within `begins_s` all last. Raises Misuse."""
     idle_mb = _rss_mb(pid)
     await asyncio.sleep(begins_s + 1.0)
     seconds = max(1.0, lasts_s - begins_s - 2.0)

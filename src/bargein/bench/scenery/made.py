@@ -30,7 +30,7 @@ HESITATION = ("Well, um", "I wanted to ask about the opening hours.")
 Floats = NDArray[np.float64]
 
 
-async def spoken(language: str = "en-us") -> list[Clip]:
+async def spoken(language: str = "en-us", ask: str = ASK) -> list[Clip]:
     """Commands, backchannels, questions, the request for a long reply (kind "ask") and hesitant turns (kind
     "hesitation"), in several voices. Raises Unavailable without espeak."""
     process = worker()
@@ -42,7 +42,7 @@ async def spoken(language: str = "en-us") -> list[Clip]:
                 ("command", COMMANDS),
                 ("backchannel", BACKCHANNELS),
                 ("question", QUESTIONS),
-                ("ask", (ASK,)),
+                ("ask", (ask,)),
             ):
                 clips += [_clip(kind, text, await _say(voice, text), variant) for text in texts]
             parts = [await _say(voice, text) for text in HESITATION]
