@@ -76,6 +76,12 @@ async def test_nonsense_or_the_end_of_the_hour_only_means_another_session(fault:
 # ------------------------------------------------------------------------------------------- the turn it answers
 
 
+@pytest.fixture
+def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the server takes to find a turn, it is waited for."""
+    monkeypatch.setattr("bargein.realtime.openai_line.COMMIT_S", 8.0)
+
+
 async def answer_one(t: Talk) -> None:
     """A first turn, spoken, answered and, where anybody does, read."""
     await t.until(lambda: t.line._live)
@@ -85,6 +91,7 @@ async def answer_one(t: Talk) -> None:
         await t.until(lambda: "one" in t.text)
 
 
+@pytest.mark.usefixtures("slow_machine")
 @pytest.mark.parametrize("mode", ["server_vad", "ours", "vendor"])
 @pytest.mark.parametrize("transcriber", [None, "gpt-transcribe"])
 async def test_a_turn_whose_answer_was_lost_unheard_is_answered_and_not_the_one_before(
@@ -98,6 +105,7 @@ async def test_a_turn_whose_answer_was_lost_unheard_is_answered_and_not_the_one_
         assert users(t) == ["two"]
 
 
+@pytest.mark.usefixtures("slow_machine")
 @pytest.mark.parametrize("mode", ["server_vad", "ours"])
 async def test_turns_that_nobody_has_read_are_said_once_more_each_for_itself(mode: str) -> None:
     sim = simulator(script=deque(["one", "two", "one", "two"]), transcript_ms=60_000)
@@ -118,6 +126,7 @@ async def break_in_answer(t: Talk) -> None:
     assert len(t.sim.sessions) == 2
 
 
+@pytest.mark.usefixtures("slow_machine")
 async def test_a_turn_whose_words_are_known_is_not_said_once_more() -> None:
     sim = simulator(script=deque(["one", "two", "three"]))
     async with talk(sim) as t:

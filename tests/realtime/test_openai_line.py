@@ -69,7 +69,7 @@ def test_numbers_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("rate", [8_000, 16_000])
 async def test_the_user_is_heard_answered_and_written_down(mode: str, rate: int) -> None:
     async with talk(simulator(), rate=rate, mulaw=rate == 8_000, turn_detection=mode) as t:
-        await t.until(lambda: bool(t.sim.sessions))
+        await t.until(lambda: t.line._live)
         t.speaks()
         if mode != "ours":
             await t.until(lambda: any(e["type"].endswith("committed") for _, e in t.session.sent))
@@ -84,7 +84,7 @@ async def test_the_user_is_heard_answered_and_written_down(mode: str, rate: int)
 
 async def test_where_the_server_has_heard_no_speech_the_turn_is_committed_all_the_same() -> None:
     async with talk(simulator()) as t:
-        await t.until(lambda: bool(t.sim.sessions))
+        await t.until(lambda: t.line._live)
         t.says((np.sin(np.arange(16_000) / 9) * 400).astype(np.int16))  # our floor was sure that it is somebody
         t.line.turn(1_000)
         assert await said(t.line.answer((), spoken=True)) == "You said what is the first."
@@ -93,7 +93,7 @@ async def test_where_the_server_has_heard_no_speech_the_turn_is_committed_all_th
 
 async def test_only_the_turns_sound_goes_up_where_we_find_the_turns() -> None:
     async with talk(simulator(), turn_detection="ours") as t:
-        await t.until(lambda: bool(t.sim.sessions))
+        await t.until(lambda: t.line._live)
         t.says(np.zeros(16_000 * 20, np.int16))
         t.speaks()
         await said(t.line.answer((), spoken=True))
@@ -110,7 +110,7 @@ async def test_typed_words_are_an_item_of_their_own() -> None:
 async def test_what_was_no_turn_is_taken_back_whether_it_is_an_item_already_or_only_becomes_one() -> None:
     for late in (False, True):
         async with talk(simulator()) as t:
-            await t.until(lambda t=t: bool(t.sim.sessions))
+            await t.until(lambda t=t: t.line._live)
             if late:
                 t.says(load("interruption-1.wav").samples[:16_000])
                 t.line.settle(1_000, 0, None)

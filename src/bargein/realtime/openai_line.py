@@ -189,11 +189,18 @@ class OpenAILine:
         if not self._hears_all:
             if self._user.open:
                 self._commit()
-        elif asked and not await self._user.committed(take.turn_from, COMMIT_S) and session is self._session:
+        elif asked and not await self._committed(take.turn_from, session) and session is self._session:
             self._commit()
         if asked and session is self._session:
             self._user.closed()
         return asked
+
+    async def _committed(self, begin: int, session: Session) -> bool:
+        """Whether the server has made an item of what was said since then; its time begins when it has the sound."""
+        end = self._upward.end
+        while session is self._session and not self._upward.gone(end):
+            await self._upward.moves()
+        return await self._user.committed(begin, COMMIT_S)
 
     async def _connected(self) -> None:
         while not self._live:
@@ -318,6 +325,7 @@ class OpenAILine:
             self.home += 1
         self._session.lost(VendorLost("OpenAI Realtime broke off in the middle of a reply", advice="Ask again"))
         self._session = self._new_session()
+        self._upward.stops()
 
     def _new_session(self) -> Session:
         return Session(self._put, direct=self._direct, vendor_turns=self._detection == "vendor")

@@ -50,7 +50,7 @@ class Outbox:
         self._open = False
         self._urgent.clear()
         kept = [order for order in self._orders if self._lasting and order.kind.startswith(LASTING)]
-        self._orders = deque(kept)
+        self._orders = deque(kept[-WAITING // 2 :])  # the next connection must not be full before it has begun
 
     def put(self, event: Json, *, after: int = 0, urgent: bool = False) -> None:
         """Have an event sent: after those before it, or in front of all. Without a connection only what lasts waits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Iterable
 
@@ -26,6 +27,7 @@ class Upward:
         self._piece = rate * piece_ms // 1000
         self._backlog = Backlog(rate, KEEP_MS)
         self._resampler = self._new_resampler()
+        self._moved = asyncio.Event()
 
     @property
     def end(self) -> int:
@@ -41,6 +43,19 @@ class Upward:
     def ready(self) -> bool:
         """Whether there is enough for a message."""
         return self._backlog.waiting >= self._piece
+
+    def gone(self, position: int) -> bool:
+        """Whether all before this went up, but for less than a message."""
+        return self.sent + self._piece > position
+
+    async def moves(self) -> None:
+        """Wait until more goes up, or nothing does any more (`stops`)."""
+        self._moved.clear()
+        await self._moved.wait()
+
+    def stops(self) -> None:
+        """The connection is over."""
+        self._moved.set()
 
     def ago(self, ms: float) -> int:
         """The position so long before the end; never before the beginning."""
@@ -70,6 +85,7 @@ class Upward:
         samples = self._backlog.take(self._piece if until is None else min(self._piece, until - self.sent))
         if samples is None:
             return None
+        self._moved.set()
         if self._resampler is not None:
             data = self._resampler.feed(samples).astype("<i2", copy=False).tobytes()
         else:
