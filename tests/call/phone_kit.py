@@ -313,7 +313,13 @@ async def phone_scene(
     )
     host = Host(clock, ticker, Vad(), notes)
     call = Call(
-        call_id="c1", agent=agent, transport=telephone, host=host, journal=notes, policy=policy or SOON, exchange=exchange
+        call_id="c1",
+        agent=agent,
+        transport=telephone,
+        host=host,
+        journal=notes,
+        policy=policy or SOON,
+        exchange=exchange,
     )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())

@@ -53,12 +53,13 @@ class Seen:
     onset_ms: float
     now_ms: float
     guarded_until_ms: float
+    carried_ms: float
 
     @classmethod
     def of(cls, floor: Floor) -> Seen:
         return cls(
             floor.state.value, floor.reply, floor.turn, floor.speech.voice, floor.speech.onset_ms, floor.now_ms,
-            floor._sounding_since_ms + floor.policy.echo_guard_ms if floor.sounding else -1.0,
+            floor._sounding_since_ms + floor.policy.echo_guard_ms if floor.sounding else -1.0, floor._carried_ms,
         )  # fmt: skip
 
 
@@ -206,11 +207,13 @@ class _Step:
             p, s = self.floor.policy, self.floor.speech
             alone = self.sounding and not self.floor._ears_words
             least = max(p.confirm_ms, p.alone_ms) if alone else p.confirm_ms
-            enough = s.lasted_ms >= least or self.floor.now_ms - s.onset_ms >= least
+            enough = s.lasted_ms + self.was.carried_ms >= least or self.floor.now_ms - s.onset_ms >= least
             far = self.floor._far and not isinstance(self.event, ev.Tick) and s.lasted_ms >= p.far_ms
             self.need(not far, "somebody else's speech cuts nothing")
+            enough = enough or (isinstance(self.event, ev.Tick) and self.was.carried_ms > 0)  # the hold's own bound
             self.need(s.voice is Voice.FIRM and enough, "speech cuts when it is firm and long enough")
-            sure = s.peak >= p.sure_threshold or s.lasted_ms >= p.doubt_ms or isinstance(self.event, ev.Tick)
+            lasted = s.lasted_ms + self.was.carried_ms
+            sure = s.peak >= p.sure_threshold or lasted >= p.doubt_ms or isinstance(self.event, ev.Tick)
             self.need(sure, "doubtful speech must last longer")
         if isinstance(a, do.Drop) and a.turn:
             self.need(a.turn == self.answers, "(8) the turn that goes on is the one that was answered")

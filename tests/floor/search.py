@@ -21,7 +21,7 @@ SMALL = Policy(
     hold_windows=1, speech_gap_ms=1, echo_guard_ms=2, echo_doubt_ms=1, level_hold_ms=1, hold_max_ms=4, wary_after=1,
     confirm_ms=2, verdict_timeout_ms=1, look_ms=1, words_wait_ms=1, doubt_ms=3, min_words=1, pre_roll_ms=1,
     end_of_turn_ms=1, turn_grace_ms=2, min_turn_ms=2, max_turn_ms=4, answer_timeout_ms=2, user_silence_ms=None,
-    max_waiting=1, deaf_ms=2, alone_ms=0, far_ms=2,
+    max_waiting=1, deaf_ms=2, alone_ms=0, far_ms=2, go_on_share=1,
 )  # fmt: skip
 POLICIES = {
     "balanced": SMALL,
@@ -50,7 +50,7 @@ POLICIES = {
         min_turn_ms=1,
         wary_after=0,
     ),
-    "alone": replace(SMALL, alone_ms=3, doubt_ms=4),
+    "alone": replace(SMALL, alone_ms=4, doubt_ms=4, join_ms=2, verdict_timeout_ms=2, go_on_share=1),
     "asking": replace(SMALL, user_silence_ms=2, max_reprompts=1),
     "leaving": replace(SMALL, user_silence_ms=2, max_reprompts=1, hang_up_on_silence=True),
 }
@@ -93,6 +93,7 @@ def key(f: Floor) -> tuple[object, ...]:
         ago(f._turn_since_ms, turn), min(f._turn_spoken_ms, 3) if turn or f._reply_turn else -1,
         ago(f._spoke_ms, turn or on),
         ago(f._quiet_since_ms, state == "idle"), f._turn_since_ms == s.onset_ms,
+        min(f._carried_ms, 4), ago(f._carried_until_ms, f._carried_ms > 0),
         f._aside, f._far_said and f.live, f._own_db, f._turn_db if turn else None,
         s.level_db if on or s._run else None,
         s.voice, s.peak, ago(s.onset_ms), ago(s.until_ms), s._run, ago(s._run_from_ms, s._run > 0),

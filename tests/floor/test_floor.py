@@ -88,7 +88,7 @@ def test_speech_that_lasts_cuts_though_no_word_was_ever_read() -> None:  # 7: ne
     t = Talk()
     t.speaking()
     began = t.now
-    t.speak(640)
+    t.speak(672)
     assert t.names() == ["Hold"], "nobody reads words: it may be no more than a backchannel"
     t.speak(96)
     assert t.names() == ["Hold", "Cut"]
@@ -457,7 +457,7 @@ def test_ears_that_are_lost_in_a_hold_are_not_waited_for() -> None:
     t.speak(352)
     assert t.names() == ["Hold"]
     t.feed(f.EarsChanged(t.now, words=False, turns=False))
-    t.speak(384)
+    t.speak(416)
     assert t.names() == ["Hold", "Cut"]
 
 
@@ -540,7 +540,7 @@ def test_a_real_interruption_over_the_echo_holds_and_cuts() -> None:  # 18
     for _ in range(5):
         t.feed(f.SpeechWindow(t.now, t.now + WINDOW, 0.97, echo=0.95))
         t.now += WINDOW
-    for _ in range(23):
+    for _ in range(24):
         t.feed(f.SpeechWindow(t.now, t.now + WINDOW, 0.97, echo=0.4))
         t.now += WINDOW
     assert t.names() == ["Hold", "Cut"]
@@ -617,3 +617,24 @@ def test_a_caller_who_has_stepped_back_is_believed_before_long() -> None:
     t.did.clear()
     television(t, 960, -40.0)
     assert t.names() == ["Hold", "Cut"]
+
+
+@pytest.mark.parametrize(
+    ("pause_ms", "heard"),
+    [(256, ["Hold", "Cut"]), (416, ["Hold", "Resume", "Hold", "Cut"]), (800, ["Hold", "Resume", "Hold"])],
+)
+def test_phrases_with_short_pauses_between_them_are_one_interruption(pause_ms: float, heard: list[str]) -> None:
+    t = Talk()
+    t.speaking()
+    t.speak(480)
+    t.quiet(pause_ms)
+    t.speak(480)
+    assert t.names() == heard
+
+
+def test_a_short_sound_costs_a_short_silence_where_nobody_reads_words() -> None:  # 5
+    t = Talk()
+    t.speaking()
+    t.speak(192)
+    t.quiet(192)
+    assert t.names() == ["Hold", "Resume"]

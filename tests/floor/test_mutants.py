@@ -35,9 +35,9 @@ MUTANTS = {
     "speech cuts however short": (
         "machine", "is not Voice.FIRM or lasted < confirm:", "is not Voice.FIRM:", "balanced", "", LEVELS),
     "length alone cuts as soon as words do": (
-        "ground", "else max(p.confirm_ms, p.alone_ms)", "else p.confirm_ms", "alone", "", LEVELS),
+        "ground", "max(p.confirm_ms, p.alone_ms) if self._by_length", "p.confirm_ms if self._by_length", "alone", "", LEVELS),
     "somebody else's speech cuts": (
-        "machine", "if self._far and lasted >= p.far_ms:", "if False:", "far", "far", (0.0,)),
+        "machine", "if self._far and self.speech.lasted_ms >= p.far_ms:", "if False:", "far", "far", (0.0,)),
     "somebody else's speech holds again and again": (
         "machine", "elif self._far and self._far_said:", "elif False:", "far", "far", (0.0,)),
     "doubtful speech cuts like sure speech": (

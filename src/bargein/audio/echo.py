@@ -8,7 +8,8 @@ that two voices of one pitch do not match), and a short filter is fitted there. 
 was heard, it was ours.
 
 A weak echo needs some 100 ms to be told from noise. So a sound far weaker than ours, on a line that we do not know
-yet, is given so long; a line that stayed quiet for a second while we sounded gives nothing back, and nobody waits.
+yet, is given so long; a line that stayed quiet for a second while we sounded gives nothing back: nobody waits, and one
+match is taken for chance there.
 A path that proved itself twice is known: from then on our echo is subtracted before anybody listens, the filter
 follows the line, and what counts is whether more is left than the path usually leaves.
 """
@@ -36,6 +37,7 @@ TAPS, BEFORE = 32, 8  # of the filter; of these before the best match
 STIFFNESS = 1e-3  # of the fit, by its own energy: a filter for a short stretch must not be made to fit anything
 PEAK = 0.15  # of a correlation, squared: less is no match worth fitting
 SETTLE_FRAMES = 25  # after which the two clocks are taken to stand as they stand
+CHANCE = 0.75  # less than EXPLAINED
 PROOF = 2  # matches at one place that make a path known
 SAME_PLACE = 4  # samples
 TRIES = 3  # searches in a row, of one sound, before they are made rarer
@@ -232,7 +234,8 @@ class LineEcho:
             return share
         self._failed = 0
         self._believe(lag, squares, products, taps)
-        return share
+        # On a line that gave nothing back so far, one match is chance: a vowel's beginning is like some vowel of ours.
+        return share if self._lag is not None or not self._clear else min(share, CHANCE)
 
     def _left(self, heard: Floats, rows: Floats, taps: Floats) -> float:
         left = heard - rows @ taps

@@ -29,6 +29,8 @@ class Ground:
     __slots__ = (
         "_aside",
         "_asked_ms",
+        "_carried_ms",
+        "_carried_until_ms",
         "_doubt",
         "_doubt_text",
         "_ears_turns",
@@ -97,6 +99,8 @@ class Ground:
         self._doubt = ""  # what it read as, when that was no reason to cut: "" not read yet
         self._doubt_text = ""
         self._unread = False  # nobody could read it
+        self._carried_ms = 0.0  # speech before the last pause, which went on too shortly before this to be another
+        self._carried_until_ms = 0.0
         # the user's turn
         self._turn_open = False
         self._turn_since_ms = 0.0
@@ -146,6 +150,8 @@ class Ground:
         self._asked_ms = 0.0
         self._doubt = self._doubt_text = ""
         self._unread = False
+        if self.speech.onset_ms - self._carried_until_ms > self._policy.join_ms:
+            self._carried_ms = 0.0
 
     def _spoken(self) -> None:
         """The open turn has speech as far as the running onset reaches."""
@@ -228,7 +234,24 @@ class Ground:
     def _confirm_ms(self) -> float:
         """So long must firm speech last to cut. A reply that does not sound yet is given up sooner: nobody hears it."""
         p = self._policy
-        return p.confirm_ms if self._ears_words or not self._sounding else max(p.confirm_ms, p.alone_ms)
+        return max(p.confirm_ms, p.alone_ms) if self._by_length else p.confirm_ms
+
+    @property
+    def _by_length(self) -> bool:
+        """Nobody reads words, and a reply sounds."""
+        return self._sounding and not self._ears_words and self._policy.alone_ms > self._policy.confirm_ms
+
+    @property
+    def _patience_ms(self) -> float:
+        """How long, after a phrase that did not decide, another is waited for."""
+        p = self._policy
+        return max(p.speech_gap_ms, min(p.verdict_timeout_ms, self.speech.lasted_ms * p.go_on_share))
+
+    def _carry(self) -> None:
+        """A phrase is over that was too short to decide; another may follow at once."""
+        if self._by_length:
+            self._carried_ms += self.speech.lasted_ms
+            self._carried_until_ms = self.speech.until_ms
 
     def _guarded(self) -> bool:
         return self._sounding and self.now_ms - self._sounding_since_ms < self._policy.echo_guard_ms
@@ -291,6 +314,7 @@ class Ground:
 
     def _rest(self) -> None:
         """The live reply is over."""
+        self._carried_ms = 0.0
         self._sounding = self._protected = self._looking = False
         self._reply_turn = 0
         self.state = State.IDLE

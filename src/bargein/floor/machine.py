@@ -181,8 +181,8 @@ class Floor(Ground):
         """Held, and the user speaks: is it enough to cut?"""
         if self.state is not State.BARGE_IN or self._settled or self.speech.voice is Voice.SILENT:
             return
-        p, lasted = self._policy, self.speech.lasted_ms
-        if self._far and lasted >= p.far_ms:
+        p, lasted = self._policy, self.speech.lasted_ms + self._carried_ms
+        if self._far and self.speech.lasted_ms >= p.far_ms:
             self._aside = self._far_said = True
             self._resume(self._how_far(), "", out)
             return
@@ -218,7 +218,10 @@ class Floor(Ground):
         if self.state is State.BARGE_IN and not self._settled:
             if not firm:
                 self._resume(f"{self.speech.lasted_ms:.0f} ms of sound, never clear speech", "", out)
+            elif self._by_length and self._patience_ms > self._policy.speech_gap_ms:
+                self._carry()  # the longer a phrase was, the likelier it goes on
             elif not self._ears_words or self._unread:
+                self._carry()
                 self._resume(f"speech ended after {self.speech.lasted_ms:.0f} ms", "", out)
             elif self._doubt and not self._looking and self.speech.until_ms - self._asked_ms < self._policy.look_ms / 2:
                 self._resume(f"it read as {self._doubt}", self._doubt_text, out)
@@ -462,7 +465,8 @@ class Floor(Ground):
                 due.append((self._held_ms + p.hold_max_ms, self._hold_too_long))
                 if s.voice is Voice.SILENT:
                     if s.lasted_ms > 0:
-                        due.append((s.until_ms + p.verdict_timeout_ms, self._no_verdict))
+                        wait = self._patience_ms if self._by_length else p.verdict_timeout_ms
+                        due.append((s.until_ms + wait, self._no_verdict))
                     else:
                         due.append((self._held_ms + p.level_hold_ms, self._not_confirmed))
             case State.SPEAKING:
@@ -515,6 +519,9 @@ class Floor(Ground):
             self._resume(f"undecided after {self._policy.hold_max_ms:g} ms", "", out)
 
     def _no_verdict(self, out: list[Action]) -> None:
+        if self._by_length:
+            self._resume(f"speech ended after {self._carried_ms or self.speech.lasted_ms:.0f} ms", "", out)
+            return
         self._resume(f"no words came within {self._policy.verdict_timeout_ms:g} ms of its end", "", out)
 
     def _not_confirmed(self, out: list[Action]) -> None:

@@ -48,9 +48,11 @@ class Policy:
     confirm_ms: float = 300  # firm speech this long cuts; 0: cut on the onset itself
     # Where nobody reads words, length is all there is: "mm-hmm", "yeah" and "right" last up to 690 ms. The agent is
     # silent meanwhile, so nobody hears that the verdict comes later.
-    alone_ms: float = 700  # the same where nobody can read words, if it is longer
-    far_db: float = 12  # dB: speech so much softer than the caller's own turns is somebody else's; 100: never
-    far_ms: float = 200  # of speech before its level is judged: first sounds are soft
+    alone_ms: float = 740  # the same where nobody can read words, if it is longer
+    join_ms: float = 500  # there, speech after so short a pause goes on with what was said before it
+    go_on_share: float = 0.7  # and such a phrase is waited for, for this share of how long the first one was
+    far_db: float = 10  # dB: speech so much softer than the caller's own turns is somebody else's; 100: never
+    far_ms: float = 300  # of speech before its level is judged: first sounds are soft
     # Of 98 recorded interruptions all but two short ones reach 0.9 within 430 ms; of 49 noises two sneezes do.
     sure_threshold: float = 0.9  # 0..1: speech that never reached it must last doubt_ms to cut
     verdict_timeout_ms: float = 600  # silence after undecided speech: no words came, so go on
@@ -83,6 +85,9 @@ class Policy:
             elif f.name in _SHARES:
                 if not _is_number(value) or not 0 < value < 1:
                     raise _bad(f.name, value, "a number between 0 and 1")
+            elif f.name == "go_on_share":
+                if not _is_number(value) or not 0 <= value <= 1:
+                    raise _bad(f.name, value, "a number from 0 to 1")
             elif f.name.endswith("_ms"):
                 if value is None and f.name in _OPTIONAL:
                     continue

@@ -123,6 +123,7 @@ class Caller:
             if self._timer is not None:
                 self._timer.cancel()
             self.result.lasted = self._now()
+            self._over.set()  # that the line is gone from here on is our own doing
             transport.disconnect()
             await transport.wait_disconnected()
         return self.result

@@ -20,6 +20,7 @@ FRAME = 160
 MOST_BUFFERED = 10 * 60 * RATE  # beyond that Twilio drops, with warning 31931
 GAP = FRAME  # a buffer that is dry for longer than this in the middle of speech is heard as a gap
 PAUSE = 25 * FRAME  # and for longer than that is no gap, but a pause of the agent's
+SAME = 72  # samples of a frame that tell whether it was sent before
 SETTLE = 2 * FRAME  # media that follows a clear without so much of a pause is of what was cleared
 
 
@@ -41,6 +42,7 @@ class Telephone:
         self._marks: deque[tuple[int, str]] = deque()
         self._cleared: int | None = None
         self._after_clear = False
+        self._since_clear = 0
         self._came = -PAUSE  # when the newest media came
 
     def media(self, now: int, codes: bytes) -> None:
@@ -51,7 +53,11 @@ class Telephone:
             return
         dry = now - self._free
         if self._cleared is not None:
-            if now - max(self._cleared, self._came) < SETTLE:
+            again = self._since_clear == 0 and self.cleared and codes[8:SAME] in self.cleared[-1][1]
+            self._since_clear += 1
+            if again:
+                self._cleared = None  # it goes on with what it had taken back: that is no remnant
+            elif now - max(self._cleared, self._came) < SETTLE:
                 self.stale_ms += len(codes) * 1000 / RATE
             else:
                 self._cleared = None
@@ -84,6 +90,7 @@ class Telephone:
             self.heard[now : self._free] = SILENCE
             self._free = self.runs[-1][1] = now
         self._cleared = now
+        self._since_clear = 0
         self._after_clear = True
         self.clears += 1
         return returned

@@ -19,7 +19,9 @@ from bargein.bench.record import RATE
 
 PROBE = RATE * 24 // 100  # 240 ms: some two syllables, which no other place has alike
 SAME = 0.985  # normalised correlation of the same samples, however they were sent
-LIKE = 0.8  # of the same words of the same voice, said anew: espeak's own breath differs each time
+LIKE = 0.7  # of the same words of the same voice, said anew: espeak's came to 0.73 to 0.97, other words to 0.24 to 0.55
+ANEW = RATE * 50 // 100  # for that it takes more: two vowels of one voice are alike for a while
+SHORTEST = RATE * 16 // 100  # of a stretch that is told by its words
 LEAST = RATE * 6 // 100  # shorter sounds are found anywhere
 MOST_LOST = RATE * 2
 MOST_REPEATED = RATE * 5  # agents may go back to the beginning of a sentence
@@ -71,12 +73,14 @@ def _said_anew(agent: Samples, stops: int, goes: int, until: int, openings: Sequ
     """By what the agent says undisturbed: where in that it stopped, and where it goes on."""
     first = sounding_from(agent, goes, until)
     last = _sounding_to(agent, max(0, stops - PLAYED), stops)
-    if first is None or last is None or until - first < LEAST:
+    if first is None or last is None or until - first < SHORTEST:
         return None
-    after, before = agent[first : min(first + PROBE, until)], agent[max(0, last - PROBE) : last]
+    after, before = agent[first : min(first + ANEW, until)], agent[max(0, last - ANEW) : last]
     for opening in openings:
         stopped, like_before = found(before, opening)
-        goes_on, like_after = found(after, opening)
+        nearby = max(0, stopped + len(before) - MOST_REPEATED)
+        goes_on, like_after = found(after, opening[nearby : stopped + len(before) + MOST_LOST + len(after)])
+        goes_on += nearby
         if min(like_before, like_after) < LIKE:
             continue
         moved = (goes_on - (first - goes)) - (stopped + len(before) + stops - last)

@@ -31,6 +31,7 @@ BEFORE_MS = 250  # it sounds at an onset if it did so shortly before it
 LATE_VERDICT_MS = 2_000  # what comes of a sound that is to be ignored may come so late after its end
 ITS_OWN_END_MS = 400  # a reply that stops so near to where it would have ended by itself has ended by itself
 REACT_MS = 500  # while it does not sound, an agent must have fallen silent again so soon after an onset
+BLIP_MS = 250  # no reply is so short
 ANSWER_MS = 6_000  # a question is answered within that
 
 
@@ -46,11 +47,12 @@ class Known:
 @dataclass(frozen=True, slots=True)
 class Gap:
     """A silence, in ms of the call. ends: None, nothing came after it; moved: samples lost (or said again, below 0)
-    when the same reply went on, None: another did."""
+    when the same reply went on, None: another did; sounded: ms within it in which a little of the reply was heard."""
 
     begins: int
     ends: int | None
     moved: int | None
+    sounded: int = 0
 
 
 class Ear:
@@ -85,7 +87,7 @@ class Ear:
             outcome,
             None if first is None else float(max(0, first - onset)),
             None if last is None else float(max(0, self._last_sound(last.begins) - onset)),
-            float(sum(gap.ends - gap.begins for gap in holds if gap.ends is not None)),
+            float(sum(gap.ends - gap.begins - gap.sounded for gap in holds if gap.ends is not None)),
             sum(max(0, m) for m in moved) / MS if moved else None,
             sum(max(0, -m) for m in moved) / MS if moved else None,
             answer,
@@ -133,13 +135,30 @@ class Ear:
         for begins, ends in sorted(silences + self._handed_over(onset, until)):
             if ends <= onset:
                 continue  # a breath before it
+            if found and begins < (found[-1].ends or 0):
+                continue  # within one that is told already
             gap = self._look(begins, ends)
+            if gap is not None and gap.moved is None:
+                gap = self._beyond_a_blip(gap, until)
             if gap is None:
                 continue
             if gap.moved is None:
                 return found, gap
             found.append(gap)
         return found, None
+
+    def _beyond_a_blip(self, gap: Gap, until: int) -> Gap:
+        """A sound between two silences that is too short to be told: what follows the second tells of both."""
+        if gap.ends is None:
+            return gap
+        following = _silences(self._alive, gap.ends, until + BLIP_MS)
+        if not following or following[0][0] - gap.ends > BLIP_MS or following[0][0] <= gap.begins:
+            return gap
+        both = self._look(gap.begins, following[0][1])
+        if both is None or both.moved is None:
+            return gap
+        blip = following[0][0] - gap.ends
+        return Gap(both.begins, both.ends, both.moved - blip * MS, blip)
 
     def _handed_over(self, onset: int, until: int) -> list[tuple[int, int]]:
         """Where another reply took over without a silence, on wires that tell."""

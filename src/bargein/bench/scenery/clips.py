@@ -132,8 +132,8 @@ def _clip(folder: Path, entry: Mapping[str, Any]) -> Clip | None:
     if kind == "interruption" and entry.get("onset_quality", "A") == "C":
         return None  # nobody is sure where it begins
     clip = Clip(kind, path.stem, samples, begin, end)
-    if kind == "interruption" and clip.active_ms < LEAST_MS:
-        return replace(clip, kind="command")
+    if kind == "interruption" and (clip.active_ms < LEAST_MS or entry.get("short")):
+        return replace(clip, kind="command")  # a word or two, however long they take
     return clip
 
 

@@ -1,0 +1,155 @@
+"""Two agents that yield as badly as agents do, on Twilio's wire, and a good one beside them; run as a program.
+
+`deaf` never listens: it sends a minute of speech at once, as fast as the line takes it, and plays it to its end.
+`jumpy` stops for any sound at all, forgets what it was saying, and begins another reply when it has been quiet.
+`polite` stops for what lasts, holds on for what does not, and goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from bargein.audio.levels import dbfs
+from bargein.audio.mulaw import from_mulaw, to_mulaw
+
+RATE, FRAME = 8000, 160
+LEAD = 5  # frames that are sent ahead
+ANY_SOUND_DBFS, SPEECH_FRAMES, QUIET_FRAMES = -48.0, 40, 30
+
+
+@cache
+def speech(seed: int, seconds: float) -> bytes:
+    """Mu-law of something like a voice: syllables of a pitch, each with overtones of its own, as the seed has it."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(seconds * RATE)) / RATE
+    signal = np.zeros(len(t))
+    at = 0.0
+    while at < seconds - 0.3:
+        lasts = rng.uniform(0.12, 0.28)
+        begin, end = int(at * RATE), int((at + lasts) * RATE)
+        s = t[begin:end] - at
+        pitch = rng.uniform(95, 180)
+        for overtone in range(1, 9):
+            signal[begin:end] += rng.uniform(0.1, 1) / overtone * np.sin(2 * np.pi * pitch * overtone * s)
+        signal[begin:end] *= np.sqrt(np.clip(np.sin(np.pi * s / lasts), 0, 1))
+        at += lasts + rng.uniform(0.01, 0.06)
+    return to_mulaw(np.rint(signal / np.abs(signal).max() * 9000).astype(np.int16))
+
+
+class Agent:
+    """One call. Subclasses say what happens with a frame of the caller's."""
+
+    def __init__(self, socket: ServerConnection) -> None:
+        self.socket = socket
+        self.stream = ""
+        self.replies = 0
+        self.saying = b""
+        self.quiet = self.loud = 0
+
+    def begin(self) -> None:
+        self.replies += 1
+        self.saying = speech(self.replies, 40)
+
+    async def send(self, sound: bytes) -> None:
+        payload = base64.b64encode(sound).decode()
+        await self.socket.send(json.dumps({"event": "media", "streamSid": self.stream, "media": {"payload": payload}}))
+
+    async def clear(self) -> None:
+        await self.socket.send(json.dumps({"event": "clear", "streamSid": self.stream}))
+
+    async def run(self) -> None:
+        sent = 0
+        async for data in self.socket:
+            message = json.loads(data)
+            if message["event"] == "start":
+                self.stream = message["start"]["streamSid"]
+                await self.started()
+            elif message["event"] == "media":
+                samples = from_mulaw(base64.b64decode(message["media"]["payload"]))
+                heard = dbfs(samples) > ANY_SOUND_DBFS
+                self.loud = self.loud + 1 if heard else 0
+                self.quiet = 0 if heard else self.quiet + 1
+                sent = await self.frame(sent)
+
+    async def started(self) -> None:
+        self.begin()
+
+    async def frame(self, sent: int) -> int:
+        """A frame of the caller's has come, so 20 ms have passed."""
+        while self.saying and sent < LEAD:
+            await self.send(self.saying[:FRAME])
+            self.saying = self.saying[FRAME:]
+            sent += 1
+        return max(0, sent - 1)
+
+
+class Deaf(Agent):
+    async def started(self) -> None:
+        sound = speech(1, 60)
+        for at in range(0, len(sound), RATE):
+            await self.send(sound[at : at + RATE])
+
+    async def frame(self, sent: int) -> int:
+        return 0
+
+
+class Jumpy(Agent):
+    async def frame(self, sent: int) -> int:
+        if self.loud and self.saying:
+            self.saying = b""
+            await self.clear()
+            return 0
+        if not self.saying and self.quiet == QUIET_FRAMES:
+            self.begin()
+        return await super().frame(sent)
+
+
+class Polite(Agent):
+    held = b""
+
+    async def frame(self, sent: int) -> int:
+        if self.loud == 2 and self.saying:
+            self.held = speech(self.replies, 40)[-len(self.saying) - sent * FRAME :]
+            self.saying = b""
+            await self.clear()
+            return 0
+        if self.loud > SPEECH_FRAMES:
+            self.held = b""
+        if not self.saying and self.held and self.quiet == 10:
+            self.saying, self.held = self.held, b""
+        elif not self.saying and not self.held and self.quiet == QUIET_FRAMES:
+            self.begin()
+        return await super().frame(sent)
+
+
+AGENTS: dict[str, Callable[[ServerConnection], Agent]] = {"/deaf": Deaf, "/jumpy": Jumpy, "/polite": Polite}
+
+
+async def answer(socket: ServerConnection) -> None:
+    path = socket.request.path if socket.request is not None else ""
+    if path not in AGENTS:
+        await socket.close(1008, "no such agent")
+        return
+    with contextlib.suppress(ConnectionClosed):  # the caller has hung up
+        await AGENTS[path](socket).run()
+
+
+async def main() -> None:
+    async with serve(answer, "127.0.0.1", 0, compression=None) as server:
+        sys.stdout.write(f"{next(iter(server.sockets)).getsockname()[1]}\n")
+        sys.stdout.flush()
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
