@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from bargein.call.agent import Agent, Greeting
 from bargein.contracts import AgentSaid, Prompt, TextDelta
+from bargein.stt.moonshine import MoonshineReader
 from bargein.tts.espeak import EspeakVoice
 
 SENTENCES = (
@@ -56,4 +57,15 @@ COMPANION = Agent(
     llm=False,
     description="Greets in a sentence, and then talks at length, to be interrupted by `bargein bench`",
     greeting=Greeting("Good morning, this is the harbour office. What would you like to hear about?"),
+)
+
+# The same, where short sounds are read by the local transcriber.
+READER = Agent(
+    name="reader",
+    mind=Talker(),
+    voice=EspeakVoice(),
+    reader=MoonshineReader(),
+    llm=False,
+    description="As the companion, with ears that read words on this machine",
+    greeting=COMPANION.greeting,
 )

@@ -32,6 +32,7 @@ LATE_VERDICT_MS = 2_000  # what comes of a sound that is to be ignored may come 
 ITS_OWN_END_MS = 400  # a reply that stops so near to where it would have ended by itself has ended by itself
 REACT_MS = 500  # while it does not sound, an agent must have fallen silent again so soon after an onset
 BLIP_MS = 250  # no reply is so short
+BLIPS = 4
 ANSWER_MS = 6_000  # a question is answered within that
 
 
@@ -151,14 +152,15 @@ class Ear:
         """A sound between two silences that is too short to be told: what follows the second tells of both."""
         if gap.ends is None:
             return gap
-        following = _silences(self._alive, gap.ends, until + BLIP_MS)
-        if not following or following[0][0] - gap.ends > BLIP_MS or following[0][0] <= gap.begins:
-            return gap
-        both = self._look(gap.begins, following[0][1])
-        if both is None or both.moved is None:
-            return gap
-        blip = following[0][0] - gap.ends
-        return Gap(both.begins, both.ends, both.moved - blip * MS, blip)
+        sounded, sounds_from = 0, gap.ends
+        for begins, ends in _silences(self._alive, gap.ends, until + BLIPS * BLIP_MS)[:BLIPS]:
+            if begins - sounds_from > BLIP_MS:
+                break
+            sounded, sounds_from = sounded + begins - sounds_from, ends
+            both = self._look(gap.begins, ends)
+            if both is not None and both.moved is not None:
+                return Gap(both.begins, both.ends, both.moved - sounded * MS, sounded)
+        return gap
 
     def _handed_over(self, onset: int, until: int) -> list[tuple[int, int]]:
         """Where another reply took over without a silence, on wires that tell."""

@@ -20,7 +20,8 @@ from bargein.simulators.mouth import Echo, Say, Step
 
 When = Literal["reply", "early", "greeting", "thinking", "last_word"]
 
-SPEECH_DB = (-30.0, -20.0)  # active level of the caller's speech, dB of full scale
+SPEECH_DB = (-28.0, -20.0)  # active level of a caller's speech, dB of full scale: one for each call, and
+VARIES_DB = 3.0  # each thing that is said is so much louder or softer
 LEVELS: dict[str, tuple[float, float]] = {
     "cough": (-28.0, -18.0),
     "sneeze": (-26.0, -18.0),
@@ -153,10 +154,12 @@ class Stage:
 
     def __init__(self, library: Library, rate: int, opening: Opening, seed: int) -> None:
         self._library, self._rate, self._opening, self._seed = library, rate, opening, seed
+        self._caller_db = sum(SPEECH_DB) / 2
 
     def set(self, scene: Scene, number: int) -> Staged:
         """Raises NotPlayed."""
         rng = np.random.default_rng([self._seed, number, *scene.name.encode()])
+        self._caller_db = float(rng.uniform(*SPEECH_DB))
         steps: list[Say] = []
         if self._opening.asks and scene.when not in ("greeting", "last_word"):
             steps.append(self.ask(rng))
@@ -220,9 +223,13 @@ class Stage:
         order = np.random.default_rng([self._seed, *scene.kind.encode()]).permutation(len(clips))
         clip = clips[int(order[number % len(clips)])]
         speech = scene.kind not in LEVELS
-        low, high = SPEECH_DB if speech else LEVELS[scene.kind]
+        level = self._voice(rng) if speech else float(rng.uniform(*LEVELS[scene.kind]))
         most = {"interruption": MOST_SPEECH_MS, "backchannel": BACKCHANNEL_MS}.get(scene.kind, MOST_NOISE_MS)
-        return clip.trimmed(most).at_level(float(rng.uniform(low, high)))
+        return clip.trimmed(most).at_level(level)
+
+    def _voice(self, rng: np.random.Generator) -> float:
+        """How loud this call's caller says the next thing, dB."""
+        return self._caller_db + float(rng.uniform(-VARIES_DB, VARIES_DB))
 
     def _say(self, clip: Clip, at_ms: float, *, after_agent: bool = False) -> Say:
         onset = int(clip.onset_ms * self._rate / 1000)
@@ -233,14 +240,14 @@ class Stage:
         clips = self._library.of("ask") or self._library.of("question") or self._library.of("interruption")
         if not clips:
             raise NotPlayed("there is nothing to ask it with")
-        clip = clips[int(rng.integers(len(clips)))].trimmed(MOST_NOISE_MS).at_level(-24.0)
+        clip = clips[int(rng.integers(len(clips)))].trimmed(MOST_NOISE_MS).at_level(self._voice(rng))
         return self._say(clip, self._opening.ask_at_ms())
 
     def _question(self, rng: np.random.Generator, number: int) -> Say | None:
         clips = self._library.of("question") or self._library.of("interruption")
         if not clips:
             return None
-        clip = clips[number % len(clips)].trimmed(MOST_NOISE_MS).at_level(float(rng.uniform(*SPEECH_DB)))
+        clip = clips[number % len(clips)].trimmed(MOST_NOISE_MS).at_level(self._voice(rng))
         return replace(self._say(clip, WATCHED_MS), after_step=True)
 
     def _bed(self, scene: Scene, rng: np.random.Generator, step: Say, steps: Sequence[Say]) -> tuple[Step, ...]:
