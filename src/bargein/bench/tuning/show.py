@@ -135,6 +135,11 @@ def show(console: Console, report: Report) -> None:
         _row(table, f"frontier {t.candidate.label}", t.everywhere)
     console.print(table)
     _verdict(console, report)
+    if found.proposal.everywhere.unanswered:
+        _say(
+            console,
+            "no answer: there a look asked for words that were never read; without them time and sound decided.",
+        )
     lag = report.lag_ms()
     if lag is not None:
         _say(console, f"From evidence to order these calls took {lag:.0f} ms more (median), then the line's own way.")
