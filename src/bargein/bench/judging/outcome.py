@@ -157,9 +157,12 @@ class Ear:
             if begins - sounds_from > BLIP_MS:
                 break
             sounded, sounds_from = sounded + begins - sounds_from, ends
+            second = self._look(begins, ends)
+            if second is not None and second.moved is not None:  # and the blip, then, was of the same
+                return Gap(gap.begins, second.ends, second.moved, sounded)
             both = self._look(gap.begins, ends)
             if both is not None and both.moved is not None:
-                return Gap(both.begins, both.ends, both.moved - sounded * MS, sounded)
+                return Gap(gap.begins, both.ends, both.moved - sounded * MS, sounded)
         return gap
 
     def _handed_over(self, onset: int, until: int) -> list[tuple[int, int]]:
