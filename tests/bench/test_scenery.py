@@ -108,9 +108,7 @@ PLAYED = [(scene, GREETS) for scene in SCENES]
 PLAYED += [(scene, AT_LENGTH) for scene in SCENES if scene.when not in ("last_word", "thinking")]
 
 
-@pytest.mark.parametrize(
-    ("scene", "opening"), PLAYED, ids=lambda x: getattr(x, "name", "asked" if x == GREETS else "at length")
-)
+@pytest.mark.parametrize(("scene", "opening"), PLAYED, ids=lambda x: getattr(x, "name", ""))
 def test_every_scene_has_its_script(scene: Scene, opening: Opening) -> None:
     staged = Stage(library(), 8000, opening, 1).set(scene, 0)
     assert staged.question in staged.steps

@@ -85,8 +85,14 @@ async def listen(target: Target, library: Library, seed: int) -> tuple[Opening, 
 async def _calls(
     target: Target, scripts: Sequence[Sequence[Step]], seed: int, lasts_ms: float = LISTEN_MS
 ) -> list[Record]:
-    async with asyncio.TaskGroup() as group:
-        calls = [group.create_task(target.call(s, lasts_ms, seed=seed + n)) for n, s in enumerate(scripts)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            calls = [group.create_task(target.call(s, lasts_ms, seed=seed + n)) for n, s in enumerate(scripts)]
+    except ExceptionGroup as failed:
+        for error in failed.exceptions:
+            if isinstance(error, BargeinError):
+                raise error from None  # of several that say the same, one
+        raise
     return [call.result() for call in calls]
 
 
