@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ from bargein.floor import (
     TurnStarted,
 )
 from bargein.floor.ground import Ground
+from bargein.floor.speech import Speech
 from bargein.recorder.reading import read
 from tests.bench.tuning_calls import record, sound, windows
 
@@ -64,7 +66,7 @@ def test_an_interruption_is_an_episode_and_silence_is_none(tmp_path: Path) -> No
     assert (episode.want, episode.why) == ("yield", "long")
     assert episode.onset_ms == pytest.approx(1000, abs=32)
     assert episode.was.held_ms == pytest.approx(1032, abs=32)
-    assert episode.was.cut_ms == pytest.approx(1320, abs=40)
+    assert episode.was.cut_ms == pytest.approx(1032 + BALANCED.alone_ms, abs=32)
     assert len(episode.seen) < 70  # of 157 windows
 
 
@@ -179,17 +181,44 @@ def test_other_numbers_decide_otherwise(tmp_path: Path) -> None:
     assert play(cough, policy_of(BALANCED, {"hold_threshold": 0.97, "loud_rise_db": 100})) == Outcome()
 
 
+def test_a_softer_voice_is_somebody_elses_only_to_a_policy_that_minds_levels(tmp_path: Path) -> None:
+    loud, soft = windows(1000, 2000, level_db=-18), windows(4000, 5400, level_db=-40)
+    world = [*sound(lasts_ms=1000), *loud, *windows(2000, 4000, 0.01), *soft, *windows(5400, 7000, 0.01)]
+    mine, theirs = taken(tmp_path, world, Label("c1", 1000, 2000, "yield"), Label("c1", 4000, 5400, "ignore")).episodes
+    assert mine.floor._own_db is None
+    assert theirs.floor._own_db == -18
+    assert theirs.was.cut_ms is None
+    assert play(theirs, BALANCED).like(theirs.was, SAME_MS)
+    assert play(theirs, policy_of(BALANCED, {"far_db": 100})).cut_ms == pytest.approx(4772, abs=40)
+    assert play(theirs, policy_of(BALANCED, {"far_ms": 700})).gap_ms > theirs.was.gap_ms + 300
+
+
+def test_phrases_with_a_short_pause_are_one_interruption_to_a_policy_that_joins_them(tmp_path: Path) -> None:
+    episode = only(tmp_path, sound((1000, 1450, 0.95), (1750, 2250, 0.95), lasts_ms=5000))
+    assert episode.was.cut_ms == pytest.approx(2060, abs=64)
+    assert play(episode, policy_of(BALANCED, {"join_ms": 0})).cut_ms is None
+    alone = play(episode, policy_of(BALANCED, {"alone_ms": 0}))
+    assert alone.cut_ms == pytest.approx(1032 + BALANCED.confirm_ms, abs=32)
+    impatient = play(episode, policy_of(BALANCED, {"go_on_share": 0.0}))
+    assert impatient.cut_ms == episode.was.cut_ms  # it goes on in the pause, and joins them all the same
+    assert impatient.gap_ms > 0
+
+
 def test_a_twin_goes_its_own_way() -> None:
     floor = Floor(BALANCED)
-    for event in (SayRequested(0), ReplyStarted(10, 1), *windows(1000, 1100)):
+    spoken = [*windows(1000, 1800, level_db=-20), *windows(1800, 2600, 0.01), Tick(2600), ReplyStarted(2650, 2)]
+    for event in (SayRequested(0), ReplyStarted(10, 1), *spoken, *windows(3500, 3600, level_db=-21)):
         floor.handle(event)
     before = {name: getattr(floor, name) for name in Ground.__slots__ if name != "speech"}
     other = twin(floor)
-    for event in windows(1100, 1600):
+    assert before["_own_db"] == -20
+    assert {name: getattr(other, name) for name in before} == before
+    assert all(getattr(other.speech, name) == getattr(floor.speech, name) for name in Speech.__slots__)
+    for event in windows(3600, 4400, level_db=-19):
         other.handle(event)
     assert floor.state is State.BARGE_IN
     assert other.state is State.LISTENING
-    assert floor.speech.until_ms < 1200
+    assert floor.speech.until_ms < 3700
     assert {name: getattr(floor, name) for name in before} == before
 
 
@@ -202,15 +231,20 @@ stretch = st.tuples(
 
 @st.composite
 def worlds(draw: st.DrawFn) -> list[Event]:
-    """A line with stretches of sound of all kinds, and echo in some of it."""
+    """A line with stretches of sound of all kinds, echo in some of it, and softer from somewhere on."""
     stretches, at_ms = [], 400.0
     for gap, lasts, p in draw(st.lists(stretch, min_size=1, max_size=6)):
         stretches.append((at_ms + gap, at_ms + gap + lasts, p))
         at_ms += gap + lasts
     echo = draw(st.floats(500, 4000))
+    softer_from = draw(st.floats(500, 6000))
     line = sound(*stretches, lasts_ms=at_ms + 1500)
     return [
-        SpeechWindow(w.at_ms, w.until_ms, w.speech, 0.9 if echo < w.at_ms < echo + 200 else 0.0, w.rise_db)
+        replace(
+            w,
+            echo=0.9 if echo < w.at_ms < echo + 200 else 0.0,
+            level_db=(-20.0 if w.at_ms < softer_from else -31.0) if w.speech > 0.05 else None,
+        )
         for w in line
         if isinstance(w, SpeechWindow)
     ]

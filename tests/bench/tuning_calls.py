@@ -29,10 +29,13 @@ WINDOW_MS = 32.0
 READING_MS = 90.0  # from a look to its words
 
 
-def windows(from_ms: float, until_ms: float, speech: float = 0.95, *, echo: float = 0.0) -> list[Event]:
+def windows(
+    from_ms: float, until_ms: float, speech: float = 0.95, *, echo: float = 0.0, level_db: float | None = None
+) -> list[Event]:
     found: list[Event] = []
     while from_ms < until_ms:
-        found.append(SpeechWindow(from_ms, from_ms + WINDOW_MS, speech, echo, 30.0 if speech > 0.5 else 0.0))
+        rise_db = 30.0 if speech > 0.5 else 0.0
+        found.append(SpeechWindow(from_ms, from_ms + WINDOW_MS, speech, echo, rise_db, level_db))
         from_ms += WINDOW_MS
     return found
 
@@ -57,9 +60,10 @@ def record(
     reads: str | None = None,
     ears: bool = False,
     close: bool = True,
+    stream: str | None = None,
 ) -> Path:
     """A call that `world` happens to. Replies begin to sound 20 ms after they are ordered; reads: the answer to every
-    look, None for none."""
+    look, None for none; stream: what a phone line calls it."""
     journal, floor = FileJournal(root, call, agent="test", policy=policy), Floor(policy)
     waiting: list[tuple[float, Event]] = []
 
@@ -85,6 +89,8 @@ def record(
             else:
                 return
 
+    if stream is not None:
+        journal.note(0.0, "call", id=call, transport="twilio", stream=stream)
     feed(EarsChanged(0.0, words=ears, turns=False))
     feed(SayRequested(0.0))
     for event in world:
@@ -101,15 +107,15 @@ def write_labels(path: Path, labels: Iterable[Label]) -> None:
 
 
 def coughs_and_interruptions(root: Path, number: int, policy: Policy, seed: int = 1) -> list[Label]:
-    """Calls of some 30 s with, every 3 s, a cough (90-220 ms, sure) or an interruption (700-1500 ms); their labels are
-    written beside them."""
+    """Calls of some 30 s with, every 3 s, a cough (90-220 ms, sure) or an interruption (800-1500 ms: longer than
+    any preset waits where nobody reads words); their labels are written beside them."""
     r = random.Random(seed)
     labels: list[Label] = []
     for n in range(number):
         call, stretches = f"call-{n}", []
         for k in range(1, 10):
             begin, cough = k * 3000 + r.uniform(0, 400), r.random() < 0.5
-            end = begin + (r.uniform(90, 220) if cough else r.uniform(700, 1500))
+            end = begin + (r.uniform(90, 220) if cough else r.uniform(800, 1500))
             stretches.append((begin, end, 0.95))
             labels.append(Label(call, begin, end, "ignore" if cough else "yield", "cough" if cough else "clear"))
         record(root, call, sound(*stretches, lasts_ms=31_000), policy)

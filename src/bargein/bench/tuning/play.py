@@ -75,8 +75,14 @@ class _Replay:
             if isinstance(event, ReplyEnded | ReplyFailed):
                 watch.end(at_ms)
                 return
-            # Deadlines come nearer only when the state or the voice changes; otherwise they wander off.
-            if actions or state is not floor.state or voice is not floor.speech.voice:
+            # By a window, deadlines come nearer only when the state or the voice changes; otherwise they wander off.
+            # Anything else may change what is waited for: a held reply that begins to sound, ears that go.
+            if (
+                actions
+                or not isinstance(event, SpeechWindow)
+                or state is not floor.state
+                or voice is not floor.speech.voice
+            ):
                 state, voice = floor.state, floor.speech.voice
                 self._due_ms = float("-inf")
 

@@ -21,7 +21,7 @@ from bargein.floor import Policy
 
 KEPT_BACK = 3  # every third call
 FEWEST_CALLS = 6  # with fewer, none is kept back
-ROUNDS = 3  # of steps beside the best
+ROUNDS = 5  # of steps beside the best, at most: one that finds nothing better is the last
 BEST = 3  # of each round, whose neighbours are tried
 GRAIN_MS = 10.0  # latencies that differ by less are the same: a window is 32 ms long
 AT_ONCE = 4  # candidates handed to a process together
@@ -85,6 +85,8 @@ def search(
             best = sorted(tried.values(), key=lambda t: _rank(t, limits))[:BEST]
             beside = [c for t in best for c in space.beside(t.candidate)]
             tried |= {t.candidate.key: t for t in trial.of(_new(beside, tried))}
+            if min(_rank(t, limits) for t in tried.values()) == _rank(best[0], limits):
+                break
         proposal = min(tried.values(), key=lambda t: _rank(t, limits))
         while plainer := [t for t in _plainer(trial, space, proposal, tried) if _no_worse(t, proposal, limits)]:
             proposal = min(plainer, key=lambda t: _rank(t, limits))
