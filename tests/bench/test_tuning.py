@@ -31,15 +31,15 @@ BALANCED = Policy.balanced()
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve calls, recorded under a policy that stops for every cough."""
+    """Eight calls, recorded under a policy that stops for every cough."""
     root = tmp_path_factory.mktemp("calls")
-    coughs_and_interruptions(root, 12, Policy.instant())
+    coughs_and_interruptions(root, 8, Policy.instant())
     return root
 
 
 @pytest.fixture(scope="module")
 def report(calls: Path) -> show.Report:
-    return run(calls, Limits(), tries=60, fixed=[])
+    return run(calls, Limits(), tries=30, fixed=[])
 
 
 def label_of(report: show.Report, label: str) -> Tally:
@@ -58,7 +58,9 @@ def test_the_eager_policy_stops_for_coughs_and_the_proposal_does_not(report: sho
 def test_it_is_quicker_than_the_presets_that_keep_the_limit(report: show.Report) -> None:
     limits = report.limits
     proposal = limits.latency(report.found.proposal.everywhere)
-    assert 220 <= proposal < limits.latency(label_of(report, "balanced")) < limits.latency(label_of(report, "patient"))
+    presets = [label_of(report, name) for name in ("balanced", "patient")]
+    assert all(limits.excess(preset) == 0 for preset in presets)
+    assert 220 <= proposal < min(limits.latency(preset) for preset in presets)
 
 
 def test_every_episode_decides_alone_as_it_did_in_its_call(report: show.Report) -> None:
@@ -67,21 +69,21 @@ def test_every_episode_decides_alone_as_it_did_in_its_call(report: show.Report) 
 
 
 def test_a_looser_limit_buys_speed(calls: Path, report: show.Report) -> None:
-    loose = run(calls, Limits(false_stops=0.5), tries=60, fixed=[])
+    loose = run(calls, Limits(false_stops=0.5), tries=30, fixed=[])
     assert loose.found.within
     assert loose.limits.latency(loose.found.proposal.chosen_by) < report.limits.latency(report.found.proposal.chosen_by)
     assert 0 < (loose.found.proposal.chosen_by.false_stops.value or 0) <= 0.5
 
 
 def test_the_same_seed_finds_the_same_by_any_number_of_processes(calls: Path, report: show.Report) -> None:
-    again = run(calls, Limits(), tries=60, fixed=[], jobs=2)
+    again = run(calls, Limits(), tries=30, fixed=[], jobs=2)
     assert again.found.proposal == report.found.proposal
     assert again.found.tried == report.found.tried
 
 
 def test_calls_kept_back_did_not_choose(report: show.Report) -> None:
     kept = [call for call in report.gathered.calls if is_kept_back(call.call)]
-    assert 0 < report.found.kept_back == len(kept) < 12
+    assert 0 < report.found.kept_back == len(kept) < 8
     scored = sum(e.want is not None for call in kept for e in call.episodes)
     assert report.found.proposal.kept_back.ignored + report.found.proposal.kept_back.yields == scored
 
@@ -117,9 +119,10 @@ def test_when_none_keeps_the_limits_the_nearest_is_told(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------ the words
 
 
-def test_the_command_writes_what_it_says(calls: Path, tmp_path: Path) -> None:
-    facts, picture = tmp_path / "out.json", tmp_path / "out.svg"
-    words = ["tune", str(calls), "--try", "20", "--jobs", "1", "--json", str(facts), "--plot", str(picture)]
+def test_the_command_writes_what_it_says(tmp_path: Path) -> None:
+    calls, facts, picture = tmp_path / "calls", tmp_path / "out.json", tmp_path / "out.svg"
+    coughs_and_interruptions(calls, 2, Policy.instant())
+    words = ["tune", str(calls), "--try", "10", "--jobs", "1", "--json", str(facts), "--plot", str(picture)]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     assert "calls/s" in result.output
@@ -208,6 +211,18 @@ def test_labels_are_read_as_far_as_they_are_labels(tmp_path: Path) -> None:
     assert unreadable == 5
     with pytest.raises(Misuse):
         read_labels(tmp_path / "none.jsonl")
+
+
+def test_a_call_by_phone_is_labelled_by_its_stream_or_by_its_id(tmp_path: Path) -> None:
+    """Who calls from outside knows no more than the name it gave its stream."""
+    record(tmp_path, "c1", sound((1000, 2000, 0.95), (4000, 5000, 0.95), lasts_ms=8000), BALANCED, stream="MZ1")
+    mine = {"MZ1": [Label("MZ1", 4015, 5015, "yield")], "c1": [Label("c1", 1015, 2015, "ignore")]}
+    found = gather(tmp_path, mine | {"MZ2": [Label("MZ2", 0, 1, "yield")]}, 1)
+    assert [(e.want, e.why, e.onset_ms) for e in found.calls[0].episodes] == [
+        ("ignore", "label", 1015),
+        ("yield", "label", 4015),
+    ]
+    assert found.lost_labels == 1
 
 
 def test_labels_of_calls_that_are_not_here_are_counted(tmp_path: Path) -> None:

@@ -13,18 +13,25 @@ from bargein.bench.tuning.truth import Label, Truth, by_labels, by_record
 from bargein.floor import Event, Floor, SpeechWindow, State, TurnStarted, Words
 from bargein.floor import actions as do
 from bargein.floor import events as ev
-from bargein.recorder.reading import Happened, Ordered, Recording
+from bargein.recorder.reading import Happened, Noted, Ordered, Recording
 
 # The least that any policy we try takes for an onset: weaker windows begin no episode.
 LEAST_SPEECH = 0.15  # 0..1
 LEAST_LOUD, LEAST_LOUD_DB = 0.04, 9.0
-QUIET_MS = 700  # of less than that end an episode: longer than any speech_gap_ms and verdict_timeout_ms we try
+QUIET_MS = 700  # of quiet end an episode: longer than any speech_gap_ms, verdict_timeout_ms and join_ms we try
 LONGEST_MS = 15_000  # an episode that does not end (music) is closed, and the next one begins
 TOLERANCE_MS = 300  # by which evidence may come before its label's onset: the clocks of two ends, and the VAD's windows
 
 _BY_HAND = ev.KeyPressed | ev.UserTyped | ev.Interrupted
 _REPLYS = ev.LevelOnset | ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed
 _LEFT_OUT = ev.Tick | ev.PolicyChanged | ev.SayRequested | ev.HungUp | _BY_HAND
+
+
+def names(recording: Recording) -> tuple[str, ...]:
+    """What a label may call it: its id, and its stream's, which is all that a caller by phone knows."""
+    notes = (e.facts.get("stream") for e in recording.entries if isinstance(e, Noted) and e.kind == "call")
+    streams = [stream for stream in notes if isinstance(stream, str)]
+    return tuple(dict.fromkeys((recording.header.call, *streams[:1])))
 
 
 def take_apart(recording: Recording, labels: Sequence[Label] = ()) -> Taken:
@@ -101,7 +108,7 @@ class _Taker:
         same = mine == theirs if self._recording.complete else mine[: len(theirs)] == theirs
         lag = tuple(o[2] - d[2] for d, o in zip(self._decided, self._ordered, strict=False))
         unheard = self._unheard + len(self._labels)
-        return Taken(self._recording.header.call, tuple(self._done), same, lag, unheard)
+        return Taken(names(self._recording), tuple(self._done), same, lag, unheard)
 
     def _note(self, actions: Sequence[do.Action], at_ms: float) -> None:
         for action in actions:

@@ -46,14 +46,19 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A call taken apart. same: today's floor decides as was recorded; lag_ms: for every decision, from the evidence
-    to the order; unheard: labels at whose onset no reply was live."""
+    """A call taken apart. names: what its labels may call it, its id first; same: today's floor decides as was
+    recorded; lag_ms: for every decision, from the evidence to the order; unheard: labels at whose onset no reply was
+    live."""
 
-    call: str
+    names: tuple[str, ...]
     episodes: tuple[Episode, ...]
     same: bool
     lag_ms: tuple[float, ...]
     unheard: int
+
+    @property
+    def call(self) -> str:
+        return self.names[0]
 
 
 def twin(floor: Floor) -> Floor:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bargein.bench.tuning.apart import take_apart
+from bargein.bench.tuning.apart import names, take_apart
 from bargein.bench.tuning.episodes import Taken
 from bargein.bench.tuning.truth import Label
 from bargein.errors import Misuse
@@ -49,7 +49,8 @@ def gather(root: Path, labels: Labels, jobs: int) -> Gathered:
     if not calls:
         why = ", ".join(f"{number} {reason}" for reason, number in skipped.items())
         raise Misuse(f"No record in {root} can be used: {why}", advice="Record calls with this version of Bargein")
-    lost = sum(len(of) for call, of in labels.items() if call not in calls)
+    known = {name for call in calls.values() for name in call.names}
+    lost = sum(len(of) for call, of in labels.items() if call not in known)
     return Gathered(tuple(calls.values()), dict(skipped), lost + sum(call.unheard for call in calls.values()))
 
 
@@ -59,7 +60,8 @@ def _one(path: Path, labels: Labels) -> Taken | str:
         recording = read(path)
     except Misuse:
         return "no record of ours"
-    taken = take_apart(recording, labels.get(recording.header.call, ()))
+    mine = [label for name in names(recording) for label in labels.get(name, ())]
+    taken = take_apart(recording, sorted(mine, key=lambda label: label.onset_ms))
     if not taken.same:
         return "torn in the middle" if recording.torn or not recording.complete else "decided by another floor"
     return taken

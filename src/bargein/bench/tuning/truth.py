@@ -36,7 +36,8 @@ Why = Literal["label", "words", "backchannel", "echo", "judge", "long", "noise",
 
 
 class Label(msgspec.Struct, frozen=True):
-    """One thing that the user's side did. Times in ms on the call's own clock."""
+    """One thing that the user's side did. call: its id, or its stream's on a phone line; times in ms on the call's own
+    clock, or on a caller's, which begins some ms sooner, when its line is open."""
 
     call: str
     onset_ms: float
