@@ -18,6 +18,7 @@ from bargein.bench.tuning.space import STEPS, policy_of
 from bargein.bench.tuning.truth import Label
 from bargein.errors import Misuse
 from bargein.floor import (
+    EarsChanged,
     Event,
     Floor,
     Judged,
@@ -202,6 +203,14 @@ def test_phrases_with_a_short_pause_are_one_interruption_to_a_policy_that_joins_
     impatient = play(episode, policy_of(BALANCED, {"go_on_share": 0.0}))
     assert impatient.cut_ms == episode.was.cut_ms  # it goes on in the pause, and joins them all the same
     assert impatient.gap_ms > 0
+
+
+def test_ears_that_go_in_the_middle_of_a_hold_bring_its_end_nearer(tmp_path: Path) -> None:
+    line = sound((1000, 1320, 0.95), (1750, 1900, 0.95), lasts_ms=5000)
+    deaf = EarsChanged(1550, words=False, turns=False)
+    episode = only(tmp_path, sorted([*line, deaf], key=lambda e: e.at_ms), ears=True)
+    assert play(episode, BALANCED).gap_ms == pytest.approx(episode.was.gap_ms, abs=SAME_MS)
+    assert play(episode, BALANCED) == plainly(episode, BALANCED)
 
 
 def test_a_twin_goes_its_own_way() -> None:
