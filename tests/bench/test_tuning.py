@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from bargein.bench.tuning import show
 from bargein.bench.tuning.command import run
 from bargein.bench.tuning.outcome import Outcome
-from bargein.bench.tuning.plot import Point, svg
+from bargein.bench.tuning.page import page
 from bargein.bench.tuning.records import gather
 from bargein.bench.tuning.score import Limits, Tally
 from bargein.bench.tuning.search import Tried, frontier, is_kept_back
@@ -120,18 +120,36 @@ def test_when_none_keeps_the_limits_the_nearest_is_told(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_what_it_says(tmp_path: Path) -> None:
-    calls, facts, picture = tmp_path / "calls", tmp_path / "out.json", tmp_path / "out.svg"
+    calls, facts, drawn = tmp_path / "calls", tmp_path / "out.json", tmp_path / "out.html"
     coughs_and_interruptions(calls, 2, Policy.instant())
-    words = ["tune", str(calls), "--try", "10", "--jobs", "1", "--json", str(facts), "--plot", str(picture)]
+    words = ["tune", str(calls), "--try", "10", "--jobs", "1", "--json", str(facts), "--report", str(drawn)]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     assert "calls/s" in result.output
     told = json.loads(facts.read_text())
     assert told["proposal"]["within"] is True
     assert told["proposal"]["false_stops"]["n"] == told["references"][0]["false_stops"]["n"]
-    assert {"label", "latency_ms", "false_share"} == set(told["points"][0])
-    assert picture.read_text().startswith("<svg")
-    assert "proposal</text>" in picture.read_text()
+    assert told["frontier"][0]["cut_ms"]["p50"] > 0
+    assert "proposal</text>" in drawn.read_text("utf-8")
+
+
+def test_the_page_holds_the_drawing_the_table_and_the_lines_to_paste(report: show.Report) -> None:
+    made = page(report)
+    found = report.found
+    assert made.count("<svg") == 1
+    assert made.count('<tr class="this"') == 1
+    assert made.count("<tr") == 1 + len(found.references) + len(report.line) + 1
+    assert all(f"{name}=" in made for name in found.proposal.candidate.changes)
+    assert "preset = " in made
+    assert "<script" not in made
+
+
+def test_a_page_of_calls_in_which_nobody_yielded_has_no_drawing(tmp_path: Path) -> None:
+    record(tmp_path, "c1", sound((1000, 1100, 0.95), lasts_ms=4000), BALANCED)
+    write_labels(tmp_path / "labels.jsonl", [Label("c1", 1000, 1100, "ignore")])
+    made = page(run(tmp_path, Limits(), tries=2, fixed=[]))
+    assert "<svg" not in made
+    assert "nothing to yield to" in made
 
 
 def test_the_proposal_can_be_pasted(report: show.Report, tmp_path: Path) -> None:
@@ -286,8 +304,3 @@ def test_a_miss_counts_as_two_seconds(report: show.Report, cut_ms: float | None,
     assert tally.cut_ms == pytest.approx([1299.0 if not missed else 2000.0])
     tally.add(episode, Outcome(ended=True))
     assert (tally.yields, tally.ended) == (1, 1)
-
-
-def test_a_picture_of_nothing_is_a_picture() -> None:
-    assert "</svg>" in svg("no calls", "ms", [], [], [])
-    assert "&lt;b&gt;" in svg("t", "x", [], [], [Point("<b>", 0, 0)])

@@ -9,5 +9,5 @@ play      one episode under one policy
 space     which policies are tried
 score     what a policy comes to, over many episodes
 search    tries them, and proposes one
-show      tables, TOML, JSON; plot: the curve
+show      tables, TOML, JSON; page: the curve, as HTML
 """

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from bargein.bench.tuning import show, truth
+from bargein.bench.tuning.page import page
 from bargein.bench.tuning.records import gather
 from bargein.bench.tuning.score import Limits
 from bargein.bench.tuning.search import search
@@ -43,11 +44,13 @@ def tune(
     seed: Annotated[int, typer.Option(help="Of the draws: the same seed tries the same policies")] = 1,
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core")] = 0,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write what was found here, too")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw the trade-off into this SVG")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="The trade-off drawn, with its policies, as one HTML file")
+    ] = None,
 ) -> None:
     """Let recorded calls decide again under other policies, and propose one. Exit code 1: none keeps the limits."""
     try:
-        report = run(
+        found = run(
             folder,
             Limits(limit, missed, float(by.value[1:])),
             labels=labels,
@@ -62,12 +65,12 @@ def tune(
         errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
     if as_json is not None:
-        as_json.write_text(json.dumps(show.facts(report), indent=1) + "\n")
-    if plot is not None:
-        plot.write_text(show.picture(report))
+        as_json.write_text(json.dumps(show.facts(found), indent=1) + "\n")
+    if report is not None:
+        report.write_text(page(found), "utf-8")
     wide = Console()
-    show.show(wide if wide.is_terminal else Console(width=160), report)
-    if not report.found.within:
+    show.show(wide if wide.is_terminal else Console(width=160), found)
+    if not found.found.within:
         raise typer.Exit(1)
 
 

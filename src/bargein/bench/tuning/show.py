@@ -1,4 +1,4 @@
-"""What was found, as tables, as lines to paste, and as JSON."""
+"""What was found, as tables, as lines to paste, and as JSON; page.py draws it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from rich.table import Table
 from bargein.bench.measures import Measure
 from bargein.bench.tuning.episodes import Episode
 from bargein.bench.tuning.play import play
-from bargein.bench.tuning.plot import Point, svg
 from bargein.bench.tuning.records import Gathered
 from bargein.bench.tuning.score import Limits, Tally, percentile
 from bargein.bench.tuning.search import Found, Tried, frontier
-from bargein.bench.tuning.space import Candidate, policy_of
+from bargein.bench.tuning.space import policy_of
 from bargein.floor import Policy
 
 SAME_MS = 40.0  # a window and a tick: a decision that much beside the recorded one is the same
@@ -87,23 +86,6 @@ def words(tried: Tried) -> str:
     return " ".join(f"--set {name}={json.dumps(value)}" for name, value in tried.candidate.changes.items())
 
 
-def points(line: Sequence[Tried], limits: Limits) -> list[Point]:
-    """In the plane of latency and false stops, over all calls; those that yielded to nothing are left out."""
-    found = [
-        Point(t.candidate.label, limits.latency(t.everywhere), t.everywhere.false_stops.value or 0.0) for t in line
-    ]
-    return [p for p in found if p.latency_ms != float("inf")]
-
-
-def picture(report: Report) -> str:
-    found, limits = report.found, report.limits
-    title = f"{len(report.gathered.calls)} calls, {len(found.tried)} policies"
-    x_name = f"onset to cut, ms, p{limits.percent:g}; a miss counts as 2000"
-    proposal = Tried(_called(found.proposal.candidate, "proposal"), found.proposal.chosen_by, found.proposal.kept_back)
-    named = points([*found.references, proposal], limits)
-    return svg(title, x_name, points(found.tried, limits), points(report.line, limits), named)
-
-
 def show(console: Console, report: Report) -> None:
     found, episodes = report.found, report.episodes
     scored = [e for e in episodes if e.want is not None]
@@ -146,20 +128,25 @@ def show(console: Console, report: Report) -> None:
     _say(console, str(report.speed))
 
 
-def _verdict(console: Console, report: Report) -> None:
+def verdict(report: Report) -> list[str]:
+    """What the proposal is worth, in sentences, the chief one first."""
     found, limits = report.found, report.limits
     tally = found.proposal.chosen_by
     bounds = f"false stops <= {limits.false_stops:.1%}, missed <= {limits.missed:.1%}"
+    said = [f"The quickest within {bounds}:" if found.within else f"None keeps {bounds}. The nearest:"]
     if not tally.ignored or not tally.yields:
         lack = "nothing to be ignored" if not tally.ignored else "nothing to yield to"
-        _say(console, f"These calls hold {lack}: a proposal from them means little. Label some, or record others.")
-    if found.within:
-        _say(console, f"The quickest within {bounds}:")
-    else:
-        _say(console, f"None keeps {bounds}. The nearest:")
+        said.append(f"These calls hold {lack}: a proposal from them means little. Label some, or record others.")
     high = tally.false_stops.high
     if found.within and high is not None and high > limits.false_stops:
-        _say(console, f"(So few were to be ignored, {tally.ignored}, that as much as {high:.1%} cannot be ruled out.)")
+        said.append(f"(So few were to be ignored, {tally.ignored}, that as much as {high:.1%} cannot be ruled out.)")
+    return said
+
+
+def _verdict(console: Console, report: Report) -> None:
+    found = report.found
+    for line in verdict(report):
+        _say(console, line)
     console.print()
     console.print(
         paste(found.base, policy_of(found.base, found.proposal.candidate.changes)), markup=False, highlight=False
@@ -194,7 +181,6 @@ def facts(report: Report) -> dict[str, object]:
             **_facts(found.proposal),
         },
         "frontier": [_facts(t) for t in report.line],
-        "points": [p.facts() for p in points(report.line, limits)],
         "tried": len(found.tried),
         "calls_per_s": report.speed.replays / max(report.speed.seconds, 1e-9),
     }
@@ -202,10 +188,6 @@ def facts(report: Report) -> dict[str, object]:
 
 def _facts(t: Tried) -> dict[str, object]:
     return {"label": t.candidate.label, "changes": dict(t.candidate.changes), **t.everywhere.facts()}
-
-
-def _called(candidate: Candidate, label: str) -> Candidate:
-    return Candidate(label, candidate.changes)
 
 
 def _row(table: Table, label: str, t: Tally, style: str = "") -> None:
