@@ -51,7 +51,7 @@ class Policy:
     alone_ms: float = 740  # the same where nobody can read words, if it is longer
     join_ms: float = 500  # there, speech after so short a pause goes on with what was said before it
     go_on_share: float = 0.8  # and such a phrase is waited for, for this share of how long the first one was
-    far_db: float = 10  # dB: speech so much softer than the caller's own turns is somebody else's; 100: never
+    far_db: float = 12  # dB: speech so much softer than the caller's own turns is somebody else's; 100: never
     far_ms: float = 300  # of speech before its level is judged: first sounds are soft
     # Of 98 recorded interruptions all but two short ones reach 0.9 within 430 ms; of 49 noises two sneezes do.
     sure_threshold: float = 0.9  # 0..1: speech that never reached it must last doubt_ms to cut
