@@ -96,7 +96,8 @@ def show(console: Console, report: Report) -> None:
     for reason, number in report.gathered.skipped.items():
         _say(console, f"  skipped: {number} {reason}")
     if report.gathered.lost_labels or report.bad_labels:
-        _say(console, f"  labels: {report.gathered.lost_labels} over no live reply, {report.bad_labels} unreadable")
+        lost = f"{report.gathered.lost_labels} of no call here, or over no live reply"
+        _say(console, f"  labels: {lost}, {report.bad_labels} unreadable")
     _say(console, f"  decided alone, {faithful} of {of} come out as they did in their call")
     table = Table(title=f"{len(found.tried)} policies; ms from onset to the decision", title_justify="left")
     for name in ("policy", "false stops", "false holds", "gap", "missed", "hold p50/p95", "cut p50/p95", "no answer"):
