@@ -95,7 +95,7 @@ async def test_the_words_it_should_know_and_the_language_are_told_to_flux() -> N
 # ------------------------------------------------------------------------------------------------- faults
 
 
-@pytest.mark.parametrize("fault", ["drop", "error", "garbage", "stall"])
+@pytest.mark.parametrize("fault", ["drop", "error", "garbage", "timeless", "stall"])
 async def test_a_line_that_breaks_in_the_middle_of_a_turn_loses_no_word(fault: Fault) -> None:
     async with flux("can you help me please", "and another", faults=[fault], silence_s=0.3) as (transcriber, sim):
         heard = await hear(transcriber.open(RATE), spoken("interruption-1", "interruption-2"), turns=2)

@@ -154,7 +154,7 @@ async def test_an_older_nova_gets_the_words_to_expect_as_it_knows_them(nova: Nov
 # ------------------------------------------------------------------------------------------------- faults
 
 
-@pytest.mark.parametrize("fault", ["drop", "error", "garbage", "malformed", "stall"])
+@pytest.mark.parametrize("fault", ["drop", "error", "garbage", "malformed", "timeless", "stall"])
 async def test_a_line_that_breaks_in_the_middle_of_a_turn_loses_no_word(fault: Fault, nova: Nova) -> None:
     transcriber = nova.says("can you help me please", "and another", faults=[fault], silence_s=0.3)
     heard = await hear(transcriber.open(RATE), spoken("interruption-1", "interruption-2"), turns=2)

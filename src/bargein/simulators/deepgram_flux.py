@@ -18,9 +18,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bargein.simulators.ears import EarEvent, Script, SimulatedEars, WordSource
 from bargein.simulators.line import KEPT_LINES, Answers, Json, Line, received, samples_of
 
-Fault = Literal["401", "402", "429", "500", "silent", "error", "drop", "stall", "garbage", "slow", "false_start"]
+Fault = Literal[
+    "401", "402", "429", "500", "silent", "error", "drop", "stall", "garbage", "timeless", "slow", "false_start"
+]
 
 SLOW_MS = 2_000
+TIMELESS = (
+    '{"type": "TurnInfo", "request_id": "x", "sequence_id": 99, "event": "Update", "turn_index": 0, "words": [],'
+    ' "audio_window_start": 0, "audio_window_end": Infinity, "transcript": "can", "end_of_turn_confidence": 0.1}'
+)
 EVENTS = {
     "update": "Update",
     "started": "StartOfTurn",
@@ -51,7 +57,8 @@ class FluxSimulator:
     """words: gives each line its words; delay_ms: from a sound's arrival to what is told of it; idle_s: without sound,
     after which a line is ended with an error; api_key: the key that is demanded, or None; faults: one for each line,
     taken from the left. In the middle of its first turn the line has: "drop" (the socket closes), "error" (a fatal
-    message first), "stall" (nothing more is told), "garbage" (no JSON); "false_start": a turn begins and is never
+    message first), "stall" (nothing more is told), "garbage" (no JSON), "timeless" (a
+    window that never ends); "false_start": a turn begins and is never
     heard of again. turn_faults: those of the middle of a turn, for whichever line's turn begins next."""
 
     words: Callable[[], WordSource] = lambda: Script(["Hello there, can you help me?"], repeat=True)
@@ -213,6 +220,9 @@ class _Served:
                 self._mute = True
             case "garbage":
                 self._answers.garble('{"type": "TurnIn')
+                self._mute = True
+            case "timeless":
+                self._answers.garble(TIMELESS)
                 self._mute = True
             case _:
                 pass

@@ -22,10 +22,16 @@ from bargein.simulators.ears import WORD_MS, EarEvent, HeardWord, Script, Simula
 from bargein.simulators.line import KEPT_LINES, Answers, Line, received, samples_of
 
 Fault = Literal[
-    "400", "401", "402", "403", "404", "429", "500", "silent", "error", "drop", "stall", "garbage", "malformed", "slow"
-]
+    "400", "401", "402", "403", "404", "429", "500",
+    "silent", "error", "drop", "stall", "garbage", "malformed", "timeless", "slow",
+]  # fmt: skip
 
 SLOW_MS = 2_000
+TIMELESS = (
+    '{"type": "Results", "channel_index": [0, 1], "start": 0, "duration": Infinity, "is_final": false,'
+    ' "speech_final": false, "channel": {"alternatives": [{"transcript": "can", "confidence": 0.9, "words": []}]},'
+    ' "metadata": {"request_id": "x", "model_info": {"name": "x", "version": "x", "arch": "x"}, "model_uuid": "x"}}'
+)
 QUIET_INTERIM_MS, QUIET_FINAL_MS = 1_000, 3_000  # how often something is told of silence
 NO_SOUND = "Deepgram did not receive audio data or a text message within the timeout window. See NET-0001"
 NEVER = 1.1  # a confidence that is not reached
@@ -54,7 +60,8 @@ class NovaSimulator:
     after which its words are made final within a turn; idle_s: without sound or KeepAlive, after which a line is
     ended; api_key: the key that is demanded, or None; faults: one for each line, taken from the left. At the
     `fail_at`th update of its first turn the line has: "drop" (the socket closes), "error" (a message first), "stall"
-    (nothing more is told), "garbage" (no JSON), "malformed" (Results without words or times)."""
+    (nothing more is told), "garbage" (no JSON), "malformed" (Results without words or times), "timeless"
+    (Results that never end)."""
 
     words: Callable[[], WordSource] = lambda: Script(["Hello there, can you help me?"], repeat=True)
     delay_ms: float = 60.0
@@ -331,6 +338,9 @@ class _Served:
                 self._mute = True
             case "malformed":
                 self._answers.garble('{"type": "Results", "channel": {"alternatives": []}}')
+                self._mute = True
+            case "timeless":
+                self._answers.garble(TIMELESS)
                 self._mute = True
             case _:
                 pass

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncGenerator, Sequence
 
 from pydantic import SecretStr
@@ -263,7 +264,9 @@ class FluxLine:
         return TurnHeard(kind, max(turn, 0), text, from_ms, until_ms)
 
     def _ms(self, seconds: float) -> float:
-        """From the connection's clock to that of all that was fed."""
+        """From the connection's clock to that of all that was fed. Raises ValueError for what is no time."""
+        if not math.isfinite(seconds):
+            raise ValueError("no time")
         return self._base * 1000 / self._rate + seconds * 1000
 
     def _refused(self, status: int | None) -> str:

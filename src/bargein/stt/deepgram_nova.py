@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
@@ -254,7 +255,9 @@ class NovaLine:
         )
 
     def _ms(self, seconds: float) -> float:
-        """From the connection's clock to that of all that was fed."""
+        """From the connection's clock to that of all that was fed. Raises ValueError for what is no time."""
+        if not math.isfinite(seconds):
+            raise ValueError("no time")
         return self._base_ms + seconds * 1000
 
     def _refused(self, status: int | None) -> str:
