@@ -24,7 +24,7 @@ Fault = Literal[
 
 SLOW_MS = 2_000
 TIMELESS = (
-    '{"type": "TurnInfo", "request_id": "x", "sequence_id": 99, "event": "Update", "turn_index": 0, "words": [],'
+    '{"type": "TurnInfo", "request_id": "x", "sequence_id": 99, "event": "EndOfTurn", "turn_index": 0, "words": [],'
     ' "audio_window_start": 0, "audio_window_end": Infinity, "transcript": "can", "end_of_turn_confidence": 0.1}'
 )
 EVENTS = {
