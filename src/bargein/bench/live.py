@@ -48,7 +48,8 @@ class Live:
 
     def tell(self, told: Told) -> None:
         """A call is over."""
-        left = "" if told.left_s is None else f"{told.left_s // 60:.0f}:{told.left_s % 60:02.0f} left"
+        s = None if told.left_s is None else max(0, round(told.left_s))
+        left = "" if s is None else f"{s // 60}:{s % 60:02} left"
         self._bar.update(self._task, completed=told.done, total=told.of, left=left)
         if (call := told.latest) is None:
             return
