@@ -27,11 +27,14 @@ $(VENV)/.chromium: tools/chromium.sh | $(BIN)/python
 run: $(VENV)/.run  ## set up, serve, print the address: no key and no network needed
 	$(BIN)/bargein serve $(ARGS)
 
-# The floor's proof is all computing, so every core takes a part of it; the rest is timed, and runs alone.
+# The floor's proof is all computing, so every core takes a part of it. What only waits for somebody (vendors' simulators,
+# the bench) waits together. The rest is timed, and runs alone.
+WAITING := tests/bench tests/llm tests/realtime tests/simulators tests/stt tests/tts
 test: $(VENV)/.dev $(VENV)/.chromium  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
 	$(BIN)/python -m pytest -n auto tests/floor
-	$(BIN)/python -m pytest --ignore=tests/floor
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(WAITING)
+	$(BIN)/python -m pytest --ignore=tests/floor $(WAITING:%=--ignore=%)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif

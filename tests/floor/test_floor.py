@@ -632,6 +632,19 @@ def test_phrases_with_short_pauses_between_them_are_one_interruption(pause_ms: f
     assert t.names() == heard
 
 
+@pytest.mark.parametrize(("then", "end"), [("I see.", "Resume"), ("I want to", "Cut")])
+def test_half_a_backchannel_is_read_again(then: str, end: str) -> None:  # 1
+    t = Talk(ears=True)
+    t.speaking()
+    t.speak(320)
+    t.words("I")
+    assert t.names() == ["Hold"]
+    t.speak(320)
+    t.words(then)
+    t.quiet(320)
+    assert t.names() == ["Hold", end]
+
+
 def test_a_short_sound_costs_a_short_silence_where_nobody_reads_words() -> None:  # 5
     t = Talk()
     t.speaking()

@@ -164,6 +164,18 @@ class Lexicon:
                 i += 1
         return (Said.WORDS, foreign) if foreign else (Said.BACKCHANNEL, 0)
 
+    def may_become_backchannel(self, text: str) -> bool:
+        """Whether more words could make it one: "I" becomes "I see" as easily as "I want"."""
+        tokens, i = fold(text, spaced=self.spaced), 0
+        while i < len(tokens):
+            if any(len(p) > len(tokens) - i and p[: len(tokens) - i] == tokens[i:] for p in self.backchannels):
+                return True
+            length = self._match(self.backchannels, tokens, i)
+            if not length:
+                return False
+            i += length
+        return False
+
     def _stops(self, tokens: tuple[str, ...], begin: int, end: int) -> bool:
         return tokens[begin:end] not in self.alone or end == len(tokens)
 

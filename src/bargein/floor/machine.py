@@ -262,13 +262,17 @@ class Floor(Ground):
             self._on_unread(current, out)
             return
         p = self._policy
-        said, count = Lexicon.of(p.language, p.backchannels, p.stop_phrases).judge(e.text)
+        lexicon = Lexicon.of(p.language, p.backchannels, p.stop_phrases)
+        said, count = lexicon.judge(e.text)
         if not self.live or (e.look != self._look and self._before_reply(e.at_ms)):
             return  # they belong to a turn that is open or was answered: the transcript has them
         if said is Said.STOP:
             self._cut(Source.STOP_PHRASE, e.at_ms, 1.0, f"stop phrase in {e.text.strip()!r}", out)
         elif self._protected:
             self._words_over_protected(e, said, current, out)
+        elif said is Said.WORDS and self._half_heard(e, lexicon):
+            self._doubt = f"the beginning of a backchannel, {e.text.strip()!r}"
+            self._weigh(out)
         elif said is Said.WORDS and count >= p.min_words:
             if self.state is State.BARGE_IN or not self._settled:
                 self._cut(Source.WORDS, e.at_ms, 0.9, f"said {e.text.strip()!r}", out)
@@ -284,6 +288,11 @@ class Floor(Ground):
                 self._resume(f"it read as {self._doubt}", self._doubt_text, out)
             else:
                 self._weigh(out)
+
+    def _half_heard(self, e: ev.Words, lexicon: Lexicon) -> bool:
+        """The user is still speaking, and what is read so far may yet come to nothing: it is read again before long."""
+        held = self.state is State.BARGE_IN and not self._settled and self.speech.voice is not Voice.SILENT
+        return held and e.look == self._look and lexicon.may_become_backchannel(e.text or "")
 
     def _on_unread(self, current: bool, out: list[Action]) -> None:
         """Nobody could read it: what is known already must do."""
