@@ -139,7 +139,7 @@ def test_the_page_holds_the_drawing_the_table_and_the_lines_to_paste(report: sho
     assert made.count("<svg") == 1
     assert made.count('<tr class="this"') == 1
     assert made.count("<tr") == 1 + len(found.references) + len(report.line) + 1
-    assert all(f"{name}=" in made for name in found.proposal.candidate.changes)
+    assert all(f"{name} " in made for name in found.proposal.candidate.changes)
     assert "preset = " in made
     assert "<script" not in made
 

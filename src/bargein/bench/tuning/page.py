@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import bargein.bench.report as bench
@@ -13,8 +14,9 @@ from bargein.bench.report.tradeoff import Kind, tradeoff
 from bargein.bench.results import Results
 from bargein.bench.tuning.score import percentile
 from bargein.bench.tuning.search import Tried
-from bargein.bench.tuning.show import Report, paste, verdict, words
+from bargein.bench.tuning.show import Report, paste, verdict
 from bargein.bench.tuning.space import policy_of
+from bargein.floor import Policy
 
 METHOD = (
     "Recorded calls decided again under each policy. Latency is from the onset of an interruption to the decision to "
@@ -50,11 +52,15 @@ def page(report: Report) -> str:
         el("pre", toml),
     )
     names = heads("policy", "false stops", "false holds", "missed", "hold, ms", "cut, ms", "cut p95, ms", "changes")
-    rows = [_row(*s) for s in reversed(shown)]
+    rows = [_row(*s, found.base) for s in reversed(shown)]
     main = el(
         "main",
         el("section", drawn, el("p", METHOD, class_="note")),
-        el("section", el("h2", "Policies"), table("All calls; medians, from the onset", [names], rows)),
+        el(
+            "section",
+            el("h2", "Policies"),
+            table("All calls; medians, from the onset", [names], rows, class_="measures"),
+        ),
     )
     return f"<!doctype html>\n{el('html', head, el('body', top, main), lang='en')}\n"
 
@@ -65,7 +71,9 @@ def _point(label: str, t: Tried, kind: Kind) -> Point | None:
     return None if latency_ms is None or false_share is None else Point(label, latency_ms, false_share, kind)
 
 
-def _row(label: str, t: Tried, kind: Kind) -> Html:
+def _row(label: str, t: Tried, kind: Kind, base: Policy) -> Html:
+    """base: presets name all their numbers; those that are as recorded change nothing."""
+    changes = {n: v for n, v in t.candidate.changes.items() if v != getattr(base, n)}
     tally = t.everywhere
     shares = [tally.false_stops, tally.false_holds, tally.misses]
     latencies = [percentile(tally.silent_ms, 50), percentile(tally.cut_ms, 50), percentile(tally.cut_ms, 95)]
@@ -74,6 +82,6 @@ def _row(label: str, t: Tried, kind: Kind) -> Html:
         "tr",
         el("th", short(label), scope="row"),
         [el("td", number, class_="n") for number in numbers],
-        el("td", words(t).replace("--set ", ""), class_="what"),
+        el("td", ", ".join(f"{name} {json.dumps(v)}" for name, v in changes.items()), class_="what"),
         class_="this" if kind == "this" else None,
     )
