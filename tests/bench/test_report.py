@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from bargein.audio.mulaw import to_mulaw
-from bargein.bench.chromium import page
 from bargein.bench.measures import measures
+from bargein.bench.own.chromium import page
 from bargein.bench.record import Told
 from bargein.bench.report import MOST_BYTES, Point, write
 from bargein.bench.results import Results

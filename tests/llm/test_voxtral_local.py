@@ -25,7 +25,7 @@ from transformers import (
 from transformers.tokenization_mistral_common import MistralCommonBackend
 
 from bargein.audio.pcm import Pcm
-from bargein.bench.tiny_voxtral import SPECIAL, make
+from bargein.bench.own.tiny_voxtral import SPECIAL, make
 from bargein.call.agent import Agent
 from bargein.contracts import (
     AgentSaid,

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 
 from bargein.audio.pcm import Samples
 from bargein.audio.resample import resample
-from bargein.bench.process import server
+from bargein.bench.own.process import server
 from bargein.errors import VendorLost, VendorRefused
 from bargein.recorder.reading import Happened, Noted, Ordered, read
 from bargein.server.twilio_sdk import TwilioExchange

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bargein.bench.chromium import page
-from bargein.bench.process import server
+from bargein.bench.own.chromium import page
+from bargein.bench.own.process import server
 
 MET = ("ears-drop", "voice-drop")
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bargein.audio.pcm import Samples
-from bargein.bench.browser import exact_contexts, stops
-from bargein.bench.chromium import Recording, page, recording, spoken
-from bargein.bench.process import server
-from bargein.bench.sounds import RATE, room
+from bargein.bench.own.browser import exact_contexts, stops
+from bargein.bench.own.chromium import Recording, page, recording, spoken
+from bargein.bench.own.process import server
+from bargein.bench.own.sounds import RATE, room
 from bargein.call.agent import Agent, Greeting
 from bargein.server.settings import Settings
 from tests.server.kit import Echo, ToneVoice, World, world

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from bargein.bench.chromium import Recording, page, recording
+from bargein.bench.own.chromium import Recording, page, recording
 from bargein.call.agent import Agent, Greeting
 from bargein.realtime.openai import OpenAIRealtime
 from bargein.recorder.reading import Noted, read

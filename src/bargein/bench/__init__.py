@@ -1,6 +1,5 @@
-"""The numbers of the README, measured on the machine at hand: `make bench`, or `python -m bargein.bench`.
+"""`bargein bench`: calls any voice agent, interrupts it, and scores it at the ear; and `bargein tune`.
 
-- `server`: many calls over loopback against a real server process; from the frame that holds the deciding VAD window
-  to the hold message, and to the last audio on the wire.
-- `browser`: a real Chromium with a spoken microphone; from the first speech sample to the last sample that sounds.
+`scenery` is what callers do, `targets` by which protocol, `judging` what became of it, `report` the page that shows it,
+`tuning` what other policies would have done with recorded calls; `own` are the numbers of our README (`make bench`).
 """

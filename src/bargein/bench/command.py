@@ -17,6 +17,7 @@ from rich.console import Console
 from bargein.bench.capacity import Capacity, Level, Promise, grow
 from bargein.bench.files import labels, lines, read_measures
 from bargein.bench.live import Live, level_line, show_capacity, show_measures
+from bargein.bench.machine import machine
 from bargein.bench.measures import measures
 from bargein.bench.record import Target
 from bargein.bench.report import write
@@ -25,7 +26,6 @@ from bargein.bench.run import Plan, listen, run
 from bargein.bench.scenery import made
 from bargein.bench.scenery.clips import Clip, Library, read_folder
 from bargein.bench.scenery.scenes import SCENES, Scene, chosen
-from bargein.bench.table import machine
 from bargein.bench.targets.browser import BrowserTarget
 from bargein.bench.targets.realtime import RealtimeTarget
 from bargein.bench.targets.twilio import TwilioTarget

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from bargein.bench.report.drawing import Plane, figure, line, ticks
 from bargein.bench.report.figures import at, known, many, ms
 from bargein.bench.report.html import Html, el
@@ -33,7 +35,8 @@ def latencies(results: Results) -> list[Html]:
         Curve("other sounds", known(e.hold_ms for e in other), len(other), "curve quiet"),
     ]
     stopped = [Curve("interruptions", known(e.stop_ms for e in asked if e.outcome == "stopped"), len(asked))]
-    answered = [Curve("interruptions", known(e.answer_ms for e in asked), len(asked))]
+    # Those that the measures count: what comes after a hold is the old reply, and no answer.
+    answered = [Curve("interruptions", known(e.answer_ms for e in asked if e.outcome == "stopped"), len(asked))]
     drawn = (
         _cdf("hold", "Hold latency", "onset to the first silence", held),
         _cdf("stop", "Stop latency", "onset to the last sound of the reply", stopped),
@@ -46,11 +49,16 @@ def _cdf(ident: str, title: str, of_what: str, curves: Sequence[Curve]) -> Html 
     curves = [curve for curve in curves if curve.values]
     if not curves:
         return None
-    plane = Plane("ms", "", ticks(max(max(curve.values) for curve in curves)), height=260)
+    # An answer may begin before the caller's end, and is then less than 0.
+    least, most = min(min(curve.values) for curve in curves), max(max(curve.values) for curve in curves)
+    plane = Plane("ms", "", ticks(most, least=least), height=260)
     parts: list[Html] = []
     told: list[str] = []
     for curve in reversed(curves):
-        parts.append(el("path", class_=curve.class_, d=line([plane.at(x, y) for x, y in _steps(curve.values)])))
+        places = _rise(curve.values)
+        parts.append(el("path", class_=curve.class_, d=line([plane.at(x, y) for x, y in places])))
+        for x, y in places:
+            plane.taken(x, y, around=2)
     for k, curve in enumerate(curves):
         marks = [(percent, at(percent, curve.values) or 0.0) for percent in (50, 95)]
         figures = ", ".join(f"p{percent} {ms(x)} ms" for percent, x in marks)
@@ -66,14 +74,10 @@ def _cdf(ident: str, title: str, of_what: str, curves: Sequence[Curve]) -> Html 
     return el("div", figure(drawn, title, of_what), el("ul", legend, class_="legend"))
 
 
-def _steps(values: Sequence[float]) -> list[tuple[float, float]]:
-    """Places of the curve, from share 0 at the first value to 1 at the last."""
-    ordered = sorted(values)
-    n = len(ordered)
-    found = [(ordered[0], 0.0)]
-    for k in sorted({round((n - 1) * s / (STEPS - 1)) for s in range(STEPS)}):
-        found += [(ordered[k], found[-1][1]), (ordered[k], (k + 1) / n)]
-    return found
+def _rise(values: Sequence[float]) -> list[tuple[float, float]]:
+    """Places of the curve, from share 0 at the first value to 1 at the last. Straight between values, as percentiles are
+    read: in a staircase of three values the mark of the 95th would lie beside its own curve."""
+    return [(float(np.percentile(values, 100 * s / STEPS)), s / STEPS) for s in range(STEPS + 1)]
 
 
 def spread_note(results: Results) -> str:

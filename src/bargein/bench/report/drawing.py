@@ -6,23 +6,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bargein.bench.report.figures import minus
 from bargein.bench.report.html import Child, Html, el
 
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 18.0, 14.0, 44.0
 LETTER, LINE = 6.3, 14.0  # about what a letter of 12 px takes
 
 
-def ticks(most: float, about: int = 5) -> list[float]:
-    """Round numbers from 0 to the first at or above most."""
-    rough = max(most, 1e-9) / about
+def ticks(most: float, about: int = 5, *, least: float = 0.0) -> list[float]:
+    """Round numbers from the last at or below least, 0 at most, to the first at or above most."""
+    rough = max(most - min(least, 0.0), 1e-9) / about
     size = 10 ** math.floor(math.log10(rough))
     step = next(size * k for k in (1, 2, 2.5, 5, 10) if size * k >= rough * 0.999)
-    return [step * k for k in range(math.ceil(most / step - 1e-9) + 1)]
+    first = math.floor(min(least, 0.0) / step + 1e-9)
+    return [step * k for k in range(first, max(math.ceil(most / step - 1e-9), first + 1) + 1)]
 
 
 @dataclass
 class Plane:
-    """x from 0 to xs[-1], y from 0 to ys[-1]. as_share: y is told in percent."""
+    """x from xs[0] to xs[-1], y from 0 to ys[-1]. as_share: y is told in percent."""
 
     x_name: str
     y_name: str
@@ -35,19 +37,19 @@ class Plane:
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         wide, high = self.width - LEFT - RIGHT, self.height - TOP - BOTTOM
-        return LEFT + wide * x / self.xs[-1], TOP + high * (1 - y / self.ys[-1])
+        return LEFT + wide * (x - self.xs[0]) / (self.xs[-1] - self.xs[0]), TOP + high * (1 - y / self.ys[-1])
 
     def grid(self) -> list[Html]:
         right, base = self.at(self.xs[-1], 0)
         parts = []
         for y in self.ys:
-            _, py = self.at(0, y)
+            _, py = self.at(self.xs[0], y)
             said = f"{100 * y:.3g} %" if self.as_share else f"{y:.3g}"
             parts.append(el("line", class_="base" if y == 0 else "grid", x1=LEFT, y1=py, x2=right, y2=py))
             parts.append(el("text", said, class_="tick", x=LEFT - 8, y=py + 4, text_anchor="end"))
         for x in self.xs:
             px, _ = self.at(x, 0)
-            parts.append(el("text", f"{x:.4g}", class_="tick", x=px, y=base + 18, text_anchor="middle"))
+            parts.append(el("text", minus(f"{x:.4g}"), class_="tick", x=px, y=base + 18, text_anchor="middle"))
         middle = (LEFT + right) / 2
         parts.append(el("text", self.x_name, class_="axis", x=middle, y=self.height - 6, text_anchor="middle"))
         return parts

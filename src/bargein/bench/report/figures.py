@@ -25,12 +25,17 @@ def seconds(ms: float | None) -> str:
     """From ms."""
     if ms is None:
         return NOTHING
-    return f"{ms / 1000:.2f}{NBSP}s" if ms < 9_995 else f"{ms / 1000:.0f}{NBSP}s"
+    return minus(f"{ms / 1000:.2f}{NBSP}s" if ms < 9_995 else f"{ms / 1000:.0f}{NBSP}s")
 
 
 def ms(value: float | None) -> str:
     """The bare number, for columns that name the unit."""
-    return NOTHING if value is None else f"{value:,.0f}".replace(",", "\u202f")
+    return NOTHING if value is None else minus(f"{value:,.0f}".replace(",", "\u202f"))
+
+
+def minus(number: str) -> str:
+    """With the sign that is as wide as a plus: a hyphen is lost in a column. Nothing is less than 0 by rounding."""
+    return number.replace("-", "\u2212") if any(digit in number for digit in "123456789") else number.lstrip("-")
 
 
 def count(n: int, of: int) -> str:

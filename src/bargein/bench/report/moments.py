@@ -119,7 +119,7 @@ def explained(event: Event) -> str:
             return f"It was silent {stop} after the onset, for good.{answer}"
         case "yield", "held":
             back = seconds(event.gap_ms)
-            return f"It fell silent after {hold}, and took the floor back {back} later. It should have yielded."
+            return f"It fell silent after {hold}, for {back} in all, and took the floor back. It should have yielded."
         case "yield", "through":
             return f"It talked on: both sounded for {seconds(event.overlap_ms)}. It should have yielded."
         case "ignore", "stopped":
@@ -127,7 +127,7 @@ def explained(event: Event) -> str:
         case "ignore", "held":
             lost = "" if event.lost_ms is None else f", with {event.lost_ms:.0f} ms of the reply lost"
             again = f" and {event.repeated_ms:.0f} ms said again" if event.repeated_ms else ""
-            return f"It fell silent after {hold}, and went on {seconds(event.gap_ms)} later{lost}{again}."
+            return f"It fell silent after {hold}, for {seconds(event.gap_ms)} in all, and went on{lost}{again}."
         case "ignore", "through":
             return "It talked on, as a person would."
         case _:

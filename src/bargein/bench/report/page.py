@@ -92,12 +92,12 @@ def _head(results: Results, measures: Sequence[Measure]) -> Html:
     found = faults(results)
     named = [el("li", el("b", f"{fault.name}:"), " ", fault.figures) for fault in found]
     heard = sum(e.right is not None for e in results.events)
-    calls = f"{len(results.calls)}, {many(len(results.events), 'event')}"
     facts = {
         "protocol": results.protocol,
-        "calls": calls,
+        "calls": str(len(results.calls)),
+        "events": str(len(results.events)),
         "seed": str(results.seed),
-        "began": results.started.replace("T", " ")[:19],
+        "began": results.started[:19].replace("T", " ") + (" UTC" if results.started.endswith(("Z", "+00:00")) else ""),
         "machine": results.machine,
     }
     fine = f"No fault was found in {many(heard, 'event')}."
@@ -113,8 +113,8 @@ def _head(results: Results, measures: Sequence[Measure]) -> Html:
 
 
 def _measures(results: Results, measures: Sequence[Measure], peers: Sequence[Peer]) -> list[Html]:
-    beside = el("div", scatter(results.target, measures, peers), class_="pair")
-    return [measures_table(measures), el("h3", "Among others"), peers_table(measures, peers), beside]
+    drawn = scatter(results.target, measures, peers)
+    return [measures_table(measures), el("h3", "Among others"), peers_table(measures, peers), drawn]
 
 
 def _latency(results: Results, points: Sequence[Point]) -> list[Html]:

@@ -42,7 +42,9 @@ def measures_table(measures: Sequence[Measure]) -> Html:
         rows.append(
             el("tr", name, _td(value(m, m.value), "big"), _td(interval), _td(ms(m.n)), el("td", m.what, class_="what"))
         )
-    return table("Measures", [heads("", "value", "95 % interval", "n", "what it is")], rows, class_="measures")
+    return table(
+        "Each with its interval", [heads("", "value", "95 % interval", "n", "what it is")], rows, class_="measures"
+    )
 
 
 def peers_table(measures: Sequence[Measure], peers: Sequence[Peer]) -> Html:
@@ -107,7 +109,7 @@ def _verdict(outcome: Outcome, want: Want, which: Sequence[Event], of: int) -> H
     if not which:
         return el("td", el("span", "0", class_="none"))
     right = which[0].right
-    parts: list[Child] = [el("b", str(len(which))), " ", el("span", share(len(which) / of), class_="soft")]
+    parts: list[Child] = [el("b", str(len(which))), " ", el("span", share(len(which) / of), class_="soft of")]
     if outcome == "held" and (gap := at(50, [e.gap_ms for e in which])) is not None:
         parts.append(el("small", f"gap {ms(gap)} ms"))
     if right is False:

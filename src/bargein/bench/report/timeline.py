@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from bargein.audio.pcm import Samples
 from bargein.bench.record import RATE, Record, Told
-from bargein.bench.report.figures import seconds
-from bargein.bench.report.html import Html, el, join, short
+from bargein.bench.report.figures import minus, seconds
+from bargein.bench.report.html import Html, el, short
 from bargein.bench.report.moments import Mark, Moment
 from bargein.bench.report.sound import part, uri
 
 WIDTH, HIGH = 1000, 72  # of a lane, in the drawing's units
-LABELS, ROW, AXIS = 4, 15, 20  # rows of labels above the lanes, a row's height, the axis's
+ROW, AXIS = 15, 20  # heights: of a row of labels above the lanes, and of the axis
 COLUMNS = 500
 QUIETEST = 0.06  # of full scale: softer lanes are drawn as large as this, so that a room's noise stays flat
 LETTER = 6.6
@@ -41,7 +44,8 @@ def _drawing(moment: Moment, record: Record, begin: int, end: int, told: list[To
     def x(ms: float) -> float:
         return min(max(WIDTH * (ms - moment.begins_ms) / span, 0.0), float(WIDTH))
 
-    rows, labels = _labels(moment, x)
+    labels = _labels(moment, x)
+    rows = 1 + max((label.row for label in labels), default=0)
     top = rows * ROW + 6.0
     base = top + 2 * HIGH + 8
     lanes = [("caller", record.caller, top), ("agent", record.agent, top + HIGH + 8)]
@@ -53,9 +57,10 @@ def _drawing(moment: Moment, record: Record, begin: int, end: int, told: list[To
             parts.append(el("rect", class_="speech", x=left, y=y, width=max(right - left, 1.0), height=HIGH))
         parts.append(el("path", class_=f"wave {who}", d=wave(part(samples, begin, end), y)))
         parts.append(el("text", who, class_="who", x=8, y=y + 15))
-    for mark in _inside(moment):
-        px = x(mark.at_ms)
-        parts.append(el("line", class_="mark", x1=px, y1=top - 4, x2=px, y2=base))
+    for label in labels:
+        foot = (rows - label.row) * ROW
+        parts.append(el("line", class_="mark", x1=label.px, y1=foot - 2, x2=label.px, y2=base))
+        parts.append(el("text", label.said, class_="label", x=label.left, y=foot - 4))
     for t in told:
         px = x(t.place * 1000 / RATE)
         hover = el("title", f"{_relative(t.place * 1000 / RATE - moment.zero_ms)} {short(t.what, 300)}")
@@ -65,7 +70,14 @@ def _drawing(moment: Moment, record: Record, begin: int, end: int, told: list[To
         px = x(moment.zero_ms + 1000 * second)
         if 12 < px < WIDTH - 12:
             parts.append(
-                el("text", f"{second:+d} s" if second else "0", class_="tick", x=px, y=base + 15, text_anchor="middle")
+                el(
+                    "text",
+                    minus(f"{second:+d} s") if second else "0",
+                    class_="tick",
+                    x=px,
+                    y=base + 15,
+                    text_anchor="middle",
+                )
             )
     head = el("line", class_="playhead", x1=0, y1=top - 4, x2=0, y2=base)
     marks = ", ".join(f"{m.name} at {_relative(m.at_ms - moment.zero_ms)}" for m in moment.marks)
@@ -74,7 +86,6 @@ def _drawing(moment: Moment, record: Record, begin: int, end: int, told: list[To
         el("title", moment.title, id=f"{ident}-title"),
         el("desc", f"The caller's lane above, the agent's below; {marks}.", id=f"{ident}-desc"),
         parts,
-        labels,
         head,
         class_="lanes",
         viewBox=f"0 0 {WIDTH} {base + AXIS:g}",
@@ -102,23 +113,32 @@ def _inside(moment: Moment) -> list[Mark]:
     return sorted(inside, key=lambda m: m.at_ms)
 
 
-def _labels(moment: Moment, x: object) -> tuple[int, Html]:
-    """Each in the first row where it meets no other. Returns how many rows there are."""
-    assert callable(x)
-    placed: list[float] = []  # where each row is free from
-    labels: list[tuple[int, float, str]] = []
-    for mark in _inside(moment):
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """px: where its mark stands; left: where its words begin; row: counted up from the lanes."""
+
+    said: str
+    px: float
+    left: float
+    row: int
+
+
+def _labels(moment: Moment, x: Callable[[float], float]) -> list[_Label]:
+    """Each in the lowest row where it meets no other. From the right, so that a mark's line, which goes up to its words
+    at their left, crosses no words on its way."""
+    free: list[float] = []  # where each row is free up to
+    labels = []
+    for mark in reversed(_inside(moment)):
         said = mark.name if mark.at_ms == moment.zero_ms else f"{mark.name} {_relative(mark.at_ms - moment.zero_ms)}"
-        wide = LETTER * len(said)
-        left = min(x(mark.at_ms), WIDTH - wide)
-        row = next((r for r, free in enumerate(placed) if left >= free), len(placed))
-        if row == len(placed):
-            placed.append(0.0)
-        placed[row] = left + wide + 8
-        labels.append((row, left, said))
-    rows = max(len(placed), 1)
-    drawn = [el("text", said, class_="label", x=left, y=(rows - row) * ROW - 4) for row, left, said in labels]
-    return rows, join(drawn)
+        wide, px = LETTER * len(said), x(mark.at_ms)
+        left = min(px, WIDTH - wide)
+        row = next((r for r, most in enumerate(free) if left + wide <= most), len(free))
+        if row == len(free):
+            free.append(0.0)
+        free[row] = left - 8
+        free[:row] = [min(most, px - 4) for most in free[:row]]
+        labels.append(_Label(said, px, left, row))
+    return labels
 
 
 def _said(moment: Moment, told: list[Told]) -> Html | None:

@@ -66,7 +66,11 @@ def scatter(target: str, measures: Sequence[Measure], peers: Sequence[Peer]) -> 
     l_y, s_bc = by_name.get("L_Y"), by_name.get("S_BC")
     here = [(l_y, s_bc)] if l_y is not None and s_bc is not None else []
     plane = Plane(
-        "L_Y, seconds to yield", "", ticks(max([p.l_y for p in peers] + [x for x, _ in here] + [1.0])), height=320
+        "L_Y, seconds to yield",
+        "",
+        ticks(max([p.l_y for p in peers] + [x for x, _ in here] + [1.0])),
+        width=900,  # alone in its row, and with long names
+        height=340,
     )
     px, py = plane.at(CORNER_L_Y, CORNER_S_BC)
     left, _ = plane.at(0, 0)
@@ -81,9 +85,8 @@ def scatter(target: str, measures: Sequence[Measure], peers: Sequence[Peer]) -> 
     told = "; ".join(f"{p.name}: {p.l_y:.2f} s, {share(p.s_bc)}" for p in peers)
     mine = f"This agent: {l_y:.2f} s, {share(s_bc)}. " if here else "This agent has no place here. "
     drawn = plane.svg("scatter", title, f"{mine}{told}.", plane.grid(), parts)
-    return figure(
-        drawn, title, f"the shaded corner, at most {CORNER_L_Y} s and at least {share(CORNER_S_BC)}, is the aim"
-    )
+    aim = f"the shaded corner, at most {CORNER_L_Y} s and at least {share(CORNER_S_BC)}, is the aim"
+    return figure(drawn, title, aim, class_="broad")
 
 
 def _dot(plane: Plane, x: float, y: float, name: str, *, strong: bool = False, small: bool = False) -> Html:

@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 
 from bargein.audio.pcm import Pcm
 from bargein.audio.words import WordClock
-from bargein.bench.chromium import Recording, page, recording, spoken
-from bargein.bench.process import server
-from bargein.bench.sounds import RATE, Clip, script
-from bargein.bench.table import Check, Row
+from bargein.bench.own.chromium import Recording, page, recording, spoken
+from bargein.bench.own.process import server
+from bargein.bench.own.sounds import RATE, Clip, script
+from bargein.bench.own.table import Check, Row
 from bargein.contracts import Spoken, Word
 
 FIRST_MS, EVERY_MS = 4_000.0, 5_200.0

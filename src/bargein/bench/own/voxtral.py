@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from bargein.audio.pcm import Pcm
-from bargein.bench.browser import interrupted, stops
-from bargein.bench.sounds import Clip
-from bargein.bench.table import Check, Row
+from bargein.bench.own.browser import interrupted, stops
+from bargein.bench.own.sounds import Clip
+from bargein.bench.own.table import Check, Row
 from bargein.contracts import Prompt, UserSaid
 from bargein.llm.voxtral_local import VoxtralLocal
 
@@ -36,7 +36,7 @@ async def browser(sounds: list[Clip], times: int, *, page_holds: bool) -> list[f
 
 async def local() -> list[Row | Check]:
     """The worker: how long a token takes, how long after a cut the last one is made, and its memory."""
-    made = importlib.import_module("bargein.bench.tiny_voxtral")  # torch comes with it
+    made = importlib.import_module("bargein.bench.own.tiny_voxtral")  # torch comes with it
     sound = Pcm(np.random.default_rng(1).normal(0, 3000, 16_000).astype(np.int16), 16_000)
     tokens: list[float] = []
     late: list[float] = []

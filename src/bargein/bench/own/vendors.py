@@ -1,6 +1,6 @@
 """The vendors of the cascade's benchmark: each line hears texts of its own, and everything is recorded with its time.
 
-`python -m bargein.bench.vendors` prints its address, and ends when its input closes.
+`python -m bargein.bench.own.vendors` prints its address, and ends when its input closes.
 """
 
 from __future__ import annotations

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+
+from bargein.bench.machine import machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +45,6 @@ class Check:
 
     def facts(self) -> dict[str, object]:
         return {"what": self.what, "passed": self.passed, "of": self.of}
-
-
-def machine() -> str:
-    """Where the numbers came from."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
 
 
 def show(console: Console, rows: Sequence[Row | Check]) -> None:

@@ -14,7 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from bargein.audio.pcm import Samples
-from bargein.bench.sounds import RATE
+from bargein.bench.own.sounds import RATE
 from bargein.errors import Unavailable
 
 try:

@@ -19,9 +19,9 @@ import websockets
 
 from bargein.audio.pcm import Samples
 from bargein.audio.vad import CONTEXT, WINDOW, SileroModel
-from bargein.bench.process import server
-from bargein.bench.sounds import RATE, Clip, Script, script
-from bargein.bench.table import Check, Row
+from bargein.bench.own.process import server
+from bargein.bench.own.sounds import RATE, Clip, Script, script
+from bargein.bench.own.table import Check, Row
 from bargein.floor import Policy
 
 HEADER = struct.Struct("<BBHIII")

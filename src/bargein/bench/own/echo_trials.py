@@ -21,9 +21,9 @@ from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
 from bargein.audio.silero import CONTEXT, WINDOW, SileroModel
 from bargein.bench.agent import SENTENCES
-from bargein.bench.sounds import RATE as CLIP_RATE
-from bargein.bench.sounds import clips
-from bargein.bench.table import Check, Row, show
+from bargein.bench.own.sounds import RATE as CLIP_RATE
+from bargein.bench.own.sounds import clips
+from bargein.bench.own.table import Check, Row, show
 from bargein.call.hearing import Hearing
 from bargein.contracts import AudioIn
 from bargein.floor import Policy, SpeechWindow
@@ -32,7 +32,7 @@ from bargein.tts.espeak import say
 RATE, FRAME = 8000, 160
 LEAD, SECONDS = 4000, 6
 DELAYS_MS, GAINS_DB, NOISES_DB = (20.0, 500.0), (-40.0, -10.0), (-70.0, -60.0)
-SOUNDS = Path(__file__).parents[3] / "tests" / "data" / "audio"
+SOUNDS = Path(__file__).parents[4] / "tests" / "data" / "audio"
 
 
 class _Detector:

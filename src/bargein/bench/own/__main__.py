@@ -1,4 +1,4 @@
-"""`python -m bargein.bench`: measures, prints a table, and says on which machine."""
+"""`python -m bargein.bench.own`: measures, prints a table, and says on which machine."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bargein.bench import browser, cascade, phone, realtime, server, voxtral
-from bargein.bench.sounds import clips
-from bargein.bench.table import Check, Row, machine, show
+from bargein.bench.machine import machine
+from bargein.bench.own import browser, cascade, phone, realtime, server, voxtral
+from bargein.bench.own.sounds import clips
+from bargein.bench.own.table import Check, Row, show
 
 app = typer.Typer(add_completion=False)
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @app.command()

@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bargein.audio.pcm import Samples
-from bargein.bench import realtime_agent, realtime_vendor
-from bargein.bench.browser import interrupted, stops
-from bargein.bench.cascade import vendor
-from bargein.bench.phone import at_eight, pin
-from bargein.bench.process import pid_of, server
-from bargein.bench.sounds import Clip
-from bargein.bench.table import Check, Row
+from bargein.bench.own import realtime_agent, realtime_vendor
+from bargein.bench.own.browser import interrupted, stops
+from bargein.bench.own.cascade import vendor
+from bargein.bench.own.phone import at_eight, pin
+from bargein.bench.own.process import pid_of, server
+from bargein.bench.own.sounds import Clip
+from bargein.bench.own.table import Check, Row
 from bargein.floor import Cut, Resume
 from bargein.recorder.reading import Noted, Ordered, read
 from bargein.simulators.call_script import every

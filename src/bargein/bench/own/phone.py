@@ -13,12 +13,12 @@ from pathlib import Path
 
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
-from bargein.bench import echo_trials
-from bargein.bench.plot import svg
-from bargein.bench.process import pid_of, server
-from bargein.bench.sounds import RATE as CLIP_RATE
-from bargein.bench.sounds import Clip
-from bargein.bench.table import Check, Row
+from bargein.bench.own import echo_trials
+from bargein.bench.own.plot import svg
+from bargein.bench.own.process import pid_of, server
+from bargein.bench.own.sounds import RATE as CLIP_RATE
+from bargein.bench.own.sounds import Clip
+from bargein.bench.own.table import Check, Row
 from bargein.simulators.call_script import every
 from bargein.simulators.callers import Plan, Run, run
 from bargein.simulators.telephone import RATE

@@ -19,11 +19,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bargein.audio.pcm import Samples
-from bargein.bench import cascade_agent, vendors
-from bargein.bench.phone import at_eight, pin
-from bargein.bench.process import pid_of, server
-from bargein.bench.sounds import Clip
-from bargein.bench.table import Check, Row
+from bargein.bench.own import cascade_agent, vendors
+from bargein.bench.own.phone import at_eight, pin
+from bargein.bench.own.process import pid_of, server
+from bargein.bench.own.sounds import Clip
+from bargein.bench.own.table import Check, Row
 from bargein.floor import Answer, ReplyStarted, SpeechWindow
 from bargein.recorder.reading import Happened, Noted, Ordered, read
 from bargein.simulators.call_script import every

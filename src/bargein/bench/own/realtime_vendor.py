@@ -1,6 +1,6 @@
 """The speech model of the realtime benchmark: each session hears texts of its own, and what came to it is recorded.
 
-`python -m bargein.bench.realtime_vendor` prints its address, and ends when its input closes.
+`python -m bargein.bench.own.realtime_vendor` prints its address, and ends when its input closes.
 """
 
 from __future__ import annotations
