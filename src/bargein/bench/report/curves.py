@@ -75,8 +75,8 @@ def _cdf(ident: str, title: str, of_what: str, curves: Sequence[Curve]) -> Html 
 
 
 def _rise(values: Sequence[float]) -> list[tuple[float, float]]:
-    """Places of the curve, from share 0 at the first value to 1 at the last. Straight between values, as percentiles are
-    read: in a staircase of three values the mark of the 95th would lie beside its own curve."""
+    """Places of the curve, from share 0 at the first value to 1 at the last. Straight between values, as percentiles
+    are read: in a staircase of three values the mark of the 95th would lie beside its own curve."""
     return [(float(np.percentile(values, 100 * s / STEPS)), s / STEPS) for s in range(STEPS + 1)]
 
 

@@ -10,7 +10,7 @@ from bargein.bench.report.figures import minus
 from bargein.bench.report.html import Child, Html, el
 
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 18.0, 14.0, 44.0
-LETTER, LINE = 6.3, 14.0  # about what a letter of 12 px takes
+LETTER, LINE = 7.0, 14.0  # what a bold letter of 12 px takes at most, on the average of a label
 
 
 def ticks(most: float, about: int = 5, *, least: float = 0.0) -> list[float]:

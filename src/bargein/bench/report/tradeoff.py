@@ -57,7 +57,8 @@ def tradeoff(results: Results, others: Sequence[Point]) -> Html | None:
     told = "; ".join(f"{short(p.label, 80)}: {p.x:.0f} ms, {share(p.y)}" for p in points)
     title = "Latency against false stops"
     drawn = plane.svg("tradeoff", title, f"{told}.", plane.grid(), parts)
-    return figure(drawn, title, "share of the sounds a person ignores that ended a reply; lower left is better")
+    what = "share of the sounds a person ignores that ended a reply; lower left is better"
+    return figure(drawn, title, what if others else f"{what}; --compare sets other runs beside it")
 
 
 def scatter(target: str, measures: Sequence[Measure], peers: Sequence[Peer]) -> Html:
