@@ -72,6 +72,17 @@ def test_the_marks_of_the_percentiles_lie_on_the_curve() -> None:
         assert min(abs(x - px) + abs(y - py) for px, py in curve) < 0.5
 
 
+def test_a_label_in_a_crowd_stays_in_the_plot() -> None:
+    plane = Plane("ms", "", ticks(100))
+    for step in range(101):
+        for share in range(11):
+            plane.taken(step, share / 10)
+    drawn = plane.label(100, 0.95, "p95 100 ms")
+    (x,) = re.findall(r' x="([\d.]+)"', drawn)
+    assert 'text-anchor="end"' in drawn
+    assert float(x) <= plane.width
+
+
 @pytest.mark.parametrize("hold_ms", [5.0, 60.0, 300.0])
 def test_no_label_of_a_moment_meets_another_or_is_crossed(hold_ms: float) -> None:
     results = run(

@@ -60,22 +60,22 @@ class Plane:
         self._taken.append((px - around, py - around, px + around, py + around))
 
     def label(self, x: float, y: float, text: str, class_: str = "name") -> Html:
-        """Beside a point, where there is room: right, left, above, below, and then farther up or down."""
+        """Beside a point, where there is room: right, left, above, below, and then farther up or down;
+        where there is none, over as little as may be."""
         px, py = self.at(x, y)
         wide = LETTER * len(text)
         sides = (("start", px + 10), ("end", px - 10))
         tries = [(px, py - 11.0, "middle"), (px, py + 20.0, "middle")]
         tries[:0] = [(at, py + 4, side) for side, at in sides]
         tries += [(at, py + 4 + up, side) for up in (-14.0, 14.0, -28.0, 28.0) for side, at in sides]
+        found: list[tuple[int, tuple[float, float, str], tuple[float, float, float, float]]] = []
         for tx, ty, anchor in tries:
             left = tx - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
             box = (left, ty - LINE + 3, left + wide, ty + 2)
             inside = box[0] >= LEFT and box[2] <= self.width and box[1] >= 0 and box[3] <= self.height - BOTTOM + 2
-            if inside and not any(_meet(box, other) for other in self._taken):
-                break
-        else:
-            tx, ty, anchor = tries[0]
-            box = (tx, ty - LINE + 3, tx + wide, ty + 2)
+            # Over a curve it can still be read; outside the plot it is cut off.
+            found.append((sum(_meet(box, other) for other in self._taken) + 1000 * (not inside), (tx, ty, anchor), box))
+        _, (tx, ty, anchor), box = min(found, key=lambda place: place[0])
         self._taken.append(box)
         return el("text", text, class_=class_, x=tx, y=ty, text_anchor=anchor)
 

@@ -158,7 +158,7 @@ def _marks(record: Record | None, event: Event) -> Iterable[Mark]:
 def _unanswered(call: CallResult, event: Event) -> Moment:
     """From the question, the last thing that the script has."""
     title = f"after {short(event.scene, 60)}: no answer"
-    said = "The interruption went well, but a plain question afterwards was not answered."
+    said = "This went as it should, but a plain question afterwards was not answered."
     if call.record is None or not call.record.spoken:
         return replace(_at(call, title, said, event.end_ms, "end"), group="no answer afterwards")
     spoken = max(call.record.spoken, key=lambda s: s.onset)
