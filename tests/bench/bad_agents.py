@@ -24,7 +24,7 @@ from bargein.audio.mulaw import from_mulaw, to_mulaw
 
 RATE, FRAME = 8000, 160
 LEAD = 5  # frames that are sent ahead
-ANY_SOUND_DBFS, SPEECH_FRAMES, QUIET_FRAMES = -48.0, 40, 30
+ANY_SOUND_DBFS, SPEECH_FRAMES, QUIET_FRAMES = -48.0, 32, 30
 
 
 @cache
@@ -116,14 +116,16 @@ class Jumpy(Agent):
 
 class Polite(Agent):
     held = b""
+    spoken = 0  # frames of sound since it was held
 
     async def frame(self, sent: int) -> int:
+        self.spoken += self.loud > 0
         if self.loud == 2 and self.saying:
             self.held = speech(self.replies, 40)[-len(self.saying) - sent * FRAME :]
-            self.saying = b""
+            self.saying, self.spoken = b"", 2
             await self.clear()
             return 0
-        if self.loud > SPEECH_FRAMES:
+        if self.spoken > SPEECH_FRAMES:
             self.held = b""
         if not self.saying and self.held and self.quiet == 10:
             self.saying, self.held = self.held, b""

@@ -10,6 +10,7 @@ from bargein.audio.mulaw import SILENCE, from_mulaw
 from bargein.simulators.telephone import FRAME, RATE, Telephone
 
 SOUND = bytes(range(1, 161))
+OTHER = SOUND[::-1]
 
 
 def test_audio_plays_from_the_moment_it_comes_and_in_order() -> None:
@@ -78,12 +79,16 @@ def test_what_follows_a_clear_at_once_is_stale_and_a_resume_is_not() -> None:
     phone = Telephone(20_000)
     phone.media(0, SOUND * 5)
     phone.clear(400)
-    phone.media(410, SOUND)
+    phone.media(410, OTHER)
     assert phone.stale_ms == 20.0
     phone.clear(600)
-    phone.media(600 + 200 * 8, SOUND)
+    phone.media(600 + 200 * 8, OTHER)
     assert phone.stale_ms == 20.0
     assert phone.late == 0
+    phone.media(600 + 200 * 8 + FRAME, SOUND)
+    phone.clear(600 + 200 * 8 + FRAME)
+    phone.media(600 + 200 * 8 + FRAME + 80, SOUND)
+    assert phone.stale_ms == 20.0, "what was thrown away and is sent again is no remnant"
 
 
 def test_what_sounds_can_be_asked_for_also_before_the_beginning() -> None:
