@@ -15,7 +15,7 @@ from tests.web.test_realtime import GREETING, assert_silent
 
 @pytest.mark.parametrize("vllm", [False, True])
 async def test_it_holds_a_conversation_is_interrupted_and_answers_the_new_words(tmp_path: Path, vllm: bool) -> None:
-    wav = microphone(tmp_path, (2_800, load("interruption-1.wav").samples[320 * 16 :]))
+    wav = microphone(tmp_path, (3_600, load("interruption-1.wav").samples[320 * 16 :]))
     async with voxtral(tmp_path / "calls", vllm=vllm, greeting=GREETING) as (here, vendors), page(wav) as shown:
         await shown.goto(f"{here.url}/?record=1")
         await shown.click("#main")
