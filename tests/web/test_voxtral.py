@@ -12,11 +12,13 @@ from tests.sounds import load
 from tests.web.test_page import microphone
 from tests.web.test_realtime import GREETING, assert_silent
 
+LONG = " ".join([GREETING] * 3)  # the vLLM agent's voice says one of them in three seconds
+
 
 @pytest.mark.parametrize("vllm", [False, True])
 async def test_it_holds_a_conversation_is_interrupted_and_answers_the_new_words(tmp_path: Path, vllm: bool) -> None:
-    wav = microphone(tmp_path, (3_600, load("interruption-1.wav").samples[320 * 16 :]))
-    async with voxtral(tmp_path / "calls", vllm=vllm, greeting=GREETING) as (here, vendors), page(wav) as shown:
+    wav = microphone(tmp_path, (2_800, load("interruption-1.wav").samples[320 * 16 :]))
+    async with voxtral(tmp_path / "calls", vllm=vllm, greeting=LONG) as (here, vendors), page(wav) as shown:
         await shown.goto(f"{here.url}/?record=1")
         await shown.click("#main")
         await shown.wait_for_function("() => bargein.call.reports.some(r => r.type === 'flushed')", timeout=20_000)
