@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from bargein.contracts import HangUp, Transfer
-from bargein.errors import Misuse, VendorLost
+from bargein.errors import (UsageError, VendorLost)
 from bargein.tools import BadArguments, ToolFailed, hang_up, tool, transfer_to
 
 
@@ -84,9 +84,9 @@ async def test_an_error_that_is_meant_to_be_read_is() -> None:
     @tool("read")
     def closed() -> str:
         """Fails on purpose."""
-        raise Misuse("We are closed on Sundays", advice="Offer Monday")
+        raise UsageError("We are closed on Sundays", advice="Offer Monday")
 
-    with pytest.raises(Misuse, match="Offer Monday"):
+    with pytest.raises(UsageError, match="Offer Monday"):
         await closed.run("{}")
 
 
@@ -142,7 +142,7 @@ async def test_hanging_up_and_handing_on() -> None:
     assert await transfer.run('{"to": "support"}') == Transfer("+4930654321")
     with pytest.raises(BadArguments):
         await transfer.run('{"to": "the moon"}')
-    with pytest.raises(Misuse):
+    with pytest.raises(UsageError):
         transfer_to({})
 
 
@@ -187,12 +187,12 @@ def callback(then: asyncio.Event) -> str:
     [(untyped, "no type hint"), (starred, "takes"), (undocumented, "docstring"), (callback, "no model can write")],
 )
 def test_what_cannot_be_a_tool_is_refused_where_it_is_declared(function: Any, told: str) -> None:
-    with pytest.raises(Misuse, match=told):
+    with pytest.raises(UsageError, match=told):
         tool("read")(function)
 
 
 def test_another_effect_or_name_is_refused() -> None:
-    with pytest.raises(Misuse, match="effect"):
+    with pytest.raises(UsageError, match="effect"):
         tool("write")(undocumented)  # type: ignore[arg-type]
-    with pytest.raises(Misuse, match="called"):
+    with pytest.raises(UsageError, match="called"):
         tool("read", name="no spaces")(starred)

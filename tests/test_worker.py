@@ -17,7 +17,7 @@ import pytest
 
 from bargein import worker
 from bargein.clock import ManualClock
-from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
 from bargein.worker import MAX_FRAME, OWN, REST_MS, START_TRIES, Frame, WorkerProcess
 
 REPOSITORY = Path(__file__).parent.parent
@@ -95,7 +95,7 @@ async def test_a_large_body_goes_through_whole(child: WorkerProcess) -> None:
 
 
 async def test_a_body_beyond_the_bound_is_our_own_mistake_and_starts_nothing(child: WorkerProcess) -> None:
-    with pytest.raises(Misuse):
+    with pytest.raises(UsageError):
         await ask(child, "say", bytes(MAX_FRAME))
     assert child.pid is None
 

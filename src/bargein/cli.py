@@ -18,7 +18,7 @@ from rich.table import Table
 from bargein.bench.callers import simulate_twilio
 from bargein.bench.command import bench
 from bargein.bench.tuning.command import tune
-from bargein.errors import BargeinError, Misuse
+from bargein.errors import (BargeinError, UsageError)
 from bargein.floor import Policy
 from bargein.recorder.reading import read
 from bargein.recorder.replay import Decided, ReplayResult, replay
@@ -78,7 +78,7 @@ def _settings(
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"])
-        raise Misuse(f"Setting {name}: {first['msg']}", advice=f"Change --{name} or BARGEIN_{name.upper()}") from None
+        raise UsageError(f"Setting {name}: {first['msg']}", advice=f"Change --{name} or BARGEIN_{name.upper()}") from None
 
 
 def _run(settings: Callable[[], Settings], *, verbose: bool, on_ready: Callable[[str], None] | None = None) -> None:
@@ -171,7 +171,7 @@ def _other_policy(recorded: Policy, preset: str | None, changes: Sequence[str]) 
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals:
-            raise Misuse(f"--set {change} changes nothing", advice="Write it as name=value, such as confirm_ms=500")
+            raise UsageError(f"--set {change} changes nothing", advice="Write it as name=value, such as confirm_ms=500")
         try:
             numbers[name.strip()] = msgspec.json.decode(value)
         except msgspec.DecodeError:

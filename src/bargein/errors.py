@@ -21,15 +21,15 @@ class BargeinError(Exception):
         self.advice = advice
 
 
-class Misuse(BargeinError):
+class UsageError(BargeinError):
     """Our API was called in a way it does not allow; the calling code is to be changed."""
 
 
-class AudioShapeError(Misuse):
+class AudioShapeError(UsageError):
     """An array of another dtype, rank, length or rate than the function takes."""
 
 
-class PeerNonsense(BargeinError):
+class ProtocolError(BargeinError):
     """The far end sent something outside the protocol. code: stable, machine-readable; the call may go on."""
 
     def __init__(self, message: str, *, advice: str, code: str) -> None:

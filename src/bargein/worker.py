@@ -25,7 +25,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bargein.clock import Clock, MonotonicClock
-from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class WorkerProcess:
         """
         head = json.dumps(payload).encode()
         if len(head) + len(body) + 4 > MAX_FRAME:
-            raise Misuse(f"A request of {len(head) + len(body)} bytes", advice=f"Send at most {MAX_FRAME} at once")
+            raise UsageError(f"A request of {len(head) + len(body)} bytes", advice=f"Send at most {MAX_FRAME} at once")
         if len(self._requests) >= self._max_waiting:
             raise VendorLost(f"The {self.name} worker is busy with {len(self._requests)} requests", advice="Try later")
         self._last_id += 1

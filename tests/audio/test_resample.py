@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bargein.audio.levels import rms
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import HotResampler, StreamResampler, resample
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 
 RATES = (8000, 16000, 22050, 24000, 44100, 48000)
 HOT_RATES = (8000, 16000, 24000, 48000)
@@ -81,7 +81,7 @@ def test_a_stream_of_the_same_rate_hands_samples_through() -> None:
 def test_a_stream_that_ended_takes_no_more() -> None:
     stream = StreamResampler(8000, 16000)
     stream.feed(noise(10), last=True)
-    with pytest.raises(Misuse, match="ended"):
+    with pytest.raises(UsageError, match="ended"):
         stream.feed(noise(10))
 
 
@@ -156,5 +156,5 @@ def test_the_hot_path_of_the_same_rate_hands_samples_through() -> None:
 
 
 def test_the_hot_path_refuses_a_rate_it_has_no_short_filter_for() -> None:
-    with pytest.raises(Misuse, match="44100"):
+    with pytest.raises(UsageError, match="44100"):
         HotResampler(44100, 16000)

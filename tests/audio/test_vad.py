@@ -15,7 +15,7 @@ from bargein.audio.pcm import Samples
 from bargein.audio.resample import resample
 from bargein.audio.silero import CONTEXT, STATE, WINDOW, Floats, SileroModel
 from bargein.audio.vad import GATHER_ABOVE, MAX_PENDING, MAX_SKIP_WINDOWS, Vad, VadStream, VadWindow
-from bargein.errors import AudioShapeError, Misuse
+from bargein.errors import (AudioShapeError, UsageError)
 from tests import sounds
 
 RATES = [8000, 16000]
@@ -372,12 +372,12 @@ async def test_a_vad_that_never_ran_can_be_closed() -> None:
 
 async def test_a_vad_runs_once() -> None:
     async with Vad() as vad:
-        with pytest.raises(Misuse, match="started"):
+        with pytest.raises(UsageError, match="started"):
             vad.start()
 
 
 async def test_another_rate_is_refused() -> None:
-    with pytest.raises(Misuse, match="44100"):
+    with pytest.raises(UsageError, match="44100"):
         Vad().open(44100, lambda _: None)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bargein.audio.pcm import Pcm
 from bargein.audio.words import MS_PER_CHAR, HeardText, WordClock
 from bargein.contracts import Spoken, Word
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 
 RATE = 22050
 
@@ -206,7 +206,7 @@ def test_nothing_was_heard_of_a_reply_that_never_sounded() -> None:
 def test_a_reply_that_ended_takes_no_more() -> None:
     clock = WordClock()
     clock.finish()
-    with pytest.raises(Misuse, match="ended"):
+    with pytest.raises(UsageError, match="ended"):
         clock.add(timed("More."))
 
 

@@ -15,7 +15,7 @@ from bargein.bench.record import RATE, Record, Stretch
 from bargein.bench.scenery.clips import Clip, Library
 from bargein.bench.scenery.scenes import Opening
 from bargein.cli import app
-from bargein.errors import Misuse, VendorLost
+from bargein.errors import (UsageError, VendorLost)
 from bargein.simulators.mouth import Echo, Say, Spoken, Step
 from tests.bench.lines import MS, voice
 
@@ -110,5 +110,5 @@ async def test_capacity_ends_where_it_was_told_to(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_capacity_needs_a_voice() -> None:
-    with pytest.raises(Misuse, match="--sounds"):
+    with pytest.raises(UsageError, match="--sounds"):
         await grow(Crowded(1), Library([]), Opening(0.0, None), promise=Promise(), first=1, most=1)

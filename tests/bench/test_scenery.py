@@ -16,7 +16,7 @@ from bargein.bench.results import CallResult, Event, Results
 from bargein.bench.scenery import made
 from bargein.bench.scenery.clips import RATE, Clip, Library, read_folder
 from bargein.bench.scenery.scenes import SCENES, NotPlayed, Opening, Scene, Stage, chosen
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from tests.bench.lines import voice
 
 KINDS = ("interruption", "command", "question", "ask", "hesitation", "backchannel", "cough", "sneeze", "television")
@@ -79,12 +79,12 @@ def test_a_folder_says_what_its_sounds_are_and_where_they_begin(tmp_path: Path) 
     ],
 )
 def test_a_folder_that_is_wrong_is_told_what_is(tmp_path: Path, entries: object, said: str) -> None:
-    with pytest.raises(Misuse, match=said):
+    with pytest.raises(UsageError, match=said):
         read_folder(folder(tmp_path, entries))
 
 
 def test_a_folder_without_a_list_is_told_to_have_one(tmp_path: Path) -> None:
-    with pytest.raises(Misuse, match="manifest"):
+    with pytest.raises(UsageError, match="manifest"):
         read_folder(tmp_path)
 
 
@@ -214,5 +214,5 @@ def test_a_run_is_written_as_lines_and_its_place_read_back(tmp_path: Path) -> No
     (tmp_path / "bad.jsonl").write_text('{"format": "x"}\n')
     (tmp_path / "torn.jsonl").write_text(path.read_text()[:300])
     for name in ("bad.jsonl", "torn.jsonl", "none.jsonl"):
-        with pytest.raises(Misuse, match=name):
+        with pytest.raises(UsageError, match=name):
             read_measures(tmp_path / name)

@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 
 from bargein.bench.record import RATE, Record, Stretch, Target
 from bargein.bench.targets.browser import AGENT, AGENT_RATE, FRAME, HEADER, LAST, MICROPHONE, BrowserTarget
-from bargein.errors import Misuse, VendorLost, VendorRefused
+from bargein.errors import (UsageError, VendorLost, VendorRefused)
 from bargein.simulators.mouth import Echo, End, Press, Say
 from tests.server.kit import TOKEN, settings, tone_agent, world
 from tests.sounds import labels, load
@@ -283,5 +283,5 @@ async def test_what_is_no_agent_refuses_or_is_not_there() -> None:
                 await BrowserTarget(f"{url}/?key=secret", token="tok-secret").call([], 500)
             assert "secret" not in str(raised.value)
     for url in ("", "ftp://x", "localhost:8080", "ws://"):
-        with pytest.raises(Misuse):
+        with pytest.raises(UsageError):
             BrowserTarget(url)

@@ -17,7 +17,7 @@ from bargein.audio.resample import resample
 from bargein.bench.record import RATE, Record, Target
 from bargein.bench.targets import realtime
 from bargein.bench.targets.realtime import SERVER_VAD, RealtimeTarget
-from bargein.errors import Misuse, VendorLost, VendorRefused
+from bargein.errors import (UsageError, VendorLost, VendorRefused)
 from bargein.simulators.mouth import End, Press, Say
 from bargein.simulators.openai_realtime import RealtimeSimulator, realtime_app
 from tests.simulators.serving import serving
@@ -155,7 +155,7 @@ async def test_who_is_refused_or_finds_nobody_is_told_so_without_the_key() -> No
     with pytest.raises(VendorLost, match="Start the server"):
         await RealtimeTarget("ws://127.0.0.1:1/v1/realtime").call([], 500)
     for url in ("", "ftp://x", "localhost:8080", "ws://"):
-        with pytest.raises(Misuse):
+        with pytest.raises(UsageError):
             RealtimeTarget(url)
 
 

@@ -21,7 +21,7 @@ from bargein.bench.tuning.search import Tried, frontier, is_kept_back
 from bargein.bench.tuning.space import STEPS, Candidate, Space, parse_fixed, policy_of, references
 from bargein.bench.tuning.truth import Label, read_labels
 from bargein.cli import app
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.floor import Policy
 from bargein.server.toml_agent import read_toml
 from tests.bench.tuning_calls import coughs_and_interruptions, record, sound, write_labels
@@ -168,7 +168,7 @@ def test_words_of_the_language_are_pasted_and_the_phones_silence_is_not() -> Non
 
 @pytest.mark.parametrize("wrong", [["confirm_ms"], ["confirm=2"], ["confirm_ms=soon"], ["sure_threshold=2"]])
 def test_numbers_that_no_policy_has_are_refused(wrong: list[str]) -> None:
-    with pytest.raises(Misuse):
+    with pytest.raises(UsageError):
         parse_fixed(wrong)
 
 
@@ -181,7 +181,7 @@ def test_an_empty_folder_is_refused_with_advice(tmp_path: Path) -> None:
 
 def test_a_folder_without_anything_to_score_is_refused(tmp_path: Path) -> None:
     record(tmp_path, "c1", sound(lasts_ms=3000), BALANCED)
-    with pytest.raises(Misuse, match="labels"):
+    with pytest.raises(UsageError, match="labels"):
         run(tmp_path, Limits(), fixed=[])
 
 
@@ -210,7 +210,7 @@ def test_torn_and_foreign_records_are_skipped_and_counted(tmp_path: Path) -> Non
 
 def test_a_folder_of_nothing_usable_says_why(tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_text("hello\n")
-    with pytest.raises(Misuse, match="1 no record of ours"):
+    with pytest.raises(UsageError, match="1 no record of ours"):
         gather(tmp_path, {}, 1)
 
 
@@ -227,7 +227,7 @@ def test_labels_are_read_as_far_as_they_are_labels(tmp_path: Path) -> None:
     labels, unreadable = read_labels(tmp_path / "labels.jsonl")
     assert [label.onset_ms for label in labels["c1"]] == [1, 5]
     assert unreadable == 5
-    with pytest.raises(Misuse):
+    with pytest.raises(UsageError):
         read_labels(tmp_path / "none.jsonl")
 
 

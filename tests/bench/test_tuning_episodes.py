@@ -16,26 +16,10 @@ from bargein.bench.tuning.play import play
 from bargein.bench.tuning.show import SAME_MS
 from bargein.bench.tuning.space import STEPS, policy_of
 from bargein.bench.tuning.truth import Label
-from bargein.errors import Misuse
-from bargein.floor import (
-    EarsChanged,
-    Event,
-    Floor,
-    Judged,
-    KeyPressed,
-    Policy,
-    PolicyChanged,
-    ReplyEnded,
-    ReplyProtected,
-    ReplyStarted,
-    SayRequested,
-    SpeechWindow,
-    State,
-    Tick,
-    TurnStarted,
-)
-from bargein.floor.ground import Ground
-from bargein.floor.speech import Speech
+from bargein.errors import UsageError
+from bargein.floor import (STTChanged, Event, Floor, Judged, KeyPressed, Policy, PolicyChanged, ReplyEnded, ReplyProtected, ReplyStarted, SayRequested, SpeechWindow, State, Tick, TurnStarted)
+from bargein.floor.state import FloorState
+from bargein.floor.speech import UserSpeech
 from bargein.recorder.reading import read
 from tests.bench.tuning_calls import record, sound, windows
 
@@ -207,7 +191,7 @@ def test_phrases_with_a_short_pause_are_one_interruption_to_a_policy_that_joins_
 
 def test_ears_that_go_in_the_middle_of_a_hold_bring_its_end_nearer(tmp_path: Path) -> None:
     line = sound((1000, 1320, 0.95), (1750, 1900, 0.95), lasts_ms=5000)
-    deaf = EarsChanged(1550, words=False, turns=False)
+    deaf = STTChanged(1550, words=False, turns=False)
     episode = only(tmp_path, sorted([*line, deaf], key=lambda e: e.at_ms), ears=True)
     assert play(episode, BALANCED).gap_ms == pytest.approx(episode.was.gap_ms, abs=SAME_MS)
     assert play(episode, BALANCED) == plainly(episode, BALANCED)
@@ -218,11 +202,11 @@ def test_a_twin_goes_its_own_way() -> None:
     spoken = [*windows(1000, 1800, level_db=-20), *windows(1800, 2600, 0.01), Tick(2600), ReplyStarted(2650, 2)]
     for event in (SayRequested(0), ReplyStarted(10, 1), *spoken, *windows(3500, 3600, level_db=-21)):
         floor.handle(event)
-    before = {name: getattr(floor, name) for name in Ground.__slots__ if name != "speech"}
+    before = {name: getattr(floor, name) for name in FloorState.__slots__ if name != "speech"}
     other = twin(floor)
     assert before["_own_db"] == -20
     assert {name: getattr(other, name) for name in before} == before
-    assert all(getattr(other.speech, name) == getattr(floor.speech, name) for name in Speech.__slots__)
+    assert all(getattr(other.speech, name) == getattr(floor.speech, name) for name in UserSpeech.__slots__)
     for event in windows(3600, 4400, level_db=-19):
         other.handle(event)
     assert floor.state is State.BARGE_IN
@@ -315,5 +299,5 @@ def test_a_change_of_policy_in_the_call_is_followed(tmp_path: Path) -> None:
 
 def test_a_foreign_file_is_no_record(tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_text("hello\n")
-    with pytest.raises(Misuse):
+    with pytest.raises(UsageError):
         read(tmp_path)

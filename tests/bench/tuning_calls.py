@@ -8,21 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bargein.bench.tuning.truth import Label
-from bargein.floor import (
-    Answer,
-    Cut,
-    Drop,
-    EarsChanged,
-    Event,
-    Floor,
-    Look,
-    Policy,
-    ReplyStarted,
-    SayRequested,
-    SpeechWindow,
-    Tick,
-    Words,
-)
+from bargein.floor import (Answer, Cut, DiscardReply, STTChanged, Event, Floor, ReadWords, Policy, ReplyStarted, SayRequested, SpeechWindow, Tick, Words)
 from bargein.recorder.journal import FileJournal
 
 WINDOW_MS = 32.0
@@ -73,9 +59,9 @@ def record(
             journal.action(floor.now_ms + 5, action)
             if isinstance(action, Answer) or type(action).__name__ in ("Say", "Reprompt"):
                 waiting.append((floor.now_ms + 20, ReplyStarted(floor.now_ms + 20, floor.reply)))
-            elif isinstance(action, Look) and reads is not None:
+            elif isinstance(action, ReadWords) and reads is not None:
                 waiting.append((floor.now_ms + READING_MS, Words(action.from_ms + 300, reads, action.look)))
-            elif isinstance(action, Cut | Drop):
+            elif isinstance(action, Cut | DiscardReply):
                 waiting[:] = [w for w in waiting if not isinstance(w[1], ReplyStarted)]
 
     def until(now_ms: float) -> None:
@@ -91,7 +77,7 @@ def record(
 
     if stream is not None:
         journal.note(0.0, "call", id=call, transport="twilio", stream=stream)
-    feed(EarsChanged(0.0, words=ears, turns=False))
+    feed(STTChanged(0.0, words=ears, turns=False))
     feed(SayRequested(0.0))
     for event in world:
         until(event.until_ms if isinstance(event, SpeechWindow) else event.at_ms)

@@ -238,7 +238,7 @@ async def test_a_turn_without_words_is_closed_with_a_reason() -> None:
         await s.pass_ms(320, speech=0.9)
         await s.until(lambda: s.state == "idle")
         assert s.far.order == []
-        assert any(isinstance(a, f.Close) and a.why for a in s.notes.actions)
+        assert any(isinstance(a, f.CloseTurn) and a.why for a in s.notes.actions)
 
 
 async def test_settings_change_the_policy_in_the_call_and_bad_ones_are_told() -> None:

@@ -7,7 +7,7 @@ import pytest
 from bargein import contracts as c
 from bargein import notices as n
 from bargein.call.agent import Agent
-from bargein.errors import Misuse, VendorLost
+from bargein.errors import (UsageError, VendorLost)
 from tests.call.kit import Mind, Reader, Scene, ToneVoice, scene
 from tests.call.speech_model import Model
 from tests.call.test_tools_in_a_call import STORY, Job
@@ -257,5 +257,5 @@ def test_an_agent_has_either_a_speech_model_or_a_mind_with_a_voice() -> None:
     model = Model()
     assert Agent("a", realtime=model).mind_name == "scripted speech"
     for parts in ({}, {"mind": Mind()}, {"realtime": model, "mind": Mind()}, {"realtime": model, "voice": ToneVoice()}):
-        with pytest.raises(Misuse):
+        with pytest.raises(UsageError):
             Agent("a", **parts)

@@ -6,7 +6,7 @@ import asyncio
 
 from bargein import contracts as c
 from bargein import floor as f
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from tests.call.kit import Mind, Scene, Transcriber, scene
 
 STORY = "once there was a fox who lived by a river and sang to the moon every night of the year"
@@ -116,7 +116,7 @@ async def test_words_before_a_lookup_sound_while_it_runs() -> None:
 
 
 async def test_a_tool_that_fails_or_is_not_there_is_told_to_the_model() -> None:
-    bad = Job("bad", "read", Misuse("The day is missing", advice="Give a day"))
+    bad = Job("bad", "read", UsageError("The day is missing", advice="Give a day"))
     broken = Job("broken", "read", RuntimeError("with a secret"))
     ears = Transcriber()
     async with scene("!bad !broken !unknown", "sorry", transcriber=ears, tools=(bad, broken)) as s:
@@ -263,4 +263,4 @@ async def test_a_model_that_calls_tools_for_ever_comes_to_an_end() -> None:
         await ask(s, ears, "go")
         await s.until(lambda: s.state == "idle")
         assert len(s.mind.prompts) == 5
-        assert [type(a).__name__ for a in s.notes.actions if isinstance(a, f.Close)] == ["Close"]
+        assert [type(a).__name__ for a in s.notes.actions if isinstance(a, f.CloseTurn)] == ["Close"]

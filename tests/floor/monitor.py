@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
-from bargein.floor.machine import Floor
-from bargein.floor.speech import Voice
+from bargein.floor.rules import Floor
+from bargein.floor.speech import Evidence
 
 HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP}
 MOST_TICKS = 40
@@ -49,7 +49,7 @@ class Seen:
     state: str
     reply: int
     turn: int
-    voice: Voice
+    voice: Evidence
     onset_ms: float
     now_ms: float
     guarded_until_ms: float
@@ -90,7 +90,7 @@ class _Step:
             self.need(bool(action.why), "every decision says why")
             self.act(action)
         self.after()
-        if self.floor.speech.voice is Voice.SILENT:
+        if self.floor.speech.voice is Evidence.SILENT:
             self.accounted = self.accounted or self.open
         return Monitor(
             self.live, self.sounding, self.held, self.protected,
@@ -102,7 +102,7 @@ class _Step:
 
     def world(self) -> None:
         e = self.event
-        fresh = self.floor.speech.voice is not Voice.SILENT and self.was.voice is Voice.SILENT
+        fresh = self.floor.speech.voice is not Evidence.SILENT and self.was.voice is Evidence.SILENT
         if fresh and isinstance(e, ev.SpeechWindow):
             self.accounted = self.open
         mine = self.live and getattr(e, "reply", None) == self.reply
@@ -134,9 +134,9 @@ class _Step:
                 self.need(self.live and reply == self.reply, "(1) only the live reply is resumed")
                 self.need(self.held or undone, "(4) only what was held is resumed")
                 self.held = False
-            case do.Cut(reply, barge_in) | do.Drop(reply, _, barge_in):
+            case do.Cut(reply, barge_in) | do.DiscardReply(reply, _, barge_in):
                 self.cut(a, reply, barge_in)
-            case do.Abandon(reply):
+            case do.DiscardLateReply(reply):
                 self.need(self.live and reply == self.reply and not self.sounding, "only what never came is given up")
                 self.owed = self.answers
                 self.live = self.held = self.protected = False
@@ -147,7 +147,7 @@ class _Step:
                 self.need(not self.prepared, "one reply is made ahead, not two")
                 self.need(isinstance(self.event, ev.TurnEnding), "only a guess makes a reply ahead")
                 self.prepared = True
-            case do.Forget(turn):
+            case do.DiscardPrepared(turn):
                 self.need(self.prepared and turn == self.turn, "only what was made ahead is forgotten")
                 self.prepared = False
             case do.Answer(reply, turn):
@@ -165,24 +165,24 @@ class _Step:
             case do.Listen(turn, from_ms):
                 known = turn == self.turn and (self.open or turn == self.reopened)
                 self.need(known or turn == self.turn + 1, "(8) turns are numbered as they come")
-                if self.floor.speech.voice is not Voice.SILENT and isinstance(self.event, ev.SpeechWindow):
+                if self.floor.speech.voice is not Evidence.SILENT and isinstance(self.event, ev.SpeechWindow):
                     onset = self.floor.speech.onset_ms - self.floor.policy.pre_roll_ms
                     self.need(from_ms <= onset, "(8) a turn's sound begins before its onset")
                 self.turn, self.open, self.accounted, self.reopened = turn, True, True, 0
-            case do.Close(turn):
+            case do.CloseTurn(turn):
                 if turn and turn == self.owed:
                     self.owed = 0
                 elif turn:
                     self.need(self.open and turn == self.turn, "(5) only what is open is closed")
                     self.open = False
-            case do.Settle(onset, until, _):
+            case do.Dismiss(onset, until, _):
                 self.need(until >= onset, "what was settled has a length")
                 self.accounted = True
             case do.Ignore():
                 self.accounted = True
-            case do.Leave():
+            case do.EndCall():
                 self.need(not self.live and not self.open, "nobody is left in the middle of something")
-            case do.Look():
+            case do.ReadWords():
                 self.need(self.live, "words are read for a verdict only")
 
     def begin(self, reply: int) -> None:
@@ -194,7 +194,7 @@ class _Step:
         self.sounding = self.held = self.protected = False
         self.answers = 0
 
-    def cut(self, a: do.Cut | do.Drop, reply: int, barge_in: do.BargeIn) -> None:
+    def cut(self, a: do.Cut | do.DiscardReply, reply: int, barge_in: do.BargeIn) -> None:
         self.need(self.live and reply == self.reply == barge_in.reply, "(3) only the live reply is cut, once")
         self.need(isinstance(a, do.Cut) == self.sounding, "(3) cut is what sounded, dropped what did not")
         self.need(
@@ -211,11 +211,11 @@ class _Step:
             far = self.floor._far and not isinstance(self.event, ev.Tick) and s.lasted_ms >= p.far_ms
             self.need(not far, "somebody else's speech cuts nothing")
             enough = enough or (isinstance(self.event, ev.Tick) and self.was.carried_ms > 0)  # the hold's own bound
-            self.need(s.voice is Voice.FIRM and enough, "speech cuts when it is firm and long enough")
+            self.need(s.voice is Evidence.FIRM and enough, "speech cuts when it is firm and long enough")
             lasted = s.lasted_ms + self.was.carried_ms
             sure = s.peak >= p.sure_threshold or lasted >= p.doubt_ms or isinstance(self.event, ev.Tick)
             self.need(sure, "doubtful speech must last longer")
-        if isinstance(a, do.Drop) and a.turn:
+        if isinstance(a, do.DiscardReply) and a.turn:
             self.need(a.turn == self.answers, "(8) the turn that goes on is the one that was answered")
             self.reopened = a.turn
         elif not self.sounding:
@@ -225,7 +225,7 @@ class _Step:
 
     def quiet_guard(self) -> bool:
         """The only evidence is a faint sound, within the echo guard."""
-        faint = isinstance(self.event, ev.SpeechWindow) and self.floor.speech.voice is not Voice.FIRM
+        faint = isinstance(self.event, ev.SpeechWindow) and self.floor.speech.voice is not Evidence.FIRM
         return self.floor.now_ms < self.was.guarded_until_ms and faint
 
     # ------------------------------------------------------------------------------------- what must be so now
@@ -259,12 +259,12 @@ class _Step:
         self.hard_lane()
         self.prompt()
         self.own_sound()
-        ended = self.was.voice is Voice.FIRM and f.speech.voice is Voice.SILENT
-        if (ended or (self.m.held and not self.held)) and not self.held and f.speech.voice is Voice.SILENT:
+        ended = self.was.voice is Evidence.FIRM and f.speech.voice is Evidence.SILENT
+        if (ended or (self.m.held and not self.held)) and not self.held and f.speech.voice is Evidence.SILENT:
             self.need(self.accounted or self.open or self.live_answer(), "(8) firm speech comes to something on record")
 
     def live_answer(self) -> bool:
-        return any(isinstance(a, do.Answer | do.Cut | do.Drop) for a in self.actions)
+        return any(isinstance(a, do.Answer | do.Cut | do.DiscardReply) for a in self.actions)
 
     def hard_lane(self) -> None:
         e = self.event
@@ -272,15 +272,15 @@ class _Step:
         stop = stop and (e.look is None or e.look == self.floor._look)  # type: ignore[union-attr]
         hard = stop or isinstance(e, ev.KeyPressed | ev.UserTyped | ev.Interrupted)
         if hard and self.m.live:
-            cut = any(isinstance(a, do.Cut | do.Drop) for a in self.actions)
+            cut = any(isinstance(a, do.Cut | do.DiscardReply) for a in self.actions)
             self.need(cut, "the hard-stop lane passes every gate")
 
     def own_sound(self) -> None:
         e, p = self.event, self.floor.policy
         if isinstance(e, ev.SpeechWindow) and e.echo >= p.echo_threshold and e.speech >= p.loud_threshold:
-            acted = [a for a in self.actions if isinstance(a, do.Hold | do.Cut | do.Drop | do.Listen)]
+            acted = [a for a in self.actions if isinstance(a, do.Hold | do.Cut | do.DiscardReply | do.Listen)]
             self.need(not acted, "the agent's own sound, come back, interrupts nobody")
-            young = self.m.held and self.was.voice is not Voice.SILENT
+            young = self.m.held and self.was.voice is not Evidence.SILENT
             young = young and self.floor.speech.lasted_ms <= p.echo_doubt_ms
             self.need(not (young and self.held), "a hold for the agent's own sound ends as soon as that is known")
 
@@ -290,8 +290,8 @@ class _Step:
         if not isinstance(e, ev.SpeechWindow):
             return
         s = f.speech
-        fresh = self.was.voice is Voice.SILENT and s.voice is not Voice.SILENT
-        sure = s.voice is Voice.FIRM and s.peak >= p.sure_threshold
+        fresh = self.was.voice is Evidence.SILENT and s.voice is not Evidence.SILENT
+        sure = s.voice is Evidence.FIRM and s.peak >= p.sure_threshold
         plain = not self.m.protected and f.now_ms >= self.was.guarded_until_ms and s.onset_ms >= f._reply_since_ms
         known = f._far and f._far_said  # as somebody else's, in this very reply
         if self.m.live and self.m.sounding and not self.m.held and fresh and plain and (sure or not f._false_holds):
@@ -304,7 +304,7 @@ class _Step:
             self.need(False, "a hold for somebody else's speech ends as soon as that is known")
         if self.m.live and self.m.sounding and sure and not f._far and not f._settled and not self.m.protected:
             self.need(not f.live or self.held, "whoever is as loud as the caller is heard, whoever spoke before")
-        if self.was.state == "idle" and fresh and s.voice is Voice.FIRM:
+        if self.was.state == "idle" and fresh and s.voice is Evidence.FIRM:
             self.need(self.open, "(8) firm speech at rest opens a turn")
 
 

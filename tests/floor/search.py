@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from bargein.floor import events as ev
-from bargein.floor.machine import Floor
+from bargein.floor.rules import Floor
 from bargein.floor.policy import Policy
-from bargein.floor.speech import Speech, Voice
+from bargein.floor.speech import (UserSpeech, Evidence)
 from tests.floor.monitor import Broken, Monitor, Seen, liveness
 
 # One unit is one window.
@@ -59,14 +59,14 @@ SATURATED = 5  # beyond every number of the policies
 LONGEST_MS = 60.0  # of a small policy: the sum of all its bounds, twice over
 
 _FLOOR = [s for cls in Floor.__mro__ for s in getattr(cls, "__slots__", ()) if s != "speech"]
-_SPEECH = list(Speech.__slots__)
+_SPEECH = list(UserSpeech.__slots__)
 
 
 def copy(floor: Floor) -> Floor:
     twin = Floor.__new__(type(floor))
     for slot in _FLOOR:
         setattr(twin, slot, getattr(floor, slot))
-    twin.speech = Speech.__new__(type(floor.speech))
+    twin.speech = UserSpeech.__new__(type(floor.speech))
     for slot in _SPEECH:
         setattr(twin.speech, slot, getattr(floor.speech, slot))
     return twin
@@ -80,7 +80,7 @@ def key(f: Floor) -> tuple[object, ...]:
         return max(-1.0, min(now - at, SATURATED)) if matters else -9.0
 
     state = f.state.value
-    held, on = state == "barge_in", s.voice is not Voice.SILENT
+    held, on = state == "barge_in", s.voice is not Evidence.SILENT
     turn = f._turn_open
     return (
         state, f.live and f._sounding, f._protected, f._reprompting and f.live, f._settled, f._excused, f._looking,
@@ -151,7 +151,7 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
                 yield ev.Words(f.speech.onset_ms, text, f._look)
         yield ev.Words(f._reply_since_ms - 1, "stop", f._look - 1)
         yield ev.Words(now, "tell me", f._look - 1)
-        yield ev.EarsChanged(now, words=not f._ears_words, turns=False)
+        yield ev.STTChanged(now, words=not f._ears_words, turns=False)
     if "turns" in groups:
         for text in ("", "mm-hmm", "tell me"):
             yield ev.TurnStarted(now, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bargein import floor as f
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.floor import Floor, Policy, Source
 
 WINDOW = 32.0
@@ -19,7 +19,7 @@ class Talk:
         self.now = 0.0
         self.did: list[f.Action] = []
         if ears:
-            self.feed(f.EarsChanged(0, words=True, turns=False))
+            self.feed(f.STTChanged(0, words=True, turns=False))
 
     def feed(self, event: f.Event) -> list[f.Action]:
         actions = self.floor.handle(event)
@@ -54,7 +54,7 @@ class Talk:
         return [a for a in self.did if isinstance(a, kind)][-1]
 
     def names(self) -> list[str]:
-        shown = (f.Hold, f.Resume, f.Cut, f.Drop, f.Answer, f.Say, f.Reprompt, f.Close)
+        shown = (f.Hold, f.Resume, f.Cut, f.DiscardReply, f.Answer, f.Say, f.Reprompt, f.CloseTurn)
         return [type(a).__name__ for a in self.did if isinstance(a, shown)]
 
     def all(self) -> list[str]:
@@ -62,8 +62,8 @@ class Talk:
 
     def words(self, text: str | None) -> None:
         """Answer the newest look."""
-        look = self.last(f.Look)
-        assert isinstance(look, f.Look)
+        look = self.last(f.ReadWords)
+        assert isinstance(look, f.ReadWords)
         self.feed(f.Words(look.from_ms + self.floor.policy.pre_roll_ms, text, look.look))
 
 
@@ -105,8 +105,8 @@ def test_yeah_does_not_stop_the_agent_and_enters_as_what_it_is() -> None:  # 1
     t.words("Yeah.")
     t.quiet(320)
     assert t.names() == ["Hold", "Resume"]
-    settled = t.last(f.Settle)
-    assert isinstance(settled, f.Settle)
+    settled = t.last(f.Dismiss)
+    assert isinstance(settled, f.Dismiss)
     assert settled.text == "Yeah."
 
 
@@ -289,8 +289,8 @@ def test_going_on_while_the_agent_thinks_drops_the_answer_and_merges_the_turns()
     assert t.names() == ["Answer"]
     t.speak(480)
     assert t.names() == ["Answer", "Hold", "Drop"]
-    drop, listen = t.last(f.Drop), t.last(f.Listen)
-    assert isinstance(drop, f.Drop)
+    drop, listen = t.last(f.DiscardReply), t.last(f.Listen)
+    assert isinstance(drop, f.DiscardReply)
     assert isinstance(listen, f.Listen)
     assert drop.turn == listen.turn == 1
     t.quiet(960)
@@ -456,7 +456,7 @@ def test_ears_that_are_lost_in_a_hold_are_not_waited_for() -> None:
     t.speaking()
     t.speak(352)
     assert t.names() == ["Hold"]
-    t.feed(f.EarsChanged(t.now, words=False, turns=False))
+    t.feed(f.STTChanged(t.now, words=False, turns=False))
     t.speak(416)
     assert t.names() == ["Hold", "Cut"]
 
@@ -509,9 +509,9 @@ def test_every_decision_says_why() -> None:  # 25
 def test_numbers_of_a_policy_are_checked_and_named() -> None:
     for bad in ({"confirm_ms": -1}, {"hold_windows": 0}, {"hold_threshold": 2}, {"min_words": True}, {"no_such": 1},
                 {"confirm_ms": float("nan")}, {"stop_phrases": [""]}, {"trust_transcriber_turns": 1}):  # fmt: skip
-        with pytest.raises(Misuse, match=next(iter(bad))):
+        with pytest.raises(UsageError, match=next(iter(bad))):
             Policy.balanced().with_(bad)
-    with pytest.raises(Misuse):
+    with pytest.raises(UsageError):
         Policy.named("nervous")
 
 
@@ -554,7 +554,7 @@ def test_a_telephone_that_nobody_speaks_into_is_asked_twice_and_then_left() -> N
             if isinstance(action, f.Reprompt):
                 t.feed(f.ReplyStarted(t.now, action.reply))
                 t.feed(f.ReplyEnded(t.now, action.reply))
-            elif isinstance(action, f.Leave):
+            elif isinstance(action, f.EndCall):
                 left.append(t.now)
     assert t.names() == ["Reprompt", "Reprompt"]
     assert len(left) == 1

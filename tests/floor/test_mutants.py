@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import bargein.floor
-from bargein.floor import EarsChanged, Floor
+from bargein.floor import (STTChanged, Floor)
 from tests.floor.monitor import Broken
 from tests.floor.search import LEVELS, POLICIES, search
 
@@ -112,7 +112,7 @@ def mutated(file: str, rule: str, mutant: str) -> Iterator[type[Floor]]:
             module = types.ModuleType(f"mutant_{name}")
             made.append(module.__name__)
             sys.modules[module.__name__] = module
-            text = source.replace("bargein.floor.ground import", "mutant_ground import")
+            text = source.replace("bargein.floor.state import", "mutant_ground import")
             exec(compile(text, f"{name}.py (mutant)", "exec"), module.__dict__)
         broken: type[Floor] = sys.modules["mutant_machine"].__dict__["Floor"]
         yield broken
@@ -127,7 +127,7 @@ def test_a_broken_rule_is_found(name: str) -> None:
     with mutated(file, rule, mutant) as broken:
         floor = broken(POLICIES[policy])
         if "ears" in groups:
-            floor.handle(EarsChanged(0, words=True, turns=False))
+            floor.handle(STTChanged(0, words=True, turns=False))
         with pytest.raises(Broken):
             search(floor, set(groups.split()), levels=levels, most=300_000)
 

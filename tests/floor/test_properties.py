@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bargein.floor import EarsChanged, Floor, Policy
+from bargein.floor import (STTChanged, Floor, Policy)
 from bargein.floor import events as ev
-from bargein.floor.speech import Speech, Voice
+from bargein.floor.speech import (UserSpeech, Evidence)
 from tests.floor.monitor import Monitor, Seen, liveness
 from tests.floor.search import copy
 
@@ -24,7 +24,7 @@ class Conversation(RuleBasedStateMachine):
         self.floor = Floor(Policy.named(preset))
         self.monitor = Monitor()
         self.now = 0.0
-        self.feed(EarsChanged(0.0, words=ears, turns=False))
+        self.feed(STTChanged(0.0, words=ears, turns=False))
 
     def feed(self, event: ev.Event) -> None:
         was = Seen.of(self.floor)
@@ -110,7 +110,7 @@ TestConversation.settings = settings(
 
 
 def test_speech_begins_with_its_first_window_and_ends_after_the_gap() -> None:
-    policy, speech = Policy.patient(), Speech()
+    policy, speech = Policy.patient(), UserSpeech()
     windows = [0.1, 0.6, 0.7, 0.9, 0.1, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
     over = [speech.window(ev.SpeechWindow(i * 32.0, i * 32.0 + 32, p), policy) for i, p in enumerate(windows)]
     assert over.index(True) == 10  # 160 ms after the last window of speech
@@ -118,7 +118,7 @@ def test_speech_begins_with_its_first_window_and_ends_after_the_gap() -> None:
 
 
 def test_one_loud_window_is_no_onset_where_two_are_asked_for() -> None:
-    policy, speech = Policy.patient(), Speech()
+    policy, speech = Policy.patient(), UserSpeech()
     for i, p in enumerate([0.9, 0.1] * 10):
         speech.window(ev.SpeechWindow(i * 32.0, i * 32.0 + 32, p), policy)
-        assert speech.voice is Voice.SILENT
+        assert speech.voice is Evidence.SILENT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bargein.floor import EarsChanged, Floor
+from bargein.floor import (STTChanged, Floor)
 from tests.floor.search import LEVELS, POLICIES, search
 
 QUIET_OR_SURE = (0.0, 0.95)
@@ -36,7 +36,7 @@ def test_every_reachable_state_keeps_every_promise(
 ) -> None:
     floor = Floor(POLICIES[policy])
     if ears:
-        floor.handle(EarsChanged(0, words=True, turns=False))
+        floor.handle(STTChanged(0, words=True, turns=False))
     found = search(floor, set(groups.split()), levels=levels)
     record_search.append(
         f"floor: {policy:9} {groups or 'speech and replies':20} {found.states:7,} states {found.edges:9,} edges"

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from bargein.contracts import AgentSaid, Prompt, TextDelta, ToolCall, ToolSpec, ToolUsed, UserSaid
-from bargein.errors import BargeinError, Misuse, VendorLost, VendorRefused
+from bargein.errors import (BargeinError, UsageError, VendorLost, VendorRefused)
 from bargein.llm.messages import as_messages
 from bargein.llm.openai_chat import FoundChat, OpenAIChat, find_local
 from bargein.simulators.chat import Call, ChatMessage, ChatSimulator, Fault, chat_app
@@ -213,7 +213,7 @@ async def test_stop_sequences_go_along_and_too_many_are_refused(url: str, chat: 
     await model.aclose()
     assert chat.served[0].request.model_extra is not None
     assert chat.served[0].request.model_extra["stop"] == ["END"]
-    with pytest.raises(Misuse):
+    with pytest.raises(UsageError):
         OpenAIChat("m", stop=["a", "b", "c", "d", "e"])
 
 

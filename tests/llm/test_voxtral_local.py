@@ -38,7 +38,7 @@ from bargein.contracts import (
     UserBackchannel,
     UserSaid,
 )
-from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
 from bargein.llm import voxtral_local
 from bargein.llm.messages import as_messages, with_sound
 from bargein.llm.turns import SAYS_NOTHING, as_turns
@@ -346,7 +346,7 @@ def test_a_missing_package_is_told_with_the_extra_that_brings_it(name: str, monk
 
 
 def test_an_unknown_dtype_is_a_mistake_of_ours() -> None:
-    with pytest.raises(Misuse, match="int4"):
+    with pytest.raises(UsageError, match="int4"):
         VoxtralLocal(dtype="int4")  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bargein import contracts as c
 from bargein.audio.mulaw import Mulaw
-from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
 from bargein.prompting import instructions
 from bargein.realtime.openai import OpenAIRealtime
 from tests.realtime.kit import KEY, said, simulator, talk
@@ -55,7 +55,7 @@ async def test_who_finds_the_turns_can_be_chosen(mode: str, want: tuple[str, boo
 
 def test_numbers_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in ({"turn_detection": "mine"}, {"threshold": 2}, {"speed": 9}, {"max_output_tokens": 0}):
-        with pytest.raises(Misuse):
+        with pytest.raises(UsageError):
             OpenAIRealtime(api_key=KEY, **wrong)
     monkeypatch.setattr("bargein.realtime.openai.INSTALLED", False)
     with pytest.raises(Unavailable, match=r"bargein\[openai\]"):

@@ -12,7 +12,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.floor import Action, BargeIn, Cut, Event, Policy, Source, SpeechWindow, Tick
 from bargein.recorder.journal import FILE, FileJournal, NullJournal, prune
 from bargein.recorder.reading import ACTIONS, EVENTS, Happened, Noted, Ordered, read
@@ -99,9 +99,9 @@ def test_a_torn_last_line_is_skipped_and_counted(tmp_path: Path) -> None:
 )
 def test_what_is_no_record_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.jsonl").write_bytes(content)
-    with pytest.raises(Misuse, match="no record of a call"):
+    with pytest.raises(UsageError, match="no record of a call"):
         read(tmp_path / "x.jsonl")
-    with pytest.raises(Misuse, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read"):
         read(tmp_path / "nowhere.jsonl")
 
 
@@ -109,7 +109,7 @@ def test_a_record_of_another_version_is_refused(tmp_path: Path) -> None:
     written = journal(tmp_path)
     written.close()
     written.path.write_bytes(written.path.read_bytes().replace(b'"version":1', b'"version":2'))
-    with pytest.raises(Misuse, match="version 2"):
+    with pytest.raises(UsageError, match="version 2"):
         read(written.path)
 
 
@@ -173,7 +173,7 @@ def test_a_note_that_is_no_json_is_told_as_text_or_counted_as_lost(tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "a" * 101, "a b"])
 def test_a_call_id_that_is_no_name_never_becomes_a_path(tmp_path: Path, name: str) -> None:
-    with pytest.raises(Misuse, match="no name for a call"):
+    with pytest.raises(UsageError, match="no name for a call"):
         FileJournal(tmp_path, name, agent="guide", policy=POLICY)
 
 

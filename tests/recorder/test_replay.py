@@ -5,22 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bargein.floor import (
-    Action,
-    Cut,
-    EarsChanged,
-    Event,
-    Floor,
-    Hold,
-    Policy,
-    PolicyChanged,
-    ReplyEnded,
-    ReplyStarted,
-    Resume,
-    SayRequested,
-    SpeechWindow,
-    Tick,
-)
+from bargein.floor import (Action, Cut, STTChanged, Event, Floor, Hold, Policy, PolicyChanged, ReplyEnded, ReplyStarted, Resume, SayRequested, SpeechWindow, Tick)
 from bargein.recorder.journal import FileJournal
 from bargein.recorder.reading import read
 from bargein.recorder.replay import replay
@@ -32,7 +17,7 @@ def speech(from_ms: float, until_ms: float, p: float = 0.9) -> list[Event]:
 
 
 STORY: list[Event] = [
-    EarsChanged(0, words=False, turns=False),
+    STTChanged(0, words=False, turns=False),
     SayRequested(1),
     ReplyStarted(200, 1),
     *speech(200, 1000, 0.01),

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from bargein.contracts import HearingModel
-from bargein.errors import Misuse, Unavailable
+from bargein.errors import (UsageError, Unavailable)
 from bargein.server.agents import CASCADE_GREETING, Catalogue, load_agent, open_agents
 from bargein.server.settings import Settings
 from tests.server.kit import settings, tone_agent
@@ -37,13 +37,13 @@ def test_an_agent_is_loaded_from_a_file() -> None:
     ],
 )
 def test_what_is_wrong_with_it_is_said(where: str, says: str) -> None:
-    with pytest.raises(Misuse, match=says):
+    with pytest.raises(UsageError, match=says):
         load_agent(where)
 
 
 def test_a_file_that_fails_is_named_with_its_failure(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("1 / 0")
-    with pytest.raises(Misuse, match=r"bad\.py failed with ZeroDivisionError"):
+    with pytest.raises(UsageError, match=r"bad\.py failed with ZeroDivisionError"):
         load_agent(f"{tmp_path}/bad.py:agent")
 
 
@@ -68,7 +68,7 @@ def test_a_catalogue_gives_the_first_when_none_is_named() -> None:
     catalogue = Catalogue({"a": tone_agent("a"), "b": tone_agent("b")})
     assert catalogue.get(None).name == "a"
     assert catalogue.get("b").name == "b"
-    with pytest.raises(Misuse, match="Choose one of a, b"):
+    with pytest.raises(UsageError, match="Choose one of a, b"):
         catalogue.get("c")
 
 

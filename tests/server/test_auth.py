@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.server.auth import Gate
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings, is_loopback
@@ -27,13 +27,13 @@ def gate() -> Gate:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
 def test_an_address_that_others_reach_is_not_opened_without_a_token(host: str) -> None:
-    with pytest.raises(Misuse, match="no token is set"):
+    with pytest.raises(UsageError, match="no token is set"):
         Gate(settings(host=host))
     assert not Gate(settings(host=host, token=SecretStr(TOKEN))).open
 
 
 def test_a_short_token_is_none() -> None:
-    with pytest.raises(Misuse, match="16 characters"):
+    with pytest.raises(UsageError, match="16 characters"):
         Gate(settings(token=SecretStr("secret")))
 
 

@@ -15,7 +15,7 @@ import pytest
 from bargein import contracts as c
 from bargein.audio.pcm import Pcm, Samples
 from bargein.clock import MonotonicClock
-from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
 from bargein.server.agents import Catalogue, Workshop, build
 from bargein.server.parts import PARTS, Option, Part, find, of_kind
 from bargein.server.settings import Settings
@@ -169,7 +169,7 @@ def _keys() -> dict[str, object]:
     ],
 )
 def test_what_goes_into_addresses_is_looked_at(value: object, says: str) -> None:
-    with pytest.raises(Misuse, match=says):
+    with pytest.raises(UsageError, match=says):
         Option("voice", "Voice").read(value)
 
 
@@ -177,7 +177,7 @@ def test_numbers_have_bounds() -> None:
     option = Option("eot_threshold", "", kind="number", least=0.5, most=1)
     assert option.read(0.5) == 0.5
     for wrong in (0.4, True, "0.7", float("nan")):
-        with pytest.raises(Misuse, match=r"from 0\.5 to 1"):
+        with pytest.raises(UsageError, match=r"from 0\.5 to 1"):
             option.read(wrong)
 
 
@@ -225,7 +225,7 @@ async def test_a_choice_reaches_its_part_with_the_language(fake: type[Fake]) -> 
         "language": "de-AT",
     }
     async with workshop(bare(deepgram_api_key=KEY)) as shop:
-        with pytest.raises(Misuse, match="does not know the language 'de-AT'"):
+        with pytest.raises(UsageError, match="does not know the language 'de-AT'"):
             async with build(Choice.model_validate(wish), shop):
                 pass
     key = fake.given.pop("api_key")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bargein.errors import Misuse, Unavailable
+from bargein.errors import (UsageError, Unavailable)
 from bargein.server.agents import open_agents
 from bargein.server.toml_agent import load_tools, read_toml
 from tests.server.test_parts import KEY, Fake, bare, fake
@@ -99,7 +99,7 @@ async def test_a_part_that_lacks_its_key_is_named(tmp_path: Path, fake: type[Fak
     ],
 )
 def test_a_mistake_is_named_with_what_is_allowed(tmp_path: Path, text: str, says: str) -> None:
-    with pytest.raises(Misuse, match=says):
+    with pytest.raises(UsageError, match=says):
         read_toml(written(tmp_path, text))
 
 
@@ -113,13 +113,13 @@ def test_a_mistake_is_named_with_what_is_allowed(tmp_path: Path, text: str, says
 )
 async def test_a_name_that_is_not_in_the_table_is_refused(tmp_path: Path, text: str, says: str) -> None:
     chosen = bare(agent=written(tmp_path, '[model]\nname = "guide"\n' + text if "model" not in text else text))
-    with pytest.raises(Misuse, match=says):
+    with pytest.raises(UsageError, match=says):
         async with open_agents(chosen):
             pass
 
 
 def test_a_file_that_is_not_there_is_said() -> None:
-    with pytest.raises(Misuse, match=r"nowhere\.toml cannot be read"):
+    with pytest.raises(UsageError, match=r"nowhere\.toml cannot be read"):
         read_toml("nowhere.toml")
 
 
@@ -133,5 +133,5 @@ def test_a_file_that_is_not_there_is_said() -> None:
 )
 def test_a_tool_that_is_none_is_refused(tmp_path: Path, entry: str, says: str) -> None:
     (tmp_path / "shop_for_this_test.py").write_text(TOOL)
-    with pytest.raises(Misuse, match=says):
+    with pytest.raises(UsageError, match=says):
         load_tools((entry,), tmp_path)

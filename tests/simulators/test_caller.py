@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from bargein.audio.mulaw import from_mulaw, to_mulaw
-from bargein.errors import Misuse, VendorLost, VendorRefused
+from bargein.errors import (UsageError, VendorLost, VendorRefused)
 from bargein.simulators import call_script
 from bargein.simulators.caller import Caller
 from bargein.simulators.callers import Plan, run
@@ -240,5 +240,5 @@ def test_a_script_is_read_and_what_is_wrong_in_it_is_named(tmp_path: Path) -> No
         ("[", "cannot be read"),
     ):
         script.write_text(wrong)
-        with pytest.raises(Misuse, match=named):
+        with pytest.raises(UsageError, match=named):
             call_script.read(script)

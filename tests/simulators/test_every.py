@@ -10,7 +10,7 @@ from typing import get_args
 import httpx
 import pytest
 
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.server.settings import Settings
 from bargein.server.simulated import FAULTS, VOICES, inject, simulated
 from bargein.simulators import chat, deepgram_flux, voices
@@ -62,7 +62,7 @@ async def test_settings_point_at_them_for_as_long_as_they_live_and_they_need_no_
             body = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
             told = [(await http.post(f"{url}/v1/chat/completions", json=body)).status_code for _ in range(3)]
             assert told == [500, 500, 200]
-        with pytest.raises(Misuse, match="no fault"):
+        with pytest.raises(UsageError, match="no fault"):
             await inject(url, "flood")
     async with httpx.AsyncClient() as http:
         with pytest.raises(httpx.ConnectError):

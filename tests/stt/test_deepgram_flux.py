@@ -14,7 +14,7 @@ from deepgram.core.api_error import ApiError
 from deepgram.listen.v2.types import ListenV2TurnInfo, ListenV2TurnInfoEvent
 
 from bargein.contracts import TurnHeard
-from bargein.errors import Misuse, VendorRefused
+from bargein.errors import (UsageError, VendorRefused)
 from bargein.simulators.deepgram_flux import Fault, FluxSimulator, flux_app, turn_info
 from bargein.simulators.ears import EarEvent, HeardWord, Script
 from bargein.stt import deepgram_flux
@@ -152,12 +152,12 @@ async def test_closing_it_ends_the_connection() -> None:
     [{"eot_threshold": 0.4}, {"eager_eot_threshold": 0.2}, {"eager_eot_threshold": 0.8}, {"eot_timeout_ms": 100}],
 )
 def test_numbers_that_cannot_be_are_refused_when_it_is_made(numbers: dict[str, float]) -> None:
-    with pytest.raises(Misuse):
+    with pytest.raises(UsageError):
         FluxTranscriber(api_key=KEY, **numbers)  # type: ignore[arg-type]
 
 
 def test_another_rate_is_refused() -> None:
-    with pytest.raises(Misuse, match="44100"):
+    with pytest.raises(UsageError, match="44100"):
         FluxTranscriber(api_key=KEY).open(44_100)
 
 

@@ -23,7 +23,7 @@ from deepgram.listen.v1.types import (
 )
 
 from bargein.contracts import TurnHeard
-from bargein.errors import Misuse, Unavailable, VendorRefused
+from bargein.errors import (UsageError, Unavailable, VendorRefused)
 from bargein.simulators import deepgram_nova as simulator
 from bargein.simulators.deepgram_nova import Fault, NovaSimulator, nova_app
 from bargein.simulators.deepgram_nova_wire import metadata, results
@@ -251,12 +251,12 @@ async def test_closing_it_says_goodbye_and_leaves_nothing_behind(nova: Nova) -> 
 
 @pytest.mark.parametrize("numbers", [{"endpointing_ms": 5}, {"utterance_end_ms": 500}])
 async def test_numbers_that_cannot_be_are_refused_when_it_is_made(numbers: dict[str, int]) -> None:
-    with pytest.raises(Misuse):
+    with pytest.raises(UsageError):
         NovaTranscriber(api_key=KEY, **numbers)  # type: ignore[arg-type]
 
 
 async def test_another_rate_is_refused() -> None:
-    with pytest.raises(Misuse, match="44100"):
+    with pytest.raises(UsageError, match="44100"):
         NovaTranscriber(api_key=KEY).open(44_100)
 
 

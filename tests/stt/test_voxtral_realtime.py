@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from mistralai.client.models import RealtimeTranscriptionSessionUpdatePayload
 
 from bargein.contracts import EarsLost, Heard, TurnHeard
-from bargein.errors import Misuse, VendorLost, VendorRefused
+from bargein.errors import (UsageError, VendorLost, VendorRefused)
 from bargein.simulators.ears import Script
 from bargein.simulators.mistral_realtime import Fault, MistralRealtimeSimulator, add_mistral_realtime
 from bargein.simulators.vllm_realtime import Fault as VLLMFault
@@ -213,12 +213,12 @@ async def test_a_line_without_sound_is_closed_and_opened_again(monkeypatch: pyte
     ],
 )
 def test_what_cannot_be_is_refused_when_it_is_made(odd: dict[str, Any]) -> None:
-    with pytest.raises(Misuse):
+    with pytest.raises(UsageError):
         VoxtralTranscriber(api_key=KEY, **odd)
 
 
 def test_another_rate_is_refused() -> None:
-    with pytest.raises(Misuse, match="44100"):
+    with pytest.raises(UsageError, match="44100"):
         VoxtralTranscriber(api_key=KEY).open(44_100)
 
 

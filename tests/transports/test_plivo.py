@@ -11,7 +11,7 @@ import pytest
 from bargein import contracts as c
 from bargein.audio.mulaw import SILENCE, from_mulaw, to_mulaw
 from bargein.audio.pcm import Samples
-from bargein.errors import PeerNonsense
+from bargein.errors import ProtocolError
 from bargein.transports.plivo import PlivoDialect
 from bargein.transports.telephone import ClearDone, MarkBack, Media, Pressed, Started, Stopped
 from tests.transports.far_end import FarEnd, Heard
@@ -135,7 +135,7 @@ def test_headers_are_taken_in_every_shape_in_which_they_come(given: str, told: d
 def test_what_plivo_would_never_say_is_refused_and_changes_nothing(message: str | bytes, code: str) -> None:
     dialect = PlivoDialect()
     dialect.read(START)
-    with pytest.raises(PeerNonsense) as refused:
+    with pytest.raises(ProtocolError) as refused:
         dialect.read(message)
     assert refused.value.code == code
     assert refused.value.advice
@@ -143,7 +143,7 @@ def test_what_plivo_would_never_say_is_refused_and_changes_nothing(message: str 
 
 
 def test_its_default_format_is_refused_with_what_the_stream_must_say() -> None:
-    with pytest.raises(PeerNonsense, match=r"audio/x-l16.*contentType=\"audio/x-mulaw;rate=8000\""):
+    with pytest.raises(ProtocolError, match=r"audio/x-l16.*contentType=\"audio/x-mulaw;rate=8000\""):
         PlivoDialect().read(START.replace("audio/x-mulaw", "audio/x-l16"))
 
 

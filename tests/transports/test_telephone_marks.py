@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bargein.contracts import Finished, Flushed, FrameOut, Held, Played
-from bargein.errors import PeerNonsense
+from bargein.errors import ProtocolError
 from bargein.transports.telephone_marks import EVERY_MS, Marks, Told
 from tests.transports.network import Network
 
@@ -220,7 +220,7 @@ def test_a_mark_that_we_never_sent_or_had_back_already_is_nonsense() -> None:
     line = near()
     line.speak(300)
     for name in ("", "hello", "r1:800:0", "r9:99:0", "c7", "r1:x:y:z"):
-        with pytest.raises(PeerNonsense):
+        with pytest.raises(ProtocolError):
             line.marks.back(line.now, name)
 
 

@@ -11,7 +11,7 @@ import pytest
 from bargein import contracts as c
 from bargein.audio.mulaw import SILENCE, from_mulaw, to_mulaw
 from bargein.audio.pcm import Samples
-from bargein.errors import PeerNonsense
+from bargein.errors import ProtocolError
 from bargein.transports.telephone import MarkBack, Media, Pressed, Started, Stopped
 from bargein.transports.telnyx import TelnyxDialect
 from tests.transports.far_end import FarEnd, Heard
@@ -114,7 +114,7 @@ def test_what_telnyx_complains_of_is_told_with_what_to_set() -> None:
     dialect = TelnyxDialect()
     dialect.read(START)
     said = {"code": 100003, "title": "malformed_frame", "detail": "The frame was not formed correctly."}
-    with pytest.raises(PeerNonsense, match=r"malformed_frame \(100003\): The frame was not") as refused:
+    with pytest.raises(ProtocolError, match=r"malformed_frame \(100003\): The frame was not") as refused:
         dialect.read(json.dumps({"event": "error", "payload": said, "stream_id": "S1"}))
     assert refused.value.code == "vendor_error"
     assert '"rtp"' in refused.value.advice
@@ -146,7 +146,7 @@ def test_what_telnyx_complains_of_is_told_with_what_to_set() -> None:
 def test_what_telnyx_would_never_say_is_refused_and_changes_nothing(message: str | bytes, code: str) -> None:
     dialect = TelnyxDialect()
     dialect.read(START)
-    with pytest.raises(PeerNonsense) as refused:
+    with pytest.raises(ProtocolError) as refused:
         dialect.read(message)
     assert refused.value.code == code
     assert refused.value.advice
@@ -154,7 +154,7 @@ def test_what_telnyx_would_never_say_is_refused_and_changes_nothing(message: str
 
 
 def test_another_codec_is_refused_with_the_settings_that_are_needed() -> None:
-    with pytest.raises(PeerNonsense, match=r"OPUS at 48000.*stream_bidirectional_codec"):
+    with pytest.raises(ProtocolError, match=r"OPUS at 48000.*stream_bidirectional_codec"):
         TelnyxDialect().read(START.replace("PCMU", "OPUS").replace("8000", "48000"))
 
 

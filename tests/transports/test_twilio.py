@@ -13,7 +13,7 @@ import pytest
 from bargein import contracts as c
 from bargein.audio.mulaw import from_mulaw, to_mulaw
 from bargein.clock import ManualClock
-from bargein.errors import PeerNonsense
+from bargein.errors import ProtocolError
 from bargein.transports.telephone import Limits, MarkBack, Media, Pressed, Started, Stopped, Telephone
 from bargein.transports.twilio import TwilioDialect
 
@@ -144,7 +144,7 @@ def test_a_stream_id_that_needs_quoting_is_quoted() -> None:
 def test_what_twilio_would_never_say_is_refused_by_name(message: str | bytes, code: str) -> None:
     dialect = TwilioDialect()
     dialect.read(START)
-    with pytest.raises(PeerNonsense) as refused:
+    with pytest.raises(ProtocolError) as refused:
         dialect.read(message)
     assert refused.value.code == code
     assert refused.value.advice

@@ -9,7 +9,7 @@ import pytest
 
 from bargein import contracts as c
 from bargein.audio.pcm import Samples
-from bargein.errors import PeerNonsense
+from bargein.errors import ProtocolError
 from bargein.transports.telephone import ClearDone, MarkBack, Media, Pressed, Started
 from bargein.transports.vonage import VonageDialect
 from tests.transports.far_end import FarEnd, Heard
@@ -118,7 +118,7 @@ def test_sound_that_looks_like_text_is_sound() -> None:
 def test_what_vonage_would_never_say_is_refused_and_changes_nothing(message: str | bytes, code: str) -> None:
     dialect = VonageDialect()
     dialect.read(CONNECTED)
-    with pytest.raises(PeerNonsense) as refused:
+    with pytest.raises(ProtocolError) as refused:
         dialect.read(message)
     assert refused.value.code == code
     assert refused.value.advice
@@ -126,7 +126,7 @@ def test_what_vonage_would_never_say_is_refused_and_changes_nothing(message: str
 
 
 def test_another_rate_is_refused_with_what_the_ncco_must_say() -> None:
-    with pytest.raises(PeerNonsense, match=r"rate=8000.*audio/l16;rate=16000"):
+    with pytest.raises(ProtocolError, match=r"rate=8000.*audio/l16;rate=16000"):
         VonageDialect().read(CONNECTED.replace("16000", "8000"))
 
 

@@ -12,7 +12,7 @@ from cartesia.types.websocket_client_event import CancelContextRequest
 from cartesia.types.websocket_response import Chunk, Done, Error, Timestamps
 from websockets.asyncio.client import connect
 
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.simulators.cartesia import CartesiaSimulator, cartesia_app
 from bargein.tts.cartesia import CartesiaVoice
 from tests.simulators.serving import serving
@@ -35,7 +35,7 @@ async def test_a_cut_ends_the_context() -> None:
 
 
 def test_a_rate_that_it_does_not_give_is_refused() -> None:
-    with pytest.raises(Misuse, match="12000"):
+    with pytest.raises(UsageError, match="12000"):
         CartesiaVoice(api_key=KEY, rate=12_000)
 
 

@@ -18,7 +18,7 @@ from deepgram.speak.v1.types import (
 from websockets.asyncio.client import connect
 
 from bargein.clock import ManualClock
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.simulators.deepgram_speak import SpeakSimulator, speak_app
 from bargein.tts.deepgram_aura import AuraVoice
 from tests.simulators.serving import serving
@@ -67,7 +67,7 @@ async def test_a_cut_clears_and_the_next_reply_has_the_same_socket() -> None:
 
 
 def test_a_rate_that_it_does_not_give_is_refused() -> None:
-    with pytest.raises(Misuse, match="11025"):
+    with pytest.raises(UsageError, match="11025"):
         AuraVoice(api_key=KEY, rate=11_025)
 
 

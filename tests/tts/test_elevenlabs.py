@@ -9,7 +9,7 @@ import pytest
 from elevenlabs.types import AudioOutputMulti, CloseContext, FinalOutputMulti, InitializeConnectionMulti, SendTextMulti
 
 from bargein.audio.pcm import Pcm
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.simulators.elevenlabs import alignment
 from bargein.simulators.speech import Speech
 from bargein.simulators.voices import Chunk
@@ -28,7 +28,7 @@ async def test_a_socket_that_the_vendor_closed_meanwhile_is_replaced_unseen() ->
 
 
 def test_a_rate_that_it_does_not_give_is_refused() -> None:
-    with pytest.raises(Misuse, match="12000"):
+    with pytest.raises(UsageError, match="12000"):
         ElevenLabsVoice(api_key=KEY, rate=12_000)
 
 

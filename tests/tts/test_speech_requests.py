@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from bargein.errors import BargeinError, Misuse, VendorLost, VendorRefused
+from bargein.errors import (BargeinError, UsageError, VendorLost, VendorRefused)
 from bargein.simulators.openai_speech import SpeechSimulator, header, speech_app
 from bargein.simulators.voices import Fault, Spoke
 from bargein.tts.groq_speech import GroqSpeech
@@ -139,7 +139,7 @@ async def test_an_error_of_the_text_comes_out_of_the_voice() -> None:
 
 
 def test_a_speed_that_cannot_be_is_refused() -> None:
-    with pytest.raises(Misuse, match="9"):
+    with pytest.raises(UsageError, match="9"):
         OpenAISpeech(api_key=KEY, speed=9)
 
 

@@ -13,7 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from bargein.audio.pcm import Pcm, Samples
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 
 TAPS = 24  # of the short filter, in samples of the lower rate: its delay is half of them
 CUTOFF = 0.9  # of the lower rate's band, where the short filter is 6 dB down
@@ -49,7 +49,7 @@ class StreamResampler:
         Raises Misuse after the last.
         """
         if self._over:
-            raise Misuse("This stream of sound has ended", advice="Make a StreamResampler for each stream")
+            raise UsageError("This stream of sound has ended", advice="Make a StreamResampler for each stream")
         self._over = last
         if self._stream is None:
             return samples
@@ -77,7 +77,7 @@ class HotResampler:
         self._up, self._down = to_rate // shared, from_rate // shared
         wide = max(self._up, self._down)
         if wide > MOST_PHASES:
-            raise Misuse(
+            raise UsageError(
                 f"No short filter leads from {from_rate} to {to_rate} Hz", advice="Use 8, 16, 24, 32 or 48 kHz"
             )
         # The filter lives on the grid of the two rates' common multiple; phase p of it serves outputs that lie p steps

@@ -19,7 +19,7 @@ import numpy as np
 
 from bargein.audio.pcm import Samples
 from bargein.audio.silero import CONTEXT, STATE, WINDOW, Floats, SileroModel, WindowModel
-from bargein.errors import AudioShapeError, Misuse
+from bargein.errors import (AudioShapeError, UsageError)
 
 __all__ = ["CONTEXT", "WINDOW", "SileroModel", "Vad", "VadStats", "VadStream", "VadWindow"]
 
@@ -162,7 +162,7 @@ class Vad:
     def start(self) -> None:
         """Start the worker; windows are told on the running event loop. Raises Misuse the second time."""
         if self._thread is not None:
-            raise Misuse("The VAD was started before", advice="Start it once per process")
+            raise UsageError("The VAD was started before", advice="Start it once per process")
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name="vad", daemon=True)
         self._thread.start()
@@ -179,7 +179,7 @@ class Vad:
         """A new stream at 8000 or 16000 Hz. on_window: called on the event loop, in order. Raises Misuse for another
         rate."""
         if rate not in WINDOW:
-            raise Misuse(
+            raise UsageError(
                 f"The VAD takes no {rate} Hz", advice="Give it 8000 or 16000 Hz, through HotResampler if need be"
             )
         stream = VadStream(self, rate, on_window)

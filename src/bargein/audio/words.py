@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from bargein.audio.lengths import LASTS, TOKEN
 from bargein.contracts import Spoken, Word
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 
 MS_PER_CHAR = 65.0  # a brisk speaker's: a text still growing is taken to last at least this long for each letter
 # Positions are counted in samples of the far end's rate and times in those of the voice's: one sample at 8 kHz apart,
@@ -57,7 +57,7 @@ class WordClock:
     def add(self, spoken: Spoken) -> tuple[Word, ...]:
         """Take the next stretch; the words that have their final times by it. Raises Misuse after `finish`."""
         if self._finished:
-            raise Misuse("The reply has ended", advice="Make a WordClock for each reply")
+            raise UsageError("The reply has ended", advice="Make a WordClock for each reply")
         placed: tuple[Word, ...] = ()
         if spoken.text:
             placed = self._text(spoken.text, timed=spoken.words is not None, ahead=spoken.ahead)

@@ -18,7 +18,7 @@ from bargein.bench.judging.outcome import MISS_MS, Ear, Known
 from bargein.bench.record import RATE, Record, Target
 from bargein.bench.scenery.clips import Library
 from bargein.bench.scenery.scenes import MOST_SPEECH_MS, Opening
-from bargein.errors import BargeinError, Misuse
+from bargein.errors import (BargeinError, UsageError)
 from bargein.simulators.callers import Usage, measure
 from bargein.simulators.mouth import Say, Step
 
@@ -161,7 +161,7 @@ def script(library: Library, rate: int, opening: Opening, lasts_ms: float, numbe
     """One call's: the request, where the agent waits for one, and an interruption every few seconds."""
     clips = library.of("interruption")
     if not clips:
-        raise Misuse("There is no recorded interruption", advice="Give --sounds a folder that has some")
+        raise UsageError("There is no recorded interruption", advice="Give --sounds a folder that has some")
     rng = np.random.default_rng([seed, number])
     at_ms = 3_000.0 + float(rng.uniform(0, EVERY_MS))
     steps: list[Step] = []

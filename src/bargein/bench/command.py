@@ -29,7 +29,7 @@ from bargein.bench.scenery.scenes import SCENES, Scene, chosen
 from bargein.bench.targets.browser import BrowserTarget
 from bargein.bench.targets.realtime import RealtimeTarget
 from bargein.bench.targets.twilio import TwilioTarget
-from bargein.errors import BargeinError, Misuse, Unavailable
+from bargein.errors import (BargeinError, UsageError, Unavailable)
 
 Protocol = Literal["twilio", "browser", "realtime"]
 PROTOCOLS: tuple[Protocol, ...] = ("twilio", "browser", "realtime")
@@ -101,11 +101,11 @@ def _scenes(names: str) -> tuple[Scene, ...]:
     """Raises Misuse."""
     if names == "list":
         listed = ", ".join(scene.name for scene in SCENES)
-        raise Misuse(f"The scenarios are: {listed}", advice="Name some of them, with commas")
+        raise UsageError(f"The scenarios are: {listed}", advice="Name some of them, with commas")
     try:
         return chosen([name.strip() for name in names.split(",") if name.strip()])
     except KeyError as error:
-        raise Misuse(f"There is no scenario {error}", advice="`--scenarios list` shows them all") from None
+        raise UsageError(f"There is no scenario {error}", advice="`--scenarios list` shows them all") from None
 
 
 def _target(
@@ -120,7 +120,7 @@ def _target(
     """Raises Misuse."""
     parts = urlsplit(address)
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise Misuse(f"{address!r} is no address of an agent", advice="Give one that begins with ws:// or wss://")
+        raise UsageError(f"{address!r} is no address of an agent", advice="Give one that begins with ws:// or wss://")
     match protocol or _told_by(parts.path):
         case "twilio":
             headers = dict(_pair(h, ":") for h in header) | ({"Authorization": f"Bearer {key}"} if key else {})
@@ -132,7 +132,7 @@ def _target(
         case "realtime":
             return RealtimeTarget(address, model=model or None, api_key=key or None)
         case other:
-            raise Misuse(f"There is no protocol {other!r}", advice=f"Choose one of {', '.join(PROTOCOLS)}")
+            raise UsageError(f"There is no protocol {other!r}", advice=f"Choose one of {', '.join(PROTOCOLS)}")
 
 
 def _told_by(path: str) -> Protocol:
@@ -145,7 +145,7 @@ def _pair(text: str, by: str) -> tuple[str, str]:
     """Raises Misuse."""
     name, found, value = text.partition(by)
     if not found or not name.strip():
-        raise Misuse(f"{text!r} is no pair", advice=f"Write name{by}value")
+        raise UsageError(f"{text!r} is no pair", advice=f"Write name{by}value")
     return name.strip(), value.strip()
 
 

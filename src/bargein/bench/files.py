@@ -10,7 +10,7 @@ from pathlib import Path
 from bargein.bench.measures import Measure
 from bargein.bench.report import Point
 from bargein.bench.results import Results
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 
 FORMAT, VERSION = "bargein.bench", 1
 
@@ -58,11 +58,11 @@ def read_measures(path: Path) -> Point:
         with path.open() as file:
             head = json.loads(file.readline())
             if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("version") != VERSION:
-                raise Misuse(f"{path} is no run of ours", advice=advice)
+                raise UsageError(f"{path} is no run of ours", advice=advice)
             for line in file:
                 measure = json.loads(line).get("measure")
                 if measure and measure["value"] is not None:
                     found[measure["name"]] = float(measure["value"])
         return Point(path.stem, found["stop p50"], found["false cuts, all"], "earlier")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Misuse(f"{path} cannot be read: {type(error).__name__}", advice=advice) from None
+        raise UsageError(f"{path} cannot be read: {type(error).__name__}", advice=advice) from None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bargein.contracts import ChatModel, Reader, SpeechModel, Tool, Transcriber, Voice
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.floor import Policy
 
 REPROMPTS: Mapping[str, str] = {
@@ -55,7 +55,7 @@ class Agent:
         parts = (self.mind, self.voice) if self.realtime is None else (self.realtime,)
         if None in parts or (self.realtime is not None and (self.mind, self.voice, self.transcriber) != (None,) * 3):
             advice = "Give it mind and voice, or realtime and none of mind, voice and transcriber"
-            raise Misuse(f"The agent {self.name!r} has not the parts of one", advice=advice)
+            raise UsageError(f"The agent {self.name!r} has not the parts of one", advice=advice)
 
     @property
     def ears(self) -> str:

@@ -30,7 +30,7 @@ from bargein.call.speaking import Desk, Kind, Reply, Speaker
 from bargein.call.status import CallStatus
 from bargein.call.turns import LEAD_IN_MS, Turns
 from bargein.call.wiring import seat_of, speech_line, streaming_ears
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 
 log = logging.getLogger(__name__)
 
@@ -323,7 +323,7 @@ class Call:
             if preset is not None:
                 base = dataclasses.replace(base, language=self.floor.policy.language)
             policy = base.with_(numbers if isinstance(numbers, dict) else {})
-        except Misuse as error:
+        except UsageError as error:
             self._notify(n.Problem("bad_settings", error.message, error.advice))
             return
         self.feed(f.PolicyChanged(now, policy))
@@ -352,7 +352,7 @@ class Call:
                     self._meter.count("resumes")
             case f.Cut(reply, barge_in):
                 self._cut(reply, barge_in, now)
-            case f.Drop(reply, turn, barge_in):
+            case f.DiscardReply(reply, turn, barge_in):
                 newest = self._turns.newest
                 if newest is not None and not turn and barge_in.source not in (f.Source.BUTTON, f.Source.OPERATOR):
                     newest.unread = not self.conversation.has_turn(newest.id)
@@ -361,7 +361,7 @@ class Call:
                 self._seat.forget("dropped")
                 self._decided("drop", barge_in.why, reply, barge_in.onset_ms)
                 self._meter.count("drops", cause=barge_in.source.value)
-            case f.Abandon(reply, why):
+            case f.DiscardLateReply(reply, why):
                 self._playout.cut(now)
                 self._stop()
                 self._seat.forget("abandoned")
@@ -370,7 +370,7 @@ class Call:
                 self._decided("prepare", why)
                 if self._turns.newest is not None and self._turns.newest.id == turn:
                     self._seat.prepare(self._turns.newest)
-            case f.Forget(_, why):
+            case f.DiscardPrepared(_, why):
                 self._seat.forget("taken back")
                 self._decided("forget", why)
             case f.Listen(turn, from_ms, why):
@@ -380,7 +380,7 @@ class Call:
                     self._turns.newest.typed.append(self._pending_input)
                     self._pending_input = ""
                 self._decided("listen", why)
-            case f.Look(look, from_ms, why):
+            case f.ReadWords(look, from_ms, why):
                 onset = from_ms + self.floor.policy.pre_roll_ms
                 self._spawn(self._look(look, onset), f"look {look}")
                 self._decided("look", why, onset_ms=onset)
@@ -399,7 +399,7 @@ class Call:
                 text = self.agent.reprompts.get(cause) or self.agent.reprompts.get("failed", "")
                 self._decided("reprompt", why, reply)
                 self._begin(reply, "reprompt", self._seat.known(text))
-            case f.Settle(onset_ms, until_ms, text, why):
+            case f.Dismiss(onset_ms, until_ms, text, why):
                 if self._ears is not None:
                     self._ears.settle(self.floor.speech.until_ms)
                 over = self._ledger.said_over(onset_ms) if text else None
@@ -408,9 +408,9 @@ class Call:
                 if text:
                     self._notify(n.Transcript("backchannel", text, final=True, over=over.text if over else None))
                 self._decided("settle", why, onset_ms=onset_ms)
-            case f.Close(_, why):
+            case f.CloseTurn(_, why):
                 self._decided("close", why)
-            case f.Leave(why):
+            case f.EndCall(why):
                 self._decided("leave", why)
                 self.hang_up(why)
             case f.Ignore(what, why):
@@ -511,7 +511,7 @@ class Call:
     # ------------------------------------------------------------------------------------------------------ ears
 
     def _tell_ears(self) -> None:
-        self.feed(f.EarsChanged(self.now_ms(), words=self._turns.can_read, turns=self._turns.tells_ends))
+        self.feed(f.STTChanged(self.now_ms(), words=self._turns.can_read, turns=self._turns.tells_ends))
 
     def _ears_changed(self, lost: c.EarsLost | None, for_good: bool) -> None:
         self._journal.note(self.now_ms(), "ears", lost=lost.why if lost else None, for_good=for_good)
@@ -531,7 +531,7 @@ class Call:
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         if self._group is None:
             work.close()
-            raise Misuse("A call that does not run cannot speak", advice="Await Call.run() first")
+            raise UsageError("A call that does not run cannot speak", advice="Await Call.run() first")
         task = self._group.create_task(work, name=f"call {self.id}: {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

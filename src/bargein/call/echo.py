@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bargein.floor import Lexicon, Said
+from bargein.floor import (Lexicon, WordClass)
 from bargein.floor.lexicon import fold
 
 MIN_WORDS = 2  # a single word may be said by both at once
@@ -14,7 +14,7 @@ def is_own_words(text: str, agent: str, language: str) -> bool:
     lexicon = Lexicon.of(language)
     heard = fold(text, spaced=lexicon.spaced)
     own = fold(agent, spaced=lexicon.spaced)
-    if len(heard) < MIN_WORDS or lexicon.judge(text)[0] is Said.BACKCHANNEL:
+    if len(heard) < MIN_WORDS or lexicon.judge(text)[0] is WordClass.BACKCHANNEL:
         return False
     said = iter(own)
     return all(word in said for word in heard)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from bargein.contracts import Exchange, HangUp, Leaving, Transfer
-from bargein.errors import BargeinError, Misuse
+from bargein.errors import (BargeinError, UsageError)
 from bargein.notices import Problem
 
 log = logging.getLogger(__name__)
@@ -41,11 +41,11 @@ class Leaver:
         """Raises Misuse for what is no number, or where there is nobody to ask; VendorRefused or VendorLost."""
         wish = Transfer(to)
         if not NUMBER.fullmatch(wish.to):
-            raise Misuse(
+            raise UsageError(
                 f"{wish.to[:40]!r} is no telephone number", advice="Write it as +, country and number: +4930123456"
             )
         if self._exchange is None:
-            raise Misuse(
+            raise UsageError(
                 "This call cannot be transferred",
                 advice="Set the telephone vendor's credentials; docs/telephone.md says which",
             )

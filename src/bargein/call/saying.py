@@ -9,7 +9,7 @@ from typing import Any
 
 from bargein.call.replies import one
 from bargein.call.speaking import Kind, Reply, Sounding
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 
 SAY_CHARS = 2_000
 Text = Callable[[Reply], Coroutine[Any, Any, AsyncIterator[str] | Sounding | None]]
@@ -51,9 +51,9 @@ class Sayings:
         """Somebody outside wants this said. Raises Misuse for no text, or too much of it."""
         text = text.strip()
         if not text or len(text) > SAY_CHARS:
-            raise Misuse(f"A text of {len(text)} characters cannot be said", advice=f"Give 1 to {SAY_CHARS} characters")
+            raise UsageError(f"A text of {len(text)} characters cannot be said", advice=f"Give 1 to {SAY_CHARS} characters")
         if not self.words(text, "say", 0 if interruptible else None):
-            raise Misuse("Too many texts wait to be said already", advice="Try again when the agent has said some")
+            raise UsageError("Too many texts wait to be said already", advice="Try again when the agent has said some")
 
     def next(self) -> Saying:
         return self._line.popleft()

@@ -6,78 +6,36 @@ for action in floor.handle(SpeechWindow(at_ms=1000, until_ms=1032, speech=0.9)):
 floor.deadline  # hand in Tick(floor.deadline) when that time has come
 """
 
-from bargein.floor.actions import (
-    Abandon,
-    Action,
-    Answer,
-    BargeIn,
-    Close,
-    Cut,
-    Drop,
-    Forget,
-    Hold,
-    Ignore,
-    Leave,
-    Listen,
-    Look,
-    Prepare,
-    Reprompt,
-    Resume,
-    Say,
-    Settle,
-    Source,
-)
-from bargein.floor.events import (
-    EarsChanged,
-    Event,
-    HungUp,
-    Interrupted,
-    Judged,
-    KeyPressed,
-    LevelOnset,
-    PolicyChanged,
-    ReplyEnded,
-    ReplyFailed,
-    ReplyProtected,
-    ReplyStarted,
-    SayRequested,
-    SpeechWindow,
-    Tick,
-    TurnEnded,
-    TurnEnding,
-    TurnResumed,
-    TurnStarted,
-    UserTyped,
-    Words,
-)
-from bargein.floor.ground import State
-from bargein.floor.lexicon import Lexicon, Said
-from bargein.floor.machine import Floor
+from bargein.floor.actions import (DiscardLateReply, Action, Answer, BargeIn, CloseTurn, Cut, DiscardReply, DiscardPrepared, Hold, Ignore, EndCall, Listen, ReadWords, Prepare, Reprompt, Resume, Say, Dismiss, Source)
+from bargein.floor.events import (STTChanged, Event, HungUp, Interrupted, Judged, KeyPressed, LevelOnset, PolicyChanged, ReplyEnded, ReplyFailed, ReplyProtected, ReplyStarted, SayRequested, SpeechWindow, Tick, TurnEnded, TurnEnding, TurnResumed, TurnStarted, UserTyped, Words)
+from bargein.floor.state import State
+from bargein.floor.lexicon import (Lexicon, WordClass)
+from bargein.floor.rules import Floor
 from bargein.floor.policy import Policy
 
 __all__ = [
-    "Abandon",
+    "DiscardLateReply",
     "Action",
     "Answer",
     "BargeIn",
-    "Close",
+    "CloseTurn",
     "Cut",
-    "Drop",
-    "EarsChanged",
+    "DiscardReply",
+    "STTChanged",
     "Event",
     "Floor",
-    "Forget",
+    "DiscardPrepared",
     "Hold",
     "HungUp",
     "Ignore",
     "Interrupted",
     "Judged",
     "KeyPressed",
-    "Leave",
+    "EndCall",
     "LevelOnset",
     "Lexicon",
     "Listen",
-    "Look",
+    "ReadWords",
     "Policy",
     "PolicyChanged",
     "Prepare",
@@ -87,10 +45,10 @@ __all__ = [
     "ReplyStarted",
     "Reprompt",
     "Resume",
-    "Said",
+    "WordClass",
     "Say",
     "SayRequested",
-    "Settle",
+    "Dismiss",
     "Source",
     "SpeechWindow",
     "State",

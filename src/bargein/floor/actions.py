@@ -48,7 +48,7 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ReadWords:
     """Read the words in the user's audio from from_ms until now, and answer with Words(look=look)."""
 
     look: int
@@ -87,7 +87,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
+class DiscardReply:
     """The reply is over before any of it sounded; `turn` (0: none) is open again and goes on."""
 
     reply: int
@@ -100,7 +100,7 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
-class Abandon:
+class DiscardLateReply:
     """Nobody interrupted, but this reply does not come: cancel it."""
 
     reply: int
@@ -117,7 +117,7 @@ class Prepare:
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class DiscardPrepared:
     """What was prepared for `turn` is not wanted: cancel it."""
 
     turn: int
@@ -151,7 +151,7 @@ class Reprompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
+class Dismiss:
     """Speech from onset_ms to until_ms was no turn: text is a backchannel, or "" for a noise. Never an answer."""
 
     onset_ms: float
@@ -161,7 +161,7 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class CloseTurn:
     """`turn` ends without a reply of its own; why is the recorded reason."""
 
     turn: int
@@ -169,7 +169,7 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class EndCall:
     """Nobody is there any more: end the call."""
 
     why: str
@@ -185,19 +185,19 @@ class Ignore:
 
 Action = (
     Listen
-    | Look
+    | ReadWords
     | Hold
     | Resume
     | Cut
-    | Drop
-    | Abandon
+    | DiscardReply
+    | DiscardLateReply
     | Prepare
-    | Forget
+    | DiscardPrepared
     | Answer
     | Say
     | Reprompt
-    | Settle
-    | Close
-    | Leave
+    | Dismiss
+    | CloseTurn
+    | EndCall
     | Ignore
 )

@@ -154,7 +154,7 @@ class ReplyFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class EarsChanged:
+class STTChanged:
     """What the call's ears can do from now on. words: they can read words; turns: they announce turns' ends."""
 
     at_ms: float
@@ -201,7 +201,7 @@ Event = (
     | ReplyProtected
     | ReplyEnded
     | ReplyFailed
-    | EarsChanged
+    | STTChanged
     | PolicyChanged
     | HungUp
     | Tick

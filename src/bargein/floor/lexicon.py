@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 
-class Said(StrEnum):
+class WordClass(StrEnum):
     """What a reading amounts to."""
 
     NOTHING = "nothing"
@@ -141,7 +141,7 @@ class Lexicon:
         alone = frozenset(fold(p, spaced=spaced) for p in ALONE.get(base, ())) - own
         return Lexicon(spaced, calm, stops - {()}, alone, max(len(p) for p in calm | stops))
 
-    def judge(self, text: str) -> tuple[Said, int]:
+    def judge(self, text: str) -> tuple[WordClass, int]:
         """What text amounts to, and how many of its words (characters in Chinese and Japanese) are no backchannel.
 
         STOP when a stop phrase stands first, hums before it apart: "okay, wait" stops, "it does not stop" is words,
@@ -149,20 +149,20 @@ class Lexicon:
         """
         tokens = fold(text, spaced=self.spaced)
         if not tokens:
-            return Said.NOTHING, 0
+            return WordClass.NOTHING, 0
         i = foreign = 0
         first = True
         while i < len(tokens):
             # Before the hum, the stop: "ok stop" must not be read as far as "ok" only.
             if first and (length := self._match(self.stops, tokens, i)) and self._stops(tokens, i, i + length):
-                return Said.STOP, len(tokens)
+                return WordClass.STOP, len(tokens)
             if length := self._match(self.backchannels, tokens, i):
                 i += length
             else:
                 foreign += 1
                 first = False
                 i += 1
-        return (Said.WORDS, foreign) if foreign else (Said.BACKCHANNEL, 0)
+        return (WordClass.WORDS, foreign) if foreign else (WordClass.BACKCHANNEL, 0)
 
     def may_become_backchannel(self, text: str) -> bool:
         """Whether more words could make it one: "I" becomes "I see" as easily as "I want"."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 
 PRESETS = ("instant", "balanced", "patient")
 _WHOLE = {"hold_windows": 1, "min_words": 1, "wary_after": 0, "max_reprompts": 0, "max_waiting": 1}
@@ -136,7 +136,7 @@ class Policy:
     def named(cls, preset: str) -> Policy:
         """The preset of that name. Raises Misuse for another."""
         if preset not in PRESETS:
-            raise Misuse(f"There is no policy {preset!r}", advice=f"Choose one of {', '.join(PRESETS)}")
+            raise UsageError(f"There is no policy {preset!r}", advice=f"Choose one of {', '.join(PRESETS)}")
         made: Policy = getattr(cls, preset)()
         return made
 
@@ -145,7 +145,7 @@ class Policy:
         known = {f.name for f in dataclasses.fields(self)} - {"preset"}
         for name in numbers:
             if name not in known:
-                raise Misuse(f"A policy has no number {name!r}", advice=f"Known are: {', '.join(sorted(known))}")
+                raise UsageError(f"A policy has no number {name!r}", advice=f"Known are: {', '.join(sorted(known))}")
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in numbers.items()}
         return dataclasses.replace(self, **values)  # type: ignore[arg-type]  # __post_init__ checks each
 
@@ -158,5 +158,5 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _bad(name: str, value: object, want: str) -> Misuse:
-    return Misuse(f"Policy number {name} is {value!r}", advice=f"Give {want}")
+def _bad(name: str, value: object, want: str) -> UsageError:
+    return UsageError(f"Policy number {name} is {value!r}", advice=f"Give {want}")

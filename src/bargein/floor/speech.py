@@ -10,7 +10,7 @@ from bargein.floor.policy import Policy
 RELEASE = 0.15  # below hold_threshold by this much a window counts as quiet: no flutter at the threshold
 
 
-class Voice(IntEnum):
+class Evidence(IntEnum):
     """How good the evidence is that the user is speaking."""
 
     SILENT = 0
@@ -18,7 +18,7 @@ class Voice(IntEnum):
     FIRM = 2  # reached decide_threshold: enough to decide
 
 
-class Speech:
+class UserSpeech:
     """The user's running or last stretch of speech. Times in ms on the call's clock.
 
     onset_ms: where it began; until_ms: where its last window of speech ends; peak: highest probability in it;
@@ -28,7 +28,7 @@ class Speech:
     __slots__ = ("_run", "_run_from_ms", "level_db", "onset_ms", "peak", "until_ms", "voice")
 
     def __init__(self) -> None:
-        self.voice = Voice.SILENT
+        self.voice = Evidence.SILENT
         self.onset_ms = 0.0
         self.until_ms = 0.0
         self.peak = 0.0
@@ -38,7 +38,7 @@ class Speech:
 
     def window(self, w: SpeechWindow, policy: Policy) -> bool:
         """Take one window; True when by it the speech is over."""
-        if self.voice is Voice.SILENT:
+        if self.voice is Evidence.SILENT:
             loud = w.speech >= policy.loud_threshold and w.rise_db >= policy.loud_rise_db
             if w.speech < policy.hold_threshold and not loud:
                 self._run = 0
@@ -52,13 +52,13 @@ class Speech:
             if self._run >= policy.hold_windows:
                 self._run = 0
                 self.onset_ms, self.until_ms = self._run_from_ms, w.until_ms
-                self.voice = Voice.FIRM if self.peak >= policy.decide_threshold else Voice.FAINT
+                self.voice = Evidence.FIRM if self.peak >= policy.decide_threshold else Evidence.FAINT
             return False
         if w.speech >= max(policy.hold_threshold - RELEASE, 0.01):
             self.until_ms = w.until_ms
             self._louder(w)
             if w.speech >= policy.decide_threshold:
-                self.voice = Voice.FIRM
+                self.voice = Evidence.FIRM
             return False
         return w.until_ms - self.until_ms >= policy.speech_gap_ms
 
@@ -69,7 +69,7 @@ class Speech:
 
     def over(self) -> None:
         """It is over; all that it was stays readable."""
-        self.voice = Voice.SILENT
+        self.voice = Evidence.SILENT
         self._run = 0
 
     @property

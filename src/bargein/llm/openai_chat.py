@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, cast
 from pydantic import SecretStr
 
 from bargein.contracts import Prompt, TextDelta, ToolCall
-from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
 from bargein.keys import key_of
 from bargein.llm.messages import Message, as_messages, as_tools, wav, with_sound
 from bargein.llm.requests import kept, short_wait, tried_twice
@@ -68,7 +68,7 @@ class OpenAIChat:
         if not INSTALLED:
             raise Unavailable("The package openai is not installed", advice="Install the extra: bargein[openai]")
         if len(stop) > MOST_STOPS:
-            raise Misuse(f"{len(stop)} stop sequences are too many", advice=f"Give at most {MOST_STOPS}")
+            raise UsageError(f"{len(stop)} stop sequences are too many", advice=f"Give at most {MOST_STOPS}")
         key = key_of(api_key, "OPENAI_API_KEY", base_url)
         self.name = model
         self._first_token_s = first_token_s

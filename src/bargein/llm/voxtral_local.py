@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 
 from bargein.audio.pcm import Pcm
 from bargein.contracts import Prompt, TextDelta
-from bargein.errors import Misuse, Unavailable, VendorLost
+from bargein.errors import (UsageError, Unavailable, VendorLost)
 from bargein.llm.messages import Message, as_messages, with_sound
 from bargein.llm.turns import VOXTRAL_MODEL, as_turns
 from bargein.worker import OWN, WorkerProcess
@@ -87,7 +87,7 @@ class VoxtralLocal:
                 advice="Install the extra: pip install 'bargein[voxtral-local]'",
             )
         if dtype not in get_args(DTypeName):
-            raise Misuse(f"The dtype {dtype!r} is unknown", advice=f"Give one of {', '.join(get_args(DTypeName))}")
+            raise UsageError(f"The dtype {dtype!r} is unknown", advice=f"Give one of {', '.join(get_args(DTypeName))}")
         self.name = model
         self._first_token_s = first_token_s
         self._loading = {"model": model, "device": device, "dtype": dtype}

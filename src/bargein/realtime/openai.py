@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from pydantic import SecretStr
 
 from bargein.contracts import Brief, Item
-from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
 from bargein.keys import key_of
 from bargein.prompting import instructions
 from bargein.realtime.openai_items import Json, tool
@@ -87,15 +87,15 @@ class OpenAIRealtime:
         if not INSTALLED:
             raise Unavailable("The package openai is not installed", advice="Install the extra: bargein[openai]")
         if turn_detection not in get_args(TurnDetection):
-            raise Misuse(f"turn_detection is {turn_detection!r}", advice=f"Choose of {get_args(TurnDetection)}")
+            raise UsageError(f"turn_detection is {turn_detection!r}", advice=f"Choose of {get_args(TurnDetection)}")
         if not 0 <= threshold <= 1:
-            raise Misuse(f"threshold is {threshold}", advice="Give a number from 0 to 1")
+            raise UsageError(f"threshold is {threshold}", advice="Give a number from 0 to 1")
         if not 0.25 <= speed <= 1.5:
-            raise Misuse(f"speed is {speed}", advice="Give a number from 0.25 to 1.5")
+            raise UsageError(f"speed is {speed}", advice="Give a number from 0.25 to 1.5")
         if prefix_padding_ms < 0 or silence_duration_ms < 0:
-            raise Misuse("Padding and silence are lengths", advice="Give milliseconds from 0 on")
+            raise UsageError("Padding and silence are lengths", advice="Give milliseconds from 0 on")
         if max_output_tokens is not None and not 1 <= max_output_tokens <= 4096:
-            raise Misuse(f"max_output_tokens is {max_output_tokens}", advice="Give 1 to 4096, or None")
+            raise UsageError(f"max_output_tokens is {max_output_tokens}", advice="Give 1 to 4096, or None")
         self.name = model
         self.turn_detection: TurnDetection = turn_detection
         self.turns = turn_detection in ("semantic_vad", "vendor")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.floor import Action, Event, Policy, SpeechWindow
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class FileJournal:
 
     def __init__(self, root: Path, call_id: str, *, agent: str, policy: Policy, max_bytes: int = MAX_BYTES) -> None:
         if not re.fullmatch(r"[\w-]{1,100}", call_id):
-            raise Misuse(f"{call_id[:100]!r} is no name for a call", advice="Use letters, digits, - and _")
+            raise UsageError(f"{call_id[:100]!r} is no name for a call", advice="Use letters, digits, - and _")
         self.path = root / call_id / FILE
         self.lost = 0
         self._untold = 0  # of the lost, those that the file does not say yet

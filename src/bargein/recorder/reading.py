@@ -9,7 +9,7 @@ from typing import get_args
 
 import msgspec
 
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.floor import Action, Event
 from bargein.recorder.journal import FILE, FORMAT, VERSION, Header
 
@@ -61,7 +61,7 @@ def read(path: Path) -> Recording:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         advice = f"Name a call's {FILE}, or its folder"
-        raise Misuse(f"{path} cannot be read: {error.strerror}", advice=advice) from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}", advice=advice) from None
     header = _header(path, lines[0])
     entries: list[Entry] = []
     torn = 0
@@ -70,7 +70,7 @@ def read(path: Path) -> Recording:
             continue
         try:
             entries.append(_entry(line))
-        except (msgspec.MsgspecError, Misuse, KeyError, UnicodeError):
+        except (msgspec.MsgspecError, UsageError, KeyError, UnicodeError):
             torn += 1
     kinds = [entry.kind for entry in entries if isinstance(entry, Noted)]
     complete = not torn and "bye" in kinds and "lost" not in kinds and "full" not in kinds
@@ -80,12 +80,12 @@ def read(path: Path) -> Recording:
 def _header(path: Path, line: bytes) -> Header:
     try:
         header = msgspec.json.decode(line, type=Header)
-    except (msgspec.MsgspecError, Misuse, UnicodeError):
+    except (msgspec.MsgspecError, UsageError, UnicodeError):
         header = None
     if header is None or header.format != FORMAT:
-        raise Misuse(f"{path} is no record of a call", advice=f"Name the {FILE} of a call")
+        raise UsageError(f"{path} is no record of a call", advice=f"Name the {FILE} of a call")
     if header.version != VERSION:
-        raise Misuse(
+        raise UsageError(
             f"{path} is of version {header.version}",
             advice=f"Read it with the Bargein that wrote it; we read {VERSION}",
         )

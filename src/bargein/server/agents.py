@@ -19,7 +19,7 @@ from typing import Any
 
 from bargein.call.agent import REPROMPTS, Agent, Greeting
 from bargein.contracts import ChatModel
-from bargein.errors import BargeinError, Misuse, Unavailable, VendorLost
+from bargein.errors import (BargeinError, UsageError, Unavailable, VendorLost)
 from bargein.floor import Policy
 from bargein.llm.guide import Guide
 from bargein.llm.guide_words import GREETING, INSTRUCTIONS
@@ -104,7 +104,7 @@ class Workshop:
         chosen: dict[str, Any] = part.read(options)
         if not part.speaks(language):
             known = ", ".join(part.languages)
-            raise Misuse(f"{part.title} does not know the language {language[:40]!r}", advice=f"It knows {known}")
+            raise UsageError(f"{part.title} does not know the language {language[:40]!r}", advice=f"It knows {known}")
         part.demand(self.settings)
         if any(option.name == "language" for option in part.options):
             chosen = self._language(part, language) | chosen
@@ -252,7 +252,7 @@ async def _realtime(choice: Choice, wish: PartChoice, workshop: Workshop, stack:
     machine can, because its own words come only when a turn is over."""
     if any(part is not None for part in (choice.transcriber, choice.model, choice.voice)):
         advice = "Choose realtime alone, or transcriber, model and voice"
-        raise Misuse("A speech model leaves no room for other parts", advice=advice)
+        raise UsageError("A speech model leaves no room for other parts", advice=advice)
     part = find("realtime", wish.name)
     model: Any = await workshop.make(part, wish.options, stack, language=choice.language)
     reader = workshop.stopgap(choice.language)
@@ -299,7 +299,7 @@ class Catalogue:
             return self.default
         if name not in self.agents:
             known = ", ".join(self.agents)
-            raise Misuse(f"There is no agent {name[:80]!r}", advice=f"Choose one of {known}")
+            raise UsageError(f"There is no agent {name[:80]!r}", advice=f"Choose one of {known}")
         return self.agents[name]
 
 
@@ -386,11 +386,11 @@ def load_agent(where: str) -> Agent:
     """The Agent called NAME in FILE.py. where: "FILE.py:NAME". Raises Misuse, saying what is wrong with it."""
     file, _, name = where.rpartition(":")
     if not file or not name.isidentifier():
-        raise Misuse(f"{where!r} names no agent in a file", advice="Write it as FILE.py:NAME")
+        raise UsageError(f"{where!r} names no agent in a file", advice="Write it as FILE.py:NAME")
     path = Path(file).resolve()
     spec = importlib.util.spec_from_file_location(FILE_MODULE, path)
     if not path.is_file() or spec is None or spec.loader is None:
-        raise Misuse(f"There is no Python file {file}", advice="Write the agent as FILE.py:NAME")
+        raise UsageError(f"There is no Python file {file}", advice="Write the agent as FILE.py:NAME")
     module = importlib.util.module_from_spec(spec)
     sys.modules[FILE_MODULE] = module  # dataclasses in it look themselves up there
     try:
@@ -398,13 +398,13 @@ def load_agent(where: str) -> Agent:
     except BargeinError:
         raise
     except Exception as error:
-        raise Misuse(
+        raise UsageError(
             f"{file} failed with {type(error).__name__}: {error}", advice="Run it by itself to see why"
         ) from error
     agent = getattr(module, name, None)
     if not isinstance(agent, Agent):
         found = "nothing" if agent is None else f"a {type(agent).__name__}"
-        raise Misuse(f"{file} has {found} called {name}", advice=f"Let it say {name} = Agent(...)")
+        raise UsageError(f"{file} has {found} called {name}", advice=f"Let it say {name} = Agent(...)")
     return agent
 
 

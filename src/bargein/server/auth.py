@@ -19,7 +19,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings, is_loopback
 
@@ -47,12 +47,12 @@ class Gate:
     def __init__(self, settings: Settings) -> None:
         self._token = settings.token.get_secret_value() if settings.token else None
         if self._token is None and not settings.is_local:
-            raise Misuse(
+            raise UsageError(
                 f"{settings.host} can be reached from elsewhere, and no token is set",
                 advice="Set BARGEIN_TOKEN to a long secret, or listen on 127.0.0.1",
             )
         if self._token is not None and len(self._token) < 16:
-            raise Misuse("BARGEIN_TOKEN is shorter than 16 characters", advice="Set a longer one, at random")
+            raise UsageError("BARGEIN_TOKEN is shorter than 16 characters", advice="Set a longer one, at random")
         self._page_token_s = settings.page_token_s
         self._origins = frozenset(settings.origins)
         self._check_host = self._token is None

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from bargein.call.agent import Agent
 from bargein.call.call import Call
 from bargein.contracts import Journal
-from bargein.errors import BargeinError, Misuse, Unavailable
+from bargein.errors import (BargeinError, UsageError, Unavailable)
 from bargein.floor import Policy
 from bargein.notices import Problem
 from bargein.recorder.journal import FileJournal, NullJournal
@@ -167,7 +167,7 @@ async def _choose(
         except _BadChoice as error:
             browser.refuse(Problem(error.code, error.message, error.advice))
             continue
-        except Misuse as error:
+        except UsageError as error:
             browser.refuse(Problem(code, error.message, error.advice))
             continue
         return dataclasses.replace(agent, language=policy.language), policy
@@ -196,7 +196,7 @@ async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str
         if wish is None:
             return None
         if workshop is None:
-            raise Misuse("Nothing can be chosen here", advice="Leave out the choice")
+            raise UsageError("Nothing can be chosen here", advice="Leave out the choice")
         choice = shaped(Choice, wish, "The choice")
         async with asyncio.timeout(BUILD_S):
             return await parts.enter_async_context(build(choice, workshop)), choice.preset
@@ -206,7 +206,7 @@ async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str
         advice = "Try its parts one by one"
         raise _BadChoice("part_lost", f"The agent was not ready within {BUILD_S} s", advice) from None
     except BargeinError as error:
-        code = {Misuse: "bad_choice", Unavailable: "part_missing"}.get(type(error), "part_lost")
+        code = {UsageError: "bad_choice", Unavailable: "part_missing"}.get(type(error), "part_lost")
         raise _BadChoice(code, hide(error.message, hub.settings), hide(error.advice, hub.settings)) from None
 
 

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bargein.clock import Clock, MonotonicClock
-from bargein.errors import BargeinError, Misuse, VendorRefused
+from bargein.errors import (BargeinError, UsageError, VendorRefused)
 from bargein.server.agents import Workshop
 from bargein.server.parts import KINDS, PARTS, VENDORS, Part, Vendor
 from bargein.server.serve import listen
@@ -112,7 +112,7 @@ def _port(settings: Settings) -> Finding:
     what = f"{settings.host}:{settings.port}"
     try:
         listen(settings.host, settings.port).close()
-    except Misuse as error:
+    except UsageError as error:
         return Finding(what, "look", error.message, error.advice)
     return Finding(what, "works", "free to listen on")
 

@@ -21,7 +21,7 @@ from fastapi.responses import Response
 
 from bargein.call.agent import Agent
 from bargein.contracts import Brief, SpeechModel
-from bargein.errors import BargeinError, Misuse, VendorLost, VendorRefused
+from bargein.errors import (BargeinError, UsageError, VendorLost, VendorRefused)
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
 from bargein.server.routes import caller
@@ -100,7 +100,7 @@ class DirectCalls:
         """The agent of a call that waits to be claimed. Raises Misuse."""
         waiting = self._waiting.get(token)
         if waiting is None:
-            raise Misuse("There is no such call", advice="Ask POST /openai/calls for one, and claim it at once")
+            raise UsageError("There is no such call", advice="Ask POST /openai/calls for one, and claim it at once")
         return waiting.agent
 
     @asynccontextmanager
@@ -119,7 +119,7 @@ class DirectCalls:
         try:
             if name is not None:
                 return catalogue.get(name)
-        except Misuse as error:
+        except UsageError as error:
             raise Refusal(404, "unknown_agent", error.message, advice=error.advice) from None
         able = (agent for agent in catalogue.agents.values() if hasattr(agent.realtime, "create_call"))
         return next(able, catalogue.default)

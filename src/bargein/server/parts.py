@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from bargein.errors import Misuse, Unavailable
+from bargein.errors import (UsageError, Unavailable)
 from bargein.server.settings import Settings
 
 Kind = Literal["transcriber", "model", "voice", "realtime"]
@@ -57,7 +57,7 @@ class Option:
             "text": f"letters, digits and . / : + - _, at most {TEXT_CHARS}",
             "words": f"a list of at most {WORDS} words or phrases",
         }[self.kind]
-        raise Misuse(f"{self.name} cannot be {str(value)[:80]!r}", advice=f"Give {allowed}")
+        raise UsageError(f"{self.name} cannot be {str(value)[:80]!r}", advice=f"Give {allowed}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Part:
         for name in options:
             if name not in known:
                 allowed = f"Known are: {', '.join(known)}" if known else "Leave it out"
-                raise Misuse(f"{self.name} has no option {name[:80]!r}", advice=allowed)
+                raise UsageError(f"{self.name} has no option {name[:80]!r}", advice=allowed)
         return {name: known[name].read(value) for name, value in options.items() if value is not None}
 
     async def load(self) -> Callable[..., object]:
@@ -177,7 +177,7 @@ def find(kind: Kind, name: str) -> Part:
         if (part.kind, part.name) == (kind, name):
             return part
     known = ", ".join(part.name for part in PARTS if part.kind == kind)
-    raise Misuse(f"There is no {kind} {name[:80]!r}", advice=f"Choose one of {known}")
+    raise UsageError(f"There is no {kind} {name[:80]!r}", advice=f"Choose one of {known}")
 
 
 def of_kind(kind: Kind) -> list[Part]:

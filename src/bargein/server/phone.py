@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from bargein.call.agent import Agent
 from bargein.call.call import Call
 from bargein.contracts import Exchange, Journal
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.floor import Policy
 from bargein.recorder.journal import FileJournal, NullJournal
 from bargein.server.calls import Watchers
@@ -124,13 +124,13 @@ def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
     default than by nobody, so what is not there is only logged."""
     try:
         agent = hub.catalogue.get(parameters.get("agent"))
-    except Misuse as error:
+    except UsageError as error:
         log.warning("%s; taking the default", error)
         agent = hub.catalogue.default
     preset = parameters.get("policy") or hub.settings.policy
     try:
         policy = Policy.named(preset) if preset is not None else agent.policy
-    except Misuse as error:
+    except UsageError as error:
         log.warning("%s; taking the agent's own", error)
         policy = agent.policy
     policy = dataclasses.replace(policy, language=parameters.get("language") or agent.language)

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from bargein.errors import BargeinError, Misuse
+from bargein.errors import (BargeinError, UsageError)
 
 
 class Refusal(BargeinError):
@@ -29,7 +29,7 @@ class Refusal(BargeinError):
 def install(app: FastAPI) -> None:
     """Every error that a route can raise, in the one shape."""
     app.add_exception_handler(Refusal, _refusal)
-    app.add_exception_handler(Misuse, _misuse)
+    app.add_exception_handler(UsageError, _misuse)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
 

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from rich.console import Console
 from rich.markup import escape
 
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.server.app import create_app
 from bargein.server.hub import Hub
 from bargein.server.settings import Settings
@@ -66,7 +66,7 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, proto)
     except OSError as error:
-        raise Misuse(f"{host} is no address of ours: {error.strerror}", advice="Choose another --host") from error
+        raise UsageError(f"{host} is no address of ours: {error.strerror}", advice="Choose another --host") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
@@ -78,7 +78,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         advice = "Choose another --port, or stop what listens there"
-        raise Misuse(f"Cannot listen on {host}:{port}: {error.strerror}", advice=advice) from error
+        raise UsageError(f"Cannot listen on {host}:{port}: {error.strerror}", advice=advice) from error
     return listener
 
 
@@ -110,7 +110,7 @@ def serve(settings: Settings, console: Console, *, on_ready: Callable[[str], Non
             settings.record.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             advice = "Choose another folder with --record, or none with --no-record"
-            raise Misuse(f"Calls cannot be recorded in {settings.record}: {error.strerror}", advice=advice) from error
+            raise UsageError(f"Calls cannot be recorded in {settings.record}: {error.strerror}", advice=advice) from error
     with listen(settings.host, settings.port) as listener:
         url = address(settings.host, listener.getsockname()[1])
 

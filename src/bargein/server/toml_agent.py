@@ -33,7 +33,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bargein.contracts import Tool
-from bargein.errors import BargeinError, Misuse
+from bargein.errors import (BargeinError, UsageError)
 from bargein.floor.policy import PRESETS
 
 Text = Annotated[str, Field(max_length=20_000)]  # a page's whole message may have 64 KiB
@@ -90,18 +90,18 @@ def shaped(shape: type[Shape], data: object, what: str) -> Shape:
         raise _complaint(shape, first, what) from None
 
 
-def _complaint(shape: type[BaseModel], first: Any, what: str) -> Misuse:
+def _complaint(shape: type[BaseModel], first: Any, what: str) -> UsageError:
     path = [str(step) for step in first["loc"]]
     where = ".".join(path)[:120] or "it"
     if first["type"] == "extra_forbidden":
         parts = PartChoice if len(path) > 1 else shape
-        return Misuse(f"{what} has a key {where}", advice=f"Allowed there are: {', '.join(parts.model_fields)}")
+        return UsageError(f"{what} has a key {where}", advice=f"Allowed there are: {', '.join(parts.model_fields)}")
     advice = {
         "preset": f"Choose one of {', '.join(PRESETS)}",
         "language": 'Give a language tag such as "en" or "pt-BR"',
         "tools": 'Give a list of entries such as "module:function"',
     }.get(path[0] if path else "", "Change that key")
-    return Misuse(f"{what}, key {where}: {first['msg']}", advice=advice)
+    return UsageError(f"{what}, key {where}: {first['msg']}", advice=advice)
 
 
 def read_toml(file: str | Path) -> TomlAgent:
@@ -110,9 +110,9 @@ def read_toml(file: str | Path) -> TomlAgent:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise Misuse(f"{file} cannot be read: {error.strerror}", advice="Write the agent as FILE.toml") from None
+        raise UsageError(f"{file} cannot be read: {error.strerror}", advice="Write the agent as FILE.toml") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Misuse(f"{file} is no TOML: {error}", advice="Correct that line") from None
+        raise UsageError(f"{file} is no TOML: {error}", advice="Correct that line") from None
     agent = shaped(TomlAgent, data, str(file))
     return agent if agent.name is not None else agent.model_copy(update={"name": path.stem})
 
@@ -133,13 +133,13 @@ def _tool(entry: str) -> Tool:
     except BargeinError:
         raise
     except Exception as error:
-        raise Misuse(
+        raise UsageError(
             f"The tool {entry}: {name} failed with {type(error).__name__}: {error}",
             advice="Let the module stand beside the TOML file, or install it",
         ) from error
     tool: Any = getattr(module, attribute, None)
     if not all(hasattr(tool, name) for name in ("spec", "effect", "run")):
         found = "nothing" if tool is None else f"a {type(tool).__name__}, and no tool"
-        raise Misuse(f"The tool {entry}: there is {found}", advice="Make a tool of the function with bargein.tools")
+        raise UsageError(f"The tool {entry}: there is {found}", advice="Make a tool of the function with bargein.tools")
     made: Tool = tool
     return made

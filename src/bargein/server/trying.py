@@ -20,7 +20,7 @@ from bargein import contracts as c
 from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
 from bargein.clock import Clock
-from bargein.errors import BargeinError, Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.errors import (BargeinError, UsageError, Unavailable, VendorLost, VendorRefused)
 from bargein.server.agents import CLOSE_S, Workshop
 from bargein.server.parts import VENDORS, Kind, Part, find
 from bargein.server.settings import Settings
@@ -60,7 +60,7 @@ def code_of(error: BargeinError) -> str:
 
 _CODES: tuple[tuple[type[BargeinError], str], ...] = (
     (Late, "late"),
-    (Misuse, "bad_request"),
+    (UsageError, "bad_request"),
     (Unavailable, "unavailable"),
     (VendorRefused, "vendor_refused"),
     (VendorLost, "vendor_lost"),

@@ -18,7 +18,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.datastructures import Headers, ImmutableMultiDict
 
 from bargein.contracts import Exchange
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.server.auth import Gate
 from bargein.server.phone import Caller, is_this_machine
 from bargein.server.refusals import Refusal
@@ -45,7 +45,7 @@ class Twilio:
         token = settings.twilio_auth_token
         self._token = token.get_secret_value() if token else None
         if self._token and sdk is None:
-            raise Misuse("TWILIO_AUTH_TOKEN is set, and the twilio package is not there", advice=INSTALL)
+            raise UsageError("TWILIO_AUTH_TOKEN is set, and the twilio package is not there", advice=INSTALL)
         self._account = settings.twilio_account_sid
         self._rest_url = settings.twilio_url
         self._public = settings.public_url.rstrip("/") if settings.public_url else None

@@ -19,7 +19,7 @@ import numpy as np
 from bargein.audio.levels import onset_sample
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.simulators.mouth import End, Press, Say, Step
 from bargein.simulators.telephone import RATE
 
@@ -31,18 +31,18 @@ def wav(path: Path) -> Samples:
     try:
         with wave.open(str(path), "rb") as file:
             if file.getnchannels() != 1 or file.getsampwidth() != 2:
-                raise Misuse(f"{path} is not 16-bit mono", advice="Convert it, with sox for instance")
+                raise UsageError(f"{path} is not 16-bit mono", advice="Convert it, with sox for instance")
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
             return resample(Pcm(samples, file.getframerate()), RATE).samples
     except (OSError, EOFError, wave.Error) as error:
-        raise Misuse(f"{path} cannot be read: {error}", advice="Give a WAV file") from None
+        raise UsageError(f"{path} cannot be read: {error}", advice="Give a WAV file") from None
 
 
 def say(at_ms: float, samples: Samples, name: str, *, after_agent: bool = False) -> Say:
     """Speech whose onset is found by its level. Raises Misuse for silence."""
     onset = onset_sample(samples, RATE)
     if onset is None:
-        raise Misuse(f"There is no sound in {name}", advice="Give a file with speech in it")
+        raise UsageError(f"There is no sound in {name}", advice="Give a file with speech in it")
     return Say(at_ms, samples, onset, after_agent, name)
 
 
@@ -64,9 +64,9 @@ def read(path: Path) -> list[Step]:
     try:
         raw = json.loads(path.read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise Misuse(f"{path} cannot be read: {error}", advice="Give a JSON list of steps") from None
+        raise UsageError(f"{path} cannot be read: {error}", advice="Give a JSON list of steps") from None
     if not isinstance(raw, list):
-        raise Misuse(f"{path} is no list", advice="Give a JSON list of steps")
+        raise UsageError(f"{path} is no list", advice="Give a JSON list of steps")
     return [_step(path, number, step) for number, step in enumerate(raw, 1)]
 
 
@@ -82,4 +82,4 @@ def _step(path: Path, number: int, step: object) -> Step:
             return End(float(at))
         case _:
             advice = "Write at_ms or after_agent_ms with say, or at_ms with key or hang_up"
-            raise Misuse(f"Step {number} of {path} is not understood: {str(step)[:80]}", advice=advice)
+            raise UsageError(f"Step {number} of {path} is not understood: {str(step)[:80]}", advice=advice)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bargein.clock import MonotonicClock
-from bargein.errors import BargeinError, Misuse
+from bargein.errors import (BargeinError, UsageError)
 from bargein.simulators.caller import Caller, Result
 from bargein.simulators.mouth import Echo, Step
 from bargein.simulators.yielding import Score, score
@@ -173,7 +173,7 @@ def _cpu_s(pid: int) -> float:
             fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
             total += (int(fields[11]) + int(fields[12])) / TICKS
     except OSError as error:
-        raise Misuse(f"There is no process {pid} to be measured", advice="Give the server's --pid") from error
+        raise UsageError(f"There is no process {pid} to be measured", advice="Give the server's --pid") from error
     return total
 
 
@@ -182,5 +182,5 @@ def _rss_mb(pid: int) -> float:
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except OSError as error:
-        raise Misuse(f"There is no process {pid} to be measured", advice="Give the server's --pid") from error
+        raise UsageError(f"There is no process {pid} to be measured", advice="Give the server's --pid") from error
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

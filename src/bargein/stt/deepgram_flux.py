@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from bargein.audio.backlog import Backlog
 from bargein.audio.pcm import Samples
 from bargein.contracts import EarsBack, EarsLost, Heard, HeardKind, TurnHeard
-from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
 from bargein.keys import key_of
 
 try:
@@ -81,14 +81,14 @@ class FluxTranscriber:
                 "The package deepgram-sdk is not installed", advice="Install the extra: bargein[deepgram]"
             )
         if not 0.5 <= eot_threshold <= 1:
-            raise Misuse(f"eot_threshold is {eot_threshold}", advice="Give a number from 0.5 to 1")
+            raise UsageError(f"eot_threshold is {eot_threshold}", advice="Give a number from 0.5 to 1")
         if eager_eot_threshold is not None and not 0.3 <= eager_eot_threshold <= min(0.9, eot_threshold):
-            raise Misuse(
+            raise UsageError(
                 f"eager_eot_threshold is {eager_eot_threshold}",
                 advice="Give a number from 0.3 to 0.9, and not above eot_threshold; or None",
             )
         if not 500 <= eot_timeout_ms <= 60_000:
-            raise Misuse(f"eot_timeout_ms is {eot_timeout_ms}", advice="Give milliseconds from 500 to 60,000")
+            raise UsageError(f"eot_timeout_ms is {eot_timeout_ms}", advice="Give milliseconds from 500 to 60,000")
         self.name = model
         self.silence_s = silence_s
         key = key_of(api_key, "DEEPGRAM_API_KEY", base_url)
@@ -106,7 +106,7 @@ class FluxTranscriber:
     def open(self, rate: int) -> FluxLine:
         """One call's line. Raises Misuse for a rate that is not taken."""
         if rate not in RATES:
-            raise Misuse(f"Flux was to be fed with {rate} Hz", advice=f"Feed it with one of {RATES}")
+            raise UsageError(f"Flux was to be fed with {rate} Hz", advice=f"Feed it with one of {RATES}")
         return FluxLine(self, rate)
 
     def connect(self, rate: int) -> contextlib.AbstractAsyncContextManager[AsyncV2SocketClient]:

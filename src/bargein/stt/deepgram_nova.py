@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from bargein.audio.backlog import Backlog
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.contracts import EarsBack, EarsLost, Heard, TurnHeard
-from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
 from bargein.keys import key_of
 from bargein.stt.deepgram_nova_turns import NovaResult, NovaTurns, NovaWord
 
@@ -79,9 +79,9 @@ class NovaTranscriber:
                 "The package deepgram-sdk is not installed", advice="Install the extra: bargein[deepgram]"
             )
         if endpointing_ms is not None and endpointing_ms < 10:
-            raise Misuse(f"endpointing_ms is {endpointing_ms}", advice="Give 10 or more, or None")
+            raise UsageError(f"endpointing_ms is {endpointing_ms}", advice="Give 10 or more, or None")
         if utterance_end_ms < 1_000:
-            raise Misuse(f"utterance_end_ms is {utterance_end_ms}", advice="Give 1000 or more")
+            raise UsageError(f"utterance_end_ms is {utterance_end_ms}", advice="Give 1000 or more")
         self.name = model
         self.keep_ms = keep_ms
         self.silence_s = silence_s
@@ -105,7 +105,7 @@ class NovaTranscriber:
     def open(self, rate: int) -> NovaLine:
         """One call's line. Raises Misuse for a rate that is not taken."""
         if rate not in RATES:
-            raise Misuse(f"Nova was to be fed with {rate} Hz", advice=f"Feed it with one of {RATES}")
+            raise UsageError(f"Nova was to be fed with {rate} Hz", advice=f"Feed it with one of {RATES}")
         return NovaLine(self, rate)
 
     @contextlib.asynccontextmanager

@@ -19,7 +19,7 @@ from bargein.audio.backlog import Backlog
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.audio.resample import HotResampler
 from bargein.contracts import EarsBack, EarsLost, Heard, TurnHeard
-from bargein.errors import Misuse, VendorLost, VendorRefused
+from bargein.errors import (UsageError, VendorLost, VendorRefused)
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class VoxtralLine:
 
     def __init__(self, vendor: Vendor, words: Words, rate: int) -> None:
         if rate not in RATES:
-            raise Misuse(f"Voxtral was to be fed with {rate} Hz", advice=f"Feed it with one of {RATES}")
+            raise UsageError(f"Voxtral was to be fed with {rate} Hz", advice=f"Feed it with one of {RATES}")
         self._vendor = vendor
         self._words = words
         self._in_rate = rate
@@ -283,7 +283,7 @@ def address(base_url: str, path: str) -> str:
     if url.startswith("http"):
         url = url.replace("http", "ws", 1)
     if not url.startswith(("ws://", "wss://")):
-        raise Misuse("base_url is no address of a server", advice="Give one like https://host:port")
+        raise UsageError("base_url is no address of a server", advice="Give one like https://host:port")
     return url + path
 
 

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.contracts import HeardKind, TurnHeard
-from bargein.errors import Misuse, VendorLost, VendorRefused
+from bargein.errors import (UsageError, VendorLost, VendorRefused)
 from bargein.keys import key_of
 from bargein.stt.voxtral_line import RATES, REFUSALS, Pieces, VoxtralLine, address, error_code, opened, parsed
 
@@ -70,17 +70,17 @@ class VoxtralTranscriber:
         silence_s: float = SILENCE_S,
     ) -> None:
         if not 1 >= start_threshold >= eager_end_threshold > end_threshold >= 0:
-            raise Misuse(
+            raise UsageError(
                 f"The thresholds are {start_threshold}, {eager_end_threshold} and {end_threshold}",
                 advice="Give 1 >= start_threshold >= eager_end_threshold > end_threshold >= 0",
             )
         if min_silence_ms < 0 or (end_timeout_ms is not None and end_timeout_ms < min_silence_ms):
-            raise Misuse(
+            raise UsageError(
                 f"min_silence_ms is {min_silence_ms}, end_timeout_ms {end_timeout_ms}",
                 advice="Give end_timeout_ms >= min_silence_ms >= 0",
             )
         if target_streaming_delay_ms is not None and target_streaming_delay_ms <= 0:
-            raise Misuse(
+            raise UsageError(
                 f"target_streaming_delay_ms is {target_streaming_delay_ms}", advice="Give more than 0, or None"
             )
         self.name = model

@@ -20,7 +20,7 @@ from typing import Protocol, Self, assert_never
 from bargein import contracts as c
 from bargein.audio.pcm import Samples
 from bargein.clock import Clock
-from bargein.errors import PeerNonsense
+from bargein.errors import ProtocolError
 from bargein.notices import Notice, Problem, ReplyBegins
 from bargein.transports import browser_wire as w
 from bargein.transports.browser_line import Line
@@ -182,7 +182,7 @@ class BrowserTransport:
             message = w.decode(raw)
             if isinstance(message, w.AudioChunk):
                 return self._audio_in(self._mic_end, w.pcm(message.audio_data))
-        except PeerNonsense as error:
+        except ProtocolError as error:
             self._complain(error.message, error.advice, error.code)
             return None
         return message
@@ -193,19 +193,19 @@ class BrowserTransport:
         if not isinstance(message, w.Hello):
             what = "A binary frame" if message is None else "A message"
             advice = "Send hello first, and wait for welcome"
-            raise PeerNonsense(f"{what} came before hello", advice=advice, code="hello_first")
+            raise ProtocolError(f"{what} came before hello", advice=advice, code="hello_first")
         return message
 
     def _audio_in(self, first_sample: int, samples: Samples) -> c.AudioIn:
         if first_sample < self._mic_end:
             what = f"Audio from sample {first_sample} came after sample {self._mic_end}"
-            raise PeerNonsense(what, advice="Count the samples up, and send each once", code="audio_back")
+            raise ProtocolError(what, advice="Count the samples up, and send each once", code="audio_back")
         end = first_sample + len(samples)
         # The bucket bounds how much comes, the position how far a gap may lead.
         most = (self._clock.now_ms() - self._welcomed_ms) * HASTE + self.limits.ahead_ms
         if end * 1000 / self.rate_in > most or not self._audio.take(len(samples)):
             what = f"Audio runs more than {self.limits.ahead_ms:g} ms ahead of real time"
-            raise PeerNonsense(what, advice="Send it as it is spoken", code="audio_ahead")
+            raise ProtocolError(what, advice="Send it as it is spoken", code="audio_ahead")
         self._mic_end = end
         return c.AudioIn(samples, first_sample)
 

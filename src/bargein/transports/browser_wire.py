@@ -14,7 +14,7 @@ import numpy as np
 
 from bargein.audio.pcm import Samples
 from bargein.contracts import FrameOut
-from bargein.errors import PeerNonsense
+from bargein.errors import ProtocolError
 from bargein.notices import Notice
 
 PROTOCOL = "bargein.v1"
@@ -161,10 +161,10 @@ def decode(text: str) -> FromClient:
             code, advice = "bad_audio", "Send 16-bit PCM as base64"
         else:
             code, advice = "bad_message", f"Send the fields that {PROTOCOL} names, in their types"
-        raise PeerNonsense(where, advice=advice, code=code) from None
+        raise ProtocolError(where, advice=advice, code=code) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         advice = "Send one JSON object in each text frame"
-        raise PeerNonsense(f"That is no JSON: {error}", advice=advice, code="bad_json") from None
+        raise ProtocolError(f"That is no JSON: {error}", advice=advice, code="bad_json") from None
 
 
 def encode(message: Notice | Pong | Welcome) -> str:
@@ -178,11 +178,11 @@ def microphone(data: bytes) -> tuple[int, Samples]:
     """
     if len(data) < HEADER.size:
         what = f"A binary frame of {len(data)} bytes has no whole header"
-        raise PeerNonsense(what, advice=f"Begin each with the {HEADER.size} bytes of the header", code="bad_frame")
+        raise ProtocolError(what, advice=f"Begin each with the {HEADER.size} bytes of the header", code="bad_frame")
     kind, flags, reserved, reply, _, sample = HEADER.unpack_from(data)
     if kind != MICROPHONE or flags or reserved or reply:
         what = f"A frame of kind {kind}, flags {flags}, reply {reply} is no microphone frame"
-        raise PeerNonsense(what, advice=f"Set kind {MICROPHONE} and the rest to 0", code="bad_frame")
+        raise ProtocolError(what, advice=f"Set kind {MICROPHONE} and the rest to 0", code="bad_frame")
     return sample, pcm(data, HEADER.size)
 
 
@@ -191,7 +191,7 @@ def pcm(data: bytes, offset: int = 0) -> Samples:
     size = len(data) - offset
     if size == 0 or size % 2:
         what = f"{size} bytes are no whole number of 16-bit samples" if size else "A frame without audio"
-        raise PeerNonsense(what, advice="Send an even number of bytes of PCM, and some", code="bad_audio")
+        raise ProtocolError(what, advice="Send an even number of bytes of PCM, and some", code="bad_audio")
     return np.frombuffer(data, "<i2", offset=offset)
 
 

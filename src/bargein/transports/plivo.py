@@ -20,7 +20,7 @@ import msgspec
 
 from bargein.audio.mulaw import from_mulaw
 from bargein.contracts import WireSamples
-from bargein.errors import PeerNonsense
+from bargein.errors import ProtocolError
 from bargein.transports.telephone import ClearDone, MarkBack, Media, Pressed, Said, Started, Stopped
 
 RATE = 8000
@@ -87,13 +87,13 @@ class PlivoDialect:
         try:
             m = _decode(message)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"A message cannot be read: {error}", advice="Send audio streaming's JSON as text", code="bad_message"
             ) from None
         if m.event == "start":
             return self._started(m)
         if self._stream and m.streamId not in ("", self._stream):
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"{m.event[:40]} is of stream {m.streamId[:40]!r}", advice="One socket, one stream", code="other_stream"
             )
         if m.event == "media" and m.media is not None:
@@ -106,16 +106,16 @@ class PlivoDialect:
             return self._pressed(m.dtmf.digit)
         if m.event == "stop":
             return Stopped("the caller hung up")
-        raise PeerNonsense(f"Event {m.event[:40]!r}", advice="See audio streaming's messages", code="unknown_event")
+        raise ProtocolError(f"Event {m.event[:40]!r}", advice="See audio streaming's messages", code="unknown_event")
 
     def _started(self, m: _Message) -> Started:
         start = m.start
         stream = (start.streamId or m.streamId) if start is not None else ""
         if start is None or not stream:
-            raise PeerNonsense("A start without its streamId", advice="Send what Plivo sends", code="bad_start")
+            raise ProtocolError("A start without its streamId", advice="Send what Plivo sends", code="bad_start")
         form = start.mediaFormat
         if form.encoding != "audio/x-mulaw" or _number(form.sampleRate) != RATE:
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"The stream is {form.encoding[:40]!r} at {str(form.sampleRate)[:10]}",
                 advice='Set contentType="audio/x-mulaw;rate=8000" in the <Stream>; its default is another',
                 code="bad_format",
@@ -133,7 +133,7 @@ class PlivoDialect:
         if not media.track.startswith("inbound"):
             return None  # our own sound, where somebody streams both tracks
         if not media.payload or len(media.payload) > MOST_MEDIA:
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"A frame of {len(media.payload)} bytes",
                 advice="Send 160 bytes of mu-law every 20 ms",
                 code="bad_media",
@@ -143,7 +143,7 @@ class PlivoDialect:
     @staticmethod
     def _pressed(digit: str) -> Pressed:
         if digit not in KEYS:
-            raise PeerNonsense(f"Key {digit[:10]!r}", advice="Send 0-9, *, # or A-D", code="bad_key")
+            raise ProtocolError(f"Key {digit[:10]!r}", advice="Send 0-9, *, # or A-D", code="bad_key")
         return Pressed(digit)
 
     def media(self, samples: WireSamples) -> bytes:

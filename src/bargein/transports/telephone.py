@@ -21,7 +21,7 @@ from typing import Protocol, assert_never
 from bargein import contracts as c
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.clock import Clock
-from bargein.errors import PeerNonsense
+from bargein.errors import ProtocolError
 from bargein.notices import Notice
 from bargein.transports.bucket import Bucket
 from bargein.transports.telephone_marks import Marks
@@ -190,7 +190,7 @@ class Telephone:
             said = self._dialect.read(message)
             if said is not None:
                 self._take(said)
-        except PeerNonsense as error:
+        except ProtocolError as error:
             self._fault(error.code, error.message, error.advice)
 
     def gone(self, reason: str) -> None:
@@ -205,7 +205,7 @@ class Telephone:
             self._early += 1
             if self._early > self.limits.before_start:
                 self._lose("it never said start", PROTOCOL_ERROR)
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"{type(said).__name__} came before start", advice="Say start first", code="before_start"
             )
         match said:
@@ -219,7 +219,7 @@ class Telephone:
                 self._tell(c.Key(key))
             case Started():
                 if self.started is not None:
-                    raise PeerNonsense("The stream has begun already", advice="Say start once", code="start_again")
+                    raise ProtocolError("The stream has begun already", advice="Say start once", code="start_again")
                 self.started = said
                 self._news.set()
             case _:
@@ -232,7 +232,7 @@ class Telephone:
         for at, frame in self._order.take(number, samples):
             end_ms = (at + len(frame)) * 1000 / self.rate_in
             if end_ms > (now - self._began_ms) * HASTE + self.limits.ahead_ms:
-                raise PeerNonsense(
+                raise ProtocolError(
                     f"Audio runs more than {self.limits.ahead_ms:g} ms ahead of real time",
                     advice="Send it as it is spoken",
                     code="audio_ahead",

@@ -18,7 +18,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from bargein.contracts import Finished, Flushed, FrameOut, Held, Played
-from bargein.errors import PeerNonsense
+from bargein.errors import ProtocolError
 
 EVERY_MS = 100  # of audio between two marks, if no word ends before
 EARLY_MS = 10.0  # a mark may come so much before its time: the least delay that we saw was not quite the least
@@ -128,7 +128,7 @@ class Marks:
             return None  # else it is of before a clear, and its place is known already
         if name.startswith(("c", "r")) and _generation(name) < self._generation:
             return None  # of a reply, or of a clear, that was overtaken
-        raise PeerNonsense(f"No mark {name[:40]!r} is under way", advice="Return each mark once", code="unknown_mark")
+        raise ProtocolError(f"No mark {name[:40]!r} is under way", advice="Return each mark once", code="unknown_mark")
 
     def cleared(self, now_ms: float) -> Held | Flushed | None:
         """The far end has taken the clear: nothing sounds."""

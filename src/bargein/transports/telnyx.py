@@ -19,7 +19,7 @@ import numpy as np
 
 from bargein.audio.mulaw import SILENCE, from_mulaw
 from bargein.contracts import WireSamples
-from bargein.errors import PeerNonsense
+from bargein.errors import ProtocolError
 from bargein.transports.telephone import MarkBack, Media, Pressed, Said, Started, Stopped
 
 RATE = 8000
@@ -103,13 +103,13 @@ class TelnyxDialect:
         try:
             m = _decode(message)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"A message cannot be read: {error}", advice="Send media streaming's JSON as text", code="bad_message"
             ) from None
         if m.event == "start":
             return self._started(m)
         if self._stream and m.stream_id not in ("", self._stream):
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"{m.event[:40]} is of stream {m.stream_id[:40]!r}",
                 advice="One socket, one stream",
                 code="other_stream",
@@ -126,15 +126,15 @@ class TelnyxDialect:
             raise _complaint(m.payload or _Error())
         if m.event in IGNORED:
             return None
-        raise PeerNonsense(f"Event {m.event[:40]!r}", advice="See media streaming's messages", code="unknown_event")
+        raise ProtocolError(f"Event {m.event[:40]!r}", advice="See media streaming's messages", code="unknown_event")
 
     def _started(self, m: _Message) -> Started:
         start = m.start
         if start is None or not m.stream_id:
-            raise PeerNonsense("A start without its stream_id", advice="Send what Telnyx sends", code="bad_start")
+            raise ProtocolError("A start without its stream_id", advice="Send what Telnyx sends", code="bad_start")
         form = start.media_format
         if form.encoding != "PCMU" or _number(form.sample_rate) != RATE or _number(form.channels) != 1:
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"The stream is {form.encoding[:20]} at {str(form.sample_rate)[:10]}",
                 advice='Start it with stream_codec and stream_bidirectional_codec "PCMU", stream_bidirectional_mode '
                 '"rtp" and a sampling rate of 8000',
@@ -151,7 +151,7 @@ class TelnyxDialect:
         if not media.track.startswith("inbound"):
             return None  # our own sound, where somebody streams both tracks
         if not media.payload or len(media.payload) > MOST_MEDIA:
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"A frame of {len(media.payload)} bytes", advice="Send 160 bytes of PCMU every 20 ms", code="bad_media"
             )
         return Media(from_mulaw(media.payload), _number(media.chunk))
@@ -159,7 +159,7 @@ class TelnyxDialect:
     @staticmethod
     def _pressed(digit: str) -> Pressed:
         if digit not in KEYS:
-            raise PeerNonsense(f"Key {digit[:10]!r}", advice="Send 0-9, *, # or A-D", code="bad_key")
+            raise ProtocolError(f"Key {digit[:10]!r}", advice="Send 0-9, *, # or A-D", code="bad_key")
         return Pressed(digit)
 
     def media(self, samples: WireSamples) -> bytes:
@@ -184,9 +184,9 @@ def _parameters(told: dict[str, object] | list[_Parameter] | None) -> dict[str, 
     return {name: value for name, value in (told or {}).items() if isinstance(value, str)}
 
 
-def _complaint(error: _Error) -> PeerNonsense:
+def _complaint(error: _Error) -> ProtocolError:
     what = f"{error.title or 'error'} ({error.code})"
-    return PeerNonsense(
+    return ProtocolError(
         f"Telnyx complains of {what[:80]}: {error.detail[:160]}",
         advice='Check that the stream was started with stream_bidirectional_mode "rtp" and PCMU both ways',
         code="vendor_error",

@@ -14,7 +14,7 @@ import msgspec
 
 from bargein.audio.mulaw import from_mulaw
 from bargein.contracts import WireSamples
-from bargein.errors import PeerNonsense
+from bargein.errors import ProtocolError
 from bargein.transports.telephone import MarkBack, Media, Pressed, Said, Started, Stopped
 
 RATE = 8000
@@ -87,13 +87,13 @@ class TwilioDialect:
         try:
             m = _decode(message)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"A message cannot be read: {error}", advice="Send Media Streams' JSON as text", code="bad_message"
             ) from None
         if m.event == "start":
             return self._started(m)
         if self._stream and m.streamSid not in ("", self._stream):
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"{m.event[:40]} is of stream {m.streamSid[:40]!r}",
                 advice="One socket, one stream",
                 code="other_stream",
@@ -110,16 +110,16 @@ class TwilioDialect:
             return Stopped("the caller hung up")
         if m.event in IGNORED:
             return None
-        raise PeerNonsense(f"Event {m.event[:40]!r}", advice="See Media Streams' messages", code="unknown_event")
+        raise ProtocolError(f"Event {m.event[:40]!r}", advice="See Media Streams' messages", code="unknown_event")
 
     def _started(self, m: _Message) -> Started:
         start = m.start
         sid = (start.streamSid or m.streamSid) if start is not None else ""
         if start is None or not sid:
-            raise PeerNonsense("A start without its streamSid", advice="Send what Twilio sends", code="bad_start")
+            raise ProtocolError("A start without its streamSid", advice="Send what Twilio sends", code="bad_start")
         form = start.mediaFormat
         if form.encoding != "audio/x-mulaw" or _number(form.sampleRate) != RATE or _number(form.channels) != 1:
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"The stream is {form.encoding} at {form.sampleRate}", advice="Stream mu-law at 8000", code="bad_format"
             )
         if not self._stream:
@@ -145,7 +145,7 @@ class TwilioDialect:
         if not media.track.startswith("inbound"):
             return None  # our own sound, where somebody streams both
         if not media.payload or len(media.payload) > MOST_MEDIA:
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"A frame of {len(media.payload)} bytes",
                 advice="Send 160 bytes of mu-law every 20 ms",
                 code="bad_media",
@@ -155,7 +155,7 @@ class TwilioDialect:
     @staticmethod
     def _pressed(digit: str) -> Pressed:
         if digit not in KEYS:
-            raise PeerNonsense(f"Key {digit[:10]!r}", advice="Send 0-9, *, # or A-D", code="bad_key")
+            raise ProtocolError(f"Key {digit[:10]!r}", advice="Send 0-9, *, # or A-D", code="bad_key")
         return Pressed(digit)
 
     def media(self, samples: WireSamples) -> bytes:

@@ -17,7 +17,7 @@ import msgspec
 
 from bargein.audio.pcm import Pcm
 from bargein.contracts import WireSamples
-from bargein.errors import AudioShapeError, PeerNonsense
+from bargein.errors import (AudioShapeError, ProtocolError)
 from bargein.transports.telephone import ClearDone, MarkBack, Media, Pressed, Said, Started
 
 RATE = 16_000
@@ -65,7 +65,7 @@ class VonageDialect:
             if m.event == "websocket:connected":
                 return self._started(_decode_fields(message))
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"A message cannot be read: {error}", advice="Send the Voice API's JSON as text", code="bad_message"
             ) from None
         if m.event == "websocket:notify" and m.payload is not None:
@@ -74,13 +74,13 @@ class VonageDialect:
             return ClearDone()
         if m.event == "websocket:dtmf":
             return self._pressed(m.dtmf.digit if m.dtmf is not None else m.digit)
-        raise PeerNonsense(f"Event {m.event[:40]!r}", advice="See the Voice API's messages", code="unknown_event")
+        raise ProtocolError(f"Event {m.event[:40]!r}", advice="See the Voice API's messages", code="unknown_event")
 
     @staticmethod
     def _started(fields: dict[str, object]) -> Started:
         told = str(fields.get("content-type", ""))
         if told.replace(" ", "").lower() != f"audio/l16;rate={RATE}":
-            raise PeerNonsense(
+            raise ProtocolError(
                 f"The stream is {told[:40]!r}",
                 advice=f'Set "content-type": "audio/l16;rate={RATE}" in the NCCO\'s endpoint',
                 code="bad_format",
@@ -94,16 +94,16 @@ class VonageDialect:
     @staticmethod
     def _heard(data: bytes) -> Media:
         if not data or len(data) > MOST_MEDIA:
-            raise PeerNonsense(f"A frame of {len(data)} bytes", advice="Send 640 bytes every 20 ms", code="bad_media")
+            raise ProtocolError(f"A frame of {len(data)} bytes", advice="Send 640 bytes every 20 ms", code="bad_media")
         try:
             return Media(Pcm.from_bytes(data, RATE).samples, None)
         except AudioShapeError as error:
-            raise PeerNonsense(error.message, advice=error.advice, code="bad_media") from None
+            raise ProtocolError(error.message, advice=error.advice, code="bad_media") from None
 
     @staticmethod
     def _pressed(digit: str) -> Pressed:
         if digit not in KEYS:
-            raise PeerNonsense(f"Key {digit[:10]!r}", advice="Send 0-9, *, # or A-D", code="bad_key")
+            raise ProtocolError(f"Key {digit[:10]!r}", advice="Send 0-9, *, # or A-D", code="bad_key")
         return Pressed(digit)
 
     def media(self, samples: WireSamples) -> bytes:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.contracts import Spoken
-from bargein.errors import BargeinError, Misuse, VendorLost, VendorRefused
+from bargein.errors import (BargeinError, UsageError, VendorLost, VendorRefused)
 from bargein.keys import key_of
 from bargein.tts.contexts import Heard, speak
 from bargein.tts.pool import SocketPool
@@ -49,7 +49,7 @@ class CartesiaVoice:
         timeout_s: float = 5.0,
     ) -> None:
         if rate not in RATES:
-            raise Misuse(f"Cartesia gives no {rate} Hz", advice=f"Choose one of {RATES}")
+            raise UsageError(f"Cartesia gives no {rate} Hz", advice=f"Choose one of {RATES}")
         self.rate = rate
         self._timeout_s = timeout_s
         key = key_of(api_key, "CARTESIA_API_KEY", base_url)

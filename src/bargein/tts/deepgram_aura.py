@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from bargein.audio.pcm import Pcm
 from bargein.clock import Clock, MonotonicClock
 from bargein.contracts import Spoken
-from bargein.errors import Misuse, VendorLost
+from bargein.errors import (UsageError, VendorLost)
 from bargein.keys import key_of
 from bargein.tts.clauses import clauses
 from bargein.tts.pool import Lease, SocketPool
@@ -55,7 +55,7 @@ class AuraVoice:
         clock: Clock | None = None,
     ) -> None:
         if rate not in RATES:
-            raise Misuse(f"Aura gives no {rate} Hz", advice=f"Choose one of {RATES}")
+            raise UsageError(f"Aura gives no {rate} Hz", advice=f"Choose one of {RATES}")
         self.rate = rate
         self._timeout_s = timeout_s
         self._clock = clock or MonotonicClock()

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from bargein.contracts import Spoken
-from bargein.errors import Misuse, Unavailable
+from bargein.errors import (UsageError, Unavailable)
 from bargein.keys import key_of
 from bargein.tts.clauses import clauses
 
@@ -48,7 +48,7 @@ class OpenAISpeech:
         if not INSTALLED:
             raise Unavailable("The package openai is not installed", advice="Install the extra: bargein[openai]")
         if speed is not None and not 0.25 <= speed <= 4:
-            raise Misuse(f"The speed is {speed}", advice="Give a number from 0.25 to 4")
+            raise UsageError(f"The speed is {speed}", advice="Give a number from 0.25 to 4")
         key = key_of(api_key, "OPENAI_API_KEY", base_url)
         self._client = openai.AsyncOpenAI(
             base_url=base_url, api_key=key or "none", max_retries=0, timeout=timeout_s, http_client=connections()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bargein.audio.pcm import Samples
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 
 RATE = 16_000
 ROOM_DBFS = -66.0  # a quiet room: digital silence is not what a microphone gives
@@ -30,14 +30,14 @@ def clips(directory: Path) -> list[Clip]:
     try:
         labels = json.loads((directory / "labels.json").read_text())
     except OSError as error:
-        raise Misuse(f"No sounds at {directory}", advice="Run it in a checkout, or give --sounds DIR") from error
+        raise UsageError(f"No sounds at {directory}", advice="Run it in a checkout, or give --sounds DIR") from error
     found = []
     for label in labels:
         if label["kind"] == "interruption":
             samples = _wav(directory / label["file"])
             found.append(Clip(label["file"], samples[int(label["onset_ms"] * RATE / 1000) :]))
     if not found:
-        raise Misuse(f"No interruptions in {directory}", advice="Give a folder whose labels.json names some")
+        raise UsageError(f"No interruptions in {directory}", advice="Give a folder whose labels.json names some")
     return found
 
 
@@ -71,5 +71,5 @@ def script(sounds: list[Clip], *, first_ms: float, every_ms: float, times: int, 
 def _wav(path: Path) -> Samples:
     with wave.open(str(path), "rb") as file:
         if file.getframerate() != RATE or file.getnchannels() != 1 or file.getsampwidth() != 2:
-            raise Misuse(f"{path} is not 16-bit mono at {RATE} Hz", advice="Convert it, with sox for instance")
+            raise UsageError(f"{path} is not 16-bit mono at {RATE} Hz", advice="Convert it, with sox for instance")
         return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)

@@ -19,7 +19,7 @@ import numpy as np
 from bargein.audio.levels import rms
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 
 RATE = 16_000
 KINDS = (
@@ -108,16 +108,16 @@ def read_folder(folder: Path) -> list[Clip]:
         if path.is_file():
             break
     else:
-        raise Misuse(f"{folder} has no manifest.json", advice="Write one: a list of {file, kind, onset_ms, end_ms}")
+        raise UsageError(f"{folder} has no manifest.json", advice="Write one: a list of {file, kind, onset_ms, end_ms}")
     try:
         entries = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise Misuse(f"{path} cannot be read: {error}", advice="Write a JSON list of {file, kind, ...}") from None
+        raise UsageError(f"{path} cannot be read: {error}", advice="Write a JSON list of {file, kind, ...}") from None
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        raise Misuse(f"{path} is no list of sounds", advice="Write a JSON list of {file, kind, ...}")
+        raise UsageError(f"{path} is no list of sounds", advice="Write a JSON list of {file, kind, ...}")
     clips = [clip for entry in entries if (clip := _clip(folder, entry)) is not None]
     if not clips:
-        raise Misuse(f"{path} names no sound of use", advice=f"Known kinds: {', '.join(KINDS)}")
+        raise UsageError(f"{path} names no sound of use", advice=f"Known kinds: {', '.join(KINDS)}")
     return clips
 
 
@@ -145,10 +145,10 @@ def _span(entry: Mapping[str, Any], lasts_ms: float, path: Path) -> tuple[float,
             spans = entry.get("speech_ms") or entry.get("active_ms") or [[0.0, lasts_ms]]
             begin, end = float(spans[0][0]), float(spans[-1][1])
     except (TypeError, ValueError, IndexError, KeyError):
-        raise Misuse(f"The place of {path.name} is not understood", advice="Give onset_ms and end_ms") from None
+        raise UsageError(f"The place of {path.name} is not understood", advice="Give onset_ms and end_ms") from None
     end = min(end, lasts_ms)
     if not 0 <= begin < end:
-        raise Misuse(f"{path.name} ends before it begins", advice="Give onset_ms and end_ms within the file")
+        raise UsageError(f"{path.name} ends before it begins", advice="Give onset_ms and end_ms within the file")
     return begin, end
 
 
@@ -161,16 +161,16 @@ def _samples(path: Path) -> Samples:
                     read = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
                     return resample(Pcm(read, file.getframerate()), RATE).samples
         except (OSError, EOFError, wave.Error) as error:
-            raise Misuse(f"{path} cannot be read: {error}", advice="Give a WAV file") from None
-        raise Misuse(f"{path} is not 16-bit mono", advice="Convert it, with sox for instance")
+            raise UsageError(f"{path} cannot be read: {error}", advice="Give a WAV file") from None
+        raise UsageError(f"{path} is not 16-bit mono", advice="Convert it, with sox for instance")
     try:
         import soundfile  # type: ignore[import-untyped]  # noqa: PLC0415  # only where it has something to read
     except ImportError:
-        raise Misuse(f"{path} is no WAV", advice="Install soundfile, or convert it") from None
+        raise UsageError(f"{path} is no WAV", advice="Install soundfile, or convert it") from None
     try:
         data, rate = soundfile.read(path, dtype="int16", always_2d=True)
     except (OSError, RuntimeError) as error:
-        raise Misuse(f"{path} cannot be read: {error}", advice="Give a WAV or FLAC file") from None
+        raise UsageError(f"{path} cannot be read: {error}", advice="Give a WAV or FLAC file") from None
     return resample(Pcm(np.ascontiguousarray(data[:, 0]), int(rate)), RATE).samples
 
 

@@ -22,7 +22,7 @@ from bargein.bench.record import Record
 from bargein.bench.targets.playback import Report
 from bargein.bench.targets.side import Side, closed_by, not_connected, shown
 from bargein.clock import Clock, MonotonicClock
-from bargein.errors import BargeinError, Misuse, VendorLost, VendorRefused
+from bargein.errors import (BargeinError, UsageError, VendorLost, VendorRefused)
 from bargein.simulators.mouth import Echo, Step
 
 PROTOCOL = "bargein.v1"
@@ -87,7 +87,7 @@ class BrowserTarget:
         parts = urlsplit(url)
         scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
         if scheme not in ("ws", "wss") or not parts.hostname:
-            raise Misuse(f"{shown(url)} is no address of a server", advice="Give ws://host:port/calls/browser")
+            raise UsageError(f"{shown(url)} is no address of a server", advice="Give ws://host:port/calls/browser")
         path = parts.path if parts.path.strip("/") else PATH
         self._url = urlunsplit((scheme, parts.netloc, path, parts.query, ""))
         self._token = token

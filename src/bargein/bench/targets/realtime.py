@@ -24,7 +24,7 @@ from bargein.bench.record import Record
 from bargein.bench.targets.realtime_events import Delta, Details, Done, Item, Problem, Response
 from bargein.bench.targets.side import Side, closed_by, not_connected, shown
 from bargein.clock import Clock, MonotonicClock
-from bargein.errors import Misuse, Unavailable, VendorLost, VendorRefused
+from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
 from bargein.keys import key_of
 from bargein.simulators.mouth import Echo, Step
 
@@ -86,7 +86,7 @@ class RealtimeTarget:
         parts = urlsplit(url)
         scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
         if scheme not in ("http", "https") or not parts.hostname:
-            raise Misuse(f"{shown(url)} is no address of a server", advice="Give ws://host:port/v1/realtime")
+            raise UsageError(f"{shown(url)} is no address of a server", advice="Give ws://host:port/v1/realtime")
         self._url = url
         self._base_url = urlunsplit((scheme, parts.netloc, parts.path.rstrip("/").removesuffix("/realtime"), "", ""))
         self._query = dict(parse_qsl(parts.query))

@@ -97,7 +97,7 @@ class _Taker:
 
     def ordered(self, entry: Ordered) -> None:
         self._clock_ms = max(self._clock_ms, entry.at_ms)
-        if isinstance(entry.action, do.Hold | do.Resume | do.Cut | do.Drop):
+        if isinstance(entry.action, do.Hold | do.Resume | do.Cut | do.DiscardReply):
             self._ordered.append((type(entry.action).__name__, entry.action.reply, entry.at_ms))
 
     def taken(self) -> Taken:
@@ -112,9 +112,9 @@ class _Taker:
 
     def _note(self, actions: Sequence[do.Action], at_ms: float) -> None:
         for action in actions:
-            if isinstance(action, do.Look):
+            if isinstance(action, do.ReadWords):
                 self._asked[action.look] = at_ms
-            elif isinstance(action, do.Hold | do.Resume | do.Cut | do.Drop):
+            elif isinstance(action, do.Hold | do.Resume | do.Cut | do.DiscardReply):
                 self._decided.append((type(action).__name__, action.reply, at_ms))
 
     def _busy(self, event: Event) -> bool:

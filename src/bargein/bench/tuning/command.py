@@ -18,7 +18,7 @@ from bargein.bench.tuning.records import gather
 from bargein.bench.tuning.score import Limits
 from bargein.bench.tuning.search import search
 from bargein.bench.tuning.space import parse_fixed
-from bargein.errors import BargeinError, Misuse
+from bargein.errors import (BargeinError, UsageError)
 
 
 class By(StrEnum):
@@ -94,7 +94,7 @@ def run(
         gathered = gather(folder, known, jobs)
         scored = sum(e.want is not None for call in gathered.calls for e in call.episodes)
         if not scored:
-            raise Misuse(
+            raise UsageError(
                 f"{len(gathered.calls)} calls in {folder} hold nothing that can be scored",
                 advice=f"Record calls in which people speak over the agent, or say in {truth.FILE} what was right",
             )

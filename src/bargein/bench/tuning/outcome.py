@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bargein.floor import Abandon, Action, Cut, Drop, Hold, Resume
+from bargein.floor import (DiscardLateReply, Action, Cut, DiscardReply, Hold, Resume)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ class Watch:
                 self._since_ms = at_ms
             elif isinstance(action, Resume):
                 self._go_on(at_ms)
-            elif isinstance(action, Cut | Drop):
+            elif isinstance(action, Cut | DiscardReply):
                 self.cut_ms = at_ms
                 self.over = True
-            elif isinstance(action, Abandon):
+            elif isinstance(action, DiscardLateReply):
                 self.end(at_ms)
 
     def end(self, at_ms: float) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from bargein.bench.tuning.episodes import Episode, twin
 from bargein.bench.tuning.outcome import Outcome, Watch
-from bargein.floor import Event, Floor, Look, Policy, PolicyChanged, SpeechWindow, State, Tick, Words
+from bargein.floor import (Event, Floor, ReadWords, Policy, PolicyChanged, SpeechWindow, State, Tick, Words)
 from bargein.floor.events import ReplyEnded, ReplyFailed
-from bargein.floor.speech import Voice
+from bargein.floor.speech import Evidence
 
 NEARLY_MS = 160  # five windows: a reading of so much more or less speech would have read the same
 AFTER_MS = 5_000  # time that passes after the last evidence, for what is still held
@@ -35,7 +35,7 @@ def play(episode: Episode, policy: Policy) -> Outcome:
 def _first(episode: Episode, policy: Policy) -> int | None:
     """How many events may be skipped: windows that are no evidence to this policy change nothing while it is quiet.
     None: all of them."""
-    if episode.floor.state is State.BARGE_IN or episode.floor.speech.voice is not Voice.SILENT:
+    if episode.floor.state is State.BARGE_IN or episode.floor.speech.voice is not Evidence.SILENT:
         return 0
     hold, loud, rise = policy.hold_threshold, policy.loud_threshold, policy.loud_rise_db
     for i, (_, event) in enumerate(episode.seen):
@@ -90,7 +90,7 @@ class _Replay:
         """No more evidence: what is held is decided by time, and by answers that are on their way."""
         floor, watch = self._floor, self.watch
         if not watch.over and (
-            floor.state is State.BARGE_IN or self._waiting or floor.speech.voice is not Voice.SILENT
+            floor.state is State.BARGE_IN or self._waiting or floor.speech.voice is not Evidence.SILENT
         ):
             self._pass_time(floor.now_ms + AFTER_MS)
 
@@ -119,7 +119,7 @@ class _Replay:
 
     def _take(self, actions: Sequence[object], at_ms: float) -> None:
         for action in actions:
-            if isinstance(action, Look):
+            if isinstance(action, ReadWords):
                 self._answer(action.look, at_ms)
         self.watch.take(actions, at_ms)  # type: ignore[arg-type]
 

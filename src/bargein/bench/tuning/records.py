@@ -12,7 +12,7 @@ from pathlib import Path
 from bargein.bench.tuning.apart import names, take_apart
 from bargein.bench.tuning.episodes import Taken
 from bargein.bench.tuning.truth import Label
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.recorder.journal import FILE
 from bargein.recorder.reading import read
 
@@ -36,7 +36,7 @@ def gather(root: Path, labels: Labels, jobs: int) -> Gathered:
     paths = sorted(root.rglob(FILE)) if root.is_dir() else []
     if not paths:
         advice = "Name the folder that `bargein serve --record DIR` has written"
-        raise Misuse(f"{root} holds no recorded call", advice=advice)
+        raise UsageError(f"{root} holds no recorded call", advice=advice)
     skipped: Counter[str] = Counter()
     calls: dict[str, Taken] = {}
     for taken in over(partial(_one, labels=labels), paths, jobs):
@@ -48,7 +48,7 @@ def gather(root: Path, labels: Labels, jobs: int) -> Gathered:
             calls[taken.call] = taken
     if not calls:
         why = ", ".join(f"{number} {reason}" for reason, number in skipped.items())
-        raise Misuse(f"No record in {root} can be used: {why}", advice="Record calls with this version of Bargein")
+        raise UsageError(f"No record in {root} can be used: {why}", advice="Record calls with this version of Bargein")
     known = {name for call in calls.values() for name in call.names}
     lost = sum(len(of) for call, of in labels.items() if call not in known)
     return Gathered(tuple(calls.values()), dict(skipped), lost + sum(call.unheard for call in calls.values()))
@@ -58,7 +58,7 @@ def _one(path: Path, labels: Labels) -> Taken | str:
     """A call, or why it is left out."""
     try:
         recording = read(path)
-    except Misuse:
+    except UsageError:
         return "no record of ours"
     mine = [label for name in names(recording) for label in labels.get(name, ())]
     taken = take_apart(recording, sorted(mine, key=lambda label: label.onset_ms))

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bargein.errors import Misuse
+from bargein.errors import UsageError
 from bargein.floor import Policy
 from bargein.floor.policy import PRESETS
 
@@ -73,7 +73,7 @@ def parse_fixed(words: Sequence[str]) -> dict[str, object]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
-            raise Misuse(f"--set {word} changes nothing", advice="Write it as name=value, such as confirm_ms=500")
+            raise UsageError(f"--set {word} changes nothing", advice="Write it as name=value, such as confirm_ms=500")
         try:
             fixed[name.strip()] = msgspec.json.decode(value)
         except msgspec.DecodeError:

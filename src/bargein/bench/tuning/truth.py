@@ -20,8 +20,8 @@ from typing import Literal
 import msgspec
 
 from bargein.bench.results import Want
-from bargein.errors import Misuse
-from bargein.floor import Event, Judged, Lexicon, Policy, Said, SpeechWindow, TurnEnded, TurnEnding, TurnStarted, Words
+from bargein.errors import UsageError
+from bargein.floor import (Event, Judged, Lexicon, Policy, WordClass, SpeechWindow, TurnEnded, TurnEnding, TurnStarted, Words)
 
 FILE = "labels.jsonl"
 ADDRESSED_MS = 700  # shared definition: speech to the agent that a miss is counted for
@@ -62,7 +62,7 @@ def read_labels(path: Path) -> tuple[dict[str, list[Label]], int]:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         advice = "Name a file of lines such as the bench writes"
-        raise Misuse(f"{path} cannot be read: {error.strerror}", advice=advice) from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}", advice=advice) from None
     found: dict[str, list[Label]] = {}
     bad = 0
     for line in lines:
@@ -100,15 +100,15 @@ def by_record(events: Sequence[Event], policy: Policy, from_ms: float) -> Truth:
     judged = [e.interrupts for e in events if isinstance(e, Judged)]
     audible = [w for w in windows if _audible(w)]
     echoed = sum(w.echo >= ECHO for w in audible)
-    if said & {Said.WORDS, Said.STOP}:
+    if said & {WordClass.WORDS, WordClass.STOP}:
         return Truth("yield", "words", onset_ms)
-    if Said.BACKCHANNEL in said:
+    if WordClass.BACKCHANNEL in said:
         return Truth("ignore", "backchannel", onset_ms)
     if judged:
         return Truth("yield" if judged[-1] else "ignore", "judge", onset_ms)
     if audible and echoed * 2 > len(audible):
         return Truth("ignore", "echo", onset_ms)
-    nothing = Said.NOTHING in said
+    nothing = WordClass.NOTHING in said
     if lasted_ms >= ADDRESSED_MS:
         return Truth(None, "", onset_ms) if nothing else Truth("yield", "long", onset_ms)
     return Truth("ignore", "noise", onset_ms) if nothing else Truth(None, "", onset_ms)
@@ -118,13 +118,13 @@ def _audible(w: SpeechWindow) -> bool:
     return w.speech >= FAINT or (w.speech >= LOUD and w.rise_db >= LOUD_DB)
 
 
-def _said(event: Event, policy: Policy) -> Said | None:
+def _said(event: Event, policy: Policy) -> WordClass | None:
     """What it read as; None: it is no reading."""
     if not isinstance(event, Words | TurnStarted | TurnEnded | TurnEnding) or event.text is None:
         return None
     said, _ = Lexicon.of(policy.language, policy.backchannels, policy.stop_phrases).judge(event.text)
     # An announced turn without words, or a stream that has none yet, says nothing; only a look that found none does.
-    if said is Said.NOTHING and not (isinstance(event, Words) and event.look is not None):
+    if said is WordClass.NOTHING and not (isinstance(event, Words) and event.look is not None):
         return None
     return said
 

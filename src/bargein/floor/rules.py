@@ -31,12 +31,12 @@ from typing import assert_never
 from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
-from bargein.floor.ground import Ground, State
-from bargein.floor.lexicon import Lexicon, Said
-from bargein.floor.speech import Voice
+from bargein.floor.state import (FloorState, State)
+from bargein.floor.lexicon import (Lexicon, WordClass)
+from bargein.floor.speech import Evidence
 
 
-class Floor(Ground):
+class Floor(FloorState):
     """Takes events in order, returns what must be done now; does nothing itself.
 
     state: who has the floor; reply: the live reply (0: none); turn: the newest turn of the user;
@@ -94,7 +94,7 @@ class Floor(Ground):
                 self._on_ended(event, out)
             case ev.ReplyFailed():
                 self._on_failed(event, out)
-            case ev.EarsChanged(words=words, turns=turns):
+            case ev.STTChanged(words=words, turns=turns):
                 self._ears_words, self._ears_turns = words, turns
                 self._looking = self._looking and words
                 self._weigh(out)
@@ -120,23 +120,23 @@ class Floor(Ground):
             self._speech_over(out)
             return
         voice = self.speech.voice
-        if voice is Voice.SILENT:
+        if voice is Evidence.SILENT:
             return
-        if before is Voice.SILENT:
+        if before is Evidence.SILENT:
             self._new_onset()
         elif self._aside and not self._far:
             self.speech.onset_ms = w.at_ms  # here the caller joins in
             self._new_onset()
         self._consider(out)
         self._weigh(out)
-        if self.speech.voice is Voice.FIRM and self._turn_open:
+        if self.speech.voice is Evidence.FIRM and self._turn_open:
             self._spoken()
 
     def _on_own_sound(self, w: ev.SpeechWindow, out: list[Action]) -> None:
         s, p = self.speech, self._policy
         surely = "" if w.echo > p.echo_threshold else "perhaps "
         why = f"{surely}the agent's own sound, come back ({w.echo:.2f} of it)"
-        if self.state is State.BARGE_IN and not self._settled and s.voice is not Voice.SILENT:
+        if self.state is State.BARGE_IN and not self._settled and s.voice is not Evidence.SILENT:
             if s.lasted_ms <= p.echo_doubt_ms:
                 s.over()
                 self._settled = True
@@ -154,20 +154,20 @@ class Floor(Ground):
         if self._settled:
             return
         if self.state is State.IDLE:
-            if voice is Voice.FIRM:
+            if voice is Evidence.FIRM:
                 self._open_turn(self.speech.onset_ms, "the user speaks", out)
                 self.state = State.LISTENING
         elif self.state in (State.THINKING, State.SPEAKING):
             if self._protected:
-                if voice is Voice.FIRM and not self._turn_open:
+                if voice is Evidence.FIRM and not self._turn_open:
                     self._open_turn(self.speech.onset_ms, "said over a protected reply, kept", out)
                 self._excuse("onset", "this reply is protected: what is said over it is kept", out)
                 self._maybe_look(out)
-            elif voice is not Voice.FIRM and self._before_reply(self.speech.onset_ms):
+            elif voice is not Evidence.FIRM and self._before_reply(self.speech.onset_ms):
                 self._excuse("onset", "faint, and older than this reply", out)
-            elif voice is not Voice.FIRM and self._guarded():
+            elif voice is not Evidence.FIRM and self._guarded():
                 self._excuse("onset", f"faint, within {p.echo_guard_ms:g} ms of the agent's first sound", out)
-            elif voice is not Voice.FIRM and 0 < p.wary_after <= self._false_holds:
+            elif voice is not Evidence.FIRM and 0 < p.wary_after <= self._false_holds:
                 self._excuse("onset", f"faint, after {self._false_holds} false holds in this reply", out)
             elif self._far and self._far_said:
                 self._aside = True
@@ -179,7 +179,7 @@ class Floor(Ground):
 
     def _weigh(self, out: list[Action]) -> None:
         """Held, and the user speaks: is it enough to cut?"""
-        if self.state is not State.BARGE_IN or self._settled or self.speech.voice is Voice.SILENT:
+        if self.state is not State.BARGE_IN or self._settled or self.speech.voice is Evidence.SILENT:
             return
         p, lasted = self._policy, self.speech.lasted_ms + self._carried_ms
         if self._far and self.speech.lasted_ms >= p.far_ms:
@@ -188,7 +188,7 @@ class Floor(Ground):
             return
         self._maybe_look(out)
         confirm = self._confirm_ms
-        if self.speech.voice is not Voice.FIRM or lasted < confirm:
+        if self.speech.voice is not Evidence.FIRM or lasted < confirm:
             return
         if self._doubt or self.speech.peak < p.sure_threshold:
             if lasted >= max(p.doubt_ms, confirm):
@@ -206,7 +206,7 @@ class Floor(Ground):
     def _maybe_look(self, out: list[Action]) -> None:
         """Ask for the words once the speech is long enough to hold one, and again when as much has come since."""
         s = self.speech
-        if not self._ears_words or self._looking or s.voice is not Voice.FIRM:
+        if not self._ears_words or self._looking or s.voice is not Evidence.FIRM:
             return
         if s.until_ms - max(s.onset_ms, self._asked_ms) >= self._policy.look_ms:
             self._ask(f"{s.lasted_ms:.0f} ms of speech, undecided", out)
@@ -214,7 +214,7 @@ class Floor(Ground):
     def _speech_over(self, out: list[Action]) -> None:
         was = self.speech.voice
         self.speech.over()
-        firm = was is Voice.FIRM
+        firm = was is Evidence.FIRM
         if self.state is State.BARGE_IN and not self._settled:
             if not firm:
                 self._resume(f"{self.speech.lasted_ms:.0f} ms of sound, never clear speech", "", out)
@@ -241,11 +241,11 @@ class Floor(Ground):
             why = "that reply does not sound"
         elif self._protected:
             why = "this reply is protected"
-        elif self._settled and self.speech.voice is not Voice.SILENT:
+        elif self._settled and self.speech.voice is not Evidence.SILENT:
             why = "this sound was decided about already"
-        elif self._guarded() and self.speech.voice is not Voice.FIRM:
+        elif self._guarded() and self.speech.voice is not Evidence.FIRM:
             why = f"loudness alone, within {self._policy.echo_guard_ms:g} ms of the agent's first sound"
-        elif 0 < self._policy.wary_after <= self._false_holds and self.speech.voice is not Voice.FIRM:
+        elif 0 < self._policy.wary_after <= self._false_holds and self.speech.voice is not Evidence.FIRM:
             why = f"loudness alone, after {self._false_holds} false holds in this reply"
         else:
             self._hold(Source.PAGE, e.at_ms, "the page heard a clear onset", out)
@@ -266,32 +266,32 @@ class Floor(Ground):
         said, count = lexicon.judge(e.text)
         if not self.live or (e.look != self._look and self._before_reply(e.at_ms)):
             return  # they belong to a turn that is open or was answered: the transcript has them
-        if said is Said.STOP:
+        if said is WordClass.STOP:
             self._cut(Source.STOP_PHRASE, e.at_ms, 1.0, f"stop phrase in {e.text.strip()!r}", out)
         elif self._protected:
             self._words_over_protected(e, said, current, out)
-        elif said is Said.WORDS and self._half_heard(e, lexicon):
+        elif said is WordClass.WORDS and self._half_heard(e, lexicon):
             self._doubt = f"the beginning of a backchannel, {e.text.strip()!r}"
             self._weigh(out)
-        elif said is Said.WORDS and count >= p.min_words:
+        elif said is WordClass.WORDS and count >= p.min_words:
             if self.state is State.BARGE_IN or not self._settled:
                 self._cut(Source.WORDS, e.at_ms, 0.9, f"said {e.text.strip()!r}", out)
         elif self.state is State.BARGE_IN and current:
-            if said is Said.NOTHING and e.look is None:
+            if said is WordClass.NOTHING and e.look is None:
                 return
             self._doubt = {
-                Said.NOTHING: "nothing readable",
-                Said.BACKCHANNEL: f"a backchannel, {e.text.strip()!r}",
+                WordClass.NOTHING: "nothing readable",
+                WordClass.BACKCHANNEL: f"a backchannel, {e.text.strip()!r}",
             }.get(said, f"too few words, {e.text.strip()!r}")
-            self._doubt_text = e.text.strip() if said is not Said.NOTHING else ""
-            if self.speech.voice is Voice.SILENT:
+            self._doubt_text = e.text.strip() if said is not WordClass.NOTHING else ""
+            if self.speech.voice is Evidence.SILENT:
                 self._resume(f"it read as {self._doubt}", self._doubt_text, out)
             else:
                 self._weigh(out)
 
     def _half_heard(self, e: ev.Words, lexicon: Lexicon) -> bool:
         """The user is still speaking, and what is read so far may yet come to nothing: it is read again before long."""
-        held = self.state is State.BARGE_IN and not self._settled and self.speech.voice is not Voice.SILENT
+        held = self.state is State.BARGE_IN and not self._settled and self.speech.voice is not Evidence.SILENT
         return held and e.look == self._look and lexicon.may_become_backchannel(e.text or "")
 
     def _on_unread(self, current: bool, out: list[Action]) -> None:
@@ -299,19 +299,19 @@ class Floor(Ground):
         if not current or self.state is not State.BARGE_IN:
             return
         self._unread = True
-        if self.speech.voice is Voice.SILENT:
+        if self.speech.voice is Evidence.SILENT:
             self._resume("nobody could read it", "", out)
         else:
             self._weigh(out)
 
-    def _words_over_protected(self, e: ev.Words, said: Said, current: bool, out: list[Action]) -> None:
+    def _words_over_protected(self, e: ev.Words, said: WordClass, current: bool, out: list[Action]) -> None:
         """A backchannel said over a protected reply is not kept as a turn, if it is all there was."""
         text = (e.text or "").strip()
         alone = self._turn_open and self._turn_since_ms == self.speech.onset_ms
-        if current and alone and self.speech.voice is Voice.SILENT and said in (Said.NOTHING, Said.BACKCHANNEL):
+        if current and alone and self.speech.voice is Evidence.SILENT and said in (WordClass.NOTHING, WordClass.BACKCHANNEL):
             self._settle(text, f"read as {said.value} over a protected reply", out)
             self._turn_open = False
-            out.append(do.Close(self.turn, f"{said.value}, over a protected reply"))
+            out.append(do.CloseTurn(self.turn, f"{said.value}, over a protected reply"))
 
     def _on_turn_started(self, e: ev.TurnStarted, out: list[Action]) -> None:
         p = self._policy
@@ -323,13 +323,13 @@ class Floor(Ground):
                 self.state = State.LISTENING
         elif self._before_reply(e.at_ms):
             out.append(do.Ignore("turn", "it began before this reply was asked for"))
-        elif said in (Said.STOP, Said.BACKCHANNEL):
+        elif said in (WordClass.STOP, WordClass.BACKCHANNEL):
             self._on_words(ev.Words(e.at_ms, e.text), out)
         elif self._protected:
             if not self._turn_open:
                 self._open_turn(e.at_ms, "said over a protected reply, kept", out)
                 self._spoke_ms = max(self._spoke_ms, self.now_ms)
-        elif self._guarded() and self.speech.voice is not Voice.FIRM:
+        elif self._guarded() and self.speech.voice is not Evidence.FIRM:
             out.append(do.Ignore("turn", "within the echo guard, and we hear no firm speech"))
         elif p.trust_transcriber_turns:
             self._cut(Source.TURN, e.at_ms, 0.8, "the transcriber heard a turn begin", out)
@@ -415,7 +415,7 @@ class Floor(Ground):
         elif self._turn_open and self._turn_spoken_ms >= self._policy.confirm_ms:
             why = "said over the protected part, which is over"
             self._cut(Source.SPEECH, self._turn_since_ms, self.speech.peak, why, out)
-        elif self.speech.voice is not Voice.SILENT:
+        elif self.speech.voice is not Evidence.SILENT:
             self._consider(out)
 
     def _on_ended(self, e: ev.ReplyEnded, out: list[Action]) -> None:
@@ -424,7 +424,7 @@ class Floor(Ground):
         if self._sounding:
             self._failures = 0
         else:
-            out.append(do.Close(self._reply_turn, "there was nothing to say"))
+            out.append(do.CloseTurn(self._reply_turn, "there was nothing to say"))
         self._free(out)
 
     def _on_failed(self, e: ev.ReplyFailed, out: list[Action]) -> None:
@@ -434,12 +434,12 @@ class Floor(Ground):
     def _on_hung_up(self, out: list[Action]) -> None:
         if self.live:
             signal = do.BargeIn(self.reply, self.now_ms, self.now_ms, Source.HANG_UP, 1.0, "the far end hung up")
-            out.append(do.Cut(self.reply, signal) if self._sounding else do.Drop(self.reply, 0, signal))
+            out.append(do.Cut(self.reply, signal) if self._sounding else do.DiscardReply(self.reply, 0, signal))
             if self._reply_turn and not self._sounding:
-                out.append(do.Close(self._reply_turn, "hung up before it was answered"))
+                out.append(do.CloseTurn(self._reply_turn, "hung up before it was answered"))
         self._forget("hung up", out)
         if self._turn_open:
-            out.append(do.Close(self.turn, "hung up before the turn was over"))
+            out.append(do.CloseTurn(self.turn, "hung up before the turn was over"))
         self._turn_open = False
         self._says = 0
         self.speech.over()
@@ -455,7 +455,7 @@ class Floor(Ground):
         due: list[tuple[float, Callable[[list[Action]], None]]] = []
         if self._over:
             return due
-        if s.voice is not Voice.SILENT:
+        if s.voice is not Evidence.SILENT:
             due.append((s.until_ms + p.deaf_ms, self._deaf))
         match self.state:
             case State.IDLE:
@@ -472,7 +472,7 @@ class Floor(Ground):
                 due.append((self._reply_due_ms + p.answer_timeout_ms, self._late))
             case State.BARGE_IN:
                 due.append((self._held_ms + p.hold_max_ms, self._hold_too_long))
-                if s.voice is Voice.SILENT:
+                if s.voice is Evidence.SILENT:
                     if s.lasted_ms > 0:
                         wait = self._patience_ms if self._by_length else p.verdict_timeout_ms
                         due.append((s.until_ms + wait, self._no_verdict))
@@ -500,13 +500,13 @@ class Floor(Ground):
 
     def _nobody_there(self, out: list[Action]) -> None:
         self._left = True
-        out.append(do.Leave(f"no word after {self._reprompts} times of asking"))
+        out.append(do.EndCall(f"no word after {self._reprompts} times of asking"))
 
     def _turn_over(self, out: list[Action]) -> None:
         if self._turn_spoken_ms < self._policy.min_turn_ms and not self._ears_words:
             self._forget("it was no turn", out)
             self._turn_open = False
-            out.append(do.Close(self.turn, f"{self._turn_spoken_ms:.0f} ms of sound is no turn"))
+            out.append(do.CloseTurn(self.turn, f"{self._turn_spoken_ms:.0f} ms of sound is no turn"))
             self._free(out)
         else:
             self._answer(f"quiet for {self._policy.end_of_turn_ms:g} ms", out)
@@ -517,7 +517,7 @@ class Floor(Ground):
 
     def _late(self, out: list[Action]) -> None:
         why = f"no sound for {self._policy.answer_timeout_ms:g} ms"
-        out.append(do.Abandon(self.reply, why))
+        out.append(do.DiscardLateReply(self.reply, why))
         self._fail("late", why, out)
 
     def _hold_too_long(self, out: list[Action]) -> None:

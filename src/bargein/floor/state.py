@@ -10,7 +10,7 @@ from enum import StrEnum
 from bargein.floor import actions as do
 from bargein.floor.actions import Action, Source
 from bargein.floor.policy import Policy
-from bargein.floor.speech import Speech, Voice
+from bargein.floor.speech import (UserSpeech, Evidence)
 
 SOFTER_DB = 6.0  # a turn
 
@@ -23,7 +23,7 @@ class State(StrEnum):
     BARGE_IN = "barge_in"
 
 
-class Ground:
+class FloorState:
     """State and moves. state: who has the floor; reply: the live reply (0: none yet); turn: the user's newest turn."""
 
     __slots__ = (
@@ -76,7 +76,7 @@ class Ground:
         self._policy = policy or Policy.balanced()
         self.state = State.IDLE
         self.now_ms = 0.0
-        self.speech = Speech()
+        self.speech = UserSpeech()
         self.reply = 0  # ids only grow: whatever names an older one is late, and changes nothing
         self.turn = 0
         # the live reply
@@ -183,10 +183,10 @@ class Ground:
         self._look += 1
         self._looking = True
         self._asked_ms = self.speech.until_ms
-        out.append(do.Look(self._look, self.speech.onset_ms - self._policy.pre_roll_ms, why))
+        out.append(do.ReadWords(self._look, self.speech.onset_ms - self._policy.pre_roll_ms, why))
 
     def _hold(self, source: Source, onset_ms: float, why: str, out: list[Action]) -> None:
-        if source is not Source.SPEECH and self.speech.voice is Voice.SILENT:
+        if source is not Source.SPEECH and self.speech.voice is Evidence.SILENT:
             self._new_onset()
             self.speech.onset_ms = self.speech.until_ms = onset_ms
         self._settled = False
@@ -202,7 +202,7 @@ class Ground:
         out.append(do.Resume(self.reply, why))
 
     def _settle(self, text: str, why: str, out: list[Action]) -> None:
-        out.append(do.Settle(self.speech.onset_ms, self.speech.until_ms, text, why))
+        out.append(do.Dismiss(self.speech.onset_ms, self.speech.until_ms, text, why))
 
     def _cut(self, source: Source, onset_ms: float, confidence: float, why: str, out: list[Action]) -> None:
         """End the live reply; the floor is the user's if it was the user who interrupted."""
@@ -214,9 +214,9 @@ class Ground:
         if self._sounding:
             out.append(do.Cut(self.reply, signal))
         else:
-            out.append(do.Drop(self.reply, again, signal))
+            out.append(do.DiscardReply(self.reply, again, signal))
             if self._reply_turn and not again:
-                out.append(do.Close(self._reply_turn, f"stopped before it was answered: {why}"))
+                out.append(do.CloseTurn(self._reply_turn, f"stopped before it was answered: {why}"))
         self._rest()
         if by_hand:
             if self._turn_open or self._talking:
@@ -224,7 +224,7 @@ class Ground:
             return
         if not self._turn_open:
             # The onset that is known by its sound is the earlier, and the truer one.
-            heard = self.speech.voice is not Voice.SILENT or self.speech.until_ms >= onset_ms
+            heard = self.speech.voice is not Evidence.SILENT or self.speech.until_ms >= onset_ms
             self._open_turn(min(onset_ms, self.speech.onset_ms) if heard else onset_ms, why, out, again=again)
         self._turn_spoken_ms = max(self._turn_spoken_ms, self._policy.min_turn_ms)  # decided: it is a turn
         self._spoke_ms = max(self._spoke_ms, onset_ms, self.speech.until_ms)
@@ -262,7 +262,7 @@ class Ground:
     @property
     def _talking(self) -> bool:
         """Clear speech is on that nothing was decided about yet."""
-        return self.speech.voice is Voice.FIRM and not self._settled
+        return self.speech.voice is Evidence.FIRM and not self._settled
 
     def _excuse(self, what: str, why: str, out: list[Action]) -> None:
         if not self._excused:
@@ -310,7 +310,7 @@ class Ground:
     def _forget(self, why: str, out: list[Action]) -> None:
         if self._prepared:
             self._prepared = False
-            out.append(do.Forget(self.turn, why))
+            out.append(do.DiscardPrepared(self.turn, why))
 
     def _rest(self) -> None:
         """The live reply is over."""
@@ -348,5 +348,5 @@ class Ground:
             out.append(do.Reprompt(self.reply, cause, why))
             return
         self._failures = 0
-        out.append(do.Close(turn, f"no reply: {why}"))
+        out.append(do.CloseTurn(turn, f"no reply: {why}"))
         self._free(out)
