@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from bargein.contracts import HangUp, Transfer
-from bargein.errors import (UsageError, VendorLost)
+from bargein.errors import UsageError, VendorLost
 from bargein.tools import BadArguments, ToolFailed, hang_up, tool, transfer_to
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from bargein import worker
 from bargein.clock import ManualClock
-from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
+from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.worker import MAX_FRAME, OWN, REST_MS, START_TRIES, Frame, WorkerProcess
 
 REPOSITORY = Path(__file__).parent.parent

@@ -18,7 +18,7 @@ from rich.table import Table
 from bargein.bench.callers import simulate_twilio
 from bargein.bench.command import bench
 from bargein.bench.tuning.command import tune
-from bargein.errors import (BargeinError, UsageError)
+from bargein.errors import BargeinError, UsageError
 from bargein.floor import Policy
 from bargein.recorder.reading import read
 from bargein.recorder.replay import Decided, ReplayResult, replay
@@ -78,7 +78,9 @@ def _settings(
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"])
-        raise UsageError(f"Setting {name}: {first['msg']}", advice=f"Change --{name} or BARGEIN_{name.upper()}") from None
+        raise UsageError(
+            f"Setting {name}: {first['msg']}", advice=f"Change --{name} or BARGEIN_{name.upper()}"
+        ) from None
 
 
 def _run(settings: Callable[[], Settings], *, verbose: bool, on_ready: Callable[[str], None] | None = None) -> None:

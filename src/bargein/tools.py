@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic_core import PydanticSerializationError
 
 from bargein.contracts import Effect, HangUp, ToolSpec, Transfer
-from bargein.errors import (BargeinError, UsageError, VendorLost)
+from bargein.errors import BargeinError, UsageError, VendorLost
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,9 @@ class FunctionTool:
 
     def __init__(self, function: Callable[..., Any], effect: Effect, *, name: str | None, timeout_s: float) -> None:
         if effect not in get_args(Effect):
-            raise UsageError(f"A tool's effect cannot be {effect!r}", advice=f"Choose one of {', '.join(get_args(Effect))}")
+            raise UsageError(
+                f"A tool's effect cannot be {effect!r}", advice=f"Choose one of {', '.join(get_args(Effect))}"
+            )
         self.effect: Effect = effect
         self._function = function
         self._timeout_s = timeout_s
@@ -54,7 +56,9 @@ class FunctionTool:
             raise UsageError(f"A tool cannot be called {name!r}", advice="Use up to 64 letters, digits and _")
         description = inspect.getdoc(function)
         if not description:
-            raise UsageError(f"The tool {name} has no docstring", advice="Write one: it tells the model when to call it")
+            raise UsageError(
+                f"The tool {name} has no docstring", advice="Write one: it tells the model when to call it"
+            )
         self._arguments = _model(function, name)
         schema = self._arguments.model_json_schema()
         schema.pop("title", None)
@@ -127,13 +131,17 @@ def _model(function: Callable[..., Any], name: str) -> type[BaseModel]:
     try:
         hints = get_type_hints(function, include_extras=True)
     except NameError as error:
-        raise UsageError(f"A type hint of the tool {name} names nothing: {error}", advice="Import what it names") from error
+        raise UsageError(
+            f"A type hint of the tool {name} names nothing: {error}", advice="Import what it names"
+        ) from error
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise UsageError(f"The tool {name} takes {parameter}", advice="Give each parameter a name of its own")
         if parameter.name not in hints:
-            raise UsageError(f"{parameter.name} of the tool {name} has no type hint", advice="Say what the model may give")
+            raise UsageError(
+                f"{parameter.name} of the tool {name} has no type hint", advice="Say what the model may give"
+            )
         hint = hints[parameter.name]
         words = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, str)]
         default = ... if parameter.default is parameter.empty else parameter.default

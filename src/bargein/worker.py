@@ -25,7 +25,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bargein.clock import Clock, MonotonicClock
-from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
+from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from bargein.audio.pcm import Samples
 from bargein.audio.resample import resample
 from bargein.audio.silero import CONTEXT, STATE, WINDOW, Floats, SileroModel
 from bargein.audio.vad import GATHER_ABOVE, MAX_PENDING, MAX_SKIP_WINDOWS, Vad, VadStream, VadWindow
-from bargein.errors import (AudioShapeError, UsageError)
+from bargein.errors import AudioShapeError, UsageError
 from tests import sounds
 
 RATES = [8000, 16000]

@@ -15,7 +15,7 @@ from bargein.bench.record import RATE, Record, Stretch
 from bargein.bench.scenery.clips import Clip, Library
 from bargein.bench.scenery.scenes import Opening
 from bargein.cli import app
-from bargein.errors import (UsageError, VendorLost)
+from bargein.errors import UsageError, VendorLost
 from bargein.simulators.mouth import Echo, Say, Spoken, Step
 from tests.bench.lines import MS, voice
 

@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 
 from bargein.bench.record import RATE, Record, Stretch, Target
 from bargein.bench.targets.browser import AGENT, AGENT_RATE, FRAME, HEADER, LAST, MICROPHONE, BrowserTarget
-from bargein.errors import (UsageError, VendorLost, VendorRefused)
+from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein.simulators.mouth import Echo, End, Press, Say
 from tests.server.kit import TOKEN, settings, tone_agent, world
 from tests.sounds import labels, load

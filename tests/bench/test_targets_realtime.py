@@ -17,7 +17,7 @@ from bargein.audio.resample import resample
 from bargein.bench.record import RATE, Record, Target
 from bargein.bench.targets import realtime
 from bargein.bench.targets.realtime import SERVER_VAD, RealtimeTarget
-from bargein.errors import (UsageError, VendorLost, VendorRefused)
+from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein.simulators.mouth import End, Press, Say
 from bargein.simulators.openai_realtime import RealtimeSimulator, realtime_app
 from tests.simulators.serving import serving

@@ -17,9 +17,25 @@ from bargein.bench.tuning.show import SAME_MS
 from bargein.bench.tuning.space import STEPS, policy_of
 from bargein.bench.tuning.truth import Label
 from bargein.errors import UsageError
-from bargein.floor import (STTChanged, Event, Floor, Judged, KeyPressed, Policy, PolicyChanged, ReplyEnded, ReplyProtected, ReplyStarted, SayRequested, SpeechWindow, State, Tick, TurnStarted)
-from bargein.floor.state import FloorState
+from bargein.floor import (
+    Event,
+    Floor,
+    Judged,
+    KeyPressed,
+    Policy,
+    PolicyChanged,
+    ReplyEnded,
+    ReplyProtected,
+    ReplyStarted,
+    SayRequested,
+    SpeechWindow,
+    State,
+    STTChanged,
+    Tick,
+    TurnStarted,
+)
 from bargein.floor.speech import UserSpeech
+from bargein.floor.state import FloorState
 from bargein.recorder.reading import read
 from tests.bench.tuning_calls import record, sound, windows
 

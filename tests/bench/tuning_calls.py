@@ -8,7 +8,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bargein.bench.tuning.truth import Label
-from bargein.floor import (Answer, Cut, DiscardReply, STTChanged, Event, Floor, ReadWords, Policy, ReplyStarted, SayRequested, SpeechWindow, Tick, Words)
+from bargein.floor import (
+    Answer,
+    Cut,
+    DiscardReply,
+    Event,
+    Floor,
+    Policy,
+    ReadWords,
+    ReplyStarted,
+    SayRequested,
+    SpeechWindow,
+    STTChanged,
+    Tick,
+    Words,
+)
 from bargein.recorder.journal import FileJournal
 
 WINDOW_MS = 32.0

@@ -7,7 +7,7 @@ import pytest
 from bargein import contracts as c
 from bargein import notices as n
 from bargein.call.agent import Agent
-from bargein.errors import (UsageError, VendorLost)
+from bargein.errors import UsageError, VendorLost
 from tests.call.kit import Mind, Reader, Scene, ToneVoice, scene
 from tests.call.speech_model import Model
 from tests.call.test_tools_in_a_call import STORY, Job

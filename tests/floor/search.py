@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from bargein.floor import events as ev
-from bargein.floor.rules import Floor
 from bargein.floor.policy import Policy
-from bargein.floor.speech import (UserSpeech, Evidence)
+from bargein.floor.rules import Floor
+from bargein.floor.speech import Evidence, UserSpeech
 from tests.floor.monitor import Broken, Monitor, Seen, liveness
 
 # One unit is one window.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bargein.floor.lexicon import (BACKCHANNELS, LANGUAGES, STOP_PHRASES, Lexicon, WordClass)
+from bargein.floor.lexicon import BACKCHANNELS, LANGUAGES, STOP_PHRASES, Lexicon, WordClass
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import bargein.floor
-from bargein.floor import (STTChanged, Floor)
+from bargein.floor import Floor, STTChanged
 from tests.floor.monitor import Broken
 from tests.floor.search import LEVELS, POLICIES, search
 

@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bargein.floor import (STTChanged, Floor, Policy)
+from bargein.floor import Floor, Policy, STTChanged
 from bargein.floor import events as ev
-from bargein.floor.speech import (UserSpeech, Evidence)
+from bargein.floor.speech import Evidence, UserSpeech
 from tests.floor.monitor import Monitor, Seen, liveness
 from tests.floor.search import copy
 

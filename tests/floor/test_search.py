@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bargein.floor import (STTChanged, Floor)
+from bargein.floor import Floor, STTChanged
 from tests.floor.search import LEVELS, POLICIES, search
 
 QUIET_OR_SURE = (0.0, 0.95)

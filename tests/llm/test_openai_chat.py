@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from bargein.contracts import AgentSaid, Prompt, TextDelta, ToolCall, ToolSpec, ToolUsed, UserSaid
-from bargein.errors import (BargeinError, UsageError, VendorLost, VendorRefused)
+from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein.llm.messages import as_messages
 from bargein.llm.openai_chat import FoundChat, OpenAIChat, find_local
 from bargein.simulators.chat import Call, ChatMessage, ChatSimulator, Fault, chat_app

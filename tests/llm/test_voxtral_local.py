@@ -38,7 +38,7 @@ from bargein.contracts import (
     UserBackchannel,
     UserSaid,
 )
-from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
+from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.llm import voxtral_local
 from bargein.llm.messages import as_messages, with_sound
 from bargein.llm.turns import SAYS_NOTHING, as_turns

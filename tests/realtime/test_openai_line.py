@@ -10,7 +10,7 @@ import pytest
 
 from bargein import contracts as c
 from bargein.audio.mulaw import Mulaw
-from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
+from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.prompting import instructions
 from bargein.realtime.openai import OpenAIRealtime
 from tests.realtime.kit import KEY, said, simulator, talk

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bargein.floor import (Action, Cut, STTChanged, Event, Floor, Hold, Policy, PolicyChanged, ReplyEnded, ReplyStarted, Resume, SayRequested, SpeechWindow, Tick)
+from bargein.floor import (
+    Action,
+    Cut,
+    Event,
+    Floor,
+    Hold,
+    Policy,
+    PolicyChanged,
+    ReplyEnded,
+    ReplyStarted,
+    Resume,
+    SayRequested,
+    SpeechWindow,
+    STTChanged,
+    Tick,
+)
 from bargein.recorder.journal import FileJournal
 from bargein.recorder.reading import read
 from bargein.recorder.replay import replay

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from bargein.contracts import HearingModel
-from bargein.errors import (UsageError, Unavailable)
+from bargein.errors import Unavailable, UsageError
 from bargein.server.agents import CASCADE_GREETING, Catalogue, load_agent, open_agents
 from bargein.server.settings import Settings
 from tests.server.kit import settings, tone_agent

@@ -15,7 +15,7 @@ import pytest
 from bargein import contracts as c
 from bargein.audio.pcm import Pcm, Samples
 from bargein.clock import MonotonicClock
-from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
+from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.server.agents import Catalogue, Workshop, build
 from bargein.server.parts import PARTS, Option, Part, find, of_kind
 from bargein.server.settings import Settings

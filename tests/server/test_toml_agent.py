@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bargein.errors import (UsageError, Unavailable)
+from bargein.errors import Unavailable, UsageError
 from bargein.server.agents import open_agents
 from bargein.server.toml_agent import load_tools, read_toml
 from tests.server.test_parts import KEY, Fake, bare, fake

@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from bargein.audio.mulaw import from_mulaw, to_mulaw
-from bargein.errors import (UsageError, VendorLost, VendorRefused)
+from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein.simulators import call_script
 from bargein.simulators.caller import Caller
 from bargein.simulators.callers import Plan, run

@@ -14,7 +14,7 @@ from deepgram.core.api_error import ApiError
 from deepgram.listen.v2.types import ListenV2TurnInfo, ListenV2TurnInfoEvent
 
 from bargein.contracts import TurnHeard
-from bargein.errors import (UsageError, VendorRefused)
+from bargein.errors import UsageError, VendorRefused
 from bargein.simulators.deepgram_flux import Fault, FluxSimulator, flux_app, turn_info
 from bargein.simulators.ears import EarEvent, HeardWord, Script
 from bargein.stt import deepgram_flux

@@ -23,7 +23,7 @@ from deepgram.listen.v1.types import (
 )
 
 from bargein.contracts import TurnHeard
-from bargein.errors import (UsageError, Unavailable, VendorRefused)
+from bargein.errors import Unavailable, UsageError, VendorRefused
 from bargein.simulators import deepgram_nova as simulator
 from bargein.simulators.deepgram_nova import Fault, NovaSimulator, nova_app
 from bargein.simulators.deepgram_nova_wire import metadata, results

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from mistralai.client.models import RealtimeTranscriptionSessionUpdatePayload
 
 from bargein.contracts import EarsLost, Heard, TurnHeard
-from bargein.errors import (UsageError, VendorLost, VendorRefused)
+from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein.simulators.ears import Script
 from bargein.simulators.mistral_realtime import Fault, MistralRealtimeSimulator, add_mistral_realtime
 from bargein.simulators.vllm_realtime import Fault as VLLMFault

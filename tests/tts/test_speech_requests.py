@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from bargein.errors import (BargeinError, UsageError, VendorLost, VendorRefused)
+from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein.simulators.openai_speech import SpeechSimulator, header, speech_app
 from bargein.simulators.voices import Fault, Spoke
 from bargein.tts.groq_speech import GroqSpeech

@@ -19,7 +19,7 @@ import numpy as np
 
 from bargein.audio.pcm import Samples
 from bargein.audio.silero import CONTEXT, STATE, WINDOW, Floats, SileroModel, WindowModel
-from bargein.errors import (AudioShapeError, UsageError)
+from bargein.errors import AudioShapeError, UsageError
 
 __all__ = ["CONTEXT", "WINDOW", "SileroModel", "Vad", "VadStats", "VadStream", "VadWindow"]
 

@@ -18,7 +18,7 @@ from bargein.bench.judging.outcome import MISS_MS, Ear, Known
 from bargein.bench.record import RATE, Record, Target
 from bargein.bench.scenery.clips import Library
 from bargein.bench.scenery.scenes import MOST_SPEECH_MS, Opening
-from bargein.errors import (BargeinError, UsageError)
+from bargein.errors import BargeinError, UsageError
 from bargein.simulators.callers import Usage, measure
 from bargein.simulators.mouth import Say, Step
 

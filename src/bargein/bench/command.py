@@ -29,7 +29,7 @@ from bargein.bench.scenery.scenes import SCENES, Scene, chosen
 from bargein.bench.targets.browser import BrowserTarget
 from bargein.bench.targets.realtime import RealtimeTarget
 from bargein.bench.targets.twilio import TwilioTarget
-from bargein.errors import (BargeinError, UsageError, Unavailable)
+from bargein.errors import BargeinError, Unavailable, UsageError
 
 Protocol = Literal["twilio", "browser", "realtime"]
 PROTOCOLS: tuple[Protocol, ...] = ("twilio", "browser", "realtime")

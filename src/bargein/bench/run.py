@@ -14,7 +14,7 @@ from bargein.bench.record import Record, Target
 from bargein.bench.results import CallResult, Event
 from bargein.bench.scenery.clips import Library
 from bargein.bench.scenery.scenes import NotPlayed, Opening, Scene, Stage, Staged
-from bargein.errors import (BargeinError, UsageError, VendorLost)
+from bargein.errors import BargeinError, UsageError, VendorLost
 from bargein.simulators.mouth import Step
 from bargein.simulators.yielding import audible
 
@@ -67,7 +67,9 @@ async def listen(target: Target, library: Library, seed: int) -> tuple[Opening, 
         try:
             ask = stage.ask(np.random.default_rng(seed))
         except NotPlayed as why:
-            raise UsageError(f"The agent waits to be asked, and {why}", advice="Install espeak, or give --sounds") from None
+            raise UsageError(
+                f"The agent waits to be asked, and {why}", advice="Install espeak, or give --sounds"
+            ) from None
         asked = await _calls(target, [[ask]] * LISTENS, seed, opening.ask_at_ms() + ANSWER_LISTEN_MS)
         answers = [found for record in asked if (found := _answer(record))]
         if not answers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bargein.floor import (Lexicon, WordClass)
+from bargein.floor import Lexicon, WordClass
 from bargein.floor.lexicon import fold
 
 MIN_WORDS = 2  # a single word may be said by both at once

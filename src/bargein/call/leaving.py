@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from bargein.contracts import Exchange, HangUp, Leaving, Transfer
-from bargein.errors import (BargeinError, UsageError)
+from bargein.errors import BargeinError, UsageError
 from bargein.notices import Problem
 
 log = logging.getLogger(__name__)

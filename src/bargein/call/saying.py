@@ -51,7 +51,9 @@ class Sayings:
         """Somebody outside wants this said. Raises Misuse for no text, or too much of it."""
         text = text.strip()
         if not text or len(text) > SAY_CHARS:
-            raise UsageError(f"A text of {len(text)} characters cannot be said", advice=f"Give 1 to {SAY_CHARS} characters")
+            raise UsageError(
+                f"A text of {len(text)} characters cannot be said", advice=f"Give 1 to {SAY_CHARS} characters"
+            )
         if not self.words(text, "say", 0 if interruptible else None):
             raise UsageError("Too many texts wait to be said already", advice="Try again when the agent has said some")
 

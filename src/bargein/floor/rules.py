@@ -31,9 +31,9 @@ from typing import assert_never
 from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
-from bargein.floor.state import (FloorState, State)
-from bargein.floor.lexicon import (Lexicon, WordClass)
+from bargein.floor.lexicon import Lexicon, WordClass
 from bargein.floor.speech import Evidence
+from bargein.floor.state import FloorState, State
 
 
 class Floor(FloorState):
@@ -308,7 +308,12 @@ class Floor(FloorState):
         """A backchannel said over a protected reply is not kept as a turn, if it is all there was."""
         text = (e.text or "").strip()
         alone = self._turn_open and self._turn_since_ms == self.speech.onset_ms
-        if current and alone and self.speech.voice is Evidence.SILENT and said in (WordClass.NOTHING, WordClass.BACKCHANNEL):
+        if (
+            current
+            and alone
+            and self.speech.voice is Evidence.SILENT
+            and said in (WordClass.NOTHING, WordClass.BACKCHANNEL)
+        ):
             self._settle(text, f"read as {said.value} over a protected reply", out)
             self._turn_open = False
             out.append(do.CloseTurn(self.turn, f"{said.value}, over a protected reply"))

@@ -10,7 +10,7 @@ from enum import StrEnum
 from bargein.floor import actions as do
 from bargein.floor.actions import Action, Source
 from bargein.floor.policy import Policy
-from bargein.floor.speech import (UserSpeech, Evidence)
+from bargein.floor.speech import Evidence, UserSpeech
 
 SOFTER_DB = 6.0  # a turn
 

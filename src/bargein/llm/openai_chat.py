@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, cast
 from pydantic import SecretStr
 
 from bargein.contracts import Prompt, TextDelta, ToolCall
-from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
+from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.keys import key_of
 from bargein.llm.messages import Message, as_messages, as_tools, wav, with_sound
 from bargein.llm.requests import kept, short_wait, tried_twice

@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 
 from bargein.audio.pcm import Pcm
 from bargein.contracts import Prompt, TextDelta
-from bargein.errors import (UsageError, Unavailable, VendorLost)
+from bargein.errors import Unavailable, UsageError, VendorLost
 from bargein.llm.messages import Message, as_messages, with_sound
 from bargein.llm.turns import VOXTRAL_MODEL, as_turns
 from bargein.worker import OWN, WorkerProcess

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from pydantic import SecretStr
 
 from bargein.contracts import Brief, Item
-from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
+from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.keys import key_of
 from bargein.prompting import instructions
 from bargein.realtime.openai_items import Json, tool

@@ -19,7 +19,7 @@ from typing import Any
 
 from bargein.call.agent import REPROMPTS, Agent, Greeting
 from bargein.contracts import ChatModel
-from bargein.errors import (BargeinError, UsageError, Unavailable, VendorLost)
+from bargein.errors import BargeinError, Unavailable, UsageError, VendorLost
 from bargein.floor import Policy
 from bargein.llm.guide import Guide
 from bargein.llm.guide_words import GREETING, INSTRUCTIONS

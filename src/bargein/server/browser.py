@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from bargein.call.agent import Agent
 from bargein.call.call import Call
 from bargein.contracts import Journal
-from bargein.errors import (BargeinError, UsageError, Unavailable)
+from bargein.errors import BargeinError, Unavailable, UsageError
 from bargein.floor import Policy
 from bargein.notices import Problem
 from bargein.recorder.journal import FileJournal, NullJournal

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bargein.clock import Clock, MonotonicClock
-from bargein.errors import (BargeinError, UsageError, VendorRefused)
+from bargein.errors import BargeinError, UsageError, VendorRefused
 from bargein.server.agents import Workshop
 from bargein.server.parts import KINDS, PARTS, VENDORS, Part, Vendor
 from bargein.server.serve import listen

@@ -21,7 +21,7 @@ from fastapi.responses import Response
 
 from bargein.call.agent import Agent
 from bargein.contracts import Brief, SpeechModel
-from bargein.errors import (BargeinError, UsageError, VendorLost, VendorRefused)
+from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
 from bargein.server.routes import caller

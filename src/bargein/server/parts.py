@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from bargein.errors import (UsageError, Unavailable)
+from bargein.errors import Unavailable, UsageError
 from bargein.server.settings import Settings
 
 Kind = Literal["transcriber", "model", "voice", "realtime"]

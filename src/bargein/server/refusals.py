@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from bargein.errors import (BargeinError, UsageError)
+from bargein.errors import BargeinError, UsageError
 
 
 class Refusal(BargeinError):

@@ -110,7 +110,9 @@ def serve(settings: Settings, console: Console, *, on_ready: Callable[[str], Non
             settings.record.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             advice = "Choose another folder with --record, or none with --no-record"
-            raise UsageError(f"Calls cannot be recorded in {settings.record}: {error.strerror}", advice=advice) from error
+            raise UsageError(
+                f"Calls cannot be recorded in {settings.record}: {error.strerror}", advice=advice
+            ) from error
     with listen(settings.host, settings.port) as listener:
         url = address(settings.host, listener.getsockname()[1])
 

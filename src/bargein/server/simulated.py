@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from bargein.errors import (UsageError, Unavailable, VendorLost)
+from bargein.errors import Unavailable, UsageError, VendorLost
 from bargein.server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,9 @@ async def inject(url: str, name: str) -> Fault:
     """Have one of FAULTS happen next. Raises Misuse for another name, VendorLost when the simulators cannot be told."""
     fault = next((fault for fault in FAULTS if fault.name == name), None)
     if fault is None:
-        raise UsageError(f"There is no fault {name[:60]!r}", advice=f"Choose one of {', '.join(f.name for f in FAULTS)}")
+        raise UsageError(
+            f"There is no fault {name[:60]!r}", advice=f"Choose one of {', '.join(f.name for f in FAULTS)}"
+        )
     for simulator in fault.simulators:
         await _tell(url, simulator, [fault.fault] * (2 if name in TWICE else 1))
     return fault

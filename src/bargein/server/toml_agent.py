@@ -33,7 +33,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bargein.contracts import Tool
-from bargein.errors import (BargeinError, UsageError)
+from bargein.errors import BargeinError, UsageError
 from bargein.floor.policy import PRESETS
 
 Text = Annotated[str, Field(max_length=20_000)]  # a page's whole message may have 64 KiB

@@ -20,7 +20,7 @@ from bargein import contracts as c
 from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
 from bargein.clock import Clock
-from bargein.errors import (BargeinError, UsageError, Unavailable, VendorLost, VendorRefused)
+from bargein.errors import BargeinError, Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.server.agents import CLOSE_S, Workshop
 from bargein.server.parts import VENDORS, Kind, Part, find
 from bargein.server.settings import Settings

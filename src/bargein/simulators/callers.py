@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bargein.clock import MonotonicClock
-from bargein.errors import (BargeinError, UsageError)
+from bargein.errors import BargeinError, UsageError
 from bargein.simulators.caller import Caller, Result
 from bargein.simulators.mouth import Echo, Step
 from bargein.simulators.yielding import Score, score

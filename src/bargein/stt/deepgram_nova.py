@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from bargein.audio.backlog import Backlog
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.contracts import EarsBack, EarsLost, Heard, TurnHeard
-from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
+from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.keys import key_of
 from bargein.stt.deepgram_nova_turns import NovaResult, NovaTurns, NovaWord
 

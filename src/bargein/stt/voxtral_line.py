@@ -19,7 +19,7 @@ from bargein.audio.backlog import Backlog
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.audio.resample import HotResampler
 from bargein.contracts import EarsBack, EarsLost, Heard, TurnHeard
-from bargein.errors import (UsageError, VendorLost, VendorRefused)
+from bargein.errors import UsageError, VendorLost, VendorRefused
 
 log = logging.getLogger(__name__)
 

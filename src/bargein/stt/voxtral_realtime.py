@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.contracts import HeardKind, TurnHeard
-from bargein.errors import (UsageError, VendorLost, VendorRefused)
+from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein.keys import key_of
 from bargein.stt.voxtral_line import RATES, REFUSALS, Pieces, VoxtralLine, address, error_code, opened, parsed
 

@@ -17,7 +17,7 @@ import msgspec
 
 from bargein.audio.pcm import Pcm
 from bargein.contracts import WireSamples
-from bargein.errors import (AudioShapeError, ProtocolError)
+from bargein.errors import AudioShapeError, ProtocolError
 from bargein.transports.telephone import ClearDone, MarkBack, Media, Pressed, Said, Started
 
 RATE = 16_000

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.contracts import Spoken
-from bargein.errors import (BargeinError, UsageError, VendorLost, VendorRefused)
+from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein.keys import key_of
 from bargein.tts.contexts import Heard, speak
 from bargein.tts.pool import SocketPool

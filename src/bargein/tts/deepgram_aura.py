@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from bargein.audio.pcm import Pcm
 from bargein.clock import Clock, MonotonicClock
 from bargein.contracts import Spoken
-from bargein.errors import (UsageError, VendorLost)
+from bargein.errors import UsageError, VendorLost
 from bargein.keys import key_of
 from bargein.tts.clauses import clauses
 from bargein.tts.pool import Lease, SocketPool

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from bargein.contracts import Spoken
-from bargein.errors import (UsageError, Unavailable)
+from bargein.errors import Unavailable, UsageError
 from bargein.keys import key_of
 from bargein.tts.clauses import clauses
 

@@ -22,7 +22,7 @@ from bargein.bench.record import Record
 from bargein.bench.targets.playback import Report
 from bargein.bench.targets.side import Side, closed_by, not_connected, shown
 from bargein.clock import Clock, MonotonicClock
-from bargein.errors import (BargeinError, UsageError, VendorLost, VendorRefused)
+from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein.simulators.mouth import Echo, Step
 
 PROTOCOL = "bargein.v1"

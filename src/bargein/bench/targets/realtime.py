@@ -24,7 +24,7 @@ from bargein.bench.record import Record
 from bargein.bench.targets.realtime_events import Delta, Details, Done, Item, Problem, Response
 from bargein.bench.targets.side import Side, closed_by, not_connected, shown
 from bargein.clock import Clock, MonotonicClock
-from bargein.errors import (UsageError, Unavailable, VendorLost, VendorRefused)
+from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.keys import key_of
 from bargein.simulators.mouth import Echo, Step
 

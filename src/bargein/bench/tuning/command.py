@@ -18,7 +18,7 @@ from bargein.bench.tuning.records import gather
 from bargein.bench.tuning.score import Limits
 from bargein.bench.tuning.search import search
 from bargein.bench.tuning.space import parse_fixed
-from bargein.errors import (BargeinError, UsageError)
+from bargein.errors import BargeinError, UsageError
 
 
 class By(StrEnum):

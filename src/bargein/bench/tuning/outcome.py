@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bargein.floor import (DiscardLateReply, Action, Cut, DiscardReply, Hold, Resume)
+from bargein.floor import Action, Cut, DiscardLateReply, DiscardReply, Hold, Resume
 
 
 @dataclass(frozen=True, slots=True)

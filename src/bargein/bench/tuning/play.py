@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from bargein.bench.tuning.episodes import Episode, twin
 from bargein.bench.tuning.outcome import Outcome, Watch
-from bargein.floor import (Event, Floor, ReadWords, Policy, PolicyChanged, SpeechWindow, State, Tick, Words)
+from bargein.floor import Event, Floor, Policy, PolicyChanged, ReadWords, SpeechWindow, State, Tick, Words
 from bargein.floor.events import ReplyEnded, ReplyFailed
 from bargein.floor.speech import Evidence
 

@@ -21,7 +21,18 @@ import msgspec
 
 from bargein.bench.results import Want
 from bargein.errors import UsageError
-from bargein.floor import (Event, Judged, Lexicon, Policy, WordClass, SpeechWindow, TurnEnded, TurnEnding, TurnStarted, Words)
+from bargein.floor import (
+    Event,
+    Judged,
+    Lexicon,
+    Policy,
+    SpeechWindow,
+    TurnEnded,
+    TurnEnding,
+    TurnStarted,
+    WordClass,
+    Words,
+)
 
 FILE = "labels.jsonl"
 ADDRESSED_MS = 700  # shared definition: speech to the agent that a miss is counted for
