@@ -39,7 +39,7 @@ def _refusal(_: Request, error: Exception) -> JSONResponse:
 
 
 def _misuse(_: Request, error: Exception) -> JSONResponse:
-    misuse = cast("Misuse", error)
+    misuse = cast("UsageError", error)
     return Refusal(422, "bad_request", misuse.message, advice=misuse.advice).response()
 
 
