@@ -47,7 +47,7 @@ lint: $(VENV)/.dev
 check: lint test
 
 bench: $(VENV)/.dev $(VENV)/.chromium  ## the numbers of the README, measured on this machine
-	$(BIN)/python -m bargein.bench.own $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

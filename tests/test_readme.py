@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from bargein.call.agent import Agent
+from bargein.agent import Agent
 from bargein.cli import app
 
 ROOT = Path(__file__).parents[1]

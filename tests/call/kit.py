@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bargein import contracts as c
 from bargein import notices as n
+from bargein import protocols as c
+from bargein.agent import REPROMPTS, Agent, Greeting
 from bargein.audio.pcm import Pcm, Samples
-from bargein.audio.vad import VadWindow
-from bargein.call.agent import REPROMPTS, Agent, Greeting
+from bargein.audio.vad import VADWindow
 from bargein.call.call import Call
-from bargein.call.host import Host
+from bargein.call.host import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
 from bargein.errors import VendorLost
@@ -38,7 +38,7 @@ class FarEnd:
     rate_out = RATE
 
     def __init__(self, clock: ManualClock, *, can_pause: bool = True, reports: bool = True, acks: bool = True) -> None:
-        self.can = c.TransportCan(pause=can_pause, reports=reports)
+        self.can = c.TransportCapabilities(pause=can_pause, reports=reports)
         self.clock = clock
         self.acks = acks
         self.inbox: asyncio.Queue[c.Inbound] = asyncio.Queue()
@@ -60,10 +60,10 @@ class FarEnd:
         while True:
             item = await self.inbox.get()
             yield item
-            if isinstance(item, c.FarHangUp):
+            if isinstance(item, c.ClientHangUp):
                 return
 
-    def send(self, frame: c.FrameOut) -> bool:
+    def send(self, frame: c.AudioOut) -> bool:
         if self.full:
             return False
         assert frame.reply not in self.cut, f"audio of reply {frame.reply}, which was cut"
@@ -75,7 +75,7 @@ class FarEnd:
         self.most_ms = max(self.most_ms, sum(len(b[2]) for b in self.buffer) * 1000 / RATE)
         return True
 
-    def hold(self, reply: int) -> c.FrameOut | None:
+    def hold(self, reply: int) -> c.AudioOut | None:
         if not self.can.pause:
             self.buffer = [b for b in self.buffer if b[0] != reply]  # cleared; what was not played comes again
         return None  # all that was sent has left already
@@ -149,7 +149,7 @@ class ToneVoice:
         self.closed = 0
         self.spoken = 0
 
-    async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.Spoken]:
+    async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.SpeechChunk]:
         at = count = 0
         try:
             async for piece in text:
@@ -161,7 +161,7 @@ class ToneVoice:
                     samples = np.full(WORD_MS * RATE // 1000, count + 1, np.int16)
                     told = word + " "
                     times = c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word))
-                    yield c.Spoken(Pcm(samples, RATE), told, (times,) if self.timed else None)
+                    yield c.SpeechChunk(Pcm(samples, RATE), told, (times,) if self.timed else None)
                     at += len(told)
                     count += 1
                     self.spoken += 1
@@ -207,12 +207,12 @@ class Reader:
         self.texts = list(texts)
         self.heard: list[Pcm] = []
 
-    async def read(self, pcm: Pcm, *, deadline_ms: float) -> c.Reading:
+    async def read(self, pcm: Pcm, *, deadline_ms: float) -> c.BatchTranscript:
         self.heard.append(pcm)
         text = self.texts.pop(0) if self.texts else ""
         if text is None:
             raise VendorLost("The reader is late", advice="Go on without words")
-        return c.Reading(text)
+        return c.BatchTranscript(text)
 
     async def aclose(self) -> None: ...
 
@@ -227,7 +227,7 @@ class Transcriber:
         self.fed = 0
         self.rate = 16_000
         self.closed = 0
-        self.inbox: asyncio.Queue[c.Heard | Exception] = asyncio.Queue()
+        self.inbox: asyncio.Queue[c.STTEvent | Exception] = asyncio.Queue()
 
     def open(self, rate: int) -> Transcriber:
         self.rate = rate
@@ -236,7 +236,7 @@ class Transcriber:
     def feed(self, samples: Samples) -> None:
         self.fed += len(samples)
 
-    async def listen(self) -> AsyncIterator[c.Heard]:
+    async def listen(self) -> AsyncIterator[c.STTEvent]:
         try:
             while True:
                 item = await self.inbox.get()
@@ -246,15 +246,15 @@ class Transcriber:
         finally:
             self.closed += 1
 
-    def tell(self, kind: c.HeardKind, text: str = "", *, turn: int = 0, ago_ms: float = 300) -> None:
+    def tell(self, kind: c.TurnUpdateKind, text: str = "", *, turn: int = 0, ago_ms: float = 300) -> None:
         """Something is heard in a turn whose first word began so long ago."""
         now_ms = self.fed * 1000 / self.rate
-        self.inbox.put_nowait(c.TurnHeard(kind, turn, text, now_ms - ago_ms, now_ms))
+        self.inbox.put_nowait(c.TurnUpdate(kind, turn, text, now_ms - ago_ms, now_ms))
 
 
 @dataclass
 class _Stream:
-    on_window: Callable[[VadWindow], None]
+    on_window: Callable[[VADWindow], None]
     at: int = 0
     dropped: int = 0
     closed: bool = False
@@ -265,7 +265,7 @@ class _Stream:
             first = self.at
             self.at += WINDOW
             if not self.closed:
-                self.on_window(VadWindow(first, self.at, abs(int(samples[i])) / 1000))
+                self.on_window(VADWindow(first, self.at, abs(int(samples[i])) / 1000))
 
     def skip(self, samples: int) -> None:
         self.at += samples
@@ -278,7 +278,7 @@ class Vad:
     def __init__(self) -> None:
         self.streams: list[_Stream] = []
 
-    def open(self, rate: int, on_window: Callable[[VadWindow], None]) -> _Stream:
+    def open(self, rate: int, on_window: Callable[[VADWindow], None]) -> _Stream:
         self.streams.append(_Stream(on_window))
         return self.streams[-1]
 
@@ -383,7 +383,7 @@ async def scene(
     tools: tuple[c.Tool, ...] = (),
     spare_voice: ToneVoice | None = None,
     reprompts: Mapping[str, str] = REPROMPTS,
-    realtime: c.SpeechModel | None = None,
+    realtime: c.RealtimeModel | None = None,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
     clock = ManualClock(1_000_000)
@@ -404,7 +404,7 @@ async def scene(
         spare_voice=spare_voice,
         reprompts=reprompts,
     )
-    host = Host(clock, ticker, vad, notes)
+    host = Runtime(clock, ticker, vad, notes)
     call = Call(call_id="c1", agent=agent, transport=far, host=host, journal=notes, policy=policy or SOON)
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())
@@ -413,7 +413,7 @@ async def scene(
     try:
         yield made
     finally:
-        far.inbox.put_nowait(c.FarHangUp("test over"))
+        far.inbox.put_nowait(c.ClientHangUp("test over"))
         await asyncio.wait_for(running, 5)
         assert far.closed is not None
         assert notes.closed

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import numpy as np
 
-from bargein import contracts as c
+from bargein import protocols as c
 from bargein.audio.pcm import Pcm, Samples
 from tests.call.kit import RATE, WORD_MS
 
 
 class Model:
-    """A contracts.SpeechModel and its one line. texts: what its answers say; a word "!name" in one calls that tool.
+    """A protocols.RealtimeModel and its one line. texts: what its answers say; a word "!name" in one calls that tool.
     waits: an answer begins only when `go` is set."""
 
     name = "scripted speech"
@@ -30,20 +30,20 @@ class Model:
         self.fed = 0
         self.takes: list[Take] = []
         self.told: list[tuple[object, ...]] = []  # in order: what the call told the line
-        self.inbox: asyncio.Queue[c.Heard | Exception] = asyncio.Queue()
-        self.brief: c.Brief | None = None
-        self.items: Callable[[], Sequence[c.Item]] = list
+        self.inbox: asyncio.Queue[c.STTEvent | Exception] = asyncio.Queue()
+        self.brief: c.SessionConfig | None = None
+        self.items: Callable[[], Sequence[c.ConversationItem]] = list
         self.error: Exception | None = None
         self.closed = 0
 
-    def open(self, brief: c.Brief, items: Callable[[], Sequence[c.Item]]) -> Model:
+    def open(self, brief: c.SessionConfig, items: Callable[[], Sequence[c.ConversationItem]]) -> Model:
         self.brief, self.items = brief, items
         return self
 
     def feed(self, samples: Samples) -> None:
         self.fed += len(samples)
 
-    async def listen(self) -> AsyncIterator[c.Heard]:
+    async def listen(self) -> AsyncIterator[c.STTEvent]:
         try:
             while True:
                 item = await self.inbox.get()
@@ -53,9 +53,9 @@ class Model:
         finally:
             self.closed += 1
 
-    def hears(self, kind: c.HeardKind, text: str, *, turn: int = 0, ago_ms: float = 300) -> None:
+    def hears(self, kind: c.TurnUpdateKind, text: str, *, turn: int = 0, ago_ms: float = 300) -> None:
         now_ms = self.fed / 16
-        self.inbox.put_nowait(c.TurnHeard(kind, turn, text, now_ms - ago_ms, now_ms))
+        self.inbox.put_nowait(c.TurnUpdate(kind, turn, text, now_ms - ago_ms, now_ms))
 
     def turn(self, ago_ms: float) -> None:
         self.told.append(("turn", round(ago_ms)))
@@ -75,7 +75,7 @@ class Model:
         self.told.append(("tell",))
         return self._take(self.texts.pop(0) if self.texts else "done")
 
-    def used(self, used: c.ToolUsed) -> None:
+    def used(self, used: c.ToolResult) -> None:
         self.told.append(("used", used.tool, used.result, used.error))
 
     def _take(self, text: str) -> Take:
@@ -94,7 +94,7 @@ class Take:
         self.said: c.AgentSaid | None = None
         self._more = False
 
-    async def sound(self) -> AsyncIterator[c.Spoken | c.ToolCalls]:
+    async def sound(self) -> AsyncIterator[c.SpeechChunk | c.ToolCalls]:
         await self.model.go.wait()
         if self.model.error is not None:
             raise self.model.error
@@ -112,9 +112,9 @@ class Take:
                 words.append(c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word)))
                 at += len(word) + 1
                 count += 1
-                yield c.Spoken(pcm, word + " ", ahead=True)
+                yield c.SpeechChunk(pcm, word + " ", ahead=True)
             if words:
-                yield c.Spoken(Pcm(np.zeros(0, np.int16), RATE), "", tuple(words), exact=False, ahead=True)
+                yield c.SpeechChunk(Pcm(np.zeros(0, np.int16), RATE), "", tuple(words), exact=False, ahead=True)
                 words = []
             if calls:
                 self._more = False

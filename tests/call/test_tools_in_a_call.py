@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from bargein import contracts as c
 from bargein import floor as f
+from bargein import protocols as c
 from bargein.errors import UsageError
 from tests.call.kit import Mind, Scene, Transcriber, scene
 
@@ -13,7 +13,7 @@ STORY = "once there was a fox who lived by a river and sang to the moon every ni
 
 
 class Job:
-    """A contracts.Tool that waits until the test lets it go on."""
+    """A protocols.Tool that waits until the test lets it go on."""
 
     def __init__(
         self, name: str, effect: c.Effect, result: str | c.HangUp | Exception = "done", *, waits: bool = False
@@ -49,7 +49,7 @@ async def ask(s: Scene, ears: Transcriber, text: str, turn: int = 0) -> None:
 
 
 def results(prompt: c.Prompt) -> list[tuple[str, str | None, bool]]:
-    return [(i.tool, i.result, i.error) for i in prompt.items if isinstance(i, c.ToolUsed)]
+    return [(i.tool, i.result, i.error) for i in prompt.items if isinstance(i, c.ToolResult)]
 
 
 # ------------------------------------------------------------------------------------------------------ reads
@@ -177,7 +177,7 @@ async def test_a_booking_survives_the_end_of_the_call() -> None:
     async with scene("!book", transcriber=ears, tools=(book,)) as s:
         await ask(s, ears, "book a table")
         await s.until(lambda: bool(book.begun))
-        s.far.inbox.put_nowait(c.FarHangUp("gone"))
+        s.far.inbox.put_nowait(c.ClientHangUp("gone"))
         await s.settle()
         book.go.set()
     assert (book.done, book.cancelled) == (1, 0)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bargein.bench.own.chromium import page, spoken
-from bargein.bench.own.process import server
-from bargein.bench.own.sounds import room
+from benchmarks.chromium import page, spoken
+from benchmarks.process import server
+from benchmarks.sounds import room
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from bargein.bench.own.chromium import Recording, page, recording
-from bargein.call.agent import Agent, Greeting
-from bargein.realtime.openai import OpenAIRealtime
+from bargein.agent import Agent, Greeting
 from bargein.recorder.reading import Noted, read
 from bargein.server.settings import Settings
-from bargein.simulators.openai_realtime import RealtimeSimulator, add_realtime
+from bargein.vendors.openai.realtime.model import OpenAIRealtime
+from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
+from benchmarks.chromium import PageRecording, page, recording
 from tests.server.kit import ToneVoice, world
 from tests.simulators.serving import serving
 from tests.sounds import load
@@ -29,7 +29,7 @@ HELD_MS = 50.0  # after which a hold is heard: a block of the recording, and the
 TURN_MS = 500.0  # the interruption goes on for longer than that after the cut, and so must the silence
 
 
-def assert_silent(heard: Recording) -> None:
+def assert_silent(heard: PageRecording) -> None:
     """From the hold before the one cut on, and until the interruption is over, nothing sounds."""
     (flush,) = [at for at, kind in heard.events if kind == "flush"]
     holds = [at for at, kind in heard.events if kind in ("hold", "localHold") and at <= flush]

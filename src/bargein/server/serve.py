@@ -17,10 +17,10 @@ from bargein.errors import UsageError
 from bargein.server.app import create_app
 from bargein.server.hub import Hub
 from bargein.server.settings import Settings
-from bargein.transports.browser_wire import MESSAGE_BYTES
+from bargein.transports.browser.wire import MESSAGE_BYTES
 
 try:
-    from bargein.server.lane import lane
+    from bargein.server.telephone.picows_server import lane
 except ImportError:  # picows has no wheel for this machine: telephones go the common way
     lane = None  # type: ignore[assignment]
 FAST = lane is not None

@@ -60,7 +60,7 @@ async def simulated(settings: Settings) -> AsyncIterator[Settings]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "bargein.simulators.every",
+        "bargein_simulators.all_vendors",
         stdin=asyncio.subprocess.PIPE,  # it ends when this closes, also if we are killed
         stdout=asyncio.subprocess.PIPE,
     )
@@ -71,7 +71,7 @@ async def simulated(settings: Settings) -> AsyncIterator[Settings]:
             line = (await process.stdout.readline()).decode().strip()
         if not line.startswith("http://"):
             raise Unavailable(
-                "The simulators did not start", advice="Run `python -m bargein.simulators.every` to see why"
+                "The simulators did not start", advice="Run `python -m bargein_simulators.all_vendors` to see why"
             )
         yield settings.model_copy(update=pointed_at(line))
     except TimeoutError:
