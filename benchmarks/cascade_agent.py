@@ -24,9 +24,9 @@ DEAF = {
 
 AGENT = Agent(
     name="cascade",
-    transcriber=DeepgramFlux(api_key="k", base_url=URL, eager_eot_threshold=0.4 if GUESSES else None),
-    mind=OpenAIChat.groq(api_key="k", base_url=f"{URL}/v1"),
-    voice=ElevenLabsSpeech(api_key="k", base_url=URL.replace("http", "ws", 1)),
+    stt=DeepgramFlux(api_key="k", base_url=URL, eager_eot_threshold=0.4 if GUESSES else None),
+    llm=OpenAIChat.groq(api_key="k", base_url=f"{URL}/v1"),
+    tts=ElevenLabsSpeech(api_key="k", base_url=URL.replace("http", "ws", 1)),
     instructions="Be short.",
     greeting=Greeting("Hello, and welcome to the benchmark. I have a lot to tell you, about one thing and another."),
     policy=Policy.balanced().with_(DEAF if FLUX_ALONE else {}),

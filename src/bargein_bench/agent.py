@@ -42,9 +42,9 @@ class Talker:
 
 AGENT = Agent(
     name="talker",
-    mind=Talker(),
-    voice=EspeakTTS(),
-    llm=False,
+    llm=Talker(),
+    tts=EspeakTTS(),
+    scripted=True,
     description="Talks without end, to be interrupted by a benchmark",
     greeting=Greeting(" ".join(SENTENCES * 3)),
 )
@@ -52,9 +52,9 @@ AGENT = Agent(
 # The same with a greeting that ends: for `bargein bench`, which asks it for its long replies.
 COMPANION = Agent(
     name="companion",
-    mind=Talker(),
-    voice=EspeakTTS(),
-    llm=False,
+    llm=Talker(),
+    tts=EspeakTTS(),
+    scripted=True,
     description="Greets in a sentence, and then talks at length, to be interrupted by `bargein bench`",
     greeting=Greeting("Good morning, this is the harbour office. What would you like to hear about?"),
 )
@@ -62,10 +62,10 @@ COMPANION = Agent(
 # The same, where short sounds are read by the local transcriber.
 READER = Agent(
     name="reader",
-    mind=Talker(),
-    voice=EspeakTTS(),
-    reader=MoonshineSTT(),
-    llm=False,
+    llm=Talker(),
+    tts=EspeakTTS(),
+    stt=MoonshineSTT(),
+    scripted=True,
     description="As the companion, with ears that read words on this machine",
     greeting=COMPANION.greeting,
 )

@@ -381,7 +381,7 @@ async def scene(
     acks: bool = True,
     transcriber: Transcriber | None = None,
     tools: tuple[c.Tool, ...] = (),
-    spare_voice: ToneVoice | None = None,
+    fallback_tts: ToneVoice | None = None,
     reprompts: Mapping[str, str] = REPROMPTS,
     realtime: c.RealtimeModel | None = None,
 ) -> AsyncIterator[Scene]:
@@ -393,15 +393,15 @@ async def scene(
     voice = voice or ToneVoice()
     agent = Agent(
         name="test",
-        mind=mind if realtime is None else None,
-        voice=voice if realtime is None else None,
+        llm=mind if realtime is None else None,
+        tts=voice if realtime is None else None,
         realtime=realtime,
-        reader=reader,
+        fallback_stt=reader,
         instructions="Be short.",
         greeting=Greeting(greeting) if isinstance(greeting, str) else greeting,
-        transcriber=transcriber,
+        stt=transcriber,
         tools=tools,
-        spare_voice=spare_voice,
+        fallback_tts=fallback_tts,
         reprompts=reprompts,
     )
     host = Runtime(clock, ticker, vad, notes)

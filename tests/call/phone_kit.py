@@ -306,9 +306,9 @@ async def phone_scene(
     voice = voice or NoiseVoice()
     agent = Agent(
         name="test",
-        mind=mind or scripted,
-        voice=voice,
-        reader=reader,
+        llm=mind or scripted,
+        tts=voice,
+        stt=reader,
         greeting=Greeting(greeting) if isinstance(greeting, str) else greeting,
     )
     host = Runtime(clock, ticker, Vad(), notes)

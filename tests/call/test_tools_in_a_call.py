@@ -63,7 +63,7 @@ async def test_a_lookup_runs_and_the_model_is_asked_again_with_its_result() -> N
         assert lookup.begun == ['{"day":1}']
         assert s.mind.prompts[0].tools == (lookup.spec,)
         assert results(s.mind.prompts[1]) == [("lookup", "sunny", False)]
-        assert [type(i).__name__ for i in s.call.conversation.items] == ["UserSaid", "ToolUsed", "AgentSaid"]
+        assert [type(i).__name__ for i in s.call.conversation.items] == ["UserSaid", "ToolResult", "AgentSaid"]
         assert ("tools", "done") in s.notes.causes
 
 
@@ -236,8 +236,8 @@ async def test_of_a_reply_made_ahead_only_reads_run_before_the_turn_is_over() ->
         assert len(s.mind.prompts) == 2
         assert [type(i).__name__ for i in s.call.conversation.items] == [
             "UserSaid",
-            "ToolUsed",
-            "ToolUsed",
+            "ToolResult",
+            "ToolResult",
             "AgentSaid",
         ]
 

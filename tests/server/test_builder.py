@@ -55,10 +55,10 @@ async def test_a_file_s_agent_is_the_only_one_and_its_parts_are_started_and_clos
         "    seen = []\n"
         "    async def start(self): self.seen.append('start')\n"
         "    async def aclose(self): self.seen.append('close')\n"
-        "agent = dataclasses.replace(tone_agent('mine'), voice=Voice())\n"
+        "agent = dataclasses.replace(tone_agent('mine'), tts=Voice())\n"
     )
     async with open_agents(settings(agent=f"{tmp_path}/mine.py:agent")) as catalogue:
-        voice = catalogue.default.voice
+        voice = catalogue.default.tts
         assert list(catalogue.agents) == ["mine"]
         assert voice.seen == ["start"]  # type: ignore[union-attr]
     assert voice.seen == ["start", "close"]  # type: ignore[union-attr]
@@ -77,7 +77,7 @@ async def test_the_cascade_takes_the_best_parts_whose_keys_are_set(fake: type[Fa
     async with open_agents(chosen) as catalogue:
         agent = catalogue.default
         assert (agent.name, agent.description) == ("cascade", "Deepgram Flux, Groq, Cartesia")
-        assert agent.greeting.text == CASCADE_GREETING
+        assert agent.opening.text == CASCADE_GREETING
         assert catalogue.missing == ()
 
 
@@ -110,9 +110,9 @@ async def test_voxtral_is_the_vendors_a_servers_or_this_machines_and_otherwise_s
     ):
         async with open_agents(bare(agent="voxtral", **given)) as catalogue:
             agent = catalogue.default
-            assert (agent.name, agent.mind_name) == ("voxtral", mind)
-            assert agent.ears.startswith(ears)
-            assert isinstance(agent.mind, AudioLLM)
+            assert (agent.name, agent.llm_name) == ("voxtral", mind)
+            assert agent.stt_name.startswith(ears)
+            assert isinstance(agent.llm, AudioLLM)
 
 
 async def test_a_cascade_without_a_model_names_the_variables() -> None:

@@ -84,10 +84,10 @@ def line(name: str, at_ms: float) -> SayLine:
 def agent_of(name: str, url: str, *, greets: bool) -> Agent:
     return Agent(
         name=name,
-        transcriber=DeepgramFlux(api_key="k", base_url=url, silence_s=0.6),
-        mind=OpenAIChat.groq(api_key="k", base_url=f"{url}/v1", timeout_s=0.6, first_token_s=0.6),
-        voice=ElevenLabsSpeech(api_key="k", base_url=url.replace("http", "ws"), timeout_s=0.6),
-        spare_voice=ToneVoice(),
+        stt=DeepgramFlux(api_key="k", base_url=url, silence_s=0.6),
+        llm=OpenAIChat.groq(api_key="k", base_url=f"{url}/v1", timeout_s=0.6, first_token_s=0.6),
+        tts=ElevenLabsSpeech(api_key="k", base_url=url.replace("http", "ws"), timeout_s=0.6),
+        fallback_tts=ToneVoice(),
         instructions="Be short.",
         greeting=Greeting(GREETING if greets else ""),
         policy=Policy.balanced().with_({"answer_timeout_ms": 3000}),
@@ -112,7 +112,7 @@ async def calls(vendors: Mapping[str, Vendors], steps: Sequence[Step], folder: P
             url = await stack.enter_async_context(serving(each.app(), ws=True))
             agent = agent_of(name, url, greets=each.greets)
             agents.append(agent)
-            for part in (agent.mind, agent.voice):
+            for part in (agent.llm, agent.tts):
                 stack.push_async_callback(part.aclose)  # type: ignore[union-attr]
         here = await stack.enter_async_context(world(settings(folder, max_calls=len(agents)), *agents, alone=False))
         url = here.url.replace("http", "ws") + "/twilio/media"

@@ -44,7 +44,7 @@ async def test_a_wrong_key_is_one_clear_line_without_the_key(fake: type[Fake]) -
     findings = await examine(bare(deepgram_api_key=KEY))
     flux = found(findings, "Deepgram Flux")
     assert flux == Finding(
-        "Deepgram Flux (transcriber)", "fails", "Deepgram refused the key (the key)", "Check it (DEEPGRAM_API_KEY)"
+        "Deepgram Flux (stt)", "fails", "Deepgram refused the key (the key)", "Check it (DEEPGRAM_API_KEY)"
     )
 
 

@@ -61,7 +61,7 @@ def agent_of(name: str, url: str) -> Agent:
     return Agent(
         name=name,
         realtime=OpenAIRealtime(api_key="k", base_url=f"{url}/v1"),
-        spare_voice=ToneVoice(),
+        fallback_tts=ToneVoice(),
         instructions="Be short.",
         greeting=Greeting(GREETING),
         policy=Policy.balanced().with_({"answer_timeout_ms": 3000}),
@@ -214,7 +214,7 @@ class Direct(Model):
 async def test_a_hello_that_was_refused_may_be_said_better_and_claims_the_call_then() -> None:
     model = Direct()
     model.opened.set()
-    agent = Agent("direct", realtime=model)
+    agent = Agent(name="direct", realtime=model)
     async with world(Settings(record=None), agent) as here:
         made = await here.http.post("/openai/calls", **OFFER)  # type: ignore[arg-type]
         name = made.headers["location"].rsplit("/", 1)[1]
@@ -232,7 +232,7 @@ async def test_a_hello_that_was_refused_may_be_said_better_and_claims_the_call_t
 
 async def test_calls_that_are_asked_for_at_once_are_no_more_than_may_be() -> None:
     model = Direct()
-    async with world(Settings(record=None, max_calls=2), Agent("direct", realtime=model)) as here:
+    async with world(Settings(record=None, max_calls=2), Agent(name="direct", realtime=model)) as here:
         asked = [asyncio.create_task(here.http.post("/openai/calls", **OFFER)) for _ in range(5)]  # type: ignore[arg-type]
         done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         while len(done) < 3:

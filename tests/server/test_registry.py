@@ -134,8 +134,8 @@ async def served(chosen: Settings) -> AsyncIterator[World]:
 
 def test_every_part_has_a_name_of_its_own_within_its_kind() -> None:
     assert len({(part.kind, part.name) for part in PARTS}) == len(PARTS)
-    assert [part.name for part in of_kind("transcriber")][:2] == ["deepgram-flux", "deepgram-nova"]
-    assert of_kind("model")[-1].name == "guide"
+    assert [part.name for part in of_kind("stt")][:2] == ["deepgram-flux", "deepgram-nova"]
+    assert of_kind("llm")[-1].name == "guide"
 
 
 @pytest.mark.parametrize("part", [part for part in PARTS if part.installed], ids=lambda part: part.name)
@@ -183,13 +183,13 @@ def test_numbers_have_bounds() -> None:
 
 def test_a_missing_key_is_named_by_its_variable(fake: type[Fake]) -> None:
     with pytest.raises(Unavailable, match=r"Deepgram Flux has no key\. Set DEEPGRAM_API_KEY"):
-        find("transcriber", "deepgram-flux").demand(bare())
-    find("transcriber", "deepgram-flux").demand(bare(deepgram_api_key=KEY))
+        find("stt", "deepgram-flux").demand(bare())
+    find("stt", "deepgram-flux").demand(bare(deepgram_api_key=KEY))
 
 
 def test_a_key_for_another_server_is_not_sent_to_openai(fake: type[Fake]) -> None:
     elsewhere = bare(openai_api_key=KEY, openai_base_url="http://127.0.0.1:9/v1")
-    part = find("model", "openai")
+    part = find("llm", "openai")
     assert part.key_set(elsewhere) is False
     with pytest.raises(Unavailable, match="Choose openai-compatible, or set BARGEIN_OPENAI_URL"):
         part.demand(elsewhere)
@@ -202,9 +202,9 @@ def test_a_key_for_another_server_is_not_sent_to_openai(fake: type[Fake]) -> Non
 async def test_the_best_parts_are_those_whose_keys_are_set(fake: type[Fake]) -> None:
     async with workshop(bare(**_keys())) as shop, build(AgentChoice(), shop) as agent:
         assert agent.description == "Deepgram Flux, Groq, ElevenLabs"
-        assert agent.transcriber is not None
-        assert agent.reader is not None, "who reads while the transcriber is away"
-        assert agent.spare_voice is not None, "and who says that the voice is lost"
+        assert agent.streaming_stt is not None
+        assert agent.batch_stt is not None, "reads while the streaming STT is away"
+        assert agent.fallback_tts is not None, "and who says that the voice is lost"
         assert agent.llm
     assert fake.closed == 3
 
@@ -245,10 +245,10 @@ async def test_a_choice_reaches_its_part_with_the_language(fake: type[Fake]) -> 
 @pytest.mark.parametrize(
     ("kind", "name", "text"),
     [
-        ("voice", "aura", ""),
-        ("model", "groq", "Hello there."),
-        ("transcriber", "deepgram-flux", "hello you"),
-        ("transcriber", "groq-whisper", "16000"),
+        ("tts", "aura", ""),
+        ("llm", "groq", "Hello there."),
+        ("stt", "deepgram-flux", "hello you"),
+        ("stt", "groq-whisper", "16000"),
     ],
 )
 async def test_a_part_is_tried_and_closed(fake: type[Fake], kind: Any, name: str, text: str) -> None:
@@ -278,7 +278,7 @@ async def test_one_that_will_not_even_be_cancelled_holds_nobody_up(
     fake.does = "cling"
     async with workshop(bare(**_keys())) as shop:
         with pytest.raises(ProbeTimeout):
-            await try_part(shop, MonotonicClock(), "voice", "aura", {}, within_s=0.05)
+            await try_part(shop, MonotonicClock(), "tts", "aura", {}, within_s=0.05)
         (left,) = shop.trials
         fake.stuck.set()
         await asyncio.wait({left})
@@ -292,21 +292,21 @@ async def test_the_page_sees_which_keys_are_set_and_no_key() -> None:
         answer = await here.http.get("/parts")
     assert KEY not in answer.text
     told = {(part["kind"], part["name"]): part for part in answer.json()["parts"]}
-    assert told["model", "groq"]["key_set"] is True
-    assert told["voice", "aura"]["key_set"] is False
-    assert told["voice", "aura"]["variable"] == "DEEPGRAM_API_KEY"
-    assert told["voice", "espeak"]["key_set"] is None
+    assert told["llm", "groq"]["key_set"] is True
+    assert told["tts", "aura"]["key_set"] is False
+    assert told["tts", "aura"]["variable"] == "DEEPGRAM_API_KEY"
+    assert told["tts", "espeak"]["key_set"] is None
 
 
 async def test_parts_are_tried_over_http() -> None:
     async with served(bare()) as here:
-        tried = await here.http.post("/parts/try", json={"kind": "voice", "name": "espeak"})
-        guide = await here.http.post("/parts/try", json={"kind": "model", "name": "guide"})
-        read = await here.http.post("/parts/try", json={"kind": "transcriber", "name": "moonshine"})
-        keyless = await here.http.post("/parts/try", json={"kind": "voice", "name": "aura"})
-        unknown = await here.http.post("/parts/try", json={"kind": "voice", "name": "nobody"})
+        tried = await here.http.post("/parts/try", json={"kind": "tts", "name": "espeak"})
+        guide = await here.http.post("/parts/try", json={"kind": "llm", "name": "guide"})
+        read = await here.http.post("/parts/try", json={"kind": "stt", "name": "moonshine"})
+        keyless = await here.http.post("/parts/try", json={"kind": "tts", "name": "aura"})
+        unknown = await here.http.post("/parts/try", json={"kind": "tts", "name": "nobody"})
         option = await here.http.post(
-            "/parts/try", json={"kind": "voice", "name": "espeak", "options": {"base_url": "http://x"}}
+            "/parts/try", json={"kind": "tts", "name": "espeak", "options": {"base_url": "http://x"}}
         )
     assert tried.status_code == 200
     assert 0 < tried.json()["first_ms"] <= tried.json()["ms"]
@@ -321,15 +321,15 @@ async def test_parts_are_tried_over_http() -> None:
 async def test_a_vendor_s_error_holds_no_key_and_a_third_try_waits(fake: type[Fake]) -> None:
     fake.does = VendorRefused(f"Wrong key {KEY}", advice=f"Not {KEY}")
     async with served(bare(**_keys())) as here:
-        refused = await here.http.post("/parts/try", json={"kind": "voice", "name": "aura"})
+        refused = await here.http.post("/parts/try", json={"kind": "tts", "name": "aura"})
         fake.does = "cling"
-        two = [asyncio.create_task(here.http.post("/parts/try", json={"kind": "voice", "name": "aura"})) for _ in "ab"]
+        two = [asyncio.create_task(here.http.post("/parts/try", json={"kind": "tts", "name": "aura"})) for _ in "ab"]
         shop = here.hub.catalogue.workshop
         assert shop is not None
         async with asyncio.timeout(5):
             while len(shop.trials) < 2:
                 await here.http.get("/healthz")
-        third = await here.http.post("/parts/try", json={"kind": "voice", "name": "aura"})
+        third = await here.http.post("/parts/try", json={"kind": "tts", "name": "aura"})
         fake.stuck.set()
         assert [(await one).status_code for one in two] == [200, 200]
     assert refused.status_code == 502
@@ -343,7 +343,7 @@ async def test_flux_is_tried_on_the_wire_and_a_wrong_key_is_one_clear_error() ->
         answers = []
         for key in (KEY, "another-key"):
             async with served(bare(deepgram_api_key=key, deepgram_url=url.replace("http", "ws"))) as here:
-                body = {"kind": "transcriber", "name": "deepgram-flux"}
+                body = {"kind": "stt", "name": "deepgram-flux"}
                 answers.append(await here.http.post("/parts/try", json=body, timeout=10))
     right, wrong = answers
     assert right.json()["text"] == "Hello there, can you help me?"
@@ -363,7 +363,7 @@ async def test_parts_are_for_who_may_call() -> None:
 
 async def test_a_foreign_page_may_not_try_parts() -> None:
     async with served(bare()) as here:
-        body = {"kind": "voice", "name": "espeak"}
+        body = {"kind": "tts", "name": "espeak"}
         answer = await here.http.post("/parts/try", json=body, headers={"Origin": "http://elsewhere.example"})
     assert answer.status_code == 403
 
@@ -375,7 +375,7 @@ async def test_a_call_is_made_of_what_its_hello_chose() -> None:
     async with served(bare()) as here, here.client({"choice": GUIDED | {"preset": "patient"}}) as client:
         welcome = client.messages[0]
         assert welcome["agent"]["mind"] == "guide"  # type: ignore[index]
-        assert welcome["agent"]["voice"] == "espeak-ng"  # type: ignore[index]
+        assert welcome["agent"]["tts"] == "espeak-ng"  # type: ignore[index]
         assert welcome["policy"]["preset"] == "patient"  # type: ignore[index]
         words = await client.until("words")
         assert str(words["text"]).startswith("Good day")
@@ -395,7 +395,7 @@ async def test_its_parts_are_closed_with_the_call(fake: type[Fake]) -> None:
     ("choice", "code", "says"),
     [
         (GUIDED | {"transcriber": {"name": "deepgram-flux"}}, "part_missing", "Deepgram Flux has no key"),
-        (GUIDED | {"voice": {"name": "nobody"}}, "bad_choice", "There is no voice 'nobody'"),
+        (GUIDED | {"voice": {"name": "nobody"}}, "bad_choice", "There is no tts 'nobody'"),
         (GUIDED | {"voice": "espeak"}, "bad_choice", "key voice"),
         (GUIDED | {"base_url": "x"}, "bad_choice", "has a key base_url"),
         (GUIDED | {"language": "de"}, "bad_choice", "does not know the language 'de'"),
@@ -421,5 +421,5 @@ async def test_where_there_is_no_workshop_nothing_can_be_chosen() -> None:
 
 async def test_the_processes_of_this_machine_are_shared_by_all_who_choose_them() -> None:
     async with workshop(bare()) as shop, AsyncExitStack() as stack:
-        made: list[Any] = [await shop.make(find("voice", "espeak"), {}, stack) for _ in range(2)]
+        made: list[Any] = [await shop.make(find("tts", "espeak"), {}, stack) for _ in range(2)]
         assert made[0]._process is made[1]._process

@@ -21,7 +21,7 @@ protected = "This call is recorded."
 preset = "patient"
 tools = ["shop_for_this_test:till"]
 
-[transcriber]
+[stt]
 name = "deepgram-flux"
 options = { keyterms = ["Darjeeling"], eot_threshold = 0.8 }
 
@@ -61,11 +61,11 @@ async def test_a_file_becomes_an_agent(tmp_path: Path, fake: type[Fake]) -> None
         agent = catalogue.default
         assert list(catalogue.agents) == ["tea"]
         assert catalogue.missing == ()
-        assert (agent.greeting.protected, agent.greeting.text) == ("This call is recorded.", "What may it be?")
+        assert (agent.opening.protected, agent.opening.text) == ("This call is recorded.", "What may it be?")
         assert (agent.policy.preset, agent.policy.confirm_ms) == ("patient", 400)
         assert agent.reprompts["silence"] == "Still there?"
         assert agent.reprompts["late"].startswith("Sorry")
-        assert agent.transcriber is not None
+        assert agent.streaming_stt is not None
         assert [type(tool).__name__ for tool in agent.tools] == ["Till"]
         assert catalogue.workshop is not None
     assert fake.closed == 3
@@ -82,7 +82,7 @@ async def test_the_example_is_an_agent_of_parts_that_take_its_options(fake: type
 
 async def test_a_part_that_lacks_its_key_is_named(tmp_path: Path, fake: type[Fake]) -> None:
     with pytest.raises(Unavailable, match=r"Groq has no key\. Set GROQ_API_KEY"):
-        async with open_agents(bare(agent=written(tmp_path, '[model]\nname = "groq"'))):
+        async with open_agents(bare(agent=written(tmp_path, '[llm]\nname = "groq"'))):
             pass
 
 
@@ -90,7 +90,7 @@ async def test_a_part_that_lacks_its_key_is_named(tmp_path: Path, fake: type[Fak
     ("text", "says"),
     [
         ("greeting = 3", "key greeting: Input should be a valid string"),
-        ("voise = 3", "has a key voise. Allowed there are: transcriber, model, voice, realtime, language"),
+        ("voise = 3", "has a key voise. Allowed there are: stt, llm, tts, realtime, language"),
         ('[voice]\nname = "aura"\nvoice = "x"', "has a key voice.voice. Allowed there are: name, options"),
         ('preset = "eager"', "key preset: .* Choose one of instant, balanced, patient"),
         ('language = "English please"', "key language: .*Give a language tag"),
@@ -112,7 +112,7 @@ def test_a_mistake_is_named_with_what_is_allowed(tmp_path: Path, text: str, says
     ],
 )
 async def test_a_name_that_is_not_in_the_table_is_refused(tmp_path: Path, text: str, says: str) -> None:
-    chosen = bare(agent=written(tmp_path, '[model]\nname = "guide"\n' + text if "model" not in text else text))
+    chosen = bare(agent=written(tmp_path, '[llm]\nname = "guide"\n' + text if "[llm]" not in text else text))
     with pytest.raises(UsageError, match=says):
         async with open_agents(chosen):
             pass

@@ -77,7 +77,7 @@ async def voxtral(folder: Path, *, vllm: bool = False, greeting: str = "") -> As
                 MistralSpeech(api_key="k", base_url=url),
             )
         transcriber, mind, spoken = parts
-        agent = Agent("voxtral", mind=mind, voice=spoken, transcriber=transcriber, greeting=Greeting(greeting))
+        agent = Agent(name="voxtral", llm=mind, tts=spoken, stt=transcriber, greeting=Greeting(greeting))
         async with world(settings(folder), agent, alone=False) as here:
             yield here, Vendors(chat, voice)
         await mind.aclose()

@@ -53,7 +53,7 @@ async def test_it_stops_at_once_drops_what_was_queued_and_answers_the_newest_wor
     records.mkdir()
     async with serving(app, ws=True) as url:
         model = OpenAIRealtime(api_key="sk-never-seen", base_url=f"{url}/v1")
-        agent = Agent("rt", realtime=model, spare_voice=ToneVoice(), greeting=Greeting(GREETING))
+        agent = Agent(name="rt", realtime=model, fallback_tts=ToneVoice(), greeting=Greeting(GREETING))
         async with world(Settings(record=records), agent, alone=False) as here, page(wav) as shown:
             seen: list[str] = []
             shown.on("response", lambda r: seen.append(str(r.headers)))

@@ -38,7 +38,7 @@ def streaming_ears(
     changed: Callable[[c.STTLost | None, bool], None],
 ) -> STTStream | None:
     """Who listens as the user speaks: a transcriber, or the speech model itself; None when nobody does."""
-    model, transcriber = agent.realtime, agent.transcriber
+    model, transcriber = agent.realtime, agent.streaming_stt
     ears: STTStream | None = None
     if model is not None and line is not None:
         ears = STTStream(
@@ -83,9 +83,9 @@ def seat_of(
     if line is not None:
         seat = RealtimeResponder(agent, line, conversation, ledger, turns, hearing, hands)
     else:
-        assert agent.mind is not None  # Agent has seen to both
-        assert agent.voice is not None
-        seat = ChatResponder(agent, agent.mind, agent.voice, conversation, ledger, turns, hands)
+        assert agent.llm is not None  # Agent has seen to both
+        assert agent.tts is not None
+        seat = ChatResponder(agent, agent.llm, agent.tts, conversation, ledger, turns, hands)
     if ears is not None:
         ears.on_words = seat.words
     return seat

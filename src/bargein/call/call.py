@@ -75,7 +75,7 @@ class Call:
         self._ears = streaming_ears(
             agent, line, self._hearing, feed=self.feed, own=self._is_echo, changed=self._ears_changed
         )
-        self._turns = Turns(agent.reader, self._hearing, self._ears, slow=line is not None)
+        self._turns = Turns(agent.batch_stt, self._hearing, self._ears, slow=line is not None)
         self._playout = (
             Playout(transport, host.meter, host.lead_ms, echo)
             if transport.can.carries
@@ -83,7 +83,7 @@ class Call:
         )
         self._ledger = Ledger(self.conversation, journal, self._notify, self.now_ms)
         desk = SpeakerHooks(self.now_ms, self.feed, self._notify, self._spawn, host.meter, self._kick)
-        self._speaker = Speaker(agent.voice, self._playout, desk, agent.spare_voice)
+        self._speaker = Speaker(agent.tts, self._playout, desk, agent.fallback_tts)
         self._seat = seat_of(
             agent,
             line,
@@ -138,7 +138,7 @@ class Call:
                 self._tell_ears()
                 if self._ears is not None:
                     self._spawn(self._ears.run(), "ears")
-                greeting = self.agent.greeting
+                greeting = self.agent.opening
                 if greeting.text or greeting.protected:
                     joined = f"{greeting.protected} {greeting.text}".strip()
                     protected = len(greeting.protected) if greeting.text else None

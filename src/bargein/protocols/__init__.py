@@ -232,6 +232,7 @@ class BatchTranscript:
     text: str
 
 
+@runtime_checkable
 class BatchSTT(Protocol):
     """Reads whole stretches of sound: a short look for a verdict, or a whole turn. Never on the path of a hold.
 
@@ -299,6 +300,7 @@ class STTConnection(Protocol):
         ...
 
 
+@runtime_checkable
 class StreamingSTT(Protocol):
     """Streaming ears: sound in; words, and the beginnings and ends of turns out.
 

@@ -28,7 +28,7 @@ from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
 from bargein.server.probe import hide
 from bargein.server.refusals import Refusal
-from bargein.server.toml_config import AgentChoice, shaped
+from bargein.server.toml_config import BrowserChoice, shaped
 from bargein.server.webrtc_calls import WebRTCCalls
 from bargein.transports.browser.transport import BrowserTransport
 from bargein.transports.browser.wire import PROTOCOL, AgentParts, Hello, Welcome
@@ -125,7 +125,7 @@ class BrowserCalls:
             policy=policy,
             watch=watchers.publish,
         )
-        told = AgentParts(agent.name, agent.mind_name, agent.voice_name, agent.ears, agent.llm)
+        told = AgentParts(agent.name, agent.stt_name, agent.llm_name, agent.tts_name, agent.scripted)
         with hub.calls.listed(call, watchers):
             browser.welcome(
                 Welcome(
@@ -197,7 +197,7 @@ async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str
             return None
         if workshop is None:
             raise UsageError("Nothing can be chosen here", advice="Leave out the choice")
-        choice = shaped(AgentChoice, wish, "The choice")
+        choice = shaped(BrowserChoice, wish, "The choice")
         async with asyncio.timeout(BUILD_S):
             return await parts.enter_async_context(build(choice, workshop)), choice.preset
     except (msgspec.DecodeError, RecursionError):

@@ -111,14 +111,14 @@ class AgentBuilder:
         await _enter(stack, made, close=made is not self._moonshine)
         return made
 
-    def stopgap(self, language: str) -> moonshine.MoonshineSTT | None:
+    def fallback_stt(self, language: str) -> moonshine.MoonshineSTT | None:
         """Who reads while a streaming transcriber is away; it starts when it is needed first."""
-        part = find("transcriber", "moonshine")
+        part = find("stt", "moonshine")
         return self._moonshine if part.installed and part.speaks(language) else None
 
-    def spare_voice(self, language: str) -> espeak.EspeakTTS | None:
+    def fallback_tts(self, language: str) -> espeak.EspeakTTS | None:
         """Who says that the vendor's voice is lost."""
-        part = find("voice", "espeak")
+        part = find("tts", "espeak")
         chosen: dict[str, Any] = {**self._language(part, language)}
         return espeak.EspeakTTS(self._espeak, **chosen) if part.installed else None
 
@@ -223,24 +223,24 @@ async def build(
             else:
                 part = find(kind, wish.name)
                 chosen[kind] = part, await workshop.make(part, wish.options, stack, language=choice.language)
-        ears, mind, voice = chosen["transcriber"], chosen["model"], chosen["voice"]
+        ears, mind, voice = chosen["stt"], chosen["llm"], chosen["tts"]
         if mind is None:
-            raise Unavailable("There is no language model", advice=_advice("model"))
+            raise Unavailable("There is no language model", advice=_advice("llm"))
         if voice is None:
-            raise Unavailable("There is no voice", advice=_advice("voice"))
+            raise Unavailable("There is no voice", advice=_advice("tts"))
         scripted = mind[0].name == GUIDE
         instructions = INSTRUCTIONS if scripted else CASCADE_INSTRUCTIONS
         greeting = GREETING if scripted else CASCADE_GREETING
         parts = [part.title for part, _ in (p for p in chosen.values() if p is not None)]
         yield Agent(
             name=CHOSEN,
-            mind=mind[1],
-            voice=voice[1],
-            spare_voice=None if voice[0].local else workshop.spare_voice(choice.language),
-            transcriber=ears[1] if ears is not None and ears[0].streams else None,
-            reader=workshop.stopgap(choice.language) if ears is not None and ears[0].streams else ears and ears[1],
+            llm=mind[1],
+            tts=voice[1],
+            fallback_tts=None if voice[0].local else workshop.fallback_tts(choice.language),
+            stt=ears[1] if ears is not None else None,
+            fallback_stt=workshop.fallback_stt(choice.language) if ears is not None and ears[0].streams else None,
             description=", ".join(parts),
-            llm=not scripted,
+            scripted=scripted,
             instructions=instructions if choice.instructions is None else choice.instructions,
             greeting=Greeting(greeting if choice.greeting is None else choice.greeting),
             language=choice.language,
@@ -251,19 +251,19 @@ async def build(
 async def _realtime(choice: AgentChoice, wish: PartChoice, workshop: AgentBuilder, stack: AsyncExitStack) -> Agent:
     """An agent whose speech model hears, thinks and speaks. What it says in a call is read beside it where this
     machine can, because its own words come only when a turn is over."""
-    if any(part is not None for part in (choice.transcriber, choice.model, choice.voice)):
-        advice = "Choose realtime alone, or transcriber, model and voice"
+    if any(part is not None for part in (choice.stt, choice.llm, choice.tts)):
+        advice = "Choose realtime alone, or stt, llm and tts"
         raise UsageError("A speech model leaves no room for other parts", advice=advice)
     part = find("realtime", wish.name)
     model: Any = await workshop.make(part, wish.options, stack, language=choice.language)
-    reader = workshop.stopgap(choice.language)
+    reader = workshop.fallback_stt(choice.language)
     if reader is not None:
         await reader.start()  # now, and not when somebody has interrupted already
     return Agent(
         name=CHOSEN,
         realtime=model,
-        spare_voice=workshop.spare_voice(choice.language),
-        reader=reader,
+        fallback_tts=workshop.fallback_tts(choice.language),
+        fallback_stt=reader,
         description=part.title,
         instructions=REALTIME_INSTRUCTIONS if choice.instructions is None else choice.instructions,
         greeting=Greeting(REALTIME_GREETING if choice.greeting is None else choice.greeting),
@@ -273,12 +273,12 @@ async def _realtime(choice: AgentChoice, wish: PartChoice, workshop: AgentBuilde
 
 
 def _wishes(choice: AgentChoice) -> tuple[tuple[Kind, PartChoice | None], ...]:
-    return ("transcriber", choice.transcriber), ("model", choice.model), ("voice", choice.voice)
+    return ("stt", choice.stt), ("llm", choice.llm), ("tts", choice.tts)
 
 
 def _advice(kind: Kind) -> str:
     variables = dict.fromkeys(part.vendor.variables[0] for part in of_kind(kind) if part.vendor is not None)
-    local = {"model": "OPENAI_BASE_URL, start Ollama,", "voice": "install bargein[espeak],"}.get(kind, "")
+    local = {"llm": "OPENAI_BASE_URL, start Ollama,", "tts": "install bargein[espeak],"}.get(kind, "")
     return f"Set {', '.join(variables)}, {local} or try it with --simulate"
 
 
@@ -320,7 +320,7 @@ async def open_agents(settings: Settings) -> AsyncIterator[Catalogue]:
             agents = [await _from_toml(stack, settings.agent, workshop, missing)]
         elif ":" in settings.agent or settings.agent.endswith(".py"):
             agent = load_agent(settings.agent)
-            for part in (agent.mind, agent.voice, agent.reader, agent.transcriber, agent.realtime, agent.spare_voice):
+            for part in agent.parts:
                 await _enter(stack, part)
             agents = [agent]
         elif settings.agent == CASCADE:
@@ -347,12 +347,12 @@ def _voxtral(settings: Settings) -> AgentChoice:
     greeting = VOXTRAL_GREETING
     if settings.mistral_api_key is not None:
         ears, mind, voice = PartChoice(name="voxtral-realtime"), PartChoice(name="voxtral"), PartChoice(name="mistral")
-        return AgentChoice(transcriber=ears, model=mind, voice=voice, greeting=greeting)
+        return AgentChoice(stt=ears, llm=mind, tts=voice, greeting=greeting)
     if settings.vllm_url is not None:
         vllm = PartChoice(name="voxtral-vllm")
-        return AgentChoice(transcriber=vllm if settings.vllm_realtime_url else None, model=vllm, greeting=greeting)
+        return AgentChoice(stt=vllm if settings.vllm_realtime_url else None, llm=vllm, greeting=greeting)
     if settings.voxtral_model is not None:
-        return AgentChoice(model=PartChoice(name="voxtral-local"), greeting=greeting)
+        return AgentChoice(llm=PartChoice(name="voxtral-local"), greeting=greeting)
     advice = "Set MISTRAL_API_KEY, BARGEIN_VLLM_URL or BARGEIN_VOXTRAL_MODEL, or try it with --simulate"
     raise Unavailable("There is no Voxtral", advice=advice)
 
@@ -376,7 +376,7 @@ async def _from_toml(stack: AsyncExitStack, file: str, workshop: AgentBuilder, m
         made,
         name=wish.name or made.name,
         description=wish.description or made.description,
-        greeting=replace(made.greeting, protected=wish.protected),
+        greeting=replace(made.opening, protected=wish.protected),
         policy=replace(policy, language=wish.language),
         reprompts=dict(REPROMPTS) | {str(case): said for case, said in wish.reprompts.items()},
         tools=tools,
@@ -411,16 +411,16 @@ def load_agent(where: str) -> Agent:
 
 async def _embedded(stack: AsyncExitStack, workshop: AgentBuilder, missing: list[Missing]) -> list[Agent]:
     """The guide, with the best parts that are on this machine."""
-    voice = await _local(stack, workshop, "voice", "espeak", missing)
+    voice = await _local(stack, workshop, "tts", "espeak", missing)
     if voice is None:
         raise Unavailable(f"No voice: {missing[0].why}", advice=missing[0].advice)
     scripted = Agent(
         name=GUIDE,
-        mind=Guide(),
-        voice=voice,
-        reader=await _local(stack, workshop, "transcriber", "moonshine", missing),
+        llm=Guide(),
+        tts=voice,
+        stt=await _local(stack, workshop, "stt", "moonshine", missing),
         description="A small scripted companion: no language model",
-        llm=False,
+        scripted=True,
         instructions=INSTRUCTIONS,
         greeting=Greeting(GREETING),
     )
@@ -428,7 +428,7 @@ async def _embedded(stack: AsyncExitStack, workshop: AgentBuilder, missing: list
     if chat is None:
         return [scripted]
     await _enter(stack, chat)
-    clever = replace(scripted, mind=chat, llm=True, description=f"The guide, with {chat.name} as its mind")
+    clever = replace(scripted, llm=chat, scripted=False, description=f"The guide, with {chat.name} as its mind")
     return [clever, replace(scripted, name=SCRIPTED)]
 
 
@@ -439,7 +439,7 @@ async def _local(stack: AsyncExitStack, workshop: AgentBuilder, kind: Kind, name
         return await workshop.make(part, {}, stack)
     except (Unavailable, VendorLost) as error:
         log.info("No %s: %s", name, error)
-        missing.append(Missing({"transcriber": "ears"}.get(kind, kind), error.message, error.advice))
+        missing.append(Missing(kind, error.message, error.advice))
         return None
 
 

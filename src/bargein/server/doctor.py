@@ -84,10 +84,10 @@ async def _tried(part: Part, workshop: AgentBuilder, clock: Clock, within_s: flo
 def _took(part: Part, took: ProbeResult) -> str:
     first, whole = f"{took.first_ms:.0f} ms", f"{took.ms:.0f} ms"
     return {
-        "voice": f"first sound after {first}",
+        "tts": f"first sound after {first}",
         "realtime": f"connected, and first sound after {first}",
-        "model": f"first word after {first}, all after {whole}",
-        "transcriber": f"read after {whole}: {took.text!r}",
+        "llm": f"first word after {first}, all after {whole}",
+        "stt": f"read after {whole}: {took.text!r}",
     }[part.kind]
 
 

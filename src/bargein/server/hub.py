@@ -130,7 +130,7 @@ async def _say_a_word(agent: Agent) -> None:
     async def word() -> AsyncIterator[str]:
         yield "Ready."
 
-    voice = agent.voice or agent.spare_voice
+    voice = agent.tts or agent.fallback_tts
     if voice is None:
         return  # a speech model has its own, and is asked only in a call
     spoken = voice.speak(word())

@@ -99,13 +99,13 @@ async def _trial(
 ) -> ProbeResult:
     try:
         async with AsyncExitStack() as stack:
-            sentence = await _sentence(workshop) if part.kind == "transcriber" else None
+            sentence = await _sentence(workshop) if part.kind == "stt" else None
             made: Any = await workshop.make(part, options, stack, language=language)
             if sentence is not None:
                 return await (_listen if part.streams else _read)(made, sentence, clock)
             if part.kind == "realtime":
                 return await _converse(made, clock, language)
-            return await (_speak(made, clock) if part.kind == "voice" else _answer(made, clock, language))
+            return await (_speak(made, clock) if part.kind == "tts" else _answer(made, clock, language))
     except BargeinError:
         raise
     except Exception as error:
@@ -234,7 +234,7 @@ async def _feed(line: c.STTConnection, sentence: Pcm) -> None:
 async def _sentence(workshop: AgentBuilder) -> Pcm:
     """Our sentence, said by espeak. Raises Unavailable where that is not installed."""
     async with AsyncExitStack() as stack:
-        voice = cast("c.TTS", await workshop.make(find("voice", "espeak"), {}, stack))
+        voice = cast("c.TTS", await workshop.make(find("tts", "espeak"), {}, stack))
         async with _closing(voice.speak(_piece(SENTENCE))) as spoken:
             sound = [stretch.pcm.samples async for stretch in spoken]
         return resample(Pcm(np.concatenate(sound), voice.rate), RATE)

@@ -20,8 +20,8 @@ from pydantic import SecretStr
 from bargein.errors import Unavailable, UsageError
 from bargein.server.settings import Settings
 
-Kind = Literal["transcriber", "model", "voice", "realtime"]
-KINDS: tuple[Kind, ...] = ("transcriber", "model", "voice")  # of a cascade; a speech model takes the seat of all three
+Kind = Literal["stt", "llm", "tts", "realtime"]
+KINDS: tuple[Kind, ...] = ("stt", "llm", "tts")  # of a cascade; a speech model takes the seat of all three
 Value = str | float | tuple[str, ...]
 
 TEXT_CHARS, WORDS = 200, 100  # bounds of an option
@@ -199,7 +199,7 @@ _WHISPERS = ("whisper-large-v3-turbo", "whisper-large-v3")
 
 PARTS = (
     Part(
-        "transcriber",
+        "stt",
         "deepgram-flux",
         "Deepgram Flux",
         "bargein.vendors.deepgram.flux",
@@ -218,7 +218,7 @@ PARTS = (
         streams=True,
     ),
     Part(
-        "transcriber",
+        "stt",
         "deepgram-nova",
         "Deepgram Nova",
         "bargein.vendors.deepgram.nova",
@@ -235,7 +235,7 @@ PARTS = (
         streams=True,
     ),
     Part(
-        "transcriber",
+        "stt",
         "groq-whisper",
         "Groq Whisper",
         "bargein.vendors.groq.whisper",
@@ -247,7 +247,7 @@ PARTS = (
         rank=3,
     ),
     Part(
-        "transcriber",
+        "stt",
         "openai-whisper",
         "OpenAI Whisper",
         "bargein.vendors.openai.whisper",
@@ -262,7 +262,7 @@ PARTS = (
         rank=4,
     ),
     Part(
-        "transcriber",
+        "stt",
         "moonshine",
         "Moonshine, on this machine",
         "bargein.vendors.local.moonshine",
@@ -273,7 +273,7 @@ PARTS = (
         rank=5,
     ),
     Part(
-        "model",
+        "llm",
         "groq",
         "Groq",
         "bargein.vendors.openai.chat",
@@ -285,7 +285,7 @@ PARTS = (
         rank=1,
     ),
     Part(
-        "model",
+        "llm",
         "openai",
         "OpenAI",
         "bargein.vendors.openai.chat",
@@ -297,7 +297,7 @@ PARTS = (
         rank=2,
     ),
     Part(
-        "model",
+        "llm",
         "openai-compatible",
         "OpenAI-compatible server",
         "bargein.vendors.openai.chat",
@@ -309,7 +309,7 @@ PARTS = (
         place="openai_base_url",
     ),
     Part(
-        "model",
+        "llm",
         "ollama",
         "Ollama, on this machine",
         "bargein.vendors.openai.chat",
@@ -320,7 +320,7 @@ PARTS = (
         rank=4,
     ),
     Part(
-        "transcriber",
+        "stt",
         "voxtral-realtime",
         "Voxtral realtime",
         "bargein.vendors.mistral.realtime",
@@ -336,7 +336,7 @@ PARTS = (
         streams=True,
     ),
     Part(
-        "transcriber",
+        "stt",
         "voxtral-vllm",
         "Voxtral realtime, on a vLLM server",
         "bargein.vendors.vllm.realtime",
@@ -348,7 +348,7 @@ PARTS = (
         place="vllm_realtime_url",
     ),
     Part(
-        "model",
+        "llm",
         "voxtral",
         "Voxtral: hears the user itself",
         "bargein.vendors.mistral.chat",
@@ -359,7 +359,7 @@ PARTS = (
         (Option("model", "Model", "voxtral-small-latest", ("voxtral-small-latest",)),),
     ),
     Part(
-        "model",
+        "llm",
         "voxtral-vllm",
         "Voxtral, on a vLLM server",
         "bargein.vendors.openai.chat",
@@ -370,7 +370,7 @@ PARTS = (
         place="vllm_url",
     ),
     Part(
-        "model",
+        "llm",
         "voxtral-local",
         "Voxtral, on this machine",
         "bargein.vendors.local.voxtral",
@@ -381,7 +381,7 @@ PARTS = (
         place="voxtral_model",
     ),
     Part(
-        "model",
+        "llm",
         "guide",
         "The guide: a script, no language model",
         "bargein.vendors.scripted.guide",
@@ -389,7 +389,7 @@ PARTS = (
         languages=("en",),
     ),
     Part(
-        "voice",
+        "tts",
         "aura",
         "Deepgram Aura",
         "bargein.vendors.deepgram.aura",
@@ -401,7 +401,7 @@ PARTS = (
         rank=3,
     ),
     Part(
-        "voice",
+        "tts",
         "elevenlabs",
         "ElevenLabs",
         "bargein.vendors.elevenlabs.speech",
@@ -416,7 +416,7 @@ PARTS = (
         rank=1,
     ),
     Part(
-        "voice",
+        "tts",
         "cartesia",
         "Cartesia",
         "bargein.vendors.cartesia.speech",
@@ -428,7 +428,7 @@ PARTS = (
         rank=2,
     ),
     Part(
-        "voice",
+        "tts",
         "openai-speech",
         "OpenAI speech",
         "bargein.vendors.openai.speech",
@@ -443,7 +443,7 @@ PARTS = (
         rank=4,
     ),
     Part(
-        "voice",
+        "tts",
         "groq-speech",
         "Groq speech",
         "bargein.vendors.groq.speech",
@@ -482,7 +482,7 @@ PARTS = (
         rank=1,
     ),
     Part(
-        "voice",
+        "tts",
         "mistral",
         "Mistral speech",
         "bargein.vendors.mistral.speech",
@@ -493,7 +493,7 @@ PARTS = (
         (Option("voice", "Voice's id"), Option("model", "Model", "voxtral-mini-tts-3-0", ("voxtral-mini-tts-3-0",))),
     ),
     Part(
-        "voice",
+        "tts",
         "espeak",
         "espeak-ng, on this machine",
         "bargein.vendors.local.espeak",

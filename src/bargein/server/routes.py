@@ -66,7 +66,7 @@ class TransferTo(BaseModel):
 class TryThis(PartChoice):
     """The body of POST /parts/try."""
 
-    kind: Literal["transcriber", "model", "voice"]
+    kind: Literal["stt", "llm", "tts"]
     language: Language = "en"
 
 
@@ -271,10 +271,10 @@ def _agent(agent: Agent) -> dict[str, object]:
     return {
         "name": agent.name,
         "description": agent.description,
-        "mind": agent.mind_name,
-        "voice": agent.voice_name,
-        "ears": agent.ears,
-        "llm": agent.llm,
+        "stt": agent.stt_name,
+        "llm": agent.llm_name,
+        "tts": agent.tts_name,
+        "scripted": agent.scripted,
         "direct": hasattr(agent.realtime, "create_call"),
         "language": agent.language,
         "policy": agent.policy.numbers(),

@@ -7,14 +7,14 @@ their options are good, the table of parts knows; here is only the shape.
     preset = "balanced"
     tools = ["hotel:book"]
 
-    [transcriber]
+    [stt]
     name = "deepgram-flux"
     options = { eot_threshold = 0.8 }
 
-    [model]
+    [llm]
     name = "groq"
 
-    [voice]
+    [tts]
     name = "aura"
     options = { voice = "aura-2-thalia-en" }
 
@@ -59,14 +59,22 @@ class AgentChoice(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    transcriber: PartChoice | None = None
-    model: PartChoice | None = None
-    voice: PartChoice | None = None
+    stt: PartChoice | None = None
+    llm: PartChoice | None = None
+    tts: PartChoice | None = None
     realtime: PartChoice | None = None
     language: Language = "en"
     instructions: Text | None = None
     greeting: Said | None = None
     preset: Literal["instant", "balanced", "patient"] | None = None
+
+
+class BrowserChoice(AgentChoice):
+    """The `choice` of a hello. Protocol bargein.v1 calls stt, llm and tts by the names transcriber, model and voice."""
+
+    stt: PartChoice | None = Field(default=None, alias="transcriber")
+    llm: PartChoice | None = Field(default=None, alias="model")
+    tts: PartChoice | None = Field(default=None, alias="voice")
 
 
 class TomlAgent(AgentChoice):
@@ -95,7 +103,10 @@ def _complaint(shape: type[BaseModel], first: Any, what: str) -> UsageError:
     where = ".".join(path)[:120] or "it"
     if first["type"] == "extra_forbidden":
         parts = PartChoice if len(path) > 1 else shape
-        return UsageError(f"{what} has a key {where}", advice=f"Allowed there are: {', '.join(parts.model_fields)}")
+        return UsageError(
+            f"{what} has a key {where}",
+            advice=f"Allowed there are: {', '.join(field.alias or name for name, field in parts.model_fields.items())}",
+        )
     advice = {
         "preset": f"Choose one of {', '.join(PRESETS)}",
         "language": 'Give a language tag such as "en" or "pt-BR"',

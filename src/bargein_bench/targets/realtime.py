@@ -25,7 +25,7 @@ from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.vendors.common.keys import key_of
 from bargein_bench.callers.caller_audio import Echo, Step
 from bargein_bench.record import Record
-from bargein_bench.targets.realtime_events import Delta, Details, Done, Item, RealtimeProblem, Response
+from bargein_bench.targets.realtime_events import Delta, Details, Done, Item, RealtimeProblem, ResponseStatus
 from bargein_bench.targets.side import Side, closed_by, not_connected, shown
 
 try:
@@ -301,7 +301,7 @@ class _Call:
         side = self._side
         side.playback.queue(side.now, number, np.zeros(0, np.int16), last=True)
 
-    def _done(self, response: Response) -> None:
+    def _done(self, response: ResponseStatus) -> None:
         details = response.status_details or Details()
         why = details.reason or (details.error.name if details.error is not None else "")
         self._side.tell(f"response.done {response.status} {why}".strip())

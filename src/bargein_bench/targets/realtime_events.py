@@ -35,10 +35,10 @@ class Details(msgspec.Struct):
     error: Error | None = None
 
 
-class Response(msgspec.Struct):
+class ResponseStatus(msgspec.Struct):
     status: str
     status_details: Details | None = None
 
 
 class Done(msgspec.Struct):
-    response: Response
+    response: ResponseStatus

@@ -220,7 +220,7 @@ async def test_a_reply_that_was_prepared_can_be_cut_to_the_word_like_any_other()
 async def test_a_model_that_fails_ahead_fails_when_it_is_needed_and_the_user_is_told() -> None:
     ears, voice = Transcriber(), ToneVoice(fail_after=0)
     spare = ToneVoice()
-    async with scene("owls", transcriber=ears, voice=voice, spare_voice=spare) as s:
+    async with scene("owls", transcriber=ears, voice=voice, fallback_tts=spare) as s:
         await asked(s, ears, "what are owls")
         ears.tell("eager_end", "what are owls", ago_ms=1_300)
         await s.pass_ms(96)

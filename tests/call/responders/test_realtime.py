@@ -135,7 +135,7 @@ async def test_words_that_come_late_stay_with_their_own_turn() -> None:
 
 async def test_while_it_is_away_the_spare_voice_says_so() -> None:
     model = Model()
-    async with scene(realtime=model, spare_voice=ToneVoice()) as s:
+    async with scene(realtime=model, fallback_tts=ToneVoice()) as s:
         model.inbox.put_nowait(c.STTLost("it broke off", "Look at it"))
         model.up = False
         model.error = VendorLost("it is gone", advice="Try again")
@@ -255,7 +255,7 @@ async def test_a_hang_up_happens_when_all_of_the_reply_was_heard() -> None:
 
 def test_an_agent_has_either_a_speech_model_or_a_mind_with_a_voice() -> None:
     model = Model()
-    assert Agent("a", realtime=model).mind_name == "scripted speech"
-    for parts in ({}, {"mind": Mind()}, {"realtime": model, "mind": Mind()}, {"realtime": model, "voice": ToneVoice()}):
+    assert Agent(name="a", realtime=model).llm_name == "scripted speech"
+    for parts in ({}, {"llm": Mind()}, {"realtime": model, "llm": Mind()}, {"realtime": model, "tts": ToneVoice()}):
         with pytest.raises(UsageError):
-            Agent("a", **parts)
+            Agent(name="a", **parts)

@@ -159,7 +159,7 @@ async def test_a_line_that_breaks_in_the_middle_of_a_turn_loses_no_word(fault: F
     transcriber = nova.says("can you help me please", "and another", faults=[fault], silence_s=0.3)
     heard = await hear(transcriber.open(RATE), spoken("interruption-1", "interruption-2"), turns=2)
     assert len(nova.sim.lines) == 2
-    assert losses(heard) == ["EarsLost", "EarsBack"]
+    assert losses(heard) == ["STTLost", "STTRestored"]
     assert_two_turns(heard, "can you help me please", "and another")  # the turn goes on: it does not begin twice
 
 
@@ -181,7 +181,7 @@ async def test_what_was_final_before_a_line_broke_stays_and_is_not_heard_again(f
 async def test_a_vendor_that_is_away_is_called_again_and_gets_all_the_sound(fault: Fault, nova: Nova) -> None:
     transcriber = nova.says("hello there", faults=[fault, fault], silence_s=0.3)
     heard = await hear(transcriber.open(RATE), spoken("interruption-1"))
-    assert losses(heard) == ["EarsLost", "EarsBack"], "told once, not at every try"
+    assert losses(heard) == ["STTLost", "STTRestored"], "told once, not at every try"
     assert turns_of(heard, "ended") == [(0, "hello there")]
 
 

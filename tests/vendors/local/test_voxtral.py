@@ -404,7 +404,7 @@ class LetterVoice:
 async def test_it_holds_a_conversation_is_interrupted_and_answers_the_new_words(
     model: VoxtralLocal, tmp_path: Path
 ) -> None:
-    agent = Agent("local", mind=model, voice=LetterVoice())
+    agent = Agent(name="local", llm=model, tts=LetterVoice())
     async with world(settings(tmp_path), agent, alone=False) as here, here.client() as client:
         talking = asyncio.create_task(speak(client, sentence()))
         await client.until("state", 20, state="speaking")

@@ -138,7 +138,7 @@ async def test_lines_that_break_in_the_middle_of_a_turn_lose_no_word() -> None:
     async with mistral("can you help me please", "and another", faults=faults, silence_s=0.3) as (transcriber, sim):
         heard = await hear(transcriber.open(RATE), spoken("interruption-1", "interruption-2"), turns=2)
         assert len(sim.lines) == 5
-    assert losses(heard) == ["EarsLost", "EarsBack"] * 4
+    assert losses(heard) == ["STTLost", "STTRestored"] * 4
     assert_two_turns(heard, "can you help me please", "and another")  # the turn goes on: it does not begin twice
     lengths = [len(text) for turn, text in turns_of(heard, "words") if turn == 0]
     assert lengths == sorted(lengths), "what is heard once more does not take words back"
@@ -148,7 +148,7 @@ async def test_a_vendor_that_is_away_is_called_again_and_gets_all_the_sound() ->
     async with mistral("hello there", faults=["429", "500"]) as (transcriber, _):
         line = transcriber.open(RATE)
         heard = await hear(line, spoken("interruption-1"))
-    assert losses(heard) == ["EarsLost", "EarsBack"], "told once, not at every try"
+    assert losses(heard) == ["STTLost", "STTRestored"], "told once, not at every try"
     assert turns_of(heard, "ended") == [(0, "hello there")]
     assert line.dropped == 0
 
@@ -167,7 +167,7 @@ async def test_a_line_that_takes_the_sound_too_slowly_is_called_again_since_its_
                 if losses(heard):
                     break
             await listening.aclose()
-    assert losses(heard) == ["EarsLost"]
+    assert losses(heard) == ["STTLost"]
     assert line.dropped > 0
 
 
@@ -457,7 +457,7 @@ async def test_vllm_may_break_and_costs_no_word() -> None:
             transcriber.open(RATE), spoken("interruption-1"), kind="words", text="can you help me please"
         )
         assert len(sim.lines) == 5
-    assert losses(heard) == ["EarsLost", "EarsBack"] * 4
+    assert losses(heard) == ["STTLost", "STTRestored"] * 4
     assert set(last_words(heard)) == {0}, "the utterance goes on"
     lengths = [len(text) for _, text in turns_of(heard, "words")]
     assert lengths == sorted(lengths)

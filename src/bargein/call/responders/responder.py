@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -40,11 +40,11 @@ class ResponderHooks:
     again: Callable[[], None]
 
     def toolbox(
-        self, tools: tuple[Tool, ...], conversation: Conversation, late: Callable[[ToolResult], None]
+        self, tools: Sequence[Tool], conversation: Conversation, late: Callable[[ToolResult], None]
     ) -> ToolRunner:
         """One for these tools. late: as in Toolbox."""
         return ToolRunner(
-            tools,
+            tuple(tools),
             conversation,
             spawn=self.commit,
             late=late,

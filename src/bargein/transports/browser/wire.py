@@ -123,13 +123,13 @@ class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
 
 
 class AgentParts(msgspec.Struct, frozen=True):
-    """Who answers: names of the parts; ears "" when nobody reads words; llm: the mind is a language model."""
+    """Who answers, by the names of the parts. stt: "" when no words are read; scripted: the llm is a script."""
 
     name: str
-    mind: str
-    voice: str
-    ears: str
-    llm: bool
+    stt: str
+    llm: str
+    tts: str
+    scripted: bool
 
 
 class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):

@@ -199,7 +199,7 @@ async def test_a_voice_that_does_not_exist_is_refused() -> None:
 async def test_a_server_that_fails_at_first_is_called_again() -> None:
     async with talk(simulator(faults=deque(["500", "429"]))) as t:
         assert await said(t.line.say("Good morning.")) == "Good morning."
-        assert [type(h).__name__ for h in t.heard][:2] == ["EarsLost", "EarsBack"]
+        assert [type(h).__name__ for h in t.heard][:2] == ["STTLost", "STTRestored"]
 
 
 @pytest.mark.parametrize("fault", ["rate_limit", "fail"])
