@@ -51,7 +51,7 @@ class _Detector:
         self._told = on_window
         return self
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         self._rest = np.concatenate((self._rest, samples.astype(np.float32) / 32768))
         size, context = WINDOW[RATE], CONTEXT[RATE]
         while len(self._rest) >= size + context:
@@ -113,7 +113,7 @@ def trial(model: SileroModel, agent: Samples, caller: Samples | None, rng: np.ra
             if out >= LEAD:
                 echo.played(out * 1000 / RATE, sent[out : out + FRAME])
             out += FRAME
-        hearing.feed(AudioIn(raw[first : first + FRAME], first))
+        hearing.push_audio(AudioIn(raw[first : first + FRAME], first))
     return Trial(onsets, None if at is None else at * 1000 / RATE, timed.spent_s * 1e6 / (len(raw) // FRAME))
 
 

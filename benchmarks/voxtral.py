@@ -46,7 +46,7 @@ async def local() -> list[Row | Check]:
         state = await model.start()
         for turn in range(CUTS):
             pieces = 0
-            async with aclosing(model.reply(Prompt("Be brief.", (UserSaid(turn, None),), sound=sound))) as reply:
+            async with aclosing(model.reply(Prompt("Be brief.", (UserSaid(turn, None),), audio=sound))) as reply:
                 async for _ in reply:
                     pieces += 1
                     if pieces == AFTER:

@@ -185,7 +185,7 @@ def _show(result: ReplayResult, *, all_actions: bool) -> None:
     table = Table("at ms", "", "decision", "reply", "why", box=None, pad_edge=False)
     for decided in result.decisions:
         kind = type(decided.action).__name__.lower()
-        if decided.same and not all_actions and kind in ("listen", "look", "ignore", "settle"):
+        if decided.same and not all_actions and kind in ("listen", "readwords", "ignore", "dismiss"):
             continue
         mark, style = _mark(decided)
         reply = getattr(decided.action, "reply", None)

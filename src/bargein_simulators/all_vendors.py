@@ -1,7 +1,7 @@
 """Every vendor's simulator at one address: what `bargein serve --simulate` runs, in a process of its own.
 
-`python -m bargein_simulators.all_vendors` takes a free port, prints its address, and ends when its input closes: it never
-outlives who started it, not even one that was killed.
+`python -m bargein_simulators.all_vendors` takes a free port, prints its address, and ends when its input
+closes: it never outlives the process that started it, not even one that was killed.
 """
 
 from __future__ import annotations

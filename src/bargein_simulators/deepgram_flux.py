@@ -192,7 +192,7 @@ class _Served:
         self._line.heard_ms += len(samples) * 1000 / self._rate
         if self._mute:
             return
-        for event in await self._ears.feed(samples):
+        for event in await self._ears.push_audio(samples):
             self._event(event)
             if self._line.ended == "faulty":
                 return

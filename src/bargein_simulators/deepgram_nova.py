@@ -224,7 +224,7 @@ class _Served:
             return  # and nothing is heard: the words wait for a line that tells them
         samples = samples_of(data, mulaw=self._query.encoding == "mulaw")
         self._line.heard_ms += len(samples) * 1000 / self._rate
-        for event in await self._ears.feed(samples):
+        for event in await self._ears.push_audio(samples):
             match event.kind:
                 case "started":
                     self._started(event)

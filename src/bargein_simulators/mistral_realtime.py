@@ -235,7 +235,7 @@ class _Served:
         self._line.heard_ms += len(samples) * 1000 / rate
         if self._mute:
             return  # a script's words are for the line that tells them
-        for heard in await self._ears.feed(samples):
+        for heard in await self._ears.push_audio(samples):
             self._heard(heard)
 
     async def _finish(self) -> None:

@@ -74,9 +74,9 @@ class UserAudioBuffer:
     def hear(self, samples: Samples) -> None:
         """The user's sound, in the session's input format's rate."""
         if self._resampler is not None:
-            samples = self._resampler.feed(samples)
+            samples = self._resampler.push_audio(samples)
         padding = (self._turns or {}).get("prefix_padding_ms", PADDING_MS)
-        for heard in self.vad.feed(samples):
+        for heard in self.vad.push_audio(samples):
             if heard.kind == "started":
                 self._next_item = new_id("item")
                 self._session.tell(

@@ -25,7 +25,7 @@ from bargein_simulators.realtime_responses import Responses
 if TYPE_CHECKING:
     from bargein_simulators.openai_realtime import RealtimeSimulator
 
-__all__ = ["RealtimeSession", "ServerItem", "Speaker"]
+__all__ = ["RealtimeSession", "ServerItem", "SimulatedSpeaker"]
 
 log = logging.getLogger(__name__)
 

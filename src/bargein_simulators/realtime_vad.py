@@ -55,7 +55,7 @@ class SimulatedServerVAD:
         """So much of it was not committed."""
         return (self._end - self._kept_from) * 1000 / self.rate
 
-    def feed(self, samples: Samples) -> list[DetectedSpeech]:
+    def push_audio(self, samples: Samples) -> list[DetectedSpeech]:
         """The next stretch; what was found by it."""
         self._kept.append(samples)
         self._end += len(samples)

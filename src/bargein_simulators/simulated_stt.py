@@ -162,10 +162,10 @@ class SimulatedSTT:
     def in_turn(self) -> bool:
         return self._open
 
-    async def feed(self, samples: Samples) -> list[STTScriptEvent]:
+    async def push_audio(self, samples: Samples) -> list[STTScriptEvent]:
         """The next stretch of sound; what is heard by it."""
         if self._resampler is not None:
-            samples = self._resampler.feed(samples)
+            samples = self._resampler.push_audio(samples)
         joined = np.concatenate((self._rest, samples))
         out: list[STTScriptEvent] = []
         while len(joined) >= self._context + self._size:

@@ -173,7 +173,7 @@ class _Served:
         self._line.heard_ms += len(samples) * 1000 / RATE
         if self._mute:
             return  # a script's words are for the line that tells them
-        for event in await ears.feed(samples):
+        for event in await ears.push_audio(samples):
             for word in event.words[self._told :]:
                 for piece in pieces(word.word, first=not self._line.text):
                     self._delta(piece)

@@ -38,7 +38,7 @@ class FarEnd:
     rate_out = RATE
 
     def __init__(self, clock: ManualClock, *, can_pause: bool = True, reports: bool = True, acks: bool = True) -> None:
-        self.can = c.TransportCapabilities(pause=can_pause, reports=reports)
+        self.capabilities = c.TransportCapabilities(pause=can_pause, reports=reports)
         self.clock = clock
         self.acks = acks
         self.inbox: asyncio.Queue[c.Inbound] = asyncio.Queue()
@@ -67,7 +67,7 @@ class FarEnd:
         if self.full:
             return False
         assert frame.reply not in self.cut, f"audio of reply {frame.reply}, which was cut"
-        if self.can.pause:
+        if self.capabilities.pause:
             assert not self.paused, "audio left during a hold"
             assert frame.first_sample == self.got.get(frame.reply, 0), "a gap or a repeat on the wire"
         self.got[frame.reply] = frame.first_sample + len(frame.samples)
@@ -76,7 +76,7 @@ class FarEnd:
         return True
 
     def hold(self, reply: int) -> c.AudioOut | None:
-        if not self.can.pause:
+        if not self.capabilities.pause:
             self.buffer = [b for b in self.buffer if b[0] != reply]  # cleared; what was not played comes again
         return None  # all that was sent has left already
 
@@ -89,7 +89,7 @@ class FarEnd:
         match notice:
             case n.HoldNow(reply_id=reply):
                 self.paused = True
-                if self.can.reports and self.acks:
+                if self.capabilities.reports and self.acks:
                     self.inbox.put_nowait(c.Held(reply, self.position(reply)))
             case n.ResumeNow():
                 self.paused = False
@@ -97,7 +97,7 @@ class FarEnd:
                 self.paused = False
                 self.cut.add(reply)
                 self.flush(reply)
-                if self.can.reports and self.acks:
+                if self.capabilities.reports and self.acks:
                     self.inbox.put_nowait(c.Flushed(reply, self.position(reply)))
             case _:
                 pass
@@ -112,7 +112,7 @@ class FarEnd:
     def play(self, ms: float) -> None:
         """Time passes at the far end."""
         want = int(ms * RATE / 1000)
-        while want and self.buffer and not (self.paused and self.can.pause):
+        while want and self.buffer and not (self.paused and self.capabilities.pause):
             reply, first, samples, last = self.buffer[0]
             take = min(want, len(samples))
             sounding = self.heard.setdefault(reply, [])
@@ -127,10 +127,10 @@ class FarEnd:
                 self.buffer[0] = (reply, first + take, samples[take:], last)
             else:
                 self.buffer.pop(0)
-                if last and self.can.reports:
+                if last and self.capabilities.reports:
                     self.inbox.put_nowait(c.Finished(reply, self._consumed[reply]))
         self._report_ms += ms
-        if self.can.reports and self._report_ms >= 100 and self.order:
+        if self.capabilities.reports and self._report_ms >= 100 and self.order:
             self._report_ms = 0.0
             reply = self.order[-1]
             self.inbox.put_nowait(c.Played(reply, self.position(reply), playing=not self.paused and bool(self.buffer)))
@@ -233,10 +233,10 @@ class Transcriber:
         self.rate = rate
         return self
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         self.fed += len(samples)
 
-    async def listen(self) -> AsyncIterator[c.STTEvent]:
+    async def events(self) -> AsyncIterator[c.STTEvent]:
         try:
             while True:
                 item = await self.inbox.get()
@@ -259,7 +259,7 @@ class _Stream:
     dropped: int = 0
     closed: bool = False
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         """The scripted detector hears speech in whatever is not silence: p is the first sample over 1000."""
         for i in range(0, len(samples) - WINDOW + 1, WINDOW):
             first = self.at

@@ -83,7 +83,7 @@ class _Stream:
     dropped: int = 0
     rest: Samples = field(default_factory=lambda: np.zeros(0, np.int16))
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         self.rest = np.concatenate((self.rest, samples))
         while len(self.rest) >= self.size:
             window, self.rest = self.rest[: self.size], self.rest[self.size :]

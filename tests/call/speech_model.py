@@ -26,7 +26,7 @@ class Model:
         if not waits:
             self.go.set()
         self.rate = RATE
-        self.up = True
+        self.connected = True
         self.fed = 0
         self.takes: list[Take] = []
         self.told: list[tuple[object, ...]] = []  # in order: what the call told the line
@@ -40,10 +40,10 @@ class Model:
         self.brief, self.items = brief, items
         return self
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         self.fed += len(samples)
 
-    async def listen(self) -> AsyncIterator[c.STTEvent]:
+    async def events(self) -> AsyncIterator[c.STTEvent]:
         try:
             while True:
                 item = await self.inbox.get()
@@ -57,10 +57,10 @@ class Model:
         now_ms = self.fed / 16
         self.inbox.put_nowait(c.TurnUpdate(kind, turn, text, now_ms - ago_ms, now_ms))
 
-    def turn(self, ago_ms: float) -> None:
+    def turn_started(self, ago_ms: float) -> None:
         self.told.append(("turn", round(ago_ms)))
 
-    def settle(self, from_ago_ms: float, until_ago_ms: float, backchannel: c.UserBackchannel | None) -> None:
+    def dismiss(self, from_ago_ms: float, until_ago_ms: float, backchannel: c.UserBackchannel | None) -> None:
         self.told.append(("settle", backchannel.text if backchannel else ""))
 
     def answer(self, typed: Sequence[str], *, spoken: bool) -> Take:
@@ -71,11 +71,11 @@ class Model:
         self.told.append(("say", text))
         return self._take(text)
 
-    def tell(self) -> Take:
+    def say_tool_results(self) -> Take:
         self.told.append(("tell",))
         return self._take(self.texts.pop(0) if self.texts else "done")
 
-    def used(self, used: c.ToolResult) -> None:
+    def push_tool_result(self, used: c.ToolResult) -> None:
         self.told.append(("used", used.tool, used.result, used.error))
 
     def _take(self, text: str) -> Take:
@@ -94,7 +94,7 @@ class Take:
         self.said: c.AgentSaid | None = None
         self._more = False
 
-    async def sound(self) -> AsyncIterator[c.SpeechChunk | c.ToolCalls]:
+    async def audio(self) -> AsyncIterator[c.SpeechChunk | c.ToolCalls]:
         await self.model.go.wait()
         if self.model.error is not None:
             raise self.model.error
@@ -122,15 +122,15 @@ class Take:
                 if not self._more:
                     return
 
-    def go_on(self) -> None:
+    def continue_response(self) -> None:
         self._more = True
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         self.cuts += 1
 
     def words(self) -> tuple[c.Word, ...]:
         return ()
 
-    def heard(self, ms: float, said: c.AgentSaid | None) -> None:
+    def truncate(self, ms: float, said: c.AgentSaid | None) -> None:
         self.heard_ms, self.said = ms, said
         self.model.told.append(("heard", round(ms), said.text if said else None))

@@ -263,4 +263,4 @@ async def test_a_model_that_calls_tools_for_ever_comes_to_an_end() -> None:
         await ask(s, ears, "go")
         await s.until(lambda: s.state == "idle")
         assert len(s.mind.prompts) == 5
-        assert [type(a).__name__ for a in s.notes.actions if isinstance(a, f.CloseTurn)] == ["Close"]
+        assert [type(a).__name__ for a in s.notes.actions if isinstance(a, f.CloseTurn)] == ["CloseTurn"]

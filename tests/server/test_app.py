@@ -145,7 +145,7 @@ async def test_readiness_agents_and_page_headers() -> None:
         assert (await here.http.get("/readyz")).json() == {"ready": True, "waiting_for": {}}
         told = (await here.http.get("/agents")).json()
         assert [a["name"] for a in told["agents"]] == ["one", "two"]
-        assert told["agents"][0]["llm"] is False
+        assert told["agents"][0]["scripted"] is True
         page = await here.http.get("/")
         assert page.status_code == 200
         assert "default-src 'none'" in page.headers["content-security-policy"]

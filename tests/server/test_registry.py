@@ -78,10 +78,10 @@ class FakeLine:
         self._fake = fake
         self._fed = asyncio.Event()
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         self._fed.set()
 
-    async def listen(self) -> AsyncIterator[c.STTEvent]:
+    async def events(self) -> AsyncIterator[c.STTEvent]:
         await self._fed.wait()
         await self._fake._do()
         yield c.TurnUpdate("started", 0, "hello", 0, 100)
@@ -219,9 +219,9 @@ async def test_without_a_model_it_is_said_what_would_bring_one(fake: type[Fake])
 
 async def test_a_choice_reaches_its_part_with_the_language(fake: type[Fake]) -> None:
     wish = {
-        "transcriber": {"name": "deepgram-flux", "options": {"keyterms": ["Bargein"], "eot_threshold": 0.8}},
-        "model": {"name": "guide"},
-        "voice": {"name": "espeak"},
+        "stt": {"name": "deepgram-flux", "options": {"keyterms": ["Bargein"], "eot_threshold": 0.8}},
+        "llm": {"name": "guide"},
+        "tts": {"name": "espeak"},
         "language": "de-AT",
     }
     async with workshop(bare(deepgram_api_key=KEY)) as shop:
@@ -374,7 +374,7 @@ async def test_a_foreign_page_may_not_try_parts() -> None:
 async def test_a_call_is_made_of_what_its_hello_chose() -> None:
     async with served(bare()) as here, here.client({"choice": GUIDED | {"preset": "patient"}}) as client:
         welcome = client.messages[0]
-        assert welcome["agent"]["mind"] == "guide"  # type: ignore[index]
+        assert welcome["agent"]["llm"] == "guide"  # type: ignore[index]
         assert welcome["agent"]["tts"] == "espeak-ng"  # type: ignore[index]
         assert welcome["policy"]["preset"] == "patient"  # type: ignore[index]
         words = await client.until("words")
@@ -385,7 +385,7 @@ async def test_its_parts_are_closed_with_the_call(fake: type[Fake]) -> None:
     choice = GUIDED | {"voice": {"name": "aura"}, "transcriber": {"name": "groq-whisper"}}
     async with served(bare(**_keys())) as here:
         async with here.client({"choice": choice}) as client:
-            assert client.messages[0]["agent"]["ears"] == "fake"  # type: ignore[index]
+            assert client.messages[0]["agent"]["stt"] == "fake"  # type: ignore[index]
             assert fake.closed == 0
         assert await here.nobody_left()
     assert fake.closed == 3

@@ -25,10 +25,10 @@ tools = ["shop_for_this_test:till"]
 name = "deepgram-flux"
 options = { keyterms = ["Darjeeling"], eot_threshold = 0.8 }
 
-[model]
+[llm]
 name = "groq"
 
-[voice]
+[tts]
 name = "aura"
 options = { voice = "aura-2-thalia-en" }
 
@@ -91,7 +91,7 @@ async def test_a_part_that_lacks_its_key_is_named(tmp_path: Path, fake: type[Fak
     [
         ("greeting = 3", "key greeting: Input should be a valid string"),
         ("voise = 3", "has a key voise. Allowed there are: stt, llm, tts, realtime, language"),
-        ('[voice]\nname = "aura"\nvoice = "x"', "has a key voice.voice. Allowed there are: name, options"),
+        ('[tts]\nname = "aura"\nvoice = "x"', "has a key tts.voice. Allowed there are: name, options"),
         ('preset = "eager"', "key preset: .* Choose one of instant, balanced, patient"),
         ('language = "English please"', "key language: .*Give a language tag"),
         ('tools = ["no entry"]', "key tools.0: .*module:function"),
@@ -106,8 +106,8 @@ def test_a_mistake_is_named_with_what_is_allowed(tmp_path: Path, text: str, says
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('[voice]\nname = "siren"', "There is no voice 'siren'. Choose one of aura"),
-        ('[voice]\nname = "espeak"\noptions = { pitch = 3 }', "espeak has no option 'pitch'. Known are: language"),
+        ('[tts]\nname = "siren"', "There is no tts 'siren'. Choose one of aura"),
+        ('[tts]\nname = "espeak"\noptions = { pitch = 3 }', "espeak has no option 'pitch'. Known are: language"),
         ("[policy]\nconfirm = 3", "A policy has no number 'confirm'"),
     ],
 )

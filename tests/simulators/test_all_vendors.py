@@ -58,7 +58,7 @@ async def test_settings_point_at_them_for_as_long_as_they_live_and_they_need_no_
         assert settings.groq_api_key.get_secret_value() != "real-key"
         async with httpx.AsyncClient() as http:
             assert (await http.get(f"{settings.groq_url}/models")).status_code == 200
-            assert (await inject(url, "model-500")).part == "model"
+            assert (await inject(url, "model-500")).part == "llm"
             body = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
             told = [(await http.post(f"{url}/v1/chat/completions", json=body)).status_code for _ in range(3)]
             assert told == [500, 500, 200]

@@ -34,9 +34,9 @@ async def hear(
 ) -> list[STTEvent]:
     """Feed all of it at once; what is heard until so many of that kind came, with that text if one is given."""
     for at in range(0, len(sound), 320):
-        line.feed(sound[at : at + 320])
+        line.push_audio(sound[at : at + 320])
     heard: list[STTEvent] = []
-    async with asyncio.timeout(20), aclosing(line.listen()) as listening:  # type: ignore[type-var]  # it has aclose
+    async with asyncio.timeout(20), aclosing(line.events()) as listening:  # type: ignore[type-var]  # it has aclose
         async for item in listening:
             heard.append(item)
             turns -= isinstance(item, TurnUpdate) and item.kind == kind and text in ("", item.text)
@@ -53,17 +53,17 @@ async def hear_twice(
     told = {first: asyncio.Event(), second: asyncio.Event()}
 
     async def listen() -> None:
-        async for item in line.listen():
+        async for item in line.events():
             heard.append(item)
             if isinstance(item, TurnUpdate) and item.kind == kind and item.text in told:
                 told[item.text].set()
 
     listening = asyncio.create_task(listen())
     async with asyncio.timeout(20):
-        line.feed(spoken("interruption-1"))
+        line.push_audio(spoken("interruption-1"))
         await told[first].wait()
         await idle()
-        line.feed(spoken("interruption-2"))
+        line.push_audio(spoken("interruption-2"))
         await told[second].wait()
     listening.cancel()
     await asyncio.wait([listening])

@@ -85,7 +85,7 @@ class SileroVADStream:
         self._rest: Samples = np.zeros(self._context, np.int16)  # the context, and what fills no window yet
         self._at = 0  # position of the first sample after the context
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         """Take any number of int16 samples. Never waits. Raises AudioShapeError for another dtype or rank."""
         if samples.dtype != np.int16 or samples.ndim != 1:
             raise AudioShapeError(
@@ -108,7 +108,7 @@ class SileroVADStream:
         """A gap of so many samples: shown as silence, as far as it matters."""
         shown = min(samples, MAX_SKIP_WINDOWS * self._size)
         if shown > 0:
-            self.feed(np.zeros(shown, np.int16))
+            self.push_audio(np.zeros(shown, np.int16))
             self._at += samples - shown
 
     def reset(self) -> None:

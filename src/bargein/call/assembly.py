@@ -24,7 +24,7 @@ def speech_line(
     if agent.realtime is None:
         return None
     specs = tuple(tool.spec for tool in agent.tools)
-    brief = c.SessionConfig(agent.instructions, agent.language, specs, hearing.rate, transport.can.mulaw)
+    brief = c.SessionConfig(agent.instructions, agent.language, specs, hearing.rate, transport.capabilities.mulaw)
     return agent.realtime.open(brief, lambda: conversation.items)
 
 

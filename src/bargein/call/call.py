@@ -69,7 +69,7 @@ class Call:
         self._watch = watch
         self._began_ms = host.clock.now_ms()
         # A browser cancels echoes itself, and knows its loudspeaker; a telephone network does neither for us.
-        echo = LineEcho(transport.rate_in) if transport.can.at_once else None
+        echo = LineEcho(transport.rate_in) if transport.capabilities.at_once else None
         self._hearing = UserAudio(transport.rate_in, host.vad, self.now_ms, self._on_window, echo)
         line = speech_line(agent, self._hearing, transport, self.conversation)
         self._ears = streaming_ears(
@@ -78,7 +78,7 @@ class Call:
         self._turns = Turns(agent.batch_stt, self._hearing, self._ears, slow=line is not None)
         self._playout = (
             Playout(transport, host.meter, host.lead_ms, echo)
-            if transport.can.carries
+            if transport.capabilities.carries
             else ClientPlayout(transport, host.meter)
         )
         self._ledger = Ledger(self.conversation, journal, self._notify, self.now_ms)
@@ -238,7 +238,7 @@ class Call:
             self._notify(n.ReplyBegins(live.id, live.kind, interruptible=True))
             self.feed(f.ReplyProtected(now, live.id, protected=False))
         self._ledger.tick(now)
-        if self._transport.can.at_once:
+        if self._transport.capabilities.at_once:
             self._line_watch.tick(now - self._hearing.last_ms)
         for _ in range(TICKS_AT_ONCE):
             if self._due_ms is None or self._due_ms > now:
@@ -276,7 +276,7 @@ class Call:
         now = self.now_ms()
         match item:
             case c.AudioIn():
-                self._hearing.feed(item)
+                self._hearing.push_audio(item)
             case c.Played():
                 self._playout.played(now, item)
             case c.Held():
@@ -401,10 +401,10 @@ class Call:
                 self._begin(reply, "reprompt", self._seat.known(text))
             case f.Dismiss(onset_ms, until_ms, text, why):
                 if self._ears is not None:
-                    self._ears.settle(self.floor.speech.until_ms)
+                    self._ears.dismiss(self.floor.speech.until_ms)
                 over = self._ledger.said_over(onset_ms) if text else None
                 said = self.conversation.backchannel(text, over) if text else None
-                self._seat.settle(onset_ms, until_ms, said)
+                self._seat.dismiss(onset_ms, until_ms, said)
                 if text:
                     self._notify(n.Transcript("backchannel", text, final=True, over=over.text if over else None))
                 self._decided("settle", why, onset_ms=onset_ms)
@@ -447,7 +447,7 @@ class Call:
         self._meter.count("cuts", cause=source)
         log.info("Call %s: %s %d cut (%s)", self.id, live.kind if live else "reply", reply, barge_in.why)
         if track is not None and live is not None:
-            self._ledger.cut(track, live.text, cleared.position, told=self._transport.can.reports)
+            self._ledger.cut(track, live.text, cleared.position, told=self._transport.capabilities.reports)
         if live is not None:
             self._seat.over(live, sounded=track is not None)
 

@@ -109,7 +109,7 @@ async def _warm(hub: Hub) -> None:
         async with asyncio.timeout(WARM_S):
             judged = asyncio.Event()
             stream = hub.host.vad.open(16_000, lambda _: judged.set())
-            stream.feed(np.zeros(WINDOW[16_000], np.int16))
+            stream.push_audio(np.zeros(WINDOW[16_000], np.int16))
             await judged.wait()
             stream.close()
             del waits["vad"]

@@ -144,14 +144,14 @@ async def _converse(model: c.RealtimeModel, clock: Clock, language: str) -> Prob
     text = ""
 
     async def listen() -> None:
-        async with _closing(line.listen()) as heard:
+        async with _closing(line.events()) as heard:
             async for item in heard:
                 if isinstance(item, c.STTLost):
                     raise VendorLost(item.why, advice=item.advice)
 
     async def say() -> None:
         nonlocal first, text
-        async with _closing(line.say("Hello.").sound()) as pieces:
+        async with _closing(line.say("Hello.").audio()) as pieces:
             async for piece in pieces:
                 if isinstance(piece, c.SpeechChunk):
                     text += piece.text
@@ -205,7 +205,7 @@ async def _listen(transcriber: c.StreamingSTT, sentence: Pcm, clock: Clock) -> P
     first = None
     feeding = asyncio.create_task(_feed(line, sentence), name="feed")
     try:
-        async with _closing(line.listen()) as heard:
+        async with _closing(line.events()) as heard:
             async for item in heard:
                 if isinstance(item, c.STTLost):
                     raise VendorLost(item.why, advice=item.advice)
@@ -227,7 +227,7 @@ async def _feed(line: c.STTConnection, sentence: Pcm) -> None:
     quiet = np.zeros(RATE * QUIET_MS // 1000, np.int16)
     sound = np.concatenate([sentence.samples, quiet])
     for at in range(0, len(sound), piece):
-        line.feed(sound[at : at + piece])
+        line.push_audio(sound[at : at + piece])
         await asyncio.sleep(PIECE_MS / 1000)
 
 

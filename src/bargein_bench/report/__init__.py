@@ -4,4 +4,4 @@ from bargein_bench.report.page import MOST_BYTES, page, write
 from bargein_bench.report.peers import PEERS, PeerResult
 from bargein_bench.report.tradeoff import Point, point
 
-__all__ = ["MOST_BYTES", "PEERS", "Peer", "Point", "page", "point", "write"]
+__all__ = ["MOST_BYTES", "PEERS", "PeerResult", "Point", "page", "point", "write"]

@@ -72,6 +72,6 @@ class Listener:
         if self._resampler is None:  # most calls have no echo, and never ask
             self._resampler = HotResampler(self.rate, self._mouth_rate)
             self._at_mouth = np.zeros(len(self.heard) * self._mouth_rate // self.rate + 1, np.int16)
-        out = self._resampler.feed(self.heard[self._fed : settled])
+        out = self._resampler.push_audio(self.heard[self._fed : settled])
         self._at_mouth[self._made : self._made + len(out)] = out
         self._fed, self._made = settled, self._made + len(out)

@@ -29,7 +29,7 @@ class Stream:
         self.on_window = on_window
         return self
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         self.end += len(samples)
 
     def skip(self, samples: int) -> None:
@@ -49,7 +49,7 @@ def heard(db_before: float, db_after: float, *, speech: float = 0.1, frames: int
     for i in range(frames):
         db = db_after if i >= frames - 2 else db_before
         samples = rng.normal(0, 32768 * 10 ** (db / 20), FRAME)
-        hearing.feed(AudioIn(np.clip(np.rint(samples), -32768, 32767).astype(np.int16), i * FRAME))
+        hearing.push_audio(AudioIn(np.clip(np.rint(samples), -32768, 32767).astype(np.int16), i * FRAME))
     stream.says(speech)
     (window,) = told
     return window

@@ -137,7 +137,7 @@ async def test_while_it_is_away_the_spare_voice_says_so() -> None:
     model = Model()
     async with scene(realtime=model, fallback_tts=ToneVoice()) as s:
         model.inbox.put_nowait(c.STTLost("it broke off", "Look at it"))
-        model.up = False
+        model.connected = False
         model.error = VendorLost("it is gone", advice="Try again")
         await ask(s)
         await s.until(lambda: s.state == "speaking")

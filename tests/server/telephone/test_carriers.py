@@ -150,13 +150,13 @@ class Phone:
     def _sound(self, rate: int) -> Iterator[tuple[int, Samples]]:
         frame = rate // 50
         pcm = load("interruption-1.wav")
-        speech = StreamResampler(pcm.rate, rate).feed(pcm.samples, last=True)
+        speech = StreamResampler(pcm.rate, rate).push_audio(pcm.samples, last=True)
         words = (speech[i : i + frame] for i in range(0, len(speech) // frame * frame, frame))
         quiet = np.zeros(frame, np.int16)
         for number in count(1):
             yield number, next(words, quiet) if self.speaks else quiet
 
-    async def listen(self) -> None:
+    async def events(self) -> None:
         with suppress(ConnectionClosed):
             async for message in self._socket:
                 data = message if isinstance(message, bytes) else message.encode()
@@ -200,7 +200,7 @@ async def test_a_caller_is_greeted_interrupts_is_answered_and_hangs_up(name: str
             for message in manners.start():
                 await socket.send(message)
             phone = Phone(socket, manners, rate)
-            group.create_task(phone.listen())
+            group.create_task(phone.events())
             await phone.live(lambda: phone.sounded == 20)
             (call_id,) = here.hub.calls.ids
             status = here.hub.calls.status(call_id)

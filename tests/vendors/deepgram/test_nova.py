@@ -214,9 +214,9 @@ async def test_what_no_retry_helps_against_ends_it(fault: Fault, told: str, nova
 
 async def test_for_a_vendor_that_is_away_too_long_the_oldest_sound_goes_and_is_counted(nova: Nova) -> None:
     line = nova.says("hello", keep_ms=2_000).open(RATE)
-    line.feed(np.zeros(3 * RATE, np.int16))
+    line.push_audio(np.zeros(3 * RATE, np.int16))
     assert line.dropped == RATE
-    async with asyncio.timeout(20), aclosing(line.listen()) as heard:
+    async with asyncio.timeout(20), aclosing(line.events()) as heard:
         # Told after 1,024 ms of what it got, which begins at 1,000 ms of what was fed.
         assert await anext(heard) == TurnUpdate("progress", 0, "", 0.0, 2_024.0)
 

@@ -79,7 +79,7 @@ def heard(ms: float = 900, rate: int = 16_000) -> Pcm:
 
 
 def prompt(sound: Pcm | None = None) -> Prompt:
-    return Prompt("Answer briefly.", (AgentSaid(1, "Hello!"), UserSaid(2, None)), sound=sound or heard())
+    return Prompt("Answer briefly.", (AgentSaid(1, "Hello!"), UserSaid(2, None)), audio=sound or heard())
 
 
 async def whole(reply: AsyncGenerator[TextDelta, None]) -> list[str]:
@@ -191,7 +191,7 @@ async def test_every_kind_of_item_is_accepted_by_the_real_template(model: Voxtra
         UserSaid(3, None, SaidOver(2, "a table")),
         ToolResult("c1", "tables", "{}", None),
     )
-    assert len(await whole(model.reply(Prompt("Book.", items, "de", sound=heard())))) == TOKENS
+    assert len(await whole(model.reply(Prompt("Book.", items, "de", audio=heard())))) == TOKENS
 
 
 @in_one_loop

@@ -156,14 +156,14 @@ async def test_a_vendor_that_is_away_is_called_again_and_gets_all_the_sound() ->
 async def test_a_line_that_takes_the_sound_too_slowly_is_called_again_since_its_clock_is_wrong() -> None:
     async with mistral("the first") as (transcriber, _):
         line = transcriber.open(RATE)
-        line.feed(spoken("interruption-1"))
+        line.push_audio(spoken("interruption-1"))
         heard: list[STTEvent] = []
         async with asyncio.timeout(20):
-            listening = line.listen()
+            listening = line.events()
             async for item in listening:
                 heard.append(item)
                 if isinstance(item, TurnUpdate) and item.kind == "ended":
-                    line.feed(np.zeros(31 * RATE, np.int16))  # more than is kept, before any of it can be sent
+                    line.push_audio(np.zeros(31 * RATE, np.int16))  # more than is kept, before any of it can be sent
                 if losses(heard):
                     break
             await listening.aclose()
@@ -258,7 +258,7 @@ def test_half_a_word_is_not_told() -> None:
     assert turns.unsettled
     assert read(turns, delta("ah")) == []
     assert read(turns, delta(" I")) == [("started", 0, "yeah")]
-    assert [(h.kind, h.text) for h in turns.settle(5_000)] == [("words", "yeah I")]
+    assert [(h.kind, h.text) for h in turns.finalize(5_000)] == [("words", "yeah I")]
 
 
 def test_the_last_word_is_told_with_the_end_of_the_turn() -> None:
@@ -365,14 +365,14 @@ async def test_vllms_words_are_cut_into_utterances_at_pauses(empty: bool) -> Non
     async with vllm("the first one", "the second one", empty=empty) as (transcriber, _):
         line = transcriber.open(RATE)
         heard: list[TurnUpdate] = []
-        line.feed(spoken("interruption-1"))
+        line.push_audio(spoken("interruption-1"))
         async with asyncio.timeout(20):
-            listening = line.listen()
+            listening = line.events()
             async for item in listening:
                 assert isinstance(item, TurnUpdate)
                 heard.append(item)
                 if item.text == "the first one":
-                    line.feed(spoken("interruption-2"))
+                    line.push_audio(spoken("interruption-2"))
                 if item.text == "the second one":
                     break
             await listening.aclose()
@@ -441,11 +441,11 @@ async def test_what_is_answered_to_our_goodbye_is_no_loss(
     for name in ("dial", "greet"):
         monkeypatch.setattr(transcriber, name, getattr(vendor, name))
     line = transcriber.open(RATE)
-    line.feed(np.zeros(RATE // 10, np.int16))
-    async with asyncio.timeout(20), aclosing(line.listen()) as listening:
+    line.push_audio(np.zeros(RATE // 10, np.int16))
+    async with asyncio.timeout(20), aclosing(line.events()) as listening:
         hearing = asyncio.ensure_future(anext(listening))
         await vendor.over.wait()
-        line.feed(np.zeros(RATE, np.int16))
+        line.push_audio(np.zeros(RATE, np.int16))
         with pytest.raises(VendorRefused, match="the second"):
             await hearing
 

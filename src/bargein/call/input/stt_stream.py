@@ -85,12 +85,12 @@ class STTStream:
         if at + self._fed - fed != position:
             self._anchors.append((self._fed, position))  # after a long gap, whose silence was not filled up
         self._fed += len(samples)
-        self._line.feed(samples)
+        self._line.push_audio(samples)
 
     async def run(self) -> None:
         """As long as the call lasts. Raises nothing for a vendor's fault: the call goes on without these words."""
         try:
-            async with closing(self._line.listen()) as heard:
+            async with closing(self._line.events()) as heard:
                 async for item in heard:
                     self._take(item)
             lost = c.STTLost(f"{self.name} ended", "Look at the transcriber")
@@ -142,7 +142,7 @@ class STTStream:
             log.info("No look from %s in time", self.name)
         return None
 
-    def settle(self, until_ms: float) -> None:
+    def dismiss(self, until_ms: float) -> None:
         """What was said until then was no turn: its words belong to none."""
         for said in self._said:
             if said.from_ms < until_ms:

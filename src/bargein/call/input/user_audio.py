@@ -54,19 +54,19 @@ class UserAudio:
         self.on_sound: Callable[[int, Samples], None] | None = None  # told of all sound, with its first position
         self.keep_from_ms: float | None = None  # an open turn's beginning: kept beyond KEEP_MS
 
-    def feed(self, audio: AudioIn) -> None:
+    def push_audio(self, audio: AudioIn) -> None:
         """Take the next stretch. Never waits."""
         gap = audio.first_sample - self._in_end
         if gap > 0:
             self._silence(round(gap * self.rate / self._in_rate))
         self._in_end = audio.first_sample + len(audio.samples)
         now = self.last_ms = self._now_ms()
-        samples = self._resampler.feed(audio.samples) if self._resampler else audio.samples
+        samples = self._resampler.push_audio(audio.samples) if self._resampler else audio.samples
         if self._echo is not None:
             samples = self._echo.clean(self._end, now, samples)
         self._append(samples)
         self._clock.arrived(self._end, now)
-        self._stream.feed(samples)
+        self._stream.push_audio(samples)
 
     def at(self, sample: int) -> float:
         """When a sample of this stream was spoken, in ms on the call's clock."""

@@ -59,7 +59,7 @@ class Playout:
 
     def begin(self, reply: int, voice_rate: int) -> Track:
         """A reply's audio will come. The one before must have ended."""
-        can = self._transport.can
+        can = self._transport.capabilities
         self.track = Track(reply, voice_rate, self._transport.rate_out, mulaw=can.mulaw, whole=can.at_once)
         self._started = False
         self._dry_since_ms = None
@@ -99,12 +99,12 @@ class Playout:
         if self.track is None:
             return
         first = self._transport.hold(self.track.reply)
-        if not self._transport.can.pause:
+        if not self._transport.capabilities.pause:
             # Our best guess, in case we are to resume before the far end has told us.
             position = self.track.position(now_ms)
             self.track.at(now_ms, position.samples, playing=False)
             self.track.rewind(position.samples)
-            self._asked = self._started and self._transport.can.reports and self._tells
+            self._asked = self._started and self._transport.capabilities.reports and self._tells
         elif first is not None:
             self.track.unsend(first)  # what had not left yet need not leave: it is sent after the resume
         self._silenced(now_ms)
@@ -120,7 +120,7 @@ class Playout:
         self._dry_since_ms = None
         if self.track is None:
             return
-        if self._transport.can.pause:
+        if self._transport.capabilities.pause:
             self._due_ms += now_ms - self._held_at_ms
         else:
             self.track.recut()
@@ -157,7 +157,7 @@ class Playout:
         track = self.track
         if track is None or track.reply != told.reply:
             return
-        if self._transport.can.pause:
+        if self._transport.capabilities.pause:
             if told.samples <= track.sent:
                 track.at(now_ms, told.samples, playing=False, bound_ms=told.bound_ms)
                 track.forget(told.samples)
@@ -191,7 +191,7 @@ class Playout:
             self._room.set()
         if track.done_sending:
             silent_ms = self._due_ms + self._lead_ms  # when the last frame has sounded, if nothing hindered it
-            if not self._started or now_ms >= silent_ms + (GRACE_MS if self._transport.can.reports else 0):
+            if not self._started or now_ms >= silent_ms + (GRACE_MS if self._transport.capabilities.reports else 0):
                 happened.append(self._over(track, now_ms))
         elif self._excused and self._dry_since_ms is not None:
             self._dry_since_ms = now_ms  # the model waits for a tool, and the voice for the model
@@ -222,7 +222,7 @@ class Playout:
             self._due_ms += len(frame.samples) * 1000 / track.rate
             if len(frame.samples) and not self._started:
                 self._started = True
-                can = self._transport.can
+                can = self._transport.capabilities
                 track.at(now_ms, 0, playing=can.at_once or not can.reports)
                 happened.append(ReplyStarted(now_ms, track.reply))
             if frame.last:

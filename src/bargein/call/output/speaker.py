@@ -108,7 +108,7 @@ class Speaker:
         if self.live is not None:
             self.live.cut = True
             if self.live.take is not None:
-                self.live.take.cut()  # now, and not when its task is cancelled
+                self.live.take.cancel()  # now, and not when its task is cancelled
         self.live = None
         if self._task is not None:
             self._task.cancel()

@@ -83,7 +83,7 @@ class Track:
         if self._mulaw and isinstance(spoken.pcm, Mulaw):
             self._cut(spoken.pcm.codes)  # straight through
         else:
-            self._append(self._resampler.feed(spoken.pcm.samples))
+            self._append(self._resampler.push_audio(spoken.pcm.samples))
         return words
 
     def finish(self, failure: str | None = None) -> tuple[Word, ...]:
@@ -92,7 +92,7 @@ class Track:
             return ()
         self.complete = True
         self.failure = failure
-        self._append(self._resampler.feed(np.zeros(0, np.int16), last=True))
+        self._append(self._resampler.push_audio(np.zeros(0, np.int16), last=True))
         self._cut_rest()
         return self.words.finish()
 

@@ -38,7 +38,7 @@ class ChatResponder:
         self._agent, self._conversation, self._ledger, self._turns = agent, conversation, ledger, turns
         self._hands = hands
         self.toolbox = hands.toolbox(agent.tools, conversation, self._late)
-        self._hears = getattr(mind, "hears", False) is True
+        self._hears = getattr(mind, "hears_audio", False) is True
         self._late_words = LateWords(conversation, turns, hands)
         self._untold: set[str] = set()
         self._prepared: PreparedReply | None = None
@@ -157,7 +157,7 @@ class ChatResponder:
     def turn(self, from_ms: float) -> None:
         """Its words are read by others."""
 
-    def settle(self, onset_ms: float, until_ms: float, backchannel: c.UserBackchannel | None) -> None:
+    def dismiss(self, onset_ms: float, until_ms: float, backchannel: c.UserBackchannel | None) -> None:
         """The conversation has it."""
 
     def over(self, reply: Reply, *, sounded: bool) -> None:

@@ -77,7 +77,7 @@ class RealtimeResponder:
             return None
         self._untold.clear()
         await self._heard_told()
-        return self._take(reply, self._line.tell())
+        return self._take(reply, self._line.say_tool_results())
 
     def known(self, text: str) -> UtteranceText:
         """The model's own voice says it; while that is away, the spare one."""
@@ -85,7 +85,7 @@ class RealtimeResponder:
         async def give(reply: Reply) -> AsyncIterator[str] | SpeechSource | None:
             if not text:
                 return None
-            if self._line.up:
+            if self._line.connected:
                 return self._take(reply, self._line.say(text))
             reply.text += text
             return one(text)
@@ -99,7 +99,7 @@ class RealtimeResponder:
     async def _sound(self, reply: Reply, take: c.Response) -> AsyncIterator[c.SpeechChunk]:
         rounds = 0
         try:
-            async with closing(take.sound()) as pieces:
+            async with closing(take.audio()) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, c.SpeechChunk):
                         reply.text += piece.text
@@ -123,8 +123,8 @@ class RealtimeResponder:
                 if used is None:
                     used = c.ToolResult(call.id, call.tool, call.arguments, AT_THE_END)
                 elif not last:
-                    take.go_on()
-                self._line.used(used)
+                    take.continue_response()
+                self._line.push_tool_result(used)
             if last:
                 log.warning("The model called tools %d times in a row", MOST_ROUNDS)
         finally:
@@ -133,11 +133,11 @@ class RealtimeResponder:
                 known = self._conversation.used(call.id)
                 runs = known is not None and known.result is None
                 result = None if runs else CANCELLED
-                self._line.used(c.ToolResult(call.id, call.tool, call.arguments, result, error=not runs))
+                self._line.push_tool_result(c.ToolResult(call.id, call.tool, call.arguments, result, error=not runs))
 
     def _late(self, used: c.ToolResult) -> None:
         self._untold.add(used.id)
-        self._line.used(used)
+        self._line.push_tool_result(used)
         self._hands.again()
 
     # ------------------------------------------------------------------------------------------ what was heard
@@ -146,14 +146,14 @@ class RealtimeResponder:
         if reply.take is None:
             return
         if not sounded:
-            reply.take.heard(0.0, None)
+            reply.take.truncate(0.0, None)
         else:
             self._telling = self._hands.spawn(self._tell_heard(reply, reply.take), "heard")
 
     async def _tell_heard(self, reply: Reply, take: c.Response) -> None:
         """As soon as the far end has said where it really was."""
         await self._ledger.settled()
-        take.heard(self._ledger.heard_ms, self._conversation.agent(reply.id))
+        take.truncate(self._ledger.heard_ms, self._conversation.agent(reply.id))
 
     async def _heard_told(self) -> None:
         if self._telling is not None and not self._telling.done():
@@ -162,10 +162,10 @@ class RealtimeResponder:
     # ------------------------------------------------------------------------------------------- the user's side
 
     def turn(self, from_ms: float) -> None:
-        self._line.turn(self._ago(from_ms))
+        self._line.turn_started(self._ago(from_ms))
 
-    def settle(self, onset_ms: float, until_ms: float, backchannel: c.UserBackchannel | None) -> None:
-        self._line.settle(self._ago(onset_ms), self._ago(until_ms), backchannel)
+    def dismiss(self, onset_ms: float, until_ms: float, backchannel: c.UserBackchannel | None) -> None:
+        self._line.dismiss(self._ago(onset_ms), self._ago(until_ms), backchannel)
 
     def words(self) -> None:
         """More words of the user's have come."""

@@ -88,7 +88,7 @@ class Responder(Protocol):
         """The user took a turn; its sound begins there."""
         ...
 
-    def settle(self, onset_ms: float, until_ms: float, backchannel: UserBackchannel | None) -> None:
+    def dismiss(self, onset_ms: float, until_ms: float, backchannel: UserBackchannel | None) -> None:
         """What sounded there was no turn."""
         ...
 

@@ -79,7 +79,7 @@ class BrowserTransport:
     rate_out = w.RATE_OUT
 
     def __init__(self, socket: Socket, clock: Clock, limits: BrowserLimits | None = None) -> None:
-        self.can = c.TransportCapabilities(pause=True, reports=True)
+        self.capabilities = c.TransportCapabilities(pause=True, reports=True)
         self.limits = limits or BrowserLimits()
         self._socket = socket
         self._clock = clock
@@ -126,7 +126,7 @@ class BrowserTransport:
 
     def direct(self) -> None:
         """The client gets the agent's sound from the model itself, by WebRTC, and only reports. Before the call."""
-        self.can = dataclasses.replace(self.can, carries=False)
+        self.capabilities = dataclasses.replace(self.capabilities, carries=False)
 
     def refuse(self, problem: Problem, code: int = NORMAL) -> None:
         """The hello was not good. The client may try another, if the problem is not fatal."""

@@ -131,14 +131,14 @@ class TelephoneLimits:
 class TelephoneTransport:
     """A protocols.Transport by shape."""
 
-    can: c.TransportCapabilities
+    capabilities: c.TransportCapabilities
     rate_in: int
     rate_out: int
 
     def __init__(
         self, wire: Wire, dialect: TelephoneDialect, clock: Clock, limits: TelephoneLimits | None = None
     ) -> None:
-        self.can = c.TransportCapabilities(pause=False, reports=True, at_once=True, mulaw=dialect.mulaw)
+        self.capabilities = c.TransportCapabilities(pause=False, reports=True, at_once=True, mulaw=dialect.mulaw)
         self.rate_in = self.rate_out = dialect.rate
         self.limits = limits or TelephoneLimits()
         self.started: Started | None = None

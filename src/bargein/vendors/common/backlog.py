@@ -33,7 +33,7 @@ class Backlog:
         """Samples that were not taken yet."""
         return self.end - self.sent
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         """The next stretch. Never waits."""
         if not len(samples):
             return

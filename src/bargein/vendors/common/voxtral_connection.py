@@ -55,7 +55,7 @@ class VoxtralWords(Protocol):
         """sent_ms: how far the sound was sent. Raises VendorRefused, VendorLost, and what comes of odd messages."""
         ...
 
-    def settle(self, sent_ms: float) -> list[TurnUpdate]:
+    def finalize(self, sent_ms: float) -> list[TurnUpdate]:
         """No piece came for a while."""
         ...
 
@@ -109,7 +109,7 @@ class VoxtralPieces:
         if not (last.isalnum() or last in "'’-") or "\u2e80" <= last < "\uac00":
             self._sure = len(self._text)
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         self._sure = len(self._text)
 
 
@@ -134,14 +134,14 @@ class VoxtralConnection:
         """Samples, of those fed, that were never sent: the vendor was away for too long."""
         return self._backlog.dropped * self._in_rate // self._rate
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         """Take the next stretch. Never waits."""
-        samples = self._resampler.feed(samples)
+        samples = self._resampler.push_audio(samples)
         # In frames, since the backlog forgets whole stretches only: words of a turn that is over are not heard again.
         for at in range(0, len(samples), self._frame):
-            self._backlog.feed(samples[at : at + self._frame])
+            self._backlog.push_audio(samples[at : at + self._frame])
 
-    async def listen(self) -> AsyncGenerator[STTEvent, None]:
+    async def events(self) -> AsyncGenerator[STTEvent, None]:
         """protocols.STTConnection.listen. Raises VendorRefused."""
         vendor, again_s, lost = self._vendor, AGAIN_S, False
         while True:
@@ -201,7 +201,7 @@ class VoxtralConnection:
                     heard = words.read(message, self._sent_ms)
                 except TimeoutError:
                     if words.unsettled:
-                        heard = words.settle(self._sent_ms)
+                        heard = words.finalize(self._sent_ms)
                     elif words.owes and not self._idle:
                         raise VendorLost(f"said nothing for {silence_s:g} s", advice="Wait") from None
                     else:

@@ -135,11 +135,11 @@ class FluxConnection:
         """Samples that were never sent: the vendor was away for too long."""
         return self._backlog.dropped
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         """Take the next stretch. Never waits."""
-        self._backlog.feed(samples)
+        self._backlog.push_audio(samples)
 
-    async def listen(self) -> AsyncGenerator[STTEvent, None]:
+    async def events(self) -> AsyncGenerator[STTEvent, None]:
         """protocols.STTConnection.listen. Raises VendorRefused."""
         again_s, lost = AGAIN_S, False
         while True:

@@ -134,14 +134,14 @@ class NovaConnection:
         """Samples that were never sent: the vendor was away for too long."""
         return self._backlog.dropped
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         """Take the next stretch. Never waits."""
         # In frames, since the backlog forgets whole stretches only: what is sent once more begins within a frame of
         # what was not answered for.
         for at in range(0, len(samples), self._frame):
-            self._backlog.feed(samples[at : at + self._frame])
+            self._backlog.push_audio(samples[at : at + self._frame])
 
-    async def listen(self) -> AsyncGenerator[STTEvent, None]:
+    async def events(self) -> AsyncGenerator[STTEvent, None]:
         """protocols.STTConnection.listen. Raises VendorRefused."""
         again_s, lost = AGAIN_S, False
         while True:

@@ -68,7 +68,7 @@ class VoxtralLocal:
     Raises Unavailable where the extra is not installed, Misuse for a dtype that it does not know.
     """
 
-    hears: Literal[True] = True
+    hears_audio: Literal[True] = True
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class VoxtralLocal:
         (the next reply starts it anew); VendorRefused when the model cannot be loaded.
         """
         messages = as_messages(prompt)
-        sound = prompt.sound if prompt.sound is not None and len(prompt.sound) else None
+        sound = prompt.audio if prompt.audio is not None and len(prompt.audio) else None
         if sound is not None:
             sound = _end_of(sound)
             messages = with_sound(messages, SOUND)

@@ -46,7 +46,7 @@ class VoxtralChat:
     connect, and between two pieces; first_token_s: to the first. Raises Unavailable without the SDK.
     """
 
-    hears: Literal[True] = True
+    hears_audio: Literal[True] = True
 
     def __init__(
         self,
@@ -133,8 +133,8 @@ class VoxtralChat:
 
 def _messages(prompt: Prompt) -> Any:
     messages = as_messages(prompt)
-    if prompt.sound is not None:
-        sound = b64encode(wav(prompt.sound)).decode()
+    if prompt.audio is not None:
+        sound = b64encode(wav(prompt.audio)).decode()
         messages = with_sound(messages, {"type": "input_audio", "input_audio": sound})
     return as_turns(messages)
 

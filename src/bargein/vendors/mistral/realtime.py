@@ -171,8 +171,8 @@ class MistralTurns:
     def open_at(self, sent_ms: float) -> bool:
         return self.owes or self._open
 
-    def settle(self, sent_ms: float) -> list[TurnUpdate]:
-        self._pieces.settle()
+    def finalize(self, sent_ms: float) -> list[TurnUpdate]:
+        self._pieces.finalize()
         return self._words(sent_ms)
 
     def read(self, message: Mapping[str, Any], sent_ms: float) -> list[TurnUpdate]:
@@ -222,7 +222,7 @@ class MistralTurns:
 
     def _settled(self, kind: TurnUpdateKind, at_ms: float) -> list[TurnUpdate]:
         """The kind with all words so far; before it the turn's beginning, if that was not told."""
-        self._pieces.settle()
+        self._pieces.finalize()
         text = self._pieces.whole
         heard: list[TurnUpdate] = []
         if not self._open:

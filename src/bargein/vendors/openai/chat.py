@@ -201,12 +201,12 @@ class OpenAIChat:
 class AudioChat(OpenAIChat):
     """protocols.AudioLLM by shape: a server whose model takes the user's turn as sound (Voxtral on vLLM)."""
 
-    hears: Literal[True] = True
+    hears_audio: Literal[True] = True
 
     def _messages(self, prompt: Prompt) -> list[Message]:
         messages = as_messages(prompt)
-        if prompt.sound is not None:
-            data = b64encode(wav(prompt.sound)).decode()
+        if prompt.audio is not None:
+            data = b64encode(wav(prompt.audio)).decode()
             messages = with_sound(messages, {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}})
         return as_turns(messages)
 

@@ -108,8 +108,8 @@ class Utterances:
             self.answered_ms = max(self.answered_ms, self._last_ms)
         return self._open
 
-    def settle(self, sent_ms: float) -> list[TurnUpdate]:
-        self._pieces.settle()
+    def finalize(self, sent_ms: float) -> list[TurnUpdate]:
+        self._pieces.finalize()
         return self._words(sent_ms)
 
     def read(self, message: Mapping[str, Any], sent_ms: float) -> list[TurnUpdate]:
@@ -133,13 +133,13 @@ class Utterances:
         if not piece:
             self.owes = True
             self._empty += 1
-            self._pieces.settle()
+            self._pieces.finalize()
             heard = self._words(sent_ms)
             self.open_at(sent_ms)
             return heard or [self._progress(sent_ms)]
         settled: list[TurnUpdate] = []
         if self._pieces.unsettled and max(sent_ms - self._last_ms, self._empty * PIECE_MS) >= PAUSE_MS:
-            settled = self.settle(sent_ms)
+            settled = self.finalize(sent_ms)
         self.open_at(sent_ms)
         self._last_ms, self._empty = sent_ms, 0
         if not self._open and not self._pieces.unsettled:

@@ -40,9 +40,9 @@ class Talk:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     fed_ms: float = 0.0
 
-    async def listen(self) -> None:
+    async def events(self) -> None:
         try:
-            async for item in self.line.listen():
+            async for item in self.line.events():
                 self.heard.append(item)
                 self.news.set()
         except VendorRefused as error:
@@ -70,7 +70,7 @@ class Talk:
         rate = self.line._brief.rate
         size = rate // 50
         for at in range(0, len(samples), size):
-            self.line.feed(samples[at : at + size])
+            self.line.push_audio(samples[at : at + size])
         self.fed_ms += len(samples) * 1000 / rate
 
     def speaks(self, name: str = "interruption-1.wav", *, turn: bool = True) -> None:
@@ -79,7 +79,7 @@ class Talk:
         samples = resample(load(name), rate).samples
         self.says(samples)
         if turn:
-            self.line.turn(len(samples) * 1000 / rate)
+            self.line.turn_started(len(samples) * 1000 / rate)
         self.says(np.zeros(rate, np.int16))
 
     @property
@@ -115,7 +115,7 @@ async def talk(
             sim.sessions.append(sim.calls["rtc_1"])
         line = (model.joined("rtc_1") if direct else model).open(brief, lambda: made.known)
         made = Talk(line, sim, known, known)
-        task = asyncio.create_task(made.listen())
+        task = asyncio.create_task(made.events())
         try:
             yield made
         finally:
@@ -143,4 +143,4 @@ def simulator(**more: Any) -> RealtimeSimulator:
 async def said(take: c.Response) -> str:
     """All of its text. A reply that never comes is a failure."""
     async with asyncio.timeout(8):
-        return "".join([piece.text async for piece in take.sound() if isinstance(piece, c.SpeechChunk)])
+        return "".join([piece.text async for piece in take.audio() if isinstance(piece, c.SpeechChunk)])

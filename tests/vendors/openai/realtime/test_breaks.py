@@ -178,10 +178,10 @@ async def sounding(t: Talk) -> c.Response:
 async def test_a_reply_that_is_cut_after_a_break_is_told_anew_with_what_was_heard_of_it() -> None:
     async with talk(simulator()) as t:
         take = await sounding(t)
-        take.cut()
+        take.cancel()
         cut = c.AgentSaid(1, "Good morning", "to you all.", ended="cut")
         t.items[-1] = cut
-        take.heard(500, cut)
+        take.truncate(500, cut)
         await told(t, "mark")
         assert t.sent("conversation.item.truncate") == []
         heard, note = made(t)
@@ -207,14 +207,14 @@ async def test_of_a_reply_that_goes_on_after_a_break_only_its_beginning_is_told_
     async with talk(simulator(respond=lambda _, __: rounds.popleft())) as t:
         await t.until(lambda: t.line._live)
         take, text = t.line.answer(("how is it",), spoken=False), ""
-        async for piece in take.sound():
+        async for piece in take.audio():
             if isinstance(piece, c.SpeechChunk):
                 text += piece.text
                 continue
             t.items.append(c.AgentSaid(1, "", ended="sounding"))
             await t.breaks()
-            t.line.used(c.ToolResult(piece.calls[0].id, "look", "{}", "sunny"))
-            take.go_on()
+            t.line.push_tool_result(c.ToolResult(piece.calls[0].id, "look", "{}", "sunny"))
+            take.continue_response()
         assert text == "Let me see. It is sunny."
         assert [item["type"] for item in made(t)] == ["function_call", "function_call_output"]
         t.items[-1] = c.AgentSaid(1, text)
@@ -230,8 +230,8 @@ async def test_a_tool_that_ran_when_the_connection_broke_is_answered_once() -> N
         await t.until(lambda: t.line._live)
         t.items.append(c.ToolResult("call_1", "book", "{}", None))
         await t.breaks()
-        t.line.used(c.ToolResult("call_1", "book", "{}", "booked for two"))
-        t.line.used(c.ToolResult("call_2", "look", "{}", "sunny"))
+        t.line.push_tool_result(c.ToolResult("call_1", "book", "{}", "booked for two"))
+        t.line.push_tool_result(c.ToolResult("call_2", "look", "{}", "sunny"))
         await told(t, "mark")
         call, runs, note, call_2, output_2 = made(t)
         assert [call["call_id"], runs["call_id"]] == ["call_1"] * 2
@@ -242,8 +242,8 @@ async def test_a_tool_that_ran_when_the_connection_broke_is_answered_once() -> N
 async def test_a_tool_that_failed_late_is_told_as_failed() -> None:
     async with talk(simulator()) as t:
         await t.until(lambda: t.line._live)
-        t.line.used(c.ToolResult("call_1", "book", "{}", None))
-        t.line.used(c.ToolResult("call_1", "book", "{}", "no table", error=True))
+        t.line.push_tool_result(c.ToolResult("call_1", "book", "{}", None))
+        t.line.push_tool_result(c.ToolResult("call_1", "book", "{}", "no table", error=True))
         await told(t, "mark")
         assert "Error: no table" in made(t)[-1]["content"][0]["text"]
 
@@ -266,10 +266,10 @@ async def test_a_response_that_was_cancelled_and_never_ends_does_not_keep_the_ne
     async with talk(simulator(faults=deque(["no_done"]), respond=lambda _, __: long, speed=8.0)) as t:
         await t.until(lambda: t.line._live)
         take = t.line.answer(("go on",), spoken=False)
-        async for piece in take.sound():
+        async for piece in take.audio():
             if len(piece.pcm):  # type: ignore[union-attr]
                 break
-        take.cut()
+        take.cancel()
         assert await said(t.line.say("Good morning.")) == "Good morning."
         assert len(t.sim.sessions) == 2
 
@@ -306,7 +306,7 @@ async def test_after_a_fault_of_ours_nobody_waits_for_a_connection() -> None:
             with pytest.raises(BargeinError, match="KeyError"):
                 await waiting
         assert isinstance(t.failed, KeyError)
-        assert not t.line.up
+        assert not t.line.connected
 
 
 # ------------------------------------------------------------------------------------------------- the sideband
@@ -315,15 +315,15 @@ async def test_after_a_fault_of_ours_nobody_waits_for_a_connection() -> None:
 async def test_what_is_ordered_while_the_sideband_is_away_is_told_when_it_is_back() -> None:
     async with talk(simulator(), direct=True) as t:
         await t.until(lambda: t.line._live)
-        t.line.used(c.ToolResult("call_1", "book", "{}", None))
+        t.line.push_tool_result(c.ToolResult("call_1", "book", "{}", None))
         await told(t, "first")
         t.sim.faults.append("garbage")
         t.session.tell("input_audio_buffer.cleared")
         await t.until(lambda: not t.line._live)
-        t.line.used(c.ToolResult("call_1", "book", "{}", "booked for two"))
-        t.line.settle(500, 100, c.UserBackchannel("mm-hmm"))
-        t.line.settle(500, 100, None)
-        t.line.turn(0)  # what was kept back must not clear its sound
+        t.line.push_tool_result(c.ToolResult("call_1", "book", "{}", "booked for two"))
+        t.line.dismiss(500, 100, c.UserBackchannel("mm-hmm"))
+        t.line.dismiss(500, 100, None)
+        t.line.turn_started(0)  # what was kept back must not clear its sound
         await t.until(lambda: t.line._live)
         await told(t, "second")
         assert len(t.sim.sessions) == 1
@@ -341,7 +341,7 @@ async def test_a_turn_over_webrtc_that_ends_in_a_break_is_committed_after_it() -
         t.sim.faults.append("garbage")
         t.session.tell("input_audio_buffer.cleared")
         await t.until(lambda: not t.line._live)
-        t.line.feed(np.zeros(16_000, np.int16))
-        t.line.turn(1_000)
+        t.line.push_audio(np.zeros(16_000, np.int16))
+        t.line.turn_started(1_000)
         assert await said(t.line.answer((), spoken=True)) == "You said one."
         assert len(t.sent("input_audio_buffer.commit")) == 1

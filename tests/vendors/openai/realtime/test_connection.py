@@ -35,7 +35,7 @@ async def test_the_session_is_ours_its_turns_are_found_but_neither_interrupt_nor
 async def test_a_telephones_sound_is_mulaw_both_ways_and_never_transcoded() -> None:
     async with talk(simulator(), rate=8_000, mulaw=True) as t:
         take = t.line.say("Good morning.")
-        pieces = [piece async for piece in take.sound() if isinstance(piece, c.SpeechChunk)]
+        pieces = [piece async for piece in take.audio() if isinstance(piece, c.SpeechChunk)]
         session = t.sent("session.update")[0]["session"]
         assert session["audio"]["input"]["format"] == session["audio"]["output"]["format"] == {"type": "audio/pcmu"}
         assert all(isinstance(piece.pcm, Mulaw) for piece in pieces)
@@ -86,7 +86,7 @@ async def test_where_the_server_has_heard_no_speech_the_turn_is_committed_all_th
     async with talk(simulator()) as t:
         await t.until(lambda: t.line._live)
         t.says((np.sin(np.arange(16_000) / 9) * 400).astype(np.int16))  # our floor was sure that it is somebody
-        t.line.turn(1_000)
+        t.line.turn_started(1_000)
         assert await said(t.line.answer((), spoken=True)) == "You said what is the first."
         assert len(t.sent("input_audio_buffer.commit")) == 1
 
@@ -113,12 +113,12 @@ async def test_what_was_no_turn_is_taken_back_whether_it_is_an_item_already_or_o
             await t.until(lambda t=t: t.line._live)
             if late:
                 t.says(load("interruption-1.wav").samples[:16_000])
-                t.line.settle(1_000, 0, None)
+                t.line.dismiss(1_000, 0, None)
                 t.says(np.zeros(16_000, np.int16))
             else:
                 t.speaks("backchannel-1.wav", turn=False)
                 await t.until(lambda t=t: any(e["type"].endswith("committed") for _, e in t.session.sent))
-                t.line.settle(t.fed_ms, 500, c.UserBackchannel("mm-hmm"))
+                t.line.dismiss(t.fed_ms, 500, c.UserBackchannel("mm-hmm"))
             await t.until(lambda t=t: bool(t.session.deleted))
             assert not [i for i in t.session.items.values() if i.wire.get("role") == "user"]
 
@@ -126,7 +126,7 @@ async def test_what_was_no_turn_is_taken_back_whether_it_is_an_item_already_or_o
 async def test_a_backchannel_stays_as_a_note() -> None:
     async with talk(simulator()) as t:
         await t.until(lambda: t.line._live)
-        t.line.settle(500, 100, c.UserBackchannel("mm-hmm"))
+        t.line.dismiss(500, 100, c.UserBackchannel("mm-hmm"))
         await t.until(lambda: bool(t.sent("conversation.item.create")))
         item = t.sent("conversation.item.create")[0]["item"]
         assert item["role"] == "system"
@@ -142,13 +142,13 @@ async def test_a_cut_is_truncated_to_what_was_heard_and_the_server_agrees_on_the
         await t.until(lambda: t.line._live)
         take = t.line.answer(("go on",), spoken=False)
         ms = 0.0
-        async for piece in take.sound():
+        async for piece in take.audio():
             assert isinstance(piece, c.SpeechChunk)
             ms += piece.pcm.ms
             if ms > 1_500:
-                take.cut()
+                take.cancel()
                 break
-        take.heard(1_200, c.AgentSaid(1, "One two three", "four five", ended="cut"))
+        take.truncate(1_200, c.AgentSaid(1, "One two three", "four five", ended="cut"))
         await t.until(lambda: any(i.truncated_ms is not None for i in t.session.items.values()))
         (item,) = [i for i in t.session.items.values() if i.truncated_ms is not None]
         assert item.truncated_ms == 1_200
@@ -160,7 +160,7 @@ async def test_a_cut_is_truncated_to_what_was_heard_and_the_server_agrees_on_the
 async def test_word_times_come_when_an_item_is_whole() -> None:
     async with talk(simulator()) as t:
         take = t.line.say("Good morning to you all, my friends.")
-        words = [p.words async for p in take.sound() if isinstance(p, c.SpeechChunk) and p.words]
+        words = [p.words async for p in take.audio() if isinstance(p, c.SpeechChunk) and p.words]
         (placed,) = words
         assert len(placed) == 7
         assert placed[-1].end_ms > 1_000
@@ -169,9 +169,9 @@ async def test_word_times_come_when_an_item_is_whole() -> None:
 async def test_a_tools_result_is_told_and_later_news_of_it_as_a_note() -> None:
     async with talk(simulator()) as t:
         await t.until(lambda: t.line._live)
-        t.line.used(c.ToolResult("call_9", "book", "{}", None))
-        t.line.used(c.ToolResult("call_9", "book", "{}", "booked for two"))
-        assert await said(t.line.tell())
+        t.line.push_tool_result(c.ToolResult("call_9", "book", "{}", None))
+        t.line.push_tool_result(c.ToolResult("call_9", "book", "{}", "booked for two"))
+        assert await said(t.line.say_tool_results())
         call, first, second = (event["item"] for event in t.sent("conversation.item.create"))
         assert (call["type"], call["call_id"], call["name"]) == ("function_call", "call_9", "book"), "unknown there"
         assert (first["type"], first["call_id"]) == ("function_call_output", "call_9")

@@ -52,7 +52,7 @@ class Model(OpenAIRealtime):
 
 
 async def listen(line: OpenAIRealtimeConnection, heard: list[c.STTEvent], back: asyncio.Event) -> None:
-    async for item in line.listen():
+    async for item in line.events():
         heard.append(item)
         if isinstance(item, c.STTRestored):
             back.set()
@@ -68,7 +68,7 @@ async def lost(broken: Wire, *, orders: int) -> str:
         async with asyncio.timeout(5):
             await line._connected()
             for _ in range(orders):
-                line.settle(0, 0, c.UserBackchannel("mm-hmm"))
+                line.dismiss(0, 0, c.UserBackchannel("mm-hmm"))
             await back.wait()
     finally:
         task.cancel()

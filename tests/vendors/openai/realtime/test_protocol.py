@@ -29,7 +29,7 @@ async def test_a_reply_is_asked_for_told_apart_by_its_number_and_heard_whole() -
     line.item_done("resp_1", message("item_1"))
     line.done("resp_1", "completed", "item_1")
     assert await hearing == ("Good morning. It is nine.", 2000.0)
-    take.cut()
+    take.cancel()
     assert line.kinds() == ["response.create"], "nothing is cancelled that is over"
 
 
@@ -39,12 +39,12 @@ async def test_a_cut_cancels_by_id_and_what_still_comes_is_dropped() -> None:
     line.session.begin(take)
     line.created("resp_1", 1)
     line.audio("resp_1")
-    take.cut()
-    take.cut()
+    take.cancel()
+    take.cancel()
     assert line.sent[-1] == {"type": "response.cancel", "response_id": "resp_1"}
     assert line.kinds().count("response.cancel") == 1
     line.audio("resp_1")
-    take.heard(400, AgentSaid(1, "Good", "morning", ended="cut"))
+    take.truncate(400, AgentSaid(1, "Good", "morning", ended="cut"))
     truncate, noted = line.sent[-2:]
     assert truncate == {
         "type": "conversation.item.truncate",
@@ -63,9 +63,9 @@ async def test_what_was_heard_is_never_more_than_what_has_come() -> None:
     line.session.begin(take)
     line.created("resp_1", 1)
     line.audio("resp_1")
-    take.cut()
+    take.cancel()
     line.audio("resp_1")  # late: the server has it, we have not
-    take.heard(1_700, None)
+    take.truncate(1_700, None)
     assert line.sent[-1]["audio_end_ms"] == 1000
 
 
@@ -81,11 +81,11 @@ async def test_an_item_of_which_nothing_was_heard_is_deleted_and_a_whole_one_is_
     line.audio("resp_1", "item_2")
     line.item_done("resp_1", message("item_2"))
     line.done("resp_1", "completed", "item_1", "item_2")
-    take.cut()
+    take.cancel()
     line.sent.clear()
-    take.heard(1_000, None)
+    take.truncate(1_000, None)
     assert line.sent == [{"type": "conversation.item.delete", "item_id": "item_2"}]
-    take.heard(1_000, None)
+    take.truncate(1_000, None)
     assert len(line.sent) == 1, "it is told once"
 
 
@@ -93,8 +93,8 @@ async def test_a_reply_that_is_cut_before_it_is_born_is_cancelled_at_its_birth_a
     line = Line()
     first, second = line.take(1), line.take(2)
     line.session.begin(first)
-    first.cut()
-    first.heard(0, None)
+    first.cancel()
+    first.truncate(0, None)
     assert line.kinds() == ["response.create"], "there is nothing to cancel yet"
     line.session.begin(second)
     line.created("resp_1", 1)
@@ -110,7 +110,7 @@ async def test_the_next_reply_waits_for_the_end_of_the_one_that_was_cut() -> Non
     first, second = line.take(1), line.take(2)
     line.session.begin(first)
     line.created("resp_1", 1)
-    first.cut()
+    first.cancel()
     line.session.begin(second)
     assert line.kinds() == ["response.create", "response.cancel"]
     line.done("resp_1", "cancelled")
@@ -122,7 +122,7 @@ async def test_a_cancel_that_crosses_the_end_is_answered_with_an_error_and_that_
     first, second = line.take(1), line.take(2)
     line.session.begin(first)
     line.created("resp_1", 1)
-    first.cut()
+    first.cancel()
     line.done("resp_1")
     line.refuse("response_cancel_not_active", None)
     line.session.begin(second)
@@ -210,7 +210,7 @@ async def test_it_is_owed_an_answer_from_the_asking_to_the_birth_and_from_a_canc
     told.append(line.session.owes)
     line.created("resp_1", 1)
     told.append(line.session.owes)
-    first.cut()
+    first.cancel()
     line.session.begin(second)
     told.append(line.session.owes)
     line.done("resp_1", "cancelled")
@@ -258,11 +258,11 @@ async def test_tools_come_after_the_text_and_the_model_goes_on_only_if_it_is_tol
     pieces: list[str] = []
 
     async def listen() -> None:
-        async for piece in take.sound():
+        async for piece in take.audio():
             if isinstance(piece, ToolCalls):
                 pieces.append(" and ".join(call.tool for call in piece.calls))
                 if go_on:
-                    take.go_on()
+                    take.continue_response()
             elif piece.text:
                 pieces.append(piece.text)
 
@@ -329,8 +329,8 @@ async def test_items_of_a_conversation_that_is_gone_are_not_shortened_their_word
     line.home += 1
     line.sent.clear()
     said = AgentSaid(1, "Good", "morning.", ended="cut")
-    take.cut()
-    take.heard(400, said)
+    take.cancel()
+    take.truncate(400, said)
     assert (line.sent, line.retold) == ([], [said])
 
 
@@ -348,9 +348,9 @@ async def test_of_a_reply_in_two_conversations_the_first_part_is_told_anew_and_t
     line.created("resp_2", 1)
     line.text("resp_2", "Two three.", "item_2")
     line.audio("resp_2", "item_2")
-    take.cut()
+    take.cancel()
     line.sent.clear()
-    take.heard(1_500, AgentSaid(1, "One. Two", "three.", ended="cut"))
+    take.truncate(1_500, AgentSaid(1, "One. Two", "three.", ended="cut"))
     assert [said.text.strip() for said in line.retold] == ["One."]
     truncate, noted = line.sent
     assert (truncate["item_id"], truncate["audio_end_ms"]) == ("item_2", 500)
@@ -365,10 +365,10 @@ async def test_over_webrtc_a_cut_clears_what_the_server_still_sends() -> None:
     line.session.event(server_event("output_audio_buffer.started", response_id="resp_1"))
     line.text("resp_1", "Good morning to you all.")
     line.done("resp_1", "completed", "item_1")
-    take.cut()
+    take.cancel()
     assert line.kinds() == ["response.create", "output_audio_buffer.clear"], "there is nothing to cancel"
     line.session.event(server_event("conversation.item.truncated", item_id="item_1", content_index=0, audio_end_ms=900))
-    take.heard(500, AgentSaid(1, "Good", "morning", ended="cut"))
+    take.truncate(500, AgentSaid(1, "Good", "morning", ended="cut"))
     assert line.sent[-2]["audio_end_ms"] == 500, "the far end was behind, by a hold"
 
 
@@ -378,8 +378,8 @@ async def test_over_webrtc_what_was_heard_may_be_known_before_the_server_says_wh
     line.session.begin(take)
     line.created("resp_1", 1)
     line.text("resp_1", "Good morning to you all.")
-    take.cut()
-    take.heard(500, AgentSaid(1, "Good", "morning", ended="cut"))
+    take.cancel()
+    take.truncate(500, AgentSaid(1, "Good", "morning", ended="cut"))
     line.sent.clear()
     for ms in (900, 500):
         line.session.event(
@@ -393,7 +393,7 @@ async def test_over_webrtc_sound_that_begins_after_the_cut_is_cleared_too() -> N
     take = line.take(1)
     line.session.begin(take)
     line.created("resp_1", 1)
-    take.cut()
+    take.cancel()
     assert line.kinds() == ["response.create", "response.cancel"]
     line.session.event(server_event("output_audio_buffer.started", response_id="resp_1"))
     assert line.kinds()[-1] == "output_audio_buffer.clear"

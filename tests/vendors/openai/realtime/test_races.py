@@ -91,8 +91,8 @@ class World:
                     self.line.session.begin(self.takes[-1])
                 else:
                     take = self.takes[-1]
-                    take.cut()
-                    take.heard(0, None)
+                    take.cancel()
+                    take.truncate(0, None)
                     if take.begun and not take._over and not self.cancels(take):
                         self.wrong.append("one that runs was not cancelled")
             case "up":

@@ -102,7 +102,7 @@ async def heard(take: OpenAIResponse) -> tuple[str, float]:
     """All that a take says: its text, and how long it sounds."""
     text, ms = "", 0.0
     async with asyncio.timeout(5):
-        async for piece in take.sound():
+        async for piece in take.audio():
             assert isinstance(piece, SpeechChunk)
             text += piece.text
             ms += piece.pcm.ms

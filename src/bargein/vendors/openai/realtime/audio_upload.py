@@ -61,9 +61,9 @@ class AudioUpload:
         """The position so long before the end; never before the beginning."""
         return max(0, self.end - int(ms * self._rate / 1000))
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         """The next stretch."""
-        self._backlog.feed(samples)
+        self._backlog.push_audio(samples)
 
     def skip(self, position: int) -> None:
         """What lies before need not go up."""
@@ -87,7 +87,7 @@ class AudioUpload:
             return None
         self._moved.set()
         if self._resampler is not None:
-            data = self._resampler.feed(samples).astype("<i2", copy=False).tobytes()
+            data = self._resampler.push_audio(samples).astype("<i2", copy=False).tobytes()
         else:
             data = to_mulaw(samples)
         # Base64 needs no escapes, so that the rest need not be built anew for each.

@@ -75,7 +75,7 @@ class OpenAIRealtimeConnection:
         self.language = brief.language
         self.pace = PACE
         self.rate = MULAW_RATE if brief.mulaw else PCM_RATE
-        self.up = True
+        self.connected = True
         self._live = False
         self._numbers = itertools.count(1)
         self._detection: TurnDetection = "ours" if self._direct else model.turn_detection
@@ -95,10 +95,10 @@ class OpenAIRealtimeConnection:
 
     # --------------------------------------------------------------------------------------------- what comes in
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         """protocols.STTConnection.feed."""
         upward = self._upward
-        upward.feed(samples)
+        upward.push_audio(samples)
         if self._direct:
             upward.skip(upward.end)  # it has gone there without us
         elif not self._hears_all and self._turn_from is None and self._outbox.after is None:
@@ -112,7 +112,7 @@ class OpenAIRealtimeConnection:
         """Whether the sound goes up whoever speaks: then the server finds the turns in it."""
         return self._detection != "ours"
 
-    def turn(self, ago_ms: float) -> None:
+    def turn_started(self, ago_ms: float) -> None:
         """protocols.RealtimeConnection.turn."""
         begin = self._upward.ago(ago_ms)
         if self._turn_from is None:
@@ -125,7 +125,7 @@ class OpenAIRealtimeConnection:
         self._told.catch_up()
         self._outbox.wake()
 
-    def settle(self, from_ago_ms: float, until_ago_ms: float, backchannel: UserBackchannel | None) -> None:
+    def dismiss(self, from_ago_ms: float, until_ago_ms: float, backchannel: UserBackchannel | None) -> None:
         """protocols.RealtimeConnection.settle."""
         if self._hears_all:
             for item in self._user.reject(self._upward.ago(from_ago_ms), self._upward.ago(until_ago_ms)):
@@ -151,14 +151,14 @@ class OpenAIRealtimeConnection:
         """protocols.RealtimeConnection.say."""
         return self._take({"instructions": wording(self.language).exactly.format(text=text), "tool_choice": "none"})
 
-    def tell(self) -> OpenAIResponse:
+    def say_tool_results(self) -> OpenAIResponse:
         """protocols.RealtimeConnection.tell."""
         told = f"{self.instructions}\n\n{wording(self.language).tell}"
         return self._take({"instructions": told})
 
-    def used(self, used: ToolResult) -> None:
+    def push_tool_result(self, used: ToolResult) -> None:
         """protocols.RealtimeConnection.used."""
-        self._told.used(used)
+        self._told.push_tool_result(used)
 
     @property
     def instructions(self) -> str:
@@ -233,7 +233,7 @@ class OpenAIRealtimeConnection:
 
     # --------------------------------------------------------------------------------------------- the connection
 
-    async def listen(self) -> AsyncGenerator[STTEvent, None]:
+    async def events(self) -> AsyncGenerator[STTEvent, None]:
         """protocols.STTConnection.listen: connects, and tells what is heard, for as long as the call lasts."""
         again_s, lost = AGAIN_S, False
         while True:
@@ -245,7 +245,7 @@ class OpenAIRealtimeConnection:
                 ):
                     async for item in heard:
                         if lost:
-                            lost, again_s, self.up = False, AGAIN_S, True
+                            lost, again_s, self.connected = False, AGAIN_S, True
                             yield STTRestored()
                         if item is not None:
                             yield item
@@ -268,7 +268,7 @@ class OpenAIRealtimeConnection:
             finally:
                 self._down()
             if not lost:
-                lost, self.up = True, False
+                lost, self.connected = True, False
                 yield STTLost(f"OpenAI Realtime {why}", "Look at OpenAI's status, and at this machine's network")
             log.info("OpenAI Realtime %s; calling again in %.2f s", why, again_s)
             await asyncio.sleep(again_s)
@@ -348,7 +348,7 @@ class OpenAIRealtimeConnection:
 
     def _refuse(self, error: VendorRefused) -> None:
         """Nobody need wait for a connection any more."""
-        self._refused, self.up = error, False
+        self._refused, self.connected = error, False
         self._ready.set()
 
     # ------------------------------------------------------------------------------------------------- sending

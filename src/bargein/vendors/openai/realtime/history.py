@@ -58,7 +58,7 @@ class History:
         """The model called a tool."""
         self._called.add(call)
 
-    def used(self, used: ToolResult) -> None:
+    def push_tool_result(self, used: ToolResult) -> None:
         """What a tool has come to; again, when more is known."""
         if used.id not in self._answered:
             if used.id not in self._called:  # it was called in a session that is gone

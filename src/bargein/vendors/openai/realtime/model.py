@@ -208,7 +208,7 @@ class OpenAIRealtime:
 
 
 class JoinedCall:
-    """protocols.RealtimeModel by shape, for one call. turns, reads: as the model's; nobody but our floor ends a turn."""
+    """protocols.RealtimeModel by shape, for one call. Our floor alone ends a turn."""
 
     turns = False
 

@@ -108,7 +108,7 @@ class OpenAIResponse:
 
     # --------------------------------------------------------------------------------------------- what it says
 
-    async def sound(self) -> AsyncIterator[SpeechChunk | ToolCalls]:
+    async def audio(self) -> AsyncIterator[SpeechChunk | ToolCalls]:
         """protocols.Response.sound."""
         whole = False
         try:
@@ -136,7 +136,7 @@ class OpenAIResponse:
                     await self._news.wait()
         finally:
             if not whole:  # else it is made, and may sound for long after this
-                self.cut()
+                self.cancel()
 
     def _next(self) -> SpeechChunk | None:
         """Text first: it stands ahead of its sound. Then the words of an item that is whole, then sound."""
@@ -152,7 +152,7 @@ class OpenAIResponse:
     def _nothing(self) -> Sound:
         return Mulaw(np.zeros(0, np.uint8)) if self._mulaw else Pcm(np.zeros(0, np.int16), PCM_RATE)
 
-    def go_on(self) -> None:
+    def continue_response(self) -> None:
         self._more = True
 
     # ----------------------------------------------------------------------------------- what the session tells
@@ -261,7 +261,7 @@ class OpenAIResponse:
 
     # -------------------------------------------------------------------------------------------------- cut
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         """protocols.Response.cut."""
         if self.dead:
             return
@@ -278,7 +278,7 @@ class OpenAIResponse:
                 found += part.placed(align_begun(part.text, data.samples, data.rate, self._hands.pace))
         return (*(word for words in self._words for word in words), *found)
 
-    def heard(self, ms: float, said: AgentSaid | None) -> None:
+    def truncate(self, ms: float, said: AgentSaid | None) -> None:
         """protocols.Response.heard: shortens the item that sounded, and takes back those that did not.
 
         The server deletes the text of an item that is shortened, so what was heard is told in a note behind it. Items
