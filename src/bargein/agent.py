@@ -110,7 +110,7 @@ class Agent:
     def stt_name(self) -> str:
         """The names of all that read the user's words, "" for none."""
         listening = (self.streaming_stt, self.realtime, self.batch_stt)
-        return " and ".join(part.name for part in listening if part is not None)
+        return " and ".join({id(part): part.name for part in listening if part is not None}.values())
 
     @property
     def llm_name(self) -> str:
