@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test lint bench check clean
+.PHONY: run test test-fast lint bench check clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
