@@ -27,14 +27,14 @@ class Tool(Protocol):
 
     spec: ToolSpec
     effect: Effect
-    """read: a cut cancels the call. commit: the call begins once the words before it were heard, and is never cancelled.
+    """read: a cut cancels the call. commit: the call begins once the words before it were heard; no cut cancels it.
     terminal: the call begins once the whole reply was heard; a cut reply never makes it."""
 
     async def run(self, arguments: str) -> str | HangUp | Transfer:
         """Run the tool. arguments: JSON, as the LLM wrote it.
 
-        Returns the result for the LLM, or how the call is to end. Raises BargeinError, and no other error; the LLM reads
-        its message.
+        Returns the result for the LLM, or how the call is to end. Raises BargeinError, and no other error; the LLM
+        reads its message.
         """
         ...
 

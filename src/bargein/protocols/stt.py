@@ -44,8 +44,8 @@ class TurnUpdate:
     """What a streaming STT has recognised of a turn so far."""
 
     kind: TurnUpdateKind
-    """started: a turn began, with its first words. words: more words, or other ones. eager_end: the turn is probably over.
-    resumed: it was not. ended: it is over. progress: no news, but the STT has listened as far as `until_ms`."""
+    """started: a turn began, with its first words. words: more words, or other ones. eager_end: the turn is probably
+    over. resumed: it was not. ended: it is over. progress: no news, but the STT has listened as far as `until_ms`."""
     turn: int
     """The STT's own count of turns. It never falls."""
     text: str

@@ -166,7 +166,7 @@ class TransportCapabilities:
     reports: bool
     """The client says what it has played. Otherwise the playout goes by its own pacing."""
     at_once: bool = False
-    """The client plays audio as soon as it comes, as a telephone network does. Otherwise the client says when it begins."""
+    """The client plays audio as soon as it comes, as a telephone network does. Otherwise it says when it begins."""
     mulaw: bool = False
     """The transport takes mu-law codes."""
     carries: bool = True
@@ -177,8 +177,8 @@ class TransportCapabilities:
 class Transport(Protocol):
     """One connection to one client. Any object of this shape is a transport (examples/custom_transport.py).
 
-    Only `receive` and `close` wait. What goes out is put into a bounded send queue, control before audio, so that a hold
-    never stands behind a slow send.
+    Only `receive` and `close` wait. What goes out is put into a bounded send queue, control before audio, so that a
+    hold never stands behind a slow send.
     """
 
     capabilities: TransportCapabilities
@@ -196,8 +196,8 @@ class Transport(Protocol):
         ...
 
     def hold(self, reply: int) -> AudioOut | None:
-        """Take the reply's frames back out of the queue. Returns the first of them, which is offered again after the hold
-        (None: the queue had none).
+        """Take the reply's frames back out of the queue. Returns the first of them, which is offered again after the
+        hold (None: the queue had none).
 
         The call tells the client to pause by a notice. A client that cannot pause is cleared here, and `Held` follows.
         """

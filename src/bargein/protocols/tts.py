@@ -17,8 +17,8 @@ class SpeechChunk:
     pcm: Sound
     """At the TTS's own rate, the same in all chunks of a reply."""
     text: str = ""
-    """Text that begins to sound with this chunk, "" while earlier text goes on. All texts of a reply, joined, are exactly
-    the text that went into the TTS: the words heard are found by it."""
+    """Text that begins to sound with this chunk, "" while earlier text goes on. All texts of a reply, joined, are
+    exactly the text that went into the TTS: the words heard are found by it."""
     words: tuple[Word, ...] | None = None
     """Times of the words of `text`. None: the TTS gives none, and the call estimates them."""
     exact: bool = True
