@@ -23,7 +23,7 @@ from bargein.bench.record import Target
 from bargein.bench.report import write
 from bargein.bench.results import Results
 from bargein.bench.run import Plan, listen, run
-from bargein.bench.scenery import made
+from bargein.bench.scenery import made, people
 from bargein.bench.scenery.clips import Clip, Library, read_folder
 from bargein.bench.scenery.scenes import SCENES, Scene, chosen
 from bargein.bench.targets.browser import BrowserTarget
@@ -33,8 +33,6 @@ from bargein.errors import BargeinError, Misuse, Unavailable
 
 Protocol = Literal["twilio", "browser", "realtime"]
 PROTOCOLS: tuple[Protocol, ...] = ("twilio", "browser", "realtime")
-PACKAGED = Path(__file__).parents[1] / "server" / "web" / "caller"
-CHECKOUT = Path(__file__).parents[3] / "tests" / "data" / "audio"
 
 
 def bench(
@@ -155,8 +153,10 @@ async def _library(folders: Sequence[Path], ask: str, language: str, *, only_min
     for folder in folders:
         clips += read_folder(folder)
     if not only_mine:
-        if CHECKOUT.is_dir() and not folders:
-            clips += read_folder(CHECKOUT)
+        if not folders:
+            clips += people.at_hand() + made.throats()
+            if (beside := people.recordings_folder()) is not None:
+                Console(stderr=True).print(f"With the recordings of {beside}", markup=False, highlight=False)
         clips += made.noises()
     try:
         spoken = await made.spoken(language, ask)
