@@ -103,7 +103,7 @@ async def test_a_speaker_who_goes_on_takes_the_guess_back() -> None:
     async with mistral(
         "I would like | to book a table", eager_end_threshold=0.5, end_threshold=0.1, min_silence_ms=300
     ) as (transcriber, _):
-        sound = spoken("interruption-3", "interruption-1", pause_ms=100)
+        sound = spoken("interruption-3", "interruption-1", pause_ms=250)
         heard = await hear(transcriber.open(RATE), np.concatenate([sound, spoken()]))
     assert_taken_back(heard, "I would like", "I would like to book a table")
 
