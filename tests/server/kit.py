@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 from bargein import protocols as c
 from bargein.agent import Agent, Greeting
 from bargein.audio.pcm import Pcm
-from bargein.server.app import create_app
+from bargein.server.app import VoiceApp
 from bargein.server.builder import Catalogue
 from bargein.server.hub import Hub
 from bargein.server.serve import BargeinServer, config_for, listen
@@ -187,7 +187,7 @@ async def world(
         yield Catalogue({each.name: each for each in offered})
 
     before = asyncio.all_tasks()
-    app = create_app(chosen, agents=opened, limits=limits)
+    app = VoiceApp(chosen, agents=opened, limits=limits)
     ready: asyncio.Future[Hub] = asyncio.get_running_loop().create_future()
     with listen(chosen.host, chosen.port) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -9,12 +9,11 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
-from fastapi import FastAPI
 from rich.console import Console
 from rich.markup import escape
 
 from bargein.errors import UsageError
-from bargein.server.app import create_app
+from bargein.server.app import VoiceApp
 from bargein.server.hub import Hub
 from bargein.server.settings import Settings
 from bargein.transports.browser.wire import MESSAGE_BYTES
@@ -35,12 +34,20 @@ UNACKED_MS = 20_000  # a peer that takes nothing for so long is dropped by the k
 
 
 class BargeinServer(uvicorn.Server):
-    """uvicorn's server, which says when it is ready, and ends calls before it closes their sockets."""
+    """uvicorn's server, which says when it is ready, and ends calls before it closes their sockets.
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, on_ready: Callable[[Hub], None]) -> None:
+    It runs the app's lifespan itself: uvicorn would turn a user's error at the start into a logged traceback.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: VoiceApp, on_ready: Callable[[Hub], None]) -> None:
         super().__init__(config)
         self._app = app
         self._on_ready = on_ready
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Until a signal comes. Raises what the agents' parts raise at their start."""
+        async with self._app.lifespan():
+            await super().serve(sockets=sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
@@ -54,7 +61,7 @@ class BargeinServer(uvicorn.Server):
             self._on_ready(hub)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        hub: Hub | None = getattr(self._app.state, "hub", None)
+        hub: Hub | None = self._app.state.hub
         if hub is not None:
             await hub.calls.hang_up_all("the server closes")
         await super().shutdown(sockets=sockets)
@@ -82,7 +89,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def config_for(app: FastAPI) -> uvicorn.Config:
+def config_for(app: VoiceApp) -> uvicorn.Config:
     """As measured: uvloop and websockets-sansio halve what a frame costs; deflate would only add to it."""
     return uvicorn.Config(
         app,
@@ -90,7 +97,7 @@ def config_for(app: FastAPI) -> uvicorn.Config:
         ws=lane(lambda: app.state.hub, lambda: app.state.phones) if FAST else "websockets-sansio",  # type: ignore[arg-type]  # a maker will do
         ws_max_size=MESSAGE_BYTES,
         ws_per_message_deflate=False,
-        lifespan="on",
+        lifespan="off",  # BargeinServer runs it
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -104,7 +111,7 @@ def serve(settings: Settings, console: Console, *, on_ready: Callable[[str], Non
 
     Raises Misuse for settings that cannot be, before anything is started.
     """
-    app = create_app(settings)
+    app = VoiceApp(settings)
     if settings.record is not None:
         try:
             settings.record.mkdir(parents=True, exist_ok=True)

@@ -162,5 +162,6 @@ async def openai_calls(request: Request, agent: str | None = None, _: Hub = of_c
         raise Refusal(422, "bad_offer", "The body is no SDP offer", advice=advice)
     direct: WebRTCCalls = request.app.state.direct
     answer, token = await direct.create(offer, agent)
-    headers = {"location": f"/openai/calls/{token}", "cache-control": "no-store"}
+    mounted = request.scope.get("root_path", "").rstrip("/")
+    headers = {"location": f"{mounted}/openai/calls/{token}", "cache-control": "no-store"}
     return Response(answer, 201, headers, media_type="application/sdp")
