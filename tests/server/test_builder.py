@@ -12,7 +12,7 @@ import pytest
 
 from bargein.errors import Unavailable, UsageError
 from bargein.protocols import AudioLLM
-from bargein.server.builder import CASCADE_GREETING, Catalogue, load_agent, open_agents
+from bargein.server.builder import CASCADE_GREETING, Catalogue, open_agents
 from bargein.server.settings import Settings
 from tests.server.kit import settings, tone_agent
 from tests.server.test_registry import KEY, Fake, bare, fake
@@ -20,31 +20,6 @@ from tests.server.test_registry import KEY, Fake, bare, fake
 __all__ = ["fake"]
 
 KIT = Path(__file__).parent / "kit.py"
-
-
-def test_an_agent_is_loaded_from_a_file() -> None:
-    assert load_agent(f"{KIT}:agent").name == "from-a-file"
-
-
-@pytest.mark.parametrize(
-    ("where", "says"),
-    [
-        ("kit.py", "names no agent"),
-        (f"{KIT}:no-name", "names no agent"),
-        ("nowhere/agent.py:agent", "no Python file"),
-        (f"{KIT}:nobody", "has nothing called nobody"),
-        (f"{KIT}:HELLO", "has a dict called HELLO"),
-    ],
-)
-def test_what_is_wrong_with_it_is_said(where: str, says: str) -> None:
-    with pytest.raises(UsageError, match=says):
-        load_agent(where)
-
-
-def test_a_file_that_fails_is_named_with_its_failure(tmp_path: Path) -> None:
-    (tmp_path / "bad.py").write_text("1 / 0")
-    with pytest.raises(UsageError, match=r"bad\.py failed with ZeroDivisionError"):
-        load_agent(f"{tmp_path}/bad.py:agent")
 
 
 async def test_a_file_s_agent_is_the_only_one_and_its_parts_are_started_and_closed(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ from bargein.errors import UsageError
 from bargein.server.auth import Gate, Guard
 from bargein.server.browser_calls import BrowserCalls
 from bargein.server.builder import open_agents
+from bargein.server.given_agents import opener
 from bargein.server.hub import Hub, OpenAgents, open_hub
+from bargein.server.make_settings import library_settings
 from bargein.server.refusals import install
 from bargein.server.routes import router
 from bargein.server.settings import Settings
@@ -75,9 +77,7 @@ class VoiceApp(FastAPI):
         self.state.hub = None
         self.state.phones = phones
         self._add_routes(phones)
-        self.add_middleware(
-            Guard, gate=self._gate, elsewhere=frozenset((*phones, VOICE)), running=lambda: self.running
-        )
+        self.add_middleware(Guard, gate=self._gate, elsewhere=frozenset((*phones, VOICE)), running=lambda: self.running)
 
     @property
     def running(self) -> bool:
@@ -120,6 +120,12 @@ class VoiceApp(FastAPI):
             mimetypes.add_type(kind, suffix)
         self.add_api_route("/", _page, include_in_schema=False)
         self.mount("/web", StaticFiles(directory=WEB, check_dir=False), name="web")
+
+
+def app_for(given: object, **settings: Any) -> VoiceApp:
+    """`bargein.create_app`. given: an Agent, a list of them, or None for what BARGEIN_AGENT names."""
+    agents = open_agents if given is None else opener(given, "create_app")
+    return VoiceApp(library_settings(**settings), agents=agents)
 
 
 async def _page() -> FileResponse:

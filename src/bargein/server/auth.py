@@ -136,7 +136,11 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, gate: Gate, elsewhere: frozenset[str] = frozenset(), running: Callable[[], bool] = lambda: True
+        self,
+        app: ASGIApp,
+        gate: Gate,
+        elsewhere: frozenset[str] = frozenset(),
+        running: Callable[[], bool] = lambda: True,
     ) -> None:
         self._app = app
         self._gate = gate

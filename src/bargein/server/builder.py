@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 import logging
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bargein.agent import REPROMPTS, Agent, Greeting
-from bargein.errors import BargeinError, Unavailable, UsageError, VendorLost
+from bargein.errors import Unavailable, UsageError, VendorLost
 from bargein.floor import Policy
 from bargein.protocols import LLM
+from bargein.server.agent_file import is_agent_file, load_agent
+from bargein.server.part_lifetime import CLOSE_S, start_part
 from bargein.server.registry import Kind, Part, find, of_kind
 from bargein.server.settings import Settings
 from bargein.server.toml_config import AgentChoice, PartChoice, load_tools, read_toml
@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 GUIDE, SCRIPTED, CASCADE, CHOSEN = "guide", "guide-scripted", "cascade", "chosen"
 REALTIME = "openai-realtime"
 VOXTRAL = "voxtral"
-FILE_MODULE = "bargein_agent_file"
-CLOSE_S = 5  # a part that takes longer to close is left to itself
 
 CASCADE_GREETING = (
     "Hello, and welcome. I hear you, I think, and I speak, each with a part of its own, and you can interrupt me "
@@ -108,7 +106,7 @@ class AgentBuilder:
         if any(option.name == "language" for option in part.options):
             chosen = self._language(part, language) | chosen
         made = await self._made(part, chosen)
-        await _enter(stack, made, close=made is not self._moonshine)
+        await start_part(stack, made, close=made is not self._moonshine)
         return made
 
     def fallback_stt(self, language: str) -> moonshine.MoonshineSTT | None:
@@ -318,10 +316,10 @@ async def open_agents(settings: Settings) -> AsyncIterator[Catalogue]:
         missing: list[Missing] = []
         if settings.agent.endswith(".toml"):
             agents = [await _from_toml(stack, settings.agent, workshop, missing)]
-        elif ":" in settings.agent or settings.agent.endswith(".py"):
+        elif is_agent_file(settings.agent):
             agent = load_agent(settings.agent)
             for part in agent.parts:
-                await _enter(stack, part)
+                await start_part(stack, part)
             agents = [agent]
         elif settings.agent == CASCADE:
             cascade = await stack.enter_async_context(build(AgentChoice(), workshop, missing=missing))
@@ -335,7 +333,7 @@ async def open_agents(settings: Settings) -> AsyncIterator[Catalogue]:
         else:
             agents = await _embedded(stack, workshop, missing)
         found = Catalogue({agent.name: agent for agent in agents}, tuple(missing), workshop)
-        if not settings.agent.endswith(".toml") and ":" not in settings.agent:
+        if not settings.agent.endswith(".toml") and not is_agent_file(settings.agent):
             chosen = found.get(settings.agent)
             found = replace(found, agents={chosen.name: chosen} | dict(found.agents))
         yield found
@@ -383,32 +381,6 @@ async def _from_toml(stack: AsyncExitStack, file: str, workshop: AgentBuilder, m
     )
 
 
-def load_agent(where: str) -> Agent:
-    """The Agent called NAME in FILE.py. where: "FILE.py:NAME". Raises Misuse, saying what is wrong with it."""
-    file, _, name = where.rpartition(":")
-    if not file or not name.isidentifier():
-        raise UsageError(f"{where!r} names no agent in a file", advice="Write it as FILE.py:NAME")
-    path = Path(file).resolve()
-    spec = importlib.util.spec_from_file_location(FILE_MODULE, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise UsageError(f"There is no Python file {file}", advice="Write the agent as FILE.py:NAME")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[FILE_MODULE] = module  # dataclasses in it look themselves up there
-    try:
-        spec.loader.exec_module(module)
-    except BargeinError:
-        raise
-    except Exception as error:
-        raise UsageError(
-            f"{file} failed with {type(error).__name__}: {error}", advice="Run it by itself to see why"
-        ) from error
-    agent = getattr(module, name, None)
-    if not isinstance(agent, Agent):
-        found = "nothing" if agent is None else f"a {type(agent).__name__}"
-        raise UsageError(f"{file} has {found} called {name}", advice=f"Let it say {name} = Agent(...)")
-    return agent
-
-
 async def _embedded(stack: AsyncExitStack, workshop: AgentBuilder, missing: list[Missing]) -> list[Agent]:
     """The guide, with the best parts that are on this machine."""
     voice = await _local(stack, workshop, "tts", "espeak", missing)
@@ -427,7 +399,7 @@ async def _embedded(stack: AsyncExitStack, workshop: AgentBuilder, missing: list
     chat = await _find_chat(workshop.settings, missing)
     if chat is None:
         return [scripted]
-    await _enter(stack, chat)
+    await start_part(stack, chat)
     clever = replace(scripted, llm=chat, scripted=False, description=f"The guide, with {chat.name} as its mind")
     return [clever, replace(scripted, name=SCRIPTED)]
 
@@ -456,22 +428,3 @@ async def _find_chat(settings: Settings, missing: list[Missing]) -> LLM | None:
     why = f"{url} did not answer" if url else "neither OPENAI_BASE_URL nor a local Ollama is there"
     missing.append(Missing("language model", why, "Set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL"))
     return None
-
-
-async def _enter(stack: AsyncExitStack, part: object, *, close: bool = True) -> None:
-    """Start a part that can be started, and see to its end, if it has one."""
-    end: Callable[[], Awaitable[None]] | None = getattr(part, "aclose", None)
-    if close and end is not None:
-        stack.push_async_callback(_close, type(part).__name__, end)
-    start: Callable[[], Awaitable[None]] | None = getattr(part, "start", None)
-    if start is not None:
-        await start()
-
-
-async def _close(name: str, end: Callable[[], Awaitable[None]]) -> None:
-    """Within a bound: a vendor that does not let go may not hold up the call that is over."""
-    try:
-        async with asyncio.timeout(CLOSE_S):
-            await end()
-    except TimeoutError:
-        log.warning("%s did not close within %d s", name, CLOSE_S)

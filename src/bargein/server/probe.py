@@ -21,7 +21,8 @@ from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
 from bargein.clock import Clock
 from bargein.errors import BargeinError, Unavailable, UsageError, VendorLost, VendorRefused
-from bargein.server.builder import CLOSE_S, AgentBuilder
+from bargein.server.builder import AgentBuilder
+from bargein.server.part_lifetime import CLOSE_S
 from bargein.server.registry import VENDORS, Kind, Part, find
 from bargein.server.settings import Settings
 

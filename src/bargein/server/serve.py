@@ -7,14 +7,19 @@ import gc
 import logging
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 from rich.console import Console
 from rich.markup import escape
+from threadpoolctl import threadpool_limits
 
 from bargein.errors import UsageError
 from bargein.server.app import VoiceApp
-from bargein.server.hub import Hub
+from bargein.server.builder import open_agents
+from bargein.server.given_agents import opener
+from bargein.server.hub import Hub, OpenAgents
+from bargein.server.make_settings import library_settings
 from bargein.server.settings import Settings
 from bargein.transports.browser.wire import MESSAGE_BYTES
 
@@ -106,12 +111,37 @@ def config_for(app: VoiceApp) -> uvicorn.Config:
     )
 
 
-def serve(settings: Settings, console: Console, *, on_ready: Callable[[str], None] | None = None) -> bool:
-    """Serve until a signal comes. on_ready: gets the address. False: it could not start (the log says why).
+def serve_agents(given: object, **settings: Any) -> None:
+    """`bargein.serve`. given: an Agent, or a list of them."""
+    agents = opener(given, "serve")
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass  # as it should be
+    else:
+        advice = "In an app use create_app(); in a file for --agent, call it under `if __name__ == '__main__'`"
+        raise UsageError("serve() was called while an event loop runs", advice=advice)
+    try:
+        serve(library_settings(**settings), Console(), agents=agents)
+    except KeyboardInterrupt:
+        return  # the server has shut down in good order, and then tells how it was asked to
 
-    Raises Misuse for settings that cannot be, before anything is started.
+
+def serve(
+    settings: Settings,
+    console: Console,
+    *,
+    agents: OpenAgents = open_agents,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until a signal comes. on_ready: gets the address.
+
+    Raises UsageError for settings that cannot be, and what the agents' parts raise at their start.
     """
-    app = VoiceApp(settings)
+    app = VoiceApp(settings, agents=agents)
+    # What a call multiplies is small, and there are many calls: a pool of BLAS threads would only spin beside them, for
+    # a third of all the processor time at 100 calls.
+    threadpool_limits(1, "blas")
     if settings.record is not None:
         try:
             settings.record.mkdir(parents=True, exist_ok=True)
@@ -133,7 +163,6 @@ def serve(settings: Settings, console: Console, *, on_ready: Callable[[str], Non
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 10, 10)
         server.run(sockets=[listener])
-    return server.started
 
 
 def address(host: str, port: int) -> str:

@@ -30,7 +30,7 @@ def policy_for(
 ) -> Policy:
     """The policy of a call. The connection's preset stands above the server's, the server's above the agent's own.
 
-    numbers: single numbers of the policy that the connection asks for. Raises UsageError for an unknown preset or number.
+    numbers: single numbers of the policy that the connection asks for. Raises UsageError for one that is unknown.
     """
     named = preset or hub.settings.policy
     policy = Policy.named(named) if named is not None else agent.policy
@@ -47,7 +47,7 @@ def start_call(
     control: CallControl | None = None,
     facts: Mapping[str, str] | None = None,
 ) -> Iterator[Call]:
-    """A call that is listed while the block runs; the block awaits `Call.run()`. Raises Refusal when the server closes."""
+    """A call that is listed while the block, which runs it, lasts. Raises Refusal when the server is closing."""
     call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     watchers = Watchers(hub.metrics)
     call = Call(
