@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import uvicorn
+from fastapi import FastAPI
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -204,3 +207,31 @@ async def world(
                 await running
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
     assert not left or not alone, f"tasks left behind: {left}"
+
+
+class PlainServer(uvicorn.Server):
+    """uvicorn as it comes, but that it says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.up.set()
+
+
+@asynccontextmanager
+async def on_uvicorn(app: FastAPI) -> AsyncIterator[str]:
+    """Somebody's app on uvicorn as it comes, on a free port; its address."""
+    with listen("127.0.0.1", 0) as listener:
+        server = PlainServer(uvicorn.Config(app, log_level="warning", lifespan="on"))
+        running = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+        try:
+            async with asyncio.timeout(10):
+                await server.up.wait()
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            async with asyncio.timeout(15):
+                await running

@@ -59,7 +59,7 @@ class VoiceApp(FastAPI):
         clock: Clock | None = None,
         limits: BrowserLimits | None = None,
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._agents = agents
         self._clock = clock or MonotonicClock()
         self._limits = limits or BrowserLimits()
@@ -93,7 +93,7 @@ class VoiceApp(FastAPI):
         """
         if self.running:
             raise UsageError("This app's lifespan runs already", advice="Run it once: in the outermost app only")
-        async with open_hub(self._settings, self._gate, self._agents, self._clock, self._limits) as hub:
+        async with open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub:
             direct = WebRTCCalls(hub)
             self.state.direct = direct
             self.state.hub = hub

@@ -294,7 +294,7 @@ async def call(
 ) -> AsyncIterator[SimulatedCall]:
     """A call with this agent, offline and in moved time. See `bargein.testing` for an example.
 
-    The agent's own LLM and tools run for real. Its stt and tts are replaced by scripted ones, of the same kind: an agent
+    The agent's own LLM and tools run for real. Its stt and tts are replaced by scripted ones of their kind: an agent
     without an stt reads no words here either. Give llm, stt or tts to have another in its place: an agent with a
     realtime model needs an llm here, such as a ScriptedLLM. policy: in place of the agent's own.
     patience_s: real seconds that moved time waits for the agent's LLM or a tool.
