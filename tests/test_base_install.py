@@ -110,7 +110,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> BaseInstall:
 def optional_packages() -> set[str]:
     """The distributions that only an extra brings."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    names = {canonicalize_name(Requirement(text).name) for texts in extras.values() for text in texts} - {"bargein"}
+    names = {str(canonicalize_name(Requirement(text).name)) for texts in extras.values() for text in texts} - {
+        "bargein"
+    }
     return names - set(closure(base_requirements()))
 
 

@@ -157,7 +157,7 @@ def test_serving_where_it_cannot_be_is_refused(tmp_path: Path, monkeypatch: pyte
         ({"record": tmp_path / "calls"}, "cannot be recorded"),
     ):
         with pytest.raises(UsageError, match=says):
-            serve(agent(), **options)  # type: ignore[arg-type]  # a user's mistake
+            serve(agent(), **options)
 
 
 def test_a_part_that_fails_at_its_start_raises_its_own_error() -> None:

@@ -174,9 +174,10 @@ async def test_a_lifespan_runs_once_at_a_time_and_again_after_its_end() -> None:
             async with voice.lifespan():
                 pass
         assert voice.running
-    assert not voice.running
-    async with voice.lifespan():
-        assert voice.running
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(voice), base_url="http://127.0.0.1") as http:
+        assert (await http.get("/agents")).status_code == 503
+        async with voice.lifespan():
+            assert (await http.get("/agents")).status_code == 200
 
 
 @pytest.mark.parametrize(

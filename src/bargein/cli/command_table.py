@@ -47,12 +47,17 @@ class Command:
                 f"The command {self.name!r} needs the package {error.name}, which is not installed",
                 advice="Install everything with pip install 'bargein[embedded]', or that package alone",
             ) from error
-        except (ImportError, AttributeError) as error:
-            raise Unavailable(
-                f"The command {self.name!r} cannot be loaded from {self.target}: {error}",
-                advice="Install the package that brings it again, in the version of bargein",
-            ) from error
+        except Exception as error:  # another package's module may do anything when it is imported
+            raise broken(self, error) from error
         return found
+
+
+def broken(command: Command, error: Exception) -> Unavailable:
+    """The command's function is there, and cannot be a command."""
+    return Unavailable(
+        f"The command {command.name!r} cannot be loaded from {command.target}: {str(error).partition(chr(10))[0]}",
+        advice="Install again the package that brings it, or remove it",
+    )
 
 
 OURS = (

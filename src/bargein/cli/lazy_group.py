@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from bargein.cli.command_table import GROUPS, Command, find_commands
+from bargein.cli.command_table import GROUPS, Command, broken, find_commands
 from bargein.errors import BargeinError
 
 
@@ -66,4 +66,7 @@ def _made(command: Command, name: str) -> Any:
     """The command itself, of the function that is imported now."""
     alone = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
     alone.command(name)(command.load())
-    return typer.main.get_command(alone)
+    try:
+        return typer.main.get_command(alone)
+    except Exception as error:  # parameters that Typer cannot read raise errors of many kinds
+        raise broken(command, error) from error
