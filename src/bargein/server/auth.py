@@ -48,7 +48,7 @@ HEADERS = [
 
 
 class Gate:
-    """Decides who may do what. Raises Misuse when it is made for an open address without a token."""
+    """Decides who may do what. Raises UsageError when it is made for an open address without a token."""
 
     def __init__(self, settings: Settings) -> None:
         self._token = settings.token.get_secret_value() if settings.token else None

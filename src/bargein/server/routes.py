@@ -101,7 +101,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(hub: Hub = of_hub) -> JSONResponse:
-    """Calls can be taken: the VAD is warm, and the voice has spoken once."""
+    """Calls can be taken: the VAD is warm, and the TTS has spoken once."""
     waits = hub.readiness.waits
     return JSONResponse({"ready": not waits, "waiting_for": dict(waits)}, 503 if waits else 200)
 
@@ -133,7 +133,7 @@ async def parts(hub: Hub = of_caller) -> dict[str, object]:
 
 @router.post("/parts/try")
 async def parts_try(this: TryThis, hub: Hub = of_caller) -> dict[str, object]:
-    """Try one part alone: a voice says a word, a model answers, a transcriber reads a sentence that our voice says."""
+    """Try one part alone: a TTS says a word, an LLM answers, an STT reads a sentence that our own TTS says."""
     workshop = _workshop(hub)
     if len(workshop.trials) >= AT_ONCE:
         advice = "Wait until one of them has answered"

@@ -24,10 +24,10 @@ from bargein.server.settings import Settings
 from bargein.transports.browser.wire import MESSAGE_BYTES
 
 try:
-    from bargein.server.telephone.picows_server import lane
+    from bargein.server.telephone.picows_server import picows_protocol
 except ImportError:  # picows has no wheel for this machine: telephones go the common way
-    lane = None  # type: ignore[assignment]
-FAST = lane is not None
+    picows_protocol = None  # type: ignore[assignment]
+FAST = picows_protocol is not None
 
 READY_S = 60  # then the address is told all the same, with what is not ready
 SHUTDOWN_S = 5
@@ -73,7 +73,7 @@ class BargeinServer(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The listening socket; what is set on it holds for every connection. Raises Misuse when it cannot be had."""
+    """The listening socket; what is set on it holds for every connection. Raises UsageError when it cannot be had."""
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, proto)
@@ -94,12 +94,17 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _websockets(app: VoiceApp) -> object:
+    """What accepts WebSockets: picows for telephones, where it is installed, and websockets for all others."""
+    return picows_protocol(lambda: app.state.hub, lambda: app.state.phones) if FAST else "websockets-sansio"
+
+
 def config_for(app: VoiceApp) -> uvicorn.Config:
     """As measured: uvloop and websockets-sansio halve what a frame costs; deflate would only add to it."""
     return uvicorn.Config(
         app,
         loop="auto",  # uvloop where it is installed: everywhere but on Windows
-        ws=lane(lambda: app.state.hub, lambda: app.state.phones) if FAST else "websockets-sansio",  # type: ignore[arg-type]  # a maker will do
+        ws=_websockets(app),  # type: ignore[arg-type]  # a function that makes protocols will do
         ws_max_size=MESSAGE_BYTES,
         ws_per_message_deflate=False,
         lifespan="off",  # BargeinServer runs it

@@ -39,7 +39,7 @@ INSTALL = "Install it with pip install 'bargein[twilio]'"
 
 
 class Twilio:
-    """A phone.Vendor by shape. Raises Misuse for an auth token that nobody here can check with."""
+    """A TelephoneVendor by shape. Raises UsageError for an auth token that nobody here can check with."""
 
     def __init__(self, settings: Settings, gate: Gate) -> None:
         token = settings.twilio_auth_token
