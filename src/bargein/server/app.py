@@ -16,7 +16,7 @@ from bargein import __version__
 from bargein.clock import Clock, MonotonicClock
 from bargein.server.auth import Gate, Guard
 from bargein.server.browser_calls import BrowserCalls
-from bargein.server.builder import open_agents
+from bargein.server.catalogue import open_agents
 from bargein.server.hub import Hub, OpenAgents, open_hub
 from bargein.server.refusals import install
 from bargein.server.routes import router
