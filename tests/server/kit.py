@@ -23,11 +23,12 @@ from bargein import protocols as c
 from bargein.agent import Agent, Greeting
 from bargein.audio.pcm import Pcm
 from bargein.server.app import VoiceApp
-from bargein.server.builder import Catalogue
+from bargein.server.catalogue import Catalogue
 from bargein.server.hub import Hub
 from bargein.server.serve import BargeinServer, config_for, listen
 from bargein.server.settings import Settings
 from bargein.transports.browser.transport import BrowserLimits
+from bargein.vendors.common.environment import Environment
 
 RATE = 24_000
 WORD_MS = 100
@@ -170,6 +171,11 @@ class World:
                     while await watcher.next() is not None:
                         pass
         return str(self.hub.calls.status(call_id)["over"])
+
+
+def bare(**variables: str) -> Environment:
+    """An environment without any key of this machine's own, and without an Ollama."""
+    return Environment({"BARGEIN_OLLAMA_URL": "http://127.0.0.1:9/v1"} | variables)
 
 
 def settings(tmp: Path | None = None, **given: object) -> Settings:

@@ -18,7 +18,7 @@ from bargein.clock import Clock, MonotonicClock
 from bargein.errors import UsageError
 from bargein.server.auth import Gate, Guard
 from bargein.server.browser_calls import BrowserCalls
-from bargein.server.builder import open_agents
+from bargein.server.catalogue import open_agents
 from bargein.server.given_agents import opener
 from bargein.server.hub import Hub, OpenAgents, open_hub
 from bargein.server.make_settings import library_settings

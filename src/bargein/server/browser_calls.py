@@ -19,7 +19,6 @@ from bargein.notices import Problem
 from bargein.server.auth import deny
 from bargein.server.builder import build
 from bargein.server.hub import Hub
-from bargein.server.probe import hide
 from bargein.server.refusals import Refusal
 from bargein.server.start_call import policy_for, start_call
 from bargein.server.toml_config import BrowserChoice, shaped
@@ -174,16 +173,16 @@ class _Choosing(msgspec.Struct):
 
 async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str | None] | None:
     """The agent that a hello composes, made for this call, and its preset; None: it composes none."""
-    workshop = hub.catalogue.workshop
+    builder = hub.catalogue.builder
     try:
         wish = _choosing.decode(hello).choice
         if wish is None:
             return None
-        if workshop is None:
+        if builder is None:
             raise UsageError("Nothing can be chosen here", advice="Leave out the choice")
         choice = shaped(BrowserChoice, wish, "The choice")
         async with asyncio.timeout(BUILD_S):
-            return await parts.enter_async_context(build(choice, workshop)), choice.preset
+            return await parts.enter_async_context(build(choice, builder)), choice.preset
     except (msgspec.DecodeError, RecursionError):
         raise _BadChoice("bad_choice", "The choice cannot be read", "Send it as docs/protocol.md says") from None
     except TimeoutError:
@@ -191,7 +190,8 @@ async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str
         raise _BadChoice("part_lost", f"The agent was not ready within {BUILD_S} s", advice) from None
     except BargeinError as error:
         code = {UsageError: "bad_choice", Unavailable: "part_missing"}.get(type(error), "part_lost")
-        raise _BadChoice(code, hide(error.message, hub.settings), hide(error.advice, hub.settings)) from None
+        hide = str if builder is None else builder.hide
+        raise _BadChoice(code, hide(error.message), hide(error.advice)) from None
 
 
 _choosing = msgspec.json.Decoder(_Choosing)

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from bargein.agent import Agent
 from bargein.errors import UsageError
-from bargein.server.builder import Catalogue
+from bargein.server.builder import enter
+from bargein.server.catalogue import Catalogue
 from bargein.server.hub import OpenAgents
-from bargein.server.part_lifetime import start_part
 from bargein.server.settings import Settings
 
 MAKE_ONE = "Give an Agent(llm=..., tts=...), or an Agent(realtime=...)"
@@ -37,7 +37,7 @@ def opener(given: object, function: str) -> OpenAgents:
     async def opened(_: Settings) -> AsyncIterator[Catalogue]:
         async with AsyncExitStack() as stack:
             for part in {id(part): part for agent in checked for part in agent.parts}.values():
-                await start_part(stack, part)
+                await enter(stack, part)
             yield Catalogue(named)
 
     return opened

@@ -20,8 +20,8 @@ from bargein.clock import Clock
 from bargein.errors import BargeinError
 from bargein.recorder.journal import prune
 from bargein.server.auth import Gate
-from bargein.server.builder import Catalogue
 from bargein.server.calls import Calls
+from bargein.server.catalogue import Catalogue
 from bargein.server.metrics import Metrics
 from bargein.server.settings import Settings
 from bargein.transports.browser.transport import BrowserLimits

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from bargein.errors import UsageError
 from bargein.server.app import VoiceApp
-from bargein.server.builder import open_agents
+from bargein.server.catalogue import open_agents
 from bargein.server.given_agents import opener
 from bargein.server.hub import Hub, OpenAgents
 from bargein.server.make_settings import library_settings

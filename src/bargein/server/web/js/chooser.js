@@ -15,7 +15,7 @@ function made(tag, more = {}, ...children) {
 }
 
 function unready(part) {
-  if (!part.installed) return `not installed: bargein[${part.extra}]`;
+  if (!part.installed) return `not installed: ${part.requirement}`;
   return part.key_set === false ? `no ${part.variable}` : "";
 }
 
