@@ -109,7 +109,7 @@ def test_a_custom_transport_gets_the_agents_audio(tmp_path: Path) -> None:
 
 
 def test_the_test_of_an_agent_passes() -> None:
-    shown = run(ROOT, "-m", "pytest", "-q", "-p", "no:cacheprovider", "examples/test_my_agent.py")
+    shown = run(ROOT, "-m", "pytest", "-v", "-p", "no:cacheprovider", "examples/test_my_agent.py")
     assert "2 passed" in shown
 
 

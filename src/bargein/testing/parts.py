@@ -88,11 +88,12 @@ class ToneTTS:
 
 
 async def _tokens(text: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Each word with the spaces behind it. A word is told once it is known to be whole."""
+    """Each word with the spaces behind it, as soon as one of these says that the word is whole."""
     rest = ""
     async for piece in text:
-        *whole, rest = TOKEN.findall(rest + piece) or [""]
-        for token in whole:
+        tokens = TOKEN.findall(rest + piece)
+        rest = tokens.pop() if tokens and not tokens[-1][-1].isspace() else ""
+        for token in tokens:
             yield token
     if rest:
         yield rest
