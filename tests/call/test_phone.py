@@ -9,8 +9,8 @@ from bargein.agent import Greeting
 from bargein.errors import VendorRefused
 from bargein.floor import Policy
 from bargein.transports.telephone.marks import BOUND_MS
-from tests.call.kit import Mind, Reader
-from tests.call.phone_kit import RATE, WORD_MS, NoiseVoice, PhoneScene, phone_scene
+from tests.call.kit import ScriptedLLM, ScriptedSTT
+from tests.call.phone_kit import RATE, WORD_MS, NoiseTTS, PhoneScene, phone_scene
 
 STORY = " ".join(f"word{k}" for k in range(40))
 WAYS = [0, 30, 150]  # ms to the telephone, one way
@@ -47,11 +47,11 @@ async def test_a_cough_holds_and_the_story_goes_on_from_the_very_sample(way_ms: 
 
 @pytest.mark.parametrize("way_ms", WAYS)
 async def test_an_interruption_is_cut_to_the_word_that_the_ear_heard(way_ms: float) -> None:
-    async with phone_scene("fine", greeting=STORY, way_ms=way_ms, reader=Reader(None, "tell me")) as s:
+    async with phone_scene("fine", greeting=STORY, way_ms=way_ms, stt=ScriptedSTT(None, "tell me")) as s:
         await speaking(s)
         await s.pass_ms(700, speech=0.9)
-        await s.until(lambda: bool(s.mind.prompts))
-        said, user = s.mind.prompts[0].items
+        await s.until(lambda: bool(s.llm.prompts))
+        said, user = s.llm.prompts[0].items
         ((first, heard),) = s.phone.sounded(1)
         words = heard * 1000 // RATE // WORD_MS
         assert first == 0
@@ -80,7 +80,7 @@ async def test_speech_after_generation_is_over_interrupts_what_the_phone_still_p
     async with phone_scene("fine", greeting="one two three four") as s:
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(120)
-        assert s.voice.texts == ["one", "two", "three", "four"]  # the voice is through
+        assert s.tts.texts == ["one", "two", "three", "four"]  # the tts is through
         await s.pass_ms(500, speech=0.9)
         assert "Cut" in s.did()
         ((_, heard),) = s.phone.sounded(1)
@@ -101,13 +101,13 @@ async def test_the_agent_speaks_until_its_last_sample_was_played_and_not_until_i
 
 async def test_a_protected_greeting_is_heard_whole_and_what_was_said_over_it_is_answered() -> None:  # 24
     greeting = Greeting(protected="this call is recorded for training")
-    async with phone_scene("fine", greeting=greeting, reader=Reader("I want to cancel", "I want to cancel")) as s:
+    async with phone_scene("fine", greeting=greeting, stt=ScriptedSTT("I want to cancel", "I want to cancel")) as s:
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(400)
         await s.pass_ms(500, speech=0.9)
-        await s.until(lambda: bool(s.mind.prompts))
+        await s.until(lambda: bool(s.llm.prompts))
         assert s.phone.sounded(1) == [(0, 6 * WORD_MS * RATE // 1000)]
-        assert s.mind.prompts[0].items[-1] == c.UserSaid(1, "I want to cancel", s.mind.prompts[0].items[-1].over)  # type: ignore[union-attr]
+        assert s.llm.prompts[0].items[-1] == c.UserSaid(1, "I want to cancel", s.llm.prompts[0].items[-1].over)  # type: ignore[union-attr]
 
 
 async def test_keys_interrupt_and_are_the_callers_words() -> None:  # 24
@@ -118,8 +118,8 @@ async def test_keys_interrupt_and_are_the_callers_words() -> None:  # 24
         await s.pass_ms(100)
         s.phone.press("2")
         assert s.did() == ["Cut"]
-        await s.until(lambda: bool(s.mind.prompts))
-        said = s.mind.prompts[0].items[-1]
+        await s.until(lambda: bool(s.llm.prompts))
+        said = s.llm.prompts[0].items[-1]
         assert isinstance(said, c.UserSaid)
         assert said.text == "4 2"
 
@@ -147,11 +147,11 @@ async def test_a_voicemail_is_asked_twice_and_then_left() -> None:  # 19
 
 
 async def test_a_voice_that_gives_a_minute_at_once_waits_and_never_is_more_than_three_seconds_queued() -> None:
-    async with phone_scene(greeting=STORY, voice=NoiseVoice(at_once=True)) as s:
+    async with phone_scene(greeting=STORY, tts=NoiseTTS(at_once=True)) as s:
         most = 0.0
         for _ in range(200):
             await s.pass_ms(20)
-            track = s.call._playout.track
+            track = s.call._parts.playout.track
             if track is not None:
                 queued = track.waiting_ms + sum(len(x) for x in s.phone.line if not isinstance(x, str)) / 8
                 most = max(most, queued)
@@ -182,24 +182,24 @@ async def test_a_far_end_that_returns_no_marks_is_held_cut_and_answered_all_the_
         assert abs(second - n) <= 0.004 * RATE
         assert first == 0
         await s.pass_ms(600, speech=0.9)
-        await s.until(lambda: bool(s.mind.prompts))
-        said = s.mind.prompts[0].items[0]
+        await s.until(lambda: bool(s.llm.prompts))
+        said = s.llm.prompts[0].items[0]
         assert isinstance(said, c.AgentSaid)
         assert not said.exact
         assert said.text
 
 
 async def test_two_interruptions_in_quick_succession_are_two_turns_and_no_word_is_lost() -> None:
-    reader = Reader(None, "first", None, "second")
-    async with phone_scene("an answer " * 10, "another", greeting=STORY, reader=reader) as s:
+    stt = ScriptedSTT(None, "first", None, "second")
+    async with phone_scene("an answer " * 10, "another", greeting=STORY, stt=stt) as s:
         await speaking(s)
         await s.pass_ms(500, speech=0.9)
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(500)
         await s.pass_ms(500, speech=0.9)
-        await s.until(lambda: len(s.mind.prompts) == 2)
+        await s.until(lambda: len(s.llm.prompts) == 2)
         assert s.did().count("Cut") == 2
-        said = [i.text for i in s.mind.prompts[1].items if isinstance(i, c.UserSaid)]
+        said = [i.text for i in s.llm.prompts[1].items if isinstance(i, c.UserSaid)]
         assert said == ["first", "second"]
 
 
@@ -231,7 +231,7 @@ async def test_a_silent_line_is_noted_once_and_left_when_it_stays_so() -> None:
 # ------------------------------------------------------------------------------------------------ leaving
 
 
-class Exchange:
+class Network:
     """Twilio's REST API, as a call sees it."""
 
     def __init__(self, *, refuses: bool = False) -> None:
@@ -247,7 +247,7 @@ class Exchange:
             raise VendorRefused("Twilio refused with 400", advice="Check the number")
 
 
-class Leaving(Mind):
+class Leaving(ScriptedLLM):
     """Says its text, and then wants to leave."""
 
     def __init__(self, wish: c.EndRequest, *texts: str) -> None:
@@ -270,47 +270,47 @@ class Leaving(Mind):
 async def test_the_agent_leaves_when_its_last_words_were_heard_and_not_before(
     wish: c.EndRequest, asked: str, over: str
 ) -> None:
-    exchange = Exchange()
-    mind = Leaving(wish, "goodbye and thank you")
-    async with phone_scene(mind=mind, exchange=exchange, reader=Reader("bye")) as s:
+    network = Network()
+    llm = Leaving(wish, "goodbye and thank you")
+    async with phone_scene(llm=llm, control=network, stt=ScriptedSTT("bye")) as s:
         await s.pass_ms(500, speech=0.9)
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(600)
-        assert exchange.asked == []
+        assert network.asked == []
         await s.until(lambda: s.call.over is not None)
         assert s.phone.sounded(1) == [(0, 4 * WORD_MS * RATE // 1000)]
-        assert exchange.asked == [asked]
+        assert network.asked == [asked]
         assert s.call.over == over
 
 
 async def test_a_goodbye_that_was_cut_does_not_hang_up() -> None:  # 23
-    exchange = Exchange()
-    mind = Leaving(c.HangUp(), "goodbye and thank you for calling us today")
-    async with phone_scene(mind=mind, exchange=exchange, reader=Reader("bye", None, "wait")) as s:
+    network = Network()
+    llm = Leaving(c.HangUp(), "goodbye and thank you for calling us today")
+    async with phone_scene(llm=llm, control=network, stt=ScriptedSTT("bye", None, "wait")) as s:
         await s.pass_ms(500, speech=0.9)
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(500)
         await s.pass_ms(500, speech=0.9)
         assert "Cut" in s.did()
-        mind.wish = c.HangUp("later")
-        await s.until(lambda: len(mind.prompts) == 2)
+        llm.wish = c.HangUp("later")
+        await s.until(lambda: len(llm.prompts) == 2)
         assert s.call.over is None
-        assert exchange.asked == []
+        assert network.asked == []
 
 
 async def test_a_transfer_that_is_refused_keeps_the_caller_and_says_so() -> None:
-    exchange = Exchange(refuses=True)
-    mind = Leaving(c.Transfer("+4930123456"), "one moment please")
-    async with phone_scene(mind=mind, exchange=exchange, reader=Reader("a human")) as s:
+    network = Network(refuses=True)
+    llm = Leaving(c.Transfer("+4930123456"), "one moment please")
+    async with phone_scene(llm=llm, control=network, stt=ScriptedSTT("a human")) as s:
         await s.pass_ms(500, speech=0.9)
         await s.until(lambda: s.call.status().kind == "reprompt" and s.state == "speaking")
         assert s.call.over is None
-        assert exchange.asked == ["+4930123456"]
+        assert network.asked == ["+4930123456"]
 
 
 async def test_a_transfer_to_what_is_no_number_is_refused_before_anybody_is_asked() -> None:
-    exchange = Exchange()
-    async with phone_scene(exchange=exchange) as s:
+    network = Network()
+    async with phone_scene(control=network) as s:
         with pytest.raises(Exception, match="no telephone number"):
             await s.call.transfer("0800-call-me")
-        assert exchange.asked == []
+        assert network.asked == []

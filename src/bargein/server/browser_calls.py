@@ -120,7 +120,7 @@ class BrowserCalls:
             call_id=call_id,
             agent=agent,
             transport=browser,
-            host=hub.host,
+            runtime=hub.host,
             journal=_journal(hub, call_id, agent, policy),
             policy=policy,
             watch=watchers.publish,

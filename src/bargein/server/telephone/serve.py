@@ -105,11 +105,11 @@ async def _talk(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTransport
         call_id=call_id,
         agent=agent,
         transport=telephone,
-        host=hub.host,
+        runtime=hub.host,
         journal=_journal(hub, call_id, agent, policy),
         policy=policy,
         watch=watchers.publish,
-        exchange=vendor.exchange(started),
+        control=vendor.exchange(started),
         facts=facts,
     )
     log.info("Call %s: %s stream %s", call_id, telephone.name, started.stream)
