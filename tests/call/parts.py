@@ -87,6 +87,6 @@ def sounding(reply: int, text: str, *, timed: bool = True) -> Reply:
     made.track = Track(reply, RATE, RATE)
     made.track.push_audio(spoken(text, timed=timed))
     made.track.finish()
-    while (frame := made.track.next_frame()) is not None:
+    while not made.track.done_sending and (frame := made.track.next_frame()) is not None:
         made.track.sent_frame(frame)
     return made

@@ -26,7 +26,7 @@ class CallContext:
     meter: Meter
     """Where the process's measurements go."""
     notify: Callable[[Notice], None]
-    """Tells the client, and whoever watches the call."""
+    """Tells the client, and every watcher of the call."""
     feed: Callable[[Event], None]
     """Hands an event to the floor, after all events that were fed before."""
     spawn: Spawn

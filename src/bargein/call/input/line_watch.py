@@ -26,5 +26,5 @@ class LineWatch:
             self._hang_up(f"no sound came for {GONE_MS / 1000:g} s")
         elif not self._reported:
             self._reported = True
-            advice = "Nobody can be heard: look at the telephone vendor's stream"
+            advice = "The caller cannot be heard: look at the telephone vendor's stream"
             self._fault(ClientFault("no_audio", f"No sound for {MUTE_MS / 1000:g} s", advice))
