@@ -17,18 +17,17 @@ from bargein import notices as n
 from bargein import protocols as c
 from bargein.agent import REPROMPTS, Agent, Greeting
 from bargein.audio.pcm import Pcm, Samples
-from bargein.audio.vad import VADWindow
 from bargein.call.call import Call
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
 from bargein.errors import VendorLost
 from bargein.floor import Action, Event, Policy
+from tests.call.scripted_vad import ScriptedVAD
 
 RATE = 24_000
 WORD_MS = 200  # every word of the ToneTTS
-WINDOW = 512  # samples at 16 kHz: 32 ms
-SOON = Policy(alone_ms=0)  # a third of a second of speech cuts, though nobody reads words
+SOON = Policy(alone_ms=0)  # a third of a second of speech cuts, without any STT
 
 
 class FakeClient:
@@ -250,37 +249,6 @@ class ScriptedStreamingSTT:
         """A turn whose first word began ago_ms ago."""
         now_ms = self.pushed * 1000 / self.rate
         self.inbox.put_nowait(c.TurnUpdate(kind, turn, text, now_ms - ago_ms, now_ms))
-
-
-@dataclass
-class _Stream:
-    on_window: Callable[[VADWindow], None]
-    at: int = 0
-    dropped: int = 0
-    closed: bool = False
-
-    def push_audio(self, samples: Samples) -> None:
-        """Speech is whatever is not silence: its probability is the first sample of a window over 1000."""
-        for i in range(0, len(samples) - WINDOW + 1, WINDOW):
-            first = self.at
-            self.at += WINDOW
-            if not self.closed:
-                self.on_window(VADWindow(first, self.at, abs(int(samples[i])) / 1000))
-
-    def skip(self, samples: int) -> None:
-        self.at += samples
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class ScriptedVAD:
-    def __init__(self) -> None:
-        self.streams: list[_Stream] = []
-
-    def open(self, rate: int, on_window: Callable[[VADWindow], None]) -> _Stream:
-        self.streams.append(_Stream(on_window))
-        return self.streams[-1]
 
 
 class Notes:

@@ -55,7 +55,7 @@ class Parts:
         self.kicks += 1
 
     def decisions(self) -> list[tuple[str, str]]:
-        """Kind and reason of every decision that the client was told."""
+        """Kind and reason of every decision that reached the client."""
         return [(x.kind, x.why) for x in self.notices if isinstance(x, n.Decision)]
 
     async def end(self) -> None:

@@ -59,12 +59,12 @@ class NoiseTTS:
         reply, at, count = self.replies, 0, 0
         whole = sound(reply, LONGEST)
         if self.at_once:
-            told = "".join([piece async for piece in text])
-            yield c.SpeechChunk(Pcm(whole[: 20 * RATE], RATE), told, None)
+            whole_text = "".join([delta async for delta in text])
+            yield c.SpeechChunk(Pcm(whole[: 20 * RATE], RATE), whole_text, None)
             return
         size = WORD_MS * RATE // 1000
-        async for piece in text:
-            for word in piece.split():
+        async for delta in text:
+            for word in delta.split():
                 self.texts.append(word)
                 times = c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word))
                 yield c.SpeechChunk(Pcm(whole[count * size : (count + 1) * size], RATE), f"{word} ", (times,))

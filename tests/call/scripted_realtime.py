@@ -1,4 +1,4 @@
-"""A realtime model that a test plays by hand: it says what the test lets it say, and keeps what it was told."""
+"""A realtime model that a test plays by hand: it answers as the test says, and keeps every call of its methods."""
 
 from __future__ import annotations
 

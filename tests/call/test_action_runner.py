@@ -78,7 +78,7 @@ def test_no_action_of_the_floor_is_missing_here() -> None:
         (f.Ignore("turn", "too old"), ("ignore", "turn: too old")),
     ],
 )
-def test_what_needs_no_doing_is_told_all_the_same(action: f.Action, decision: tuple[str, str]) -> None:
+def test_what_needs_no_doing_reaches_the_client_all_the_same(action: f.Action, decision: tuple[str, str]) -> None:
     world = World()
     world.runner.run(action, 5.0)
     assert world.parts.decisions() == [decision]

@@ -6,7 +6,7 @@ from bargein.notices import Decision
 from tests.call.parts import Parts
 
 
-def test_a_decision_is_told_with_its_time_and_reason() -> None:
+def test_a_decision_reaches_the_client_with_its_time_and_reason() -> None:
     parts = Parts()
     parts.clock.advance(120)
     parts.context.decided("hold", "speech", 3, 80.0)

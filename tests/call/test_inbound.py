@@ -114,14 +114,14 @@ def test_the_clients_word_on_silence_is_measured() -> None:
     assert world.parts.notes.seen == [("stop", 40, "hold"), ("stop", 30, "cut")]
 
 
-def test_a_fault_of_the_clients_is_noted_and_told() -> None:
+def test_a_fault_of_the_clients_is_noted_and_passed_on() -> None:
     world = World()
     world.handler.handle(c.ClientFault("bad_json", "no JSON", "send JSON"))
     assert world.parts.notices == [n.Problem("bad_json", "no JSON", "send JSON")]
     assert world.parts.notes.notes == [("fault", {"code": "bad_json", "message": "no JSON"})]
 
 
-def test_another_policy_keeps_the_language_and_is_told() -> None:
+def test_another_policy_keeps_the_language_and_is_confirmed() -> None:
     world = World()
     world.handler.handle(c.SettingsRequested("patient", {"confirm_ms": 450}))
     (event,) = world.parts.events

@@ -1,4 +1,4 @@
-"""A call over Twilio's wire, to the sample: what the caller's ear hears, and what the model believes was heard."""
+"""A call over Twilio's wire, to the sample: what the caller hears, and what the model believes was heard."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import pytest
 
 from bargein import protocols as c
 from bargein.agent import Greeting
-from bargein.errors import VendorRefused
 from bargein.floor import Policy
 from bargein.transports.telephone.marks import BOUND_MS
-from tests.call.kit import ScriptedLLM, ScriptedSTT
+from tests.call.kit import ScriptedSTT
 from tests.call.phone_kit import RATE, WORD_MS, NoiseTTS, PhoneScene, phone_scene
 
 STORY = " ".join(f"word{k}" for k in range(40))
@@ -56,8 +55,8 @@ async def test_an_interruption_is_cut_to_the_word_that_the_ear_heard(way_ms: flo
         words = heard * 1000 // RATE // WORD_MS
         assert first == 0
         near_a_border = min(heard * 1000 / RATE % WORD_MS, -heard * 1000 / RATE % WORD_MS) <= BOUND_MS
-        told = " ".join(STORY.split()[:words]), " ".join(STORY.split()[words:])
-        assert said == c.AgentSaid(1, *told, "cut", exact=not near_a_border)
+        said_and_unheard = " ".join(STORY.split()[:words]), " ".join(STORY.split()[words:])
+        assert said == c.AgentSaid(1, *said_and_unheard, "cut", exact=not near_a_border)
         assert isinstance(user, c.UserSaid)
         assert user.text == "tell me"
         assert user.over is not None
@@ -80,7 +79,7 @@ async def test_speech_after_generation_is_over_interrupts_what_the_phone_still_p
     async with phone_scene("fine", greeting="one two three four") as s:
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(120)
-        assert s.tts.texts == ["one", "two", "three", "four"]  # the tts is through
+        assert s.tts.texts == ["one", "two", "three", "four"]  # the TTS has given all
         await s.pass_ms(500, speech=0.9)
         assert "Cut" in s.did()
         ((_, heard),) = s.phone.sounded(1)
@@ -146,7 +145,7 @@ async def test_a_voicemail_is_asked_twice_and_then_left() -> None:  # 19
         assert s.call.over == "no word after 2 times of asking"
 
 
-async def test_a_voice_that_gives_a_minute_at_once_waits_and_never_is_more_than_three_seconds_queued() -> None:
+async def test_a_tts_that_gives_a_minute_at_once_waits_and_never_is_more_than_three_seconds_queued() -> None:
     async with phone_scene(greeting=STORY, tts=NoiseTTS(at_once=True)) as s:
         most = 0.0
         for _ in range(200):
@@ -160,7 +159,7 @@ async def test_a_voice_that_gives_a_minute_at_once_waits_and_never_is_more_than_
         assert heard >= 3.8 * RATE  # and nothing was dropped for it
 
 
-async def test_a_network_that_takes_nothing_makes_the_voice_wait_and_loses_nothing() -> None:
+async def test_a_network_that_takes_nothing_makes_the_tts_wait_and_loses_nothing() -> None:
     async with phone_scene(greeting=STORY) as s:
         await speaking(s, 500)
         s.phone.stuck = True
@@ -172,7 +171,7 @@ async def test_a_network_that_takes_nothing_makes_the_voice_wait_and_loses_nothi
         assert sum(n for _, n in pieces) == 40 * WORD_MS * RATE // 1000
 
 
-async def test_a_far_end_that_returns_no_marks_is_held_cut_and_answered_all_the_same() -> None:
+async def test_a_client_that_returns_no_marks_is_held_cut_and_answered_all_the_same() -> None:
     async with phone_scene("fine then", greeting=STORY, marks=False) as s:
         await speaking(s)
         await s.pass_ms(100, speech=0.9)
@@ -226,91 +225,3 @@ async def test_a_silent_line_is_noted_once_and_left_when_it_stays_so() -> None:
             s.ticker.tick(s.clock.now_ms())
         await s.settle()
         assert s.call.status().over == "no sound came for 60 s"
-
-
-# ------------------------------------------------------------------------------------------------ leaving
-
-
-class Network:
-    """Twilio's REST API, as a call sees it."""
-
-    def __init__(self, *, refuses: bool = False) -> None:
-        self.asked: list[str] = []
-        self.refuses = refuses
-
-    async def hang_up(self) -> None:
-        self.asked.append("hang up")
-
-    async def transfer(self, to: str) -> None:
-        self.asked.append(to)
-        if self.refuses:
-            raise VendorRefused("Twilio refused with 400", advice="Check the number")
-
-
-class Leaving(ScriptedLLM):
-    """Says its text, and then wants to leave."""
-
-    def __init__(self, wish: c.EndRequest, *texts: str) -> None:
-        super().__init__(*texts)
-        self.wish = wish
-
-    async def reply(self, prompt: c.Prompt):  # type: ignore[no-untyped-def]
-        async for delta in super().reply(prompt):
-            yield delta
-        yield self.wish
-
-
-@pytest.mark.parametrize(
-    ("wish", "asked", "over"),
-    [
-        (c.HangUp("done"), "hang up", "done"),
-        (c.Transfer("+4930123456"), "+4930123456", "transferred to +4930123456"),
-    ],
-)
-async def test_the_agent_leaves_when_its_last_words_were_heard_and_not_before(
-    wish: c.EndRequest, asked: str, over: str
-) -> None:
-    network = Network()
-    llm = Leaving(wish, "goodbye and thank you")
-    async with phone_scene(llm=llm, control=network, stt=ScriptedSTT("bye")) as s:
-        await s.pass_ms(500, speech=0.9)
-        await s.until(lambda: s.state == "speaking")
-        await s.pass_ms(600)
-        assert network.asked == []
-        await s.until(lambda: s.call.over is not None)
-        assert s.phone.sounded(1) == [(0, 4 * WORD_MS * RATE // 1000)]
-        assert network.asked == [asked]
-        assert s.call.over == over
-
-
-async def test_a_goodbye_that_was_cut_does_not_hang_up() -> None:  # 23
-    network = Network()
-    llm = Leaving(c.HangUp(), "goodbye and thank you for calling us today")
-    async with phone_scene(llm=llm, control=network, stt=ScriptedSTT("bye", None, "wait")) as s:
-        await s.pass_ms(500, speech=0.9)
-        await s.until(lambda: s.state == "speaking")
-        await s.pass_ms(500)
-        await s.pass_ms(500, speech=0.9)
-        assert "Cut" in s.did()
-        llm.wish = c.HangUp("later")
-        await s.until(lambda: len(llm.prompts) == 2)
-        assert s.call.over is None
-        assert network.asked == []
-
-
-async def test_a_transfer_that_is_refused_keeps_the_caller_and_says_so() -> None:
-    network = Network(refuses=True)
-    llm = Leaving(c.Transfer("+4930123456"), "one moment please")
-    async with phone_scene(llm=llm, control=network, stt=ScriptedSTT("a human")) as s:
-        await s.pass_ms(500, speech=0.9)
-        await s.until(lambda: s.call.status().kind == "reprompt" and s.state == "speaking")
-        assert s.call.over is None
-        assert network.asked == ["+4930123456"]
-
-
-async def test_a_transfer_to_what_is_no_number_is_refused_before_anybody_is_asked() -> None:
-    network = Network()
-    async with phone_scene(control=network) as s:
-        with pytest.raises(Exception, match="no telephone number"):
-            await s.call.transfer("0800-call-me")
-        assert network.asked == []

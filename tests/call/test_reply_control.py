@@ -1,4 +1,4 @@
-"""A hold, a resume and a cut: what is done, in which order, and what the client is told."""
+"""A hold, a resume and a cut: what is done, in which order, and what reaches the client."""
 
 from __future__ import annotations
 
@@ -115,10 +115,10 @@ def test_a_resume_goes_on_and_the_hold_is_measured() -> None:
     world = World(sounding(1, STORY))
     world.control.hold(f.Hold(1, 940.0, f.Source.SPEECH, "speech"), 1_000)
     world.control.resume(f.Resume(1, "a cough"), 1_250)
-    assert world.did[-1] == ("resume", 1_250)
+    assert world.did == [("hold", 1_000), ("resume", 1_250)]
     assert world.parts.notices[-2] == n.ResumeNow(1, "a cough")
-    assert world.parts.notes.seen[-1] == ("hold_to_resume", 250, "")
-    assert world.parts.notes.counts["resumes"] == 1
+    assert world.parts.notes.seen == [("onset_to_hold", 60, "speech"), ("hold_to_resume", 250, "")]
+    assert world.parts.notes.counts == {"holds": 1, "resumes": 1}
 
 
 def test_a_hold_of_the_clients_own_is_undone_at_the_client_only() -> None:
@@ -140,7 +140,7 @@ def test_a_cut_silences_first_and_then_settles_the_record() -> None:
     assert world.parts.notes.seen[-1] == ("stop", 20, "cut")
 
 
-def test_the_client_is_told_of_a_cut_in_this_order_and_with_these_numbers() -> None:
+def test_the_client_learns_of_a_cut_in_this_order_and_with_these_numbers() -> None:
     world = World(sounding(1, STORY))
     world.control.cut(f.Cut(1, BARGE_IN), 1_000)
     interrupted, happened, stopped, decision = world.parts.notices

@@ -19,7 +19,7 @@ STORY = "once there was a fox"
 
 
 class Playout:
-    """Says at the next tick what the test wants. excused: what it was told."""
+    """Says at the next tick what the test wants. excused: whether it was excused, tick by tick."""
 
     def __init__(self) -> None:
         self.next: list[PlayoutEvent] = []

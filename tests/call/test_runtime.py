@@ -9,7 +9,8 @@ import pytest
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
-from tests.call.kit import Notes, ScriptedVAD, scene
+from tests.call.kit import Notes, scene
+from tests.call.scripted_vad import ScriptedVAD
 
 
 def test_it_cannot_be_changed_under_a_running_call() -> None:

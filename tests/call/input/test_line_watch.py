@@ -6,7 +6,7 @@ from bargein.call.input.line_watch import GONE_MS, MUTE_MS, LineWatch
 from bargein.protocols import ClientFault
 
 
-class Sut:
+class World:
     def __init__(self) -> None:
         self.faults: list[ClientFault] = []
         self.reasons: list[str] = []
@@ -14,27 +14,27 @@ class Sut:
 
 
 def test_a_short_gap_is_nothing() -> None:
-    sut = Sut()
-    sut.watch.tick(MUTE_MS - 1)
-    assert (sut.faults, sut.reasons) == ([], [])
+    world = World()
+    world.watch.tick(MUTE_MS - 1)
+    assert (world.faults, world.reasons) == ([], [])
 
 
 def test_a_dead_stream_is_noted_once() -> None:
-    sut = Sut()
+    world = World()
     for mute_ms in range(MUTE_MS, GONE_MS, 1000):
-        sut.watch.tick(mute_ms)
-    assert [fault.code for fault in sut.faults] == ["no_audio"]
-    assert sut.reasons == []
+        world.watch.tick(mute_ms)
+    assert [fault.code for fault in world.faults] == ["no_audio"]
+    assert world.reasons == []
 
 
 def test_a_stream_that_came_back_and_died_again_is_noted_again() -> None:
-    sut = Sut()
+    world = World()
     for mute_ms in (MUTE_MS, 0, MUTE_MS):
-        sut.watch.tick(mute_ms)
-    assert len(sut.faults) == 2
+        world.watch.tick(mute_ms)
+    assert len(world.faults) == 2
 
 
 def test_a_stream_that_stays_dead_ends_the_call() -> None:
-    sut = Sut()
-    sut.watch.tick(GONE_MS)
-    assert sut.reasons == ["no sound came for 60 s"]
+    world = World()
+    world.watch.tick(GONE_MS)
+    assert world.reasons == ["no sound came for 60 s"]

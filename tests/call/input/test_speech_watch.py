@@ -10,7 +10,7 @@ from bargein.notices import SpeechNoticed
 from tests.call.parts import Parts
 
 
-class Sut:
+class World:
     def __init__(self) -> None:
         self.parts = Parts()
         self.floor = Floor(Policy.balanced())
@@ -26,16 +26,16 @@ class Sut:
 
 
 def test_the_client_learns_when_speech_began_and_when_it_ended() -> None:
-    sut = Sut()
-    sut.windows(0, 0.0, 0.9, 0.9, 0.9)
-    assert sut.parts.notices == [SpeechNoticed("started", 32.0)]
-    sut.windows(4, *[0.0] * 20)
-    assert sut.parts.notices[1:] == [SpeechNoticed("ended", 128.0)]
+    world = World()
+    world.windows(0, 0.0, 0.9, 0.9, 0.9)
+    assert world.parts.notices == [SpeechNoticed("started", 32.0)]
+    world.windows(4, *[0.0] * 20)
+    assert world.parts.notices[1:] == [SpeechNoticed("ended", 128.0)]
 
 
 def test_it_keeps_where_the_last_clear_speech_ended() -> None:
-    sut = Sut()
-    assert sut.watch.last_firm_ms == float("-inf")
-    firm = sut.floor.policy.decide_threshold
-    sut.windows(0, firm, firm, firm - 0.01, 0.0)
-    assert sut.watch.last_firm_ms == 64.0
+    world = World()
+    assert world.watch.last_firm_ms == float("-inf")
+    firm = world.floor.policy.decide_threshold
+    world.windows(0, firm, firm, firm - 0.01, 0.0)
+    assert world.watch.last_firm_ms == 64.0

@@ -43,7 +43,7 @@ class Stream:
         self.on_window(VADWindow(self.end - 256, self.end, speech))
 
 
-class Sut:
+class World:
     """A call's audio at `rate`. The test moves the clock, in ms."""
 
     def __init__(self, rate: int = RATE, echo: object | None = None) -> None:
@@ -69,67 +69,67 @@ class Sut:
 
 
 def test_audio_since_a_moment_is_that_long_and_its_newest_is_now() -> None:
-    sut = Sut()
-    sut.push(1_000, value=1)
-    sut.push(500, value=2)
-    assert sut.audio.newest_ms == 1_500
-    assert sut.audio.since(900).samples.tolist() == [1] * 800 + [2] * 4_000
-    assert sut.audio.since(-100).ms == 1_500
-    assert sut.audio.last_ms == 1_500
+    world = World()
+    world.push(1_000, value=1)
+    world.push(500, value=2)
+    assert world.audio.newest_ms == 1_500
+    assert world.audio.since(900).samples.tolist() == [1] * 800 + [2] * 4_000
+    assert world.audio.since(-100).ms == 1_500
+    assert world.audio.last_ms == 1_500
 
 
 def test_before_any_audio_there_is_none() -> None:
-    assert Sut().audio.since(0).ms == 0
+    assert World().audio.since(0).ms == 0
 
 
 def test_five_seconds_are_kept_and_all_of_an_open_turn() -> None:
-    sut = Sut()
-    sut.push(8_000)
-    assert sut.audio.since(0).ms == 5_020, "whole frames"
-    sut.audio.keep_from_ms = 6_000
-    sut.push(8_000)
-    assert sut.audio.since(6_000).ms == 10_000
-    sut.audio.keep_from_ms = None
-    sut.push(20)
-    assert sut.audio.since(0).ms == 5_020, "whole frames"
+    world = World()
+    world.push(8_000)
+    assert world.audio.since(0).ms == 5_020, "whole frames"
+    world.audio.keep_from_ms = 6_000
+    world.push(8_000)
+    assert world.audio.since(6_000).ms == 10_000
+    world.audio.keep_from_ms = None
+    world.push(20)
+    assert world.audio.since(0).ms == 5_020, "whole frames"
 
 
 def test_a_gap_in_the_stream_is_silence() -> None:
-    sut = Sut()
-    sut.push(100, value=5)
-    sut.push(100, value=6, gap_ms=60)
-    assert sut.audio.since(0).samples.tolist() == [5] * 800 + [0] * 480 + [6] * 800
+    world = World()
+    world.push(100, value=5)
+    world.push(100, value=6, gap_ms=60)
+    assert world.audio.since(0).samples.tolist() == [5] * 800 + [0] * 480 + [6] * 800
 
 
 def test_a_long_gap_is_not_filled_and_what_lay_before_it_goes() -> None:
     got: list[tuple[int, int]] = []
-    sut = Sut()
-    sut.push(100, value=5)
-    sut.audio.on_audio = lambda position, samples: got.append((position, len(samples)))
-    sut.push(20, value=6, gap_ms=10_000)
+    world = World()
+    world.push(100, value=5)
+    world.audio.on_audio = lambda position, samples: got.append((position, len(samples)))
+    world.push(20, value=6, gap_ms=10_000)
     assert got == [(64_800, 16_000), (80_800, 160)]
-    assert sut.audio.since(0).ms == 2_020
+    assert world.audio.since(0).ms == 2_020
 
 
 def test_another_rate_than_the_vads_is_resampled() -> None:
-    sut = Sut(48_000)
-    sut.push(400, value=100)
-    assert sut.audio.rate == 16_000
-    assert sut.audio.since(0).rate == 16_000
-    assert sut.audio.since(0).ms == pytest.approx(400, abs=20)
+    world = World(48_000)
+    world.push(400, value=100)
+    assert world.audio.rate == 16_000
+    assert world.audio.since(0).rate == 16_000
+    assert world.audio.since(0).ms == pytest.approx(400, abs=20)
 
 
-def test_a_window_is_told_with_when_it_was_spoken() -> None:
-    sut = Sut()
-    sut.push(320)
-    sut.vad.says(0.01)
-    assert sut.windows == [SpeechWindow(288, 320, 0.01)]
+def test_a_window_comes_with_when_it_was_spoken() -> None:
+    world = World()
+    world.push(320)
+    world.vad.says(0.01)
+    assert world.windows == [SpeechWindow(288, 320, 0.01)]
 
 
 def test_after_the_end_of_the_call_the_vad_is_closed() -> None:
-    sut = Sut()
-    sut.audio.close()
-    assert sut.vad.closed
+    world = World()
+    world.audio.close()
+    assert world.vad.closed
 
 
 def test_the_agents_own_audio_is_taken_out_and_a_window_says_how_much_of_it_was_that() -> None:
@@ -140,12 +140,12 @@ def test_the_agents_own_audio_is_taken_out_and_a_window_says_how_much_of_it_was_
         def explains(self, first: int, last: int) -> float:
             return 0.75
 
-    sut = Sut(echo=Echo())
-    sut.push(320, value=100)
-    assert set(sut.audio.since(0).samples.tolist()) == {50}
-    sut.vad.says(0.6)
-    sut.vad.says(0.01)
-    assert [w.echo for w in sut.windows] == [0.75, 0.0]
+    world = World(echo=Echo())
+    world.push(320, value=100)
+    assert set(world.audio.since(0).samples.tolist()) == {50}
+    world.vad.says(0.6)
+    world.vad.says(0.01)
+    assert [w.echo for w in world.windows] == [0.75, 0.0]
 
 
 # ---------------------------------------------------------------------------------------------------- levels
@@ -165,13 +165,13 @@ def window(db_before: float, db_after: float, *, speech: float = 0.1, frames: in
     return made
 
 
-def test_a_sound_that_begins_clearly_is_told_with_how_clearly() -> None:
+def test_a_sound_that_begins_clearly_says_how_clearly() -> None:
     assert window(-66, -40).rise_db == pytest.approx(26.5, abs=2)
     assert window(-66, -66).rise_db == pytest.approx(0, abs=3)
     assert window(-40, -38).rise_db < 5
 
 
-def test_nobody_looks_where_it_would_change_nothing() -> None:
+def test_no_level_is_measured_where_it_would_change_nothing() -> None:
     assert window(-66, -30, speech=0.01).rise_db == 0
     assert window(-66, -30, speech=0.9).rise_db == 0
 

@@ -23,7 +23,7 @@ def text(words: str) -> SpeechChunk:
     return SpeechChunk(Pcm(np.zeros(0, np.int16), RATE), words, ahead=True)
 
 
-class Sut:
+class World:
     """A ClientPlayout whose call ends a reply when the playout says that it is over."""
 
     def __init__(self) -> None:
@@ -43,16 +43,16 @@ class Sut:
 
 
 @pytest.fixture
-def sut() -> Sut:
-    sut = Sut()
-    sut.begin(1)
-    sut.playout.push_audio(1, text(TEXT))
-    return sut
+def world() -> World:
+    world = World()
+    world.begin(1)
+    world.playout.push_audio(1, text(TEXT))
+    return world
 
 
 @pytest.fixture
-def playout(sut: Sut) -> ClientPlayout:
-    return sut.playout
+def playout(world: World) -> ClientPlayout:
+    return world.playout
 
 
 def test_a_reply_begins_with_the_first_report_and_ends_with_the_last(playout: ClientPlayout) -> None:
@@ -138,16 +138,16 @@ def test_what_is_late_or_of_another_reply_changes_nothing(playout: ClientPlayout
     assert playout.tick(220) == []
 
 
-def test_a_whole_reply_teaches_how_fast_the_model_speaks(sut: Sut) -> None:
-    playout = sut.playout
+def test_a_whole_reply_teaches_how_fast_the_model_speaks(world: World) -> None:
+    playout = world.playout
     slow_ms = len(TEXT) * 130
     playout.on_played(200, Played(1, slow_ms * 24, playing=True))
     playout.tick(220)
     playout.finish(1)
-    sut.end(playout.on_finished(9_000, 1))
-    track = sut.begin(2)
+    world.end(playout.on_finished(9_000, 1))
+    track = world.begin(2)
     playout.push_audio(2, text(TEXT))
-    other = Sut()
+    other = World()
     fresh = other.begin(1)
     other.playout.push_audio(1, text(TEXT))
     assert len(track.words.heard(1_500).text) < len(fresh.words.heard(1_500).text)
@@ -160,9 +160,9 @@ def test_a_client_that_played_all_before_the_first_tick_has_begun_and_ended(play
     assert playout.tick(220) == [ReplyStarted(220, 1), ReplyEnded(220, 1)]
 
 
-def test_a_reply_that_is_no_longer_live_gets_no_track(sut: Sut) -> None:
+def test_a_reply_that_is_no_longer_live_gets_no_track(world: World) -> None:
     late = Reply(9, "reply", 0.0)
-    sut.playout.begin(late, RATE)
+    world.playout.begin(late, RATE)
     assert late.track is None
 
 
@@ -171,6 +171,6 @@ async def test_text_needs_no_room(playout: ClientPlayout) -> None:
     assert playout.finish(9) == ()
 
 
-def test_a_cut_without_a_reply_takes_nothing_back(sut: Sut) -> None:
-    sut.replies.end(1)
-    assert sut.playout.cut(100).position.samples == 0
+def test_a_cut_without_a_reply_takes_nothing_back(world: World) -> None:
+    world.replies.end(1)
+    assert world.playout.cut(100).position.samples == 0

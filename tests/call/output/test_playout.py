@@ -42,7 +42,7 @@ class Wire:
         return 0
 
 
-class Sut:
+class World:
     """A playout with one live reply of `ms` audio, in a call that ends a reply when the playout says so."""
 
     def __init__(
@@ -86,64 +86,64 @@ class Sut:
 
 
 def test_a_lead_leaves_at_once_and_then_a_frame_each_20_ms() -> None:
-    sut = Sut()
-    assert sut.run(0, 20) == [ReplyStarted(0, 1)]
-    assert sut.sent_ms == LEAD_MS + 20
-    sut.run(20, 200)
-    assert sut.sent_ms == LEAD_MS + 200
+    world = World()
+    assert world.run(0, 20) == [ReplyStarted(0, 1)]
+    assert world.sent_ms == LEAD_MS + 20
+    world.run(20, 200)
+    assert world.sent_ms == LEAD_MS + 200
 
 
 def test_a_reply_ends_when_the_client_says_that_it_has_played_all() -> None:
-    sut = Sut(200)
-    sut.run(0, 140)
-    assert sut.playout.on_finished(150, 1) == ReplyEnded(150, 1)
+    world = World(200)
+    world.run(0, 140)
+    assert world.playout.on_finished(150, 1) == ReplyEnded(150, 1)
 
 
 def test_the_client_cannot_have_finished_what_was_not_sent() -> None:
-    sut = Sut(1000)
-    sut.run(0, 140)
-    assert sut.playout.on_finished(150, 1) is None
-    assert sut.playout.on_finished(150, 9) is None
+    world = World(1000)
+    world.run(0, 140)
+    assert world.playout.on_finished(150, 1) is None
+    assert world.playout.on_finished(150, 9) is None
 
 
 def test_a_client_that_never_says_finished_holds_the_floor_no_longer_than_the_grace() -> None:
-    sut = Sut(200)
-    events = sut.run(0, 4_000)
+    world = World(200)
+    events = world.run(0, 4_000)
     assert events == [ReplyStarted(0, 1), ReplyEnded(200 + GRACE_MS, 1)]
 
 
 def test_a_client_without_reports_ends_when_the_last_frame_has_sounded() -> None:
-    sut = Sut(200, wire=Wire(pause=False, reports=False))
-    assert sut.run(0, 400) == [ReplyStarted(0, 1), ReplyEnded(200, 1)]
+    world = World(200, wire=Wire(pause=False, reports=False))
+    assert world.run(0, 400) == [ReplyStarted(0, 1), ReplyEnded(200, 1)]
 
 
 def test_a_reply_without_audio_ends_without_having_begun() -> None:
-    sut = Sut(0)
-    assert sut.run(0, 40) == [ReplyEnded(0, 1)]
-    assert sut.wire.frames == []
+    world = World(0)
+    assert world.run(0, 40) == [ReplyEnded(0, 1)]
+    assert world.wire.frames == []
 
 
 def test_a_transport_that_is_full_gets_the_same_frame_again_and_a_whole_lead() -> None:
-    sut = Sut(1000)
-    sut.run(0, 100)
-    sent = sut.sent_ms
-    sut.wire.full = True
-    sut.run(100, 300)
-    assert sut.sent_ms == sent
-    sut.wire.full = False
-    sut.run(300, 320)
-    assert [f.first_sample for f in sut.wire.frames] == [k * FRAME for k in range(len(sut.wire.frames))]
-    assert sut.notes.counts["frames_late"] > 0
+    world = World(1000)
+    world.run(0, 100)
+    sent = world.sent_ms
+    world.wire.full = True
+    world.run(100, 300)
+    assert world.sent_ms == sent
+    world.wire.full = False
+    world.run(300, 320)
+    assert [f.first_sample for f in world.wire.frames] == [k * FRAME for k in range(len(world.wire.frames))]
+    assert world.notes.counts["frames_late"] > 0
 
 
 async def test_a_tts_that_gives_too_much_waits_until_there_is_room() -> None:
-    sut = Sut(2_900, complete=False)
-    waiting = asyncio.create_task(sut.playout.wait_room())
+    world = World(2_900, complete=False)
+    waiting = asyncio.create_task(world.playout.wait_room())
     await asyncio.sleep(0)
-    sut.run(0, 20)
+    world.run(0, 20)
     await asyncio.sleep(0)
     assert not waiting.done()
-    sut.run(20, 300)
+    world.run(20, 300)
     await waiting
 
 
@@ -151,159 +151,159 @@ async def test_a_tts_that_gives_too_much_waits_until_there_is_room() -> None:
 
 
 def test_a_tts_that_stalls_in_the_middle_of_a_reply_is_lost() -> None:
-    sut = Sut(200, complete=False)
-    events = sut.run(0, 10_000)
+    world = World(200, complete=False)
+    events = world.run(0, 10_000)
     assert isinstance(events[-1], ReplyFailed)
     assert events[-1].why == f"the TTS gave nothing for {STALL_MS} ms"
-    assert sut.notes.counts["underruns"] == 1
+    assert world.notes.counts["underruns"] == 1
 
 
 def test_a_model_that_waits_for_a_tool_is_not_lost() -> None:
-    sut = Sut(200, complete=False)
-    sut.run(0, 200)
-    assert sut.run(200, 20_000, excused=True) == []
+    world = World(200, complete=False)
+    world.run(0, 200)
+    assert world.run(200, 20_000, excused=True) == []
 
 
 def test_a_failure_is_reported_once_the_audio_before_it_has_sounded() -> None:
-    sut = Sut(200, complete=False)
-    sut.run(0, 100)
-    sut.playout.finish(1, "the vendor is gone")
-    assert sut.run(100, 4_000)[-1] == ReplyFailed(200 + GRACE_MS, 1, "the vendor is gone")
+    world = World(200, complete=False)
+    world.run(0, 100)
+    world.playout.finish(1, "the vendor is gone")
+    assert world.run(100, 4_000)[-1] == ReplyFailed(200 + GRACE_MS, 1, "the vendor is gone")
 
 
 def test_chunks_of_another_reply_are_dropped() -> None:
-    sut = Sut(200, complete=False)
-    assert sut.playout.push_audio(9, SpeechChunk(Pcm(np.ones(800, np.int16), RATE))) == ()
-    assert sut.playout.finish(9) == ()
+    world = World(200, complete=False)
+    assert world.playout.push_audio(9, SpeechChunk(Pcm(np.ones(800, np.int16), RATE))) == ()
+    assert world.playout.finish(9) == ()
     late = Reply(9, "reply", 0.0)
-    sut.playout.begin(late, RATE)
+    world.playout.begin(late, RATE)
     assert late.track is None
-    assert sut.playout.track is sut.reply.track
+    assert world.playout.track is world.reply.track
 
 
 # ------------------------------------------------------------------------------------------ hold, resume, cut
 
 
 def test_a_client_that_can_pause_goes_on_from_the_frame_of_the_hold() -> None:
-    sut = Sut(1000)
-    sut.run(0, 100)
-    sent = sut.sent_ms
-    sut.playout.hold(100)
-    assert sut.run(100, 1_100) == []
-    assert sut.sent_ms == sent
-    sut.playout.resume(1_100)
-    sut.run(1_100, 1_200)
-    assert sut.sent_ms == sent + 100
+    world = World(1000)
+    world.run(0, 100)
+    sent = world.sent_ms
+    world.playout.hold(100)
+    assert world.run(100, 1_100) == []
+    assert world.sent_ms == sent
+    world.playout.resume(1_100)
+    world.run(1_100, 1_200)
+    assert world.sent_ms == sent + 100
 
 
 def test_frames_that_the_transport_had_not_sent_come_again_after_the_resume() -> None:
-    sut = Sut(1000)
-    sut.run(0, 100)
-    sut.wire.unsent = sut.wire.frames[-2]
-    sut.playout.hold(100)
-    sut.playout.resume(140)
-    before = len(sut.wire.frames)
-    sut.run(140, 160)
-    assert sut.wire.frames[before].first_sample == sut.wire.unsent.first_sample
+    world = World(1000)
+    world.run(0, 100)
+    world.wire.unsent = world.wire.frames[-2]
+    world.playout.hold(100)
+    world.playout.resume(140)
+    before = len(world.wire.frames)
+    world.run(140, 160)
+    assert world.wire.frames[before].first_sample == world.wire.unsent.first_sample
 
 
 def test_a_telephone_is_sent_the_rest_anew_from_where_it_fell_silent() -> None:
-    sut = Sut(1000, wire=Wire(pause=False, at_once=True))
-    sut.run(0, 200)
-    sut.playout.on_played(190, Played(1, 1_200, playing=True))
-    sut.playout.hold(200)
-    sut.playout.resume(220)
-    assert sut.held(), "only the telephone knows from where"
-    sut.playout.on_held(240, Held(1, 1_290))
-    assert not sut.held()
-    before = len(sut.wire.frames)
-    sut.run(240, 260)
-    assert sut.wire.frames[before].first_sample == 1_290
-    assert len(sut.wire.frames[before].samples) == FRAME
+    world = World(1000, wire=Wire(pause=False, at_once=True))
+    world.run(0, 200)
+    world.playout.on_played(190, Played(1, 1_200, playing=True))
+    world.playout.hold(200)
+    world.playout.resume(220)
+    assert world.held(), "only the telephone knows from where"
+    world.playout.on_held(240, Held(1, 1_290))
+    assert not world.held()
+    before = len(world.wire.frames)
+    world.run(240, 260)
+    assert world.wire.frames[before].first_sample == 1_290
+    assert len(world.wire.frames[before].samples) == FRAME
 
 
 def test_a_telephone_that_never_says_where_it_stopped_is_not_waited_for_again() -> None:
-    sut = Sut(3_000, wire=Wire(pause=False, at_once=True))
-    sut.run(0, 200)
-    sut.playout.hold(200)
-    sut.playout.resume(220)
-    sut.run(220, 200 + HELD_WAIT_MS)
-    assert sut.held()
-    sut.run(200 + HELD_WAIT_MS, 260 + HELD_WAIT_MS)
-    assert not sut.held()
-    sut.playout.hold(1_000)
-    sut.playout.resume(1_020)
-    assert not sut.held()
+    world = World(3_000, wire=Wire(pause=False, at_once=True))
+    world.run(0, 200)
+    world.playout.hold(200)
+    world.playout.resume(220)
+    world.run(220, 200 + HELD_WAIT_MS)
+    assert world.held()
+    world.run(200 + HELD_WAIT_MS, 260 + HELD_WAIT_MS)
+    assert not world.held()
+    world.playout.hold(1_000)
+    world.playout.resume(1_020)
+    assert not world.held()
 
 
 def test_a_hold_before_the_first_audio_keeps_it_waiting() -> None:
-    sut = Sut(1000)
-    sut.replies.end(1)
-    sut.playout.hold(0)
-    sut.replies.begin(sut.reply)
-    assert sut.run(0, 100) == []
-    sut.playout.resume(100)
-    assert sut.run(100, 120) == [ReplyStarted(100, 1)]
+    world = World(1000)
+    world.replies.end(1)
+    world.playout.hold(0)
+    world.replies.begin(world.reply)
+    assert world.run(0, 100) == []
+    world.playout.resume(100)
+    assert world.run(100, 120) == [ReplyStarted(100, 1)]
 
 
 def test_a_second_hold_and_a_resume_without_one_change_nothing() -> None:
-    sut = Sut(1000)
-    sut.run(0, 100)
-    sut.playout.resume(100)
-    sut.playout.hold(100)
-    sut.playout.hold(500)
-    sut.playout.resume(600)
-    sut.run(600, 620)
-    assert sut.sent_ms == LEAD_MS + 120
+    world = World(1000)
+    world.run(0, 100)
+    world.playout.resume(100)
+    world.playout.hold(100)
+    world.playout.hold(500)
+    world.playout.resume(600)
+    world.run(600, 620)
+    assert world.sent_ms == LEAD_MS + 120
 
 
 def test_a_resume_without_audio_only_ends_the_hold() -> None:
-    sut = Sut()
-    sut.replies.end(1)
-    sut.playout.hold(0)
-    sut.playout.resume(20)
-    assert not sut.held()
-    assert sut.run(20, 60) == []
+    world = World()
+    world.replies.end(1)
+    world.playout.hold(0)
+    world.playout.resume(20)
+    assert not world.held()
+    assert world.run(20, 60) == []
 
 
 def test_a_cut_empties_the_transport_and_says_what_was_not_heard() -> None:
-    sut = Sut(1000)
-    sut.run(0, 200)
-    sut.playout.on_played(200, Played(1, 1_600, playing=False))
-    cleared = sut.playout.cut(200)
-    assert sut.wire.flushed == [1]
+    world = World(1000)
+    world.run(0, 200)
+    world.playout.on_played(200, Played(1, 1_600, playing=False))
+    cleared = world.playout.cut(200)
+    assert world.wire.flushed == [1]
     assert (cleared.ms, cleared.chunks, cleared.position.samples) == (800, 40, 1_600)
 
 
 def test_a_cut_without_audio_takes_nothing_back() -> None:
-    sut = Sut()
-    sut.replies.end(1)
-    assert sut.playout.cut(0).ms == 0
-    assert sut.wire.flushed == []
+    world = World()
+    world.replies.end(1)
+    assert world.playout.cut(0).ms == 0
+    assert world.wire.flushed == []
 
 
 # --------------------------------------------------------------------------------------------------- reports
 
 
 def test_reports_of_another_reply_or_of_what_was_not_sent_change_nothing() -> None:
-    sut = Sut(1000)
-    sut.run(0, 20)
-    assert sut.reply.track is not None
-    before = sut.reply.track.position(20)
-    sut.playout.on_played(20, Played(9, 160, playing=False))
-    sut.playout.on_played(20, Played(1, 7_900, playing=False))
-    sut.playout.on_held(20, Held(9, 160))
-    sut.playout.on_held(20, Held(1, 7_900))
-    assert sut.reply.track.position(20) == before
+    world = World(1000)
+    world.run(0, 20)
+    assert world.reply.track is not None
+    before = world.reply.track.position(20)
+    world.playout.on_played(20, Played(9, 160, playing=False))
+    world.playout.on_played(20, Played(1, 7_900, playing=False))
+    world.playout.on_held(20, Held(9, 160))
+    world.playout.on_held(20, Held(1, 7_900))
+    assert world.reply.track.position(20) == before
 
 
 def test_a_held_client_says_where_and_the_position_is_exact() -> None:
-    sut = Sut(1000)
-    sut.run(0, 200)
-    sut.playout.hold(200)
-    sut.playout.on_held(230, Held(1, 1_500))
-    assert sut.reply.track is not None
-    assert (sut.reply.track.position(900).samples, sut.reply.track.position(900).bound_ms) == (1_500, 0)
+    world = World(1000)
+    world.run(0, 200)
+    world.playout.hold(200)
+    world.playout.on_held(230, Held(1, 1_500))
+    assert world.reply.track is not None
+    assert (world.reply.track.position(900).samples, world.reply.track.position(900).bound_ms) == (1_500, 0)
 
 
 def test_the_echo_guard_knows_what_sounds_and_when_it_stops() -> None:
@@ -319,9 +319,9 @@ def test_the_echo_guard_knows_what_sounds_and_when_it_stops() -> None:
             self.silent.append(at_ms)
 
     echo = Echo()
-    sut = Sut(1000, wire=Wire(pause=False, at_once=True), echo=echo)  # type: ignore[arg-type]
-    sut.run(0, 40)
-    sut.playout.hold(40)
-    sut.playout.cut(60)
+    world = World(1000, wire=Wire(pause=False, at_once=True), echo=echo)  # type: ignore[arg-type]
+    world.run(0, 40)
+    world.playout.hold(40)
+    world.playout.cut(60)
     assert echo.frames == [0, 20, 40, 60, 80, 100, 120]
     assert echo.silent == [40, 60]

@@ -15,7 +15,7 @@ async def nothing(_: object) -> ReplyContent:
     return None
 
 
-class Sut:
+class World:
     def __init__(self, most: int = 2) -> None:
         self.parts = Parts()
         self.texts: list[str] = []
@@ -28,34 +28,34 @@ class Sut:
 
 
 def test_the_oldest_comes_first_and_the_floor_is_asked_for_each() -> None:
-    sut = Sut()
-    sut.parts.clock.advance(40)
-    assert sut.queue.add_text("good evening", "greeting", 4)
-    assert sut.queue.add(Utterance("say", nothing))
-    assert sut.parts.events == [SayRequested(40), SayRequested(40)]
-    assert sut.queue.next() == Utterance("greeting", nothing, 4)
-    assert sut.queue.next() == Utterance("say", nothing, 0)
-    assert sut.texts == ["good evening"]
+    world = World()
+    world.parts.clock.advance(40)
+    assert world.queue.add_text("good evening", "greeting", 4)
+    assert world.queue.add(Utterance("say", nothing))
+    assert world.parts.events == [SayRequested(40), SayRequested(40)]
+    assert world.queue.next() == Utterance("greeting", nothing, 4)
+    assert world.queue.next() == Utterance("say", nothing, 0)
+    assert world.texts == ["good evening"]
 
 
 def test_a_full_queue_takes_no_more_and_asks_nothing() -> None:
-    sut = Sut(most=1)
-    sut.queue.say("first", interruptible=True)
+    world = World(most=1)
+    world.queue.say("first", interruptible=True)
     with pytest.raises(UsageError, match="Too many texts"):
-        sut.queue.say("second", interruptible=True)
-    assert len(sut.parts.events) == 1
+        world.queue.say("second", interruptible=True)
+    assert len(world.parts.events) == 1
 
 
 def test_words_that_may_not_be_interrupted_are_protected_whole() -> None:
-    sut = Sut()
-    sut.queue.say("  this call is recorded ", interruptible=False)
-    assert sut.texts == ["this call is recorded"]
-    assert sut.queue.next().protected is None
-    sut.queue.say("hello", interruptible=True)
-    assert sut.queue.next().protected == 0
+    world = World()
+    world.queue.say("  this call is recorded ", interruptible=False)
+    assert world.texts == ["this call is recorded"]
+    assert world.queue.next().protected is None
+    world.queue.say("hello", interruptible=True)
+    assert world.queue.next().protected == 0
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * (SAY_CHARS + 1)])
 def test_no_text_and_too_much_of_it_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="cannot be said"):
-        Sut().queue.say(text, interruptible=True)
+        World().queue.say(text, interruptible=True)

@@ -1,4 +1,4 @@
-"""A speech model in a call: what it says, what it is told was heard, and its tools when the user speaks."""
+"""A realtime model in a call: what it says, what it learns was heard, and its tools when the user speaks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from bargein.agent import Agent
 from bargein.errors import UsageError, VendorLost
 from tests.call.kit import Scene, ScriptedLLM, ScriptedSTT, ToneTTS, scene
 from tests.call.scripted_realtime import ScriptedRealtime
-from tests.call.test_tools_in_a_call import STORY, Job
+from tests.call.scripted_tool import ScriptedTool
+
+STORY = "once there was a fox who lived by a river and sang to the moon every night of the year"
 
 
 async def ask(s: Scene, *, ms: float = 640) -> None:
@@ -63,7 +65,7 @@ async def test_a_hold_and_its_resume_tell_it_nothing_but_that_there_was_no_turn(
         assert model.responses[0].cuts == 0
 
 
-async def test_a_backchannel_is_told_as_one() -> None:
+async def test_a_backchannel_reaches_it_as_one() -> None:
     model = ScriptedRealtime(STORY)
     async with scene(realtime=model, stt=ScriptedSTT("mm-hmm", "mm-hmm")) as s:
         await ask(s)
@@ -91,7 +93,7 @@ async def test_speech_before_its_first_sound_drops_the_answer_and_nothing_of_it_
         assert [item.text for item in s.call.conversation.items if isinstance(item, c.AgentSaid)] == ["yes"]
 
 
-async def test_what_was_heard_of_the_cut_reply_is_told_before_the_next_answer_is_asked_for() -> None:
+async def test_what_was_heard_of_the_cut_reply_reaches_it_before_the_next_answer_is_asked_for() -> None:
     model = ScriptedRealtime(STORY, "yes")
     async with scene(realtime=model) as s:
         await ask(s)
@@ -133,7 +135,7 @@ async def test_words_that_come_late_stay_with_their_own_turn() -> None:
         assert texts == ["the first", "and the second"]
 
 
-async def test_while_it_is_away_the_spare_voice_says_so() -> None:
+async def test_while_it_is_away_the_fallback_tts_says_so() -> None:
     model = ScriptedRealtime()
     async with scene(realtime=model, fallback_tts=ToneTTS()) as s:
         model.inbox.put_nowait(c.STTLost("it broke off", "Look at it"))
@@ -162,7 +164,7 @@ async def test_it_speaks_from_its_beginning_to_the_last_sample_that_sounds() -> 
 
 
 async def test_a_lookup_is_not_disturbed_by_one_window_of_noise() -> None:
-    lookup = Job("lookup", "read", "sunny", waits=True)
+    lookup = ScriptedTool("lookup", "read", "sunny", waits=True)
     model = ScriptedRealtime("let me see !lookup | it is sunny")
     async with scene(realtime=model, tools=(lookup,)) as s:
         await ask(s)
@@ -179,8 +181,8 @@ async def test_a_lookup_is_not_disturbed_by_one_window_of_noise() -> None:
         assert said == "let me see it is sunny"
 
 
-async def test_a_lookup_goes_with_a_cut_and_the_model_is_told_so() -> None:
-    lookup = Job("lookup", "read", "sunny", waits=True)
+async def test_a_lookup_goes_with_a_cut_and_the_model_learns_so() -> None:
+    lookup = ScriptedTool("lookup", "read", "sunny", waits=True)
     model = ScriptedRealtime("let me see !lookup | it is sunny", "yes")
     async with scene(realtime=model, tools=(lookup,)) as s:
         await ask(s)
@@ -191,8 +193,8 @@ async def test_a_lookup_goes_with_a_cut_and_the_model_is_told_so() -> None:
         assert used[3], "an error: it was not done"
 
 
-async def test_a_booking_is_never_lost_its_result_is_told_when_there_is_room() -> None:
-    booking = Job("book", "commit", "booked", waits=True)
+async def test_a_booking_is_never_lost_its_result_is_said_when_there_is_room() -> None:
+    booking = ScriptedTool("book", "commit", "booked", waits=True)
     model = ScriptedRealtime("I book it !book", "yes", "it is booked")
     async with scene(realtime=model, tools=(booking,)) as s:
         await ask(s)
@@ -208,7 +210,7 @@ async def test_a_booking_is_never_lost_its_result_is_told_when_there_is_room() -
 
 
 async def test_a_booking_of_a_reply_that_was_cut_before_its_words_were_heard_does_not_run() -> None:
-    booking = Job("book", "commit", "booked")
+    booking = ScriptedTool("book", "commit", "booked")
     model = ScriptedRealtime(STORY + " !book", "yes")
     async with scene(realtime=model, tools=(booking,)) as s:
         await ask(s)
@@ -220,7 +222,7 @@ async def test_a_booking_of_a_reply_that_was_cut_before_its_words_were_heard_doe
 
 
 async def test_a_model_that_calls_tools_for_ever_is_stopped() -> None:
-    lookup = Job("lookup", "read", "sunny")
+    lookup = ScriptedTool("lookup", "read", "sunny")
     model = ScriptedRealtime("|".join(["let me see !lookup"] * 9))
     async with scene(realtime=model, tools=(lookup,)) as s:
         await ask(s)
@@ -230,7 +232,7 @@ async def test_a_model_that_calls_tools_for_ever_is_stopped() -> None:
 
 
 async def test_a_hang_up_called_by_a_reply_that_was_cut_does_not_happen() -> None:
-    leave = Job("hang_up", "terminal", c.HangUp("bye"))
+    leave = ScriptedTool("hang_up", "terminal", c.HangUp("bye"))
     model = ScriptedRealtime("good bye to you all and thank you for the call !hang_up", "yes")
     async with scene(realtime=model, tools=(leave,)) as s:
         await ask(s)
@@ -243,7 +245,7 @@ async def test_a_hang_up_called_by_a_reply_that_was_cut_does_not_happen() -> Non
 
 
 async def test_a_hang_up_happens_when_all_of_the_reply_was_heard() -> None:
-    leave = Job("hang_up", "terminal", c.HangUp("bye"))
+    leave = ScriptedTool("hang_up", "terminal", c.HangUp("bye"))
     async with scene(realtime=ScriptedRealtime("good bye !hang_up"), tools=(leave,)) as s:
         await ask(s)
         await s.until(lambda: s.call.over is not None)
@@ -253,7 +255,7 @@ async def test_a_hang_up_happens_when_all_of_the_reply_was_heard() -> None:
 # ------------------------------------------------------------------------------------------------ configuration
 
 
-def test_an_agent_has_either_a_speech_model_or_a_mind_with_a_voice() -> None:
+def test_an_agent_has_either_a_realtime_model_or_an_llm_with_a_tts() -> None:
     model = ScriptedRealtime()
     assert Agent(name="a", realtime=model).llm_name == "scripted speech"
     for parts in (

@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
 
 from bargein import floor as f
 from bargein import protocols as c
-from bargein.errors import UsageError
+from bargein.call.output.reply import Reply
+from bargein.call.record.conversation import Conversation
+from bargein.call.responders.tool_runner import ToolRunner
+from bargein.errors import UsageError, VendorLost
 from tests.call.kit import Scene, ScriptedLLM, ScriptedStreamingSTT, scene
+from tests.call.parts import Parts
+from tests.call.scripted_tool import ScriptedTool
 
 STORY = "once there was a fox who lived by a river and sang to the moon every night of the year"
-
-
-class Job:
-    """A protocols.Tool that waits until the test lets it go on."""
-
-    def __init__(
-        self, name: str, effect: c.Effect, result: str | c.HangUp | Exception = "done", *, waits: bool = False
-    ) -> None:
-        self.spec = c.ToolSpec(name, f"Does {name}", {"type": "object", "properties": {}})
-        self.effect: c.Effect = effect
-        self.result = result
-        self.go = asyncio.Event()
-        self.begun: list[str] = []
-        self.done = self.cancelled = 0
-        if not waits:
-            self.go.set()
-
-    async def run(self, arguments: str) -> str | c.HangUp | c.Transfer:
-        self.begun.append(arguments)
-        try:
-            await self.go.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        self.done += 1
-        if isinstance(self.result, Exception):
-            raise self.result
-        return self.result
 
 
 async def ask(s: Scene, stt: ScriptedStreamingSTT, text: str, turn: int = 0) -> None:
@@ -56,7 +35,7 @@ def results(prompt: c.Prompt) -> list[tuple[str, str | None, bool]]:
 
 
 async def test_a_lookup_runs_and_the_model_is_asked_again_with_its_result() -> None:
-    stt, lookup = ScriptedStreamingSTT(), Job("lookup", "read", "sunny")
+    stt, lookup = ScriptedStreamingSTT(), ScriptedTool("lookup", "read", "sunny")
     async with scene('!lookup:{"day":1}', "it is sunny", streaming_stt=stt, tools=(lookup,)) as s:
         await ask(s, stt, "how is the weather")
         await s.until(lambda: s.state == "idle")
@@ -68,7 +47,7 @@ async def test_a_lookup_runs_and_the_model_is_asked_again_with_its_result() -> N
 
 
 async def test_a_lookup_overlapped_by_10_ms_of_speech_is_not_lost() -> None:
-    stt, lookup = ScriptedStreamingSTT(), Job("lookup", "read", "sunny", waits=True)
+    stt, lookup = ScriptedStreamingSTT(), ScriptedTool("lookup", "read", "sunny", waits=True)
     async with scene("!lookup", "it is sunny", streaming_stt=stt, tools=(lookup,)) as s:
         await ask(s, stt, "how is the weather")
         await s.pass_ms(320)
@@ -87,7 +66,7 @@ async def test_a_lookup_overlapped_by_10_ms_of_speech_is_not_lost() -> None:
 
 
 async def test_a_lookup_goes_with_the_cut() -> None:
-    stt, lookup = ScriptedStreamingSTT(), Job("lookup", "read", waits=True)
+    stt, lookup = ScriptedStreamingSTT(), ScriptedTool("lookup", "read", waits=True)
     async with scene("!lookup", "as you wish", streaming_stt=stt, tools=(lookup,)) as s:
         await ask(s, stt, "how is the weather")
         await s.pass_ms(320)
@@ -104,36 +83,36 @@ async def test_a_lookup_goes_with_the_cut() -> None:
 
 
 async def test_words_before_a_lookup_sound_while_it_runs() -> None:
-    stt, lookup = ScriptedStreamingSTT(), Job("lookup", "read", "sunny", waits=True)
+    stt, lookup = ScriptedStreamingSTT(), ScriptedTool("lookup", "read", "sunny", waits=True)
     async with scene("let me see !lookup", "it is sunny", streaming_stt=stt, tools=(lookup,)) as s:
         await ask(s, stt, "how is the weather")
         await s.until(lambda: s.words(1) == 3)
         await s.pass_ms(6_400)
-        assert s.state == "speaking", "a slow tool is not a dead tts"
+        assert s.state == "speaking", "a slow tool is not a dead TTS"
         lookup.go.set()
         await s.until(lambda: s.state == "idle")
         assert c.AgentSaid(1, "let me see \nit is sunny") in s.call.conversation.items
 
 
-async def test_a_tool_that_fails_or_is_not_there_is_told_to_the_model() -> None:
-    bad = Job("bad", "read", UsageError("The day is missing", advice="Give a day"))
-    broken = Job("broken", "read", RuntimeError("with a secret"))
+async def test_a_tool_that_fails_or_is_not_there_reaches_the_model() -> None:
+    bad = ScriptedTool("bad", "read", UsageError("The day is missing", advice="Give a day"))
+    broken = ScriptedTool("broken", "read", RuntimeError("with a secret"))
     stt = ScriptedStreamingSTT()
     async with scene("!bad !broken !unknown", "sorry", streaming_stt=stt, tools=(bad, broken)) as s:
         await ask(s, stt, "do it")
         await s.until(lambda: s.state == "idle")
-        told = results(s.llm.prompts[1])
-        assert told[0][0] == "bad"
-        assert "Give a day" in str(told)
-        assert "secret" not in str(told)
-        assert all(error for _, _, error in told)
+        shown = results(s.llm.prompts[1])
+        assert shown[0][0] == "bad"
+        assert "Give a day" in str(shown)
+        assert "secret" not in str(shown)
+        assert all(error for _, _, error in shown)
 
 
 # ---------------------------------------------------------------------------------------------------- commits
 
 
 async def test_a_booking_waits_until_the_words_before_it_were_heard() -> None:
-    stt, book = ScriptedStreamingSTT(), Job("book", "commit", "booked")
+    stt, book = ScriptedStreamingSTT(), ScriptedTool("book", "commit", "booked")
     async with scene("I book it now !book", "it is booked", streaming_stt=stt, tools=(book,)) as s:
         await ask(s, stt, "book a table")
         await s.until(lambda: s.words(1) >= 3)
@@ -144,7 +123,7 @@ async def test_a_booking_waits_until_the_words_before_it_were_heard() -> None:
 
 
 async def test_a_booking_of_a_reply_that_was_cut_before_its_words_were_heard_does_not_run() -> None:
-    stt, book = ScriptedStreamingSTT(), Job("book", "commit")
+    stt, book = ScriptedStreamingSTT(), ScriptedTool("book", "commit")
     async with scene(f"{STORY} !book", "fine", streaming_stt=stt, tools=(book,)) as s:
         await ask(s, stt, "book a table")
         await s.until(lambda: s.words(1) >= 3)
@@ -153,8 +132,8 @@ async def test_a_booking_of_a_reply_that_was_cut_before_its_words_were_heard_doe
         assert book.begun == []
 
 
-async def test_a_booking_that_has_begun_is_not_lost_and_is_told_when_there_is_room() -> None:
-    stt, book = ScriptedStreamingSTT(), Job("book", "commit", "table 7", waits=True)
+async def test_a_booking_that_has_begun_is_not_lost_and_its_result_is_said_when_there_is_room() -> None:
+    stt, book = ScriptedStreamingSTT(), ScriptedTool("book", "commit", "table 7", waits=True)
     async with scene("!book", "what else", "you have table 7", streaming_stt=stt, tools=(book,)) as s:
         await ask(s, stt, "book a table")
         await s.until(lambda: bool(book.begun))
@@ -173,7 +152,7 @@ async def test_a_booking_that_has_begun_is_not_lost_and_is_told_when_there_is_ro
 
 
 async def test_a_booking_survives_the_end_of_the_call() -> None:
-    stt, book = ScriptedStreamingSTT(), Job("book", "commit", waits=True)
+    stt, book = ScriptedStreamingSTT(), ScriptedTool("book", "commit", waits=True)
     async with scene("!book", streaming_stt=stt, tools=(book,)) as s:
         await ask(s, stt, "book a table")
         await s.until(lambda: bool(book.begun))
@@ -187,7 +166,7 @@ async def test_a_booking_survives_the_end_of_the_call() -> None:
 
 
 async def test_a_hang_up_waits_until_the_goodbye_was_heard() -> None:
-    stt, bye = ScriptedStreamingSTT(), Job("bye", "terminal", c.HangUp("all done"))
+    stt, bye = ScriptedStreamingSTT(), ScriptedTool("bye", "terminal", c.HangUp("all done"))
     async with scene("goodbye then !bye", streaming_stt=stt, tools=(bye,)) as s:
         await ask(s, stt, "goodbye")
         await s.until(lambda: s.words(1) >= 1)
@@ -197,7 +176,7 @@ async def test_a_hang_up_waits_until_the_goodbye_was_heard() -> None:
 
 
 async def test_a_hang_up_called_by_a_reply_that_was_cut_does_not_happen() -> None:
-    stt, bye = ScriptedStreamingSTT(), Job("bye", "terminal", c.HangUp("all done"))
+    stt, bye = ScriptedStreamingSTT(), ScriptedTool("bye", "terminal", c.HangUp("all done"))
     async with scene(f"{STORY} !bye", "still here", streaming_stt=stt, tools=(bye,)) as s:
         await ask(s, stt, "goodbye")
         await s.until(lambda: s.words(1) >= 3)
@@ -211,7 +190,7 @@ async def test_a_hang_up_called_by_a_reply_that_was_cut_does_not_happen() -> Non
 
 
 async def test_a_hang_up_without_a_word_happens_at_once() -> None:
-    stt, bye = ScriptedStreamingSTT(), Job("bye", "terminal", c.HangUp("all done"))
+    stt, bye = ScriptedStreamingSTT(), ScriptedTool("bye", "terminal", c.HangUp("all done"))
     async with scene("!bye", streaming_stt=stt, tools=(bye,)) as s:
         await ask(s, stt, "goodbye")
         await s.until(lambda: s.call.over is not None)
@@ -222,7 +201,7 @@ async def test_a_hang_up_without_a_word_happens_at_once() -> None:
 
 async def test_of_a_reply_made_ahead_only_reads_run_before_the_turn_is_over() -> None:
     stt = ScriptedStreamingSTT()
-    lookup, book = Job("lookup", "read", "free"), Job("book", "commit", "booked")
+    lookup, book = ScriptedTool("lookup", "read", "free"), ScriptedTool("book", "commit", "booked")
     async with scene("!lookup !book", "it is booked", streaming_stt=stt, tools=(lookup, book)) as s:
         await s.pass_ms(640, speech=0.9)
         stt.recognize("started", "book", ago_ms=600)
@@ -243,7 +222,7 @@ async def test_of_a_reply_made_ahead_only_reads_run_before_the_turn_is_over() ->
 
 
 async def test_what_was_made_ahead_and_forgotten_leaves_no_trace() -> None:
-    stt, lookup = ScriptedStreamingSTT(), Job("lookup", "read", "free")
+    stt, lookup = ScriptedStreamingSTT(), ScriptedTool("lookup", "read", "free")
     async with scene("!lookup", "never said", "fine", streaming_stt=stt, tools=(lookup,)) as s:
         await s.pass_ms(640, speech=0.9)
         stt.recognize("started", "book", ago_ms=600)
@@ -258,9 +237,71 @@ async def test_what_was_made_ahead_and_forgotten_leaves_no_trace() -> None:
 
 
 async def test_a_model_that_calls_tools_for_ever_comes_to_an_end() -> None:
-    stt, lookup = ScriptedStreamingSTT(), Job("lookup", "read")
+    stt, lookup = ScriptedStreamingSTT(), ScriptedTool("lookup", "read")
     async with scene(streaming_stt=stt, tools=(lookup,), llm=ScriptedLLM(*["!lookup"] * 50)) as s:
         await ask(s, stt, "go")
         await s.until(lambda: s.state == "idle")
         assert len(s.llm.prompts) == 5
         assert [type(a).__name__ for a in s.notes.actions if isinstance(a, f.CloseTurn)] == ["CloseTurn"]
+
+
+# -------------------------------------------------------------------------------------------- the runner alone
+
+
+class World:
+    def __init__(self, *tools: ScriptedTool) -> None:
+        self.parts = Parts()
+        self.conversation = Conversation()
+        self.late: list[c.ToolResult] = []
+        self.runner = ToolRunner(self.parts.context, tools, self.conversation, self.late.append)
+
+
+class OneDelta:
+    """An LLM that gives one delta, or raises it."""
+
+    name = "one delta"
+
+    def __init__(self, delta: c.TextDelta | c.HangUp | Exception) -> None:
+        self.delta = delta
+
+    async def reply(self, prompt: c.Prompt) -> AsyncIterator[c.TextDelta | c.ToolCall | c.EndRequest]:
+        if isinstance(self.delta, Exception):
+            raise self.delta
+        yield self.delta
+
+
+async def test_an_llm_may_ask_for_the_end_of_the_call_itself() -> None:
+    world, reply = World(), Reply(1, "reply", 0.0)
+    assert [t async for t in world.runner.reply_text(OneDelta(c.HangUp("bye")), c.Prompt("", ()), reply)] == []
+    assert reply.end_request == c.HangUp("bye")
+    assert await world.runner.finish(reply) == c.HangUp("bye")
+
+
+async def test_an_llm_that_is_lost_is_no_lost_tts() -> None:
+    world, reply = World(), Reply(1, "reply", 0.0)
+    text = world.runner.reply_text(OneDelta(VendorLost("gone", advice="Look")), c.Prompt("", ()), reply)
+    with pytest.raises(VendorLost):
+        await anext(text)
+    assert reply.llm_lost
+
+
+async def test_a_commit_that_ends_the_call_does_so_after_its_reply() -> None:
+    world, reply = World(ScriptedTool("bye", "commit", c.HangUp("all done"))), Reply(1, "reply", 0.0)
+    result = await world.runner.run(c.ToolCall("a", "bye", "{}"), reply)
+    assert result is not None
+    assert result.result == "done at the end of this reply"
+    assert reply.end_request == c.HangUp("all done")
+
+
+async def test_a_terminal_that_only_says_something_is_a_late_result() -> None:
+    world, reply = World(ScriptedTool("bye", "terminal", "not now")), Reply(1, "reply", 0.0)
+    assert await world.runner.run(c.ToolCall("a", "bye", "{}"), reply) is None
+    assert await world.runner.finish(reply) is None
+    assert world.late == [c.ToolResult("a", "bye", "{}", "not now")]
+
+
+async def test_of_two_requests_for_the_end_the_first_counts() -> None:
+    world, reply = World(ScriptedTool("bye", "terminal", c.HangUp("second"))), Reply(1, "reply", 0.0)
+    reply.end_request = c.HangUp("first")
+    await world.runner.run(c.ToolCall("a", "bye", "{}"), reply)
+    assert await world.runner.finish(reply) == c.HangUp("first")
