@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bargein import Agent, Policy, UsageError, run_call, serve
-from bargein.call.host import Runtime
+from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
 from bargein.floor import Action, Event

@@ -14,8 +14,8 @@ from bargein.agent import Agent
 from bargein.floor import Policy
 
 if TYPE_CHECKING:
-    from bargein.call.host import Runtime
     from bargein.call.record.status import CallStatus
+    from bargein.call.runtime import Runtime
     from bargein.notices import Notice
     from bargein.protocols import CallControl, Journal, Transport
     from bargein.server.app import VoiceApp

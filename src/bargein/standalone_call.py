@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from bargein.agent import Agent
 from bargein.audio.vad import SileroVAD
 from bargein.call.call import Call
-from bargein.call.host import Runtime
 from bargein.call.record.status import CallStatus
+from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import MonotonicClock
 from bargein.errors import UsageError
@@ -50,11 +50,11 @@ async def standalone_call(
             call_id=f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}",
             agent=agent,
             transport=transport,
-            host=shared,
+            runtime=shared,
             journal=journal or NullJournal(),
             policy=policy,
             watch=watch,
-            exchange=control,
+            control=control,
             facts=facts,
         )
         await call.run()

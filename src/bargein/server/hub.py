@@ -14,7 +14,7 @@ import numpy as np
 
 from bargein.agent import Agent
 from bargein.audio.vad import WINDOW, SileroVAD
-from bargein.call.host import Runtime
+from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
 from bargein.errors import BargeinError

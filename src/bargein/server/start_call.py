@@ -54,11 +54,11 @@ def start_call(
         call_id=call_id,
         agent=dataclasses.replace(agent, language=policy.language),
         transport=transport,
-        host=hub.host,
+        runtime=hub.host,
         journal=_journal(hub, call_id, agent, policy),
         policy=policy,
         watch=watchers.publish,
-        exchange=control,
+        control=control,
         facts=facts,
     )
     with hub.calls.listed(call, watchers):

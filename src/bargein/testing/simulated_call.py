@@ -13,7 +13,7 @@ import numpy as np
 from bargein.agent import Agent
 from bargein.audio.pcm import FRAME_MS
 from bargein.call.call import Call
-from bargein.call.host import Runtime
+from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
 from bargein.errors import UsageError
@@ -323,10 +323,10 @@ async def call(
         call_id="test",
         agent=tested,
         transport=client,
-        host=Runtime(clock, ticker, ScriptedVAD(), NoMeter()),
+        runtime=Runtime(clock, ticker, ScriptedVAD(), NoMeter()),
         journal=NullJournal(),
         policy=policy,
-        exchange=control,
+        control=control,
     )
     if isinstance(ears, ScriptedBatchSTT):
         ears.now_ms = live.now_ms
