@@ -51,9 +51,7 @@ async def test_text_comes_piece_by_piece_without_empty_ones(model: ChatCompletio
     assert await said(model) == ["Here", " you", " are."]
 
 
-async def test_the_server_gets_what_was_heard_and_the_settings(
-    model: ChatCompletions, chat: ChatSimulator
-) -> None:
+async def test_the_server_gets_what_was_heard_and_the_settings(model: ChatCompletions, chat: ChatSimulator) -> None:
     await said(model)
     request = chat.served[0].request
     assert [{"role": m.role, "content": m.content} for m in request.messages] == as_messages(PROMPT)
@@ -67,9 +65,7 @@ async def test_settings_that_a_model_does_not_take_are_left_out(url: str, chat: 
     assert (chat.served[0].request.max_tokens, chat.served[0].request.model_extra) == (None, {})
 
 
-async def test_closing_the_iterator_closes_the_connection_at_once(
-    model: ChatCompletions, chat: ChatSimulator
-) -> None:
+async def test_closing_the_iterator_closes_the_connection_at_once(model: ChatCompletions, chat: ChatSimulator) -> None:
     chat.faults.append("stall")
     async with aclosing(model.reply(PROMPT)) as pieces:
         assert await anext(pieces) == TextDelta("Here")
@@ -196,9 +192,7 @@ async def test_tools_are_offered_and_their_calls_come_whole_after_the_text(
     }
 
 
-async def test_what_a_tool_told_goes_back_as_the_vendor_wants_it(
-    model: ChatCompletions, chat: ChatSimulator
-) -> None:
+async def test_what_a_tool_told_goes_back_as_the_vendor_wants_it(model: ChatCompletions, chat: ChatSimulator) -> None:
     used = [ToolResult("c1", "lookup", "{}", "sunny"), ToolResult("c2", "book", "{}", None)]
     async for _ in model.reply(replace(PROMPT, items=[*PROMPT.items, *used], tools=TOOLS)):
         pass
