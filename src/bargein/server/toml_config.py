@@ -90,7 +90,7 @@ class TomlAgent(AgentChoice):
 
 
 def shaped(shape: type[Shape], data: object, what: str) -> Shape:
-    """Data as that shape. Raises Misuse that names the first key that is wrong, and what is allowed there."""
+    """Data as that shape. Raises UsageError that names the first key that is wrong, and what is allowed there."""
     try:
         return shape.model_validate(data)
     except ValidationError as error:
@@ -116,7 +116,7 @@ def _complaint(shape: type[BaseModel], first: Any, what: str) -> UsageError:
 
 
 def read_toml(file: str | Path) -> TomlAgent:
-    """Raises Misuse that names the key (or the line) that is wrong."""
+    """Raises UsageError that names the key (or the line) that is wrong."""
     path = Path(file)
     try:
         data = tomllib.loads(path.read_text("utf-8"))
@@ -129,7 +129,7 @@ def read_toml(file: str | Path) -> TomlAgent:
 
 
 def load_tools(entries: tuple[str, ...], folder: Path) -> tuple[Tool, ...]:
-    """The tools behind "module:function"; modules beside the file are found, too. Raises Misuse."""
+    """The tools behind "module:function"; modules beside the file are found, too. Raises UsageError."""
     sys.path.insert(0, str(folder.resolve()))
     try:
         return tuple(_tool(entry) for entry in entries)
