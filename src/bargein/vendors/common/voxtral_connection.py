@@ -1,5 +1,5 @@
-"""A connection to a server of Voxtral's realtime model: the audio's upload, and connecting again. What the messages mean
-is each vendor's own."""
+"""A connection to a server of Voxtral's realtime model: the audio's upload, and connecting again. What the messages
+mean is each vendor's own."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Deepgram Flux (v2 listen), by Deepgram's SDK: words, and the beginnings and ends of turns by a model made for that.
 
-A connection that breaks is made again, and the sound that Flux had not answered for (the whole of a turn that was open) is
-sent once more, so that no word is lost. A connection without audio is closed, because Flux would close it with an error, and
-is opened again when sound comes. Nothing of what the vendor says in an error is passed on: it may quote the key.
+A connection that breaks is made again, and the audio that Flux had not answered for (the whole of an open turn) is sent
+once more, so that no word is lost. A connection without audio is closed, because Flux would close it with an error, and
+is opened again when audio comes. Nothing of what the vendor says in an error is passed on: it may quote the key.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Deepgram Nova (v1 listen), by Deepgram's SDK: words as they are spoken; turns by its pauses.
 
-A connection that breaks is made again, and the sound that Nova had not answered for is sent once more, so that no word is
-lost; what was final stays. Nothing of what the vendor says in an error is passed on: it may quote the key.
+A connection that breaks is made again, and the audio that Nova had not answered for is sent once more, so that no word
+is lost; what was final stays. Nothing of what the vendor says in an error is passed on: it may quote the key.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class NovaConnection:
         fed = deque([self._backlog.end], maxlen=1 + LOOKS)  # up to where, at the latest looks without a message
         try:
             while True:
-                # What could not be sent, since the connection is closed, is no reason to lose what had come by it before.
+                # A closed connection takes no audio, and what had come by it before is still read.
                 tasks = {receiving} if sending.done() else {receiving, sending}
                 await asyncio.wait(tasks, timeout=self._nova.silence_s / LOOKS, return_when=asyncio.FIRST_COMPLETED)
                 if sending.done() and isinstance(error := sending.exception(), VendorLost):

@@ -5,8 +5,8 @@ does not. A piece names no time and no turn: it belongs to the turn that began l
 its sound is taken to be what was sent by then, less the model's delay. `turn.start` brings no word, and sometimes comes
 in silence: a turn is told with its first word. What comes after `turn.end` is told as progress of that turn.
 
-A connection that breaks is made again, and the sound of the open turn is sent once more, so that no word is lost. Nothing
-of what the vendor says in an error is passed on: it may quote the key.
+A connection that breaks is made again, and the audio of the open turn is sent once more, so that no word is lost.
+Nothing of what the vendor says in an error is passed on: it may quote the key.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class VoxtralRealtime:
     end_threshold, all 0..1: how sure it must be that someone has the turn, below which he has probably, and surely,
     ended it. min_silence_ms: of quiet before any end; end_timeout_ms: of quiet that ends a turn in any case (at least
     min_silence_ms; None: nothing does). keyterms: words to expect. silence_s: without a message in a turn, after which
-    the vendor is lost: more than end_timeout_ms. base_url: None is Mistral itself. Raises UsageError for what cannot be.
+    the vendor is lost: more than end_timeout_ms. base_url: None is Mistral itself. Raises UsageError for wrong
+    numbers.
 
     The SDK (mistralai 3.7) is not used: its stream takes a cancellation for an end, its goodbye lasts up to 10 s, and
     without a key it gives the environment's to any address. Its types check the events in the simulator and the tests.
