@@ -18,7 +18,7 @@ class Model:
 
     name = "scripted speech"
     turns = False
-    reads = True
+    transcribes_user = True
 
     def __init__(self, *texts: str, waits: bool = False) -> None:
         self.texts = list(texts)
@@ -88,7 +88,7 @@ class Take:
 
     def __init__(self, model: Model, text: str) -> None:
         self.model, self.rounds = model, text.split("|")
-        self.begun = False
+        self.started = False
         self.cuts = 0
         self.heard_ms: float | None = None
         self.said: c.AgentSaid | None = None
@@ -98,7 +98,7 @@ class Take:
         await self.model.go.wait()
         if self.model.error is not None:
             raise self.model.error
-        self.begun = True
+        self.started = True
         count = at = 0
         words: list[c.Word] = []
         for text in self.rounds:

@@ -69,7 +69,7 @@ class Call:
         self._watch = watch
         self._began_ms = host.clock.now_ms()
         # A browser cancels echoes itself, and knows its loudspeaker; a telephone network does neither for us.
-        echo = LineEcho(transport.rate_in) if transport.capabilities.at_once else None
+        echo = LineEcho(transport.rate_in) if transport.capabilities.plays_immediately else None
         self._hearing = UserAudio(transport.rate_in, host.vad, self.now_ms, self._on_window, echo)
         line = speech_line(agent, self._hearing, transport, self.conversation)
         self._ears = streaming_ears(
@@ -78,7 +78,7 @@ class Call:
         self._turns = Turns(agent.batch_stt, self._hearing, self._ears, slow=line is not None)
         self._playout = (
             Playout(transport, host.meter, host.lead_ms, echo)
-            if transport.capabilities.carries
+            if transport.capabilities.carries_audio
             else ClientPlayout(transport, host.meter)
         )
         self._ledger = Ledger(self.conversation, journal, self._notify, self.now_ms)
@@ -179,7 +179,7 @@ class Call:
 
     def status(self) -> CallStatus:
         live = self._speaker.live
-        made = live is not None and live.take is not None and live.take.begun
+        made = live is not None and live.take is not None and live.take.started
         return CallStatus(
             id=self.id,
             agent=self.agent.name,
@@ -238,7 +238,7 @@ class Call:
             self._notify(n.ReplyBegins(live.id, live.kind, interruptible=True))
             self.feed(f.ReplyProtected(now, live.id, protected=False))
         self._ledger.tick(now)
-        if self._transport.capabilities.at_once:
+        if self._transport.capabilities.plays_immediately:
             self._line_watch.tick(now - self._hearing.last_ms)
         for _ in range(TICKS_AT_ONCE):
             if self._due_ms is None or self._due_ms > now:

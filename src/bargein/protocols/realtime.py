@@ -35,7 +35,7 @@ class ToolCalls:
 class Response(Protocol):
     """One reply of a realtime model, from the request to its end."""
 
-    begun: bool
+    started: bool
     """The model has begun to generate."""
 
     def audio(self) -> AsyncIterator[SpeechChunk | ToolCalls]:
@@ -99,7 +99,7 @@ class RealtimeConnection(STTConnection, Protocol):
         """Tell the user the results of tools whose reply was cut."""
         ...
 
-    def push_tool_result(self, used: ToolResult) -> None:
+    def push_tool_result(self, result: ToolResult) -> None:
         """The result of a tool; once more, when more is known."""
         ...
 
@@ -110,9 +110,9 @@ class RealtimeModel(Protocol):
     name: str
     turns: bool
     """It announces ends of turns."""
-    reads: bool
+    transcribes_user: bool
     """It gives the user's words, sooner or later."""
 
-    def open(self, brief: SessionConfig, items: Callable[[], Sequence[ConversationItem]]) -> RealtimeConnection:
+    def open(self, config: SessionConfig, items: Callable[[], Sequence[ConversationItem]]) -> RealtimeConnection:
         """One call's connection. items: gives the conversation so far, for a session that is made anew in mid-call."""
         ...

@@ -165,11 +165,11 @@ class TransportCapabilities:
     """The client pauses in place. Otherwise a hold is a clear, and a resume sends the audio again."""
     reports: bool
     """The client says what it has played. Otherwise the playout goes by its own pacing."""
-    at_once: bool = False
+    plays_immediately: bool = False
     """The client plays audio as soon as it comes, as a telephone network does. Otherwise it says when it begins."""
     mulaw: bool = False
     """The transport takes mu-law codes."""
-    carries: bool = True
+    carries_audio: bool = True
     """The transport carries the agent's audio. Otherwise the client gets the audio from the realtime model, and reports
     what it plays; `send` is never called."""
 

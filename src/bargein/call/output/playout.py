@@ -60,7 +60,7 @@ class Playout:
     def begin(self, reply: int, voice_rate: int) -> Track:
         """A reply's audio will come. The one before must have ended."""
         can = self._transport.capabilities
-        self.track = Track(reply, voice_rate, self._transport.rate_out, mulaw=can.mulaw, whole=can.at_once)
+        self.track = Track(reply, voice_rate, self._transport.rate_out, mulaw=can.mulaw, whole=can.plays_immediately)
         self._started = False
         self._dry_since_ms = None
         self._room.set()
@@ -223,7 +223,7 @@ class Playout:
             if len(frame.samples) and not self._started:
                 self._started = True
                 can = self._transport.capabilities
-                track.at(now_ms, 0, playing=can.at_once or not can.reports)
+                track.at(now_ms, 0, playing=can.plays_immediately or not can.reports)
                 happened.append(ReplyStarted(now_ms, track.reply))
             if frame.last:
                 return

@@ -93,7 +93,7 @@ class World:
                     take = self.takes[-1]
                     take.cancel()
                     take.truncate(0, None)
-                    if take.begun and not take._over and not self.cancels(take):
+                    if take.started and not take._over and not self.cancels(take):
                         self.wrong.append("one that runs was not cancelled")
             case "up":
                 self.server.take(self.up.pop(0))
@@ -140,7 +140,7 @@ class World:
 
     def key(self) -> str:
         session = self.line.session
-        takes = [(t.dead, t.sounded, t.begun, t._over) for t in self.takes]
+        takes = [(t.dead, t.sounded, t.started, t._over) for t in self.takes]
         inner = (
             session._active,
             sorted(session._cancelled),
