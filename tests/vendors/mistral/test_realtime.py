@@ -16,7 +16,8 @@ from mistralai.client.models import RealtimeTranscriptionSessionUpdatePayload
 
 from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein.protocols import STTEvent, STTLost, TurnUpdate
-from bargein.vendors.common import voxtral_connection
+from bargein.vendors.common import reconnect, voxtral_connection
+from bargein.vendors.common.reconnect import Backoff
 from bargein.vendors.common.voxtral_connection import VoxtralPieces
 from bargein.vendors.mistral.realtime import MistralTurns, VoxtralRealtime
 from bargein.vendors.vllm.realtime import Utterances, VLLMVoxtralRealtime
@@ -44,7 +45,7 @@ KEY = "secret-key"
 
 @pytest.fixture(autouse=True)
 def _tries_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(voxtral_connection, "AGAIN_S", 0.01)
+    monkeypatch.setattr(reconnect, "BACKOFF", Backoff(first_s=0.01))
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A speech model that a test plays by hand: it says what the test lets it say, and keeps what it was told."""
+"""A realtime model that a test plays by hand: it answers as the test says, and keeps every call of its methods."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from bargein.audio.pcm import Pcm, Samples
 from tests.call.kit import RATE, WORD_MS
 
 
-class Model:
-    """A protocols.RealtimeModel and its one line. texts: what its answers say; a word "!name" in one calls that tool.
-    waits: an answer begins only when `go` is set."""
+class ScriptedRealtime:
+    """A protocols.RealtimeModel and its one connection.
+
+    texts: its answers; a word "!name" in one calls that tool. waits: an answer begins only when `go` is set.
+    """
 
     name = "scripted speech"
     turns = False
@@ -27,21 +29,21 @@ class Model:
             self.go.set()
         self.rate = RATE
         self.connected = True
-        self.fed = 0
-        self.takes: list[Take] = []
-        self.told: list[tuple[object, ...]] = []  # in order: what the call told the line
+        self.pushed = 0
+        self.responses: list[ScriptedResponse] = []
+        self.calls: list[tuple[object, ...]] = []  # in order: what the call did with the connection
         self.inbox: asyncio.Queue[c.STTEvent | Exception] = asyncio.Queue()
-        self.brief: c.SessionConfig | None = None
+        self.config: c.SessionConfig | None = None
         self.items: Callable[[], Sequence[c.ConversationItem]] = list
         self.error: Exception | None = None
         self.closed = 0
 
-    def open(self, brief: c.SessionConfig, items: Callable[[], Sequence[c.ConversationItem]]) -> Model:
-        self.brief, self.items = brief, items
+    def open(self, config: c.SessionConfig, items: Callable[[], Sequence[c.ConversationItem]]) -> ScriptedRealtime:
+        self.config, self.items = config, items
         return self
 
     def push_audio(self, samples: Samples) -> None:
-        self.fed += len(samples)
+        self.pushed += len(samples)
 
     async def events(self) -> AsyncIterator[c.STTEvent]:
         try:
@@ -53,40 +55,40 @@ class Model:
         finally:
             self.closed += 1
 
-    def hears(self, kind: c.TurnUpdateKind, text: str, *, turn: int = 0, ago_ms: float = 300) -> None:
-        now_ms = self.fed / 16
+    def recognize(self, kind: c.TurnUpdateKind, text: str, *, turn: int = 0, ago_ms: float = 300) -> None:
+        now_ms = self.pushed / 16
         self.inbox.put_nowait(c.TurnUpdate(kind, turn, text, now_ms - ago_ms, now_ms))
 
     def turn_started(self, ago_ms: float) -> None:
-        self.told.append(("turn", round(ago_ms)))
+        self.calls.append(("turn_started", round(ago_ms)))
 
     def dismiss(self, from_ago_ms: float, until_ago_ms: float, backchannel: c.UserBackchannel | None) -> None:
-        self.told.append(("settle", backchannel.text if backchannel else ""))
+        self.calls.append(("dismiss", backchannel.text if backchannel else ""))
 
-    def answer(self, typed: Sequence[str], *, spoken: bool) -> Take:
-        self.told.append(("answer", *typed, "spoken" if spoken else "typed"))
-        return self._take(self.texts.pop(0) if self.texts else "fine")
+    def answer(self, typed: Sequence[str], *, spoken: bool) -> ScriptedResponse:
+        self.calls.append(("answer", *typed, "spoken" if spoken else "typed"))
+        return self._respond(self.texts.pop(0) if self.texts else "fine")
 
-    def say(self, text: str) -> Take:
-        self.told.append(("say", text))
-        return self._take(text)
+    def say(self, text: str) -> ScriptedResponse:
+        self.calls.append(("say", text))
+        return self._respond(text)
 
-    def say_tool_results(self) -> Take:
-        self.told.append(("tell",))
-        return self._take(self.texts.pop(0) if self.texts else "done")
+    def say_tool_results(self) -> ScriptedResponse:
+        self.calls.append(("say_tool_results",))
+        return self._respond(self.texts.pop(0) if self.texts else "done")
 
     def push_tool_result(self, used: c.ToolResult) -> None:
-        self.told.append(("used", used.tool, used.result, used.error))
+        self.calls.append(("tool_result", used.tool, used.result, used.error))
 
-    def _take(self, text: str) -> Take:
-        self.takes.append(Take(self, text))
-        return self.takes[-1]
+    def _respond(self, text: str) -> ScriptedResponse:
+        self.responses.append(ScriptedResponse(self, text))
+        return self.responses[-1]
 
 
-class Take:
+class ScriptedResponse:
     """Each word is WORD_MS of one value; its text comes with it, its time when all of it is there."""
 
-    def __init__(self, model: Model, text: str) -> None:
+    def __init__(self, model: ScriptedRealtime, text: str) -> None:
         self.model, self.rounds = model, text.split("|")
         self.started = False
         self.cuts = 0
@@ -102,11 +104,11 @@ class Take:
         count = at = 0
         words: list[c.Word] = []
         for text in self.rounds:
-            calls = []
+            calling = []
             for word in text.split():
                 if word.startswith("!"):
                     tool, _, arguments = word[1:].partition(":")
-                    calls.append(c.ToolCall(f"call-{tool}", tool, arguments or "{}"))
+                    calling.append(c.ToolCall(f"call-{tool}", tool, arguments or "{}"))
                     continue
                 pcm = Pcm(np.full(WORD_MS * RATE // 1000, count + 1, np.int16), RATE)
                 words.append(c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word)))
@@ -116,9 +118,9 @@ class Take:
             if words:
                 yield c.SpeechChunk(Pcm(np.zeros(0, np.int16), RATE), "", tuple(words), exact=False, ahead=True)
                 words = []
-            if calls:
+            if calling:
                 self._more = False
-                yield c.ToolCalls(tuple(calls))
+                yield c.ToolCalls(tuple(calling))
                 if not self._more:
                     return
 
@@ -133,4 +135,4 @@ class Take:
 
     def truncate(self, ms: float, said: c.AgentSaid | None) -> None:
         self.heard_ms, self.said = ms, said
-        self.model.told.append(("heard", round(ms), said.text if said else None))
+        self.model.calls.append(("truncate", round(ms), said.text if said else None))

@@ -11,10 +11,13 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
+from bargein.errors import BargeinError, Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.protocols import AgentSaid, Prompt, TextDelta, ToolCall, ToolResult, ToolSpec, UserSaid
+from bargein.vendors.common.chat_completions import ChatCompletions
 from bargein.vendors.common.messages import as_messages
-from bargein.vendors.openai.chat import FoundChat, OpenAIChat, find_local
+from bargein.vendors.groq.chat import GroqChat
+from bargein.vendors.local.ollama import OllamaChat
+from bargein.vendors.openai.chat import OpenAICompatibleChat
 from bargein_simulators.chat import ChatMessage, ChatSimulator, Fault, ServedToolCall, chat_app
 from tests.simulators.serving import serving
 
@@ -34,21 +37,21 @@ async def url(chat: ChatSimulator) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def model(url: str) -> AsyncIterator[OpenAIChat]:
-    mind = OpenAIChat("simulated-chat", base_url=url, api_key=SecretStr(KEY), timeout_s=5)
-    yield mind
-    await mind.aclose()
+async def model(url: str) -> AsyncIterator[ChatCompletions]:
+    made = OpenAICompatibleChat("simulated-chat", base_url=url, api_key=SecretStr(KEY), timeout_s=5)
+    yield made
+    await made.aclose()
 
 
-async def said(model: OpenAIChat) -> list[str]:
+async def said(model: ChatCompletions) -> list[str]:
     return [piece.text async for piece in model.reply(PROMPT) if isinstance(piece, TextDelta)]
 
 
-async def test_text_comes_piece_by_piece_without_empty_ones(model: OpenAIChat) -> None:
+async def test_text_comes_piece_by_piece_without_empty_ones(model: ChatCompletions) -> None:
     assert await said(model) == ["Here", " you", " are."]
 
 
-async def test_the_server_gets_what_was_heard_and_the_settings(model: OpenAIChat, chat: ChatSimulator) -> None:
+async def test_the_server_gets_what_was_heard_and_the_settings(model: ChatCompletions, chat: ChatSimulator) -> None:
     await said(model)
     request = chat.served[0].request
     assert [{"role": m.role, "content": m.content} for m in request.messages] == as_messages(PROMPT)
@@ -56,13 +59,13 @@ async def test_the_server_gets_what_was_heard_and_the_settings(model: OpenAIChat
 
 
 async def test_settings_that_a_model_does_not_take_are_left_out(url: str, chat: ChatSimulator) -> None:
-    model = OpenAIChat("simulated-chat", base_url=url, temperature=None, max_tokens=None, top_p=None)
+    model = OpenAICompatibleChat("simulated-chat", base_url=url, temperature=None, max_tokens=None, top_p=None)
     await said(model)
     await model.aclose()
     assert (chat.served[0].request.max_tokens, chat.served[0].request.model_extra) == (None, {})
 
 
-async def test_closing_the_iterator_closes_the_connection_at_once(model: OpenAIChat, chat: ChatSimulator) -> None:
+async def test_closing_the_iterator_closes_the_connection_at_once(model: ChatCompletions, chat: ChatSimulator) -> None:
     chat.faults.append("stall")
     async with aclosing(model.reply(PROMPT)) as pieces:
         assert await anext(pieces) == TextDelta("Here")
@@ -72,7 +75,7 @@ async def test_closing_the_iterator_closes_the_connection_at_once(model: OpenAIC
 
 @pytest.mark.parametrize("fault", ["stall", "stall_first"])
 async def test_cancelling_the_reader_closes_the_connection_at_once(
-    model: OpenAIChat, chat: ChatSimulator, fault: Fault
+    model: ChatCompletions, chat: ChatSimulator, fault: Fault
 ) -> None:
     chat.faults.append(fault)
     began = asyncio.Event()
@@ -91,7 +94,7 @@ async def test_cancelling_the_reader_closes_the_connection_at_once(
     assert chat.served[0].ended == "disconnected"
 
 
-async def test_an_answer_of_nothing_is_asked_for_again(model: OpenAIChat, chat: ChatSimulator) -> None:
+async def test_an_answer_of_nothing_is_asked_for_again(model: ChatCompletions, chat: ChatSimulator) -> None:
     chat.faults.append("empty")
     assert await said(model) == ["Here", " you", " are."]
     chat.faults.extend(["empty", "empty"])
@@ -100,7 +103,9 @@ async def test_an_answer_of_nothing_is_asked_for_again(model: OpenAIChat, chat: 
 
 
 @pytest.mark.parametrize("fault", ["401", "404", "quota"])
-async def test_a_refusal_is_final_and_not_tried_again(model: OpenAIChat, chat: ChatSimulator, fault: Fault) -> None:
+async def test_a_refusal_is_final_and_not_tried_again(
+    model: ChatCompletions, chat: ChatSimulator, fault: Fault
+) -> None:
     chat.faults.append(fault)
     with pytest.raises(VendorRefused):
         await said(model)
@@ -109,14 +114,14 @@ async def test_a_refusal_is_final_and_not_tried_again(model: OpenAIChat, chat: C
 
 @pytest.mark.parametrize("fault", ["500", "429"])
 async def test_what_fails_before_the_first_piece_is_tried_once_more(
-    model: OpenAIChat, chat: ChatSimulator, fault: Fault
+    model: ChatCompletions, chat: ChatSimulator, fault: Fault
 ) -> None:
     chat.faults.append(fault)
     assert await said(model) == ["Here", " you", " are."]
     assert [served.ended for served in chat.served] == ["refused", "completed"]
 
 
-async def test_a_second_failure_is_told(model: OpenAIChat, chat: ChatSimulator) -> None:
+async def test_a_second_failure_is_told(model: ChatCompletions, chat: ChatSimulator) -> None:
     chat.faults.extend(["500", "500"])
     with pytest.raises(VendorLost):
         await said(model)
@@ -125,7 +130,7 @@ async def test_a_second_failure_is_told(model: OpenAIChat, chat: ChatSimulator) 
 
 @pytest.mark.parametrize("fault", ["drop", "malformed", "error_chunk", "groq_error"])
 async def test_a_stream_that_breaks_after_its_first_piece_is_lost_and_not_begun_again(
-    model: OpenAIChat, chat: ChatSimulator, fault: Fault
+    model: ChatCompletions, chat: ChatSimulator, fault: Fault
 ) -> None:
     chat.faults.append(fault)
     pieces = model.reply(PROMPT)
@@ -137,7 +142,7 @@ async def test_a_stream_that_breaks_after_its_first_piece_is_lost_and_not_begun_
 
 async def test_a_server_that_stalls_is_lost_after_the_timeout(url: str, chat: ChatSimulator) -> None:
     chat.faults.append("stall")
-    model = OpenAIChat("simulated-chat", base_url=url, timeout_s=0.05)
+    model = OpenAICompatibleChat("simulated-chat", base_url=url, timeout_s=0.05)
     with pytest.raises(VendorLost, match="did not answer in time"):
         await said(model)
     await model.aclose()
@@ -145,14 +150,14 @@ async def test_a_server_that_stalls_is_lost_after_the_timeout(url: str, chat: Ch
 
 async def test_a_server_that_takes_the_request_and_never_answers_is_lost_twice(url: str, chat: ChatSimulator) -> None:
     chat.faults.extend(["no_answer", "stall_first"])
-    model = OpenAIChat("simulated-chat", base_url=url, first_token_s=0.1)
+    model = OpenAICompatibleChat("simulated-chat", base_url=url, first_token_s=0.1)
     with pytest.raises(VendorLost, match="did not answer in time"):
         await said(model)
     await model.aclose()
     assert len(chat.served) == 2
 
 
-async def test_a_rate_limit_that_is_over_soon_is_waited_for(model: OpenAIChat, chat: ChatSimulator) -> None:
+async def test_a_rate_limit_that_is_over_soon_is_waited_for(model: ChatCompletions, chat: ChatSimulator) -> None:
     chat.retry_after_s = 0.01
     chat.faults.append("429")
     assert await said(model) == ["Here", " you", " are."]
@@ -165,7 +170,7 @@ TOOLS = (ToolSpec("lookup", "Looks up.", {"type": "object", "properties": {"day"
 
 
 async def test_tools_are_offered_and_their_calls_come_whole_after_the_text(
-    model: OpenAIChat, chat: ChatSimulator
+    model: ChatCompletions, chat: ChatSimulator
 ) -> None:
     chat.respond = lambda _: [
         "Let me see.",
@@ -187,7 +192,7 @@ async def test_tools_are_offered_and_their_calls_come_whole_after_the_text(
     }
 
 
-async def test_what_a_tool_told_goes_back_as_the_vendor_wants_it(model: OpenAIChat, chat: ChatSimulator) -> None:
+async def test_what_a_tool_told_goes_back_as_the_vendor_wants_it(model: ChatCompletions, chat: ChatSimulator) -> None:
     used = [ToolResult("c1", "lookup", "{}", "sunny"), ToolResult("c2", "book", "{}", None)]
     async for _ in model.reply(replace(PROMPT, items=[*PROMPT.items, *used], tools=TOOLS)):
         pass
@@ -200,7 +205,7 @@ async def test_what_a_tool_told_goes_back_as_the_vendor_wants_it(model: OpenAICh
 
 async def test_groq_is_asked_to_think_little_and_what_it_thinks_is_never_said(url: str, chat: ChatSimulator) -> None:
     chat.thinks, chat.models = "The user wants something.", ()
-    model = OpenAIChat.groq(api_key=KEY, base_url=url)
+    model = GroqChat(api_key=KEY, base_url=url)
     assert await said(model) == ["Here", " you", " are."]
     await model.aclose()
     request = chat.served[0].request
@@ -212,24 +217,26 @@ async def test_groq_is_asked_to_think_little_and_what_it_thinks_is_never_said(ur
 
 
 async def test_stop_sequences_go_along_and_too_many_are_refused(url: str, chat: ChatSimulator) -> None:
-    model = OpenAIChat("simulated-chat", base_url=url, stop=["END"])
+    model = OpenAICompatibleChat("simulated-chat", base_url=url, stop=["END"])
     await said(model)
     await model.aclose()
     assert chat.served[0].request.model_extra is not None
     assert chat.served[0].request.model_extra["stop"] == ["END"]
     with pytest.raises(UsageError):
-        OpenAIChat("m", stop=["a", "b", "c", "d", "e"])
+        OpenAICompatibleChat("m", stop=["a", "b", "c", "d", "e"])
 
 
 async def test_a_server_that_is_not_there_is_lost(url: str) -> None:
-    model = OpenAIChat("m", base_url="http://127.0.0.1:9/v1", timeout_s=1)
+    model = OpenAICompatibleChat("m", base_url="http://127.0.0.1:9/v1", timeout_s=1)
     with pytest.raises(VendorLost, match="could not be reached"):
         await said(model)
     await model.aclose()
 
 
 @pytest.mark.parametrize("fault", ["401", "404", "429", "quota", "500", "drop", "malformed", "error_chunk"])
-async def test_no_error_and_no_traceback_holds_the_key(model: OpenAIChat, chat: ChatSimulator, fault: Fault) -> None:
+async def test_no_error_and_no_traceback_holds_the_key(
+    model: ChatCompletions, chat: ChatSimulator, fault: Fault
+) -> None:
     chat.faults.extend([fault, fault])
     with pytest.raises(BargeinError) as caught:
         await said(model)
@@ -237,24 +244,51 @@ async def test_no_error_and_no_traceback_holds_the_key(model: OpenAIChat, chat: 
     assert caught.value.advice
 
 
-async def test_a_server_named_in_the_settings_is_found_with_its_first_chat_model(url: str, chat: ChatSimulator) -> None:
+async def test_the_first_chat_model_of_a_server_is_found_at_start(url: str, chat: ChatSimulator) -> None:
     chat.models = ("nomic-embed-text", "llama")
-    assert await find_local(url) == FoundChat(url, "llama")
+    model = OpenAICompatibleChat(base_url=url)
+    assert model.name == "The OpenAI-compatible server"
+    await model.start()
+    assert model.name == "llama"
+    await model.aclose()
 
 
-async def test_a_local_ollama_is_found_where_nothing_is_set(url: str) -> None:
-    assert await find_local(None, ollama_url=url) == FoundChat(url, "simulated-chat")
+async def test_a_model_that_was_not_started_finds_it_with_its_first_reply(url: str, chat: ChatSimulator) -> None:
+    model = OllamaChat(base_url=url)
+    assert await said(model) == ["Here", " you", " are."]
+    assert model.name == "simulated-chat"
+    await model.aclose()
 
 
-async def test_looking_never_raises(url: str, chat: ChatSimulator) -> None:
-    chat.models = ()
-    assert await find_local(url) is None
-    chat.api_key = KEY
-    assert await find_local(url) is None
-    assert await find_local("http://127.0.0.1:9/v1") is None
-    assert await find_local("no address at all") is None
+async def test_a_named_model_is_not_looked_for() -> None:
+    model = OllamaChat("llama", base_url="http://127.0.0.1:9/v1")
+    await model.start()
+    assert model.name == "llama"
+    await model.aclose()
+
+
+@pytest.mark.parametrize("where", ["http://127.0.0.1:9/v1", "no address at all"])
+async def test_a_server_without_an_answer_is_unavailable(where: str) -> None:
+    model = OllamaChat(base_url=where)
+    with pytest.raises(Unavailable, match="Ollama did not answer"):
+        await model.start()
+    await model.aclose()
+
+
+async def test_a_server_without_a_chat_model_says_so(url: str, chat: ChatSimulator) -> None:
+    chat.models = ("nomic-embed-text",)
+    model = OllamaChat(base_url=url)
+    with pytest.raises(Unavailable, match="Ollama has no chat model"):
+        await model.start()
+    await model.aclose()
 
 
 async def test_the_key_goes_along_when_looking(url: str, chat: ChatSimulator) -> None:
     chat.api_key = KEY
-    assert await find_local(url, api_key=SecretStr(KEY)) == FoundChat(url, "simulated-chat")
+    models = [OpenAICompatibleChat(base_url=url, api_key=SecretStr(key)) for key in (KEY, "another")]
+    await models[0].start()
+    with pytest.raises(Unavailable, match="check its address and OPENAI_API_KEY") as caught:
+        await models[1].start()
+    assert "another" not in "".join(traceback.format_exception(caught.value))
+    for model in models:
+        await model.aclose()

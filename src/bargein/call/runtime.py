@@ -11,11 +11,14 @@ from bargein.protocols import VAD, Meter
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """clock and ticker: one of each per process; vad: all calls in one batch; meter: where measurements go;
-    lead_ms: how far audio may run ahead of the loudspeaker."""
+    """One per process, given to every call of it."""
 
     clock: Clock
     ticker: Ticker
+    """Looks after every call every 20 ms."""
     vad: VAD
+    """Judges the audio of all calls in one batch."""
     meter: Meter
+    """Where measurements go."""
     lead_ms: float = 100
+    """How far audio may run ahead of the client's loudspeaker."""
