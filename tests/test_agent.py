@@ -13,7 +13,7 @@ from bargein.testing import ScriptedBatchSTT, ScriptedLLM, ScriptedSTT, ToneTTS
 class Realtime:
     """A RealtimeModel by shape."""
 
-    name, rate, turns, reads = "speech model", 24_000, True, True
+    name, rate, turns, transcribes_user = "speech model", 24_000, True, True
 
     def open(self, *_: object) -> None: ...
 

@@ -28,7 +28,7 @@ REPROMPTS: Mapping[str, str] = {
 _SHAPES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "llm": (("reply",), "an object with `name` and `async def reply(prompt)`"),
     "tts": (("speak", "rate"), "an object with `name`, `rate` and `async def speak(text)`"),
-    "realtime": (("open", "turns", "reads"), "a realtime model, such as openai.Realtime()"),
+    "realtime": (("open", "turns", "transcribes_user"), "a realtime model, such as openai.Realtime()"),
     "fallback_tts": (("speak", "rate"), "an object with `name`, `rate` and `async def speak(text)`"),
     "fallback_stt": (("read", "rate"), "a batch STT: an object with `name`, `rate` and `async def read(pcm)`"),
 }

@@ -7,13 +7,15 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """now_ms(): milliseconds since an arbitrary moment; never goes back."""
+    """The time of a call. Any object of this shape is a clock."""
 
-    def now_ms(self) -> float: ...
+    def now_ms(self) -> float:
+        """Milliseconds since an arbitrary moment. Never goes back."""
+        ...
 
 
 class MonotonicClock:
-    """The process's clock: time.monotonic_ns, in milliseconds."""
+    """The clock of the process: `time.monotonic_ns`, in milliseconds."""
 
     __slots__ = ()
 
@@ -33,7 +35,7 @@ class ManualClock:
         return self._now_ms
 
     def advance(self, ms: float) -> None:
-        """Move time on by ms milliseconds (>= 0)."""
+        """Move time on. Raises ValueError for a negative `ms`."""
         if ms < 0:
-            raise ValueError("time does not go back")
+            raise ValueError(f"A clock cannot advance by {ms:g} ms. Give 0 or more milliseconds")
         self._now_ms += ms

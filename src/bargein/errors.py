@@ -1,10 +1,10 @@
 """Every error Bargein raises. The classes say what a caller would do differently:
 
 BargeinError
-  UsageError        our API was used wrongly: fix the code that called it
-  AudioShapeError   samples of another dtype, rank or rate than the function takes
-  ProtocolError     a client or vendor sent what the protocol does not allow: the call may go on
-  VendorRefused     the vendor answered no (key, quota, unknown model): trying again will not help
+  UsageError        our API was used wrongly: fix the calling code
+    AudioShapeError   samples of another dtype, rank, length or rate than the function takes
+  ProtocolError     a client or vendor sent a message outside its protocol: the call may go on
+  VendorRefused     the vendor answered no (key, quota, unknown model): another try is useless
   VendorLost        the vendor went away: the call can go on, another try may work
   Unavailable       a part is not installed or not configured on this machine
 """
@@ -13,7 +13,12 @@ from __future__ import annotations
 
 
 class BargeinError(Exception):
-    """Base of all we raise. advice: one sentence, what the reader should do now. Neither part may hold a key."""
+    """Base of every error that Bargein raises. Neither `message` nor `advice` may hold a key."""
+
+    message: str
+    """What happened, to which call, vendor or option."""
+    advice: str
+    """One sentence: what the reader should do now."""
 
     def __init__(self, message: str, *, advice: str) -> None:
         super().__init__(f"{message}. {advice}")
@@ -22,7 +27,7 @@ class BargeinError(Exception):
 
 
 class UsageError(BargeinError):
-    """Our API was called in a way it does not allow; the calling code is to be changed."""
+    """Our API was called in a way that it does not allow. The calling code must change."""
 
 
 class AudioShapeError(UsageError):
@@ -30,7 +35,10 @@ class AudioShapeError(UsageError):
 
 
 class ProtocolError(BargeinError):
-    """A client or vendor sent something outside the protocol. code: stable, machine-readable; the call may go on."""
+    """A client or vendor sent a message outside its protocol. The call may go on."""
+
+    code: str
+    """Stable, for machines."""
 
     def __init__(self, message: str, *, advice: str, code: str) -> None:
         super().__init__(message, advice=advice)
@@ -38,12 +46,12 @@ class ProtocolError(BargeinError):
 
 
 class VendorRefused(BargeinError):
-    """It answered no (key, quota, unknown voice): trying again will not help."""
+    """The vendor answered no (key, quota, unknown model). Another try is useless."""
 
 
 class VendorLost(BargeinError):
-    """It went away: the call can go on, another try may work."""
+    """The vendor went away. The call can go on, and another try may work."""
 
 
 class Unavailable(BargeinError):
-    """A part is not installed or configured here; the advice says which extra or setting brings it."""
+    """A part is not installed or configured on this machine. The advice names the missing extra or setting."""

@@ -20,7 +20,7 @@ class ScriptedRealtime:
 
     name = "scripted speech"
     turns = False
-    reads = True
+    transcribes_user = True
 
     def __init__(self, *texts: str, waits: bool = False) -> None:
         self.texts = list(texts)
@@ -90,7 +90,7 @@ class ScriptedResponse:
 
     def __init__(self, model: ScriptedRealtime, text: str) -> None:
         self.model, self.rounds = model, text.split("|")
-        self.begun = False
+        self.started = False
         self.cuts = 0
         self.heard_ms: float | None = None
         self.said: c.AgentSaid | None = None
@@ -100,7 +100,7 @@ class ScriptedResponse:
         await self.model.go.wait()
         if self.model.error is not None:
             raise self.model.error
-        self.begun = True
+        self.started = True
         count = at = 0
         words: list[c.Word] = []
         for text in self.rounds:

@@ -87,14 +87,14 @@ def test_a_realtime_model_is_both_the_stt_and_the_responder_and_its_words_are_no
     assert list(model.items()) == [c.UserSaid(1, "hello")], "a session that is made anew gets the conversation"
 
 
-@pytest.mark.parametrize(("carries", "kind"), [(True, Playout), (False, ClientPlayout)])
-def test_a_client_that_gets_its_audio_elsewhere_is_only_followed(kind: type, *, carries: bool) -> None:
-    assert type(World(chat(), carries=carries).made.playout) is kind
+@pytest.mark.parametrize(("carries_audio", "kind"), [(True, Playout), (False, ClientPlayout)])
+def test_a_client_that_gets_its_audio_elsewhere_is_only_followed(kind: type, *, carries_audio: bool) -> None:
+    assert type(World(chat(), carries_audio=carries_audio).made.playout) is kind
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-def test_only_a_telephone_line_is_watched(*, at_once: bool) -> None:
-    assert (World(chat(), at_once=at_once).made.line_watch is not None) is at_once
+@pytest.mark.parametrize("plays_immediately", [True, False])
+def test_only_a_telephone_line_is_watched(*, plays_immediately: bool) -> None:
+    assert (World(chat(), plays_immediately=plays_immediately).made.line_watch is not None) is plays_immediately
 
 
 async def test_the_result_of_a_tool_whose_reply_was_cut_is_said_as_soon_as_the_floor_is_free() -> None:

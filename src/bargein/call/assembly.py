@@ -73,7 +73,7 @@ def assemble(
     conversation, replies = Conversation(), Replies()
     silence = SilenceTimer(context.meter)
     # A browser cancels echoes itself, and knows its loudspeaker. A telephone network does neither for us.
-    echo = LineEcho(transport.rate_in) if can.at_once else None
+    echo = LineEcho(transport.rate_in) if can.plays_immediately else None
     speech = SpeechWatch(context, floor)
     user_audio = UserAudio(transport.rate_in, runtime.vad, context.now_ms, speech.window, echo)
     ledger = Ledger(context, replies, conversation, reports=can.reports)
@@ -83,7 +83,7 @@ def assemble(
     turns = Turns(context, agent.batch_stt, user_audio, stt_stream, slow=connection is not None)
     playout = (
         Playout(replies, transport, context.meter, runtime.lead_ms, echo)
-        if can.carries
+        if can.carries_audio
         else ClientPlayout(replies, transport)
     )
     speaker = Speaker(context, replies, playout, agent.tts, agent.fallback_tts)
@@ -123,7 +123,7 @@ def assemble(
         inbound=inbound,
         action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, ending),
         ending=ending,
-        line_watch=LineWatch(inbound.handle, ending.hang_up) if can.at_once else None,
+        line_watch=LineWatch(inbound.handle, ending.hang_up) if can.plays_immediately else None,
     )
 
 

@@ -148,7 +148,7 @@ class Call:
     def status(self) -> CallStatus:
         """The call as others may see it, now."""
         live = self._parts.replies.live
-        answering = live is not None and live.response is not None and live.response.begun
+        answering = live is not None and live.response is not None and live.response.started
         return CallStatus(
             id=self.id,
             agent=self.agent.name,

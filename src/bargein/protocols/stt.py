@@ -14,12 +14,25 @@ class BatchTranscript:
     """The words of one recording."""
 
     text: str
-    """ "" where there are none."""
+    """Empty where the recording has no words."""
 
 
 @runtime_checkable
 class BatchSTT(Protocol):
-    """Transcribes whole recordings: a short one for a verdict, or a whole turn. A hold never waits for a BatchSTT."""
+    """Transcribes whole recordings: a short one for a verdict, or a whole turn. A hold never waits for a BatchSTT.
+
+    Any object of this shape is a BatchSTT:
+
+    class Length:
+        name = "length"
+        rate = 16_000
+
+        async def read(self, pcm, *, deadline_ms):
+            return BatchTranscript(f"{pcm.ms:.0f} milliseconds")
+
+        async def aclose(self):
+            pass
+    """
 
     name: str
     rate: int
@@ -94,7 +107,30 @@ class STTConnection(Protocol):
 
 @runtime_checkable
 class StreamingSTT(Protocol):
-    """Audio in, as the user speaks; words, and the beginnings and ends of turns, out."""
+    """Audio in, as the user speaks; words, and the beginnings and ends of turns, out.
+
+    Any object of this shape is a StreamingSTT:
+
+    class Listening:
+        name = "listening"
+        turns = False
+
+        def open(self, rate):
+            return ListeningConnection(rate)
+
+    class ListeningConnection:
+        def __init__(self, rate):
+            self.rate, self.queue = rate, asyncio.Queue()
+
+        def push_audio(self, samples):
+            self.queue.put_nowait(len(samples) * 1000 / self.rate)
+
+        async def events(self):
+            until_ms = 0.0
+            while True:
+                until_ms += await self.queue.get()
+                yield TurnUpdate("progress", 0, "", 0.0, until_ms)
+    """
 
     name: str
     turns: bool

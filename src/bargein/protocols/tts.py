@@ -28,7 +28,16 @@ class SpeechChunk:
 
 
 class TTS(Protocol):
-    """Text in, speech out. Any object of this shape is a TTS."""
+    """Text in, speech out. Any object of this shape is a TTS:
+
+    class Beep:
+        name = "beep"
+        rate = 8000
+
+        async def speak(self, text):
+            async for part in text:
+                yield SpeechChunk(Pcm.silence(60 * len(part), self.rate), part)
+    """
 
     name: str
     rate: int

@@ -22,8 +22,8 @@ class Wire:
 
     rate_out = RATE
 
-    def __init__(self, *, pause: bool = True, reports: bool = True, at_once: bool = False) -> None:
-        self.capabilities = TransportCapabilities(pause=pause, reports=reports, at_once=at_once)
+    def __init__(self, *, pause: bool = True, reports: bool = True, plays_immediately: bool = False) -> None:
+        self.capabilities = TransportCapabilities(pause=pause, reports=reports, plays_immediately=plays_immediately)
         self.frames: list[AudioOut] = []
         self.unsent: AudioOut | None = None
         self.flushed: list[int] = []
@@ -208,7 +208,7 @@ def test_frames_that_the_transport_had_not_sent_come_again_after_the_resume() ->
 
 
 def test_a_telephone_is_sent_the_rest_anew_from_where_it_fell_silent() -> None:
-    world = World(1000, wire=Wire(pause=False, at_once=True))
+    world = World(1000, wire=Wire(pause=False, plays_immediately=True))
     world.run(0, 200)
     world.playout.on_played(190, Played(1, 1_200, playing=True))
     world.playout.hold(200)
@@ -223,7 +223,7 @@ def test_a_telephone_is_sent_the_rest_anew_from_where_it_fell_silent() -> None:
 
 
 def test_a_telephone_that_never_says_where_it_stopped_is_not_waited_for_again() -> None:
-    world = World(3_000, wire=Wire(pause=False, at_once=True))
+    world = World(3_000, wire=Wire(pause=False, plays_immediately=True))
     world.run(0, 200)
     world.playout.hold(200)
     world.playout.resume(220)
@@ -319,7 +319,7 @@ def test_the_echo_guard_knows_what_sounds_and_when_it_stops() -> None:
             self.silent.append(at_ms)
 
     echo = Echo()
-    world = World(1000, wire=Wire(pause=False, at_once=True), echo=echo)  # type: ignore[arg-type]
+    world = World(1000, wire=Wire(pause=False, plays_immediately=True), echo=echo)  # type: ignore[arg-type]
     world.run(0, 40)
     world.playout.hold(40)
     world.playout.cut(60)

@@ -77,7 +77,7 @@ class Playout:
         if self._replies.live is not reply:
             return
         can = self._transport.capabilities
-        reply.track = Track(reply.id, tts_rate, self._transport.rate_out, mulaw=can.mulaw, whole=can.at_once)
+        reply.track = Track(reply.id, tts_rate, self._transport.rate_out, mulaw=can.mulaw, whole=can.plays_immediately)
         self._started = False
         self._dry_since_ms = None
         self._room.set()
@@ -246,7 +246,7 @@ class Playout:
             if len(frame.samples) and not self._started:
                 self._started = True
                 can = self._transport.capabilities
-                track.report(now_ms, 0, playing=can.at_once or not can.reports)
+                track.report(now_ms, 0, playing=can.plays_immediately or not can.reports)
                 events.append(ReplyStarted(now_ms, track.reply))
             if frame.last:
                 return

@@ -126,7 +126,7 @@ class BrowserTransport:
 
     def direct(self) -> None:
         """The client gets the agent's sound from the model itself, by WebRTC, and only reports. Before the call."""
-        self.capabilities = dataclasses.replace(self.capabilities, carries=False)
+        self.capabilities = dataclasses.replace(self.capabilities, carries_audio=False)
 
     def refuse(self, problem: Problem, code: int = NORMAL) -> None:
         """The hello was not good. The client may try another, if the problem is not fatal."""

@@ -138,7 +138,9 @@ class TelephoneTransport:
     def __init__(
         self, wire: Wire, dialect: TelephoneDialect, clock: Clock, limits: TelephoneLimits | None = None
     ) -> None:
-        self.capabilities = c.TransportCapabilities(pause=False, reports=True, at_once=True, mulaw=dialect.mulaw)
+        self.capabilities = c.TransportCapabilities(
+            pause=False, reports=True, plays_immediately=True, mulaw=dialect.mulaw
+        )
         self.rate_in = self.rate_out = dialect.rate
         self.limits = limits or TelephoneLimits()
         self.started: Started | None = None

@@ -20,7 +20,7 @@ async def test_a_reply_is_asked_for_told_apart_by_its_number_and_heard_whole() -
     await settle()
     assert line.sent[-1]["response"]["metadata"] == {REPLY: "7"}
     line.created("resp_1", 7)
-    assert reply.begun
+    assert reply.started
     line.text("resp_1", "Good morning. ")
     line.audio("resp_1")
     await settle()
@@ -141,7 +141,7 @@ async def test_one_that_is_refused_because_another_runs_is_sent_again_when_that_
     line.done("resp_of_somebody", "completed")
     assert line.kinds() == ["response.create", "response.create"]
     line.created("resp_1", 1)
-    assert reply.begun
+    assert reply.started
 
 
 async def test_a_response_that_nobody_asked_for_is_cancelled_and_its_items_go() -> None:
@@ -165,7 +165,7 @@ async def test_where_the_model_answers_by_itself_its_response_becomes_the_reply_
             line.session.expect(reply)
         line.item_done("resp_1", message("item_1"))
         line.done("resp_1", "completed", "item_1")
-        assert reply.begun
+        assert reply.started
         assert reply.sounded
         assert line.sent == []
 
@@ -186,7 +186,7 @@ async def test_a_response_that_answers_nothing_is_not_the_next_turns(over: bool)
     assert not line.session.owes
     reply = line.reply(1)
     line.session.expect(reply)
-    assert not reply.begun
+    assert not reply.started
     line.created("resp_2", None)
     assert reply.responses == {"resp_2"}
 

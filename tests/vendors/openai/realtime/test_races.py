@@ -93,7 +93,7 @@ class World:
                     reply = self.replies[-1]
                     reply.cancel()
                     reply.truncate(0, None)
-                    if reply.begun and not reply._over and not self.cancels(reply):
+                    if reply.started and not reply._over and not self.cancels(reply):
                         self.wrong.append("one that runs was not cancelled")
             case "up":
                 self.server.reply(self.up.pop(0))
@@ -140,7 +140,7 @@ class World:
 
     def key(self) -> str:
         session = self.line.session
-        takes = [(t.dead, t.sounded, t.begun, t._over) for t in self.replies]
+        takes = [(t.dead, t.sounded, t.started, t._over) for t in self.replies]
         inner = (
             session._active,
             sorted(session._cancelled),

@@ -78,7 +78,9 @@ class OpenAIRealtimeConnection:
         self._detection: TurnDetection = "ours" if self._webrtc else model.turn_detection
         vendor = self._detection == "vendor"
         self._upload = AudioUpload(brief.rate, SEND_MS[self._detection])
-        wish = InputRequest(vendor, vendor or self._detection == "semantic_vad", model.reads, model.prefix_padding_ms)
+        wish = InputRequest(
+            vendor, vendor or self._detection == "semantic_vad", model.transcribes_user, model.prefix_padding_ms
+        )
         self._user = InputItems(brief.rate, wish)
         self._session = self._new_session()
         self._receive_timeout = ReceiveTimeout()

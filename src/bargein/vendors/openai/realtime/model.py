@@ -99,7 +99,7 @@ class OpenAIRealtime:
         self.name = model
         self.turn_detection: TurnDetection = turn_detection
         self.turns = turn_detection in ("semantic_vad", "vendor")
-        self.reads = transcriber is not None
+        self.transcribes_user = transcriber is not None
         self.prefix_padding_ms = prefix_padding_ms
         self._voice = voice
         self._threshold, self._silence_duration_ms, self._eagerness = threshold, silence_duration_ms, eagerness
@@ -214,7 +214,7 @@ class JoinedCall:
 
     def __init__(self, model: OpenAIRealtime, call_id: str) -> None:
         self.name = model.name
-        self.reads = model.reads
+        self.transcribes_user = model.transcribes_user
         self._model, self._call_id = model, call_id
 
     def open(self, brief: SessionConfig, items: Callable[[], Sequence[ConversationItem]]) -> OpenAIRealtimeConnection:

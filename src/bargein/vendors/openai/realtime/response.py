@@ -91,7 +91,7 @@ class OpenAIResponse:
         self.params = params
         self.spoken = spoken  # it answers sound that may have to be committed first
         self.turn_from: int | None = None  # position at which that begins, once it is known
-        self.begun = False
+        self.started = False
         self.dead = False  # cut, or its reader has gone
         self.responses: set[str] = set()
         self._hooks = hooks
@@ -170,7 +170,7 @@ class OpenAIResponse:
     def born(self, response: str) -> None:
         """The model has begun to make it."""
         self.responses.add(response)
-        self.begun = True
+        self.started = True
 
     def delta(self, item: str, content: int, audio: str) -> None:
         """Sound, as base64. What cannot be read is skipped, and what comes after a failure."""
