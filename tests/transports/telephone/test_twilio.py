@@ -164,14 +164,6 @@ def test_our_own_sound_on_the_other_track_is_not_heard_as_the_callers() -> None:
     assert dialect.read(media(1, track="outbound")) is None
 
 
-def test_events_that_never_came_are_counted() -> None:
-    dialect = TwilioDialect()
-    dialect.read(START)
-    dialect.read(media(1))
-    dialect.read(media(5))
-    assert dialect.lost == 3
-
-
 # -------------------------------------------------------------------------------------------------- the transport
 
 

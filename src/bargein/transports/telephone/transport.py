@@ -30,6 +30,7 @@ from bargein.transports.telephone.reorder import MediaReorderer
 log = logging.getLogger(__name__)
 
 HASTE = 1.001  # a network's clock may be so fast, all day long
+KEYS = frozenset("0123456789*#ABCD")  # of a telephone, and A-D of old exchanges
 NORMAL, PROTOCOL_ERROR, REFUSED, FLOODED, STUCK = 1000, 1002, 1008, 1008, 1011
 
 # ------------------------------------------------------------------------------------- what a vendor's wire says
@@ -75,7 +76,7 @@ class Stopped:
     reason: str
 
 
-Said = Started | Media | MarkBack | ClearDone | Pressed | Stopped
+DialectEvent = Started | Media | MarkBack | ClearDone | Pressed | Stopped
 
 
 class TelephoneDialect(Protocol):
@@ -88,7 +89,7 @@ class TelephoneDialect(Protocol):
     returning: bool  # a clear gives the marks back that were not played
     acknowledges: bool  # a clear is answered by itself; else a mark of ours follows it
 
-    def read(self, message: str | bytes) -> Said | None:
+    def read(self, message: str | bytes) -> DialectEvent | None:
         """What a message says; None: nothing that matters. Raises PeerNonsense."""
         ...
 
@@ -201,7 +202,7 @@ class TelephoneTransport:
         """The socket's: the peer has closed it, or is lost."""
         self._lose(reason, NORMAL)
 
-    def _take(self, said: Said) -> None:
+    def _take(self, said: DialectEvent) -> None:
         if isinstance(said, Stopped):
             self._lose(said.reason, NORMAL)
             return
