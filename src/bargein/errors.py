@@ -4,7 +4,7 @@ BargeinError
   UsageError        our API was used wrongly: fix the code that called it
   AudioShapeError   samples of another dtype, rank or rate than the function takes
   ProtocolError     a client or vendor sent what the protocol does not allow: the call may go on
-  VendorRefused     the vendor answered no (key, quota, unknown model): trying again will not help
+  VendorRefused     the vendor answered no (key, quota, unknown model): another try will not help
   VendorLost        the vendor went away: the call can go on, another try may work
   Unavailable       a part is not installed or not configured on this machine
 """
@@ -38,7 +38,7 @@ class ProtocolError(BargeinError):
 
 
 class VendorRefused(BargeinError):
-    """It answered no (key, quota, unknown voice): trying again will not help."""
+    """It answered no (key, quota, unknown voice): another try will not help."""
 
 
 class VendorLost(BargeinError):
