@@ -92,7 +92,7 @@ class BrowserCalls:
         socket = AsgiSocket(receive, send)
         async with BrowserTransport(socket, hub.host.clock, hub.limits) as browser:
             try:
-                with hub.calls.seat():
+                with hub.calls.place():
                     async with AsyncExitStack() as parts:  # of an agent that was made for this call
                         await self._talk(hub, browser, socket, parts)
             except Refusal as refusal:

@@ -237,7 +237,7 @@ async def _tell(socket: WebSocket, watcher: Watcher, first: str) -> None:
             async with asyncio.timeout(SLOW_WATCHER_S):
                 await socket.close(1000, "the call is over")
         except (TimeoutError, WebSocketDisconnect, RuntimeError):
-            pass  # it went away, or reads no more: nobody is to be told
+            pass  # the watcher went away, or reads no more
         finally:
             leaving.cancel()
 

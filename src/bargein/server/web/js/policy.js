@@ -2,7 +2,7 @@
 
 const SHOWN = [
   ["confirm_ms", "Speech that cuts", 0, 1200, 20, "ms"],
-  ["alone_ms", "The same, where nobody reads words", 0, 1500, 20, "ms"],
+  ["alone_ms", "The same, where no words are read", 0, 1500, 20, "ms"],
   ["hold_windows", "Windows of speech that hold", 1, 5, 1, ""],
   ["hold_threshold", "Evidence that holds", 0.1, 0.9, 0.05, ""],
   ["decide_threshold", "Evidence that counts as speech", 0.1, 0.95, 0.05, ""],
