@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence, Set
+from copy import copy
 from dataclasses import dataclass, replace
 
+from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.floor.policy import Policy
 from bargein.floor.rules import Floor
-from bargein.floor.speech import Evidence, UserSpeech
+from bargein.floor.speech import Evidence
 from tests.floor.monitor import Broken, Monitor, Seen, liveness
 
 # One unit is one window.
@@ -58,49 +60,42 @@ LEVELS = (0.0, 0.35, 0.95)  # quiet, faint, sure; 0.6 between them is firm, and 
 SATURATED = 5  # beyond every number of the policies
 LONGEST_MS = 60.0  # of a small policy: the sum of all its bounds, twice over
 
-_FLOOR = [s for cls in Floor.__mro__ for s in getattr(cls, "__slots__", ()) if s != "speech"]
-_SPEECH = list(UserSpeech.__slots__)
-
-
-def copy(floor: Floor) -> Floor:
-    twin = Floor.__new__(type(floor))
-    for slot in _FLOOR:
-        setattr(twin, slot, getattr(floor, slot))
-    twin.speech = UserSpeech.__new__(type(floor.speech))
-    for slot in _SPEECH:
-        setattr(twin.speech, slot, getattr(floor.speech, slot))
-    return twin
-
 
 def key(f: Floor) -> tuple[object, ...]:
-    """The floor as seen from its present."""
-    now, s = f.now_ms, f.speech
+    """The floor as seen from its present. test_key.py proves that every attribute is in it, and that floors of one key
+    behave alike."""
+    now, speech, reply, onset, turn = f.now_ms, f.speech, f.live_reply, f.onset, f.users_turn
 
     def ago(at: float, matters: bool = True) -> float:
         return max(-1.0, min(now - at, SATURATED)) if matters else -9.0
 
     state = f.state.value
-    held, on = state == "barge_in", s.voice is not Evidence.SILENT
-    turn = f._turn_open
+    live, held, on = f.live, state == "barge_in", speech.voice is not Evidence.SILENT
+    run = speech.run_windows
     return (
-        state, f.live and f._sounding, f._protected, f._reprompting and f.live, f._settled, f._excused, f._looking,
-        f._doubt, f._doubt_text, f._unread, turn, f._prepared, f._ears_words, f._ears_turns, f._says, f._failures,
-        f._reprompts, f._over, min(f._false_holds, f.policy.wary_after),
-        f.turn - f._reply_turn if f._reply_turn else -1, f.policy.confirm_ms, f.policy.doubt_ms,
-        f._echo_said and f.live, f._left,
-        ago(f._reply_since_ms, f.live), ago(f._reply_due_ms, state in ("thinking", "barge_in")),
-        ago(f._sounding_since_ms, f._sounding), ago(f._held_ms, held), ago(f._asked_ms, on or held),
-        ago(f._turn_since_ms, turn), min(f._turn_spoken_ms, 3) if turn or f._reply_turn else -1,
-        ago(f._spoke_ms, turn or on),
-        ago(f._quiet_since_ms, state == "idle"), f._turn_since_ms == s.onset_ms,
-        min(f._carried_ms, 4), ago(f._carried_until_ms, f._carried_ms > 0),
-        f._aside, f._far_said and f.live, f._own_db, f._turn_db if turn else None,
-        s.level_db if on or s._run else None,
-        s.voice, s.peak, ago(s.onset_ms), ago(s.until_ms), s._run, ago(s._run_from_ms, s._run > 0),
+        state, f.policy.confirm_ms, f.policy.doubt_ms, f.stt_words, f.stt_turns, f.says_waiting, f.failures,
+        f.reprompts, f.left, f.over, ago(f.quiet_since_ms, state == "idle"),
+        # the reply
+        turn.id - reply.turn if reply.turn else -1, live and reply.sounding, reply.protected,
+        reply.reprompting and live, min(reply.false_holds, f.policy.wary_after), reply.echo_reported,
+        reply.far_reported and live, ago(reply.asked_ms, live),
+        ago(reply.due_from_ms, state in ("thinking", "barge_in")),
+        ago(reply.sounding_since_ms, reply.sounding), ago(reply.held_since_ms, held),
+        # the onset
+        onset.dismissed, onset.aside, onset.excused, onset.awaiting_words, onset.doubt, onset.doubt_text,
+        onset.unreadable, ago(onset.asked_until_ms, on or held), min(onset.carried_ms, 4),
+        ago(onset.carried_until_ms, onset.carried_ms > 0),
+        # the turn
+        turn.open, turn.prepared, ago(turn.since_ms, turn.open), turn.since_ms == speech.onset_ms,
+        min(turn.spoken_ms, 3) if turn.open or reply.turn else -1, ago(turn.spoken_until_ms, turn.open or on),
+        f.own_level_db, turn.level_db if turn.open else None,
+        # the speech
+        speech.voice, speech.peak, ago(speech.onset_ms), ago(speech.until_ms),
+        speech.level_db if on or run or held else None, run, ago(speech.run_from_ms, run > 0),
     )  # fmt: skip
 
 
-GROUPS = ("hands", "page", "judge", "protect", "late", "fail", "ears", "turns", "guesses", "echo", "far")
+GROUPS = ("hard", "page", "judge", "protect", "late", "fail", "stt", "turns", "guesses", "echo", "far")
 
 
 def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[ev.Event]:
@@ -121,37 +116,37 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-20.0)
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-33.0)
     yield ev.SayRequested(now)
-    yield ev.ReplyStarted(now, f.reply)
-    yield ev.ReplyEnded(now, f.reply)
+    yield ev.ReplyStarted(now, f.live_reply.id)
+    yield ev.ReplyEnded(now, f.live_reply.id)
     yield ev.HungUp(now)
-    if "hands" in groups:
+    if "hard" in groups:
         yield ev.Interrupted(now, "button")
         yield ev.Interrupted(now, "operator")
         yield ev.KeyPressed(now, "5")
         yield ev.UserTyped(now)
     if "page" in groups:
-        yield ev.LevelOnset(now, f.reply)
-        yield ev.LevelOnset(now, f.reply - 1)
+        yield ev.LevelOnset(now, f.live_reply.id)
+        yield ev.LevelOnset(now, f.live_reply.id - 1)
     if "judge" in groups:
         yield ev.Judged(now, True, 0.9, "a judge")
         yield ev.Judged(now, False, 0.9, "a judge")
     if "protect" in groups:
-        yield ev.ReplyProtected(now, f.reply, protected=True)
-        yield ev.ReplyProtected(now, f.reply, protected=False)
+        yield ev.ReplyProtected(now, f.live_reply.id, protected=True)
+        yield ev.ReplyProtected(now, f.live_reply.id, protected=False)
     if "late" in groups:
-        yield ev.ReplyStarted(now, f.reply - 1)
-        yield ev.ReplyEnded(now, f.reply - 1)
-        yield ev.ReplyFailed(now, f.reply - 1, "lost")
-        yield ev.ReplyProtected(now, f.reply - 1, protected=True)
+        yield ev.ReplyStarted(now, f.live_reply.id - 1)
+        yield ev.ReplyEnded(now, f.live_reply.id - 1)
+        yield ev.ReplyFailed(now, f.live_reply.id - 1, "lost")
+        yield ev.ReplyProtected(now, f.live_reply.id - 1, protected=True)
     if "fail" in groups:
-        yield ev.ReplyFailed(now, f.reply, "lost")
-    if "ears" in groups:
+        yield ev.ReplyFailed(now, f.live_reply.id, "lost")
+    if "stt" in groups:
         for text in ("stop", "tell me", "mm-hmm", "", None):
-            if f._looking:
-                yield ev.Words(f.speech.onset_ms, text, f._look)
-        yield ev.Words(f._reply_since_ms - 1, "stop", f._look - 1)
-        yield ev.Words(now, "tell me", f._look - 1)
-        yield ev.STTChanged(now, words=not f._ears_words, turns=False)
+            if f.onset.awaiting_words:
+                yield ev.Words(f.speech.onset_ms, text, f.onset.reading)
+        yield ev.Words(f.live_reply.asked_ms - 1, "stop", f.onset.reading - 1)
+        yield ev.Words(now, "tell me", f.onset.reading - 1)
+        yield ev.STTChanged(now, words=not f.stt_words, turns=False)
     if "turns" in groups:
         for text in ("", "mm-hmm", "tell me"):
             yield ev.TurnStarted(now, text)
@@ -159,14 +154,19 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         yield ev.TurnEnded(now, "")
         yield ev.Words(now, "stop")
         yield ev.Words(now, "mm-hmm")
-        yield ev.TurnStarted(f._reply_since_ms - 1, "")
+        if f.live:
+            yield ev.TurnStarted(f.live_reply.asked_ms - 1, "")
+        else:
+            for ago in range(1, SATURATED + 2):
+                yield ev.TurnStarted(now - ago, "")
     if "guesses" in groups:
+        before = (f.users_turn.since_ms if f.users_turn.open else f.live_reply.asked_ms) - 1
         yield ev.TurnStarted(now, "tell me")
         yield ev.TurnEnding(now, "tell me")
-        yield ev.TurnEnding(f._turn_since_ms - 1, "tell me")
+        yield ev.TurnEnding(before, "tell me")
         yield ev.TurnResumed(now)
         yield ev.TurnEnded(now, "tell me")
-        yield ev.TurnEnded(f._turn_since_ms - 1, "tell me")
+        yield ev.TurnEnded(before, "tell me")
 
 
 INTERRUPTS = (ev.Interrupted, ev.KeyPressed, ev.TurnStarted, ev.Judged, ev.LevelOnset)
@@ -208,7 +208,7 @@ def search(
                 node = (key(there), after)
                 if node in seen:
                     continue
-                liveness(there, copy, LONGEST_MS)
+                liveness(there, LONGEST_MS)
             except Broken as broken:
                 raise Broken(f"{broken}\n  the way: {_told((way, event))}") from None
             seen.add(node)
@@ -229,7 +229,7 @@ def _twice(after: Floor, event: ev.Event) -> None:
     """(7) Interrupting twice is interrupting once."""
     again = copy(after)
     for action in again.handle(event):
-        if type(action).__name__ in ("Cut", "Drop", "Hold"):
+        if isinstance(action, do.Cut | do.DiscardReply | do.Hold):
             raise Broken(f"(7) the second {event} did {action}")
 
 
