@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test lint bench check clean
+.PHONY: run test test-fast lint bench check clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -29,7 +29,7 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 
 # The floor's proof is all computing, so every core takes a part of it. What only waits for somebody (vendors' simulators,
 # the bench) waits together. The rest is timed, and runs alone.
-WAITING := tests/bench tests/llm tests/realtime tests/simulators tests/stt tests/tts
+WAITING := tests/bench tests/simulators tests/vendors
 test: $(VENV)/.dev $(VENV)/.chromium  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
 	$(BIN)/python -m pytest -n auto tests/floor
@@ -47,7 +47,7 @@ lint: $(VENV)/.dev
 check: lint test
 
 bench: $(VENV)/.dev $(VENV)/.chromium  ## the numbers of the README, measured on this machine
-	$(BIN)/python -m bargein.bench.own $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

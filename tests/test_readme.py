@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from bargein.call.agent import Agent
+from bargein.agent import Agent
 from bargein.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ def agents(text: str) -> list[Agent]:
 def test_the_agents_of_the_readme_are_some() -> None:
     concierge, porter = agents(README)
     assert concierge.policy.confirm_ms == 250
-    assert porter.transcriber is not None
+    assert porter.streaming_stt is not None
 
 
 def test_the_agent_of_the_cascades_page_has_tools() -> None:

@@ -8,30 +8,25 @@ from pathlib import Path
 import bargein
 
 ROOT = Path(bargein.__file__).parent
+SRC = ROOT.parent
 
 # room -> rooms it may import. Modules at the top level count as rooms of their own name.
 MAY: dict[str, set[str]] = {
     "errors": set(),
     "clock": set(),
-    "floor": {"errors"},
-    "audio": {"errors", "contracts"},  # words.py speaks of the contracts' Word and Spoken
-    "keys": set(),
     "notices": set(),
-    "contracts": {"audio", "floor", "notices", "errors"},
-    "worker": {"errors", "clock"},
-    "call": {"contracts", "notices", "audio", "floor", "errors", "clock"},
-    "transports": {"contracts", "notices", "audio", "errors", "clock"},
-    "stt": {"keys", "contracts", "audio", "errors", "clock", "worker"},
-    "llm": {"keys", "contracts", "audio", "errors", "clock", "worker"},
-    "tts": {"keys", "contracts", "audio", "errors", "clock", "worker"},
-    "prompting": {"contracts"},
-    "realtime": {"keys", "contracts", "prompting", "audio", "errors", "clock"},
-    "recorder": {"contracts", "floor", "errors"},
-    "tools": {"contracts", "errors"},
-    # A simulated voice speaks with espeak, and simulated ears may read with Moonshine.
-    "simulators": {"audio", "contracts", "errors", "clock", "tts", "stt"},
+    "floor": {"errors"},
+    "audio": {"errors", "protocols"},  # words.py speaks of the protocols' Word and SpeechChunk
+    "protocols": {"audio", "floor", "notices", "errors"},
+    "agent": {"protocols", "floor", "errors"},
+    "tools": {"protocols", "errors"},
+    "call": {"agent", "protocols", "notices", "audio", "floor", "errors", "clock"},
+    "transports": {"protocols", "notices", "audio", "errors", "clock"},
+    "vendors": {"protocols", "audio", "errors", "clock"},
+    "recorder": {"protocols", "floor", "errors"},
 }
-ANY = {"server", "bench", "cli", "__main__", ""}  # the wiring may know everybody
+ANY = {"server", "cli", "__main__", "testing", ""}  # the wiring may know everybody
+LABORATORY = {"bargein_bench", "bargein_simulators"}
 
 
 def room(path: Path) -> str:
@@ -39,16 +34,15 @@ def room(path: Path) -> str:
     return "" if parts == ("__init__",) else parts[0]
 
 
-def imports(path: Path) -> set[str]:
+def modules(path: Path) -> set[str]:
+    """What a file imports, names of members included ("bargein.floor.Policy")."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [a.name for a in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names = [f"{node.module}.{a.name}" for a in node.names] if node.module == "bargein" else [node.module or ""]
-        found |= {n.split(".")[1] for n in names if n.startswith("bargein.")}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
@@ -59,24 +53,38 @@ def test_every_import_points_the_way_the_architecture_says() -> None:
         if here in ANY:
             continue
         assert here in MAY, f"{path}: a room that the architecture does not know"
-        wrong += [f"{path.relative_to(ROOT)} -> {there}" for there in imports(path) - {here} - MAY[here]]
+        there = {name.split(".")[1] for name in modules(path) if name.startswith("bargein.")}
+        wrong += [f"{path.relative_to(ROOT)} -> {name}" for name in sorted(there - {here} - MAY[here])]
     assert wrong == []
 
 
-def test_an_adapter_never_knows_another_adapter_file() -> None:
-    shared = {
-        "llm": {"messages", "turns", "requests"},
-        "tts": {"clauses", "pool", "contexts", "timed_text", "speech_requests"},
-        "stt": {"transcriptions"},
-        "transports": {"bucket", "telephone"},
-    }
+def test_the_product_never_imports_its_laboratory() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} -> {name}"
+        for path in sorted(ROOT.rglob("*.py"))
+        for name in sorted(modules(path))
+        if name.split(".")[0] in LABORATORY
+    ]
+    assert wrong == []
+
+
+def test_the_simulators_never_import_the_bench() -> None:
+    wrong = [
+        f"{path.name} -> {name}"
+        for path in sorted((SRC / "bargein_simulators").rglob("*.py"))
+        for name in sorted(modules(path))
+        if name.startswith("bargein_bench")
+    ]
+    assert wrong == []
+
+
+def test_a_vendor_never_knows_another_vendor() -> None:
     wrong = []
-    for name, helpers in shared.items():
-        for path in sorted((ROOT / name).glob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"bargein.{name}."):
-                    other = (node.module or "").split(".")[2]
-                    own = path.stem.split("_")[0]
-                    if other not in helpers and not other.startswith(own):
-                        wrong.append(f"{path.relative_to(ROOT)} -> {other}")
+    vendors = ROOT / "vendors"
+    for path in sorted(vendors.rglob("*.py")):
+        own = path.relative_to(vendors).parts[0]
+        for name in sorted(modules(path)):
+            parts = name.split(".")
+            if parts[:2] == ["bargein", "vendors"] and len(parts) > 2 and parts[2] not in (own, "common"):
+                wrong.append(f"{path.relative_to(vendors)} -> {name}")
     assert wrong == []

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from bargein.contracts import HangUp, Transfer
 from bargein.errors import UsageError, VendorLost
+from bargein.protocols import HangUp, Transfer
 from bargein.tools import BadArguments, ToolFailed, hang_up, tool, transfer_to
 
 

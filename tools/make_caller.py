@@ -14,7 +14,7 @@ import numpy as np
 
 from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
-from bargein.tts.espeak import EspeakVoice
+from bargein.vendors.local.espeak import EspeakTTS
 
 RATE = 16_000
 LINES = {
@@ -30,7 +30,7 @@ async def one(text: str) -> AsyncIterator[str]:
 
 
 async def main() -> None:
-    voice = EspeakVoice(language="en-gb-x-rp", variant="+m3", words_per_minute=150, pitch=38)
+    voice = EspeakTTS(language="en-gb-x-rp", variant="+m3", words_per_minute=150, pitch=38)
     for name, text in LINES.items():
         parts = [s.pcm.samples async for s in voice.speak(one(text))]
         pcm = resample(Pcm(np.concatenate(parts), voice.rate), RATE)

@@ -15,9 +15,6 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
-from bargein.bench.callers import simulate_twilio
-from bargein.bench.command import bench
-from bargein.bench.tuning.command import tune
 from bargein.errors import BargeinError, UsageError
 from bargein.floor import Policy
 from bargein.recorder.reading import read
@@ -25,7 +22,10 @@ from bargein.recorder.replay import Decided, ReplayResult, replay
 from bargein.server.doctor import doctor_command
 from bargein.server.serve import serve as run_server
 from bargein.server.settings import Settings
-from bargein.simulators.commands import add_commands
+from bargein_bench.callers.command import simulate_twilio
+from bargein_bench.command import bench
+from bargein_bench.tuning.command import tune
+from bargein_simulators.commands import add_commands
 
 app = typer.Typer(
     help="Voice agents that can be interrupted as a person can.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -185,7 +185,7 @@ def _show(result: ReplayResult, *, all_actions: bool) -> None:
     table = Table("at ms", "", "decision", "reply", "why", box=None, pad_edge=False)
     for decided in result.decisions:
         kind = type(decided.action).__name__.lower()
-        if decided.same and not all_actions and kind in ("listen", "look", "ignore", "settle"):
+        if decided.same and not all_actions and kind in ("listen", "readwords", "ignore", "dismiss"):
             continue
         mark, style = _mark(decided)
         reply = getattr(decided.action, "reply", None)

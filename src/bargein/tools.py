@@ -23,8 +23,8 @@ from typing import Any, Literal, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError
 
-from bargein.contracts import Effect, HangUp, ToolSpec, Transfer
 from bargein.errors import BargeinError, UsageError, VendorLost
+from bargein.protocols import Effect, HangUp, ToolSpec, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class ToolFailed(BargeinError):
 
 
 class FunctionTool:
-    """contracts.Tool by shape, of a function. Calling it calls the function, so that it stays testable."""
+    """protocols.Tool by shape, of a function. Calling it calls the function, so that it stays testable."""
 
     def __init__(self, function: Callable[..., Any], effect: Effect, *, name: str | None, timeout_s: float) -> None:
         if effect not in get_args(Effect):
@@ -69,7 +69,7 @@ class FunctionTool:
         return self._function(*args, **kwargs)
 
     async def run(self, arguments: str) -> str | HangUp | Transfer:
-        """contracts.Tool.run. Raises BadArguments, ToolFailed or VendorLost, and nothing else."""
+        """protocols.Tool.run. Raises BadArguments, ToolFailed or VendorLost, and nothing else."""
         try:
             given = self._arguments.model_validate_json(arguments or "{}")
         except ValidationError as error:

@@ -11,8 +11,8 @@ import pytest
 
 from bargein.audio.alignment import PACE, Aligned, align, align_begun
 from bargein.audio.lengths import TOKEN
-from bargein.contracts import Word
-from bargein.simulators.speech import Speech
+from bargein.protocols import Word
+from bargein_simulators.speech import SimulatedSpeech
 
 TEXTS = (
     (
@@ -42,7 +42,7 @@ def counted(words: tuple[Word, ...], ms: float) -> int:
 
 @pytest.mark.parametrize("text", TEXTS)
 async def test_at_most_one_word_off_in_95_of_100_random_moments(text: str) -> None:
-    speech = Speech()
+    speech = SimulatedSpeech()
     said = await speech.say(text, 8000)
     await speech.aclose()
     words = align(text, said.pcm.samples, 8000).words
@@ -91,7 +91,7 @@ def test_a_text_of_many_stops_over_a_sound_of_many_pauses_has_all_its_words() ->
 
 @pytest.mark.parametrize("text", TEXTS)
 async def test_what_has_only_begun_is_laid_out_by_its_pauses_and_the_pace_of_what_was_whole(text: str) -> None:
-    speech = Speech()
+    speech = SimulatedSpeech()
     pace = align(TEXTS[0], (await speech.say(TEXTS[0], 8000)).pcm.samples, 8000).pace
     said = await speech.say(text, 8000)
     await speech.aclose()

@@ -14,7 +14,7 @@ import pytest
 from bargein.audio.pcm import Samples
 from bargein.audio.resample import resample
 from bargein.audio.silero import CONTEXT, STATE, WINDOW, Floats, SileroModel
-from bargein.audio.vad import GATHER_ABOVE, MAX_PENDING, MAX_SKIP_WINDOWS, Vad, VadStream, VadWindow
+from bargein.audio.vad import GATHER_ABOVE, MAX_PENDING, MAX_SKIP_WINDOWS, SileroVAD, SileroVADStream, VADWindow
 from bargein.errors import AudioShapeError, UsageError
 from tests import sounds
 
@@ -26,18 +26,18 @@ SILENCE = np.zeros(SIZE, np.int16)
 class Listener:
     """Keeps what one stream is told, and waits for so many windows."""
 
-    def __init__(self, vad: Vad, rate: int = 16000) -> None:
-        self.windows: list[VadWindow] = []
+    def __init__(self, vad: SileroVAD, rate: int = 16000) -> None:
+        self.windows: list[VADWindow] = []
         self.threads: set[int] = set()
         self._news = asyncio.Event()
         self.stream = vad.open(rate, self.told)
 
-    def told(self, window: VadWindow) -> None:
+    def told(self, window: VADWindow) -> None:
         self.windows.append(window)
         self.threads.add(threading.get_ident())
         self._news.set()
 
-    async def until(self, count: int) -> list[VadWindow]:
+    async def until(self, count: int) -> list[VADWindow]:
         async with asyncio.timeout(30):
             while len(self.windows) < count:
                 self._news.clear()
@@ -59,14 +59,14 @@ class Stuck:
         return batch[:, CONTEXT[rate] :].mean(axis=1), state
 
 
-def alone(samples: Samples, rate: int, start: int = 0) -> list[VadWindow]:
+def alone(samples: Samples, rate: int, start: int = 0) -> list[VADWindow]:
     """What the model says of a sound, window by window, with nobody else in the batch."""
     model, size, context = SileroModel(), WINDOW[rate], CONTEXT[rate]
     padded = np.concatenate((np.zeros(context, np.int16), samples)).astype(np.float32) / np.float32(32768)
     state, told = np.zeros((2, 1, STATE), np.float32), []
     for i in range(0, len(samples) - size + 1, size):
         p, state = model.run(padded[None, i : i + context + size], state, rate)
-        told.append(VadWindow(start + i, start + i + size, float(p[0])))
+        told.append(VADWindow(start + i, start + i + size, float(p[0])))
     return told
 
 
@@ -81,13 +81,13 @@ def level(share: float) -> Samples:
 async def test_each_stream_hears_exactly_what_it_would_hear_alone(rate: int) -> None:
     voices = [resample(sounds.load(label.file), rate).samples for label in sounds.labels("interruption")]
     frame, ends = rate // 50, [len(voice) // WINDOW[rate] for voice in voices]
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         listeners = [Listener(vad, rate) for _ in voices]
         for step in range(max(map(len, voices)) // frame + 10):
             for i, (listener, voice) in enumerate(zip(listeners, voices, strict=True)):
                 # Each is a bit behind the one before, so that now these and now those share a batch.
                 now = step * frame - i * 101
-                listener.stream.feed(voice[max(0, now - frame) : max(0, now)])
+                listener.stream.push_audio(voice[max(0, now - frame) : max(0, now)])
             for i, listener in enumerate(listeners):
                 await listener.until(min(ends[i], max(0, step * frame - i * 101) // WINDOW[rate]))
         for listener, voice in zip(listeners, voices, strict=True):
@@ -97,21 +97,21 @@ async def test_each_stream_hears_exactly_what_it_would_hear_alone(rate: int) -> 
 
 async def test_both_rates_are_heard_beside_each_other() -> None:
     clip = sounds.load("interruption-1.wav")
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         listeners = [Listener(vad, rate) for rate in RATES]
         for listener in listeners:
             samples = resample(clip, listener.stream.rate).samples[: MAX_PENDING * WINDOW[listener.stream.rate]]
-            listener.stream.feed(samples)
+            listener.stream.push_audio(samples)
             assert await listener.until(MAX_PENDING) == alone(samples, listener.stream.rate)
 
 
 @pytest.mark.parametrize("label", sounds.labels("interruption"), ids=lambda label: label.file)
 async def test_an_onset_is_found_within_120_ms(label: sounds.Label) -> None:
     clip = sounds.load(label.file)
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         listener = Listener(vad)
         samples = clip.samples[: MAX_PENDING * SIZE]
-        listener.stream.feed(samples)
+        listener.stream.push_audio(samples)
         windows = await listener.until(len(samples) // SIZE)
     found = next(w.last_sample for w in windows if w.speech >= 0.5)
     assert 0 < found * 1000 / clip.rate - label.onset_ms <= 120
@@ -120,33 +120,33 @@ async def test_an_onset_is_found_within_120_ms(label: sounds.Label) -> None:
 @pytest.mark.parametrize("label", [*sounds.labels("cough"), *sounds.labels("noise")], ids=lambda label: label.file)
 async def test_a_cough_or_a_tap_is_no_long_speech(label: sounds.Label) -> None:
     clip = sounds.load(label.file)
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         listener = Listener(vad)
         samples = np.concatenate((SILENCE, clip.samples))[: MAX_PENDING * SIZE]
-        listener.stream.feed(samples)
+        listener.stream.push_audio(samples)
         windows = await listener.until(len(samples) // SIZE)
     assert sum(w.speech >= 0.5 for w in windows) * 32 <= 200
 
 
 async def test_any_cut_of_a_stream_gives_the_same_windows() -> None:
     samples = sounds.load("interruption-2.wav").samples[: 20 * SIZE]
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         listener = Listener(vad)
         at = 0
         for length in (1, 0, 63, 64, 65, 511, 512, 513, 3, 4000, 5000, len(samples)):
-            listener.stream.feed(samples[at : at + length])
+            listener.stream.push_audio(samples[at : at + length])
             at += length
         assert await listener.until(20) == alone(samples, 16000)
 
 
 async def test_what_was_fed_may_be_overwritten_by_its_owner() -> None:
     samples = sounds.load("interruption-2.wav").samples[: 8 * SIZE]
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         listener, buffer = Listener(vad), np.empty(100, np.int16)
         for at in range(0, len(samples), 100):
             part = samples[at : at + 100]
             buffer[: len(part)] = part
-            listener.stream.feed(buffer[: len(part)])
+            listener.stream.push_audio(buffer[: len(part)])
         assert await listener.until(8) == alone(samples, 16000)
 
 
@@ -155,11 +155,11 @@ async def test_what_was_fed_may_be_overwritten_by_its_owner() -> None:
 
 async def test_a_short_gap_is_silence() -> None:
     samples = sounds.load("interruption-3.wav").samples[: 10 * SIZE + 100]
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         listener = Listener(vad)
-        listener.stream.feed(samples)
+        listener.stream.push_audio(samples)
         listener.stream.skip(700)
-        listener.stream.feed(samples)
+        listener.stream.push_audio(samples)
         expected = alone(np.concatenate((samples, np.zeros(700, np.int16), samples)), 16000)
         assert await listener.until(len(expected)) == expected
 
@@ -167,11 +167,11 @@ async def test_a_short_gap_is_silence() -> None:
 async def test_of_a_long_gap_only_a_little_is_shown_and_positions_stay_right() -> None:
     samples = sounds.load("interruption-3.wav").samples[: 10 * SIZE + 100]
     hour = 3600 * 16000
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         listener = Listener(vad)
-        listener.stream.feed(samples)
+        listener.stream.push_audio(samples)
         listener.stream.skip(hour)
-        listener.stream.feed(samples)
+        listener.stream.push_audio(samples)
         windows = await listener.until(20 + MAX_SKIP_WINDOWS)
         shown = alone(np.concatenate((samples, np.zeros(MAX_SKIP_WINDOWS * SIZE, np.int16), samples)), 16000)
         assert [w.speech for w in windows] == [w.speech for w in shown]
@@ -183,11 +183,11 @@ async def test_of_a_long_gap_only_a_little_is_shown_and_positions_stay_right() -
 
 async def test_after_a_reset_nothing_is_left_of_what_was_before() -> None:
     before, after = (sounds.load(name).samples[: 12 * SIZE + 100] for name in ("interruption-1.wav", "speech.wav"))
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         listener = Listener(vad)
-        listener.stream.feed(before)
+        listener.stream.push_audio(before)
         listener.stream.reset()
-        listener.stream.feed(after)
+        listener.stream.push_audio(after)
         assert await listener.until(24) == [*alone(before, 16000), *alone(after, 16000, start=len(before))]
 
 
@@ -195,11 +195,11 @@ async def test_after_a_reset_nothing_is_left_of_what_was_before() -> None:
 
 
 async def test_windows_are_told_in_order_and_on_the_loop() -> None:
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         listeners = [Listener(vad) for _ in range(3)]
         for i in range(20):
             for listener in listeners:
-                listener.stream.feed(level(i / 100))
+                listener.stream.push_audio(level(i / 100))
         for listener in listeners:
             windows = await listener.until(20)
             assert [w.first_sample for w in windows] == [i * SIZE for i in range(20)]
@@ -209,29 +209,29 @@ async def test_windows_are_told_in_order_and_on_the_loop() -> None:
 
 async def test_a_stream_closed_while_its_window_is_judged_is_told_nothing() -> None:
     model = Stuck()
-    async with Vad(model=model) as vad:
+    async with SileroVAD(model=model) as vad:
         closed, other = Listener(vad), Listener(vad)
-        closed.stream.feed(np.concatenate((SILENCE, SILENCE)))
+        closed.stream.push_audio(np.concatenate((SILENCE, SILENCE)))
         await asyncio.to_thread(model.entered.wait, 30)
         closed.stream.close()
-        other.stream.feed(SILENCE)
+        other.stream.push_audio(SILENCE)
         model.go.set()
         await other.until(1)
-        closed.stream.feed(SILENCE)
-        other.stream.feed(SILENCE)
+        closed.stream.push_audio(SILENCE)
+        other.stream.push_audio(SILENCE)
         await other.until(2)
         assert closed.windows == []
 
 
 async def test_a_callback_may_close_another_stream_of_the_same_batch() -> None:
     model = Stuck()
-    async with Vad(model=model) as vad:
+    async with SileroVAD(model=model) as vad:
         first, second, third = Listener(vad), Listener(vad), Listener(vad)
-        first.stream.feed(SILENCE)
+        first.stream.push_audio(SILENCE)
         await asyncio.to_thread(model.entered.wait, 30)
         closer = vad.open(16000, lambda _: second.stream.close())
         for stream in (closer, second.stream, third.stream):
-            stream.feed(SILENCE)
+            stream.push_audio(SILENCE)
         model.go.set()
         await third.until(1)
         assert model.batches == [1, 3]
@@ -239,18 +239,18 @@ async def test_a_callback_may_close_another_stream_of_the_same_batch() -> None:
 
 
 async def test_a_call_that_fails_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    def fail(_: VadWindow) -> None:
+    def fail(_: VADWindow) -> None:
         raise ZeroDivisionError
 
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         broken, whole = vad.open(16000, fail), Listener(vad)
         for _ in range(5):
-            broken.feed(SILENCE)
-            whole.stream.feed(SILENCE)
+            broken.push_audio(SILENCE)
+            whole.stream.push_audio(SILENCE)
         await whole.until(5)
         async with asyncio.timeout(30):
             while vad.stats.failures < 5:  # the broken one may come last in the last batch
-                whole.stream.feed(SILENCE)
+                whole.stream.push_audio(SILENCE)
                 await whole.until(len(whole.windows) + 1)
     assert [r.levelno for r in caplog.records] == [logging.ERROR] * 5
 
@@ -265,9 +265,9 @@ async def test_a_model_that_fails_loses_a_batch_and_nothing_else(caplog: pytest.
                 raise MemoryError
             return super().run(batch, state, rate)
 
-    async with Vad(model=Once()) as vad:
+    async with SileroVAD(model=Once()) as vad:
         listener = Listener(vad)
-        listener.stream.feed(np.concatenate((SILENCE, SILENCE)))
+        listener.stream.push_audio(np.concatenate((SILENCE, SILENCE)))
         assert [w.first_sample for w in await listener.until(1)] == [SIZE]
         assert (listener.stream.dropped, vad.dropped) == (1, 1)
     assert len(caplog.records) == 1
@@ -278,14 +278,14 @@ async def test_a_model_that_fails_loses_a_batch_and_nothing_else(caplog: pytest.
 
 async def test_a_stream_that_floods_loses_its_own_oldest_windows_and_no_others() -> None:
     model = Stuck()
-    async with Vad(model=model) as vad:
+    async with SileroVAD(model=model) as vad:
         flood, calm = Listener(vad), Listener(vad)
-        flood.stream.feed(level(0))
+        flood.stream.push_audio(level(0))
         await asyncio.to_thread(model.entered.wait, 30)
         for i in range(1, 101):
-            flood.stream.feed(level(i / 200))
+            flood.stream.push_audio(level(i / 200))
         for _ in range(MAX_PENDING):
-            calm.stream.feed(SILENCE)
+            calm.stream.push_audio(SILENCE)
         model.go.set()
         windows = await flood.until(1 + MAX_PENDING)
         await calm.until(MAX_PENDING)
@@ -298,11 +298,11 @@ async def test_a_stream_that_floods_loses_its_own_oldest_windows_and_no_others()
 
 async def test_many_streams_meet_in_one_batch() -> None:
     count = 4 * GATHER_ABOVE
-    async with Vad(gather_ms=30_000) as vad:
+    async with SileroVAD(gather_ms=30_000) as vad:
         listeners = [Listener(vad) for _ in range(count)]
         for _ in range(3):
             for listener in listeners:
-                listener.stream.feed(SILENCE)
+                listener.stream.push_audio(SILENCE)
             for listener in listeners:
                 await listener.until(1)
                 listener.windows.clear()
@@ -311,26 +311,26 @@ async def test_many_streams_meet_in_one_batch() -> None:
 
 
 async def test_a_few_streams_do_not_wait_for_each_other() -> None:
-    async with Vad(gather_ms=3_600_000) as vad:
+    async with SileroVAD(gather_ms=3_600_000) as vad:
         listeners = [Listener(vad) for _ in range(GATHER_ABOVE)]
-        listeners[0].stream.feed(SILENCE)
+        listeners[0].stream.push_audio(SILENCE)
         await listeners[0].until(1)
 
 
 async def test_those_who_wait_for_others_wait_only_so_long() -> None:
-    async with Vad(gather_ms=1) as vad:
+    async with SileroVAD(gather_ms=1) as vad:
         listeners = [Listener(vad) for _ in range(2 * GATHER_ABOVE)]
-        listeners[0].stream.feed(SILENCE)
+        listeners[0].stream.push_audio(SILENCE)
         await listeners[0].until(1)
 
 
 async def test_streams_closed_while_a_run_waits_for_them_do_not_stop_the_worker() -> None:
-    async with Vad(gather_ms=20) as vad:
+    async with SileroVAD(gather_ms=20) as vad:
         listeners = [Listener(vad) for _ in range(2 * GATHER_ABOVE)]
         for listener in listeners[1:]:
-            listener.stream.feed(SILENCE)
+            listener.stream.push_audio(SILENCE)
             listener.stream.close()
-        listeners[0].stream.feed(SILENCE)
+        listeners[0].stream.push_audio(SILENCE)
         await listeners[0].until(1)
 
 
@@ -338,9 +338,9 @@ async def test_streams_closed_while_a_run_waits_for_them_do_not_stop_the_worker(
 
 
 async def test_an_idle_worker_does_nothing() -> None:
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         listener = Listener(vad)
-        listener.stream.feed(SILENCE)
+        listener.stream.push_audio(SILENCE)
         await listener.until(1)
         worker = next(t for t in threading.enumerate() if t.name == "vad")
         assert worker.ident is not None
@@ -353,13 +353,13 @@ async def test_an_idle_worker_does_nothing() -> None:
 
 async def test_nothing_is_told_after_the_end() -> None:
     model = Stuck()
-    async with Vad(model=model) as vad:
+    async with SileroVAD(model=model) as vad:
         listener = Listener(vad)
-        listener.stream.feed(SILENCE)
+        listener.stream.push_audio(SILENCE)
         await asyncio.to_thread(model.entered.wait, 30)
         model.go.set()
     await asyncio.sleep(0)
-    listener.stream.feed(SILENCE)
+    listener.stream.push_audio(SILENCE)
     await asyncio.sleep(0)
     assert listener.windows == []
     assert not any(t.name == "vad" for t in threading.enumerate())
@@ -367,23 +367,23 @@ async def test_nothing_is_told_after_the_end() -> None:
 
 
 async def test_a_vad_that_never_ran_can_be_closed() -> None:
-    await Vad().aclose()
+    await SileroVAD().aclose()
 
 
 async def test_a_vad_runs_once() -> None:
-    async with Vad() as vad:
+    async with SileroVAD() as vad:
         with pytest.raises(UsageError, match="started"):
             vad.start()
 
 
 async def test_another_rate_is_refused() -> None:
     with pytest.raises(UsageError, match="44100"):
-        Vad().open(44100, lambda _: None)
+        SileroVAD().open(44100, lambda _: None)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros(512, np.float32), np.zeros((1, 512), np.int16)])
 async def test_other_arrays_are_refused(wrong: np.ndarray) -> None:
-    told: Callable[[VadWindow], None] = lambda _: None  # noqa: E731
-    stream: VadStream = Vad().open(16000, told)
+    told: Callable[[VADWindow], None] = lambda _: None  # noqa: E731
+    stream: SileroVADStream = SileroVAD().open(16000, told)
     with pytest.raises(AudioShapeError, match="mono int16"):
-        stream.feed(wrong)
+        stream.push_audio(wrong)

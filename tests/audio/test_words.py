@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bargein.audio.pcm import Pcm
 from bargein.audio.words import MS_PER_CHAR, HeardText, WordClock
-from bargein.contracts import Spoken, Word
 from bargein.errors import UsageError
+from bargein.protocols import SpeechChunk, Word
 
 RATE = 22050
 
@@ -21,7 +21,7 @@ def sound(ms: float) -> Pcm:
     return Pcm(np.zeros(round(ms * RATE / 1000), np.int16), RATE)
 
 
-def timed(text: str, at_ms: float = 0, begin: int = 0, per_word_ms: float = 200) -> Spoken:
+def timed(text: str, at_ms: float = 0, begin: int = 0, per_word_ms: float = 200) -> SpeechChunk:
     """A text whose words last 200 ms each, as a voice with word times gives it."""
     words, at = [], 0
     for i, word in enumerate(text.split()):
@@ -29,11 +29,11 @@ def timed(text: str, at_ms: float = 0, begin: int = 0, per_word_ms: float = 200)
         start = at_ms + i * per_word_ms
         words.append(Word(start, start + per_word_ms, begin + at, begin + at + len(word)))
         at += len(word)
-    return Spoken(sound(len(words) * per_word_ms), text, tuple(words))
+    return SpeechChunk(sound(len(words) * per_word_ms), text, tuple(words))
 
 
-def untimed(text: str, ms: float) -> Spoken:
-    return Spoken(sound(ms), text)
+def untimed(text: str, ms: float) -> SpeechChunk:
+    return SpeechChunk(sound(ms), text)
 
 
 # ----------------------------------------------------------------------------------- times from the voice itself
@@ -52,7 +52,7 @@ def test_the_words_of_a_stretch_are_given_once_for_the_page() -> None:
     clock = WordClock()
     first, second = timed("One two. "), timed("Three.", at_ms=400, begin=9)
     assert clock.add(first) == first.words
-    assert clock.add(Spoken(sound(50))) == ()
+    assert clock.add(SpeechChunk(sound(50))) == ()
     assert clock.add(second) == second.words
     assert clock.finish() == ()
     assert clock.words == (*(first.words or ()), *(second.words or ()))
@@ -62,7 +62,7 @@ def test_the_words_of_a_stretch_are_given_once_for_the_page() -> None:
 def test_signs_that_the_voice_did_not_count_belong_to_the_word_before() -> None:
     clock = WordClock()
     clock.add(
-        Spoken(sound(400), "“Stop”, he said.", (Word(0, 100, 1, 5), Word(100, 200, 8, 10), Word(200, 400, 11, 15)))
+        SpeechChunk(sound(400), "“Stop”, he said.", (Word(0, 100, 1, 5), Word(100, 200, 8, 10), Word(200, 400, 11, 15)))
     )
     assert clock.heard(150).text == "“Stop”,"
     assert clock.heard(400).text == "“Stop”, he said."
@@ -70,8 +70,8 @@ def test_signs_that_the_voice_did_not_count_belong_to_the_word_before() -> None:
 
 def test_words_may_come_after_their_text() -> None:
     clock = WordClock()
-    clock.add(Spoken(sound(0), "Hello there.", ()))
-    clock.add(Spoken(sound(600), "", (Word(0, 300, 0, 5),)))
+    clock.add(SpeechChunk(sound(0), "Hello there.", ()))
+    clock.add(SpeechChunk(sound(600), "", (Word(0, 300, 0, 5),)))
     assert clock.heard(300) == HeardText("Hello", 5, exact=True, next_word=None)
 
 
@@ -79,7 +79,7 @@ def test_times_that_come_late_replace_the_estimate() -> None:
     clock = WordClock()
     clock.add(untimed("Hello there.", 600))
     assert clock.heard(300).exact is False
-    clock.add(Spoken(sound(0), "", (Word(0, 500, 0, 5), Word(500, 600, 6, 12))))
+    clock.add(SpeechChunk(sound(0), "", (Word(0, 500, 0, 5), Word(500, 600, 6, 12))))
     assert clock.heard(500) == HeardText("Hello", 5, exact=True, next_word=Word(500, 600, 6, 12))
 
 
@@ -87,7 +87,7 @@ def test_silence_after_the_last_word_changes_nothing() -> None:
     clock = WordClock()
     clock.add(timed("Well, that is all."))
     before = [clock.heard(ms) for ms in range(0, 900, 50)]
-    clock.add(Spoken(sound(3000)))
+    clock.add(SpeechChunk(sound(3000)))
     assert [clock.heard(ms) for ms in range(0, 900, 50)] == before
     clock.finish()
     assert clock.heard(3800).text == clock.heard(800).text == "Well, that is all."
@@ -96,7 +96,7 @@ def test_silence_after_the_last_word_changes_nothing() -> None:
 def test_a_voice_whose_times_go_back_does_not_take_back_what_was_heard() -> None:
     clock = WordClock()
     given_back = clock.add(
-        Spoken(sound(500), "a b c", (Word(0, 300, 0, 1), Word(100, 200, 2, 3), Word(300, 500, 4, 5)))
+        SpeechChunk(sound(500), "a b c", (Word(0, 300, 0, 1), Word(100, 200, 2, 3), Word(300, 500, 4, 5)))
     )
     assert given_back[1] == Word(100, 300, 2, 3)
     assert [clock.heard(ms).text for ms in (250, 300, 500)] == ["", "a b", "a b c"]
@@ -104,7 +104,7 @@ def test_a_voice_whose_times_go_back_does_not_take_back_what_was_heard() -> None
 
 def test_a_position_counted_at_another_rate_still_hears_the_last_word() -> None:
     clock = WordClock()
-    clock.add(Spoken(sound(0), "Yes.", (Word(0, 1000.02, 0, 4),)))
+    clock.add(SpeechChunk(sound(0), "Yes.", (Word(0, 1000.02, 0, 4),)))
     assert clock.heard(1000.0).text == "Yes."
 
 
@@ -129,14 +129,14 @@ def test_a_text_that_still_grows_is_not_taken_to_be_over_soon() -> None:
     clock.add(untimed("aaaa bbbb cc", 100))
     assert clock.heard(100).text == ""
     assert clock.words[-1].end_ms == pytest.approx(11 * MS_PER_CHAR)
-    clock.add(Spoken(sound(1100)))
+    clock.add(SpeechChunk(sound(1100)))
     assert clock.words[-1].end_ms == 1200
 
 
 def test_a_text_lasts_until_the_next_one_begins() -> None:
     clock = WordClock()
     clock.add(untimed("First. ", 300))
-    clock.add(Spoken(sound(400)))
+    clock.add(SpeechChunk(sound(400)))
     assert clock.add(untimed("Second.", 500)) == (Word(0, 700, 0, 6),)
     assert clock.finish() == (Word(700, 1200, 7, 14),)
     assert [clock.heard(ms).text for ms in (699, 700, 1199, 1200)] == ["", "First.", "First.", "First. Second."]
@@ -146,7 +146,7 @@ def test_texts_that_came_before_any_sound_share_it() -> None:
     clock = WordClock()
     clock.add(untimed("aa ", 0))
     clock.add(untimed("bbb", 0))
-    clock.add(Spoken(sound(1100)))
+    clock.add(SpeechChunk(sound(1100)))
     assert clock.finish() == (Word(0, 500, 0, 2), Word(500, 1100, 3, 6))
 
 
@@ -182,7 +182,7 @@ def test_what_was_heard_by_the_voices_own_times_stays_exact_beside_an_estimate()
 def test_the_word_that_sounded_at_a_moment() -> None:
     clock = WordClock()
     clock.add(
-        Spoken(sound(900), "the request you", (Word(50, 200, 0, 3), Word(250, 600, 4, 11), Word(600, 800, 12, 15)))
+        SpeechChunk(sound(900), "the request you", (Word(50, 200, 0, 3), Word(250, 600, 4, 11), Word(600, 800, 12, 15)))
     )
     found = [clock.sounding(ms) for ms in (0, 50, 225, 600, 5000)]
     assert [clock.text[w.begin : w.end] if w else None for w in found] == [None, "the", "the", "you", "you"]
@@ -267,13 +267,13 @@ def test_every_word_is_told_exactly_once(stretches: list[tuple[str, int, bool]])
 
 def test_text_that_comes_ahead_of_its_sound_is_spread_over_all_of_it_and_placed_when_its_times_come() -> None:
     clock = WordClock()
-    clock.add(Spoken(Pcm.silence(0, 8000), "one two ", ahead=True))
-    clock.add(Spoken(Pcm.silence(500, 8000), "three four", ahead=True))
-    clock.add(Spoken(Pcm.silence(1_500, 8000), "", ahead=True))
+    clock.add(SpeechChunk(Pcm.silence(0, 8000), "one two ", ahead=True))
+    clock.add(SpeechChunk(Pcm.silence(500, 8000), "three four", ahead=True))
+    clock.add(SpeechChunk(Pcm.silence(1_500, 8000), "", ahead=True))
     assert clock.heard(1_000).text == "one two"
     assert not clock.heard(1_000).exact
     times = (Word(0, 100, 0, 3), Word(100, 200, 4, 7), Word(200, 1_900, 8, 13))
-    clock.add(Spoken(Pcm.silence(0, 8000), "", times, exact=False, ahead=True))
+    clock.add(SpeechChunk(Pcm.silence(0, 8000), "", times, exact=False, ahead=True))
     assert clock.heard(300).text == "one two"
     assert not clock.heard(300).exact
     assert clock.heard(1_950).text == "one two three", "what has no times yet goes on behind those that have"

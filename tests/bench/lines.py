@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bargein.audio.pcm import Samples
-from bargein.bench.record import RATE, Cleared, Record, Stretch
-from bargein.simulators.mouth import Say, Spoken
+from bargein_bench.callers.caller_audio import SayLine, SpokenLine
+from bargein_bench.record import RATE, AudioSpan, ClearSent, Record
 
 MS = RATE // 1000
 
@@ -33,8 +33,8 @@ class Line:
 
     def __init__(self) -> None:
         self._parts: list[Samples] = []
-        self._stretches: list[Stretch] = []
-        self._cleared: list[Cleared] = []
+        self._stretches: list[AudioSpan] = []
+        self._cleared: list[ClearSent] = []
 
     @property
     def now_ms(self) -> int:
@@ -43,7 +43,7 @@ class Line:
     def says(self, samples: Samples, reply: str | None = None, first: int | None = None) -> Line:
         begin = self.now_ms * MS
         self._parts.append(samples)
-        self._stretches.append(Stretch(begin, begin + len(samples), reply, first))
+        self._stretches.append(AudioSpan(begin, begin + len(samples), reply, first))
         return self
 
     def quiet(self, ms: int) -> Line:
@@ -51,11 +51,11 @@ class Line:
         return self
 
     def throws_away(self, samples: Samples) -> Line:
-        self._cleared.append(Cleared(self.now_ms * MS, samples))
+        self._cleared.append(ClearSent(self.now_ms * MS, samples))
         return self
 
     def record(self, *spoken: tuple[int, int]) -> Record:
         """spoken: (onset, end) in ms."""
         agent = np.concatenate(self._parts)
-        said = tuple(Spoken(Say(0, agent[:0], name=str(n)), a * MS, b * MS) for n, (a, b) in enumerate(spoken))
+        said = tuple(SpokenLine(SayLine(0, agent[:0], name=str(n)), a * MS, b * MS) for n, (a, b) in enumerate(spoken))
         return Record(agent, np.zeros(len(agent), np.int16), said, tuple(self._stretches), tuple(self._cleared))

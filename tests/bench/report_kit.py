@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from bargein.audio.pcm import Samples
-from bargein.bench.record import RATE, Record, Stretch, Told
-from bargein.bench.results import CallResult, Event, Results, Want
-from bargein.simulators.mouth import Say, Spoken
+from bargein_bench.callers.caller_audio import SayLine, SpokenLine
+from bargein_bench.record import RATE, AudioSpan, Record, ToldHeard
+from bargein_bench.results import CallResult, Event, Results, Want
 from tests.sounds import labels, load
 
 ONSET_MS, LASTS_MS = 4_000.0, 14_000.0
@@ -68,7 +68,7 @@ def record(event: Event, *, real: bool = False) -> Record:
     elif event.outcome == "held" and event.hold_ms is not None:
         silent = event.onset_ms + event.hold_ms
         spans = [(500.0, silent), (silent + event.gap_ms, 9_000.0)]
-    stretches = [Stretch(int(b * 8), int(e * 8)) for b, e in spans]
+    stretches = [AudioSpan(int(b * 8), int(e * 8)) for b, e in spans]
     first = 0
     for s in stretches:
         agent[s.begin : s.end] = np.resize(voice[first:], s.end - s.begin)
@@ -76,9 +76,9 @@ def record(event: Event, *, real: bool = False) -> Record:
     onset, end = int(event.onset_ms * 8), int(event.end_ms * 8)
     if event.scene != "silence":
         caller[onset:end] += said[: end - onset]
-    spoken = (Spoken(Say(0.0, said, name=event.sound), onset, end),)
+    spoken = (SpokenLine(SayLine(0.0, said, name=event.sound), onset, end),)
     hold = "hold: speech 0.62" if event.hold_ms is not None else "no hold"
-    return Record(agent, caller, spoken, stretches, told=(Told(onset + 400, hold),), frames=500)
+    return Record(agent, caller, spoken, stretches, told=(ToldHeard(onset + 400, hold),), frames=500)
 
 
 def _tones(event: Event) -> tuple[Samples, Samples]:

@@ -110,7 +110,7 @@ def test_an_agent_that_holds_and_goes_on_is_told_from_one_that_stops(ran: dict[s
 @pytest.mark.parametrize("name", AGENTS)
 def test_every_run_says_what_it_played_and_what_it_saw(ran: dict[str, Ran], name: str) -> None:
     run = ran[name]
-    assert run.lines[0]["format"] == "bargein.bench"
+    assert run.lines[0]["format"] == "bargein_bench"
     assert len([line for line in run.lines if "call" in line]) == 15
     assert not [line for line in run.lines if "call" in line and line["call"]["failed"]]
     assert len(run.truth) == len([line for line in run.lines if "event" in line]) == 15

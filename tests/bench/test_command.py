@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from bargein.bench import capacity
-from bargein.bench.capacity import Promise, grow
-from bargein.bench.record import RATE, Record, Stretch
-from bargein.bench.scenery.clips import Clip, Library
-from bargein.bench.scenery.scenes import Opening
 from bargein.cli import app
 from bargein.errors import UsageError, VendorLost
-from bargein.simulators.mouth import Echo, Say, Spoken, Step
+from bargein_bench import capacity
+from bargein_bench.callers.caller_audio import Echo, SayLine, SpokenLine, Step
+from bargein_bench.capacity import Promise, grow
+from bargein_bench.record import RATE, AudioSpan, Record
+from bargein_bench.scenarios.clips import Clip, Library
+from bargein_bench.scenarios.scenes import Opening
 from tests.bench.lines import MS, voice
 
 HERE = "ws://127.0.0.1:9/twilio/media"
@@ -71,13 +71,13 @@ class Crowded:
         agent = voice(1, int(lasts_ms))
         spoken, stretches, at = [], [], 0
         for step in steps:
-            assert isinstance(step, Say)
+            assert isinstance(step, SayLine)
             onset = int(step.at_ms) * MS
             agent[onset + stop * MS : onset + 3_000 * MS] = 0
-            stretches.append(Stretch(at, onset + stop * MS))
+            stretches.append(AudioSpan(at, onset + stop * MS))
             at = onset + 3_000 * MS
-            spoken.append(Spoken(step, onset, onset + len(step.samples)))
-        stretches.append(Stretch(at, len(agent)))
+            spoken.append(SpokenLine(step, onset, onset + len(step.samples)))
+        stretches.append(AudioSpan(at, len(agent)))
         return Record(agent, np.zeros(len(agent), np.int16), spoken, stretches, frames=len(agent) // 160)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bargein.audio.mulaw import SILENCE
-from bargein.bench.own.realtime import sounded
+from benchmarks.realtime import sounded
 
 CODES = np.random.default_rng(1).integers(0, 120, 8_000).astype(np.uint8)
 QUIET = np.full(700, SILENCE, np.uint8)

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bargein.audio.pcm import Samples
-from bargein.bench.judging.going_on import went_on
-from bargein.bench.judging.outcome import Ear, Known
-from bargein.bench.record import Record
-from bargein.bench.results import Event, Want
+from bargein_bench.judging.going_on import went_on
+from bargein_bench.judging.outcome import Known, ListeningTimeline
+from bargein_bench.record import Record
+from bargein_bench.results import Event, Want
 from tests.bench.lines import MS, Line, voice
 
 REPLY = voice(1, 9_000)
@@ -19,7 +19,9 @@ SPOKEN = (2_000, 3_000)
 
 
 def judge(record: Record, want: Want = "yield", known: Known | None = None) -> Event:
-    return Ear(record, known or Known()).judge("a scene", "a sound", want, 0, record.spoken[0], len(record.agent))
+    return ListeningTimeline(record, known or Known()).judge(
+        "a scene", "a sound", want, 0, record.spoken[0], len(record.agent)
+    )
 
 
 def part(samples: Samples, begin_ms: float, end_ms: float | None = None) -> Samples:
@@ -107,7 +109,7 @@ def test_a_pause_that_a_server_sends_as_silence_is_a_pause() -> None:
 def test_words_while_it_is_silent_must_not_be_talked_over() -> None:
     def quiet(line: Line) -> Event:
         record = line.record(SPOKEN)
-        return Ear(record, Known()).judge_quiet("a scene", "a sound", "yield", 0, record.spoken[0])
+        return ListeningTimeline(record, Known()).judge_quiet("a scene", "a sound", "yield", 0, record.spoken[0])
 
     good = quiet(Line().quiet(3_700).says(OTHER))
     assert good.outcome == "stopped"
@@ -120,7 +122,7 @@ def test_words_while_it_is_silent_must_not_be_talked_over() -> None:
 def test_a_question_is_answered_only_by_one_who_gives_way_to_it() -> None:
     def answers(line: Line) -> bool:
         record = line.record(SPOKEN)
-        return Ear(record, Known()).answers(record.spoken[0])
+        return ListeningTimeline(record, Known()).answers(record.spoken[0])
 
     assert answers(Line().quiet(3_700).says(OTHER))
     assert answers(Line().says(part(REPLY, 0, 2_100)).quiet(1_800).says(OTHER))

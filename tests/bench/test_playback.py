@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bargein.audio.pcm import Samples
-from bargein.bench.targets.playback import Playback, Report
+from bargein_bench.targets.playback import Playback, PlayedReport
 
 RATE = 24_000
 QUANTUM = 64
@@ -36,7 +36,7 @@ def test_sound_plays_from_the_next_quantum_on_and_in_order() -> None:
     assert not p.ear.heard[:128].any()
     assert not p.ear.heard[768:].any()
     assert p.ear.stretches == [128]
-    assert reports == [Report("played", 1, 64), Report("finished", 1, 640)]
+    assert reports == [PlayedReport("played", 1, 64), PlayedReport("finished", 1, 640)]
 
 
 def test_where_it_is_is_told_every_tenth_of_a_second() -> None:
@@ -55,8 +55,8 @@ def test_a_hold_stops_within_two_quanta_and_a_resume_goes_on_at_the_very_next_sa
     p.hold(1000, 1)
     assert p.deadline == 1025
     held = p.advance(1025)
-    assert held == [Report("held", 1, 1088)]
-    assert p.hold(1500, 1) == [Report("held", 1, 1088)]
+    assert held == [PlayedReport("held", 1, 1088)]
+    assert p.hold(1500, 1) == [PlayedReport("held", 1, 1088)]
     assert p.advance(4000) == []
     p.resume(5000, 1)
     p.advance(9000)
@@ -67,14 +67,14 @@ def test_a_hold_stops_within_two_quanta_and_a_resume_goes_on_at_the_very_next_sa
 def test_a_flush_empties_it_and_what_comes_later_of_it_is_stale() -> None:
     p = player()
     p.queue(0, 1, sound(1, 0, 2000))
-    assert p.flush(1000, 1)[-1] == Report("flushed", 1, 1024)
+    assert p.flush(1000, 1)[-1] == PlayedReport("flushed", 1, 1024)
     p.queue(1100, 1, sound(1, 2000, 480), first=2000)
     p.queue(1200, 2, sound(2, 0, 480), last=True)
     p.advance(9000)
     assert [(r.begin, r.end, r.reply) for r in p.ear.runs] == [(0, 1024, 1), (1216, 1696, 2)]
     assert [(t.at, t.reply, t.samples.tolist()) for t in p.tails] == [(1024, 1, sound(1, 1024, 976).tolist())]
     assert p.stale_ms == 20
-    assert p.flush(9100, 2) == [Report("flushed", 2, 0)]  # as the page says it of one that has finished
+    assert p.flush(9100, 2) == [PlayedReport("flushed", 2, 0)]  # as the page says it of one that has finished
 
 
 def test_a_flush_of_a_held_reply_frees_the_next_one() -> None:
@@ -157,7 +157,7 @@ class Driven:
 
     def __init__(self, ops: list[tuple[str, int, int]], *, often: bool) -> None:
         self.p = player()
-        self.reports: list[Report] = []
+        self.reports: list[PlayedReport] = []
         self.sent: dict[int, int] = {}
         self.holds: list[tuple[int, int]] = []  # from when to when nothing may sound
         now, reply = 0, 1
@@ -193,7 +193,7 @@ class Driven:
         self.note(self.p.resume(now, self.p.live[0] if self.p.live else 0))
         self.note(self.p.advance(now + 1))
 
-    def note(self, reports: list[Report]) -> None:
+    def note(self, reports: list[PlayedReport]) -> None:
         self.reports += reports
 
 
@@ -252,7 +252,7 @@ def test_reports_never_go_back_and_a_reply_finishes_with_all_of_its_samples(ops:
 def test_who_looks_at_the_deadlines_misses_nothing(ops: list[tuple[str, int, int]]) -> None:
     p = Driven(ops, often=False).p
     now = p._at
-    told: list[Report] = []
+    told: list[PlayedReport] = []
     while (due := p.deadline) is not None:
         assert due > now - QUANTUM
         assert p.advance(due - 2 * QUANTUM) == []

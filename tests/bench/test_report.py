@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from bargein.audio.mulaw import to_mulaw
-from bargein.bench.measures import measures
-from bargein.bench.own.chromium import page
-from bargein.bench.record import Told
-from bargein.bench.report import MOST_BYTES, Point, write
-from bargein.bench.results import Results
+from bargein_bench.measures import measures
+from bargein_bench.record import ToldHeard
+from bargein_bench.report import MOST_BYTES, Point, write
+from bargein_bench.results import Results
+from benchmarks.chromium import page
 from tests.bench.report_kit import ONSET_MS, ignores, run, stops, yields
 
 EVIL = "<script>alert('x')</script>"
@@ -93,7 +93,7 @@ def test_what_a_server_says_is_text_and_nothing_else(tmp_path: Path) -> None:
     calls = []
     for call in results.calls:
         assert call.record is not None
-        evil = replace(call.record, told=(Told(int(ONSET_MS * 8), EVIL),))
+        evil = replace(call.record, told=(ToldHeard(int(ONSET_MS * 8), EVIL),))
         events = tuple(replace(event, sound=EVIL) for event in call.events)
         calls.append(replace(call, record=evil, events=events, call_id=EVIL, faults={EVIL: 2}, closed_by=EVIL))
     html = written(

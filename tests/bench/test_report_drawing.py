@@ -8,13 +8,13 @@ from itertools import pairwise
 
 import pytest
 
-from bargein.bench.measures import measures
-from bargein.bench.report.curves import latencies
-from bargein.bench.report.drawing import Plane, ticks
-from bargein.bench.report.figures import ms, seconds
-from bargein.bench.report.moments import explained, of_event
-from bargein.bench.report.timeline import LETTER, WIDTH, timeline
-from bargein.bench.results import Results
+from bargein_bench.measures import measures
+from bargein_bench.report.curves import latencies
+from bargein_bench.report.drawing import Plane, ticks
+from bargein_bench.report.figures import ms, seconds
+from bargein_bench.report.moments import explained, of_event
+from bargein_bench.report.timeline import LETTER, WIDTH, timeline
+from bargein_bench.results import Results
 from tests.bench.report_kit import run, stops, yields
 
 

@@ -15,10 +15,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from bargein.bench.record import RATE, Record, Stretch, Target
-from bargein.bench.targets.browser import AGENT, AGENT_RATE, FRAME, HEADER, LAST, MICROPHONE, BrowserTarget
 from bargein.errors import UsageError, VendorLost, VendorRefused
-from bargein.simulators.mouth import Echo, End, Press, Say
+from bargein_bench.callers.caller_audio import Echo, EndCallStep, PressKey, SayLine
+from bargein_bench.record import RATE, AudioSpan, Record, Target
+from bargein_bench.targets.browser import AGENT, AGENT_RATE, FRAME, HEADER, LAST, MICROPHONE, BrowserTarget
 from tests.server.kit import TOKEN, settings, tone_agent, world
 from tests.sounds import labels, load
 
@@ -27,13 +27,13 @@ WELCOME = {"type": "welcome", "call_id": "c1", "rate_in": 16_000, "rate_out": 24
 FAR = 3 * RATE  # nothing takes longer than this, on however slow a machine
 
 
-def said(name: str, at_ms: float, **how: bool) -> Say:
+def said(name: str, at_ms: float, **how: bool) -> SayLine:
     label = next(each for each in labels() if each.file == name)
     sound = load(name)
-    return Say(at_ms, sound.samples, int(label.onset_ms * sound.rate / 1000), name=name, **how)
+    return SayLine(at_ms, sound.samples, int(label.onset_ms * sound.rate / 1000), name=name, **how)
 
 
-def of(record: Record, reply: str) -> list[Stretch]:
+def of(record: Record, reply: str) -> list[AudioSpan]:
     return [each for each in record.stretches if each.reply == reply]
 
 
@@ -94,7 +94,7 @@ async def test_after_a_short_sound_the_same_reply_goes_on_at_the_very_next_sampl
 
 async def test_the_button_cuts_and_the_script_hangs_up() -> None:
     async with world(settings(), tone_agent(greeting=GREETING)) as here:
-        record = await BrowserTarget(here.url).call([Press(1500, "1"), End(2500)], 10_000)
+        record = await BrowserTarget(here.url).call([PressKey(1500, "1"), EndCallStep(2500)], 10_000)
         assert await here.nobody_left()
     whole(record)
     assert 2300 <= record.lasted_ms <= 2500

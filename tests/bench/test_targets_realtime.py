@@ -14,12 +14,12 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
-from bargein.bench.record import RATE, Record, Target
-from bargein.bench.targets import realtime
-from bargein.bench.targets.realtime import SERVER_VAD, RealtimeTarget
 from bargein.errors import UsageError, VendorLost, VendorRefused
-from bargein.simulators.mouth import End, Press, Say
-from bargein.simulators.openai_realtime import RealtimeSimulator, realtime_app
+from bargein_bench.callers.caller_audio import EndCallStep, PressKey, SayLine
+from bargein_bench.record import RATE, Record, Target
+from bargein_bench.targets import realtime
+from bargein_bench.targets.realtime import SERVER_VAD, RealtimeTarget
+from bargein_simulators.openai_realtime import RealtimeSimulator, realtime_app
 from tests.simulators.serving import serving
 from tests.sounds import labels, load
 
@@ -27,10 +27,10 @@ LONG = "This is a long answer, which goes on and on, so that anybody can interru
 SHORT = "All right."
 
 
-def said(name: str, at_ms: float, **how: bool) -> Say:
+def said(name: str, at_ms: float, **how: bool) -> SayLine:
     label = next(each for each in labels() if each.file == name)
     sound = resample(load(name), realtime.RATE)
-    return Say(at_ms, sound.samples, int(label.onset_ms * sound.rate / 1000), name=name, **how)
+    return SayLine(at_ms, sound.samples, int(label.onset_ms * sound.rate / 1000), name=name, **how)
 
 
 def simulator(**how: object) -> RealtimeSimulator:
@@ -108,7 +108,7 @@ async def test_the_button_cancels_and_the_script_hangs_up() -> None:
     sim = simulator(speed=2)
     async with served(sim) as url:
         target = RealtimeTarget(url, api_key="k", opening=True, turn_detection=None, voice="marin", instructions="Be.")
-        record = await target.call([Press(1500, "1"), End(2500)], 9000)
+        record = await target.call([PressKey(1500, "1"), EndCallStep(2500)], 9000)
     whole(record)
     assert 2300 <= record.lasted_ms <= 2500
     (stretch,) = record.stretches

@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from bargein.bench.tuning import show
-from bargein.bench.tuning.command import run
-from bargein.bench.tuning.outcome import Outcome
-from bargein.bench.tuning.page import page
-from bargein.bench.tuning.records import gather
-from bargein.bench.tuning.score import Limits, Tally
-from bargein.bench.tuning.search import Tried, frontier, is_kept_back
-from bargein.bench.tuning.space import STEPS, Candidate, Space, parse_fixed, policy_of, references
-from bargein.bench.tuning.truth import Label, read_labels
 from bargein.cli import app
 from bargein.errors import UsageError
 from bargein.floor import Policy
-from bargein.server.toml_agent import read_toml
+from bargein.server.toml_config import read_toml
+from bargein_bench.tuning import show
+from bargein_bench.tuning.command import run
+from bargein_bench.tuning.outcome import Outcome
+from bargein_bench.tuning.page import page
+from bargein_bench.tuning.records import gather
+from bargein_bench.tuning.score import ScoreLimits, Tally
+from bargein_bench.tuning.search import TriedPolicy, frontier, is_kept_back
+from bargein_bench.tuning.space import STEPS, Candidate, Space, parse_fixed, policy_of, references
+from bargein_bench.tuning.truth import Label, read_labels
 from tests.bench.tuning_calls import coughs_and_interruptions, record, sound, write_labels
 
 BALANCED = Policy.balanced()
@@ -38,15 +38,15 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def report(calls: Path) -> show.Report:
-    return run(calls, Limits(), tries=30, fixed=[])
+def report(calls: Path) -> show.TuningReport:
+    return run(calls, ScoreLimits(), tries=30, fixed=[])
 
 
-def label_of(report: show.Report, label: str) -> Tally:
+def label_of(report: show.TuningReport, label: str) -> Tally:
     return next(t for t in report.found.references if t.candidate.label == label).everywhere
 
 
-def test_the_eager_policy_stops_for_coughs_and_the_proposal_does_not(report: show.Report) -> None:
+def test_the_eager_policy_stops_for_coughs_and_the_proposal_does_not(report: show.TuningReport) -> None:
     recorded, proposal = label_of(report, "recorded"), report.found.proposal.everywhere
     assert recorded.false_stops.value == 1.0
     assert report.found.within
@@ -55,7 +55,7 @@ def test_the_eager_policy_stops_for_coughs_and_the_proposal_does_not(report: sho
     assert proposal.yields > 30
 
 
-def test_it_is_quicker_than_the_presets_that_keep_the_limit(report: show.Report) -> None:
+def test_it_is_quicker_than_the_presets_that_keep_the_limit(report: show.TuningReport) -> None:
     limits = report.limits
     proposal = limits.latency(report.found.proposal.everywhere)
     presets = [label_of(report, name) for name in ("balanced", "patient")]
@@ -63,25 +63,25 @@ def test_it_is_quicker_than_the_presets_that_keep_the_limit(report: show.Report)
     assert 220 <= proposal < min(limits.latency(preset) for preset in presets)
 
 
-def test_every_episode_decides_alone_as_it_did_in_its_call(report: show.Report) -> None:
+def test_every_episode_decides_alone_as_it_did_in_its_call(report: show.TuningReport) -> None:
     same, of = report.faithful()
     assert same == of > 60
 
 
-def test_a_looser_limit_buys_speed(calls: Path, report: show.Report) -> None:
-    loose = run(calls, Limits(false_stops=0.5), tries=30, fixed=[])
+def test_a_looser_limit_buys_speed(calls: Path, report: show.TuningReport) -> None:
+    loose = run(calls, ScoreLimits(false_stops=0.5), tries=30, fixed=[])
     assert loose.found.within
     assert loose.limits.latency(loose.found.proposal.chosen_by) < report.limits.latency(report.found.proposal.chosen_by)
     assert 0 < (loose.found.proposal.chosen_by.false_stops.value or 0) <= 0.5
 
 
-def test_the_same_seed_finds_the_same_by_any_number_of_processes(calls: Path, report: show.Report) -> None:
-    again = run(calls, Limits(), tries=30, fixed=[], jobs=2)
+def test_the_same_seed_finds_the_same_by_any_number_of_processes(calls: Path, report: show.TuningReport) -> None:
+    again = run(calls, ScoreLimits(), tries=30, fixed=[], jobs=2)
     assert again.found.proposal == report.found.proposal
     assert again.found.tried == report.found.tried
 
 
-def test_calls_kept_back_did_not_choose(report: show.Report) -> None:
+def test_calls_kept_back_did_not_choose(report: show.TuningReport) -> None:
     kept = [call for call in report.gathered.calls if is_kept_back(call.call)]
     assert 0 < report.found.kept_back == len(kept) < 8
     scored = sum(e.want is not None for call in kept for e in call.episodes)
@@ -90,17 +90,17 @@ def test_calls_kept_back_did_not_choose(report: show.Report) -> None:
 
 def test_few_calls_are_all_used(tmp_path: Path) -> None:
     coughs_and_interruptions(tmp_path, 2, BALANCED)
-    assert run(tmp_path, Limits(), tries=4, fixed=[]).found.kept_back == 0
+    assert run(tmp_path, ScoreLimits(), tries=4, fixed=[]).found.kept_back == 0
 
 
 def test_a_fixed_number_stays(calls: Path) -> None:
-    found = run(calls, Limits(), tries=30, fixed=["confirm_ms=500", "min_words=2"]).found
+    found = run(calls, ScoreLimits(), tries=30, fixed=["confirm_ms=500", "min_words=2"]).found
     assert all(t.candidate.changes["confirm_ms"] == 500 for t in found.tried)
     assert found.proposal.candidate.changes["min_words"] == 2
     assert policy_of(found.base, found.proposal.candidate.changes).confirm_ms == 500
 
 
-def test_the_proposal_names_no_more_numbers_than_matter(report: show.Report) -> None:
+def test_the_proposal_names_no_more_numbers_than_matter(report: show.TuningReport) -> None:
     assert 0 < len(report.found.proposal.candidate.changes) <= 3
 
 
@@ -133,7 +133,7 @@ def test_the_command_writes_what_it_says(tmp_path: Path) -> None:
     assert "proposal</text>" in drawn.read_text("utf-8")
 
 
-def test_the_page_holds_the_drawing_the_table_and_the_lines_to_paste(report: show.Report) -> None:
+def test_the_page_holds_the_drawing_the_table_and_the_lines_to_paste(report: show.TuningReport) -> None:
     made = page(report)
     found = report.found
     assert made.count("<svg") == 1
@@ -147,12 +147,12 @@ def test_the_page_holds_the_drawing_the_table_and_the_lines_to_paste(report: sho
 def test_a_page_of_calls_in_which_nobody_yielded_has_no_drawing(tmp_path: Path) -> None:
     record(tmp_path, "c1", sound((1000, 1100, 0.95), lasts_ms=4000), BALANCED)
     write_labels(tmp_path / "labels.jsonl", [Label("c1", 1000, 1100, "ignore")])
-    made = page(run(tmp_path, Limits(), tries=2, fixed=[]))
+    made = page(run(tmp_path, ScoreLimits(), tries=2, fixed=[]))
     assert "<svg" not in made
     assert "nothing to yield to" in made
 
 
-def test_the_proposal_can_be_pasted(report: show.Report, tmp_path: Path) -> None:
+def test_the_proposal_can_be_pasted(report: show.TuningReport, tmp_path: Path) -> None:
     found = report.found
     proposed = policy_of(found.base, found.proposal.candidate.changes)
     (tmp_path / "agent.toml").write_text(show.paste(found.base, proposed))
@@ -182,7 +182,7 @@ def test_an_empty_folder_is_refused_with_advice(tmp_path: Path) -> None:
 def test_a_folder_without_anything_to_score_is_refused(tmp_path: Path) -> None:
     record(tmp_path, "c1", sound(lasts_ms=3000), BALANCED)
     with pytest.raises(UsageError, match="labels"):
-        run(tmp_path, Limits(), fixed=[])
+        run(tmp_path, ScoreLimits(), fixed=[])
 
 
 # --------------------------------------------------------------------------------------------------- what is read
@@ -281,8 +281,8 @@ tallies = st.builds(
 
 @given(st.lists(tallies, max_size=20))
 def test_nothing_beats_the_frontier(found: list[Tally]) -> None:
-    limits = Limits(missed=0.1)
-    tried = [Tried(Candidate(f"#{n}", {}), tally, Tally()) for n, tally in enumerate(found)]
+    limits = ScoreLimits(missed=0.1)
+    tried = [TriedPolicy(Candidate(f"#{n}", {}), tally, Tally()) for n, tally in enumerate(found)]
     line = [t.everywhere for t in frontier(tried, limits)]
     assert all((t.misses.value or 0) <= 0.1 for t in line)
     for t in tried:
@@ -296,7 +296,7 @@ def test_nothing_beats_the_frontier(found: list[Tally]) -> None:
 
 
 @pytest.mark.parametrize(("cut_ms", "missed"), [(1299.0, 0), (3000.0, 1), (None, 1)])
-def test_a_miss_counts_as_two_seconds(report: show.Report, cut_ms: float | None, missed: int) -> None:
+def test_a_miss_counts_as_two_seconds(report: show.TuningReport, cut_ms: float | None, missed: int) -> None:
     episode = next(e for e in report.episodes if e.want == "yield")
     tally = Tally()
     tally.add(episode, Outcome(cut_ms=None if cut_ms is None else episode.onset_ms + cut_ms))

@@ -9,13 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bargein.bench.tuning.apart import take_apart
-from bargein.bench.tuning.episodes import Episode, Taken, twin
-from bargein.bench.tuning.outcome import Outcome
-from bargein.bench.tuning.play import play
-from bargein.bench.tuning.show import SAME_MS
-from bargein.bench.tuning.space import STEPS, policy_of
-from bargein.bench.tuning.truth import Label
 from bargein.errors import UsageError
 from bargein.floor import (
     Event,
@@ -37,6 +30,13 @@ from bargein.floor import (
 from bargein.floor.speech import UserSpeech
 from bargein.floor.state import FloorState
 from bargein.recorder.reading import read
+from bargein_bench.tuning.apart import take_apart
+from bargein_bench.tuning.episodes import Episode, Taken, twin
+from bargein_bench.tuning.outcome import Outcome
+from bargein_bench.tuning.play import play
+from bargein_bench.tuning.show import SAME_MS
+from bargein_bench.tuning.space import STEPS, policy_of
+from bargein_bench.tuning.truth import Label
 from tests.bench.tuning_calls import record, sound, windows
 
 BALANCED = Policy.balanced()
@@ -267,7 +267,7 @@ ears = st.sampled_from([(False, None), (True, None), (True, "uh huh"), (True, "n
 
 def plainly(episode: Episode, policy: Policy) -> Outcome:
     """As `play`, with every event handed in and every deadline asked for: the definition."""
-    from bargein.bench.tuning.play import _Replay  # noqa: PLC0415
+    from bargein_bench.tuning.play import _Replay  # noqa: PLC0415
 
     replay = _Replay(episode, policy)
     for at_ms, event in episode.seen:

@@ -7,7 +7,6 @@ import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bargein.bench.tuning.truth import Label
 from bargein.floor import (
     Answer,
     Cut,
@@ -24,6 +23,7 @@ from bargein.floor import (
     Words,
 )
 from bargein.recorder.journal import FileJournal
+from bargein_bench.tuning.truth import Label
 
 WINDOW_MS = 32.0
 READING_MS = 90.0  # from a look to its words

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bargein import contracts as c
 from bargein import notices as n
+from bargein import protocols as c
+from bargein.agent import REPROMPTS, Agent, Greeting
 from bargein.audio.pcm import Pcm, Samples
-from bargein.audio.vad import VadWindow
-from bargein.call.agent import REPROMPTS, Agent, Greeting
+from bargein.audio.vad import VADWindow
 from bargein.call.call import Call
-from bargein.call.host import Host
+from bargein.call.host import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
 from bargein.errors import VendorLost
@@ -38,7 +38,7 @@ class FarEnd:
     rate_out = RATE
 
     def __init__(self, clock: ManualClock, *, can_pause: bool = True, reports: bool = True, acks: bool = True) -> None:
-        self.can = c.TransportCan(pause=can_pause, reports=reports)
+        self.capabilities = c.TransportCapabilities(pause=can_pause, reports=reports)
         self.clock = clock
         self.acks = acks
         self.inbox: asyncio.Queue[c.Inbound] = asyncio.Queue()
@@ -60,14 +60,14 @@ class FarEnd:
         while True:
             item = await self.inbox.get()
             yield item
-            if isinstance(item, c.FarHangUp):
+            if isinstance(item, c.ClientHangUp):
                 return
 
-    def send(self, frame: c.FrameOut) -> bool:
+    def send(self, frame: c.AudioOut) -> bool:
         if self.full:
             return False
         assert frame.reply not in self.cut, f"audio of reply {frame.reply}, which was cut"
-        if self.can.pause:
+        if self.capabilities.pause:
             assert not self.paused, "audio left during a hold"
             assert frame.first_sample == self.got.get(frame.reply, 0), "a gap or a repeat on the wire"
         self.got[frame.reply] = frame.first_sample + len(frame.samples)
@@ -75,8 +75,8 @@ class FarEnd:
         self.most_ms = max(self.most_ms, sum(len(b[2]) for b in self.buffer) * 1000 / RATE)
         return True
 
-    def hold(self, reply: int) -> c.FrameOut | None:
-        if not self.can.pause:
+    def hold(self, reply: int) -> c.AudioOut | None:
+        if not self.capabilities.pause:
             self.buffer = [b for b in self.buffer if b[0] != reply]  # cleared; what was not played comes again
         return None  # all that was sent has left already
 
@@ -89,7 +89,7 @@ class FarEnd:
         match notice:
             case n.HoldNow(reply_id=reply):
                 self.paused = True
-                if self.can.reports and self.acks:
+                if self.capabilities.reports and self.acks:
                     self.inbox.put_nowait(c.Held(reply, self.position(reply)))
             case n.ResumeNow():
                 self.paused = False
@@ -97,7 +97,7 @@ class FarEnd:
                 self.paused = False
                 self.cut.add(reply)
                 self.flush(reply)
-                if self.can.reports and self.acks:
+                if self.capabilities.reports and self.acks:
                     self.inbox.put_nowait(c.Flushed(reply, self.position(reply)))
             case _:
                 pass
@@ -112,7 +112,7 @@ class FarEnd:
     def play(self, ms: float) -> None:
         """Time passes at the far end."""
         want = int(ms * RATE / 1000)
-        while want and self.buffer and not (self.paused and self.can.pause):
+        while want and self.buffer and not (self.paused and self.capabilities.pause):
             reply, first, samples, last = self.buffer[0]
             take = min(want, len(samples))
             sounding = self.heard.setdefault(reply, [])
@@ -127,10 +127,10 @@ class FarEnd:
                 self.buffer[0] = (reply, first + take, samples[take:], last)
             else:
                 self.buffer.pop(0)
-                if last and self.can.reports:
+                if last and self.capabilities.reports:
                     self.inbox.put_nowait(c.Finished(reply, self._consumed[reply]))
         self._report_ms += ms
-        if self.can.reports and self._report_ms >= 100 and self.order:
+        if self.capabilities.reports and self._report_ms >= 100 and self.order:
             self._report_ms = 0.0
             reply = self.order[-1]
             self.inbox.put_nowait(c.Played(reply, self.position(reply), playing=not self.paused and bool(self.buffer)))
@@ -149,7 +149,7 @@ class ToneVoice:
         self.closed = 0
         self.spoken = 0
 
-    async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.Spoken]:
+    async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.SpeechChunk]:
         at = count = 0
         try:
             async for piece in text:
@@ -161,7 +161,7 @@ class ToneVoice:
                     samples = np.full(WORD_MS * RATE // 1000, count + 1, np.int16)
                     told = word + " "
                     times = c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word))
-                    yield c.Spoken(Pcm(samples, RATE), told, (times,) if self.timed else None)
+                    yield c.SpeechChunk(Pcm(samples, RATE), told, (times,) if self.timed else None)
                     at += len(told)
                     count += 1
                     self.spoken += 1
@@ -207,12 +207,12 @@ class Reader:
         self.texts = list(texts)
         self.heard: list[Pcm] = []
 
-    async def read(self, pcm: Pcm, *, deadline_ms: float) -> c.Reading:
+    async def read(self, pcm: Pcm, *, deadline_ms: float) -> c.BatchTranscript:
         self.heard.append(pcm)
         text = self.texts.pop(0) if self.texts else ""
         if text is None:
             raise VendorLost("The reader is late", advice="Go on without words")
-        return c.Reading(text)
+        return c.BatchTranscript(text)
 
     async def aclose(self) -> None: ...
 
@@ -227,16 +227,16 @@ class Transcriber:
         self.fed = 0
         self.rate = 16_000
         self.closed = 0
-        self.inbox: asyncio.Queue[c.Heard | Exception] = asyncio.Queue()
+        self.inbox: asyncio.Queue[c.STTEvent | Exception] = asyncio.Queue()
 
     def open(self, rate: int) -> Transcriber:
         self.rate = rate
         return self
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         self.fed += len(samples)
 
-    async def listen(self) -> AsyncIterator[c.Heard]:
+    async def events(self) -> AsyncIterator[c.STTEvent]:
         try:
             while True:
                 item = await self.inbox.get()
@@ -246,26 +246,26 @@ class Transcriber:
         finally:
             self.closed += 1
 
-    def tell(self, kind: c.HeardKind, text: str = "", *, turn: int = 0, ago_ms: float = 300) -> None:
+    def tell(self, kind: c.TurnUpdateKind, text: str = "", *, turn: int = 0, ago_ms: float = 300) -> None:
         """Something is heard in a turn whose first word began so long ago."""
         now_ms = self.fed * 1000 / self.rate
-        self.inbox.put_nowait(c.TurnHeard(kind, turn, text, now_ms - ago_ms, now_ms))
+        self.inbox.put_nowait(c.TurnUpdate(kind, turn, text, now_ms - ago_ms, now_ms))
 
 
 @dataclass
 class _Stream:
-    on_window: Callable[[VadWindow], None]
+    on_window: Callable[[VADWindow], None]
     at: int = 0
     dropped: int = 0
     closed: bool = False
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         """The scripted detector hears speech in whatever is not silence: p is the first sample over 1000."""
         for i in range(0, len(samples) - WINDOW + 1, WINDOW):
             first = self.at
             self.at += WINDOW
             if not self.closed:
-                self.on_window(VadWindow(first, self.at, abs(int(samples[i])) / 1000))
+                self.on_window(VADWindow(first, self.at, abs(int(samples[i])) / 1000))
 
     def skip(self, samples: int) -> None:
         self.at += samples
@@ -278,7 +278,7 @@ class Vad:
     def __init__(self) -> None:
         self.streams: list[_Stream] = []
 
-    def open(self, rate: int, on_window: Callable[[VadWindow], None]) -> _Stream:
+    def open(self, rate: int, on_window: Callable[[VADWindow], None]) -> _Stream:
         self.streams.append(_Stream(on_window))
         return self.streams[-1]
 
@@ -381,9 +381,9 @@ async def scene(
     acks: bool = True,
     transcriber: Transcriber | None = None,
     tools: tuple[c.Tool, ...] = (),
-    spare_voice: ToneVoice | None = None,
+    fallback_tts: ToneVoice | None = None,
     reprompts: Mapping[str, str] = REPROMPTS,
-    realtime: c.SpeechModel | None = None,
+    realtime: c.RealtimeModel | None = None,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
     clock = ManualClock(1_000_000)
@@ -393,18 +393,18 @@ async def scene(
     voice = voice or ToneVoice()
     agent = Agent(
         name="test",
-        mind=mind if realtime is None else None,
-        voice=voice if realtime is None else None,
+        llm=mind if realtime is None else None,
+        tts=voice if realtime is None else None,
         realtime=realtime,
-        reader=reader,
+        fallback_stt=reader,
         instructions="Be short.",
         greeting=Greeting(greeting) if isinstance(greeting, str) else greeting,
-        transcriber=transcriber,
+        stt=transcriber,
         tools=tools,
-        spare_voice=spare_voice,
+        fallback_tts=fallback_tts,
         reprompts=reprompts,
     )
-    host = Host(clock, ticker, vad, notes)
+    host = Runtime(clock, ticker, vad, notes)
     call = Call(call_id="c1", agent=agent, transport=far, host=host, journal=notes, policy=policy or SOON)
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())
@@ -413,7 +413,7 @@ async def scene(
     try:
         yield made
     finally:
-        far.inbox.put_nowait(c.FarHangUp("test over"))
+        far.inbox.put_nowait(c.ClientHangUp("test over"))
         await asyncio.wait_for(running, 5)
         assert far.closed is not None
         assert notes.closed

@@ -18,18 +18,18 @@ from functools import cache
 
 import numpy as np
 
-from bargein import contracts as c
+from bargein import protocols as c
+from bargein.agent import Agent, Greeting
 from bargein.audio.mulaw import from_mulaw, to_mulaw
 from bargein.audio.pcm import Pcm, Samples
-from bargein.audio.vad import VadWindow
-from bargein.call.agent import Agent, Greeting
+from bargein.audio.vad import VADWindow
 from bargein.call.call import Call
-from bargein.call.host import Host
+from bargein.call.host import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
 from bargein.floor import Policy
-from bargein.transports.telephone import Telephone
-from bargein.transports.twilio import TwilioDialect
+from bargein.transports.telephone.transport import TelephoneTransport
+from bargein.transports.telephone.twilio import TwilioDialect
 from tests.call.kit import SOON, Mind, Notes, Reader
 
 RATE = 8000
@@ -55,20 +55,20 @@ class NoiseVoice:
         self.replies = 0
         self.texts: list[str] = []
 
-    async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.Spoken]:
+    async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.SpeechChunk]:
         self.replies += 1
         reply, at, count = self.replies, 0, 0
         whole = sound(reply, LONGEST)
         if self.at_once:
             told = "".join([piece async for piece in text])
-            yield c.Spoken(Pcm(whole[: 20 * RATE], RATE), told, None)
+            yield c.SpeechChunk(Pcm(whole[: 20 * RATE], RATE), told, None)
             return
         size = WORD_MS * RATE // 1000
         async for piece in text:
             for word in piece.split():
                 self.texts.append(word)
                 times = c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word))
-                yield c.Spoken(Pcm(whole[count * size : (count + 1) * size], RATE), f"{word} ", (times,))
+                yield c.SpeechChunk(Pcm(whole[count * size : (count + 1) * size], RATE), f"{word} ", (times,))
                 at += len(word) + 1
                 count += 1
 
@@ -78,17 +78,17 @@ class _Stream:
     """Hears speech in whatever is not silence: p is the last sample of a window over 1000."""
 
     size: int
-    on_window: Callable[[VadWindow], None]
+    on_window: Callable[[VADWindow], None]
     at: int = 0
     dropped: int = 0
     rest: Samples = field(default_factory=lambda: np.zeros(0, np.int16))
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         self.rest = np.concatenate((self.rest, samples))
         while len(self.rest) >= self.size:
             window, self.rest = self.rest[: self.size], self.rest[self.size :]
             first, self.at = self.at, self.at + self.size
-            self.on_window(VadWindow(first, self.at, min(0.99, abs(int(window[-1])) / 1000)))
+            self.on_window(VADWindow(first, self.at, min(0.99, abs(int(window[-1])) / 1000)))
 
     def skip(self, samples: int) -> None:
         self.at += samples
@@ -97,7 +97,7 @@ class _Stream:
 
 
 class Vad:
-    def open(self, rate: int, on_window: Callable[[VadWindow], None]) -> _Stream:
+    def open(self, rate: int, on_window: Callable[[VADWindow], None]) -> _Stream:
         return _Stream(rate * 32 // 1000, on_window)
 
 
@@ -115,7 +115,7 @@ class Phone:
         self.got: list[dict[str, object]] = []
         self.most_ms = 0.0
         self.closed: tuple[int, str] | None = None
-        self.telephone: Telephone | None = None
+        self.telephone: TelephoneTransport | None = None
         self.chunk = 0
         self.stuck = False
 
@@ -292,13 +292,13 @@ async def phone_scene(
     way_ms: float = 0.0,
     marks: bool = True,
     voice: NoiseVoice | None = None,
-    mind: c.ChatModel | None = None,
-    exchange: c.Exchange | None = None,
+    mind: c.LLM | None = None,
+    exchange: c.CallControl | None = None,
 ) -> AsyncIterator[PhoneScene]:
     """A call over Twilio's wire. It is hung up and awaited in the end; no task may be left behind."""
     clock = ManualClock(1_000_000)
     phone = Phone(clock, way_ms, marks=marks)
-    telephone = phone.telephone = Telephone(phone, TwilioDialect(), clock)
+    telephone = phone.telephone = TelephoneTransport(phone, TwilioDialect(), clock)
     telephone.incoming(json.dumps(START))
     assert await telephone.handshake() is not None
     notes, ticker = Notes(), Ticker(clock)
@@ -306,12 +306,12 @@ async def phone_scene(
     voice = voice or NoiseVoice()
     agent = Agent(
         name="test",
-        mind=mind or scripted,
-        voice=voice,
-        reader=reader,
+        llm=mind or scripted,
+        tts=voice,
+        stt=reader,
         greeting=Greeting(greeting) if isinstance(greeting, str) else greeting,
     )
-    host = Host(clock, ticker, Vad(), notes)
+    host = Runtime(clock, ticker, Vad(), notes)
     call = Call(
         call_id="c1",
         agent=agent,

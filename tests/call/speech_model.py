@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import numpy as np
 
-from bargein import contracts as c
+from bargein import protocols as c
 from bargein.audio.pcm import Pcm, Samples
 from tests.call.kit import RATE, WORD_MS
 
 
 class Model:
-    """A contracts.SpeechModel and its one line. texts: what its answers say; a word "!name" in one calls that tool.
+    """A protocols.RealtimeModel and its one line. texts: what its answers say; a word "!name" in one calls that tool.
     waits: an answer begins only when `go` is set."""
 
     name = "scripted speech"
@@ -26,24 +26,24 @@ class Model:
         if not waits:
             self.go.set()
         self.rate = RATE
-        self.up = True
+        self.connected = True
         self.fed = 0
         self.takes: list[Take] = []
         self.told: list[tuple[object, ...]] = []  # in order: what the call told the line
-        self.inbox: asyncio.Queue[c.Heard | Exception] = asyncio.Queue()
-        self.brief: c.Brief | None = None
-        self.items: Callable[[], Sequence[c.Item]] = list
+        self.inbox: asyncio.Queue[c.STTEvent | Exception] = asyncio.Queue()
+        self.brief: c.SessionConfig | None = None
+        self.items: Callable[[], Sequence[c.ConversationItem]] = list
         self.error: Exception | None = None
         self.closed = 0
 
-    def open(self, brief: c.Brief, items: Callable[[], Sequence[c.Item]]) -> Model:
+    def open(self, brief: c.SessionConfig, items: Callable[[], Sequence[c.ConversationItem]]) -> Model:
         self.brief, self.items = brief, items
         return self
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         self.fed += len(samples)
 
-    async def listen(self) -> AsyncIterator[c.Heard]:
+    async def events(self) -> AsyncIterator[c.STTEvent]:
         try:
             while True:
                 item = await self.inbox.get()
@@ -53,14 +53,14 @@ class Model:
         finally:
             self.closed += 1
 
-    def hears(self, kind: c.HeardKind, text: str, *, turn: int = 0, ago_ms: float = 300) -> None:
+    def hears(self, kind: c.TurnUpdateKind, text: str, *, turn: int = 0, ago_ms: float = 300) -> None:
         now_ms = self.fed / 16
-        self.inbox.put_nowait(c.TurnHeard(kind, turn, text, now_ms - ago_ms, now_ms))
+        self.inbox.put_nowait(c.TurnUpdate(kind, turn, text, now_ms - ago_ms, now_ms))
 
-    def turn(self, ago_ms: float) -> None:
+    def turn_started(self, ago_ms: float) -> None:
         self.told.append(("turn", round(ago_ms)))
 
-    def settle(self, from_ago_ms: float, until_ago_ms: float, backchannel: c.UserBackchannel | None) -> None:
+    def dismiss(self, from_ago_ms: float, until_ago_ms: float, backchannel: c.UserBackchannel | None) -> None:
         self.told.append(("settle", backchannel.text if backchannel else ""))
 
     def answer(self, typed: Sequence[str], *, spoken: bool) -> Take:
@@ -71,11 +71,11 @@ class Model:
         self.told.append(("say", text))
         return self._take(text)
 
-    def tell(self) -> Take:
+    def say_tool_results(self) -> Take:
         self.told.append(("tell",))
         return self._take(self.texts.pop(0) if self.texts else "done")
 
-    def used(self, used: c.ToolUsed) -> None:
+    def push_tool_result(self, used: c.ToolResult) -> None:
         self.told.append(("used", used.tool, used.result, used.error))
 
     def _take(self, text: str) -> Take:
@@ -94,7 +94,7 @@ class Take:
         self.said: c.AgentSaid | None = None
         self._more = False
 
-    async def sound(self) -> AsyncIterator[c.Spoken | c.ToolCalls]:
+    async def audio(self) -> AsyncIterator[c.SpeechChunk | c.ToolCalls]:
         await self.model.go.wait()
         if self.model.error is not None:
             raise self.model.error
@@ -112,9 +112,9 @@ class Take:
                 words.append(c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word)))
                 at += len(word) + 1
                 count += 1
-                yield c.Spoken(pcm, word + " ", ahead=True)
+                yield c.SpeechChunk(pcm, word + " ", ahead=True)
             if words:
-                yield c.Spoken(Pcm(np.zeros(0, np.int16), RATE), "", tuple(words), exact=False, ahead=True)
+                yield c.SpeechChunk(Pcm(np.zeros(0, np.int16), RATE), "", tuple(words), exact=False, ahead=True)
                 words = []
             if calls:
                 self._more = False
@@ -122,15 +122,15 @@ class Take:
                 if not self._more:
                     return
 
-    def go_on(self) -> None:
+    def continue_response(self) -> None:
         self._more = True
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         self.cuts += 1
 
     def words(self) -> tuple[c.Word, ...]:
         return ()
 
-    def heard(self, ms: float, said: c.AgentSaid | None) -> None:
+    def truncate(self, ms: float, said: c.AgentSaid | None) -> None:
         self.heard_ms, self.said = ms, said
         self.model.told.append(("heard", round(ms), said.text if said else None))

@@ -6,10 +6,10 @@ import asyncio
 
 import numpy as np
 
-from bargein import contracts as c
 from bargein import floor as f
 from bargein import notices as n
-from bargein.call.agent import Greeting
+from bargein import protocols as c
+from bargein.agent import Greeting
 from tests.call.kit import RATE, WORD_MS, FarEnd, Mind, Reader, Scene, ToneVoice, scene
 
 STORY = "once there was a fox who lived by a river and sang to the moon every night of the year"
@@ -243,8 +243,8 @@ async def test_a_turn_without_words_is_closed_with_a_reason() -> None:
 
 async def test_settings_change_the_policy_in_the_call_and_bad_ones_are_told() -> None:
     async with scene() as s:
-        s.far.inbox.put_nowait(c.SettingsAsked("patient", {"confirm_ms": 450}))
-        s.far.inbox.put_nowait(c.SettingsAsked(None, {"confirm_ms": -1}))
+        s.far.inbox.put_nowait(c.SettingsRequested("patient", {"confirm_ms": 450}))
+        s.far.inbox.put_nowait(c.SettingsRequested(None, {"confirm_ms": -1}))
         await s.settle()
         assert s.call.floor.policy.preset == "patient"
         assert s.call.floor.policy.confirm_ms == 450

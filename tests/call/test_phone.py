@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bargein import contracts as c
-from bargein.call.agent import Greeting
+from bargein import protocols as c
+from bargein.agent import Greeting
 from bargein.errors import VendorRefused
 from bargein.floor import Policy
-from bargein.transports.telephone_marks import BOUND_MS
+from bargein.transports.telephone.marks import BOUND_MS
 from tests.call.kit import Mind, Reader
 from tests.call.phone_kit import RATE, WORD_MS, NoiseVoice, PhoneScene, phone_scene
 
@@ -250,7 +250,7 @@ class Exchange:
 class Leaving(Mind):
     """Says its text, and then wants to leave."""
 
-    def __init__(self, wish: c.Leaving, *texts: str) -> None:
+    def __init__(self, wish: c.EndRequest, *texts: str) -> None:
         super().__init__(*texts)
         self.wish = wish
 
@@ -268,7 +268,7 @@ class Leaving(Mind):
     ],
 )
 async def test_the_agent_leaves_when_its_last_words_were_heard_and_not_before(
-    wish: c.Leaving, asked: str, over: str
+    wish: c.EndRequest, asked: str, over: str
 ) -> None:
     exchange = Exchange()
     mind = Leaving(wish, "goodbye and thank you")

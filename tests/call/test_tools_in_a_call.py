@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from bargein import contracts as c
 from bargein import floor as f
+from bargein import protocols as c
 from bargein.errors import UsageError
 from tests.call.kit import Mind, Scene, Transcriber, scene
 
@@ -13,7 +13,7 @@ STORY = "once there was a fox who lived by a river and sang to the moon every ni
 
 
 class Job:
-    """A contracts.Tool that waits until the test lets it go on."""
+    """A protocols.Tool that waits until the test lets it go on."""
 
     def __init__(
         self, name: str, effect: c.Effect, result: str | c.HangUp | Exception = "done", *, waits: bool = False
@@ -49,7 +49,7 @@ async def ask(s: Scene, ears: Transcriber, text: str, turn: int = 0) -> None:
 
 
 def results(prompt: c.Prompt) -> list[tuple[str, str | None, bool]]:
-    return [(i.tool, i.result, i.error) for i in prompt.items if isinstance(i, c.ToolUsed)]
+    return [(i.tool, i.result, i.error) for i in prompt.items if isinstance(i, c.ToolResult)]
 
 
 # ------------------------------------------------------------------------------------------------------ reads
@@ -63,7 +63,7 @@ async def test_a_lookup_runs_and_the_model_is_asked_again_with_its_result() -> N
         assert lookup.begun == ['{"day":1}']
         assert s.mind.prompts[0].tools == (lookup.spec,)
         assert results(s.mind.prompts[1]) == [("lookup", "sunny", False)]
-        assert [type(i).__name__ for i in s.call.conversation.items] == ["UserSaid", "ToolUsed", "AgentSaid"]
+        assert [type(i).__name__ for i in s.call.conversation.items] == ["UserSaid", "ToolResult", "AgentSaid"]
         assert ("tools", "done") in s.notes.causes
 
 
@@ -177,7 +177,7 @@ async def test_a_booking_survives_the_end_of_the_call() -> None:
     async with scene("!book", transcriber=ears, tools=(book,)) as s:
         await ask(s, ears, "book a table")
         await s.until(lambda: bool(book.begun))
-        s.far.inbox.put_nowait(c.FarHangUp("gone"))
+        s.far.inbox.put_nowait(c.ClientHangUp("gone"))
         await s.settle()
         book.go.set()
     assert (book.done, book.cancelled) == (1, 0)
@@ -236,8 +236,8 @@ async def test_of_a_reply_made_ahead_only_reads_run_before_the_turn_is_over() ->
         assert len(s.mind.prompts) == 2
         assert [type(i).__name__ for i in s.call.conversation.items] == [
             "UserSaid",
-            "ToolUsed",
-            "ToolUsed",
+            "ToolResult",
+            "ToolResult",
             "AgentSaid",
         ]
 
@@ -263,4 +263,4 @@ async def test_a_model_that_calls_tools_for_ever_comes_to_an_end() -> None:
         await ask(s, ears, "go")
         await s.until(lambda: s.state == "idle")
         assert len(s.mind.prompts) == 5
-        assert [type(a).__name__ for a in s.notes.actions if isinstance(a, f.CloseTurn)] == ["Close"]
+        assert [type(a).__name__ for a in s.notes.actions if isinstance(a, f.CloseTurn)] == ["CloseTurn"]

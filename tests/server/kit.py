@@ -16,15 +16,15 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from bargein import contracts as c
+from bargein import protocols as c
+from bargein.agent import Agent, Greeting
 from bargein.audio.pcm import Pcm
-from bargein.call.agent import Agent, Greeting
-from bargein.server.agents import Catalogue
 from bargein.server.app import create_app
+from bargein.server.builder import Catalogue
 from bargein.server.hub import Hub
 from bargein.server.serve import BargeinServer, config_for, listen
 from bargein.server.settings import Settings
-from bargein.transports.browser import Limits
+from bargein.transports.browser.transport import BrowserLimits
 
 RATE = 24_000
 WORD_MS = 100
@@ -39,13 +39,13 @@ class ToneVoice:
     name = "tone"
     rate = RATE
 
-    async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.Spoken]:
+    async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.SpeechChunk]:
         at = count = 0
         async for piece in text:
             for word in piece.split():
                 wave = np.sin(np.arange(WORD_MS * RATE // 1000) * 0.06) * 8000
                 times = c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word))
-                yield c.Spoken(Pcm(wave.astype(np.int16), RATE), f"{word} ", (times,))
+                yield c.SpeechChunk(Pcm(wave.astype(np.int16), RATE), f"{word} ", (times,))
                 at += len(word) + 1
                 count += 1
 
@@ -62,7 +62,7 @@ class Echo:
 
 
 def tone_agent(name: str = "tone", greeting: str = "") -> Agent:
-    return Agent(name=name, mind=Echo(), voice=ToneVoice(), llm=False, greeting=Greeting(greeting))
+    return Agent(name=name, llm=Echo(), tts=ToneVoice(), scripted=True, greeting=Greeting(greeting))
 
 
 agent = tone_agent("from-a-file", "Hello there, this is a greeting")  # for --agent tests/server/kit.py:agent
@@ -175,7 +175,7 @@ def settings(tmp: Path | None = None, **given: object) -> Settings:
 
 @asynccontextmanager
 async def world(
-    chosen: Settings | None = None, *agents: Agent, limits: Limits | None = None, alone: bool = True
+    chosen: Settings | None = None, *agents: Agent, limits: BrowserLimits | None = None, alone: bool = True
 ) -> AsyncIterator[World]:
     """Everything as in `bargein serve`, but for the agents. No task may be left behind; alone: and nobody else makes
     any meanwhile."""

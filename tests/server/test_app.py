@@ -145,7 +145,7 @@ async def test_readiness_agents_and_page_headers() -> None:
         assert (await here.http.get("/readyz")).json() == {"ready": True, "waiting_for": {}}
         told = (await here.http.get("/agents")).json()
         assert [a["name"] for a in told["agents"]] == ["one", "two"]
-        assert told["agents"][0]["llm"] is False
+        assert told["agents"][0]["scripted"] is True
         page = await here.http.get("/")
         assert page.status_code == 200
         assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -155,7 +155,7 @@ async def test_readiness_agents_and_page_headers() -> None:
         assert (await here.http.post("/healthz")).json()["error"]["code"] == "wrong_method"
         async with here.client({"agent": "two"}) as client:
             agent = client.messages[0]["agent"]
-            assert agent == {"name": "two", "mind": "echo", "voice": "tone", "ears": "", "llm": False}
+            assert agent == {"name": "two", "stt": "", "llm": "echo", "tts": "tone", "scripted": True}
 
 
 async def test_the_servers_end_is_a_good_bye_for_every_call() -> None:

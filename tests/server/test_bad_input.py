@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from bargein.transports.browser import Limits
+from bargein.transports.browser.transport import BrowserLimits
 from tests.server.kit import HEADER, HELLO, Client, World, settings, tone_agent, world
 
-QUICK = Limits(hello_ms=300, unread_ms=700)
-STRICT = Limits(messages=100, burst=50, flood=600)  # a busy machine may not take 2000 messages a second at all
+QUICK = BrowserLimits(hello_ms=300, unread_ms=700)
+STRICT = BrowserLimits(messages=100, burst=50, flood=600)  # a busy machine may not take 2000 messages a second at all
 
 
 @pytest_asyncio.fixture

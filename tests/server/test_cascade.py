@@ -12,21 +12,21 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from bargein.agent import Agent, Greeting
 from bargein.audio.resample import resample
-from bargein.call.agent import Agent, Greeting
 from bargein.floor import Policy
-from bargein.llm.openai_chat import OpenAIChat
 from bargein.recorder.reading import Noted, Ordered, read
-from bargein.simulators.caller import Caller
-from bargein.simulators.chat import ChatMessage, ChatSimulator, add_chat
-from bargein.simulators.deepgram_flux import FluxSimulator, add_flux
-from bargein.simulators.ears import Script
-from bargein.simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs
-from bargein.simulators.mouth import End, Say, Step
-from bargein.simulators.speech import Speech
-from bargein.stt.deepgram_flux import FluxTranscriber
 from bargein.tools import hang_up
-from bargein.tts.elevenlabs import ElevenLabsVoice
+from bargein.vendors.deepgram.flux import DeepgramFlux
+from bargein.vendors.elevenlabs.speech import ElevenLabsSpeech
+from bargein.vendors.openai.chat import OpenAIChat
+from bargein_bench.callers.caller import Caller
+from bargein_bench.callers.caller_audio import EndCallStep, SayLine, Step
+from bargein_simulators.chat import ChatMessage, ChatSimulator, add_chat
+from bargein_simulators.deepgram_flux import FluxSimulator, add_flux
+from bargein_simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs
+from bargein_simulators.simulated_stt import Script
+from bargein_simulators.speech import SimulatedSpeech
 from tests.server.kit import ToneVoice, settings, world
 from tests.simulators.serving import serving
 from tests.sounds import labels, load
@@ -39,7 +39,7 @@ FIRST, SECOND = "what is the first", "and what is the second"
 class Vendors:
     """The simulated vendors of one call."""
 
-    speech: Speech
+    speech: SimulatedSpeech
     greets: bool = True
     flux: FluxSimulator = field(init=False)
     chat: ChatSimulator = field(init=False)
@@ -75,19 +75,19 @@ class Vendors:
         queues[part].extend(faults)
 
 
-def line(name: str, at_ms: float) -> Say:
+def line(name: str, at_ms: float) -> SayLine:
     label = next(each for each in labels() if each.file == name)
     samples = resample(load(name), 8000).samples
-    return Say(at_ms, samples[int(label.onset_ms * 8) : int(label.end_ms * 8) + 400], name=name)
+    return SayLine(at_ms, samples[int(label.onset_ms * 8) : int(label.end_ms * 8) + 400], name=name)
 
 
 def agent_of(name: str, url: str, *, greets: bool) -> Agent:
     return Agent(
         name=name,
-        transcriber=FluxTranscriber(api_key="k", base_url=url, silence_s=0.6),
-        mind=OpenAIChat.groq(api_key="k", base_url=f"{url}/v1", timeout_s=0.6, first_token_s=0.6),
-        voice=ElevenLabsVoice(api_key="k", base_url=url.replace("http", "ws"), timeout_s=0.6),
-        spare_voice=ToneVoice(),
+        stt=DeepgramFlux(api_key="k", base_url=url, silence_s=0.6),
+        llm=OpenAIChat.groq(api_key="k", base_url=f"{url}/v1", timeout_s=0.6, first_token_s=0.6),
+        tts=ElevenLabsSpeech(api_key="k", base_url=url.replace("http", "ws"), timeout_s=0.6),
+        fallback_tts=ToneVoice(),
         instructions="Be short.",
         greeting=Greeting(GREETING if greets else ""),
         policy=Policy.balanced().with_({"answer_timeout_ms": 3000}),
@@ -112,7 +112,7 @@ async def calls(vendors: Mapping[str, Vendors], steps: Sequence[Step], folder: P
             url = await stack.enter_async_context(serving(each.app(), ws=True))
             agent = agent_of(name, url, greets=each.greets)
             agents.append(agent)
-            for part in (agent.mind, agent.voice):
+            for part in (agent.llm, agent.tts):
                 stack.push_async_callback(part.aclose)  # type: ignore[union-attr]
         here = await stack.enter_async_context(world(settings(folder, max_calls=len(agents)), *agents, alone=False))
         url = here.url.replace("http", "ws") + "/twilio/media"
@@ -138,7 +138,7 @@ def story_of(entries: Sequence[object]) -> Story:
     )
 
 
-STEPS: list[Step] = [line("interruption-1.wav", 1_500), line("interruption-4.wav", 9_000), End(13_500)]
+STEPS: list[Step] = [line("interruption-1.wav", 1_500), line("interruption-4.wav", 9_000), EndCallStep(13_500)]
 
 
 FAULTS: dict[str, tuple[str, ...]] = {
@@ -168,7 +168,7 @@ async def test_a_conversation_goes_on_whatever_fails_and_is_exact_to_the_word_wh
     tmp_path: Path,
 ) -> None:
     """All at once, a call each: every fault comes in the first turn, and the second is answered, or told why not."""
-    speech = Speech()
+    speech = SimulatedSpeech()
     vendors = {name: Vendors(speech) for name in (WELL, *FAULTS)}
     for name, (part, *kinds) in FAULTS.items():
         vendors[name].greets = part != "voice"  # or it would be the greeting that fails

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from bargein.errors import VendorRefused
 from bargein.server.doctor import Finding, doctor_command, examine, table
-from bargein.server.parts import VENDORS
+from bargein.server.registry import VENDORS
 from bargein.server.serve import listen
-from bargein.simulators.openai_realtime import RealtimeSimulator, realtime_app
-from tests.server.test_parts import KEY, Fake, bare, fake
+from bargein_simulators.openai_realtime import RealtimeSimulator, realtime_app
+from tests.server.test_registry import KEY, Fake, bare, fake
 from tests.simulators.serving import serving
 
 __all__ = ["fake"]
@@ -44,7 +44,7 @@ async def test_a_wrong_key_is_one_clear_line_without_the_key(fake: type[Fake]) -
     findings = await examine(bare(deepgram_api_key=KEY))
     flux = found(findings, "Deepgram Flux")
     assert flux == Finding(
-        "Deepgram Flux (transcriber)", "fails", "Deepgram refused the key (the key)", "Check it (DEEPGRAM_API_KEY)"
+        "Deepgram Flux (stt)", "fails", "Deepgram refused the key (the key)", "Check it (DEEPGRAM_API_KEY)"
     )
 
 
@@ -73,7 +73,7 @@ async def test_a_vendor_that_never_answers_holds_nothing_up(fake: type[Fake]) ->
 
 
 async def test_a_key_without_its_package_fails(fake: type[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bargein.server.parts.Part.installed", property(lambda self: False))
+    monkeypatch.setattr("bargein.server.registry.Part.installed", property(lambda self: False))
     findings = await examine(bare(cartesia_api_key=KEY))
     assert found(findings, "Cartesia") == Finding(
         "Cartesia (voice)", "fails", "not installed", "Install the extra: bargein[cascade]"

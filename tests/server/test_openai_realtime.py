@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from bargein.call.agent import Agent, Greeting
-from bargein.contracts import Brief
+from bargein.agent import Agent, Greeting
 from bargein.floor import Policy
-from bargein.realtime.openai import OpenAICall, OpenAIRealtime
+from bargein.protocols import SessionConfig
 from bargein.recorder.reading import Noted, read
 from bargein.server.settings import Settings
-from bargein.simulators.caller import Caller, Result
-from bargein.simulators.mouth import End, Step
-from bargein.simulators.openai_realtime import RealtimeSimulator, add_realtime
-from bargein.simulators.realtime_session import ServerItem
-from bargein.simulators.speech import Speech
-from bargein.simulators.yielding import score
+from bargein.vendors.openai.realtime.model import OpenAICall, OpenAIRealtime
+from bargein_bench.callers.caller import Caller, Result
+from bargein_bench.callers.caller_audio import EndCallStep, Step
+from bargein_bench.callers.yielding import score
+from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
+from bargein_simulators.realtime_session import ServerItem
+from bargein_simulators.speech import SimulatedSpeech
 from tests.call.speech_model import Model
 from tests.server.kit import TOKEN, ToneVoice, settings, tone_agent, world
 from tests.server.test_cascade import Story, line, story_of
@@ -30,7 +30,7 @@ from tests.simulators.serving import serving
 
 GREETING = "Hello, and welcome to the harbour hotel. There is a lot to tell about our rooms, our breakfast and the sea."
 FIRST, SECOND = "what is the first", "and what is the second"
-STEPS: list[Step] = [line("interruption-1.wav", 1_500), line("interruption-4.wav", 9_000), End(13_500)]
+STEPS: list[Step] = [line("interruption-1.wav", 1_500), line("interruption-4.wav", 9_000), EndCallStep(13_500)]
 OFFER = {"content": "v=0\r\n", "headers": {"content-type": "application/sdp"}}
 WELL = "nothing fails"
 FAULTS: dict[str, str] = {
@@ -53,7 +53,7 @@ def answer(said: str, items: Sequence[ServerItem]) -> str:
     return f"This answers the {number} question, in a sentence of a dozen words or so. And here is one more."
 
 
-def simulator(speech: Speech) -> RealtimeSimulator:
+def simulator(speech: SimulatedSpeech) -> RealtimeSimulator:
     return RealtimeSimulator(respond=answer, script=deque([FIRST, SECOND]), first_audio_ms=60, speech=speech)
 
 
@@ -61,7 +61,7 @@ def agent_of(name: str, url: str) -> Agent:
     return Agent(
         name=name,
         realtime=OpenAIRealtime(api_key="k", base_url=f"{url}/v1"),
-        spare_voice=ToneVoice(),
+        fallback_tts=ToneVoice(),
         instructions="Be short.",
         greeting=Greeting(GREETING),
         policy=Policy.balanced().with_({"answer_timeout_ms": 3000}),
@@ -98,7 +98,7 @@ async def calls(sims: Mapping[str, RealtimeSimulator], folder: Path) -> tuple[di
 async def test_a_telephone_call_goes_on_whatever_fails_and_the_four_checks_hold_where_nothing_does(
     tmp_path: Path,
 ) -> None:
-    speech = Speech()
+    speech = SimulatedSpeech()
     sims = {name: simulator(speech) for name in (WELL, *FAULTS)}
     for name, fault in FAULTS.items():
         sims[name].faults.append(fault)  # type: ignore[arg-type]
@@ -199,7 +199,7 @@ class Direct(Model):
         self.opened = asyncio.Event()
         self.hung_up: list[str] = []
 
-    async def create_call(self, offer: str, brief: Brief) -> OpenAICall:
+    async def create_call(self, offer: str, brief: SessionConfig) -> OpenAICall:
         await self.opened.wait()
         return OpenAICall("rtc_1", "v=0\r\n")
 
@@ -214,7 +214,7 @@ class Direct(Model):
 async def test_a_hello_that_was_refused_may_be_said_better_and_claims_the_call_then() -> None:
     model = Direct()
     model.opened.set()
-    agent = Agent("direct", realtime=model)
+    agent = Agent(name="direct", realtime=model)
     async with world(Settings(record=None), agent) as here:
         made = await here.http.post("/openai/calls", **OFFER)  # type: ignore[arg-type]
         name = made.headers["location"].rsplit("/", 1)[1]
@@ -232,7 +232,7 @@ async def test_a_hello_that_was_refused_may_be_said_better_and_claims_the_call_t
 
 async def test_calls_that_are_asked_for_at_once_are_no_more_than_may_be() -> None:
     model = Direct()
-    async with world(Settings(record=None, max_calls=2), Agent("direct", realtime=model)) as here:
+    async with world(Settings(record=None, max_calls=2), Agent(name="direct", realtime=model)) as here:
         asked = [asyncio.create_task(here.http.post("/openai/calls", **OFFER)) for _ in range(5)]  # type: ignore[arg-type]
         done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         while len(done) < 3:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from bargein.call.agent import Agent, Greeting
-from bargein.tts.espeak import EspeakVoice, worker
+from bargein.agent import Agent, Greeting
+from bargein.vendors.local.espeak import EspeakTTS, worker
 from tests.server.kit import Echo, world
 
 LONG = "This sentence is one of many that keep the voice at work for longer than it may run ahead. " * 6
@@ -14,8 +14,8 @@ LONG = "This sentence is one of many that keep the voice at work for longer than
 
 async def test_a_voice_that_is_killed_comes_back_and_every_call_goes_on() -> None:
     process = worker()
-    voice = EspeakVoice(process)
-    agent = Agent(name="killed", mind=Echo(), voice=voice, llm=False, greeting=Greeting(LONG))
+    voice = EspeakTTS(process)
+    agent = Agent(name="killed", llm=Echo(), tts=voice, scripted=True, greeting=Greeting(LONG))
     async with world(None, agent) as here:
         async with here.client() as one, here.client() as other:
             for client in (one, other):

@@ -16,19 +16,19 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
+from bargein.agent import Agent, Greeting
 from bargein.audio.pcm import Samples
-from bargein.call.agent import Agent, Greeting
-from bargein.llm.openai_chat import OpenAIChat
-from bargein.llm.voxtral import VoxtralChat
 from bargein.recorder.reading import Noted, read
-from bargein.simulators.chat import ChatSimulator, add_chat
-from bargein.simulators.ears import Script
-from bargein.simulators.mistral_realtime import MistralRealtimeSimulator, add_mistral_realtime
-from bargein.simulators.mistral_speech import MistralSpeechSimulator, add_mistral_speech
-from bargein.simulators.vllm_realtime import VLLMRealtimeSimulator, add_vllm_realtime
-from bargein.stt.voxtral_realtime import VoxtralTranscriber
-from bargein.stt.voxtral_vllm import VLLMVoxtralTranscriber
-from bargein.tts.mistral import MistralVoice
+from bargein.vendors.mistral.chat import VoxtralChat
+from bargein.vendors.mistral.realtime import VoxtralRealtime
+from bargein.vendors.mistral.speech import MistralSpeech
+from bargein.vendors.openai.chat import OpenAIChat
+from bargein.vendors.vllm.realtime import VLLMVoxtralRealtime
+from bargein_simulators.chat import ChatSimulator, add_chat
+from bargein_simulators.mistral_realtime import MistralRealtimeSimulator, add_mistral_realtime
+from bargein_simulators.mistral_speech import MistralSpeechSimulator, add_mistral_speech
+from bargein_simulators.simulated_stt import Script
+from bargein_simulators.vllm_realtime import VLLMRealtimeSimulator, add_vllm_realtime
 from tests.server.kit import HEADER, Client, ToneVoice, World, settings, world
 from tests.simulators.serving import serving
 from tests.sounds import load
@@ -66,22 +66,22 @@ async def voxtral(folder: Path, *, vllm: bool = False, greeting: str = "") -> As
     async with serving(app, ws=True) as url:
         if vllm:
             parts = (
-                VLLMVoxtralTranscriber(base_url=f"{url}/v1"),
+                VLLMVoxtralRealtime(base_url=f"{url}/v1"),
                 OpenAIChat.voxtral(base_url=f"{url}/v1", model="voxtral"),
                 ToneVoice(),
             )
         else:
             parts = (  # type: ignore[assignment]
-                VoxtralTranscriber(api_key="k", base_url=url),
+                VoxtralRealtime(api_key="k", base_url=url),
                 VoxtralChat(api_key="k", base_url=url),
-                MistralVoice(api_key="k", base_url=url),
+                MistralSpeech(api_key="k", base_url=url),
             )
         transcriber, mind, spoken = parts
-        agent = Agent("voxtral", mind=mind, voice=spoken, transcriber=transcriber, greeting=Greeting(greeting))
+        agent = Agent(name="voxtral", llm=mind, tts=spoken, stt=transcriber, greeting=Greeting(greeting))
         async with world(settings(folder), agent, alone=False) as here:
             yield here, Vendors(chat, voice)
         await mind.aclose()
-        if isinstance(spoken, MistralVoice):
+        if isinstance(spoken, MistralSpeech):
             await spoken.aclose()
     await voice.speech.aclose()
 

@@ -9,7 +9,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from bargein.simulators.chat import ChatSimulator, Fault, chat_app
+from bargein_simulators.chat import ChatSimulator, Fault, chat_app
 from tests.simulators.serving import serving
 
 WORDS = "Well, here it is."

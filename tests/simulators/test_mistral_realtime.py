@@ -19,9 +19,9 @@ from mistralai.extra.realtime.connection import UnknownRealtimeEvent
 from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.audio.mulaw import to_mulaw
-from bargein.simulators.ears import Script
-from bargein.simulators.mistral_realtime import CHECKED, MistralRealtimeSimulator, add_mistral_realtime, checked
-from bargein.simulators.vllm_realtime import MODEL, VLLMRealtimeSimulator, add_vllm_realtime
+from bargein_simulators.mistral_realtime import CHECKED, MistralRealtimeSimulator, add_mistral_realtime, checked
+from bargein_simulators.simulated_stt import Script
+from bargein_simulators.vllm_realtime import MODEL, VLLMRealtimeSimulator, add_vllm_realtime
 from tests.simulators.serving import serving
 from tests.sounds import load
 

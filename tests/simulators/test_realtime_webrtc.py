@@ -19,9 +19,9 @@ from websockets.exceptions import InvalidStatus
 
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
-from bargein.simulators.openai_realtime import RealtimeSimulator, realtime_app
-from bargein.simulators.realtime_session import RealtimeSession
-from bargein.simulators.speech import Speech
+from bargein_simulators.openai_realtime import RealtimeSimulator, realtime_app
+from bargein_simulators.realtime_session import RealtimeSession
+from bargein_simulators.speech import SimulatedSpeech
 from tests.simulators.serving import serving
 from tests.sounds import load
 
@@ -135,7 +135,7 @@ class Browser:
 
 @pytest_asyncio.fixture
 async def sim() -> AsyncIterator[RealtimeSimulator]:
-    speech = Speech()
+    speech = SimulatedSpeech()
     yield RealtimeSimulator(
         respond=lambda said, items: WORDS, first_audio_ms=0, speed=20, transcript_ms=0, api_key="k", speech=speech
     )

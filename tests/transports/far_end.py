@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from bargein import contracts as c
+from bargein import protocols as c
 from bargein.audio.pcm import Samples
 from bargein.clock import ManualClock
-from bargein.transports.telephone import Dialect, Telephone
+from bargein.transports.telephone.transport import TelephoneDialect, TelephoneTransport
 
 WAY_MS = 30  # either way
 LEAD_MS = 100
@@ -44,9 +44,9 @@ class FarEnd:
     """A telephone.Wire by shape. sounded: every sample that was played, but for the silence that filled up a frame;
     pieces: the lengths of the messages of audio; marks: all that it was asked to return."""
 
-    def __init__(self, manners: Manners, dialect: Dialect) -> None:
+    def __init__(self, manners: Manners, dialect: TelephoneDialect) -> None:
         self.clock = ManualClock(1000)
-        self.telephone = Telephone(self, dialect, self.clock)
+        self.telephone = TelephoneTransport(self, dialect, self.clock)
         self.unsent = 0
         self.sounded: list[int] = []
         self.pieces: list[int] = []
@@ -132,7 +132,7 @@ class FarEnd:
                     return
                 self.live(1)
             end = min((at // self._frame + 1) * self._frame, len(audio))
-            self.telephone.send(c.FrameOut(reply, sequence, at, audio[at:end], last=end == len(audio)))
+            self.telephone.send(c.AudioOut(reply, sequence, at, audio[at:end], last=end == len(audio)))
             at, sequence = end, sequence + 1
         self.live(ms - int(self.clock.now_ms() - began) if ms is not None else 0)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bargein.bench.own.chromium import page, spoken
-from bargein.bench.own.process import server
-from bargein.bench.own.sounds import room
+from benchmarks.chromium import page, spoken
+from benchmarks.process import server
+from benchmarks.sounds import room
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -57,37 +57,37 @@ async def test_parts_are_chosen_tried_and_called(tmp_path: Path) -> None:
 
         # The badges say which keys are set, and the list what each part wants.
         for kind, part, badge in (
-            ("transcriber", "deepgram-flux", "key not set"),
-            ("model", "groq", "key set"),
-            ("transcriber", "moonshine", "no key needed"),
+            ("stt", "deepgram-flux", "key not set"),
+            ("llm", "groq", "key set"),
+            ("stt", "moonshine", "no key needed"),
         ):
             await shown.select_option(f"#part-{kind}", part)
             assert await shown.inner_text(f"#row-{kind} .badge") == badge
-        listed = await shown.inner_text("#part-transcriber")
+        listed = await shown.inner_text("#part-stt")
         assert "Deepgram Flux (no DEEPGRAM_API_KEY)" in listed
 
         # Each part is tried alone: how long it took, or what would make it work.
-        await shown.select_option("#part-transcriber", "deepgram-flux")
-        assert await result(shown, "transcriber", "bad") == "Deepgram Flux has no key. Set DEEPGRAM_API_KEY."
-        await shown.select_option("#part-transcriber", "moonshine")
-        await shown.select_option("#part-voice", "espeak")
-        assert (await result(shown, "voice", "good")).startswith("First sound after ")
-        await shown.select_option("#part-model", "guide")
-        assert "First word after " in await result(shown, "model", "good")
-        assert "hear me" in (await result(shown, "transcriber", "good")).lower()
-        await shown.select_option("#part-model", "groq")
-        assert KEY not in await result(shown, "model", "bad")
+        await shown.select_option("#part-stt", "deepgram-flux")
+        assert await result(shown, "stt", "bad") == "Deepgram Flux has no key. Set DEEPGRAM_API_KEY."
+        await shown.select_option("#part-stt", "moonshine")
+        await shown.select_option("#part-tts", "espeak")
+        assert (await result(shown, "tts", "good")).startswith("First sound after ")
+        await shown.select_option("#part-llm", "guide")
+        assert "First word after " in await result(shown, "llm", "good")
+        assert "hear me" in (await result(shown, "stt", "good")).lower()
+        await shown.select_option("#part-llm", "groq")
+        assert KEY not in await result(shown, "llm", "bad")
 
         # A call with these parts, these words and this preset.
-        await shown.select_option("#part-model", "guide")
-        await shown.fill("#option-voice-words_per_minute", "300")
+        await shown.select_option("#part-llm", "guide")
+        await shown.fill("#option-tts-words_per_minute", "300")
         await shown.fill("#greeting", "Welcome to the tea house.")
         await shown.select_option("#preset", "patient")
         assert await shown.get_attribute("#presets button:has-text('patient')", "aria-checked") == "true"
         await shown.click("#start-chosen")
         await shown.wait_for_function("() => bargein.transcript().some(t => t.text.includes('tea house'))")
         welcome = await shown.evaluate("bargein.call.messages.find(m => m.type === 'welcome')")
-        assert (welcome["agent"]["mind"], welcome["agent"]["voice"]) == ("guide", "espeak-ng")
+        assert (welcome["agent"]["llm"], welcome["agent"]["tts"]) == ("guide", "espeak-ng")
         assert welcome["policy"]["preset"] == "patient"
         await shown.click("#hangup")
         await shown.wait_for_function("() => bargein.state === 'off'")
@@ -98,20 +98,20 @@ async def test_parts_are_chosen_tried_and_called(tmp_path: Path) -> None:
         kept = await shown.evaluate("localStorage.getItem('bargein-choice')")
         assert KEY not in kept
         await shown.click("#options summary")
-        assert await shown.input_value("#part-voice") == "espeak"
-        assert await shown.input_value("#option-voice-words_per_minute") == "300"
+        assert await shown.input_value("#part-tts") == "espeak"
+        assert await shown.input_value("#option-tts-words_per_minute") == "300"
         assert await shown.input_value("#greeting") == "Welcome to the tea house."
 
 
 async def test_a_call_that_lacks_a_key_says_so_and_the_page_can_call_again(tmp_path: Path) -> None:
     async with opened(tmp_path) as shown:
-        await shown.select_option("#part-model", "guide")
-        await shown.select_option("#part-voice", "espeak")
-        await shown.select_option("#part-transcriber", "deepgram-flux")
+        await shown.select_option("#part-llm", "guide")
+        await shown.select_option("#part-tts", "espeak")
+        await shown.select_option("#part-stt", "deepgram-flux")
         await shown.click("#start-chosen")
         await shown.wait_for_selector("#errors p")
         assert await shown.inner_text("#errors p") == "Deepgram Flux has no key Set DEEPGRAM_API_KEY"
         await shown.wait_for_function("() => bargein.state === 'off'")
-        await shown.select_option("#part-transcriber", "")
+        await shown.select_option("#part-stt", "")
         await shown.click("#start-chosen")
         await shown.wait_for_function("() => bargein.state === 'speaking'")

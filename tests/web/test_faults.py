@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bargein.bench.own.chromium import page
-from bargein.bench.own.process import server
+from benchmarks.chromium import page
+from benchmarks.process import server
 
 MET = ("ears-drop", "voice-drop")
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bargein.agent import Agent, Greeting
 from bargein.audio.pcm import Samples
-from bargein.bench.own.browser import exact_contexts, stops
-from bargein.bench.own.chromium import Recording, page, recording, spoken
-from bargein.bench.own.process import server
-from bargein.bench.own.sounds import RATE, room
-from bargein.call.agent import Agent, Greeting
 from bargein.server.settings import Settings
+from benchmarks.browser import exact_contexts, stops
+from benchmarks.chromium import PageRecording, page, recording, spoken
+from benchmarks.process import server
+from benchmarks.sounds import RATE, room
 from tests.server.kit import Echo, ToneVoice, World, world
 from tests.sounds import load
 
@@ -28,7 +28,7 @@ TONE = 0.1  # the tone lies at 0.24; below this it does not sound
 
 
 def teller() -> Agent:
-    return Agent(name="teller", mind=Echo(), voice=ToneVoice(), llm=False, greeting=Greeting(GREETING))
+    return Agent(name="teller", llm=Echo(), tts=ToneVoice(), scripted=True, greeting=Greeting(GREETING))
 
 
 def microphone(folder: Path, *sounds: tuple[float, Samples]) -> Path:
@@ -50,12 +50,12 @@ async def called(wav: Path, *, page_holds: bool) -> AsyncIterator[tuple[Page, Wo
         yield shown, here
 
 
-def sounding_ms(heard: Recording, until_ms: float = float("inf")) -> float:
+def sounding_ms(heard: PageRecording, until_ms: float = float("inf")) -> float:
     """How long the tone was heard in all."""
     return sum(peak > TONE for at, peak in heard.output if at < until_ms) * heard.block_ms
 
 
-def kinds(heard: Recording, *wanted: str) -> list[str]:
+def kinds(heard: PageRecording, *wanted: str) -> list[str]:
     return [str(m["type"]) for m in heard.messages if m["type"] in wanted]
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from bargein.bench.own.chromium import Recording, page, recording
-from bargein.call.agent import Agent, Greeting
-from bargein.realtime.openai import OpenAIRealtime
+from bargein.agent import Agent, Greeting
 from bargein.recorder.reading import Noted, read
 from bargein.server.settings import Settings
-from bargein.simulators.openai_realtime import RealtimeSimulator, add_realtime
+from bargein.vendors.openai.realtime.model import OpenAIRealtime
+from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
+from benchmarks.chromium import PageRecording, page, recording
 from tests.server.kit import ToneVoice, world
 from tests.simulators.serving import serving
 from tests.sounds import load
@@ -29,7 +29,7 @@ HELD_MS = 50.0  # after which a hold is heard: a block of the recording, and the
 TURN_MS = 500.0  # the interruption goes on for longer than that after the cut, and so must the silence
 
 
-def assert_silent(heard: Recording) -> None:
+def assert_silent(heard: PageRecording) -> None:
     """From the hold before the one cut on, and until the interruption is over, nothing sounds."""
     (flush,) = [at for at, kind in heard.events if kind == "flush"]
     holds = [at for at, kind in heard.events if kind in ("hold", "localHold") and at <= flush]
@@ -53,7 +53,7 @@ async def test_it_stops_at_once_drops_what_was_queued_and_answers_the_newest_wor
     records.mkdir()
     async with serving(app, ws=True) as url:
         model = OpenAIRealtime(api_key="sk-never-seen", base_url=f"{url}/v1")
-        agent = Agent("rt", realtime=model, spare_voice=ToneVoice(), greeting=Greeting(GREETING))
+        agent = Agent(name="rt", realtime=model, fallback_tts=ToneVoice(), greeting=Greeting(GREETING))
         async with world(Settings(record=records), agent, alone=False) as here, page(wav) as shown:
             seen: list[str] = []
             shown.on("response", lambda r: seen.append(str(r.headers)))

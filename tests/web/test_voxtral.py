@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bargein.bench.own.chromium import page, recording
+from benchmarks.chromium import page, recording
 from tests.server.test_voxtral_agent import WORDS, voxtral
 from tests.sounds import load
 from tests.web.test_page import microphone

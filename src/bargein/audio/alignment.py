@@ -18,7 +18,7 @@ import numpy as np
 
 from bargein.audio.lengths import LASTS, TOKEN
 from bargein.audio.pcm import Samples
-from bargein.contracts import Word
+from bargein.protocols import Word
 
 BLOCK_MS = 10
 QUIET = 0.05  # of the loud parts' level (their 95th percentile): below it nothing is said

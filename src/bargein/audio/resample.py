@@ -43,7 +43,7 @@ class StreamResampler:
         # Floats, because soxr adds noise of its own to whole numbers, and other noise for other cuts.
         self._stream = None if same else soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
 
-    def feed(self, samples: Samples, last: bool = False) -> Samples:
+    def push_audio(self, samples: Samples, last: bool = False) -> Samples:
         """The next stretch, of any length; last: none follows, and what was held back comes out.
 
         Raises Misuse after the last.
@@ -93,7 +93,7 @@ class HotResampler:
         self._next = 0  # the next output's place on the common grid, counted from the next input
         self.delay_ms = (length - 1) / 2 * 1000 / (from_rate * self._up) if from_rate != to_rate else 0.0
 
-    def feed(self, samples: Samples) -> Samples:
+    def push_audio(self, samples: Samples) -> Samples:
         """The next stretch, of any length."""
         if self._up == self._down:
             return samples

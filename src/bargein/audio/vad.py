@@ -21,7 +21,7 @@ from bargein.audio.pcm import Samples
 from bargein.audio.silero import CONTEXT, STATE, WINDOW, Floats, SileroModel, WindowModel
 from bargein.errors import AudioShapeError, UsageError
 
-__all__ = ["CONTEXT", "WINDOW", "SileroModel", "Vad", "VadStats", "VadStream", "VadWindow"]
+__all__ = ["CONTEXT", "WINDOW", "SileroModel", "SileroVAD", "SileroVADStream", "VADStats", "VADWindow"]
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ MAX_SKIP_WINDOWS = 8  # of a gap so many windows of silence are really shown; th
 
 
 @dataclass(frozen=True, slots=True)
-class VadWindow:
+class VADWindow:
     """One judged window. first_sample, last_sample (exclusive): positions since the stream was opened; speech: 0..1."""
 
     first_sample: int
@@ -40,7 +40,7 @@ class VadWindow:
 
 
 @dataclass(slots=True)
-class VadStats:
+class VADStats:
     """windows: judged; batches: runs of the worker; busy_ms: wall time of those; failures: callbacks that raised."""
 
     windows: int = 0
@@ -70,10 +70,10 @@ class Pending:
     samples: Samples
 
 
-class VadStream:
+class SileroVADStream:
     """One call's stream. All is called on the event loop; the windows come back there, in order."""
 
-    def __init__(self, vad: Vad, rate: int, on_window: Callable[[VadWindow], None]) -> None:
+    def __init__(self, vad: SileroVAD, rate: int, on_window: Callable[[VADWindow], None]) -> None:
         self.rate = rate
         self.dropped = 0  # windows that were never judged
         self.pending: deque[Pending] = deque()  # the vad's, under its lock
@@ -85,7 +85,7 @@ class VadStream:
         self._rest: Samples = np.zeros(self._context, np.int16)  # the context, and what fills no window yet
         self._at = 0  # position of the first sample after the context
 
-    def feed(self, samples: Samples) -> None:
+    def push_audio(self, samples: Samples) -> None:
         """Take any number of int16 samples. Never waits. Raises AudioShapeError for another dtype or rank."""
         if samples.dtype != np.int16 or samples.ndim != 1:
             raise AudioShapeError(
@@ -108,7 +108,7 @@ class VadStream:
         """A gap of so many samples: shown as silence, as far as it matters."""
         shown = min(samples, MAX_SKIP_WINDOWS * self._size)
         if shown > 0:
-            self.feed(np.zeros(shown, np.int16))
+            self.push_audio(np.zeros(shown, np.int16))
             self._at += samples - shown
 
     def reset(self) -> None:
@@ -122,7 +122,7 @@ class VadStream:
         self._closed = True
         self._vad.forget(self)
 
-    def deliver(self, window: VadWindow) -> bool:
+    def deliver(self, window: VADWindow) -> bool:
         """The vad's: tell the owner. False: the owner raised, which is logged and stops nobody."""
         if self._closed:
             return True
@@ -134,25 +134,25 @@ class VadStream:
         return True
 
 
-class Vad:
+class SileroVAD:
     """The process's one detector: `async with Vad() as vad`, then `vad.open(...)` for each call.
 
     gather_ms: with more than GATHER_ABOVE streams open, how long a run may wait for the windows of the others.
     """
 
     def __init__(self, gather_ms: float = 3.0, model: WindowModel | None = None) -> None:
-        self.stats = VadStats()
+        self.stats = VADStats()
         self.dropped = 0  # windows of all streams that were never judged
         self._model = model or SileroModel()
         self._gather_s = gather_ms / 1000
         self._wake = threading.Condition()  # guards all that follows
-        self._streams: set[VadStream] = set()
-        self._ready: dict[VadStream, None] = {}  # streams with pending windows, the one that waits longest first
+        self._streams: set[SileroVADStream] = set()
+        self._ready: dict[SileroVADStream, None] = {}  # streams with pending windows, the one that waits longest first
         self._stop = False
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def __aenter__(self) -> Vad:
+    async def __aenter__(self) -> SileroVAD:
         self.start()
         return self
 
@@ -175,19 +175,19 @@ class Vad:
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 
-    def open(self, rate: int, on_window: Callable[[VadWindow], None]) -> VadStream:
+    def open(self, rate: int, on_window: Callable[[VADWindow], None]) -> SileroVADStream:
         """A new stream at 8000 or 16000 Hz. on_window: called on the event loop, in order. Raises Misuse for another
         rate."""
         if rate not in WINDOW:
             raise UsageError(
                 f"The VAD takes no {rate} Hz", advice="Give it 8000 or 16000 Hz, through HotResampler if need be"
             )
-        stream = VadStream(self, rate, on_window)
+        stream = SileroVADStream(self, rate, on_window)
         with self._wake:
             self._streams.add(stream)
         return stream
 
-    def hand_over(self, stream: VadStream, windows: list[Pending]) -> None:
+    def hand_over(self, stream: SileroVADStream, windows: list[Pending]) -> None:
         """A stream's, from feed: these windows are to be judged."""
         with self._wake:
             if self._stop:
@@ -199,7 +199,7 @@ class Vad:
             if len(self._ready) == 1 or len(self._ready) >= len(self._streams):
                 self._wake.notify()
 
-    def forget(self, stream: VadStream) -> None:
+    def forget(self, stream: SileroVADStream) -> None:
         """A stream's, from close."""
         with self._wake:
             self._streams.discard(stream)
@@ -224,7 +224,7 @@ class Vad:
                 log.warning("The event loop was closed before the VAD, which stops now")
                 return
 
-    def _gather(self) -> list[tuple[VadStream, Pending]] | None:
+    def _gather(self) -> list[tuple[SileroVADStream, Pending]] | None:
         """Wait for work and take it: one window of each stream that has any (none: they were closed while we waited
         for the others). None: it is time to stop."""
         with self._wake:
@@ -237,7 +237,7 @@ class Vad:
             self._ready = {stream: None for stream, _ in work if stream.pending}
             return work
 
-    def _judge(self, rate: int, work: list[tuple[VadStream, Pending]]) -> list[tuple[VadStream, VadWindow]]:
+    def _judge(self, rate: int, work: list[tuple[SileroVADStream, Pending]]) -> list[tuple[SileroVADStream, VADWindow]]:
         if not work:
             return []
         batch = np.stack([window.samples for _, window in work]).astype(np.float32)
@@ -254,18 +254,18 @@ class Vad:
         told = []
         for i, (stream, window) in enumerate(work):
             window.memory.state = state[:, i].copy()  # a copy: a view would keep the whole batch alive
-            told.append((stream, VadWindow(window.at, window.at + WINDOW[rate], float(speech[i]))))
+            told.append((stream, VADWindow(window.at, window.at + WINDOW[rate], float(speech[i]))))
         return told
 
     # ------------------------------------------------------------------------------------------- both sides
 
-    def _drop(self, stream: VadStream, count: int) -> None:
+    def _drop(self, stream: SileroVADStream, count: int) -> None:
         for _ in range(count):
             stream.pending.popleft()
             stream.dropped += 1
             self.dropped += 1
 
-    def _deliver(self, told: list[tuple[VadStream, VadWindow]]) -> None:
+    def _deliver(self, told: list[tuple[SileroVADStream, VADWindow]]) -> None:
         if self._stop:
             return
         for stream, window in told:

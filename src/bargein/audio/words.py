@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from bargein.audio.lengths import LASTS, TOKEN
-from bargein.contracts import Spoken, Word
 from bargein.errors import UsageError
+from bargein.protocols import SpeechChunk, Word
 
 MS_PER_CHAR = 65.0  # a brisk speaker's: a text still growing is taken to last at least this long for each letter
 # Positions are counted in samples of the far end's rate and times in those of the voice's: one sample at 8 kHz apart,
@@ -54,7 +54,7 @@ class WordClock:
         """Length of the audio so far."""
         return self._samples * 1000 / self._rate
 
-    def add(self, spoken: Spoken) -> tuple[Word, ...]:
+    def add(self, spoken: SpeechChunk) -> tuple[Word, ...]:
         """Take the next stretch; the words that have their final times by it. Raises Misuse after `finish`."""
         if self._finished:
             raise UsageError("The reply has ended", advice="Make a WordClock for each reply")

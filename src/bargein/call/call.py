@@ -10,26 +10,26 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, assert_never
 
-from bargein import contracts as c
 from bargein import floor as f
 from bargein import notices as n
+from bargein import protocols as c
+from bargein.agent import Agent
 from bargein.audio.echo import LineEcho
-from bargein.call.agent import Agent
-from bargein.call.conversation import Conversation
-from bargein.call.echo import is_own_words
-from bargein.call.far_playout import FarPlayout
-from bargein.call.hearing import Hearing
-from bargein.call.host import Host
-from bargein.call.leaving import Leaver
-from bargein.call.ledger import Ledger
-from bargein.call.line_watch import LineWatch
-from bargein.call.playout import Playout
-from bargein.call.saying import Saying, Sayings, Text
-from bargein.call.seat import Hands
-from bargein.call.speaking import Desk, Kind, Reply, Speaker
-from bargein.call.status import CallStatus
-from bargein.call.turns import LEAD_IN_MS, Turns
-from bargein.call.wiring import seat_of, speech_line, streaming_ears
+from bargein.call.assembly import seat_of, speech_line, streaming_ears
+from bargein.call.ending import CallEnding
+from bargein.call.host import Runtime
+from bargein.call.input.line_watch import LineWatch
+from bargein.call.input.own_words import is_own_words
+from bargein.call.input.turns import LEAD_IN_MS, Turns
+from bargein.call.input.user_audio import UserAudio
+from bargein.call.output.client_playout import ClientPlayout
+from bargein.call.output.playout import Playout
+from bargein.call.output.speaker import Kind, Reply, Speaker, SpeakerHooks
+from bargein.call.output.utterance_queue import Utterance, UtteranceQueue, UtteranceText
+from bargein.call.record.conversation import Conversation
+from bargein.call.record.ledger import Ledger
+from bargein.call.record.status import CallStatus
+from bargein.call.responders.responder import ResponderHooks
 from bargein.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -48,11 +48,11 @@ class Call:
         call_id: str,
         agent: Agent,
         transport: c.Transport,
-        host: Host,
+        host: Runtime,
         journal: c.Journal,
         policy: f.Policy | None = None,
         watch: Callable[[n.Notice], None] | None = None,
-        exchange: c.Exchange | None = None,
+        exchange: c.CallControl | None = None,
         facts: Mapping[str, str] | None = None,
     ) -> None:
         self.id = call_id
@@ -69,21 +69,21 @@ class Call:
         self._watch = watch
         self._began_ms = host.clock.now_ms()
         # A browser cancels echoes itself, and knows its loudspeaker; a telephone network does neither for us.
-        echo = LineEcho(transport.rate_in) if transport.can.at_once else None
-        self._hearing = Hearing(transport.rate_in, host.vad, self.now_ms, self._on_window, echo)
+        echo = LineEcho(transport.rate_in) if transport.capabilities.at_once else None
+        self._hearing = UserAudio(transport.rate_in, host.vad, self.now_ms, self._on_window, echo)
         line = speech_line(agent, self._hearing, transport, self.conversation)
         self._ears = streaming_ears(
             agent, line, self._hearing, feed=self.feed, own=self._is_echo, changed=self._ears_changed
         )
-        self._turns = Turns(agent.reader, self._hearing, self._ears, slow=line is not None)
+        self._turns = Turns(agent.batch_stt, self._hearing, self._ears, slow=line is not None)
         self._playout = (
             Playout(transport, host.meter, host.lead_ms, echo)
-            if transport.can.carries
-            else FarPlayout(transport, host.meter)
+            if transport.capabilities.carries
+            else ClientPlayout(transport, host.meter)
         )
         self._ledger = Ledger(self.conversation, journal, self._notify, self.now_ms)
-        desk = Desk(self.now_ms, self.feed, self._notify, self._spawn, host.meter, self._kick)
-        self._speaker = Speaker(agent.voice, self._playout, desk, agent.spare_voice)
+        desk = SpeakerHooks(self.now_ms, self.feed, self._notify, self._spawn, host.meter, self._kick)
+        self._speaker = Speaker(agent.tts, self._playout, desk, agent.fallback_tts)
         self._seat = seat_of(
             agent,
             line,
@@ -92,7 +92,7 @@ class Call:
             conversation=self.conversation,
             ledger=self._ledger,
             turns=self._turns,
-            hands=Hands(
+            hands=ResponderHooks(
                 self._notify,
                 journal,
                 host.meter,
@@ -102,13 +102,13 @@ class Call:
                 self._tell_again,
             ),
         )
-        self._sayings = Sayings(
+        self._sayings = UtteranceQueue(
             lambda: self.feed(f.SayRequested(self.now_ms())), lambda: self.floor.policy.max_waiting, self._seat.known
         )
         self._line_watch = LineWatch(self._on_inbound, self.hang_up)
         self._group: asyncio.TaskGroup | None = None
         self._hung_up = asyncio.Event()
-        self._leaver = Leaver(exchange, self.hang_up, self._cannot_leave)
+        self._leaver = CallEnding(exchange, self.hang_up, self._cannot_leave)
         self._hold_since_ms = 0.0
         self._last_firm_ms = float("-inf")
         self._speech_on = False
@@ -138,7 +138,7 @@ class Call:
                 self._tell_ears()
                 if self._ears is not None:
                     self._spawn(self._ears.run(), "ears")
-                greeting = self.agent.greeting
+                greeting = self.agent.opening
                 if greeting.text or greeting.protected:
                     joined = f"{greeting.protected} {greeting.text}".strip()
                     protected = len(greeting.protected) if greeting.text else None
@@ -238,7 +238,7 @@ class Call:
             self._notify(n.ReplyBegins(live.id, live.kind, interruptible=True))
             self.feed(f.ReplyProtected(now, live.id, protected=False))
         self._ledger.tick(now)
-        if self._transport.can.at_once:
+        if self._transport.capabilities.at_once:
             self._line_watch.tick(now - self._hearing.last_ms)
         for _ in range(TICKS_AT_ONCE):
             if self._due_ms is None or self._due_ms > now:
@@ -276,7 +276,7 @@ class Call:
         now = self.now_ms()
         match item:
             case c.AudioIn():
-                self._hearing.feed(item)
+                self._hearing.push_audio(item)
             case c.Played():
                 self._playout.played(now, item)
             case c.Held():
@@ -298,12 +298,12 @@ class Call:
                 self._input(f.UserTyped(now), text)
             case c.StopPressed():
                 self.interrupt("button")
-            case c.SettingsAsked(preset, numbers):
+            case c.SettingsRequested(preset, numbers):
                 self._on_settings(now, preset, numbers)
-            case c.FarFault(code, message, advice):
+            case c.ClientFault(code, message, advice):
                 self._notify(n.Problem(code, message, advice))
                 self._journal.note(now, "fault", code=code, message=message)
-            case c.FarHangUp(reason):
+            case c.ClientHangUp(reason):
                 self.hang_up(reason)
             case _:
                 assert_never(item)
@@ -401,10 +401,10 @@ class Call:
                 self._begin(reply, "reprompt", self._seat.known(text))
             case f.Dismiss(onset_ms, until_ms, text, why):
                 if self._ears is not None:
-                    self._ears.settle(self.floor.speech.until_ms)
+                    self._ears.dismiss(self.floor.speech.until_ms)
                 over = self._ledger.said_over(onset_ms) if text else None
                 said = self.conversation.backchannel(text, over) if text else None
-                self._seat.settle(onset_ms, until_ms, said)
+                self._seat.dismiss(onset_ms, until_ms, said)
                 if text:
                     self._notify(n.Transcript("backchannel", text, final=True, over=over.text if over else None))
                 self._decided("settle", why, onset_ms=onset_ms)
@@ -447,7 +447,7 @@ class Call:
         self._meter.count("cuts", cause=source)
         log.info("Call %s: %s %d cut (%s)", self.id, live.kind if live else "reply", reply, barge_in.why)
         if track is not None and live is not None:
-            self._ledger.cut(track, live.text, cleared.position, told=self._transport.can.reports)
+            self._ledger.cut(track, live.text, cleared.position, told=self._transport.capabilities.reports)
         if live is not None:
             self._seat.over(live, sounded=track is not None)
 
@@ -486,7 +486,7 @@ class Call:
         self,
         reply: int,
         kind: Kind,
-        text: Text,
+        text: UtteranceText,
         protected: int | None = 0,
     ) -> None:
         self._speaker.begin(Reply(reply, kind, self.now_ms(), protected), text)
@@ -506,14 +506,14 @@ class Call:
     def _tell_again(self) -> None:
         """A tool is done whose reply was cut: the agent says so when the floor is free."""
         if self.over is None:
-            self._sayings.add(Saying("say", self._seat.tell))
+            self._sayings.add(Utterance("say", self._seat.tell))
 
     # ------------------------------------------------------------------------------------------------------ ears
 
     def _tell_ears(self) -> None:
         self.feed(f.STTChanged(self.now_ms(), words=self._turns.can_read, turns=self._turns.tells_ends))
 
-    def _ears_changed(self, lost: c.EarsLost | None, for_good: bool) -> None:
+    def _ears_changed(self, lost: c.STTLost | None, for_good: bool) -> None:
         self._journal.note(self.now_ms(), "ears", lost=lost.why if lost else None, for_good=for_good)
         if lost is not None:
             self._meter.count("vendor_errors", cause="ears_lost")

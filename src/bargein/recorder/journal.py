@@ -58,7 +58,7 @@ class NullJournal:
 
 
 class FileJournal:
-    """A contracts.Journal by shape. Nothing here raises, but for a call id that is no name: what cannot be written
+    """A protocols.Journal by shape. Nothing here raises, but for a call id that is no name: what cannot be written
     is counted in `lost`, said once in the log, and once in the file when it can be written again.
 
     root: folder of all calls; max_bytes: bound of the file.

@@ -14,21 +14,21 @@ from starlette.staticfiles import StaticFiles
 
 from bargein import __version__
 from bargein.clock import Clock, MonotonicClock
-from bargein.server.agents import open_agents
 from bargein.server.auth import Gate, Guard
-from bargein.server.browser import BrowserCalls
-from bargein.server.carriers import carriers
+from bargein.server.browser_calls import BrowserCalls
+from bargein.server.builder import open_agents
 from bargein.server.hub import Hub, OpenAgents, open_hub
-from bargein.server.openai_calls import DirectCalls
-from bargein.server.openai_calls import router as direct_router
-from bargein.server.phone import Vendor
-from bargein.server.phone_asgi import PhoneAsgi
 from bargein.server.refusals import install
 from bargein.server.routes import router
 from bargein.server.settings import Settings
-from bargein.server.twilio import MEDIA, VOICE, Twilio
-from bargein.server.twilio import router as twilio_router
-from bargein.transports.browser import Limits
+from bargein.server.telephone.asgi import PhoneAsgi
+from bargein.server.telephone.carriers import carriers
+from bargein.server.telephone.serve import TelephoneVendor
+from bargein.server.telephone.twilio import MEDIA, VOICE, Twilio
+from bargein.server.telephone.twilio import router as twilio_router
+from bargein.server.webrtc_calls import WebRTCCalls
+from bargein.server.webrtc_calls import router as direct_router
+from bargein.transports.browser.transport import BrowserLimits
 
 WEB = Path(__file__).parent / "web"
 # A browser runs no module and no wasm of another type, and a bare machine may know none of them.
@@ -40,7 +40,7 @@ def create_app(
     *,
     agents: OpenAgents = open_agents,
     clock: Clock | None = None,
-    limits: Limits | None = None,
+    limits: BrowserLimits | None = None,
 ) -> FastAPI:
     """The server's ASGI app; its lifespan must run. agents: opens the agents that it offers; limits: of a browser.
 
@@ -50,15 +50,15 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_hub(settings, gate, agents, clock or MonotonicClock(), limits or Limits()) as hub:
+        async with open_hub(settings, gate, agents, clock or MonotonicClock(), limits or BrowserLimits()) as hub:
             app.state.hub = hub
-            app.state.direct = DirectCalls(hub)
+            app.state.direct = WebRTCCalls(hub)
             try:
                 yield
             finally:
                 app.state.direct.close()
 
-    phones: dict[str, Vendor] = {MEDIA: Twilio(settings, gate), **carriers(gate)}
+    phones: dict[str, TelephoneVendor] = {MEDIA: Twilio(settings, gate), **carriers(gate)}
 
     # No documentation pages: theirs come with scripts from elsewhere.
     app = FastAPI(

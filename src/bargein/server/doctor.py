@@ -17,11 +17,11 @@ from rich.table import Table
 
 from bargein.clock import Clock, MonotonicClock
 from bargein.errors import BargeinError, UsageError, VendorRefused
-from bargein.server.agents import Workshop
-from bargein.server.parts import KINDS, PARTS, VENDORS, Part, Vendor
+from bargein.server.builder import AgentBuilder
+from bargein.server.probe import TRY_S, ProbeResult, hide, try_part
+from bargein.server.registry import KINDS, PARTS, VENDORS, Part, Vendor
 from bargein.server.serve import listen
 from bargein.server.settings import Settings
-from bargein.server.trying import TRY_S, Tried, hide, try_part
 
 AT_ONCE = 2
 
@@ -42,7 +42,7 @@ class Finding:
 
 async def examine(settings: Settings, *, clock: Clock | None = None, within_s: float = TRY_S) -> list[Finding]:
     """Everything, in the order of the table. Raises nothing: whatever goes wrong is a finding."""
-    workshop = Workshop(settings)
+    workshop = AgentBuilder(settings)
     limit = asyncio.Semaphore(AT_ONCE)  # a machine of few cores, or a slow line, would make others look slow
 
     async def tried(part: Part) -> Finding:
@@ -60,7 +60,7 @@ async def examine(settings: Settings, *, clock: Clock | None = None, within_s: f
         await workshop.aclose()
 
 
-async def _tried(part: Part, workshop: Workshop, clock: Clock, within_s: float) -> Finding:
+async def _tried(part: Part, workshop: AgentBuilder, clock: Clock, within_s: float) -> Finding:
     settings = workshop.settings
     what = f"{part.title} ({part.kind})"
     if part.place and part.placed(settings) is None:
@@ -81,13 +81,13 @@ async def _tried(part: Part, workshop: Workshop, clock: Clock, within_s: float) 
     return Finding(what, "works", _took(part, took) + place)
 
 
-def _took(part: Part, took: Tried) -> str:
+def _took(part: Part, took: ProbeResult) -> str:
     first, whole = f"{took.first_ms:.0f} ms", f"{took.ms:.0f} ms"
     return {
-        "voice": f"first sound after {first}",
+        "tts": f"first sound after {first}",
         "realtime": f"connected, and first sound after {first}",
-        "model": f"first word after {first}, all after {whole}",
-        "transcriber": f"read after {whole}: {took.text!r}",
+        "llm": f"first word after {first}, all after {whole}",
+        "stt": f"read after {whole}: {took.text!r}",
     }[part.kind]
 
 

@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bargein.audio.vad import WINDOW, Vad
-from bargein.call.agent import Agent
-from bargein.call.host import Host
+from bargein.agent import Agent
+from bargein.audio.vad import WINDOW, SileroVAD
+from bargein.call.host import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
 from bargein.errors import BargeinError
 from bargein.recorder.journal import prune
-from bargein.server.agents import Catalogue
 from bargein.server.auth import Gate
+from bargein.server.builder import Catalogue
 from bargein.server.calls import Calls
 from bargein.server.metrics import Metrics
 from bargein.server.settings import Settings
-from bargein.transports.browser import Limits
+from bargein.transports.browser.transport import BrowserLimits
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +48,11 @@ class Readiness:
 class Hub:
     settings: Settings
     gate: Gate
-    host: Host
+    host: Runtime
     catalogue: Catalogue
     calls: Calls
     metrics: Metrics
-    limits: Limits
+    limits: BrowserLimits
     readiness: Readiness
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
@@ -60,12 +60,12 @@ class Hub:
 
 @asynccontextmanager
 async def open_hub(
-    settings: Settings, gate: Gate, agents: OpenAgents, clock: Clock, limits: Limits
+    settings: Settings, gate: Gate, agents: OpenAgents, clock: Clock, limits: BrowserLimits
 ) -> AsyncIterator[Hub]:
     """All of it, running. Every task is awaited before this ends; calls that still run are hung up."""
     metrics = Metrics()
     async with AsyncExitStack() as stack:
-        vad = await stack.enter_async_context(Vad())
+        vad = await stack.enter_async_context(SileroVAD())
         catalogue = await stack.enter_async_context(agents(settings))
         ticker = Ticker(clock)
         calls = Calls(settings.max_calls, settings.finished_kept, metrics)
@@ -73,7 +73,7 @@ async def open_hub(
         hub = Hub(
             settings,
             gate,
-            Host(clock, ticker, vad, metrics, settings.lead_ms),
+            Runtime(clock, ticker, vad, metrics, settings.lead_ms),
             catalogue,
             calls,
             metrics,
@@ -109,7 +109,7 @@ async def _warm(hub: Hub) -> None:
         async with asyncio.timeout(WARM_S):
             judged = asyncio.Event()
             stream = hub.host.vad.open(16_000, lambda _: judged.set())
-            stream.feed(np.zeros(WINDOW[16_000], np.int16))
+            stream.push_audio(np.zeros(WINDOW[16_000], np.int16))
             await judged.wait()
             stream.close()
             del waits["vad"]
@@ -130,7 +130,7 @@ async def _say_a_word(agent: Agent) -> None:
     async def word() -> AsyncIterator[str]:
         yield "Ready."
 
-    voice = agent.voice or agent.spare_voice
+    voice = agent.tts or agent.fallback_tts
     if voice is None:
         return  # a speech model has its own, and is asked only in a call
     spoken = voice.speak(word())

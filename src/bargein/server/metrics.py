@@ -8,7 +8,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from bargein import contracts as c
+from bargein import protocols as c
 
 BUCKETS_MS = (5, 10, 20, 30, 40, 60, 80, 110, 150, 200, 300, 450, 700, 1000, 1500, 3000, 10_000)
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -37,7 +37,7 @@ _COUNTERS: dict[c.Counter, str] = {
 
 
 class Metrics:
-    """A contracts.Meter by shape."""
+    """A protocols.Meter by shape."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

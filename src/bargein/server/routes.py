@@ -12,20 +12,20 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bargein.call.agent import Agent
-from bargein.call.saying import SAY_CHARS
+from bargein.agent import Agent
+from bargein.call.output.utterance_queue import SAY_CHARS
 from bargein.errors import BargeinError, VendorLost, VendorRefused
 from bargein.floor.policy import PRESETS
-from bargein.server.agents import Workshop
+from bargein.server.builder import AgentBuilder
 from bargein.server.calls import Watcher
 from bargein.server.hub import Hub
 from bargein.server.metrics import CONTENT_TYPE
-from bargein.server.parts import KINDS, Part, of_kind
+from bargein.server.probe import AT_ONCE, code_of, hide, try_part
 from bargein.server.refusals import Refusal
+from bargein.server.registry import KINDS, Part, of_kind
 from bargein.server.settings import Settings
 from bargein.server.simulated import FAULTS, inject
-from bargein.server.toml_agent import Language, PartChoice
-from bargein.server.trying import AT_ONCE, code_of, hide, try_part
+from bargein.server.toml_config import Language, PartChoice
 
 TRY_STATUS = {
     "bad_request": 422,
@@ -66,7 +66,7 @@ class TransferTo(BaseModel):
 class TryThis(PartChoice):
     """The body of POST /parts/try."""
 
-    kind: Literal["transcriber", "model", "voice"]
+    kind: Literal["stt", "llm", "tts"]
     language: Language = "en"
 
 
@@ -247,7 +247,7 @@ async def _until_gone(socket: WebSocket, watcher: Watcher) -> None:
     watcher.end()
 
 
-def _workshop(hub: Hub) -> Workshop:
+def _workshop(hub: Hub) -> AgentBuilder:
     if hub.catalogue.workshop is None:
         raise Refusal(404, "not_found", "Nothing can be chosen here", advice="Start the server with `bargein serve`")
     return hub.catalogue.workshop
@@ -271,10 +271,10 @@ def _agent(agent: Agent) -> dict[str, object]:
     return {
         "name": agent.name,
         "description": agent.description,
-        "mind": agent.mind_name,
-        "voice": agent.voice_name,
-        "ears": agent.ears,
-        "llm": agent.llm,
+        "stt": agent.stt_name,
+        "llm": agent.llm_name,
+        "tts": agent.tts_name,
+        "scripted": agent.scripted,
         "direct": hasattr(agent.realtime, "create_call"),
         "language": agent.language,
         "policy": agent.policy.numbers(),

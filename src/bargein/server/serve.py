@@ -17,10 +17,10 @@ from bargein.errors import UsageError
 from bargein.server.app import create_app
 from bargein.server.hub import Hub
 from bargein.server.settings import Settings
-from bargein.transports.browser_wire import MESSAGE_BYTES
+from bargein.transports.browser.wire import MESSAGE_BYTES
 
 try:
-    from bargein.server.lane import lane
+    from bargein.server.telephone.picows_server import lane
 except ImportError:  # picows has no wheel for this machine: telephones go the common way
     lane = None  # type: ignore[assignment]
 FAST = lane is not None
@@ -138,12 +138,12 @@ def address(host: str, port: int) -> str:
 def announce(console: Console, url: str, hub: Hub) -> None:
     """The address, who answers there, and what this machine does not have."""
     agent = hub.catalogue.default
-    mind = agent.mind_name if agent.llm else f"{agent.mind_name}, scripted: no language model"
+    llm = f"{agent.llm_name}, scripted: no language model" if agent.scripted else agent.llm_name
     console.print(f"Bargein listens on [bold]{url}[/bold]", highlight=False, soft_wrap=True)
-    ears = agent.ears or "voice activity only, no words"
+    stt = agent.stt_name or "voice activity only, no words"
     who = "Twilio's" if hub.settings.twilio_auth_token else "of this machine only; TWILIO_AUTH_TOKEN is not set"
     phone = f"/twilio/voice, /twilio/media: calls {who}"
-    parts = (("agent", agent.name), ("mind", mind), ("voice", agent.voice_name), ("ears", ears), ("phone", phone))
+    parts = (("agent", agent.name), ("stt", stt), ("llm", llm), ("tts", agent.tts_name), ("phone", phone))
     for name, value in parts:
         console.print(f"  {name:<6} {escape(value)}", highlight=False, soft_wrap=True)
     for missing in hub.catalogue.missing:

@@ -37,19 +37,19 @@ class Fault:
 EARS = ("deepgram-flux",)  # whose faults come in the midst of a call
 VOICES = ("elevenlabs", "cartesia", "deepgram-speak", "openai-speech", "mistral-speech")
 FAULTS = (
-    Fault("ears-drop", "transcriber", "The transcriber drops in the middle of a word", EARS, "drop"),
-    Fault("ears-error", "transcriber", "The transcriber ends with an error", EARS, "error"),
-    Fault("ears-stall", "transcriber", "The transcriber hears a turn begin, and nothing more", EARS, "stall"),
-    Fault("model-429", "model", "The model is over its rate limit", ("chat",), "429"),
-    Fault("model-500", "model", "The model's server fails, twice", ("chat",), "500"),
-    Fault("model-stall", "model", "The model stalls after ten tokens", ("chat",), "stall_after_ten"),
-    Fault("model-nonsense", "model", "The model's stream turns into nonsense", ("chat",), "malformed"),
-    Fault("model-no-answer", "model", "The model accepts, and never answers", ("chat",), "no_answer"),
-    Fault("model-key", "model", "The model's key is wrong", ("chat",), "401"),
-    Fault("voice-silent", "voice", "The voice accepts, and stays silent", VOICES, "silent"),
-    Fault("voice-slow", "voice", "The voice is two seconds late", VOICES, "slow"),
-    Fault("voice-drop", "voice", "The voice dies in the middle of a word", VOICES, "drop"),
-    Fault("voice-stall", "voice", "The voice stalls in the middle of a word", VOICES, "stall"),
+    Fault("ears-drop", "stt", "The transcriber drops in the middle of a word", EARS, "drop"),
+    Fault("ears-error", "stt", "The transcriber ends with an error", EARS, "error"),
+    Fault("ears-stall", "stt", "The transcriber hears a turn begin, and nothing more", EARS, "stall"),
+    Fault("model-429", "llm", "The model is over its rate limit", ("chat",), "429"),
+    Fault("model-500", "llm", "The model's server fails, twice", ("chat",), "500"),
+    Fault("model-stall", "llm", "The model stalls after ten tokens", ("chat",), "stall_after_ten"),
+    Fault("model-nonsense", "llm", "The model's stream turns into nonsense", ("chat",), "malformed"),
+    Fault("model-no-answer", "llm", "The model accepts, and never answers", ("chat",), "no_answer"),
+    Fault("model-key", "llm", "The model's key is wrong", ("chat",), "401"),
+    Fault("voice-silent", "tts", "The voice accepts, and stays silent", VOICES, "silent"),
+    Fault("voice-slow", "tts", "The voice is two seconds late", VOICES, "slow"),
+    Fault("voice-drop", "tts", "The voice dies in the middle of a word", VOICES, "drop"),
+    Fault("voice-stall", "tts", "The voice stalls in the middle of a word", VOICES, "stall"),
 )
 TWICE = ("model-500", "model-no-answer")  # once would be tried again, unheard
 
@@ -60,7 +60,7 @@ async def simulated(settings: Settings) -> AsyncIterator[Settings]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "bargein.simulators.every",
+        "bargein_simulators.all_vendors",
         stdin=asyncio.subprocess.PIPE,  # it ends when this closes, also if we are killed
         stdout=asyncio.subprocess.PIPE,
     )
@@ -71,7 +71,7 @@ async def simulated(settings: Settings) -> AsyncIterator[Settings]:
             line = (await process.stdout.readline()).decode().strip()
         if not line.startswith("http://"):
             raise Unavailable(
-                "The simulators did not start", advice="Run `python -m bargein.simulators.every` to see why"
+                "The simulators did not start", advice="Run `python -m bargein_simulators.all_vendors` to see why"
             )
         yield settings.model_copy(update=pointed_at(line))
     except TimeoutError:

@@ -1,1 +1,1 @@
-"""Ways to a far end: each file is one, satisfying `contracts.Transport` by shape."""
+"""Ways to a far end: each file is one, satisfying `protocols.Transport` by shape."""

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from bargein.simulators.openai_realtime import RealtimeSimulator, realtime_app
-from bargein.simulators.realtime_session import RealtimeSession
-from bargein.simulators.speech import Speech
+from bargein_simulators.openai_realtime import RealtimeSimulator, realtime_app
+from bargein_simulators.realtime_session import RealtimeSession
+from bargein_simulators.speech import SimulatedSpeech
 from tests.simulators.realtime.kit import MODEL, WORDS, Line
 from tests.simulators.serving import serving
 
@@ -20,8 +20,8 @@ numbers = count(1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def speech() -> AsyncIterator[Speech]:
-    voice = Speech()
+async def speech() -> AsyncIterator[SimulatedSpeech]:
+    voice = SimulatedSpeech()
     yield voice
     await voice.aclose()
 
@@ -35,7 +35,7 @@ async def house() -> AsyncIterator[tuple[FastAPI, str]]:
 
 
 @pytest.fixture
-def sim(speech: Speech) -> RealtimeSimulator:
+def sim(speech: SimulatedSpeech) -> RealtimeSimulator:
     return RealtimeSimulator(
         respond=lambda said, items: WORDS,
         first_audio_ms=0,

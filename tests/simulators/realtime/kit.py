@@ -17,8 +17,8 @@ from websockets.exceptions import ConnectionClosed
 from bargein.audio.mulaw import to_mulaw
 from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
-from bargein.simulators.openai_realtime import RealtimeSimulator
-from bargein.simulators.realtime_config import AUDIO_FORMATS
+from bargein_simulators.openai_realtime import RealtimeSimulator
+from bargein_simulators.realtime_config import AUDIO_FORMATS
 from tests.sounds import load
 
 Json = dict[str, Any]

@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from bargein.audio.pcm import Pcm
-from bargein.simulators.openai_realtime import RealtimeSimulator
+from bargein_simulators.openai_realtime import RealtimeSimulator
 from tests.simulators.realtime.kit import MODEL, READ, SPOKEN_ANSWER, Line, of, order, recorded, text
 from tests.sounds import labels
 

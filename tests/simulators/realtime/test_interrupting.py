@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bargein.simulators.openai_realtime import RealtimeSimulator
-from bargein.simulators.realtime_session import RealtimeSession
+from bargein_simulators.openai_realtime import RealtimeSimulator
+from bargein_simulators.realtime_session import RealtimeSession
 from tests.simulators.realtime.kit import LONG, SPOKEN_ANSWER, WORDS, Line, of, order, recorded, sound, speaking, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # as its server

@@ -12,9 +12,9 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from bargein.audio.mulaw import from_mulaw
-from bargein.simulators.chat import Call
-from bargein.simulators.openai_realtime import RealtimeSimulator
-from bargein.simulators.realtime_session import RealtimeSession, ServerItem
+from bargein_simulators.chat import ServedToolCall
+from bargein_simulators.openai_realtime import RealtimeSimulator
+from bargein_simulators.realtime_session import RealtimeSession, ServerItem
 from tests.simulators.realtime.kit import (
     DELTAS,
     MODEL,
@@ -99,9 +99,9 @@ async def test_the_answer_is_mulaw_where_that_is_asked_for(line: Line, session: 
 
 
 async def test_a_tool_is_called_and_its_result_is_spoken_of(line: Line, sim: RealtimeSimulator) -> None:
-    def respond(said: str, items: Sequence[ServerItem]) -> str | list[str | Call]:
+    def respond(said: str, items: Sequence[ServerItem]) -> str | list[str | ServedToolCall]:
         results = [item.wire["output"] for item in items if item.wire["type"] == "function_call_output"]
-        return f"It is {results[0]}." if results else [Call("weather", '{"city": "Oslo"}')]
+        return f"It is {results[0]}." if results else [ServedToolCall("weather", '{"city": "Oslo"}')]
 
     sim.respond = respond
     events = await line.answer()
@@ -129,7 +129,7 @@ async def test_a_tool_is_called_and_its_result_is_spoken_of(line: Line, sim: Rea
 
 
 async def test_one_answer_can_speak_and_call(line: Line, sim: RealtimeSimulator) -> None:
-    sim.respond = lambda said, items: ["Let me see.", Call("weather")]
+    sim.respond = lambda said, items: ["Let me see.", ServedToolCall("weather")]
     events = await line.answer()
     added = of(events, "response.output_item.added")
     assert [(event["output_index"], event["item"]["type"]) for event in added] == [(0, "message"), (1, "function_call")]

@@ -13,8 +13,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from bargein.simulators.openai_realtime import Fault, RealtimeSimulator
-from bargein.simulators.realtime_session import RealtimeSession
+from bargein_simulators.openai_realtime import Fault, RealtimeSimulator
+from bargein_simulators.realtime_session import RealtimeSession
 from tests.simulators.realtime.kit import MODEL, READ, SPOKEN_ANSWER, Line, of, order, recorded, sound, speaking
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # as its server

@@ -8,7 +8,7 @@ import openai
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from bargein.simulators.openai_realtime import RealtimeSimulator
+from bargein_simulators.openai_realtime import RealtimeSimulator
 from tests.simulators.realtime.kit import MODEL, SPOKEN_ANSWER, Json, Line, order
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # as its server

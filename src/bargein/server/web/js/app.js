@@ -364,8 +364,8 @@ function complain(message, advice = "") {
 }
 
 function agentIs(agent) {
-  $("agent-name").textContent = [agent.name, agent.voice && `voice ${agent.voice}`, agent.ears && `ears ${agent.ears}`].filter(Boolean).join(" · ");
-  $("mind").hidden = agent.llm;
+  $("agent-name").textContent = [agent.name, agent.tts && `TTS ${agent.tts}`, agent.stt && `STT ${agent.stt}`].filter(Boolean).join(" · ");
+  $("scripted").hidden = !agent.scripted;
 }
 
 async function start(dummy, choice = null) {
@@ -464,7 +464,7 @@ else {
   $("agents").hidden = served.agents.length < 2;
   const describe = () => {
     const agent = served.agents.find((a) => a.name === $("agents").value) ?? served.agents[0];
-    agentIs({ ...agent, voice: agent.voice === agent.mind ? "" : agent.voice });
+    agentIs({ ...agent, tts: agent.tts === agent.llm ? "" : agent.tts });
     $("direct-row").hidden = !agent.direct;
   };
   $("agents").onchange = describe;

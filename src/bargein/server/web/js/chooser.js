@@ -2,10 +2,11 @@
 
 const KEPT = "bargein-choice"; // in localStorage; there is never a key in it
 const KINDS = [
-  ["transcriber", "Transcriber"],
-  ["model", "Model"],
-  ["voice", "Voice"],
+  ["stt", "STT"],
+  ["llm", "LLM"],
+  ["tts", "TTS"],
 ];
+const WIRE = { stt: "transcriber", llm: "model", tts: "voice" }; // as bargein.v1 calls them in a hello's choice
 
 function made(tag, more = {}, ...children) {
   const element = Object.assign(document.createElement(tag), more);
@@ -20,8 +21,8 @@ function unready(part) {
 
 function took(kind, { first_ms, ms, text }) {
   const [first, whole] = [first_ms, ms].map((n) => `${Math.round(n)} ms`);
-  if (kind === "voice") return `First sound after ${first}.`;
-  if (kind === "model") return `First word after ${first}, all after ${whole}: “${text}”`;
+  if (kind === "tts") return `First sound after ${first}.`;
+  if (kind === "llm") return `First word after ${first}, all after ${whole}: “${text}”`;
   return `Read after ${whole}: “${text}”`;
 }
 
@@ -157,13 +158,13 @@ export class Chooser {
 
   get choice() {
     const choice = {};
-    for (const row of this.rows) choice[row.kind] = row.choice;
+    for (const row of this.rows) choice[WIRE[row.kind]] = row.choice;
     for (const id of ["language", "instructions", "greeting", "preset"]) choice[id] = this.$(id).value.trim() || undefined;
     return choice;
   }
 
   take(choice) {
-    for (const row of this.rows) row.take(choice[row.kind]);
+    for (const row of this.rows) row.take(choice[WIRE[row.kind]]);
     for (const id of ["language", "instructions", "greeting", "preset"]) if (choice[id]) this.$(id).value = choice[id];
     this.tell();
   }

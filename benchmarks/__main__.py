@@ -1,0 +1,61 @@
+"""`python -m benchmarks`: measures, prints a table, and says on which machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bargein_bench.machine import machine
+from benchmarks import browser, cascade, phone, realtime, server, voxtral
+from benchmarks.sounds import clips
+from benchmarks.table import Check, Row, show
+
+app = typer.Typer(add_completion=False)
+ROOT = Path(__file__).parents[4]
+
+
+@app.command()
+def main(
+    *,
+    only: Annotated[str, typer.Option(help="phone, cascade, realtime, voxtral, server, browser; all when empty")] = "",
+    calls: Annotated[int, typer.Option(help="Calls at once, for the server")] = 50,
+    times: Annotated[int, typer.Option(help="Interruptions in each browser run")] = 24,
+    sounds: Annotated[Path, typer.Option(help="Folder with WAVs and labels.json")] = ROOT / "tests" / "data" / "audio",
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer telephones")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw a telephone's cost into this SVG")] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, too")] = None,
+) -> None:
+    """Measure Bargein on this machine."""
+    console = Console(width=140)
+    spoken = clips(sounds)
+    rows: list[Row | Check] = []
+    if only in ("", "browser"):
+        console.print("A Chromium is being talked to, twice ...")
+        rows += asyncio.run(browser.run(spoken, times))
+    if only in ("", "server"):
+        console.print(f"{calls} calls are being interrupted ...")
+        rows += asyncio.run(server.run(spoken, calls, 4))
+    if only in ("", "phone"):
+        console.print("Telephones are ringing, for some minutes ...")
+        rows += phone.measure(spoken, quick=quick, picture=plot)
+    if only in ("", "cascade"):
+        console.print("The cascade is being called, three times ...")
+        rows += cascade.measure(spoken, number=10 if quick else calls)
+    if only in ("", "realtime"):
+        console.print("A speech model is being called, by WebRTC and by telephone ...")
+        rows += realtime.measure(spoken, number=10 if quick else calls, times=times)
+    if only in ("", "voxtral"):
+        console.print("Voxtral is being interrupted, in a Chromium and in a process of its own ...")
+        rows += voxtral.measure(spoken, times=times)
+    show(console, rows)
+    if as_json is not None:
+        as_json.write_text(json.dumps({"machine": machine(), "rows": [r.facts() for r in rows]}, indent=1))
+
+
+if __name__ == "__main__":
+    app()

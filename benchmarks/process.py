@@ -1,0 +1,88 @@
+"""A real server process for the benchmarks, on a free port, gone at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bargein.errors import Unavailable
+from bargein_bench import agent
+
+READY_S = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port
+
+
+_pids: dict[str, int] = {}
+
+
+def pid_of(address: str) -> int:
+    """Of the server that was started here."""
+    return _pids[address]
+
+
+@asynccontextmanager
+async def server(
+    *extra: str, name: str = f"{Path(agent.__file__)}:AGENT", env: Mapping[str, str] | None = None
+) -> AsyncIterator[str]:
+    """`bargein serve` with the benchmark's agent; yields host:port once it is ready."""
+    port = free_port()
+    with TemporaryDirectory(prefix="bargein-bench-") as calls:
+        words = ["serve", "--agent", name, "--port", str(port), "--record", calls, *extra]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bargein",
+            *words,
+            stdout=asyncio.subprocess.DEVNULL,
+            env={**os.environ, **(env or {})},
+        )
+        try:
+            await _ready(f"http://127.0.0.1:{port}/readyz", process)
+            address = f"127.0.0.1:{port}"
+            _pids[address] = process.pid
+            yield address
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), 10)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def _ready(url: str, process: asyncio.subprocess.Process) -> None:
+    """Wait until the server answers. Its start is another process's: asking it is the only way to know."""
+    ended = asyncio.create_task(process.wait())
+    try:
+        async with asyncio.timeout(READY_S):
+            while True:
+                done, _ = await asyncio.wait({ended}, timeout=0.2)
+                if done:
+                    raise Unavailable("The server ended as it started", advice="Run `bargein serve` to see why")
+                if await asyncio.to_thread(_answers, url):
+                    return
+    finally:
+        ended.cancel()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  # our own loopback address
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,172 @@
+"""An agent is plain configuration: its parts, what it is told, how it greets.
+
+agent = Agent(
+    stt=deepgram.Flux(),
+    llm=groq.Chat(),
+    tts=elevenlabs.Speech(),
+    instructions="You take bookings for a small hotel.",
+    greeting="Good evening, how may I help?",
+)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bargein.errors import UsageError
+from bargein.floor import Policy
+from bargein.protocols import LLM, TTS, BatchSTT, RealtimeModel, StreamingSTT, Tool
+
+REPROMPTS: Mapping[str, str] = {
+    "silence": "Are you still there?",
+    "failed": "Sorry, I lost my thread. Could you say that again?",
+    "late": "Sorry, that takes me too long. Could you ask me again?",
+    "deaf": "Sorry, I cannot make out any words at the moment. Please try again in a little while.",
+}
+# What each part must be able to do: a part is known by its methods, and inherits from nobody.
+_SHAPES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "llm": (("reply",), "an object with `name` and `async def reply(prompt)`"),
+    "tts": (("speak", "rate"), "an object with `name`, `rate` and `async def speak(text)`"),
+    "realtime": (("open", "turns", "reads"), "a realtime model, such as openai.Realtime()"),
+    "fallback_tts": (("speak", "rate"), "an object with `name`, `rate` and `async def speak(text)`"),
+    "fallback_stt": (("read", "rate"), "a batch STT: an object with `name`, `rate` and `async def read(pcm)`"),
+}
+_STT = "a streaming STT (`open`, such as deepgram.Flux()) or a batch STT (`read`, such as local.Moonshine())"
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What the agent says first. Either text may be empty."""
+
+    text: str = ""
+    protected: str = ""
+    """A beginning that nothing interrupts (a legal notice). The text follows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """Who answers a call: either `llm` and `tts`, usually with an `stt`, or a `realtime` model.
+
+    Raises UsageError for parts that do not fit together; its advice says what to give.
+    """
+
+    stt: StreamingSTT | BatchSTT | None = None
+    """Tells the user's words. None: nobody reads words, and voice activity alone decides."""
+    llm: LLM | None = None
+    tts: TTS | None = None
+    realtime: RealtimeModel | None = None
+    """A speech-to-speech model, in place of stt, llm and tts."""
+    instructions: str = ""
+    greeting: Greeting | str = ""
+    """What the agent says first: a string, or a Greeting with a protected beginning."""
+    tools: Sequence[Tool] = ()
+    """What the agent can do besides speaking (`bargein.tool` makes a tool of a function)."""
+    language: str = "en"
+    """A language tag, such as "en" or "pt-BR"."""
+    policy: Policy = field(default_factory=Policy.balanced)
+    """How readily the agent yields."""
+    name: str = "agent"
+    """As in `--agent`, in logs and in GET /agents."""
+    description: str = ""
+    fallback_tts: TTS | None = None
+    """Says that the tts, or the realtime model, is lost."""
+    fallback_stt: BatchSTT | None = None
+    """Reads words while a streaming stt is away, and for verdicts beside a realtime model."""
+    reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
+    """What to say on silence, failed, late and deaf (no words can be read), in the agent's language."""
+    scripted: bool = False
+    """The llm is a script and no language model. The page says so."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tools", tuple(self.tools))
+        self._demand_parts()
+        self._demand_shapes()
+
+    @property
+    def opening(self) -> Greeting:
+        """The greeting with its protected beginning, "" where there is none."""
+        return Greeting(self.greeting) if isinstance(self.greeting, str) else self.greeting
+
+    @property
+    def streaming_stt(self) -> StreamingSTT | None:
+        """The stt, if it listens as the user speaks."""
+        return self.stt if isinstance(self.stt, StreamingSTT) else None
+
+    @property
+    def batch_stt(self) -> BatchSTT | None:
+        """The stt that reads whole pieces of audio: the stt itself, or the fallback."""
+        if isinstance(self.stt, BatchSTT):
+            return self.stt
+        return self.fallback_stt
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """Every part that is there, to be started and closed with the agent."""
+        every = (self.llm, self.tts, self.stt, self.realtime, self.fallback_tts, self.fallback_stt)
+        return tuple(part for part in every if part is not None)
+
+    @property
+    def stt_name(self) -> str:
+        """The names of all that read the user's words, "" for none."""
+        listening = (self.streaming_stt, self.realtime, self.batch_stt)
+        return " and ".join({id(part): part.name for part in listening if part is not None}.values())
+
+    @property
+    def llm_name(self) -> str:
+        part = self.realtime or self.llm
+        return part.name if part is not None else ""
+
+    @property
+    def tts_name(self) -> str:
+        part = self.realtime or self.tts
+        return part.name if part is not None else ""
+
+    def _demand_parts(self) -> None:
+        if self.realtime is not None:
+            given = [name for name in ("stt", "llm", "tts") if getattr(self, name) is not None]
+            if given:
+                raise UsageError(
+                    f"Agent {self.name!r} has realtime and also {' and '.join(given)}",
+                    advice="Give either realtime, or llm and tts (with or without stt)",
+                )
+            return
+        missing = [name for name in ("llm", "tts") if getattr(self, name) is None]
+        if missing:
+            raise UsageError(
+                f"Agent {self.name!r} needs either llm and tts, or realtime; {' and '.join(missing)} is not given",
+                advice=f"Give {' and '.join(f'{name}=...' for name in missing)}, or realtime=... alone",
+            )
+
+    def _demand_shapes(self) -> None:
+        for name, (methods, wanted) in _SHAPES.items():
+            part = getattr(self, name)
+            if part is not None and (isinstance(part, type) or not all(hasattr(part, m) for m in methods)):
+                raise UsageError(f"Agent {self.name!r}: {name} cannot be {_shown(part)}", advice=f"Give {wanted}")
+        if self.stt is not None and (
+            isinstance(self.stt, type) or not (hasattr(self.stt, "open") or hasattr(self.stt, "read"))
+        ):
+            raise UsageError(f"Agent {self.name!r}: stt cannot be {_shown(self.stt)}", advice=f"Give {_STT}")
+        for tool in self.tools:
+            if not all(hasattr(tool, attribute) for attribute in ("spec", "effect", "run")):
+                raise UsageError(
+                    f"Agent {self.name!r}: {_shown(tool)} is no tool",
+                    advice='Make a tool of a function with @tool("read"), @tool("commit") or @tool("terminal")',
+                )
+        if not isinstance(self.policy, Policy):
+            raise UsageError(
+                f"Agent {self.name!r}: policy cannot be {_shown(self.policy)}",
+                advice="Give Policy.instant(), Policy.balanced() or Policy.patient()",
+            )
+        if not isinstance(self.greeting, Greeting | str):
+            raise UsageError(
+                f"Agent {self.name!r}: greeting cannot be {_shown(self.greeting)}",
+                advice="Give a string, or Greeting(text, protected)",
+            )
+
+
+def _shown(value: object) -> str:
+    """What a reader sees of a wrong value: never a key that may be in it."""
+    if isinstance(value, type):
+        return f"the class {value.__name__} (make one of it: {value.__name__}())"
+    return f"a {type(value).__name__}"

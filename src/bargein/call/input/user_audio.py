@@ -1,0 +1,169 @@
+"""The user's sound: kept for a while, put on the call's clock, and shown to the VAD."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from bargein.audio.echo import LineEcho
+from bargein.audio.pcm import Pcm, Samples
+from bargein.audio.resample import HotResampler
+from bargein.audio.timeline import StreamClock
+from bargein.audio.vad import VADWindow
+from bargein.floor import SpeechWindow
+from bargein.protocols import VAD, AudioIn
+
+VAD_RATES = (8000, 16000)
+KEEP_MS = 5_000  # always kept: covers any hold, and the pre-roll of the turn that follows it
+MOST_MS = 90_000  # kept of an open turn; the oldest goes first
+ECHO_WORTH = 0.08  # of speech: below it no window matters, so nobody need ask whose sound it is
+LEVEL_WORTH = (0.05, 0.5)  # of speech: less is none however loud, and more needs no help
+QUIET_FRAMES, LEAST_FRAMES = 50, 5  # of 20 ms before a window, in which the quiet of the line is sought
+QUIETEST = 107.0  # mean square at -70 dBFS: below it there is nothing to be told apart
+GAP_MS = 2_000  # a longer gap in the stream is not filled up with silence, only counted
+
+
+class UserAudio:
+    """on_window: told of every VAD window, as an event with times on the call's clock. echo: takes the agent's own
+    sound out of the user's, where the line brings it back."""
+
+    def __init__(
+        self,
+        rate: int,
+        vad: VAD,
+        now_ms: Callable[[], float],
+        on_window: Callable[[SpeechWindow], None],
+        echo: LineEcho | None = None,
+    ) -> None:
+        self.rate = rate if rate in VAD_RATES else 16000
+        self._resampler = HotResampler(rate, self.rate) if rate != self.rate else None
+        self._in_rate = rate
+        self._now_ms = now_ms
+        self._echo = echo
+        self._clock = StreamClock(self.rate)
+        self._on_window = on_window
+        self._stream = vad.open(self.rate, self._window)
+        self._kept: deque[Samples] = deque()
+        self._first = 0  # position of the first kept sample
+        self._end = 0  # position after the newest
+        self._in_end = 0
+        self.last_ms = now_ms()  # when the newest sound came
+        self.on_sound: Callable[[int, Samples], None] | None = None  # told of all sound, with its first position
+        self.keep_from_ms: float | None = None  # an open turn's beginning: kept beyond KEEP_MS
+
+    def push_audio(self, audio: AudioIn) -> None:
+        """Take the next stretch. Never waits."""
+        gap = audio.first_sample - self._in_end
+        if gap > 0:
+            self._silence(round(gap * self.rate / self._in_rate))
+        self._in_end = audio.first_sample + len(audio.samples)
+        now = self.last_ms = self._now_ms()
+        samples = self._resampler.push_audio(audio.samples) if self._resampler else audio.samples
+        if self._echo is not None:
+            samples = self._echo.clean(self._end, now, samples)
+        self._append(samples)
+        self._clock.arrived(self._end, now)
+        self._stream.push_audio(samples)
+
+    def at(self, sample: int) -> float:
+        """When a sample of this stream was spoken, in ms on the call's clock."""
+        return self._clock.at(sample)
+
+    @property
+    def heard_ms(self) -> float:
+        """When the newest sound was spoken."""
+        return self._clock.at(self._end)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    @property
+    def dropped_windows(self) -> int:
+        return self._stream.dropped
+
+    def since(self, from_ms: float) -> Pcm:
+        """What was heard from a moment of the call until now, as far as it is still kept."""
+        if not self._kept:
+            return Pcm.silence(0, self.rate)
+        ago = self._clock.at(self._end) - from_ms
+        first = max(self._first, min(self._end, self._end - int(ago * self.rate / 1000)))
+        parts: list[Samples] = []
+        at = self._first
+        for part in self._kept:
+            if at + len(part) > first:
+                parts.append(part[max(0, first - at) :])
+            at += len(part)
+        return Pcm(np.concatenate(parts), self.rate) if parts else Pcm.silence(0, self.rate)
+
+    def _silence(self, samples: int) -> None:
+        self._stream.skip(samples)
+        fill = min(samples, GAP_MS * self.rate // 1000)
+        if samples > fill:
+            # Older sound is of no use after so long a gap, and its positions would be wrong.
+            self._kept.clear()
+            self._first = self._end = self._end + samples - fill
+        self._append(np.zeros(fill, np.int16))
+
+    def _append(self, samples: Samples) -> None:
+        if self.on_sound is not None:
+            self.on_sound(self._end, samples)
+        self._kept.append(samples)
+        self._end += len(samples)
+        keep_ms = float(KEEP_MS)
+        if self.keep_from_ms is not None:
+            keep_ms = min(max(keep_ms, self._now_ms() - self.keep_from_ms + 1000), MOST_MS)
+        most = keep_ms * self.rate / 1000
+        while self._end - self._first - len(self._kept[0]) > most:
+            self._first += len(self._kept.popleft())
+
+    def _rise(self, window: VADWindow) -> float:
+        """How far a window stands above the quiet of the second before it, in dB."""
+        size = self.rate // 50
+        first = max(self._first, window.first_sample - QUIET_FRAMES * size)
+        before = (window.first_sample - first) // size
+        if before < LEAST_FRAMES:
+            return 0.0
+        frames = self._between(window.first_sample - before * size, window.last_sample).astype(np.float32)
+        levels = np.square(frames[: before * size]).reshape(before, size).mean(axis=1)
+        inside = frames[before * size :]
+        halves = np.square(inside[: len(inside) // 2 * 2]).reshape(2, -1).mean(axis=1)
+        quiet = max(float(np.partition(levels, before // 10)[before // 10]), QUIETEST)
+        return 10 * math.log10(max(float(halves.max()), QUIETEST) / quiet)
+
+    def _level(self, window: VADWindow) -> float:
+        """Of a window, in dB of full scale."""
+        samples = self._between(window.first_sample, window.last_sample).astype(np.float32)
+        square = float(np.dot(samples, samples)) / max(len(samples), 1)
+        return 10 * math.log10(max(square, QUIETEST) / 32768**2)
+
+    def _between(self, first: int, last: int) -> Samples:
+        """What is kept of a stretch."""
+        parts: list[Samples] = []
+        end = self._end
+        for part in reversed(self._kept):
+            begin = end - len(part)
+            if begin < last:
+                parts.append(part[max(0, first - begin) : max(0, last - begin)])
+            if begin <= first:
+                break
+            end = begin
+        return np.concatenate(parts[::-1]) if parts else np.zeros(0, np.int16)
+
+    def _window(self, window: VADWindow) -> None:
+        at, speech, echo = self._clock.at, float(window.speech), 0.0
+        if self._echo is not None and speech >= ECHO_WORTH:
+            echo = self._echo.explains(window.first_sample, window.last_sample)
+        rise = self._rise(window) if LEVEL_WORTH[0] <= speech < LEVEL_WORTH[1] else 0.0
+        self._on_window(
+            SpeechWindow(
+                at(window.first_sample),
+                at(window.last_sample),
+                round(speech, 4),
+                round(echo, 3),
+                round(rise, 1),
+                round(self._level(window), 1) if speech >= LEVEL_WORTH[0] else None,
+            )
+        )

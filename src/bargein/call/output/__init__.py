@@ -1,0 +1,1 @@
+"""What the call gives out: replies on their way to the client, paced, held, resumed and cut."""

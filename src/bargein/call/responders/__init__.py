@@ -1,0 +1,1 @@
+"""Who makes the replies: an LLM with a TTS, or a realtime model."""

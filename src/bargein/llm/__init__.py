@@ -1,1 +1,0 @@
-"""Minds: each file is one, satisfying `contracts.ChatModel` by shape."""

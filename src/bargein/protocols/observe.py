@@ -1,0 +1,50 @@
+"""What a call leaves behind: its journal and its measurements."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from bargein.floor import Action, Event
+
+
+class Journal(Protocol):
+    """A call's record. Never raises: a full disk must not end a call."""
+
+    def event(self, event: Event) -> None:
+        """What went into the floor, in order."""
+        ...
+
+    def action(self, at_ms: float, action: Action) -> None:
+        """What the floor ordered."""
+        ...
+
+    def note(self, at_ms: float, kind: str, **facts: object) -> None:
+        """Anything else worth knowing later. facts: JSON-able."""
+        ...
+
+    def close(self) -> None: ...
+
+
+Latency = Literal["onset_to_hold", "onset_to_cut", "hold_to_resume", "first_audio", "stop"]
+Counter = Literal[
+    "frames_late",
+    "holds",
+    "resumes",
+    "cuts",
+    "drops",
+    "replies",
+    "vendor_errors",
+    "underruns",
+    "prepared",  # replies prepared before the turn was surely over; cause: used, or why not
+    "prepared_waste_chars",  # text that was written for those that were not used
+    "prepared_waste_ms",  # and sound
+    "tools",  # runs of tools; cause: how they ended
+]
+
+
+class Meter(Protocol):
+    """Where measurements go. Latencies by name, in ms, with the cause they are counted under."""
+
+    def observe(self, name: Latency, ms: float, cause: str) -> None: ...
+
+    def count(self, name: Counter, amount: int = 1, cause: str = "") -> None: ...

@@ -1,0 +1,227 @@
+"""WS /calls/browser: from an open socket to a call. Plain ASGI, because frames come fifty times a second each way."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
+
+from bargein.agent import Agent
+from bargein.call.call import Call
+from bargein.errors import BargeinError, Unavailable, UsageError
+from bargein.floor import Policy
+from bargein.notices import Problem
+from bargein.protocols import Journal
+from bargein.recorder.journal import FileJournal, NullJournal
+from bargein.server.auth import deny
+from bargein.server.builder import build
+from bargein.server.calls import Watchers
+from bargein.server.hub import Hub
+from bargein.server.probe import hide
+from bargein.server.refusals import Refusal
+from bargein.server.toml_config import BrowserChoice, shaped
+from bargein.server.webrtc_calls import WebRTCCalls
+from bargein.transports.browser.transport import BrowserTransport
+from bargein.transports.browser.wire import PROTOCOL, AgentParts, Hello, Welcome
+
+log = logging.getLogger(__name__)
+
+HELLOS = 5  # a hello that was refused may be followed by a better one, so many times in all
+TRY_AGAIN_LATER = 1013
+BUILD_S = 15  # for the parts of an agent that is made for one call: SDKs are imported then, and models looked up
+
+
+class AsgiSocket:
+    """An accepted ASGI WebSocket, as the transport takes it (transports.browser.Socket)."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._over = False
+        self.newest_text = ""
+
+    async def receive(self) -> str | bytes | None:
+        if self._over:
+            return None
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            self._over = True
+            return None
+        text: str | None = message.get("text")
+        self.newest_text = text or ""
+        data: bytes = message.get("bytes") or b""
+        return data if text is None else text
+
+    async def send_text(self, text: str) -> None:
+        await self._out({"type": "websocket.send", "text": text})
+
+    async def send_bytes(self, data: bytes) -> None:
+        await self._out({"type": "websocket.send", "bytes": data})
+
+    async def close(self, code: int, reason: str) -> None:
+        if not self._over:
+            self._over = True
+            await self._out({"type": "websocket.close", "code": code, "reason": reason})
+
+    async def _out(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except (OSError, RuntimeError) as error:  # the server's words for a socket that is closed already
+            raise ConnectionError(str(error)) from error
+
+
+class BrowserCalls:
+    """The ASGI endpoint. hub, direct: functions, because both are made later than the routes."""
+
+    def __init__(self, hub: Callable[[], Hub], direct: Callable[[], WebRTCCalls]) -> None:
+        self._hub = hub
+        self._direct = direct
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hub = self._hub()
+        try:
+            hub.gate.demand_caller(Headers(scope=scope), scope["subprotocols"])
+        except Refusal as refusal:
+            await deny(scope, receive, send, refusal)
+            return
+        await receive()  # websocket.connect
+        protocol = PROTOCOL if PROTOCOL in scope["subprotocols"] else None
+        await send({"type": "websocket.accept", "subprotocol": protocol, "headers": []})
+        socket = AsgiSocket(receive, send)
+        async with BrowserTransport(socket, hub.host.clock, hub.limits) as browser:
+            try:
+                with hub.calls.seat():
+                    async with AsyncExitStack() as parts:  # of an agent that was made for this call
+                        await self._talk(hub, browser, socket, parts)
+            except Refusal as refusal:
+                browser.refuse(Problem(refusal.code, refusal.message, refusal.advice, fatal=True), TRY_AGAIN_LATER)
+            except Exception:
+                log.exception("A call failed")
+                advice = "Call again, and send the server's log to its owner"
+                browser.refuse(Problem("internal", "The call failed", advice, fatal=True))
+
+    async def _talk(self, hub: Hub, browser: BrowserTransport, socket: AsgiSocket, parts: AsyncExitStack) -> None:
+        chosen = await _choose(hub, self._direct(), browser, socket, parts)
+        if chosen is None:
+            return
+        agent, policy = chosen
+        call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+        watchers = Watchers(hub.metrics)
+        call = Call(
+            call_id=call_id,
+            agent=agent,
+            transport=browser,
+            host=hub.host,
+            journal=_journal(hub, call_id, agent, policy),
+            policy=policy,
+            watch=watchers.publish,
+        )
+        told = AgentParts(agent.name, agent.stt_name, agent.llm_name, agent.tts_name, agent.scripted)
+        with hub.calls.listed(call, watchers):
+            browser.welcome(
+                Welcome(
+                    call_id=call_id,
+                    conversation_id=call_id,
+                    rate_in=browser.rate_in,
+                    rate_out=browser.rate_out,
+                    lead_ms=hub.host.lead_ms,
+                    agent=told,
+                    policy=policy.numbers(),
+                    limits=browser.limits.as_told(),
+                )
+            )
+            await call.run()
+        hub.swept.set()
+
+
+async def _choose(
+    hub: Hub, direct: WebRTCCalls, browser: BrowserTransport, socket: AsgiSocket, parts: AsyncExitStack
+) -> tuple[Agent, Policy] | None:
+    """What the client's hello asks for; None: it never asked well. parts: of an agent that is made for it."""
+    for _ in range(HELLOS):
+        hello = await browser.handshake()
+        if hello is None:
+            return None
+        code = "unknown_agent"
+        try:
+            made: tuple[Agent, str | None] | None
+            if hello.direct is not None:
+                made = direct.waits(hello.direct), None
+            else:
+                made = await _made(hub, socket.newest_text, parts)
+            agent, preset = made or (hub.catalogue.get(hello.agent), None)
+            code = "bad_settings"
+            policy = _policy(hub, agent, hello, preset)
+            if hello.direct is not None:  # last: a hello that is refused may be said better, and claim it then
+                agent = await parts.enter_async_context(direct.claimed(hello.direct))
+                browser.direct()
+        except _BadChoice as error:
+            browser.refuse(Problem(error.code, error.message, error.advice))
+            continue
+        except UsageError as error:
+            browser.refuse(Problem(code, error.message, error.advice))
+            continue
+        return dataclasses.replace(agent, language=policy.language), policy
+    return None
+
+
+class _BadChoice(BargeinError):
+    """What was chosen in a hello cannot be had."""
+
+    def __init__(self, code: str, message: str, advice: str) -> None:
+        super().__init__(message, advice=advice)
+        self.code = code
+
+
+class _Choosing(msgspec.Struct):
+    """What of a hello only the server reads: the transport knows nothing of parts."""
+
+    choice: Any = None
+
+
+async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str | None] | None:
+    """The agent that a hello composes, made for this call, and its preset; None: it composes none."""
+    workshop = hub.catalogue.workshop
+    try:
+        wish = _choosing.decode(hello).choice
+        if wish is None:
+            return None
+        if workshop is None:
+            raise UsageError("Nothing can be chosen here", advice="Leave out the choice")
+        choice = shaped(BrowserChoice, wish, "The choice")
+        async with asyncio.timeout(BUILD_S):
+            return await parts.enter_async_context(build(choice, workshop)), choice.preset
+    except (msgspec.DecodeError, RecursionError):
+        raise _BadChoice("bad_choice", "The choice cannot be read", "Send it as docs/protocol.md says") from None
+    except TimeoutError:
+        advice = "Try its parts one by one"
+        raise _BadChoice("part_lost", f"The agent was not ready within {BUILD_S} s", advice) from None
+    except BargeinError as error:
+        code = {UsageError: "bad_choice", Unavailable: "part_missing"}.get(type(error), "part_lost")
+        raise _BadChoice(code, hide(error.message, hub.settings), hide(error.advice, hub.settings)) from None
+
+
+_choosing = msgspec.json.Decoder(_Choosing)
+
+
+def _policy(hub: Hub, agent: Agent, hello: Hello, chosen: str | None) -> Policy:
+    """The hello's wish (chosen: the preset of an agent that it composes), else the server's, else the agent's own."""
+    preset = hello.policy or chosen or hub.settings.policy
+    policy = Policy.named(preset) if preset is not None else agent.policy
+    policy = dataclasses.replace(policy, language=hello.language or agent.language)
+    return policy.with_(hello.settings or {})
+
+
+def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> Journal:
+    if hub.settings.record is None:
+        return NullJournal()
+    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy)

@@ -1,0 +1,1 @@
+"""Telephone calls: webhooks, media sockets and the REST APIs of the telephone vendors."""

@@ -1,0 +1,87 @@
+"""Telephone vendors whose stream is all that we see of them: WS /telnyx/media, /vonage/media and /plivo/media.
+
+None of them signs its socket, so the server's own token must tell who calls: as `Authorization: Bearer`, or, since a
+vendor is told nothing but an address, as `?token=` in it. (It is written down at the vendor's; our logs never show it.)
+Without a token of the server nobody but this machine may call, and no page from elsewhere that a browser on this
+machine shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+
+from bargein.protocols import CallControl
+from bargein.server.auth import Gate
+from bargein.server.refusals import Refusal
+from bargein.server.settings import is_loopback
+from bargein.server.telephone.serve import FORWARDED, SocketRequest, TelephoneVendor
+from bargein.transports.telephone.plivo import PlivoDialect
+from bargein.transports.telephone.telnyx import TelnyxDialect
+from bargein.transports.telephone.transport import Started, TelephoneDialect
+from bargein.transports.telephone.vonage import VonageDialect
+
+CARRIERS: Mapping[str, Callable[[], TelephoneDialect]] = {
+    "/telnyx/media": TelnyxDialect,
+    "/vonage/media": VonageDialect,
+    "/plivo/media": PlivoDialect,
+}
+
+
+class Carrier:
+    """A phone.Vendor by shape. name: for what it says to those it refuses."""
+
+    def __init__(self, dialect: Callable[[], TelephoneDialect], gate: Gate, name: str) -> None:
+        self._dialect = dialect
+        self._gate = gate
+        self._name = name
+
+    def dialect(self) -> TelephoneDialect:
+        return self._dialect()
+
+    def admit(self, caller: SocketRequest) -> None:
+        """Raises Refusal for a caller without a token, or, where none is demanded, from elsewhere."""
+        if self._gate.open:
+            self._demand_local(caller)
+            return
+        query = parse_qs(caller.path.partition("?")[2])
+        self._gate.demand_caller(Headers(dict(caller.headers)), [f"token.{told}" for told in query.get("token", ())])
+
+    def verify(self, caller: SocketRequest, started: Started) -> None:
+        """Whoever was admitted may stream."""
+
+    def exchange(self, started: Started) -> CallControl | None:
+        """Hanging up is closing the socket, and there is no transfer."""
+        return None
+
+    def _demand_local(self, caller: SocketRequest) -> None:
+        """A proxy on this machine has our address, too; but it says for whom it comes, or calls us by another name.
+        So does a browser: it says whose page it shows."""
+        headers = caller.headers
+        local = is_loopback(caller.host) and is_loopback(_name(f"//{headers.get('host', '')}"))
+        if not local or any(name in headers for name in FORWARDED):
+            raise Refusal(
+                403,
+                "no_token_set",
+                f"{self._name} calls from elsewhere need the server's token",
+                advice="Set BARGEIN_TOKEN, and add ?token= with it to the address that the vendor is told",
+            )
+        if "origin" in headers and not is_loopback(_name(headers["origin"])):
+            raise Refusal(
+                403, "foreign_origin", "Pages of other sites may not call", advice="Call from this machine, or no page"
+            )
+
+
+def carriers(gate: Gate) -> dict[str, TelephoneVendor]:
+    """By path, all there are."""
+    return {path: Carrier(dialect, gate, path.split("/")[1].title()) for path, dialect in CARRIERS.items()}
+
+
+def _name(url: str) -> str:
+    """The host's; "" where there is none, which is nobody's."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

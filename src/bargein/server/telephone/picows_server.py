@@ -1,0 +1,218 @@
+"""The fast lane: telephone sockets that uvicorn accepted, and picows serves.
+
+A telephone call is a hundred small messages a second. Through ASGI each costs a task's wake-up and a few dictionaries;
+here a message is a function call (docs/performance.md has the figures). Same port, same checks: uvicorn hands every
+upgrade to the WebSocket class it is given, and this one looks at the path. On any other server the ASGI endpoint of
+phone_asgi.py does the same, more slowly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, cast
+
+from picows import (
+    WSAutoPingStrategy,
+    WSCloseCode,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+)
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # it is there, but its stub does not tell
+from uvicorn.config import Config
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+
+from bargein.server.hub import Hub
+from bargein.server.refusals import Refusal
+from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, serve_phone
+from bargein.transports.telephone.transport import TelephoneTransport
+
+log = logging.getLogger(__name__)
+
+MESSAGE_BYTES = 64 * 1024
+READ_BUFFER = 4096  # bytes, per connection; grows where somebody sends more
+SEND_BUFFER = 8 * 1024  # of the kernel: what lies there can neither be taken back nor seen as unread
+HANDSHAKE_S = 10
+
+Vendors = Callable[[], Mapping[str, TelephoneVendor]]
+
+
+class PicowsWire:
+    """A telephone.Wire by shape."""
+
+    def __init__(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    @property
+    def unsent(self) -> int:
+        return self._transport.underlying_transport.get_write_buffer_size()
+
+    def text(self, data: bytes) -> None:
+        if not self._transport.is_disconnected:
+            self._transport.send(WSMsgType.TEXT, data)
+
+    def binary(self, data: bytes) -> None:
+        if not self._transport.is_disconnected:
+            self._transport.send(WSMsgType.BINARY, data)
+
+    def close(self, code: int, reason: str) -> None:
+        if not self._transport.is_disconnected:
+            self._transport.send_close(WSCloseCode(code), reason.encode())
+            self._transport.disconnect()
+
+
+class PhoneListener(WSListener):
+    """One telephone's socket: every message goes to its Telephone at once."""
+
+    def __init__(self, hub: Hub, vendor: TelephoneVendor, caller: SocketRequest) -> None:
+        self._hub = hub
+        self._vendor = vendor
+        self._caller = caller
+        self._telephone: TelephoneTransport | None = None
+        self._parts: list[bytes] = []
+        self._text = False  # what comes in parts is text
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        sock = transport.underlying_transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        telephone = TelephoneTransport(PicowsWire(transport), self._vendor.dialect(), self._hub.host.clock)
+        self._telephone = telephone
+        self._hub.tasks.create_task(serve_phone(self._hub, self._vendor, self._caller, telephone), name="telephone")
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        telephone, kind = self._telephone, frame.msg_type
+        if telephone is None:
+            return
+        if kind is WSMsgType.CLOSE:
+            telephone.gone("the far end closed the stream")
+            transport.send_close(WSCloseCode.OK)
+            transport.disconnect()
+        elif kind is WSMsgType.TEXT and frame.fin:
+            data = frame.get_payload_as_bytes()
+            # Where sound comes as binary messages, text must be told from it; elsewhere it is read as it lies.
+            telephone.incoming(data.decode("utf-8", "replace") if telephone.binary else data)
+        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            self._part(telephone, kind, frame)
+
+    def _part(self, telephone: TelephoneTransport, kind: WSMsgType, frame: WSFrame) -> None:
+        """Binary messages, and those that come in parts."""
+        if kind is not WSMsgType.CONTINUATION:
+            self._parts.clear()
+            self._text = kind is WSMsgType.TEXT
+        self._parts.append(frame.get_payload_as_bytes())
+        if sum(map(len, self._parts)) > MESSAGE_BYTES:
+            telephone.gone("a message is too long")
+        elif frame.fin:
+            whole = b"".join(self._parts)
+            telephone.incoming(whole.decode("utf-8", "replace") if self._text and telephone.binary else whole)
+            self._parts.clear()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if self._telephone is not None:
+            self._telephone.gone("the connection is gone")
+
+    def pause_writing(self) -> None:
+        """What waits is seen in `unsent`."""
+
+    def resume_writing(self) -> None: ...
+
+
+class PicowsProtocol(asyncio.Protocol):
+    """What uvicorn takes for its WebSocket class: finds out whose socket it is, and makes way for its owner."""
+
+    def __init__(
+        self,
+        hub: Callable[[], Hub],
+        vendors: Vendors,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+    ) -> None:
+        self._hub = hub
+        self._vendors = vendors
+        self._uvicorn = (config, server_state, app_state)
+        self._transport: asyncio.Transport | None = None
+        self._owner: asyncio.BaseProtocol | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by shape only
+
+    def data_received(self, data: bytes) -> None:
+        transport = self._transport
+        assert transport is not None
+        if self._owner is None:
+            target = data.split(b" ", 2)[1].decode("latin-1")  # uvicorn has read this head, and writes it anew
+            vendor = self._vendors().get(target.partition("?")[0])
+            self._owner = WebSocketsSansIOProtocol(*self._uvicorn) if vendor is None else self._fast(vendor, transport)
+            self._owner.connection_made(transport)
+            # uvicorn makes us the socket's protocol as soon as this returns; our last act is to step aside.
+            asyncio.get_running_loop().call_soon(self._step_aside)
+        _hand(self._owner, data)
+
+    def _step_aside(self) -> None:
+        if self._transport is not None and self._owner is not None and not self._transport.is_closing():
+            self._transport.set_protocol(self._owner)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._owner is not None:
+            self._owner.connection_lost(exc)
+
+    def eof_received(self) -> None:
+        return None
+
+    def _fast(self, vendor: TelephoneVendor, transport: asyncio.Transport) -> asyncio.BaseProtocol:
+        hub = self._hub()
+        peer = transport.get_extra_info("peername")
+        host = str(peer[0]) if isinstance(peer, tuple) else ""
+
+        def listener(request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            caller = SocketRequest(host, headers, request.path.decode("latin-1"))
+            try:
+                vendor.admit(caller)
+            except Refusal as refusal:
+                log.warning("A telephone was refused: %s", refusal)
+                said = {"error": {"code": refusal.code, "message": refusal.message, "advice": refusal.advice}}
+                response = WSUpgradeResponse.create_error_response(
+                    HTTPStatus(refusal.status), json.dumps(said).encode()
+                )
+                return WSUpgradeResponseWithListener(response, None)
+            return PhoneListener(hub, vendor, caller)
+
+        made: asyncio.BaseProtocol = WSProtocol(
+            None, None, False, listener, logging.getLogger("picows"), True, HANDSHAKE_S, False, 0, 0,
+            WSAutoPingStrategy.PING_WHEN_IDLE, True, MESSAGE_BYTES, None, READ_BUFFER,
+        )  # fmt: skip
+        return made
+
+
+def _hand(owner: asyncio.BaseProtocol, data: bytes) -> None:
+    if isinstance(owner, asyncio.Protocol):
+        owner.data_received(data)
+        return
+    assert isinstance(owner, asyncio.BufferedProtocol)
+    while data:
+        room = memoryview(owner.get_buffer(len(data)))
+        part = data[: len(room)]
+        room[: len(part)] = part
+        owner.buffer_updated(len(part))
+        data = data[len(part) :]
+
+
+def lane(hub: Callable[[], Hub], vendors: Vendors) -> Callable[..., asyncio.Protocol]:
+    """For uvicorn's `ws`."""
+
+    def make(config: Config, server_state: ServerState, app_state: dict[str, Any]) -> asyncio.Protocol:
+        return PicowsProtocol(hub, vendors, config, server_state, app_state)
+
+    return make

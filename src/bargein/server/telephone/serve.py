@@ -1,0 +1,145 @@
+"""From an open telephone socket to a call: what all vendors, and both kinds of socket, have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from bargein.agent import Agent
+from bargein.call.call import Call
+from bargein.errors import UsageError
+from bargein.floor import Policy
+from bargein.protocols import CallControl, Journal
+from bargein.recorder.journal import FileJournal, NullJournal
+from bargein.server.calls import Watchers
+from bargein.server.hub import Hub
+from bargein.server.refusals import Refusal
+from bargein.server.settings import is_loopback
+from bargein.transports.telephone.transport import Started, TelephoneDialect, TelephoneTransport
+
+log = logging.getLogger(__name__)
+
+# A telephone that nobody speaks into is a voicemail, or lies on the sofa: ask twice, then hang up.
+SILENCE_MS = 12_000
+FACTS = ("from", "to")  # of the parameters, those that belong into the record
+
+
+@dataclass(frozen=True, slots=True)
+class SocketRequest:
+    """Who opens a socket. host: of the peer; headers: names in small letters; path: with its query."""
+
+    host: str
+    headers: Mapping[str, str]
+    path: str
+
+
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
+
+def is_this_machine(caller: SocketRequest) -> bool:
+    """Whether it calls from here. A proxy on this machine has our address, too, but it says for whom it comes, or calls
+    us by another name; and a page of some other site names itself."""
+    host = caller.headers.get("host", "")
+    name = host.rsplit("]", 1)[0] if host.startswith("[") else host.rsplit(":", 1)[0]
+    try:
+        origin = urlsplit(caller.headers.get("origin", "http://localhost")).hostname or ""
+    except ValueError:
+        origin = ""
+    direct = not any(header in caller.headers for header in FORWARDED)
+    return is_loopback(caller.host) and is_loopback(name) and is_loopback(origin) and direct
+
+
+class TelephoneVendor(Protocol):
+    """One telephone vendor, as far as the server is concerned."""
+
+    def dialect(self) -> TelephoneDialect:
+        """For a new stream."""
+        ...
+
+    def admit(self, caller: SocketRequest) -> None:
+        """Before the socket is accepted. Raises Refusal."""
+        ...
+
+    def verify(self, caller: SocketRequest, started: Started) -> None:
+        """Once the stream has said what it is. Raises Refusal."""
+        ...
+
+    def exchange(self, started: Started) -> CallControl | None:
+        """What else can be done with the call."""
+        ...
+
+
+async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, telephone: TelephoneTransport) -> None:
+    """The whole life of one stream. Raises nothing: what fails here concerns no other call."""
+    reason = "ended"
+    try:
+        with hub.calls.seat():
+            started = await telephone.handshake()
+            if started is not None:
+                vendor.verify(caller, started)
+                await _talk(hub, vendor, telephone, started)
+    except Refusal as refusal:
+        log.warning("A telephone stream was refused: %s", refusal)
+        reason = refusal.code
+        telephone.refuse(reason)
+    except Exception:
+        log.exception("A telephone call failed")
+        reason = "an error of ours"
+    finally:
+        await telephone.close(reason)
+
+
+async def _talk(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTransport, started: Started) -> None:
+    agent, policy = _choose(hub, started.parameters)
+    call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+    facts = {"transport": telephone.name, "stream": started.stream, "phone_call": started.call, **started.extra}
+    facts |= {name: started.parameters[name][:40] for name in FACTS if name in started.parameters}
+    watchers = Watchers(hub.metrics)
+    call = Call(
+        call_id=call_id,
+        agent=agent,
+        transport=telephone,
+        host=hub.host,
+        journal=_journal(hub, call_id, agent, policy),
+        policy=policy,
+        watch=watchers.publish,
+        exchange=vendor.exchange(started),
+        facts=facts,
+    )
+    log.info("Call %s: %s stream %s", call_id, telephone.name, started.stream)
+    with hub.calls.listed(call, watchers):
+        await call.run()
+    log.info("Call %s: over (%s)", call_id, call.over)
+    hub.swept.set()
+
+
+def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
+    """The agent and policy that the parameters ask for. A caller who is on the line already is better served by the
+    default than by nobody, so what is not there is only logged."""
+    try:
+        agent = hub.catalogue.get(parameters.get("agent"))
+    except UsageError as error:
+        log.warning("%s; taking the default", error)
+        agent = hub.catalogue.default
+    preset = parameters.get("policy") or hub.settings.policy
+    try:
+        policy = Policy.named(preset) if preset is not None else agent.policy
+    except UsageError as error:
+        log.warning("%s; taking the agent's own", error)
+        policy = agent.policy
+    policy = dataclasses.replace(policy, language=parameters.get("language") or agent.language)
+    if policy.user_silence_ms is None:
+        policy = dataclasses.replace(policy, user_silence_ms=SILENCE_MS, hang_up_on_silence=True)
+    return dataclasses.replace(agent, language=policy.language), policy
+
+
+def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> Journal:
+    if hub.settings.record is None:
+        return NullJournal()
+    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy)

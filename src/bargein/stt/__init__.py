@@ -1,1 +1,0 @@
-"""Ears with words: each file is one, satisfying `contracts.Reader` by shape."""

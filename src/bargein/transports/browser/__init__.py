@@ -1,0 +1,1 @@
+"""The browser's WebSocket: protocol bargein.v1."""

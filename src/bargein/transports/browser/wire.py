@@ -1,0 +1,201 @@
+"""`bargein.v1` on the wire (docs/protocol.md): the client's messages, the header of an audio frame, the welcome.
+
+Text is decoded and checked in one pass by msgspec; whatever does not fit becomes PeerNonsense with one of the
+protocol's codes.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+
+from bargein.audio.pcm import Samples
+from bargein.errors import ProtocolError
+from bargein.notices import Notice
+from bargein.protocols import AudioOut
+
+PROTOCOL = "bargein.v1"
+RATE_IN = 16_000
+RATE_OUT = 24_000
+MESSAGE_BYTES = 64 * 1024
+
+HEADER = struct.Struct("<BBHIII")  # kind, flags, reserved, reply, sequence, sample: 16 bytes
+MICROPHONE, AGENT = 1, 2
+LAST = 1  # flag: the last audio of this reply
+
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+Number = bool | int | float | str | list[str] | None  # what a policy's number may look like in JSON
+Settings = dict[str, Number]
+
+
+class _FromClient(msgspec.Struct, frozen=True, tag_field="type"):
+    pass
+
+
+class Hello(_FromClient, frozen=True, tag="hello"):
+    """The first message. What it leaves out is the server's to choose. direct: the call that POST /openai/calls made:
+    the agent's sound goes there by WebRTC, and only the microphone's comes here, for the floor."""
+
+    protocol: Literal["bargein.v1"]
+    agent: str | None = None
+    policy: str | None = None
+    settings: Settings | None = None
+    language: Annotated[str, msgspec.Meta(min_length=2, max_length=35)] | None = None
+    direct: Annotated[str, msgspec.Meta(max_length=80)] | None = None
+
+
+class AudioChunk(_FromClient, frozen=True, tag="audio_chunk"):
+    audio_data: bytes  # base64 on the wire
+    chunk_id: int | None = None
+    timestamp: float | None = None
+
+
+class LocalHoldMade(_FromClient, frozen=True, tag="local_hold"):
+    reply_id: Count
+    played: Count
+    level_db: float
+    age_ms: Annotated[float, msgspec.Meta(ge=0, le=60_000)]
+
+
+class PlayedSoFar(_FromClient, frozen=True, tag="played"):
+    reply_id: Count
+    played: Count
+    playing: bool
+
+
+class HeldNow(_FromClient, frozen=True, tag="held"):
+    reply_id: Count
+    played: Count
+
+
+class FlushedNow(_FromClient, frozen=True, tag="flushed"):
+    reply_id: Count
+    played: Count
+
+
+class FinishedNow(_FromClient, frozen=True, tag="finished"):
+    reply_id: Count
+    played: Count
+
+
+class Interrupt(_FromClient, frozen=True, tag="interrupt"):
+    pass
+
+
+class ChangeSettings(_FromClient, frozen=True, tag="settings"):
+    policy: str | None = None
+    settings: Settings | None = None
+
+
+class Type(_FromClient, frozen=True, tag="say"):
+    text: Annotated[str, msgspec.Meta(max_length=4000)]
+
+
+class HangUpMessage(_FromClient, frozen=True, tag="hangup"):
+    pass
+
+
+class Ping(_FromClient, frozen=True, tag="ping"):
+    n: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+
+
+FromClient = (
+    Hello
+    | AudioChunk
+    | LocalHoldMade
+    | PlayedSoFar
+    | HeldNow
+    | FlushedNow
+    | FinishedNow
+    | Interrupt
+    | ChangeSettings
+    | Type
+    | HangUpMessage
+    | Ping
+)
+
+
+class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
+    n: int
+
+
+class AgentParts(msgspec.Struct, frozen=True):
+    """Who answers, by the names of the parts. stt: "" when no words are read; scripted: the llm is a script."""
+
+    name: str
+    stt: str
+    llm: str
+    tts: str
+    scripted: bool
+
+
+class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
+    """The answer to `hello`. policy: every number by name; limits: the bounds that the client should keep."""
+
+    call_id: str
+    conversation_id: str
+    rate_in: int
+    rate_out: int
+    lead_ms: float
+    agent: AgentParts
+    policy: dict[str, object]
+    limits: dict[str, float]
+
+
+_decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
+_encoder = msgspec.json.Encoder()
+
+
+def decode(text: str) -> FromClient:
+    """One text frame. Raises PeerNonsense with code bad_json, unknown_type, bad_audio or bad_message."""
+    try:
+        return _decoder.decode(text)
+    except msgspec.ValidationError as error:
+        where = str(error)
+        if where.endswith("`$.type`") and "Invalid value" in where:
+            code, advice = "unknown_type", f"Send one of the messages of {PROTOCOL}"
+        elif where.endswith("`$.audio_data`"):
+            code, advice = "bad_audio", "Send 16-bit PCM as base64"
+        else:
+            code, advice = "bad_message", f"Send the fields that {PROTOCOL} names, in their types"
+        raise ProtocolError(where, advice=advice, code=code) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        advice = "Send one JSON object in each text frame"
+        raise ProtocolError(f"That is no JSON: {error}", advice=advice, code="bad_json") from None
+
+
+def encode(message: Notice | Pong | Welcome) -> str:
+    return _encoder.encode(message).decode()
+
+
+def microphone(data: bytes) -> tuple[int, Samples]:
+    """A binary frame from the client: the position of its first sample, and the samples, which share its memory.
+
+    Raises PeerNonsense with code bad_frame (header) or bad_audio (payload).
+    """
+    if len(data) < HEADER.size:
+        what = f"A binary frame of {len(data)} bytes has no whole header"
+        raise ProtocolError(what, advice=f"Begin each with the {HEADER.size} bytes of the header", code="bad_frame")
+    kind, flags, reserved, reply, _, sample = HEADER.unpack_from(data)
+    if kind != MICROPHONE or flags or reserved or reply:
+        what = f"A frame of kind {kind}, flags {flags}, reply {reply} is no microphone frame"
+        raise ProtocolError(what, advice=f"Set kind {MICROPHONE} and the rest to 0", code="bad_frame")
+    return sample, pcm(data, HEADER.size)
+
+
+def pcm(data: bytes, offset: int = 0) -> Samples:
+    """16-bit little-endian samples from offset on, without a copy. Raises PeerNonsense, bad_audio."""
+    size = len(data) - offset
+    if size == 0 or size % 2:
+        what = f"{size} bytes are no whole number of 16-bit samples" if size else "A frame without audio"
+        raise ProtocolError(what, advice="Send an even number of bytes of PCM, and some", code="bad_audio")
+    return np.frombuffer(data, "<i2", offset=offset)
+
+
+def agent_frame(frame: AudioOut) -> bytes:
+    """Header and samples, copied once."""
+    header = HEADER.pack(AGENT, LAST if frame.last else 0, 0, frame.reply, frame.sequence, frame.first_sample)
+    return b"".join((header, np.ascontiguousarray(frame.samples, "<i2").data))

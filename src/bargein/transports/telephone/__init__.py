@@ -1,0 +1,1 @@
+"""Telephone media streams: one dialect a file."""

@@ -1,1 +1,0 @@
-"""Voices: each file is one vendor, satisfying `contracts.Voice` by shape."""

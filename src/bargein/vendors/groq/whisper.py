@@ -1,0 +1,58 @@
+"""Whisper at Groq, by OpenAI's SDK, whose protocol Groq speaks: whole stretches of speech, such as a turn that the
+call's own VAD has cut out."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from bargein.audio.pcm import Pcm
+from bargein.protocols import BatchTranscript
+from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.transcriptions import MOST_WAITING, RATE, Transcriptions
+
+BASE_URL = "https://api.groq.com/openai/v1"
+
+
+class GroqWhisper:
+    """protocols.BatchSTT by shape.
+
+    model: whisper-large-v3-turbo, or the slower and surer whisper-large-v3. base_url: up to and with "/v1"; None is
+    Groq itself. language: as "en"; None lets it guess, which it does badly with short turns. prompt: names and words
+    to expect. most_waiting: readings under way at once. Raises Unavailable where the SDK is not installed.
+    """
+
+    rate = RATE
+
+    def __init__(
+        self,
+        *,
+        api_key: SecretStr | str | None = None,
+        base_url: str | None = None,
+        model: str = "whisper-large-v3-turbo",
+        language: str | None = None,
+        prompt: str | None = None,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
+        self.name = model
+        self._server = Transcriptions(
+            model,
+            vendor="Groq",
+            extra="openai",
+            api_key=key_of(api_key, "GROQ_API_KEY", base_url),
+            base_url=base_url or BASE_URL,
+            language=language,
+            prompt=prompt,
+            verbose=True,
+            most_waiting=most_waiting,
+        )
+
+    async def read(self, pcm: Pcm, *, deadline_ms: float) -> BatchTranscript:
+        """The words in pcm (16 kHz; of more than ten minutes, the last ten), "" for none.
+
+        Raises VendorLost (busy, late, away), VendorRefused (key, quota, model), AudioShapeError for another rate.
+        """
+        return await self._server.read(pcm, deadline_ms)
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept open between readings."""
+        await self._server.aclose()

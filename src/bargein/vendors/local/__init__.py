@@ -1,0 +1,1 @@
+"""Parts that run on this machine: espeak-ng, Moonshine, Voxtral's weights."""

@@ -1,0 +1,1 @@
+"""OpenAI Realtime over WebSocket and WebRTC."""

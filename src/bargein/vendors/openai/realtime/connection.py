@@ -1,0 +1,402 @@
+"""One call's line to OpenAI Realtime: the connection, the user's sound on its way up, and what comes back.
+
+A connection that breaks is made anew, with the conversation as it was heard, and with the sound of the user's that
+nobody has the words of yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import TYPE_CHECKING
+
+import openai
+from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from bargein.audio.alignment import PACE
+from bargein.audio.mulaw import RATE as MULAW_RATE
+from bargein.audio.pcm import Samples
+from bargein.errors import VendorLost, VendorRefused
+from bargein.protocols import (
+    AgentSaid,
+    ConversationItem,
+    SessionConfig,
+    STTEvent,
+    STTLost,
+    STTRestored,
+    ToolResult,
+    TurnUpdate,
+    UserBackchannel,
+)
+from bargein.vendors.openai.realtime.audio_upload import IDLE_MS, AudioUpload
+from bargein.vendors.openai.realtime.handshake import open_session, read
+from bargein.vendors.openai.realtime.history import History
+from bargein.vendors.openai.realtime.input_items import InputItems, InputRequest
+from bargein.vendors.openai.realtime.items import Json, created, note, typed
+from bargein.vendors.openai.realtime.prompts import backchannel_note, instructions, wording
+from bargein.vendors.openai.realtime.protocol import RealtimeProtocol
+from bargein.vendors.openai.realtime.receive_timeout import ReceiveTimeout
+from bargein.vendors.openai.realtime.response import PCM_RATE, OpenAIResponse
+from bargein.vendors.openai.realtime.send_queue import OutboundEvent, RealtimeSendQueue
+
+if TYPE_CHECKING:
+    from bargein.vendors.openai.realtime.model import OpenAIRealtime, TurnDetection
+
+log = logging.getLogger(__name__)
+
+SEND_MS = {"ours": 100, "server_vad": 100, "semantic_vad": 60, "vendor": 60}  # of sound in one message
+COMMIT_S = 0.4  # the server's own end of the turn may be on its way; past this we say so ourselves
+CONNECT_S = 10.0
+AGAIN_S, AGAIN_MOST_S = 0.25, 4.0
+PATIENCE_S = 5.0  # for a response's beginning, or its end after a cancel: both come in a fraction of a second
+COMMIT, CLEAR = "input_audio_buffer.commit", "input_audio_buffer.clear"
+ASKING = ("response.create", "response.cancel")
+
+
+class OpenAIRealtimeConnection:
+    """protocols.RealtimeConnection by shape."""
+
+    def __init__(
+        self,
+        model: OpenAIRealtime,
+        brief: SessionConfig,
+        items: Callable[[], Sequence[ConversationItem]],
+        call_id: str | None,
+    ) -> None:
+        self._model = model
+        self._brief = brief
+        self._call_id = call_id  # of a call over WebRTC, that this joins
+        self._direct = call_id is not None
+        self._mulaw = brief.mulaw
+        self.language = brief.language
+        self.pace = PACE
+        self.rate = MULAW_RATE if brief.mulaw else PCM_RATE
+        self.connected = True
+        self._live = False
+        self._numbers = itertools.count(1)
+        self._detection: TurnDetection = "ours" if self._direct else model.turn_detection
+        vendor = self._detection == "vendor"
+        self._upward = AudioUpload(brief.rate, SEND_MS[self._detection])
+        wish = InputRequest(vendor, vendor or self._detection == "semantic_vad", model.reads, model.prefix_padding_ms)
+        self._user = InputItems(brief.rate, wish)
+        self._session = self._new_session()
+        self._watch = ReceiveTimeout()
+        self._outbox = RealtimeSendQueue(lasting=self._direct, full=self._not_read)
+        self._told = History(items, brief.language, self.order)
+        self._ready = asyncio.Event()  # up
+        self._refused: VendorRefused | None = None
+        self._turn_from: int | None = None  # position at which the open turn begins
+        self._answering: OpenAIResponse | None = None  # the newest that answers sound, until it sounds itself
+        self.home = 0
+
+    # --------------------------------------------------------------------------------------------- what comes in
+
+    def push_audio(self, samples: Samples) -> None:
+        """protocols.STTConnection.feed."""
+        upward = self._upward
+        upward.push_audio(samples)
+        if self._direct:
+            upward.skip(upward.end)  # it has gone there without us
+        elif not self._hears_all and self._turn_from is None and self._outbox.after is None:
+            upward.skip(upward.ago(IDLE_MS))
+        elif upward.ready:
+            self._outbox.wake()
+        upward.keep((self._user.unread, self._turn_from))
+
+    @property
+    def _hears_all(self) -> bool:
+        """Whether the sound goes up whoever speaks: then the server finds the turns in it."""
+        return self._detection != "ours"
+
+    def turn_started(self, ago_ms: float) -> None:
+        """protocols.RealtimeConnection.turn."""
+        begin = self._upward.ago(ago_ms)
+        if self._turn_from is None:
+            self._turn_from = begin
+            if self._direct:
+                self._outbox.forget(CLEAR)  # kept back by a break, it would take this turn's sound
+            elif not self._hears_all:
+                self._upward.skip(begin)
+        self._user.turn(self._turn_from)
+        self._told.catch_up()
+        self._outbox.wake()
+
+    def dismiss(self, from_ago_ms: float, until_ago_ms: float, backchannel: UserBackchannel | None) -> None:
+        """protocols.RealtimeConnection.settle."""
+        if self._hears_all:
+            for item in self._user.reject(self._upward.ago(from_ago_ms), self._upward.ago(until_ago_ms)):
+                self.order({"type": "conversation.item.delete", "item_id": item})
+            self._session.forget_early()
+        elif self._direct and self._turn_from is None:
+            self.order({"type": CLEAR})
+        if backchannel is not None:
+            self.order(created(note(backchannel_note(backchannel.text, self.language))))
+
+    # ---------------------------------------------------------------------------------------------- what is asked
+
+    def answer(self, typed_words: Sequence[str], *, spoken: bool) -> OpenAIResponse:
+        """protocols.RealtimeConnection.answer."""
+        for text in typed_words:
+            self.order(created(typed(text)))
+        if not spoken:
+            self._turn_from = None
+            self._user.closed()
+        return self._take({}, spoken=spoken)
+
+    def say(self, text: str) -> OpenAIResponse:
+        """protocols.RealtimeConnection.say."""
+        return self._take({"instructions": wording(self.language).exactly.format(text=text), "tool_choice": "none"})
+
+    def say_tool_results(self) -> OpenAIResponse:
+        """protocols.RealtimeConnection.tell."""
+        told = f"{self.instructions}\n\n{wording(self.language).tell}"
+        return self._take({"instructions": told})
+
+    def push_tool_result(self, used: ToolResult) -> None:
+        """protocols.RealtimeConnection.used."""
+        self._told.push_tool_result(used)
+
+    @property
+    def instructions(self) -> str:
+        """What the model is told: the agent's own, and how to behave when interrupted."""
+        return instructions(self._brief.instructions, self.language)
+
+    def _take(self, params: Json, *, spoken: bool = False) -> OpenAIResponse:
+        return OpenAIResponse(self, next(self._numbers), params, spoken=spoken, mulaw=self._mulaw, direct=self._direct)
+
+    # -------------------------------------------------------------------------------------- openai_take.Hands
+
+    async def begin(self, take: OpenAIResponse) -> None:
+        """Have it made: waits for a connection, and for the user's sound to be there. Raises VendorRefused."""
+        while True:
+            await self._connected()
+            session = self._session
+            asked = not take.spoken or await self._spoken(take, session)
+            if session is self._session:
+                break  # else the connection broke meanwhile, and what was ordered there is gone
+        self._told.begins(take)
+        if asked:
+            session.begin(take)
+        else:
+            session.expect(take)
+
+    async def _spoken(self, take: OpenAIResponse, session: RealtimeProtocol) -> bool:
+        """See to it that what the take answers is there. False: the model's side answers it by itself."""
+        if take.turn_from is None:
+            take.turn_from, self._turn_from = self._turn_from or 0, None
+        self._answering = take
+        asked = self._detection != "vendor" or self._user.known(take.turn_from)
+        if not self._hears_all:
+            if self._user.open:
+                self._commit()
+        elif asked and not await self._committed(take.turn_from, session) and session is self._session:
+            self._commit()
+        if asked and session is self._session:
+            self._user.closed()
+        return asked
+
+    async def _committed(self, begin: int, session: RealtimeProtocol) -> bool:
+        """Whether the server has made an item of what was said since then; its time begins when it has the sound."""
+        end = self._upward.end
+        while session is self._session and not self._upward.gone(end):
+            await self._upward.moves()
+        return await self._user.committed(begin, COMMIT_S)
+
+    async def _connected(self) -> None:
+        while not self._live:
+            if self._refused is not None:
+                raise self._refused
+            await self._ready.wait()
+
+    def _commit(self) -> None:
+        self._user.commits(self._upward.end)
+        self.order({"type": COMMIT}, after=self._upward.end)
+
+    def stop(self, take: OpenAIResponse) -> None:
+        """It is not wanted any more: the cancel goes in front of all that waits."""
+        self._session.stop(take)
+
+    def order(self, event: Json, *, after: int = 0) -> None:
+        """Send an event, after those before it, and after the sound up to a position."""
+        self._outbox.put(event, after=0 if self._direct else after)
+
+    def _put(self, event: Json, urgent: bool) -> None:
+        self._outbox.put(event, urgent=urgent)
+
+    def retell(self, said: AgentSaid) -> None:
+        """Put into the conversation what was heard of a reply that was made in an earlier one."""
+        self._told.retell(said)
+
+    # --------------------------------------------------------------------------------------------- the connection
+
+    async def events(self) -> AsyncGenerator[STTEvent, None]:
+        """protocols.STTConnection.listen: connects, and tells what is heard, for as long as the call lasts."""
+        again_s, lost = AGAIN_S, False
+        while True:
+            try:
+                async with (
+                    asyncio.timeout(CONNECT_S) as connecting,
+                    self._model.connect(self._call_id) as connection,
+                    contextlib.aclosing(self._talk(connection, connecting)) as heard,
+                ):
+                    async for item in heard:
+                        if lost:
+                            lost, again_s, self.connected = False, AGAIN_S, True
+                            yield STTRestored()
+                        if item is not None:
+                            yield item
+                why = "ended the session"
+            except InvalidStatus as error:
+                why = self._status(error.response.status_code)
+            except TimeoutError:
+                why = "did not answer in time"
+            except VendorRefused as error:
+                self._refuse(error)
+                raise
+            except VendorLost as error:
+                why = error.message
+            except (OSError, WebSocketException, openai.OpenAIError) as error:
+                why = f"broke off ({type(error).__name__})"
+            except Exception as error:
+                advice = "Look into the server's log: this is a fault of ours"
+                self._refuse(VendorRefused(f"The line to OpenAI failed ({type(error).__name__})", advice=advice))
+                raise
+            finally:
+                self._down()
+            if not lost:
+                lost, self.connected = True, False
+                yield STTLost(f"OpenAI Realtime {why}", "Look at OpenAI's status, and at this machine's network")
+            log.info("OpenAI Realtime %s; calling again in %.2f s", why, again_s)
+            await asyncio.sleep(again_s)
+            again_s = min(2 * again_s, AGAIN_MOST_S)
+
+    async def _talk(
+        self, connection: AsyncRealtimeConnection, connecting: asyncio.Timeout
+    ) -> AsyncGenerator[STTEvent | None, None]:
+        """One connection, until it ends. None: it is up. A cut stands between no socket and its task here."""
+        if not self._direct:
+            await open_session(connection, self._model.session(self._brief))
+        connecting.reschedule(None)
+        self._begin()
+        yield None
+        sending = asyncio.create_task(self._send(connection), name="openai realtime: send")
+        sending.add_done_callback(self._sent)
+        try:
+            while True:
+                data = await self._watch.wait(connection.recv_bytes)
+                for heard in read(data, self._event):
+                    yield heard
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)  # its error taken: what ended us is known already
+
+    def _sent(self, sending: asyncio.Task[None]) -> None:
+        """Nothing goes up any more: that is noticed now, and not when something comes."""
+        if not sending.cancelled() and (error := sending.exception()) is not None:
+            self._watch.over(error)
+
+    def _not_read(self) -> None:
+        self._watch.over(VendorLost("does not read", advice="Try again"))
+
+    def _begin(self) -> None:
+        """A connection is up: what nobody has the words of goes up once more."""
+        wanted = () if self._direct else (self._user.unread, self._turn_from)
+        self._user.begin(self._upward.again(wanted))
+        self._watch = ReceiveTimeout()
+        self._live = True
+        self._outbox.opens()
+        if not self._direct:
+            # Read in the very moment from which on orders are taken: nothing falls between the two.
+            self._told.anew()
+            if not self._hears_all:  # nobody there finds the ends
+                for end in self._user.commits_again():
+                    self.order({"type": COMMIT}, after=end)
+        self._ready.set()
+
+    def _down(self) -> None:
+        """The connection is over. Orders that were not sent are in the conversation that the next one begins with."""
+        self._live = False
+        self._ready.clear()
+        self._outbox.breaks()
+        if self._direct:
+            self._user.parted(self._outbox.waiting(COMMIT))  # the session goes on without us
+        else:
+            self._user.lost()
+            self.home += 1
+        self._session.lost(VendorLost("OpenAI Realtime broke off in the middle of a reply", advice="Ask again"))
+        self._session = self._new_session()
+        self._upward.stops()
+
+    def _new_session(self) -> RealtimeProtocol:
+        return RealtimeProtocol(self._put, direct=self._direct, vendor_turns=self._detection == "vendor")
+
+    def _status(self, status: int) -> str:
+        if status in (400, 401, 402, 403, 404):
+            advice = {
+                401: "Check OPENAI_API_KEY",
+                403: "Check what the API key may do",
+                404: "Check the model's name, or whether the call still lasts",
+            }.get(status, "Check the model's name and the account")
+            error = VendorRefused(f"OpenAI Realtime refused with {status}", advice=advice)
+            self._refuse(error)
+            raise error from None
+        return f"answered {status}"
+
+    def _refuse(self, error: VendorRefused) -> None:
+        """Nobody need wait for a connection any more."""
+        self._refused, self.connected = error, False
+        self._ready.set()
+
+    # ------------------------------------------------------------------------------------------------- sending
+
+    async def _send(self, connection: AsyncRealtimeConnection) -> None:
+        """The one writer: what is urgent, then orders and sound in their order."""
+        while True:
+            due = self._due()
+            if due is None:
+                await self._outbox.news()
+                continue
+            await connection.send_raw(due.text)
+            if due.kind in ASKING and self._session.owes:
+                self._watch.within(PATIENCE_S)
+
+    def _due(self) -> OutboundEvent | None:
+        if (order := self._outbox.due(self._upward.sent)) is not None:
+            return order
+        until = self._outbox.after
+        if self._direct or not (self._hears_all or self._turn_from is not None or until is not None):
+            return None
+        return self._upward.take(until)
+
+    # ------------------------------------------------------------------------------------------------ receiving
+
+    def _event(self, event: Json) -> list[TurnUpdate]:
+        kind = event["type"]
+        if kind.startswith(("input_audio_buffer.", "conversation.item.input_audio_transcription.")):
+            heard = self._user.event(event)
+            for item in self._user.rejected():
+                self.order({"type": "conversation.item.delete", "item_id": item})
+            return heard
+        if kind == "error":
+            code = event["error"].get("code")
+            if code == "session_expired":
+                raise VendorLost("ended a session of 60 minutes", advice="It is made anew")
+            if code == "input_audio_buffer_commit_empty":
+                self._user.empty()
+        elif kind == "response.output_item.done" and event["item"]["type"] == "function_call":
+            self._told.calls(event["item"]["call_id"])
+        self._session.event(event)
+        if self._answering is not None and self._answering.sounded:
+            self._answering = None
+            self._user.answered()
+            if self._turn_from is None:
+                self._user.closed()
+        if not self._session.owes:
+            self._watch.within(None)
+        elif kind in ("response.created", "response.done"):
+            self._watch.within(PATIENCE_S)
+        return []

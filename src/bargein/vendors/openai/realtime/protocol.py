@@ -1,0 +1,280 @@
+"""One session with the model, from connection to connection: which response is whose, and what may be sent when.
+
+Sans-IO: events come in by `event`, and go out by `send`. The rules, all from what the server really does:
+
+- Only one response at a time writes to the conversation. A second `response.create` is refused, so it waits here for
+  `response.done`; where the server was quicker than we knew, the refused one is sent again after the next done.
+- A response that was asked for and is not born cannot be cancelled: it is, by its id, as soon as it is born.
+- `response.cancel` crosses `response.done` on its way; the error that then comes is a note, and so is every other that
+  speaks of something that is over.
+- What still comes of a response that was cut is dropped by its id, and what of it nobody can have heard is deleted.
+- Our number of a take rides in the metadata of its response, so that each is known by what it is, not by when it came.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from bargein.errors import VendorLost, VendorRefused
+from bargein.protocols import ToolCall
+from bargein.vendors.openai.realtime.items import Json
+from bargein.vendors.openai.realtime.response import OpenAIResponse
+
+log = logging.getLogger(__name__)
+
+TAKE = "bargein_take"
+NOTES = frozenset(  # errors that speak of something that is over already
+    (
+        "response_cancel_not_active",
+        "input_audio_buffer_commit_empty",
+        "invalid_value",
+        "unsupported_content_type",
+        "integer_below_min_value",
+        "item_create_duplicate_item_id",
+        "item_retrieve_invalid_item_id",
+        "item_delete_invalid_item_id",
+        "item_truncate_invalid_item_id",
+    )
+)
+BUSY = "conversation_already_has_active_response"
+KEPT_ITEMS = 32  # that we deleted, or that belong to a response that is over
+
+
+class RealtimeProtocol:
+    """send: puts an event into the line, urgent ones in front. direct: the sound goes to the far end without us.
+    vendor_turns: the model's side makes responses itself when the user's turn is over."""
+
+    def __init__(self, send: Callable[[Json, bool], None], *, direct: bool = False, vendor_turns: bool = False) -> None:
+        self._send = send
+        self._direct = direct
+        self._vendor_turns = vendor_turns
+        self._takes: dict[str, OpenAIResponse] = {}  # response -> whose it is, while it runs
+        self._active: str | None = None  # the response that writes to the conversation
+        self._asked: OpenAIResponse | None = None  # asked for, not born
+        self._next: OpenAIResponse | None = None  # waits for the active one to end
+        self._expected: OpenAIResponse | None = None  # the model's side will make it, unasked
+        self._early: tuple[str, list[Json]] | None = None  # a response that came unasked, and what has come of it
+        self._cancelled: set[str] = set()  # responses that run, and should not
+        self._unheard: set[str] = set()  # responses of which nothing will be heard: their items are deleted
+        self._deleted: deque[str] = deque(maxlen=KEPT_ITEMS)
+        self.playing: str | None = None  # direct: the response whose sound the server sends to the far end
+
+    @property
+    def owes(self) -> bool:
+        """Whether the server must answer soon: with a response that it was asked for, or with the end of one that was
+        cancelled, or that it refused another for. Until then nothing else can be made."""
+        unseen = self._next is not None and self._active is None
+        return self._asked is not None or self._active in self._cancelled or unseen
+
+    # ---------------------------------------------------------------------------------------------------- orders
+
+    def begin(self, take: OpenAIResponse) -> None:
+        """Have a take made, as soon as that is allowed."""
+        if take.dead:
+            return
+        if self._active is not None or self._asked is not None:
+            self._next = take
+        else:
+            self._create(take)
+
+    def expect(self, take: OpenAIResponse) -> None:
+        """The next response that comes unasked is this take's; or the last that did."""
+        self._expected = take
+        if self._early is not None:
+            (response, events), self._early = self._early, None
+            self._adopt(response)
+            for event in events:
+                self.event(event)
+
+    def forget_early(self) -> None:
+        """The response that came unasked answers nothing."""
+        if self._early is None:
+            return
+        (response, events), self._early = self._early, None
+        if self._active == response:
+            self._unheard.add(response)
+            self._cancel(response)
+        for event in events:
+            if event["type"] == "response.done":
+                self._delete(item["id"] for item in event["response"].get("output") or ())
+
+    def stop(self, take: OpenAIResponse) -> None:
+        """A take is not wanted any more."""
+        if self._next is take:
+            self._next = None
+        if self._expected is take:
+            self._expected = None
+        if self._active is not None and self._takes.get(self._active) is take:
+            self._cancel(self._active)
+        if self._direct and self.playing in take.responses:
+            self._send({"type": "output_audio_buffer.clear"}, True)
+
+    def lost(self, error: VendorLost) -> None:
+        """The connection is gone, and with it all that ran here."""
+        under_way = dict.fromkeys(
+            take for take in (*self._takes.values(), self._asked, self._next, self._expected) if take is not None
+        )
+        for take in under_way:
+            take.lost(error)
+
+    def _create(self, take: OpenAIResponse) -> None:
+        self._asked = take
+        params = {**take.params, "metadata": {TAKE: str(take.number)}}
+        self._send({"type": "response.create", "event_id": _event_id(take), "response": params}, False)
+
+    def _cancel(self, response: str) -> None:
+        if response not in self._cancelled:
+            self._cancelled.add(response)
+            self._send({"type": "response.cancel", "response_id": response}, True)
+
+    def _delete(self, items: Iterable[str]) -> None:
+        for item in items:
+            if item not in self._deleted:
+                self._deleted.append(item)
+                self._send({"type": "conversation.item.delete", "item_id": item}, False)
+
+    # ---------------------------------------------------------------------------------------------------- events
+
+    def event(self, event: Json) -> None:
+        """Take one of the server's events. What is not about responses, or not known, changes nothing."""
+        kind = event["type"]
+        if kind == "response.created":
+            self._created(event["response"])
+        elif kind == "response.done":
+            self._done(event["response"])
+        elif kind == "error":
+            self._error(event["error"])
+        elif kind.startswith("response."):
+            self._of_response(kind, event)
+        elif kind == "output_audio_buffer.started":
+            self.playing = event["response_id"]
+            if (take := self._takes.get(event["response_id"])) is not None and take.dead:
+                self._send({"type": "output_audio_buffer.clear"}, True)  # it came after the cut
+        elif kind in ("output_audio_buffer.stopped", "output_audio_buffer.cleared"):
+            self.playing = None
+        elif kind == "conversation.item.truncated":
+            for take in self._takes.values():
+                take.truncated(event["item_id"], event["audio_end_ms"])
+
+    def _of_response(self, kind: str, event: Json) -> None:
+        response: str = event["response_id"]
+        if self._early is not None and self._early[0] == response:
+            if len(self._early[1]) < 2_000:
+                self._early[1].append(event)
+            return
+        take = self._takes.get(response)
+        if take is None or take.dead:
+            return
+        match kind:
+            case "response.output_audio.delta":
+                take.delta(event["item_id"], event["content_index"], event["delta"])
+            case "response.output_audio_transcript.delta" | "response.output_text.delta":
+                take.said(event["item_id"], event["delta"])
+            case "response.output_item.done":
+                item = event["item"]
+                if item["type"] == "function_call" and item.get("status") != "incomplete":
+                    take.calls(ToolCall(item["call_id"], item["name"], item.get("arguments") or "{}"))
+                elif item["type"] == "message":
+                    take.whole(item["id"])
+            case _:
+                pass
+
+    def _created(self, response: Json) -> None:
+        number = (response.get("metadata") or {}).get(TAKE)
+        if response.get("conversation_id") is None and number is None and not self._vendor_turns:
+            return  # out of band: somebody else's
+        if self._asked is not None and number == str(self._asked.number):
+            take, self._asked = self._asked, None
+            self._own(response["id"], take)
+        elif self._expected is not None:
+            self._adopt(response["id"])
+        else:
+            self.forget_early()
+            self._active = response["id"]
+            if self._vendor_turns:
+                self._early = (response["id"], [])  # the turn's end is on its way to the floor
+            else:
+                log.info("The model began a response that nobody asked for; it is cancelled")
+                self._unheard.add(response["id"])
+                self._cancel(response["id"])
+
+    def _adopt(self, response: str) -> None:
+        take, self._expected = self._expected, None
+        if take is not None:
+            self._own(response, take)
+
+    def _own(self, response: str, take: OpenAIResponse) -> None:
+        self._active = response
+        self._takes[response] = take
+        take.born(response)
+        if take.dead:
+            self._cancel(response)
+
+    def _done(self, response: Json) -> None:
+        early = self._early is not None and self._early[0] == response["id"]
+        if early and self._early is not None:
+            self._early[1].append({"type": "response.done", "response": response})
+        take = self._takes.get(response["id"])
+        if not self._direct:  # there the sound may go on for long after this
+            self._takes.pop(response["id"], None)
+        elif len(self._takes) > KEPT_ITEMS:
+            self._takes.pop(next(iter(self._takes)))
+        if self._active == response["id"]:
+            self._active = None
+        if take is not None and not take.dead:
+            self._ended(take, response)
+        unheard = response["id"] in self._unheard
+        items = [item["id"] for item in response.get("output") or ()]
+        self._delete(item for item in items if (take.unsaid(item) if take is not None and take.dead else unheard))
+        self._unheard.discard(response["id"])
+        self._cancelled.discard(response["id"])
+        self._go_on()
+
+    def _ended(self, take: OpenAIResponse, response: Json) -> None:
+        details = response.get("status_details") or {}
+        if response.get("status") != "failed":
+            if response.get("status") == "incomplete":
+                log.info("The model broke off: %s", details.get("reason"))
+            for item in response.get("output") or ():
+                take.whole(item["id"])
+            take.done()
+            return
+        code = (details.get("error") or {}).get("code") or (details.get("error") or {}).get("type") or "unknown"
+        if code in ("insufficient_quota", "invalid_api_key"):
+            take.fail(VendorRefused(f"OpenAI refused to answer ({_safe(code)})", advice="Check the account's billing"))
+        else:
+            take.fail(VendorLost(f"OpenAI could not answer ({_safe(code)})", advice="Try again, or wait a little"))
+
+    def _go_on(self) -> None:
+        """Nothing writes to the conversation any more: who waits for that?"""
+        if self._next is not None and self._active is None and self._asked is None:
+            take, self._next = self._next, None
+            self._create(take)
+
+    def _error(self, error: Json) -> None:
+        """Nearly all leave the session as it was."""
+        code, event_id = error.get("code"), error.get("event_id")
+        asked = self._asked
+        ours = asked is not None and event_id is not None and event_id == _event_id(asked)
+        if asked is None or not ours:
+            log.log(logging.DEBUG if code in NOTES else logging.WARNING, "OpenAI: %s", _safe(code or "an error"))
+            return
+        self._asked = None
+        if code == BUSY:
+            if self._next is None and not asked.dead:
+                self._next = asked  # the other's done is on its way, and will send it again
+        else:
+            asked.fail(VendorLost(f"OpenAI did not take the request ({_safe(code or 'error')})", advice="Try again"))
+            self._go_on()
+
+
+def _event_id(take: OpenAIResponse) -> str:
+    return f"take_{take.number}"
+
+
+def _safe(code: Any) -> str:
+    """A code as it may be shown: short, and nothing that somebody else wrote at length."""
+    return "".join(char for char in str(code)[:60] if char.isalnum() or char in "_-. ")

@@ -1,0 +1,1 @@
+"""The guide: a scripted companion, no language model."""

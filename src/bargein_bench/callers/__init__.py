@@ -1,0 +1,1 @@
+"""Simulated callers: telephones and browsers that interrupt, and listen to how the agent yields."""

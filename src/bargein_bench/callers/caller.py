@@ -1,0 +1,287 @@
+"""One caller on Twilio's side of a media stream: speaks a script into it, listens with a Telephone, obeys the protocol.
+
+Works against any server that speaks Media Streams. What the server does wrong is counted in `faults`, and does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from binascii import b2a_base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from json import dumps
+
+import msgspec
+from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from bargein.audio.mulaw import to_mulaw
+from bargein.audio.pcm import Samples
+from bargein.clock import Clock, MonotonicClock
+from bargein.errors import VendorLost, VendorRefused
+from bargein_bench.callers.caller_audio import CallerAudio, Echo, EndCallStep, SpokenLine, Step
+from bargein_bench.callers.telephone import FRAME, RATE, SimulatedTelephone
+
+CONNECT_S = 10.0
+
+
+@dataclass
+class Result:
+    """What became of one call. telephone: all that was heard; spoken: what was said, and when; stream: its id;
+    began_ms: when it began, by the clock."""
+
+    telephone: SimulatedTelephone
+    stream: str = ""
+    began_ms: float = 0.0
+    spoken: list[SpokenLine] = field(default_factory=list)
+    connected_ms: float = 0.0  # how long the socket took
+    lasted: int = 0  # samples
+    closed_by: str = "us"
+    faults: Counter[str] = field(default_factory=Counter)
+    sent_bytes: int = 0
+    got_bytes: int = 0
+    clears: list[int] = field(default_factory=list)
+    said: list[Samples] = field(default_factory=list)  # frame by frame, if it was asked for
+
+
+class _Media(msgspec.Struct):
+    payload: bytes
+
+
+class _Mark(msgspec.Struct):
+    name: str
+
+
+class _FromServer(msgspec.Struct):
+    event: str
+    streamSid: str = ""  # noqa: N815  # a name of the wire
+    media: _Media | None = None
+    mark: _Mark | None = None
+
+
+_decode = msgspec.json.Decoder(_FromServer).decode
+
+
+class Caller:
+    """steps: of the script; lasts_ms: the call, if nobody ends it before; way_ms: of the network, one way; keep: what
+    the caller's side sounds like, for the record."""
+
+    def __init__(
+        self,
+        url: str,
+        steps: Sequence[Step],
+        lasts_ms: float,
+        *,
+        echo: Echo | None = None,
+        way_ms: float = 0.0,
+        parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        seed: int = 1,
+        clock: Clock | None = None,
+        keep: bool = False,
+    ) -> None:
+        self.result = Result(SimulatedTelephone(lasts_ms + 2000))
+        self._url = url
+        self._lasts = int(lasts_ms * RATE / 1000)
+        self._way_s = way_ms / 1000
+        self._keep = keep
+        self._parameters = dict(parameters or {})
+        self._headers = dict(headers or {})
+        self._clock = clock or MonotonicClock()
+        self._began_ms = 0.0
+        self._stream = "MZ" + secrets.token_hex(16)
+        self._sequence = 0
+        self._chunk = 0
+        self._mouth = CallerAudio(self.result.telephone, steps, RATE, FRAME, echo, seed, self.result.spoken)
+        noise = self._mouth.noise
+        self._quiet = [_payload(noise[i : i + FRAME]) for i in range(0, len(noise), FRAME)]
+        self._transport: WSTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = asyncio.Event()
+
+    async def run(self) -> Result:
+        """The whole call. Raises VendorRefused when the server does not take it, VendorLost when it is not there."""
+        began = self._clock.now_ms()
+        try:
+            transport, _ = await ws_connect(
+                lambda: _Ear(self), self._url, websocket_handshake_timeout=CONNECT_S, extra_headers=self._headers
+            )
+        except WSError as error:
+            advice = "Look at the address, and at what the server demands"
+            raise VendorRefused(f"{self._url} took no stream: {error}", advice=advice) from None
+        except (OSError, TimeoutError) as error:
+            raise VendorLost(f"Nobody answers at {self._url}: {error}", advice="Start the server first") from None
+        self._transport = transport
+        self._began_ms = self.result.began_ms = self._clock.now_ms()
+        self.result.stream = self._stream
+        self.result.connected_ms = self._began_ms - began
+        try:
+            self._greet()
+            await self._speak()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            self.result.lasted = self._now()
+            self._over.set()  # that the line is gone from here on is our own doing
+            transport.disconnect()
+            await transport.wait_disconnected()
+        return self.result
+
+    # ------------------------------------------------------------------------------------------------ to the server
+
+    def _greet(self) -> None:
+        self._send(b'{"event":"connected","protocol":"Call","version":"1.0.0"}')
+        self._account, self._call = "AC" + secrets.token_hex(16), "CA" + secrets.token_hex(16)
+        start = {
+            "accountSid": self._account,
+            "callSid": self._parameters.pop("CallSid", self._call),
+            "streamSid": self._stream,
+            "tracks": ["inbound"],
+            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+            "customParameters": self._parameters,
+        }
+        self._event("start", "start", start)
+
+    def _event(self, event: str, key: str, said: Mapping[str, object]) -> None:
+        self._sequence += 1
+        told = {"event": event, "sequenceNumber": str(self._sequence), "streamSid": self._stream, key: said}
+        self._send(dumps(told).encode())
+
+    async def _speak(self) -> None:
+        """A frame every 20 ms, on a grid that does not drift; each is what the caller said in the 20 ms before."""
+        place = 0
+        while not self._over.is_set() and place < self._lasts:
+            due = self._began_ms + (place + FRAME) * 1000 / RATE
+            wait = (due - self._clock.now_ms()) / 1000
+            if wait > 0:
+                await asyncio.sleep(wait)
+            if self._do_steps(place):
+                break
+            self._frame(place)
+            place += FRAME
+        if not self._over.is_set():
+            self._event("stop", "stop", {"accountSid": self._account, "callSid": self._call})
+
+    def _do_steps(self, place: int) -> bool:
+        """What the script has for the frame at this place; True: hang up."""
+        for step in self._mouth.due(place):
+            if isinstance(step, EndCallStep):
+                return True
+            self._event("dtmf", "dtmf", {"track": "inbound_track", "digit": step.key})
+        return False
+
+    def _frame(self, place: int) -> None:
+        self._sequence += 1
+        self._chunk += 1
+        payload = self._sound(place)
+        self._send(
+            b'{"event":"media","sequenceNumber":"%d","streamSid":"%s","media":{"track":"inbound","chunk":"%d",'
+            b'"timestamp":"%d","payload":"%s"}}'
+            % (self._sequence, self._stream.encode(), self._chunk, place * 1000 // RATE, payload)
+        )
+
+    def _sound(self, place: int) -> bytes:
+        """base64 of a frame."""
+        if self._mouth.quiet and not self._keep:
+            return self._quiet[(place // FRAME) % len(self._quiet)]
+        sound = self._mouth.sound(place)
+        if self._keep:
+            self.result.said.append(sound)
+        return _payload(sound)
+
+    def _send(self, data: bytes) -> None:
+        if self._way_s:
+            asyncio.get_running_loop().call_later(self._way_s, self._put, data)
+        else:
+            self._put(data)
+
+    def _put(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_disconnected:
+            self.result.sent_bytes += len(data)
+            self._transport.send(WSMsgType.TEXT, data)
+
+    # ---------------------------------------------------------------------------------------------- from the server
+
+    def heard(self, data: bytes) -> None:
+        """The ear's: a message came."""
+        self.result.got_bytes += len(data)
+        if self._way_s:
+            asyncio.get_running_loop().call_later(self._way_s, self._take, data)
+        else:
+            self._take(data)
+
+    def hung_up(self, how: str) -> None:
+        """The ear's: the server has closed the stream."""
+        if not self._over.is_set():
+            self.result.closed_by = how
+            self._over.set()
+
+    def fault(self, what: str) -> None:
+        self.result.faults[what] += 1
+
+    def _take(self, data: bytes) -> None:
+        telephone = self.result.telephone
+        try:
+            message = _decode(data)
+        except msgspec.MsgspecError:
+            self.fault("a message that cannot be read")
+            return
+        if message.streamSid != self._stream:
+            self.fault("another streamSid")
+            return
+        now = self._now()
+        if message.event == "media" and message.media is not None:
+            self._return(telephone.due(now))
+            telephone.media(now, message.media.payload)
+        elif message.event == "mark" and message.mark is not None:
+            self._return(telephone.mark(now, message.mark.name))
+        elif message.event == "clear":
+            self._return(telephone.due(now))
+            self.result.clears.append(now)
+            self._return(telephone.clear(now))
+        else:
+            self.fault(f"event {message.event[:20]!r}")
+        self._watch()
+
+    def _watch(self) -> None:
+        """One timer for the next mark, where there is none yet; that it comes too early does no harm."""
+        due = self.result.telephone.next_mark
+        if due is not None and self._timer is None:
+            wait = max(0.0, self._began_ms + due * 1000 / RATE - self._clock.now_ms()) / 1000
+            self._timer = asyncio.get_running_loop().call_later(wait, self._marks_due)
+
+    def _marks_due(self) -> None:
+        self._timer = None
+        self._return(self.result.telephone.due(self._now()))
+        self._watch()
+
+    def _return(self, names: list[str]) -> None:
+        for name in names:
+            self._event("mark", "mark", {"name": name})
+
+    def _now(self) -> int:
+        return int((self._clock.now_ms() - self._began_ms) * RATE / 1000)
+
+
+class _Ear(WSListener):
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is WSMsgType.TEXT and frame.fin:
+            self._caller.heard(frame.get_payload_as_bytes())
+        elif frame.msg_type is WSMsgType.CLOSE:
+            reason = frame.get_close_reason()
+            self._caller.hung_up(f"the server, {frame.get_close_code().value}{f' {reason}' if reason else ''}")
+            transport.send_close()
+            transport.disconnect()
+        else:
+            self._caller.fault("a message that is no text")
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._caller.hung_up("the server, without a word")
+
+
+def _payload(samples: Samples) -> bytes:
+    return b2a_base64(to_mulaw(samples), newline=False)

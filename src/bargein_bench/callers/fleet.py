@@ -1,0 +1,186 @@
+"""Many callers at once, and what came of it: `bargein simulate twilio URL`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bargein.clock import MonotonicClock
+from bargein.errors import BargeinError, UsageError
+from bargein_bench.callers.caller import Caller, Result
+from bargein_bench.callers.caller_audio import Echo, Step
+from bargein_bench.callers.yielding import Score, score
+
+TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of a server, over a run. cores: processor time by time, its children's and threads' included; rss_mb: at the
+    end; grown_mb: since the beginning."""
+
+    cores: float
+    rss_mb: float
+    grown_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """What all callers do. script: the steps of the n-th; apart_ms: between two beginnings."""
+
+    url: str
+    calls: int
+    lasts_ms: float
+    script: Callable[[int], Sequence[Step]]
+    apart_ms: float = 37.0  # so that callers do not stand on one grid with each other, nor with the server's ticks
+    echo: Callable[[int], Echo | None] = lambda _: None
+    way_ms: float = 0.0
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRun:
+    """scores, results: of the calls that were made; failed: of those that were not, why."""
+
+    scores: list[Score]
+    results: list[Result]
+    failed: Counter[str]
+    usage: Usage | None
+    own_cores: float
+
+    @property
+    def stops(self) -> list[float]:
+        return [y.stop_ms for s in self.scores for y in s.yields if y.stop_ms is not None]
+
+    @property
+    def misses(self) -> int:
+        return sum(y.stop_ms is None for s in self.scores for y in s.yields)
+
+    @property
+    def answers(self) -> list[float]:
+        return [y.answer_ms for s in self.scores for y in s.yields if y.answer_ms is not None]
+
+    def summary(self) -> dict[str, object]:
+        """For machines; times in ms."""
+        frames = sum(s.frames for s in self.scores)
+        late = sum(s.late for s in self.scores)
+        usage = self.usage
+        return {
+            "calls": len(self.scores),
+            "failed": dict(self.failed),
+            "onset_to_silence_ms": percentiles(self.stops),
+            "misses": self.misses,
+            "answer_ms": percentiles(self.answers),
+            "first_audio_ms": percentiles([s.first_audio_ms for s in self.scores if s.first_audio_ms is not None]),
+            "stale_ms": sum(s.stale_ms for s in self.scores),
+            "frames": frames,
+            "frames_late": late,
+            "frames_late_share": late / frames if frames else 0.0,
+            "gap_ms": sum(s.gap_ms for s in self.scores),
+            "most_queued_ms": max((s.most_queued_ms for s in self.scores), default=0.0),
+            "clears": sum(s.clears for s in self.scores),
+            "faults": dict(sum((Counter(s.faults) for s in self.scores), Counter())),
+            "closed_by": dict(Counter(s.closed_by for s in self.scores)),
+            "server_cores": None if usage is None else usage.cores,
+            "server_cores_per_call": None if usage is None or not self.scores else usage.cores / len(self.scores),
+            "server_rss_mb": None if usage is None else usage.rss_mb,
+            "server_grown_mb": None if usage is None else usage.grown_mb,
+            "our_cores": self.own_cores,
+        }
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float | int]:
+    if not values:
+        return {"n": 0}
+    p50, p95, p99 = (float(x) for x in np.percentile(values, [50, 95, 99]))
+    return {"n": len(values), "p50": p50, "p95": p95, "p99": p99, "max": float(max(values))}
+
+
+async def run(plan: CallPlan, pid: int | None = None) -> CallRun:
+    """All calls, to their ends. A call that cannot be made is counted, and the others go on.
+
+    pid: of the server, on this machine; its use is measured from when the last call has begun until the first ends.
+    """
+    clock = MonotonicClock()
+    made: list[Result] = []
+    failed: Counter[str] = Counter()
+    last_begins_s = (plan.calls - 1) * plan.apart_ms / 1000
+    meter = None if pid is None else asyncio.create_task(measure(pid, last_begins_s, plan.lasts_ms / 1000))
+    own = sum(os.times()[:2])
+    began = clock.now_ms()
+
+    async def one(number: int) -> None:
+        await asyncio.sleep(number * plan.apart_ms / 1000)
+        caller = Caller(
+            plan.url,
+            plan.script(number),
+            plan.lasts_ms,
+            echo=plan.echo(number),
+            way_ms=plan.way_ms,
+            parameters=plan.parameters,
+            headers=plan.headers,
+            seed=number + 1,
+            clock=clock,
+        )
+        try:
+            made.append(await caller.run())
+        except BargeinError as error:
+            failed[str(error)] += 1
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(plan.calls):
+            group.create_task(one(number), name=f"caller {number}")
+    seconds = (clock.now_ms() - began) / 1000
+    used = (sum(os.times()[:2]) - own) / seconds
+    usage = await meter if meter is not None else None
+    return CallRun([score(result) for result in made], made, failed, usage, used)
+
+
+async def measure(pid: int, begins_s: float, lasts_s: float) -> Usage:
+    """A process's use of this machine, while calls that begin within `begins_s` all last. Raises Misuse."""
+    idle_mb = _rss_mb(pid)
+    await asyncio.sleep(begins_s + 1.0)
+    seconds = max(1.0, lasts_s - begins_s - 2.0)
+    before = _cpu_s(pid)
+    clock = MonotonicClock()
+    began = clock.now_ms()
+    await asyncio.sleep(seconds)
+    cores = (_cpu_s(pid) - before) / ((clock.now_ms() - began) / 1000)
+    rss = _rss_mb(pid)
+    return Usage(cores, rss, rss - idle_mb)
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in path.read_text().split():
+            found += _family(int(child))
+    return found
+
+
+def _cpu_s(pid: int) -> float:
+    """Processor time of a process and its children. Raises Misuse for one that is not there."""
+    total = 0.0
+    try:
+        for each in _family(pid):
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / TICKS
+    except OSError as error:
+        raise UsageError(f"There is no process {pid} to be measured", advice="Give the server's --pid") from error
+    return total
+
+
+def _rss_mb(pid: int) -> float:
+    """Of the process itself: what its voices' workers take does not grow with calls."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError as error:
+        raise UsageError(f"There is no process {pid} to be measured", advice="Give the server's --pid") from error
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

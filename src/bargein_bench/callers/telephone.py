@@ -1,0 +1,119 @@
+"""The telephone at the end of a Twilio-style stream: what it plays, when, and what it says of that. Pure.
+
+As Twilio's documentation has it: media is buffered and played in order, from the moment it comes; a mark is returned
+when all audio before it has been played, at once if there is none; a clear empties the buffer, and returns every mark
+that was waiting. Time is counted in samples of the telephone's own clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bargein.audio.mulaw import SILENCE, from_mulaw
+from bargein.audio.pcm import Samples
+
+RATE = 8000
+FRAME = 160
+MOST_BUFFERED = 10 * 60 * RATE  # beyond that Twilio drops, with warning 31931
+GAP = FRAME  # a buffer that is dry for longer than this in the middle of speech is heard as a gap
+PAUSE = 25 * FRAME  # and for longer than that is no gap, but a pause of the agent's
+SAME = 72  # samples of a frame that tell whether it was sent before
+SETTLE = 2 * FRAME  # media that follows a clear without so much of a pause is of what was cleared
+
+
+class SimulatedTelephone:
+    """most_ms: how long it may last; what sounds later is not kept. heard: mu-law codes of all that sounded, by place.
+
+    frames: media that came; late: of those, how many came after a gap; gap_ms: how long these were together; dropped:
+    beyond ten minutes; stale_ms: media that came after a clear and must be of what was cleared; most_queued_ms. runs:
+    where the line carried media without a break, as [begin, end]; cleared: what was thrown away, and where."""
+
+    def __init__(self, most_ms: float) -> None:
+        self.heard: NDArray[np.uint8] = np.full(int(most_ms * RATE / 1000) + RATE, SILENCE, np.uint8)
+        self.frames = self.late = self.dropped = self.clears = 0
+        self.gap_ms = self.stale_ms = self.most_queued_ms = 0.0
+        self.stretches: list[int] = []  # where the agent began to sound after a pause
+        self.runs: list[list[int]] = []
+        self.cleared: list[tuple[int, bytes]] = []
+        self._free = 0  # when the buffer will be empty
+        self._marks: deque[tuple[int, str]] = deque()
+        self._cleared: int | None = None
+        self._after_clear = False
+        self._since_clear = 0
+        self._came = -PAUSE  # when the newest media came
+
+    def media(self, now: int, codes: bytes) -> None:
+        """Audio came at place `now`."""
+        self.frames += 1
+        if self._free - now > MOST_BUFFERED:
+            self.dropped += 1
+            return
+        dry = now - self._free
+        if self._cleared is not None:
+            again = self._since_clear == 0 and self.cleared and codes[8:SAME] in self.cleared[-1][1]
+            self._since_clear += 1
+            if again:
+                self._cleared = None  # it goes on with what it had taken back: that is no remnant
+            elif now - max(self._cleared, self._came) < SETTLE:
+                self.stale_ms += len(codes) * 1000 / RATE
+            else:
+                self._cleared = None
+        if dry > PAUSE or not self.stretches:
+            self.stretches.append(now)
+        elif dry > GAP and self._cleared is None and self._free > 0 and not self._after_clear:
+            self.late += 1
+            self.gap_ms += dry * 1000 / RATE
+        self._came = now
+        self._after_clear = False
+        begins = max(now, self._free)
+        if begins > self._free or not self.runs:
+            self.runs.append([begins, begins])
+        self._free = self.runs[-1][1] = begins + len(codes)
+        self.most_queued_ms = max(self.most_queued_ms, (self._free - now) * 1000 / RATE)
+        room = self.heard[begins : self._free]
+        room[:] = np.frombuffer(codes, np.uint8)[: len(room)]
+
+    def mark(self, now: int, name: str) -> list[str]:
+        """A mark came; those that are to be returned now."""
+        self._marks.append((max(now, self._free), name))
+        return self.due(now)
+
+    def clear(self, now: int) -> list[str]:
+        """The marks that are returned by it."""
+        returned = [name for _, name in self._marks]
+        self._marks.clear()
+        if now < self._free:
+            self.cleared.append((now, self.heard[now : self._free].tobytes()))
+            self.heard[now : self._free] = SILENCE
+            self._free = self.runs[-1][1] = now
+        self._cleared = now
+        self._since_clear = 0
+        self._after_clear = True
+        self.clears += 1
+        return returned
+
+    def due(self, now: int) -> list[str]:
+        """Marks that are to be returned by now."""
+        names = []
+        while self._marks and self._marks[0][0] <= now:
+            names.append(self._marks.popleft()[1])
+        return names
+
+    @property
+    def next_mark(self) -> int | None:
+        """When the next is due."""
+        return self._marks[0][0] if self._marks else None
+
+    def sounding(self, first: int, count: int) -> Samples:
+        """What sounds from a place on, as far as it is known now; before the beginning there is silence."""
+        if first < 0:
+            rest = max(0, first + count)
+            return np.concatenate((np.zeros(count - rest, np.int16), from_mulaw(self.heard[:rest].tobytes())))
+        return from_mulaw(self.heard[first : first + count].tobytes())
+
+    def signal(self) -> Samples:
+        """All that sounded."""
+        return from_mulaw(self.heard.tobytes())

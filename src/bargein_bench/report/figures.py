@@ -1,0 +1,76 @@
+"""Numbers as people read them, with a space that does not break before the unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from bargein_bench.measures import Measure
+
+NOTHING = "–"
+NBSP = "\u00a0"
+
+
+def share(value: float | None) -> str:
+    """Never rounded to all or none: 399 of 400 is 99.8 %."""
+    if value is None:
+        return NOTHING
+    percent = 100 * value
+    fine = 0 < percent < 1 or 99 < percent < 100
+    return f"{min(max(percent, 0.1), 99.9):.1f}{NBSP}%" if fine else f"{percent:.0f}{NBSP}%"
+
+
+def seconds(ms: float | None) -> str:
+    """From ms."""
+    if ms is None:
+        return NOTHING
+    return minus(f"{ms / 1000:.2f}{NBSP}s" if ms < 9_995 else f"{ms / 1000:.0f}{NBSP}s")
+
+
+def ms(value: float | None) -> str:
+    """The bare number, for columns that name the unit."""
+    return NOTHING if value is None else minus(f"{value:,.0f}".replace(",", "\u202f"))
+
+
+def minus(number: str) -> str:
+    """With the sign that is as wide as a plus: a hyphen is lost in a column. Nothing is less than 0 by rounding."""
+    return number.replace("-", "\u2212") if any(digit in number for digit in "123456789") else number.lstrip("-")
+
+
+def count(n: int, of: int) -> str:
+    return f"{n} of {of}"
+
+
+def many(n: int, one: str, more: str = "") -> str:
+    return f"{n} {one if n == 1 else more or one + 's'}"
+
+
+def value(measure: Measure, number: float | None) -> str:
+    """In the measure's own unit."""
+    if number is None:
+        return NOTHING
+    match measure.unit:
+        case "share":
+            return share(number)
+        case "s":
+            return f"{number:.2f}{NBSP}s"
+        case "ms":
+            return f"{ms(number)}{NBSP}ms"
+        case "":
+            return f"{number:.3g}"
+        case unit:
+            return f"{number:.3g} {unit}"
+
+
+def known(values: Iterable[float | None]) -> list[float]:
+    return [v for v in values if v is not None]
+
+
+def at(percent: float, values: Sequence[float]) -> float | None:
+    """A percentile; None of nothing."""
+    return float(np.percentile(values, percent)) if values else None
+
+
+def mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None

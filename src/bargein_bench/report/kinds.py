@@ -1,0 +1,43 @@
+"""Which scenes are of one kind, for the reader and for the faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bargein_bench.measures import ADDRESSED
+from bargein_bench.results import Event
+
+FALSE_NOISE, FALSE_BACKCHANNEL, FALSE_SIDE = 0.02, 0.10, 0.25  # of a kind's sounds, how many may end a reply
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Sounds that a person ignores. most: share that may end a reply."""
+
+    sounds: str
+    scenes: frozenset[str]
+    fault: str
+    most: float = FALSE_NOISE
+
+
+OTHERS = Kind("other sounds", frozenset(), "Stops for noises")
+KINDS = (
+    Kind("backchannels", frozenset({"backchannel"}), "Stops for backchannels", FALSE_BACKCHANNEL),
+    Kind("coughs", frozenset({"cough", "sneeze", "breath"}), "Stops for coughs"),
+    Kind("noises", frozenset({"door", "keyboard", "traffic", "music", "noise"}), "Stops for noises"),
+    Kind("side talk", frozenset({"television"}), "Stops for other people's talk", FALSE_SIDE),
+    Kind("its own echo", frozenset({"loud echo", "soft echo", "echo"}), "Interrupts itself by its own echo"),
+    Kind("silence", frozenset({"silence"}), "Stops for nothing at all"),
+    OTHERS,
+)
+
+
+def kind_of(event: Event) -> Kind:
+    return next((kind for kind in KINDS if event.scene in kind.scenes), OTHERS)
+
+
+def interruptions(events: Iterable[Event]) -> list[Event]:
+    """Those that the measures count; where none of them was played, all that a person would yield to."""
+    wanted = [e for e in events if e.want == "yield"]
+    return [e for e in wanted if e.scene in ADDRESSED] or wanted

@@ -1,0 +1,285 @@
+"""Our own browser protocol (docs/protocol.md), spoken as the page speaks it.
+
+But for the page's own level watch: nothing is held here before the server says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+import numpy as np
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.typing import Subprotocol
+
+from bargein.audio.pcm import Samples
+from bargein.clock import Clock, MonotonicClock
+from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
+from bargein_bench.callers.caller_audio import Echo, Step
+from bargein_bench.record import Record
+from bargein_bench.targets.playback import PlayedReport
+from bargein_bench.targets.side import Side, closed_by, not_connected, shown
+
+PROTOCOL = "bargein.v1"
+PATH = "/calls/browser"
+RATE = 16_000
+FRAME = 256  # 16 ms, as the page sends it
+AGENT_RATE = 24_000
+RING_MS = 10_900.0  # the page's ring
+CONNECT_S = 10.0
+WELCOME_S = 20.0  # an agent may be made for the call
+GOODBYE_S = 1.0
+VERDICTS = ("hold", "resume", "cut", "drop")
+HEADER = struct.Struct("<BBHIII")
+MICROPHONE, AGENT, LAST = 1, 2, 1
+
+
+class _Said(msgspec.Struct):
+    """What we read of any message."""
+
+    type: str
+    reply_id: int | None = None
+    kind: str | None = None
+    why: str | None = None
+    code: str | None = None
+    reason: str | None = None
+
+
+class _Problem(msgspec.Struct):
+    code: str
+    message: str
+    advice: str
+
+
+class _Welcome(msgspec.Struct):
+    call_id: str
+    rate_in: int
+    rate_out: int
+
+
+_said = msgspec.json.Decoder(_Said).decode
+
+
+class BrowserTarget:
+    """record.Target by shape. url: the server's (http or ws; without a path that of its calls); token: the server's own
+    or a page's; agent, policy, settings, language: as `hello` takes them. A key of the script is the page's button:
+    `interrupt`. Raises Misuse for an address that is none."""
+
+    protocol = "browser"
+    rate = RATE
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        agent: str | None = None,
+        policy: str | None = None,
+        settings: Mapping[str, object] | None = None,
+        language: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        parts = urlsplit(url)
+        scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+        if scheme not in ("ws", "wss") or not parts.hostname:
+            raise UsageError(f"{shown(url)} is no address of a server", advice="Give ws://host:port/calls/browser")
+        path = parts.path if parts.path.strip("/") else PATH
+        self._url = urlunsplit((scheme, parts.netloc, path, parts.query, ""))
+        self._token = token
+        hello: dict[str, object] = {"agent": agent, "policy": policy, "settings": settings, "language": language}
+        asked = {name: value for name, value in hello.items() if value is not None}
+        self._hello = {"type": "hello", "protocol": PROTOCOL} | asked
+        self._clock = clock or MonotonicClock()
+
+    async def call(self, steps: Sequence[Step], lasts_ms: float, *, echo: Echo | None = None, seed: int = 1) -> Record:
+        """One call, to its end. Raises VendorRefused when it is not taken, VendorLost when nobody is there."""
+        try:
+            socket = await _Connect(
+                self._url,
+                subprotocols=[Subprotocol(PROTOCOL)],
+                additional_headers={"Authorization": f"Bearer {self._token}"} if self._token else None,
+                compression=None,
+                open_timeout=CONNECT_S,
+                close_timeout=GOODBYE_S,
+            )
+        except (OSError, TimeoutError, WebSocketException) as error:
+            raise not_connected(error, self._url) from None
+        async with socket:
+            call_id = await self._welcome(socket)
+            call = _Call(socket, steps, lasts_ms, self._clock, echo, seed)
+            await call.run()
+        return await asyncio.to_thread(call.side.record, str, call_id)
+
+    async def _welcome(self, socket: ClientConnection) -> str:
+        """Say hello; the call's id."""
+        where = shown(self._url)
+        try:
+            async with asyncio.timeout(WELCOME_S):
+                await socket.send(json.dumps(self._hello))
+                welcome = await self._welcomed(socket)
+        except msgspec.MsgspecError:
+            advice = f"Give the address of a server that speaks {PROTOCOL}"
+            raise VendorRefused(f"{where} answered what is no {PROTOCOL}", advice=advice) from None
+        except TimeoutError:
+            raise VendorLost(f"{where} said no welcome within {WELCOME_S:g} s", advice="Try again") from None
+        except ConnectionClosed as error:
+            raise VendorLost(f"{where} closed before its welcome: {closed_by(error)}", advice="Try again") from None
+        if (welcome.rate_in, welcome.rate_out) != (RATE, AGENT_RATE):
+            what = f"{where} wants {welcome.rate_in} Hz and sends {welcome.rate_out} Hz"
+            raise VendorRefused(what, advice=f"The bench speaks {RATE} and hears {AGENT_RATE} Hz, as the page does")
+        return welcome.call_id
+
+    async def _welcomed(self, socket: ClientConnection) -> _Welcome:
+        while True:
+            raw = await socket.recv()
+            if isinstance(raw, str):
+                said = msgspec.json.decode(raw, type=dict[str, object])
+                if said.get("type") == "error":
+                    raise self._refused(msgspec.convert(said, _Problem))
+                if said.get("type") == "welcome":
+                    return msgspec.convert(said, _Welcome)
+
+    def _refused(self, problem: _Problem) -> BargeinError:
+        message = f"{shown(self._url)} took no call ({problem.code}): {problem.message}"
+        advice = problem.advice
+        if self._token:  # a server may say it back
+            message, advice = message.replace(self._token, "***"), advice.replace(self._token, "***")
+        return VendorRefused(message, advice=advice)
+
+
+class _Call:
+    """From the welcome on."""
+
+    def __init__(
+        self,
+        socket: ClientConnection,
+        steps: Sequence[Step],
+        lasts_ms: float,
+        clock: Clock,
+        echo: Echo | None,
+        seed: int,
+    ) -> None:
+        self.side = Side(
+            steps,
+            lasts_ms,
+            clock,
+            rate=RATE,
+            frame=FRAME,
+            agent_rate=AGENT_RATE,
+            most_queued_ms=RING_MS,
+            echo=echo,
+            seed=seed,
+            reported=self._report,
+        )
+        self._socket = socket
+        self._timer: asyncio.TimerHandle | None = None
+        self._bye = ""
+
+    async def run(self) -> None:
+        side = self.side
+        side.begin()
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._read(), name="bench browser: read"),
+                    group.create_task(side.write(self._socket.send), name="bench browser: write"),
+                ]
+                await side.speak(self._frame, self._press)
+                side.send('{"type":"hangup"}')
+                side.send_no_more()
+                await asyncio.wait(tasks, timeout=GOODBYE_S)
+                for task in tasks:
+                    task.cancel()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    # ---------------------------------------------------------------------------------------------- to the server
+
+    def _frame(self, place: int, samples: Samples) -> None:
+        header = HEADER.pack(MICROPHONE, 0, 0, 0, place // FRAME, place)
+        self.side.send(header + samples.astype("<i2", copy=False).tobytes())
+
+    def _press(self) -> None:
+        self.side.send('{"type":"interrupt"}')
+
+    def _report(self, reports: Sequence[PlayedReport]) -> None:
+        """The playback's: say so, and look again when there will be more to say."""
+        if self.side.over:
+            return
+        for report in reports:
+            said: dict[str, object] = {"type": report.kind, "reply_id": report.reply, "played": report.played}
+            if report.kind == "played":
+                said["playing"] = True
+            self.side.send(json.dumps(said))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if (due := self.side.playback.deadline) is not None:
+            self._timer = asyncio.get_running_loop().call_later(self.side.wait_s(due), self.side.advance)
+
+    # -------------------------------------------------------------------------------------------- from the server
+
+    async def _read(self) -> None:
+        try:
+            async for raw in self._socket:
+                if isinstance(raw, bytes):
+                    self._sound(raw)
+                else:
+                    self._message(raw)
+            how = f"the server, {self._socket.close_code} {self._socket.close_reason}".strip()
+            self.side.end(f"{how} ({self._bye})" if self._bye and self._bye not in how else how)
+        except ConnectionClosed as error:
+            self.side.end(closed_by(error))
+
+    def _sound(self, raw: bytes) -> None:
+        side = self.side
+        if side.over:
+            return
+        if len(raw) < HEADER.size or len(raw) % 2:
+            side.fault("a frame that cannot be read")
+            return
+        kind, flags, _, reply, _, first = HEADER.unpack_from(raw)
+        if kind != AGENT or reply == 0:
+            side.fault("a frame that is no sound of an agent")
+            return
+        samples = np.frombuffer(raw, "<i2", offset=HEADER.size).astype(np.int16, copy=False)
+        self._report(side.playback.queue(side.now, reply, samples, first=first, last=bool(flags & LAST)))
+
+    def _message(self, raw: str) -> None:
+        side = self.side
+        try:
+            said = _said(raw)
+        except msgspec.MsgspecError:
+            side.fault("a message that cannot be read")
+            return
+        if said.type == "bye":
+            self._bye = (said.reason or "")[:80]
+        if side.over:
+            return
+        playback, now, reply = side.playback, side.now, said.reply_id or 0
+        match said.type:
+            case "hold":
+                self._report(playback.hold(now, reply))
+            case "resume":
+                self._report(playback.resume(now, reply))
+            case "audio_interrupted":
+                self._report(playback.flush(now, reply))
+            case "decision" if said.kind in VERDICTS:
+                side.tell(f"{said.kind}: {said.why or ''}"[:200])
+            case "error":
+                side.fault(f"error {said.code or 'without a code'}")
+            case _:
+                pass
+
+
+class _Connect(connect):
+    """A token goes to the address that it was given for, and nowhere else."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc

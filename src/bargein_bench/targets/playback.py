@@ -1,0 +1,274 @@
+"""How a client plays what it gets, as our page's worklet does it (web/worklets/loudspeaker.js, playback.js). Pure.
+
+Places count samples since the call began, at the sound's own rate; time is whatever place is handed in. Sound is
+rendered in quanta, as a browser does: what comes within one is heard from the next on, and what a hold or a flush finds
+handed down already still sounds. So a hold costs a rendered quantum and one more, in which the page fades (here it
+sounds in full; either way its samples count as played). The loudspeaker's own latency is not modelled.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from bargein.audio.pcm import Samples
+from bargein_bench.targets.listener import PAUSE_S, Listener
+
+QUANTUM_S = 128 / 48_000
+REPORT_S = 0.1
+GAP_S = 0.02  # dry for longer than this in the middle of a reply is heard as a gap; beyond PAUSE_S it is a pause
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedReport:
+    """What the client has to say of its playback. reply; played: samples of it that have sounded."""
+
+    kind: Literal["played", "held", "flushed", "finished"]
+    reply: int
+    played: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """What a flush threw away of a reply. at: the place from which on it did not sound."""
+
+    at: int
+    reply: int
+    samples: Samples
+
+
+@dataclass(slots=True, eq=False)
+class _Reply:
+    """One that plays or waits. came: samples; waiting: those of them that have not sounded."""
+
+    id: int
+    came: int = 0
+    waiting: int = 0
+    ended: bool = False
+    chunks: deque[Samples] = field(default_factory=deque)
+
+    @property
+    def played(self) -> int:
+        return self.came - self.waiting
+
+    @property
+    def busy(self) -> bool:
+        return self.came > 0 and not (self.ended and not self.waiting)
+
+    def put(self, samples: Samples) -> None:
+        if len(samples):
+            self.chunks.append(samples)
+            self.came += len(samples)
+            self.waiting += len(samples)
+
+    def take(self, count: int) -> Samples:
+        """The next samples; there are so many."""
+        out = np.empty(count, np.int16)
+        at = 0
+        while at < count:
+            chunk = self.chunks.popleft()
+            part = chunk[: count - at]
+            out[at : at + len(part)] = part
+            at += len(part)
+            if len(part) < len(chunk):
+                self.chunks.appendleft(chunk[len(part) :])
+        self.waiting -= count
+        return out
+
+
+class Playback:
+    """Replies are numbered from 1, upwards. most_queued_ms: more than that waits for nobody and is dropped, as the
+    page's ring does. What is asked for at a place is given the reports that fell due until then, too.
+
+    frames: stretches of sound that came; late, gap_ms: those after the line had run dry in the middle of a reply, and
+    for how long; stale_ms: sound of a flushed reply; after_end: frames of one that had finished, or that was overtaken;
+    holes, repeats, dropped: frames that did not begin where the one before ended, or for which there was no room."""
+
+    def __init__(self, most_ms: float, *, rate: int, mouth_rate: int, most_queued_ms: float) -> None:
+        self.ear = Listener(most_ms, rate, mouth_rate)
+        self.tails: list[Tail] = []
+        self.frames = self.late = self.after_end = self.holes = self.repeats = self.dropped = 0
+        self.gap_ms = self.stale_ms = self.most_queued_ms = 0.0
+        self._rate = rate
+        self._quantum = round(QUANTUM_S * rate)
+        self._most = int(most_queued_ms * rate / 1000)
+        self._line: deque[_Reply] = deque()  # the first one plays
+        self._flushed = self._over = 0  # replies up to these were flushed, have finished
+        self._at = 0  # rendered up to here: a multiple of the quantum
+        self._next_report = 0
+        self._paused = self._tell_held = False
+        self._fades = False  # the newest quantum sounded, so a pause has one more
+        self._dry = 0
+
+    # ------------------------------------------------------------------------------------------- what is asked of it
+
+    def queue(
+        self, now: int, reply: int, samples: Samples, *, first: int | None = None, last: bool = False
+    ) -> list[PlayedReport]:
+        """Sound came. first: its place in the reply (None: behind what came before); last: of the reply."""
+        reports = self.advance(now)
+        self.frames += len(samples) > 0
+        if reply <= self._flushed:
+            self.stale_ms += len(samples) * 1000 / self._rate
+            return reports
+        found = self._find(reply)
+        if found is None:
+            self.after_end += len(samples) > 0
+            return reports
+        hole = 0 if first is None else max(0, first - found.came)
+        if first is not None and first < found.came and len(samples):
+            self.repeats += 1
+            samples = samples[found.came - first :]
+        if self._queued + hole + len(samples) > self._most:
+            self.dropped += 1
+            return reports
+        if found is self._line[0] and len(samples):
+            self._was_dry()
+        if hole:  # what the wire lost is silence, not a shift
+            self.holes += 1
+            found.put(np.zeros(hole, np.int16))
+        found.put(samples)
+        found.ended = found.ended or last
+        self.most_queued_ms = max(self.most_queued_ms, self._queued * 1000 / self._rate)
+        return reports
+
+    def hold(self, now: int, reply: int) -> list[PlayedReport]:
+        """Pause in place; any other reply than the one that plays is not held. `held` follows when it is silent."""
+        reports = self.advance(now)
+        if self._line and self._line[0].id == reply:
+            if self._paused:
+                reports.append(PlayedReport("held", reply, self._line[0].played))
+            else:
+                self._paused = self._tell_held = True
+        return reports
+
+    def resume(self, now: int, reply: int) -> list[PlayedReport]:
+        """Go on from the sample where it stopped."""
+        reports = self.advance(now)
+        if self._line and self._line[0].id == reply:
+            self._paused = False
+        return reports
+
+    def flush(self, now: int, reply: int) -> list[PlayedReport]:
+        """Drop all of the reply, now and whenever it comes, and of those before it that wait."""
+        reports = self.advance(now)
+        self._flushed = max(self._flushed, reply)
+        current = self._line[0] if self._line else None
+        if current is None or reply >= current.id:
+            played = current.played if current is not None and current.id == reply else 0
+            reports.append(PlayedReport("flushed", reply, played))
+        # An older one than the flushed one plays on: the page is told of one reply at a time.
+        gone = [each for each in self._line if each.id == reply or (each.id < reply and each is not current)]
+        for each in gone:
+            self._line.remove(each)
+            if each.waiting:
+                self.tails.append(Tail(self._at, each.id, each.take(each.waiting)))
+        if current in gone:
+            self._begin()
+        return reports
+
+    @property
+    def live(self) -> list[int]:
+        """Replies that play or wait."""
+        return [each.id for each in self._line]
+
+    @property
+    def deadline(self) -> int | None:
+        """The place at which the next report falls due, if nothing comes before; None: there is none."""
+        if not self._line:
+            return None
+        reply = self._line[0]
+        if self._tell_held:
+            return self._at + 1
+        if self._paused:
+            return None
+        due = self._quanta_to_report * self._quantum
+        if reply.ended:
+            end = max(0, -(-reply.waiting // self._quantum) - 1) * self._quantum
+            return self._at + min(due, end) + 1
+        return self._at + due + 1 if due < reply.waiting else None
+
+    def advance(self, now: int) -> list[PlayedReport]:
+        """Let it sound until now. What falls due meanwhile is told."""
+        reports: list[PlayedReport] = []
+        while self._at < now:
+            reports += self._render(-(-(now - self._at) // self._quantum))
+        self.ear.settled = self._at
+        return reports
+
+    # --------------------------------------------------------------------------------------------------- the parts
+
+    @property
+    def _queued(self) -> int:
+        return sum(each.waiting for each in self._line)
+
+    @property
+    def _quanta_to_report(self) -> int:
+        return max(0, -(-(self._next_report - self._at) // self._quantum))
+
+    def _find(self, reply: int) -> _Reply | None:
+        """The reply to which sound belongs, put in line if it is new. None: it is over, or a later one has come."""
+        for each in self._line:
+            if each.id == reply:
+                return each
+        if reply <= self._over or (self._line and reply < self._line[-1].id):
+            return None
+        first = self._line[0] if self._line else None
+        if first is not None and not first.busy:
+            self._line.popleft()
+        self._line.append(_Reply(reply))
+        if self._line[0] is not first:
+            self._begin()
+        return self._line[-1]
+
+    def _begin(self) -> None:
+        """Another reply is the first in line, or none."""
+        self._paused = self._tell_held = False
+        self._fades = True
+        self._dry = 0
+
+    def _was_dry(self) -> None:
+        if GAP_S * self._rate < self._dry <= PAUSE_S * self._rate:
+            self.late += 1
+            self.gap_ms += self._dry * 1000 / self._rate
+        self._dry = 0
+
+    def _render(self, most: int) -> list[PlayedReport]:
+        """As many quanta as nothing happens in, at most so many; and what the last of them has to tell."""
+        if not self._line or (self._paused and not self._tell_held):
+            self._at += most * self._quantum
+            return []
+        reply = self._line[0]
+        if self._tell_held or (reply.ended and not reply.waiting):
+            quanta = 1
+        elif not reply.waiting:
+            quanta = most
+        else:
+            quanta = min(most, max(1, reply.waiting // self._quantum), self._quanta_to_report + 1)
+        moved = min(reply.waiting, quanta * self._quantum) if self._fades or not self._paused else 0
+        if moved:
+            self.ear.take(self._at, reply.id, reply.played, reply.take(moved))
+        self._at += quanta * self._quantum
+        self._fades = not self._paused
+        if not self._paused and not reply.ended and reply.came:
+            self._dry += quanta * self._quantum - moved
+        return self._told(reply, moved)
+
+    def _told(self, reply: _Reply, moved: int) -> list[PlayedReport]:
+        reports: list[PlayedReport] = []
+        if self._tell_held:
+            self._tell_held = False
+            reports.append(PlayedReport("held", reply.id, reply.played))
+        rendered = self._at - self._quantum
+        if reply.ended and not reply.waiting and not self._paused:
+            reports.append(PlayedReport("finished", reply.id, reply.played))
+            self._over = max(self._over, reply.id)
+            self._line.popleft()
+            self._begin()
+        elif moved and rendered >= self._next_report:
+            self._next_report = rendered + int(REPORT_S * self._rate)
+            reports.append(PlayedReport("played", reply.id, reply.played))
+        return reports

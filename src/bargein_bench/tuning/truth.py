@@ -1,0 +1,162 @@
+"""What a person would have done at an onset: what a label says, or else what the record shows.
+
+By the record, in this order:
+- words that are no backchannel: yield
+- read as a backchannel: ignore
+- most of its sound is the agent's own come back, or a judge said so: ignore
+- `ADDRESSED_MS` and more of clear speech: yield, unless it read as nothing: then two witnesses disagree, and nobody
+  knows
+- shorter, and read as nothing: ignore
+- shorter, and never read: nobody knows; it may be a cough, or "stop"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from bargein.errors import UsageError
+from bargein.floor import (
+    Event,
+    Judged,
+    Lexicon,
+    Policy,
+    SpeechWindow,
+    TurnEnded,
+    TurnEnding,
+    TurnStarted,
+    WordClass,
+    Words,
+)
+from bargein_bench.results import Want
+
+FILE = "labels.jsonl"
+ADDRESSED_MS = 700  # shared definition: speech to the agent that a miss is counted for
+CLEAR = 0.5  # 0..1: a window of speech, whatever any policy calls one
+FAINT, LOUD, LOUD_DB = 0.3, 0.08, 15.0  # where an onset is dated from, whatever any policy finds
+PAUSE_MS = 200  # shorter pauses lie inside words
+ECHO = 0.8  # 0..1: share of a window's sound that is the agent's own
+
+# label: of the bench; the rest as above; hand: a key, typed words or a button; protected: no policy could have cut;
+# mixed: two labels that want different things, or one that begins where it cannot be told apart
+Why = Literal["label", "words", "backchannel", "echo", "judge", "long", "noise", "", "hand", "protected", "mixed"]
+
+
+class Label(msgspec.Struct, frozen=True):
+    """One thing that the user's side did. call: its id, or its stream's on a phone line; times in ms on the call's own
+    clock, or on a caller's, which begins some ms sooner, when its line is open."""
+
+    call: str
+    onset_ms: float
+    end_ms: float
+    want: Want
+    scene: str = ""
+    onset_clock: Literal["call"] = "call"
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """want: None where nobody knows, or nothing is to be scored; onset_ms: where latencies count from."""
+
+    want: Want | None
+    why: Why
+    onset_ms: float
+
+
+def read_labels(path: Path) -> tuple[dict[str, list[Label]], int]:
+    """Labels by call, in their order, and how many lines were none. Raises Misuse when the file cannot be read."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        advice = "Name a file of lines such as the bench writes"
+        raise UsageError(f"{path} cannot be read: {error.strerror}", advice=advice) from None
+    found: dict[str, list[Label]] = {}
+    bad = 0
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            label = msgspec.json.decode(line, type=Label)
+        except (msgspec.MsgspecError, UnicodeError):
+            bad += 1
+        else:
+            if label.end_ms < label.onset_ms:
+                bad += 1
+            else:
+                found.setdefault(label.call, []).append(label)
+    for labels in found.values():
+        labels.sort(key=lambda label: label.onset_ms)
+    return found, bad
+
+
+def by_labels(labels: Sequence[Label]) -> Truth:
+    """labels: one or more, in their order."""
+    first = labels[0]
+    if any(label.want != first.want for label in labels):
+        return Truth(None, "mixed", first.onset_ms)
+    return Truth(first.want, "label", first.onset_ms)
+
+
+def by_record(events: Sequence[Event], policy: Policy, from_ms: float) -> Truth:
+    """events: of the episode, looks' readings among them; from_ms: words that begin before it are none of it."""
+    windows = [e for e in events if isinstance(e, SpeechWindow)]
+    onset_ms, lasted_ms = _longest(windows)
+    if onset_ms is None:
+        onset_ms = next((w.at_ms for w in windows if _audible(w)), from_ms)
+    said = {_said(e, policy) for e in events if e.at_ms >= from_ms} - {None}
+    judged = [e.interrupts for e in events if isinstance(e, Judged)]
+    audible = [w for w in windows if _audible(w)]
+    echoed = sum(w.echo >= ECHO for w in audible)
+    if said & {WordClass.WORDS, WordClass.STOP}:
+        return Truth("yield", "words", onset_ms)
+    if WordClass.BACKCHANNEL in said:
+        return Truth("ignore", "backchannel", onset_ms)
+    if judged:
+        return Truth("yield" if judged[-1] else "ignore", "judge", onset_ms)
+    if audible and echoed * 2 > len(audible):
+        return Truth("ignore", "echo", onset_ms)
+    nothing = WordClass.NOTHING in said
+    if lasted_ms >= ADDRESSED_MS:
+        return Truth(None, "", onset_ms) if nothing else Truth("yield", "long", onset_ms)
+    return Truth("ignore", "noise", onset_ms) if nothing else Truth(None, "", onset_ms)
+
+
+def _audible(w: SpeechWindow) -> bool:
+    return w.speech >= FAINT or (w.speech >= LOUD and w.rise_db >= LOUD_DB)
+
+
+def _said(event: Event, policy: Policy) -> WordClass | None:
+    """What it read as; None: it is no reading."""
+    if not isinstance(event, Words | TurnStarted | TurnEnded | TurnEnding) or event.text is None:
+        return None
+    said, _ = Lexicon.of(policy.language, policy.backchannels, policy.stop_phrases).judge(event.text)
+    # An announced turn without words, or a stream that has none yet, says nothing; only a look that found none does.
+    if said is WordClass.NOTHING and not (isinstance(event, Words) and event.look is not None):
+        return None
+    return said
+
+
+def _longest(windows: Sequence[SpeechWindow]) -> tuple[float | None, float]:
+    """Where the longest stretch of clear speech begins, its faint beginning included, and how long it lasts."""
+    best: tuple[float | None, float] = (None, 0.0)
+    begin: float | None = None
+    until = faint_from = faint_until = -1e9
+    for w in windows:
+        if w.echo >= ECHO:
+            continue
+        if _audible(w):
+            if w.at_ms - faint_until > PAUSE_MS:
+                faint_from = w.at_ms
+            faint_until = w.until_ms
+        if w.speech < CLEAR:
+            continue
+        if begin is None or w.at_ms - until > PAUSE_MS:
+            begin = faint_from
+        until = w.until_ms
+        if until - begin > best[1]:
+            best = (begin, until - begin)
+    return best

@@ -1,0 +1,177 @@
+"""Every vendor's simulator at one address: what `bargein serve --simulate` runs, in a process of its own.
+
+`python -m bargein_simulators.all_vendors` takes a free port, prints its address, and ends when its input
+closes: it never outlives the process that started it, not even one that was killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from bargein.audio.pcm import Pcm
+from bargein.errors import BargeinError
+from bargein.vendors.local.moonshine import MoonshineSTT
+from bargein_simulators.cartesia import CartesiaSimulator, add_cartesia
+from bargein_simulators.chat import ChatMessage, ChatSimulator, add_chat
+from bargein_simulators.commands import with_faults
+from bargein_simulators.deepgram_flux import FluxSimulator, add_flux
+from bargein_simulators.deepgram_nova import NovaSimulator, add_nova
+from bargein_simulators.deepgram_speak import SpeakSimulator, add_speak
+from bargein_simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs
+from bargein_simulators.mistral_realtime import MistralRealtimeSimulator, add_mistral_realtime
+from bargein_simulators.mistral_speech import MistralSpeechSimulator, add_mistral_speech
+from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
+from bargein_simulators.openai_speech import SpeechSimulator, add_speech
+from bargein_simulators.openai_transcriptions import TranscriptionsSimulator, add_transcriptions
+from bargein_simulators.simulated_stt import ReadAloud, Script, WordSource
+
+READ_MS = 2_000
+SPEED = 4.0  # times real time, at which voices make sound
+SCRIPT = (
+    "Hello, who are you?",
+    "Tell me something about the sea.",
+    "And what else?",
+    "Thank you, that is all.",
+)
+
+
+@dataclass(slots=True)
+class AllVendors:
+    """All of them. reads: whether real words are read where a reader is installed; otherwise they come from SCRIPT.
+    first_audio_ms: of every voice; that of the others is their own: about what the real ones take."""
+
+    reads: bool = True
+    first_audio_ms: float = 90.0
+    flux: FluxSimulator = field(default_factory=FluxSimulator)
+    nova: NovaSimulator = field(default_factory=NovaSimulator)
+    chat: ChatSimulator = field(default_factory=lambda: ChatSimulator(first_token_ms=180, token_ms=12, models=()))
+    speech: SpeechSimulator = field(default_factory=SpeechSimulator)
+    speak: SpeakSimulator = field(default_factory=SpeakSimulator)
+    elevenlabs: ElevenLabsSimulator = field(default_factory=ElevenLabsSimulator)
+    cartesia: CartesiaSimulator = field(default_factory=CartesiaSimulator)
+    transcriptions: TranscriptionsSimulator = field(default_factory=TranscriptionsSimulator)
+    voxtral: MistralRealtimeSimulator = field(default_factory=MistralRealtimeSimulator)
+    mistral: MistralSpeechSimulator = field(default_factory=MistralSpeechSimulator)
+    realtime: RealtimeSimulator = field(default_factory=lambda: RealtimeSimulator(script=deque(SCRIPT)))
+
+    def queues(self) -> dict[str, deque[Any]]:
+        """Where faults are put, by the simulator's name."""
+        return {
+            "deepgram-flux": self.flux.turn_faults,
+            "deepgram-flux-line": self.flux.faults,
+            "deepgram-nova": self.nova.faults,
+            "chat": self.chat.faults,
+            "openai-speech": self.speech.faults,
+            "deepgram-speak": self.speak.faults,
+            "elevenlabs": self.elevenlabs.faults,
+            "cartesia": self.cartesia.faults,
+            "transcriptions": self.transcriptions.faults,
+            "openai-realtime": self.realtime.faults,
+            "mistral-realtime": self.voxtral.faults,
+            "mistral-speech": self.mistral.faults,
+        }
+
+
+def every_app(every: AllVendors | None = None) -> FastAPI:
+    """One server for all vendors: none of their paths is another's."""
+    sims = every or AllVendors()
+    sims.chat.respond = answer
+    for voice in (sims.speech, sims.speak, sims.elevenlabs, sims.cartesia, sims.mistral):
+        voice.first_audio_ms = sims.first_audio_ms
+        voice.speed = voice.speed or SPEED
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI):  # type: ignore[no-untyped-def]
+        reader = MoonshineSTT() if sims.reads else None
+        if reader is not None:
+            try:
+                await reader.start()
+            except BargeinError:
+                reader = None  # not installed here: the words come from the script
+
+        async def read(pcm: Pcm) -> str:
+            try:
+                return (await reader.read(pcm, deadline_ms=READ_MS)).text if reader is not None else ""
+            except BargeinError:
+                return ""
+
+        def words() -> WordSource:
+            return ReadAloud(read) if reader is not None else Script(SCRIPT, repeat=True)
+
+        sims.flux.words = sims.nova.words = sims.voxtral.words = words
+        if reader is not None:
+            sims.transcriptions.read = sims.realtime.hear = sims.chat.hear = read
+        try:
+            yield
+        finally:
+            if reader is not None:
+                await reader.aclose()
+
+    app = FastAPI(title="Vendors, simulated", openapi_url=None, lifespan=lifespan)
+    app.state.every = sims
+    add_flux(app, sims.flux)
+    add_nova(app, sims.nova)
+    add_speak(app, sims.speak)
+    add_chat(app, sims.chat)
+    add_speech(app, sims.speech)
+    add_transcriptions(app, sims.transcriptions)
+    add_realtime(app, sims.realtime)
+    add_mistral_realtime(app, sims.voxtral)
+    add_mistral_speech(app, sims.mistral)
+    add_elevenlabs(app, sims.elevenlabs)
+    add_cartesia(app, sims.cartesia)
+
+    return with_faults(app, sims.queues())
+
+
+def answer(messages: Sequence[ChatMessage]) -> str:
+    """What the simulated model says: enough to be interrupted, and with the user's own words in it."""
+    last = next((m for m in reversed(messages) if m.role == "user"), None)
+    said = "" if last is None else last.heard or last.content or ""
+    said = re.sub(r"\s*\(said over .*", "", said, flags=re.S).strip() or "nothing"
+    notes = [m.content or "" for m in messages if m.role == "system"][1:]
+    if last is not None and last.heard:
+        notes.append(last.content or "")  # models that hear get their notes in the user's turn
+    where = next(
+        (found[1] for note in reversed(notes) if (found := re.search(r"up to (?:about )?'([^']*)'", note))), ""
+    )
+    if where and re.search(r"\b(stop|where|last|hear)", said, re.I):
+        return f"You stopped me, and the last words you heard were: {where}. Shall I go on from there?"
+    return (
+        f"You said: {said.rstrip('.!?')}. I am a simulated model, so there is little that I know. "
+        "But I can speak for a while, slowly and calmly, about the sea, the wind and the gulls above the harbour, "
+        "so that you can interrupt me in the middle of any word, and see how soon I fall silent."
+    )
+
+
+def serve_until_input_closes(app: FastAPI) -> None:
+    """Serve on a free port, and print its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # asyncio sees to it for its own sockets only; without it a message waits up to 40 ms for the one before it.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False)
+        server = uvicorn.Server(config)
+
+        def wait() -> None:
+            sys.stdin.read()
+            server.should_exit = True
+
+        threading.Thread(target=wait, daemon=True).start()
+        print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        asyncio.run(server.serve(sockets=[listener]))
+
+
+if __name__ == "__main__":
+    serve_until_input_closes(every_app())

@@ -1,0 +1,379 @@
+"""A chat server with OpenAI's wire protocol (chat completions, plain and streamed; models), and faults on demand.
+
+    chat = ChatSimulator(respond=lambda messages: "Hello there.", token_ms=20)
+    app = chat_app(chat)          # serve it with uvicorn; base_url is http://host:port/v1
+    chat.faults.append("stall")   # the next request stalls after its first token
+
+Over the wire, `POST /simulator/faults` with `{"faults": ["429"]}` does the same, and `GET /simulator/requests` tells
+what came in and how it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import re
+import time
+import wave
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from fastapi import FastAPI, Header, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, computed_field
+
+from bargein.audio.pcm import Pcm
+from bargein.audio.resample import resample
+from bargein.errors import BargeinError
+
+Fault = Literal[
+    "401",
+    "404",
+    "429",
+    "quota",
+    "500",
+    "stall",
+    "stall_first",
+    "stall_after_ten",
+    "no_answer",
+    "drop",
+    "malformed",
+    "error_chunk",
+    "groq_error",
+    "empty",
+]
+Ended = Literal["open", "completed", "disconnected", "refused", "faulty"]
+
+KEPT_REQUESTS = 1000  # older ones are forgotten
+
+_REFUSALS: dict[Fault, tuple[int, str, str]] = {  # status, error type, error code
+    "401": (401, "invalid_request_error", "invalid_api_key"),
+    "404": (404, "invalid_request_error", "model_not_found"),
+    "429": (429, "requests", "rate_limit_exceeded"),
+    "quota": (429, "insufficient_quota", "insufficient_quota"),
+    "500": (500, "server_error", "internal_error"),
+}
+
+
+class ChatMessage(BaseModel):
+    """One message of a request, as its model reads it: sound is words by then. sound_ms: how much of that
+    there was; heard: the words in it."""
+
+    model_config = ConfigDict(extra="allow")
+    role: str
+    content: str | None = None
+    sound_ms: float = 0.0
+    heard: str = ""
+
+
+class SentMessage(BaseModel):
+    """One message as it is sent: text, or parts, of which some may be sound."""
+
+    model_config = ConfigDict(extra="allow")
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+
+
+class ChatRequest(BaseModel):
+    """The part of OpenAI's request that is looked at; the rest is taken and ignored."""
+
+    model_config = ConfigDict(extra="allow")
+    model: str
+    sent: list[SentMessage] = Field(alias="messages")
+    stream: bool = False
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    _read: list[ChatMessage] = PrivateAttr(default_factory=list)
+
+    @computed_field  # type: ignore[prop-decorator]  # told over the wire, and yet no client can set it
+    @property
+    def messages(self) -> list[ChatMessage]:
+        """What was sent, as its model reads it; empty until `read_by`."""
+        return self._read
+
+    async def read_by(self, chat: ChatSimulator) -> None:
+        """Raises ValueError for sound that is none."""
+        self._read = [await _read(chat, message) for message in self.sent]
+
+
+class ChatFaults(BaseModel):
+    """Faults for the next requests, one each."""
+
+    faults: list[Fault]
+
+
+class SimulatedDrop(Exception):
+    """Raised inside a streamed answer, so that the server closes the socket in the middle of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedToolCall:
+    """A tool that the simulated model calls; arguments: JSON."""
+
+    tool: str
+    arguments: str = "{}"
+
+
+Answer = str | Sequence[str | ServedToolCall]
+
+
+@dataclass(slots=True)
+class Served:
+    """One request: what came, and how it ended. over: set when it is no longer open; came_s, first_s: when it came and
+    when its first token left, by the monotonic clock."""
+
+    request: ChatRequest
+    came_s: float = field(default_factory=time.monotonic)
+    first_s: float | None = None
+    ended: Ended = "open"
+    sent: list[str] = field(default_factory=list)  # tokens that were sent
+    sent_s: list[float] = field(default_factory=list)  # when each of them was, by the monotonic clock
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self, ended: Ended) -> None:
+        self.ended = ended
+        self.over.set()
+
+
+def say_back(messages: Sequence[ChatMessage]) -> str:
+    """The answer where no other is given: the user's last words, said back."""
+    said = next((message.content for message in reversed(messages) if message.role == "user"), None)
+    return f"I am a simulator of a language model. You said: {said}" if said else "Hello, I am a simulator."
+
+
+@dataclass(slots=True)
+class ChatSimulator:
+    """How the server answers, and its record.
+
+    respond: messages in, text out, or texts and `Call`s in their order. hear: reads sound in a message (16 kHz); None:
+    its words come from `script`, one text a message. whole_calls: as Mistral streams them. call_ids: its calls have
+    ids. thinks: what it is said to have reasoned, before it speaks (no adapter may say it aloud). retry_after_s: told
+    with a 429. first_token_ms: wait before the first token; token_ms: wait before each other. models: what /v1/models
+    lists; another model is refused with 404 (an empty tuple takes any). api_key: the key that is demanded, or None.
+    faults: taken from the left, one for each request.
+    """
+
+    respond: Callable[[Sequence[ChatMessage]], Answer] = say_back
+    hear: Callable[[Pcm], Awaitable[str]] | None = None
+    script: deque[str] = field(default_factory=lambda: deque(["Hello, can you help me?"]))
+    whole_calls: bool = False
+    call_ids: bool = True
+    thinks: str = ""
+    retry_after_s: float | None = None
+    first_token_ms: float = 0.0
+    token_ms: float = 0.0
+    models: tuple[str, ...] = ("simulated-chat",)
+    api_key: str | None = None
+    faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+    served: deque[Served] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+
+
+def chat_app(chat: ChatSimulator | None = None) -> FastAPI:
+    """The server. chat: its settings and record; one of its own where none is given (see `app.state.chat`)."""
+    chat = chat or ChatSimulator()
+    app = FastAPI(title="OpenAI-compatible chat, simulated", openapi_url=None)
+    add_chat(app, chat)
+
+    @app.post("/simulator/faults")
+    async def add_faults(body: ChatFaults) -> dict[str, int]:
+        chat.faults.extend(body.faults)
+        return {"waiting": len(chat.faults)}
+
+    @app.get("/simulator/requests")
+    async def requests(_: Request) -> list[dict[str, object]]:
+        return [
+            {"request": served.request.model_dump(), "ended": served.ended, "sent": "".join(served.sent)}
+            for served in chat.served
+        ]
+
+    return app
+
+
+def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
+    """Give an app the routes of the chat, beside whatever else it serves."""
+    app.state.chat = chat
+
+    @app.get("/v1/models")
+    async def models(authorization: str = Header("")) -> Response:
+        if not _may(chat, authorization):
+            return _refusal("401", authorization)
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "bargein"} for name in chat.models]
+        return JSONResponse({"object": "list", "data": data})
+
+    @app.post("/v1/chat/completions")
+    async def completions(request: Request, body: ChatRequest, authorization: str = Header("")) -> Response:
+        served = Served(body)
+        chat.served.append(served)
+        try:
+            await body.read_by(chat)
+        except ValueError:
+            served.end("refused")
+            return JSONResponse({"error": {"message": "The audio cannot be read", "code": "invalid_audio"}}, 400)
+        fault = chat.faults.popleft() if chat.faults else None
+        if not _may(chat, authorization):
+            fault = "401"
+        elif fault is None and chat.models and body.model not in chat.models:
+            fault = "404"
+        if fault in _REFUSALS:
+            served.end("refused")
+            return _refusal(fault, authorization, chat.retry_after_s)
+        if fault == "no_answer":
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            served.end("disconnected")
+            return Response(status_code=499)
+        said = [] if fault == "empty" else chat.respond(body.messages)
+        parts = [said] if isinstance(said, str) else list(said)
+        calls = [part for part in parts if isinstance(part, ServedToolCall)]
+        text = "".join(part for part in parts if isinstance(part, str))
+        tokens = re.findall(r"\s*\S+", text)[: body.max_completion_tokens or body.max_tokens]
+        if body.stream:
+            events = _events(chat, served, tokens, calls, fault)
+            return StreamingResponse(events, media_type="text/event-stream")
+        served.sent.extend(tokens)
+        served.end("completed")
+        return JSONResponse(_completion(body.model, "".join(tokens), calls))
+
+
+async def _read(chat: ChatSimulator, message: SentMessage) -> ChatMessage:
+    """A message as its model reads it. Raises ValueError for sound that is none."""
+    if not isinstance(message.content, list):
+        return ChatMessage(**message.model_dump())
+    texts, heard, sound_ms = [], [], 0.0
+    for part in message.content:
+        if part.get("type") == "input_audio":
+            pcm = _sound(part["input_audio"])
+            sound_ms += pcm.ms
+            if chat.hear is not None:
+                heard.append((await chat.hear(resample(pcm, 16_000))).strip())
+            elif chat.script:
+                heard.append(chat.script[0])
+                chat.script.rotate(-1)
+            texts += heard[-1:]
+        else:
+            texts.append(str(part.get("text") or ""))
+    content = " ".join(text for text in texts if text)
+    return ChatMessage(role=message.role, content=content, sound_ms=sound_ms, heard=" ".join(heard))
+
+
+def _sound(given: object) -> Pcm:
+    """OpenAI's shape is an object with data and format, Mistral's a string. Both hold a WAV here."""
+    data = given.get("data") if isinstance(given, dict) else given
+    try:
+        with wave.open(io.BytesIO(base64.b64decode(str(data), validate=True))) as file:
+            return Pcm.from_bytes(file.readframes(file.getnframes()), file.getframerate())
+    except (wave.Error, EOFError, BargeinError) as error:
+        raise ValueError("no WAV") from error
+
+
+async def _events(
+    chat: ChatSimulator, served: Served, tokens: Sequence[str], calls: Sequence[ServedToolCall], fault: Fault | None
+) -> AsyncIterator[str]:
+    """The answer as server-sent events. A client that goes away cancels this, and is recorded."""
+    model = served.request.model
+    ended: Ended = "disconnected"
+    try:
+        if fault == "stall_first":
+            await asyncio.Event().wait()
+        await asyncio.sleep(chat.first_token_ms / 1000)
+        yield _event(_chunk(model, {"role": "assistant", "content": ""}))
+        if chat.thinks:
+            yield _event(_chunk(model, {"reasoning": chat.thinks}))
+        for index, token in enumerate(tokens):
+            if index:
+                await asyncio.sleep(chat.token_ms / 1000)
+            served.first_s = served.first_s or time.monotonic()
+            yield _event(_chunk(model, {"content": token}))
+            served.sent.append(token)
+            served.sent_s.append(time.monotonic())
+            if fault == "stall" or (fault == "stall_after_ten" and index == 9):
+                await asyncio.Event().wait()
+            if fault is not None and fault not in ("empty", "stall_after_ten"):
+                ended = "faulty"
+                yield _broken(fault)
+                return
+        for number, call in enumerate(calls):
+            for piece in _pieces(number, call, chat):
+                yield _event(_chunk(model, {"tool_calls": [piece]}))
+        yield _event(_chunk(model, {}, finish="tool_calls" if calls else "stop"))
+        yield "data: [DONE]\n\n"
+        ended = "completed"
+    finally:
+        served.end(ended)
+
+
+def _broken(fault: Fault) -> str:
+    match fault:
+        case "malformed":
+            return 'data: {"id": "chatcmpl-simulated", "choi\n\n'
+        case "groq_error":
+            failed = _chunk("", {}) | {"x_groq": {"id": "req_1", "error": "The server had an error"}}
+            return _event(failed)
+        case "error_chunk":
+            return _event({"error": {"message": "The server had an error", "type": "server_error", "code": None}})
+        case _:
+            raise SimulatedDrop
+
+
+def _event(data: Mapping[str, object]) -> str:
+    return f"data: {json.dumps(data)}\n\n"
+
+
+def _pieces(number: int, call: ServedToolCall, chat: ChatSimulator) -> list[dict[str, object]]:
+    """A call as the vendor streams it: first its id and name, then its arguments in pieces; or all at once."""
+    begins: dict[str, object] = {
+        "index": number,
+        "type": "function",
+        "function": {"name": call.tool, "arguments": call.arguments if chat.whole_calls else ""},
+    }
+    if chat.call_ids:
+        begins["id"] = f"call_{len(chat.served)}_{number}"
+    if chat.whole_calls:
+        return [begins]
+    middle = len(call.arguments) // 2
+    rest = [call.arguments[:middle], call.arguments[middle:]]
+    return [begins, *({"index": number, "function": {"arguments": piece}} for piece in rest if piece)]
+
+
+def _chunk(model: str, delta: Mapping[str, object], finish: str | None = None) -> dict[str, object]:
+    return {
+        "id": "chatcmpl-simulated",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": model,
+        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
+    }
+
+
+def _completion(model: str, text: str, calls: Sequence[ServedToolCall]) -> dict[str, object]:
+    message: dict[str, object] = {"role": "assistant", "content": text, "refusal": None}
+    if calls:
+        message["tool_calls"] = [
+            {"id": f"call_{n}", "type": "function", "function": {"name": call.tool, "arguments": call.arguments}}
+            for n, call in enumerate(calls)
+        ]
+    return {
+        "id": "chatcmpl-simulated",
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+    }
+
+
+def _may(chat: ChatSimulator, authorization: str) -> bool:
+    return chat.api_key is None or authorization == f"Bearer {chat.api_key}"
+
+
+def _refusal(fault: Fault, authorization: str, retry_after_s: float | None = None) -> Response:
+    """An error as the vendor words it. A wrong key is said back, as real servers do: no adapter may pass it on."""
+    status, kind, code = _REFUSALS[fault]
+    key = authorization.removeprefix("Bearer ")
+    message = f"Incorrect API key provided: {key}" if fault == "401" else f"Refused: {code} (key {key})"
+    headers = {} if retry_after_s is None or status != 429 else {"retry-after": str(retry_after_s)}
+    error = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return JSONResponse(error, status_code=status, headers=headers)

@@ -1,0 +1,88 @@
+"""What is said on Nova's wire: what a connection may ask for, and the messages it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from bargein_simulators.simulated_stt import RecognizedWord
+
+
+class NovaQuery(BaseModel):
+    """The query, as far as it is looked at. Raises ValidationError for what Deepgram refuses with 400."""
+
+    model: Annotated[str, Field(pattern="^(nova|enhanced|base)")]
+    encoding: Literal["linear16", "mulaw"]
+    sample_rate: Annotated[int, Field(ge=8_000, le=48_000)]
+    channels: Literal["1"] = "1"
+    interim_results: Literal["true", "false"] = "false"
+    vad_events: Literal["true", "false"] = "false"
+    punctuate: Literal["true", "false"] = "false"
+    smart_format: Literal["true", "false"] = "false"
+    endpointing: Annotated[int, Field(ge=10)] | Literal["true", "false"] = 10
+    utterance_end_ms: Annotated[int, Field(ge=1_000)] | None = None
+    keyterm: str | None = None
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.utterance_end_ms is not None and self.interim_results == "false":
+            raise ValueError("utterance_end_ms needs interim_results")
+        if self.keyterm is not None and not self.model.startswith("nova-3"):
+            raise ValueError("keyterm is for nova-3")
+        return self
+
+    @property
+    def pause_ms(self) -> int | None:
+        """What ends a turn; None: no pause does."""
+        return {"true": 10, "false": None}[self.endpointing] if isinstance(self.endpointing, str) else self.endpointing
+
+
+def results(
+    request: str,
+    words: Sequence[RecognizedWord],
+    from_ms: float,
+    until_ms: float,
+    final: bool,
+    over: bool,
+    written: bool,
+    from_finalize: bool = False,
+) -> dict[str, object]:
+    """A Results message. written: with punctuation and capitals, as in the script."""
+    told = [
+        {
+            "word": "".join(c for c in word.word.lower() if c.isalnum() or c in "'-"),
+            "start": round(max(word.start_ms, from_ms) / 1000, 3),
+            "end": round(max(word.end_ms, from_ms) / 1000, 3),
+            "confidence": 0.98,
+            **({"punctuated_word": word.word} if written else {}),
+        }
+        for word in words
+    ]
+    transcript = " ".join(str(word.get("punctuated_word", word["word"])) for word in told)
+    model = {"name": "general-nova-3", "version": "2025-04-17.21547", "arch": "nova-3"}
+    return {
+        "type": "Results",
+        "channel_index": [0, 1],
+        "start": round(from_ms / 1000, 3),
+        "duration": round((until_ms - from_ms) / 1000, 3),
+        "is_final": final,
+        "speech_final": over,
+        "from_finalize": from_finalize,
+        "channel": {"alternatives": [{"transcript": transcript, "confidence": 0.98 if told else 0.0, "words": told}]},
+        "metadata": {"request_id": request, "model_info": model, "model_uuid": "00000000-simulated"},
+    }
+
+
+def metadata(request: str, heard_ms: float) -> dict[str, object]:
+    """What is told when a stream was closed by its client."""
+    return {
+        "type": "Metadata",
+        "transaction_key": "deprecated",
+        "request_id": request,
+        "sha256": "0" * 64,
+        "created": "2026-01-01T00:00:00.000Z",
+        "duration": round(heard_ms / 1000, 3),
+        "channels": 1,
+    }

@@ -1,0 +1,153 @@
+"""Deepgram Aura (v1 speak), locally: espeak's voice, flushes and their limit, Clear, and faults."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from bargein_simulators.simulated_tts import FAULT_AFTER, Fault, Spoke, VoiceSettings, chunks, message, stopped
+
+FLUSHES, FLUSHES_S = 20, 60.0
+
+
+@dataclass(slots=True)
+class SpeakSimulator(VoiceSettings):
+    """A fault is taken by the first flush of a socket, or after a Clear or a whole minute without one; see
+    VoiceSettings."""
+
+    flushes: int = FLUSHES  # allowed a minute
+
+
+def speak_app(sim: SpeakSimulator | None = None) -> FastAPI:
+    """A server with nothing but Aura."""
+    app = FastAPI(title="Deepgram, simulated", openapi_url=None)
+    add_speak(app, sim or SpeakSimulator())
+    return app
+
+
+def add_speak(app: FastAPI, sim: SpeakSimulator) -> None:
+    """Give an app the route /v1/speak. sim: settings and record, also as app.state.speak."""
+    app.state.speak = sim
+
+    @app.websocket("/v1/speak")
+    async def speak(socket: WebSocket) -> None:
+        key = socket.headers.get("authorization", "").removeprefix("Token ").removeprefix("Bearer ")
+        status = sim.refusal(key)
+        if status:
+            await socket.send_denial_response(JSONResponse({"err_code": "REFUSED"}, status_code=status))
+            return
+        await socket.accept()
+        sim.sockets += 1
+        served = _Served(sim, socket)
+        try:
+            await served.run()
+        except (WebSocketDisconnect, RuntimeError):
+            pass
+        finally:
+            await served.stop()
+
+
+class _Served:
+    """One socket. Each flush is one Spoke of the record."""
+
+    def __init__(self, sim: SpeakSimulator, socket: WebSocket) -> None:
+        self._sim, self._socket = sim, socket
+        self._rate = int(socket.query_params.get("sample_rate", "24000"))
+        self._text = ""
+        self._sequence = 0
+        self._flushes: deque[float] = deque(maxlen=sim.flushes)
+        self._line: asyncio.Queue[Spoke] = asyncio.Queue(maxsize=1_000)
+        self._now: Spoke | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._speaker = asyncio.create_task(self._speak())
+
+    async def run(self) -> None:
+        metadata = {"type": "Metadata", "request_id": str(uuid.uuid4()), "model_name": "aura", "model_version": "1"}
+        await self._socket.send_text(json.dumps({**metadata, "model_uuid": str(uuid.uuid4())}))
+        while True:
+            try:
+                told = await message(self._socket)
+            except ValueError:
+                await self._warn("INVALID_JSON", "The message is no JSON object")
+                continue
+            match told.get("type"):
+                case "Speak":
+                    self._text += str(told.get("text") or "")
+                case "Flush":
+                    await self._flush()
+                case "Clear":
+                    await self._clear()
+                case "Close":
+                    await self._socket.close(1000)
+                    return
+                case other:
+                    await self._warn("UNKNOWN", f"Unknown type {other!r}")
+
+    async def stop(self) -> None:
+        await stopped(self._speaker)
+        if self._now is not None:
+            self._now.end("disconnected")
+
+    async def _flush(self) -> None:
+        now = time.monotonic()
+        if len(self._flushes) == self._sim.flushes and now - self._flushes[0] < FLUSHES_S:
+            await self._warn("EXCESSIVE_FLUSHES", "Too many flushes")
+            return
+        self._flushes.append(now)
+        spoke = Spoke(self._text)
+        self._sim.spoke.append(spoke)
+        self._text = ""
+        self._line.put_nowait(spoke)
+
+    async def _clear(self) -> None:
+        self._text = ""
+        if self._now is not None:
+            self._now.end("cancelled")
+        while not self._line.empty():
+            self._line.get_nowait().end("cancelled")
+        self._sequence += 1
+        await self._socket.send_text(json.dumps({"type": "Cleared", "sequence_id": self._sequence}))
+
+    async def _warn(self, code: str, description: str) -> None:
+        """Deepgram's types know no other complaint on this socket."""
+        await self._socket.send_text(json.dumps({"type": "Warning", "code": code, "description": description}))
+
+    async def _speak(self) -> None:
+        with suppress(WebSocketDisconnect, RuntimeError):
+            while True:
+                self._now = await self._line.get()
+                await self._one(self._now, self._sim.next_fault())
+
+    async def _one(self, spoke: Spoke, fault: Fault | None) -> None:
+        if fault == "silent":
+            await asyncio.Event().wait()
+        sent = 0
+        async for chunk in chunks(self._sim, spoke.text, self._rate, slow=fault == "slow"):
+            if spoke.ended != "open":
+                return  # cleared
+            sent += 1
+            if sent > FAULT_AFTER and fault in ("stall", "drop", "garbage"):
+                spoke.end("faulty")
+                if fault == "drop":
+                    await self._socket.close(1011)
+                elif fault == "garbage":
+                    await self._socket.send_text('{"type": "Flu')
+                await asyncio.Event().wait()
+            spoke.first_s = spoke.first_s or time.monotonic()
+            if len(chunk.pcm.samples):
+                await self._socket.send_bytes(chunk.pcm.to_bytes())
+            spoke.sent_ms += chunk.pcm.ms
+            spoke.words += chunk.words
+            await asyncio.sleep(0)
+        self._sequence += 1
+        await self._socket.send_text(json.dumps({"type": "Flushed", "sequence_id": self._sequence}))
+        spoke.end("completed")

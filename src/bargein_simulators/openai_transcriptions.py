@@ -1,0 +1,288 @@
+"""A server with OpenAI's audio transcriptions (Groq's are the same), whose words come from a script; and faults.
+
+    sim = TranscriptionsSimulator()
+    sim.texts.extend(["Hello there.", [Segment("Thank you.", no_speech_prob=0.9)]])
+    app = transcriptions_app(sim)  # serve it with uvicorn; base_url is http://host:port/v1
+
+`add_transcriptions` mounts it beside another simulator, such as that of the chat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import io
+import wave
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from fastapi import FastAPI, Header, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+
+from bargein.audio.pcm import Pcm
+
+Fault = Literal["401", "403", "404", "429", "quota", "500", "slow", "silent", "drop", "garbage", "page"]
+Ended = Literal["open", "completed", "disconnected", "refused", "faulty"]
+
+KEPT_REQUESTS = 50  # with their sound; older ones are forgotten
+MOST_BYTES = 25 * 1024 * 1024  # OpenAI's own bound
+SHORTEST_MS = 100  # as OpenAI's
+SLOW_MS = 5_000
+GONE = 499  # nobody is there to read it
+
+_REFUSALS: dict[Fault, tuple[int, str, str, str]] = {  # status, error type, code, message
+    "401": (401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided: {key}."),
+    "403": (403, "invalid_request_error", "unsupported_country_region_territory", "Not for the key {key}."),
+    "404": (404, "invalid_request_error", "model_not_found", "The model does not exist."),
+    "429": (429, "requests", "rate_limit_exceeded", "Rate limit reached for the key {key}."),
+    "quota": (429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota."),
+    "500": (500, "server_error", "internal_error", "The server had an error."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of what is read, and how sure of it the model is: what Whisper tells in verbose_json."""
+
+    text: str
+    no_speech_prob: float = 0.02
+    avg_logprob: float = -0.2
+
+
+Words = str | Sequence[Segment]
+
+
+class TranscriptionFaults(BaseModel):
+    """Faults for the next requests, one each."""
+
+    faults: list[Fault]
+
+
+@dataclass(slots=True)
+class Transcribed:
+    """One request. form: its fields but the file; pcm: the file's sound; text: what was answered; over: set when the
+    request is no longer open."""
+
+    form: dict[str, str]
+    pcm: Pcm | None = None
+    text: str = ""
+    ended: Ended = "open"
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self, ended: Ended) -> None:
+        self.ended = ended
+        self.over.set()
+
+
+@dataclass(slots=True)
+class TranscriptionsSimulator:
+    """How the server answers, and its record.
+
+    texts: what it reads, taken from the left, the last one ever again; read: what it reads in a sound, instead of
+    those. answer_ms: from a request to its answer. models: those that there are (empty: any). api_key: the key that is
+    demanded, or None. faults: taken from the left, one for each request: a status; "slow" (5 s more), "silent" (never
+    answers), "drop" (breaks off within its answer), "garbage" (half of a JSON text), "page" (some proxy's HTML).
+    """
+
+    texts: deque[Words] = field(default_factory=lambda: deque(["Hello there, can you help me?"], maxlen=1_000))
+    read: Callable[[Pcm], Awaitable[Words]] | None = None
+    answer_ms: float = 0.0
+    models: tuple[str, ...] = ()
+    api_key: str | None = None
+    faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+    served: deque[Transcribed] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+
+    async def words(self, pcm: Pcm) -> Sequence[Segment]:
+        """What is read in pcm."""
+        if self.read is not None:
+            words = await self.read(pcm)
+        elif len(self.texts) > 1:
+            words = self.texts.popleft()
+        else:
+            words = self.texts[0] if self.texts else ""
+        return ([Segment(words)] if words else []) if isinstance(words, str) else words
+
+
+class TranscriptionRefused(Exception):
+    """The answer is an error. One of _REFUSALS, or 400 (413) with what is wrong with the request."""
+
+    def __init__(self, fault: Fault | None, message: str = "", *, code: str | None = None, status: int = 400) -> None:
+        self.status, self.kind, self.code, self.message = status, "invalid_request_error", code, message
+        if fault is not None:
+            self.status, self.kind, self.code, self.message = _REFUSALS[fault]
+
+
+def transcriptions_app(sim: TranscriptionsSimulator | None = None) -> FastAPI:
+    """A server with nothing else. sim: its settings and record, also as app.state.transcriptions."""
+    app = FastAPI(title="OpenAI's transcriptions, simulated", openapi_url=None)
+    sim = sim or TranscriptionsSimulator()
+    add_transcriptions(app, sim)
+
+    @app.post("/simulator/faults")
+    async def add_faults(body: TranscriptionFaults) -> dict[str, int]:
+        sim.faults.extend(body.faults)
+        return {"waiting": len(sim.faults)}
+
+    return app
+
+
+def add_transcriptions(app: FastAPI, sim: TranscriptionsSimulator) -> None:
+    """Give an app the route /v1/audio/transcriptions."""
+    app.state.transcriptions = sim
+
+    @app.post("/v1/audio/transcriptions")
+    async def transcriptions(request: Request, authorization: str = Header("")) -> Response:
+        served = Transcribed({})
+        sim.served.append(served)
+        fault = sim.faults.popleft() if sim.faults else None
+        try:
+            return await _answer(sim, request, served, fault, authorization)
+        except ClientDisconnect:  # while it was still sending
+            served.end("disconnected")
+            return Response(status_code=GONE)
+        except TranscriptionRefused as refused:
+            served.end("refused")
+            # A real server quotes the key that it refuses: whoever passes its words on gives the key away.
+            message = refused.message.format(key=authorization.removeprefix("Bearer "))
+            error = {"message": message, "type": refused.kind, "param": None, "code": refused.code}
+            return JSONResponse({"error": error}, status_code=refused.status)
+
+
+async def _answer(
+    sim: TranscriptionsSimulator, request: Request, served: Transcribed, fault: Fault | None, authorization: str
+) -> Response:
+    """Raises Refused."""
+    fields = _form(await _body(request), request.headers.get("content-type", ""))
+    served.form.update((name, data.decode(errors="replace")) for name, data in fields.items() if name != "file")
+    if sim.api_key is not None and authorization != f"Bearer {sim.api_key}":
+        raise TranscriptionRefused("401")
+    if fault in _REFUSALS:
+        raise TranscriptionRefused(fault)
+    model, form = served.form.get("model", ""), served.form.get("response_format", "json")
+    if not model or (sim.models and model not in sim.models):
+        raise TranscriptionRefused("404")
+    if form not in ("json", "text", "verbose_json") or (form == "verbose_json" and "whisper" not in model):
+        raise TranscriptionRefused(None, "response_format is not compatible with the model.", code="unsupported_value")
+    language = served.form.get("language", "en")
+    if len(language) != 2 or not language.islower():
+        raise TranscriptionRefused(None, "The language is no ISO-639-1 code.", code="invalid_language_format")
+    served.pcm = _sound(fields.get("file"))
+    segments = await sim.words(served.pcm)
+    wait_ms = None if fault == "silent" else sim.answer_ms + (SLOW_MS if fault == "slow" else 0)
+    if not await _waited(request, wait_ms):
+        served.end("disconnected")
+        return Response(status_code=GONE)
+    if fault in ("garbage", "page", "drop"):
+        served.end("faulty")
+        return _broken(fault)
+    served.text = "".join(segment.text if not k else f" {segment.text}" for k, segment in enumerate(segments))
+    served.end("completed")
+    if form == "text":
+        return PlainTextResponse(served.text + "\n")
+    return JSONResponse((verbose if form == "verbose_json" else plain)(served.pcm, segments))
+
+
+def plain(pcm: Pcm, segments: Sequence[Segment]) -> dict[str, object]:
+    """The answer in json."""
+    text = " ".join(segment.text for segment in segments)
+    return {"text": text, "usage": {"type": "duration", "seconds": -(-len(pcm.samples) // pcm.rate)}}
+
+
+def verbose(pcm: Pcm, segments: Sequence[Segment]) -> dict[str, object]:
+    """The answer in verbose_json: the segments share the sound evenly."""
+    each_s = pcm.ms / 1000 / max(len(segments), 1)
+    told = [
+        {
+            "id": k,
+            "seek": 0,
+            "start": round(each_s * k, 2),
+            "end": round(each_s * (k + 1), 2),
+            "text": f" {segment.text}",
+            "tokens": [50364],
+            "temperature": 0.0,
+            "avg_logprob": segment.avg_logprob,
+            "compression_ratio": 1.0,
+            "no_speech_prob": segment.no_speech_prob,
+        }
+        for k, segment in enumerate(segments)
+    ]
+    facts = {"task": "transcribe", "language": "english", "duration": round(pcm.ms / 1000, 2), "segments": told}
+    return {**plain(pcm, segments), **facts}
+
+
+async def _body(request: Request) -> bytes:
+    """All of it. Raises Refused when it is too much."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MOST_BYTES:
+            raise TranscriptionRefused(None, "Maximum content size limit (26214400) exceeded.", status=413)
+    return bytes(body)
+
+
+def _form(body: bytes, content_type: str) -> Mapping[str, bytes]:
+    """The fields of multipart/form-data. By hand: FastAPI would need one more package for it."""
+    boundary = email.message_from_string(f"Content-Type: {content_type}\n").get_param("boundary")
+    fields: dict[str, bytes] = {}
+    if not isinstance(boundary, str):
+        return fields
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary.encode())[1:-1]:
+        head, _, data = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        name = email.message_from_bytes(head).get_param("name", header="content-disposition")
+        if isinstance(name, str):
+            fields[name] = data
+    return fields
+
+
+def _sound(data: bytes | None) -> Pcm:
+    """Raises Refused for what is no WAV file of 16-bit samples, or too short a one."""
+    try:
+        with wave.open(io.BytesIO(data or b"")) as file:
+            if file.getsampwidth() != 2:
+                raise TranscriptionRefused(None, "Invalid file format.")
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
+            pcm = Pcm(samples[:: file.getnchannels()].copy(), file.getframerate())
+    except (wave.Error, EOFError, ValueError):
+        raise TranscriptionRefused(None, "Invalid file format.") from None
+    if pcm.ms < SHORTEST_MS:
+        raise TranscriptionRefused(
+            None, "Audio file is too short. Minimum audio length is 0.1 seconds.", code="audio_too_short"
+        )
+    return pcm
+
+
+async def _waited(request: Request, ms: float | None) -> bool:
+    """Wait so long (None: for ever). False: the client went away meanwhile."""
+    if ms == 0:
+        return True
+    try:
+        async with asyncio.timeout(None if ms is None else ms / 1000):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return True
+    return False
+
+
+def _broken(fault: Fault) -> Response:
+    match fault:
+        case "garbage":
+            return Response('{"text": "Hel', media_type="application/json")
+        case "page":
+            return Response("<html>Welcome</html>", media_type="text/html")
+        case _:
+            return StreamingResponse(_dropped(), media_type="application/json")
+
+
+class SimulatedTranscriptionDrop(Exception):
+    """Raised inside an answer, so that the server closes the socket in the middle of it."""
+
+
+async def _dropped() -> AsyncIterator[str]:
+    yield '{"text": '
+    raise SimulatedTranscriptionDrop

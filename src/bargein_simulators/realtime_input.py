@@ -1,0 +1,150 @@
+"""The user's sound in a simulated session: turns found in it, items made of it, its words read. Its clock counts sound,
+not time."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bargein.audio.mulaw import from_mulaw
+from bargein.audio.pcm import Pcm, Samples
+from bargein.audio.resample import HotResampler
+from bargein_simulators.realtime_config import AUDIO_FORMATS, PADDING_MS, PCM, SEMANTIC_MS
+from bargein_simulators.realtime_events import Json, RealtimeRefused, new_id
+from bargein_simulators.realtime_items import ServerItem
+from bargein_simulators.realtime_vad import SimulatedServerVAD
+
+if TYPE_CHECKING:
+    from bargein_simulators.openai_realtime import RealtimeSimulator
+    from bargein_simulators.realtime_session import RealtimeSession
+
+LEAST_COMMIT_MS = 100
+MOST_APPEND_BYTES = 15 * 1024 * 1024
+PARTIAL_MS = 600  # of speech, after which a streaming transcriber tells its first words
+
+
+class UserAudioBuffer:
+    """That of one session. script: where its words come from, if nobody hears."""
+
+    def __init__(self, sim: RealtimeSimulator, session: RealtimeSession) -> None:
+        self._sim, self._session = sim, session
+        self._script = sim.script if sim.scripts is None else deque(sim.scripts())
+        self.vad = SimulatedServerVAD(16_000)
+        self._resampler: HotResampler | None = HotResampler(PCM, 16_000)
+        self._next_item: str | None = None  # of the speech that goes on
+        self._partial: str | None = None  # the item whose first words were told
+
+    def configure(self, took: Json) -> None:
+        """The session's audio.input has changed."""
+        rate = AUDIO_FORMATS[took["format"]["type"]]
+        want = 8_000 if rate == 8_000 else 16_000
+        if self.vad.rate != want:
+            self.vad = SimulatedServerVAD(want)
+            self._resampler = None if want == rate else HotResampler(rate, want)
+        turns = took.get("turn_detection")
+        self.vad.on = turns is not None
+        if turns is not None:
+            semantic = turns["type"] == "semantic_vad"
+            self.vad.threshold = 0.5 if semantic else turns["threshold"]
+            self.vad.silence_ms = SEMANTIC_MS[turns["eagerness"]] if semantic else turns["silence_duration_ms"]
+
+    @property
+    def _turns(self) -> Json | None:
+        found: Json | None = self._session.config["audio"]["input"].get("turn_detection")
+        return found
+
+    def append(self, audio: str) -> None:
+        """Sound as it comes in an event, base64. Raises Refused."""
+        try:
+            data = base64.b64decode(audio, validate=True)
+        except ValueError:
+            raise RealtimeRefused("invalid_value", "Invalid audio: expected base64.", "audio") from None
+        if len(data) > MOST_APPEND_BYTES:
+            raise RealtimeRefused("invalid_value", "Audio chunk too large.", "audio")
+        if self._session.config["audio"]["input"]["format"]["type"] == "audio/pcmu":
+            self.hear(from_mulaw(data))
+        else:
+            self.hear(np.frombuffer(data[: len(data) // 2 * 2], "<i2"))
+
+    def hear(self, samples: Samples) -> None:
+        """The user's sound, in the session's input format's rate."""
+        if self._resampler is not None:
+            samples = self._resampler.push_audio(samples)
+        padding = (self._turns or {}).get("prefix_padding_ms", PADDING_MS)
+        for heard in self.vad.push_audio(samples):
+            if heard.kind == "started":
+                self._next_item = new_id("item")
+                self._session.tell(
+                    "input_audio_buffer.speech_started",
+                    audio_start_ms=max(0, int(heard.at_ms - padding)),
+                    item_id=self._next_item,
+                )
+                if self._sim.fault("drop_speech"):
+                    self._session.drop(1011)
+                elif (self._turns or {}).get("interrupt_response", True):
+                    self._session.responses.interrupt()
+            else:
+                item = self._next_item or new_id("item")
+                self._session.tell("input_audio_buffer.speech_stopped", audio_end_ms=int(heard.at_ms), item_id=item)
+                self._commit(item, self.vad.take(heard.began_ms - padding, heard.at_ms))
+                if (self._turns or {}).get("create_response", True):
+                    self._session.responses.answers()
+        if self.vad.speaking and self.vad.now_ms - self.vad.speech_ms >= PARTIAL_MS:
+            self._tell_partial()
+
+    def _tell_partial(self) -> None:
+        transcription = self._session.config["audio"]["input"].get("transcription") or {}
+        if self._partial != self._next_item and transcription.get("model") == "gpt-realtime-whisper":
+            self._partial = self._next_item
+            self._session.spawn(self._read_partial(str(self._next_item), self.vad.since(self.vad.speech_ms - 150)))
+
+    async def _read_partial(self, item: str, pcm: Pcm) -> None:
+        text = await self._sim.read(pcm, self._script, over=False)
+        if text and item == self._next_item:
+            kind = "conversation.item.input_audio_transcription.delta"
+            self._session.tell(kind, item_id=item, content_index=0, delta=text)
+
+    def commit(self) -> None:
+        """The client says that the turn is over. Raises Refused."""
+        if self.vad.waiting_ms < LEAST_COMMIT_MS:
+            raise RealtimeRefused(
+                "input_audio_buffer_commit_empty",
+                "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but buffer "
+                f"only has {self.vad.waiting_ms:.2f}ms of audio.",
+            )
+        item = self._next_item if self.vad.speaking and self._next_item else new_id("item")
+        self._commit(item, self.vad.take())
+
+    def _commit(self, item_id: str, pcm: Pcm) -> None:
+        self._next_item = None
+        last = next(reversed(self._session.items), None)
+        self._session.tell("input_audio_buffer.committed", item_id=item_id, previous_item_id=last)
+        wire = {
+            "id": item_id,
+            "type": "message",
+            "role": "user",
+            "status": "completed",
+            "content": [{"type": "input_audio", "transcript": None}],
+        }
+        item = self._session.add(ServerItem(wire, pcm.ms))
+        self._session.spawn(self._read(item, pcm))
+
+    async def _read(self, item: ServerItem, pcm: Pcm) -> None:
+        began = time.monotonic()
+        item.text = await self._sim.read(pcm, self._script, over=True)
+        item.read.set()
+        if self._session.config["audio"]["input"].get("transcription") is None:
+            return
+        await asyncio.sleep(max(0.0, began + self._sim.transcript_ms / 1000 - time.monotonic()))
+        kind = "conversation.item.input_audio_transcription"
+        if self._sim.fault("no_transcript"):
+            error = {"type": "server_error", "code": "transcription_failed", "message": "Failed.", "param": None}
+            self._session.tell(f"{kind}.failed", item_id=item.id, content_index=0, error=error)
+            return
+        usage = {"type": "duration", "seconds": round(pcm.ms / 1000)}
+        self._session.tell(f"{kind}.completed", item_id=item.id, content_index=0, transcript=item.text, usage=usage)

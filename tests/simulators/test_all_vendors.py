@@ -1,0 +1,96 @@
+"""All vendors at one address, in a process that never outlives who started it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import get_args
+
+import httpx
+import pytest
+
+from bargein.errors import UsageError
+from bargein.server.settings import Settings
+from bargein.server.simulated import FAULTS, VOICES, inject, simulated
+from bargein_simulators import chat, deepgram_flux, simulated_tts
+from bargein_simulators.all_vendors import AllVendors, answer, every_app
+from bargein_simulators.chat import ChatMessage
+
+
+def test_every_fault_that_can_be_injected_is_one_that_its_simulator_knows() -> None:
+    queues = AllVendors().queues()
+    # By the types: a queue takes any string, and a fault that nobody knows does nothing.
+    kinds = {"deepgram-flux": get_args(deepgram_flux.Fault), "chat": get_args(chat.Fault)}
+    kinds |= dict.fromkeys(VOICES, get_args(simulated_tts.Fault))
+    for fault in FAULTS:
+        assert set(fault.simulators) <= queues.keys()
+        for simulator in fault.simulators:
+            assert fault.fault in kinds[simulator]
+
+
+def test_no_vendors_path_is_anothers() -> None:
+    paths = [route.path for route in every_app().routes if hasattr(route, "path")]
+    assert len(paths) == len(set(paths))
+
+
+def test_the_simulated_model_says_the_users_words_and_knows_where_it_was_stopped() -> None:
+    said = answer([ChatMessage(role="user", content="tell me a story")])
+    assert said.startswith("You said: tell me a story. ")
+    note = "The user interrupted you here. They heard your words up to '…the wind and the'."
+    where = answer(
+        [
+            ChatMessage(role="system", content="Be short."),
+            ChatMessage(role="assistant", content="the wind and the"),
+            ChatMessage(role="system", content=note),
+            ChatMessage(role="user", content="Where did you stop?"),
+        ]
+    )
+    assert "the last words you heard were: …the wind and the." in where
+
+
+async def test_settings_point_at_them_for_as_long_as_they_live_and_they_need_no_key() -> None:
+    async with simulated(Settings(record=None, groq_api_key="real-key", deepgram_url="wss://real")) as settings:  # type: ignore[arg-type]
+        url = settings.simulator_url
+        assert url is not None
+        assert settings.deepgram_url == url.replace("http", "ws")
+        assert settings.groq_api_key is not None
+        assert settings.groq_api_key.get_secret_value() != "real-key"
+        async with httpx.AsyncClient() as http:
+            assert (await http.get(f"{settings.groq_url}/models")).status_code == 200
+            assert (await inject(url, "model-500")).part == "llm"
+            body = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+            told = [(await http.post(f"{url}/v1/chat/completions", json=body)).status_code for _ in range(3)]
+            assert told == [500, 500, 200]
+        with pytest.raises(UsageError, match="no fault"):
+            await inject(url, "flood")
+    async with httpx.AsyncClient() as http:
+        with pytest.raises(httpx.ConnectError):
+            await http.get(url)
+
+
+async def test_they_go_when_whoever_started_them_is_killed() -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from bargein.server.settings import Settings\n"
+        "from bargein.server.simulated import simulated\n"
+        "async def main():\n"
+        "    async with simulated(Settings(record=None)) as settings:\n"
+        "        print(settings.simulator_url, flush=True)\n"
+        "        await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    url = (await process.stdout.readline()).decode().strip()
+    async with asyncio.timeout(10), httpx.AsyncClient() as http:
+        assert (await http.get(f"{url}/v1/models")).status_code == 200
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+        async def ask_for_ever() -> None:
+            while True:
+                await http.get(f"{url}/v1/models")
+
+        with pytest.raises((httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError)):
+            await ask_for_ever()

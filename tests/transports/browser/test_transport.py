@@ -1,0 +1,351 @@
+"""The browser transport over a socket in memory and a clock that is moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import numpy as np
+import pytest
+
+from bargein import protocols as c
+from bargein.clock import ManualClock
+from bargein.notices import Bye, HoldNow, Problem, ReplyBegins
+from bargein.transports.browser.send_queue import BrowserSendQueue
+from bargein.transports.browser.transport import BrowserLimits, BrowserTransport
+from bargein.transports.browser.wire import HEADER, AgentParts, Hello, Welcome, agent_frame
+from bargein.transports.rate_limit import RateLimit
+
+HELLO = {"type": "hello", "protocol": "bargein.v1", "agent": "guide", "settings": {"confirm_ms": 250}}
+WELCOME = Welcome("c1", "c1", 16_000, 24_000, 100.0, AgentParts("guide", "guide", "espeak", "", False), {}, {})
+
+
+class Wire:
+    """A socket in memory. blocked: the client does not read."""
+
+    def __init__(self) -> None:
+        self.inbox: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        self.out: list[str | bytes] = []
+        self.closed: tuple[int, str] | None = None
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.broken: Exception | None = None
+
+    async def receive(self) -> str | bytes | None:
+        return await self.inbox.get()
+
+    async def send_text(self, text: str) -> None:
+        await self._send(text)
+
+    async def send_bytes(self, data: bytes) -> None:
+        await self._send(data)
+
+    async def _send(self, data: str | bytes) -> None:
+        if self.broken is not None:
+            raise self.broken
+        await self.reads.wait()
+        self.out.append(data)
+
+    async def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+    def say(self, message: object) -> None:
+        self.inbox.put_nowait(json.dumps(message))
+
+    @property
+    def told(self) -> list[dict[str, object]]:
+        return [json.loads(x) for x in self.out if isinstance(x, str)]
+
+    @property
+    def codes(self) -> list[object]:
+        return [m["code"] for m in self.told if m["type"] == "error"]
+
+
+@asynccontextmanager
+async def browser(
+    limits: BrowserLimits | None = None, *, greet: bool = True
+) -> AsyncIterator[tuple[BrowserTransport, Wire, ManualClock]]:
+    wire, clock, before = Wire(), ManualClock(5000), asyncio.all_tasks()
+    async with BrowserTransport(wire, clock, limits) as transport:
+        if greet:
+            wire.say(HELLO)
+            assert await transport.handshake() is not None
+            transport.welcome(WELCOME)
+            await settle()
+        yield transport, wire, clock
+        wire.reads.set()
+    assert wire.closed is not None
+    assert asyncio.all_tasks() == before
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def next_of(transport: BrowserTransport) -> c.Inbound:
+    async with asyncio.timeout(2):
+        return await anext(aiter(transport.receive()))
+
+
+def mic(first: int, samples: int = 320) -> bytes:
+    return HEADER.pack(1, 0, 0, 0, 0, first) + bytes(2 * samples)
+
+
+def frame(reply: int, sequence: int, *, last: bool = False, samples: int = 480) -> c.AudioOut:
+    return c.AudioOut(reply, sequence, sequence * 480, np.full(samples, sequence, np.int16), last)
+
+
+def sequences(wire: Wire) -> list[int]:
+    return [HEADER.unpack_from(x)[4] for x in wire.out if isinstance(x, bytes)]
+
+
+def test_a_frame_on_the_wire_is_header_and_samples_little_endian() -> None:
+    sent = agent_frame(c.AudioOut(3, 4, 5, np.array([1, -2], np.int16), last=True))
+    assert sent == struct.pack("<BBHIII", 2, 1, 0, 3, 4, 5) + b"\x01\x00\xfe\xff"
+    assert HEADER.size == 16
+    assert agent_frame(c.AudioOut(3, 4, 5, np.array([1, 9, 2, 9], np.int16)[::2], last=False))[16:] == b"\x01\0\x02\0"
+    assert agent_frame(c.AudioOut(1, 0, 0, np.zeros(0, np.int16), last=True))[16:] == b""
+
+
+async def test_hello_is_told_with_all_that_it_asks_for() -> None:
+    async with browser(greet=False) as (transport, wire, _):
+        wire.say(HELLO)
+        assert await transport.handshake() == Hello("bargein.v1", "guide", None, {"confirm_ms": 250}, None)
+        transport.welcome(WELCOME)
+        await settle()
+        assert wire.told == [msgspec.json.decode(msgspec.json.encode(WELCOME))]
+
+
+async def test_every_message_becomes_what_the_call_knows() -> None:
+    async with browser() as (transport, wire, _):
+        transport.notify(ReplyBegins(2, "reply", interruptible=True))
+        for message, item in (
+            (
+                {"type": "local_hold", "reply_id": 2, "played": 9, "level_db": -20.5, "age_ms": 12},
+                c.LocalHold(2, 9, 12),
+            ),
+            ({"type": "played", "reply_id": 1, "played": 9, "playing": False}, c.Played(1, 9, playing=False)),
+            ({"type": "held", "reply_id": 2, "played": 9}, c.Held(2, 9)),
+            ({"type": "flushed", "reply_id": 2, "played": 9}, c.Flushed(2, 9)),
+            ({"type": "finished", "reply_id": 2, "played": 9}, c.Finished(2, 9)),
+            ({"type": "interrupt"}, c.StopPressed()),
+            ({"type": "settings", "policy": "patient"}, c.SettingsRequested("patient", {})),
+            ({"type": "settings", "settings": {"min_words": 2}}, c.SettingsRequested(None, {"min_words": 2})),
+            ({"type": "say", "text": " hi "}, c.Typed("hi")),
+            ({"type": "hangup"}, c.ClientHangUp("the client hung up")),
+        ):
+            wire.say(message)
+            assert await next_of(transport) == item
+        assert wire.codes == []
+
+
+async def test_microphone_audio_shares_the_memory_it_came_in() -> None:
+    async with browser() as (transport, wire, _):
+        wire.inbox.put_nowait(HEADER.pack(1, 0, 0, 0, 0, 0) + b"\x01\0\xff\xff")
+        wire.inbox.put_nowait(mic(100))
+        wire.say({"type": "audio_chunk", "audio_data": "AgA="})
+        first, gap, json_one = [await next_of(transport) for _ in range(3)]
+        assert isinstance(first, c.AudioIn)
+        assert isinstance(gap, c.AudioIn)
+        assert isinstance(json_one, c.AudioIn)
+        assert (first.first_sample, first.samples.tolist(), first.samples.base is not None) == (0, [1, -1], True)
+        assert gap.first_sample == 100
+        assert (json_one.first_sample, json_one.samples.tolist()) == (420, [2])
+
+
+async def test_control_goes_before_audio() -> None:
+    async with browser() as (transport, wire, _):
+        wire.reads.clear()
+        assert transport.send(frame(1, 0))
+        await settle()  # the writer stands with frame 0 in its hand
+        assert transport.send(frame(1, 1))
+        transport.notify(HoldNow(1, 0, "speech"))
+        wire.reads.set()
+        await settle()
+        kinds = ["text" if isinstance(x, str) else "audio" for x in wire.out[1:]]
+        assert kinds == ["audio", "text", "audio"]
+
+
+async def test_a_hold_takes_the_frames_back_out_of_the_line_and_a_resume_sends_them_anew() -> None:
+    async with browser() as (transport, wire, _):
+        wire.reads.clear()
+        frames = [frame(1, k) for k in range(4)]
+        for one in frames:
+            assert transport.send(one)
+        await settle()
+        assert transport.hold(1) is frames[1]  # the first is on its way already
+        assert transport.hold(1) is None
+        wire.reads.set()
+        await settle()
+        assert sequences(wire) == [0]
+        for one in frames[1:]:
+            assert transport.send(one)
+        await settle()
+        assert sequences(wire) == [0, 1, 2, 3]
+
+
+async def test_after_a_flush_nothing_of_that_reply_leaves() -> None:
+    async with browser() as (transport, wire, _):
+        wire.reads.clear()
+        for k in range(3):
+            transport.send(frame(1, k))
+        transport.send(frame(2, 0))
+        await settle()
+        assert transport.flush(1) == 2
+        assert transport.flush(1) == 0
+        wire.reads.set()
+        await settle()
+        assert [HEADER.unpack_from(x)[3] for x in wire.out if isinstance(x, bytes)] == [1, 2]
+
+
+async def test_the_line_is_bounded_and_never_blocks_the_call() -> None:
+    async with browser() as (transport, wire, _):
+        wire.reads.clear()
+        taken = sum(transport.send(frame(1, k)) for k in range(300))
+        assert taken == 200  # 4 s
+        await settle()
+        assert transport.send(frame(1, 200))  # the writer has taken one out
+
+
+async def test_a_client_that_does_not_read_becomes_a_hang_up() -> None:
+    async with browser(BrowserLimits(unread_ms=30)) as (transport, wire, _):
+        wire.reads.clear()
+        transport.notify(Problem("x", "y", "z"))
+        assert await next_of(transport) == c.ClientHangUp("the client does not read")
+        assert await next_of(transport) == c.ClientHangUp("the client does not read")
+        await transport.close("told by the call")
+        assert wire.closed == (1011, "the client does not read")
+
+
+async def test_too_many_messages_in_line_are_a_client_that_does_not_read() -> None:
+    async with browser() as (transport, wire, _):
+        wire.reads.clear()
+        for _ in range(1100):
+            transport.notify(Problem("x", "y", "z"))
+        assert await next_of(transport) == c.ClientHangUp("the client does not read")
+
+
+@pytest.mark.parametrize(("error", "reason"), [(ConnectionError("x"), "gone"), (ValueError("x"), "ours")])
+async def test_a_socket_that_breaks_while_we_write_becomes_a_hang_up(error: Exception, reason: str) -> None:
+    async with browser() as (transport, wire, _):
+        wire.broken = error
+        transport.send(frame(1, 0))
+        item = await next_of(transport)
+        assert isinstance(item, c.ClientHangUp)
+        assert reason in item.reason
+
+
+async def test_a_socket_that_is_gone_becomes_a_hang_up() -> None:
+    async with browser() as (transport, wire, _):
+        wire.inbox.put_nowait(None)
+        assert [item async for item in transport.receive()] == [c.ClientHangUp("the connection is gone")]
+
+
+async def test_the_surplus_of_messages_is_dropped_and_told_once_a_second() -> None:
+    async with browser() as (transport, wire, clock):
+        for k in range(500):
+            wire.say({"type": "say", "text": str(k)})
+        wire.say({"type": "hangup"})
+        got = []
+        for _ in range(399):  # hello was one
+            got.append(await next_of(transport))
+        assert got[-1] == c.Typed("398")
+        reading = asyncio.create_task(next_of(transport))
+        await settle()
+        for _ in range(30):
+            await settle()
+        assert wire.codes == ["too_fast"]
+        clock.advance(10)
+        wire.say({"type": "say", "text": "later"})
+        assert await reading == c.Typed("later")
+
+
+async def test_a_flood_ends_the_call() -> None:
+    async with browser() as (transport, wire, _):
+        for _ in range(2100):
+            wire.inbox.put_nowait("x")
+        assert [item async for item in transport.receive()] == [c.ClientHangUp("the client flooded us")]
+        await transport.close("")
+        assert wire.closed == (1008, "the client flooded us")
+
+
+async def test_audio_may_run_two_seconds_ahead_and_catches_up_with_time() -> None:
+    async with browser() as (transport, wire, clock):
+        wire.inbox.put_nowait(mic(0, 32_000))
+        wire.inbox.put_nowait(mic(32_000))
+        wire.say({"type": "interrupt"})
+        assert isinstance(await next_of(transport), c.AudioIn)
+        assert await next_of(transport) == c.StopPressed()
+        clock.advance(20)
+        wire.inbox.put_nowait(mic(32_000))
+        assert isinstance(await next_of(transport), c.AudioIn)
+        await settle()
+        assert wire.codes == ["audio_ahead"]
+
+
+async def test_a_gap_as_long_as_time_itself_is_no_fault() -> None:
+    async with browser() as (transport, wire, clock):
+        clock.advance(60_000)
+        wire.inbox.put_nowait(mic(960_000))
+        item = await next_of(transport)
+        assert isinstance(item, c.AudioIn)
+        assert item.first_sample == 960_000
+
+
+async def test_without_a_hello_there_is_no_call() -> None:
+    async with browser(BrowserLimits(hello_ms=20), greet=False) as (transport, wire, _):
+        assert await transport.handshake() is None
+        await transport.close("x")
+        assert wire.closed == (1002, "no hello within 0.02 s")
+
+
+async def test_closing_lets_the_last_words_out_and_no_audio() -> None:
+    async with browser() as (transport, wire, _):
+        wire.reads.clear()
+        for k in range(3):
+            transport.send(frame(1, k))
+        await settle()
+        transport.notify(Bye("the call is over"))
+        closing = asyncio.create_task(transport.close("é" * 200))
+        await settle()
+        wire.reads.set()
+        await closing
+        await transport.close("again")
+        assert wire.told[-1] == {"type": "bye", "reason": "the call is over"}
+        assert sequences(wire) == [0]
+        assert wire.closed == (1000, "é" * 60)
+        assert not transport.send(frame(1, 3))
+        transport.notify(Bye("late"))
+
+
+async def test_a_ping_is_answered() -> None:
+    async with browser() as (transport, wire, _):
+        wire.say({"type": "ping", "n": 41})
+        wire.say({"type": "interrupt"})
+        assert await next_of(transport) == c.StopPressed()
+        await settle()
+        assert wire.told[-1] == {"type": "pong", "n": 41}
+
+
+def test_a_bucket_lets_a_burst_pass_and_then_its_rate() -> None:
+    clock = ManualClock()
+    bucket = RateLimit(clock, rate=10, burst=3)
+    assert [bucket.take() for _ in range(4)] == [True, True, True, False]
+    clock.advance(100)
+    assert [bucket.take(), bucket.take()] == [True, False]
+    clock.advance(1_000_000)
+    assert [bucket.take() for _ in range(4)] == [True, True, True, False]
+
+
+async def test_a_line_that_has_ended_takes_nothing_more() -> None:
+    line = BrowserSendQueue(1000, 10)
+    assert line.control("last words")
+    line.end()
+    assert not line.control("more")
+    assert not line.audio(frame(1, 0))
+    assert [await line.next(), await line.next()] == ["last words", None]

@@ -1,0 +1,83 @@
+"""A telephone's frames in order again, and lost ones as silence."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bargein.transports.telephone.reorder import MOST_GAP, NONSENSE, WAIT, MediaReorderer
+
+FRAME = 160
+
+
+def frame(k: int) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    return np.full(FRAME, k, np.int16)
+
+
+def feed(order: MediaReorderer, numbers: list[int]) -> list[tuple[int, int]]:
+    """(position in frames, which frame) of all that came out."""
+    return [(at // FRAME, int(samples[0])) for k in numbers for at, samples in order.take(k, frame(k))]
+
+
+def test_frames_in_order_pass_at_once() -> None:
+    order = MediaReorderer(FRAME)
+    for k in range(1, 5):
+        assert feed(order, [k]) == [(k - 1, k)]
+    assert (order.gaps, order.late) == (0, 0)
+
+
+@given(st.data())
+def test_frames_out_of_order_by_a_little_come_out_in_order_and_none_is_lost(data: st.DataObject) -> None:
+    numbers = list(range(1, 40))
+    for i in range(0, 36, 4):
+        numbers[i : i + 3] = data.draw(st.permutations(numbers[i : i + 3]))
+    first = numbers.index(1)
+    numbers[0], numbers[first] = numbers[first], numbers[0]  # whatever comes first is the beginning
+    order = MediaReorderer(FRAME)
+    assert feed(order, numbers) == [(k - 1, k) for k in range(1, 40)]
+    assert order.gaps == 0
+
+
+def test_a_lost_frame_is_given_up_after_a_few_others_and_leaves_its_place_empty() -> None:
+    order = MediaReorderer(FRAME)
+    assert feed(order, [1, 3, 4]) == [(0, 1)]
+    assert feed(order, [5, 6]) == [(2, 3), (3, 4), (4, 5), (5, 6)]
+    assert order.gaps == 1
+    assert WAIT == 3
+
+
+def test_a_frame_that_comes_after_it_was_given_up_is_dropped_and_counted() -> None:
+    order = MediaReorderer(FRAME)
+    feed(order, [1, 3, 4, 5, 6])
+    assert feed(order, [2]) == []
+    assert order.late == 1
+    assert feed(order, [7]) == [(6, 7)]
+
+
+def test_a_jump_in_the_numbers_is_no_gap_of_hours() -> None:
+    order = MediaReorderer(FRAME)
+    assert feed(order, [1, 2 + MOST_GAP + 1]) == [(0, 1), (1, 3 + MOST_GAP)]
+    assert order.gaps == 0
+
+
+def test_frames_without_numbers_go_by_the_order_in_which_they_come() -> None:
+    order = MediaReorderer(FRAME)
+    assert [at for _ in range(3) for at, _ in order.take(None, frame(0))] == [0, 160, 320]
+
+
+def test_one_who_counts_in_no_way_at_all_is_heard_all_the_same() -> None:
+    order = MediaReorderer(FRAME)
+    heard = feed(order, [1] * 20)
+    assert len(heard) == 20 - NONSENSE + 1
+    assert not order.counted
+
+
+@given(st.lists(st.integers(-3, 2000), max_size=200))
+def test_whatever_the_numbers_positions_only_grow_and_most_frames_are_heard(numbers: list[int]) -> None:
+    order = MediaReorderer(FRAME)
+    heard = feed(order, numbers)
+    assert all(a < b for (a, _), (b, _) in pairwise(heard))
+    assert len(heard) + order.late >= len(numbers) - WAIT
