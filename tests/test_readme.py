@@ -27,7 +27,7 @@ def agents(text: str) -> list[Agent]:
 
 def test_the_agents_of_the_readme_are_some() -> None:
     concierge, porter = agents(README)
-    assert concierge.policy.confirm_ms == 250
+    assert concierge.policy.verdict.confirm_ms == 250
     assert porter.streaming_stt is not None
 
 

@@ -28,7 +28,7 @@ from bargein.floor import Action, Event, Policy
 RATE = 24_000
 WORD_MS = 200  # every word of the scripted voice
 WINDOW = 512  # samples at 16 kHz: 32 ms
-SOON = Policy(alone_ms=0)  # a third of a second of speech cuts, though nobody reads words
+SOON = Policy().with_({"alone_ms": 0})  # a third of a second of speech cuts, though nobody reads words
 
 
 class FarEnd:

@@ -117,8 +117,8 @@ async def test_a_protected_beginning_is_not_held_and_the_words_over_it_are_answe
         await s.until(lambda: s.words(1) >= 2)
         await s.pass_ms(256, speech=0.9)
         assert s.state == "speaking"
-        assert s.call.floor.protected
-        await s.until(lambda: not s.call.floor.protected)
+        assert s.call.floor.reply.protected
+        await s.until(lambda: not s.call.floor.reply.protected)
         await s.until(lambda: bool(s.mind.prompts))
         assert any(isinstance(i, c.UserSaid) for i in s.mind.prompts[0].items)
 
@@ -247,7 +247,7 @@ async def test_settings_change_the_policy_in_the_call_and_bad_ones_are_told() ->
         s.far.inbox.put_nowait(c.SettingsRequested(None, {"confirm_ms": -1}))
         await s.settle()
         assert s.call.floor.policy.preset == "patient"
-        assert s.call.floor.policy.confirm_ms == 450
+        assert s.call.floor.policy.verdict.confirm_ms == 450
         assert [x.code for x in s.far.notices if isinstance(x, n.Problem)] == ["bad_settings"]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence, Set
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bargein.floor import actions as do
 from bargein.floor import events as ev
@@ -19,42 +19,26 @@ from bargein.floor.speech import Evidence
 from tests.floor.monitor import Broken, Monitor, Seen, liveness
 
 # One unit is one window.
-SMALL = Policy(
-    hold_windows=1, speech_gap_ms=1, echo_guard_ms=2, echo_doubt_ms=1, level_hold_ms=1, hold_max_ms=4, wary_after=1,
-    confirm_ms=2, verdict_timeout_ms=1, look_ms=1, words_wait_ms=1, doubt_ms=3, min_words=1, pre_roll_ms=1,
-    end_of_turn_ms=1, turn_grace_ms=2, min_turn_ms=2, max_turn_ms=4, answer_timeout_ms=2, user_silence_ms=None,
-    max_waiting=1, deaf_ms=2, alone_ms=0, far_ms=2, go_on_share=1,
-)  # fmt: skip
+SMALL = Policy().with_({
+    "hold_windows": 1, "speech_gap_ms": 1, "echo_guard_ms": 2, "echo_doubt_ms": 1, "level_hold_ms": 1,
+    "hold_max_ms": 4, "wary_after": 1, "confirm_ms": 2, "verdict_timeout_ms": 1, "look_ms": 1, "words_wait_ms": 1,
+    "doubt_ms": 3, "min_words": 1, "pre_roll_ms": 1, "end_of_turn_ms": 1, "turn_grace_ms": 2, "min_turn_ms": 2,
+    "max_turn_ms": 4, "answer_timeout_ms": 2, "user_silence_ms": None, "max_waiting": 1, "deaf_ms": 2, "alone_ms": 0,
+    "far_ms": 2, "go_on_share": 1,
+})  # fmt: skip
+_BRIEF = {"echo_guard_ms": 0, "answer_timeout_ms": 1, "min_turn_ms": 1, "wary_after": 0}
+_ASKING = {"user_silence_ms": 2, "max_reprompts": 1}
 POLICIES = {
     "balanced": SMALL,
-    "instant": replace(SMALL, confirm_ms=0),
-    "patient": replace(SMALL, hold_windows=2, min_words=2, trust_transcriber_turns=False),
+    "instant": SMALL.with_({"confirm_ms": 0}),
+    "patient": SMALL.with_({"hold_windows": 2, "min_words": 2, "trust_transcriber_turns": False}),
     # Nothing lasts longer than it must to be told apart: for alphabets that would be too much otherwise.
-    "short": replace(
-        SMALL,
-        echo_guard_ms=0,
-        hold_max_ms=2,
-        doubt_ms=1,
-        confirm_ms=1,
-        max_turn_ms=2,
-        answer_timeout_ms=1,
-        min_turn_ms=1,
-        wary_after=0,
-    ),
-    "echoing": replace(SMALL, speech_gap_ms=2),
-    "far": replace(
-        SMALL,
-        echo_guard_ms=0,
-        confirm_ms=3,
-        doubt_ms=3,
-        max_turn_ms=3,
-        answer_timeout_ms=1,
-        min_turn_ms=1,
-        wary_after=0,
-    ),
-    "alone": replace(SMALL, alone_ms=4, doubt_ms=4, join_ms=2, verdict_timeout_ms=2, go_on_share=1),
-    "asking": replace(SMALL, user_silence_ms=2, max_reprompts=1),
-    "leaving": replace(SMALL, user_silence_ms=2, max_reprompts=1, hang_up_on_silence=True),
+    "short": SMALL.with_({**_BRIEF, "hold_max_ms": 2, "doubt_ms": 1, "confirm_ms": 1, "max_turn_ms": 2}),
+    "echoing": SMALL.with_({"speech_gap_ms": 2}),
+    "far": SMALL.with_({**_BRIEF, "confirm_ms": 3, "doubt_ms": 3, "max_turn_ms": 3}),
+    "alone": SMALL.with_({"alone_ms": 4, "doubt_ms": 4, "join_ms": 2, "verdict_timeout_ms": 2, "go_on_share": 1}),
+    "asking": SMALL.with_(_ASKING),
+    "leaving": SMALL.with_({**_ASKING, "hang_up_on_silence": True}),
 }
 LEVELS = (0.0, 0.35, 0.95)  # quiet, faint, sure; 0.6 between them is firm, and doubtful
 SATURATED = 5  # beyond every number of the policies
@@ -64,20 +48,20 @@ LONGEST_MS = 60.0  # of a small policy: the sum of all its bounds, twice over
 def key(f: Floor) -> tuple[object, ...]:
     """The floor as seen from its present. test_key.py proves that every attribute is in it, and that floors of one key
     behave alike."""
-    now, speech, reply, onset, turn = f.now_ms, f.speech, f.live_reply, f.onset, f.users_turn
+    now, speech, reply, onset, turn = f.now_ms, f.speech, f.reply, f.onset, f.turn
 
     def ago(at: float, matters: bool = True) -> float:
         return max(-1.0, min(now - at, SATURATED)) if matters else -9.0
 
     state = f.state.value
-    live, held, on = f.live, state == "barge_in", speech.voice is not Evidence.SILENT
+    live, held, on = f.live, state == "barge_in", speech.evidence is not Evidence.SILENT
     run = speech.run_windows
     return (
-        state, f.policy.confirm_ms, f.policy.doubt_ms, f.stt_words, f.stt_turns, f.says_waiting, f.failures,
-        f.reprompts, f.left, f.over, ago(f.quiet_since_ms, state == "idle"),
+        state, f.policy.verdict.confirm_ms, f.policy.verdict.doubt_ms, f.stt_words, f.stt_turns, f.says_waiting,
+        f.failures, f.reprompts, f.left, f.over, ago(f.quiet_since_ms, state == "idle"),
         # the reply
         turn.id - reply.turn if reply.turn else -1, live and reply.sounding, reply.protected,
-        reply.reprompting and live, min(reply.false_holds, f.policy.wary_after), reply.echo_reported,
+        reply.reprompting and live, min(reply.false_holds, f.policy.hold.wary_after), reply.echo_reported,
         reply.far_reported and live, ago(reply.asked_ms, live),
         ago(reply.due_from_ms, state in ("thinking", "barge_in")),
         ago(reply.sounding_since_ms, reply.sounding), ago(reply.held_since_ms, held),
@@ -88,9 +72,9 @@ def key(f: Floor) -> tuple[object, ...]:
         # the turn
         turn.open, turn.prepared, ago(turn.since_ms, turn.open), turn.since_ms == speech.onset_ms,
         min(turn.spoken_ms, 3) if turn.open or reply.turn else -1, ago(turn.spoken_until_ms, turn.open or on),
-        f.own_level_db, turn.level_db if turn.open else None,
+        turn.own_level_db, turn.level_db if turn.open else None,
         # the speech
-        speech.voice, speech.peak, ago(speech.onset_ms), ago(speech.until_ms),
+        speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms),
         speech.level_db if on or run or held else None, run, ago(speech.run_from_ms, run > 0),
     )  # fmt: skip
 
@@ -116,8 +100,8 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-20.0)
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-33.0)
     yield ev.SayRequested(now)
-    yield ev.ReplyStarted(now, f.live_reply.id)
-    yield ev.ReplyEnded(now, f.live_reply.id)
+    yield ev.ReplyStarted(now, f.reply.id)
+    yield ev.ReplyEnded(now, f.reply.id)
     yield ev.HungUp(now)
     if "hard" in groups:
         yield ev.Interrupted(now, "button")
@@ -125,26 +109,26 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         yield ev.KeyPressed(now, "5")
         yield ev.UserTyped(now)
     if "page" in groups:
-        yield ev.LevelOnset(now, f.live_reply.id)
-        yield ev.LevelOnset(now, f.live_reply.id - 1)
+        yield ev.LevelOnset(now, f.reply.id)
+        yield ev.LevelOnset(now, f.reply.id - 1)
     if "judge" in groups:
         yield ev.Judged(now, True, 0.9, "a judge")
         yield ev.Judged(now, False, 0.9, "a judge")
     if "protect" in groups:
-        yield ev.ReplyProtected(now, f.live_reply.id, protected=True)
-        yield ev.ReplyProtected(now, f.live_reply.id, protected=False)
+        yield ev.ReplyProtected(now, f.reply.id, protected=True)
+        yield ev.ReplyProtected(now, f.reply.id, protected=False)
     if "late" in groups:
-        yield ev.ReplyStarted(now, f.live_reply.id - 1)
-        yield ev.ReplyEnded(now, f.live_reply.id - 1)
-        yield ev.ReplyFailed(now, f.live_reply.id - 1, "lost")
-        yield ev.ReplyProtected(now, f.live_reply.id - 1, protected=True)
+        yield ev.ReplyStarted(now, f.reply.id - 1)
+        yield ev.ReplyEnded(now, f.reply.id - 1)
+        yield ev.ReplyFailed(now, f.reply.id - 1, "lost")
+        yield ev.ReplyProtected(now, f.reply.id - 1, protected=True)
     if "fail" in groups:
-        yield ev.ReplyFailed(now, f.live_reply.id, "lost")
+        yield ev.ReplyFailed(now, f.reply.id, "lost")
     if "stt" in groups:
         for text in ("stop", "tell me", "mm-hmm", "", None):
             if f.onset.awaiting_words:
                 yield ev.Words(f.speech.onset_ms, text, f.onset.reading)
-        yield ev.Words(f.live_reply.asked_ms - 1, "stop", f.onset.reading - 1)
+        yield ev.Words(f.reply.asked_ms - 1, "stop", f.onset.reading - 1)
         yield ev.Words(now, "tell me", f.onset.reading - 1)
         yield ev.STTChanged(now, words=not f.stt_words, turns=False)
     if "turns" in groups:
@@ -155,12 +139,12 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         yield ev.Words(now, "stop")
         yield ev.Words(now, "mm-hmm")
         if f.live:
-            yield ev.TurnStarted(f.live_reply.asked_ms - 1, "")
+            yield ev.TurnStarted(f.reply.asked_ms - 1, "")
         else:
             for ago in range(1, SATURATED + 2):
                 yield ev.TurnStarted(now - ago, "")
     if "guesses" in groups:
-        before = (f.users_turn.since_ms if f.users_turn.open else f.live_reply.asked_ms) - 1
+        before = (f.turn.since_ms if f.turn.open else f.reply.asked_ms) - 1
         yield ev.TurnStarted(now, "tell me")
         yield ev.TurnEnding(now, "tell me")
         yield ev.TurnEnding(before, "tell me")

@@ -41,11 +41,11 @@ class Talk:
     def speaking(self, *, guard_over: bool = True) -> int:
         """Have the agent say something, and be in the middle of it."""
         self.feed(f.SayRequested(self.now))
-        self.feed(f.ReplyStarted(self.now, self.floor.live_reply.id))
+        self.feed(f.ReplyStarted(self.now, self.floor.reply.id))
         if guard_over:
             self.quiet(500)
         self.did.clear()
-        return self.floor.live_reply.id
+        return self.floor.reply.id
 
     def last(self, kind: type[f.Action]) -> f.Action:
         return [a for a in self.did if isinstance(a, kind)][-1]
@@ -59,6 +59,6 @@ class Talk:
 
     def words(self, text: str | None) -> None:
         """Answer the newest reading that was asked for."""
-        look = self.last(f.ReadWords)
-        assert isinstance(look, f.ReadWords)
-        self.feed(f.Words(look.from_ms + self.floor.policy.pre_roll_ms, text, look.look))
+        reading = self.last(f.ReadWords)
+        assert isinstance(reading, f.ReadWords)
+        self.feed(f.Words(reading.from_ms + self.floor.policy.endpointing.pre_roll_ms, text, reading.reading))

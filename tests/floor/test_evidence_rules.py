@@ -82,7 +82,7 @@ def test_words_of_the_turn_before_do_not_stop_its_answer() -> None:  # 11, 15
     t = Talk()
     t.speak(480)
     t.quiet(960)
-    t.feed(f.ReplyStarted(t.now, t.floor.live_reply.id))
+    t.feed(f.ReplyStarted(t.now, t.floor.reply.id))
     t.feed(f.Words(100, "stop the timer"))
     assert "Cut" not in t.names()
 
@@ -160,7 +160,7 @@ def test_a_judge_that_keeps_crying_wolf_does_not_mute_the_call() -> None:  # 20
     t = Talk(Policy.balanced().with_({"wary_after": 0}))
     t.speaking()
     for _ in range(20):
-        t.feed(f.LevelOnset(t.now, t.floor.live_reply.id))
+        t.feed(f.LevelOnset(t.now, t.floor.reply.id))
         t.quiet(320)
     assert t.names() == ["Hold", "Resume"] * 20
     assert t.floor.state == "speaking"

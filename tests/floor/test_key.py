@@ -16,9 +16,9 @@ from bargein.floor.speech import UserSpeech
 from bargein.floor.state import FloorState, OnsetState, ReplyState, TurnState
 from tests.floor.search import POLICIES, alphabet, key
 
-RECORDS = {"live_reply": ReplyState, "onset": OnsetState, "users_turn": TurnState, "speech": UserSpeech}
-# Times and ids count only relative to the newest, and the policy of a search stays.
-RELATIVE = {"now_ms", "live_reply.id", "users_turn.id", "onset.reading", "policy"}
+RECORDS = {"reply": ReplyState, "onset": OnsetState, "turn": TurnState, "speech": UserSpeech}
+# Times and ids count only relative to the newest. The policy and the language of a search stay.
+RELATIVE = {"now_ms", "reply.id", "turn.id", "onset.reading", "policy", "language"}
 EXPLORED = [
     ("balanced", "stt protect page", (0.0, 0.35, 0.95)),
     ("short", "guesses hard fail", (0.0, 0.95)),
@@ -98,16 +98,16 @@ def test_every_attribute_is_in_the_key(path: str) -> None:
 
 def test_what_is_left_out_is_relative() -> None:
     assert set(attributes()) >= RELATIVE
-    times = {path for path in attributes() if path.endswith("_ms")} - {"users_turn.spoken_ms", "onset.carried_ms"}
+    times = {path for path in attributes() if path.endswith("_ms")} - {"turn.spoken_ms", "onset.carried_ms"}
     for floor in sample()[::50]:
         twin = copy(floor)
         for path in times:
             record, name = owner(twin, path)
             setattr(record, name, getattr(record, name) + 1000)
         twin.onset.reading += 7
-        twin.users_turn.id += 7
-        twin.live_reply.id += 7
-        twin.live_reply.turn += 7 if twin.live_reply.turn else 0
+        twin.turn.id += 7
+        twin.reply.id += 7
+        twin.reply.turn += 7 if twin.reply.turn else 0
         assert key(twin) == key(floor)
 
 
@@ -134,7 +134,7 @@ def test_floors_of_one_key_behave_alike(case: tuple[str, str, tuple[float, ...]]
 def shown(floor: Floor) -> tuple[object, ...]:
     """What a floor shows to one who only watches, with times from its present. Overdue is overdue."""
     due = floor.deadline
-    return floor.state, floor.over, floor.live_reply.sounding, None if due is None else max(0.0, due - floor.now_ms)
+    return floor.state, floor.over, floor.reply.sounding, None if due is None else max(0.0, due - floor.now_ms)
 
 
 def test_a_copy_goes_its_own_way() -> None:

@@ -25,11 +25,11 @@ RULES = ("state", "moves", "speech_rules", "evidence_rules", "reply_rules", "tim
 # what is broken: (file, the rule, its mutant, policy, groups, levels)
 MUTANTS = {
     "the agent's own sound counts as speech": (
-        "speech_rules", "if w.echo >= p.echo_threshold and", "if w.echo > 1 and", "balanced", "echo", LEVELS),
+        "speech_rules", "if w.echo >= p.echo.echo_threshold and", "if w.echo > 1 and", "balanced", "echo", LEVELS),
     "a hold for our own sound goes on": (
-        "speech_rules", "        if speech.lasted_ms <= p.echo_doubt_ms:", "        if False:", "echoing", "echo", LEVELS),
+        "speech_rules", "        if speech.lasted_ms <= echo.echo_doubt_ms:", "        if False:", "echoing", "echo", LEVELS),
     "a call is left while somebody speaks": (
-        "timers", "            due.append((turn.since_ms + p.max_turn_ms, turn_too_long))",
+        "timers", "            due.append((turn.since_ms + p.endpointing.max_turn_ms, turn_too_long))",
         "            due.append((turn.since_ms + 1, user_gone))", "leaving", "", LEVELS),
     "a protected reply is held": (
         "speech_rules", "        if reply.protected:\n            if firm", "        if False:\n            if firm",
@@ -39,7 +39,7 @@ MUTANTS = {
     "speech cuts however short": (
         "speech_rules", "is not Evidence.FIRM or lasted < confirm:", "is not Evidence.FIRM:", "balanced", "", LEVELS),
     "length alone cuts as soon as words do": (
-        "state", "max(p.confirm_ms, p.alone_ms) if self.by_length", "p.confirm_ms if self.by_length", "alone", "", LEVELS),
+        "state", "max(verdict.confirm_ms, verdict.alone_ms) if self.by_length", "verdict.confirm_ms if self.by_length", "alone", "", LEVELS),
     "somebody else's speech cuts": (
         "speech_rules", "if floor.far and speech.lasted_ms >= p.far_ms:", "if False:", "far", "far", (0.0,)),
     "somebody else's speech holds again and again": (
@@ -49,7 +49,7 @@ MUTANTS = {
     "sure speech never cuts": (
         "speech_rules", '        cut_by_speech(floor, f"lasted {lasted:.0f} ms", out)', "        pass", "balanced", "", LEVELS),
     "thinking has no limit": (
-        "timers", "due.append((reply.due_from_ms + p.answer_timeout_ms, reply_late))", "pass", "balanced", "", LEVELS),
+        "timers", "due.append((reply.due_from_ms + p.idle.answer_timeout_ms, reply_late))", "pass", "balanced", "", LEVELS),
     "a button does not stop a held reply": (
         "evidence_rules", '    if not floor.live:\n        out.append(do.Ignore(source.value, "nothing to interrupt"))',
         '    if floor.state is not State.SPEAKING:\n        out.append(do.Ignore(source.value, "nothing"))',
@@ -58,8 +58,8 @@ MUTANTS = {
         "reply_rules", "if floor.state is State.IDLE and not floor.says_waiting:", "if not floor.says_waiting:", "balanced", "",
         LEVELS),
     "an old reply's end ends the new one": (
-        "reply_rules", "    if e.reply != floor.live_reply.id or not floor.live:\n        return\n    if floor.live_reply.sounding:",
-        "    if not floor.live:\n        return\n    if floor.live_reply.sounding:", "balanced", "late", LEVELS),
+        "reply_rules", "    if e.reply != floor.reply.id or not floor.live:\n        return\n    if floor.reply.sounding:",
+        "    if not floor.live:\n        return\n    if floor.reply.sounding:", "balanced", "late", LEVELS),
     "a hang-up is not the end": ("reply_rules", "floor.over = True", "floor.over = False", "balanced", "", LEVELS),
     "a page's onset holds a protected reply": (
         "evidence_rules", '    elif reply.protected:\n        why = "this reply is protected"\n',
@@ -68,32 +68,32 @@ MUTANTS = {
         "timers", 'out.append(do.CloseTurn(turn.id, f"{turn.spoken_ms:.0f} ms of sound is no turn"))', "pass", "balanced", "",
         LEVELS),
     "a stop phrase does not pass a protection": (
-        "evidence_rules", "if meaning is WordClass.STOP:", "if meaning is WordClass.STOP and not floor.live_reply.protected:",
+        "evidence_rules", "if meaning is WordClass.STOP:", "if meaning is WordClass.STOP and not floor.reply.protected:",
         "balanced", "turns protect", LEVELS),
     "the hold is not told": (
-        "moves", "    out.append(do.Hold(floor.live_reply.id, onset_ms, source, why))", "    pass", "balanced", "", LEVELS),
+        "moves", "    out.append(do.Hold(floor.reply.id, onset_ms, source, why))", "    pass", "balanced", "", LEVELS),
     "a held thought resumes as speech": (
         "moves", "floor.state = State.SPEAKING if reply.sounding else State.THINKING", "floor.state = State.SPEAKING",
         "balanced", "", LEVELS),
     "the agent is said to speak for ever": (
-        "moves", "floor.live_reply.sounding = floor.live_reply.protected = floor.onset.awaiting_words = False\n    floor.live_reply.turn = 0",
-        "floor.live_reply.protected = floor.onset.awaiting_words = False\n    floor.live_reply.turn = 0", "balanced", "", LEVELS),
+        "moves", "floor.reply.sounding = floor.reply.protected = floor.onset.awaiting_words = False\n    floor.reply.turn = 0",
+        "floor.reply.protected = floor.onset.awaiting_words = False\n    floor.reply.turn = 0", "balanced", "", LEVELS),
     "two replies of one number": ("moves", "reply.id += 1", "reply.id += 0", "balanced", "", LEVELS),
     "what never sounded is cut": (
         "moves", "    if reply.sounding:\n        out.append(do.Cut(", "    if True:\n        out.append(do.Cut(", "balanced", "",
         LEVELS),
     "first syllables are lost": (
-        "moves", "out.append(do.Listen(turn.id, onset_ms - floor.policy.pre_roll_ms, why))",
+        "moves", "out.append(do.Listen(turn.id, onset_ms - floor.policy.endpointing.pre_roll_ms, why))",
         "out.append(do.Listen(turn.id, onset_ms + 1, why))", "balanced", "", LEVELS),
     "words over a protected reply are forgotten": (
-        "moves", "if floor.users_turn.open or floor.talking or undecided:", "if floor.talking or undecided:", "balanced", "protect",
+        "moves", "if floor.turn.open or floor.talking or undecided:", "if floor.talking or undecided:", "balanced", "protect",
         LEVELS),
     "a lost reply is nobody's business": (
         "moves", '    out.append(do.CloseTurn(turn, f"no reply: {why}"))', "    pass", "balanced", "fail", LEVELS),
     "a guess that was wrong is kept": (
         "evidence_rules", 'discard_prepared(floor, "the turn goes on", out)', "pass", "short", "guesses", LEVELS),
     "a guess is made about an old turn": (
-        "evidence_rules", "trusted and e.at_ms >= floor.users_turn.since_ms:\n        prepare(",
+        "evidence_rules", "trusted and e.at_ms >= floor.turn.since_ms:\n        prepare(",
         "trusted:\n        from bargein.floor.moves import begin_reply\n        begin_reply(floor, 1); prepare(", "short", "guesses",
         LEVELS),
     "two replies are made ahead": (

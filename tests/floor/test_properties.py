@@ -49,19 +49,19 @@ class Conversation(RuleBasedStateMachine):
 
     @rule(old=st.integers(0, 2))
     def start(self, old: int) -> None:
-        self.feed(ev.ReplyStarted(self.now, self.floor.live_reply.id - old))
+        self.feed(ev.ReplyStarted(self.now, self.floor.reply.id - old))
 
     @rule(old=st.integers(0, 2))
     def end(self, old: int) -> None:
-        self.feed(ev.ReplyEnded(self.now, self.floor.live_reply.id - old))
+        self.feed(ev.ReplyEnded(self.now, self.floor.reply.id - old))
 
     @rule()
     def fail(self) -> None:
-        self.feed(ev.ReplyFailed(self.now, self.floor.live_reply.id, "lost"))
+        self.feed(ev.ReplyFailed(self.now, self.floor.reply.id, "lost"))
 
     @rule(on=st.booleans())
     def protect(self, on: bool) -> None:
-        self.feed(ev.ReplyProtected(self.now, self.floor.live_reply.id, on))
+        self.feed(ev.ReplyProtected(self.now, self.floor.reply.id, on))
 
     @rule(by=st.sampled_from(["button", "operator"]))
     def press(self, by: str) -> None:
@@ -73,7 +73,7 @@ class Conversation(RuleBasedStateMachine):
 
     @rule(ago=st.floats(0, 50))
     def loud(self, ago: float) -> None:
-        self.feed(ev.LevelOnset(max(0.0, self.now - ago), self.floor.live_reply.id))
+        self.feed(ev.LevelOnset(max(0.0, self.now - ago), self.floor.reply.id))
 
     @rule(interrupts=st.booleans())
     def judge(self, interrupts: bool) -> None:
@@ -109,7 +109,7 @@ TestConversation.settings = settings(
 
 
 def test_speech_begins_with_its_first_window_and_ends_after_the_gap() -> None:
-    policy, speech = Policy.patient(), UserSpeech()
+    policy, speech = Policy.patient().hold, UserSpeech()
     windows = [0.1, 0.6, 0.7, 0.9, 0.1, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
     over = [speech.push(ev.SpeechWindow(i * 32.0, i * 32.0 + 32, p), policy) for i, p in enumerate(windows)]
     assert over.index(True) == 10  # 160 ms after the last window of speech
@@ -117,7 +117,7 @@ def test_speech_begins_with_its_first_window_and_ends_after_the_gap() -> None:
 
 
 def test_one_loud_window_is_no_onset_where_two_are_asked_for() -> None:
-    policy, speech = Policy.patient(), UserSpeech()
+    policy, speech = Policy.patient().hold, UserSpeech()
     for i, p in enumerate([0.9, 0.1] * 10):
         speech.push(ev.SpeechWindow(i * 32.0, i * 32.0 + 32, p), policy)
-        assert speech.voice is Evidence.SILENT
+        assert speech.evidence is Evidence.SILENT

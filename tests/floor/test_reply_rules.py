@@ -62,7 +62,7 @@ def test_an_interruption_does_not_outlive_its_reply() -> None:  # 11: the next r
     new = t.speaking()
     for late in (f.ReplyEnded(t.now, old), f.ReplyFailed(t.now, old, "late"), f.LevelOnset(t.now, old)):
         t.feed(late)
-    assert t.floor.live_reply.id == new
+    assert t.floor.reply.id == new
     assert t.floor.state == "speaking"
     assert "Cut" not in t.names()
 

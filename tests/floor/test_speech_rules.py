@@ -131,7 +131,7 @@ def test_a_television_that_is_softer_than_the_caller_ends_no_reply() -> None:  #
     t = Talk()
     television(t, 960, -20.0)  # the caller's own turn
     t.quiet(960)
-    t.feed(f.ReplyStarted(t.now, t.floor.live_reply.id))
+    t.feed(f.ReplyStarted(t.now, t.floor.reply.id))
     t.quiet(500)
     t.did.clear()
     for _ in range(3):
@@ -152,12 +152,12 @@ def test_a_caller_who_has_stepped_back_is_believed_before_long() -> None:
     television(t, 960, -20.0)
     for _ in range(3):  # turns while the agent is silent are turns, however soft
         t.quiet(960)
-        t.feed(f.ReplyStarted(t.now, t.floor.live_reply.id))
+        t.feed(f.ReplyStarted(t.now, t.floor.reply.id))
         t.quiet(500)
-        t.feed(f.ReplyEnded(t.now, t.floor.live_reply.id))
+        t.feed(f.ReplyEnded(t.now, t.floor.reply.id))
         television(t, 960, -40.0)
     t.quiet(960)
-    t.feed(f.ReplyStarted(t.now, t.floor.live_reply.id))
+    t.feed(f.ReplyStarted(t.now, t.floor.reply.id))
     t.quiet(500)
     t.did.clear()
     television(t, 960, -40.0)

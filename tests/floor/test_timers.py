@@ -26,13 +26,13 @@ def test_a_silent_user_is_asked_and_then_left_in_peace() -> None:
     t = Talk(Policy.balanced().with_({"user_silence_ms": 1000, "max_reprompts": 2}))
     for _ in range(4):
         t.quiet(1100)
-        t.feed(f.ReplyStarted(t.now, t.floor.live_reply.id))
-        t.feed(f.ReplyEnded(t.now, t.floor.live_reply.id))
+        t.feed(f.ReplyStarted(t.now, t.floor.reply.id))
+        t.feed(f.ReplyEnded(t.now, t.floor.reply.id))
     assert t.names() == ["Reprompt", "Reprompt"]
 
 
 def test_a_telephone_that_nobody_speaks_into_is_asked_twice_and_then_left() -> None:  # 19
-    t = Talk(Policy(user_silence_ms=5000, max_reprompts=2, hang_up_on_silence=True))
+    t = Talk(Policy().with_({"user_silence_ms": 5000, "max_reprompts": 2, "hang_up_on_silence": True}))
     left: list[float] = []
     for _ in range(2000):
         for action in t.quiet(WINDOW):
@@ -47,15 +47,15 @@ def test_a_telephone_that_nobody_speaks_into_is_asked_twice_and_then_left() -> N
 
 
 def test_one_word_is_enough_to_be_asked_again_instead_of_left() -> None:
-    t = Talk(Policy(user_silence_ms=5000, max_reprompts=1, hang_up_on_silence=True))
+    t = Talk(Policy().with_({"user_silence_ms": 5000, "max_reprompts": 1, "hang_up_on_silence": True}))
     t.quiet(5100)
-    t.feed(f.ReplyStarted(t.now, t.floor.live_reply.id))
-    t.feed(f.ReplyEnded(t.now, t.floor.live_reply.id))
+    t.feed(f.ReplyStarted(t.now, t.floor.reply.id))
+    t.feed(f.ReplyEnded(t.now, t.floor.reply.id))
     t.quiet(2000)
     t.speak(400)
     t.quiet(1000)
-    t.feed(f.ReplyStarted(t.now, t.floor.live_reply.id))
-    t.feed(f.ReplyEnded(t.now, t.floor.live_reply.id))
+    t.feed(f.ReplyStarted(t.now, t.floor.reply.id))
+    t.feed(f.ReplyEnded(t.now, t.floor.reply.id))
     t.quiet(5100)
     assert t.names() == ["Reprompt", "Answer", "Reprompt"]
 
@@ -63,7 +63,7 @@ def test_one_word_is_enough_to_be_asked_again_instead_of_left() -> None:
 def test_a_noise_that_never_ends_is_answered_once_and_spoken_over() -> None:
     t = Talk()
     t.speak(61_000)
-    t.feed(f.ReplyStarted(t.now, t.floor.live_reply.id))
+    t.feed(f.ReplyStarted(t.now, t.floor.reply.id))
     t.speak(3_000)
     assert t.names() == ["Answer"]
     assert t.floor.state == "speaking"

@@ -57,7 +57,7 @@ class Call:
     ) -> None:
         self.id = call_id
         self.agent = agent
-        self.floor = f.Floor(policy or agent.policy)
+        self.floor = f.Floor(policy or agent.policy, language=agent.language)
         self.conversation = Conversation()
         self.over: str | None = None
         self.facts = dict(facts or {})
@@ -103,7 +103,9 @@ class Call:
             ),
         )
         self._sayings = UtteranceQueue(
-            lambda: self.feed(f.SayRequested(self.now_ms())), lambda: self.floor.policy.max_waiting, self._seat.known
+            lambda: self.feed(f.SayRequested(self.now_ms())),
+            lambda: self.floor.policy.idle.max_waiting,
+            self._seat.known,
         )
         self._line_watch = LineWatch(self._on_inbound, self.hang_up)
         self._group: asyncio.TaskGroup | None = None
@@ -184,10 +186,10 @@ class Call:
             id=self.id,
             agent=self.agent.name,
             state=self.floor.state.value,
-            agent_speaking=self.floor.sounding or made,
+            agent_speaking=self.floor.reply.sounding or made,
             kind=live.kind if live else None,
-            turn=self.floor.turn,
-            reply=self.floor.reply,
+            turn=self.floor.turn.id,
+            reply=self.floor.reply.id,
             started_s=self._started_s,
             lasted_ms=self.now_ms(),
             over=self.over,
@@ -248,11 +250,11 @@ class Call:
         log.error("Call %s: the floor's deadline does not move on", self.id)
 
     def _on_window(self, window: f.SpeechWindow) -> None:
-        if window.speech >= self.floor.policy.decide_threshold:
+        if window.speech >= self.floor.policy.hold.decide_threshold:
             self._last_firm_ms = window.until_ms
         self.feed(window)
         speech = self.floor.speech
-        if (on := speech.voice > 0) is not self._speech_on:
+        if (on := speech.evidence > 0) is not self._speech_on:
             self._speech_on = on
             self._notify(n.SpeechNoticed("started" if on else "ended", speech.onset_ms if on else speech.until_ms))
 
@@ -320,14 +322,12 @@ class Call:
     def _on_settings(self, now: float, preset: str | None, numbers: object) -> None:
         try:
             base = f.Policy.named(preset) if preset is not None else self.floor.policy
-            if preset is not None:
-                base = dataclasses.replace(base, language=self.floor.policy.language)
             policy = base.with_(numbers if isinstance(numbers, dict) else {})
         except UsageError as error:
             self._notify(n.Problem("bad_settings", error.message, error.advice))
             return
         self.feed(f.PolicyChanged(now, policy))
-        self._notify(n.PolicyNow(policy.numbers()))
+        self._notify(n.PolicyNow(policy.numbers() | {"language": self.floor.language}))
 
     # ---------------------------------------------------------------------------------------------- orders out
 
@@ -336,9 +336,9 @@ class Call:
             case f.Hold(reply, onset_ms, source, why):
                 self._playout.hold(now)
                 self._hold_since_ms = now
-                if self.floor.sounding:
+                if self.floor.reply.sounding:
                     self._silenced_ms = now
-                if self.floor.sounding:  # else there is nothing that the far end could pause
+                if self.floor.reply.sounding:  # else there is nothing that the far end could pause
                     self._notify(n.HoldNow(reply, onset_ms, why))
                 self._decided("hold", why, reply, onset_ms)
                 self._meter.observe("onset_to_hold", now - onset_ms, source.value)
@@ -374,14 +374,15 @@ class Call:
                 self._seat.forget("taken back")
                 self._decided("forget", why)
             case f.Listen(turn, from_ms, why):
-                self._turns.listen(turn, from_ms, self._ledger.said_over(from_ms + self.floor.policy.pre_roll_ms))
+                onset = from_ms + self.floor.policy.endpointing.pre_roll_ms
+                self._turns.listen(turn, from_ms, self._ledger.said_over(onset))
                 self._seat.turn(from_ms)
                 if self._turns.newest is not None and self._pending_input:
                     self._turns.newest.typed.append(self._pending_input)
                     self._pending_input = ""
                 self._decided("listen", why)
             case f.ReadWords(look, from_ms, why):
-                onset = from_ms + self.floor.policy.pre_roll_ms
+                onset = from_ms + self.floor.policy.endpointing.pre_roll_ms
                 self._spawn(self._look(look, onset), f"look {look}")
                 self._decided("look", why, onset_ms=onset)
             case f.Answer(reply, turn, why):
@@ -501,7 +502,7 @@ class Call:
             self.feed(f.Words(onset_ms, text, look))
 
     def _is_echo(self, text: str, onset_ms: float, until_ms: float) -> bool:
-        return is_own_words(text, self._ledger.own_words(onset_ms, until_ms), self.floor.policy.language)
+        return is_own_words(text, self._ledger.own_words(onset_ms, until_ms), self.floor.language)
 
     def _tell_again(self) -> None:
         """A tool is done whose reply was cut: the agent says so when the floor is free."""

@@ -59,7 +59,7 @@ class Listen:
 class ReadWords:
     """Read the words in the user's audio, and answer with `Words` of the same reading."""
 
-    look: int
+    reading: int
     """Id of the reading."""
     from_ms: float
     """Read from here until now; pre-roll included."""

@@ -81,7 +81,7 @@ class Words:
     """Where the first of them begins, not when they were read."""
     text: str | None
     """Empty: the speech holds no words. None: it could not be read, and this reading brings no more words."""
-    look: int | None = None
+    reading: int | None = None
     """The reading that this answers. None: the STT streams words unasked."""
 
 

@@ -22,7 +22,7 @@ def begin_onset(floor: FloorState) -> None:
     onset.asked_until_ms = 0.0
     onset.doubt = onset.doubt_text = ""
     onset.unreadable = False
-    if floor.speech.onset_ms - onset.carried_until_ms > floor.policy.join_ms:
+    if floor.speech.onset_ms - onset.carried_until_ms > floor.policy.verdict.join_ms:
         onset.carried_ms = 0.0
 
 
@@ -39,7 +39,7 @@ def read_words(floor: FloorState, why: str, out: list[Action]) -> None:
     onset.reading += 1
     onset.awaiting_words = True
     onset.asked_until_ms = floor.speech.until_ms
-    out.append(do.ReadWords(onset.reading, floor.speech.onset_ms - floor.policy.pre_roll_ms, why))
+    out.append(do.ReadWords(onset.reading, floor.speech.onset_ms - floor.policy.endpointing.pre_roll_ms, why))
 
 
 def excuse(floor: FloorState, what: str, why: str, out: list[Action]) -> None:
@@ -59,18 +59,18 @@ def dismiss(floor: FloorState, text: str, why: str, out: list[Action]) -> None:
 
 def hold(floor: FloorState, source: Source, onset_ms: float, why: str, out: list[Action]) -> None:
     """Silence the live reply until the verdict."""
-    if source is not Source.SPEECH and floor.speech.voice is Evidence.SILENT:
+    if source is not Source.SPEECH and floor.speech.evidence is Evidence.SILENT:
         begin_onset(floor)
         floor.speech.onset_ms = floor.speech.until_ms = onset_ms
     floor.onset.dismissed = False
-    floor.live_reply.held_since_ms = floor.now_ms
+    floor.reply.held_since_ms = floor.now_ms
     floor.state = State.BARGE_IN
-    out.append(do.Hold(floor.live_reply.id, onset_ms, source, why))
+    out.append(do.Hold(floor.reply.id, onset_ms, source, why))
 
 
 def resume(floor: FloorState, why: str, text: str, out: list[Action]) -> None:
     """The verdict: the held reply goes on. text: the backchannel that held it, or "" for a noise."""
-    reply = floor.live_reply
+    reply = floor.reply
     reply.false_holds += 1
     floor.state = State.SPEAKING if reply.sounding else State.THINKING
     reply.due_from_ms += floor.now_ms - reply.held_since_ms
@@ -80,7 +80,7 @@ def resume(floor: FloorState, why: str, text: str, out: list[Action]) -> None:
 
 def cut(floor: FloorState, source: Source, onset_ms: float, confidence: float, why: str, out: list[Action]) -> None:
     """End the live reply; the floor is the user's if it was the user who interrupted."""
-    reply, turn, speech = floor.live_reply, floor.users_turn, floor.speech
+    reply, turn, speech = floor.reply, floor.turn, floor.speech
     signal = do.BargeIn(reply.id, onset_ms, floor.now_ms, source, min(max(confidence, 0.0), 1.0), why)
     by_hand = source in (Source.BUTTON, Source.OPERATOR)
     # The turn that goes on; where a later one is open already (kept), that one has the floor.
@@ -99,9 +99,9 @@ def cut(floor: FloorState, source: Source, onset_ms: float, confidence: float, w
         return
     if not turn.open:
         # The onset that is known by its sound is the earlier, and the truer one.
-        by_sound = speech.voice is not Evidence.SILENT or speech.until_ms >= onset_ms
+        by_sound = speech.evidence is not Evidence.SILENT or speech.until_ms >= onset_ms
         open_turn(floor, min(onset_ms, speech.onset_ms) if by_sound else onset_ms, why, out, reopened=reopened)
-    turn.spoken_ms = max(turn.spoken_ms, floor.policy.min_turn_ms)  # decided: it is a turn
+    turn.spoken_ms = max(turn.spoken_ms, floor.policy.endpointing.min_turn_ms)  # decided: it is a turn
     turn.spoken_until_ms = max(turn.spoken_until_ms, onset_ms, speech.until_ms)
     floor.state = State.LISTENING
 
@@ -116,7 +116,7 @@ def cut_by_speech(floor: FloorState, why: str, out: list[Action]) -> None:
 
 def open_turn(floor: FloorState, onset_ms: float, why: str, out: list[Action], *, reopened: int = 0) -> None:
     """The user takes a turn. reopened: the turn that goes on; 0: a new one."""
-    turn = floor.users_turn
+    turn = floor.turn
     if not reopened:
         turn.id += 1
         turn.spoken_ms = 0.0
@@ -125,12 +125,12 @@ def open_turn(floor: FloorState, onset_ms: float, why: str, out: list[Action], *
     turn.open = True
     turn.since_ms = onset_ms
     floor.reprompts = 0
-    out.append(do.Listen(turn.id, onset_ms - floor.policy.pre_roll_ms, why))
+    out.append(do.Listen(turn.id, onset_ms - floor.policy.endpointing.pre_roll_ms, why))
 
 
 def extend_turn(floor: FloorState) -> None:
     """The open turn has speech as far as the running onset reaches."""
-    turn, speech = floor.users_turn, floor.speech
+    turn, speech = floor.turn, floor.speech
     turn.spoken_ms += max(0.0, speech.until_ms - max(speech.onset_ms, turn.spoken_until_ms))
     turn.spoken_until_ms = max(turn.spoken_until_ms, speech.until_ms)
     level = speech.level_db
@@ -140,7 +140,7 @@ def extend_turn(floor: FloorState) -> None:
 
 def yield_to_user(floor: FloorState, why: str, out: list[Action]) -> None:
     """The floor is the user's, in the turn that is open or in a new one."""
-    if not floor.users_turn.open:
+    if not floor.turn.open:
         open_turn(floor, floor.speech.onset_ms, why, out)
         extend_turn(floor)
     floor.state = State.LISTENING
@@ -149,10 +149,10 @@ def yield_to_user(floor: FloorState, why: str, out: list[Action]) -> None:
 def learn_level(floor: FloorState) -> None:
     """A turn is over: its caller speaks so loud. Softer turns are believed in steps, so that a television that was
     answered once does not set the measure, and a caller who has stepped back does before long."""
-    turn = floor.users_turn
+    turn = floor.turn
     if turn.level_db is not None:
-        own = floor.own_level_db
-        floor.own_level_db = turn.level_db if own is None else max(turn.level_db, own - SOFTER_DB)
+        own = turn.own_level_db
+        turn.own_level_db = turn.level_db if own is None else max(turn.level_db, own - SOFTER_DB)
         turn.level_db = None
 
 
@@ -161,7 +161,7 @@ def learn_level(floor: FloorState) -> None:
 
 def begin_reply(floor: FloorState, turn: int, *, reprompting: bool = False) -> None:
     """A reply is asked for. turn: the one that it answers; 0: none."""
-    reply = floor.live_reply
+    reply = floor.reply
     reply.id += 1
     reply.turn = turn
     reply.asked_ms = reply.due_from_ms = floor.now_ms
@@ -174,31 +174,31 @@ def begin_reply(floor: FloorState, turn: int, *, reprompting: bool = False) -> N
 
 def answer(floor: FloorState, why: str, out: list[Action]) -> None:
     """The open turn is over: its reply begins."""
-    floor.users_turn.open = floor.users_turn.prepared = False
+    floor.turn.open = floor.turn.prepared = False
     learn_level(floor)
-    begin_reply(floor, floor.users_turn.id)
-    out.append(do.Answer(floor.live_reply.id, floor.users_turn.id, why))
+    begin_reply(floor, floor.turn.id)
+    out.append(do.Answer(floor.reply.id, floor.turn.id, why))
 
 
 def prepare(floor: FloorState, why: str, out: list[Action]) -> None:
     """The open turn is probably over: its reply is made ahead."""
     discard_prepared(floor, "another guess was made", out)
-    floor.users_turn.prepared = True
-    out.append(do.Prepare(floor.users_turn.id, why))
+    floor.turn.prepared = True
+    out.append(do.Prepare(floor.turn.id, why))
 
 
 def discard_prepared(floor: FloorState, why: str, out: list[Action]) -> None:
     """What was made ahead is not wanted."""
-    if floor.users_turn.prepared:
-        floor.users_turn.prepared = False
-        out.append(do.DiscardPrepared(floor.users_turn.id, why))
+    if floor.turn.prepared:
+        floor.turn.prepared = False
+        out.append(do.DiscardPrepared(floor.turn.id, why))
 
 
 def end_reply(floor: FloorState) -> None:
     """The live reply is over."""
     floor.onset.carried_ms = 0.0
-    floor.live_reply.sounding = floor.live_reply.protected = floor.onset.awaiting_words = False
-    floor.live_reply.turn = 0
+    floor.reply.sounding = floor.reply.protected = floor.onset.awaiting_words = False
+    floor.reply.turn = 0
     floor.state = State.IDLE
     floor.quiet_since_ms = floor.now_ms
 
@@ -208,7 +208,7 @@ def free_floor(floor: FloorState, out: list[Action]) -> None:
     held = floor.state is State.BARGE_IN
     undecided = held and not floor.onset.dismissed and floor.firm_peak
     end_reply(floor)
-    if floor.users_turn.open or floor.talking or undecided:
+    if floor.turn.open or floor.talking or undecided:
         yield_to_user(floor, "the reply is over, the user has spoken", out)
         return
     if held:
@@ -216,13 +216,13 @@ def free_floor(floor: FloorState, out: list[Action]) -> None:
     if floor.says_waiting:
         floor.says_waiting -= 1
         begin_reply(floor, 0)
-        out.append(do.Say(floor.live_reply.id, "its turn in the line"))
+        out.append(do.Say(floor.reply.id, "its turn in the line"))
 
 
 def lose_reply(floor: FloorState, cause: str, why: str, out: list[Action]) -> None:
     """The live reply is lost. Reprompt once; if the reprompt is lost too, or the user talks, record the loss."""
-    reply, turn = floor.live_reply, floor.live_reply.turn
-    spoken_to = floor.users_turn.open or floor.talking
+    reply, turn = floor.reply, floor.reply.turn
+    spoken_to = floor.turn.open or floor.talking
     if turn and not reply.reprompting and not floor.failures and not spoken_to:
         floor.failures += 1
         begin_reply(floor, turn, reprompting=True)

@@ -25,8 +25,8 @@ def on_say(floor: FloorState, out: list[Action]) -> None:
     """The agent is to say something unasked: now, or when the floor is free."""
     if floor.state is State.IDLE and not floor.says_waiting:
         begin_reply(floor, 0)
-        out.append(do.Say(floor.live_reply.id, "the floor is free"))
-    elif floor.says_waiting < floor.policy.max_waiting:
+        out.append(do.Say(floor.reply.id, "the floor is free"))
+    elif floor.says_waiting < floor.policy.idle.max_waiting:
         floor.says_waiting += 1
         out.append(do.Ignore("say", f"the floor is not free ({floor.state}): it waits"))
     else:
@@ -35,7 +35,7 @@ def on_say(floor: FloorState, out: list[Action]) -> None:
 
 def on_reply_started(floor: FloorState, e: ev.ReplyStarted) -> None:
     """The reply's first sample sounds."""
-    reply = floor.live_reply
+    reply = floor.reply
     if e.reply != reply.id or not floor.live or reply.sounding:
         return
     reply.sounding = True
@@ -46,7 +46,7 @@ def on_reply_started(floor: FloorState, e: ev.ReplyStarted) -> None:
 
 def on_reply_protected(floor: FloorState, e: ev.ReplyProtected, out: list[Action]) -> None:
     """A protected part of the reply begins or ends. What was said over it may then have the floor."""
-    reply, turn, speech = floor.live_reply, floor.users_turn, floor.speech
+    reply, turn, speech = floor.reply, floor.turn, floor.speech
     if e.reply != reply.id or not floor.live or e.protected == reply.protected:
         return
     reply.protected = e.protected
@@ -55,26 +55,26 @@ def on_reply_protected(floor: FloorState, e: ev.ReplyProtected, out: list[Action
             if floor.talking:
                 open_turn(floor, speech.onset_ms, "said over a protected reply, kept", out)
             resume(floor, "this reply is protected from here on", "", out)
-    elif turn.open and turn.spoken_ms >= floor.policy.confirm_ms:
+    elif turn.open and turn.spoken_ms >= floor.policy.verdict.confirm_ms:
         cut(floor, Source.SPEECH, turn.since_ms, speech.peak, "said over the protected part, which is over", out)
-    elif speech.voice is not Evidence.SILENT:
+    elif speech.evidence is not Evidence.SILENT:
         consider(floor, out)
 
 
 def on_reply_ended(floor: FloorState, e: ev.ReplyEnded, out: list[Action]) -> None:
     """The reply's last sample has been heard."""
-    if e.reply != floor.live_reply.id or not floor.live:
+    if e.reply != floor.reply.id or not floor.live:
         return
-    if floor.live_reply.sounding:
+    if floor.reply.sounding:
         floor.failures = 0
     else:
-        out.append(do.CloseTurn(floor.live_reply.turn, "there was nothing to say"))
+        out.append(do.CloseTurn(floor.reply.turn, "there was nothing to say"))
     free_floor(floor, out)
 
 
 def on_reply_failed(floor: FloorState, e: ev.ReplyFailed, out: list[Action]) -> None:
     """The reply's LLM or TTS is lost."""
-    if e.reply == floor.live_reply.id and floor.live:
+    if e.reply == floor.reply.id and floor.live:
         lose_reply(floor, "failed", e.why, out)
 
 
@@ -96,7 +96,7 @@ def on_policy_changed(floor: FloorState, e: ev.PolicyChanged, out: list[Action])
 
 def on_hung_up(floor: FloorState, out: list[Action]) -> None:
     """The caller is gone: everything ends, on record."""
-    reply, turn = floor.live_reply, floor.users_turn
+    reply, turn = floor.reply, floor.turn
     if floor.live:
         signal = do.BargeIn(reply.id, floor.now_ms, floor.now_ms, Source.HANG_UP, 1.0, "the far end hung up")
         out.append(do.Cut(reply.id, signal) if reply.sounding else do.DiscardReply(reply.id, 0, signal))

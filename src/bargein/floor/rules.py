@@ -16,7 +16,7 @@ good evidence decides. In the order in which the rules are asked:
 4. Held: a judge's word, a trusted start of turn, or a reading with `min_words` words decides at once. Without any,
    firm speech of `confirm_ms` cuts (of `alone_ms` where no part reads words); where words were asked for it waits
    `words_wait_ms` for them, and where they read as a backchannel or as nothing it must last `doubt_ms`. Speech much
-   softer than the caller's own turns is somebody else's: it resumes after `far_ms`, and holds this reply no more,
+   softer than the caller's own turns is another person's: it resumes after `far_ms`, and holds this reply no more,
    until it becomes as loud as the caller. Waiting costs nothing here: the agent is silent already, and the answer
    begins only when the user's turn ends.
 5. Speech that ended undecided resumes: at once if it cannot be read, else after the reading or

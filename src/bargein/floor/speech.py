@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from bargein.floor.events import SpeechWindow
-from bargein.floor.policy import Policy
+from bargein.floor.policy import HoldPolicy
 
 RELEASE = 0.15  # below hold_threshold by this much a window counts as quiet: no flutter at the threshold
 
@@ -25,7 +25,7 @@ class Evidence(IntEnum):
 class UserSpeech:
     """The user's running stretch of speech; in silence, the last one. Times in ms on the call's clock."""
 
-    voice: Evidence = Evidence.SILENT
+    evidence: Evidence = Evidence.SILENT
     """How good the evidence of running speech is. SILENT: no speech runs."""
     onset_ms: float = 0.0
     """Where the speech began: the first sample of its first window."""
@@ -40,11 +40,11 @@ class UserSpeech:
     run_from_ms: float = 0.0
     """Where the first of those windows began."""
 
-    def push(self, w: SpeechWindow, policy: Policy) -> bool:
+    def push(self, w: SpeechWindow, p: HoldPolicy) -> bool:
         """Take one window; True when by it the speech is over."""
-        if self.voice is Evidence.SILENT:
-            loud = w.speech >= policy.loud_threshold and w.rise_db >= policy.loud_rise_db
-            if w.speech < policy.hold_threshold and not loud:
+        if self.evidence is Evidence.SILENT:
+            loud = w.speech >= p.loud_threshold and w.rise_db >= p.loud_rise_db
+            if w.speech < p.hold_threshold and not loud:
                 self.run_windows = 0
                 return False
             if self.run_windows == 0:
@@ -53,18 +53,18 @@ class UserSpeech:
                 self.level_db = None
             self.run_windows += 1
             self._raise_peaks(w)
-            if self.run_windows >= policy.hold_windows:
+            if self.run_windows >= p.hold_windows:
                 self.run_windows = 0
                 self.onset_ms, self.until_ms = self.run_from_ms, w.until_ms
-                self.voice = Evidence.FIRM if self.peak >= policy.decide_threshold else Evidence.FAINT
+                self.evidence = Evidence.FIRM if self.peak >= p.decide_threshold else Evidence.FAINT
             return False
-        if w.speech >= max(policy.hold_threshold - RELEASE, 0.01):
+        if w.speech >= max(p.hold_threshold - RELEASE, 0.01):
             self.until_ms = w.until_ms
             self._raise_peaks(w)
-            if w.speech >= policy.decide_threshold:
-                self.voice = Evidence.FIRM
+            if w.speech >= p.decide_threshold:
+                self.evidence = Evidence.FIRM
             return False
-        return w.until_ms - self.until_ms >= policy.speech_gap_ms
+        return w.until_ms - self.until_ms >= p.speech_gap_ms
 
     def _raise_peaks(self, w: SpeechWindow) -> None:
         self.peak = max(self.peak, w.speech)
@@ -73,7 +73,7 @@ class UserSpeech:
 
     def end(self) -> None:
         """The speech is over; its times, peak and level stay readable."""
-        self.voice = Evidence.SILENT
+        self.evidence = Evidence.SILENT
         self.run_windows = 0
 
     @property

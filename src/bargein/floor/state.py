@@ -56,7 +56,7 @@ class ReplyState:
     echo_reported: bool = False
     """An Ignore has said that the agent's own sound comes back. It is said once for each reply."""
     far_reported: bool = False
-    """It was held for somebody else's speech, and resumed. Such speech holds a reply once."""
+    """It was held for another person's speech, and resumed. Such speech holds a reply once."""
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class OnsetState:
     dismissed: bool = False
     """Its verdict has been given, by another rule than its length: the rest of it changes nothing."""
     aside: bool = False
-    """It was put down to somebody else, for as long as it stays so much softer than the caller."""
+    """It was put down to another person, for as long as it stays so much softer than the caller."""
     excused: bool = False
     """An Ignore has said why it holds nothing. It is said once for each onset."""
     reading: int = 0
@@ -105,6 +105,8 @@ class TurnState:
     """Where its last firm speech ended. `end_of_turn_ms` counts from here."""
     level_db: float | None = None
     """Level of its loudest window, dB of full scale. None: the level was not measured."""
+    own_level_db: float | None = None
+    """How loud the caller's turns have been until now, dB of full scale. None: no turn was measured yet."""
 
 
 @dataclass(slots=True)
@@ -113,16 +115,17 @@ class FloorState:
 
     policy: Policy = field(default_factory=Policy.balanced)
     """The numbers in force."""
+    language: str = "en"
+    """The call's language, a tag such as "de" or "pt-BR": its stop phrases and backchannels are known."""
     state: State = field(default=State.IDLE, init=False)
     """Who has the floor."""
     now_ms: float = field(default=0.0, init=False)
     """The latest time of any event so far, ms on the call's clock."""
     speech: UserSpeech = field(default_factory=UserSpeech, init=False)
     """The user's speech as the windows tell it."""
-    live_reply: ReplyState = field(default_factory=ReplyState, init=False)
+    reply: ReplyState = field(default_factory=ReplyState, init=False)
     onset: OnsetState = field(default_factory=OnsetState, init=False)
-    users_turn: TurnState = field(default_factory=TurnState, init=False)
-    _own_db: float | None = field(default=None, init=False)
+    turn: TurnState = field(default_factory=TurnState, init=False)
     stt_words: bool = field(default=False, init=False)
     """The call's STT can read words now."""
     stt_turns: bool = field(default=False, init=False)
@@ -156,35 +159,6 @@ class FloorState:
     # ------------------------------------------------------------------------------------------------ what follows
 
     @property
-    def reply(self) -> int:
-        """Id of the live reply, or of the last one. 0: there was none yet."""
-        return self.live_reply.id
-
-    @property
-    def turn(self) -> int:
-        """Id of the user's newest turn. 0: there was none yet."""
-        return self.users_turn.id
-
-    @property
-    def sounding(self) -> bool:
-        """The live reply has begun to sound; holds included."""
-        return self.live_reply.sounding
-
-    @property
-    def protected(self) -> bool:
-        """Speech may not interrupt the live reply now."""
-        return self.live_reply.protected
-
-    @property
-    def own_level_db(self) -> float | None:
-        """How loud the caller's turns have been until now, dB of full scale. None: no turn was measured yet."""
-        return self._own_db
-
-    @own_level_db.setter
-    def own_level_db(self, db: float) -> None:
-        self._own_db = db
-
-    @property
     def live(self) -> bool:
         """A reply is being made, sounds or is held."""
         return self.state in (State.THINKING, State.SPEAKING, State.BARGE_IN)
@@ -192,62 +166,64 @@ class FloorState:
     @property
     def talking(self) -> bool:
         """Clear speech runs, and no verdict on it was given."""
-        return self.speech.voice is Evidence.FIRM and not self.onset.dismissed
+        return self.speech.evidence is Evidence.FIRM and not self.onset.dismissed
 
     @property
     def firm_peak(self) -> bool:
         """The last stretch of speech was firm at its best."""
-        return self.speech.peak >= self.policy.decide_threshold and self.speech.lasted_ms > 0
+        return self.speech.peak >= self.policy.hold.decide_threshold and self.speech.lasted_ms > 0
 
     @property
     def far(self) -> bool:
         """The running speech is much softer than this caller's turns have been."""
-        level, own = self.speech.level_db, self._own_db
-        return level is not None and own is not None and level < own - self.policy.far_db
+        level, own = self.speech.level_db, self.turn.own_level_db
+        return level is not None and own is not None and level < own - self.policy.verdict.far_db
 
     @property
     def guarded(self) -> bool:
         """The agent began to sound less than `echo_guard_ms` ago: faint speech may be its echo."""
-        return self.live_reply.sounding and self.now_ms - self.live_reply.sounding_since_ms < self.policy.echo_guard_ms
+        return self.reply.sounding and self.now_ms - self.reply.sounding_since_ms < self.policy.echo.echo_guard_ms
 
     @property
     def wary(self) -> bool:
         """This reply was held in vain so often that faint evidence does not hold it again."""
-        return 0 < self.policy.wary_after <= self.live_reply.false_holds
+        return 0 < self.policy.hold.wary_after <= self.reply.false_holds
 
     @property
     def by_length(self) -> bool:
         """No part reads words, and a reply sounds: the length of the speech is all the evidence."""
-        return self.live_reply.sounding and not self.stt_words and self.policy.alone_ms > self.policy.confirm_ms
+        verdict = self.policy.verdict
+        return self.reply.sounding and not self.stt_words and verdict.alone_ms > verdict.confirm_ms
 
     @property
     def confirm_ms(self) -> float:
         """So long must firm speech last to cut. A reply that does not sound yet is given up sooner: it is not heard."""
-        p = self.policy
-        return max(p.confirm_ms, p.alone_ms) if self.by_length else p.confirm_ms
+        verdict = self.policy.verdict
+        return max(verdict.confirm_ms, verdict.alone_ms) if self.by_length else verdict.confirm_ms
 
     @property
     def patience_ms(self) -> float:
         """How long, after a phrase that did not decide, another is waited for."""
-        p = self.policy
-        return max(p.speech_gap_ms, min(p.verdict_timeout_ms, self.speech.lasted_ms * p.go_on_share))
+        verdict = self.policy.verdict
+        wanted = min(verdict.verdict_timeout_ms, self.speech.lasted_ms * verdict.go_on_share)
+        return max(self.policy.hold.speech_gap_ms, wanted)
 
     @property
     def lexicon(self) -> Lexicon:
         """The phrases of the call's language, and the policy's own."""
-        p = self.policy
-        return Lexicon.of(p.language, p.backchannels, p.stop_phrases)
+        verdict = self.policy.verdict
+        return Lexicon.of(self.language, verdict.backchannels, verdict.stop_phrases)
 
     def before_reply(self, at_ms: float) -> bool:
         """Whether a moment lies before the live reply was asked for."""
-        return at_ms < self.live_reply.asked_ms
+        return at_ms < self.reply.asked_ms
 
 
 _KINDS: tuple[tuple[str, type], ...] = (
     ("speech", UserSpeech),
-    ("live_reply", ReplyState),
+    ("reply", ReplyState),
     ("onset", OnsetState),
-    ("users_turn", TurnState),
+    ("turn", TurnState),
 )
 _RECORDS = tuple((name, kind, tuple(f.name for f in fields(kind))) for name, kind in _KINDS)
 _PLAIN = tuple(f.name for f in fields(FloorState) if f.name not in dict(_KINDS))

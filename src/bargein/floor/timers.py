@@ -28,33 +28,35 @@ Timer = tuple[float, Callable[[FloorState, list[Action]], None]]
 
 def timers(floor: FloorState) -> list[Timer]:
     """Everything that the mere passing of time decides: when, and what."""
-    p, speech, turn, reply = floor.policy, floor.speech, floor.users_turn, floor.live_reply
+    p, speech, turn, reply = floor.policy, floor.speech, floor.turn, floor.reply
     due: list[Timer] = []
     if floor.over:
         return due
-    if speech.voice is not Evidence.SILENT:
-        due.append((speech.until_ms + p.deaf_ms, audio_lost))
+    if speech.evidence is not Evidence.SILENT:
+        due.append((speech.until_ms + p.endpointing.deaf_ms, audio_lost))
     match floor.state:
         case State.IDLE:
-            if p.user_silence_ms is not None and floor.reprompts < p.max_reprompts:
-                due.append((floor.quiet_since_ms + p.user_silence_ms, user_silent))
-            elif p.user_silence_ms is not None and p.hang_up_on_silence and not floor.left:
-                due.append((floor.quiet_since_ms + p.user_silence_ms, user_gone))
+            silence_ms = p.idle.user_silence_ms
+            if silence_ms is not None and floor.reprompts < p.idle.max_reprompts:
+                due.append((floor.quiet_since_ms + silence_ms, user_silent))
+            elif silence_ms is not None and p.idle.hang_up_on_silence and not floor.left:
+                due.append((floor.quiet_since_ms + silence_ms, user_gone))
         case State.LISTENING:
             if not floor.talking:
-                owed = floor.stt_turns and p.trust_transcriber_turns
-                due.append((turn.spoken_until_ms + (p.turn_grace_ms if owed else p.end_of_turn_ms), turn_over))
-            due.append((turn.since_ms + p.max_turn_ms, turn_too_long))
+                owed = floor.stt_turns and p.verdict.trust_transcriber_turns
+                quiet_ms = p.endpointing.turn_grace_ms if owed else p.endpointing.end_of_turn_ms
+                due.append((turn.spoken_until_ms + quiet_ms, turn_over))
+            due.append((turn.since_ms + p.endpointing.max_turn_ms, turn_too_long))
         case State.THINKING:
-            due.append((reply.due_from_ms + p.answer_timeout_ms, reply_late))
+            due.append((reply.due_from_ms + p.idle.answer_timeout_ms, reply_late))
         case State.BARGE_IN:
-            due.append((reply.held_since_ms + p.hold_max_ms, hold_too_long))
-            if speech.voice is Evidence.SILENT:
+            due.append((reply.held_since_ms + p.hold.hold_max_ms, hold_too_long))
+            if speech.evidence is Evidence.SILENT:
                 if speech.lasted_ms > 0:
-                    wait = floor.patience_ms if floor.by_length else p.verdict_timeout_ms
-                    due.append((speech.until_ms + wait, no_verdict))
+                    wait_ms = floor.patience_ms if floor.by_length else p.verdict.verdict_timeout_ms
+                    due.append((speech.until_ms + wait_ms, no_verdict))
                 else:
-                    due.append((reply.held_since_ms + p.level_hold_ms, not_confirmed))
+                    due.append((reply.held_since_ms + p.hold.level_hold_ms, not_confirmed))
         case State.SPEAKING:
             pass
         case _:
@@ -71,7 +73,7 @@ def on_tick(floor: FloorState, at_ms: float, out: list[Action]) -> None:
 
 def audio_lost(floor: FloorState, out: list[Action]) -> None:
     """No window came for `deaf_ms`: the microphone is gone, the speech is over."""
-    out.append(do.Ignore("speech", f"no audio for {floor.policy.deaf_ms:g} ms: taken as its end"))
+    out.append(do.Ignore("speech", f"no audio for {floor.policy.endpointing.deaf_ms:g} ms: taken as its end"))
     end_speech(floor, out)
 
 
@@ -79,7 +81,7 @@ def user_silent(floor: FloorState, out: list[Action]) -> None:
     """The user has said nothing for `user_silence_ms`: ask whether they are there."""
     floor.reprompts += 1
     begin_reply(floor, 0, reprompting=True)
-    out.append(do.Reprompt(floor.live_reply.id, "silence", f"no word for {floor.policy.user_silence_ms:g} ms"))
+    out.append(do.Reprompt(floor.reply.id, "silence", f"no word for {floor.policy.idle.user_silence_ms:g} ms"))
 
 
 def user_gone(floor: FloorState, out: list[Action]) -> None:
@@ -90,7 +92,7 @@ def user_gone(floor: FloorState, out: list[Action]) -> None:
 
 def turn_over(floor: FloorState, out: list[Action]) -> None:
     """The user has been quiet long enough: answer the turn, or close it where it was too short to be one."""
-    turn, p = floor.users_turn, floor.policy
+    turn, p = floor.turn, floor.policy.endpointing
     if turn.spoken_ms < p.min_turn_ms and not floor.stt_words:
         discard_prepared(floor, "it was no turn", out)
         turn.open = False
@@ -103,23 +105,23 @@ def turn_over(floor: FloorState, out: list[Action]) -> None:
 def turn_too_long(floor: FloorState, out: list[Action]) -> None:
     """The turn does not end: answer it all the same."""
     floor.onset.dismissed = True  # or a noise that never ends would discard its own answer
-    answer(floor, f"the turn lasts longer than {floor.policy.max_turn_ms:g} ms", out)
+    answer(floor, f"the turn lasts longer than {floor.policy.endpointing.max_turn_ms:g} ms", out)
 
 
 def reply_late(floor: FloorState, out: list[Action]) -> None:
     """The reply has not begun to sound: give it up."""
-    why = f"no sound for {floor.policy.answer_timeout_ms:g} ms"
-    out.append(do.DiscardLateReply(floor.live_reply.id, why))
+    why = f"no sound for {floor.policy.idle.answer_timeout_ms:g} ms"
+    out.append(do.DiscardLateReply(floor.reply.id, why))
     lose_reply(floor, "late", why, out)
 
 
 def hold_too_long(floor: FloorState, out: list[Action]) -> None:
     """No hold outlives `hold_max_ms`: cut if the user still speaks, else resume."""
     if floor.talking:
-        cut_by_speech(floor, f"is still on after a hold of {floor.policy.hold_max_ms:g} ms", out)
+        cut_by_speech(floor, f"is still on after a hold of {floor.policy.hold.hold_max_ms:g} ms", out)
     else:
         floor.onset.dismissed = True
-        resume(floor, f"undecided after {floor.policy.hold_max_ms:g} ms", "", out)
+        resume(floor, f"undecided after {floor.policy.hold.hold_max_ms:g} ms", "", out)
 
 
 def no_verdict(floor: FloorState, out: list[Action]) -> None:
@@ -127,9 +129,9 @@ def no_verdict(floor: FloorState, out: list[Action]) -> None:
     if floor.by_length:
         resume(floor, f"speech ended after {floor.onset.carried_ms or floor.speech.lasted_ms:.0f} ms", "", out)
         return
-    resume(floor, f"no words came within {floor.policy.verdict_timeout_ms:g} ms of its end", "", out)
+    resume(floor, f"no words came within {floor.policy.verdict.verdict_timeout_ms:g} ms of its end", "", out)
 
 
 def not_confirmed(floor: FloorState, out: list[Action]) -> None:
     """The page held the reply, and no window of speech followed: resume."""
-    resume(floor, f"no speech followed within {floor.policy.level_hold_ms:g} ms", "", out)
+    resume(floor, f"no speech followed within {floor.policy.hold.level_hold_ms:g} ms", "", out)

@@ -135,7 +135,7 @@ class BrowserCalls:
                     rate_out=browser.rate_out,
                     lead_ms=hub.host.lead_ms,
                     agent=told,
-                    policy=policy.numbers(),
+                    policy=policy.numbers() | {"language": agent.language},
                     limits=browser.limits.as_told(),
                 )
             )
@@ -170,7 +170,7 @@ async def _choose(
         except UsageError as error:
             browser.refuse(Problem(code, error.message, error.advice))
             continue
-        return dataclasses.replace(agent, language=policy.language), policy
+        return dataclasses.replace(agent, language=hello.language or agent.language), policy
     return None
 
 
@@ -217,11 +217,10 @@ def _policy(hub: Hub, agent: Agent, hello: Hello, chosen: str | None) -> Policy:
     """The hello's wish (chosen: the preset of an agent that it composes), else the server's, else the agent's own."""
     preset = hello.policy or chosen or hub.settings.policy
     policy = Policy.named(preset) if preset is not None else agent.policy
-    policy = dataclasses.replace(policy, language=hello.language or agent.language)
     return policy.with_(hello.settings or {})
 
 
 def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> Journal:
     if hub.settings.record is None:
         return NullJournal()
-    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy)
+    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy, language=agent.language)

@@ -133,13 +133,12 @@ def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
     except UsageError as error:
         log.warning("%s; taking the agent's own", error)
         policy = agent.policy
-    policy = dataclasses.replace(policy, language=parameters.get("language") or agent.language)
-    if policy.user_silence_ms is None:
-        policy = dataclasses.replace(policy, user_silence_ms=SILENCE_MS, hang_up_on_silence=True)
-    return dataclasses.replace(agent, language=policy.language), policy
+    if policy.idle.user_silence_ms is None:
+        policy = policy.with_({"user_silence_ms": SILENCE_MS, "hang_up_on_silence": True})
+    return dataclasses.replace(agent, language=parameters.get("language") or agent.language), policy
 
 
 def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> Journal:
     if hub.settings.record is None:
         return NullJournal()
-    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy)
+    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy, language=agent.language)
