@@ -25,6 +25,7 @@ $(VENV)/.chromium: tools/chromium.sh | $(BIN)/python
 	@touch $@
 
 run: $(VENV)/.run  ## set up, serve, print the address: no key and no network needed
+	@echo "The command is $(BIN)/bargein: try $(BIN)/bargein --help"
 	$(BIN)/bargein serve $(ARGS)
 
 # The floor's proof is all computing, so every core takes a part of it. What only waits for somebody (vendors' simulators,

@@ -16,7 +16,6 @@ from benchmarks.sounds import clips
 from benchmarks.table import Check, Row, show
 
 app = typer.Typer(add_completion=False)
-ROOT = Path(__file__).parents[4]
 
 
 @app.command()
@@ -25,7 +24,7 @@ def main(
     only: Annotated[str, typer.Option(help="phone, cascade, realtime, voxtral, server, browser; all when empty")] = "",
     calls: Annotated[int, typer.Option(help="Calls at once, for the server")] = 50,
     times: Annotated[int, typer.Option(help="Interruptions in each browser run")] = 24,
-    sounds: Annotated[Path, typer.Option(help="Folder with WAVs and labels.json")] = ROOT / "tests" / "data" / "audio",
+    sounds: Annotated[Path | None, typer.Option(help="Folder of recordings with a manifest.json")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer telephones")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw a telephone's cost into this SVG")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, too")] = None,
@@ -33,6 +32,7 @@ def main(
     """Measure Bargein on this machine."""
     console = Console(width=140)
     spoken = clips(sounds)
+    console.print(f"{len(spoken)} interruptions are at hand.")
     rows: list[Row | Check] = []
     if only in ("", "browser"):
         console.print("A Chromium is being talked to, twice ...")

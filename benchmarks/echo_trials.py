@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -32,7 +31,6 @@ from benchmarks.table import Check, Row, show
 RATE, FRAME = 8000, 160
 LEAD, SECONDS = 4000, 6
 DELAYS_MS, GAINS_DB, NOISES_DB = (20.0, 500.0), (-40.0, -10.0), (-70.0, -60.0)
-SOUNDS = Path(__file__).parents[4] / "tests" / "data" / "audio"
 
 
 class _Detector:
@@ -141,7 +139,7 @@ def run(trials: int, seed: int) -> list[Row | Check]:
     """So many trials with an echo alone, and as many with a caller on top of it."""
     model = SileroModel()
     agent = resample(asyncio.run(say(" ".join(SENTENCES * 2)))[0], RATE).samples
-    callers = [resample(Pcm(c.samples, CLIP_RATE), RATE).samples[: 2 * RATE] for c in clips(SOUNDS)]
+    callers = [resample(Pcm(c.samples, CLIP_RATE), RATE).samples[: 2 * RATE] for c in clips()]
     rng = np.random.default_rng(seed)
     alone = [trial(model, agent, None, rng) for _ in range(trials)]
     spoken = [trial(model, agent, callers[i % len(callers)], rng) for i in range(trials)]

@@ -1,9 +1,7 @@
-"""Interruptions for the benchmarks: recorded voices with labelled onsets, and a quiet room around them."""
+"""Interruptions for the benchmarks: people's voices with labelled onsets, and a quiet room around them."""
 
 from __future__ import annotations
 
-import json
-import wave
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +9,12 @@ import numpy as np
 
 from bargein.audio.pcm import Samples
 from bargein.errors import UsageError
+from bargein_bench.scenarios.clips import RATE, read_folder
+from bargein_bench.scenarios.people import at_hand
+from bargein_bench.scenarios.readers import LEVEL_DB
 
-RATE = 16_000
+__all__ = ["RATE", "InterruptionScript", "VoiceClip", "clips", "room", "script"]
+
 ROOM_DBFS = -66.0  # a quiet room: digital silence is not what a microphone gives
 FADE_MS = 2  # the room's own noise fades over into the clip's
 
@@ -25,20 +27,19 @@ class VoiceClip:
     samples: Samples
 
 
-def clips(directory: Path) -> list[VoiceClip]:
-    """The interruptions of a folder with WAV files and a labels.json (kind, onset_ms). Raises Misuse when none."""
-    try:
-        labels = json.loads((directory / "labels.json").read_text())
-    except OSError as error:
-        raise UsageError(f"No sounds at {directory}", advice="Run it in a checkout, or give --sounds DIR") from error
-    found = []
-    for label in labels:
-        if label["kind"] == "interruption":
-            samples = _wav(directory / label["file"])
-            found.append(VoiceClip(label["file"], samples[int(label["onset_ms"] * RATE / 1000) :]))
+def clips(directory: Path | None = None, seed: int = 1) -> list[VoiceClip]:
+    """The interruptions with an exact onset: of a folder (see `read_folder`), or else of the people at hand. Mixed by
+    seed, so that the first few are of several people. Raises UsageError when there are none."""
+    sounds = at_hand() if directory is None else read_folder(directory)
+    found = [
+        VoiceClip(sound.name, sound.at_level(LEVEL_DB).samples[int(sound.onset_ms * RATE / 1000) :])
+        for sound in sounds
+        if sound.kind == "interruption" and sound.exact
+    ]
     if not found:
-        raise UsageError(f"No interruptions in {directory}", advice="Give a folder whose labels.json names some")
-    return found
+        advice = "Install bargein[moonshine], or give a folder whose manifest.json names some"
+        raise UsageError("There are no interruptions to play", advice=advice)
+    return [found[i] for i in np.random.default_rng(seed).permutation(len(found))]
 
 
 def room(ms: float, seed: int = 1) -> Samples:
@@ -68,10 +69,3 @@ def script(
         total[at : at + len(clip)] += clip
         onsets.append(at)
     return InterruptionScript(np.clip(total, -32768, 32767).astype(np.int16), tuple(onsets))
-
-
-def _wav(path: Path) -> Samples:
-    with wave.open(str(path), "rb") as file:
-        if file.getframerate() != RATE or file.getnchannels() != 1 or file.getsampwidth() != 2:
-            raise UsageError(f"{path} is not 16-bit mono at {RATE} Hz", advice="Convert it, with sox for instance")
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)

@@ -1,44 +1,68 @@
-"""Makes the dummy call's spoken lines (src/bargein/server/web/caller): espeak-ng in a voice other than the agent's.
+"""Makes all that the dummy call's caller is heard with (src/bargein/server/web/caller), the same each time.
 
-The cough and the "mm-hmm" are recordings; LICENCES.md beside them says whose.
+The lines are spoken by espeak-ng, in a voice other than the agent's; the cough and the "mm-hmm" are made by arithmetic.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
 
-from bargein.audio.pcm import Pcm
+from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
 from bargein.vendors.local.espeak import EspeakTTS
+from bargein_bench.scenarios import formants
+from bargein_bench.scenarios.clips import RATE, Clip
 
-RATE = 16_000
 LINES = {
     "story": "Excuse me! Tell me a story, please.",
     "stop": "Wait, stop!",
     "where": "Where did you stop?",
 }
 CALLER = Path(__file__).parents[1] / "src" / "bargein" / "server" / "web" / "caller"
+COUGH_DB, HUM_DB = -12.0, -26.0  # of full scale: a cough is loud, a hum is soft
+AROUND_MS = 100  # of silence before and behind
 
 
 async def one(text: str) -> AsyncIterator[str]:
     yield text
 
 
-async def main() -> None:
-    voice = EspeakTTS(language="en-gb-x-rp", variant="+m3", words_per_minute=150, pitch=38)
+async def spoken() -> dict[str, Samples]:
+    lines = {}
     for name, text in LINES.items():
+        # A process for each: espeak-ng keeps something of the line before, which changes some samples of the next.
+        voice = EspeakTTS(language="en-gb-x-rp", variant="+m3", words_per_minute=150, pitch=38)
         parts = [s.pcm.samples async for s in voice.speak(one(text))]
-        pcm = resample(Pcm(np.concatenate(parts), voice.rate), RATE)
-        with wave.open(str(CALLER / f"{name}.wav"), "wb") as file:
+        lines[name] = resample(Pcm(np.concatenate(parts), voice.rate), RATE).samples
+        await voice.aclose()
+    return lines
+
+
+def made() -> dict[str, Samples]:
+    # Of seed 3 the detector hears an onset wherever its windows begin, and speech in two windows at most.
+    cough = formants.cough(np.random.default_rng(3), lasts_ms=480, voiced=0.05, again_ms=250)
+    hum = formants.mm_hmm(np.random.default_rng(1))
+    return {"cough": at_level(cough, COUGH_DB), "mmhmm": at_level(hum, HUM_DB)}
+
+
+def at_level(signal: formants.Floats, db: float) -> Samples:
+    whole = np.rint(signal / np.abs(signal).max() * 32_000).astype(np.int16)
+    clip = Clip("made", "", whole, 0.0, len(whole) * 1000 / RATE).at_level(db)
+    return np.pad(clip.samples, AROUND_MS * RATE // 1000)
+
+
+async def main(folder: Path) -> None:
+    for name, samples in {**await spoken(), **made()}.items():
+        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
             file.setparams((1, 2, RATE, 0, "NONE", "not compressed"))
-            file.writeframes(pcm.to_bytes())
-    await voice.aclose()
+            file.writeframes(samples.astype("<i2").tobytes())
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else CALLER))

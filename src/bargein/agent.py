@@ -134,7 +134,7 @@ class Agent:
         missing = [name for name in ("llm", "tts") if getattr(self, name) is None]
         if missing:
             raise UsageError(
-                f"Agent {self.name!r} needs either llm and tts, or realtime; {' and '.join(missing)} is not given",
+                f"Agent {self.name!r} needs either llm and tts, or realtime; {' and '.join(missing)} not given",
                 advice=f"Give {' and '.join(f'{name}=...' for name in missing)}, or realtime=... alone",
             )
 

@@ -1,10 +1,10 @@
 """Every error Bargein raises. The classes say what a caller would do differently:
 
 BargeinError
-  Misuse            our API was used wrongly: fix the code that called it
+  UsageError        our API was used wrongly: fix the code that called it
   AudioShapeError   samples of another dtype, rank or rate than the function takes
-  PeerNonsense      a client or vendor sent what the protocol does not allow: the call may go on
-  VendorRefused     the vendor answered no (key, quota, unknown voice): trying again will not help
+  ProtocolError     a client or vendor sent what the protocol does not allow: the call may go on
+  VendorRefused     the vendor answered no (key, quota, unknown model): trying again will not help
   VendorLost        the vendor went away: the call can go on, another try may work
   Unavailable       a part is not installed or not configured on this machine
 """
@@ -30,7 +30,7 @@ class AudioShapeError(UsageError):
 
 
 class ProtocolError(BargeinError):
-    """The far end sent something outside the protocol. code: stable, machine-readable; the call may go on."""
+    """A client or vendor sent something outside the protocol. code: stable, machine-readable; the call may go on."""
 
     def __init__(self, message: str, *, advice: str, code: str) -> None:
         super().__init__(message, advice=advice)

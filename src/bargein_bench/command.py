@@ -24,7 +24,7 @@ from bargein_bench.record import Target
 from bargein_bench.report import write
 from bargein_bench.results import Results
 from bargein_bench.run import BenchPlan, listen, run
-from bargein_bench.scenarios import made
+from bargein_bench.scenarios import made, people
 from bargein_bench.scenarios.clips import Clip, Library, read_folder
 from bargein_bench.scenarios.scenes import SCENES, Scene, chosen
 from bargein_bench.targets.browser import BrowserTarget
@@ -33,8 +33,6 @@ from bargein_bench.targets.twilio import TwilioTarget
 
 Protocol = Literal["twilio", "browser", "realtime"]
 PROTOCOLS: tuple[Protocol, ...] = ("twilio", "browser", "realtime")
-PACKAGED = Path(__file__).parents[1] / "server" / "web" / "caller"
-CHECKOUT = Path(__file__).parents[3] / "tests" / "data" / "audio"
 
 
 def bench(
@@ -98,7 +96,7 @@ def bench(
 
 
 def _scenes(names: str) -> tuple[Scene, ...]:
-    """Raises Misuse."""
+    """Raises UsageError."""
     if names == "list":
         listed = ", ".join(scene.name for scene in SCENES)
         raise UsageError(f"The scenarios are: {listed}", advice="Name some of them, with commas")
@@ -117,7 +115,7 @@ def _target(
     parameter: Sequence[str],
     way_ms: float,
 ) -> Target:
-    """Raises Misuse."""
+    """Raises UsageError."""
     parts = urlsplit(address)
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         raise UsageError(f"{address!r} is no address of an agent", advice="Give one that begins with ws:// or wss://")
@@ -142,7 +140,7 @@ def _told_by(path: str) -> Protocol:
 
 
 def _pair(text: str, by: str) -> tuple[str, str]:
-    """Raises Misuse."""
+    """Raises UsageError."""
     name, found, value = text.partition(by)
     if not found or not name.strip():
         raise UsageError(f"{text!r} is no pair", advice=f"Write name{by}value")
@@ -150,13 +148,15 @@ def _pair(text: str, by: str) -> tuple[str, str]:
 
 
 async def _library(folders: Sequence[Path], ask: str, language: str, *, only_mine: bool) -> Library:
-    """Raises Misuse."""
+    """Raises UsageError."""
     clips: list[Clip] = []
     for folder in folders:
         clips += read_folder(folder)
     if not only_mine:
-        if CHECKOUT.is_dir() and not folders:
-            clips += read_folder(CHECKOUT)
+        if not folders:
+            clips += people.at_hand() + made.throats()
+            if (beside := people.recordings_folder()) is not None:
+                Console(stderr=True).print(f"With the recordings of {beside}", markup=False, highlight=False)
         clips += made.noises()
     try:
         spoken = await made.spoken(language, ask)

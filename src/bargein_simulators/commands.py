@@ -235,9 +235,3 @@ def _serve(app: FastAPI, port: int, setting: str, queues: Mapping[str, deque[Any
         ws="websockets-sansio",
         ws_per_message_deflate=False,
     )
-
-
-def add_commands(group: typer.Typer) -> None:
-    """All of them, under their names."""
-    for command in (deepgram, chat, elevenlabs, cartesia, mistral, vllm_realtime, openai_realtime):
-        group.command(command.__name__.replace("_", "-"))(command)

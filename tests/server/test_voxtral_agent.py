@@ -22,7 +22,7 @@ from bargein.recorder.reading import Noted, read
 from bargein.vendors.mistral.chat import VoxtralChat
 from bargein.vendors.mistral.realtime import VoxtralRealtime
 from bargein.vendors.mistral.speech import MistralSpeech
-from bargein.vendors.openai.chat import OpenAIChat
+from bargein.vendors.vllm.chat import VLLMVoxtralChat
 from bargein.vendors.vllm.realtime import VLLMVoxtralRealtime
 from bargein_simulators.chat import ChatSimulator, add_chat
 from bargein_simulators.mistral_realtime import MistralRealtimeSimulator, add_mistral_realtime
@@ -67,7 +67,7 @@ async def voxtral(folder: Path, *, vllm: bool = False, greeting: str = "") -> As
         if vllm:
             parts = (
                 VLLMVoxtralRealtime(base_url=f"{url}/v1"),
-                OpenAIChat.voxtral(base_url=f"{url}/v1", model="voxtral"),
+                VLLMVoxtralChat(base_url=f"{url}/v1", model="voxtral"),
                 ToneVoice(),
             )
         else:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bargein.audio.pcm import Samples
 from bargein.protocols import STTConnection, STTEvent, TurnUpdate
-from tests.sounds import load
+from tests.sounds import labels, load
 
 RATE = 16_000
 
@@ -97,9 +97,10 @@ def assert_one_turn(heard: Sequence[STTEvent], text: str) -> None:
     ended = heard[-1]
     assert isinstance(ended, TurnUpdate)
     assert (ended.kind, ended.text) == ("ended", text)
-    # 1,200 ms of quiet, then the recording, whose label says 320 to 1,966 ms.
-    assert 1_200 < ended.from_ms < 1_200 + 320 + 200
-    assert 1_200 + 1_966 < ended.until_ms < 1_200 + 1_966 + 1_000
+    (label,) = [label for label in labels("interruption") if label.file == "interruption-1.wav"]
+    # 1,200 ms of quiet, then the sound.
+    assert 1_200 < ended.from_ms < 1_200 + label.onset_ms + 200
+    assert 1_200 + label.end_ms < ended.until_ms < 1_200 + label.end_ms + 1_000
 
 
 def assert_two_turns(heard: Sequence[STTEvent], first: str, second: str) -> None:

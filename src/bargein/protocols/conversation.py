@@ -1,4 +1,4 @@
-"""What was said in a call, by the user and by the agent, as far as it was heard."""
+"""What was said in a call: by the user, and by the agent as far as the caller heard it."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One spoken word. start_ms, end_ms: from the first sample of the reply's audio. begin, end: where it stands
-    in the reply's text, in characters, end exclusive (punctuation that follows belongs to the word)."""
+    """One spoken word of a reply: when it sounds, and where it stands in the reply's text."""
 
     start_ms: float
+    """From the first sample of the reply's audio."""
     end_ms: float
     begin: int
+    """Index of its first character in the reply's text, in code points."""
     end: int
+    """Index after its last character. Punctuation that follows belongs to the word."""
 
 
 @dataclass(frozen=True, slots=True)
 class SaidOver:
-    """What the agent was saying while the user spoke. text: the agent's words up to and including the one that
-    sounded at the user's onset (its last few words); reply: whose they were."""
+    """What the agent was saying when the user began to speak."""
 
     reply: int
     text: str
+    """The agent's last few words, up to and including the word that sounded at the user's onset."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserSaid:
-    """One turn of the user. text: None when no words are known (there was speech, nobody could read it)."""
+    """One turn of the user."""
 
     turn: int
     text: str | None
+    """None: the user spoke, and no STT could read the words."""
     over: SaidOver | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UserBackchannel:
-    """A "mm-hmm" or the like, said over a reply that then went on: it answers nothing."""
+    """A "mm-hmm" or the like over a reply that then went on. A backchannel answers nothing."""
 
     text: str
     over: SaidOver | None = None
@@ -45,30 +48,31 @@ class UserBackchannel:
 
 @dataclass(frozen=True, slots=True)
 class AgentSaid:
-    """One reply, as it was heard.
-
-    text: the words that left the loudspeaker, nothing more. unheard: the rest of what had been generated.
-    ended: how it ended. exact: word times came from the voice and the position from the far end's own count;
-    otherwise text is an estimate.
-    """
+    """One reply, as the caller heard it."""
 
     reply: int
     text: str
+    """The words that left the loudspeaker, and no others."""
     unheard: str = ""
+    """The rest of the generated text."""
     ended: Literal["sounding", "completed", "cut", "failed"] = "completed"
     exact: bool = True
+    """The TTS gave the word times, and the client gave the position. Otherwise `text` is an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """A tool that the agent called, and what came of it. id: the model's own for the call; arguments: JSON as the
-    model wrote it; result: what the tool told (None: it still runs); error: whether that is why it did not run."""
+    """A tool call of the agent, and its result."""
 
     id: str
+    """The LLM's own name for the call."""
     tool: str
     arguments: str
+    """JSON, as the LLM wrote it."""
     result: str | None
+    """None: the tool still runs."""
     error: bool = False
+    """`result` says why the tool failed."""
 
 
 ConversationItem = UserSaid | UserBackchannel | AgentSaid | ToolResult

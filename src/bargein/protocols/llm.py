@@ -14,63 +14,65 @@ Effect = Literal["read", "commit", "terminal"]
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """What a model is told of a tool. parameters: a JSON schema of type object."""
+    """A tool, as it is described to the LLM."""
 
     name: str
     description: str
     parameters: Mapping[str, object]
+    """A JSON schema of type object."""
 
 
 class Tool(Protocol):
-    """Something that the agent can do besides speaking (bargein.tools makes one of a plain function).
-
-    effect: read (a cut cancels it), commit (never cancelled, and begun only once the words before it were heard),
-    terminal (run once the whole reply was heard, and never for one that was cut).
-    """
+    """A function that the agent can call while it speaks. `bargein.tool` makes a Tool of a plain function."""
 
     spec: ToolSpec
     effect: Effect
+    """read: a cut cancels the call. commit: the call begins once the words before it were heard; no cut cancels it.
+    terminal: the call begins once the whole reply was heard; a cut reply never makes it."""
 
     async def run(self, arguments: str) -> str | HangUp | Transfer:
-        """arguments: JSON as the model wrote it. What the model is told of it, or how the call is to end. Raises
-        BargeinError with what the model may know of why it could not be done; nothing else."""
+        """Run the tool. arguments: JSON, as the LLM wrote it.
+
+        Returns the result for the LLM, or how the call is to end. Raises BargeinError, and no other error; the LLM
+        reads its message.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is asked to answer. instructions: the agent's own; items: the conversation in order, its last
-    item being what is to be answered (or nothing, when the agent is to speak first); tools: what it may call; sound:
-    of the user's turn that is to be answered, for a model that hears it itself (None: there is none)."""
+    """What the LLM is asked to answer."""
 
     instructions: str
     items: Sequence[ConversationItem]
+    """The conversation in order. The last item is the one to answer; an empty conversation asks the agent to begin."""
     language: str = "en"
     tools: Sequence[ToolSpec] = ()
     audio: Pcm | None = field(default=None, compare=False)
+    """The user's turn as audio, for an AudioLLM."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The next piece of a reply's text, as it is written. Pieces are joined without a space between them."""
+    """The next part of a reply's text. Parts are joined without a space between them."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """The agent's wish to end the call once this reply was heard to its end; a cut takes it back. reason: for the
-    record."""
+    """Ends the call once the whole reply was heard. A cut of the reply cancels the request."""
 
     reason: str = "the agent hung up"
+    """For the record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """The agent's wish to hand the caller on to another number (E.164) once this reply was heard to its end; a cut
-    takes it back."""
+    """Hands the caller on to another number once the whole reply was heard. A cut of the reply cancels the request."""
 
     to: str
+    """A telephone number, E.164."""
 
 
 EndRequest = HangUp | Transfer
@@ -78,24 +80,37 @@ EndRequest = HangUp | Transfer
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model wants this tool run, and to be asked again with what came of it. arguments: JSON."""
+    """The LLM calls a tool, and is asked again with the tool's result."""
 
     id: str
     tool: str
     arguments: str
+    """JSON."""
 
 
 class LLM(Protocol):
-    """Conversation in, text out; after the text, perhaps tools to call, or the wish to leave. Cancelled by cancelling
-    the task or closing the iterator, which frees the connection at once. Raises VendorRefused or VendorLost."""
+    """Conversation in, text out. Any object of this shape is an LLM:
+
+    class Echo:
+        name = "echo"
+
+        async def reply(self, prompt):
+            yield TextDelta(f"You said: {prompt.items[-1].text}")
+    """
 
     name: str
 
-    def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | EndRequest | ToolCall]: ...
+    def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | EndRequest | ToolCall]:
+        """Text first; after the text tool calls, or the request to end the call.
+
+        Closing the iterator, or cancelling its task, stops the generation and frees the connection at once. Raises
+        VendorRefused or VendorLost.
+        """
+        ...
 
 
 @runtime_checkable
 class AudioLLM(LLM, Protocol):
-    """One that hears the user's sound itself (`Prompt.sound`), so that nobody need wait for its words."""
+    """An LLM that takes the user's audio (`Prompt.audio`), so that an answer need not wait for an STT."""
 
     hears_audio: Literal[True]

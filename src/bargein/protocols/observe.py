@@ -11,11 +11,11 @@ class Journal(Protocol):
     """A call's record. Never raises: a full disk must not end a call."""
 
     def event(self, event: Event) -> None:
-        """What went into the floor, in order."""
+        """An event that went into the floor, in order."""
         ...
 
     def action(self, at_ms: float, action: Action) -> None:
-        """What the floor ordered."""
+        """An action that the floor ordered."""
         ...
 
     def note(self, at_ms: float, kind: str, **facts: object) -> None:
@@ -31,19 +31,19 @@ Counter = Literal[
     "holds",
     "resumes",
     "cuts",
-    "drops",
+    "drops",  # replies that were discarded before they sounded
     "replies",
     "vendor_errors",
     "underruns",
     "prepared",  # replies prepared before the turn was surely over; cause: used, or why not
-    "prepared_waste_chars",  # text that was written for those that were not used
-    "prepared_waste_ms",  # and sound
+    "prepared_waste_chars",  # text that was generated for those that were not used
+    "prepared_waste_ms",  # and audio
     "tools",  # runs of tools; cause: how they ended
 ]
 
 
 class Meter(Protocol):
-    """Where measurements go. Latencies by name, in ms, with the cause they are counted under."""
+    """Where measurements go. Each is counted under its cause."""
 
     def observe(self, name: Latency, ms: float, cause: str) -> None: ...
 

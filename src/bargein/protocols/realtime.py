@@ -14,95 +14,105 @@ from bargein.protocols.tts import SpeechChunk
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
-    """What a speech model is told when a call begins. instructions, language, tools: the agent's; rate: Hz of the sound
-    that it will be fed, 8000 or 16000; mulaw: the far end takes mu-law, so that it need not be transcoded."""
+    """What a realtime model is told when a call begins."""
 
     instructions: str
     language: str = "en"
     tools: Sequence[ToolSpec] = ()
     rate: int = 16_000
+    """Hz of the user's audio, 8000 or 16000."""
     mulaw: bool = False
+    """The client takes mu-law, so the model's mu-law can pass through untouched."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCalls:
-    """All that the model calls after what it said; it waits for what is told of them."""
+    """All tools that the model calls after its words. The model waits for the results."""
 
     calls: tuple[ToolCall, ...]
 
 
 class Response(Protocol):
-    """One reply of a speech model, from its asking to its end. begun: the model has begun to make it."""
+    """One reply of a realtime model, from the request to its end."""
 
     begun: bool
+    """The model has begun to generate."""
 
     def audio(self) -> AsyncIterator[SpeechChunk | ToolCalls]:
-        """What it says, as fast as it comes. After ToolCalls it ends, unless `go_on` was called before the next piece
-        is asked for. Raises VendorLost or VendorRefused. Closing it is a cut."""
+        """The reply's audio, as fast as the vendor gives it.
+
+        After ToolCalls the iterator ends, unless `continue_response` was called before the next chunk is asked for.
+        Closing the iterator is a cut. Raises VendorLost or VendorRefused.
+        """
         ...
 
     def continue_response(self) -> None:
-        """Have the model go on, with what `SpeechLine.used` has told meanwhile."""
+        """Have the model go on, with the results given to `RealtimeConnection.push_tool_result`."""
         ...
 
     def cancel(self) -> None:
-        """Stop making it, now. Never waits; for one that is over it does nothing."""
+        """Stop the generation, now. Never waits. A response that is over ignores the call."""
         ...
 
     def words(self) -> tuple[Word, ...]:
-        """When those of its words sound that have been given, but not their times: as well as can be told now."""
+        """Times of the words that came without times, as well as they can be estimated now."""
         ...
 
     def truncate(self, ms: float, said: AgentSaid | None) -> None:
-        """It was cut, and so many ms of its sound were heard; said: as the record has it (None: nothing was said).
-        The model must believe no more than that. After `cut`, once."""
+        """Have the model believe that `ms` of the reply's audio were heard, and no more. Once, after `cancel`.
+
+        said: the reply as the record has it; None: the caller heard nothing of it.
+        """
         ...
 
 
 class RealtimeConnection(STTConnection, Protocol):
-    """One call's line to a speech model. It hears all of the user's sound by `feed`; `listen` keeps it connected, and
-    tells the words of the user that the model's side has read. Times "ago" are counted in that sound, from the newest
-    sample back.
+    """One call's connection to a realtime model.
 
-    rate: Hz of what it says; up: it is there, or about to be. Nothing but `listen` and `Take.sound` ever waits."""
+    `push_audio` takes all of the user's audio. `events` keeps the connection, and gives the user's words as the vendor
+    transcribes them. Ages ("ago") are counted in that audio, back from its newest sample. Only `events` and
+    `Response.audio` wait.
+    """
 
     rate: int
+    """Hz of the model's audio."""
     connected: bool
+    """The vendor is there, or about to be."""
 
     def turn_started(self, ago_ms: float) -> None:
-        """The user took a turn, so long ago (pre-roll included)."""
+        """The user's turn began `ago_ms` ago, pre-roll included."""
         ...
 
     def dismiss(self, from_ago_ms: float, until_ago_ms: float, backchannel: UserBackchannel | None) -> None:
-        """What sounded there was no turn: the model must not take it for one."""
+        """The audio in between was no turn. The model must forget it, or keep it as a backchannel."""
         ...
 
     def answer(self, typed: Sequence[str], *, spoken: bool) -> Response:
-        """The user's turn is over: answer it. typed: words of it that came as text; spoken: it has sound, too."""
+        """The user's turn is over: answer it. typed: words that came as text; spoken: the turn has audio."""
         ...
 
     def say(self, text: str) -> Response:
-        """Say this, word for word."""
+        """Say this text, word for word."""
         ...
 
     def say_tool_results(self) -> Response:
-        """Say what the tools have come to."""
+        """Tell the user the results of tools whose reply was cut."""
         ...
 
     def push_tool_result(self, used: ToolResult) -> None:
-        """What a tool has come to; again, when more is known."""
+        """The result of a tool; once more, when more is known."""
         ...
 
 
 class RealtimeModel(Protocol):
-    """Hears and speaks by itself: the seat of transcriber, chat model and voice together.
-
-    turns: it announces ends of turns. reads: it tells the user's words, sooner or later."""
+    """A speech-to-speech model, in place of STT, LLM and TTS."""
 
     name: str
     turns: bool
+    """It announces ends of turns."""
     reads: bool
+    """It gives the user's words, sooner or later."""
 
     def open(self, brief: SessionConfig, items: Callable[[], Sequence[ConversationItem]]) -> RealtimeConnection:
-        """items: the conversation so far, for a connection that has to be made anew in the middle of a call."""
+        """One call's connection. items: gives the conversation so far, for a session that is made anew in mid-call."""
         ...

@@ -1,4 +1,4 @@
-"""STT: speech in, words out, as the user speaks (streaming) or in whole pieces (batch)."""
+"""STT: speech in, words out; as the user speaks (streaming), or for whole recordings (batch)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from bargein.audio.pcm import Pcm, Samples
 
 @dataclass(frozen=True, slots=True)
 class BatchTranscript:
-    """Words read in a stretch of sound. text: "" when there were none."""
+    """The words of one recording."""
 
     text: str
+    """ "" where there are none."""
 
 
 @runtime_checkable
 class BatchSTT(Protocol):
-    """Reads whole stretches of sound: a short look for a verdict, or a whole turn. Never on the path of a hold.
-
-    Raises VendorLost when it is busy beyond its bound, late (deadline_ms, from now) or gone: the caller then
-    goes on without words.
-    """
+    """Transcribes whole recordings: a short one for a verdict, or a whole turn. A hold never waits for a BatchSTT."""
 
     name: str
-    rate: int  # Hz it takes
+    rate: int
+    """Hz of the audio it takes."""
 
-    async def read(self, pcm: Pcm, *, deadline_ms: float) -> BatchTranscript: ...
+    async def read(self, pcm: Pcm, *, deadline_ms: float) -> BatchTranscript:
+        """Transcribe. deadline_ms: from now.
+
+        Raises VendorLost when the deadline passes, or when the STT is gone or busy beyond its bound: the call then goes
+        on without these words.
+        """
+        ...
 
     async def aclose(self) -> None: ...
 
@@ -37,62 +41,65 @@ TurnUpdateKind = Literal["started", "words", "eager_end", "resumed", "ended", "p
 
 @dataclass(frozen=True, slots=True)
 class TurnUpdate:
-    """What a transcriber makes of the sound so far.
-
-    kind: started (a turn began: its first words), words (more, or other words of it), eager_end (it is probably over),
-    resumed (it was not), ended; progress: nothing new, but so far has been listened.
-    turn: the transcriber's own count, never falling. text: all words of this turn so far, as now believed.
-    from_ms: where its first word begins; until_ms: how far the sound has been listened to. Both from the first sample
-    that was fed, in ms of that sound, silence that was skipped included.
-    """
+    """What a streaming STT has recognised of a turn so far."""
 
     kind: TurnUpdateKind
+    """started: a turn began, with its first words. words: more words, or other ones. eager_end: the turn is probably
+    over. resumed: it was not. ended: it is over. progress: no news, but the STT has listened as far as `until_ms`."""
     turn: int
+    """The STT's own count of turns. It never falls."""
     text: str
+    """All words of the turn so far, as now believed."""
     from_ms: float
+    """Where the turn's first word begins, in ms of the audio that was pushed, skipped silence included."""
     until_ms: float
+    """How far the STT has listened, on the same clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class STTLost:
-    """The vendor is away: words will come late, or not at all, until EarsBack. advice: what the owner can do."""
+    """The vendor is away. Words come late, or not at all, until STTRestored."""
 
     why: str
     advice: str
+    """What the owner of the agent can do."""
 
 
 @dataclass(frozen=True, slots=True)
 class STTRestored:
-    """The vendor listens again, from the sound that it had not answered for."""
+    """The vendor listens again, from the first audio that it had not answered for."""
 
 
 STTEvent = TurnUpdate | STTLost | STTRestored
 
 
 class STTConnection(Protocol):
-    """One call's line to a transcriber."""
+    """One call's connection to a streaming STT."""
 
     def push_audio(self, samples: Samples) -> None:
-        """The next stretch of the user's sound, without a gap (silence fills those). Never waits: what cannot be sent
-        now is kept, up to a bound, and sent when the vendor is back."""
+        """The next of the user's audio, without gaps (a gap is pushed as silence).
+
+        Never waits. Audio that cannot be sent now is kept, up to a bound, and sent when the vendor is back.
+        """
         ...
 
     def events(self) -> AsyncIterator[STTEvent]:
-        """Connects, and gives what is heard until it is closed. A vendor that goes away is called again, for as long
-        as the call lasts. Raises VendorRefused when trying again will not help (key, quota, model). Closing the
-        iterator ends the connection."""
+        """Connect, and give what is recognised, for as long as the call lasts.
+
+        A vendor that goes away is called again. Raises VendorRefused where another try is useless (key, quota, model).
+        Closing the iterator ends the connection.
+        """
         ...
 
 
 @runtime_checkable
 class StreamingSTT(Protocol):
-    """Streaming ears: sound in; words, and the beginnings and ends of turns out.
-
-    turns: it announces ends of turns (otherwise only words, and the call's own VAD ends the turns)."""
+    """Audio in, as the user speaks; words, and the beginnings and ends of turns, out."""
 
     name: str
     turns: bool
+    """It announces ends of turns. False: it gives words, and the call's VAD ends the turns."""
 
     def open(self, rate: int) -> STTConnection:
-        """rate: Hz of what will be fed: 8000 or 16000."""
+        """One call's connection. rate: Hz of the audio that will be pushed, 8000 or 16000."""
         ...

@@ -1,4 +1,7 @@
-"""Transports: the connection to a client, and what it carries both ways."""
+"""Transports: the connection to a client, and what it carries both ways.
+
+A position is a number of samples of one reply, at the transport's `rate_out`, since the reply's first sample.
+"""
 
 from __future__ import annotations
 
@@ -15,46 +18,49 @@ from bargein.notices import Notice
 
 @dataclass(frozen=True, slots=True)
 class AudioIn:
-    """The user's sound. first_sample: its position in the stream since the call began; a gap is silence."""
+    """The user's audio."""
 
     samples: Samples
     first_sample: int
+    """Position in the user's stream since the call began. A gap between two messages is silence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """The far end had played `samples` of the reply `age_ms` ago (what left the loudspeaker). playing: and goes on.
-    before: a later position that it has told us nothing of yet, so that it is not there (None: not known)."""
+    """The client's loudspeaker had played `samples` of the reply, `age_ms` ago."""
 
     reply: int
     samples: int
     playing: bool
+    """Playback goes on."""
     age_ms: float = 0.0
     before: int | None = None
+    """A later position that the client has not confirmed yet, so it has not been reached. None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The hold has taken effect at the far end, and nothing sounds. bound_ms: how far, either way, the true position
-    may be from `samples`; 0: it is the far end's own count."""
+    """The hold has taken effect: nothing sounds."""
 
     reply: int
     samples: int
     bound_ms: float = 0.0
+    """The true position is at most this far from `samples`, either way. 0: the client's own count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """Nothing of the reply will sound any more at the far end; the position is final. bound_ms: as in Held."""
+    """No more of the reply will sound. The position is final."""
 
     reply: int
     samples: int
     bound_ms: float = 0.0
+    """As in Held."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last sample of the reply has been heard."""
+    """The reply's last sample was played."""
 
     reply: int
     samples: int
@@ -62,7 +68,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class LocalHold:
-    """The far end heard a clear onset by itself, `age_ms` ago, and has paused at `samples` already."""
+    """The client itself detected a clear onset, `age_ms` ago, and has paused at `samples` already."""
 
     reply: int
     samples: int
@@ -71,45 +77,49 @@ class LocalHold:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of the telephone: "0" to "9", "*" or "#"."""
+    """A telephone key: "0" to "9", "*" or "#"."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """The user's words, typed."""
+    """Words that the user typed."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class StopPressed:
-    """The page's button: be silent now."""
+    """The page's stop button."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsRequested:
-    """The far end asks for another policy. preset: None keeps the present one; numbers: as in Policy.with_."""
+    """The client asks for another policy."""
 
     preset: str | None
+    """None keeps the present one."""
     numbers: Mapping[str, object]
+    """As in Policy.with_."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientFault:
-    """The far end did something outside the protocol, and cannot be told so. code: stable, machine-readable."""
+    """The client broke the protocol, and the protocol has no way to say so."""
 
     code: str
+    """Stable, for machines."""
     message: str
     advice: str
 
 
 @dataclass(frozen=True, slots=True)
 class ClientHangUp:
-    """The far end is gone. reason: for the record."""
+    """The client is gone."""
 
     reason: str
+    """For the record."""
 
 
 Inbound = (
@@ -132,75 +142,89 @@ WireSamples = NDArray[np.integer[Any]]  # int16, or mu-law codes as uint8
 
 @dataclass(frozen=True, slots=True)
 class AudioOut:
-    """One frame of a reply on its way out. first_sample: its position in the reply's audio; samples: shape (n,),
-    int16, or mu-law codes as uint8 where the transport asks for those; last: none follows (samples may then be
-    empty); word_ends: the end of a word lies in it."""
+    """One frame of a reply on its way to the client."""
 
     reply: int
     sequence: int
+    """From 0, +1 for each frame of the reply."""
     first_sample: int
+    """Position in the reply's audio."""
     samples: WireSamples
+    """Shape (n,): int16, or mu-law codes as uint8 where the transport takes those."""
     last: bool
+    """No frame of this reply follows. `samples` may then be empty."""
     word_ends: bool = False
+    """The end of a word lies in this frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransportCapabilities:
-    """pause: holds in place, and resumes from there (otherwise the playout clears and sends again).
-    reports: says what has been played (otherwise the playout goes by its own pacing).
-    at_once: plays whatever it gets as soon as it gets it, as a telephone network does (otherwise it says when it
-    begins, too). mulaw: takes frames as mu-law codes. carries: takes the agent's sound from us (otherwise the far end
-    gets it from the model itself, and only reports: `send` is never called)."""
+    """What a transport can do. The playout makes up for the rest."""
 
     pause: bool
+    """The client pauses in place. Otherwise a hold is a clear, and a resume sends the audio again."""
     reports: bool
+    """The client says what it has played. Otherwise the playout goes by its own pacing."""
     at_once: bool = False
+    """The client plays audio as soon as it comes, as a telephone network does. Otherwise it says when it begins."""
     mulaw: bool = False
+    """The transport takes mu-law codes."""
     carries: bool = True
+    """The transport carries the agent's audio. Otherwise the client gets the audio from the realtime model, and reports
+    what it plays; `send` is never called."""
 
 
 class Transport(Protocol):
-    """One connection to one far end. Nothing here but `receive` and `close` ever waits: what is to go out is put
-    into a bounded line, control before audio, so that a hold never stands behind a slow send."""
+    """One connection to one client. Any object of this shape is a transport (examples/custom_transport.py).
+
+    Only `receive` and `close` wait. What goes out is put into a bounded send queue, control before audio, so that a
+    hold never stands behind a slow send.
+    """
 
     capabilities: TransportCapabilities
-    rate_in: int  # Hz
-    rate_out: int  # Hz
+    rate_in: int
+    """Hz of the user's audio."""
+    rate_out: int
+    """Hz of the agent's audio."""
 
     def receive(self) -> AsyncIterator[Inbound]:
-        """What the far end sends, in order; ends after FarHangUp. Raises nothing for what a peer does wrong."""
+        """What the client sends, in order. Ends after ClientHangUp. Never raises for a fault of the client's."""
         ...
 
     def send(self, frame: AudioOut) -> bool:
-        """Put a frame into the line. False: it is full, offer the same frame again at the next tick."""
+        """Queue a frame. False: the queue is full, and the same frame is offered again at the next tick."""
         ...
 
     def hold(self, reply: int) -> AudioOut | None:
-        """Take the reply's frames back out of the line; the first of them, which is the next to be offered again
-        (None: there were none). The caller tells the far end to pause, by a notice. A far end that cannot pause is
-        cleared, and `Held` follows with where it was."""
+        """Take the reply's frames back out of the queue. Returns the first of them, which is offered again after the
+        hold (None: the queue had none).
+
+        The call tells the client to pause by a notice. A client that cannot pause is cleared here, and `Held` follows.
+        """
         ...
 
     def flush(self, reply: int) -> int:
-        """Drop every frame of the reply that is still in the line; how many there were. A far end that takes no
-        notices is cleared, and `Flushed` follows."""
+        """Discard the reply's frames in the queue. Returns how many there were.
+
+        A client that takes no notices is cleared here, and `Flushed` follows.
+        """
         ...
 
     def notify(self, notice: Notice) -> None:
-        """Tell the far end, if it can be told; otherwise nothing."""
+        """Tell the client, where the protocol can."""
         ...
 
     async def close(self, reason: str) -> None: ...
 
 
 class CallControl(Protocol):
-    """What the network behind a telephone call can do with it, besides carrying sound."""
+    """What the network behind a telephone call can do with the call, besides carrying audio."""
 
     async def hang_up(self) -> None:
         """End the caller's call. Raises VendorRefused or VendorLost."""
         ...
 
     async def transfer(self, to: str) -> None:
-        """Hand the caller on to another number (E.164); our part of the call is over then. Raises VendorRefused or
+        """Hand the caller on to another number (E.164). Our part of the call is then over. Raises VendorRefused or
         VendorLost."""
         ...

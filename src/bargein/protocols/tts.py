@@ -12,32 +12,31 @@ from bargein.protocols.conversation import Word
 
 @dataclass(frozen=True, slots=True)
 class SpeechChunk:
-    """The next stretch of a reply's sound.
-
-    pcm: at the voice's own rate, the same in every stretch of a reply.
-    text: text that begins to sound with this stretch ("" while an earlier one goes on). All texts of a reply,
-    joined, are exactly the text that went into the voice.
-    words: times of words, from the voice itself; None when the voice gives no times for `text`
-    (the call then estimates them from the characters, and says so).
-    exact: whether those times are the voice's own, and no estimate of a better kind.
-    ahead: text comes long before its sound, so that where it stands among the stretches says nothing; its words
-    follow, with a later stretch.
-    """
+    """The next chunk of a reply's audio, with the text that begins to sound in it."""
 
     pcm: Sound
+    """At the TTS's own rate, the same in all chunks of a reply."""
     text: str = ""
+    """Text that begins to sound with this chunk, "" while earlier text goes on. All texts of a reply, joined, are
+    exactly the text that went into the TTS: the words heard are found by it."""
     words: tuple[Word, ...] | None = None
+    """Times of the words of `text`. None: the TTS gives none, and the call estimates them."""
     exact: bool = True
+    """The times are the vendor's own. False: an estimate, better than the call's."""
     ahead: bool = False
+    """The text comes long before its audio, so its place among the chunks says nothing. The words follow later."""
 
 
 class TTS(Protocol):
-    """Text in, speech out. Closing the iterator stops the vendor and frees its connection, once.
-    Raises VendorRefused or VendorLost."""
+    """Text in, speech out. Any object of this shape is a TTS."""
 
     name: str
-    rate: int  # Hz of what it gives
+    rate: int
+    """Hz of the audio it gives."""
 
     def speak(self, text: AsyncIterator[str]) -> AsyncIterator[SpeechChunk]:
-        """text: pieces as a model writes them, cut anywhere. The voice chooses where to begin speaking."""
+        """Speak one reply. text: parts as the LLM writes them, cut anywhere; the TTS chooses where it begins to speak.
+
+        Closing the iterator stops the vendor and frees its connection, once. Raises VendorRefused or VendorLost.
+        """
         ...

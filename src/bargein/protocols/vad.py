@@ -12,24 +12,27 @@ if TYPE_CHECKING:
 
 
 class VADStream(Protocol):
-    """One call's stream into a detector. dropped: windows that it could not judge in time."""
+    """One call's stream into a VAD."""
 
     dropped: int
+    """Windows that came faster than the VAD could judge them."""
 
     def push_audio(self, samples: Samples) -> None:
         """Take any number of samples. Never waits."""
         ...
 
     def skip(self, samples: int) -> None:
-        """So many samples are missing here."""
+        """So many samples are missing here. Positions go on behind them."""
         ...
 
     def close(self) -> None:
-        """No window is told after this."""
+        """No window is given after this."""
         ...
 
 
 class VAD(Protocol):
-    """Voice activity for all calls of a process (audio.vad.Vad, or your own)."""
+    """A detector for all calls of a process: `bargein.audio.vad.SileroVAD`, or another of this shape."""
 
-    def open(self, rate: int, on_window: Callable[[VADWindow], None]) -> VADStream: ...
+    def open(self, rate: int, on_window: Callable[[VADWindow], None]) -> VADStream:
+        """One call's stream. rate: Hz, 8000 or 16000; on_window: called on the event loop, in order."""
+        ...

@@ -7,20 +7,19 @@ import json
 import logging
 import sys
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from pydantic import SecretStr
-
 from bargein.errors import Unavailable, UsageError, VendorLost
-from bargein.server.settings import Settings
+from bargein.vendors.common.environment import Environment
+from bargein.vendors.common.vendor import Vendor
 
 log = logging.getLogger(__name__)
 
 START_S = 30.0
 END_S = 5.0
-KEY = SecretStr("simulated")
+KEY = "simulators-ask-for-no-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,18 @@ FAULTS = (
 TWICE = ("model-500", "model-no-answer")  # once would be tried again, unheard
 
 
+@dataclass(frozen=True, slots=True)
+class Simulators:
+    """Our simulators while they run."""
+
+    url: str
+    environment: Environment
+    """Variables that make the simulators every vendor that can be simulated."""
+
+
 @asynccontextmanager
-async def simulated(settings: Settings) -> AsyncIterator[Settings]:
-    """The settings, their vendors replaced by simulators that live as long as the block. Raises Unavailable."""
+async def simulated(environment: Environment, vendors: Sequence[Vendor]) -> AsyncIterator[Simulators]:
+    """The vendors, replaced by simulators that live as long as the block. Raises Unavailable."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -73,7 +81,7 @@ async def simulated(settings: Settings) -> AsyncIterator[Settings]:
             raise Unavailable(
                 "The simulators did not start", advice="Run `python -m bargein_simulators.all_vendors` to see why"
             )
-        yield settings.model_copy(update=pointed_at(line))
+        yield Simulators(line, environment.with_(pointed_at(line, vendors)))
     except TimeoutError:
         raise Unavailable("The simulators did not start in time", advice="Try again") from None
     finally:
@@ -86,25 +94,20 @@ async def simulated(settings: Settings) -> AsyncIterator[Settings]:
             await process.wait()
 
 
-def pointed_at(url: str) -> dict[str, object]:
-    """The settings that make every vendor the server of simulators at that address."""
-    socket = url.replace("http", "ws", 1)
-    found: dict[str, object] = {"simulator_url": url, "openai_base_url": None, "openai_model": None}
-    for vendor, where in (
-        ("deepgram", socket),
-        ("groq", f"{url}/v1"),
-        ("openai", f"{url}/v1"),
-        ("elevenlabs", socket),
-        ("cartesia", socket),
-        ("mistral", url),
-    ):
-        found[f"{vendor}_url"] = where
-        found[f"{vendor}_api_key"] = KEY
+def pointed_at(url: str, vendors: Sequence[Vendor]) -> dict[str, str]:
+    """Variables that make every simulated vendor the server at that address, and its other servers unset."""
+    server = url.removeprefix("http://")
+    found: dict[str, str] = {}
+    for vendor in vendors:
+        if vendor.simulator and vendor.key is not None:
+            elsewhere = (setting.variable for part in vendor.parts if not part.takes_key for setting in part.settings)
+            found |= dict.fromkeys((*elsewhere, *vendor.key.variables), "")
+            found |= {vendor.key.variables[0]: KEY, vendor.url_variable: vendor.simulator.format(server=server)}
     return found
 
 
 async def inject(url: str, name: str) -> Fault:
-    """Have one of FAULTS happen next. Raises Misuse for another name, VendorLost when the simulators cannot be told."""
+    """Have one of FAULTS happen next. Raises UsageError for another name, VendorLost when no simulator answers."""
     fault = next((fault for fault in FAULTS if fault.name == name), None)
     if fault is None:
         raise UsageError(

@@ -97,7 +97,7 @@ class WebRTCCalls:
         return made.answer, token
 
     def waits(self, token: str) -> Agent:
-        """The agent of a call that waits to be claimed. Raises Misuse."""
+        """The agent of a call that waits to be claimed. Raises UsageError."""
         waiting = self._waiting.get(token)
         if waiting is None:
             raise UsageError("There is no such call", advice="Ask POST /openai/calls for one, and claim it at once")
@@ -105,7 +105,7 @@ class WebRTCCalls:
 
     @asynccontextmanager
     async def claimed(self, token: str) -> AsyncIterator[Agent]:
-        """The agent of a call that waits, joined; when the block ends, the page's connection does. Raises Misuse."""
+        """The agent of a call that waits, joined; the page's connection ends with the block. Raises UsageError."""
         self.waits(token)
         waiting = self._waiting.pop(token)
         waiting.sweeper.cancel()
@@ -162,5 +162,6 @@ async def openai_calls(request: Request, agent: str | None = None, _: Hub = of_c
         raise Refusal(422, "bad_offer", "The body is no SDP offer", advice=advice)
     direct: WebRTCCalls = request.app.state.direct
     answer, token = await direct.create(offer, agent)
-    headers = {"location": f"/openai/calls/{token}", "cache-control": "no-store"}
+    mounted = request.scope.get("root_path", "").rstrip("/")
+    headers = {"location": f"{mounted}/openai/calls/{token}", "cache-control": "no-store"}
     return Response(answer, 201, headers, media_type="application/sdp")

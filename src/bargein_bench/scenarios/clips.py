@@ -56,7 +56,7 @@ MOST_MS = 8_000.0
 @dataclass(frozen=True, slots=True)
 class Clip:
     """A sound at 16 000 Hz. onset_ms, end_ms: where in it the speech, or the noise, begins and ends; source:
-    "recorded", "espeak" or "made"."""
+    "recorded", "espeak" or "made"; exact: the onset is sure to some 10 ms."""
 
     kind: str
     name: str
@@ -64,6 +64,7 @@ class Clip:
     onset_ms: float
     end_ms: float
     source: str = "recorded"
+    exact: bool = True
 
     @property
     def active_ms(self) -> float:
@@ -131,7 +132,7 @@ def _clip(folder: Path, entry: Mapping[str, Any]) -> Clip | None:
     begin, end = _span(entry, len(samples) * 1000 / RATE, path)
     if kind == "interruption" and entry.get("onset_quality", "A") == "C":
         return None  # nobody is sure where it begins
-    clip = Clip(kind, path.stem, samples, begin, end)
+    clip = Clip(kind, path.stem, samples, begin, end, exact=entry.get("onset_quality", "A") == "A")
     if kind == "interruption" and (clip.active_ms < LEAST_MS or entry.get("short")):
         return replace(clip, kind="command")  # a word or two, however long they take
     return clip

@@ -1,4 +1,5 @@
-"""Sounds that nobody need record: speech by espeak; doors, keys, traffic and music by arithmetic, from a seed.
+"""Sounds that nobody need record: speech by espeak; doors, keys, traffic, music, coughs and hums by arithmetic, from a
+seed.
 
 The made noises are meant to be fair, not pretty: a slam has the boom and the rattle that doors have, keys come in the
 irregular bursts of somebody who types, traffic passes by, and the music has chords, a bass and a beat, as what plays in
@@ -11,14 +12,15 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bargein.audio.levels import onset_sample
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
 from bargein.errors import Unavailable
 from bargein.vendors.local.espeak import EspeakTTS, worker
+from bargein_bench.scenarios import formants
 from bargein_bench.scenarios.clips import RATE, Clip
+from bargein_bench.scenarios.formants import Floats
 
 VARIANTS = ("+f2", "+m3", "+f4", "+m7")
 COMMANDS = ("stop", "wait", "hold on", "no", "stop it")
@@ -26,8 +28,7 @@ BACKCHANNELS = ("mm hmm", "uh huh", "yeah", "right", "okay", "I see")
 QUESTIONS = ("What is the weather like tomorrow?", "Can you tell me more about the house at the bend?")
 ASK = "Please tell me a long story."
 HESITATION = ("Well, um", "I wanted to ask about the opening hours.")
-
-Floats = NDArray[np.float64]
+PITCHES_HZ = (105.0, 125.0, 190.0)  # of those who hum
 
 
 async def spoken(language: str = "en-us", ask: str = ASK) -> list[Clip]:
@@ -75,6 +76,18 @@ def noises(seed: int = 1) -> list[Clip]:
     rng = np.random.default_rng(seed)
     made = {"door": _door, "keyboard": _keys, "traffic": _traffic, "music": _music}
     return [_noise(kind, number, make(rng)) for kind, make in made.items() for number in range(1, 4)]
+
+
+def throats(seed: int = 1) -> list[Clip]:
+    """Coughs: three of one burst, three of two. Hums, as backchannels: "mm-hmm" and "mm", at each of PITCHES_HZ."""
+    rng = np.random.default_rng(seed)
+    coughs = [formants.cough(rng) for _ in range(3)]
+    coughs += [formants.cough(rng, lasts_ms=480, voiced=0.05, again_ms=250) for _ in range(3)]
+    hums = [hum(rng, pitch_hz=hz) for hz in PITCHES_HZ for hum in (formants.mm_hmm, formants.mm)]
+    return [
+        *(_noise("cough", number, cough) for number, cough in enumerate(coughs, 1)),
+        *(_noise("backchannel", number, hum) for number, hum in enumerate(hums, 1)),
+    ]
 
 
 def _noise(kind: str, number: int, signal: Floats) -> Clip:

@@ -17,6 +17,7 @@ from bargein.errors import UsageError, VendorRefused
 from bargein.protocols import TurnUpdate
 from bargein.vendors.deepgram import flux as deepgram_flux
 from bargein.vendors.deepgram.flux import DeepgramFlux
+from bargein.vendors.deepgram.listen import environment
 from bargein_simulators.deepgram_flux import Fault, FluxSimulator, flux_app, turn_info
 from bargein_simulators.simulated_stt import RecognizedWord, Script, STTScriptEvent
 from tests.simulators.serving import serving
@@ -183,7 +184,7 @@ def test_the_simulator_speaks_as_deepgrams_own_types_say(kind: str) -> None:
 
 async def test_the_simulator_refuses_what_flux_refuses() -> None:
     async with flux("hello") as (_, sim), serving(flux_app(sim), ws=True) as url:
-        client = AsyncDeepgramClient(api_key=KEY, environment=deepgram_flux._environment(url))
+        client = AsyncDeepgramClient(api_key=KEY, environment=environment(url))
         with pytest.raises(ApiError) as refused:
             async with client.listen.v2.connect(model="flux-general-en", encoding="linear16", sample_rate=11_025):
                 pass
@@ -197,7 +198,7 @@ async def test_the_simulator_refuses_what_flux_refuses() -> None:
 
 async def test_the_simulator_takes_other_thresholds_and_ends_turns_when_told_to() -> None:
     async with flux("hello there") as (_, sim), serving(flux_app(sim), ws=True) as url:
-        client = AsyncDeepgramClient(api_key=KEY, environment=deepgram_flux._environment(url))
+        client = AsyncDeepgramClient(api_key=KEY, environment=environment(url))
         async with client.listen.v2.connect(model="flux-general-en", encoding="linear16", sample_rate=16_000) as socket:
             await socket.recv()
             await socket.send_configure({"type": "Configure", "thresholds": {"eot_threshold": 0.9}})

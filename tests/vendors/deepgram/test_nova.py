@@ -24,7 +24,10 @@ from deepgram.listen.v1.types import (
 
 from bargein.errors import Unavailable, UsageError, VendorRefused
 from bargein.protocols import TurnUpdate
+from bargein.vendors.common import reconnect
+from bargein.vendors.common.reconnect import Backoff
 from bargein.vendors.deepgram import nova as deepgram_nova
+from bargein.vendors.deepgram.listen import environment
 from bargein.vendors.deepgram.nova import DeepgramNova
 from bargein_simulators import deepgram_nova as simulator
 from bargein_simulators.deepgram_nova import Fault, NovaSimulator, nova_app
@@ -54,7 +57,7 @@ class Nova:
 
     def __init__(self, sim: NovaSimulator, url: str) -> None:
         self.sim, self.url = sim, url
-        self.client = AsyncDeepgramClient(api_key=KEY, environment=deepgram_nova._environment(url))
+        self.client = AsyncDeepgramClient(api_key=KEY, environment=environment(url))
 
     def says(
         self, *texts: str, faults: Sequence[Fault] = (), final_ms: float = 3_000, fail_at: int = 1, **options: Any
@@ -77,8 +80,8 @@ async def nova() -> AsyncIterator[Nova]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Broken lines are called again at once."""
-    monkeypatch.setattr(deepgram_nova, "AGAIN_S", 0.01)
+    """Broken connections are made again at once."""
+    monkeypatch.setattr(reconnect, "BACKOFF", Backoff(first_s=0.01))
 
 
 # ------------------------------------------------------------------------------------------------- turns

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bargein.audio.pcm import Samples
 from bargein.vendors.local.moonshine_gate import RATE, SIZE, GatedSpeech, SpeechGate, locate
+from tests.sounds import labels, load, recordings
 
 
 def windows(*probabilities: float) -> NDArray[np.float32]:
@@ -54,3 +56,25 @@ def test_what_was_judged_before_changes_nothing() -> None:
     first = gate.probabilities(wave)
     gate.probabilities(loud)
     assert np.array_equal(gate.probabilities(wave), first)
+
+
+# Voices and noises: those of tests.sounds, and the folder of recordings where there is one.
+
+
+def worth_reading(samples: Samples) -> bool:
+    wave = samples.astype(np.float32) / np.float32(32768)
+    return locate(SpeechGate().probabilities(wave), len(wave)) is not None
+
+
+def test_people_who_interrupt_are_worth_reading_after_600_ms_19_times_of_20() -> None:
+    said = [(load(label.file).samples, label.onset_ms) for label in labels("interruption")]
+    said += [(clip.samples, clip.onset_ms) for clip in recordings("interruption")]
+    read = [worth_reading(samples[: int((onset_ms + 600) * 16)]) for samples, onset_ms in said]
+    assert sum(read) >= 0.95 * len(read)
+
+
+def test_coughs_and_knocks_are_not_9_times_of_10() -> None:
+    heard = [load(label.file).samples for label in (*labels("cough"), *labels("noise"))]
+    heard += [clip.samples for kind in ("cough", "door", "keyboard") for clip in recordings(kind)]
+    read = [worth_reading(samples) for samples in heard]
+    assert sum(read) <= 0.1 * len(read)

@@ -16,7 +16,7 @@ from bargein.errors import Unavailable, VendorLost, VendorRefused
 from bargein.vendors.common import requests
 from bargein.vendors.common.messages import wav, with_sound
 from bargein.vendors.mistral.chat import VoxtralChat
-from bargein.vendors.openai.chat import OpenAIChat
+from bargein.vendors.vllm.chat import VLLMVoxtralChat
 from bargein_simulators.chat import ChatSimulator, ServedToolCall, chat_app
 from tests.simulators.serving import serving
 
@@ -38,9 +38,9 @@ async def hosted(chat: ChatSimulator, **more: Any) -> AsyncIterator[VoxtralChat]
 
 
 @asynccontextmanager
-async def on_vllm(chat: ChatSimulator) -> AsyncIterator[OpenAIChat]:
+async def on_vllm(chat: ChatSimulator) -> AsyncIterator[VLLMVoxtralChat]:
     async with serving(chat_app(chat)) as url:
-        model = OpenAIChat.voxtral(base_url=f"{url}/v1", model="voxtral", timeout_s=0.5, first_token_s=0.5)
+        model = VLLMVoxtralChat(base_url=f"{url}/v1", model="voxtral", timeout_s=0.5, first_token_s=0.5)
         yield model
         await model.aclose()
 
@@ -133,7 +133,7 @@ async def test_the_connection_is_kept_between_two_turns(
         return await serve(request)
 
     async with serving(app) as url:
-        model = VoxtralChat(api_key=KEY, base_url=url) if way == "hosted" else OpenAIChat.voxtral(base_url=f"{url}/v1")
+        model = VoxtralChat(api_key=KEY, base_url=url) if way == "hosted" else VLLMVoxtralChat(base_url=f"{url}/v1")
         await said(model, prompt())
         await said(model, prompt())
         await model.aclose()

@@ -16,7 +16,8 @@ from mistralai.client.models import RealtimeTranscriptionSessionUpdatePayload
 
 from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein.protocols import STTEvent, STTLost, TurnUpdate
-from bargein.vendors.common import voxtral_connection
+from bargein.vendors.common import reconnect, voxtral_connection
+from bargein.vendors.common.reconnect import Backoff
 from bargein.vendors.common.voxtral_connection import VoxtralPieces
 from bargein.vendors.mistral.realtime import MistralTurns, VoxtralRealtime
 from bargein.vendors.vllm.realtime import Utterances, VLLMVoxtralRealtime
@@ -44,7 +45,7 @@ KEY = "secret-key"
 
 @pytest.fixture(autouse=True)
 def _tries_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(voxtral_connection, "AGAIN_S", 0.01)
+    monkeypatch.setattr(reconnect, "BACKOFF", Backoff(first_s=0.01))
 
 
 @asynccontextmanager
@@ -103,7 +104,7 @@ async def test_a_speaker_who_goes_on_takes_the_guess_back() -> None:
     async with mistral(
         "I would like | to book a table", eager_end_threshold=0.5, end_threshold=0.1, min_silence_ms=300
     ) as (transcriber, _):
-        sound = spoken("interruption-3", "interruption-1", pause_ms=100)
+        sound = spoken("interruption-3", "interruption-1", pause_ms=250)
         heard = await hear(transcriber.open(RATE), np.concatenate([sound, spoken()]))
     assert_taken_back(heard, "I would like", "I would like to book a table")
 

@@ -31,7 +31,7 @@ CARRIERS: Mapping[str, Callable[[], TelephoneDialect]] = {
 
 
 class Carrier:
-    """A phone.Vendor by shape. name: for what it says to those it refuses."""
+    """A TelephoneVendor by shape. name: for what it says to those it refuses."""
 
     def __init__(self, dialect: Callable[[], TelephoneDialect], gate: Gate, name: str) -> None:
         self._dialect = dialect

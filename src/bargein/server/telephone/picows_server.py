@@ -1,9 +1,9 @@
-"""The fast lane: telephone sockets that uvicorn accepted, and picows serves.
+"""The picows server: telephone sockets that uvicorn accepted, and picows serves.
 
 A telephone call is a hundred small messages a second. Through ASGI each costs a task's wake-up and a few dictionaries;
 here a message is a function call (docs/performance.md has the figures). Same port, same checks: uvicorn hands every
 upgrade to the WebSocket class it is given, and this one looks at the path. On any other server the ASGI endpoint of
-phone_asgi.py does the same, more slowly.
+telephone/asgi.py does the same, more slowly.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class PhoneListener(WSListener):
         if telephone is None:
             return
         if kind is WSMsgType.CLOSE:
-            telephone.gone("the far end closed the stream")
+            telephone.gone("the client closed the stream")
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
         elif kind is WSMsgType.TEXT and frame.fin:
@@ -209,7 +209,7 @@ def _hand(owner: asyncio.BaseProtocol, data: bytes) -> None:
         data = data[len(part) :]
 
 
-def lane(hub: Callable[[], Hub], vendors: Vendors) -> Callable[..., asyncio.Protocol]:
+def picows_protocol(hub: Callable[[], Hub], vendors: Vendors) -> Callable[..., asyncio.Protocol]:
     """For uvicorn's `ws`."""
 
     def make(config: Config, server_state: ServerState, app_state: dict[str, Any]) -> asyncio.Protocol:

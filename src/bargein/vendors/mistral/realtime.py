@@ -24,8 +24,10 @@ from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein.protocols import TurnUpdate, TurnUpdateKind
 from bargein.vendors.common.keys import key_of
 from bargein.vendors.common.voxtral_connection import (
+    DELAY_MS,
     RATES,
     REFUSALS,
+    SILENCE_S,
     VoxtralConnection,
     VoxtralPieces,
     address,
@@ -36,8 +38,6 @@ from bargein.vendors.common.voxtral_connection import (
 
 BASE_URL = "wss://api.mistral.ai"
 MODEL = "voxtral-mini-transcribe-realtime-3-0"
-DELAY_MS = 480  # of the model, unless it is asked for another
-SILENCE_S = 5.0  # in a turn; after so long without a message the vendor is gone
 BOTH: tuple[TurnUpdateKind, TurnUpdateKind] = ("started", "ended")
 BAD_SESSION = 3051  # Mistral's code for settings that it does not take
 

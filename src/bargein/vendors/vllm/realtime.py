@@ -17,8 +17,15 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.errors import VendorLost, VendorRefused
 from bargein.protocols import TurnUpdate
-from bargein.vendors.common.voxtral_connection import VoxtralConnection, VoxtralPieces, address, opened, parsed
-from bargein.vendors.mistral.realtime import DELAY_MS, SILENCE_S
+from bargein.vendors.common.voxtral_connection import (
+    DELAY_MS,
+    SILENCE_S,
+    VoxtralConnection,
+    VoxtralPieces,
+    address,
+    opened,
+    parsed,
+)
 
 MODEL = "mistralai/Voxtral-Mini-4B-Realtime-2602"
 RATE = 16_000

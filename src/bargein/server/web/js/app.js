@@ -447,14 +447,14 @@ async function ask(path, body) {
 // Asks for a call between this page and the model: an offer for an answer, and the name to claim it by.
 async function askCall(offer, agent) {
   const headers = { "Content-Type": "application/sdp", ...(auth && { Authorization: `Bearer ${await pageToken()}` }) };
-  const answer = await fetch(`/openai/calls?${new URLSearchParams(agent ? { agent } : {})}`, { method: "POST", headers, body: offer });
+  const answer = await fetch(`openai/calls?${new URLSearchParams(agent ? { agent } : {})}`, { method: "POST", headers, body: offer });
   if (!answer.ok) {
     const said = await answer.json();
     throw new Error(`${said.error.message}. ${said.error.advice}.`);
   }
   return { answer: await answer.text(), name: answer.headers.get("location").split("/").pop() };
 }
-const served = await ask("/agents").catch((error) => {
+const served = await ask("agents").catch((error) => {
   complain(error.message);
   return null;
 });

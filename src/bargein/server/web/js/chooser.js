@@ -15,7 +15,7 @@ function made(tag, more = {}, ...children) {
 }
 
 function unready(part) {
-  if (!part.installed) return `not installed: bargein[${part.extra}]`;
+  if (!part.installed) return `not installed: ${part.requirement}`;
   return part.key_set === false ? `no ${part.variable}` : "";
 }
 
@@ -145,8 +145,8 @@ export class Chooser {
   }
 
   async open() {
-    const { parts, policies } = await this.ask("/parts");
-    const test = (body) => this.ask("/parts/try", body);
+    const { parts, policies } = await this.ask("parts");
+    const test = (body) => this.ask("parts/try", body);
     const changed = () => this.keep();
     const language = () => this.$("language").value.trim() || "en";
     this.rows = KINDS.map(([kind, label]) => new PartRow(kind, label, parts.filter((p) => p.kind === kind), { test, changed, language }));

@@ -25,7 +25,7 @@ export class DirectLine {
     this.channel = this.peer.createDataChannel(CHANNEL);
     this.channel.onmessage = (e) => this.event(JSON.parse(e.data));
     this.peer.onconnectionstatechange = () => {
-      if (this.peer.connectionState === "failed") this.onLost("The connection with the model is lost.");
+      if (this.peer.connectionState === "failed") this.onLost("The connection with the realtime model is lost.");
     };
     await this.peer.setLocalDescription(await this.peer.createOffer());
     await this.gathered();

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,12 +25,11 @@ from bargein.protocols import (
     ConversationItem,
     SessionConfig,
     STTEvent,
-    STTLost,
-    STTRestored,
     ToolResult,
     TurnUpdate,
     UserBackchannel,
 )
+from bargein.vendors.common.reconnect import Backoff, Reconnect
 from bargein.vendors.openai.realtime.audio_upload import IDLE_MS, AudioUpload
 from bargein.vendors.openai.realtime.handshake import open_session, read
 from bargein.vendors.openai.realtime.history import History
@@ -46,12 +44,11 @@ from bargein.vendors.openai.realtime.send_queue import OutboundEvent, RealtimeSe
 if TYPE_CHECKING:
     from bargein.vendors.openai.realtime.model import OpenAIRealtime, TurnDetection
 
-log = logging.getLogger(__name__)
-
 SEND_MS = {"ours": 100, "server_vad": 100, "semantic_vad": 60, "vendor": 60}  # of sound in one message
 COMMIT_S = 0.4  # the server's own end of the turn may be on its way; past this we say so ourselves
 CONNECT_S = 10.0
-AGAIN_S, AGAIN_MOST_S = 0.25, 4.0
+BACKOFF = Backoff(first_s=0.25, most_s=4.0)
+LOST = "Look at OpenAI's status, and at this machine's network"
 PATIENCE_S = 5.0  # for a response's beginning, or its end after a cancel: both come in a fraction of a second
 COMMIT, CLEAR = "input_audio_buffer.commit", "input_audio_buffer.clear"
 ASKING = ("response.create", "response.cancel")
@@ -233,46 +230,43 @@ class OpenAIRealtimeConnection:
 
     # --------------------------------------------------------------------------------------------- the connection
 
-    async def events(self) -> AsyncGenerator[STTEvent, None]:
-        """protocols.STTConnection.listen: connects, and tells what is heard, for as long as the call lasts."""
-        again_s, lost = AGAIN_S, False
-        while True:
-            try:
-                async with (
-                    asyncio.timeout(CONNECT_S) as connecting,
-                    self._model.connect(self._call_id) as connection,
-                    contextlib.aclosing(self._talk(connection, connecting)) as heard,
-                ):
-                    async for item in heard:
-                        if lost:
-                            lost, again_s, self.connected = False, AGAIN_S, True
-                            yield STTRestored()
-                        if item is not None:
-                            yield item
-                why = "ended the session"
-            except InvalidStatus as error:
-                why = self._status(error.response.status_code)
-            except TimeoutError:
-                why = "did not answer in time"
-            except VendorRefused as error:
-                self._refuse(error)
-                raise
-            except VendorLost as error:
-                why = error.message
-            except (OSError, WebSocketException, openai.OpenAIError) as error:
-                why = f"broke off ({type(error).__name__})"
-            except Exception as error:
-                advice = "Look into the server's log: this is a fault of ours"
-                self._refuse(VendorRefused(f"The line to OpenAI failed ({type(error).__name__})", advice=advice))
-                raise
-            finally:
-                self._down()
-            if not lost:
-                lost, self.connected = True, False
-                yield STTLost(f"OpenAI Realtime {why}", "Look at OpenAI's status, and at this machine's network")
-            log.info("OpenAI Realtime %s; calling again in %.2f s", why, again_s)
-            await asyncio.sleep(again_s)
-            again_s = min(2 * again_s, AGAIN_MOST_S)
+    def events(self) -> AsyncGenerator[STTEvent, None]:
+        """protocols.STTConnection.events: connects, and tells the user's words, for as long as the call lasts."""
+        return Reconnect(
+            self._connection, vendor="OpenAI Realtime", advice=LOST, backoff=BACKOFF, on_break=self._broke
+        ).events()
+
+    def _broke(self) -> None:
+        self.connected = False
+
+    async def _connection(self) -> AsyncGenerator[STTEvent | None, None]:
+        """One connection. Raises VendorRefused or VendorLost."""
+        try:
+            async with (
+                asyncio.timeout(CONNECT_S) as connecting,
+                self._model.connect(self._call_id) as connection,
+                contextlib.aclosing(self._talk(connection, connecting)) as events,
+            ):
+                async for event in events:
+                    yield event
+        except InvalidStatus as error:
+            raise self._status(error.response.status_code) from None
+        except TimeoutError:
+            raise VendorLost("did not answer in time", advice=LOST) from None
+        except VendorRefused as error:
+            self._refuse(error)
+            raise
+        except VendorLost:
+            raise
+        except (OSError, WebSocketException, openai.OpenAIError) as error:
+            raise VendorLost(f"broke off ({type(error).__name__})", advice=LOST) from None
+        except Exception as error:
+            advice = "Look into the server's log: this is a fault of ours"
+            self._refuse(VendorRefused(f"The connection to OpenAI failed ({type(error).__name__})", advice=advice))
+            raise
+        finally:
+            self._down()
+        raise VendorLost("ended the session", advice=LOST)
 
     async def _talk(
         self, connection: AsyncRealtimeConnection, connecting: asyncio.Timeout
@@ -282,6 +276,7 @@ class OpenAIRealtimeConnection:
             await open_session(connection, self._model.session(self._brief))
         connecting.reschedule(None)
         self._begin()
+        self.connected = True
         yield None
         sending = asyncio.create_task(self._send(connection), name="openai realtime: send")
         sending.add_done_callback(self._sent)
@@ -334,7 +329,8 @@ class OpenAIRealtimeConnection:
     def _new_session(self) -> RealtimeProtocol:
         return RealtimeProtocol(self._put, direct=self._direct, vendor_turns=self._detection == "vendor")
 
-    def _status(self, status: int) -> str:
+    def _status(self, status: int) -> VendorRefused | VendorLost:
+        """What a refused handshake means."""
         if status in (400, 401, 402, 403, 404):
             advice = {
                 401: "Check OPENAI_API_KEY",
@@ -343,8 +339,8 @@ class OpenAIRealtimeConnection:
             }.get(status, "Check the model's name and the account")
             error = VendorRefused(f"OpenAI Realtime refused with {status}", advice=advice)
             self._refuse(error)
-            raise error from None
-        return f"answered {status}"
+            return error
+        return VendorLost(f"answered {status}", advice=LOST)
 
     def _refuse(self, error: VendorRefused) -> None:
         """Nobody need wait for a connection any more."""

@@ -1,0 +1,106 @@
+"""Throats by arithmetic: coughs and hums. A source (vocal folds that swing, air that hisses) sounds through a
+filter with resonances, the formants, as a vocal tract has them. All randomness comes from the generator that is given.
+
+Sources: D. H. Klatt, "Software for a cascade/parallel formant synthesizer" (1980), for the filter and the murmur of
+nasals; J. Korpas, J. Sadlonova, M. Vrabec, "Analysis of the cough sound: an overview" (1996), for a cough's three
+phases: a burst, the air that flows after it, and at times the folds that close on it with a voice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bargein_bench.scenarios.clips import RATE
+
+Floats = NDArray[np.float64]
+Contour = Sequence[tuple[float, float]]  # (ms, value): straight lines between them
+Resonances = Sequence[tuple[float, float]]  # (Hz, bandwidth in Hz)
+
+HARMONICS_HZ = 7_000.0  # a voice has none above: half the rate is 8,000
+NASAL: Resonances = ((270, 60), (1_000, 140), (1_700, 200), (2_300, 220), (3_300, 300), (4_500, 400))
+NASAL_ZEROS: Resonances = ((750, 120),)  # the closed mouth swallows what lies here
+OPEN: Resonances = ((550, 210), (1_250, 255), (2_500, 360), (3_600, 450), (5_200, 750))
+
+
+def contour(points: Contour, samples: int) -> Floats:
+    """A value for each sample."""
+    ms = np.arange(samples) * 1_000 / RATE
+    return np.interp(ms, [at for at, _ in points], [value for _, value in points])
+
+
+def tract(source: Floats, poles: Resonances, zeros: Resonances = ()) -> Floats:
+    """The source through resonances in a row; zeros are what a side branch takes out. Gain 1 at 0 Hz."""
+    size = 1 << int(np.ceil(np.log2(len(source) + RATE // 4)))  # 250 ms for the last resonance to die away in
+    z = np.exp(-2j * np.pi * np.fft.rfftfreq(size))
+    response = np.ones(len(z), np.complex128)
+    for hz, bandwidth in poles:
+        response /= _section(z, hz, bandwidth)
+    for hz, bandwidth in zeros:
+        response *= _section(z, hz, bandwidth)
+    return np.asarray(np.fft.irfft(np.fft.rfft(source, size) * response, size)[: len(source)])
+
+
+def _section(z: NDArray[np.complex128], hz: float, bandwidth: float) -> NDArray[np.complex128]:
+    radius, angle = np.exp(-np.pi * bandwidth / RATE), 2 * np.pi * hz / RATE
+    b, c = 2 * radius * np.cos(angle), radius * radius
+    return np.asarray((1 - b * z + c * z * z) / (1 - b + c))
+
+
+def folds(pitch_hz: Floats, rng: np.random.Generator, *, unsteady: float = 0.006) -> Floats:
+    """Vocal folds at that pitch, as the lips radiate them: harmonics that fall by 6 dB an octave. unsteady: share by
+    which the pitch wavers."""
+    wavers = np.convolve(rng.normal(0, 1, len(pitch_hz)), np.ones(400) / 20, "same")  # over 25 ms, of deviation 1
+    hz = pitch_hz * (1 + unsteady * wavers)
+    phase = 2 * np.pi * np.cumsum(hz) / RATE
+    swings = np.zeros(len(hz))
+    for n in range(1, int(HARMONICS_HZ / hz.min()) + 1):
+        swings += np.where(n * hz < HARMONICS_HZ, np.sin(n * phase) / n, 0.0)
+    return swings
+
+
+def mm_hmm(rng: np.random.Generator, *, pitch_hz: float = 112.0) -> Floats:
+    """A hum, a breath through the nose, a hum that rises: 580 ms with closed lips."""
+    first, second, last = 180.0, 260.0, 520.0  # ms: the first hum's end, the second's beginning, and its end
+    samples = int(580 * RATE / 1_000)
+    pitch = pitch_hz * contour(((0, 1.04), (first, 0.95), (second, 0.98), (416, 1.35), (580, 1.28)), samples)
+    loud = contour(
+        ((0, 0), (35, 1), (130, 0.85), (first, 0.05), (second, 0.05), (300, 1), (403, 0.9), (last, 0.05), (580, 0)),
+        samples,
+    )
+    breath = contour(((130, 0), (190, 1), (250, 1), (300, 0.05), (580, 0)), samples)
+    source = folds(pitch, rng) * loud + rng.normal(0, 1, samples) * (0.12 * breath + 0.01 * loud)
+    return tract(source, NASAL, NASAL_ZEROS)
+
+
+def mm(rng: np.random.Generator, *, pitch_hz: float = 112.0) -> Floats:
+    """One hum that falls: 280 ms with closed lips."""
+    samples = int(280 * RATE / 1_000)
+    pitch = pitch_hz * contour(((0, 1.05), (90, 1.1), (280, 0.85)), samples)
+    loud = contour(((0, 0), (40, 1), (160, 0.8), (240, 0.1), (280, 0)), samples)
+    return tract((folds(pitch, rng) + rng.normal(0, 0.01, samples)) * loud, NASAL, NASAL_ZEROS)
+
+
+def cough(rng: np.random.Generator, *, lasts_ms: float = 420.0, voiced: float = 0.04, again_ms: float = 0.0) -> Floats:
+    """A burst, and the air after it, in which some slime flutters. voiced: how much of a voice closes it; again_ms:
+    where a second, weaker burst comes, 0 for none."""
+    samples = int(lasts_ms * RATE / 1_000)
+    ms = np.arange(samples) * 1_000 / RATE
+    air = contour(((0, 0), (20, 0.35), (60, 0.5), (160, 0.22), (300, 0.08), (lasts_ms, 0)), samples)
+    strength = air + 1.6 * _burst(ms)
+    if again_ms:
+        strength += _burst(ms - again_ms) + np.interp(ms - again_ms, (0, 20, 60, 150), (0, 0.3, 0.25, 0))
+    flutter = 1 + 4.2 * np.convolve(rng.normal(0, 1, samples), np.ones(40) / 40, "same")
+    hiss = rng.normal(0, 1, samples) * strength * np.clip(flutter, 0, 3)
+    pitch = contour(((0, 260), (0.55 * lasts_ms, 260), (lasts_ms, 150)), samples)
+    closing = contour(((0.5 * lasts_ms, 0), (0.65 * lasts_ms, 1), (lasts_ms, 0)), samples)
+    throat = tract(hiss + voiced * closing * folds(pitch, rng, unsteady=0.03), OPEN)
+    return np.diff(throat, prepend=0.0) + 0.25 * throat  # wide open lips radiate the high sounds best
+
+
+def _burst(ms: Floats) -> Floats:
+    """Up within a millisecond, down within 40."""
+    since = np.maximum(ms, 0.0)
+    return np.asarray(np.exp(-since / 14) * (1 - np.exp(-since / 0.6)))
