@@ -8,11 +8,12 @@ from pathlib import Path
 
 from bargein.floor import Policy
 from bargein.floor.numbers import Number
-from bargein.floor.policy import GROUPS, NUMBERS, PRESETS
+from bargein.floor.policy import PRESETS
+from bargein.floor.policy_groups import GROUPS, NUMBERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "policy.md"
 HEAD = """\
-<!-- Made by tools/policy_page.py from src/bargein/floor/policy.py. Change that file, and run the script. -->
+<!-- Made by tools/policy_page.py from src/bargein/floor/policy_groups.py. Change that file, and run the script. -->
 
 # The policy: every number that decides who may speak
 

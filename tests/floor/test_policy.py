@@ -8,7 +8,8 @@ import pytest
 from bargein.errors import UsageError
 from bargein.floor import Policy
 from bargein.floor.numbers import parse_numbers
-from bargein.floor.policy import GROUPS, NUMBERS, PRESETS, HoldPolicy, VerdictPolicy
+from bargein.floor.policy import PRESETS
+from bargein.floor.policy_groups import GROUPS, NUMBERS, HoldPolicy, VerdictPolicy
 
 
 @pytest.mark.parametrize(

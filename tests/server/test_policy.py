@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bargein.floor import Policy
-from bargein.floor.policy import NUMBERS, PRESETS
+from bargein.floor.policy import PRESETS
+from bargein.floor.policy_groups import NUMBERS
 from tests.server.kit import world
 
 

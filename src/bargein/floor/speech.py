@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from bargein.floor.events import SpeechWindow
-from bargein.floor.policy import HoldPolicy
+from bargein.floor.policy_groups import HoldPolicy
 
 RELEASE = 0.15  # below hold_threshold by this much a window counts as quiet: no flutter at the threshold
 

@@ -17,7 +17,8 @@ from bargein.call.output.utterance_queue import SAY_CHARS
 from bargein.errors import BargeinError, VendorLost, VendorRefused
 from bargein.floor import Policy
 from bargein.floor.numbers import Number
-from bargein.floor.policy import NUMBERS, PRESETS
+from bargein.floor.policy import PRESETS
+from bargein.floor.policy_groups import NUMBERS
 from bargein.server.builder import AgentBuilder
 from bargein.server.calls import Watcher
 from bargein.server.hub import Hub

@@ -10,7 +10,8 @@ from typing import Any
 
 from bargein.floor import Policy
 from bargein.floor.numbers import parse_numbers
-from bargein.floor.policy import NUMBERS, PRESETS
+from bargein.floor.policy import PRESETS
+from bargein.floor.policy_groups import NUMBERS
 
 Changes = Mapping[str, object]
 
