@@ -97,9 +97,9 @@ def trial(model: SileroModel, agent: Samples, caller: Samples | None, rng: np.ra
     now = 0.0
 
     def window(w: SpeechWindow) -> None:
-        loud = w.speech >= policy.loud_threshold and w.rise_db >= policy.loud_rise_db
-        speech = w.speech >= policy.hold_threshold or loud
-        onsets.append((w.until_ms, speech and w.echo < policy.echo_threshold))
+        loud = w.speech >= policy.hold.loud_threshold and w.rise_db >= policy.hold.loud_rise_db
+        speech = w.speech >= policy.hold.hold_threshold or loud
+        onsets.append((w.until_ms, speech and w.echo < policy.echo.echo_threshold))
 
     echo = LineEcho(RATE)
     timed = _Timed(echo)

@@ -62,7 +62,7 @@ def deciding_frames(samples: Samples, onsets: tuple[int, ...], threshold: float)
 
 
 async def run(sounds: list[VoiceClip], calls: int, times: int) -> list[Row | Check]:
-    threshold = Policy.balanced().hold_threshold
+    threshold = Policy.balanced().hold.hold_threshold
     spoken: InterruptionScript = script(sounds, first_ms=FIRST_MS, every_ms=EVERY_MS, times=times)
     deciding = deciding_frames(spoken.samples, spoken.onsets, threshold)
     async with server(env={"BARGEIN_MAX_CALLS": str(calls + 2)}) as address:

@@ -64,7 +64,7 @@ def record(
 ) -> Path:
     """A call that `world` happens to. Replies begin to sound 20 ms after they are ordered; reads: the answer to every
     look, None for none; stream: what a phone line calls it."""
-    journal, floor = FileJournal(root, call, agent="test", policy=policy), Floor(policy)
+    journal, floor = FileJournal(root, call, agent="test", policy=policy, language="en"), Floor(policy)
     waiting: list[tuple[float, Event]] = []
 
     def feed(event: Event) -> None:
@@ -72,9 +72,9 @@ def record(
         for action in floor.handle(event):
             journal.action(floor.now_ms + 5, action)
             if isinstance(action, Answer) or type(action).__name__ in ("Say", "Reprompt"):
-                waiting.append((floor.now_ms + 20, ReplyStarted(floor.now_ms + 20, floor.reply)))
+                waiting.append((floor.now_ms + 20, ReplyStarted(floor.now_ms + 20, floor.reply.id)))
             elif isinstance(action, ReadWords) and reads is not None:
-                waiting.append((floor.now_ms + READING_MS, Words(action.from_ms + 300, reads, action.look)))
+                waiting.append((floor.now_ms + READING_MS, Words(action.from_ms + 300, reads, action.reading)))
             elif isinstance(action, Cut | DiscardReply):
                 waiting[:] = [w for w in waiting if not isinstance(w[1], ReplyStarted)]
 

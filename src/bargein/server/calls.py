@@ -113,7 +113,7 @@ class Calls:
     @property
     def speaking(self) -> int:
         """Calls in which the agent speaks now."""
-        return sum(call.floor.sounding for call, _ in self._live.values())
+        return sum(call.floor.reply.sounding for call, _ in self._live.values())
 
     @contextmanager
     def place(self) -> Iterator[None]:

@@ -6,12 +6,13 @@ Left out of them are the record's own consequences: its ticks, the next reply, t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 from bargein.floor import Event, Floor, SpeechWindow, State, TurnStarted, Words
 from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.recorder.reading import Happened, Noted, Ordered, Recording
-from bargein_bench.tuning.episodes import Episode, EpisodeReading, Taken, twin
+from bargein_bench.tuning.episodes import Episode, EpisodeReading, Taken
 from bargein_bench.tuning.outcome import OutcomeWatch
 from bargein_bench.tuning.truth import Label, Truth, by_labels, by_record
 
@@ -50,10 +51,10 @@ class _Open:
 
     def __init__(self, floor: Floor, at_ms: float, reply_since_ms: float) -> None:
         self.reply_since_ms = reply_since_ms
-        self.floor = twin(floor)
-        self.reply = floor.reply
+        self.floor = copy(floor)
+        self.reply = floor.reply.id
         self.begin_ms = self.busy_ms = at_ms
-        self.protected = floor.protected
+        self.protected = floor.reply.protected
         self.watch = OutcomeWatch()
         self.seen: list[tuple[float, Event]] = []
         self.said: list[Event] = []
@@ -67,7 +68,7 @@ class _Taker:
 
     def __init__(self, recording: Recording, labels: Sequence[Label]) -> None:
         self._recording = recording
-        self._floor = Floor(recording.header.policy)
+        self._floor = Floor(recording.header.policy, language=recording.header.language)
         self._labels = list(labels)
         self._open: _Open | None = None
         self._done: list[Episode] = []
@@ -87,9 +88,9 @@ class _Taker:
         busy = self._busy(event)
         if self._open is None and busy and floor.live:
             self._open = _Open(floor, event.at_ms if isinstance(event, SpeechWindow) else at_ms, self._reply_since_ms)
-        reply = floor.reply
+        reply = floor.reply.id
         actions = floor.handle(event)
-        if floor.reply != reply:
+        if floor.reply.id != reply:
             self._reply_since_ms = floor.now_ms
         self._note(actions, at_ms)
         if self._open is not None:
@@ -113,7 +114,7 @@ class _Taker:
     def _note(self, actions: Sequence[do.Action], at_ms: float) -> None:
         for action in actions:
             if isinstance(action, do.ReadWords):
-                self._asked[action.look] = at_ms
+                self._asked[action.reading] = at_ms
             elif isinstance(action, do.Hold | do.Resume | do.Cut | do.DiscardReply):
                 self._decided.append((type(action).__name__, action.reply, at_ms))
 
@@ -124,7 +125,9 @@ class _Taker:
         if isinstance(event, Words | TurnStarted):
             # Late words of a turn that was answered are none of this reply's business.
             return event.at_ms >= self._reply_since_ms and bool(event.text)
-        return isinstance(event, ev.Judged) or (isinstance(event, ev.LevelOnset) and event.reply == self._floor.reply)
+        return isinstance(event, ev.Judged) or (
+            isinstance(event, ev.LevelOnset) and event.reply == self._floor.reply.id
+        )
 
     def _meet_labels(self, event: Event) -> None:
         """A label's onset has come: it belongs to the episode that has just begun, or begins one."""
@@ -146,8 +149,8 @@ class _Taker:
             now.busy_ms = max(now.busy_ms, label.end_ms)
 
     def _follow(self, now: _Open, event: Event, at_ms: float, actions: Sequence[do.Action], *, busy: bool) -> None:
-        if isinstance(event, Words) and event.look is not None and event.look in self._asked:
-            asked_ms = self._asked.pop(event.look)
+        if isinstance(event, Words) and event.reading is not None and event.reading in self._asked:
+            asked_ms = self._asked.pop(event.reading)
             now.readings.append(EpisodeReading(asked_ms, at_ms - asked_ms, event.at_ms, event.text))
             now.said.append(event)
         elif not isinstance(event, _LEFT_OUT) and not self._others(now, event):
@@ -163,7 +166,7 @@ class _Taker:
             now.busy_ms = max(now.busy_ms, at_ms)
         now.by_hand = now.by_hand or isinstance(event, _BY_HAND)
         quiet = at_ms - now.busy_ms >= QUIET_MS and self._floor.state is not State.BARGE_IN
-        if quiet or now.by_hand or self._floor.reply != now.reply or at_ms - now.begin_ms >= LONGEST_MS:
+        if quiet or now.by_hand or self._floor.reply.id != now.reply or at_ms - now.begin_ms >= LONGEST_MS:
             self._close()
 
     def _others(self, now: _Open, event: Event) -> bool:
@@ -210,8 +213,8 @@ class _Taker:
             return Truth(None, "mixed", now.begin_ms)
         if now.labels:
             return by_labels(now.labels)
-        from_ms = max(now.begin_ms - now.floor.policy.pre_roll_ms, now.reply_since_ms)
-        return by_record(now.said, now.floor.policy, from_ms)
+        from_ms = max(now.begin_ms - now.floor.policy.endpointing.pre_roll_ms, now.reply_since_ms)
+        return by_record(now.said, now.floor.lexicon, from_ms)
 
 
 def _is_evidence(w: SpeechWindow) -> bool:

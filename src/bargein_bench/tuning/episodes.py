@@ -6,7 +6,6 @@ call that did not take place.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 from bargein.floor import Event, Floor
@@ -17,17 +16,20 @@ from bargein_bench.tuning.truth import Why
 
 @dataclass(frozen=True, slots=True)
 class EpisodeReading:
-    """The answer to a look. asked_ms: when it was asked; after_ms: how long it took; at_ms, text: as in Words."""
+    """The answer to a reading that was asked for."""
 
     asked_ms: float
+    """When the words were asked for."""
     after_ms: float
+    """How long the answer took."""
     at_ms: float
+    """As in Words."""
     text: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """floor: as it stood before, under the recorded policy: never to be handed an event itself, see `twin`;
+    """floor: as it stood before, under the recorded policy: never to be handed an event itself, but a copy of it;
     seen: the world's evidence and when it was there; onset_ms: where latencies count from; want, why: the truth;
     was: what the recorded policy did."""
 
@@ -59,10 +61,3 @@ class Taken:
     @property
     def call(self) -> str:
         return self.names[0]
-
-
-def twin(floor: Floor) -> Floor:
-    """Another floor in the same state, eight times cheaper than deepcopy: all but `speech` is immutable."""
-    other = copy.copy(floor)
-    other.speech = copy.copy(floor.speech)
-    return other

@@ -73,7 +73,8 @@ def _point(label: str, t: TriedPolicy, kind: Kind) -> Point | None:
 
 def _row(label: str, t: TriedPolicy, kind: Kind, base: Policy) -> Html:
     """base: presets name all their numbers; those that are as recorded change nothing."""
-    changes = {n: v for n, v in t.candidate.changes.items() if v != getattr(base, n)}
+    recorded = base.numbers()
+    changes = {n: v for n, v in t.candidate.changes.items() if v != recorded[n]}
     tally = t.everywhere
     shares = [tally.false_stops, tally.false_holds, tally.misses]
     latencies = [percentile(tally.silent_ms, 50), percentile(tally.cut_ms, 50), percentile(tally.cut_ms, 95)]

@@ -21,7 +21,7 @@ from bargein_bench.tuning.space import policy_of
 
 SAME_MS = 40.0  # a window and a tick: a decision that much beside the recorded one is the same
 # An agent's own business, or the line's: no number of a proposal.
-KEPT = ("preset", "language", "user_silence_ms", "max_reprompts", "hang_up_on_silence")
+KEPT = ("preset", "user_silence_ms", "max_reprompts", "hang_up_on_silence")
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class TuningReport:
 
 def paste(base: Policy, proposed: Policy) -> str:
     """The proposed policy as an agent's TOML."""
-    begin = Policy.named(base.preset)
+    begin = Policy.named(base.preset).numbers()
     lines = [f'preset = "{base.preset}"', "", "[policy]"]
     for name, value in proposed.numbers().items():
-        if name not in KEPT and value != getattr(begin, name):
+        if name not in KEPT and value != begin[name]:
             lines.append(f"{name} = {json.dumps(list(value) if isinstance(value, tuple) else value)}")
     return "\n".join(lines) + "\n"
 

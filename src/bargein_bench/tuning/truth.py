@@ -24,7 +24,6 @@ from bargein.floor import (
     Event,
     Judged,
     Lexicon,
-    Policy,
     SpeechWindow,
     TurnEnded,
     TurnEnding,
@@ -101,13 +100,13 @@ def by_labels(labels: Sequence[Label]) -> Truth:
     return Truth(first.want, "label", first.onset_ms)
 
 
-def by_record(events: Sequence[Event], policy: Policy, from_ms: float) -> Truth:
-    """events: of the episode, looks' readings among them; from_ms: words that begin before it are none of it."""
+def by_record(events: Sequence[Event], lexicon: Lexicon, from_ms: float) -> Truth:
+    """events: of the episode, readings among them; from_ms: words that begin before it are none of it."""
     windows = [e for e in events if isinstance(e, SpeechWindow)]
     onset_ms, lasted_ms = _longest(windows)
     if onset_ms is None:
         onset_ms = next((w.at_ms for w in windows if _audible(w)), from_ms)
-    said = {_said(e, policy) for e in events if e.at_ms >= from_ms} - {None}
+    said = {_said(e, lexicon) for e in events if e.at_ms >= from_ms} - {None}
     judged = [e.interrupts for e in events if isinstance(e, Judged)]
     audible = [w for w in windows if _audible(w)]
     echoed = sum(w.echo >= ECHO for w in audible)
@@ -129,13 +128,13 @@ def _audible(w: SpeechWindow) -> bool:
     return w.speech >= FAINT or (w.speech >= LOUD and w.rise_db >= LOUD_DB)
 
 
-def _said(event: Event, policy: Policy) -> WordClass | None:
+def _said(event: Event, lexicon: Lexicon) -> WordClass | None:
     """What it read as; None: it is no reading."""
     if not isinstance(event, Words | TurnStarted | TurnEnded | TurnEnding) or event.text is None:
         return None
-    said, _ = Lexicon.of(policy.language, policy.backchannels, policy.stop_phrases).judge(event.text)
-    # An announced turn without words, or a stream that has none yet, says nothing; only a look that found none does.
-    if said is WordClass.NOTHING and not (isinstance(event, Words) and event.look is not None):
+    said, _ = lexicon.judge(event.text)
+    # An announced turn without words, or a stream that has none yet, says nothing; only a reading that found none does.
+    if said is WordClass.NOTHING and not (isinstance(event, Words) and event.reading is not None):
         return None
     return said
 

@@ -109,12 +109,11 @@ def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
     except UsageError as error:
         log.warning("%s; taking the default", error)
         agent = hub.catalogue.default
-    language = parameters.get("language")
     try:
-        policy = policy_for(hub, agent, preset=parameters.get("policy"), language=language)
+        policy = policy_for(hub, agent, preset=parameters.get("policy"))
     except UsageError as error:
         log.warning("%s; taking the agent's own", error)
-        policy = dataclasses.replace(agent.policy, language=language or agent.language)
-    if policy.user_silence_ms is None:
-        policy = dataclasses.replace(policy, user_silence_ms=SILENCE_MS, hang_up_on_silence=True)
-    return agent, policy
+        policy = agent.policy
+    if policy.idle.user_silence_ms is None:
+        policy = policy.with_({"user_silence_ms": SILENCE_MS, "hang_up_on_silence": True})
+    return dataclasses.replace(agent, language=parameters.get("language") or agent.language), policy

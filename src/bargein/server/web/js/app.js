@@ -460,6 +460,7 @@ const served = await ask("agents").catch((error) => {
 });
 if (!served) complain("The server does not answer.", "Reload the page when it runs again.");
 else {
+  await policy.open(ask).catch((error) => complain(error.message));
   for (const agent of served.agents) $("agents").append(new Option(agent.name, agent.name));
   $("agents").hidden = served.agents.length < 2;
   const describe = () => {
