@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-_SEARCHES: list[str] = []
-
-
-@pytest.fixture
-def record_search() -> list[str]:
-    """Lines for the summary."""
-    return _SEARCHES
-
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in _SEARCHES:
-        terminalreporter.write_line(line)
+    """By the reports, which come from every worker."""
+    for report in terminalreporter.getreports("passed"):
+        for name, line in report.user_properties:
+            if name == "search":
+                terminalreporter.write_line(str(line))

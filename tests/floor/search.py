@@ -16,6 +16,7 @@ from bargein.floor import events as ev
 from bargein.floor.policy import Policy
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
+from bargein.floor.timers import timers
 from tests.floor.monitor import Broken, Monitor, Seen, liveness
 
 # One unit is one window.
@@ -79,6 +80,28 @@ def key(f: Floor) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+# The exhaustive searches: policy, groups of events, levels of speech, whether the STT reads words.
+QUIET_OR_SURE = (0.0, 0.95)
+FINE = (0.0, 0.35, 0.6, 0.95)
+
+SEARCHES = [
+    ("balanced", "", FINE, False),
+    ("balanced", "hard", LEVELS, False),
+    ("balanced", "page judge", QUIET_OR_SURE, False),
+    ("short", "protect hard page", QUIET_OR_SURE, False),
+    ("balanced", "late fail", LEVELS, False),
+    ("balanced", "stt", QUIET_OR_SURE, True),
+    ("balanced", "turns", QUIET_OR_SURE, False),
+    ("short", "guesses hard", QUIET_OR_SURE, False),
+    ("instant", "page", LEVELS, False),
+    ("patient", "hard page", QUIET_OR_SURE, False),
+    ("asking", "fail", LEVELS, False),
+    ("leaving", "", LEVELS, False),
+    ("echoing", "echo", QUIET_OR_SURE, False),
+    ("alone", "", FINE, False),
+    ("far", "far", (0.0,), False),
+    ("instant", "echo protect", QUIET_OR_SURE, False),
+]
 GROUPS = ("hard", "page", "judge", "protect", "late", "fail", "stt", "turns", "guesses", "echo", "far")
 
 
@@ -156,6 +179,14 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
 INTERRUPTS = (ev.Interrupted, ev.KeyPressed, ev.TurnStarted, ev.Judged, ev.LevelOnset)
 
 
+def cause_of(floor: Floor, event: ev.Event) -> str:
+    """What makes a floor move on this event: its class, or the timer's name."""
+    if isinstance(event, ev.Tick):
+        due = [timer for timer in timers(floor) if timer[0] <= event.at_ms]
+        return min(due, key=lambda timer: timer[0])[1].__name__
+    return type(event).__name__
+
+
 class Endless(Exception):
     """A search saw more states than it may: that proves nothing, neither way."""
 
@@ -166,6 +197,8 @@ class Found:
 
     states: int
     edges: int
+    transitions: frozenset[tuple[str, str, str]]
+    """Changes of the state: from, by which event or timer, to."""
 
 
 def search(
@@ -176,6 +209,7 @@ def search(
     seen = {start}
     line: deque[tuple[Floor, Monitor, tuple[object, ...]]] = deque([(floor, Monitor(), ())])
     edges = 0
+    transitions: set[tuple[str, str, str]] = set()
     while line:
         here, monitor, way = line.popleft()
         was = Seen.of(here)
@@ -185,6 +219,8 @@ def search(
                 actions = there.handle(event)
                 after = monitor.step(there, was, event, actions)
                 edges += 1
+                if there.state is not here.state:
+                    transitions.add((here.state.value, cause_of(here, event), there.state.value))
                 if edges % 5 == 0:
                     _alone(here, there, event, actions)
                 if isinstance(event, INTERRUPTS):
@@ -199,7 +235,7 @@ def search(
             if len(seen) > most:
                 raise Endless(f"more than {most} states: the search does not end")
             line.append((there, after, (way, event)))
-    return Found(len(seen), edges)
+    return Found(len(seen), edges, frozenset(transitions))
 
 
 def _alone(before: Floor, after: Floor, event: ev.Event, actions: Sequence[object]) -> None:

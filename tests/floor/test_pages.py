@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["policy"])
+@pytest.mark.parametrize("name", ["policy", "floor"])
 def test_a_page_is_as_its_script_makes_it(name: str) -> None:
     script = runpy.run_path(str(ROOT / "tools" / f"{name}_page.py"))
     made = script["page"]()

@@ -1,6 +1,7 @@
 """The only place where the passing of time is a reason: what falls due in a state, when, and what is done then.
 
-No state waits for ever: each but IDLE has a timer, except SPEAKING, whose end the playout owes.
+No state waits for ever. IDLE may wait for the user; the end of SPEAKING is owed by the playout; every other state has a
+timer of its own.
 """
 
 from __future__ import annotations
@@ -91,7 +92,8 @@ def user_gone(floor: FloorState, out: list[Action]) -> None:
 
 
 def turn_over(floor: FloorState, out: list[Action]) -> None:
-    """The user has been quiet long enough: answer the turn, or close it where it was too short to be one."""
+    """Quiet for `end_of_turn_ms`, or for `turn_grace_ms` while the STT owes the end of the turn: answer the turn, or
+    close it where it was too short to be one."""
     turn, p = floor.turn, floor.policy.endpointing
     if turn.spoken_ms < p.min_turn_ms and not floor.stt_words:
         discard_prepared(floor, "it was no turn", out)
@@ -103,13 +105,13 @@ def turn_over(floor: FloorState, out: list[Action]) -> None:
 
 
 def turn_too_long(floor: FloorState, out: list[Action]) -> None:
-    """The turn does not end: answer it all the same."""
+    """The turn has lasted `max_turn_ms`: answer it all the same."""
     floor.onset.dismissed = True  # or a noise that never ends would discard its own answer
     answer(floor, f"the turn lasts longer than {floor.policy.endpointing.max_turn_ms:g} ms", out)
 
 
 def reply_late(floor: FloorState, out: list[Action]) -> None:
-    """The reply has not begun to sound: give it up."""
+    """The reply has not begun to sound within `answer_timeout_ms`: give it up."""
     why = f"no sound for {floor.policy.idle.answer_timeout_ms:g} ms"
     out.append(do.DiscardLateReply(floor.reply.id, why))
     lose_reply(floor, "late", why, out)
@@ -125,7 +127,7 @@ def hold_too_long(floor: FloorState, out: list[Action]) -> None:
 
 
 def no_verdict(floor: FloorState, out: list[Action]) -> None:
-    """The speech is over, and neither words nor more speech came: resume."""
+    """The speech is over, and neither words nor more speech came within `verdict_timeout_ms`: resume."""
     if floor.by_length:
         resume(floor, f"speech ended after {floor.onset.carried_ms or floor.speech.lasted_ms:.0f} ms", "", out)
         return
@@ -133,5 +135,5 @@ def no_verdict(floor: FloorState, out: list[Action]) -> None:
 
 
 def not_confirmed(floor: FloorState, out: list[Action]) -> None:
-    """The page held the reply, and no window of speech followed: resume."""
+    """The page held the reply, and no window of speech followed within `level_hold_ms`: resume."""
     resume(floor, f"no speech followed within {floor.policy.hold.level_hold_ms:g} ms", "", out)
