@@ -40,7 +40,7 @@ class MeasuredTurn:
 
     text: str
     answer_ms: float
-    sound_ms: float
+    audio_ms: float
     quiet_ms: float
 
 
@@ -138,13 +138,13 @@ def beyond(done: CascadeRun) -> list[float]:
             if chat is None or voice is None or None in (*chat, *voice):
                 continue
             own = (float(chat[1]) - float(chat[0]) + float(voice[1]) - float(voice[0])) * 1000
-            found.append(turn.sound_ms - turn.answer_ms - own)
+            found.append(turn.audio_ms - turn.answer_ms - own)
     return found
 
 
 def gaps(done: CascadeRun) -> list[float]:
     """From the end of the user's speech to the first sound of the answer."""
-    return [turn.sound_ms - turn.quiet_ms for turns in done.turns.values() for turn in turns]
+    return [turn.audio_ms - turn.quiet_ms for turns in done.turns.values() for turn in turns]
 
 
 def flushes(done: CascadeRun) -> list[float]:

@@ -14,7 +14,7 @@ from bargein.errors import UsageError
 from bargein.server.settings import Settings
 from bargein.server.simulated import FAULTS, VOICES, inject, simulated
 from bargein_simulators import chat, deepgram_flux, simulated_tts
-from bargein_simulators.all_vendors import AllVendors, answer, every_app
+from bargein_simulators.all_vendors import AllVendors, all_vendors_app, answer
 from bargein_simulators.chat import ChatMessage
 
 
@@ -30,7 +30,7 @@ def test_every_fault_that_can_be_injected_is_one_that_its_simulator_knows() -> N
 
 
 def test_no_vendors_path_is_anothers() -> None:
-    paths = [route.path for route in every_app().routes if hasattr(route, "path")]
+    paths = [route.path for route in all_vendors_app().routes if hasattr(route, "path")]
     assert len(paths) == len(set(paths))
 
 

@@ -81,7 +81,7 @@ async def test_mistrals_own_client_understands_all_of_it() -> None:
                 if event.type == "transcription.done":
                     break
             await connection.close()
-            assert sim.lines[-1].turns == ["can you help me please"]
+            assert sim.connections[-1].turns == ["can you help me please"]
             assert not [event for event in events if isinstance(event, UnknownRealtimeEvent)]
             kinds = [event.type for event in events if event.type != "transcription.text.delta"]
             turn = ["turn.start", "turn.eager_end", "turn.end"]
@@ -96,7 +96,7 @@ async def test_mistrals_own_client_understands_all_of_it() -> None:
         assert set(kinds) == {"session.created", "transcription.text.delta", "transcription.done"}, "no turns unasked"
         with pytest.raises(RealtimeTranscriptionException, match="401"):
             await Mistral(api_key="other", server_url=url).audio.realtime.connect(MISTRAL)
-        assert sim.lines[-1].ended == "refused"
+        assert sim.connections[-1].ended == "refused"
 
 
 async def test_mistral_ends_the_session_with_an_error() -> None:
@@ -122,7 +122,7 @@ async def test_mistral_ends_the_session_with_an_error() -> None:
                 assert told in answer["error"]["message"]
                 await socket.wait_closed()
                 assert socket.close_code == 1011
-            assert sim.lines[-1].ended == "error"
+            assert sim.connections[-1].ended == "error"
         sim.idle_s = 0.05
         async with connect(address, close_timeout=0.5) as socket:
             await socket.recv()

@@ -35,11 +35,11 @@ async def test_two_turns_fed_at_once_are_committed_as_two_each_with_its_own_soun
 ) -> None:
     taken: list[float] = []
 
-    async def hear(pcm: Pcm) -> str:
+    async def transcribe(pcm: Pcm) -> str:
         taken.append(pcm.ms)
         return "words"
 
-    sim.hear = hear
+    sim.transcribe = transcribe
     for piece in (None, 960):
         async with sdk.realtime.connect(model=MODEL) as wire:
             line = Line(wire)
