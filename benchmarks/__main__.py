@@ -16,7 +16,7 @@ from benchmarks.sounds import clips
 from benchmarks.table import Check, Row, show
 
 app = typer.Typer(add_completion=False)
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[1]
 
 
 @app.command()

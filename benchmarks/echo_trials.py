@@ -32,7 +32,7 @@ from benchmarks.table import Check, Row, show
 RATE, FRAME = 8000, 160
 LEAD, SECONDS = 4000, 6
 DELAYS_MS, GAINS_DB, NOISES_DB = (20.0, 500.0), (-40.0, -10.0), (-70.0, -60.0)
-SOUNDS = Path(__file__).parents[4] / "tests" / "data" / "audio"
+SOUNDS = Path(__file__).parents[1] / "tests" / "data" / "audio"
 
 
 class _Detector:

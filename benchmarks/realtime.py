@@ -180,7 +180,7 @@ def truths(done: RealtimeRun) -> list[HeardReply]:
 def _played(result: Result, codes: NDArray[np.uint8]) -> int | None:
     """How many samples of a reply its caller's telephone has played, from its beginning on."""
     heard = result.telephone.heard[: result.lasted]
-    for start in result.telephone.stretches:
+    for start in result.telephone.speech_starts:
         clear = next((at for at in result.clears if at >= start), len(heard))
         if np.array_equal(heard[start : start + ALIKE], codes[:ALIKE]) and len(codes) >= ALIKE:
             return sounded(heard[start:clear], codes)

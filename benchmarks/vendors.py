@@ -1,4 +1,4 @@
-"""The vendors of the cascade's benchmark: each STT connection has texts of its own, and events are kept with their time.
+"""The vendors of the cascade's benchmark: each STT connection has texts of its own, and each event has its time.
 
 `python -m benchmarks.vendors` prints its address, and ends when its input closes.
 """

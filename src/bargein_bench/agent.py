@@ -60,7 +60,7 @@ COMPANION = Agent(
 )
 
 # The same, where short sounds are read by the local transcriber.
-READER = Agent(
+COMPANION_WITH_STT = Agent(
     name="reader",
     llm=Talker(),
     tts=EspeakTTS(),

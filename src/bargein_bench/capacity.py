@@ -94,16 +94,16 @@ async def grow(
     most: int = 1_000,
     pid: int | None = None,
     seed: int = 1,
-    tell: Callable[[Level], None] = lambda _: None,
+    on_level: Callable[[Level], None] = lambda _: None,
 ) -> Capacity:
-    """Doubles the number of calls until a promise breaks, then halves the step down to a twentieth. Raises Misuse
+    """Doubles the number of calls until a promise breaks, then halves the step down to a twentieth. Raises UsageError
     where there is no voice to interrupt with."""
     levels: list[Level] = []
     good, bad, number = 0, None, min(first, most)
     while True:
         level = await at(target, library, opening, number, promise, pid=pid, seed=seed)
         levels.append(level)
-        tell(level)
+        on_level(level)
         if level.broke:
             bad = number
         else:
@@ -138,7 +138,7 @@ async def at(
     begins_s = calls * APART_MS / 1000
     lasts_ms = LASTS_MS + calls * APART_MS  # all are there together for LASTS_MS
     meter = None if pid is None else asyncio.create_task(measure(pid, begins_s, lasts_ms / 1000))
-    own, began = sum(os.times()[:2]), loop.time()
+    cpu_s, began = sum(os.times()[:2]), loop.time()
 
     async def one(number: int) -> None:
         nonlocal failed
@@ -152,7 +152,7 @@ async def at(
     async with asyncio.TaskGroup() as group:
         for number in range(calls):
             group.create_task(one(number), name=f"capacity call {number}")
-    cores = (sum(os.times()[:2]) - own) / (loop.time() - began)
+    cores = (sum(os.times()[:2]) - cpu_s) / (loop.time() - began)
     usage = await meter if meter is not None else None
     return await asyncio.to_thread(judged, records, calls, failed, usage, cores, promise)
 
@@ -184,12 +184,12 @@ def judged(
     stops: list[float] = []
     misses = frames = late = 0
     for number, record in enumerate(records):
-        ear = ListeningTimeline(record, Known())
+        timeline = ListeningTimeline(record, Known())
         frames, late = frames + record.frames, late + record.late
-        said = [s for s in record.spoken if s.step.name != "request"]
-        for spoken, after in zip(said, [*said[1:], None], strict=True):
+        interruptions = [s for s in record.spoken if s.step.name != "request"]
+        for spoken, after in zip(interruptions, [*interruptions[1:], None], strict=True):
             until = after.onset if after is not None else len(record.agent)
-            event = ear.judge("capacity", spoken.step.name, "yield", number, spoken, until)
+            event = timeline.judge("capacity", spoken.step.name, "yield", number, spoken, until)
             if event.outcome == "stopped" and event.stop_ms is not None:
                 stops.append(event.stop_ms)
             elif event.outcome == "through" and spoken.onset + MISS_MS * RATE // 1000 < len(record.agent):

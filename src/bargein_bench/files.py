@@ -51,7 +51,7 @@ def labels(results: Results) -> Iterator[dict[str, object]]:
 
 
 def read_measures(path: Path) -> Point:
-    """Another run's place in the trade-off: p50 of its stops against its false cuts. Raises Misuse."""
+    """Another run's place in the trade-off: p50 of its stops against its false cuts. Raises UsageError."""
     advice = "Give a file that `bargein bench --json` wrote"
     found: dict[str, float] = {}
     try:

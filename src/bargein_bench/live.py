@@ -16,7 +16,7 @@ from bargein_bench.capacity import Capacity, Level
 from bargein_bench.measures import Measure
 from bargein_bench.results import Event, Results
 from bargein_bench.run import BenchPlan
-from bargein_bench.run import Progress as Told
+from bargein_bench.run import Progress as RunProgress
 
 
 class Live:
@@ -46,12 +46,12 @@ class Live:
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def tell(self, told: Told) -> None:
+    def update(self, progress: RunProgress) -> None:
         """A call is over."""
-        s = None if told.left_s is None else max(0, round(told.left_s))
+        s = None if progress.left_s is None else max(0, round(progress.left_s))
         left = "" if s is None else f"{s // 60}:{s % 60:02} left"
-        self._bar.update(self._task, completed=told.done, total=told.of, left=left)
-        if (call := told.latest) is None:
+        self._bar.update(self._task, completed=progress.done, total=progress.of, left=left)
+        if (call := progress.latest) is None:
             return
         if call.failed is not None:
             self._failed[call.scene] += 1
@@ -132,14 +132,14 @@ def _figure(measure: Measure, value: float) -> str:
 
 def level_line(level: Level) -> str:
     """What a number of calls came to, in a line."""
-    told = [f"{level.calls} calls: {level.stops} yields"]
+    parts = [f"{level.calls} calls: {level.stops} yields"]
     if level.p50_ms is not None:
-        told.append(f"p50 {level.p50_ms:.0f}, p99 {level.p99_ms:.0f} ms")
-    told.append(f"{level.misses} missed, {level.late_share:.2%} of frames late")
+        parts.append(f"p50 {level.p50_ms:.0f}, p99 {level.p99_ms:.0f} ms")
+    parts.append(f"{level.misses} missed, {level.late_share:.2%} of frames late")
     if level.server_cores is not None:
-        told.append(f"{level.server_cores:.2f} cores, {level.memory_mb:.0f} MB")
-    told.append("kept" if not level.broke else "BROKE: " + "; ".join(level.broke))
-    return ", ".join(told)
+        parts.append(f"{level.server_cores:.2f} cores, {level.memory_mb:.0f} MB")
+    parts.append("kept" if not level.broke else "BROKE: " + "; ".join(level.broke))
+    return ", ".join(parts)
 
 
 def show_capacity(console: Console, found: Capacity) -> None:

@@ -36,7 +36,7 @@ class ClearSent:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldHeard:
+class ServerNote:
     """Something that the server said of a decision of its own, for the report alone. place: when it came."""
 
     place: int
@@ -54,9 +54,9 @@ class Record:
     agent: Samples
     caller: Samples
     spoken: Sequence[SpokenLine]
-    stretches: Sequence[AudioSpan]
+    spans: Sequence[AudioSpan]
     cleared: Sequence[ClearSent] = ()
-    told: Sequence[ToldHeard] = ()
+    notes: Sequence[ServerNote] = ()
     call_id: str = ""
     frames: int = 0
     late: int = 0

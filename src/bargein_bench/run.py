@@ -104,13 +104,13 @@ def _first_reply(record: Record) -> tuple[float, float | None] | None:
 
 
 def _speech(record: Record, begin: int) -> tuple[float, float | None] | None:
-    sounds = np.flatnonzero(audible(record.agent)[begin:])
-    if not len(sounds):
+    loud = np.flatnonzero(audible(record.agent)[begin:])
+    if not len(loud):
         return None
-    breaks = np.flatnonzero(np.diff(sounds) > PAUSE_MS)
-    last = int(sounds[breaks[0]] if len(breaks) else sounds[-1]) + 1
+    breaks = np.flatnonzero(np.diff(loud) > PAUSE_MS)
+    last = int(loud[breaks[0]] if len(breaks) else loud[-1]) + 1
     over = len(breaks) > 0 or len(record.agent) // MS - begin - last > PAUSE_MS
-    return float(begin + sounds[0]), float(begin + last) if over else None
+    return float(begin + loud[0]), float(begin + last) if over else None
 
 
 def _answer(record: Record) -> tuple[float, float | None] | None:
@@ -131,7 +131,7 @@ async def run(
     plan: BenchPlan,
     opening: Opening,
     known: Known,
-    tell: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> tuple[tuple[CallResult, ...], dict[str, str]]:
     """All calls, in the order of their numbers; and the scenes that were left out, with the reason. A call that fails
     is told as such, and the others go on."""
@@ -158,9 +158,9 @@ async def run(
         done.append(result)
         spent = loop.time() - began
         left = owed / 1000 / plan.at_once if spent else None
-        tell(Progress(len(done), len(staged), running, left, result))
+        on_progress(Progress(len(done), len(staged), running, left, result))
 
-    tell(Progress(0, len(staged), 0, owed / 1000 / plan.at_once, None))
+    on_progress(Progress(0, len(staged), 0, owed / 1000 / plan.at_once, None))
     async with asyncio.TaskGroup() as group:
         for number, script in enumerate(staged):
             group.create_task(one(number, script), name=f"bench call {number}")
@@ -190,21 +190,21 @@ async def _play(target: Target, script: Staged, number: int, seed: int, known: K
 
 def judged(record: Record, script: Staged, number: int, known: Known) -> CallResult:
     """What became of a call."""
-    ear = ListeningTimeline(record, known)
-    said = {id(spoken.step): spoken for spoken in record.spoken}
-    question = said.get(id(script.question))
-    recovered = ear.answers(question) if question is not None else None
+    timeline = ListeningTimeline(record, known)
+    spoken_by_step = {id(spoken.step): spoken for spoken in record.spoken}
+    question = spoken_by_step.get(id(script.question))
+    recovered = timeline.answers(question) if question is not None else None
     events: list[Event] = []
     for index, scored in enumerate(script.scored):
-        spoken = said.get(id(scored.step))
+        spoken = spoken_by_step.get(id(scored.step))
         if spoken is None:
             continue
         if scored.in_reply:
-            later = [said.get(id(other.step)) for other in script.scored[index + 1 :]] + [question]
+            later = [spoken_by_step.get(id(other.step)) for other in script.scored[index + 1 :]] + [question]
             until = min((s.onset for s in later if s is not None), default=len(record.agent))
-            event = ear.judge(script.scene, scored.sound, scored.want, number, spoken, until)
+            event = timeline.judge(script.scene, scored.sound, scored.want, number, spoken, until)
         else:
-            event = ear.judge_quiet(script.scene, scored.sound, scored.want, number, spoken)
+            event = timeline.judge_quiet(script.scene, scored.sound, scored.want, number, spoken)
         last = index == len(script.scored) - 1
         events.append(replace(event, recovered=recovered if last else None))
     return CallResult(
@@ -213,7 +213,7 @@ def judged(record: Record, script: Staged, number: int, known: Known) -> CallRes
         tuple(events),
         None if events else "the agent never gave occasion to play the scene",
         record.call_id,
-        ear.first_sound_ms(),
+        timeline.first_audio_ms(),
         record.frames,
         record.late,
         record.gap_ms,

@@ -7,15 +7,15 @@ other commands work.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import typer
 from rich.console import Console
 
-from bargein.errors import BargeinError, Unavailable, UsageError
+from bargein.errors import Unavailable, UsageError
+from bargein_simulators.command_errors import command_errors, missing
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 console = Console()
 SAID = ("Hello, can you help me?", "And what else?", "Thank you, that is all.")
-EXTRAS = {"openai": "openai", "aiortc": "webrtc", "av": "webrtc", "mistralai": "mistral", "espeakng_loader": "espeak"}
 
 PortOption = Annotated[int, typer.Option(help="Port on 127.0.0.1")]
 KeyOption = Annotated[str | None, typer.Option(help="Require this key; otherwise any key will do")]
@@ -49,7 +48,7 @@ def deepgram(
     aura_fault: FaultOption = None,
 ) -> None:
     """Deepgram: Flux (/v2/listen), Nova (/v1/listen) and Aura (/v1/speak). It finds real turns in the audio it gets."""
-    with _errors():
+    with command_errors(console):
         from bargein_simulators import deepgram_flux, deepgram_nova, deepgram_speak, simulated_tts  # noqa: PLC0415
 
         words = _script(say)
@@ -82,7 +81,7 @@ def chat(
     fault: FaultOption = None,
 ) -> None:
     """A server with OpenAI's wire protocol: chat completions, speech and transcriptions (Groq's are the same)."""
-    with _errors():
+    with command_errors(console):
         from bargein_simulators import chat as llm  # noqa: PLC0415
         from bargein_simulators import openai_speech, openai_transcriptions  # noqa: PLC0415
 
@@ -107,7 +106,7 @@ def elevenlabs(
     fault: FaultOption = None,
 ) -> None:
     """ElevenLabs' multi-context WebSocket, with the true time of every character."""
-    with _errors():
+    with command_errors(console):
         from bargein_simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs  # noqa: PLC0415
 
         sim = ElevenLabsSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
@@ -122,7 +121,7 @@ def cartesia(
     fault: FaultOption = None,
 ) -> None:
     """Cartesia's WebSocket, with the true time of every word."""
-    with _errors():
+    with command_errors(console):
         from bargein_simulators.cartesia import CartesiaSimulator, add_cartesia  # noqa: PLC0415
 
         sim = CartesiaSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
@@ -139,7 +138,7 @@ def mistral(
     fault: FaultOption = None,
 ) -> None:
     """Mistral: Voxtral's realtime transcription, chat with audio, and speech."""
-    with _errors():
+    with command_errors(console):
         from bargein_simulators import chat as llm  # noqa: PLC0415
         from bargein_simulators import mistral_realtime, mistral_speech  # noqa: PLC0415
 
@@ -166,7 +165,7 @@ def vllm_realtime(
     fault: FaultOption = None,
 ) -> None:
     """Voxtral on vLLM: `/v1/realtime`, and chat with audio."""
-    with _errors():
+    with command_errors(console):
         from bargein_simulators import chat as llm  # noqa: PLC0415
         from bargein_simulators import vllm_realtime as vllm  # noqa: PLC0415
 
@@ -191,7 +190,7 @@ def openai_realtime(
     fault: FaultOption = None,
 ) -> None:
     """OpenAI Realtime: WebSocket, WebRTC and the sideband, ephemeral keys. It finds real turns in the audio it gets."""
-    with _errors():
+    with command_errors(console):
         from bargein_simulators import openai_realtime as realtime  # noqa: PLC0415
 
         _require_voice()
@@ -217,34 +216,10 @@ def add_commands(group: typer.Typer) -> None:
 # ---------------------------------------------------------------------------------------------------- missing packages
 
 
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Print an error of the block, and exit with 2. A package that is missing becomes Unavailable."""
-    try:
-        try:
-            yield
-        except ModuleNotFoundError as error:
-            raise _missing(error) from error
-    except BargeinError as error:
-        console.print(f"[red]{type(error).__name__}[/red]: ", end="", highlight=False)
-        console.print(str(error), markup=False, highlight=False)
-        raise typer.Exit(2) from None
-
-
-def _missing(error: ModuleNotFoundError) -> Exception:
-    package = (error.name or "").partition(".")[0]
-    if not package or package.startswith("bargein"):
-        return error
-    extra = EXTRAS.get(package)
-    advice = f"Install the extra: bargein[{extra}]" if extra is not None else f"Install it: pip install {package}"
-    return Unavailable(f"The package {package} is not installed", advice=advice)
-
-
 def _require_voice() -> None:
     """Raises Unavailable without espeak-ng, the voice of every simulator."""
     if find_spec("espeakng_loader") is None:
-        advice = f"Install the extra: bargein[{EXTRAS['espeakng_loader']}]"
-        raise Unavailable("The package espeakng_loader is not installed: the simulator has no voice", advice=advice)
+        raise missing("espeakng_loader", "the simulator has no voice")
 
 
 def _warn_without_voice(part: str) -> None:

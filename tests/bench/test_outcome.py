@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bargein.audio.pcm import Samples
-from bargein_bench.judging.going_on import went_on
 from bargein_bench.judging.outcome import Known, ListeningTimeline
+from bargein_bench.judging.resumption import moved_samples
 from bargein_bench.record import Record
 from bargein_bench.results import Event, Want
 from tests.bench.lines import MS, Line, voice
@@ -135,7 +135,7 @@ def test_where_a_reply_goes_on_is_found_wherever_it_stopped(stop: int, moved: in
     reply = voice(seed, 9_000)
     begins = max(0, stop + moved)
     agent = Line().says(part(reply, 0, stop)).quiet(500).says(part(reply, begins)).record((0, 1)).agent
-    found = went_on(agent, stop * MS, (stop + 500) * MS, len(agent), agent[:0], [voice(seed, 9_000, breath=1)])
+    found = moved_samples(agent, stop * MS, (stop + 500) * MS, len(agent), agent[:0], [voice(seed, 9_000, breath=1)])
     assert found == pytest.approx((begins - stop) * MS, abs=MS)
 
 
@@ -145,5 +145,6 @@ def test_another_reply_is_never_taken_for_the_same(stop: int, seed: int) -> None
     agent = Line().says(part(reply, 0, stop)).quiet(500).says(other).record((0, 1)).agent
     thrown = part(reply, stop, stop + 100)
     assert (
-        went_on(agent, stop * MS, (stop + 500) * MS, len(agent), thrown, [reply, voice(seed, 7_000, breath=1)]) is None
+        moved_samples(agent, stop * MS, (stop + 500) * MS, len(agent), thrown, [reply, voice(seed, 7_000, breath=1)])
+        is None
     )

@@ -14,7 +14,7 @@ from bargein.errors import UsageError
 from bargein_bench.files import labels, lines, read_measures
 from bargein_bench.measures import measures, share, spread
 from bargein_bench.results import CallResult, Event, Results
-from bargein_bench.scenarios import made
+from bargein_bench.scenarios import synthetic
 from bargein_bench.scenarios.clips import RATE, Clip, Library, read_folder
 from bargein_bench.scenarios.scenes import SCENES, NotPlayed, Opening, Scene, Stage, chosen
 from tests.bench.lines import voice
@@ -30,7 +30,7 @@ def clip(kind: str, ms: int = 1_500, seed: int = 1) -> Clip:
 
 
 def library() -> Library:
-    return Library([*(clip(kind, seed=n) for kind in KINDS for n in (1, 2)), *made.noises()])
+    return Library([*(clip(kind, seed=n) for kind in KINDS for n in (1, 2)), *synthetic.noises()])
 
 
 def write(path: Path, samples: object, rate: int = RATE, channels: int = 1) -> None:
@@ -95,7 +95,7 @@ def test_a_clip_is_as_loud_as_it_is_told_and_never_beyond_full_scale() -> None:
 
 
 def test_the_made_noises_are_the_same_each_time_and_none_is_silent() -> None:
-    first, again = made.noises(3), made.noises(3)
+    first, again = synthetic.noises(3), synthetic.noises(3)
     assert all(np.array_equal(a.samples, b.samples) for a, b in zip(first, again, strict=True))
     assert {c.kind for c in first} == {"door", "keyboard", "traffic", "music"}
     assert all(c.level_db > -40 for c in first)

@@ -34,14 +34,14 @@ def said(name: str, at_ms: float, **how: bool) -> SayLine:
 
 
 def of(record: Record, reply: str) -> list[AudioSpan]:
-    return [each for each in record.stretches if each.reply == reply]
+    return [each for each in record.spans if each.reply == reply]
 
 
 def whole(record: Record) -> None:
     """What is true of every record."""
     assert len(record.agent) == len(record.caller) > 0
-    assert all(a.end <= b.begin for a, b in pairwise(record.stretches))
-    assert all(0 <= each.begin < each.end <= len(record.agent) for each in record.stretches)
+    assert all(a.end <= b.begin for a, b in pairwise(record.spans))
+    assert all(0 <= each.begin < each.end <= len(record.agent) for each in record.spans)
 
 
 # ----------------------------------------------------------------------------------------------- our own server
@@ -63,7 +63,7 @@ async def test_an_interruption_is_held_cut_and_answered() -> None:
     assert second.begin > spoken.end  # it let the caller finish
     assert not record.agent[last.end : second.begin].any()
     assert np.abs(record.agent[second.begin + 80 : second.begin + 800]).max() > 4000
-    kinds = [each.what.partition(":")[0] for each in record.told]
+    kinds = [each.what.partition(":")[0] for each in record.notes]
     assert kinds[0] == "hold"
     assert "cut" in kinds
     (tail,) = record.cleared
@@ -78,16 +78,16 @@ async def test_after_a_short_sound_the_same_reply_goes_on_at_the_very_next_sampl
         record = await BrowserTarget(here.socket_url).call([said("backchannel-2.wav", 1000, after_agent=True)], 4500)
     whole(record)
     assert record.faults == {}
-    kinds = [each.what.partition(":")[0] for each in record.told]
+    kinds = [each.what.partition(":")[0] for each in record.notes]
     assert kinds == ["hold", "resume"]
     assert record.cleared == ()
     heard = 0
-    for each in record.stretches:
+    for each in record.spans:
         assert each.reply == "1"
         assert each.first is not None
         assert each.first == pytest.approx(heard, abs=2)  # places are rounded down to 8000 Hz
         heard = each.first + each.end - each.begin
-    held = [b.begin - a.end for a, b in pairwise(record.stretches)]
+    held = [b.begin - a.end for a, b in pairwise(record.spans)]
     assert max(held) > 0.05 * RATE
     assert record.gap_ms < 50  # a hold is no gap
 
@@ -99,7 +99,7 @@ async def test_the_button_cuts_and_the_script_hangs_up() -> None:
     whole(record)
     assert 2300 <= record.lasted_ms <= 2500
     assert of(record, "1")[-1].end < 1500 * 8 + FAR // 3
-    assert [each.what.partition(":")[0] for each in record.told] == ["cut"]
+    assert [each.what.partition(":")[0] for each in record.notes] == ["cut"]
     assert record.closed_by == "us"
 
 
@@ -239,8 +239,8 @@ async def test_nonsense_is_counted_and_kills_no_call() -> None:
         "more sound ahead than a client keeps": 1,
         "error voice_lost": 1,
     }
-    assert [each.what for each in record.told] == ["resume: a cough"]
-    assert sum(each.end - each.begin for each in record.stretches) == 160
+    assert [each.what for each in record.notes] == ["resume: a cough"]
+    assert sum(each.end - each.begin for each in record.spans) == 160
 
 
 async def test_who_closes_is_said() -> None:
@@ -257,7 +257,7 @@ async def test_an_echo_comes_back_from_what_sounded() -> None:
     frames = [frame(1, 480 * k) for k in range(40)]
     async with server(Scripted(WELCOME, 0.1, *frames)) as url:
         record = await BrowserTarget(url).call([], 1000, echo=Echo(100, -20))
-    (stretch,) = record.stretches
+    (stretch,) = record.spans
     back = record.caller[stretch.begin + 850 : stretch.begin + 850 + 4000]  # 100 ms, and what a filter takes
     assert np.median(back) == pytest.approx(500, rel=0.05)
     assert np.abs(record.caller[: stretch.begin + 750]).max() < 100

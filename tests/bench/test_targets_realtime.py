@@ -50,8 +50,8 @@ async def served(sim: RealtimeSimulator) -> AsyncIterator[str]:
 def whole(record: Record) -> None:
     """What is true of every record."""
     assert len(record.agent) == len(record.caller) > 0
-    assert all(a.end <= b.begin for a, b in pairwise(record.stretches))
-    assert all(0 <= each.begin < each.end <= len(record.agent) for each in record.stretches)
+    assert all(a.end <= b.begin for a, b in pairwise(record.spans))
+    assert all(0 <= each.begin < each.end <= len(record.agent) for each in record.spans)
 
 
 async def test_an_interruption_silences_truncates_and_is_answered() -> None:
@@ -63,7 +63,7 @@ async def test_an_interruption_silences_truncates_and_is_answered() -> None:
     session = sim.sessions[0]
     assert (record.faults, record.closed_by, record.call_id) == ({}, "us", session.id)
     (spoken,) = record.spoken
-    first, second = record.stretches
+    first, second = record.spans
     assert spoken.onset < first.end < spoken.onset + RATE
     assert second.begin > spoken.end
     assert (first.first, second.first) == (0, 0)
@@ -75,8 +75,8 @@ async def test_an_interruption_silences_truncates_and_is_answered() -> None:
     (tail,) = record.cleared
     assert tail.at == pytest.approx(first.end, abs=1)
     assert not record.agent[first.end : second.begin].any()
-    told = [each.what for each in record.told]
-    assert told == [
+    notes = [each.what for each in record.notes]
+    assert notes == [
         "speech_started",
         "response.done cancelled turn_detected",
         "speech_stopped",
@@ -95,10 +95,10 @@ async def test_where_the_server_may_not_interrupt_the_same_reply_goes_on() -> No
         target = RealtimeTarget(url, api_key="k", opening=True, turn_detection=detection)
         record = await target.call([said("interruption-3.wav", 700, after_agent=True)], 4000)
     whole(record)
-    (stretch,) = record.stretches
+    (stretch,) = record.spans
     assert stretch.first == 0
     assert stretch.end == len(record.agent)
-    assert "speech_started" in [each.what for each in record.told]
+    assert "speech_started" in [each.what for each in record.notes]
     assert (record.cleared, record.stale_ms, record.late) == ((), 0, 0)
     assert record.most_queued_ms > 2000  # it was made faster than it can be heard
     assert not any(event["type"] == "conversation.item.truncate" for _, event in sim.sessions[0].received)
@@ -111,9 +111,9 @@ async def test_the_button_cancels_and_the_script_hangs_up() -> None:
         record = await target.call([PressKey(1500, "1"), EndCallStep(2500)], 9000)
     whole(record)
     assert 2300 <= record.lasted_ms <= 2500
-    (stretch,) = record.stretches
+    (stretch,) = record.spans
     assert stretch.end < 2400 * 8
-    assert "response.done cancelled client_cancelled" in [each.what for each in record.told]
+    assert "response.done cancelled client_cancelled" in [each.what for each in record.notes]
     config = sim.sessions[0].config
     assert (config["instructions"], config["audio"]["output"]["voice"]) == ("Be.", "marin")
     assert config["audio"]["input"]["turn_detection"] is None
@@ -125,7 +125,7 @@ async def test_what_fails_is_counted_and_who_leaves_is_said() -> None:
         sim.faults.append("fail")
         record = await RealtimeTarget(url, api_key="k", opening=True).call([], 800)
         assert record.faults == {"response failed: server_error": 1}
-        assert record.stretches == ()
+        assert record.spans == ()
         sim.faults.append("drop")
         record = await RealtimeTarget(url, api_key="k", opening=True).call([], 8000)
         assert record.closed_by.startswith("the server, 1011")
@@ -216,7 +216,7 @@ async def test_nonsense_is_counted_and_kills_no_call() -> None:
         "error server_error": 1,
         "half a sample": 1,
     }
-    assert [(each.reply, each.end - each.begin) for each in record.stretches if each.reply != "i1"] == [
+    assert [(each.reply, each.end - each.begin) for each in record.spans if each.reply != "i1"] == [
         ("i3", 1600),
         ("i4", 1600),
     ]

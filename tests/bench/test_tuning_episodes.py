@@ -30,31 +30,31 @@ from bargein.floor import (
 from bargein.floor.speech import UserSpeech
 from bargein.floor.state import FloorState
 from bargein.recorder.reading import read
-from bargein_bench.tuning.apart import take_apart
-from bargein_bench.tuning.episodes import Episode, Taken, twin
+from bargein_bench.tuning.episodes import CallEpisodes, Episode, twin
 from bargein_bench.tuning.outcome import Outcome
 from bargein_bench.tuning.play import play
 from bargein_bench.tuning.show import SAME_MS
 from bargein_bench.tuning.space import STEPS, policy_of
+from bargein_bench.tuning.splitting import split
 from bargein_bench.tuning.truth import Label
 from tests.bench.tuning_calls import record, sound, windows
 
 BALANCED = Policy.balanced()
 
 
-def taken(
+def episodes_of(
     root: Path,
     world: list[Event],
     *labels: Label,
     policy: Policy = BALANCED,
     reads: str | None = None,
     ears: bool = False,
-) -> Taken:
-    return take_apart(read(record(root, "c1", world, policy, reads=reads, ears=ears)), labels)
+) -> CallEpisodes:
+    return split(read(record(root, "c1", world, policy, reads=reads, ears=ears)), labels)
 
 
 def only(root: Path, world: list[Event], *labels: Label, reads: str | None = None, ears: bool = False) -> Episode:
-    (episode,) = taken(root, world, *labels, reads=reads, ears=ears).episodes
+    (episode,) = episodes_of(root, world, *labels, reads=reads, ears=ears).episodes
     return episode
 
 
@@ -73,7 +73,7 @@ def test_an_interruption_is_an_episode_and_silence_is_none(tmp_path: Path) -> No
 
 def test_while_the_user_has_the_floor_there_is_no_episode(tmp_path: Path) -> None:
     world = sound((1000, 2000, 0.95), (2500, 3200, 0.95), lasts_ms=3400)
-    assert len(taken(tmp_path, world).episodes) == 1
+    assert len(episodes_of(tmp_path, world).episodes) == 1
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_what_no_policy_decides_about_is_not_scored(tmp_path: Path) -> None:
 def test_late_words_of_an_earlier_turn_begin_nothing(tmp_path: Path) -> None:
     world: list[Event] = sorted([*sound(lasts_ms=4000), TurnStarted(-500, "hello there")], key=lambda e: e.at_ms)
     world.sort(key=lambda e: 2000.0 if isinstance(e, TurnStarted) else e.at_ms)
-    assert taken(tmp_path, world).episodes == ()
+    assert episodes_of(tmp_path, world).episodes == ()
 
 
 def test_a_label_is_believed_and_dates_the_onset(tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_labels_that_cannot_be_told_apart_are_not_scored(tmp_path: Path) -> None
 
 
 def test_a_label_while_the_user_has_the_floor_is_counted(tmp_path: Path) -> None:
-    found = taken(tmp_path, one(), Label("c1", 1000, 2000, "yield"), Label("c1", 2100, 2300, "ignore"))
-    assert (len(found.episodes), found.unheard) == (1, 1)
+    found = episodes_of(tmp_path, one(), Label("c1", 1000, 2000, "yield"), Label("c1", 2100, 2300, "ignore"))
+    assert (len(found.episodes), found.unmatched) == (1, 1)
 
 
 def test_a_reply_that_ended_by_itself_was_not_missed(tmp_path: Path) -> None:
@@ -153,15 +153,15 @@ def test_a_reply_that_ended_by_itself_was_not_missed(tmp_path: Path) -> None:
 
 def test_a_floor_that_decides_otherwise_today_is_found_out(tmp_path: Path) -> None:
     path = record(tmp_path, "c1", one(), BALANCED)
-    assert take_apart(read(path)).same
+    assert split(read(path)).same
     path.write_text(path.read_text().replace('"confirm_ms":300', '"confirm_ms":2000'))
-    assert not take_apart(read(path)).same
+    assert not split(read(path)).same
 
 
 def test_a_killed_process_leaves_episodes(tmp_path: Path) -> None:
     path = record(tmp_path, "c1", one(), BALANCED, close=False)
     path.write_bytes(path.read_bytes()[:-40])
-    found = take_apart(read(path))
+    found = split(read(path))
     assert found.same
     assert len(found.episodes) == 1
 
@@ -185,7 +185,9 @@ def test_other_numbers_decide_otherwise(tmp_path: Path) -> None:
 def test_a_softer_voice_is_somebody_elses_only_to_a_policy_that_minds_levels(tmp_path: Path) -> None:
     loud, soft = windows(1000, 2000, level_db=-18), windows(4000, 5400, level_db=-40)
     world = [*sound(lasts_ms=1000), *loud, *windows(2000, 4000, 0.01), *soft, *windows(5400, 7000, 0.01)]
-    mine, theirs = taken(tmp_path, world, Label("c1", 1000, 2000, "yield"), Label("c1", 4000, 5400, "ignore")).episodes
+    mine, theirs = episodes_of(
+        tmp_path, world, Label("c1", 1000, 2000, "yield"), Label("c1", 4000, 5400, "ignore")
+    ).episodes
     assert mine.floor._own_db is None
     assert theirs.floor._own_db == -18
     assert theirs.was.cut_ms is None
@@ -286,7 +288,7 @@ few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 def test_decided_alone_an_episode_comes_out_as_in_its_call(
     tmp_path_factory: pytest.TempPathFactory, world: list[Event], policy: Policy, hears: tuple[bool, str | None]
 ) -> None:
-    found = taken(tmp_path_factory.mktemp("calls"), world, policy=policy, ears=hears[0], reads=hears[1])
+    found = episodes_of(tmp_path_factory.mktemp("calls"), world, policy=policy, ears=hears[0], reads=hears[1])
     assert found.same
     for episode in found.episodes:
         assert play(episode, policy).like(episode.was, SAME_MS), (episode.was, play(episode, policy))
@@ -301,7 +303,7 @@ def test_what_is_skipped_for_speed_changes_nothing(
     tried: Policy,
     hears: tuple[bool, str | None],
 ) -> None:
-    found = taken(tmp_path_factory.mktemp("calls"), world, policy=recorded, ears=hears[0], reads=hears[1])
+    found = episodes_of(tmp_path_factory.mktemp("calls"), world, policy=recorded, ears=hears[0], reads=hears[1])
     for episode in found.episodes:
         assert play(episode, tried) == plainly(episode, tried)
 

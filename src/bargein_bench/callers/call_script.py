@@ -27,7 +27,7 @@ KEYS = set("0123456789*#ABCD")
 
 
 def wav(path: Path) -> Samples:
-    """Mono 16-bit sound of any rate, at 8000 Hz. Raises Misuse."""
+    """Mono 16-bit sound of any rate, at 8000 Hz. Raises UsageError."""
     try:
         with wave.open(str(path), "rb") as file:
             if file.getnchannels() != 1 or file.getsampwidth() != 2:
@@ -39,7 +39,7 @@ def wav(path: Path) -> Samples:
 
 
 def say(at_ms: float, samples: Samples, name: str, *, after_agent: bool = False) -> SayLine:
-    """Speech whose onset is found by its level. Raises Misuse for silence."""
+    """Speech whose onset is found by its level. Raises UsageError for silence."""
     onset = onset_sample(samples, RATE)
     if onset is None:
         raise UsageError(f"There is no sound in {name}", advice="Give a file with speech in it")
@@ -53,14 +53,14 @@ def every(
     steps: list[Step] = []
     at = first_ms
     while at < lasts_ms - 2_500:
-        name, sound = samples[(len(steps) + offset) % len(samples)]
-        steps.append(say(at, sound, name))
+        name, clip = samples[(len(steps) + offset) % len(samples)]
+        steps.append(say(at, clip, name))
         at += every_ms
     return steps
 
 
 def read(path: Path) -> list[Step]:
-    """A script's steps. Raises Misuse, saying which step is wrong."""
+    """A script's steps. Raises UsageError, saying which step is wrong."""
     try:
         raw = json.loads(path.read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -42,7 +42,7 @@ class Result:
     sent_bytes: int = 0
     got_bytes: int = 0
     clears: list[int] = field(default_factory=list)
-    said: list[Samples] = field(default_factory=list)  # frame by frame, if it was asked for
+    caller_frames: list[Samples] = field(default_factory=list)  # frame by frame, if it was asked for
 
 
 class _Media(msgspec.Struct):
@@ -93,8 +93,8 @@ class Caller:
         self._stream = "MZ" + secrets.token_hex(16)
         self._sequence = 0
         self._chunk = 0
-        self._mouth = CallerAudio(self.result.telephone, steps, RATE, FRAME, echo, seed, self.result.spoken)
-        noise = self._mouth.noise
+        self._caller_audio = CallerAudio(self.result.telephone, steps, RATE, FRAME, echo, seed, self.result.spoken)
+        noise = self._caller_audio.noise
         self._quiet = [_payload(noise[i : i + FRAME]) for i in range(0, len(noise), FRAME)]
         self._transport: WSTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -105,7 +105,10 @@ class Caller:
         began = self._clock.now_ms()
         try:
             transport, _ = await ws_connect(
-                lambda: _Ear(self), self._url, websocket_handshake_timeout=CONNECT_S, extra_headers=self._headers
+                lambda: _StreamListener(self),
+                self._url,
+                websocket_handshake_timeout=CONNECT_S,
+                extra_headers=self._headers,
             )
         except WSError as error:
             advice = "Look at the address, and at what the server demands"
@@ -143,10 +146,10 @@ class Caller:
         }
         self._event("start", "start", start)
 
-    def _event(self, event: str, key: str, said: Mapping[str, object]) -> None:
+    def _event(self, event: str, key: str, body: Mapping[str, object]) -> None:
         self._sequence += 1
-        told = {"event": event, "sequenceNumber": str(self._sequence), "streamSid": self._stream, key: said}
-        self._send(dumps(told).encode())
+        message = {"event": event, "sequenceNumber": str(self._sequence), "streamSid": self._stream, key: body}
+        self._send(dumps(message).encode())
 
     async def _speak(self) -> None:
         """A frame every 20 ms, on a grid that does not drift; each is what the caller said in the 20 ms before."""
@@ -165,7 +168,7 @@ class Caller:
 
     def _do_steps(self, place: int) -> bool:
         """What the script has for the frame at this place; True: hang up."""
-        for step in self._mouth.due(place):
+        for step in self._caller_audio.due(place):
             if isinstance(step, EndCallStep):
                 return True
             self._event("dtmf", "dtmf", {"track": "inbound_track", "digit": step.key})
@@ -174,21 +177,21 @@ class Caller:
     def _frame(self, place: int) -> None:
         self._sequence += 1
         self._chunk += 1
-        payload = self._sound(place)
+        payload = self._payload_at(place)
         self._send(
             b'{"event":"media","sequenceNumber":"%d","streamSid":"%s","media":{"track":"inbound","chunk":"%d",'
             b'"timestamp":"%d","payload":"%s"}}'
             % (self._sequence, self._stream.encode(), self._chunk, place * 1000 // RATE, payload)
         )
 
-    def _sound(self, place: int) -> bytes:
+    def _payload_at(self, place: int) -> bytes:
         """base64 of a frame."""
-        if self._mouth.quiet and not self._keep:
+        if self._caller_audio.quiet and not self._keep:
             return self._quiet[(place // FRAME) % len(self._quiet)]
-        sound = self._mouth.sound(place)
+        samples = self._caller_audio.render(place)
         if self._keep:
-            self.result.said.append(sound)
-        return _payload(sound)
+            self.result.caller_frames.append(samples)
+        return _payload(samples)
 
     def _send(self, data: bytes) -> None:
         if self._way_s:
@@ -203,15 +206,15 @@ class Caller:
 
     # ---------------------------------------------------------------------------------------------- from the server
 
-    def heard(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         """The ear's: a message came."""
         self.result.got_bytes += len(data)
         if self._way_s:
-            asyncio.get_running_loop().call_later(self._way_s, self._take, data)
+            asyncio.get_running_loop().call_later(self._way_s, self._handle, data)
         else:
-            self._take(data)
+            self._handle(data)
 
-    def hung_up(self, how: str) -> None:
+    def disconnected(self, how: str) -> None:
         """The ear's: the server has closed the stream."""
         if not self._over.is_set():
             self.result.closed_by = how
@@ -220,7 +223,7 @@ class Caller:
     def fault(self, what: str) -> None:
         self.result.faults[what] += 1
 
-    def _take(self, data: bytes) -> None:
+    def _handle(self, data: bytes) -> None:
         telephone = self.result.telephone
         try:
             message = _decode(data)
@@ -264,23 +267,23 @@ class Caller:
         return int((self._clock.now_ms() - self._began_ms) * RATE / 1000)
 
 
-class _Ear(WSListener):
+class _StreamListener(WSListener):
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is WSMsgType.TEXT and frame.fin:
-            self._caller.heard(frame.get_payload_as_bytes())
+            self._caller.receive(frame.get_payload_as_bytes())
         elif frame.msg_type is WSMsgType.CLOSE:
             reason = frame.get_close_reason()
-            self._caller.hung_up(f"the server, {frame.get_close_code().value}{f' {reason}' if reason else ''}")
+            self._caller.disconnected(f"the server, {frame.get_close_code().value}{f' {reason}' if reason else ''}")
             transport.send_close()
             transport.disconnect()
         else:
             self._caller.fault("a message that is no text")
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self._caller.hung_up("the server, without a word")
+        self._caller.disconnected("the server, without a word")
 
 
 def _payload(samples: Samples) -> bytes:

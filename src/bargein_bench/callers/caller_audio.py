@@ -71,9 +71,9 @@ class SpokenLine:
 class CallerPlayout(Protocol):
     """What sounds at the caller's ear."""
 
-    stretches: list[int]  # where the agent began to sound after a pause
+    speech_starts: list[int]  # where the agent began to sound after a pause
 
-    def sounding(self, first: int, count: int) -> Samples:
+    def played(self, first: int, count: int) -> Samples:
         """What sounds from a place on; before the beginning there is silence."""
         ...
 
@@ -100,26 +100,26 @@ class CallerAudio:
             (before, s) for before, s in pairs if isinstance(s, SayLine) and (s.after_agent or s.after_step)
         )
         self._done: dict[int, int] = {}  # where each step was over, by its identity
-        self._stretches = 0
-        self._saying: deque[tuple[int, Samples]] = deque()  # what is to be said, from which place on
+        self._starts_seen = 0
+        self._utterances: deque[tuple[int, Samples]] = deque()  # what is to be said, from which place on
 
     def due(self, place: int) -> list[PressKey | EndCallStep]:
         """What the script has for the frame at this place, beside speech, which begins to be said."""
-        began = self.playout.stretches[self._stretches :]
-        self._stretches += len(began)
+        began = self.playout.speech_starts[self._starts_seen :]
+        self._starts_seen += len(began)
         for at in (*began, None):
-            self._waiting(at, place)
+            self._start_waiting(at, place)
         found: list[PressKey | EndCallStep] = []
         while self._timed and self._timed[0].at_ms * self.rate / 1000 < place + self.frame:
             step = self._timed.popleft()
             if isinstance(step, SayLine):
-                self._say(step, max(place, self._samples(step.at_ms)))
+                self._start(step, max(place, self._samples(step.at_ms)))
             else:
                 self._done[id(step)] = place
                 found.append(step)
         return found
 
-    def _waiting(self, began: int | None, place: int) -> None:
+    def _start_waiting(self, began: int | None, place: int) -> None:
         """Say what has waited for this. began: where the agent began to sound; None: nothing new of it."""
         while self._waits:
             before, step = self._waits[0]
@@ -130,10 +130,10 @@ class CallerAudio:
                 if over > place + self.frame:
                     return  # it is being said: until it is over the line may be waited for no further
                 self._waits.popleft()
-                self._say(step, max(place, over + self._samples(step.at_ms)))
+                self._start(step, max(place, over + self._samples(step.at_ms)))
             elif began is not None and over <= began:
                 self._waits.popleft()
-                self._say(step, began + self._samples(step.at_ms))
+                self._start(step, began + self._samples(step.at_ms))
                 return  # one stretch is one chance
             else:
                 return
@@ -141,9 +141,9 @@ class CallerAudio:
     def _samples(self, ms: float) -> int:
         return int(ms * self.rate / 1000)
 
-    def _say(self, step: SayLine, place: int) -> None:
+    def _start(self, step: SayLine, place: int) -> None:
         self._done[id(step)] = place + len(step.samples)
-        self._saying.append((place, step.samples))
+        self._utterances.append((place, step.samples))
         self.spoken.append(SpokenLine(step, place + step.onset, place + len(step.samples)))
 
     def room(self, place: int) -> Samples:
@@ -154,28 +154,28 @@ class CallerAudio:
     @property
     def quiet(self) -> bool:
         """Only the room is on the line."""
-        return self.echo is None and not self._saying
+        return self.echo is None and not self._utterances
 
-    def sound(self, place: int) -> Samples:
+    def render(self, place: int) -> Samples:
         """A frame: the room, the caller, and the echo of the agent."""
         total = self.room(place).astype(np.float32)
         over = False
-        for begin, samples in self._saying:
+        for begin, samples in self._utterances:
             first, last = max(begin, place), min(begin + len(samples), place + self.frame)
             if first < last:
                 total[first - place : last - place] += samples[first - begin : last - begin]
             over = over or begin + len(samples) <= place + self.frame
         if over:
-            self._saying = deque(s for s in self._saying if s[0] + len(s[1]) > place + self.frame)
+            self._utterances = deque(s for s in self._utterances if s[0] + len(s[1]) > place + self.frame)
         if self.echo is not None:
             total += self._returned(place, self.echo)
         return np.clip(np.rint(total), -32768, 32767).astype(np.int16)
 
     def _returned(self, place: int, echo: Echo) -> NDArray[np.float32]:
         more = len(echo.taps) - 1
-        sounded = self.playout.sounding(place - self._samples(echo.ms) - more, self.frame + more)
+        played_before = self.playout.played(place - self._samples(echo.ms) - more, self.frame + more)
         taps = np.asarray(echo.taps, np.float32) * np.float32(10 ** (echo.db / 20))
-        back: NDArray[np.float32] = np.convolve(sounded.astype(np.float32), taps, "valid")
+        back: NDArray[np.float32] = np.convolve(played_before.astype(np.float32), taps, "valid")
         return back
 
 

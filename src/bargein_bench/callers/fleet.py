@@ -109,11 +109,11 @@ async def run(plan: CallPlan, pid: int | None = None) -> CallRun:
     pid: of the server, on this machine; its use is measured from when the last call has begun until the first ends.
     """
     clock = MonotonicClock()
-    made: list[Result] = []
+    results: list[Result] = []
     failed: Counter[str] = Counter()
     last_begins_s = (plan.calls - 1) * plan.apart_ms / 1000
     meter = None if pid is None else asyncio.create_task(measure(pid, last_begins_s, plan.lasts_ms / 1000))
-    own = sum(os.times()[:2])
+    own_cpu_s = sum(os.times()[:2])
     began = clock.now_ms()
 
     async def one(number: int) -> None:
@@ -130,7 +130,7 @@ async def run(plan: CallPlan, pid: int | None = None) -> CallRun:
             clock=clock,
         )
         try:
-            made.append(await caller.run())
+            results.append(await caller.run())
         except BargeinError as error:
             failed[str(error)] += 1
 
@@ -138,13 +138,13 @@ async def run(plan: CallPlan, pid: int | None = None) -> CallRun:
         for number in range(plan.calls):
             group.create_task(one(number), name=f"caller {number}")
     seconds = (clock.now_ms() - began) / 1000
-    used = (sum(os.times()[:2]) - own) / seconds
+    used = (sum(os.times()[:2]) - own_cpu_s) / seconds
     usage = await meter if meter is not None else None
-    return CallRun([score(result) for result in made], made, failed, usage, used)
+    return CallRun([score(result) for result in results], results, failed, usage, used)
 
 
 async def measure(pid: int, begins_s: float, lasts_s: float) -> Usage:
-    """A process's use of this machine, while calls that begin within `begins_s` all last. Raises Misuse."""
+    """A process's use of this machine, while calls that begin within `begins_s` all last. Raises UsageError."""
     idle_mb = _rss_mb(pid)
     await asyncio.sleep(begins_s + 1.0)
     seconds = max(1.0, lasts_s - begins_s - 2.0)
@@ -153,8 +153,8 @@ async def measure(pid: int, begins_s: float, lasts_s: float) -> Usage:
     began = clock.now_ms()
     await asyncio.sleep(seconds)
     cores = (_cpu_s(pid) - before) / ((clock.now_ms() - began) / 1000)
-    rss = _rss_mb(pid)
-    return Usage(cores, rss, rss - idle_mb)
+    rss_mb = _rss_mb(pid)
+    return Usage(cores, rss_mb, rss_mb - idle_mb)
 
 
 def _family(pid: int) -> list[int]:
@@ -166,7 +166,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _cpu_s(pid: int) -> float:
-    """Processor time of a process and its children. Raises Misuse for one that is not there."""
+    """Processor time of a process and its children. Raises UsageError for one that is not there."""
     total = 0.0
     try:
         for each in _family(pid):

@@ -33,9 +33,9 @@ class SimulatedTelephone:
 
     def __init__(self, most_ms: float) -> None:
         self.heard: NDArray[np.uint8] = np.full(int(most_ms * RATE / 1000) + RATE, SILENCE, np.uint8)
-        self.frames = self.late = self.dropped = self.clears = 0
+        self.frames = self.late = self.discarded = self.clears = 0
         self.gap_ms = self.stale_ms = self.most_queued_ms = 0.0
-        self.stretches: list[int] = []  # where the agent began to sound after a pause
+        self.speech_starts: list[int] = []  # where the agent began to sound after a pause
         self.runs: list[list[int]] = []
         self.cleared: list[tuple[int, bytes]] = []
         self._free = 0  # when the buffer will be empty
@@ -49,7 +49,7 @@ class SimulatedTelephone:
         """Audio came at place `now`."""
         self.frames += 1
         if self._free - now > MOST_BUFFERED:
-            self.dropped += 1
+            self.discarded += 1
             return
         dry = now - self._free
         if self._cleared is not None:
@@ -61,8 +61,8 @@ class SimulatedTelephone:
                 self.stale_ms += len(codes) * 1000 / RATE
             else:
                 self._cleared = None
-        if dry > PAUSE or not self.stretches:
-            self.stretches.append(now)
+        if dry > PAUSE or not self.speech_starts:
+            self.speech_starts.append(now)
         elif dry > GAP and self._cleared is None and self._free > 0 and not self._after_clear:
             self.late += 1
             self.gap_ms += dry * 1000 / RATE
@@ -107,7 +107,7 @@ class SimulatedTelephone:
         """When the next is due."""
         return self._marks[0][0] if self._marks else None
 
-    def sounding(self, first: int, count: int) -> Samples:
+    def played(self, first: int, count: int) -> Samples:
         """What sounds from a place on, as far as it is known now; before the beginning there is silence."""
         if first < 0:
             rest = max(0, first + count)

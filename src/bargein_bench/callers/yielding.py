@@ -70,15 +70,15 @@ def audible(signal: Samples) -> NDArray[np.bool_]:
 def score(result: Result) -> Score:
     """What a call's telephone heard, in numbers."""
     telephone = result.telephone
-    sounds = audible(telephone.signal()[: result.lasted])
+    loud = audible(telephone.signal()[: result.lasted])
     yields, silent = [], 0
     for spoken in result.spoken:
-        told = _yield(spoken, sounds)
-        if told is None:
+        found = _yield(spoken, loud)
+        if found is None:
             silent += 1
         else:
-            yields.append(told)
-    first = int(np.argmax(sounds)) if sounds.any() else None
+            yields.append(found)
+    first = int(np.argmax(loud)) if loud.any() else None
     return Score(
         yields,
         silent,
@@ -96,18 +96,18 @@ def score(result: Result) -> Score:
     )
 
 
-def _yield(spoken: SpokenLine, sounds: NDArray[np.bool_]) -> Yield | None:
+def _yield(spoken: SpokenLine, loud: NDArray[np.bool_]) -> Yield | None:
     """None: the agent did not sound as it was said, or nobody can tell what became of it."""
     onset, end = spoken.onset * 1000 // RATE, spoken.end * 1000 // RATE
-    if not sounds[max(0, onset - BEFORE_MS) : onset].any():
+    if not loud[max(0, onset - BEFORE_MS) : onset].any():
         return None
     stop, following = 0, None
-    for at in np.flatnonzero(sounds[onset:]).tolist():
+    for at in np.flatnonzero(loud[onset:]).tolist():
         if at - stop > max(LASTING_MS, min(end - onset, MISS_MS) - stop):
             following = at
             break
         stop = at + 1
-    cut_short = following is None and stop <= MISS_MS and len(sounds) - onset - stop < LASTING_MS
+    cut_short = following is None and stop <= MISS_MS and len(loud) - onset - stop < LASTING_MS
     if stop == 0 or cut_short:
         return None  # it had come to its end by itself; or the call did, before anybody could tell
     answer = None if following is None else float(following - (end - onset))

@@ -27,9 +27,9 @@ class Curve(NamedTuple):
 
 def latencies(results: Results) -> list[Html]:
     """Figures of hold, stop and answer; those that have nothing to show are left out."""
-    heard = [e for e in results.events if e.right is not None]
-    asked = interruptions(heard)
-    other = [e for e in heard if e.want == "ignore"]
+    judged = [e for e in results.events if e.right is not None]
+    asked = interruptions(judged)
+    other = [e for e in judged if e.want == "ignore"]
     held = [
         Curve("interruptions", known(e.hold_ms for e in asked), len(asked)),
         Curve("other sounds", known(e.hold_ms for e in other), len(other), "curve quiet"),
@@ -53,7 +53,7 @@ def _cdf(ident: str, title: str, of_what: str, curves: Sequence[Curve]) -> Html 
     least, most = min(min(curve.values) for curve in curves), max(max(curve.values) for curve in curves)
     plane = Plane("ms", "", ticks(most, least=least), height=260)
     parts: list[Html] = []
-    told: list[str] = []
+    legend_texts: list[str] = []
     for curve in reversed(curves):
         places = _rise(curve.values)
         parts.append(el("path", class_=curve.class_, d=line([plane.at(x, y) for x, y in places])))
@@ -62,15 +62,17 @@ def _cdf(ident: str, title: str, of_what: str, curves: Sequence[Curve]) -> Html 
     for k, curve in enumerate(curves):
         marks = [(percent, at(percent, curve.values) or 0.0) for percent in (50, 95)]
         figures = ", ".join(f"p{percent} {ms(x)} ms" for percent, x in marks)
-        told.append(f"{curve.name}: {figures}, n {len(curve.values)} of {curve.of}")
+        legend_texts.append(f"{curve.name}: {figures}, n {len(curve.values)} of {curve.of}")
         if k:
             continue  # one curve's marks are enough: the rest is told below
         parts += [el("circle", class_="dot", cx=px, cy=py, r=4) for px, py in (plane.at(x, p / 100) for p, x in marks)]
         for percent, x in marks:
             plane.taken(x, percent / 100)
         parts += [plane.label(x, percent / 100, f"p{percent} {ms(x)} ms", "name strong") for percent, x in marks]
-    drawn = plane.svg(ident, f"{title}: {of_what}", f"Share of events by ms. {'; '.join(told)}.", plane.grid(), parts)
-    legend = [el("li", text, class_="quiet" if k else None) for k, text in enumerate(told)]
+    drawn = plane.svg(
+        ident, f"{title}: {of_what}", f"Share of events by ms. {'; '.join(legend_texts)}.", plane.grid(), parts
+    )
+    legend = [el("li", text, class_="quiet" if k else None) for k, text in enumerate(legend_texts)]
     return el("div", figure(drawn, title, of_what), el("ul", legend, class_="legend"))
 
 

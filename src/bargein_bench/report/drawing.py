@@ -44,9 +44,9 @@ class Plane:
         parts = []
         for y in self.ys:
             _, py = self.at(self.xs[0], y)
-            said = f"{100 * y:.3g} %" if self.as_share else f"{y:.3g}"
+            text = f"{100 * y:.3g} %" if self.as_share else f"{y:.3g}"
             parts.append(el("line", class_="base" if y == 0 else "grid", x1=LEFT, y1=py, x2=right, y2=py))
-            parts.append(el("text", said, class_="tick", x=LEFT - 8, y=py + 4, text_anchor="end"))
+            parts.append(el("text", text, class_="tick", x=LEFT - 8, y=py + 4, text_anchor="end"))
         for x in self.xs:
             px, _ = self.at(x, 0)
             parts.append(el("text", minus(f"{x:.4g}"), class_="tick", x=px, y=base + 18, text_anchor="middle"))
@@ -79,12 +79,12 @@ class Plane:
         self._taken.append(box)
         return el("text", text, class_=class_, x=tx, y=ty, text_anchor=anchor)
 
-    def svg(self, ident: str, title: str, told: str, *parts: Child) -> Html:
+    def svg(self, ident: str, title: str, description: str, *parts: Child) -> Html:
         """told: the plot in words, for those who do not see it."""
         return el(
             "svg",
             el("title", title, id=f"{ident}-title"),
-            el("desc", told, id=f"{ident}-desc"),
+            el("desc", description, id=f"{ident}-desc"),
             el("text", self.y_name, class_="axis", x=LEFT, y=TOP - 3) if self.y_name else None,
             *parts,
             class_="plot",

@@ -71,14 +71,14 @@ def verdict(results: Results, measures: Sequence[Measure]) -> str:
 
 
 def _yielding(results: Results) -> Iterable[ReportedFault]:
-    heard = [e for e in results.events if e.right is not None]
-    asked = interruptions(heard)
+    judged = [e for e in results.events if e.right is not None]
+    asked = interruptions(judged)
     missed = _missed(asked)
     if missed > MISSED:
         name = "Ignores interruptions" if missed >= 0.5 else "Misses interruptions"
         yield ReportedFault(name, _yielded(asked), 100 * missed)
-    for scene in dict.fromkeys(e.scene for e in heard if e.want == "yield" and e not in asked):
-        of = [e for e in heard if e.scene == scene and e.want == "yield"]
+    for scene in dict.fromkeys(e.scene for e in judged if e.want == "yield" and e not in asked):
+        of = [e for e in judged if e.scene == scene and e.want == "yield"]
         name, most = OTHER_SCENES.get(scene, (f"Misses “{short(scene, 40)}”", MISSED))
         if (missed := _missed(of)) > most:
             yield ReportedFault(name, _yielded(of), 60 * missed)
@@ -112,9 +112,9 @@ def _missed(of: Sequence[Event]) -> float:
 
 def _yielded(of: Sequence[Event]) -> str:
     got = sum(e.right is True for e in of)
-    said = f"{count(got, len(of))} {'was' if got == 1 else 'were'} yielded to"
+    text = f"{count(got, len(of))} {'was' if got == 1 else 'were'} yielded to"
     took_back = sum(e.outcome == "held" for e in of)
-    return f"{said}; at {took_back} it fell silent and then talked on" if took_back else said
+    return f"{text}; at {took_back} it fell silent and then talked on" if took_back else text
 
 
 def _going_on(results: Results) -> Iterable[ReportedFault]:

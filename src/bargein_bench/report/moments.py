@@ -34,7 +34,7 @@ class Moment:
     count from; speech: the caller's, begin and end. Times on the call's clock."""
 
     title: str
-    said: str
+    description: str
     group: str
     call: CallResult
     begins_ms: float
@@ -62,9 +62,9 @@ def choose(results: Results, most: int = MOST_FAILURES) -> ShownCase:
     ranked = [[m for _, m in sorted(of, key=lambda pair: -pair[0])] for of in groups.values()]
     ranked.sort(key=len, reverse=True)
     turns = [m for round_ in zip_longest(*ranked) for m in round_ if m is not None]
-    heard = [m for m in turns if m.call.record is not None]
+    recorded = [m for m in turns if m.call.record is not None]
     # Those that cannot be shown are still counted.
-    shown = heard[:most]
+    shown = recorded[:most]
     kept = {id(m) for m in shown}
     order = list(groups)
     rest = Counter(m.group for m in turns if id(m) not in kept)
@@ -77,17 +77,21 @@ def _failures(results: Results) -> Iterable[tuple[float, Moment]]:
             if event.right is False:
                 moment = of_event(call, event)
                 if event.recovered is False:
-                    moment = replace(moment, said=f"{moment.said} A question afterwards was not answered.")
+                    moment = replace(
+                        moment, description=f"{moment.description} A question afterwards was not answered."
+                    )
                 yield (event.overlap_ms if event.want == "yield" else event.hold_ms or 0.0), moment
             elif event.recovered is False:
                 yield 0.0, _unanswered(call, event)
         if call.stale_ms > STALE_MS:
-            said = f"{seconds(call.stale_ms)} of the old reply sounded after its own flush."
+            description = f"{seconds(call.stale_ms)} of the old reply sounded after its own flush."
             place = call.record.cleared[0].at * 1000 / RATE if call.record and call.record.cleared else 0.0
-            yield call.stale_ms, _at(call, "old sound after a flush", said, place, "flush")
+            yield call.stale_ms, _at(call, "old sound after a flush", description, place, "flush")
         if call.late > LATE_SHARE * call.frames:
-            said = f"{call.late} of {call.frames} frames came late; the line was dry for {seconds(call.gap_ms)} in all."
-            yield call.late, _at(call, "late sound", said, _first_dry(call.record), "line runs dry")
+            description = (
+                f"{call.late} of {call.frames} frames came late; the line was dry for {seconds(call.gap_ms)} in all."
+            )
+            yield call.late, _at(call, "late sound", description, _first_dry(call.record), "line runs dry")
 
 
 def of_event(call: CallResult, event: Event) -> Moment:
@@ -147,7 +151,7 @@ def _marks(record: Record | None, event: Event) -> Iterable[PlotMark]:
         if stopped is not None:
             yield PlotMark(stopped, "stopped")
     if event.outcome == "held" and silent is not None:
-        begins = [s.begin * 1000 / RATE for s in record.stretches] if record else []
+        begins = [s.begin * 1000 / RATE for s in record.spans] if record else []
         # The gap is of all holds together: where the line says when it went on, that is better.
         goes_on = next((b for b in begins if silent < b <= silent + event.gap_ms + 60), silent + event.gap_ms)
         yield PlotMark(goes_on, "goes on")
@@ -158,23 +162,23 @@ def _marks(record: Record | None, event: Event) -> Iterable[PlotMark]:
 def _unanswered(call: CallResult, event: Event) -> Moment:
     """From the question, the last thing that the script has."""
     title = f"after {short(event.scene, 60)}: no answer"
-    said = "This went as it should, but a plain question afterwards was not answered."
+    description = "This went as it should, but a plain question afterwards was not answered."
     if call.record is None or not call.record.spoken:
-        return replace(_at(call, title, said, event.end_ms, "end"), group="no answer afterwards")
+        return replace(_at(call, title, description, event.end_ms, "end"), group="no answer afterwards")
     spoken = max(call.record.spoken, key=lambda s: s.onset)
     onset, end = spoken.onset * 1000 / RATE, spoken.end * 1000 / RATE
-    moment = _at(call, title, said, onset, "question")
+    moment = _at(call, title, description, onset, "question")
     ends = min(max(moment.ends_ms, end + 4_000), moment.begins_ms + MOST_MS)
     return replace(moment, group="no answer afterwards", ends_ms=ends, speech=(onset, end))
 
 
-def _at(call: CallResult, title: str, said: str, ms: float, mark: str) -> Moment:
-    return Moment(title, said, title, call, ms - BEFORE_MS, ms + AFTER_MS, ms, (PlotMark(ms, mark),))
+def _at(call: CallResult, title: str, description: str, ms: float, mark: str) -> Moment:
+    return Moment(title, description, title, call, ms - BEFORE_MS, ms + AFTER_MS, ms, (PlotMark(ms, mark),))
 
 
 def _first_dry(record: Record | None) -> float:
     """Where the line first ran dry for a moment, in the middle of speech."""
-    pairs = pairwise(record.stretches) if record else ()
+    pairs = pairwise(record.spans) if record else ()
     dry = (a.end * 1000 / RATE for a, b in pairs if 0 < (b.begin - a.end) * 1000 / RATE < DRY_MS)
     return next(dry, 0.0)
 

@@ -91,7 +91,7 @@ def page(
 def _head(results: Results, measures: Sequence[Measure]) -> Html:
     found = faults(results)
     named = [el("li", el("b", f"{fault.name}:"), " ", fault.figures) for fault in found]
-    heard = sum(e.right is not None for e in results.events)
+    judged = sum(e.right is not None for e in results.events)
     facts = {
         "protocol": results.protocol,
         "calls": str(len(results.calls)),
@@ -100,14 +100,14 @@ def _head(results: Results, measures: Sequence[Measure]) -> Html:
         "began": results.started[:19].replace("T", " ") + (" UTC" if results.started.endswith(("Z", "+00:00")) else ""),
         "machine": results.machine,
     }
-    fine = f"No fault was found in {many(heard, 'event')}."
+    fine = f"No fault was found in {many(judged, 'event')}."
     return el(
         "header",
         el("p", el("b", "bargein bench"), " · how an agent yields", class_="kind"),
         el("h1", el("bdi", short(results.target, 300))),
         el("p", verdict(results, measures), class_="verdict"),
         el("ol", named, class_="faults", aria_label="Faults, worst first") if named else None,
-        el("p", fine, class_="faultless") if heard and not named else None,
+        el("p", fine, class_="faultless") if judged and not named else None,
         el("dl", [el("div", el("dt", k), el("dd", short(v))) for k, v in facts.items()], class_="facts"),
     )
 

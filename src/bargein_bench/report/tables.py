@@ -120,22 +120,22 @@ def _verdict(outcome: Outcome, want: Want, which: Sequence[Event], of: int) -> H
 
 
 def _scene(name: str, of: Sequence[Event]) -> Html:
-    heard = [e for e in of if e.right is not None]
-    right = sum(e.right is True for e in heard)
-    holds, stops = known(e.hold_ms for e in heard), known(e.stop_ms for e in heard)
-    gaps = [e.gap_ms for e in heard if e.outcome == "held"]
+    judged = [e for e in of if e.right is not None]
+    right = sum(e.right is True for e in judged)
+    holds, stops = known(e.hold_ms for e in judged), known(e.stop_ms for e in judged)
+    gaps = [e.gap_ms for e in judged if e.outcome == "held"]
     numbers = (
         *(at(p, holds) for p in (50, 95)),
         *(at(p, stops) for p in (50, 95)),
         at(50, gaps),
-        mean(known(e.lost_ms for e in heard)),
-        mean(known(e.repeated_ms for e in heard)),
-        mean([e.overlap_ms for e in heard]),
-        at(50, known(e.answer_ms for e in heard)),
+        mean(known(e.lost_ms for e in judged)),
+        mean(known(e.repeated_ms for e in judged)),
+        mean([e.overlap_ms for e in judged]),
+        at(50, known(e.answer_ms for e in judged)),
     )
-    said = f"{count(right, len(heard))} · {share(right / len(heard))}" if heard else NOTHING
-    bad = "wrong" if heard and right < len(heard) else None
-    cells = [_td(str(len(of))), _td(said, bad), *(_td(ms(x)) for x in numbers)]
+    text = f"{count(right, len(judged))} · {share(right / len(judged))}" if judged else NOTHING
+    bad = "wrong" if judged and right < len(judged) else None
+    cells = [_td(str(len(of))), _td(text, bad), *(_td(ms(x)) for x in numbers)]
     return el("tr", el("th", short(name, 60), scope="row"), cells)
 
 

@@ -30,9 +30,9 @@ class Point:
 
 def point(results: Results, label: str, kind: Kind = "earlier") -> Point | None:
     """Where a run stands. None: it never stopped, or nothing was there to be ignored."""
-    heard = [e for e in results.events if e.right is not None]
-    x = at(50, known(e.stop_ms for e in interruptions(heard) if e.outcome == "stopped"))
-    ignored = [e for e in heard if e.want == "ignore"]
+    judged = [e for e in results.events if e.right is not None]
+    x = at(50, known(e.stop_ms for e in interruptions(judged) if e.outcome == "stopped"))
+    ignored = [e for e in judged if e.want == "ignore"]
     if x is None or not ignored:
         return None
     return Point(label, x, sum(e.outcome == "stopped" for e in ignored) / len(ignored), kind)
@@ -54,9 +54,9 @@ def tradeoff(results: Results, others: Sequence[Point]) -> Html | None:
     parts += [_dot(plane, p.x, p.y, p.label, strong=p.kind == "this", small=p.kind == "frontier") for p in points]
     for p in reversed(points):
         parts.append(plane.label(p.x, p.y, short(p.label, 40), "name strong" if p.kind == "this" else "name"))
-    told = "; ".join(f"{short(p.label, 80)}: {p.x:.0f} ms, {share(p.y)}" for p in points)
+    description = "; ".join(f"{short(p.label, 80)}: {p.x:.0f} ms, {share(p.y)}" for p in points)
     title = "Latency against false stops"
-    drawn = plane.svg("tradeoff", title, f"{told}.", plane.grid(), parts)
+    drawn = plane.svg("tradeoff", title, f"{description}.", plane.grid(), parts)
     what = "share of the sounds a person ignores that ended a reply; lower left is better"
     return figure(drawn, title, what if others else f"{what}; --compare sets other runs beside it")
 
@@ -83,9 +83,9 @@ def scatter(target: str, measures: Sequence[Measure], peers: Sequence[PeerResult
     parts += [plane.label(x, y, "this agent", "name strong") for x, y in here]
     parts += [plane.label(p.l_y, p.s_bc, p.name) for p in peers]
     title = "Seconds to yield against backchannels let pass"
-    told = "; ".join(f"{p.name}: {p.l_y:.2f} s, {share(p.s_bc)}" for p in peers)
+    description = "; ".join(f"{p.name}: {p.l_y:.2f} s, {share(p.s_bc)}" for p in peers)
     mine = f"This agent: {l_y:.2f} s, {share(s_bc)}. " if here else "This agent has no place here. "
-    drawn = plane.svg("scatter", title, f"{mine}{told}.", plane.grid(), parts)
+    drawn = plane.svg("scatter", title, f"{mine}{description}.", plane.grid(), parts)
     aim = f"the shaded corner, at most {CORNER_L_Y} s and at least {share(CORNER_S_BC)}, is the aim"
     return figure(drawn, title, aim, class_="broad")
 

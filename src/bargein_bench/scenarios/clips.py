@@ -102,7 +102,7 @@ def _at(ms: float) -> int:
 
 
 def read_folder(folder: Path) -> list[Clip]:
-    """The sounds of a folder that are of use here. Raises Misuse where there is no list of them, or it is wrong."""
+    """The sounds of a folder that are of use here. Raises UsageError where there is no list of them, or it is wrong."""
     for name in ("manifest.json", "labels.json"):
         path = folder / name
         if path.is_file():

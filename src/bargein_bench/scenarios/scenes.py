@@ -175,7 +175,7 @@ class Stage:
         else:
             for again in range(2 if scene.twice else 1):
                 clip = self._clip(scene, rng, number + again)
-                step = self._say(clip, at_ms, after_agent=not again)
+                step = self._say_line(clip, at_ms, after_agent=not again)
                 if again or scene.when == "thinking":
                     step = replace(step, after_agent=False, after_step=True, at_ms=TWICE_MS if again else at_ms)
                 steps.append(step)
@@ -223,15 +223,15 @@ class Stage:
         order = np.random.default_rng([self._seed, *scene.kind.encode()]).permutation(len(clips))
         clip = clips[int(order[number % len(clips)])]
         speech = scene.kind not in LEVELS
-        level = self._voice(rng) if speech else float(rng.uniform(*LEVELS[scene.kind]))
+        level = self._speech_level(rng) if speech else float(rng.uniform(*LEVELS[scene.kind]))
         most = {"interruption": MOST_SPEECH_MS, "backchannel": BACKCHANNEL_MS}.get(scene.kind, MOST_NOISE_MS)
         return clip.trimmed(most).at_level(level)
 
-    def _voice(self, rng: np.random.Generator) -> float:
+    def _speech_level(self, rng: np.random.Generator) -> float:
         """How loud this call's caller says the next thing, dB."""
         return self._caller_db + float(rng.uniform(-VARIES_DB, VARIES_DB))
 
-    def _say(self, clip: Clip, at_ms: float, *, after_agent: bool = False) -> SayLine:
+    def _say_line(self, clip: Clip, at_ms: float, *, after_agent: bool = False) -> SayLine:
         onset = int(clip.onset_ms * self._rate / 1000)
         return SayLine(at_ms, clip.at_rate(self._rate), onset, after_agent, clip.name)
 
@@ -240,15 +240,15 @@ class Stage:
         clips = self._library.of("ask") or self._library.of("question") or self._library.of("interruption")
         if not clips:
             raise NotPlayed("there is nothing to ask it with")
-        clip = clips[int(rng.integers(len(clips)))].trimmed(MOST_NOISE_MS).at_level(self._voice(rng))
-        return self._say(clip, self._opening.ask_at_ms())
+        clip = clips[int(rng.integers(len(clips)))].trimmed(MOST_NOISE_MS).at_level(self._speech_level(rng))
+        return self._say_line(clip, self._opening.ask_at_ms())
 
     def _question(self, rng: np.random.Generator, number: int) -> SayLine | None:
         clips = self._library.of("question") or self._library.of("interruption")
         if not clips:
             return None
-        clip = clips[number % len(clips)].trimmed(MOST_NOISE_MS).at_level(self._voice(rng))
-        return replace(self._say(clip, WATCHED_MS), after_step=True)
+        clip = clips[number % len(clips)].trimmed(MOST_NOISE_MS).at_level(self._speech_level(rng))
+        return replace(self._say_line(clip, WATCHED_MS), after_step=True)
 
     def _bed(self, scene: Scene, rng: np.random.Generator, step: SayLine, steps: Sequence[SayLine]) -> tuple[Step, ...]:
         """A noise from the call's beginning on, so long as it may last."""
@@ -266,10 +266,10 @@ class Stage:
     def _length(self, steps: Sequence[SayLine], before: int, scene: Scene) -> float:
         """ms, generously: what waits for the agent takes as long as the agent takes."""
         opening = self._opening
-        said = sum(len(step.samples) * 1000 / self._rate + step.at_ms for step in steps)
+        speech_ms = sum(len(step.samples) * 1000 / self._rate + step.at_ms for step in steps)
         begins = 0.0 if before and opening.asks else (opening.greets_ms or 0.0)
         answers = (opening.answer_ms or 2_000.0) if before else 0.0
-        return begins + said + answers + QUESTION_MS
+        return begins + speech_ms + answers + QUESTION_MS
 
     def _samples(self, ms: float) -> int:
         return int(ms * self._rate / 1000)

@@ -25,8 +25,8 @@ from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.vendors.common.keys import key_of
 from bargein_bench.callers.caller_audio import Echo, Step
 from bargein_bench.record import Record
+from bargein_bench.targets.client_call import ClientCall, closed_by, not_connected, shown
 from bargein_bench.targets.realtime_events import Delta, Details, Done, Item, RealtimeProblem, ResponseStatus
-from bargein_bench.targets.side import Side, closed_by, not_connected, shown
 
 try:
     import openai
@@ -91,15 +91,15 @@ class RealtimeTarget:
         self._base_url = urlunsplit((scheme, parts.netloc, parts.path.rstrip("/").removesuffix("/realtime"), "", ""))
         self._query = dict(parse_qsl(parts.query))
         self._model = model or self._query.pop("model", MODEL)
-        own = scheme == "https" and parts.hostname == OPENAI
-        self._key = key_of(api_key, "OPENAI_API_KEY", None if own else url) or NO_KEY
+        is_openai = scheme == "https" and parts.hostname == OPENAI
+        self._key = key_of(api_key, "OPENAI_API_KEY", None if is_openai else url) or NO_KEY
         pcm = {"type": "audio/pcm", "rate": RATE}
-        took = {"format": pcm, "turn_detection": None if turn_detection is None else dict(turn_detection)}
-        gave = {"format": pcm} | ({"voice": voice} if voice is not None else {})
+        input_config = {"format": pcm, "turn_detection": None if turn_detection is None else dict(turn_detection)}
+        output_config = {"format": pcm} | ({"voice": voice} if voice is not None else {})
         self._session: Json = {
             "type": "realtime",
             "output_modalities": ["audio"],
-            "audio": {"input": took, "output": gave},
+            "audio": {"input": input_config, "output": output_config},
         } | ({"instructions": instructions} if instructions is not None else {})
         self._yields = turn_detection is not None and bool(turn_detection.get("interrupt_response", True))
         self._opening = opening
@@ -119,7 +119,7 @@ class RealtimeTarget:
                 raise not_connected(error, self._url) from None
             try:
                 call_id = await self._open(connection)
-                side = Side(
+                client_call = ClientCall(
                     steps,
                     lasts_ms,
                     self._clock,
@@ -130,11 +130,11 @@ class RealtimeTarget:
                     echo=echo,
                     seed=seed,
                 )
-                call = _Call(connection, side, yields=self._yields)
+                call = _Call(connection, client_call, yields=self._yields)
                 await call.run(opening=self._opening)
             finally:
                 await connection.close()
-        return await asyncio.to_thread(side.record, call.name, call_id)
+        return await asyncio.to_thread(client_call.record, call.name, call_id)
 
     def _client(self) -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(base_url=self._base_url, api_key=self._key, timeout=CONNECT_S, max_retries=0)
@@ -171,28 +171,28 @@ class RealtimeTarget:
 class _Call:
     """From the session on. Replies are the model's items, numbered as they begin to sound."""
 
-    def __init__(self, connection: AsyncRealtimeConnection, side: Side, *, yields: bool) -> None:
+    def __init__(self, connection: AsyncRealtimeConnection, client: ClientCall, *, yields: bool) -> None:
         self._connection = connection
-        self._side = side
+        self._client_call = client
         self._yields = yields
         self._items: list[str] = []
         self._numbers: dict[str, int] = {}
-        self._parts: dict[int, tuple[str, int]] = {}  # of those that are live: the response, and which content it is
+        self._origins: dict[int, tuple[str, int]] = {}  # of those that are live: the response, and which content it is
         self._dead: set[str] = set()  # responses that were interrupted
 
     def name(self, number: int) -> str:
         return self._items[number - 1]
 
     async def run(self, *, opening: bool) -> None:
-        side = self._side
-        side.begin()
+        client = self._client_call
+        client.begin()
         if opening:
             self._send({"type": "response.create"})
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(self._read(), name="bench realtime: read")
-            writing = group.create_task(side.write(self._put), name="bench realtime: write")
-            await side.speak(self._frame, self._press)
-            side.send_no_more()
+            writing = group.create_task(client.write(self._put), name="bench realtime: write")
+            await client.speak(self._frame, self._press)
+            client.end_sending()
             await asyncio.wait([writing], timeout=LAST_WORDS_S)
             for task in (reading, writing):
                 task.cancel()
@@ -200,14 +200,14 @@ class _Call:
     # ---------------------------------------------------------------------------------------------- to the server
 
     def _send(self, event: Json) -> None:
-        self._side.send(json.dumps(event))
+        self._client_call.send(json.dumps(event))
 
     async def _put(self, data: str | bytes) -> None:
         await self._connection.send_raw(data)
 
     def _frame(self, place: int, samples: Samples) -> None:
         audio = b64encode(samples.astype("<i2", copy=False).tobytes()).decode()
-        self._side.send(f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}')
+        self._client_call.send(f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}')
 
     def _press(self) -> None:
         self._send({"type": "response.cancel"})
@@ -215,13 +215,13 @@ class _Call:
 
     def _fall_silent(self) -> None:
         """Clear what plays and waits, and say of each item how much was heard."""
-        side = self._side
-        side.advance()
-        for number in side.playback.live:
-            for report in side.playback.flush(side.now, number):
+        client = self._client_call
+        client.advance()
+        for number in client.playback.live:
+            for report in client.playback.flush(client.now, number):
                 if report.kind != "flushed":
                     continue
-                response, index = self._parts.pop(number, ("", 0))
+                response, index = self._origins.pop(number, ("", 0))
                 self._dead.add(response)
                 self._send(
                     {
@@ -237,73 +237,73 @@ class _Call:
     # -------------------------------------------------------------------------------------------- from the server
 
     async def _read(self) -> None:
-        side = self._side
+        client = self._client_call
         try:
             while True:
                 data = await self._connection.recv_bytes()
-                if side.over:
+                if client.over:
                     return
                 try:
                     self._event(msgspec.json.decode(data, type=Json))
                 except msgspec.MsgspecError:
-                    side.fault("an event that cannot be read")
+                    client.fault("an event that cannot be read")
         except ConnectionClosed as error:
-            side.end(closed_by(error))
+            client.end(closed_by(error))
 
     def _event(self, event: Json) -> None:
         """Raises msgspec.MsgspecError when it is not what its type says."""
-        side = self._side
+        client = self._client_call
         kind = event.get("type")
         match kind:
             case "response.output_audio.delta" | "response.audio.delta":  # the second: of the beta, still met
-                self._sound(msgspec.convert(event, Delta))
+                self._on_audio(msgspec.convert(event, Delta))
             case "response.output_audio.done" | "response.audio.done":
                 number = self._numbers.get(msgspec.convert(event, Item).item_id)
                 if number is not None:
                     self._last(number)
             case "input_audio_buffer.speech_started":
-                side.tell("speech_started")
+                client.note("speech_started")
                 if self._yields:
                     self._fall_silent()
             case "input_audio_buffer.speech_stopped":
-                side.tell("speech_stopped")
+                client.note("speech_stopped")
             case "response.done":
                 self._done(msgspec.convert(event, Done).response)
             case "error":
-                side.fault(f"error {msgspec.convert(event, RealtimeProblem).error.name}")
+                client.fault(f"error {msgspec.convert(event, RealtimeProblem).error.name}")
             case str():
                 pass
             case _:
-                side.fault("an event without a type")
+                client.fault("an event without a type")
 
-    def _sound(self, delta: Delta) -> None:
-        side = self._side
+    def _on_audio(self, delta: Delta) -> None:
+        client = self._client_call
         number = self._numbers.get(delta.item_id)
         if number is None:
             number = self._begin(delta)
         if len(delta.delta) % 2:
-            side.fault("half a sample")
+            client.fault("half a sample")
         samples = np.frombuffer(delta.delta[: len(delta.delta) // 2 * 2], "<i2").astype(np.int16, copy=False)
-        side.playback.queue(side.now, number, samples)
+        client.playback.queue(client.now, number, samples)
 
     def _begin(self, delta: Delta) -> int:
         """A new item. One before it that never told its end has ended: a client plays on."""
-        for other in self._side.playback.live:
+        for other in self._client_call.playback.live:
             self._last(other)
         self._items.append(delta.item_id)
         number = self._numbers[delta.item_id] = len(self._items)
-        self._parts[number] = delta.response_id, delta.content_index
+        self._origins[number] = delta.response_id, delta.content_index
         if delta.response_id in self._dead:
-            self._side.playback.flush(self._side.now, number)
+            self._client_call.playback.flush(self._client_call.now, number)
         return number
 
     def _last(self, number: int) -> None:
-        side = self._side
-        side.playback.queue(side.now, number, np.zeros(0, np.int16), last=True)
+        client = self._client_call
+        client.playback.queue(client.now, number, np.zeros(0, np.int16), last=True)
 
     def _done(self, response: ResponseStatus) -> None:
         details = response.status_details or Details()
         why = details.reason or (details.error.name if details.error is not None else "")
-        self._side.tell(f"response.done {response.status} {why}".strip())
+        self._client_call.note(f"response.done {response.status} {why}".strip())
         if response.status in ("failed", "incomplete"):
-            self._side.fault(f"response {response.status}: {why or 'without a reason'}")
+            self._client_call.fault(f"response {response.status}: {why or 'without a reason'}")

@@ -13,7 +13,7 @@ from bargein_bench.callers.caller import Caller, Result
 from bargein_bench.callers.caller_audio import Echo, Step
 from bargein_bench.callers.telephone import RATE
 from bargein_bench.record import RATE as RECORD_RATE
-from bargein_bench.record import AudioSpan, ClearSent, Record, ToldHeard
+from bargein_bench.record import AudioSpan, ClearSent, Record, ServerNote
 
 assert RATE == RECORD_RATE  # places need no scaling
 
@@ -60,7 +60,7 @@ class TwilioTarget:
 def as_record(result: Result) -> Record:
     """What a caller kept (`keep`), as the bench looks at it."""
     telephone = result.telephone
-    caller = np.concatenate(result.said or [np.zeros(0, np.int16)])
+    caller = np.concatenate(result.caller_frames or [np.zeros(0, np.int16)])
     lasted = min(result.lasted, len(telephone.heard), len(caller))
     agent: Samples = from_mulaw(telephone.heard[:lasted].tobytes())
     return Record(
@@ -69,7 +69,7 @@ def as_record(result: Result) -> Record:
         tuple(result.spoken),
         tuple(AudioSpan(begin, min(end, lasted)) for begin, end in telephone.runs if begin < min(end, lasted)),
         tuple(ClearSent(at, from_mulaw(codes)) for at, codes in telephone.cleared),
-        tuple(ToldHeard(place, "clear") for place in result.clears),
+        tuple(ServerNote(place, "clear") for place in result.clears),
         result.stream,
         telephone.frames,
         telephone.late,

@@ -45,7 +45,7 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class CallEpisodes:
     """A call taken apart. names: what its labels may call it, its id first; same: today's floor decides as was
     recorded; lag_ms: for every decision, from the evidence to the order; unheard: labels at whose onset no reply was
     live."""
@@ -54,7 +54,7 @@ class Taken:
     episodes: tuple[Episode, ...]
     same: bool
     lag_ms: tuple[float, ...]
-    unheard: int
+    unmatched: int
 
     @property
     def call(self) -> str:

@@ -47,7 +47,7 @@ class OutcomeWatch:
         self.unanswered = 0
         self._since_ms: float | None = None
 
-    def take(self, actions: Sequence[Action], at_ms: float) -> None:
+    def apply(self, actions: Sequence[Action], at_ms: float) -> None:
         for action in actions:
             if self.over:
                 return

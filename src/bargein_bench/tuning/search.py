@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from bargein.floor import Policy
-from bargein_bench.tuning.episodes import Episode, Taken
+from bargein_bench.tuning.episodes import CallEpisodes, Episode
 from bargein_bench.tuning.play import play
 from bargein_bench.tuning.score import ScoreLimits, Tally, percentile
 from bargein_bench.tuning.space import Candidate, Changes, Space, policy_of, references
@@ -61,7 +61,7 @@ def is_kept_back(call: str) -> bool:
 
 
 def search(
-    calls: Sequence[Taken],
+    calls: Sequence[CallEpisodes],
     limits: ScoreLimits,
     *,
     tries: int,
@@ -75,10 +75,10 @@ def search(
     cases = _cases(calls, many=many)
     base = Counter(e.floor.policy for call in calls for e in call.episodes).most_common(1)[0][0]
     space = Space(base, fixed, seed)
-    pool: Executor | None = ProcessPoolExecutor(jobs, initializer=_take, initargs=(cases,)) if jobs > 1 else None
+    pool: Executor | None = ProcessPoolExecutor(jobs, initializer=_init_worker, initargs=(cases,)) if jobs > 1 else None
     try:
         trial = _Trial(cases, pool, on_tried)
-        told = trial.of(references())
+        references_tried = trial.of(references())
         tried = {t.candidate.key: t for t in trial.of(_new(space.starts(), ()))}
         tried |= {t.candidate.key: t for t in trial.of(_new(space.draw(tries), tried))}
         for _ in range(ROUNDS):
@@ -95,7 +95,7 @@ def search(
             pool.shutdown()
     within = limits.excess(proposal.chosen_by) == 0
     kept_back = sum(is_kept_back(call.call) for call in calls) if many else 0
-    return Found(base, told, list(tried.values()), proposal, within, kept_back)
+    return Found(base, references_tried, list(tried.values()), proposal, within, kept_back)
 
 
 def frontier(tried: Iterable[TriedPolicy], limits: ScoreLimits) -> list[TriedPolicy]:
@@ -112,13 +112,13 @@ def frontier(tried: Iterable[TriedPolicy], limits: ScoreLimits) -> list[TriedPol
     return line
 
 
-def _enough(calls: Sequence[Taken]) -> bool:
+def _enough(calls: Sequence[CallEpisodes]) -> bool:
     """Whether the calls that may choose still hold every kind of episode, when some are kept back."""
     kinds = {(is_kept_back(e.call), e.want) for call in calls for e in call.episodes if e.want is not None}
     return len(calls) >= FEWEST_CALLS and {want for _, want in kinds} == {want for kept, want in kinds if not kept}
 
 
-def _cases(calls: Sequence[Taken], *, many: bool) -> Cases:
+def _cases(calls: Sequence[CallEpisodes], *, many: bool) -> Cases:
     """The scored episodes, by recorded policy and by part."""
     scored = [(many and is_kept_back(e.call), e) for call in calls for e in call.episodes if e.want is not None]
     scored.sort(key=lambda pair: (repr(pair[1].floor.policy), pair[0]))
@@ -138,7 +138,7 @@ def _score(cases: Cases, candidate: Candidate) -> TriedPolicy:
 _mine: Cases = ()  # of a worker process: handed over once, not with every candidate
 
 
-def _take(cases: Cases) -> None:
+def _init_worker(cases: Cases) -> None:
     global _mine  # noqa: PLW0603
     _mine = cases
 

@@ -68,7 +68,7 @@ def policy_of(base: Policy, changes: Changes) -> Policy:
 
 
 def parse_fixed(words: Sequence[str]) -> dict[str, object]:
-    """`--set name=value`. Raises Misuse for a word that is none, or a number that no policy has."""
+    """`--set name=value`. Raises UsageError for a word that is none, or a number that no policy has."""
     fixed: dict[str, object] = {}
     for word in words:
         name, equals, value = word.partition("=")

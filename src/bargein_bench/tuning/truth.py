@@ -68,7 +68,7 @@ class Truth:
 
 
 def read_labels(path: Path) -> tuple[dict[str, list[Label]], int]:
-    """Labels by call, in their order, and how many lines were none. Raises Misuse when the file cannot be read."""
+    """Labels by call, in their order, and how many lines were none. Raises UsageError when the file cannot be read."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:

@@ -11,7 +11,7 @@ from bargein.floor import Event, Floor, SpeechWindow, State, TurnStarted, Words
 from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.recorder.reading import Happened, Noted, Ordered, Recording
-from bargein_bench.tuning.episodes import Episode, EpisodeReading, Taken, twin
+from bargein_bench.tuning.episodes import CallEpisodes, Episode, EpisodeReading, twin
 from bargein_bench.tuning.outcome import OutcomeWatch
 from bargein_bench.tuning.truth import Label, Truth, by_labels, by_record
 
@@ -34,15 +34,15 @@ def names(recording: Recording) -> tuple[str, ...]:
     return tuple(dict.fromkeys((recording.header.call, *streams[:1])))
 
 
-def take_apart(recording: Recording, labels: Sequence[Label] = ()) -> Taken:
+def split(recording: Recording, labels: Sequence[Label] = ()) -> CallEpisodes:
     """labels: of this call, in their order. Raises nothing for an odd record: `same` says whether to believe it."""
-    taker = _Taker(recording, labels)
+    splitter = _Splitter(recording, labels)
     for entry in recording.entries:
         if isinstance(entry, Happened):
-            taker.happened(entry.event)
+            splitter.happened(entry.event)
         elif isinstance(entry, Ordered):
-            taker.ordered(entry)
-    return taker.taken()
+            splitter.ordered(entry)
+    return splitter.result()
 
 
 class _Open:
@@ -56,13 +56,13 @@ class _Open:
         self.protected = floor.protected
         self.watch = OutcomeWatch()
         self.seen: list[tuple[float, Event]] = []
-        self.said: list[Event] = []
+        self.evidence: list[Event] = []
         self.readings: list[EpisodeReading] = []
         self.labels: list[Label] = []
         self.late_label = self.by_hand = False
 
 
-class _Taker:
+class _Splitter:
     """Follows a record with a floor of its own."""
 
     def __init__(self, recording: Recording, labels: Sequence[Label]) -> None:
@@ -76,7 +76,7 @@ class _Taker:
         self._reply_since_ms = 0.0
         self._decided: list[tuple[str, int, float]] = []
         self._ordered: list[tuple[str, int, float]] = []
-        self._unheard = 0
+        self._unmatched = 0
 
     def happened(self, event: Event) -> None:
         floor = self._floor
@@ -100,15 +100,15 @@ class _Taker:
         if isinstance(entry.action, do.Hold | do.Resume | do.Cut | do.DiscardReply):
             self._ordered.append((type(entry.action).__name__, entry.action.reply, entry.at_ms))
 
-    def taken(self) -> Taken:
+    def result(self) -> CallEpisodes:
         if self._open is not None:
             self._end(self._open)
         mine, theirs = [d[:2] for d in self._decided], [o[:2] for o in self._ordered]
         # A process that was killed has not written down what it did last.
         same = mine == theirs if self._recording.complete else mine[: len(theirs)] == theirs
         lag = tuple(o[2] - d[2] for d, o in zip(self._decided, self._ordered, strict=False))
-        unheard = self._unheard + len(self._labels)
-        return Taken(names(self._recording), tuple(self._done), same, lag, unheard)
+        unmatched = self._unmatched + len(self._labels)
+        return CallEpisodes(names(self._recording), tuple(self._done), same, lag, unmatched)
 
     def _note(self, actions: Sequence[do.Action], at_ms: float) -> None:
         for action in actions:
@@ -139,7 +139,7 @@ class _Taker:
                     now.late_label = True  # what is held already is held for something else
             if now is None:
                 if not self._floor.live:
-                    self._unheard += 1
+                    self._unmatched += 1
                     continue
                 now = self._open = _Open(self._floor, event.at_ms, self._reply_since_ms)
             now.labels.append(label)
@@ -149,14 +149,14 @@ class _Taker:
         if isinstance(event, Words) and event.look is not None and event.look in self._asked:
             asked_ms = self._asked.pop(event.look)
             now.readings.append(EpisodeReading(asked_ms, at_ms - asked_ms, event.at_ms, event.text))
-            now.said.append(event)
+            now.evidence.append(event)
         elif not isinstance(event, _LEFT_OUT) and not self._others(now, event):
             now.seen.append((at_ms, event))
-            now.said.append(event)
+            now.evidence.append(event)
         if isinstance(event, ev.HungUp):
             self._end(now)
             return
-        now.watch.take(actions, at_ms)
+        now.watch.apply(actions, at_ms)
         if isinstance(event, ev.ReplyEnded | ev.ReplyFailed) and event.reply == now.reply:
             now.watch.end(at_ms)
         if busy:
@@ -211,7 +211,7 @@ class _Taker:
         if now.labels:
             return by_labels(now.labels)
         from_ms = max(now.begin_ms - now.floor.policy.pre_roll_ms, now.reply_since_ms)
-        return by_record(now.said, now.floor.policy, from_ms)
+        return by_record(now.evidence, now.floor.policy, from_ms)
 
 
 def _is_evidence(w: SpeechWindow) -> bool:

@@ -45,14 +45,14 @@ def found(probe: Samples, where: Samples) -> tuple[int, float]:
     return at, float(like[at])
 
 
-def sounding_from(signal: Samples, begin: int, end: int) -> int | None:
+def audible_from(signal: Samples, begin: int, end: int) -> int | None:
     """The first place of [begin, end) that is not quiet."""
     loud = np.abs(signal[begin:end].astype(np.int32)) > QUIET
     return begin + int(np.argmax(loud)) if loud.any() else None
 
 
-def went_on(
-    agent: Samples, stops: int, goes: int, until: int, thrown: Samples, openings: Sequence[Samples] = ()
+def moved_samples(
+    agent: Samples, stops: int, resumes: int, until: int, discarded: Samples, openings: Sequence[Samples] = ()
 ) -> int | None:
     """How many samples of the reply were lost (above 0) or said again (below 0) at a silence; None: another reply.
 
@@ -60,36 +60,36 @@ def went_on(
     thrown: what had been sent and did not sound; openings: what the agent says undisturbed.
     """
     played = agent[max(0, stops - PLAYED) : stops]
-    size = min(len(thrown), PROBE, until - goes) if len(thrown) >= LEAST else min(PROBE, until - goes)
-    same = agent[goes : goes + size]
-    if size >= LEAST and sounding_from(same, 0, size) is not None:
-        at, like = found(same, np.concatenate((played, thrown)))
+    size = min(len(discarded), PROBE, until - resumes) if len(discarded) >= LEAST else min(PROBE, until - resumes)
+    same = agent[resumes : resumes + size]
+    if size >= LEAST and audible_from(same, 0, size) is not None:
+        at, like = found(same, np.concatenate((played, discarded)))
         if like >= SAME:
             return at - len(played)
-    return _said_anew(agent, stops, goes, until, openings)
+    return _synthesized_again(agent, stops, resumes, until, openings)
 
 
-def _said_anew(agent: Samples, stops: int, goes: int, until: int, openings: Sequence[Samples]) -> int | None:
+def _synthesized_again(agent: Samples, stops: int, resumes: int, until: int, openings: Sequence[Samples]) -> int | None:
     """By what the agent says undisturbed: where in that it stopped, and where it goes on."""
-    first = sounding_from(agent, goes, until)
-    last = _sounding_to(agent, max(0, stops - PLAYED), stops)
+    first = audible_from(agent, resumes, until)
+    last = _audible_to(agent, max(0, stops - PLAYED), stops)
     if first is None or last is None or until - first < SHORTEST:
         return None
     after, before = agent[first : min(first + ANEW, until)], agent[max(0, last - ANEW) : last]
     for opening in openings:
         stopped, like_before = found(before, opening)
         nearby = max(0, stopped + len(before) - MOST_REPEATED)
-        goes_on, like_after = found(after, opening[nearby : stopped + len(before) + MOST_LOST + len(after)])
-        goes_on += nearby
+        resumed_at, like_after = found(after, opening[nearby : stopped + len(before) + MOST_LOST + len(after)])
+        resumed_at += nearby
         if min(like_before, like_after) < LIKE:
             continue
-        moved = (goes_on - (first - goes)) - (stopped + len(before) + stops - last)
+        moved = (resumed_at - (first - resumes)) - (stopped + len(before) + stops - last)
         if -MOST_REPEATED <= moved <= MOST_LOST:
             return moved
     return None
 
 
-def _sounding_to(signal: Samples, begin: int, end: int) -> int | None:
+def _audible_to(signal: Samples, begin: int, end: int) -> int | None:
     """The place after the last of [begin, end) that is not quiet."""
     loud = np.abs(signal[begin:end].astype(np.int32)) > QUIET
     return end - int(np.argmax(loud[::-1])) if loud.any() else None

@@ -37,15 +37,15 @@ async def spoken(language: str = "en-us", ask: str = ASK) -> list[Clip]:
     clips: list[Clip] = []
     try:
         for variant in VARIANTS:
-            voice = EspeakTTS(process, language=language, variant=variant)
+            tts = EspeakTTS(process, language=language, variant=variant)
             for kind, texts in (
                 ("command", COMMANDS),
                 ("backchannel", BACKCHANNELS),
                 ("question", QUESTIONS),
                 ("ask", (ask,)),
             ):
-                clips += [_clip(kind, text, await _say(voice, text), variant) for text in texts]
-            parts = [await _say(voice, text) for text in HESITATION]
+                clips += [_clip(kind, text, await _speak(tts, text), variant) for text in texts]
+            parts = [await _speak(tts, text) for text in HESITATION]
             silence = np.zeros(int(0.6 * RATE), np.int16)
             clips.append(
                 _clip("hesitation", "... ".join(HESITATION), np.concatenate([parts[0], silence, parts[1]]), variant)
@@ -56,12 +56,12 @@ async def spoken(language: str = "en-us", ask: str = ASK) -> list[Clip]:
     return clips
 
 
-async def _say(voice: EspeakTTS, text: str) -> Samples:
-    async def pieces() -> AsyncIterator[str]:
+async def _speak(tts: EspeakTTS, text: str) -> Samples:
+    async def text_stream() -> AsyncIterator[str]:
         yield text
 
-    said = [stretch.pcm.samples async for stretch in voice.speak(pieces())]
-    return resample(Pcm(np.concatenate([*said, np.zeros(0, np.int16)]), voice.rate), RATE).samples
+    chunks = [chunk.pcm.samples async for chunk in tts.speak(text_stream())]
+    return resample(Pcm(np.concatenate([*chunks, np.zeros(0, np.int16)]), tts.rate), RATE).samples
 
 
 def _clip(kind: str, text: str, samples: Samples, variant: str) -> Clip:

@@ -25,53 +25,53 @@ class AudioRun:
     first: int
 
 
-class Listener:
+class HeardAudio:
     """What has sounded: a mouth.Playout by shape. rate, mouth_rate: Hz; heard: by place, until `settled`; what sounds
     after most_ms is counted, but not kept. stretches, sounding: in places of the mouth's rate; at another rate than
     the sound's it comes up to 1.5 ms later, by the filter between the two."""
 
-    def __init__(self, most_ms: float, rate: int, mouth_rate: int) -> None:
+    def __init__(self, most_ms: float, rate: int, caller_rate: int) -> None:
         self.rate = rate
         self.heard: Samples = np.zeros(int(most_ms * rate / 1000), np.int16)
         self.settled = 0
         self.runs: list[AudioRun] = []
-        self.stretches: list[int] = []
-        self._mouth_rate = mouth_rate
+        self.speech_starts: list[int] = []
+        self._caller_rate = caller_rate
         self._resampler: HotResampler | None = None
-        self._at_mouth = self.heard
-        self._fed = self._made = 0
+        self._resampled = self.heard
+        self._fed = self._resampled_count = 0
 
-    def take(self, place: int, reply: int, first: int, samples: Samples) -> None:
+    def add(self, place: int, reply: int, first: int, samples: Samples) -> None:
         """These sound from there on: `first` and those after it, of that reply."""
         end = place + len(samples)
         room = self.heard[place:end]
         room[:] = samples[: len(room)]
         last = self.runs[-1] if self.runs else None
         if last is None or place - last.end > PAUSE_S * self.rate:
-            self.stretches.append(place * self._mouth_rate // self.rate)
+            self.speech_starts.append(place * self._caller_rate // self.rate)
         if last is not None and (last.end, last.reply, last.first + last.end - last.begin) == (place, reply, first):
             last.end = end
         else:
             self.runs.append(AudioRun(place, end, reply, first))
 
-    def sounding(self, first: int, count: int) -> Samples:
+    def played(self, first: int, count: int) -> Samples:
         """mouth.Playout.sounding. What has not sounded yet is silence."""
         self._follow()
         out = np.zeros(count, np.int16)
-        begin, end = max(first, 0), min(first + count, self._made)
+        begin, end = max(first, 0), min(first + count, self._resampled_count)
         if begin < end:
-            out[begin - first : end - first] = self._at_mouth[begin:end]
+            out[begin - first : end - first] = self._resampled[begin:end]
         return out
 
     def _follow(self) -> None:
         """Bring what has sounded since to the mouth's rate; only what is settled, as a stream cannot be taken back."""
         settled = min(self.settled, len(self.heard))
-        if self._mouth_rate == self.rate:
-            self._made = settled
+        if self._caller_rate == self.rate:
+            self._resampled_count = settled
             return
         if self._resampler is None:  # most calls have no echo, and never ask
-            self._resampler = HotResampler(self.rate, self._mouth_rate)
-            self._at_mouth = np.zeros(len(self.heard) * self._mouth_rate // self.rate + 1, np.int16)
+            self._resampler = HotResampler(self.rate, self._caller_rate)
+            self._resampled = np.zeros(len(self.heard) * self._caller_rate // self.rate + 1, np.int16)
         out = self._resampler.push_audio(self.heard[self._fed : settled])
-        self._at_mouth[self._made : self._made + len(out)] = out
-        self._fed, self._made = settled, self._made + len(out)
+        self._resampled[self._resampled_count : self._resampled_count + len(out)] = out
+        self._fed, self._resampled_count = settled, self._resampled_count + len(out)
