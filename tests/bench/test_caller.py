@@ -177,7 +177,7 @@ async def test_a_server_that_hangs_up_ends_the_call() -> None:
 
 
 async def test_nobody_there_and_nobody_willing_are_different_errors() -> None:
-    with pytest.raises(VendorLost, match="Nobody answers"):
+    with pytest.raises(VendorLost, match="No server answers"):
         await Caller("ws://127.0.0.1:9/media", [], 100).run()
     async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=_refuse) as made:
         port = made.sockets[0].getsockname()[1]

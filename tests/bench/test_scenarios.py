@@ -74,8 +74,8 @@ def test_a_folder_says_what_its_sounds_are_and_where_they_begin(tmp_path: Path) 
         ({"file": "a.wav"}, "no list"),
         ([{"file": "b.wav", "kind": "cough"}], "cannot be read"),
         ([{"file": "a.wav", "kind": "cough", "onset_ms": 900, "end_ms": 100}], "ends before it begins"),
-        ([{"file": "a.wav", "kind": "cough", "onset_ms": "soon"}], "not understood"),
-        ([{"file": "a.wav", "kind": "whistle"}], "no sound of use"),
+        ([{"file": "a.wav", "kind": "cough", "onset_ms": "soon"}], "cannot be read"),
+        ([{"file": "a.wav", "kind": "whistle"}], "no sound of a known kind"),
     ],
 )
 def test_a_folder_that_is_wrong_is_told_what_is(tmp_path: Path, entries: object, said: str) -> None:
@@ -126,9 +126,9 @@ def test_every_scene_has_its_script(scene: Scene, opening: Opening) -> None:
 def test_a_scene_that_cannot_be_played_says_why() -> None:
     silent = Opening(None, None, 900.0, None)
     by_name = {scene.name: scene for scene in SCENES}
-    with pytest.raises(NotPlayed, match="does not greet"):
+    with pytest.raises(NotPlayed, match="has no greeting"):
         Stage(library(), 8000, silent, 1).set(by_name["greeting"], 0)
-    with pytest.raises(NotPlayed, match="no sound of kind cough"):
+    with pytest.raises(NotPlayed, match="no clip of kind cough"):
         Stage(Library([clip("ask")]), 8000, silent, 1).set(by_name["cough"], 0)
     with pytest.raises(NotPlayed, match="300 ms only"):
         Stage(library(), 8000, replace(GREETS, answer_ms=300.0), 1).set(by_name["thinking"], 0)

@@ -1,6 +1,6 @@
-"""One caller on Twilio's side of a media stream: speaks a script into it, listens with a Telephone, obeys the protocol.
+"""One caller on Twilio's side of a media stream: speaks a script, plays the agent's audio, and keeps the protocol.
 
-Works against any server that speaks Media Streams. What the server does wrong is counted in `faults`, and does no harm.
+The caller works with every server that speaks Media Streams. What the server does wrong is counted in `faults`.
 """
 
 from __future__ import annotations
@@ -28,21 +28,29 @@ CONNECT_S = 10.0
 
 @dataclass
 class Result:
-    """What became of one call. telephone: all that was heard; spoken: what was said, and when; stream: its id;
-    began_ms: when it began, by the clock."""
+    """What became of one call."""
 
     telephone: SimulatedTelephone
+    """Keeps what the caller heard."""
     stream: str = ""
+    """Id of the stream."""
     began_ms: float = 0.0
+    """When the call began, by the clock."""
     spoken: list[SpokenLine] = field(default_factory=list)
-    connected_ms: float = 0.0  # how long the socket took
-    lasted: int = 0  # samples
+    """Steps that were spoken."""
+    connected_ms: float = 0.0
+    """How long the handshake took."""
+    lasted: int = 0
+    """Samples."""
     closed_by: str = "us"
     faults: Counter[str] = field(default_factory=Counter)
+    """Breaches of the protocol, by kind."""
     sent_bytes: int = 0
     got_bytes: int = 0
     clears: list[int] = field(default_factory=list)
-    caller_frames: list[Samples] = field(default_factory=list)  # frame by frame, if it was asked for
+    """Places at which a clear came."""
+    caller_frames: list[Samples] = field(default_factory=list)
+    """The caller's audio, frame by frame, if it is kept."""
 
 
 class _Media(msgspec.Struct):
@@ -64,8 +72,11 @@ _decode = msgspec.json.Decoder(_FromServer).decode
 
 
 class Caller:
-    """steps: of the script; lasts_ms: the call, if nobody ends it before; way_ms: of the network, one way; keep: what
-    the caller's side sounds like, for the record."""
+    """Makes one call.
+
+    lasts_ms: length of the call, unless one side ends it before. way_ms: delay of the network, one way. keep: keep the
+    caller's audio for the record.
+    """
 
     def __init__(
         self,
@@ -101,7 +112,10 @@ class Caller:
         self._over = asyncio.Event()
 
     async def run(self) -> Result:
-        """The whole call. Raises VendorRefused when the server does not take it, VendorLost when it is not there."""
+        """Make the call, to its end.
+
+        Raises VendorRefused when the server refuses it, VendorLost when no server answers.
+        """
         began = self._clock.now_ms()
         try:
             transport, _ = await ws_connect(
@@ -112,9 +126,9 @@ class Caller:
             )
         except WSError as error:
             advice = "Look at the address, and at what the server demands"
-            raise VendorRefused(f"{self._url} took no stream: {error}", advice=advice) from None
+            raise VendorRefused(f"{self._url} refused the stream: {error}", advice=advice) from None
         except (OSError, TimeoutError) as error:
-            raise VendorLost(f"Nobody answers at {self._url}: {error}", advice="Start the server first") from None
+            raise VendorLost(f"No server answers at {self._url}: {error}", advice="Start the server first") from None
         self._transport = transport
         self._began_ms = self.result.began_ms = self._clock.now_ms()
         self.result.stream = self._stream
@@ -126,7 +140,7 @@ class Caller:
             if self._timer is not None:
                 self._timer.cancel()
             self.result.lasted = self._now()
-            self._over.set()  # that the line is gone from here on is our own doing
+            self._over.set()  # the disconnect that follows is ours
             transport.disconnect()
             await transport.wait_disconnected()
         return self.result
@@ -152,7 +166,7 @@ class Caller:
         self._send(dumps(message).encode())
 
     async def _speak(self) -> None:
-        """A frame every 20 ms, on a grid that does not drift; each is what the caller said in the 20 ms before."""
+        """Send a frame every 20 ms, on a grid that does not drift: the caller's audio of the 20 ms before."""
         place = 0
         while not self._over.is_set() and place < self._lasts:
             due = self._began_ms + (place + FRAME) * 1000 / RATE
@@ -167,7 +181,7 @@ class Caller:
             self._event("stop", "stop", {"accountSid": self._account, "callSid": self._call})
 
     def _do_steps(self, place: int) -> bool:
-        """What the script has for the frame at this place; True: hang up."""
+        """Do the steps of the frame at this place. Returns True where the caller hangs up."""
         for step in self._caller_audio.due(place):
             if isinstance(step, EndCallStep):
                 return True
@@ -207,7 +221,7 @@ class Caller:
     # ---------------------------------------------------------------------------------------------- from the server
 
     def receive(self, data: bytes) -> None:
-        """The ear's: a message came."""
+        """A message came."""
         self.result.got_bytes += len(data)
         if self._way_s:
             asyncio.get_running_loop().call_later(self._way_s, self._handle, data)
@@ -215,7 +229,7 @@ class Caller:
             self._handle(data)
 
     def disconnected(self, how: str) -> None:
-        """The ear's: the server has closed the stream."""
+        """The server has closed the stream."""
         if not self._over.is_set():
             self.result.closed_by = how
             self._over.set()
@@ -248,7 +262,7 @@ class Caller:
         self._watch()
 
     def _watch(self) -> None:
-        """One timer for the next mark, where there is none yet; that it comes too early does no harm."""
+        """Start the timer of the next mark, unless one runs. A timer that fires too early starts another."""
         due = self.result.telephone.next_mark
         if due is not None and self._timer is None:
             wait = max(0.0, self._began_ms + due * 1000 / RATE - self._clock.now_ms()) / 1000

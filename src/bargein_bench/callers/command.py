@@ -1,4 +1,4 @@
-"""`bargein simulate twilio URL`: callers on any Twilio-style server, and how it yields to them."""
+"""`bargein simulate twilio URL`: calls a server as Twilio would."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def simulate_twilio(
     wav: Annotated[Path | None, typer.Option(help="Speech that interrupts; otherwise sentences by espeak")] = None,
     script: Annotated[Path | None, typer.Option(help="JSON list of steps, instead")] = None,
     pid: Annotated[
-        int | None, typer.Option(help="The server's, on this machine: its CPU and memory are measured")
+        int | None, typer.Option(help="Process id of the server on this machine: its CPU and memory are measured")
     ] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, too")] = None,
-    way_ms: Annotated[float, typer.Option(help="Of the network, one way")] = 0,
-    echo_ms: Annotated[float, typer.Option(help="The line gives back what it plays, so much later")] = 0,
-    echo_db: Annotated[float, typer.Option(help="and so loud")] = -20,
+    way_ms: Annotated[float, typer.Option(help="Delay of the network, one way")] = 0,
+    echo_ms: Annotated[float, typer.Option(help="The agent's echo comes back so much later")] = 0,
+    echo_db: Annotated[float, typer.Option(help="and at this level")] = -20,
     parameter: Annotated[list[str] | None, typer.Option(help="name=value, to the stream's customParameters")] = None,
 ) -> None:
-    """Call a server as Twilio would, interrupt it, and tell at the caller's ear how it yields."""
+    """Call a server as Twilio would, interrupt it, and measure at the caller's ear how it yields."""
     console = Console(width=120)
     with command_errors(console):
         steps = call_script.read(script) if script is not None else None
@@ -71,7 +71,7 @@ async def _clips(wav: Path | None) -> list[tuple[str, Samples]]:
 
 
 def show(console: Console, done: CallRun) -> None:
-    """The summary, as a table."""
+    """Print the summary as tables."""
     summary = done.summary()
     table = Table("ms", "n", "p50", "p95", "p99", "max", title=f"{summary['calls']} calls", title_justify="left")
     first = [s.first_audio_ms for s in done.scores if s.first_audio_ms is not None]

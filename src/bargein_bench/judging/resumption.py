@@ -1,10 +1,10 @@
-"""Did the same reply go on after a silence, or is this another? Told by its sound, where the wire does not tell.
+"""Whether the same reply went on after a silence, or another began: told by the audio, where the protocol does not say.
 
-What sounds after the silence is sought in what is known of the reply: what had been played of it and what was thrown
-away with the queue, and the same agent's opening in a call without an interruption (agents with a fixed greeting, or
-whose voice says the same text twice alike). Found within some seconds of where the reply stopped, it went on, and the
-distance is what was lost or said again, to the sample. Not found, it is taken for another reply: a voice that never
-says the same twice, and a server that keeps no queue, can resume without our knowing, and docs/benchmarks.md says so.
+The audio after the silence is searched in what is known of the reply: what had been played, what was discarded with the
+queue, and the agent's opening in a call without an interruption (for agents with a fixed greeting, or whose TTS speaks
+a text alike each time). Where it is found within some seconds of the stop, the reply went on, and the distance is what
+was lost or repeated, to the sample. Otherwise it counts as another reply. A TTS that never speaks alike, with a server
+that keeps no queue, can resume undetected: docs/benchmarks.md says so.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 from bargein.audio.pcm import Samples
 from bargein_bench.record import RATE
 
-PROBE = RATE * 24 // 100  # 240 ms: some two syllables, which no other place has alike
-SAME = 0.985  # normalised correlation of the same samples, however they were sent
-LIKE = 0.7  # of the same words of the same voice, said anew: espeak's came to 0.73 to 0.97, other words to 0.24 to 0.55
-ANEW = RATE * 50 // 100  # for that it takes more: two vowels of one voice are alike for a while
-SHORTEST = RATE * 16 // 100  # of a stretch that is told by its words
-LEAST = RATE * 6 // 100  # shorter sounds are found anywhere
+PROBE = RATE * 24 // 100  # 240 ms: some two syllables, which are unlike any other place
+SAME = 0.985  # normalised correlation of the same samples in any encoding
+LIKE = 0.7  # of the same words, spoken again by the same voice: espeak had 0.73 to 0.97, other words 0.24 to 0.55
+ANEW = RATE * 50 // 100  # words need more audio: two vowels of one voice are alike for a while
+SHORTEST = RATE * 16 // 100  # of audio that is recognised by its words
+LEAST = RATE * 6 // 100  # shorter audio is like many places
 MOST_LOST = RATE * 2
-MOST_REPEATED = RATE * 5  # agents may go back to the beginning of a sentence
+MOST_REPEATED = RATE * 5  # agents may go back to the begin of a sentence
 QUIET = 60  # of 32768
-PLAYED = RATE * 6  # of the reply before the silence
+PLAYED = RATE * 6  # of the reply, before the silence
 
 
 def found(probe: Samples, where: Samples) -> tuple[int, float]:
-    """The place in `where` that is most like the probe, and how like, 0..1. (0, 0.0) when either is too short."""
+    """The place in `where` that is most like the probe, and how like, 0..1. (0, 0.0): one of them is too short."""
     if len(probe) < RATE // 50 or len(where) < len(probe):
         return 0, 0.0
     p = probe.astype(np.float64)
@@ -54,10 +54,11 @@ def audible_from(signal: Samples, begin: int, end: int) -> int | None:
 def moved_samples(
     agent: Samples, stops: int, resumes: int, until: int, discarded: Samples, openings: Sequence[Samples] = ()
 ) -> int | None:
-    """How many samples of the reply were lost (above 0) or said again (below 0) at a silence; None: another reply.
+    """How many samples of the reply were lost (above 0) or repeated (below 0) at a silence. None: another reply began.
 
-    agent: what sounded, by place; the reply stopped at `stops`, something sounds from `goes` and at least to `until`;
-    thrown: what had been sent and did not sound; openings: what the agent says undisturbed.
+    agent: what the caller heard, by place. stops: where the reply stopped. resumes, until: where audio sounds again,
+    and how far at least. discarded: what had been sent and did not sound. openings: what the agent says without an
+    interruption.
     """
     played = agent[max(0, stops - PLAYED) : stops]
     size = min(len(discarded), PROBE, until - resumes) if len(discarded) >= LEAST else min(PROBE, until - resumes)
@@ -70,7 +71,7 @@ def moved_samples(
 
 
 def _synthesized_again(agent: Samples, stops: int, resumes: int, until: int, openings: Sequence[Samples]) -> int | None:
-    """By what the agent says undisturbed: where in that it stopped, and where it goes on."""
+    """The same, by the openings: where in them the reply stopped, and where it resumed."""
     first = audible_from(agent, resumes, until)
     last = _audible_to(agent, max(0, stops - PLAYED), stops)
     if first is None or last is None or until - first < SHORTEST:

@@ -12,27 +12,29 @@ from bargein_bench.report.html import short
 from bargein_bench.report.kinds import KINDS, interruptions, kind_of
 from bargein_bench.results import Event, Results
 
-# Above these it is a fault. Shares 0..1, times in ms.
+# Above these values there is a fault. Shares 0..1, times in ms.
 MISSED = 0.01  # of interruptions
-MISSED_HARD = 0.25  # of those that people, too, may miss: at the last word, in loud noise
-ANY_SOUND = 0.5  # of all sounds to be ignored, of two kinds and more: it stops for anything
+MISSED_HARD = 0.25  # of those that people miss, too: at the last word, in loud noise
+ANY_SOUND = 0.5  # of all sounds to be ignored, of two kinds and more
 SLOW_STOP_MS = 500  # median, onset to the last sound
 LONG_GAP_MS = 1_500  # median silence for a sound that is to be ignored
 LOST_MS, REPEATED_MS = 200, 700  # median, of the reply at a hold
 SLOW_ANSWER_MS = 3_000  # median, the caller's end to the next reply
 UNANSWERED = 0.02  # of the questions afterwards
 LATE = 0.01  # of frames
-UNHEARD = 0.25  # of events at which the agent did not sound: the run says little
-STALE_MS = 20  # a frame: less is on its way when a flush comes
+UNHEARD = 0.25  # of events at which the agent was silent: the run says little
+STALE_MS = 20  # one frame, which may be on its way when a flush comes
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedFault:
-    """name: the fault; figures: what it is seen by; weight: faults are told from the heaviest down."""
+    """A fault of the agent."""
 
     name: str
     figures: str
+    """The numbers that show the fault."""
     weight: float
+    """Faults are listed from the heaviest down."""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.figures}"
@@ -47,7 +49,7 @@ OTHER_SCENES = {
 
 
 def faults(results: Results) -> list[ReportedFault]:
-    """All of them, the worst first."""
+    """All faults, the worst first."""
     found = [*_yielding(results), *_false_stops(results), *_going_on(results), *_line(results), *_calls(results)]
     return sorted(found, key=lambda fault: -fault.weight)
 

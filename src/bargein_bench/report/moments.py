@@ -1,4 +1,4 @@
-"""What is worth hearing: each failure, worst first and of every kind, and one good example of two kinds. Pure."""
+"""The moments worth hearing: failures of every kind, worst first, and two good examples. Pure."""
 
 from __future__ import annotations
 
@@ -15,47 +15,55 @@ from bargein_bench.report.kinds import kind_of
 from bargein_bench.results import CallResult, Event, Results
 
 MOST_FAILURES = 24
-BEFORE_MS, AFTER_MS, MOST_MS = 2_000.0, 6_000.0, 10_000.0  # of a stretch: 8 s, and 10 s for long sounds
-DRY_MS = 1_000.0  # a longer pause is no network's
+BEFORE_MS, AFTER_MS, MOST_MS = 2_000.0, 6_000.0, 10_000.0  # a moment lasts 8 s, and 10 s for long sounds
+DRY_MS = 1_000.0  # a longer pause does not come from the network
 LATE_SHARE = 0.01  # of a call's frames
 
 
 @dataclass(frozen=True, slots=True)
 class PlotMark:
-    """at_ms: on the call's clock."""
+    """A mark in a drawing."""
 
     at_ms: float
+    """On the call's clock."""
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A stretch of a call. title: the scene; said: what happened; group: of failures like it; zero_ms: what its times
-    count from; speech: the caller's, begin and end. Times on the call's clock."""
+    """A part of a call. Times on the call's clock."""
 
     title: str
+    """The scene."""
     description: str
+    """What happened."""
     group: str
+    """Of failures like this one."""
     call: CallResult
     begins_ms: float
     ends_ms: float
     zero_ms: float
+    """The moment that the drawing counts from."""
     marks: tuple[PlotMark, ...] = ()
     speech: tuple[float, float] | None = None
+    """Begin and end of the caller's speech."""
     good: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCase:
-    """shown: failures, at most MOST_FAILURES; rest: how many more, by group; good: examples."""
+    """What the report shows."""
 
     shown: list[Moment]
+    """Failures, at most MOST_FAILURES."""
     rest: Counter[str]
+    """How many more failures there are, by group."""
     good: list[Moment]
+    """Examples."""
 
 
 def choose(results: Results, most: int = MOST_FAILURES) -> ShownCase:
-    """Of every group the worst, then of every group the next, so that many of one kind hide no other."""
+    """The worst of every group, then the next of every group: many of one kind hide no other."""
     groups: dict[str, list[tuple[float, Moment]]] = {}
     for cost, moment in _failures(results):
         groups.setdefault(moment.group, []).append((cost, moment))
@@ -63,7 +71,7 @@ def choose(results: Results, most: int = MOST_FAILURES) -> ShownCase:
     ranked.sort(key=len, reverse=True)
     turns = [m for round_ in zip_longest(*ranked) for m in round_ if m is not None]
     recorded = [m for m in turns if m.call.record is not None]
-    # Those that cannot be shown are still counted.
+    # Moments without a record are not shown, and counted all the same.
     shown = recorded[:most]
     kept = {id(m) for m in shown}
     order = list(groups)
@@ -152,7 +160,7 @@ def _marks(record: Record | None, event: Event) -> Iterable[PlotMark]:
             yield PlotMark(stopped, "stopped")
     if event.outcome == "held" and silent is not None:
         begins = [s.begin * 1000 / RATE for s in record.spans] if record else []
-        # The gap is of all holds together: where the line says when it went on, that is better.
+        # gap_ms is of all holds together; a span of the record is more exact.
         goes_on = next((b for b in begins if silent < b <= silent + event.gap_ms + 60), silent + event.gap_ms)
         yield PlotMark(goes_on, "goes on")
     if event.answer_ms is not None:
@@ -160,7 +168,7 @@ def _marks(record: Record | None, event: Event) -> Iterable[PlotMark]:
 
 
 def _unanswered(call: CallResult, event: Event) -> Moment:
-    """From the question, the last thing that the script has."""
+    """From the question on, which is the last step of the script."""
     title = f"after {short(event.scene, 60)}: no answer"
     description = "This went as it should, but a plain question afterwards was not answered."
     if call.record is None or not call.record.spoken:
@@ -177,15 +185,17 @@ def _at(call: CallResult, title: str, description: str, ms: float, mark: str) ->
 
 
 def _first_dry(record: Record | None) -> float:
-    """Where the line first ran dry for a moment, in the middle of speech."""
+    """Where the audio first ran dry for a moment, in the middle of speech."""
     pairs = pairwise(record.spans) if record else ()
     dry = (a.end * 1000 / RATE for a, b in pairs if 0 < (b.begin - a.end) * 1000 / RATE < DRY_MS)
     return next(dry, 0.0)
 
 
 def _good(results: Results) -> Iterable[Moment]:
-    """A clear interruption that was yielded to, and a backchannel or cough that was gone on through: each the median of
-    its kind, so that the report does not boast."""
+    """A clear interruption that was yielded to, and a backchannel or cough that the agent talked through.
+
+    Each is the median of its kind, so the report does not boast.
+    """
     held = [(c, e) for c in results.calls if c.record for e in c.events if e.right]
     yielded = [pair for pair in held if pair[1].want == "yield" and pair[1].stop_ms is not None]
     clear = [pair for pair in yielded if pair[1].scene == "interruption"] or yielded

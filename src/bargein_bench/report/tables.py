@@ -22,7 +22,7 @@ NAMES = ("L_Y", "R_Y", "S_BC", "S_VT", "S_ND")
 
 
 def table(caption: str, head: Sequence[Html], rows: Iterable[Html], *, class_: str = "") -> Html:
-    """Rows are `tr` or `tbody`; the table scrolls by itself where the page is narrow."""
+    """A table of `tr` or `tbody` rows, which scrolls by itself where the page is narrow."""
     body = list(rows)
     inner = body if body and body[0].startswith("<tbody") else [el("tbody", body)]
     made = el("table", el("caption", caption), el("thead", head), inner, class_=class_ or None)
@@ -62,7 +62,7 @@ def peers_table(measures: Sequence[Measure], peers: Sequence[PeerResult]) -> Htm
 
 
 def verdicts_table(events: Sequence[Event]) -> Html:
-    """Which outcome each scene had. Wrong ones are said to be so, not only coloured."""
+    """The outcomes of each scene. Wrong ones are named in words, not by colour alone."""
     bodies = []
     for want, name in GROUPS:
         wanted = [e for e in events if e.want == want]
@@ -144,7 +144,7 @@ def _wanted(events: Sequence[Event]) -> list[tuple[Want, list[Event]]]:
 
 
 def _scenes(events: Sequence[Event]) -> list[tuple[str, list[Event]]]:
-    """In the order in which the scenes first came."""
+    """The events of each scene, in the order in which the scenes first came."""
     order = list(dict.fromkeys(e.scene for e in events))
     placed = sorted(events, key=lambda e: order.index(e.scene))
     return [(scene, list(of)) for scene, of in groupby(placed, key=lambda e: e.scene)]

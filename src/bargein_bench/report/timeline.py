@@ -1,4 +1,4 @@
-"""One moment of a call: both lanes as waveforms, what happened when, and a player whose playhead moves over them."""
+"""One moment of a call: both sides as waveforms, marks, and a player whose playhead moves over them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bargein_bench.report.moments import Moment, PlotMark
 WIDTH, HIGH = 1000, 72  # of a lane, in the drawing's units
 ROW, AXIS = 15, 20  # heights: of a row of labels above the lanes, and of the axis
 COLUMNS = 500
-QUIETEST = 0.06  # of full scale: softer lanes are drawn as large as this, so that a room's noise stays flat
+QUIETEST = 0.06  # of full scale: softer audio is drawn to this scale, so that a room's noise stays flat
 LETTER = 6.6
-MAX_NOTES = 40  # lines of a moment
+MAX_NOTES = 40  # of a moment
 
 
 def timeline(moment: Moment, ident: str) -> Html:
-    """moment.call.record must be there."""
+    """The drawing and the player of a moment. Its call must have a record."""
     record = moment.call.record
     assert record is not None
     begin, end = (int(ms * RATE / 1000) for ms in (moment.begins_ms, moment.ends_ms))
@@ -97,7 +97,7 @@ def _drawing(moment: Moment, record: Record, begin: int, end: int, notes: list[S
 
 
 def wave(samples: Samples, top: float) -> str:
-    """A path around what sounded, highest and lowest of each column, in a lane that begins at this height."""
+    """A path around the waveform: highest and lowest of each column, in a lane whose top is given."""
     columns = min(COLUMNS, len(samples))
     edges = np.linspace(0, len(samples), columns, endpoint=False).astype(int)
     full = np.concatenate((samples.astype(np.float64) / 32768, [0.0] * (not len(samples))))
@@ -117,17 +117,20 @@ def _inside(moment: Moment) -> list[PlotMark]:
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """px: where its mark stands; left: where its words begin; row: counted up from the lanes."""
-
     text: str
     px: float
+    """Where its mark stands."""
     left: float
+    """Where its text begins."""
     row: int
+    """Counted up from the lanes."""
 
 
 def _labels(moment: Moment, x: Callable[[float], float]) -> list[_Label]:
-    """Each in the lowest row where it meets no other. From the right, so that a mark's line, which goes up to its words
-    at their left, crosses no words on its way."""
+    """Each label in the lowest row where it meets no other.
+
+    They are placed from the right, so a mark's line, which goes up to its text, crosses no other text.
+    """
     free: list[float] = []  # where each row is free up to
     labels = []
     for mark in reversed(_inside(moment)):
@@ -144,7 +147,7 @@ def _labels(moment: Moment, x: Callable[[float], float]) -> list[_Label]:
 
 
 def _notes_list(moment: Moment, notes: list[ServerNote]) -> Html | None:
-    """What the server said, for those who cannot point at a tick."""
+    """The notes of the server as a list, for those who cannot point at a tick."""
     if not notes:
         return None
     items = [

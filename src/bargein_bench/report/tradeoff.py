@@ -1,4 +1,4 @@
-"""Soon and rightly: where this run stands between stopping late and stopping for nothing, and where others stand."""
+"""Latency against false stops: the place of this run, and those of others."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ Kind = Literal["this", "earlier", "frontier"]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """x: ms, median from onset to the last sound of a reply that was yielded; y: share 0..1 of the sounds to be ignored
-    that ended a reply. frontier: of policies, in their order; they are joined by a line."""
+    """The place of a run."""
 
     label: str
     x: float
+    """ms: median from the onset to the last audio of a reply that was yielded."""
     y: float
+    """Share (0..1) of the sounds to be ignored that ended a reply."""
     kind: Kind = "earlier"
+    """"frontier": of policies, in their order; a line joins them."""
 
 
 def point(results: Results, label: str, kind: Kind = "earlier") -> Point | None:
-    """Where a run stands. None: it never stopped, or nothing was there to be ignored."""
+    """The place of a run. None: it never stopped, or had nothing to ignore."""
     judged = [e for e in results.events if e.right is not None]
     x = at(50, known(e.stop_ms for e in interruptions(judged) if e.outcome == "stopped"))
     ignored = [e for e in judged if e.want == "ignore"]
@@ -39,7 +41,7 @@ def point(results: Results, label: str, kind: Kind = "earlier") -> Point | None:
 
 
 def tradeoff(results: Results, others: Sequence[Point]) -> Html | None:
-    """None: there is no point to draw."""
+    """The plot. None: it has no point."""
     this = point(results, "this run", "this")
     points = [*others, *([this] if this else [])]
     if not points:
@@ -62,7 +64,7 @@ def tradeoff(results: Results, others: Sequence[Point]) -> Html | None:
 
 
 def scatter(target: str, measures: Sequence[Measure], peers: Sequence[PeerResult]) -> Html:
-    """Seconds to yield against backchannels that are let pass, with the corner where nobody stands."""
+    """Seconds to yield against backchannels let pass, with the corner in which no agent stands."""
     by_name = {m.name: m.value for m in measures}
     l_y, s_bc = by_name.get("L_Y"), by_name.get("S_BC")
     here = [(l_y, s_bc)] if l_y is not None and s_bc is not None else []
@@ -99,5 +101,5 @@ def _dot(plane: Plane, x: float, y: float, name: str, *, strong: bool = False, s
 
 
 def _scale(most: float) -> list[float]:
-    """Shares: so few false stops as there should be are not to be lost at the foot of the plot."""
+    """Shares on the y axis: few false stops must be visible, too."""
     return [min(y, 1.0) for y in ticks(min(1.0, max(0.05, 1.1 * most)), 4)]

@@ -1,8 +1,7 @@
-"""Sounds that nobody need record: speech by espeak; doors, keys, traffic and music by arithmetic, from a seed.
+"""Clips that need no recording: speech by espeak; doors, keys, traffic and music by arithmetic, from a seed.
 
-The made noises are meant to be fair, not pretty: a slam has the boom and the rattle that doors have, keys come in the
-irregular bursts of somebody who types, traffic passes by, and the music has chords, a bass and a beat, as what plays in
-the background of a call has.
+A slam has the boom and the rattle of a door. Keys come in irregular bursts. Traffic passes by. The music has chords, a
+bass and a beat.
 """
 
 from __future__ import annotations
@@ -31,8 +30,10 @@ Floats = NDArray[np.float64]
 
 
 async def spoken(language: str = "en-us", ask: str = ASK) -> list[Clip]:
-    """Commands, backchannels, questions, the request for a long reply (kind "ask") and hesitant turns (kind
-    "hesitation"), in several voices. Raises Unavailable without espeak."""
+    """Speech in several voices: commands, backchannels, questions, the request for a long reply, and hesitant turns.
+
+    ask: the request; its kind is "ask". Raises Unavailable without espeak.
+    """
     process = worker()
     clips: list[Clip] = []
     try:
@@ -71,7 +72,7 @@ def _clip(kind: str, text: str, samples: Samples, variant: str) -> Clip:
 
 
 def noises(seed: int = 1) -> list[Clip]:
-    """Doors, keys, traffic and music: three of each."""
+    """Three each of doors, keys, traffic and music."""
     rng = np.random.default_rng(seed)
     made = {"door": _door, "keyboard": _keys, "traffic": _traffic, "music": _music}
     return [_noise(kind, number, make(rng)) for kind, make in made.items() for number in range(1, 4)]

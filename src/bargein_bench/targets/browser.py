@@ -1,6 +1,6 @@
 """Our own browser protocol (docs/protocol.md), spoken as the page speaks it.
 
-But for the page's own level watch: nothing is held here before the server says so.
+Unlike the page, the client has no level watch of its own: it holds when the server says so.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PATH = "/calls/browser"
 RATE = 16_000
 FRAME = 256  # 16 ms, as the page sends it
 AGENT_RATE = 24_000
-RING_MS = 10_900.0  # the page's ring
+RING_MS = 10_900.0  # of the page's ring buffer
 CONNECT_S = 10.0
 WELCOME_S = 20.0  # an agent may be made for the call
 GOODBYE_S = 1.0
@@ -40,7 +40,7 @@ MICROPHONE, AGENT, LAST = 1, 2, 1
 
 
 class _Message(msgspec.Struct):
-    """What we read of any message."""
+    """The fields of a message that are read."""
 
     type: str
     reply_id: int | None = None
@@ -66,9 +66,12 @@ _decode = msgspec.json.Decoder(_Message).decode
 
 
 class BrowserTarget:
-    """record.Target by shape. url: the server's (http or ws; without a path that of its calls); token: the server's own
-    or a page's; agent, policy, settings, language: as `hello` takes them. A key of the script is the page's button:
-    `interrupt`. Raises UsageError for an address that is none."""
+    """Calls a server of ours; satisfies record.Target.
+
+    url: http or ws; without a path, the server's path of calls. token: the server's own or a page's. agent, policy,
+    settings, language: as `hello` has them. A key of the script is the page's button: `interrupt`. Raises UsageError
+    for a wrong address.
+    """
 
     protocol = "browser"
     rate = RATE
@@ -97,7 +100,10 @@ class BrowserTarget:
         self._clock = clock or MonotonicClock()
 
     async def call(self, steps: Sequence[Step], lasts_ms: float, *, echo: Echo | None = None, seed: int = 1) -> Record:
-        """One call, to its end. Raises VendorRefused when it is not taken, VendorLost when nobody is there."""
+        """Make one call, to its end.
+
+        Raises VendorRefused when the call is refused, VendorLost when no server answers.
+        """
         try:
             socket = await _Connect(
                 self._url,
@@ -116,7 +122,7 @@ class BrowserTarget:
         return await asyncio.to_thread(call.client.record, str, call_id)
 
     async def _welcome(self, socket: ClientConnection) -> str:
-        """Say hello; the call's id."""
+        """Send the hello. Returns the id of the call."""
         where = shown(self._url)
         try:
             async with asyncio.timeout(WELCOME_S):
@@ -124,14 +130,14 @@ class BrowserTarget:
                 welcome = await self._welcomed(socket)
         except msgspec.MsgspecError:
             advice = f"Give the address of a server that speaks {PROTOCOL}"
-            raise VendorRefused(f"{where} answered what is no {PROTOCOL}", advice=advice) from None
+            raise VendorRefused(f"{where} does not speak {PROTOCOL}", advice=advice) from None
         except TimeoutError:
-            raise VendorLost(f"{where} said no welcome within {WELCOME_S:g} s", advice="Try again") from None
+            raise VendorLost(f"{where} sent no welcome within {WELCOME_S:g} s", advice="Try again") from None
         except ConnectionClosed as error:
             raise VendorLost(f"{where} closed before its welcome: {closed_by(error)}", advice="Try again") from None
         if (welcome.rate_in, welcome.rate_out) != (RATE, AGENT_RATE):
             what = f"{where} wants {welcome.rate_in} Hz and sends {welcome.rate_out} Hz"
-            raise VendorRefused(what, advice=f"The bench speaks {RATE} and hears {AGENT_RATE} Hz, as the page does")
+            raise VendorRefused(what, advice=f"The bench sends {RATE} and plays {AGENT_RATE} Hz, as the page does")
         return welcome.call_id
 
     async def _welcomed(self, socket: ClientConnection) -> _Welcome:
@@ -145,15 +151,15 @@ class BrowserTarget:
                     return msgspec.convert(message, _Welcome)
 
     def _refused(self, problem: _Problem) -> BargeinError:
-        message = f"{shown(self._url)} took no call ({problem.code}): {problem.message}"
+        message = f"{shown(self._url)} refused the call ({problem.code}): {problem.message}"
         advice = problem.advice
-        if self._token:  # a server may say it back
+        if self._token:  # a server may quote the token
             message, advice = message.replace(self._token, "***"), advice.replace(self._token, "***")
         return VendorRefused(message, advice=advice)
 
 
 class _Call:
-    """From the welcome on."""
+    """One call, from the welcome on."""
 
     def __init__(
         self,
@@ -209,7 +215,7 @@ class _Call:
         self.client.send('{"type":"interrupt"}')
 
     def _report(self, reports: Sequence[PlayedReport]) -> None:
-        """The playback's: say so, and look again when there will be more to say."""
+        """Send the reports of the playback, and start the timer of the next one."""
         if self.client.over:
             return
         for report in reports:
@@ -279,7 +285,7 @@ class _Call:
 
 
 class _Connect(connect):
-    """A token goes to the address that it was given for, and nowhere else."""
+    """Follows no redirect: a token goes to the address that it was given for."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc

@@ -1,4 +1,4 @@
-"""The caller's end of a line that is no telephone: a mouth on a grid, a playback, what is to be sent, and notes."""
+"""A call over a WebSocket that is no telephone: caller audio on a grid, playback, messages to send, and notes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ from bargein_bench.callers.caller_audio import CallerAudio, Echo, EndCallStep, S
 from bargein_bench.record import RATE, AudioSpan, ClearSent, Record, ServerNote
 from bargein_bench.targets.playback import Playback, PlayedReport
 
-MAX_QUEUED = 1000  # messages for a server that does not read: 15 s of a caller's sound and more
-MAX_NOTES = 10_000  # that the server told of itself, in one call
-MAX_FAULT_KINDS = 50  # of faults
+MAX_QUEUED = 1000  # messages for a server that does not read: more than 15 s of caller audio
+MAX_NOTES = 10_000  # of the server, in one call
+MAX_FAULT_KINDS = 50
 MARGIN_MS = 1_000  # of playback, beyond the call
 
 
 class ClientCall:
-    """One call. rate, frame: of the caller's sound, Hz and samples; agent_rate: of the agent's. reported: gets what the
-    playback has to report. closed_by: who ended the call."""
+    """One call.
+
+    rate, frame: of the caller's audio, Hz and samples. agent_rate: of the agent's audio. on_report: called with the
+    reports of the playback. closed_by: who ended the call.
+    """
 
     def __init__(
         self,
@@ -58,30 +61,33 @@ class ClientCall:
         self._send_queue: asyncio.Queue[str | bytes | None] = asyncio.Queue(MAX_QUEUED + 1)
 
     def begin(self) -> None:
-        """The call's first sample is now."""
+        """The first sample of the call is now."""
         self._began_ms = self._clock.now_ms()
 
     @property
     def now(self) -> int:
-        """The place, at the agent's rate."""
+        """The present place, at the agent's rate."""
         return int((self._clock.now_ms() - self._began_ms) * self._agent_rate / 1000)
 
     def wait_s(self, place: int) -> float:
-        """How long until that place, at the agent's rate."""
+        """How long until a place, at the agent's rate."""
         return max(0.0, self._began_ms + place * 1000 / self._agent_rate - self._clock.now_ms()) / 1000
 
     def advance(self) -> None:
-        """Let the playback go on until now."""
+        """Play until now."""
         self._on_report(self.playback.advance(self.now))
 
     async def speak(self, frame: Callable[[int, Samples], None], press: Callable[[], None]) -> None:
-        """The caller's sound until the end of the call: each frame with its place, when all of it has been said, on a
-        grid that does not drift. press: a key of the script; this line has one button only."""
+        """Speak until the end of the call, on a grid that does not drift.
+
+        frame: called with each frame and its place, once the frame's time is over. press: called for a key of the
+        script; these clients have one button.
+        """
         caller_audio, place = self._caller_audio, 0
         while not self.over and place < self._lasts:
             due = self._began_ms + (place + caller_audio.frame) * 1000 / caller_audio.rate
             await asyncio.sleep(max(0.0, due - self._clock.now_ms()) / 1000)
-            self.advance()  # the echo in this frame is of what sounds until its end
+            self.advance()  # the frame's echo is of what sounds until its end
             for step in caller_audio.due(place):
                 if isinstance(step, EndCallStep):
                     self.over = True
@@ -98,28 +104,28 @@ class ClientCall:
     # ---------------------------------------------------------------------------------------------- to the server
 
     def send(self, data: str | bytes) -> None:
-        """Put a message in line. A server that reads none for long has left."""
+        """Queue a message. A server that does not read for long ends the call."""
         if self._send_queue.qsize() < MAX_QUEUED:
             self._send_queue.put_nowait(data)
         else:
             self.end("us: the server does not read")
 
     async def write(self, put: Callable[[str | bytes], Awaitable[None]]) -> None:
-        """The one writer; ends after `send_no_more`, or with the connection."""
+        """The one writer. Ends after `end_sending`, or with the connection."""
         try:
             while (data := await self._send_queue.get()) is not None:
                 await put(data)
         except ConnectionClosed:
-            pass  # the reader has it, too, and says who it was
+            pass  # the reader gets the exception, too, and records who closed
 
     def end_sending(self) -> None:
-        if self._send_queue.qsize() <= MAX_QUEUED:  # one place is kept for this
+        if self._send_queue.qsize() <= MAX_QUEUED:  # the queue has one place more
             self._send_queue.put_nowait(None)
 
     # ------------------------------------------------------------------------------------------------------- notes
 
     def end(self, closed_by: str) -> None:
-        """The call is over by other means than the script."""
+        """The call has ended otherwise than by the script."""
         if not self.over:
             self.over, self.closed_by = True, closed_by
 
@@ -133,7 +139,7 @@ class ClientCall:
             self._faults[what if what in self._faults or len(self._faults) < MAX_FAULT_KINDS else "others"] += times
 
     def record(self, name: Callable[[int], str], call_id: str) -> Record:
-        """The whole call. name: of a reply, by its number."""
+        """The record of the whole call. name: id of a reply, by its number."""
         playback, heard, caller_audio = self.playback, self.playback.heard, self._caller_audio
         lasted = _scaled(len(self._caller_frames) * caller_audio.frame, caller_audio.rate)
         rate = self._agent_rate
@@ -154,7 +160,7 @@ class ClientCall:
         ]
         agent = np.zeros(lasted, np.int16)
         agent_audio = _at_record_rate(heard.heard[: -(-lasted * rate // RATE)], rate, lasted)
-        for each in spans:  # and nothing beside them: the filter between two rates rings where sound stops short
+        for each in spans:  # only these: the resampler rings where audio stops short
             agent[each.begin : each.end] = agent_audio[each.begin : each.end]
         return Record(
             agent=agent,
@@ -180,13 +186,13 @@ class ClientCall:
 
 
 def shown(url: str) -> str:
-    """An address without what may be a secret: no user, no query."""
+    """An address without its user and query, which may be secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def not_connected(error: Exception, url: str) -> BargeinError:
-    """What became of a connection that did not come to be: to be raised."""
+    """The error for a connection that failed, to be raised."""
     where = shown(url)
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
@@ -197,9 +203,9 @@ def not_connected(error: Exception, url: str) -> BargeinError:
         )
         return VendorRefused(f"{where} refused with {status}", advice=advice)
     if isinstance(error, (OSError, TimeoutError, ConnectionClosed)):
-        return VendorLost(f"Nobody answers at {where} ({type(error).__name__})", advice="Start the server first")
-    advice = "Look at the address: is it that of a WebSocket?"
-    return VendorRefused(f"{where} took no connection ({type(error).__name__})", advice=advice)
+        return VendorLost(f"No server answers at {where} ({type(error).__name__})", advice="Start the server first")
+    advice = "Check that the address is that of a WebSocket"
+    return VendorRefused(f"{where} refused the connection ({type(error).__name__})", advice=advice)
 
 
 def closed_by(error: ConnectionClosed) -> str:
@@ -214,6 +220,6 @@ def _scaled(place: int, rate: int) -> int:
 
 
 def _at_record_rate(samples: Samples, rate: int, length: int) -> Samples:
-    """At the record's rate, and exactly so long."""
+    """The samples at the record's rate, exactly so many."""
     made = resample(Pcm(samples, rate), RATE).samples[:length]
     return np.concatenate((made, np.zeros(length - len(made), np.int16)))

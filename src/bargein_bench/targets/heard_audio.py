@@ -1,6 +1,6 @@
-"""What has sounded at a caller's ear, and whose it was. Pure.
+"""What a caller has heard, and of which reply it was. Pure.
 
-Places count samples since the call began, at the sound's own rate.
+Places count samples from the begin of the call, at the audio's own rate.
 """
 
 from __future__ import annotations
@@ -12,23 +12,29 @@ import numpy as np
 from bargein.audio.pcm import Samples
 from bargein.audio.resample import HotResampler
 
-PAUSE_S = 0.5  # of silence, after which the agent begins to sound anew; as simulators.telephone has it
+PAUSE_S = 0.5  # of silence, after which the agent begins to speak again; as callers.telephone.PAUSE
 
 
 @dataclass(slots=True)
 class AudioRun:
-    """Sound of one reply without a break. begin, end: places; first: which of the reply's samples came first."""
+    """Audio of one reply without a break."""
 
     begin: int
+    """Place of the first sample."""
     end: int
+    """Place after the last sample."""
     reply: int
     first: int
+    """Which sample of the reply came first."""
 
 
 class HeardAudio:
-    """What has sounded: a mouth.Playout by shape. rate, mouth_rate: Hz; heard: by place, until `settled`; what sounds
-    after most_ms is counted, but not kept. stretches, sounding: in places of the mouth's rate; at another rate than
-    the sound's it comes up to 1.5 ms later, by the filter between the two."""
+    """Audio by place; satisfies CallerPlayout.
+
+    rate: of the audio, Hz. caller_rate: of the caller's audio; `speech_starts` and `played` count in places of that
+    rate. heard: what sounded, up to `settled`; audio after most_ms is counted and not kept. Between two rates `played`
+    is up to 1.5 ms late, by the resampler.
+    """
 
     def __init__(self, most_ms: float, rate: int, caller_rate: int) -> None:
         self.rate = rate
@@ -42,7 +48,7 @@ class HeardAudio:
         self._fed = self._resampled_count = 0
 
     def add(self, place: int, reply: int, first: int, samples: Samples) -> None:
-        """These sound from there on: `first` and those after it, of that reply."""
+        """These samples sound from a place on. first: which sample of the reply is the first of them."""
         end = place + len(samples)
         room = self.heard[place:end]
         room[:] = samples[: len(room)]
@@ -55,7 +61,7 @@ class HeardAudio:
             self.runs.append(AudioRun(place, end, reply, first))
 
     def played(self, first: int, count: int) -> Samples:
-        """mouth.Playout.sounding. What has not sounded yet is silence."""
+        """As CallerPlayout has it. What has not sounded yet is silence."""
         self._follow()
         out = np.zeros(count, np.int16)
         begin, end = max(first, 0), min(first + count, self._resampled_count)
@@ -64,12 +70,12 @@ class HeardAudio:
         return out
 
     def _follow(self) -> None:
-        """Bring what has sounded since to the mouth's rate; only what is settled, as a stream cannot be taken back."""
+        """Resample what has sounded since. Only settled audio: a stream cannot be taken back."""
         settled = min(self.settled, len(self.heard))
         if self._caller_rate == self.rate:
             self._resampled_count = settled
             return
-        if self._resampler is None:  # most calls have no echo, and never ask
+        if self._resampler is None:  # calls without an echo never get here
             self._resampler = HotResampler(self.rate, self._caller_rate)
             self._resampled = np.zeros(len(self.heard) * self._caller_rate // self.rate + 1, np.int16)
         out = self._resampler.push_audio(self.heard[self._fed : settled])

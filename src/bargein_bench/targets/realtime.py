@@ -1,8 +1,8 @@
-"""Any endpoint that speaks OpenAI's Realtime: the bench is the plain client that everybody writes.
+"""Any endpoint that speaks OpenAI's Realtime. The bench is a plain client.
 
-It sends its microphone, plays what comes, and when the server hears speech while it plays, it falls silent, says how
-much was heard (`conversation.item.truncate`) and drops what still comes of that response. It does nothing cleverer: it
-does not hold, and it calls no tools.
+It sends its microphone and plays what comes. When the server hears speech during playback, it falls silent, sends how
+much was heard (`conversation.item.truncate`) and discards the rest of the response. It does not hold, and calls no
+tools.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ try:
     import openai
 
     INSTALLED = True
-except ImportError:  # the extra "openai" is not there: `RealtimeTarget` says so when it is made
+except ImportError:  # without the extra "openai" `RealtimeTarget` raises Unavailable
     INSTALLED = False
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ FRAME = 480  # 20 ms
 MODEL = "gpt-realtime-2.1"
 OPENAI = "api.openai.com"
 NO_KEY = "none"
-MOST_QUEUED_MS = 600_000.0  # replies come faster than they can be heard, and nothing stops them
+MOST_QUEUED_MS = 600_000.0  # replies come faster than real time, without a limit
 CONNECT_S = 10.0
-LAST_WORDS_S = 1.0  # what stands in line at the end may take so long
-OPTIONS: Any = {  # the SDK types fewer than it hands on
-    "max_size": 16 * 1024 * 1024,  # the vendor's own bound is 15 MiB
+LAST_WORDS_S = 1.0  # for the messages that are queued at the end
+OPTIONS: Any = {  # the SDK passes on more options than it types
+    "max_size": 16 * 1024 * 1024,  # the vendor's own limit is 15 MiB
     "open_timeout": CONNECT_S,
     "close_timeout": 0.5,
     "compression": None,
@@ -58,13 +58,16 @@ Json = dict[str, Any]
 
 
 class RealtimeTarget:
-    """record.Target by shape. url: ws://host:port/v1/realtime, or http://host:port/v1; its query is kept, and may name
-    the model. api_key: without one the environment's OPENAI_API_KEY, for OpenAI itself only. turn_detection: as the
-    session takes it; None: none. The playback is cleared at `speech_started`, unless interrupt_response is off there.
-    opening: ask for a response at once, so that it greets. voice, instructions: None is the server's own. A key of the
-    script is a button that cancels the response.
+    """Calls such an endpoint; satisfies record.Target.
 
-    Raises Unavailable without the SDK, Misuse for an address that is none."""
+    url: ws://host:port/v1/realtime, or http://host:port/v1; its query is kept, and may name the model. api_key: None
+    takes OPENAI_API_KEY, for OpenAI's own address only. turn_detection: as the session has it; None: off. The playback
+    is cleared at `speech_started`, unless interrupt_response is off there. opening: ask for a response at once, so that
+    the model greets. voice, instructions: None: the server's own. A key of the script is a button that cancels the
+    response.
+
+    Raises Unavailable without the SDK, UsageError for a wrong address.
+    """
 
     protocol = "realtime"
     rate = RATE
@@ -106,8 +109,11 @@ class RealtimeTarget:
         self._clock = clock or MonotonicClock()
 
     async def call(self, steps: Sequence[Step], lasts_ms: float, *, echo: Echo | None = None, seed: int = 1) -> Record:
-        """One call, to its end. Raises VendorRefused when it is not taken, VendorLost when nobody is there."""
-        client = await asyncio.to_thread(self._client)  # it reads certificates: other calls need not stand still
+        """Make one call, to its end.
+
+        Raises VendorRefused when the call is refused, VendorLost when no server answers.
+        """
+        client = await asyncio.to_thread(self._client)  # in a thread, because it reads certificates from disk
         async with client:
             try:
                 connection = await client.realtime.connect(
@@ -140,7 +146,7 @@ class RealtimeTarget:
         return openai.AsyncOpenAI(base_url=self._base_url, api_key=self._key, timeout=CONNECT_S, max_retries=0)
 
     async def _open(self, connection: AsyncRealtimeConnection) -> str:
-        """The session as we want it; its id."""
+        """Configure the session. Returns its id."""
         where = shown(self._url)
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -160,7 +166,7 @@ class RealtimeTarget:
                 event = msgspec.json.decode(await connection.recv_bytes(), type=Json)
                 problem = msgspec.convert(event, RealtimeProblem).error if event.get("type") == "error" else None
             except msgspec.MsgspecError:
-                continue  # as in the call itself: what cannot be read ends nothing
+                continue  # an unreadable event ends nothing, here as in the call
             if problem is not None:
                 what = f"{shown(self._url)} refused the session ({problem.name}, {problem.param})"
                 raise VendorRefused(what, advice="Check the model, the voice and the turn detection")
@@ -169,7 +175,7 @@ class RealtimeTarget:
 
 
 class _Call:
-    """From the session on. Replies are the model's items, numbered as they begin to sound."""
+    """One call, from the session on. Replies are the model's items, numbered by their first audio."""
 
     def __init__(self, connection: AsyncRealtimeConnection, client: ClientCall, *, yields: bool) -> None:
         self._connection = connection
@@ -177,8 +183,8 @@ class _Call:
         self._yields = yields
         self._items: list[str] = []
         self._numbers: dict[str, int] = {}
-        self._origins: dict[int, tuple[str, int]] = {}  # of those that are live: the response, and which content it is
-        self._dead: set[str] = set()  # responses that were interrupted
+        self._origins: dict[int, tuple[str, int]] = {}  # of live items: the response and the content index
+        self._dead: set[str] = set()  # interrupted responses
 
     def name(self, number: int) -> str:
         return self._items[number - 1]
@@ -214,7 +220,7 @@ class _Call:
         self._fall_silent()
 
     def _fall_silent(self) -> None:
-        """Clear what plays and waits, and say of each item how much was heard."""
+        """Clear the playback, and send of each item how much was heard."""
         client = self._client_call
         client.advance()
         for number in client.playback.live:
@@ -228,7 +234,7 @@ class _Call:
                         "type": "conversation.item.truncate",
                         "item_id": self.name(number),
                         "content_index": index,
-                        # Rounded down: never more than the server has made.
+                        # Rounded down: the server must have made as much.
                         "audio_end_ms": report.played * 1000 // RATE,
                     }
                 )
@@ -255,7 +261,7 @@ class _Call:
         client = self._client_call
         kind = event.get("type")
         match kind:
-            case "response.output_audio.delta" | "response.audio.delta":  # the second: of the beta, still met
+            case "response.output_audio.delta" | "response.audio.delta":  # the second is the beta's
                 self._on_audio(msgspec.convert(event, Delta))
             case "response.output_audio.done" | "response.audio.done":
                 number = self._numbers.get(msgspec.convert(event, Item).item_id)
@@ -287,7 +293,7 @@ class _Call:
         client.playback.queue(client.now, number, samples)
 
     def _begin(self, delta: Delta) -> int:
-        """A new item. One before it that never told its end has ended: a client plays on."""
+        """A new item begins. An item before it has ended, even without an event that says so."""
         for other in self._client_call.playback.live:
             self._last(other)
         self._items.append(delta.item_id)

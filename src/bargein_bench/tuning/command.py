@@ -80,7 +80,7 @@ def run(
     seed: int = 1,
     jobs: int = 1,
 ) -> show.TuningReport:
-    """All but the words. Raises UsageError for a folder without a usable call, and for numbers no policy has."""
+    """Read the calls and search. Raises UsageError without a usable call, and for values that no policy has."""
     numbers = parse_fixed(fixed)
     beside = folder / truth.FILE
     path = labels or (beside if beside.is_file() else None)

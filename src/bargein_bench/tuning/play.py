@@ -14,8 +14,8 @@ from bargein.floor.speech import Evidence
 from bargein_bench.tuning.episodes import Episode, twin
 from bargein_bench.tuning.outcome import Outcome, OutcomeWatch
 
-NEARLY_MS = 160  # five windows: a reading of so much more or less speech would have read the same
-AFTER_MS = 5_000  # time that passes after the last evidence, for what is still held
+NEARLY_MS = 160  # five windows: so much more or less speech has the same words
+AFTER_MS = 5_000  # after the last evidence, for a reply that is held
 TICKS = 64  # at most, between two events
 
 _NOTHING = Outcome()

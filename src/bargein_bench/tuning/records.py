@@ -1,4 +1,4 @@
-"""The calls of a folder, read and taken apart, several at once."""
+"""The calls of a folder, read and split into episodes, several at once."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ Labels = Mapping[str, Sequence[Label]]
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """calls: those that can be believed; skipped: how many cannot, by reason; lost_labels: of calls that are not
-    here, or at whose onset no reply was live."""
+    """The calls of a folder."""
 
     calls: tuple[CallEpisodes, ...]
+    """Those that can be believed."""
     skipped: Mapping[str, int]
+    """How many cannot, by reason."""
     lost_labels: int
+    """Labels of calls that are not here, or at whose onset no reply was live."""
 
 
 def gather(root: Path, labels: Labels, jobs: int) -> Gathered:
-    """Every record below root. Raises UsageError when there is none that can be used."""
+    """Every record below root. Raises UsageError when none can be used."""
     paths = sorted(root.rglob(FILE)) if root.is_dir() else []
     if not paths:
         advice = "Name the folder that `bargein serve --record DIR` has written"
@@ -55,7 +57,7 @@ def gather(root: Path, labels: Labels, jobs: int) -> Gathered:
 
 
 def _one(path: Path, labels: Labels) -> CallEpisodes | str:
-    """A call, or why it is left out."""
+    """A call, or the reason why it is left out."""
     try:
         recording = read(path)
     except UsageError:
@@ -68,7 +70,7 @@ def _one(path: Path, labels: Labels) -> CallEpisodes | str:
 
 
 def over(work: Callable[[Path], CallEpisodes | str], paths: Sequence[Path], jobs: int) -> Iterator[CallEpisodes | str]:
-    """What comes of every path, in their order; by several processes where there is enough of it."""
+    """The results for every path, in their order; by several processes where there are many."""
     if jobs > 1 and len(paths) > AT_ONCE:
         with ProcessPoolExecutor(jobs) as pool:
             yield from pool.map(work, paths, chunksize=AT_ONCE)

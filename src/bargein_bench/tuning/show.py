@@ -1,4 +1,4 @@
-"""What was found, as tables, as lines to paste, and as JSON; page.py draws it."""
+"""The result as tables, as lines to paste, and as JSON; page.py draws it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from bargein_bench.tuning.score import ScoreLimits, Tally, percentile
 from bargein_bench.tuning.search import Found, TriedPolicy, frontier
 from bargein_bench.tuning.space import policy_of
 
-SAME_MS = 40.0  # a window and a tick: a decision that much beside the recorded one is the same
-# An agent's own business, or the line's: no number of a proposal.
+SAME_MS = 40.0  # a window and a tick: decisions so near are the same
+# Values of the agent or its calls: no part of a proposal.
 KEPT = ("preset", "language", "user_silence_ms", "max_reprompts", "hang_up_on_silence")
 
 
 @dataclass(frozen=True)
 class Speed:
-    """replays: calls times policies; episodes: likewise; seconds: all of it took."""
+    """How fast the search was."""
 
     replays: int
+    """Calls times policies."""
     episodes: int
+    """Episodes times policies."""
     seconds: float
     jobs: int
 
@@ -43,7 +45,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class TuningReport:
-    """A run, whole: what was read, what was found, and within which limits."""
+    """A run, whole: the calls, the result, and the limits."""
 
     gathered: Gathered
     found: Found
@@ -62,12 +64,12 @@ class TuningReport:
         return frontier([*self.found.tried, *self.found.references], replace(self.limits, missed=missed))
 
     def faithful(self) -> tuple[int, int]:
-        """Of the scored episodes, how many decide alone as they did in their call; and how many there are."""
+        """Scored episodes that decide alone as they did in their call, and the number of scored episodes."""
         scored = [e for e in self.episodes if e.want is not None]
         return sum(play(e, e.floor.policy).like(e.was, SAME_MS) for e in scored), len(scored)
 
     def lag_ms(self) -> float | None:
-        """From evidence to order, the median in these records: a stop takes so much more, and the line's own way."""
+        """From evidence to order, the median of these records: a stop takes so much longer."""
         return percentile([lag for call in self.gathered.calls for lag in call.lag_ms], 50)
 
 
@@ -82,7 +84,7 @@ def paste(base: Policy, proposed: Policy) -> str:
 
 
 def words(tried: TriedPolicy) -> str:
-    """For `bargein replay`, which shows what it changes in one call."""
+    """The options of `bargein replay`, which shows the changes in one call."""
     return " ".join(f"--set {name}={json.dumps(value)}" for name, value in tried.candidate.changes.items())
 
 

@@ -1,6 +1,6 @@
-"""Takes a record apart into episodes.
+"""Splits a record into episodes.
 
-Left out of them are the record's own consequences: its ticks, the next reply, the end of a reply that it had cut.
+Consequences of the record's own decisions are left out: its ticks, the next reply, the end of a reply that it had cut.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from bargein_bench.tuning.episodes import CallEpisodes, Episode, EpisodeReading,
 from bargein_bench.tuning.outcome import OutcomeWatch
 from bargein_bench.tuning.truth import Label, Truth, by_labels, by_record
 
-# The least that any policy we try takes for an onset: weaker windows begin no episode.
+# The weakest onset of any policy that is tried: weaker windows begin no episode.
 LEAST_SPEECH = 0.15  # 0..1
 LEAST_LOUD, LEAST_LOUD_DB = 0.04, 9.0
-QUIET_MS = 700  # of quiet end an episode: longer than any speech_gap_ms, verdict_timeout_ms and join_ms we try
+QUIET_MS = 700  # of quiet end an episode: longer than any speech_gap_ms, verdict_timeout_ms and join_ms that is tried
 LONGEST_MS = 15_000  # an episode that does not end (music) is closed, and the next one begins
-TOLERANCE_MS = 300  # by which evidence may come before its label's onset: the clocks of two ends, and the VAD's windows
+TOLERANCE_MS = 300  # evidence may come so long before its label's onset: two clocks, and the VAD's windows
 
 _BY_HAND = ev.KeyPressed | ev.UserTyped | ev.Interrupted
 _REPLYS = ev.LevelOnset | ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed
@@ -28,14 +28,17 @@ _LEFT_OUT = ev.Tick | ev.PolicyChanged | ev.SayRequested | ev.HungUp | _BY_HAND
 
 
 def names(recording: Recording) -> tuple[str, ...]:
-    """What a label may call it: its id, and its stream's, which is all that a caller by phone knows."""
+    """The names that a label may have for the call: its id, and its stream's, which a caller by phone knows."""
     notes = (e.facts.get("stream") for e in recording.entries if isinstance(e, Noted) and e.kind == "call")
     streams = [stream for stream in notes if isinstance(stream, str)]
     return tuple(dict.fromkeys((recording.header.call, *streams[:1])))
 
 
 def split(recording: Recording, labels: Sequence[Label] = ()) -> CallEpisodes:
-    """labels: of this call, in their order. Raises nothing for an odd record: `same` says whether to believe it."""
+    """The episodes of a record. labels: of this call, in their order.
+
+    An odd record raises nothing: `same` says whether it can be believed.
+    """
     splitter = _Splitter(recording, labels)
     for entry in recording.entries:
         if isinstance(entry, Happened):
@@ -46,7 +49,7 @@ def split(recording: Recording, labels: Sequence[Label] = ()) -> CallEpisodes:
 
 
 class _Open:
-    """An episode that is going on."""
+    """An episode under way."""
 
     def __init__(self, floor: Floor, at_ms: float, reply_since_ms: float) -> None:
         self.reply_since_ms = reply_since_ms
@@ -82,7 +85,7 @@ class _Splitter:
         floor = self._floor
         now_ms = event.until_ms if isinstance(event, SpeechWindow) else event.at_ms
         self._clock_ms = max(self._clock_ms, now_ms)
-        at_ms = now_ms if isinstance(event, SpeechWindow) else self._clock_ms  # words say when they began
+        at_ms = now_ms if isinstance(event, SpeechWindow) else self._clock_ms  # words carry the time of their begin
         self._meet_labels(event)
         busy = self._busy(event)
         if self._open is None and busy and floor.live:
@@ -104,7 +107,7 @@ class _Splitter:
         if self._open is not None:
             self._end(self._open)
         mine, theirs = [d[:2] for d in self._decided], [o[:2] for o in self._ordered]
-        # A process that was killed has not written down what it did last.
+        # A killed process has not written its last orders.
         same = mine == theirs if self._recording.complete else mine[: len(theirs)] == theirs
         lag = tuple(o[2] - d[2] for d, o in zip(self._decided, self._ordered, strict=False))
         unmatched = self._unmatched + len(self._labels)
@@ -118,16 +121,16 @@ class _Splitter:
                 self._decided.append((type(action).__name__, action.reply, at_ms))
 
     def _busy(self, event: Event) -> bool:
-        """Whether it begins an episode, or keeps one going."""
+        """Whether an event begins an episode, or continues one."""
         if isinstance(event, SpeechWindow):
             return _is_evidence(event)
         if isinstance(event, Words | TurnStarted):
-            # Late words of a turn that was answered are none of this reply's business.
+            # Late words of an answered turn say nothing about this reply.
             return event.at_ms >= self._reply_since_ms and bool(event.text)
         return isinstance(event, ev.Judged) or (isinstance(event, ev.LevelOnset) and event.reply == self._floor.reply)
 
     def _meet_labels(self, event: Event) -> None:
-        """A label's onset has come: it belongs to the episode that has just begun, or begins one."""
+        """The onset of a label has come: the label belongs to the episode that has just begun, or begins one."""
         while isinstance(event, SpeechWindow) and self._labels and self._labels[0].onset_ms < event.until_ms:
             label = self._labels.pop(0)
             now = self._open
@@ -136,7 +139,7 @@ class _Splitter:
                     self._close()
                     now = None
                 elif not now.labels:
-                    now.late_label = True  # what is held already is held for something else
+                    now.late_label = True  # the reply is held for something else
             if now is None:
                 if not self._floor.live:
                     self._unmatched += 1
@@ -167,11 +170,11 @@ class _Splitter:
             self._close()
 
     def _others(self, now: _Open, event: Event) -> bool:
-        """Of another reply, or of one that the record had cut by then."""
+        """Whether an event belongs to another reply, or to one that the record had cut by then."""
         return isinstance(event, _REPLYS) and (event.reply != now.reply or now.watch.cut_ms is not None)
 
     def _end(self, now: _Open) -> None:
-        """The call is over: who had not given way by then was never late."""
+        """The call is over: a reply that was not cut by then was never late."""
         if now.watch.cut_ms is None:
             now.watch.end(self._clock_ms)
             now.seen.append((self._clock_ms, ev.ReplyEnded(self._clock_ms, now.reply)))
