@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 
 from bargein.cli import app
 from bargein.errors import UsageError, VendorLost
-from bargein_bench import capacity
 from bargein_bench.callers.caller_audio import Echo, SayLine, SpokenLine, Step
 from bargein_bench.capacity import Promise, grow
 from bargein_bench.record import RATE, AudioSpan, Record
 from bargein_bench.scenarios.clips import Clip, Library
 from bargein_bench.scenarios.scenes import Opening
 from tests.bench.lines import MS, voice
+from tests.bench.simulated_time import simulated_time
 
 HERE = "ws://127.0.0.1:9/twilio/media"
 
@@ -63,7 +63,7 @@ class Crowded:
         try:
             if self._here > self._most:
                 raise VendorLost("full", advice="Call later")
-            await asyncio.sleep(0.2)  # until all are there
+            await asyncio.sleep(10)  # until all are there
             stop = 400 if self._here > self._room else 80
             await asyncio.sleep(0.1)
         finally:
@@ -85,8 +85,8 @@ def library() -> Library:
     return Library([Clip("interruption", "one", np.repeat(voice(2, 1_000), 2), 0.0, 1_000.0)])
 
 
-async def test_capacity_is_the_most_calls_that_keep_the_promise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "APART_MS", 1.0)
+@simulated_time
+async def test_capacity_is_the_most_calls_that_keep_the_promise() -> None:
     found = await grow(Crowded(11), library(), Opening(0.0, None), promise=Promise(), first=4, most=64)
     assert [level.calls for level in found.levels] == [4, 8, 16, 12, 10, 11]
     assert found.most is not None
@@ -94,16 +94,16 @@ async def test_capacity_is_the_most_calls_that_keep_the_promise(monkeypatch: pyt
     assert "p99" in found.first_broke[0]
 
 
-async def test_calls_that_are_not_taken_break_the_promise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "APART_MS", 1.0)
+@simulated_time
+async def test_calls_that_are_not_taken_break_the_promise() -> None:
     found = await grow(Crowded(100, most=6), library(), Opening(0.0, None), promise=Promise(), first=4, most=8)
     assert found.most is not None
     assert found.most.calls == 6
     assert found.first_broke == ("1 calls were not taken",)
 
 
-async def test_capacity_ends_where_it_was_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "APART_MS", 1.0)
+@simulated_time
+async def test_capacity_ends_where_it_was_told_to() -> None:
     found = await grow(Crowded(100), library(), Opening(0.0, None), promise=Promise(), first=4, most=6)
     assert [level.calls for level in found.levels] == [4, 6]
     assert found.first_broke == ()
