@@ -58,7 +58,7 @@ def run(behave: Behave, scenes: dict[str, int] | None = None, *, seed: int = 1, 
 
 def record(event: Event, *, real: bool = False) -> Record:
     """Sound that is as the event says it was."""
-    voice, said = _voice(event) if real else _tones(event)
+    speech_like, said = _voice(event) if real else _tones(event)
     agent, caller = np.zeros(int(LASTS_MS * 8), np.int16), _room()
     times: list[tuple[float, float]] = [(500.0, 9_000.0)]
     if event.stop_ms is not None:
@@ -71,7 +71,7 @@ def record(event: Event, *, real: bool = False) -> Record:
     spans = [AudioSpan(int(b * 8), int(e * 8)) for b, e in times]
     first = 0
     for s in spans:
-        agent[s.begin : s.end] = np.resize(voice[first:], s.end - s.begin)
+        agent[s.begin : s.end] = np.resize(speech_like[first:], s.end - s.begin)
         first += s.end - s.begin
     onset, end = int(event.onset_ms * 8), int(event.end_ms * 8)
     if event.scene != "silence":

@@ -92,7 +92,7 @@ def test_a_line_that_runs_dry_in_a_reply_is_late_and_between_replies_it_is_not()
     p = player()
     p.queue(0, 1, sound(1, 0, 960))
     p.queue(960 + 30 * MS, 1, sound(1, 960, 960))  # 30 ms dry
-    p.queue(p._at + 960 + 10 * MS, 1, sound(1, 1920, 960))  # 10 ms: nobody hears that
+    p.queue(p._at + 960 + 10 * MS, 1, sound(1, 1920, 960))  # 10 ms: inaudible
     p.queue(p._at + 960 + 900 * MS, 1, sound(1, 2880, 960), last=True)  # a pause
     p.queue(p._at + 960 + 100 * MS, 2, sound(2, 0, 960))  # another reply
     assert p.late == 1
@@ -122,7 +122,7 @@ def test_more_than_a_client_keeps_is_dropped() -> None:
     assert p.most_queued_ms == 100
 
 
-def test_a_mouth_at_another_rate_hears_the_same() -> None:
+def test_caller_audio_at_another_rate_gets_the_same() -> None:
     p = player(caller_rate=16_000)
     wave = (np.sin(np.arange(RATE) * 0.1) * 9000).astype(np.int16)
     p.queue(2400, 1, wave)

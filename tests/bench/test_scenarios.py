@@ -17,7 +17,7 @@ from bargein_bench.results import CallResult, Event, Results
 from bargein_bench.scenarios import synthetic
 from bargein_bench.scenarios.clips import RATE, Clip, Library, read_folder
 from bargein_bench.scenarios.scenes import SCENES, NotPlayed, Opening, Scene, Stage, chosen
-from tests.bench.lines import voice
+from tests.bench.agent_audio import speech_like
 
 KINDS = ("interruption", "command", "question", "ask", "hesitation", "backchannel", "cough", "sneeze", "television")
 GREETS = Opening(20.0, 4_000.0, 800.0, None)
@@ -25,7 +25,7 @@ AT_LENGTH = Opening(20.0, None)
 
 
 def clip(kind: str, ms: int = 1_500, seed: int = 1) -> Clip:
-    samples = np.repeat(voice(seed, ms), 2)
+    samples = np.repeat(speech_like(seed, ms), 2)
     return Clip(kind, f"{kind} {seed}", samples, 0.0, float(ms))
 
 

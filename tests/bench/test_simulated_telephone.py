@@ -1,4 +1,4 @@
-"""The telephone at the far end: it plays what it gets, says what it played, and falls silent when it is cleared."""
+"""The simulated telephone: it plays media, returns marks, and falls silent at a clear."""
 
 from __future__ import annotations
 

@@ -264,10 +264,10 @@ async def test_an_echo_comes_back_from_what_sounded() -> None:
     frames = [frame(1, 480 * k) for k in range(40)]
     async with server(Scripted(WELCOME, 0.1, *frames)) as url:
         record = await BrowserTarget(url, clock=LoopClock()).call([], 1000, echo=Echo(100, -20))
-    (stretch,) = record.spans
-    back = record.caller[stretch.begin + 850 : stretch.begin + 850 + 4000]  # 100 ms, and what a filter takes
+    (span,) = record.spans
+    back = record.caller[span.begin + 850 : span.begin + 850 + 4000]  # 100 ms, and what a filter takes
     assert np.median(back) == pytest.approx(500, rel=0.05)
-    assert np.abs(record.caller[: stretch.begin + 750]).max() < 100
+    assert np.abs(record.caller[: span.begin + 750]).max() < 100
 
 
 @simulated_time

@@ -105,9 +105,9 @@ async def test_where_the_server_may_not_interrupt_the_same_reply_goes_on() -> No
         target = RealtimeTarget(url, clock=LoopClock(), api_key="k", opening=True, turn_detection=detection)
         record = await target.call([said("interruption-3.wav", 700, after_agent=True)], 4000)
     whole(record)
-    (stretch,) = record.spans
-    assert stretch.first == 0
-    assert stretch.end == len(record.agent)
+    (span,) = record.spans
+    assert span.first == 0
+    assert span.end == len(record.agent)
     assert "speech_started" in [each.what for each in record.notes]
     assert (record.cleared, record.stale_ms, record.late) == ((), 0, 0)
     assert record.most_queued_ms > 2000  # it was made faster than it can be heard
@@ -119,13 +119,19 @@ async def test_the_button_cancels_and_the_script_hangs_up() -> None:
     sim = simulator(speed=2)
     async with served(sim) as url:
         target = RealtimeTarget(
-            url, clock=LoopClock(), api_key="k", opening=True, turn_detection=None, voice="marin", instructions="Be."
+            url,
+            clock=LoopClock(),
+            api_key="k",
+            opening=True,
+            turn_detection=None,
+            voice="marin",
+            instructions="Be.",
         )
         record = await target.call([PressKey(1500, "1"), EndCallStep(2500)], 9000)
     whole(record)
     assert 2300 <= record.lasted_ms <= 2500
-    (stretch,) = record.spans
-    assert stretch.end < 2400 * 8
+    (span,) = record.spans
+    assert span.end < 2400 * 8
     assert "response.done cancelled client_cancelled" in [each.what for each in record.notes]
     config = sim.sessions[0].config
     assert (config["instructions"], config["audio"]["output"]["voice"]) == ("Be.", "marin")

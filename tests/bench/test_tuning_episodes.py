@@ -48,13 +48,13 @@ def episodes_of(
     *labels: Label,
     policy: Policy = BALANCED,
     reads: str | None = None,
-    ears: bool = False,
+    stt: bool = False,
 ) -> CallEpisodes:
-    return split(read(record(root, "c1", world, policy, reads=reads, ears=ears)), labels)
+    return split(read(record(root, "c1", world, policy, reads=reads, stt=stt)), labels)
 
 
-def only(root: Path, world: list[Event], *labels: Label, reads: str | None = None, ears: bool = False) -> Episode:
-    (episode,) = episodes_of(root, world, *labels, reads=reads, ears=ears).episodes
+def only(root: Path, world: list[Event], *labels: Label, reads: str | None = None, stt: bool = False) -> Episode:
+    (episode,) = episodes_of(root, world, *labels, reads=reads, stt=stt).episodes
     return episode
 
 
@@ -89,7 +89,7 @@ def test_while_the_user_has_the_floor_there_is_no_episode(tmp_path: Path) -> Non
 def test_what_was_read_says_what_was_wanted(
     tmp_path: Path, lasts_ms: float, reads: str, want: str | None, why: str
 ) -> None:
-    episode = only(tmp_path, one(lasts_ms=lasts_ms), reads=reads, ears=True)
+    episode = only(tmp_path, one(lasts_ms=lasts_ms), reads=reads, stt=True)
     assert (episode.want, episode.why) == (want, why)
 
 
@@ -167,10 +167,10 @@ def test_a_killed_process_leaves_episodes(tmp_path: Path) -> None:
 
 
 def test_a_look_that_the_record_has_no_answer_for_gets_none(tmp_path: Path) -> None:
-    episode = only(tmp_path, one(lasts_ms=700), reads="uh huh", ears=True)
+    episode = only(tmp_path, one(lasts_ms=700), reads="uh huh", stt=True)
     assert play(episode, BALANCED).unanswered == 0
     assert play(episode, policy_of(BALANCED, {"look_ms": 60})).unanswered == 0  # the next later reading serves
-    silent = only(tmp_path / "silent", one(lasts_ms=700), ears=True)
+    silent = only(tmp_path / "silent", one(lasts_ms=700), stt=True)
     assert play(silent, BALANCED).unanswered == 1
 
 
@@ -207,10 +207,10 @@ def test_phrases_with_a_short_pause_are_one_interruption_to_a_policy_that_joins_
     assert impatient.gap_ms > 0
 
 
-def test_ears_that_go_in_the_middle_of_a_hold_bring_its_end_nearer(tmp_path: Path) -> None:
+def test_stt_that_is_lost_in_the_middle_of_a_hold_bring_its_end_nearer(tmp_path: Path) -> None:
     line = sound((1000, 1320, 0.95), (1750, 1900, 0.95), lasts_ms=5000)
     deaf = STTChanged(1550, words=False, turns=False)
-    episode = only(tmp_path, sorted([*line, deaf], key=lambda e: e.at_ms), ears=True)
+    episode = only(tmp_path, sorted([*line, deaf], key=lambda e: e.at_ms), stt=True)
     assert play(episode, BALANCED).gap_ms == pytest.approx(episode.was.gap_ms, abs=SAME_MS)
     assert play(episode, BALANCED) == plainly(episode, BALANCED)
 
@@ -264,7 +264,7 @@ def worlds(draw: st.DrawFn) -> list[Event]:
 policies = st.fixed_dictionaries({}, optional={name: st.sampled_from(steps) for name, steps in STEPS.items()}).map(
     lambda changes: policy_of(BALANCED, changes)
 )
-ears = st.sampled_from([(False, None), (True, None), (True, "uh huh"), (True, "no thanks"), (True, "")])
+stt = st.sampled_from([(False, None), (True, None), (True, "uh huh"), (True, "no thanks"), (True, "")])
 
 
 def plainly(episode: Episode, policy: Policy) -> Outcome:
@@ -284,18 +284,18 @@ few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 
 
 @few
-@given(world=worlds(), policy=policies, hears=ears)
+@given(world=worlds(), policy=policies, hears=stt)
 def test_decided_alone_an_episode_comes_out_as_in_its_call(
     tmp_path_factory: pytest.TempPathFactory, world: list[Event], policy: Policy, hears: tuple[bool, str | None]
 ) -> None:
-    found = episodes_of(tmp_path_factory.mktemp("calls"), world, policy=policy, ears=hears[0], reads=hears[1])
+    found = episodes_of(tmp_path_factory.mktemp("calls"), world, policy=policy, stt=hears[0], reads=hears[1])
     assert found.same
     for episode in found.episodes:
         assert play(episode, policy).like(episode.was, SAME_MS), (episode.was, play(episode, policy))
 
 
 @few
-@given(world=worlds(), recorded=policies, tried=policies, hears=ears)
+@given(world=worlds(), recorded=policies, tried=policies, hears=stt)
 def test_what_is_skipped_for_speed_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory,
     world: list[Event],
@@ -303,7 +303,7 @@ def test_what_is_skipped_for_speed_changes_nothing(
     tried: Policy,
     hears: tuple[bool, str | None],
 ) -> None:
-    found = episodes_of(tmp_path_factory.mktemp("calls"), world, policy=recorded, ears=hears[0], reads=hears[1])
+    found = episodes_of(tmp_path_factory.mktemp("calls"), world, policy=recorded, stt=hears[0], reads=hears[1])
     for episode in found.episodes:
         assert play(episode, tried) == plainly(episode, tried)
 

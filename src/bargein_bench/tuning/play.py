@@ -76,7 +76,7 @@ class _Replay:
                 watch.end(at_ms)
                 return
             # By a window, deadlines come nearer only when the state or the voice changes; otherwise they wander off.
-            # Anything else may change what is waited for: a held reply that begins to sound, ears that go.
+            # Any other event may change the deadline: a held reply that begins to sound, STT that is lost.
             if (
                 actions
                 or not isinstance(event, SpeechWindow)
