@@ -7,22 +7,13 @@ import base64
 import json
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from fastapi import FastAPI
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from bargein.protocols import Word
-from bargein_simulators.simulated_tts import (
-    FAULT_AFTER,
-    Chunk,
-    Fault,
-    Spoke,
-    TTSSettings,
-    chunks,
-    receive_json,
-    serve_tts,
-    stop_task,
-)
+from bargein_simulators.simulated_tts import Chunk, Spoke, TTSContext, TTSSettings, receive_json, serve_tts
 
 
 @dataclass(slots=True)
@@ -36,19 +27,10 @@ class CartesiaSimulator(TTSSettings):
 
 
 @dataclass(slots=True)
-class _Context:
-    id: str
-    spoke: Spoke
-    fault: Fault | None
-    rate: int
-    fixed: dict[str, object]
+class _Context(TTSContext):
+    rate: int = 24_000
+    fixed: dict[str, object] = field(default_factory=dict)
     """Fields that may not change within the context."""
-    sent: int = 0
-    """Chunks that were sent."""
-    cancelled: bool = False
-    texts: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1_000))
-    """Texts to be spoken; None after the last."""
-    task: asyncio.Task[None] | None = None
 
 
 def cartesia_app(sim: CartesiaSimulator | None = None) -> FastAPI:
@@ -85,10 +67,8 @@ class _Handler:
             await self._handle(message)
 
     async def stop(self) -> None:
-        for context in self._contexts.values():
-            if context.task is not None:
-                await stop_task(context.task)
-            context.spoke.end("disconnected")
+        for context in list(self._contexts.values()):
+            await context.stop()
 
     async def _handle(self, message: dict[str, object]) -> None:
         name = message.get("context_id")
@@ -115,8 +95,11 @@ class _Handler:
                 return
             spoke = Spoke()
             self._sim.spoke.append(spoke)
-            context = self._contexts[name] = _Context(name, spoke, self._sim.next_fault(), rate, fixed)
-            context.task = asyncio.create_task(self._speak(context))
+            context = self._contexts[name] = _Context(name, spoke, self._sim.next_fault(), rate=rate, fixed=fixed)
+            speaking = context.speak(
+                self._sim, context.rate, partial(self._send, context), partial(self._done, context)
+            )
+            context.task = asyncio.create_task(speaking)
         elif context.fixed != fixed:
             await self._error(name, 400, "Fields may not change within a context", "invalid_request")
             return
@@ -129,28 +112,14 @@ class _Handler:
         if not message.get("continue"):
             context.texts.put_nowait(None)
 
-    async def _speak(self, context: _Context) -> None:
-        try:
-            while (text := await context.texts.get()) is not None and not context.cancelled:
-                if context.fault == "silent":
-                    continue
-                async for chunk in chunks(self._sim, text, context.rate, slow=context.fault == "slow"):
-                    if not await self._send(context, chunk):
-                        return
-            if context.fault not in ("silent", "stall"):
-                await self._socket.send_text(
-                    json.dumps({"type": "done", "context_id": context.id, "done": True, "status_code": 200})
-                )
-                context.spoke.end("completed")
-                del self._contexts[context.id]
-        except (WebSocketDisconnect, RuntimeError):  # the client is gone
-            context.spoke.end("disconnected")
+    async def _done(self, context: _Context) -> None:
+        event = {"type": "done", "context_id": context.id, "done": True, "status_code": 200}
+        await self._socket.send_text(json.dumps(event))
+        del self._contexts[context.id]
 
     async def _send(self, context: _Context, chunk: Chunk) -> bool:
         """Send a chunk. Returns False when the context sends nothing more."""
-        context.sent += 1
-        if context.sent > FAULT_AFTER and context.fault in ("stall", "drop", "garbage"):
-            context.spoke.end("faulty")
+        if context.breaks():
             if context.fault == "drop":
                 await self._socket.close(1011, "internal")
             elif context.fault == "garbage":

@@ -6,23 +6,14 @@ import asyncio
 import base64
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 from fastapi import FastAPI
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from bargein.protocols import Word
-from bargein_simulators.simulated_tts import (
-    FAULT_AFTER,
-    Chunk,
-    Fault,
-    Spoke,
-    TTSSettings,
-    chunks,
-    receive_json,
-    serve_tts,
-    stop_task,
-)
+from bargein_simulators.simulated_tts import Chunk, Spoke, TTSContext, TTSSettings, receive_json, serve_tts
 
 MOST_CONTEXTS = 5
 VOICES = ("EXAVITQu4vr4xnSDxMaL",)
@@ -39,17 +30,9 @@ class ElevenLabsSimulator(TTSSettings):
 
 
 @dataclass(slots=True)
-class _Context:
-    id: str
-    spoke: Spoke
-    fault: Fault | None
+class _Context(TTSContext):
     pending: str = ""
     """Text that was not flushed yet."""
-    sent: int = 0
-    """Chunks that were sent."""
-    texts: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1_000))
-    """Texts to be spoken; None after the last."""
-    task: asyncio.Task[None] | None = None
 
 
 def elevenlabs_app(sim: ElevenLabsSimulator | None = None) -> FastAPI:
@@ -107,10 +90,8 @@ class _Handler:
                 return
 
     async def stop(self) -> None:
-        for context in self._contexts.values():
-            if context.task is not None:
-                await stop_task(context.task)
-            context.spoke.end("disconnected")
+        for context in list(self._contexts.values()):
+            await context.stop()
 
     async def _handle(self, message: dict[str, object]) -> bool:
         if message.get("close_socket"):
@@ -130,7 +111,8 @@ class _Handler:
             spoke = Spoke()
             self._sim.spoke.append(spoke)
             context = self._contexts[name] = _Context(name, spoke, self._sim.next_fault())
-            context.task = asyncio.create_task(self._speak(context))
+            speaking = context.speak(self._sim, self._rate, partial(self._send, context), partial(self._done, context))
+            context.task = asyncio.create_task(speaking)
         text = str(message.get("text") or "")
         if text.strip() and not context.spoke.text:
             context.spoke.came_s = time.monotonic()
@@ -146,26 +128,14 @@ class _Handler:
             context.texts.put_nowait(context.pending)
         context.pending = ""
 
-    async def _speak(self, context: _Context) -> None:
-        try:
-            while (text := await context.texts.get()) is not None:
-                if context.fault == "silent":
-                    continue
-                async for chunk in chunks(self._sim, text, self._rate, slow=context.fault == "slow"):
-                    if not await self._send(context, chunk):
-                        return
-            if context.fault not in ("silent", "stall"):
-                await self._socket.send_text(json.dumps({"isFinal": True, "contextId": context.id}))
-                context.spoke.end("completed")
-                del self._contexts[context.id]
-        except (WebSocketDisconnect, RuntimeError):  # the client is gone
-            context.spoke.end("disconnected")
+    async def _done(self, context: _Context) -> None:
+        event = {"isFinal": True, "contextId": context.id}
+        await self._socket.send_text(json.dumps(event))
+        del self._contexts[context.id]
 
     async def _send(self, context: _Context, chunk: Chunk) -> bool:
         """Send a chunk. Returns False when the context sends nothing more."""
-        context.sent += 1
-        if context.sent > FAULT_AFTER and context.fault in ("stall", "drop", "garbage"):
-            context.spoke.end("faulty")
+        if context.breaks():
             if context.fault == "drop":
                 await self._socket.close(1011, "internal")
                 self._over.set()

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -151,6 +151,59 @@ async def serve_tts(
         pass
     finally:
         await handler.stop()
+
+
+@dataclass(slots=True)
+class TTSContext:
+    """A reply on a connection that can have several at a time."""
+
+    id: str
+    spoke: Spoke
+    fault: Fault | None
+    sent: int = 0
+    """Chunks that were sent."""
+    cancelled: bool = False
+    texts: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1_000))
+    """Texts to be spoken; None after the last."""
+    task: asyncio.Task[None] | None = None
+
+    async def speak(
+        self,
+        sim: TTSSettings,
+        rate: int,
+        send: Callable[[Chunk], Awaitable[bool]],
+        done: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Speak the texts as they come.
+
+        send: sends a chunk, and returns False when the context is to send nothing more. done: sends the end.
+        """
+        try:
+            while (text := await self.texts.get()) is not None and not self.cancelled:
+                if self.fault == "silent":
+                    continue
+                async for chunk in chunks(sim, text, rate, slow=self.fault == "slow"):
+                    if not await send(chunk):
+                        return
+            if self.fault not in ("silent", "stall"):
+                await done()
+                self.spoke.end("completed")
+        except (WebSocketDisconnect, RuntimeError):  # the client has left
+            self.spoke.end("disconnected")
+
+    def breaks(self) -> bool:
+        """Count a chunk that is about to be sent. Returns True when the context's fault happens in its place."""
+        self.sent += 1
+        if self.sent <= FAULT_AFTER or self.fault not in ("stall", "drop", "garbage"):
+            return False
+        self.spoke.end("faulty")
+        return True
+
+    async def stop(self) -> None:
+        """End the task, and record an open reply as disconnected."""
+        if self.task is not None:
+            await stop_task(self.task)
+        self.spoke.end("disconnected")
 
 
 async def receive_json(socket: WebSocket, within_s: float | None = None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import wave
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ def clip(kind: str, ms: int = 1_500, seed: int = 1) -> Clip:
     return Clip(kind, f"{kind} {seed}", samples, 0.0, float(ms))
 
 
+@cache
 def library() -> Library:
     return Library([*(clip(kind, seed=n) for kind in KINDS for n in (1, 2)), *synthetic.noises()])
 
