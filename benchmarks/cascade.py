@@ -79,7 +79,7 @@ async def vendor(module: str) -> AsyncIterator[str]:
 
 
 async def calls(sounds: Sequence[tuple[str, Samples]], number: int, seconds: float, **env: str) -> CascadeRun:
-    """A run of so many callers at once, each of whom speaks every six seconds."""
+    """A run of `number` callers at once, each of whom speaks every six seconds."""
     with TemporaryDirectory(prefix="bargein-bench-") as folder:
         async with vendor(vendors.__name__) as url:
             settings: Mapping[str, str] = {

@@ -35,7 +35,7 @@ def at_eight(sounds: Sequence[VoiceClip]) -> list[tuple[str, Samples]]:
 
 
 async def calls(sounds: list[tuple[str, Samples]], number: int, seconds: float) -> CallRun:
-    """A run of so many calls at once, each interrupted every five seconds; the server has one core."""
+    """A run of `number` calls at once, each interrupted every five seconds; the server has one core."""
     async with server(env={"BARGEIN_MAX_CALLS": str(number + 2)}) as address:
         pid = pid_of(address)
         pin(pid)

@@ -80,7 +80,7 @@ class RealtimeRun:
 
 
 async def calls(sounds: Sequence[tuple[str, Samples]], number: int, seconds: float) -> RealtimeRun:
-    """A run of so many callers at once, each of whom speaks every six seconds."""
+    """A run of `number` callers at once, each of whom speaks every six seconds."""
     with TemporaryDirectory(prefix="bargein-bench-") as folder:
         async with vendor(realtime_vendor.__name__) as url:
             left = Path(folder) / "left.txt"

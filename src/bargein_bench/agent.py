@@ -30,7 +30,7 @@ OPENERS = (
 class Talker:
     """An LLM that talks for about a minute, whatever it is asked.
 
-    No two replies of a call begin alike, so that a reply that goes on can be told from the next one by its audio.
+    No two replies of a call begin alike, so a reply that goes on differs from the next one in its audio.
     """
 
     name = "talker"

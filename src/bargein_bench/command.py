@@ -40,23 +40,23 @@ CHECKOUT = Path(__file__).parents[2] / "tests" / "data" / "audio"
 def bench(
     target: Annotated[str, typer.Argument(help="ws://... of the agent: Twilio-style, bargein.v1, or OpenAI Realtime")],
     *,
-    protocol: Annotated[str, typer.Option(help="twilio, browser or realtime; told from the address when empty")] = "",
+    protocol: Annotated[str, typer.Option(help="twilio, browser or realtime; read from the address when empty")] = "",
     scenarios: Annotated[str, typer.Option(help="Names, with commas; all when empty. 'list' shows them")] = "",
     repeats: Annotated[int, typer.Option(min=1, help="Calls of each scenario")] = 10,
     calls: Annotated[int, typer.Option(min=1, help="Calls at once")] = 8,
-    seed: Annotated[int, typer.Option(help="Of sounds, levels and moments")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the choice of sounds, levels and moments")] = 1,
     sounds: Annotated[list[Path] | None, typer.Option(help="Folder of recordings with a manifest.json; repeat")] = None,
     only_mine: Annotated[bool, typer.Option("--only-mine", help="No sounds but those of --sounds")] = False,
-    ask: Annotated[str, typer.Option(help="What makes the agent speak at length")] = synthetic.ASK,
-    language: Annotated[str, typer.Option(help="espeak's, of what the callers say")] = "en-us",
+    ask: Annotated[str, typer.Option(help="The request that makes the agent speak at length")] = synthetic.ASK,
+    language: Annotated[str, typer.Option(help="Language of the callers' synthesized speech")] = "en-us",
     model: Annotated[str, typer.Option(help="realtime: the model")] = "",
     key: Annotated[str, typer.Option(envvar="BARGEIN_BENCH_KEY", help="A key or token that the target demands")] = "",
     header: Annotated[list[str] | None, typer.Option(help="name: value, of the handshake (twilio); repeat")] = None,
     parameter: Annotated[list[str] | None, typer.Option(help="name=value, customParameters (twilio); repeat")] = None,
-    way_ms: Annotated[float, typer.Option(help="Of the network, one way (twilio)")] = 0,
+    way_ms: Annotated[float, typer.Option(help="ms of the network, one way (twilio)")] = 0,
     as_json: Annotated[Path | None, typer.Option("--json", help="A line for every event, call and measure")] = None,
-    report: Annotated[Path | None, typer.Option(help="One HTML file with all of it, and with sound")] = None,
-    truth: Annotated[Path | None, typer.Option(help="What each onset was, for `bargein tune`")] = None,
+    report: Annotated[Path | None, typer.Option(help="One HTML file with the whole run, and its audio")] = None,
+    truth: Annotated[Path | None, typer.Option(help="Labels of each onset, for `bargein tune`")] = None,
     compare: Annotated[list[Path] | None, typer.Option(help="--json files of other runs, for the report")] = None,
     capacity: Annotated[
         bool, typer.Option("--capacity", help="How many calls at once, until a promise breaks")
@@ -65,10 +65,10 @@ def bench(
     most: Annotated[int, typer.Option(min=1, help="capacity: calls at once that are tried at most")] = 400,
     stop_ms: Annotated[float, typer.Option(help="capacity: 99 of 100 interruptions are silent by then")] = 160,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Every call's sound in the report's choice, not only faults")
+        bool, typer.Option("--keep", help="Keep every call's audio for the report, not only that of faults")
     ] = False,
 ) -> None:
-    """Call an agent, interrupt it, and score it at the ear. Exit code 2: it could not be called."""
+    """Call an agent, interrupt it, and score what the caller hears. Exit code 2: the agent could not be called."""
     console = Console(width=None if os.isatty(1) else 120)
     with command_errors(console):
         scenes = _scenes(scenarios)
@@ -161,7 +161,7 @@ async def _library(folders: Sequence[Path], ask: str, language: str, *, only_min
             raise
         Console(stderr=True).print(f"The bench has no synthesized speech. {error}", markup=False)
         spoken = []
-    # What opens a call is ours even among somebody's own sounds: without it nothing can be interrupted.
+    # A call needs a request and a question: without recordings of them, synthesized ones are used.
     mine = {clip.kind for clip in clips}
     clips += [c for c in spoken if not only_mine or (c.kind in ("ask", "question") and c.kind not in mine)]
     return Library(clips)

@@ -26,7 +26,7 @@ class ElevenLabsSimulator(TTSSettings):
     voices: tuple[str, ...] = ()
     """Ids of the voices that exist. Empty: any."""
     inactive_s: float = 60.0
-    """Without a message, after which the socket is closed."""
+    """Without a message and without a reply under way, after which the socket is closed."""
 
 
 @dataclass(slots=True)
@@ -78,6 +78,8 @@ class _Handler:
                     receiving.cancel()
             if over in done:
                 return
+            if not done and self._contexts:
+                continue  # a reply is under way
             if not done:
                 await self._socket.close(1008, "input_timeout_exceeded")
                 return

@@ -1,4 +1,4 @@
-"""Whether the same reply went on after a silence, or another began: told by the audio, where the protocol does not say.
+"""Whether the same reply went on after a silence, or another began: by the audio, where the protocol does not say.
 
 The audio after the silence is searched in what is known of the reply: what had been played, what was discarded with the
 queue, and the agent's opening in a call without an interruption (for agents with a fixed greeting, or whose TTS speaks

@@ -37,7 +37,7 @@ def join(*children: Child) -> Html:
 def el(tag: str, *children: Child, **attributes: object) -> Html:
     """An element.
 
-    An attribute's trailing `_` is dropped, another one becomes `-`. True: the bare attribute. None, False: no
+    An attribute's trailing `_` is removed, another one becomes `-`. True: the bare attribute. None, False: no
     attribute.
     """
     said = "".join(_attribute(name.rstrip("_").replace("_", "-"), value) for name, value in attributes.items())

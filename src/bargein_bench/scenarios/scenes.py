@@ -29,7 +29,7 @@ LEVELS: dict[str, tuple[float, float]] = {
     "keyboard": (-46.0, -36.0),
     "traffic": (-45.0, -35.0),
     "music": (-44.0, -34.0),
-    "television": (-45.0, -37.0),  # some 15 dB below somebody at the receiver
+    "television": (-45.0, -37.0),  # some 15 dB below the caller
 }
 MOST_SPEECH_MS = 2_200.0
 MOST_NOISE_MS = 5_000.0
@@ -91,7 +91,7 @@ SCENES: tuple[Scene, ...] = (
     Scene("cough", "ignore", "a cough", "cough"),
     Scene("sneeze", "ignore", "a sneeze", "sneeze"),
     Scene("door", "ignore", "a door that slams", "door"),
-    Scene("keyboard", "ignore", "somebody who types", "keyboard"),
+    Scene("keyboard", "ignore", "typing on a keyboard", "keyboard"),
     Scene("traffic", "ignore", "traffic, rain, a helicopter", "traffic"),
     Scene("music", "ignore", "music in the room", "music"),
     Scene("television", "ignore", "other people's talk, some 15 dB below the caller's", "television"),

@@ -105,7 +105,7 @@ def _door(rng: np.random.Generator) -> Floats:
 
 
 def _keys(rng: np.random.Generator) -> Floats:
-    """Four seconds of somebody typing: each key has a click down and a softer one up."""
+    """Four seconds of typing: each key has a click down and a softer one up."""
     t = _time(4.0)
     signal = np.zeros(len(t))
     at = 0.05

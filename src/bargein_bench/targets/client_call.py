@@ -220,6 +220,6 @@ def _scaled(place: int, rate: int) -> int:
 
 
 def _at_record_rate(samples: Samples, rate: int, length: int) -> Samples:
-    """The samples at the record's rate, exactly so many."""
+    """The samples at the record's rate, cut or padded to length."""
     made = resample(Pcm(samples, rate), RATE).samples[:length]
     return np.concatenate((made, np.zeros(length - len(made), np.int16)))

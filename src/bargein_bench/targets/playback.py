@@ -70,7 +70,7 @@ class _Reply:
             self.waiting += len(samples)
 
     def pop(self, count: int) -> Samples:
-        """The next samples. The reply must have so many."""
+        """The next samples. count: not more than are waiting."""
         out = np.empty(count, np.int16)
         at = 0
         while at < count:
@@ -243,7 +243,7 @@ class Playback:
         self._dry = 0
 
     def _render(self, most: int) -> list[PlayedReport]:
-        """Render quanta until something happens, at most so many. Returns the reports of the last one."""
+        """Render quanta until something happens, at most `most`. Returns the reports of the last one."""
         if not self._replies or (self._paused and not self._report_held):
             self._at += most * self._quantum
             return []

@@ -41,7 +41,7 @@ PAUSE_MS = 200  # shorter pauses lie inside words
 ECHO = 0.8  # 0..1: share of a window's sound that is the agent's own
 
 # label: of the bench; the rest as above; hand: a key, typed words or a button; protected: no policy could have cut;
-# mixed: two labels that want different things, or one that begins where it cannot be told apart
+# mixed: two labels that want different things, or one that begins within a hold for something else
 Why = Literal["label", "words", "backchannel", "echo", "judge", "long", "noise", "", "hand", "protected", "mixed"]
 
 
