@@ -1,1 +1,1 @@
-"""Sound as numbers: frames, companding, resampling, levels, voice activity, word times."""
+"""Audio as numbers: PCM, mu-law, resampling, levels, voice activity, line echo, word times."""

@@ -1,10 +1,11 @@
-"""When each word of a text sounds, where its speaker gives no times: the stops of the text laid onto the pauses of its
-sound, and between two of those the letters by their length.
+"""When each word of a text sounds, where the TTS gives no times.
 
-Over espeak's true times, on four texts of 40 to 60 words with dates, prices and times of day: at three of four random
-moments just the right number of words, at 98 to 100 of a hundred within one; by letters alone it is 40 to 71, and 82
-to 99. That needs the whole text and all of its sound; what has only begun is laid out from its beginning on, by the
-pace of what was whole before.
+The stops of the text are matched with the pauses of its audio, and the letters in between are spread by their lengths.
+
+Measured against espeak's true times, on four texts of 40 to 60 words with dates, prices and times of day, at random
+moments: the number of heard words is right in three of four moments, and within one word in 98 to 100 of 100. By
+letters alone: 40 to 71 of 100, and 82 to 99. `align` needs the whole text and all of its audio. `align_begun` lays out
+a text whose audio still comes, from its beginning on, by the pace of the audio before.
 """
 
 from __future__ import annotations
@@ -21,39 +22,43 @@ from bargein.audio.pcm import Samples
 from bargein.protocols import Word
 
 BLOCK_MS = 10
-QUIET = 0.05  # of the loud parts' level (their 95th percentile): below it nothing is said
-NEAR = 4  # at most so many stops, or pauses, in a row are left alone where there is another way
-PAUSE_MS = 140  # shorter ones lie inside words
-UNMARKED = 0.3  # what it costs that a stop has no pause
-UNWRITTEN, LONGEST_MS = 0.5, 600  # what it costs that a pause of this length has no stop
+QUIET = 0.05  # of the level of the loud parts (95th percentile): quieter blocks are pauses
+NEAR = 4  # at most as many stops, or pauses, in a row stay unmatched where another match exists
+PAUSE_MS = 140  # shorter pauses lie inside words
+UNMARKED = 0.3  # cost of a stop without a pause
+UNWRITTEN, LONGEST_MS = 0.5, 600  # cost of a pause of this length without a stop
 STOPS = frozenset(".,!?;:…。！？、，")
-PACE = 62.0  # ms a letter: a usual speaker's
-NEAR_MS, NEAR_SHARE = 120.0, 0.3  # of a pause from where its stop is due, as the sound goes on
-FAR_MS, FAR = 1_500, 0.12  # a pause is that stop's only within so much, or this share of the whole, of where it is due
+PACE = 62.0  # ms for each letter: a usual speaker's
+NEAR_MS, NEAR_SHARE = 120.0, 0.3  # how far a pause may be from where its stop is due; the share grows with the audio
+FAR_MS, FAR = 1_500, 0.12  # in a whole text: how far a pause may be from where its stop is due; FAR: of the whole
 
 
 @dataclass(frozen=True, slots=True)
 class _Phrase:
-    """Tokens first to last (exclusive) sound from start_ms to end_ms."""
+    """Tokens that sound from start_ms to end_ms without a pause for a stop."""
 
     first: int
     last: int
+    """Exclusive."""
     start_ms: float
     end_ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """words: in order, empty where there was nothing to align; pace: ms for each letter, pauses not counted."""
+    """A text, laid onto its audio."""
 
     words: tuple[Word, ...]
+    """In order. Empty for a text without words, and for silence."""
     pace: float
+    """Ms for each letter, without the pauses."""
 
 
 def align(text: str, samples: Samples, rate: int) -> Aligned:
-    """The words of a text with their times, in ms from the first sample. samples: shape (n,), int16, all of its sound.
+    """The words of a text with their times, in ms from the first sample.
 
-    No words come of a text without any, or of silence."""
+    samples: shape (n,), int16, all audio of the text.
+    """
     tokens = _tokens(text)
     sounding = _sounding(samples, rate)
     if not tokens or sounding is None:
@@ -67,9 +72,9 @@ def align(text: str, samples: Samples, rate: int) -> Aligned:
 
 
 def align_begun(text: str, samples: Samples, rate: int, pace: float) -> tuple[Word, ...]:
-    """The same where more sound will come, and the text runs ahead of it. pace: ms for each letter, as far as known.
+    """As `align`, where more audio will come and the text runs ahead of the audio. pace: ms for each letter.
 
-    Each stop takes the pause next to where it is due, if there is one, and what follows it begins anew from there."""
+    Each stop takes the pause next to where the stop is due, if there is one. The text behind begins anew from there."""
     tokens = _tokens(text)
     sounding = _sounding(samples, rate)
     if not tokens or sounding is None:
@@ -89,7 +94,7 @@ def align_begun(text: str, samples: Samples, rate: int, pace: float) -> tuple[Wo
             at_ms, first, since = pause[1], k + 1, letters[end]
     rest = tokens[first:]
     if rest:
-        # The last sign of the rest has no pause in it: what follows it has not begun.
+        # The last sign of the rest has no pause: the text behind has not begun.
         lasts = sum(LASTS.get(char, 1.0) for char in text[rest[0][0] : rest[-1][1]].rstrip("".join(STOPS)))
         words += _spread(text, rest, at_ms, at_ms + lasts * pace)
     return tuple(words)
@@ -100,12 +105,12 @@ def _tokens(text: str) -> list[tuple[int, int]]:
 
 
 def _letters(text: str) -> list[float]:
-    """How long each beginning of the text takes, in letters; a stop itself takes none: its pause is seen."""
+    """How long each beginning of the text takes, in letters. A stop takes none: its pause is in the audio."""
     return [0.0, *accumulate(0.0 if char in STOPS else LASTS.get(char, 1.0) for char in text)]
 
 
 def _sounding(samples: Samples, rate: int) -> tuple[float, float, list[tuple[float, float]]] | None:
-    """Where the sound begins and ends, and its pauses, in ms; None when there is none."""
+    """Where the speech begins and ends, and its pauses, in ms. None: silence."""
     size = rate * BLOCK_MS // 1000
     count = len(samples) // size
     if count < 2:
@@ -122,13 +127,14 @@ def _sounding(samples: Samples, rate: int) -> tuple[float, float, list[tuple[flo
 def _phrases(
     text: str, tokens: list[tuple[int, int]], begins: float, ends: float, pauses: list[tuple[float, float]]
 ) -> list[_Phrase]:
-    """The cheapest way to lay stops onto pauses, in their order: some of either may have no partner.
+    """The cheapest match of stops and pauses, in order. Stops and pauses may stay unmatched.
 
-    A way is as dear as its phrases are longer or shorter than their letters say, and as what it leaves alone."""
+    A match costs more the more its phrases differ in length from their letters, and for each stop or pause that stays
+    unmatched."""
     spoken = _letters(text)
     stops = [k for k, (_, end) in enumerate(tokens[:-1]) if text[end - 1] in STOPS]
     due = [0.0, *(spoken[tokens[k][1]] for k in stops), spoken[-1]]
-    # Node 0 is the beginning, the last one the end, of the text as of the sound.
+    # Node 0 is the beginning, the last node the end, of the text as of the audio.
     after = [begins, *(pause[1] for pause in pauses)]
     before = [begins, *(pause[0] for pause in pauses), ends]
     silent = [0.0, *accumulate(until - since for since, until in pauses)]
@@ -168,7 +174,7 @@ def _phrases(
 
 
 def _spread(text: str, tokens: list[tuple[int, int]], start_ms: float, end_ms: float) -> list[Word]:
-    """The words of a phrase, by the length of their letters; stops inside it have their pause."""
+    """The words of a phrase, by the lengths of their letters. A stop inside the phrase counts with its pause."""
     first = tokens[0][0]
     phrase = re.sub(r"[^\w%$€£]+$", "", text[first : tokens[-1][1]])
     lasts = [0.0, *accumulate(LASTS.get(char, 1.0) for char in phrase)]

@@ -1,4 +1,4 @@
-"""How loud sound is."""
+"""How loud audio is."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from bargein.audio.pcm import Samples
 
-FLOOR_DBFS = -100.0  # digital silence has no level: this stands for it
-AUDIBLE = 0.01  # of the peak, -40 dB: below lie breath and room
+FLOOR_DBFS = -100.0  # stands for digital silence, which has no level
+AUDIBLE = 0.01  # of the peak, -40 dB: breath and the noise of a room lie below
 
 
 def rms(samples: Samples) -> float:
@@ -21,16 +21,16 @@ def rms(samples: Samples) -> float:
 
 
 def dbfs(samples: Samples) -> float:
-    """The same in dB below full scale, never less than FLOOR_DBFS."""
+    """Root mean square in dB relative to full scale: FLOOR_DBFS to 0."""
     level = rms(samples)
     return max(FLOOR_DBFS, 20 * math.log10(level)) if level > 0 else FLOOR_DBFS
 
 
 def onset_sample(samples: Samples, rate: int) -> int | None:
-    """The first sample of sound within 40 dB of the peak; None in digital silence. For tests and benchmarks.
+    """Index of the first sample within 40 dB of the peak. None: digital silence. For tests and benchmarks.
 
-    Levels are those of 1 ms stretches, so that one stray sample is no onset. The noise of a room that lies less than
-    40 dB below the voice is sound, too: use it on clean recordings.
+    Levels are taken over blocks of 1 ms, so that one stray sample is no onset. For clean recordings only: room noise
+    less than 40 dB below the speech counts as an onset.
     """
     size = max(1, rate // 1000)
     whole = -(-len(samples) // size) * size

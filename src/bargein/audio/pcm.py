@@ -1,4 +1,4 @@
-"""A stretch of sound: int16 mono samples with their rate. The one shape in which audio moves through Bargein."""
+"""PCM: int16 mono samples with their rate. Audio moves through Bargein in this shape, or as mu-law (`Mulaw`)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from bargein.errors import AudioShapeError
 
 Samples = NDArray[np.int16]
 
-FRAME_MS = 20  # the process's tick: one frame per call and tick, as on every telephone
+FRAME_MS = 20  # the ticker's interval: one frame for each call and tick, as on every telephone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pcm:
-    """samples: shape (n,), int16, mono; rate: Hz. Never modified once made, so it may be shared and sliced."""
+    """Mono audio. The samples are never modified once the Pcm is made, so they may be shared and sliced.
+
+    Raises AudioShapeError for another dtype or rank, and for a rate of 0 or less.
+    """
 
     samples: Samples
+    """Shape (n,), int16."""
     rate: int
+    """Hz, above 0."""
 
     def __post_init__(self) -> None:
         if self.samples.dtype != np.int16 or self.samples.ndim != 1:
@@ -39,14 +44,14 @@ class Pcm:
         return len(self.samples) * 1000 / self.rate
 
     def part(self, begin: int, end: int) -> Pcm:
-        """The samples from begin to end, as sound of its own: what it came from can go."""
+        """A copy of the samples from `begin` to `end` (exclusive). The copy does not keep the whole alive."""
         return Pcm(self.samples[begin:end].copy(), self.rate)
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview, rate: int) -> Pcm:
-        """Read 16-bit little-endian mono PCM without copying.
+        """16-bit little-endian mono PCM, without a copy.
 
-        Raises AudioShapeError when the length is odd: half a sample would shift every later one.
+        Raises AudioShapeError for an odd number of bytes: half a sample would shift every later sample.
         """
         if len(data) % 2:
             raise AudioShapeError(
@@ -57,6 +62,7 @@ class Pcm:
 
     @classmethod
     def silence(cls, ms: float, rate: int) -> Pcm:
+        """Digital silence, `ms` long, rounded to whole samples."""
         return cls(np.zeros(round(ms * rate / 1000), np.int16), rate)
 
     def to_bytes(self) -> bytes:

