@@ -262,7 +262,7 @@ class LineEcho:
     # -------------------------------------------------------------------------------------------------------- rings
 
     def _reference(self, first: int, size: int, lag: int) -> Floats:
-        """The agent's audio that may be in the caller's `size` samples from `first` on, and TAPS - 1 more for the filter."""
+        """The agent's audio that may be in the caller's `size` samples from `first` on, as long as the filter needs."""
         assert self._offset is not None
         begin = first + self._offset - lag - (TAPS - 1 - BEFORE)
         return _get(self._sent, begin, begin + size + TAPS - 1)

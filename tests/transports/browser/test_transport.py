@@ -230,7 +230,7 @@ async def test_too_many_messages_in_line_are_a_client_that_does_not_read() -> No
         assert await next_of(transport) == c.ClientHangUp("the client does not read")
 
 
-@pytest.mark.parametrize(("error", "reason"), [(ConnectionError("x"), "gone"), (ValueError("x"), "ours")])
+@pytest.mark.parametrize(("error", "reason"), [(ConnectionError("x"), "lost"), (ValueError("x"), "internal")])
 async def test_a_socket_that_breaks_while_we_write_becomes_a_hang_up(error: Exception, reason: str) -> None:
     async with browser() as (transport, wire, _):
         wire.broken = error
@@ -243,7 +243,7 @@ async def test_a_socket_that_breaks_while_we_write_becomes_a_hang_up(error: Exce
 async def test_a_socket_that_is_gone_becomes_a_hang_up() -> None:
     async with browser() as (transport, wire, _):
         wire.inbox.put_nowait(None)
-        assert [item async for item in transport.receive()] == [c.ClientHangUp("the connection is gone")]
+        assert [item async for item in transport.receive()] == [c.ClientHangUp("the connection is lost")]
 
 
 async def test_the_surplus_of_messages_is_dropped_and_told_once_a_second() -> None:
@@ -269,9 +269,9 @@ async def test_a_flood_ends_the_call() -> None:
     async with browser() as (transport, wire, _):
         for _ in range(2100):
             wire.inbox.put_nowait("x")
-        assert [item async for item in transport.receive()] == [c.ClientHangUp("the client flooded us")]
+        assert [item async for item in transport.receive()] == [c.ClientHangUp("the client sent too many messages")]
         await transport.close("")
-        assert wire.closed == (1008, "the client flooded us")
+        assert wire.closed == (1008, "the client sent too many messages")
 
 
 async def test_audio_may_run_two_seconds_ahead_and_catches_up_with_time() -> None:
@@ -343,9 +343,9 @@ def test_a_bucket_lets_a_burst_pass_and_then_its_rate() -> None:
 
 
 async def test_a_line_that_has_ended_takes_nothing_more() -> None:
-    line = BrowserSendQueue(1000, 10)
-    assert line.control("last words")
-    line.end()
-    assert not line.control("more")
-    assert not line.audio(frame(1, 0))
-    assert [await line.next(), await line.next()] == ["last words", None]
+    queue = BrowserSendQueue(1000, 10)
+    assert queue.push_control("last words")
+    queue.close()
+    assert not queue.push_control("more")
+    assert not queue.push_audio(frame(1, 0))
+    assert [await queue.next(), await queue.next()] == ["last words", None]

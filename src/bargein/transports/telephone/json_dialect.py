@@ -1,0 +1,167 @@
+"""The JSON that Twilio, Telnyx and Plivo share: mu-law at 8000 Hz, base64 in text messages.
+
+A vendor's file adds its names: the fields of its messages, the bytes of what goes out, the start and the events that
+only this vendor sends. (Vonage sends audio as binary messages and stands apart.)
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from binascii import b2a_base64
+from json import dumps
+from typing import ClassVar, Generic, TypeVar
+
+import msgspec
+
+from bargein.audio.mulaw import RATE, from_mulaw
+from bargein.errors import ProtocolError
+from bargein.protocols import WireSamples
+from bargein.transports.telephone.transport import KEYS, DialectEvent, Media, Pressed, Started, Stopped
+
+MAX_MEDIA_BYTES = 8000  # of mu-law in one message: a second; usual are 160
+STREAM = b"%STREAM"  # in a template: the stream's id, as a JSON string
+
+Number = int | str | None  # vendors write numbers as strings, too
+
+
+class MediaFields(msgspec.Struct):
+    payload: bytes
+    """Mu-law codes (base64 on the wire)."""
+    track: str = "inbound"
+    """Begins with `inbound` for the caller's audio."""
+    chunk: Number = None
+    """The vendor's count of the chunks of audio."""
+
+
+class MarkFields(msgspec.Struct):
+    name: str
+
+
+class DtmfFields(msgspec.Struct):
+    digit: str
+
+
+class JsonMessage(msgspec.Struct):
+    """A message from the network. A vendor's own struct names the stream's field and adds its other fields."""
+
+    event: str
+    stream: str = ""
+    media: MediaFields | None = None
+    dtmf: DtmfFields | None = None
+
+
+Message = TypeVar("Message", bound=JsonMessage)
+
+
+class JsonDialect(ABC, Generic[Message]):
+    """One stream's messages: the shared half of a `TelephoneDialect`."""
+
+    name: str
+    rate = RATE
+    mulaw = True
+    binary = False
+    returning: bool
+    acknowledges: bool
+
+    product: ClassVar[str]
+    """The vendor's name for its streams, for errors."""
+    media_template: ClassVar[bytes]
+    """A media message up to its payload. The payload and `"}}` follow."""
+    mark_template: ClassVar[tuple[bytes, bytes]]
+    """A mark up to its name, and the rest of the message."""
+    clear_template: ClassVar[bytes]
+
+    def __init__(self, decoder: msgspec.json.Decoder[Message]) -> None:
+        self._decode = decoder.decode
+        self._stream = ""
+        """The stream's id. Empty before the start."""
+        self._media = self._mark = self._mark_end = self._clear = b""
+
+    # -------------------------------------------------------------------------------------- a vendor's own half
+
+    @abstractmethod
+    def start(self, message: Message) -> Started:
+        """The vendor's `start`. Raises ProtocolError (bad_start, bad_format)."""
+
+    @abstractmethod
+    def other_event(self, message: Message) -> DialectEvent | None:
+        """An event that is not shared: a mark, an answer to a clear. None: an event without meaning for the call.
+
+        Raises ProtocolError (unknown_event, vendor_error)."""
+
+    # ------------------------------------------------------------------------------------------ what comes in
+
+    def read(self, message: str | bytes) -> DialectEvent | None:
+        """The event of a message. None: an event without meaning for the call.
+
+        Raises ProtocolError for a message outside the vendor's protocol."""
+        try:
+            m = self._decode(message)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            advice = f"Send {self.product}'s JSON as text"
+            raise ProtocolError(f"A message cannot be read: {error}", advice=advice, code="bad_message") from None
+        event = m.event
+        if event == "start":
+            return self._start(m)
+        if m.stream != self._stream and m.stream and self._stream:
+            what = f"{event[:40]} is of stream {m.stream[:40]!r}"
+            raise ProtocolError(what, advice="One socket, one stream", code="other_stream")
+        if event == "media" and m.media is not None:
+            return _caller_audio(m.media)
+        if event == "dtmf" and m.dtmf is not None:
+            return pressed(m.dtmf.digit)
+        if event == "stop":
+            return Stopped("the caller hung up")
+        return self.other_event(m)
+
+    def _start(self, message: Message) -> Started:
+        started = self.start(message)
+        if not self._stream:
+            self._stream = started.stream
+            quoted = dumps(started.stream).encode()
+            self._media = self.media_template.replace(STREAM, quoted)
+            self._mark, self._mark_end = (part.replace(STREAM, quoted) for part in self.mark_template)
+            self._clear = self.clear_template.replace(STREAM, quoted)
+        return started
+
+    def unknown_event(self, event: str) -> ProtocolError:
+        return ProtocolError(
+            f"Event {event[:40]!r} is unknown", advice=f"See {self.product}'s messages", code="unknown_event"
+        )
+
+    # ------------------------------------------------------------------------------------------ what goes out
+
+    def media(self, samples: WireSamples) -> bytes:
+        """samples: mu-law codes, shape (n,), uint8."""
+        return self._media + b2a_base64(samples.data, newline=False) + b'"}}'
+
+    def mark(self, name: str) -> bytes:
+        return self._mark + name.encode() + self._mark_end
+
+    def clear(self) -> bytes:
+        return self._clear
+
+
+def _caller_audio(media: MediaFields) -> Media | None:
+    """None: audio of the agent, from a stream of both tracks."""
+    if not media.track.startswith("inbound"):
+        return None
+    payload = media.payload
+    if not payload or len(payload) > MAX_MEDIA_BYTES:
+        what = f"A frame has {len(payload)} bytes"
+        raise ProtocolError(what, advice="Send 160 bytes of mu-law every 20 ms", code="bad_media")
+    return Media(from_mulaw(payload), as_number(media.chunk))
+
+
+def pressed(digit: str) -> Pressed:
+    """A key of the telephone. Raises ProtocolError (bad_key)."""
+    if digit not in KEYS:
+        raise ProtocolError(f"Key {digit[:10]!r} is unknown", advice="Send 0-9, *, # or A-D", code="bad_key")
+    return Pressed(digit)
+
+
+def as_number(value: Number) -> int | None:
+    """None: no number, or too long for one."""
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and len(value) < 15 else None
+    return value
