@@ -1,4 +1,4 @@
-"""One monotonic clock per process, injected wherever time is read, so that a test moves time by hand."""
+"""One monotonic clock per process, injected into all code that reads time, so that a test moves time by hand."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """now_ms(): milliseconds since an arbitrary moment; never goes back."""
+    """A monotonic clock."""
 
-    def now_ms(self) -> float: ...
+    def now_ms(self) -> float:
+        """Milliseconds since an arbitrary moment. Never goes back."""
+        ...
 
 
 class MonotonicClock:
-    """The process's clock: time.monotonic_ns, in milliseconds."""
+    """The process's clock: `time.monotonic_ns` in milliseconds."""
 
     __slots__ = ()
 
@@ -33,7 +35,7 @@ class ManualClock:
         return self._now_ms
 
     def advance(self, ms: float) -> None:
-        """Move time on by ms milliseconds (>= 0)."""
+        """Move time on. ms: >= 0."""
         if ms < 0:
             raise ValueError("time does not go back")
         self._now_ms += ms

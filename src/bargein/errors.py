@@ -1,9 +1,9 @@
 """Every error Bargein raises. The classes say what a caller would do differently:
 
 BargeinError
-  Misuse            our API was used wrongly: fix the code that called it
+  UsageError        our API was used wrongly: fix the code that called it
   AudioShapeError   samples of another dtype, rank or rate than the function takes
-  PeerNonsense      a client or vendor sent what the protocol does not allow: the call may go on
+  ProtocolError     a client or vendor sent what the protocol does not allow: the call may go on
   VendorRefused     the vendor answered no (key, quota, unknown voice): trying again will not help
   VendorLost        the vendor went away: the call can go on, another try may work
   Unavailable       a part is not installed or not configured on this machine
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 
 class BargeinError(Exception):
-    """Base of all we raise. advice: one sentence, what the reader should do now. Neither part may hold a key."""
+    """Base of every error of Bargein. advice: one sentence, the reader's next step. Neither text may hold a key."""
 
     def __init__(self, message: str, *, advice: str) -> None:
         super().__init__(f"{message}. {advice}")
@@ -22,7 +22,7 @@ class BargeinError(Exception):
 
 
 class UsageError(BargeinError):
-    """Our API was called in a way it does not allow; the calling code is to be changed."""
+    """Our API was used wrongly. Change the calling code."""
 
 
 class AudioShapeError(UsageError):
@@ -30,7 +30,7 @@ class AudioShapeError(UsageError):
 
 
 class ProtocolError(BargeinError):
-    """The far end sent something outside the protocol. code: stable, machine-readable; the call may go on."""
+    """A client or a vendor sent a message outside the protocol. The call may go on. code: stable, for programs."""
 
     def __init__(self, message: str, *, advice: str, code: str) -> None:
         super().__init__(message, advice=advice)
@@ -38,12 +38,12 @@ class ProtocolError(BargeinError):
 
 
 class VendorRefused(BargeinError):
-    """It answered no (key, quota, unknown voice): trying again will not help."""
+    """The vendor refused the request (key, quota, unknown voice). Another attempt will not help."""
 
 
 class VendorLost(BargeinError):
-    """It went away: the call can go on, another try may work."""
+    """The vendor is not reachable, or broke off. The call can go on, and another attempt may work."""
 
 
 class Unavailable(BargeinError):
-    """A part is not installed or configured here; the advice says which extra or setting brings it."""
+    """A part is not installed or not configured. The advice names the extra or the setting."""

@@ -1,7 +1,7 @@
-"""What a call tells the far end, and whoever watches: the server's half of `bargein.v1` (docs/protocol.md).
+"""The notices of a call to its client and its watchers: the server's half of `bargein.v1` (docs/protocol.md).
 
-Structs with their own tag, so that a transport that speaks JSON encodes them in one pass. Transports without a
-place for them (a telephone) say what they can and drop the rest. Times in ms on the call's clock unless named.
+Each notice is a struct with its own tag, so a JSON transport encodes it in one pass. A transport without a screen (a
+telephone) drops notices. Times are in ms on the call's clock, unless a field says otherwise.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-WordTimes = tuple[float, float, int, int]  # start_ms, end_ms, begin, end
+WordTimes = tuple[float, float, int, int]  # start_ms, end_ms: of the reply's audio; begin, end: in the reply's text
 
 
 class _Notice(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=False):
@@ -29,12 +29,13 @@ class ReplyBegins(_Notice, frozen=True, tag="reply"):
 
 
 class WordsAdded(_Notice, frozen=True, tag="words"):
-    """text: what was added to the reply's text; begin and end of each word index the whole text so far."""
-
     reply_id: int
     text: str
+    """The text that was added to the reply."""
     words: tuple[WordTimes, ...]
+    """Positions index the reply's whole text so far."""
     exact: bool
+    """The times come from the TTS, not from an estimate."""
 
 
 class HoldNow(_Notice, frozen=True, tag="hold"):
@@ -49,15 +50,17 @@ class ResumeNow(_Notice, frozen=True, tag="resume"):
 
 
 class AudioInterrupted(_Notice, frozen=True, tag="audio_interrupted"):
-    """cleared_*: what had been made and was not heard; heard_ms: of the reply's own audio; timestamp: s, epoch."""
-
     conversation_id: str
     reply_id: int
     cleared_chunks: int
+    """Frames of audio that were made and not heard."""
     cleared_ms: float
+    """Length of that audio."""
     heard_ms: float
+    """Of the reply's own audio."""
     heard_text: str
     timestamp: float
+    """Seconds since the epoch."""
 
 
 class BargeInHappened(_Notice, frozen=True, tag="barge_in"):
@@ -74,15 +77,16 @@ class TtsInterrupted(_Notice, frozen=True, tag="tts_interrupted"):
 
 
 class Transcript(_Notice, frozen=True, tag="transcript"):
-    """role agent: text is what was heard, unheard what was not. text None: speech whose words are not known."""
-
     role: Literal["user", "agent", "backchannel"]
     text: str | None
+    """Agent: the text that was heard. None: speech with unknown words."""
     final: bool
     turn: int | None = None
     reply_id: int | None = None
     unheard: str | None = None
+    """Agent: the text that was not heard."""
     over: str | None = None
+    """User: the agent's text that the user's words were said over."""
 
 
 class Decision(_Notice, frozen=True, tag="decision"):
@@ -99,9 +103,8 @@ class SpeechNoticed(_Notice, frozen=True, tag="speech"):
 
 
 class PolicyNow(_Notice, frozen=True, tag="policy"):
-    """numbers: every number of the policy, the preset's name among them."""
-
     numbers: dict[str, object]
+    """Every number of the policy by name, and the name of the preset."""
 
 
 class Problem(_Notice, frozen=True, tag="error"):
