@@ -45,7 +45,7 @@ class Mulaw:
         return Mulaw(self.codes[begin:end].copy())
 
 
-Sound = Pcm | Mulaw
+Audio = Pcm | Mulaw
 
 
 def to_mulaw(samples: Samples) -> bytes:
