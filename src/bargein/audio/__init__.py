@@ -1,1 +1,1 @@
-"""Audio as numbers: PCM, mu-law, resampling, levels, voice activity, line echo, word times."""
+"""Audio as numbers: frames, companding, resampling, levels, voice activity, word times."""

@@ -1,4 +1,4 @@
-"""How loud audio is."""
+"""Levels of audio, and the onset of a sound in a recording."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from bargein.audio.pcm import Samples
 
-FLOOR_DBFS = -100.0  # stands for digital silence, which has no level
-AUDIBLE = 0.01  # of the peak, -40 dB: breath and the noise of a room lie below
+FLOOR_DBFS = -100.0  # the level given for digital silence
+AUDIBLE = 0.01  # of the peak, -40 dB: breath and room noise lie below
 
 
 def rms(samples: Samples) -> float:
-    """Root mean square, 0..1 of full scale. samples: shape (n,), int16; 0.0 for none."""
+    """Root mean square, 0..1 of full scale. samples: shape (n,), int16. No samples: 0.0."""
     if not len(samples):
         return 0.0
     x = samples.astype(np.float32)
@@ -21,16 +21,16 @@ def rms(samples: Samples) -> float:
 
 
 def dbfs(samples: Samples) -> float:
-    """Root mean square in dB relative to full scale: FLOOR_DBFS to 0."""
+    """Root mean square in dB of full scale, at least FLOOR_DBFS."""
     level = rms(samples)
     return max(FLOOR_DBFS, 20 * math.log10(level)) if level > 0 else FLOOR_DBFS
 
 
 def onset_sample(samples: Samples, rate: int) -> int | None:
-    """Index of the first sample within 40 dB of the peak. None: digital silence. For tests and benchmarks.
+    """The first sample within 40 dB of the peak. None: digital silence. For tests and benchmarks.
 
-    Levels are taken over blocks of 1 ms, so that one stray sample is no onset. For clean recordings only: room noise
-    less than 40 dB below the speech counts as an onset.
+    Levels are those of blocks of 1 ms, so one stray sample is no onset. Room noise within 40 dB of the voice is an
+    onset: use this on clean recordings.
     """
     size = max(1, rate // 1000)
     whole = -(-len(samples) // size) * size

@@ -1,4 +1,4 @@
-"""PCM: int16 mono samples with their rate. Audio moves through Bargein in this shape, or as mu-law (`Mulaw`)."""
+"""PCM audio: int16 mono samples with their rate, as audio moves through Bargein."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ from bargein.errors import AudioShapeError
 
 Samples = NDArray[np.int16]
 
-FRAME_MS = 20  # the ticker's interval: one frame for each call and tick, as on every telephone
+FRAME_MS = 20  # the process's tick: one frame for each call and tick, as telephones have it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pcm:
-    """Mono audio. The samples are never modified once the Pcm is made, so they may be shared and sliced.
-
-    Raises AudioShapeError for another dtype or rank, and for a rate of 0 or less.
-    """
+    """Audio that is never modified, so its samples may be shared and sliced."""
 
     samples: Samples
-    """Shape (n,), int16."""
+    """Mono, shape (n,), int16."""
     rate: int
-    """Hz, above 0."""
+    """Hz."""
 
     def __post_init__(self) -> None:
         if self.samples.dtype != np.int16 or self.samples.ndim != 1:
@@ -44,14 +41,14 @@ class Pcm:
         return len(self.samples) * 1000 / self.rate
 
     def part(self, begin: int, end: int) -> Pcm:
-        """A copy of the samples from `begin` to `end` (exclusive). The copy does not keep the whole alive."""
+        """A copy of the samples from begin to end, which keeps no reference to the whole."""
         return Pcm(self.samples[begin:end].copy(), self.rate)
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview, rate: int) -> Pcm:
-        """16-bit little-endian mono PCM, without a copy.
+        """Read 16-bit little-endian mono PCM without copying.
 
-        Raises AudioShapeError for an odd number of bytes: half a sample would shift every later sample.
+        Raises AudioShapeError for an odd length: half a sample would shift every later sample.
         """
         if len(data) % 2:
             raise AudioShapeError(
@@ -62,7 +59,7 @@ class Pcm:
 
     @classmethod
     def silence(cls, ms: float, rate: int) -> Pcm:
-        """Digital silence, `ms` long, rounded to whole samples."""
+        """Digital silence of this length."""
         return cls(np.zeros(round(ms * rate / 1000), np.int16), rate)
 
     def to_bytes(self) -> bytes:

