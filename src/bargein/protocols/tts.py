@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from bargein.audio.mulaw import Sound
+from bargein.audio.mulaw import Audio
 from bargein.protocols.conversation import Word
 
 
@@ -14,7 +14,7 @@ from bargein.protocols.conversation import Word
 class SpeechChunk:
     """The next chunk of a reply's audio, with the text that begins to sound in it."""
 
-    pcm: Sound
+    pcm: Audio
     """At the TTS's own rate, the same in all chunks of a reply."""
     text: str = ""
     """Text that begins to sound with this chunk, "" while earlier text goes on. All texts of a reply, joined, are

@@ -224,7 +224,7 @@ async def test_a_flood_ends_the_stream_and_too_much_only_costs_what_is_too_much(
     assert [i.code for i in await items(telephone) if isinstance(i, c.ClientFault)] == ["too_fast"] * 3
     for _ in range(int(limits.flood)):
         telephone.incoming(CONNECTED)
-    assert (await items(telephone))[-1] == c.ClientHangUp("the far end flooded us")
+    assert (await items(telephone))[-1] == c.ClientHangUp("the network sent too many messages")
 
 
 async def test_audio_faster_than_it_can_be_spoken_is_refused(
@@ -290,7 +290,7 @@ async def test_a_far_end_that_does_not_read_makes_the_voice_wait_and_is_left_in_
     telephone.send(out(1))
     clock.advance(telephone.limits.stuck_ms + 1)
     assert not telephone.send(out(1))
-    assert (await items(telephone))[-1] == c.ClientHangUp("the far end does not read")
+    assert (await items(telephone))[-1] == c.ClientHangUp("the network does not read")
 
 
 async def test_a_key_and_a_hang_up_reach_the_call(line: tuple[TelephoneTransport, FakeWire, ManualClock]) -> None:
