@@ -24,7 +24,7 @@ REPROMPTS: Mapping[str, str] = {
     "late": "Sorry, that takes me too long. Could you ask me again?",
     "deaf": "Sorry, I cannot make out any words at the moment. Please try again in a little while.",
 }
-# What each part must be able to do: a part is known by its methods, and inherits from nobody.
+# What each part must be able to do: a part is known by its methods, and needs no base class.
 _SHAPES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "llm": (("reply",), "an object with `name` and `async def reply(prompt)`"),
     "tts": (("speak", "rate"), "an object with `name`, `rate` and `async def speak(text)`"),
@@ -52,7 +52,7 @@ class Agent:
     """
 
     stt: StreamingSTT | BatchSTT | None = None
-    """Tells the user's words. None: nobody reads words, and voice activity alone decides."""
+    """Gives the user's words. None: no words are known, and voice activity alone decides."""
     llm: LLM | None = None
     tts: TTS | None = None
     realtime: RealtimeModel | None = None

@@ -298,7 +298,7 @@ async def test_a_key_and_a_hang_up_reach_the_call(line: tuple[TelephoneTransport
     telephone.incoming('{"event":"dtmf","streamSid":"MZ1","dtmf":{"track":"inbound_track","digit":"5"}}')
     telephone.incoming('{"event":"stop","streamSid":"MZ1","stop":{}}')
     telephone.incoming(media(1))
-    assert await items(telephone) == [c.Key("5"), c.ClientHangUp("the caller hung up")]
+    assert await items(telephone) == [c.KeyPress("5"), c.ClientHangUp("the caller hung up")]
     await telephone.close("ended")
     await telephone.close("ended again")
     assert wire.closed == (1000, "the caller hung up")
