@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bargein import Agent, Greeting, Policy, UsageError, hang_up, tool, transfer_to
-from bargein.call.output.playout import Playout
+from bargein.call.output.playout import Cleared, Playout
 from bargein.protocols import (
     AgentSaid,
     AudioOut,
@@ -287,21 +287,28 @@ async def test_nonsense_from_the_test_itself_is_a_usage_error() -> None:
 # ------------------------------------------------------------------------------------------------ the strictness
 
 
+def _deaf_to_hold(playout: Playout, now_ms: float) -> None:
+    """A hold that changes nothing."""
+
+
+def _plays_on(playout: Playout, now_ms: float) -> Cleared:
+    """A cut that sends one more frame of the reply once the client was told."""
+    track = playout.track
+    assert track is not None
+    frame = track.next_frame()
+    assert frame is not None
+    asyncio.get_running_loop().call_soon(playout._transport.send, frame)
+    return Cleared(0, 0.0, track.position(now_ms))
+
+
 @pytest.mark.parametrize(
-    ("method", "kept", "says"), [("hold", "held", "came during a hold"), ("cut", "track", "came after it was cut")]
+    ("method", "broken", "says"),
+    [("hold", _deaf_to_hold, "came during a hold"), ("cut", _plays_on, "came after it was cut")],
 )
 async def test_an_agent_that_plays_on_is_found_out(
-    method: str, kept: str, says: str, monkeypatch: pytest.MonkeyPatch
+    method: str, broken: Callable[..., object], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The promise is broken on purpose: the playout goes on as if nothing had been decided."""
-    real = getattr(Playout, method)
-
-    def broken(self: Playout, *arguments: object) -> object:
-        before = getattr(self, kept)
-        result = real(self, *arguments)
-        setattr(self, kept, before)
-        return result
-
+    """The promise is broken on purpose: the playout goes on as if the floor had decided nothing."""
     monkeypatch.setattr(Playout, method, broken)
 
     async def interrupted() -> None:

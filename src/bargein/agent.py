@@ -52,7 +52,7 @@ class Agent:
     """
 
     stt: StreamingSTT | BatchSTT | None = None
-    """Gives the user's words. None: no words are known, and voice activity alone decides."""
+    """Tells the user's words. None: no words are read, and voice activity alone decides."""
     llm: LLM | None = None
     tts: TTS | None = None
     realtime: RealtimeModel | None = None

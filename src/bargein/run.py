@@ -1,7 +1,7 @@
 """Three ways to run an agent from Python: `serve` by itself, `create_app` in an app, `run_call` on one's own transport.
 
-Each imports its machinery when it is called: a module that defines an agent also imports `serve`, and whoever imports
-that module (a test, a task queue) should not wait a second for FastAPI and onnxruntime.
+Each imports its machinery when it is called: a module that defines an agent also imports `serve`, and a test or a task
+queue that imports that module should not wait a second for FastAPI and onnxruntime.
 """
 
 from __future__ import annotations

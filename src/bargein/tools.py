@@ -180,7 +180,7 @@ def hang_up(reason: str = "the conversation is over") -> HangUp:
 def transfer_to(numbers: Mapping[str, str]) -> FunctionTool:
     """A tool that hands the caller on to one of these: name -> telephone number (E.164). Raises UsageError for none."""
     if not numbers:
-        raise UsageError("Nobody is named to hand callers on to", advice='Give at least one: {"sales": "+4930..."}')
+        raise UsageError("There is no number to transfer callers to", advice='Give at least one: {"sales": "+4930..."}')
     names = Literal[tuple(numbers)]  # type: ignore[valid-type]
 
     def transfer(to: Any) -> Transfer:

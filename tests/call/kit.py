@@ -27,7 +27,7 @@ from tests.call.scripted_vad import ScriptedVAD
 
 RATE = 24_000
 WORD_MS = 200  # every word of the ToneTTS
-SOON = Policy(alone_ms=0)  # a third of a second of speech cuts, without any STT
+SOON = Policy().with_({"alone_ms": 0})  # a third of a second of speech cuts, without any STT
 
 
 class FakeClient:

@@ -120,8 +120,8 @@ async def test_a_protected_beginning_is_not_held_and_the_words_over_it_are_answe
         await s.until(lambda: s.words(1) >= 2)
         await s.pass_ms(256, speech=0.9)
         assert s.state == "speaking"
-        assert s.call.floor.protected
-        await s.until(lambda: not s.call.floor.protected)
+        assert s.call.floor.reply.protected
+        await s.until(lambda: not s.call.floor.reply.protected)
         await s.until(lambda: bool(s.llm.prompts))
         assert any(isinstance(i, c.UserSaid) for i in s.llm.prompts[0].items)
 

@@ -22,7 +22,7 @@ class World:
         self.parts.clock.advance(1_000)
         self.did: list[tuple[object, ...]] = []
         self.ended: f.ReplyEnded | None = None
-        self.floor = f.Floor(f.Policy(language="de"))
+        self.floor = f.Floor(language="de")
         self.timer = SilenceTimer(self.parts.notes)
         self.handler = InboundHandler(
             self.parts.context,
@@ -126,8 +126,8 @@ def test_another_policy_keeps_the_language_and_is_confirmed() -> None:
     world.handler.handle(c.SettingsRequested("patient", {"confirm_ms": 450}))
     (event,) = world.parts.events
     assert isinstance(event, f.PolicyChanged)
-    assert (event.policy.preset, event.policy.confirm_ms, event.policy.language) == ("patient", 450, "de")
-    assert world.parts.notices == [n.PolicyNow(event.policy.numbers())]
+    assert (event.policy.preset, event.policy.verdict.confirm_ms) == ("patient", 450)
+    assert world.parts.notices == [n.PolicyNow(event.policy.numbers() | {"language": "de"})]
 
 
 @pytest.mark.parametrize(("preset", "numbers"), [("unheard_of", {}), (None, {"confirm_ms": -1}), (None, {"x": 1})])
@@ -146,5 +146,5 @@ async def test_settings_change_the_policy_of_a_running_call() -> None:
         s.client.inbox.put_nowait(c.SettingsRequested("patient", {"confirm_ms": 450}))
         s.client.inbox.put_nowait(c.SettingsRequested(None, {"confirm_ms": -1}))
         await s.settle()
-        assert (s.call.floor.policy.preset, s.call.floor.policy.confirm_ms) == ("patient", 450)
+        assert (s.call.floor.policy.preset, s.call.floor.policy.verdict.confirm_ms) == ("patient", 450)
         assert [x.code for x in s.client.notices if isinstance(x, n.Problem)] == ["bad_settings"]

@@ -138,7 +138,7 @@ async def test_a_caller_who_hangs_up_in_the_middle_leaves_the_truth_behind() -> 
 
 
 async def test_a_voicemail_is_asked_twice_and_then_left() -> None:  # 19
-    policy = Policy(user_silence_ms=3000, hang_up_on_silence=True)
+    policy = Policy().with_({"user_silence_ms": 3000, "hang_up_on_silence": True})
     async with phone_scene(greeting="hello", policy=policy) as s:
         await s.until(lambda: s.call.over is not None)
         assert s.did() == ["Reprompt", "Reprompt"]

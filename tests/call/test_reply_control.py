@@ -11,6 +11,7 @@ from bargein.call.output.reply import Reply
 from bargein.call.output.silence_timer import SilenceTimer
 from bargein.call.output.track import Position
 from bargein.call.reply_control import ReplyControl
+from bargein.floor.state import ReplyState
 from bargein.protocols import Word
 from tests.call.kit import scene
 from tests.call.parts import Parts, sounding
@@ -20,7 +21,10 @@ BARGE_IN = f.BargeIn(1, 900.0, 1_000.0, f.Source.SPEECH, 0.9, "speech lasted")
 
 
 class Floor:
-    sounding = True
+    """As much of a floor as a reply control reads."""
+
+    def __init__(self) -> None:
+        self.reply = ReplyState(sounding=True)
 
 
 class World:
@@ -103,7 +107,7 @@ def test_a_hold_silences_and_tells_the_client_and_its_time_is_measured() -> None
 
 def test_a_reply_that_does_not_sound_is_held_without_a_word_to_the_client() -> None:
     world = World(Reply(1, "reply", 0.0))
-    world.floor.sounding = False
+    world.floor.reply.sounding = False
     world.control.hold(f.Hold(1, 940.0, f.Source.SPEECH, "speech"), 1_000)
     assert world.did == [("hold", 1_000)]
     assert not any(isinstance(x, n.HoldNow) for x in world.parts.notices)

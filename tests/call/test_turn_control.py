@@ -86,7 +86,7 @@ async def world() -> AsyncIterator[World]:
 def test_a_turn_is_opened_with_what_it_was_said_over_at_its_onset(world: World) -> None:
     world.control.listen(f.Listen(1, 1_000.0, "speech"))
     assert world.newest == Turn(1, 1_000.0, OVER)
-    assert world.calls == [("over", 1_000.0 + world.floor.policy.pre_roll_ms), ("started", 1_000.0)]
+    assert world.calls == [("over", 1_000.0 + world.floor.policy.endpointing.pre_roll_ms), ("started", 1_000.0)]
     assert world.parts.decisions() == [("listen", "speech")]
 
 
@@ -102,7 +102,7 @@ def test_a_key_belongs_to_the_turn_that_the_floor_opens_for_it(world: World) -> 
 
 
 async def test_words_that_were_read_are_evidence(world: World) -> None:
-    pre_roll_ms = world.floor.policy.pre_roll_ms
+    pre_roll_ms = world.floor.policy.endpointing.pre_roll_ms
     world.control.read_words(f.ReadWords(3, 1_000.0, "short"))
     assert world.parts.events == [], "nothing waits for them"
     await settle()

@@ -262,6 +262,7 @@ async def test_one_that_hangs_or_fails_is_given_up_and_closed(fake: type[Fake], 
     fake.does = does
     part = next(part for part in REGISTRY.parts if part.name == name)
     async with opened(bare(**_keys())) as builder:
+        await try_part(builder, MonotonicClock(), "tts", "espeak", {})  # its start is not part of the time
         with pytest.raises(ProbeTimeout if does == "hang" else type(does)):
             await try_part(builder, MonotonicClock(), part.kind, name, {}, within_s=0.3 if does == "hang" else 5)
     assert fake.closed == 1

@@ -63,7 +63,7 @@ async def test_a_file_becomes_an_agent(tmp_path: Path, fake: type[Fake]) -> None
         assert list(catalogue.agents) == ["tea"]
         assert catalogue.missing == ()
         assert (agent.opening.protected, agent.opening.text) == ("This call is recorded.", "What may it be?")
-        assert (agent.policy.preset, agent.policy.confirm_ms) == ("patient", 400)
+        assert (agent.policy.preset, agent.policy.verdict.confirm_ms) == ("patient", 400)
         assert agent.reprompts["silence"] == "Still there?"
         assert agent.reprompts["late"].startswith("Sorry")
         assert agent.streaming_stt is not None
@@ -77,7 +77,7 @@ async def test_the_example_is_an_agent_of_parts_that_take_its_options(fake: type
     async with open_agents(settings(agent=str(example)), bare(DEEPGRAM_API_KEY=KEY, GROQ_API_KEY=KEY)) as catalogue:
         assert catalogue.default.name == "cascade"
         assert catalogue.default.description == "Deepgram Flux, Groq, Deepgram Aura"
-        assert catalogue.default.policy.user_silence_ms == 12_000
+        assert catalogue.default.policy.idle.user_silence_ms == 12_000
 
 
 async def test_a_part_that_lacks_its_key_is_named(tmp_path: Path, fake: type[Fake]) -> None:

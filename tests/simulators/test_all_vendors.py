@@ -12,10 +12,10 @@ import pytest
 
 from bargein.errors import UsageError
 from bargein.server.registry import installed_vendors
-from bargein.server.simulated import FAULTS, VOICES, inject, simulated
+from bargein.server.simulated import FAULTS, TTS_SIMULATORS, inject, simulated
 from bargein.vendors.common.environment import Environment
 from bargein_simulators import chat, deepgram_flux, simulated_tts
-from bargein_simulators.all_vendors import AllVendors, answer, every_app
+from bargein_simulators.all_vendors import AllVendors, all_vendors_app, answer
 from bargein_simulators.chat import ChatMessage
 
 
@@ -23,7 +23,7 @@ def test_every_fault_that_can_be_injected_is_one_that_its_simulator_knows() -> N
     queues = AllVendors().queues()
     # By the types: a queue takes any string, and a fault that nobody knows does nothing.
     kinds = {"deepgram-flux": get_args(deepgram_flux.Fault), "chat": get_args(chat.Fault)}
-    kinds |= dict.fromkeys(VOICES, get_args(simulated_tts.Fault))
+    kinds |= dict.fromkeys(TTS_SIMULATORS, get_args(simulated_tts.Fault))
     for fault in FAULTS:
         assert set(fault.simulators) <= queues.keys()
         for simulator in fault.simulators:
@@ -31,7 +31,7 @@ def test_every_fault_that_can_be_injected_is_one_that_its_simulator_knows() -> N
 
 
 def test_no_vendors_path_is_anothers() -> None:
-    paths = [route.path for route in every_app().routes if hasattr(route, "path")]
+    paths = [route.path for route in all_vendors_app().routes if hasattr(route, "path")]
     assert len(paths) == len(set(paths))
 
 

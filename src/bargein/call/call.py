@@ -47,7 +47,7 @@ class Call:
         self.id = call_id
         self.agent = agent
         self.facts = dict(facts or {})
-        self.floor = f.Floor(policy or agent.policy)
+        self.floor = f.Floor(policy or agent.policy, language=agent.language)
         self._transport = transport
         self._journal = journal
         self._watch = watch
@@ -153,10 +153,10 @@ class Call:
             id=self.id,
             agent=self.agent.name,
             state=self.floor.state.value,
-            agent_speaking=self.floor.sounding or answering,
+            agent_speaking=self.floor.reply.sounding or answering,
             kind=live.kind if live is not None else None,
-            turn=self.floor.turn,
-            reply=self.floor.reply,
+            turn=self.floor.turn.id,
+            reply=self.floor.reply.id,
             started_s=self._started_s,
             lasted_ms=self.now_ms(),
             over=self.over,

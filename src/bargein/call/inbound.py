@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -87,11 +86,9 @@ class InboundHandler:
     def _change_policy(self, now_ms: float, preset: str | None, numbers: Mapping[str, object]) -> None:
         try:
             base = f.Policy.named(preset) if preset is not None else self._floor.policy
-            if preset is not None:
-                base = dataclasses.replace(base, language=self._floor.policy.language)
             policy = base.with_(numbers if isinstance(numbers, dict) else {})
         except UsageError as error:
             self._context.notify(n.Problem("bad_settings", error.message, error.advice))
             return
         self._context.feed(f.PolicyChanged(now_ms, policy))
-        self._context.notify(n.PolicyNow(policy.numbers()))
+        self._context.notify(n.PolicyNow(policy.numbers() | {"language": self._floor.language}))

@@ -47,7 +47,7 @@ class ReplyControl:
         """Fall silent, and lose nothing."""
         self._playout.hold(now_ms)
         self._held_since_ms = now_ms
-        if self._floor.sounding:  # a silent client has nothing to pause
+        if self._floor.reply.sounding:  # a silent client has nothing to pause
             self._silence.ordered(now_ms)
             self._context.notify(n.HoldNow(order.reply, order.onset_ms, order.why))
         self._context.decided("hold", order.why, order.reply, order.onset_ms)

@@ -46,7 +46,7 @@ class TurnControl:
 
     def listen(self, order: f.Listen) -> None:
         """The user has the floor."""
-        over = self._ledger.said_over(order.from_ms + self._floor.policy.pre_roll_ms)
+        over = self._ledger.said_over(order.from_ms + self._floor.policy.endpointing.pre_roll_ms)
         turn = self._turns.open(order.turn, order.from_ms, over)
         self._responder.turn_started(order.from_ms)
         if self._pending_input:
@@ -56,8 +56,8 @@ class TurnControl:
 
     def read_words(self, order: f.ReadWords) -> None:
         """The floor waits for the words of a sound."""
-        onset_ms = order.from_ms + self._floor.policy.pre_roll_ms
-        self._context.spawn(self._read_words(order.look, onset_ms), f"look {order.look}")
+        onset_ms = order.from_ms + self._floor.policy.endpointing.pre_roll_ms
+        self._context.spawn(self._read_words(order.reading, onset_ms), f"look {order.reading}")
         self._context.decided("look", order.why, onset_ms=onset_ms)
 
     def dismiss(self, order: f.Dismiss) -> None:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from bargein.errors import UsageError
 from bargein.floor import Policy
+from bargein.floor.numbers import parse_numbers
 from bargein.recorder.reading import read
 from bargein.recorder.replay import Decided, ReplayResult, replay
 
@@ -47,17 +46,8 @@ def _other_policy(recorded: Policy, preset: str | None, changes: Sequence[str]) 
     """The policy that is asked for; None: the recorded one. Raises UsageError."""
     if preset is None and not changes:
         return None
-    base = Policy.named(preset).with_({"language": recorded.language}) if preset is not None else recorded
-    numbers: dict[str, object] = {}
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals:
-            raise UsageError(f"--set {change} changes nothing", advice="Write it as name=value, such as confirm_ms=500")
-        try:
-            numbers[name.strip()] = msgspec.json.decode(value)
-        except msgspec.DecodeError:
-            numbers[name.strip()] = value  # a word
-    return base.with_(numbers)
+    base = Policy.named(preset) if preset is not None else recorded
+    return base.with_(parse_numbers(changes))
 
 
 def _show(result: ReplayResult, *, all_actions: bool) -> None:

@@ -1,6 +1,6 @@
 """Who may call, and from where.
 
-On loopback nobody needs a token, unless one was set. Elsewhere the server does not start without one. Pages get
+On loopback no token is needed, unless one was set. Elsewhere the server does not start without one. Pages get
 short-lived tokens signed with it, because a page cannot keep a secret, and a WebSocket of a browser cannot send an
 Authorization header: there the token goes as a subprotocol, which no log writes down as it would a query.
 
@@ -66,7 +66,7 @@ class Gate:
 
     @property
     def open(self) -> bool:
-        """Nobody needs a token."""
+        """No token is needed."""
         return self._token is None
 
     # -------------------------------------------------------------------------------------------------- tokens

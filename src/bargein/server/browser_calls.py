@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -92,7 +93,7 @@ class BrowserCalls:
         socket = AsgiSocket(receive, send)
         async with BrowserTransport(socket, hub.host.clock, hub.limits) as browser:
             try:
-                with hub.calls.seat():
+                with hub.calls.place():
                     async with AsyncExitStack() as parts:  # of an agent that was made for this call
                         await self._talk(hub, browser, socket, parts)
             except Refusal as refusal:
@@ -117,7 +118,7 @@ class BrowserCalls:
                     rate_out=browser.rate_out,
                     lead_ms=hub.host.lead_ms,
                     agent=parts_told,
-                    policy=policy.numbers(),
+                    policy=policy.numbers() | {"language": agent.language},
                     limits=browser.limits.as_sent(),
                 )
             )
@@ -141,9 +142,7 @@ async def _choose(
                 made = await _made(hub, socket.newest_text, parts)
             agent, preset = made or (hub.catalogue.get(hello.agent), None)
             code = "bad_settings"
-            policy = policy_for(
-                hub, agent, preset=hello.policy or preset, language=hello.language, numbers=hello.settings
-            )
+            policy = policy_for(hub, agent, preset=hello.policy or preset, numbers=hello.settings)
             if hello.direct is not None:  # last: a hello that is refused may be said better, and claim it then
                 agent = await parts.enter_async_context(direct.claimed(hello.direct))
                 browser.direct()
@@ -153,7 +152,7 @@ async def _choose(
         except UsageError as error:
             browser.refuse(Problem(code, error.message, error.advice))
             continue
-        return agent, policy
+        return dataclasses.replace(agent, language=hello.language or agent.language), policy
     return None
 
 

@@ -202,7 +202,7 @@ async def _realtime(choice: AgentChoice, wish: PartChoice, builder: AgentBuilder
     model: Any = await builder.make(part, wish.options, stack, language=choice.language)
     fallback_stt = await builder.fallback_stt(choice.language)
     if fallback_stt is not None:
-        await start(fallback_stt)  # now, and not when somebody has interrupted already
+        await start(fallback_stt)  # now, and not when the user has interrupted already
     agent = Agent(
         name=CHOSEN,
         realtime=model,

@@ -137,7 +137,7 @@ async def _from_toml(stack: AsyncExitStack, file: str, builder: AgentBuilder, mi
         name=wish.name or made.name,
         description=wish.description or made.description,
         greeting=replace(made.opening, protected=wish.protected),
-        policy=replace(policy, language=wish.language),
+        policy=policy,
         reprompts=dict(REPROMPTS) | {str(case): said for case, said in wish.reprompts.items()},
         tools=tools,
     )

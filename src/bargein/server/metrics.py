@@ -73,7 +73,7 @@ class Metrics:
         self._dropped.inc()
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """A value that is read whenever somebody asks."""
+        """A value that is read whenever the page is asked for."""
         Gauge(f"bargein_{name}", text, registry=self.registry).set_function(value)
 
     def page(self) -> bytes:

@@ -15,7 +15,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bargein.agent import Agent
 from bargein.call.output.utterance_queue import SAY_CHARS
 from bargein.errors import BargeinError, VendorLost, VendorRefused
+from bargein.floor import Policy
+from bargein.floor.numbers import Number
 from bargein.floor.policy import PRESETS
+from bargein.floor.policy_groups import NUMBERS
 from bargein.server.builder import AgentBuilder
 from bargein.server.calls import Watcher
 from bargein.server.hub import Hub
@@ -119,6 +122,15 @@ async def agents(hub: Hub = of_caller) -> dict[str, object]:
         "agents": [_agent(agent) for agent in hub.catalogue.agents.values()],
         "missing": [asdict(missing) for missing in hub.catalogue.missing],
         "policies": list(PRESETS),
+    }
+
+
+@router.get("/policy")
+async def policy(hub: Hub = of_caller) -> dict[str, object]:
+    """Every number of a policy as it is declared, and the presets' values. The page makes its sliders of them."""
+    return {
+        "presets": {name: Policy.named(name).numbers() for name in PRESETS},
+        "numbers": [_number(number) for number in NUMBERS.values()],
     }
 
 
@@ -237,7 +249,7 @@ async def _tell(socket: WebSocket, watcher: Watcher, first: str) -> None:
             async with asyncio.timeout(SLOW_WATCHER_S):
                 await socket.close(1000, "the call is over")
         except (TimeoutError, WebSocketDisconnect, RuntimeError):
-            pass  # it went away, or reads no more: nobody is to be told
+            pass  # the watcher went away, or reads no more
         finally:
             leaving.cancel()
 
@@ -266,6 +278,20 @@ def _part(part: RegisteredPart, environment: Environment) -> dict[str, object]:
         "requirement": part.part.requirement,
         "languages": list(part.part.languages),
         "options": [asdict(option) for option in part.part.options],
+    }
+
+
+def _number(number: Number) -> dict[str, object]:
+    return {
+        "name": number.name,
+        "group": number.group,
+        "about": number.about,
+        "unit": number.unit,
+        "range": number.range,
+        "default": number.default,
+        "slider": asdict(number.slider) if number.slider else None,
+        "pipecat": number.pipecat,
+        "livekit": number.livekit,
     }
 
 

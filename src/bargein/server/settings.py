@@ -64,7 +64,7 @@ class Settings(BaseSettings):
 
     @property
     def is_local(self) -> bool:
-        """Whether nobody but this machine can reach us."""
+        """Whether only this machine can reach the server."""
         return is_loopback(self.host)
 
 

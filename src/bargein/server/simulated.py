@@ -24,31 +24,34 @@ KEY = "simulators-ask-for-no-key"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault that can be injected once. part: whose it is; simulators, fault: as the simulators call them."""
+    """A fault that can be injected once."""
 
     name: str
     part: str
+    """The kind of part that fails."""
     title: str
     simulators: tuple[str, ...]
+    """The simulators' own names."""
     fault: str
+    """The simulators' own name of the fault."""
 
 
-EARS = ("deepgram-flux",)  # whose faults come in the midst of a call
-VOICES = ("elevenlabs", "cartesia", "deepgram-speak", "openai-speech", "mistral-speech")
+STT_SIMULATORS = ("deepgram-flux",)  # whose faults come in the midst of a call
+TTS_SIMULATORS = ("elevenlabs", "cartesia", "deepgram-speak", "openai-speech", "mistral-speech")
 FAULTS = (
-    Fault("ears-drop", "stt", "The transcriber drops in the middle of a word", EARS, "drop"),
-    Fault("ears-error", "stt", "The transcriber ends with an error", EARS, "error"),
-    Fault("ears-stall", "stt", "The transcriber hears a turn begin, and nothing more", EARS, "stall"),
+    Fault("ears-drop", "stt", "The transcriber drops in the middle of a word", STT_SIMULATORS, "drop"),
+    Fault("ears-error", "stt", "The transcriber ends with an error", STT_SIMULATORS, "error"),
+    Fault("ears-stall", "stt", "The transcriber hears a turn begin, and nothing more", STT_SIMULATORS, "stall"),
     Fault("model-429", "llm", "The model is over its rate limit", ("chat",), "429"),
     Fault("model-500", "llm", "The model's server fails, twice", ("chat",), "500"),
     Fault("model-stall", "llm", "The model stalls after ten tokens", ("chat",), "stall_after_ten"),
     Fault("model-nonsense", "llm", "The model's stream turns into nonsense", ("chat",), "malformed"),
     Fault("model-no-answer", "llm", "The model accepts, and never answers", ("chat",), "no_answer"),
     Fault("model-key", "llm", "The model's key is wrong", ("chat",), "401"),
-    Fault("voice-silent", "tts", "The voice accepts, and stays silent", VOICES, "silent"),
-    Fault("voice-slow", "tts", "The voice is two seconds late", VOICES, "slow"),
-    Fault("voice-drop", "tts", "The voice dies in the middle of a word", VOICES, "drop"),
-    Fault("voice-stall", "tts", "The voice stalls in the middle of a word", VOICES, "stall"),
+    Fault("voice-silent", "tts", "The voice accepts, and stays silent", TTS_SIMULATORS, "silent"),
+    Fault("voice-slow", "tts", "The voice is two seconds late", TTS_SIMULATORS, "slow"),
+    Fault("voice-drop", "tts", "The voice dies in the middle of a word", TTS_SIMULATORS, "drop"),
+    Fault("voice-stall", "tts", "The voice stalls in the middle of a word", TTS_SIMULATORS, "stall"),
 )
 TWICE = ("model-500", "model-no-answer")  # once would be tried again, unheard
 

@@ -5,7 +5,6 @@ Browsers and telephones both begin their calls here, so that an agent yields by 
 
 from __future__ import annotations
 
-import dataclasses
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,6 @@ def policy_for(
     agent: Agent,
     *,
     preset: str | None = None,
-    language: str | None = None,
     numbers: Mapping[str, object] | None = None,
 ) -> Policy:
     """The policy of a call. The connection's preset stands above the server's, the server's above the agent's own.
@@ -34,7 +32,7 @@ def policy_for(
     """
     named = preset or hub.settings.policy
     policy = Policy.named(named) if named is not None else agent.policy
-    return dataclasses.replace(policy, language=language or agent.language).with_(numbers or {})
+    return policy.with_(numbers or {})
 
 
 @contextmanager
@@ -52,7 +50,7 @@ def start_call(
     watchers = Watchers(hub.metrics)
     call = Call(
         call_id=call_id,
-        agent=dataclasses.replace(agent, language=policy.language),
+        agent=agent,
         transport=transport,
         runtime=hub.host,
         journal=_journal(hub, call_id, agent, policy),
@@ -69,4 +67,4 @@ def start_call(
 def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> Journal:
     if hub.settings.record is None:
         return NullJournal()
-    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy)
+    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy, language=agent.language)

@@ -1,8 +1,8 @@
 """POST /openai/calls: a page's own WebRTC connection with OpenAI, made by us, so that the key stays here.
 
 The page sends its offer and gets OpenAI's answer, and with it the name under which its call waits here: it says that
-name in the hello of its socket to us, and the floor of that call then runs here, joined by the sideband. A call that
-nobody claims is hung up.
+name in the hello of its socket to us, and the floor of that call then runs here, joined by the sideband. A call that is
+never claimed is hung up.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class WebRTCCalls:
                 await _hang_up(model, call_id)
 
     def close(self) -> None:
-        """The server closes: nobody will claim any more."""
+        """The server closes: no call can be claimed any more."""
         for waiting in list(self._waiting.values()):
             waiting.sweeper.cancel()
 
@@ -143,7 +143,7 @@ async def _hang_up(model: WebRTCModel, call_id: str) -> None:
         await model.hang_up(call_id)
     except BargeinError as error:
         log.warning("%s", error)
-    except Exception:  # a model of somebody else's: its fault is no other call's
+    except Exception:  # a model from another package: its fault is no other call's
         log.exception("A call over WebRTC could not be hung up")
 
 

@@ -14,12 +14,12 @@ an LLM that needs a network: `bargein.testing.call(agent, llm=ScriptedLLM("We ha
 """
 
 from bargein.clock import ManualClock
-from bargein.testing.client import HeardReply, SimulatedClient
+from bargein.testing.client import ClientReply, SimulatedClient
 from bargein.testing.parts import ScriptedBatchSTT, ScriptedLLM, ScriptedSTT, ScriptedVAD, ToneTTS
 from bargein.testing.simulated_call import SimulatedCall, call
 
 __all__ = [
-    "HeardReply",
+    "ClientReply",
     "ManualClock",
     "ScriptedBatchSTT",
     "ScriptedLLM",

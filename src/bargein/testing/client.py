@@ -14,7 +14,7 @@ HALF_MS = 0.5  # of rounding, when positions in samples meet times of words
 
 
 @dataclass
-class HeardReply:
+class ClientReply:
     """A reply as the client knows it: its text with the times of its words, and how much of it has sounded."""
 
     text: str = ""
@@ -55,12 +55,12 @@ class SimulatedClient:
         """What the client sends to the agent."""
         self.notices: list[n.Notice] = []
         self.violations: list[str] = []
-        self.replies: dict[int, HeardReply] = {}
+        self.replies: dict[int, ClientReply] = {}
         """By id, in the order in which they began to sound."""
         self.paused = False
         self.closed: str | None = None
         self._buffer: list[tuple[int, int, bool]] = []  # reply, samples, last
-        self._known: dict[int, HeardReply] = {}
+        self._known: dict[int, ClientReply] = {}
         self._report_ms = 0.0
 
     # ------------------------------------------------------------------------------------------- the Transport
@@ -149,10 +149,10 @@ class SimulatedClient:
             playing = self.sounding and not self.paused
             self.inbox.put_nowait(c.Played(newest, self.replies[newest].played, playing=playing))
 
-    def _reply(self, reply: int) -> HeardReply:
-        return self._known.setdefault(reply, HeardReply())
+    def _reply(self, reply: int) -> ClientReply:
+        return self._known.setdefault(reply, ClientReply())
 
-    def _sounds(self, reply: int) -> HeardReply:
+    def _sounds(self, reply: int) -> ClientReply:
         if reply in self.replies and next(reversed(self.replies)) != reply:
             self.violations.append(f"reply {reply} sounds again, after another")
         return self.replies.setdefault(reply, self._reply(reply))

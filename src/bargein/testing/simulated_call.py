@@ -301,7 +301,7 @@ async def call(
     """
     work, clock, client = Work(patience_s), ManualClock(), SimulatedClient()
     ticker = Ticker(clock)
-    ears = stt if stt is not None else _scripted_stt(agent)
+    listening = stt if stt is not None else _scripted_stt(agent)
     brain = llm or agent.llm
     if brain is None:
         raise UsageError(
@@ -311,7 +311,7 @@ async def call(
     tested = replace(
         agent,
         llm=watched_llm(brain, work),
-        stt=ears,
+        stt=listening,
         tts=tts or ToneTTS(),
         realtime=None,
         fallback_stt=None,
@@ -328,9 +328,9 @@ async def call(
         policy=policy,
         control=control,
     )
-    if isinstance(ears, ScriptedBatchSTT):
-        ears.now_ms = live.now_ms
-    made = SimulatedCall(live, client, clock, ticker, work, ears)
+    if isinstance(listening, ScriptedBatchSTT):
+        listening.now_ms = live.now_ms
+    made = SimulatedCall(live, client, clock, ticker, work, listening)
     made.control = control
     running = asyncio.create_task(live.run(), name="simulated call")
     try:

@@ -12,7 +12,7 @@ def transcript(
     items: Sequence[ConversationItem], problems: Sequence[Problem], state: str, now_ms: float, over: str | None
 ) -> str:
     """The conversation as heard, what failed, and where the call stands."""
-    lines = [f"  {_line(item)}" for item in items] or ["  (nobody has said anything)"]
+    lines = [f"  {_line(item)}" for item in items] or ["  (no word has been said)"]
     lines += [f"  problem: {problem.code}: {problem.message}" for problem in problems]
     where = f"over: {over}" if over is not None else state
     return "\n".join([f"The call so far ({now_ms / 1000:.2f} s, {where}):", *lines])

@@ -33,7 +33,7 @@ def test_the_words_of_that_moment_count_in_the_calls_language() -> None:
         def echo_words(self, onset_ms: float, until_ms: float) -> str:
             return "es war einmal ein Fuchs" if (onset_ms, until_ms) == (100, 900) else ""
 
-    floor = f.Floor(f.Policy(language="de"))
+    floor = f.Floor(language="de")
     own = OwnWords(floor, Ledger())  # type: ignore[arg-type]
     assert own.explain("einmal ein Fuchs", 100, 900)
     assert not own.explain("einmal ein Fuchs", 5_000, 5_900)

@@ -36,6 +36,6 @@ def test_the_client_learns_when_speech_began_and_when_it_ended() -> None:
 def test_it_keeps_where_the_last_clear_speech_ended() -> None:
     world = World()
     assert world.watch.last_firm_ms == float("-inf")
-    firm = world.floor.policy.decide_threshold
+    firm = world.floor.policy.hold.decide_threshold
     world.windows(0, firm, firm, firm - 0.01, 0.0)
     assert world.watch.last_firm_ms == 64.0

@@ -19,7 +19,7 @@ class OwnWords:
     def explain(self, text: str, onset_ms: float, until_ms: float) -> bool:
         """Whether all of `text`, recognized between two moments of the call, is the agent's own."""
         agent = self._ledger.echo_words(onset_ms, until_ms)
-        return is_own_words(text, agent, self._floor.policy.language)
+        return is_own_words(text, agent, self._floor.language)
 
 
 def is_own_words(text: str, agent: str, language: str) -> bool:

@@ -21,10 +21,10 @@ class SpeechWatch:
     def window(self, window: SpeechWindow) -> None:
         """The VAD has judged a window."""
         floor = self._floor
-        if window.speech >= floor.policy.decide_threshold:
+        if window.speech >= floor.policy.hold.decide_threshold:
             self.last_firm_ms = window.until_ms
         self._feed(window)
         speech = floor.speech
-        if (on := speech.voice > 0) is not self._on:
+        if (on := speech.evidence > 0) is not self._on:
             self._on = on
             self._notify(SpeechNoticed("started" if on else "ended", speech.onset_ms if on else speech.until_ms))

@@ -39,7 +39,7 @@ class UtteranceQueue:
 
     def add(self, utterance: Utterance) -> bool:
         """Put it last, and tell the floor. False: the queue is full, and it will not be said."""
-        if len(self._waiting) >= self._floor.policy.max_waiting:
+        if len(self._waiting) >= self._floor.policy.idle.max_waiting:
             return False
         self._waiting.append(utterance)
         self._context.feed(SayRequested(self._context.now_ms()))

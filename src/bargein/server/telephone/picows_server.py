@@ -40,7 +40,7 @@ from bargein.transports.telephone.transport import TelephoneTransport
 log = logging.getLogger(__name__)
 
 MESSAGE_BYTES = 64 * 1024
-READ_BUFFER = 4096  # bytes, per connection; grows where somebody sends more
+READ_BUFFER = 4096  # bytes, per connection; grows where a client sends more
 SEND_BUFFER = 8 * 1024  # of the kernel: what lies there can neither be taken back nor seen as unread
 HANDSHAKE_S = 10
 

@@ -21,7 +21,7 @@ from bargein.transports.telephone.transport import Started, TelephoneDialect, Te
 
 log = logging.getLogger(__name__)
 
-# A telephone that nobody speaks into is a voicemail, or lies on the sofa: ask twice, then hang up.
+# A telephone into which no word is spoken is a voicemail, or lies on the sofa: ask twice, then hang up.
 SILENCE_MS = 12_000
 FACTS = ("from", "to")  # of the parameters, those that belong into the record
 
@@ -75,7 +75,7 @@ async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, 
     """The whole life of one stream. Raises nothing: what fails here concerns no other call."""
     reason = "ended"
     try:
-        with hub.calls.seat():
+        with hub.calls.place():
             started = await telephone.handshake()
             if started is not None:
                 vendor.verify(caller, started)
@@ -103,18 +103,17 @@ async def _talk(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTransport
 
 def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
     """The agent and policy that the parameters ask for. A caller who is on the line already is better served by the
-    default than by nobody, so what is not there is only logged."""
+    default than by a refusal, so an agent or policy that is not there is only logged."""
     try:
         agent = hub.catalogue.get(parameters.get("agent"))
     except UsageError as error:
         log.warning("%s; taking the default", error)
         agent = hub.catalogue.default
-    language = parameters.get("language")
     try:
-        policy = policy_for(hub, agent, preset=parameters.get("policy"), language=language)
+        policy = policy_for(hub, agent, preset=parameters.get("policy"))
     except UsageError as error:
         log.warning("%s; taking the agent's own", error)
-        policy = dataclasses.replace(agent.policy, language=language or agent.language)
-    if policy.user_silence_ms is None:
-        policy = dataclasses.replace(policy, user_silence_ms=SILENCE_MS, hang_up_on_silence=True)
-    return agent, policy
+        policy = agent.policy
+    if policy.idle.user_silence_ms is None:
+        policy = policy.with_({"user_silence_ms": SILENCE_MS, "hang_up_on_silence": True})
+    return dataclasses.replace(agent, language=parameters.get("language") or agent.language), policy

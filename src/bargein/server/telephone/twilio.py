@@ -2,7 +2,7 @@
 
 Who may do so. With an auth token configured, Twilio must sign its webhook; its answer carries a short-lived token,
 good for one stream of that very call, and the stream must bring it back. Without one there is no telling who calls,
-so nobody but this machine may.
+so only this machine may.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ INSTALL = "Install it with pip install 'bargein[twilio]'"
 
 
 class Twilio:
-    """A TelephoneVendor by shape. Raises UsageError for an auth token that nobody here can check with."""
+    """A TelephoneVendor by shape. Raises UsageError for an auth token without the package that checks signatures."""
 
     def __init__(self, settings: Settings, gate: Gate) -> None:
         token = settings.twilio_auth_token

@@ -1,5 +1,5 @@
-"""A line to whoever serves Voxtral's realtime model: the connection, the sound on its way up, and calling again. What
-the messages mean is each vendor's own."""
+"""A connection to a server of Voxtral's realtime model: the audio's upload, and connecting again. What the messages
+mean is each vendor's own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MOST_WAITING = 1_024  # messages that nobody reads any more: with fewer, the goo
 
 
 class VoxtralWords(Protocol):
-    """What one vendor's messages make of turns, over all connections of a line. Times: ms, from the first sample fed.
+    """What one vendor's messages make of turns, over all connections of one call. Times: ms, from the first sample fed.
 
     owes: silence means that the vendor is gone. unsettled: a word may not be whole. answered_ms: all before it need not
     be heard again."""
@@ -273,7 +273,7 @@ def refused(vendor: VoxtralWire, status: int) -> VendorRefused | VendorLost:
 
 
 def address(base_url: str, path: str) -> str:
-    """A WebSocket's. base_url: ws, wss, http or https, with or without /v1 at its end. Raises Misuse for others."""
+    """A WebSocket's. base_url: ws, wss, http or https, with or without /v1 at its end. Raises UsageError for others."""
     url = base_url.rstrip("/").removesuffix("/v1")
     if url.startswith("http"):
         url = url.replace("http", "ws", 1)

@@ -29,8 +29,8 @@ __getattr__ = short_names(
 
 def flux_language(language: str) -> Mapping[str, Value]:
     """Flux's usual model knows English. The model for all languages takes the language as a hint."""
-    told = dict(primary_language(language))
-    return told if told["language"] == "en" else {**told, "model": "flux-general-multi"}
+    given = dict(primary_language(language))
+    return given if given["language"] == "en" else {**given, "model": "flux-general-multi"}
 
 
 _LANGUAGE = Option("language", "Language")

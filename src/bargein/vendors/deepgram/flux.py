@@ -1,8 +1,8 @@
 """Deepgram Flux (v2 listen), by Deepgram's SDK: words, and the beginnings and ends of turns by a model made for that.
 
-A line that breaks is called again, and the sound that Flux had not answered for (the whole of a turn that was open) is
-sent once more, so that no word is lost. A line without sound is closed, because Flux would close it with an error, and
-is opened again when sound comes. Nothing of what the vendor says in an error is passed on: it may quote the key.
+A connection that breaks is made again, and the audio that Flux had not answered for (the whole of an open turn) is sent
+once more, so that no word is lost. A connection without audio is closed, because Flux would close it with an error, and
+is opened again when audio comes. Nothing of what the vendor says in an error is passed on: it may quote the key.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ try:
     from bargein.vendors.deepgram.listen import environment
 
     INSTALLED = True
-except ImportError:  # the extra "deepgram" is not there: `FluxTranscriber` says so when it is made
+except ImportError:  # the extra "deepgram" is not there: `DeepgramFlux` says so when it is made
     INSTALLED = False
 
 SEND_MS = 80  # Deepgram's advice: smaller pieces cost it, larger ones delay the turn
@@ -57,7 +57,7 @@ class DeepgramFlux:
     model: flux-general-en, or flux-general-multi with languages as hints. eot_threshold: 0.5..1, how sure it must be
     that a turn is over; eager_eot_threshold: 0.3..eot_threshold, the same for a first guess on which a reply is
     prepared (None: no guesses); eot_timeout_ms: quiet that ends a turn whatever it believes. base_url: None is
-    Deepgram itself. Raises Unavailable without the SDK, Misuse for numbers that cannot be.
+    Deepgram itself. Raises Unavailable without the SDK, UsageError for numbers that cannot be.
     """
 
     turns = True
@@ -103,7 +103,7 @@ class DeepgramFlux:
         }
 
     def open(self, rate: int) -> FluxConnection:
-        """One call's line. Raises Misuse for a rate that is not taken."""
+        """One call's connection. Raises UsageError for a rate that is not taken."""
         if rate not in RATES:
             raise UsageError(f"Flux was to be fed with {rate} Hz", advice=f"Feed it with one of {RATES}")
         return FluxConnection(self, rate)

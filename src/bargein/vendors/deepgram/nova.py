@@ -1,7 +1,7 @@
 """Deepgram Nova (v1 listen), by Deepgram's SDK: words as they are spoken; turns by its pauses.
 
-A line that breaks is called again, and the sound that Nova had not answered for is sent once more, so that no word is
-lost; what was final stays. Nothing of what the vendor says in an error is passed on: it may quote the key.
+A connection that breaks is made again, and the audio that Nova had not answered for is sent once more, so that no word
+is lost; what was final stays. Nothing of what the vendor says in an error is passed on: it may quote the key.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ try:
     from bargein.vendors.deepgram.listen import environment
 
     INSTALLED = True
-except ImportError:  # the extra "deepgram" is not there: `NovaTranscriber` says so when it is made
+except ImportError:  # the extra "deepgram" is not there: `DeepgramNova` says so when it is made
     INSTALLED = False
 
 SEND_MS = 80
 CONNECT_S = 5.0
 CLOSE_S = 0.5  # for each step of closing: a network that is away answers none
-KEEP_ALIVE_S = 4.0  # Nova ends a line after 10 s without sound or this
+KEEP_ALIVE_S = 4.0  # Nova ends a connection after 10 s without sound or this
 SILENCE_S = 5.0  # Nova says something about every second of sound; after so long without a word it is gone
 LOOKS = 4  # in that time, at how much sound it has got: without sound its silence means nothing
 ANSWERED_MS = 1_500  # of sound; of less it may have nothing to say
@@ -54,7 +54,7 @@ class DeepgramNova:
     pause that ends a turn, None: only the distance between words does, utterance_end_ms (1000 or more), which works in
     noise, too. smart_format: numbers, dates and the like in their written form. keyterms: words to expect. keep_ms: of
     sound for a vendor that is away. silence_s: without an answer, after which it is lost. base_url: None is Deepgram
-    itself. Raises Unavailable without the SDK, Misuse for numbers that cannot be.
+    itself. Raises Unavailable without the SDK, UsageError for numbers that cannot be.
     """
 
     turns = True
@@ -102,7 +102,7 @@ class DeepgramNova:
         }
 
     def open(self, rate: int) -> NovaConnection:
-        """One call's line. Raises Misuse for a rate that is not taken."""
+        """One call's connection. Raises UsageError for a rate that is not taken."""
         if rate not in RATES:
             raise UsageError(f"Nova was to be fed with {rate} Hz", advice=f"Feed it with one of {RATES}")
         return NovaConnection(self, rate)
@@ -171,7 +171,7 @@ class NovaConnection:
         fed = deque([self._backlog.end], maxlen=1 + LOOKS)  # up to where, at the latest looks without a message
         try:
             while True:
-                # What could not be sent, since the line is closed, is no reason to lose what had come by it before.
+                # A closed connection takes no audio, and what had come by it before is still read.
                 tasks = {receiving} if sending.done() else {receiving, sending}
                 await asyncio.wait(tasks, timeout=self._nova.silence_s / LOOKS, return_when=asyncio.FIRST_COMPLETED)
                 if sending.done() and isinstance(error := sending.exception(), VendorLost):

@@ -70,7 +70,7 @@ class Call {
     this.sound.tell({ type: "localHold", on: $("local-hold").checked });
   }
 
-  // The sound goes straight to the model and back; what is said to it comes here, too, for whoever decides who may speak.
+  // The sound goes straight to the model and back; the model's events come here, too, for the server that decides who may speak.
   async openDirect() {
     this.direct = new DirectLine({
       ask: (offer) => askCall(offer, $("agents").value),
@@ -297,7 +297,7 @@ class Call {
     else this.closed("", 1000);
   }
 
-  // The microphone is nobody's any more, and the model has no listener.
+  // The microphone is released, and the model has no listener.
   async release() {
     this.direct?.close();
     await this.sound.close();
@@ -460,6 +460,7 @@ const served = await ask("agents").catch((error) => {
 });
 if (!served) complain("The server does not answer.", "Reload the page when it runs again.");
 else {
+  await policy.open(ask).catch((error) => complain(error.message));
   for (const agent of served.agents) $("agents").append(new Option(agent.name, agent.name));
   $("agents").hidden = served.agents.length < 2;
   const describe = () => {

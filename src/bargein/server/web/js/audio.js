@@ -1,4 +1,4 @@
-// The page's ears and mouth: one AudioContext at the device's own rate, two worklets in it.
+// The page's microphone and loudspeaker: one AudioContext at the device's own rate, two worklets in it.
 
 const MIC = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
 

@@ -115,7 +115,7 @@ class PartRow {
 
   async test(post, language) {
     this.button.disabled = true;
-    this.say("", "Trying …");
+    this.say("", "Testing …");
     try {
       this.say("good", took(this.kind, await post({ kind: this.kind, language, ...this.choice })));
     } catch (error) {
@@ -131,7 +131,7 @@ class PartRow {
 }
 
 export class Chooser {
-  // ask(path, body): fetches, as whoever may; start(): opens a call with the choice; preset(name): the policy's preset.
+  // ask(path, body): fetches, with the token if there is one; start(): opens a call with the choice; preset(name): the policy's preset.
   constructor({ section, ask, start, preset }) {
     this.$ = (id) => section.querySelector(`#${id}`);
     this.section = section;

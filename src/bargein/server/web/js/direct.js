@@ -51,7 +51,7 @@ export class DirectLine {
   }
 
   // The reply is over: what is being made is not wanted, and what was sent is not to sound. Each only if it is so; our
-  // server does the same by its own way, and whoever is first is right.
+  // server does the same by its own way, and the first of them is right.
   cut() {
     if (this.response) this.send({ type: "response.cancel", response_id: this.response });
     if (this.playing) this.send({ type: "output_audio_buffer.clear" });

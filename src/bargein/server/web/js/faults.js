@@ -3,7 +3,7 @@
 const LINE_MS = 20000; // for an answer, or the reason why there is none
 const READY_MS = 20000;
 
-// The section of buttons. ask(path, body): fetches, as whoever may; watch(): starts the faulty dummy call.
+// The section of buttons. ask(path, body): fetches, with the token if there is one; watch(): starts the faulty dummy call.
 export class FaultPanel {
   constructor({ section, ask, watch }) {
     this.section = section;
