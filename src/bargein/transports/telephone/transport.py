@@ -251,7 +251,7 @@ class TelephoneTransport:
             case ClearDone():
                 self._notify_call(self._marks.cleared(self._clock.now_ms()))
             case Pressed(key):
-                self._notify_call(c.Key(key))
+                self._notify_call(c.KeyPress(key))
             case Started():
                 if self.started is not None:
                     raise ProtocolError("The stream has started already", advice="Send start once", code="start_again")
