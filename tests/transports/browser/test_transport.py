@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,10 +14,8 @@ import pytest
 from bargein import protocols as c
 from bargein.clock import ManualClock
 from bargein.notices import Bye, HoldNow, Problem, ReplyBegins
-from bargein.transports.browser.send_queue import BrowserSendQueue
 from bargein.transports.browser.transport import BrowserLimits, BrowserTransport
-from bargein.transports.browser.wire import HEADER, AgentParts, Hello, Welcome, agent_frame
-from bargein.transports.rate_limit import RateLimit
+from bargein.transports.browser.wire import HEADER, AgentParts, Hello, Welcome
 
 HELLO = {"type": "hello", "protocol": "bargein.v1", "agent": "guide", "settings": {"confirm_ms": 250}}
 WELCOME = Welcome("c1", "c1", 16_000, 24_000, 100.0, AgentParts("guide", "guide", "espeak", "", False), {}, {})
@@ -102,14 +99,6 @@ def frame(reply: int, sequence: int, *, last: bool = False, samples: int = 480) 
 
 def sequences(wire: Wire) -> list[int]:
     return [HEADER.unpack_from(x)[4] for x in wire.out if isinstance(x, bytes)]
-
-
-def test_a_frame_on_the_wire_is_header_and_samples_little_endian() -> None:
-    sent = agent_frame(c.AudioOut(3, 4, 5, np.array([1, -2], np.int16), last=True))
-    assert sent == struct.pack("<BBHIII", 2, 1, 0, 3, 4, 5) + b"\x01\x00\xfe\xff"
-    assert HEADER.size == 16
-    assert agent_frame(c.AudioOut(3, 4, 5, np.array([1, 9, 2, 9], np.int16)[::2], last=False))[16:] == b"\x01\0\x02\0"
-    assert agent_frame(c.AudioOut(1, 0, 0, np.zeros(0, np.int16), last=True))[16:] == b""
 
 
 async def test_hello_is_told_with_all_that_it_asks_for() -> None:
@@ -213,7 +202,7 @@ async def test_the_line_is_bounded_and_never_blocks_the_call() -> None:
 
 
 async def test_a_client_that_does_not_read_becomes_a_hang_up() -> None:
-    async with browser(BrowserLimits(unread_ms=30)) as (transport, wire, _):
+    async with browser(BrowserLimits(unread_ms=0)) as (transport, wire, _):
         wire.reads.clear()
         transport.notify(Problem("x", "y", "z"))
         assert await next_of(transport) == c.ClientHangUp("the client does not read")
@@ -298,10 +287,10 @@ async def test_a_gap_as_long_as_time_itself_is_no_fault() -> None:
 
 
 async def test_without_a_hello_there_is_no_call() -> None:
-    async with browser(BrowserLimits(hello_ms=20), greet=False) as (transport, wire, _):
+    async with browser(BrowserLimits(hello_ms=0), greet=False) as (transport, wire, _):
         assert await transport.handshake() is None
         await transport.close("x")
-        assert wire.closed == (1002, "no hello within 0.02 s")
+        assert wire.closed == (1002, "no hello within 0 s")
 
 
 async def test_closing_lets_the_last_words_out_and_no_audio() -> None:
@@ -330,22 +319,3 @@ async def test_a_ping_is_answered() -> None:
         assert await next_of(transport) == c.StopPressed()
         await settle()
         assert wire.told[-1] == {"type": "pong", "n": 41}
-
-
-def test_a_bucket_lets_a_burst_pass_and_then_its_rate() -> None:
-    clock = ManualClock()
-    bucket = RateLimit(clock, rate=10, burst=3)
-    assert [bucket.take() for _ in range(4)] == [True, True, True, False]
-    clock.advance(100)
-    assert [bucket.take(), bucket.take()] == [True, False]
-    clock.advance(1_000_000)
-    assert [bucket.take() for _ in range(4)] == [True, True, True, False]
-
-
-async def test_a_line_that_has_ended_takes_nothing_more() -> None:
-    queue = BrowserSendQueue(1000, 10)
-    assert queue.push_control("last words")
-    queue.close()
-    assert not queue.push_control("more")
-    assert not queue.push_audio(frame(1, 0))
-    assert [await queue.next(), await queue.next()] == ["last words", None]
