@@ -90,5 +90,6 @@ async def test_the_audio_lane_never_holds_more_than_its_bound(steps: list[object
             case int(reply):
                 assert queue.discard_reply(reply) == [each for each in held if each.reply == reply]
                 held = [each for each in held if each.reply != reply]
-            case _ if held:
-                assert await queue.next() is held.pop(0)
+            case _:
+                if held:
+                    assert await queue.next() is held.pop(0)

@@ -57,7 +57,8 @@ class PlainDialect:
                 return Stopped("the caller hung up")
             case ["hello"]:
                 return None
-        raise ProtocolError(f"{str(message)!r} is unknown", advice="Send words", code="unknown_event")
+            case _:
+                raise ProtocolError(f"{str(message)!r} is unknown", advice="Send words", code="unknown_event")
 
     def media(self, samples: c.WireSamples) -> bytes:
         return b"media %d" % len(samples)
