@@ -81,8 +81,9 @@ def noises(seed: int = 1) -> list[Clip]:
 def throats(seed: int = 1) -> list[Clip]:
     """Coughs: three of one burst, three of two. Hums, as backchannels: "mm-hmm" and "mm", at each of PITCHES_HZ."""
     rng = np.random.default_rng(seed)
-    coughs = [formants.cough(rng) for _ in range(3)]
-    coughs += [formants.cough(rng, lasts_ms=480, voiced=0.05, again_ms=250) for _ in range(3)]
+    voices = rng.uniform(0.05, 0.35, 6)
+    coughs = [formants.cough(rng, lasts_ms=rng.uniform(260, 420), voiced=voice) for voice in voices[:3]]
+    coughs += [formants.cough(rng, lasts_ms=480, voiced=voice, again_ms=250) for voice in voices[3:]]
     hums = [hum(rng, pitch_hz=hz) for hz in PITCHES_HZ for hum in (formants.mm_hmm, formants.mm)]
     return [
         *(_noise("cough", number, cough) for number, cough in enumerate(coughs, 1)),
