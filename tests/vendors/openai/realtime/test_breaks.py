@@ -287,7 +287,9 @@ async def test_a_server_that_answers_in_time_is_never_given_up(monkeypatch: pyte
 async def test_a_number_beyond_all_numbers_only_means_another_session() -> None:
     async with talk(simulator()) as t:
         await t.until(lambda: t.line._live)
-        t.session.send_event({"type": "input_audio_buffer.speech_started", "audio_start_ms": 1e308, "item_id": "item_x"})
+        t.session.send_event(
+            {"type": "input_audio_buffer.speech_started", "audio_start_ms": 1e308, "item_id": "item_x"}
+        )
         await t.until(lambda: len(t.sim.sessions) == 2)
         assert await said(t.line.say("Good morning.")) == "Good morning."
 
