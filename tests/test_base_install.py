@@ -13,6 +13,8 @@ from packaging.utils import canonicalize_name
 from bargein import __version__
 from tests.base_install import ROOT, BaseInstall, base_install, base_requirements, closure
 
+pytestmark = pytest.mark.slow
+
 CALL = """
 import asyncio
 from collections.abc import AsyncIterator

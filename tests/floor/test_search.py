@@ -7,6 +7,8 @@ import pytest
 from bargein.floor import Floor, STTChanged
 from tests.floor.search import LEVELS, POLICIES, search
 
+pytestmark = pytest.mark.slow
+
 QUIET_OR_SURE = (0.0, 0.95)
 FINE = (0.0, 0.35, 0.6, 0.95)
 
