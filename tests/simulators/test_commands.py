@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from typer.testing import CliRunner
 
+from bargein_simulators import commands
 from bargein_simulators.commands import add_commands
 
 COMMANDS = ("deepgram", "chat", "elevenlabs", "cartesia", "mistral", "vllm-realtime", "openai-realtime")
@@ -72,6 +73,29 @@ def test_a_fault_that_the_simulator_does_not_have_is_refused_with_those_it_has(
     assert "There is no fault 'flood'" in result.output
     assert "429" in result.output
     assert served == []
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "printed"),
+    [
+        ("elevenlabs", 2, "Unavailable: The package espeakng_loader is not installed: the simulator has no voice."),
+        ("deepgram", 0, "Aura will be silent. The package espeakng_loader is not installed"),
+    ],
+)
+def test_without_espeak_a_voice_is_missing_and_everything_else_is_served(
+    group: typer.Typer,
+    served: list[tuple[FastAPI, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    exit_code: int,
+    printed: str,
+) -> None:
+    monkeypatch.setattr(commands, "find_spec", lambda _: None)
+    result = CliRunner().invoke(group, [command])
+    assert result.exit_code == exit_code
+    assert printed in " ".join(result.output.split())
+    assert "bargein[espeak]" in result.output
+    assert len(served) == (exit_code == 0)
 
 
 WITHOUT_SDKS = """
