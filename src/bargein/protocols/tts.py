@@ -41,7 +41,7 @@ class TTS(Protocol):
 
     name: str
     rate: int
-    """Hz of the audio it gives."""
+    """Hz of the audio that `speak` gives."""
 
     def speak(self, text: AsyncIterator[str]) -> AsyncIterator[SpeechChunk]:
         """Speak one reply. text: parts as the LLM writes them, cut anywhere; the TTS chooses where it begins to speak.
