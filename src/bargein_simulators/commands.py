@@ -192,6 +192,7 @@ def openai_realtime(
     """OpenAI Realtime: WebSocket, WebRTC and the sideband, ephemeral keys. It finds real turns in the audio it gets."""
     with command_errors(console):
         from bargein_simulators import openai_realtime as realtime  # noqa: PLC0415
+        from bargein_simulators import realtime_behavior  # noqa: PLC0415
 
         _require_voice()
         sim = realtime.RealtimeSimulator(
@@ -201,7 +202,7 @@ def openai_realtime(
             transcript_ms=transcript_ms,
             api_key=api_key,
         )
-        sim.faults.extend(_known(fault, realtime.Fault))
+        sim.faults.extend(_known(fault, realtime_behavior.Fault))
         app = _app("OpenAI Realtime")
         realtime.add_realtime(app, sim)
         _serve(app, port, "BARGEIN_OPENAI_URL=http://{}/v1", {"openai-realtime": sim.faults})

@@ -9,21 +9,19 @@ import asyncio
 import base64
 import time
 from collections import deque
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bargein.audio.mulaw import from_mulaw
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import HotResampler
+from bargein_simulators.realtime_behavior import RealtimeBehavior
 from bargein_simulators.realtime_config import AUDIO_FORMATS, PADDING_MS, PCM, SEMANTIC_MS
 from bargein_simulators.realtime_events import Json, RealtimeRefused, new_id
 from bargein_simulators.realtime_items import ServerItem
+from bargein_simulators.realtime_port import SessionPort
+from bargein_simulators.realtime_responses import Responses
 from bargein_simulators.realtime_vad import SimulatedServerVAD
-
-if TYPE_CHECKING:
-    from bargein_simulators.openai_realtime import RealtimeSimulator
-    from bargein_simulators.realtime_session import RealtimeSession
 
 LEAST_COMMIT_MS = 100
 MOST_APPEND_BYTES = 15 * 1024 * 1024
@@ -33,8 +31,8 @@ PARTIAL_MS = 600  # of speech, after which a streaming model sends its first wor
 class UserAudioBuffer:
     """The input audio buffer of one session."""
 
-    def __init__(self, sim: RealtimeSimulator, session: RealtimeSession) -> None:
-        self._sim, self._session = sim, session
+    def __init__(self, sim: RealtimeBehavior, session: SessionPort, responses: Responses) -> None:
+        self._sim, self._session, self._responses = sim, session, responses
         self._script = sim.script if sim.scripts is None else deque(sim.scripts())
         self.vad = SimulatedServerVAD(16_000)
         self._resampler: HotResampler | None = HotResampler(PCM, 16_000)
@@ -89,13 +87,13 @@ class UserAudioBuffer:
                 if self._sim.fault("drop_speech"):
                     self._session.disconnect(1011)
                 elif (self._turns or {}).get("interrupt_response", True):
-                    self._session.responses.interrupt()
+                    self._responses.interrupt()
             else:
                 item = self._next_item or new_id("item")
                 self._session.send("input_audio_buffer.speech_stopped", audio_end_ms=int(detected.at_ms), item_id=item)
                 self._commit(item, self.vad.commit(detected.began_ms - padding, detected.at_ms))
                 if (self._turns or {}).get("create_response", True):
-                    self._session.responses.respond_to_turn()
+                    self._responses.respond_to_turn()
         if self.vad.speaking and self.vad.now_ms - self.vad.speech_ms >= PARTIAL_MS:
             self._send_partial()
 

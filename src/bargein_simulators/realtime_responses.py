@@ -6,19 +6,16 @@ import asyncio
 import base64
 import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from bargein.audio.mulaw import to_mulaw
 from bargein.audio.pcm import Pcm
 from bargein.protocols import Word
 from bargein_simulators.chat import ServedToolCall
+from bargein_simulators.realtime_behavior import RealtimeBehavior
 from bargein_simulators.realtime_config import AUDIO_FORMATS
 from bargein_simulators.realtime_events import Json, RealtimeRefused, error_event, new_id
 from bargein_simulators.realtime_items import ServerItem, text_item
-
-if TYPE_CHECKING:
-    from bargein_simulators.openai_realtime import RealtimeSimulator
-    from bargein_simulators.realtime_session import RealtimeSession
+from bargein_simulators.realtime_port import SessionPort
 
 TEXT_LEAD_MS = 1_500  # a word's text comes so much earlier than its audio
 ESCAPE = 2  # deltas that still come after a cancel
@@ -46,7 +43,7 @@ class RunningResponse:
 class Responses:
     """The responses of one session. At most one at a time writes to the conversation."""
 
-    def __init__(self, sim: RealtimeSimulator, session: RealtimeSession) -> None:
+    def __init__(self, sim: RealtimeBehavior, session: SessionPort) -> None:
         self._sim, self._session = sim, session
         self._running: dict[str, RunningResponse] = {}
         self._active: RunningResponse | None = None

@@ -12,37 +12,21 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from bargein.audio.pcm import Pcm
+from bargein_simulators.realtime_behavior import RealtimeBehavior
 from bargein_simulators.realtime_config import configured, defaults
 from bargein_simulators.realtime_events import Json, RealtimeRefused, client_event, error_event, new_id, server_event
 from bargein_simulators.realtime_input import UserAudioBuffer
 from bargein_simulators.realtime_items import ServerItem, text_item
+from bargein_simulators.realtime_port import SimulatedSpeaker
 from bargein_simulators.realtime_responses import Responses
-
-if TYPE_CHECKING:
-    from bargein_simulators.openai_realtime import RealtimeSimulator
 
 __all__ = ["RealtimeSession", "ServerItem", "SimulatedSpeaker"]
 
 log = logging.getLogger(__name__)
 
 KEPT = 2_000
-
-
-class SimulatedSpeaker(Protocol):
-    """A loudspeaker at the server, as WebRTC has one: it plays audio in real time."""
-
-    def play(self, response: str, pcm: Pcm) -> None: ...
-
-    def end(self, response: str) -> None:
-        """The response has no more audio."""
-        ...
-
-    def clear(self) -> tuple[str, float] | None:
-        """Fall silent. Returns the response and how much of its audio had been sent (ms). None: it was silent."""
-        ...
 
 
 class RealtimeSession:
@@ -52,7 +36,7 @@ class RealtimeSession:
     user: the input audio buffer. responses: the model's responses.
     """
 
-    def __init__(self, sim: RealtimeSimulator, model: str, config: Json | None = None) -> None:
+    def __init__(self, sim: RealtimeBehavior, model: str, config: Json | None = None) -> None:
         self.id = new_id("sess")
         self.conversation = new_id("conv")
         self.config = defaults(model)
@@ -65,8 +49,8 @@ class RealtimeSession:
         self.close: Callable[[int], None] | None = None  # closes the clients' connections
         self._peers: list[Callable[[Json], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self.user = UserAudioBuffer(sim, self)
         self.responses = Responses(sim, self)
+        self.user = UserAudioBuffer(sim, self, self.responses)
         if config is not None:
             self._merge(config)
 

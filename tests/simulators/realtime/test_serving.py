@@ -13,7 +13,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from bargein_simulators.openai_realtime import Fault, RealtimeSimulator
+from bargein_simulators.openai_realtime import RealtimeSimulator
+from bargein_simulators.realtime_behavior import Fault
 from bargein_simulators.realtime_session import RealtimeSession
 from tests.simulators.realtime.kit import MODEL, READ, SPOKEN_ANSWER, Connection, audio, of, order, recorded, speaking
 
