@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
+import pytest
 
 from bargein.protocols import AudioOut
 from bargein.transports.browser.send_queue import BrowserSendQueue
@@ -50,14 +51,14 @@ async def test_the_frames_of_one_reply_are_discarded_in_order_and_make_room() ->
     assert await queue.next() is other
 
 
-async def test_a_waiting_writer_gets_the_next_item_whatever_its_lane() -> None:
+@pytest.mark.parametrize("item", ["text", frame(1, 0)], ids=["control", "audio"])
+async def test_a_waiting_writer_gets_the_next_item_of_either_lane(item: str | AudioOut) -> None:
     queue = BrowserSendQueue(max_samples=1000, max_controls=2)
-    for push, item in ((queue.push_control, "text"), (queue.push_audio, frame(1, 0))):
-        waiting = asyncio.create_task(queue.next())
-        await asyncio.sleep(0)
-        assert not waiting.done()
-        push(item)  # type: ignore[operator]
-        assert await waiting is item
+    waiting = asyncio.create_task(queue.next())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert queue.push_control(item) if isinstance(item, str) else queue.push_audio(item)
+    assert await waiting is item
 
 
 async def test_a_closed_queue_sends_its_control_messages_and_no_audio() -> None:
