@@ -1,4 +1,4 @@
-"""The agent of the cascade's benchmark, its vendors where the environment says."""
+"""The agent of the cascade's benchmark. The environment says where its vendors are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bargein.agent import Agent, Greeting
 from bargein.floor import Policy
 from bargein.vendors.deepgram.flux import DeepgramFlux
 from bargein.vendors.elevenlabs.speech import ElevenLabsSpeech
-from bargein.vendors.openai.chat import OpenAIChat
+from bargein.vendors.groq.chat import GroqChat
 
 URL = os.environ.get("BARGEIN_BENCH_VENDORS", "http://127.0.0.1:1")
 GUESSES = os.environ.get("BARGEIN_BENCH_GUESSES") == "1"
@@ -25,7 +25,7 @@ DEAF = {
 AGENT = Agent(
     name="cascade",
     stt=DeepgramFlux(api_key="k", base_url=URL, eager_eot_threshold=0.4 if GUESSES else None),
-    llm=OpenAIChat.groq(api_key="k", base_url=f"{URL}/v1"),
+    llm=GroqChat(api_key="k", base_url=f"{URL}/v1"),
     tts=ElevenLabsSpeech(api_key="k", base_url=URL.replace("http", "ws", 1)),
     instructions="Be short.",
     greeting=Greeting("Hello, and welcome to the benchmark. I have a lot to tell you, about one thing and another."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -191,8 +192,29 @@ def test_what_cannot_be_a_tool_is_refused_where_it_is_declared(function: Any, to
         tool("read")(function)
 
 
-def test_another_effect_or_name_is_refused() -> None:
-    with pytest.raises(UsageError, match="effect"):
-        tool("write")(undocumented)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="called"):
-        tool("read", name="no spaces")(starred)
+def plain() -> str:
+    """Says nothing."""
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: tool("write"), "A tool's effect cannot be 'write'. Write @tool"),  # type: ignore[arg-type]
+        (lambda: tool(""), "A tool's effect cannot be ''. Write @tool"),  # type: ignore[arg-type]
+        (lambda: tool(plain), r"@tool is not told the tool's effect. Write @tool\(\"read\"\)"),  # type: ignore[arg-type]
+        (lambda: tool()(plain), "@tool is not told the tool's effect"),
+        (lambda: tool("read")("plain"), "'plain' cannot be a tool. Make a tool of a function"),  # type: ignore[arg-type]
+        (lambda: tool("read")(Room), "cannot be a tool. Make a tool of a function"),
+        (lambda: tool("read", name="no spaces here")(plain), "cannot be called 'no spaces here'"),
+        (lambda: tool("read", timeout_s=0), "timeout cannot be 0 s"),
+        (lambda: tool("read")(lambda: 1), "cannot be called '<lambda>'"),
+    ],
+)
+def test_what_is_no_tool_is_refused_where_it_is_written(make: Callable[[], object], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        make()
+
+
+class Room:
+    """Not a function."""

@@ -42,6 +42,8 @@ ALLOWED = re.compile(
     r"""
     ears_lost | ears-drop | ears-error | ears-stall      # codes of bargein.v1, and names of faults
   | alias="transcriber" | stt:\ "transcriber"            # a hello's choice, as bargein.v1 names it
+  | trust_transcriber_turns                              # a number's name in bargein.v1
+  | "EarsChanged":                                       # an event's name in records of version 1
   | moonshine_voice\.transcriber                         # the vendor's module
   | front[- ]desk
     """,

@@ -1,9 +1,86 @@
-"""Bargein: voice agents that can be interrupted as a person can."""
+"""Bargein: voice agents that can be interrupted as a person can.
 
-import os
+    from bargein import Agent, serve
+
+    agent = Agent(stt=..., llm=..., tts=..., greeting="Good evening, how may I help?")
+    serve(agent)
+
+Importing this package imports nothing else: each name below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bargein.agent import Agent, Greeting
+    from bargein.errors import (
+        AudioShapeError,
+        BargeinError,
+        ProtocolError,
+        Unavailable,
+        UsageError,
+        VendorLost,
+        VendorRefused,
+    )
+    from bargein.floor import Policy
+    from bargein.protocols import HangUp, Transfer
+    from bargein.run import create_app, run_call, serve
+    from bargein.tools import hang_up, tool, transfer_to
 
 __version__ = "0.1.0"
 
-# What a call multiplies is small, and there are many calls: a pool of BLAS threads would only spin beside them, for a
-# third of all the processor time at 100 calls. It is read when numpy is first imported; whoever sets it has his way.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+__all__ = [
+    "Agent",
+    "AudioShapeError",
+    "BargeinError",
+    "Greeting",
+    "HangUp",
+    "Policy",
+    "ProtocolError",
+    "Transfer",
+    "Unavailable",
+    "UsageError",
+    "VendorLost",
+    "VendorRefused",
+    "__version__",
+    "create_app",
+    "hang_up",
+    "run_call",
+    "serve",
+    "tool",
+    "transfer_to",
+]
+
+_MODULES = {
+    "bargein.agent": ("Agent", "Greeting"),
+    "bargein.errors": (
+        "AudioShapeError",
+        "BargeinError",
+        "ProtocolError",
+        "Unavailable",
+        "UsageError",
+        "VendorLost",
+        "VendorRefused",
+    ),
+    "bargein.floor": ("Policy",),
+    "bargein.protocols": ("HangUp", "Transfer"),
+    "bargein.run": ("create_app", "run_call", "serve"),
+    "bargein.tools": ("hang_up", "tool", "transfer_to"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """PEP 562: a public name, loaded when it is first used."""
+    if name not in _HOME:
+        msg = f"module 'bargein' has no attribute {name!r}"
+        raise AttributeError(msg)
+    value: object = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

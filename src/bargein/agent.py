@@ -1,4 +1,4 @@
-"""An agent is plain configuration: its parts, what it is told, how it greets.
+"""An agent is plain configuration: its parts, instructions, greeting and tools.
 
 agent = Agent(
     stt=deepgram.Flux(),
@@ -24,11 +24,11 @@ REPROMPTS: Mapping[str, str] = {
     "late": "Sorry, that takes me too long. Could you ask me again?",
     "deaf": "Sorry, I cannot make out any words at the moment. Please try again in a little while.",
 }
-# What each part must be able to do: a part is known by its methods, and inherits from nobody.
+# What each part must be able to do: a part is known by its methods, and needs no base class.
 _SHAPES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "llm": (("reply",), "an object with `name` and `async def reply(prompt)`"),
     "tts": (("speak", "rate"), "an object with `name`, `rate` and `async def speak(text)`"),
-    "realtime": (("open", "turns", "reads"), "a realtime model, such as openai.Realtime()"),
+    "realtime": (("open", "turns", "transcribes_user"), "a realtime model, such as openai.Realtime()"),
     "fallback_tts": (("speak", "rate"), "an object with `name`, `rate` and `async def speak(text)`"),
     "fallback_stt": (("read", "rate"), "a batch STT: an object with `name`, `rate` and `async def read(pcm)`"),
 }
@@ -52,7 +52,7 @@ class Agent:
     """
 
     stt: StreamingSTT | BatchSTT | None = None
-    """Tells the user's words. None: nobody reads words, and voice activity alone decides."""
+    """Tells the user's words. None: no words are read, and voice activity alone decides."""
     llm: LLM | None = None
     tts: TTS | None = None
     realtime: RealtimeModel | None = None
@@ -95,7 +95,7 @@ class Agent:
 
     @property
     def batch_stt(self) -> BatchSTT | None:
-        """The stt that reads whole pieces of audio: the stt itself, or the fallback."""
+        """The STT that transcribes whole recordings: `stt` itself, or `fallback_stt`."""
         if isinstance(self.stt, BatchSTT):
             return self.stt
         return self.fallback_stt
@@ -134,7 +134,7 @@ class Agent:
         missing = [name for name in ("llm", "tts") if getattr(self, name) is None]
         if missing:
             raise UsageError(
-                f"Agent {self.name!r} needs either llm and tts, or realtime; {' and '.join(missing)} is not given",
+                f"Agent {self.name!r} needs either llm and tts, or realtime; {' and '.join(missing)} not given",
                 advice=f"Give {' and '.join(f'{name}=...' for name in missing)}, or realtime=... alone",
             )
 

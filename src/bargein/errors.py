@@ -3,8 +3,8 @@
 BargeinError
   UsageError        our API was used wrongly: fix the code that called it
   AudioShapeError   samples of another dtype, rank or rate than the function takes
-  ProtocolError     a client or vendor sent what the protocol does not allow: the call may go on
-  VendorRefused     the vendor answered no (key, quota, unknown voice): trying again will not help
+  ProtocolError     a client or vendor sent a message outside its protocol: the call may go on
+  VendorRefused     the vendor answered no (key, quota, unknown model): another try is useless
   VendorLost        the vendor went away: the call can go on, another try may work
   Unavailable       a part is not installed or not configured on this machine
 """

@@ -5,7 +5,7 @@
         \"\"\"When we are open on that day.\"\"\"
         return HOURS[day]
 
-    AGENT = Agent(..., tools=(opening_hours, hang_up))
+    agent = Agent(..., tools=[opening_hours, hang_up])
 
 The effect says what an interruption does to it: a *read* is cancelled by a cut; a *commit* is begun only when the words
 before it were heard, and then never cancelled; a *terminal* is run when the whole reply was heard, or not at all.
@@ -28,6 +28,7 @@ from bargein.protocols import Effect, HangUp, ToolSpec, Transfer
 
 log = logging.getLogger(__name__)
 
+EFFECTS = 'Write @tool("read"), @tool("commit") or @tool("terminal")'
 TIMEOUT_S = 8.0  # below the policy's answer_timeout_ms: a tool that is too slow is told to the model, not to the caller
 NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,63}")  # as the vendors allow
 
@@ -44,10 +45,8 @@ class FunctionTool:
     """protocols.Tool by shape, of a function. Calling it calls the function, so that it stays testable."""
 
     def __init__(self, function: Callable[..., Any], effect: Effect, *, name: str | None, timeout_s: float) -> None:
-        if effect not in get_args(Effect):
-            raise UsageError(
-                f"A tool's effect cannot be {effect!r}", advice=f"Choose one of {', '.join(get_args(Effect))}"
-            )
+        if isinstance(function, type) or not callable(function):
+            raise UsageError(f"{function!r} cannot be a tool", advice="Make a tool of a function")
         self.effect: Effect = effect
         self._function = function
         self._timeout_s = timeout_s
@@ -112,13 +111,20 @@ class FunctionTool:
 
 
 def tool(
-    effect: Effect, *, name: str | None = None, timeout_s: float = TIMEOUT_S
+    effect: Effect | None = None, *, name: str | None = None, timeout_s: float = TIMEOUT_S
 ) -> Callable[[Callable[..., Any]], FunctionTool]:
-    """Make a tool of a function. name: another than the function's; timeout_s: how long it may take.
+    """Make a tool of a function: @tool("read"), @tool("commit") or @tool("terminal").
 
-    Every parameter needs a type hint; Annotated[type, "words"] describes it to the model. Async functions run in the
-    event loop, others in a thread. Raises Misuse for what cannot be a tool.
+    effect: what an interruption does to it, always to be given. name: another than the function's. timeout_s: how long
+    it may take. Every parameter needs a type hint; Annotated[type, "words"] describes it to the LLM. Async functions
+    run in the event loop, others in a thread. Raises UsageError for what cannot be a tool.
     """
+    if effect is None or callable(effect):
+        raise UsageError("@tool is not told the tool's effect", advice=EFFECTS)
+    if effect not in get_args(Effect):
+        raise UsageError(f"A tool's effect cannot be {effect!r}", advice=EFFECTS)
+    if not timeout_s > 0:
+        raise UsageError(f"A tool's timeout cannot be {timeout_s!r} s", advice="Give seconds above zero")
 
     def make(function: Callable[..., Any]) -> FunctionTool:
         return FunctionTool(function, effect, name=name, timeout_s=timeout_s)
@@ -172,9 +178,9 @@ def hang_up(reason: str = "the conversation is over") -> HangUp:
 
 
 def transfer_to(numbers: Mapping[str, str]) -> FunctionTool:
-    """A tool that hands the caller on to one of these: name -> telephone number (E.164). Raises Misuse for none."""
+    """A tool that hands the caller on to one of these: name -> telephone number (E.164). Raises UsageError for none."""
     if not numbers:
-        raise UsageError("Nobody is named to hand callers on to", advice='Give at least one: {"sales": "+4930..."}')
+        raise UsageError("There is no number to transfer callers to", advice='Give at least one: {"sales": "+4930..."}')
     names = Literal[tuple(numbers)]  # type: ignore[valid-type]
 
     def transfer(to: Any) -> Transfer:

@@ -357,12 +357,22 @@ async def test_streams_closed_while_a_run_waits_for_them_do_not_stop_the_worker(
 # ----------------------------------------------------------------------------------------------- the worker
 
 
-async def test_an_idle_worker_waits_without_a_bound(bounds: list[float | None]) -> None:
+async def test_an_idle_worker_sleeps_until_it_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeouts: list[float | None] = []
+    wait = threading.Condition.wait
+
+    def recorded(self: threading.Condition, timeout: float | None = None) -> bool:
+        if threading.current_thread().name == "vad":
+            timeouts.append(timeout)
+        return wait(self, timeout)
+
+    monkeypatch.setattr(threading.Condition, "wait", recorded)
     async with SileroVAD() as vad:
         listener = Listener(vad)
-        listener.stream.push_audio(SILENCE)
-        await listener.until(1)
-    assert set(bounds) == {None}, "no wake-up by time"
+        for count in range(1, 4):
+            listener.stream.push_audio(SILENCE)
+            await listener.until(count)
+    assert set(timeouts) == {None}, "a wait with a timeout would be a worker that looks now and then"
 
 
 async def test_nothing_is_told_after_the_end() -> None:

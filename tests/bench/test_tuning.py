@@ -97,7 +97,7 @@ def test_a_fixed_number_stays(calls: Path) -> None:
     found = run(calls, ScoreLimits(), tries=30, fixed=["confirm_ms=500", "min_words=2"]).found
     assert all(t.candidate.changes["confirm_ms"] == 500 for t in found.tried)
     assert found.proposal.candidate.changes["min_words"] == 2
-    assert policy_of(found.base, found.proposal.candidate.changes).confirm_ms == 500
+    assert policy_of(found.base, found.proposal.candidate.changes).verdict.confirm_ms == 500
 
 
 def test_the_proposal_names_no_more_numbers_than_matter(report: show.TuningReport) -> None:
@@ -105,7 +105,7 @@ def test_the_proposal_names_no_more_numbers_than_matter(report: show.TuningRepor
 
 
 def test_when_none_keeps_the_limits_the_nearest_is_told(tmp_path: Path) -> None:
-    """Coughs and words of one length: nobody can tell them apart without ears."""
+    """Coughs and words of one length: without STT they cannot be told apart."""
     labels = []
     for n in range(12):
         record(tmp_path, f"c{n}", sound((1000, 1400, 0.95), lasts_ms=4000), BALANCED)
@@ -261,14 +261,14 @@ def test_whatever_is_drawn_is_a_policy(seed: int, name: str, preset: str) -> Non
     for candidate in [*space.starts(), *drawn, *space.beside(drawn[0]), *space.plainer(drawn[0])]:
         policy = policy_of(base, candidate.changes)
         if name != "decide_threshold":
-            assert getattr(policy, name) == fixed[name]
+            assert policy.numbers()[name] == fixed[name]
     assert [c.key for c in Space(base, fixed, seed).draw(6)] == [c.key for c in drawn]
 
 
 def test_the_presets_are_tried_as_they_are() -> None:
     for candidate in references()[1:]:
         policy, preset = policy_of(BALANCED, candidate.changes), Policy.named(candidate.label)
-        assert all(getattr(policy, name) == getattr(preset, name) for name in STEPS)
+        assert all(policy.numbers()[name] == preset.numbers()[name] for name in STEPS)
 
 
 tallies = st.builds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,34 +28,32 @@ from bargein.floor import (
     Tick,
     TurnStarted,
 )
-from bargein.floor.speech import UserSpeech
-from bargein.floor.state import FloorState
 from bargein.recorder.reading import read
-from bargein_bench.tuning.apart import take_apart
-from bargein_bench.tuning.episodes import Episode, Taken, twin
+from bargein_bench.tuning.episodes import CallEpisodes, Episode
 from bargein_bench.tuning.outcome import Outcome
 from bargein_bench.tuning.play import play
 from bargein_bench.tuning.show import SAME_MS
 from bargein_bench.tuning.space import STEPS, policy_of
+from bargein_bench.tuning.splitting import split
 from bargein_bench.tuning.truth import Label
 from tests.bench.tuning_calls import record, sound, windows
 
 BALANCED = Policy.balanced()
 
 
-def taken(
+def episodes_of(
     root: Path,
     world: list[Event],
     *labels: Label,
     policy: Policy = BALANCED,
     reads: str | None = None,
-    ears: bool = False,
-) -> Taken:
-    return take_apart(read(record(root, "c1", world, policy, reads=reads, ears=ears)), labels)
+    stt: bool = False,
+) -> CallEpisodes:
+    return split(read(record(root, "c1", world, policy, reads=reads, stt=stt)), labels)
 
 
-def only(root: Path, world: list[Event], *labels: Label, reads: str | None = None, ears: bool = False) -> Episode:
-    (episode,) = taken(root, world, *labels, reads=reads, ears=ears).episodes
+def only(root: Path, world: list[Event], *labels: Label, reads: str | None = None, stt: bool = False) -> Episode:
+    (episode,) = episodes_of(root, world, *labels, reads=reads, stt=stt).episodes
     return episode
 
 
@@ -67,13 +66,13 @@ def test_an_interruption_is_an_episode_and_silence_is_none(tmp_path: Path) -> No
     assert (episode.want, episode.why) == ("yield", "long")
     assert episode.onset_ms == pytest.approx(1000, abs=32)
     assert episode.was.held_ms == pytest.approx(1032, abs=32)
-    assert episode.was.cut_ms == pytest.approx(1032 + BALANCED.alone_ms, abs=32)
+    assert episode.was.cut_ms == pytest.approx(1032 + BALANCED.verdict.alone_ms, abs=32)
     assert len(episode.seen) < 70  # of 157 windows
 
 
 def test_while_the_user_has_the_floor_there_is_no_episode(tmp_path: Path) -> None:
     world = sound((1000, 2000, 0.95), (2500, 3200, 0.95), lasts_ms=3400)
-    assert len(taken(tmp_path, world).episodes) == 1
+    assert len(episodes_of(tmp_path, world).episodes) == 1
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,7 @@ def test_while_the_user_has_the_floor_there_is_no_episode(tmp_path: Path) -> Non
 def test_what_was_read_says_what_was_wanted(
     tmp_path: Path, lasts_ms: float, reads: str, want: str | None, why: str
 ) -> None:
-    episode = only(tmp_path, one(lasts_ms=lasts_ms), reads=reads, ears=True)
+    episode = only(tmp_path, one(lasts_ms=lasts_ms), reads=reads, stt=True)
     assert (episode.want, episode.why) == (want, why)
 
 
@@ -116,7 +115,7 @@ def test_what_no_policy_decides_about_is_not_scored(tmp_path: Path) -> None:
 def test_late_words_of_an_earlier_turn_begin_nothing(tmp_path: Path) -> None:
     world: list[Event] = sorted([*sound(lasts_ms=4000), TurnStarted(-500, "hello there")], key=lambda e: e.at_ms)
     world.sort(key=lambda e: 2000.0 if isinstance(e, TurnStarted) else e.at_ms)
-    assert taken(tmp_path, world).episodes == ()
+    assert episodes_of(tmp_path, world).episodes == ()
 
 
 def test_a_label_is_believed_and_dates_the_onset(tmp_path: Path) -> None:
@@ -140,8 +139,8 @@ def test_labels_that_cannot_be_told_apart_are_not_scored(tmp_path: Path) -> None
 
 
 def test_a_label_while_the_user_has_the_floor_is_counted(tmp_path: Path) -> None:
-    found = taken(tmp_path, one(), Label("c1", 1000, 2000, "yield"), Label("c1", 2100, 2300, "ignore"))
-    assert (len(found.episodes), found.unheard) == (1, 1)
+    found = episodes_of(tmp_path, one(), Label("c1", 1000, 2000, "yield"), Label("c1", 2100, 2300, "ignore"))
+    assert (len(found.episodes), found.unmatched) == (1, 1)
 
 
 def test_a_reply_that_ended_by_itself_was_not_missed(tmp_path: Path) -> None:
@@ -153,24 +152,24 @@ def test_a_reply_that_ended_by_itself_was_not_missed(tmp_path: Path) -> None:
 
 def test_a_floor_that_decides_otherwise_today_is_found_out(tmp_path: Path) -> None:
     path = record(tmp_path, "c1", one(), BALANCED)
-    assert take_apart(read(path)).same
+    assert split(read(path)).same
     path.write_text(path.read_text().replace('"confirm_ms":300', '"confirm_ms":2000'))
-    assert not take_apart(read(path)).same
+    assert not split(read(path)).same
 
 
 def test_a_killed_process_leaves_episodes(tmp_path: Path) -> None:
     path = record(tmp_path, "c1", one(), BALANCED, close=False)
     path.write_bytes(path.read_bytes()[:-40])
-    found = take_apart(read(path))
+    found = split(read(path))
     assert found.same
     assert len(found.episodes) == 1
 
 
 def test_a_look_that_the_record_has_no_answer_for_gets_none(tmp_path: Path) -> None:
-    episode = only(tmp_path, one(lasts_ms=700), reads="uh huh", ears=True)
+    episode = only(tmp_path, one(lasts_ms=700), reads="uh huh", stt=True)
     assert play(episode, BALANCED).unanswered == 0
     assert play(episode, policy_of(BALANCED, {"look_ms": 60})).unanswered == 0  # the next later reading serves
-    silent = only(tmp_path / "silent", one(lasts_ms=700), ears=True)
+    silent = only(tmp_path / "silent", one(lasts_ms=700), stt=True)
     assert play(silent, BALANCED).unanswered == 1
 
 
@@ -185,9 +184,11 @@ def test_other_numbers_decide_otherwise(tmp_path: Path) -> None:
 def test_a_softer_voice_is_somebody_elses_only_to_a_policy_that_minds_levels(tmp_path: Path) -> None:
     loud, soft = windows(1000, 2000, level_db=-18), windows(4000, 5400, level_db=-40)
     world = [*sound(lasts_ms=1000), *loud, *windows(2000, 4000, 0.01), *soft, *windows(5400, 7000, 0.01)]
-    mine, theirs = taken(tmp_path, world, Label("c1", 1000, 2000, "yield"), Label("c1", 4000, 5400, "ignore")).episodes
-    assert mine.floor._own_db is None
-    assert theirs.floor._own_db == -18
+    mine, theirs = episodes_of(
+        tmp_path, world, Label("c1", 1000, 2000, "yield"), Label("c1", 4000, 5400, "ignore")
+    ).episodes
+    assert mine.floor.turn.own_level_db is None
+    assert theirs.floor.turn.own_level_db == -18
     assert theirs.was.cut_ms is None
     assert play(theirs, BALANCED).like(theirs.was, SAME_MS)
     assert play(theirs, policy_of(BALANCED, {"far_db": 100})).cut_ms == pytest.approx(4772, abs=40)
@@ -199,36 +200,33 @@ def test_phrases_with_a_short_pause_are_one_interruption_to_a_policy_that_joins_
     assert episode.was.cut_ms == pytest.approx(2060, abs=64)
     assert play(episode, policy_of(BALANCED, {"join_ms": 0})).cut_ms is None
     alone = play(episode, policy_of(BALANCED, {"alone_ms": 0}))
-    assert alone.cut_ms == pytest.approx(1032 + BALANCED.confirm_ms, abs=32)
+    assert alone.cut_ms == pytest.approx(1032 + BALANCED.verdict.confirm_ms, abs=32)
     impatient = play(episode, policy_of(BALANCED, {"go_on_share": 0.0}))
     assert impatient.cut_ms == episode.was.cut_ms  # it goes on in the pause, and joins them all the same
     assert impatient.gap_ms > 0
 
 
-def test_ears_that_go_in_the_middle_of_a_hold_bring_its_end_nearer(tmp_path: Path) -> None:
+def test_stt_that_is_lost_in_the_middle_of_a_hold_bring_its_end_nearer(tmp_path: Path) -> None:
     line = sound((1000, 1320, 0.95), (1750, 1900, 0.95), lasts_ms=5000)
     deaf = STTChanged(1550, words=False, turns=False)
-    episode = only(tmp_path, sorted([*line, deaf], key=lambda e: e.at_ms), ears=True)
+    episode = only(tmp_path, sorted([*line, deaf], key=lambda e: e.at_ms), stt=True)
     assert play(episode, BALANCED).gap_ms == pytest.approx(episode.was.gap_ms, abs=SAME_MS)
     assert play(episode, BALANCED) == plainly(episode, BALANCED)
 
 
-def test_a_twin_goes_its_own_way() -> None:
+def test_a_copy_goes_its_own_way() -> None:
     floor = Floor(BALANCED)
     spoken = [*windows(1000, 1800, level_db=-20), *windows(1800, 2600, 0.01), Tick(2600), ReplyStarted(2650, 2)]
     for event in (SayRequested(0), ReplyStarted(10, 1), *spoken, *windows(3500, 3600, level_db=-21)):
         floor.handle(event)
-    before = {name: getattr(floor, name) for name in FloorState.__slots__ if name != "speech"}
-    other = twin(floor)
-    assert before["_own_db"] == -20
-    assert {name: getattr(other, name) for name in before} == before
-    assert all(getattr(other.speech, name) == getattr(floor.speech, name) for name in UserSpeech.__slots__)
+    before, other = deepcopy(floor), copy(floor)
+    assert floor.turn.own_level_db == -20
+    assert before == other == floor
     for event in windows(3600, 4400, level_db=-19):
         other.handle(event)
     assert floor.state is State.BARGE_IN
     assert other.state is State.LISTENING
-    assert floor.speech.until_ms < 3700
-    assert {name: getattr(floor, name) for name in before} == before
+    assert floor == before
 
 
 # ---------------------------------------------------------------------------------------------------- properties
@@ -262,7 +260,7 @@ def worlds(draw: st.DrawFn) -> list[Event]:
 policies = st.fixed_dictionaries({}, optional={name: st.sampled_from(steps) for name, steps in STEPS.items()}).map(
     lambda changes: policy_of(BALANCED, changes)
 )
-ears = st.sampled_from([(False, None), (True, None), (True, "uh huh"), (True, "no thanks"), (True, "")])
+stt = st.sampled_from([(False, None), (True, None), (True, "uh huh"), (True, "no thanks"), (True, "")])
 
 
 def plainly(episode: Episode, policy: Policy) -> Outcome:
@@ -282,18 +280,18 @@ few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 
 
 @few
-@given(world=worlds(), policy=policies, hears=ears)
+@given(world=worlds(), policy=policies, hears=stt)
 def test_decided_alone_an_episode_comes_out_as_in_its_call(
     tmp_path_factory: pytest.TempPathFactory, world: list[Event], policy: Policy, hears: tuple[bool, str | None]
 ) -> None:
-    found = taken(tmp_path_factory.mktemp("calls"), world, policy=policy, ears=hears[0], reads=hears[1])
+    found = episodes_of(tmp_path_factory.mktemp("calls"), world, policy=policy, stt=hears[0], reads=hears[1])
     assert found.same
     for episode in found.episodes:
         assert play(episode, policy).like(episode.was, SAME_MS), (episode.was, play(episode, policy))
 
 
 @few
-@given(world=worlds(), recorded=policies, tried=policies, hears=ears)
+@given(world=worlds(), recorded=policies, tried=policies, hears=stt)
 def test_what_is_skipped_for_speed_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory,
     world: list[Event],
@@ -301,7 +299,7 @@ def test_what_is_skipped_for_speed_changes_nothing(
     tried: Policy,
     hears: tuple[bool, str | None],
 ) -> None:
-    found = taken(tmp_path_factory.mktemp("calls"), world, policy=recorded, ears=hears[0], reads=hears[1])
+    found = episodes_of(tmp_path_factory.mktemp("calls"), world, policy=recorded, stt=hears[0], reads=hears[1])
     for episode in found.episodes:
         assert play(episode, tried) == plainly(episode, tried)
 

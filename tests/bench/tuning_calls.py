@@ -58,13 +58,13 @@ def record(
     policy: Policy,
     *,
     reads: str | None = None,
-    ears: bool = False,
+    stt: bool = False,
     close: bool = True,
     stream: str | None = None,
 ) -> Path:
     """A call that `world` happens to. Replies begin to sound 20 ms after they are ordered; reads: the answer to every
     look, None for none; stream: what a phone line calls it."""
-    journal, floor = FileJournal(root, call, agent="test", policy=policy), Floor(policy)
+    journal, floor = FileJournal(root, call, agent="test", policy=policy, language="en"), Floor(policy)
     waiting: list[tuple[float, Event]] = []
 
     def feed(event: Event) -> None:
@@ -72,9 +72,9 @@ def record(
         for action in floor.handle(event):
             journal.action(floor.now_ms + 5, action)
             if isinstance(action, Answer) or type(action).__name__ in ("Say", "Reprompt"):
-                waiting.append((floor.now_ms + 20, ReplyStarted(floor.now_ms + 20, floor.reply)))
+                waiting.append((floor.now_ms + 20, ReplyStarted(floor.now_ms + 20, floor.reply.id)))
             elif isinstance(action, ReadWords) and reads is not None:
-                waiting.append((floor.now_ms + READING_MS, Words(action.from_ms + 300, reads, action.look)))
+                waiting.append((floor.now_ms + READING_MS, Words(action.from_ms + 300, reads, action.reading)))
             elif isinstance(action, Cut | DiscardReply):
                 waiting[:] = [w for w in waiting if not isinstance(w[1], ReplyStarted)]
 
@@ -91,7 +91,7 @@ def record(
 
     if stream is not None:
         journal.note(0.0, "call", id=call, transport="twilio", stream=stream)
-    feed(STTChanged(0.0, words=ears, turns=False))
+    feed(STTChanged(0.0, words=stt, turns=False))
     feed(SayRequested(0.0))
     for event in world:
         until(event.until_ms if isinstance(event, SpeechWindow) else event.at_ms)

@@ -1,7 +1,7 @@
-"""A far end that plays, a voice that speaks and a clock that moves by hand: enough to test a call to the sample.
+"""A client that plays, a TTS that speaks and a clock that a test moves: enough to test a call to the sample.
 
-`FarEnd` is a model of a client, and a strict one: it asserts at every step that no audio of a cut reply comes, that
-at most one reply is audible, that nothing sounds in a hold, and that samples come in order without gap or repeat.
+`FakeClient` is strict. It asserts at every step that no audio of a cut reply comes, that at most one reply is audible,
+that nothing sounds in a hold, and that samples come in order without gap or repeat.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,22 +17,21 @@ from bargein import notices as n
 from bargein import protocols as c
 from bargein.agent import REPROMPTS, Agent, Greeting
 from bargein.audio.pcm import Pcm, Samples
-from bargein.audio.vad import VADWindow
 from bargein.call.call import Call
-from bargein.call.host import Runtime
+from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
 from bargein.errors import VendorLost
 from bargein.floor import Action, Event, Policy
+from tests.call.scripted_vad import ScriptedVAD
 
 RATE = 24_000
-WORD_MS = 200  # every word of the scripted voice
-WINDOW = 512  # samples at 16 kHz: 32 ms
-SOON = Policy(alone_ms=0)  # a third of a second of speech cuts, though nobody reads words
+WORD_MS = 200  # every word of the ToneTTS
+SOON = Policy().with_({"alone_ms": 0})  # a third of a second of speech cuts, without any STT
 
 
-class FarEnd:
-    """A client that plays what it gets, as time passes. can_pause False: a telephone (clears, then plays anew)."""
+class FakeClient:
+    """A client that plays the audio it gets as time passes. can_pause False: a telephone, cleared at a hold."""
 
     rate_in = 16_000
     rate_out = RATE
@@ -43,7 +42,7 @@ class FarEnd:
         self.acks = acks
         self.inbox: asyncio.Queue[c.Inbound] = asyncio.Queue()
         self.notices: list[n.Notice] = []
-        self.heard: dict[int, list[int]] = {}  # reply -> the sample values that sounded
+        self.heard: dict[int, list[int]] = {}  # reply -> the values of the samples that sounded
         self.order: list[int] = []  # replies in the order in which they sounded
         self.buffer: list[tuple[int, int, c.WireSamples, bool]] = []  # reply, first sample, samples, last
         self.got: dict[int, int] = {}  # reply -> next sample expected
@@ -77,7 +76,7 @@ class FarEnd:
 
     def hold(self, reply: int) -> c.AudioOut | None:
         if not self.capabilities.pause:
-            self.buffer = [b for b in self.buffer if b[0] != reply]  # cleared; what was not played comes again
+            self.buffer = [b for b in self.buffer if b[0] != reply]  # cleared; the rest comes again
         return None  # all that was sent has left already
 
     def flush(self, reply: int) -> int:
@@ -110,21 +109,21 @@ class FarEnd:
         return self._consumed.get(reply, 0)
 
     def play(self, ms: float) -> None:
-        """Time passes at the far end."""
+        """Time passes at the client."""
         want = int(ms * RATE / 1000)
         while want and self.buffer and not (self.paused and self.capabilities.pause):
             reply, first, samples, last = self.buffer[0]
-            take = min(want, len(samples))
+            part = min(want, len(samples))
             sounding = self.heard.setdefault(reply, [])
             if not self.order or self.order[-1] != reply:
                 assert reply not in self.order, "two replies sound in turns"
                 self.order.append(reply)
             assert first == self._consumed.get(reply, 0), "a sample was lost or played twice"
-            sounding.extend(samples[:take].tolist())
-            self._consumed[reply] = first + take
-            want -= take
-            if take < len(samples):
-                self.buffer[0] = (reply, first + take, samples[take:], last)
+            sounding.extend(samples[:part].tolist())
+            self._consumed[reply] = first + part
+            want -= part
+            if part < len(samples):
+                self.buffer[0] = (reply, first + part, samples[part:], last)
             else:
                 self.buffer.pop(0)
                 if last and self.capabilities.reports:
@@ -136,8 +135,8 @@ class FarEnd:
             self.inbox.put_nowait(c.Played(reply, self.position(reply), playing=not self.paused and bool(self.buffer)))
 
 
-class ToneVoice:
-    """Speaks every word as 200 ms of one value: word k of a reply sounds as k+1. gate: waits before each clause."""
+class ToneTTS:
+    """Speaks every word as 200 ms of one value: word k of a reply sounds as k+1."""
 
     name = "tone"
     rate = RATE
@@ -152,27 +151,27 @@ class ToneVoice:
     async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.SpeechChunk]:
         at = count = 0
         try:
-            async for piece in text:
-                for word in piece.split(" "):
+            async for delta in text:
+                for word in delta.split(" "):
                     if not word.strip():
                         continue
                     if self.silent or (self.fail_after is not None and count >= self.fail_after):
-                        raise VendorLost("The tone voice is gone", advice="Try again")
+                        raise VendorLost("The tone TTS is gone", advice="Try again")
                     samples = np.full(WORD_MS * RATE // 1000, count + 1, np.int16)
-                    told = word + " "
+                    spoken = word + " "
                     times = c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word))
-                    yield c.SpeechChunk(Pcm(samples, RATE), told, (times,) if self.timed else None)
-                    at += len(told)
+                    yield c.SpeechChunk(Pcm(samples, RATE), spoken, (times,) if self.timed else None)
+                    at += len(spoken)
                     count += 1
                     self.spoken += 1
         finally:
             self.closed += 1
 
 
-class Mind:
-    """Answers with the next of its texts (or what `answer` makes of the prompt), one word a delta."""
+class ScriptedLLM:
+    """Answers with the next of its texts, one word a delta. pause: waits for it before the first word."""
 
-    name = "mind"
+    name = "scripted llm"
 
     def __init__(self, *texts: str, pause: asyncio.Event | None = None) -> None:
         self.texts = list(texts)
@@ -197,44 +196,44 @@ class Mind:
             self.closed += 1
 
 
-class Reader:
-    """Reads what the test says it hears."""
+class ScriptedSTT:
+    """A batch STT that reads the next of its texts. None: it is late."""
 
     name = "scripted"
     rate = 16_000
 
     def __init__(self, *texts: str | None) -> None:
         self.texts = list(texts)
-        self.heard: list[Pcm] = []
+        self.got: list[Pcm] = []
 
     async def read(self, pcm: Pcm, *, deadline_ms: float) -> c.BatchTranscript:
-        self.heard.append(pcm)
+        self.got.append(pcm)
         text = self.texts.pop(0) if self.texts else ""
         if text is None:
-            raise VendorLost("The reader is late", advice="Go on without words")
+            raise VendorLost("The STT is late", advice="Go on without words")
         return c.BatchTranscript(text)
 
     async def aclose(self) -> None: ...
 
 
-class Transcriber:
-    """Hears what the test says: `tell` in the stream of the one call's sound."""
+class ScriptedStreamingSTT:
+    """A streaming STT and its one connection. The test says by `recognize` what it recognizes."""
 
-    name = "scripted ears"
+    name = "scripted stt"
 
     def __init__(self, *, turns: bool = True) -> None:
         self.turns = turns
-        self.fed = 0
+        self.pushed = 0
         self.rate = 16_000
         self.closed = 0
         self.inbox: asyncio.Queue[c.STTEvent | Exception] = asyncio.Queue()
 
-    def open(self, rate: int) -> Transcriber:
+    def open(self, rate: int) -> ScriptedStreamingSTT:
         self.rate = rate
         return self
 
     def push_audio(self, samples: Samples) -> None:
-        self.fed += len(samples)
+        self.pushed += len(samples)
 
     async def events(self) -> AsyncIterator[c.STTEvent]:
         try:
@@ -246,41 +245,10 @@ class Transcriber:
         finally:
             self.closed += 1
 
-    def tell(self, kind: c.TurnUpdateKind, text: str = "", *, turn: int = 0, ago_ms: float = 300) -> None:
-        """Something is heard in a turn whose first word began so long ago."""
-        now_ms = self.fed * 1000 / self.rate
+    def recognize(self, kind: c.TurnUpdateKind, text: str = "", *, turn: int = 0, ago_ms: float = 300) -> None:
+        """A turn whose first word began ago_ms ago."""
+        now_ms = self.pushed * 1000 / self.rate
         self.inbox.put_nowait(c.TurnUpdate(kind, turn, text, now_ms - ago_ms, now_ms))
-
-
-@dataclass
-class _Stream:
-    on_window: Callable[[VADWindow], None]
-    at: int = 0
-    dropped: int = 0
-    closed: bool = False
-
-    def push_audio(self, samples: Samples) -> None:
-        """The scripted detector hears speech in whatever is not silence: p is the first sample over 1000."""
-        for i in range(0, len(samples) - WINDOW + 1, WINDOW):
-            first = self.at
-            self.at += WINDOW
-            if not self.closed:
-                self.on_window(VADWindow(first, self.at, abs(int(samples[i])) / 1000))
-
-    def skip(self, samples: int) -> None:
-        self.at += samples
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class Vad:
-    def __init__(self) -> None:
-        self.streams: list[_Stream] = []
-
-    def open(self, rate: int, on_window: Callable[[VADWindow], None]) -> _Stream:
-        self.streams.append(_Stream(on_window))
-        return self.streams[-1]
 
 
 class Notes:
@@ -320,16 +288,15 @@ class Scene:
     """A running call and the world around it. Time moves in steps of 1 ms of ticks' 20."""
 
     clock: ManualClock
-    far: FarEnd
+    client: FakeClient
     call: Call
     ticker: Ticker
     notes: Notes
-    mind: Mind
-    voice: ToneVoice
-    reader: Reader | None
-    vad: Vad
+    llm: ScriptedLLM
+    tts: ToneTTS
+    stt: ScriptedSTT | None
+    vad: ScriptedVAD
     sample: int = 0
-    _pcm: list[int] = field(default_factory=list)
 
     async def settle(self) -> None:
         """Let every task run until it waits."""
@@ -343,11 +310,11 @@ class Scene:
             samples = np.full(int(step * 16), int(speech * 1000), np.int16)
             for _ in range(int(step // 4)):
                 self.clock.advance(4)
-                self.far.play(4)
+                self.client.play(4)
                 if self.clock.now_ms() % 20 < 4:
                     self.ticker.tick(self.clock.now_ms())
                     await self.settle()
-            self.far.inbox.put_nowait(c.AudioIn(samples, self.sample))
+            self.client.inbox.put_nowait(c.AudioIn(samples, self.sample))
             self.sample += len(samples)
             await self.settle()
 
@@ -365,7 +332,7 @@ class Scene:
 
     def words(self, reply: int) -> int:
         """How many words of a reply have sounded to their end."""
-        return len(self.far.heard.get(reply, [])) // (WORD_MS * RATE // 1000)
+        return len(self.client.heard.get(reply, [])) // (WORD_MS * RATE // 1000)
 
 
 @asynccontextmanager
@@ -373,49 +340,49 @@ async def scene(
     *texts: str,
     greeting: Greeting | str = "",
     policy: Policy | None = None,
-    reader: Reader | None = None,
-    voice: ToneVoice | None = None,
-    mind: Mind | None = None,
+    stt: ScriptedSTT | None = None,
+    tts: ToneTTS | None = None,
+    llm: ScriptedLLM | None = None,
     can_pause: bool = True,
     reports: bool = True,
     acks: bool = True,
-    transcriber: Transcriber | None = None,
+    streaming_stt: ScriptedStreamingSTT | None = None,
     tools: tuple[c.Tool, ...] = (),
-    fallback_tts: ToneVoice | None = None,
+    fallback_tts: ToneTTS | None = None,
     reprompts: Mapping[str, str] = REPROMPTS,
     realtime: c.RealtimeModel | None = None,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
     clock = ManualClock(1_000_000)
-    far = FarEnd(clock, can_pause=can_pause, reports=reports, acks=acks)
-    vad, notes, ticker = Vad(), Notes(), Ticker(clock)
-    mind = mind or Mind(*texts)
-    voice = voice or ToneVoice()
+    client = FakeClient(clock, can_pause=can_pause, reports=reports, acks=acks)
+    vad, notes, ticker = ScriptedVAD(), Notes(), Ticker(clock)
+    llm = llm or ScriptedLLM(*texts)
+    tts = tts or ToneTTS()
     agent = Agent(
         name="test",
-        llm=mind if realtime is None else None,
-        tts=voice if realtime is None else None,
+        llm=llm if realtime is None else None,
+        tts=tts if realtime is None else None,
         realtime=realtime,
-        fallback_stt=reader,
+        fallback_stt=stt,
         instructions="Be short.",
         greeting=Greeting(greeting) if isinstance(greeting, str) else greeting,
-        stt=transcriber,
+        stt=streaming_stt,
         tools=tools,
         fallback_tts=fallback_tts,
         reprompts=reprompts,
     )
-    host = Runtime(clock, ticker, vad, notes)
-    call = Call(call_id="c1", agent=agent, transport=far, host=host, journal=notes, policy=policy or SOON)
+    runtime = Runtime(clock, ticker, vad, notes)
+    call = Call(call_id="c1", agent=agent, transport=client, runtime=runtime, journal=notes, policy=policy or SOON)
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())
-    made = Scene(clock, far, call, ticker, notes, mind, voice, reader, vad)
+    made = Scene(clock, client, call, ticker, notes, llm, tts, stt, vad)
     await made.settle()
     try:
         yield made
     finally:
-        far.inbox.put_nowait(c.ClientHangUp("test over"))
+        client.inbox.put_nowait(c.ClientHangUp("test over"))
         await asyncio.wait_for(running, 5)
-        assert far.closed is not None
+        assert client.closed is not None
         assert notes.closed
         assert all(s.closed for s in vad.streams)
         assert asyncio.all_tasks() <= before | {asyncio.current_task()}

@@ -1,8 +1,7 @@
 """A telephone in virtual time: a strict model of the network's playback on the far side of Twilio's wire.
 
-`Phone` plays what it gets, sample by sample, returns marks when they are due, obeys `clear`, and is `way_ms` away in
-either direction. Every sample of the scripted voice tells where it stands, so a sample that is lost or played twice
-is seen.
+`FakePhone` plays sample by sample, returns marks when they are due, obeys `clear`, and is `way_ms` away in either
+direction. Every sample of the NoiseTTS shows its position, so a sample that is lost or played twice is found.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from bargein.audio.mulaw import from_mulaw, to_mulaw
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.vad import VADWindow
 from bargein.call.call import Call
-from bargein.call.host import Runtime
+from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
 from bargein.floor import Policy
 from bargein.transports.telephone.transport import TelephoneTransport
 from bargein.transports.telephone.twilio import TwilioDialect
-from tests.call.kit import SOON, Mind, Notes, Reader
+from tests.call.kit import SOON, Notes, ScriptedLLM, ScriptedSTT
 
 RATE = 8000
 WORD_MS = 200
@@ -44,7 +43,7 @@ def sound(reply: int, samples: int) -> Samples:
     return from_mulaw(codes.tobytes())
 
 
-class NoiseVoice:
+class NoiseTTS:
     """200 ms of that noise for every word, with its time. Replies are counted as they are spoken."""
 
     name = "noise"
@@ -60,12 +59,12 @@ class NoiseVoice:
         reply, at, count = self.replies, 0, 0
         whole = sound(reply, LONGEST)
         if self.at_once:
-            told = "".join([piece async for piece in text])
-            yield c.SpeechChunk(Pcm(whole[: 20 * RATE], RATE), told, None)
+            whole_text = "".join([delta async for delta in text])
+            yield c.SpeechChunk(Pcm(whole[: 20 * RATE], RATE), whole_text, None)
             return
         size = WORD_MS * RATE // 1000
-        async for piece in text:
-            for word in piece.split():
+        async for delta in text:
+            for word in delta.split():
                 self.texts.append(word)
                 times = c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word))
                 yield c.SpeechChunk(Pcm(whole[count * size : (count + 1) * size], RATE), f"{word} ", (times,))
@@ -75,7 +74,7 @@ class NoiseVoice:
 
 @dataclass
 class _Stream:
-    """Hears speech in whatever is not silence: p is the last sample of a window over 1000."""
+    """Speech is whatever is not silence: its probability is the last sample of a window over 1000."""
 
     size: int
     on_window: Callable[[VADWindow], None]
@@ -96,12 +95,12 @@ class _Stream:
     def close(self) -> None: ...
 
 
-class Vad:
+class LastSampleVAD:
     def open(self, rate: int, on_window: Callable[[VADWindow], None]) -> _Stream:
         return _Stream(rate * 32 // 1000, on_window)
 
 
-class Phone:
+class FakePhone:
     """Twilio and the telephone behind it. heard: every sample that sounded, silence as 0."""
 
     def __init__(self, clock: ManualClock, way_ms: float = 0.0, *, marks: bool = True) -> None:
@@ -246,13 +245,12 @@ def _places(reply: int) -> dict[bytes, int]:
 @dataclass
 class PhoneScene:
     clock: ManualClock
-    phone: Phone
+    phone: FakePhone
     call: Call
     ticker: Ticker
     notes: Notes
-    mind: Mind
-    voice: NoiseVoice
-    exchange: list[str]
+    llm: ScriptedLLM
+    tts: NoiseTTS
 
     async def settle(self) -> None:
         for _ in range(30):
@@ -279,7 +277,7 @@ class PhoneScene:
         return self.call.floor.state.value
 
     def did(self) -> list[str]:
-        shown = ("Hold", "Resume", "Cut", "Drop", "Answer", "Reprompt")
+        shown = ("Hold", "Resume", "Cut", "DiscardReply", "Reprompt")
         return [type(a).__name__ for a in self.notes.actions if type(a).__name__ in shown]
 
 
@@ -288,42 +286,42 @@ async def phone_scene(
     *texts: str,
     greeting: Greeting | str = "",
     policy: Policy | None = None,
-    reader: Reader | None = None,
+    stt: ScriptedSTT | None = None,
     way_ms: float = 0.0,
     marks: bool = True,
-    voice: NoiseVoice | None = None,
-    mind: c.LLM | None = None,
-    exchange: c.CallControl | None = None,
+    tts: NoiseTTS | None = None,
+    llm: c.LLM | None = None,
+    control: c.CallControl | None = None,
 ) -> AsyncIterator[PhoneScene]:
     """A call over Twilio's wire. It is hung up and awaited in the end; no task may be left behind."""
     clock = ManualClock(1_000_000)
-    phone = Phone(clock, way_ms, marks=marks)
+    phone = FakePhone(clock, way_ms, marks=marks)
     telephone = phone.telephone = TelephoneTransport(phone, TwilioDialect(), clock)
     telephone.incoming(json.dumps(START))
     assert await telephone.handshake() is not None
     notes, ticker = Notes(), Ticker(clock)
-    scripted = Mind(*texts)
-    voice = voice or NoiseVoice()
+    scripted = ScriptedLLM(*texts)
+    tts = tts or NoiseTTS()
     agent = Agent(
         name="test",
-        llm=mind or scripted,
-        tts=voice,
-        stt=reader,
+        llm=llm or scripted,
+        tts=tts,
+        stt=stt,
         greeting=Greeting(greeting) if isinstance(greeting, str) else greeting,
     )
-    host = Runtime(clock, ticker, Vad(), notes)
+    runtime = Runtime(clock, ticker, LastSampleVAD(), notes)
     call = Call(
         call_id="c1",
         agent=agent,
         transport=telephone,
-        host=host,
+        runtime=runtime,
         journal=notes,
         policy=policy or SOON,
-        exchange=exchange,
+        control=control,
     )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())
-    made = PhoneScene(clock, phone, call, ticker, notes, scripted, voice, [])
+    made = PhoneScene(clock, phone, call, ticker, notes, scripted, tts)
     await made.settle()
     try:
         yield made

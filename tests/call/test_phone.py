@@ -1,4 +1,4 @@
-"""A call over Twilio's wire, to the sample: what the caller's ear hears, and what the model believes was heard."""
+"""A call over Twilio's wire, to the sample: what the caller hears, and what the model believes was heard."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import pytest
 
 from bargein import protocols as c
 from bargein.agent import Greeting
-from bargein.errors import VendorRefused
 from bargein.floor import Policy
 from bargein.transports.telephone.marks import BOUND_MS
-from tests.call.kit import Mind, Reader
-from tests.call.phone_kit import RATE, WORD_MS, NoiseVoice, PhoneScene, phone_scene
+from tests.call.kit import ScriptedSTT
+from tests.call.phone_kit import RATE, WORD_MS, NoiseTTS, PhoneScene, phone_scene
 
 STORY = " ".join(f"word{k}" for k in range(40))
 WAYS = [0, 30, 150]  # ms to the telephone, one way
@@ -47,17 +46,17 @@ async def test_a_cough_holds_and_the_story_goes_on_from_the_very_sample(way_ms: 
 
 @pytest.mark.parametrize("way_ms", WAYS)
 async def test_an_interruption_is_cut_to_the_word_that_the_ear_heard(way_ms: float) -> None:
-    async with phone_scene("fine", greeting=STORY, way_ms=way_ms, reader=Reader(None, "tell me")) as s:
+    async with phone_scene("fine", greeting=STORY, way_ms=way_ms, stt=ScriptedSTT(None, "tell me")) as s:
         await speaking(s)
         await s.pass_ms(700, speech=0.9)
-        await s.until(lambda: bool(s.mind.prompts))
-        said, user = s.mind.prompts[0].items
+        await s.until(lambda: bool(s.llm.prompts))
+        said, user = s.llm.prompts[0].items
         ((first, heard),) = s.phone.sounded(1)
         words = heard * 1000 // RATE // WORD_MS
         assert first == 0
         near_a_border = min(heard * 1000 / RATE % WORD_MS, -heard * 1000 / RATE % WORD_MS) <= BOUND_MS
-        told = " ".join(STORY.split()[:words]), " ".join(STORY.split()[words:])
-        assert said == c.AgentSaid(1, *told, "cut", exact=not near_a_border)
+        said_and_unheard = " ".join(STORY.split()[:words]), " ".join(STORY.split()[words:])
+        assert said == c.AgentSaid(1, *said_and_unheard, "cut", exact=not near_a_border)
         assert isinstance(user, c.UserSaid)
         assert user.text == "tell me"
         assert user.over is not None
@@ -80,7 +79,7 @@ async def test_speech_after_generation_is_over_interrupts_what_the_phone_still_p
     async with phone_scene("fine", greeting="one two three four") as s:
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(120)
-        assert s.voice.texts == ["one", "two", "three", "four"]  # the voice is through
+        assert s.tts.texts == ["one", "two", "three", "four"]  # the TTS has given all
         await s.pass_ms(500, speech=0.9)
         assert "Cut" in s.did()
         ((_, heard),) = s.phone.sounded(1)
@@ -101,13 +100,13 @@ async def test_the_agent_speaks_until_its_last_sample_was_played_and_not_until_i
 
 async def test_a_protected_greeting_is_heard_whole_and_what_was_said_over_it_is_answered() -> None:  # 24
     greeting = Greeting(protected="this call is recorded for training")
-    async with phone_scene("fine", greeting=greeting, reader=Reader("I want to cancel", "I want to cancel")) as s:
+    async with phone_scene("fine", greeting=greeting, stt=ScriptedSTT("I want to cancel", "I want to cancel")) as s:
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(400)
         await s.pass_ms(500, speech=0.9)
-        await s.until(lambda: bool(s.mind.prompts))
+        await s.until(lambda: bool(s.llm.prompts))
         assert s.phone.sounded(1) == [(0, 6 * WORD_MS * RATE // 1000)]
-        assert s.mind.prompts[0].items[-1] == c.UserSaid(1, "I want to cancel", s.mind.prompts[0].items[-1].over)  # type: ignore[union-attr]
+        assert s.llm.prompts[0].items[-1] == c.UserSaid(1, "I want to cancel", s.llm.prompts[0].items[-1].over)  # type: ignore[union-attr]
 
 
 async def test_keys_interrupt_and_are_the_callers_words() -> None:  # 24
@@ -118,8 +117,8 @@ async def test_keys_interrupt_and_are_the_callers_words() -> None:  # 24
         await s.pass_ms(100)
         s.phone.press("2")
         assert s.did() == ["Cut"]
-        await s.until(lambda: bool(s.mind.prompts))
-        said = s.mind.prompts[0].items[-1]
+        await s.until(lambda: bool(s.llm.prompts))
+        said = s.llm.prompts[0].items[-1]
         assert isinstance(said, c.UserSaid)
         assert said.text == "4 2"
 
@@ -139,19 +138,19 @@ async def test_a_caller_who_hangs_up_in_the_middle_leaves_the_truth_behind() -> 
 
 
 async def test_a_voicemail_is_asked_twice_and_then_left() -> None:  # 19
-    policy = Policy(user_silence_ms=3000, hang_up_on_silence=True)
+    policy = Policy().with_({"user_silence_ms": 3000, "hang_up_on_silence": True})
     async with phone_scene(greeting="hello", policy=policy) as s:
         await s.until(lambda: s.call.over is not None)
         assert s.did() == ["Reprompt", "Reprompt"]
         assert s.call.over == "no word after 2 times of asking"
 
 
-async def test_a_voice_that_gives_a_minute_at_once_waits_and_never_is_more_than_three_seconds_queued() -> None:
-    async with phone_scene(greeting=STORY, voice=NoiseVoice(at_once=True)) as s:
+async def test_a_tts_that_gives_a_minute_at_once_waits_and_never_is_more_than_three_seconds_queued() -> None:
+    async with phone_scene(greeting=STORY, tts=NoiseTTS(at_once=True)) as s:
         most = 0.0
         for _ in range(200):
             await s.pass_ms(20)
-            track = s.call._playout.track
+            track = s.call._parts.playout.track
             if track is not None:
                 queued = track.waiting_ms + sum(len(x) for x in s.phone.line if not isinstance(x, str)) / 8
                 most = max(most, queued)
@@ -160,7 +159,7 @@ async def test_a_voice_that_gives_a_minute_at_once_waits_and_never_is_more_than_
         assert heard >= 3.8 * RATE  # and nothing was dropped for it
 
 
-async def test_a_network_that_takes_nothing_makes_the_voice_wait_and_loses_nothing() -> None:
+async def test_a_network_that_takes_nothing_makes_the_tts_wait_and_loses_nothing() -> None:
     async with phone_scene(greeting=STORY) as s:
         await speaking(s, 500)
         s.phone.stuck = True
@@ -172,7 +171,7 @@ async def test_a_network_that_takes_nothing_makes_the_voice_wait_and_loses_nothi
         assert sum(n for _, n in pieces) == 40 * WORD_MS * RATE // 1000
 
 
-async def test_a_far_end_that_returns_no_marks_is_held_cut_and_answered_all_the_same() -> None:
+async def test_a_client_that_returns_no_marks_is_held_cut_and_answered_all_the_same() -> None:
     async with phone_scene("fine then", greeting=STORY, marks=False) as s:
         await speaking(s)
         await s.pass_ms(100, speech=0.9)
@@ -182,24 +181,24 @@ async def test_a_far_end_that_returns_no_marks_is_held_cut_and_answered_all_the_
         assert abs(second - n) <= 0.004 * RATE
         assert first == 0
         await s.pass_ms(600, speech=0.9)
-        await s.until(lambda: bool(s.mind.prompts))
-        said = s.mind.prompts[0].items[0]
+        await s.until(lambda: bool(s.llm.prompts))
+        said = s.llm.prompts[0].items[0]
         assert isinstance(said, c.AgentSaid)
         assert not said.exact
         assert said.text
 
 
 async def test_two_interruptions_in_quick_succession_are_two_turns_and_no_word_is_lost() -> None:
-    reader = Reader(None, "first", None, "second")
-    async with phone_scene("an answer " * 10, "another", greeting=STORY, reader=reader) as s:
+    stt = ScriptedSTT(None, "first", None, "second")
+    async with phone_scene("an answer " * 10, "another", greeting=STORY, stt=stt) as s:
         await speaking(s)
         await s.pass_ms(500, speech=0.9)
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(500)
         await s.pass_ms(500, speech=0.9)
-        await s.until(lambda: len(s.mind.prompts) == 2)
+        await s.until(lambda: len(s.llm.prompts) == 2)
         assert s.did().count("Cut") == 2
-        said = [i.text for i in s.mind.prompts[1].items if isinstance(i, c.UserSaid)]
+        said = [i.text for i in s.llm.prompts[1].items if isinstance(i, c.UserSaid)]
         assert said == ["first", "second"]
 
 
@@ -226,91 +225,3 @@ async def test_a_silent_line_is_noted_once_and_left_when_it_stays_so() -> None:
             s.ticker.tick(s.clock.now_ms())
         await s.settle()
         assert s.call.status().over == "no sound came for 60 s"
-
-
-# ------------------------------------------------------------------------------------------------ leaving
-
-
-class Exchange:
-    """Twilio's REST API, as a call sees it."""
-
-    def __init__(self, *, refuses: bool = False) -> None:
-        self.asked: list[str] = []
-        self.refuses = refuses
-
-    async def hang_up(self) -> None:
-        self.asked.append("hang up")
-
-    async def transfer(self, to: str) -> None:
-        self.asked.append(to)
-        if self.refuses:
-            raise VendorRefused("Twilio refused with 400", advice="Check the number")
-
-
-class Leaving(Mind):
-    """Says its text, and then wants to leave."""
-
-    def __init__(self, wish: c.EndRequest, *texts: str) -> None:
-        super().__init__(*texts)
-        self.wish = wish
-
-    async def reply(self, prompt: c.Prompt):  # type: ignore[no-untyped-def]
-        async for delta in super().reply(prompt):
-            yield delta
-        yield self.wish
-
-
-@pytest.mark.parametrize(
-    ("wish", "asked", "over"),
-    [
-        (c.HangUp("done"), "hang up", "done"),
-        (c.Transfer("+4930123456"), "+4930123456", "transferred to +4930123456"),
-    ],
-)
-async def test_the_agent_leaves_when_its_last_words_were_heard_and_not_before(
-    wish: c.EndRequest, asked: str, over: str
-) -> None:
-    exchange = Exchange()
-    mind = Leaving(wish, "goodbye and thank you")
-    async with phone_scene(mind=mind, exchange=exchange, reader=Reader("bye")) as s:
-        await s.pass_ms(500, speech=0.9)
-        await s.until(lambda: s.state == "speaking")
-        await s.pass_ms(600)
-        assert exchange.asked == []
-        await s.until(lambda: s.call.over is not None)
-        assert s.phone.sounded(1) == [(0, 4 * WORD_MS * RATE // 1000)]
-        assert exchange.asked == [asked]
-        assert s.call.over == over
-
-
-async def test_a_goodbye_that_was_cut_does_not_hang_up() -> None:  # 23
-    exchange = Exchange()
-    mind = Leaving(c.HangUp(), "goodbye and thank you for calling us today")
-    async with phone_scene(mind=mind, exchange=exchange, reader=Reader("bye", None, "wait")) as s:
-        await s.pass_ms(500, speech=0.9)
-        await s.until(lambda: s.state == "speaking")
-        await s.pass_ms(500)
-        await s.pass_ms(500, speech=0.9)
-        assert "Cut" in s.did()
-        mind.wish = c.HangUp("later")
-        await s.until(lambda: len(mind.prompts) == 2)
-        assert s.call.over is None
-        assert exchange.asked == []
-
-
-async def test_a_transfer_that_is_refused_keeps_the_caller_and_says_so() -> None:
-    exchange = Exchange(refuses=True)
-    mind = Leaving(c.Transfer("+4930123456"), "one moment please")
-    async with phone_scene(mind=mind, exchange=exchange, reader=Reader("a human")) as s:
-        await s.pass_ms(500, speech=0.9)
-        await s.until(lambda: s.call.status().kind == "reprompt" and s.state == "speaking")
-        assert s.call.over is None
-        assert exchange.asked == ["+4930123456"]
-
-
-async def test_a_transfer_to_what_is_no_number_is_refused_before_anybody_is_asked() -> None:
-    exchange = Exchange()
-    async with phone_scene(exchange=exchange) as s:
-        with pytest.raises(Exception, match="no telephone number"):
-            await s.call.transfer("0800-call-me")
-        assert exchange.asked == []

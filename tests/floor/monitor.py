@@ -7,6 +7,7 @@ that does not hold. It is a value: hashable and comparable, so that a search can
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 from bargein.floor import actions as do
@@ -49,7 +50,7 @@ class Seen:
     state: str
     reply: int
     turn: int
-    voice: Evidence
+    evidence: Evidence
     onset_ms: float
     now_ms: float
     guarded_until_ms: float
@@ -58,8 +59,10 @@ class Seen:
     @classmethod
     def of(cls, floor: Floor) -> Seen:
         return cls(
-            floor.state.value, floor.reply, floor.turn, floor.speech.voice, floor.speech.onset_ms, floor.now_ms,
-            floor._sounding_since_ms + floor.policy.echo_guard_ms if floor.sounding else -1.0, floor._carried_ms,
+            floor.state.value, floor.reply.id, floor.turn.id, floor.speech.evidence, floor.speech.onset_ms,
+            floor.now_ms,
+            floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
+            floor.onset.carried_ms,
         )  # fmt: skip
 
 
@@ -90,11 +93,11 @@ class _Step:
             self.need(bool(action.why), "every decision says why")
             self.act(action)
         self.after()
-        if self.floor.speech.voice is Evidence.SILENT:
+        if self.floor.speech.evidence is Evidence.SILENT:
             self.accounted = self.accounted or self.open
         return Monitor(
             self.live, self.sounding, self.held, self.protected,
-            self.floor.turn + 1 - self.answers if self.answers else 0, self.open, self.prepared,
+            self.floor.turn.id + 1 - self.answers if self.answers else 0, self.open, self.prepared,
             self.accounted, isinstance(self.event, ev.HungUp),
         )  # fmt: skip
 
@@ -102,7 +105,7 @@ class _Step:
 
     def world(self) -> None:
         e = self.event
-        fresh = self.floor.speech.voice is not Evidence.SILENT and self.was.voice is Evidence.SILENT
+        fresh = self.floor.speech.evidence is not Evidence.SILENT and self.was.evidence is Evidence.SILENT
         if fresh and isinstance(e, ev.SpeechWindow):
             self.accounted = self.open
         mine = self.live and getattr(e, "reply", None) == self.reply
@@ -148,7 +151,7 @@ class _Step:
                 self.need(isinstance(self.event, ev.TurnEnding), "only a guess makes a reply ahead")
                 self.prepared = True
             case do.DiscardPrepared(turn):
-                self.need(self.prepared and turn == self.turn, "only what was made ahead is forgotten")
+                self.need(self.prepared and turn == self.turn, "only what was made ahead is discarded")
                 self.prepared = False
             case do.Answer(reply, turn):
                 self.begin(reply)
@@ -165,8 +168,8 @@ class _Step:
             case do.Listen(turn, from_ms):
                 known = turn == self.turn and (self.open or turn == self.reopened)
                 self.need(known or turn == self.turn + 1, "(8) turns are numbered as they come")
-                if self.floor.speech.voice is not Evidence.SILENT and isinstance(self.event, ev.SpeechWindow):
-                    onset = self.floor.speech.onset_ms - self.floor.policy.pre_roll_ms
+                if self.floor.speech.evidence is not Evidence.SILENT and isinstance(self.event, ev.SpeechWindow):
+                    onset = self.floor.speech.onset_ms - self.floor.policy.endpointing.pre_roll_ms
                     self.need(from_ms <= onset, "(8) a turn's sound begins before its onset")
                 self.turn, self.open, self.accounted, self.reopened = turn, True, True, 0
             case do.CloseTurn(turn):
@@ -176,7 +179,7 @@ class _Step:
                     self.need(self.open and turn == self.turn, "(5) only what is open is closed")
                     self.open = False
             case do.Dismiss(onset, until, _):
-                self.need(until >= onset, "what was settled has a length")
+                self.need(until >= onset, "what was dismissed has a length")
                 self.accounted = True
             case do.Ignore():
                 self.accounted = True
@@ -196,7 +199,7 @@ class _Step:
 
     def cut(self, a: do.Cut | do.DiscardReply, reply: int, barge_in: do.BargeIn) -> None:
         self.need(self.live and reply == self.reply == barge_in.reply, "(3) only the live reply is cut, once")
-        self.need(isinstance(a, do.Cut) == self.sounding, "(3) cut is what sounded, dropped what did not")
+        self.need(isinstance(a, do.Cut) == self.sounding, "(3) cut is what sounded, discarded what did not")
         self.need(
             not self.protected or barge_in.source in HARD, "only the hard-stop lane cuts a protected reply"
         ) if not (isinstance(self.event, ev.ReplyProtected)) else None
@@ -205,15 +208,15 @@ class _Step:
         self.need(barge_in.source is not Source.PAGE, "loudness alone never cuts")
         if barge_in.source is Source.SPEECH and not isinstance(self.event, ev.ReplyProtected):
             p, s = self.floor.policy, self.floor.speech
-            alone = self.sounding and not self.floor._ears_words
-            least = max(p.confirm_ms, p.alone_ms) if alone else p.confirm_ms
+            alone = self.sounding and not self.floor.stt_words
+            least = max(p.verdict.confirm_ms, p.verdict.alone_ms) if alone else p.verdict.confirm_ms
             enough = s.lasted_ms + self.was.carried_ms >= least or self.floor.now_ms - s.onset_ms >= least
-            far = self.floor._far and not isinstance(self.event, ev.Tick) and s.lasted_ms >= p.far_ms
+            far = self.floor.far and not isinstance(self.event, ev.Tick) and s.lasted_ms >= p.verdict.far_ms
             self.need(not far, "somebody else's speech cuts nothing")
             enough = enough or (isinstance(self.event, ev.Tick) and self.was.carried_ms > 0)  # the hold's own bound
-            self.need(s.voice is Evidence.FIRM and enough, "speech cuts when it is firm and long enough")
+            self.need(s.evidence is Evidence.FIRM and enough, "speech cuts when it is firm and long enough")
             lasted = s.lasted_ms + self.was.carried_ms
-            sure = s.peak >= p.sure_threshold or lasted >= p.doubt_ms or isinstance(self.event, ev.Tick)
+            sure = s.peak >= p.verdict.sure_threshold or lasted >= p.verdict.doubt_ms or isinstance(self.event, ev.Tick)
             self.need(sure, "doubtful speech must last longer")
         if isinstance(a, do.DiscardReply) and a.turn:
             self.need(a.turn == self.answers, "(8) the turn that goes on is the one that was answered")
@@ -225,7 +228,7 @@ class _Step:
 
     def quiet_guard(self) -> bool:
         """The only evidence is a faint sound, within the echo guard."""
-        faint = isinstance(self.event, ev.SpeechWindow) and self.floor.speech.voice is not Evidence.FIRM
+        faint = isinstance(self.event, ev.SpeechWindow) and self.floor.speech.evidence is not Evidence.FIRM
         return self.floor.now_ms < self.was.guarded_until_ms and faint
 
     # ------------------------------------------------------------------------------------- what must be so now
@@ -234,12 +237,12 @@ class _Step:
         f, e = self.floor, self.event
         self.need(self.owed == 0, "(5) a turn whose reply was lost is closed or asked again")
         self.need(self.reopened == 0, "(8) a turn that goes on is listened to")
-        self.need(f.reply == self.reply and f.turn == self.turn, "the floor numbers as it says")
+        self.need(f.reply.id == self.reply and f.turn.id == self.turn, "the floor numbers as it says")
         if isinstance(e, ev.HungUp):
             self.need(not self.live and not self.open and f.deadline is None, "(5) a hang-up ends everything")
             self.need(not self.prepared, "nothing is made ahead for nobody")
             return
-        self.need(not self.prepared or (self.open and not self.live), "what is made ahead is used, or forgotten")
+        self.need(not self.prepared or (self.open and not self.live), "what is made ahead is used, or discarded")
         gone_on = isinstance(e, ev.TurnResumed | ev.KeyPressed | ev.UserTyped)
         self.need(not (gone_on and self.prepared), "a turn that goes on has nothing made ahead")
         want = (
@@ -249,7 +252,8 @@ class _Step:
             else "idle"
         )  # fmt: skip
         self.need(f.state.value == want, f"the state is {f.state.value}, the world's {want}")
-        self.need(f.live == self.live and f.sounding == (self.live and self.sounding), "is-the-agent-speaking is exact")
+        exact = f.live == self.live and f.reply.sounding == (self.live and self.sounding)
+        self.need(exact, "is-the-agent-speaking is exact")
         if f.state.value in ("barge_in", "listening", "thinking"):
             self.need(f.deadline is not None, f"(5) {f.state.value} ends by itself")
         if self.open and self.live:
@@ -259,8 +263,8 @@ class _Step:
         self.hard_lane()
         self.prompt()
         self.own_sound()
-        ended = self.was.voice is Evidence.FIRM and f.speech.voice is Evidence.SILENT
-        if (ended or (self.m.held and not self.held)) and not self.held and f.speech.voice is Evidence.SILENT:
+        ended = self.was.evidence is Evidence.FIRM and f.speech.evidence is Evidence.SILENT
+        if (ended or (self.m.held and not self.held)) and not self.held and f.speech.evidence is Evidence.SILENT:
             self.need(self.accounted or self.open or self.live_answer(), "(8) firm speech comes to something on record")
 
     def live_answer(self) -> bool:
@@ -268,8 +272,8 @@ class _Step:
 
     def hard_lane(self) -> None:
         e = self.event
-        stop = isinstance(e, ev.Words) and e.text == "stop" and (e.look is not None or e.at_ms >= self.was.now_ms)
-        stop = stop and (e.look is None or e.look == self.floor._look)  # type: ignore[union-attr]
+        stop = isinstance(e, ev.Words) and e.text == "stop" and (e.reading is not None or e.at_ms >= self.was.now_ms)
+        stop = stop and (e.reading is None or e.reading == self.floor.onset.reading)  # type: ignore[union-attr]
         hard = stop or isinstance(e, ev.KeyPressed | ev.UserTyped | ev.Interrupted)
         if hard and self.m.live:
             cut = any(isinstance(a, do.Cut | do.DiscardReply) for a in self.actions)
@@ -277,11 +281,11 @@ class _Step:
 
     def own_sound(self) -> None:
         e, p = self.event, self.floor.policy
-        if isinstance(e, ev.SpeechWindow) and e.echo >= p.echo_threshold and e.speech >= p.loud_threshold:
+        if isinstance(e, ev.SpeechWindow) and e.echo >= p.echo.echo_threshold and e.speech >= p.hold.loud_threshold:
             acted = [a for a in self.actions if isinstance(a, do.Hold | do.Cut | do.DiscardReply | do.Listen)]
             self.need(not acted, "the agent's own sound, come back, interrupts nobody")
-            young = self.m.held and self.was.voice is not Evidence.SILENT
-            young = young and self.floor.speech.lasted_ms <= p.echo_doubt_ms
+            young = self.m.held and self.was.evidence is not Evidence.SILENT
+            young = young and self.floor.speech.lasted_ms <= p.echo.echo_doubt_ms
             self.need(not (young and self.held), "a hold for the agent's own sound ends as soon as that is known")
 
     def prompt(self) -> None:
@@ -290,30 +294,37 @@ class _Step:
         if not isinstance(e, ev.SpeechWindow):
             return
         s = f.speech
-        fresh = self.was.voice is Evidence.SILENT and s.voice is not Evidence.SILENT
-        sure = s.voice is Evidence.FIRM and s.peak >= p.sure_threshold
-        plain = not self.m.protected and f.now_ms >= self.was.guarded_until_ms and s.onset_ms >= f._reply_since_ms
-        known = f._far and f._far_said  # as somebody else's, in this very reply
-        if self.m.live and self.m.sounding and not self.m.held and fresh and plain and (sure or not f._false_holds):
+        fresh = self.was.evidence is Evidence.SILENT and s.evidence is not Evidence.SILENT
+        sure = s.evidence is Evidence.FIRM and s.peak >= p.verdict.sure_threshold
+        plain = not self.m.protected and f.now_ms >= self.was.guarded_until_ms and s.onset_ms >= f.reply.asked_ms
+        known = f.far and f.reply.far_reported  # as somebody else's, in this very reply
+        if (
+            self.m.live
+            and self.m.sounding
+            and not self.m.held
+            and fresh
+            and plain
+            and (sure or not f.reply.false_holds)
+        ):
             self.need(not f.live or self.held or known, "an onset over a reply holds it at once")
-        if self.held and not f._ears_words and sure and s.lasted_ms >= f._confirm_ms and not f._doubt:
+        if self.held and not f.stt_words and sure and s.lasted_ms >= f.confirm_ms and not f.onset.doubt:
             self.need(False, "sure speech of confirm_ms, or alone_ms, cuts")
         if known and self.held and not self.m.held:
             self.need(False, "somebody else's speech holds a reply once")
-        if self.held and f._far and s.lasted_ms >= p.far_ms:
+        if self.held and f.far and s.lasted_ms >= p.verdict.far_ms:
             self.need(False, "a hold for somebody else's speech ends as soon as that is known")
-        if self.m.live and self.m.sounding and sure and not f._far and not f._settled and not self.m.protected:
+        if self.m.live and self.m.sounding and sure and not f.far and not f.onset.dismissed and not self.m.protected:
             self.need(not f.live or self.held, "whoever is as loud as the caller is heard, whoever spoke before")
-        if self.was.state == "idle" and fresh and s.voice is Evidence.FIRM:
+        if self.was.state == "idle" and fresh and s.evidence is Evidence.FIRM:
             self.need(self.open, "(8) firm speech at rest opens a turn")
 
 
-def liveness(floor: Floor, copy: object, longest_ms: float) -> int:
+def liveness(floor: Floor, longest_ms: float) -> int:
     """From here, time alone (and a playout that ends what it plays) leads to rest. Returns how many steps it took.
 
     Raises Broken when a deadline stays due after its tick, or rest does not come in time or steps.
     """
-    f: Floor = copy(floor)  # type: ignore[operator]
+    f = copy(floor)
     began = f.now_ms
     for n in range(MOST_TICKS):
         if f.over or (f.state.value == "idle" and f.deadline is None):
@@ -322,12 +333,12 @@ def liveness(floor: Floor, copy: object, longest_ms: float) -> int:
         if due is None:
             if f.state.value != "speaking":
                 raise Broken(f"(5) {f.state} waits for nothing")
-            f.handle(ev.ReplyEnded(f.now_ms, f.reply))
+            f.handle(ev.ReplyEnded(f.now_ms, f.reply.id))
             continue
         if due - began > longest_ms:
             raise Broken(f"(5) not at rest after {due - began} ms")
-        before = (f.state, f.speech.voice, f.reply, due)
+        before = (f.state, f.speech.evidence, f.reply.id, due)
         acted = f.handle(ev.Tick(due))
-        if (f.state, f.speech.voice, f.reply, f.deadline) == before and not acted:
+        if (f.state, f.speech.evidence, f.reply.id, f.deadline) == before and not acted:
             raise Broken(f"(5) the deadline {due} stays due in {f.state}")
     raise Broken(f"(5) {MOST_TICKS} ticks do not end {floor.state}")

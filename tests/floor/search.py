@@ -8,99 +8,78 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 
+from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.floor.policy import Policy
 from bargein.floor.rules import Floor
-from bargein.floor.speech import Evidence, UserSpeech
+from bargein.floor.speech import Evidence
 from tests.floor.monitor import Broken, Monitor, Seen, liveness
 
 # One unit is one window.
-SMALL = Policy(
-    hold_windows=1, speech_gap_ms=1, echo_guard_ms=2, echo_doubt_ms=1, level_hold_ms=1, hold_max_ms=4, wary_after=1,
-    confirm_ms=2, verdict_timeout_ms=1, look_ms=1, words_wait_ms=1, doubt_ms=3, min_words=1, pre_roll_ms=1,
-    end_of_turn_ms=1, turn_grace_ms=2, min_turn_ms=2, max_turn_ms=4, answer_timeout_ms=2, user_silence_ms=None,
-    max_waiting=1, deaf_ms=2, alone_ms=0, far_ms=2, go_on_share=1,
-)  # fmt: skip
+SMALL = Policy().with_({
+    "hold_windows": 1, "speech_gap_ms": 1, "echo_guard_ms": 2, "echo_doubt_ms": 1, "level_hold_ms": 1,
+    "hold_max_ms": 4, "wary_after": 1, "confirm_ms": 2, "verdict_timeout_ms": 1, "look_ms": 1, "words_wait_ms": 1,
+    "doubt_ms": 3, "min_words": 1, "pre_roll_ms": 1, "end_of_turn_ms": 1, "turn_grace_ms": 2, "min_turn_ms": 2,
+    "max_turn_ms": 4, "answer_timeout_ms": 2, "user_silence_ms": None, "max_waiting": 1, "deaf_ms": 2, "alone_ms": 0,
+    "far_ms": 2, "go_on_share": 1,
+})  # fmt: skip
+_BRIEF = {"echo_guard_ms": 0, "answer_timeout_ms": 1, "min_turn_ms": 1, "wary_after": 0}
+_ASKING = {"user_silence_ms": 2, "max_reprompts": 1}
 POLICIES = {
     "balanced": SMALL,
-    "instant": replace(SMALL, confirm_ms=0),
-    "patient": replace(SMALL, hold_windows=2, min_words=2, trust_transcriber_turns=False),
+    "instant": SMALL.with_({"confirm_ms": 0}),
+    "patient": SMALL.with_({"hold_windows": 2, "min_words": 2, "trust_transcriber_turns": False}),
     # Nothing lasts longer than it must to be told apart: for alphabets that would be too much otherwise.
-    "short": replace(
-        SMALL,
-        echo_guard_ms=0,
-        hold_max_ms=2,
-        doubt_ms=1,
-        confirm_ms=1,
-        max_turn_ms=2,
-        answer_timeout_ms=1,
-        min_turn_ms=1,
-        wary_after=0,
-    ),
-    "echoing": replace(SMALL, speech_gap_ms=2),
-    "far": replace(
-        SMALL,
-        echo_guard_ms=0,
-        confirm_ms=3,
-        doubt_ms=3,
-        max_turn_ms=3,
-        answer_timeout_ms=1,
-        min_turn_ms=1,
-        wary_after=0,
-    ),
-    "alone": replace(SMALL, alone_ms=4, doubt_ms=4, join_ms=2, verdict_timeout_ms=2, go_on_share=1),
-    "asking": replace(SMALL, user_silence_ms=2, max_reprompts=1),
-    "leaving": replace(SMALL, user_silence_ms=2, max_reprompts=1, hang_up_on_silence=True),
+    "short": SMALL.with_({**_BRIEF, "hold_max_ms": 2, "doubt_ms": 1, "confirm_ms": 1, "max_turn_ms": 2}),
+    "echoing": SMALL.with_({"speech_gap_ms": 2}),
+    "far": SMALL.with_({**_BRIEF, "confirm_ms": 3, "doubt_ms": 3, "max_turn_ms": 3}),
+    "alone": SMALL.with_({"alone_ms": 4, "doubt_ms": 4, "join_ms": 2, "verdict_timeout_ms": 2, "go_on_share": 1}),
+    "asking": SMALL.with_(_ASKING),
+    "leaving": SMALL.with_({**_ASKING, "hang_up_on_silence": True}),
 }
 LEVELS = (0.0, 0.35, 0.95)  # quiet, faint, sure; 0.6 between them is firm, and doubtful
 SATURATED = 5  # beyond every number of the policies
 LONGEST_MS = 60.0  # of a small policy: the sum of all its bounds, twice over
 
-_FLOOR = [s for cls in Floor.__mro__ for s in getattr(cls, "__slots__", ()) if s != "speech"]
-_SPEECH = list(UserSpeech.__slots__)
-
-
-def copy(floor: Floor) -> Floor:
-    twin = Floor.__new__(type(floor))
-    for slot in _FLOOR:
-        setattr(twin, slot, getattr(floor, slot))
-    twin.speech = UserSpeech.__new__(type(floor.speech))
-    for slot in _SPEECH:
-        setattr(twin.speech, slot, getattr(floor.speech, slot))
-    return twin
-
 
 def key(f: Floor) -> tuple[object, ...]:
-    """The floor as seen from its present."""
-    now, s = f.now_ms, f.speech
+    """The floor as seen from its present. test_key.py proves that every attribute is in it, and that floors of one key
+    behave alike."""
+    now, speech, reply, onset, turn = f.now_ms, f.speech, f.reply, f.onset, f.turn
 
     def ago(at: float, matters: bool = True) -> float:
         return max(-1.0, min(now - at, SATURATED)) if matters else -9.0
 
     state = f.state.value
-    held, on = state == "barge_in", s.voice is not Evidence.SILENT
-    turn = f._turn_open
+    live, held, on = f.live, state == "barge_in", speech.evidence is not Evidence.SILENT
+    run = speech.run_windows
     return (
-        state, f.live and f._sounding, f._protected, f._reprompting and f.live, f._settled, f._excused, f._looking,
-        f._doubt, f._doubt_text, f._unread, turn, f._prepared, f._ears_words, f._ears_turns, f._says, f._failures,
-        f._reprompts, f._over, min(f._false_holds, f.policy.wary_after),
-        f.turn - f._reply_turn if f._reply_turn else -1, f.policy.confirm_ms, f.policy.doubt_ms,
-        f._echo_said and f.live, f._left,
-        ago(f._reply_since_ms, f.live), ago(f._reply_due_ms, state in ("thinking", "barge_in")),
-        ago(f._sounding_since_ms, f._sounding), ago(f._held_ms, held), ago(f._asked_ms, on or held),
-        ago(f._turn_since_ms, turn), min(f._turn_spoken_ms, 3) if turn or f._reply_turn else -1,
-        ago(f._spoke_ms, turn or on),
-        ago(f._quiet_since_ms, state == "idle"), f._turn_since_ms == s.onset_ms,
-        min(f._carried_ms, 4), ago(f._carried_until_ms, f._carried_ms > 0),
-        f._aside, f._far_said and f.live, f._own_db, f._turn_db if turn else None,
-        s.level_db if on or s._run else None,
-        s.voice, s.peak, ago(s.onset_ms), ago(s.until_ms), s._run, ago(s._run_from_ms, s._run > 0),
+        state, f.policy.verdict.confirm_ms, f.policy.verdict.doubt_ms, f.stt_words, f.stt_turns, f.says_waiting,
+        f.failures, f.reprompts, f.left, f.over, ago(f.quiet_since_ms, state == "idle"),
+        # the reply
+        turn.id - reply.turn if reply.turn else -1, live and reply.sounding, reply.protected,
+        reply.reprompting and live, min(reply.false_holds, f.policy.hold.wary_after), reply.echo_reported,
+        reply.far_reported and live, ago(reply.asked_ms, live),
+        ago(reply.due_from_ms, state in ("thinking", "barge_in")),
+        ago(reply.sounding_since_ms, reply.sounding), ago(reply.held_since_ms, held),
+        # the onset
+        onset.dismissed, onset.aside, onset.excused, onset.awaiting_words, onset.doubt, onset.doubt_text,
+        onset.unreadable, ago(onset.asked_until_ms, on or held), min(onset.carried_ms, 4),
+        ago(onset.carried_until_ms, onset.carried_ms > 0),
+        # the turn
+        turn.open, turn.prepared, ago(turn.since_ms, turn.open), turn.since_ms == speech.onset_ms,
+        min(turn.spoken_ms, 3) if turn.open or reply.turn else -1, ago(turn.spoken_until_ms, turn.open or on),
+        turn.own_level_db, turn.level_db if turn.open else None,
+        # the speech
+        speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms),
+        speech.level_db if on or run or held else None, run, ago(speech.run_from_ms, run > 0),
     )  # fmt: skip
 
 
-GROUPS = ("hands", "page", "judge", "protect", "late", "fail", "ears", "turns", "guesses", "echo", "far")
+GROUPS = ("hard", "page", "judge", "protect", "late", "fail", "stt", "turns", "guesses", "echo", "far")
 
 
 def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[ev.Event]:
@@ -121,37 +100,37 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-20.0)
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-33.0)
     yield ev.SayRequested(now)
-    yield ev.ReplyStarted(now, f.reply)
-    yield ev.ReplyEnded(now, f.reply)
+    yield ev.ReplyStarted(now, f.reply.id)
+    yield ev.ReplyEnded(now, f.reply.id)
     yield ev.HungUp(now)
-    if "hands" in groups:
+    if "hard" in groups:
         yield ev.Interrupted(now, "button")
         yield ev.Interrupted(now, "operator")
         yield ev.KeyPressed(now, "5")
         yield ev.UserTyped(now)
     if "page" in groups:
-        yield ev.LevelOnset(now, f.reply)
-        yield ev.LevelOnset(now, f.reply - 1)
+        yield ev.LevelOnset(now, f.reply.id)
+        yield ev.LevelOnset(now, f.reply.id - 1)
     if "judge" in groups:
         yield ev.Judged(now, True, 0.9, "a judge")
         yield ev.Judged(now, False, 0.9, "a judge")
     if "protect" in groups:
-        yield ev.ReplyProtected(now, f.reply, protected=True)
-        yield ev.ReplyProtected(now, f.reply, protected=False)
+        yield ev.ReplyProtected(now, f.reply.id, protected=True)
+        yield ev.ReplyProtected(now, f.reply.id, protected=False)
     if "late" in groups:
-        yield ev.ReplyStarted(now, f.reply - 1)
-        yield ev.ReplyEnded(now, f.reply - 1)
-        yield ev.ReplyFailed(now, f.reply - 1, "lost")
-        yield ev.ReplyProtected(now, f.reply - 1, protected=True)
+        yield ev.ReplyStarted(now, f.reply.id - 1)
+        yield ev.ReplyEnded(now, f.reply.id - 1)
+        yield ev.ReplyFailed(now, f.reply.id - 1, "lost")
+        yield ev.ReplyProtected(now, f.reply.id - 1, protected=True)
     if "fail" in groups:
-        yield ev.ReplyFailed(now, f.reply, "lost")
-    if "ears" in groups:
+        yield ev.ReplyFailed(now, f.reply.id, "lost")
+    if "stt" in groups:
         for text in ("stop", "tell me", "mm-hmm", "", None):
-            if f._looking:
-                yield ev.Words(f.speech.onset_ms, text, f._look)
-        yield ev.Words(f._reply_since_ms - 1, "stop", f._look - 1)
-        yield ev.Words(now, "tell me", f._look - 1)
-        yield ev.STTChanged(now, words=not f._ears_words, turns=False)
+            if f.onset.awaiting_words:
+                yield ev.Words(f.speech.onset_ms, text, f.onset.reading)
+        yield ev.Words(f.reply.asked_ms - 1, "stop", f.onset.reading - 1)
+        yield ev.Words(now, "tell me", f.onset.reading - 1)
+        yield ev.STTChanged(now, words=not f.stt_words, turns=False)
     if "turns" in groups:
         for text in ("", "mm-hmm", "tell me"):
             yield ev.TurnStarted(now, text)
@@ -159,14 +138,19 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         yield ev.TurnEnded(now, "")
         yield ev.Words(now, "stop")
         yield ev.Words(now, "mm-hmm")
-        yield ev.TurnStarted(f._reply_since_ms - 1, "")
+        if f.live:
+            yield ev.TurnStarted(f.reply.asked_ms - 1, "")
+        else:
+            for ago in range(1, SATURATED + 2):
+                yield ev.TurnStarted(now - ago, "")
     if "guesses" in groups:
+        before = (f.turn.since_ms if f.turn.open else f.reply.asked_ms) - 1
         yield ev.TurnStarted(now, "tell me")
         yield ev.TurnEnding(now, "tell me")
-        yield ev.TurnEnding(f._turn_since_ms - 1, "tell me")
+        yield ev.TurnEnding(before, "tell me")
         yield ev.TurnResumed(now)
         yield ev.TurnEnded(now, "tell me")
-        yield ev.TurnEnded(f._turn_since_ms - 1, "tell me")
+        yield ev.TurnEnded(before, "tell me")
 
 
 INTERRUPTS = (ev.Interrupted, ev.KeyPressed, ev.TurnStarted, ev.Judged, ev.LevelOnset)
@@ -208,7 +192,7 @@ def search(
                 node = (key(there), after)
                 if node in seen:
                     continue
-                liveness(there, copy, LONGEST_MS)
+                liveness(there, LONGEST_MS)
             except Broken as broken:
                 raise Broken(f"{broken}\n  the way: {_told((way, event))}") from None
             seen.add(node)
@@ -229,7 +213,7 @@ def _twice(after: Floor, event: ev.Event) -> None:
     """(7) Interrupting twice is interrupting once."""
     again = copy(after)
     for action in again.handle(event):
-        if type(action).__name__ in ("Cut", "Drop", "Hold"):
+        if isinstance(action, do.Cut | do.DiscardReply | do.Hold):
             raise Broken(f"(7) the second {event} did {action}")
 
 

@@ -10,7 +10,6 @@ from bargein.floor import Floor, Policy, STTChanged
 from bargein.floor import events as ev
 from bargein.floor.speech import Evidence, UserSpeech
 from tests.floor.monitor import Monitor, Seen, liveness
-from tests.floor.search import copy
 
 MS = st.floats(1, 400)
 TEXTS = st.sampled_from(["stop", "tell me more", "mm-hmm", "", None])
@@ -19,12 +18,12 @@ TEXTS = st.sampled_from(["stop", "tell me more", "mm-hmm", "", None])
 class Conversation(RuleBasedStateMachine):
     """Anybody may do anything at any time; the clock only goes on, and ticks are not late."""
 
-    @initialize(preset=st.sampled_from(["instant", "balanced", "patient"]), ears=st.booleans())
-    def begin(self, preset: str, ears: bool) -> None:
+    @initialize(preset=st.sampled_from(["instant", "balanced", "patient"]), stt=st.booleans())
+    def begin(self, preset: str, stt: bool) -> None:
         self.floor = Floor(Policy.named(preset))
         self.monitor = Monitor()
         self.now = 0.0
-        self.feed(STTChanged(0.0, words=ears, turns=False))
+        self.feed(STTChanged(0.0, words=stt, turns=False))
 
     def feed(self, event: ev.Event) -> None:
         was = Seen.of(self.floor)
@@ -50,19 +49,19 @@ class Conversation(RuleBasedStateMachine):
 
     @rule(old=st.integers(0, 2))
     def start(self, old: int) -> None:
-        self.feed(ev.ReplyStarted(self.now, self.floor.reply - old))
+        self.feed(ev.ReplyStarted(self.now, self.floor.reply.id - old))
 
     @rule(old=st.integers(0, 2))
     def end(self, old: int) -> None:
-        self.feed(ev.ReplyEnded(self.now, self.floor.reply - old))
+        self.feed(ev.ReplyEnded(self.now, self.floor.reply.id - old))
 
     @rule()
     def fail(self) -> None:
-        self.feed(ev.ReplyFailed(self.now, self.floor.reply, "lost"))
+        self.feed(ev.ReplyFailed(self.now, self.floor.reply.id, "lost"))
 
     @rule(on=st.booleans())
     def protect(self, on: bool) -> None:
-        self.feed(ev.ReplyProtected(self.now, self.floor.reply, on))
+        self.feed(ev.ReplyProtected(self.now, self.floor.reply.id, on))
 
     @rule(by=st.sampled_from(["button", "operator"]))
     def press(self, by: str) -> None:
@@ -74,16 +73,16 @@ class Conversation(RuleBasedStateMachine):
 
     @rule(ago=st.floats(0, 50))
     def loud(self, ago: float) -> None:
-        self.feed(ev.LevelOnset(max(0.0, self.now - ago), self.floor.reply))
+        self.feed(ev.LevelOnset(max(0.0, self.now - ago), self.floor.reply.id))
 
     @rule(interrupts=st.booleans())
     def judge(self, interrupts: bool) -> None:
         self.feed(ev.Judged(self.now, interrupts, 0.8, "a judge"))
 
-    @precondition(lambda self: self.floor._looking)
+    @precondition(lambda self: self.floor.onset.awaiting_words)
     @rule(text=TEXTS)
     def read(self, text: str | None) -> None:
-        self.feed(ev.Words(self.floor.speech.onset_ms, text, self.floor._look))
+        self.feed(ev.Words(self.floor.speech.onset_ms, text, self.floor.onset.reading))
 
     @rule(text=st.sampled_from(["", "mm-hmm", "tell me"]), ended=st.booleans())
     def transcribe(self, text: str, ended: bool) -> None:
@@ -100,7 +99,7 @@ class Conversation(RuleBasedStateMachine):
     @invariant()
     def comes_to_rest(self) -> None:
         if hasattr(self, "floor"):
-            liveness(self.floor, copy, longest_ms=400_000)
+            liveness(self.floor, longest_ms=400_000)
 
 
 TestConversation = Conversation.TestCase
@@ -110,15 +109,15 @@ TestConversation.settings = settings(
 
 
 def test_speech_begins_with_its_first_window_and_ends_after_the_gap() -> None:
-    policy, speech = Policy.patient(), UserSpeech()
+    policy, speech = Policy.patient().hold, UserSpeech()
     windows = [0.1, 0.6, 0.7, 0.9, 0.1, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
-    over = [speech.window(ev.SpeechWindow(i * 32.0, i * 32.0 + 32, p), policy) for i, p in enumerate(windows)]
+    over = [speech.push(ev.SpeechWindow(i * 32.0, i * 32.0 + 32, p), policy) for i, p in enumerate(windows)]
     assert over.index(True) == 10  # 160 ms after the last window of speech
     assert (speech.onset_ms, speech.until_ms, speech.peak) == (32, 192, 0.9)
 
 
 def test_one_loud_window_is_no_onset_where_two_are_asked_for() -> None:
-    policy, speech = Policy.patient(), UserSpeech()
+    policy, speech = Policy.patient().hold, UserSpeech()
     for i, p in enumerate([0.9, 0.1] * 10):
-        speech.window(ev.SpeechWindow(i * 32.0, i * 32.0 + 32, p), policy)
-        assert speech.voice is Evidence.SILENT
+        speech.push(ev.SpeechWindow(i * 32.0, i * 32.0 + 32, p), policy)
+        assert speech.evidence is Evidence.SILENT

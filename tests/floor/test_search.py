@@ -7,20 +7,22 @@ import pytest
 from bargein.floor import Floor, STTChanged
 from tests.floor.search import LEVELS, POLICIES, search
 
+pytestmark = pytest.mark.slow
+
 QUIET_OR_SURE = (0.0, 0.95)
 FINE = (0.0, 0.35, 0.6, 0.95)
 
 SEARCHES = [
     ("balanced", "", FINE, False),
-    ("balanced", "hands", LEVELS, False),
+    ("balanced", "hard", LEVELS, False),
     ("balanced", "page judge", QUIET_OR_SURE, False),
-    ("short", "protect hands page", QUIET_OR_SURE, False),
+    ("short", "protect hard page", QUIET_OR_SURE, False),
     ("balanced", "late fail", LEVELS, False),
-    ("balanced", "ears", QUIET_OR_SURE, True),
+    ("balanced", "stt", QUIET_OR_SURE, True),
     ("balanced", "turns", QUIET_OR_SURE, False),
-    ("short", "guesses hands", QUIET_OR_SURE, False),
+    ("short", "guesses hard", QUIET_OR_SURE, False),
     ("instant", "page", LEVELS, False),
-    ("patient", "hands page", QUIET_OR_SURE, False),
+    ("patient", "hard page", QUIET_OR_SURE, False),
     ("asking", "fail", LEVELS, False),
     ("leaving", "", LEVELS, False),
     ("echoing", "echo", QUIET_OR_SURE, False),
@@ -30,12 +32,12 @@ SEARCHES = [
 ]
 
 
-@pytest.mark.parametrize(("policy", "groups", "levels", "ears"), SEARCHES, ids=str)
+@pytest.mark.parametrize(("policy", "groups", "levels", "stt"), SEARCHES, ids=str)
 def test_every_reachable_state_keeps_every_promise(
-    policy: str, groups: str, levels: tuple[float, ...], ears: bool, record_search: list[str]
+    policy: str, groups: str, levels: tuple[float, ...], stt: bool, record_search: list[str]
 ) -> None:
     floor = Floor(POLICIES[policy])
-    if ears:
+    if stt:
         floor.handle(STTChanged(0, words=True, turns=False))
     found = search(floor, set(groups.split()), levels=levels)
     record_search.append(

@@ -14,7 +14,7 @@ import pytest
 
 from bargein.errors import UsageError
 from bargein.floor import Action, BargeIn, Cut, Event, Policy, Source, SpeechWindow, Tick
-from bargein.recorder.journal import FILE, FileJournal, NullJournal, prune
+from bargein.recorder.journal import FILE, MAX_BYTES, FileJournal, NullJournal, prune
 from bargein.recorder.reading import ACTIONS, EVENTS, Happened, Noted, Ordered, read
 
 POLICY = Policy.patient().with_({"confirm_ms": 444.25, "stop_phrases": ["enough", "assez"], "user_silence_ms": 9000})
@@ -44,8 +44,8 @@ def sample(kind: object, *, fancy: bool) -> object:
     return plain[kind][fancy]
 
 
-def journal(root: Path, **given: int) -> FileJournal:
-    return FileJournal(root, "c1", agent="guide", policy=POLICY, **given)
+def journal(root: Path, max_bytes: int = MAX_BYTES) -> FileJournal:
+    return FileJournal(root, "c1", agent="guide", policy=POLICY, language="de-AT", max_bytes=max_bytes)
 
 
 def test_the_unions_are_known_whole() -> None:
@@ -69,7 +69,8 @@ def test_every_event_and_action_comes_back_as_it_was(tmp_path: Path, fancy: bool
     assert [e.action for e in recording.entries if isinstance(e, Ordered)] == actions
     assert recording.entries[-1] == Noted(88.5, "bye", {"reason": "over", "words": ["a", "b"]})
     assert recording.header.policy == POLICY
-    assert (recording.header.call, recording.header.agent, recording.torn) == ("c1", "guide", 0)
+    header = recording.header
+    assert (header.call, header.agent, header.language, recording.torn) == ("c1", "guide", "de-AT", 0)
     assert recording.complete
 
 
@@ -108,9 +109,19 @@ def test_what_is_no_record_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_a_record_of_another_version_is_refused(tmp_path: Path) -> None:
     written = journal(tmp_path)
     written.close()
-    written.path.write_bytes(written.path.read_bytes().replace(b'"version":1', b'"version":2'))
-    with pytest.raises(UsageError, match="version 2"):
+    written.path.write_bytes(written.path.read_bytes().replace(b'"version":2', b'"version":3'))
+    with pytest.raises(UsageError, match="version 3"):
         read(written.path)
+
+
+def test_a_header_with_an_impossible_number_is_refused(tmp_path: Path) -> None:
+    written = journal(tmp_path)
+    written.close()
+    whole = written.path.read_bytes()
+    for wrong in (b'"confirm_ms":-1', b'"confirm_ms":"soon"'):
+        written.path.write_bytes(whole.replace(b'"confirm_ms":444.25', wrong))
+        with pytest.raises(UsageError, match="confirm_ms"):
+            read(written.path)
 
 
 def test_a_file_that_is_as_large_as_it_may_be_says_so_and_takes_no_more(tmp_path: Path) -> None:
@@ -174,12 +185,12 @@ def test_a_note_that_is_no_json_is_told_as_text_or_counted_as_lost(tmp_path: Pat
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "a" * 101, "a b"])
 def test_a_call_id_that_is_no_name_never_becomes_a_path(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="no name for a call"):
-        FileJournal(tmp_path, name, agent="guide", policy=POLICY)
+        FileJournal(tmp_path, name, agent="guide", policy=POLICY, language="en")
 
 
 def test_only_the_newest_records_are_kept_and_nothing_else_is_touched(tmp_path: Path) -> None:
     for k in range(6):
-        FileJournal(tmp_path, f"c{k}", agent="guide", policy=POLICY).close()
+        FileJournal(tmp_path, f"c{k}", agent="guide", policy=POLICY, language="en").close()
         os.utime(tmp_path / f"c{k}" / FILE, (k, k))
     (tmp_path / "photos").mkdir()
     assert prune(tmp_path, keep=2, living=["c0"]) == 3

@@ -47,7 +47,7 @@ STORY: list[Event] = [
 
 def play(root: Path, events: Sequence[Event], policy: Policy, *, close: bool = True) -> Path:
     """Let a floor decide, with its own ticks, and record it as a call does."""
-    journal, floor = FileJournal(root, "c1", agent="test", policy=policy), Floor(policy)
+    journal, floor = FileJournal(root, "c1", agent="test", policy=policy, language="en"), Floor(policy)
 
     def feed(event: Event) -> None:
         journal.event(event)
@@ -83,6 +83,21 @@ def test_another_policy_shows_which_decisions_change(tmp_path: Path) -> None:
     assert Cut not in {type(d.action) for d in patient.decisions if d.replayed}
     instant = replay(recording, Policy.instant())
     assert kinds([d.action for d in instant.decisions if d.replayed])[0] is Cut
+
+
+def test_another_wording_of_a_reason_is_no_difference(tmp_path: Path) -> None:
+    path = play(tmp_path, STORY, Policy.balanced())
+    text = path.read_text()
+    assert '"why":"speech 0.90"' in text
+    path.write_text(text.replace('"why":"speech 0.90"', '"why":"a voice"'))
+    assert replay(read(path)).differences == []
+    path.write_text(text.replace('"source":"speech"', '"source":"turn"'))
+    assert replay(read(path)).differences != []
+
+
+def test_the_language_of_a_call_is_replayed(tmp_path: Path) -> None:
+    recording = read(play(tmp_path, STORY, Policy.balanced()))
+    assert recording.header.language == "en"
 
 
 def test_an_action_that_was_not_decided_is_a_difference(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import uvicorn
+from fastapi import FastAPI
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -19,12 +22,13 @@ from websockets.typing import Subprotocol
 from bargein import protocols as c
 from bargein.agent import Agent, Greeting
 from bargein.audio.pcm import Pcm
-from bargein.server.app import create_app
-from bargein.server.builder import Catalogue
+from bargein.server.app import VoiceApp
+from bargein.server.catalogue import Catalogue
 from bargein.server.hub import Hub
 from bargein.server.serve import BargeinServer, config_for, listen
 from bargein.server.settings import Settings
 from bargein.transports.browser.transport import BrowserLimits
+from bargein.vendors.common.environment import Environment
 
 RATE = 24_000
 WORD_MS = 100
@@ -169,6 +173,11 @@ class World:
         return str(self.hub.calls.status(call_id)["over"])
 
 
+def bare(**variables: str) -> Environment:
+    """An environment without any key of this machine's own, and without an Ollama."""
+    return Environment({"BARGEIN_OLLAMA_URL": "http://127.0.0.1:9/v1"} | variables)
+
+
 def settings(tmp: Path | None = None, **given: object) -> Settings:
     return Settings(**({"port": 0, "record": tmp, "max_calls": 8} | given))  # type: ignore[arg-type]
 
@@ -187,7 +196,7 @@ async def world(
         yield Catalogue({each.name: each for each in offered})
 
     before = asyncio.all_tasks()
-    app = create_app(chosen, agents=opened, limits=limits)
+    app = VoiceApp(chosen, agents=opened, limits=limits)
     ready: asyncio.Future[Hub] = asyncio.get_running_loop().create_future()
     with listen(chosen.host, chosen.port) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -204,3 +213,31 @@ async def world(
                 await running
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
     assert not left or not alone, f"tasks left behind: {left}"
+
+
+class PlainServer(uvicorn.Server):
+    """uvicorn as it comes, but that it says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.up.set()
+
+
+@asynccontextmanager
+async def on_uvicorn(app: FastAPI) -> AsyncIterator[str]:
+    """Somebody's app on uvicorn as it comes, on a free port; its address."""
+    with listen("127.0.0.1", 0) as listener:
+        server = PlainServer(uvicorn.Config(app, log_level="warning", lifespan="on"))
+        running = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+        try:
+            async with asyncio.timeout(10):
+                await server.up.wait()
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            async with asyncio.timeout(15):
+                await running

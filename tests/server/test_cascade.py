@@ -19,7 +19,7 @@ from bargein.recorder.reading import Noted, Ordered, read
 from bargein.tools import hang_up
 from bargein.vendors.deepgram.flux import DeepgramFlux
 from bargein.vendors.elevenlabs.speech import ElevenLabsSpeech
-from bargein.vendors.openai.chat import OpenAIChat
+from bargein.vendors.groq.chat import GroqChat
 from bargein_bench.callers.caller import Caller
 from bargein_bench.callers.caller_audio import EndCallStep, SayLine, Step
 from bargein_simulators.chat import ChatMessage, ChatSimulator, add_chat
@@ -85,7 +85,7 @@ def agent_of(name: str, url: str, *, greets: bool) -> Agent:
     return Agent(
         name=name,
         stt=DeepgramFlux(api_key="k", base_url=url, silence_s=0.6),
-        llm=OpenAIChat.groq(api_key="k", base_url=f"{url}/v1", timeout_s=0.6, first_token_s=0.6),
+        llm=GroqChat(api_key="k", base_url=f"{url}/v1", timeout_s=0.6, first_token_s=0.6),
         tts=ElevenLabsSpeech(api_key="k", base_url=url.replace("http", "ws"), timeout_s=0.6),
         fallback_tts=ToneVoice(),
         instructions="Be short.",

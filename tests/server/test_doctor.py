@@ -11,13 +11,15 @@ from typer.testing import CliRunner
 
 from bargein.errors import VendorRefused
 from bargein.server.doctor import Finding, doctor_command, examine, table
-from bargein.server.registry import VENDORS
 from bargein.server.serve import listen
 from bargein_simulators.openai_realtime import RealtimeSimulator, realtime_app
-from tests.server.test_registry import KEY, Fake, bare, fake
+from tests.server.kit import bare, settings
+from tests.server.test_registry import KEY, REGISTRY, Fake, fake
 from tests.simulators.serving import serving
 
 __all__ = ["fake"]
+
+GROQ = "https://user:password@groq.test/v1"
 
 
 def found(findings: list[Finding], what: str) -> Finding:
@@ -26,22 +28,23 @@ def found(findings: list[Finding], what: str) -> Finding:
 
 
 async def test_without_keys_the_local_parts_are_tried_and_the_rest_is_said() -> None:
-    findings = await examine(bare())
-    for vendor in VENDORS:
+    findings = await examine(settings(), bare())
+    for vendor in (vendor for vendor in REGISTRY.vendors if vendor.key is not None):
+        assert vendor.key is not None
         finding = found(findings, vendor.title + " (")
         assert (finding.state, finding.detail) == ("off", "not tried: no key")
-        assert finding.advice == f"Set {vendor.variables[0]}"
+        assert finding.advice == f"Set {vendor.key.variables[0]}"
     assert found(findings, "espeak").state == "works"
     assert found(findings, "Moonshine").state == "works"
-    assert found(findings, "OpenAI-compatible").detail == "not tried: no address"
+    assert found(findings, "OpenAI-compatible").detail == "not tried: no OPENAI_BASE_URL"
     assert found(findings, "Twilio").state == "off"
     failing = [finding.what for finding in findings if finding.state == "fails"]
-    assert failing == ["Ollama, on this machine (model)"], "it alone has an address, where nobody answers"
+    assert failing == ["Ollama, on this machine (llm)"], "it alone has an address, where nobody answers"
 
 
 async def test_a_wrong_key_is_one_clear_line_without_the_key(fake: type[Fake]) -> None:
     fake.does = VendorRefused(f"Deepgram refused the key {KEY}", advice="Check it")
-    findings = await examine(bare(deepgram_api_key=KEY))
+    findings = await examine(settings(), bare(DEEPGRAM_API_KEY=KEY))
     flux = found(findings, "Deepgram Flux")
     assert flux == Finding(
         "Deepgram Flux (stt)", "fails", "Deepgram refused the key (the key)", "Check it (DEEPGRAM_API_KEY)"
@@ -51,10 +54,11 @@ async def test_a_wrong_key_is_one_clear_line_without_the_key(fake: type[Fake]) -
 async def test_a_speech_model_says_a_word_and_a_wrong_key_is_told() -> None:
     sim = RealtimeSimulator(first_audio_ms=0, speed=0, api_key=KEY)
     async with serving(realtime_app(sim), ws=True) as url:
-        findings = await examine(bare(openai_api_key=KEY, openai_url=f"{url}/v1"), within_s=4)
+        keys = bare(OPENAI_API_KEY=KEY, BARGEIN_OPENAI_URL=f"{url}/v1")
+        findings = await examine(settings(), keys, within_s=4)
         well = found(findings, "OpenAI Realtime (realtime)")
         sim.api_key = "another"
-        findings = await examine(bare(openai_api_key=KEY, openai_url=f"{url}/v1"), within_s=4)
+        findings = await examine(settings(), keys, within_s=4)
         refused = found(findings, "OpenAI Realtime (realtime)")
     await sim.speech.aclose()
     assert well.state == "works"
@@ -66,17 +70,17 @@ async def test_a_speech_model_says_a_word_and_a_wrong_key_is_told() -> None:
 
 async def test_a_vendor_that_never_answers_holds_nothing_up(fake: type[Fake]) -> None:
     fake.does = "hang"
-    findings = await examine(bare(groq_api_key=KEY, groq_url="https://user:password@groq.test/v1"), within_s=0.2)
-    groq = found(findings, "Groq (model")
+    findings = await examine(settings(), bare(GROQ_API_KEY=KEY, BARGEIN_GROQ_URL=GROQ), within_s=0.2)
+    groq = found(findings, "Groq (llm")
     assert groq.state == "fails"
     assert groq.detail == "Groq did not answer within 0.2 s, at groq.test"
 
 
 async def test_a_key_without_its_package_fails(fake: type[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bargein.server.registry.Part.installed", property(lambda self: False))
-    findings = await examine(bare(cartesia_api_key=KEY))
+    monkeypatch.setattr("bargein.server.registry.RegisteredPart.installed", property(lambda self: False))
+    findings = await examine(settings(), bare(CARTESIA_API_KEY=KEY))
     assert found(findings, "Cartesia") == Finding(
-        "Cartesia (voice)", "fails", "not installed", "Install the extra: bargein[cascade]"
+        "Cartesia (tts)", "fails", "not installed", "Install it: pip install 'bargein'"
     )
     assert found(findings, "espeak").state == "off"
 
@@ -84,7 +88,7 @@ async def test_a_key_without_its_package_fails(fake: type[Fake], monkeypatch: py
 async def test_a_port_that_is_taken_is_told(fake: type[Fake]) -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        findings = await examine(bare(port=port, public_url="http://a.test", twilio_auth_token=KEY))
+        findings = await examine(settings(port=port, public_url="http://a.test", twilio_auth_token=KEY), bare())
     assert found(findings, f"127.0.0.1:{port}").state == "look"
     assert found(findings, "BARGEIN_PUBLIC_URL").state == "look"
     assert found(findings, "Twilio").advice == "Set TWILIO_ACCOUNT_SID, too"

@@ -23,7 +23,7 @@ from bargein_bench.callers.yielding import score
 from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
 from bargein_simulators.realtime_session import ServerItem
 from bargein_simulators.speech import SimulatedSpeech
-from tests.call.speech_model import Model
+from tests.call.scripted_realtime import ScriptedRealtime
 from tests.server.kit import TOKEN, ToneVoice, settings, tone_agent, world
 from tests.server.test_cascade import Story, line, story_of
 from tests.simulators.serving import serving
@@ -191,7 +191,7 @@ async def test_a_wrong_key_is_refused_without_naming_it_and_a_stranger_may_not_a
         assert refused.status_code == 401
 
 
-class Direct(Model):
+class Direct(ScriptedRealtime):
     """A model that pages can talk with by themselves. opened: lets a call be made."""
 
     def __init__(self) -> None:

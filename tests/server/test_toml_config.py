@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from bargein.errors import Unavailable, UsageError
-from bargein.server.builder import open_agents
+from bargein.server.catalogue import open_agents
 from bargein.server.toml_config import load_tools, read_toml
-from tests.server.test_registry import KEY, Fake, bare, fake
+from tests.server.kit import bare, settings
+from tests.server.test_registry import KEY, Fake, fake
 
 __all__ = ["fake"]
 
@@ -56,33 +57,32 @@ def written(folder: Path, text: str) -> str:
 
 async def test_a_file_becomes_an_agent(tmp_path: Path, fake: type[Fake]) -> None:
     (tmp_path / "shop_for_this_test.py").write_text(TOOL)
-    chosen = bare(agent=written(tmp_path, WHOLE), deepgram_api_key=KEY, groq_api_key=KEY)
-    async with open_agents(chosen) as catalogue:
+    chosen = settings(agent=written(tmp_path, WHOLE))
+    async with open_agents(chosen, bare(DEEPGRAM_API_KEY=KEY, GROQ_API_KEY=KEY)) as catalogue:
         agent = catalogue.default
         assert list(catalogue.agents) == ["tea"]
         assert catalogue.missing == ()
         assert (agent.opening.protected, agent.opening.text) == ("This call is recorded.", "What may it be?")
-        assert (agent.policy.preset, agent.policy.confirm_ms) == ("patient", 400)
+        assert (agent.policy.preset, agent.policy.verdict.confirm_ms) == ("patient", 400)
         assert agent.reprompts["silence"] == "Still there?"
         assert agent.reprompts["late"].startswith("Sorry")
         assert agent.streaming_stt is not None
         assert [type(tool).__name__ for tool in agent.tools] == ["Till"]
-        assert catalogue.workshop is not None
+        assert catalogue.builder is not None
     assert fake.closed == 3
 
 
 async def test_the_example_is_an_agent_of_parts_that_take_its_options(fake: type[Fake]) -> None:
     example = Path(__file__).parents[2] / "examples" / "cascade.toml"
-    chosen = bare(agent=str(example), deepgram_api_key=KEY, groq_api_key=KEY)
-    async with open_agents(chosen) as catalogue:
+    async with open_agents(settings(agent=str(example)), bare(DEEPGRAM_API_KEY=KEY, GROQ_API_KEY=KEY)) as catalogue:
         assert catalogue.default.name == "cascade"
         assert catalogue.default.description == "Deepgram Flux, Groq, Deepgram Aura"
-        assert catalogue.default.policy.user_silence_ms == 12_000
+        assert catalogue.default.policy.idle.user_silence_ms == 12_000
 
 
 async def test_a_part_that_lacks_its_key_is_named(tmp_path: Path, fake: type[Fake]) -> None:
     with pytest.raises(Unavailable, match=r"Groq has no key\. Set GROQ_API_KEY"):
-        async with open_agents(bare(agent=written(tmp_path, '[llm]\nname = "groq"'))):
+        async with open_agents(settings(agent=written(tmp_path, '[llm]\nname = "groq"')), bare()):
             pass
 
 
@@ -106,15 +106,15 @@ def test_a_mistake_is_named_with_what_is_allowed(tmp_path: Path, text: str, says
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('[tts]\nname = "siren"', "There is no tts 'siren'. Choose one of aura"),
+        ('[tts]\nname = "siren"', "There is no tts 'siren'. Choose one of elevenlabs"),
         ('[tts]\nname = "espeak"\noptions = { pitch = 3 }', "espeak has no option 'pitch'. Known are: language"),
         ("[policy]\nconfirm = 3", "A policy has no number 'confirm'"),
     ],
 )
 async def test_a_name_that_is_not_in_the_table_is_refused(tmp_path: Path, text: str, says: str) -> None:
-    chosen = bare(agent=written(tmp_path, '[llm]\nname = "guide"\n' + text if "[llm]" not in text else text))
+    chosen = settings(agent=written(tmp_path, '[llm]\nname = "guide"\n' + text if "[llm]" not in text else text))
     with pytest.raises(UsageError, match=says):
-        async with open_agents(chosen):
+        async with open_agents(chosen, bare()):
             pass
 
 

@@ -11,10 +11,11 @@ import httpx
 import pytest
 
 from bargein.errors import UsageError
-from bargein.server.settings import Settings
-from bargein.server.simulated import FAULTS, VOICES, inject, simulated
+from bargein.server.registry import installed_vendors
+from bargein.server.simulated import FAULTS, TTS_SIMULATORS, inject, simulated
+from bargein.vendors.common.environment import Environment
 from bargein_simulators import chat, deepgram_flux, simulated_tts
-from bargein_simulators.all_vendors import AllVendors, answer, every_app
+from bargein_simulators.all_vendors import AllVendors, all_vendors_app, answer
 from bargein_simulators.chat import ChatMessage
 
 
@@ -22,7 +23,7 @@ def test_every_fault_that_can_be_injected_is_one_that_its_simulator_knows() -> N
     queues = AllVendors().queues()
     # By the types: a queue takes any string, and a fault that nobody knows does nothing.
     kinds = {"deepgram-flux": get_args(deepgram_flux.Fault), "chat": get_args(chat.Fault)}
-    kinds |= dict.fromkeys(VOICES, get_args(simulated_tts.Fault))
+    kinds |= dict.fromkeys(TTS_SIMULATORS, get_args(simulated_tts.Fault))
     for fault in FAULTS:
         assert set(fault.simulators) <= queues.keys()
         for simulator in fault.simulators:
@@ -30,7 +31,7 @@ def test_every_fault_that_can_be_injected_is_one_that_its_simulator_knows() -> N
 
 
 def test_no_vendors_path_is_anothers() -> None:
-    paths = [route.path for route in every_app().routes if hasattr(route, "path")]
+    paths = [route.path for route in all_vendors_app().routes if hasattr(route, "path")]
     assert len(paths) == len(set(paths))
 
 
@@ -49,15 +50,18 @@ def test_the_simulated_model_says_the_users_words_and_knows_where_it_was_stopped
     assert "the last words you heard were: …the wind and the." in where
 
 
-async def test_settings_point_at_them_for_as_long_as_they_live_and_they_need_no_key() -> None:
-    async with simulated(Settings(record=None, groq_api_key="real-key", deepgram_url="wss://real")) as settings:  # type: ignore[arg-type]
-        url = settings.simulator_url
-        assert url is not None
-        assert settings.deepgram_url == url.replace("http", "ws")
-        assert settings.groq_api_key is not None
-        assert settings.groq_api_key.get_secret_value() != "real-key"
+async def test_the_environment_points_at_them_for_as_long_as_they_live_and_they_need_no_key() -> None:
+    real = Environment(
+        {"GROQ_API_KEY": "real-key", "BARGEIN_DEEPGRAM_URL": "wss://real", "OPENAI_BASE_URL": "http://x", "HOME": "/"}
+    )
+    async with simulated(real, installed_vendors().vendors) as simulators:
+        url, environment = simulators.url, simulators.environment
+        assert environment.get("BARGEIN_DEEPGRAM_URL") == url.replace("http", "ws")
+        assert environment.get("GROQ_API_KEY") not in (None, "real-key")
+        assert environment.get("OPENAI_BASE_URL") is None
+        assert environment.get("HOME") == "/"
         async with httpx.AsyncClient() as http:
-            assert (await http.get(f"{settings.groq_url}/models")).status_code == 200
+            assert (await http.get(f"{environment.get('BARGEIN_GROQ_URL')}/models")).status_code == 200
             assert (await inject(url, "model-500")).part == "llm"
             body = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
             told = [(await http.post(f"{url}/v1/chat/completions", json=body)).status_code for _ in range(3)]
@@ -72,11 +76,11 @@ async def test_settings_point_at_them_for_as_long_as_they_live_and_they_need_no_
 async def test_they_go_when_whoever_started_them_is_killed() -> None:
     code = (
         "import asyncio, sys\n"
-        "from bargein.server.settings import Settings\n"
+        "from bargein.vendors.common.environment import Environment\n"
         "from bargein.server.simulated import simulated\n"
         "async def main():\n"
-        "    async with simulated(Settings(record=None)) as settings:\n"
-        "        print(settings.simulator_url, flush=True)\n"
+        "    async with simulated(Environment(), ()) as simulators:\n"
+        "        print(simulators.url, flush=True)\n"
         "        await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )

@@ -1,1 +1,1 @@
-"""One live call: wires a transport, an agent and a floor together; playout, conversation, record."""
+"""One live call: a transport, an agent and a floor together; playout, conversation, record."""

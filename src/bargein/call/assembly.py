@@ -1,91 +1,182 @@
-"""From an agent's parts to those of one call: who listens for words, and who makes the replies."""
+"""From an agent and a transport to the parts of one call."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from bargein import floor as f
 from bargein import protocols as c
 from bargein.agent import Agent
+from bargein.audio.echo import LineEcho
+from bargein.call.action_runner import ActionRunner
+from bargein.call.context import CallContext
+from bargein.call.ending import CallEnding
+from bargein.call.inbound import InboundHandler
+from bargein.call.input.line_watch import LineWatch
+from bargein.call.input.own_words import OwnWords
+from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.stt_stream import STTStream
 from bargein.call.input.turns import Turns
 from bargein.call.input.user_audio import UserAudio
+from bargein.call.output.client_playout import ClientPlayout
+from bargein.call.output.playout import Playout
+from bargein.call.output.reply import Replies
+from bargein.call.output.silence_timer import SilenceTimer
+from bargein.call.output.speaker import Speaker
+from bargein.call.output.utterance_queue import Utterance, UtteranceQueue
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.ledger import Ledger
+from bargein.call.reply_control import ReplyControl
+from bargein.call.reply_progress import ReplyProgress
+from bargein.call.reply_starter import ReplyStarter
 from bargein.call.responders.chat import ChatResponder
 from bargein.call.responders.realtime import RealtimeResponder
-from bargein.call.responders.responder import Responder, ResponderHooks
+from bargein.call.responders.responder import Responder
+from bargein.call.runtime import Runtime
+from bargein.call.turn_control import TurnControl
 
 
-def speech_line(
-    agent: Agent, hearing: UserAudio, transport: c.Transport, conversation: Conversation
+@dataclass(frozen=True, slots=True)
+class CallParts:
+    """What a call is made of, as far as the call itself asks for it."""
+
+    conversation: Conversation
+    user_audio: UserAudio
+    stt_stream: STTStream | None
+    """None: the words are read in batches, or not at all."""
+    turns: Turns
+    replies: Replies
+    playout: Playout | ClientPlayout
+    speaker: Speaker
+    responder: Responder
+    utterances: UtteranceQueue
+    progress: ReplyProgress
+    inbound: InboundHandler
+    action_runner: ActionRunner
+    ending: CallEnding
+    line_watch: LineWatch | None
+    """None: the client is no telephone line, and may be silent."""
+
+
+def assemble(
+    context: CallContext,
+    *,
+    agent: Agent,
+    transport: c.Transport,
+    runtime: Runtime,
+    floor: f.Floor,
+    control: c.CallControl | None,
+) -> CallParts:
+    """Make the parts of one call, and connect them."""
+    can = transport.capabilities
+    conversation, replies = Conversation(), Replies()
+    silence = SilenceTimer(context.meter)
+    # A browser cancels echoes itself, and knows its loudspeaker. A telephone network does neither for us.
+    echo = LineEcho(transport.rate_in) if can.plays_immediately else None
+    speech = SpeechWatch(context, floor)
+    user_audio = UserAudio(transport.rate_in, runtime.vad, context.now_ms, speech.window, echo)
+    ledger = Ledger(context, replies, conversation, reports=can.reports)
+    own_words = OwnWords(floor, ledger)
+    connection = _realtime_connection(agent, user_audio, can, conversation)
+    stt_stream = _stt_stream(context, agent, connection, user_audio, own_words)
+    turns = Turns(context, agent.batch_stt, user_audio, stt_stream, slow=connection is not None)
+    playout = (
+        Playout(replies, transport, context.meter, runtime.lead_ms, echo)
+        if can.carries_audio
+        else ClientPlayout(replies, transport)
+    )
+    speaker = Speaker(context, replies, playout, agent.tts, agent.fallback_tts)
+
+    def say_tool_results() -> None:
+        if ending.reason is None:
+            utterances.add(Utterance("say", responder.say_tool_results))
+
+    def apologize() -> None:
+        utterances.add_text(agent.reprompts.get("failed", ""), "reprompt")
+
+    responder = _responder(
+        context, agent, connection, conversation, ledger, turns, user_audio, results_waiting=say_tool_results
+    )
+    utterances = UtteranceQueue(context, floor, responder.source_of)
+    ending = CallEnding(context, control, responder.tool_runner, apologize)
+    progress = ReplyProgress(context, replies, playout, ledger, ending.reply_completed)
+    turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words)
+    reply_control = ReplyControl(context, floor, replies, playout, speaker, ledger, responder, silence)
+    reply_starter = ReplyStarter(context, agent, turns, speech, responder, speaker, utterances)
+    inbound = InboundHandler(context, floor, user_audio, playout, silence, ledger, progress, turn_control, ending)
+    if stt_stream is not None:
+        user_audio.on_audio = stt_stream.push_audio
+        stt_stream.on_words = responder.words_came
+        stt_stream.on_connected = turns.announce
+    return CallParts(
+        conversation=conversation,
+        user_audio=user_audio,
+        stt_stream=stt_stream,
+        turns=turns,
+        replies=replies,
+        playout=playout,
+        speaker=speaker,
+        responder=responder,
+        utterances=utterances,
+        progress=progress,
+        inbound=inbound,
+        action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, ending),
+        ending=ending,
+        line_watch=LineWatch(inbound.handle, ending.hang_up) if can.plays_immediately else None,
+    )
+
+
+def _realtime_connection(
+    agent: Agent, user_audio: UserAudio, can: c.TransportCapabilities, conversation: Conversation
 ) -> c.RealtimeConnection | None:
-    """The call's line to the agent's speech model, if that is what it has."""
     if agent.realtime is None:
         return None
     specs = tuple(tool.spec for tool in agent.tools)
-    brief = c.SessionConfig(agent.instructions, agent.language, specs, hearing.rate, transport.capabilities.mulaw)
-    return agent.realtime.open(brief, lambda: conversation.items)
+    config = c.SessionConfig(agent.instructions, agent.language, specs, user_audio.rate, can.mulaw)
+    return agent.realtime.open(config, lambda: conversation.items)
 
 
-def streaming_ears(
+def _stt_stream(
+    context: CallContext,
     agent: Agent,
-    line: c.RealtimeConnection | None,
-    hearing: UserAudio,
-    *,
-    feed: Callable[[f.Event], None],
-    own: Callable[[str, float, float], bool],
-    changed: Callable[[c.STTLost | None, bool], None],
+    realtime: c.RealtimeConnection | None,
+    user_audio: UserAudio,
+    own_words: OwnWords,
 ) -> STTStream | None:
-    """Who listens as the user speaks: a transcriber, or the speech model itself; None when nobody does."""
-    model, transcriber = agent.realtime, agent.streaming_stt
-    ears: STTStream | None = None
-    if model is not None and line is not None:
-        ears = STTStream(
-            model.name,
-            line,
-            hearing.rate,
-            turns=model.turns,
-            feed=feed,
-            at_ms=hearing.at,
-            own=own,
-            changed=changed,
-        )
-    elif transcriber is not None:
-        ears = STTStream(
-            transcriber.name,
-            transcriber.open(hearing.rate),
-            hearing.rate,
-            turns=transcriber.turns,
-            feed=feed,
-            at_ms=hearing.at,
-            own=own,
-            changed=changed,
-        )
-    if ears is not None:
-        hearing.on_sound = ears.sound
-    return ears
+    """What listens as the user speaks: the realtime model itself, or a streaming STT."""
+    connection: c.STTConnection
+    if realtime is not None and agent.realtime is not None:
+        name, turns, connection = agent.realtime.name, agent.realtime.turns, realtime
+    elif (stt := agent.streaming_stt) is not None:
+        name, turns, connection = stt.name, stt.turns, stt.open(user_audio.rate)
+    else:
+        return None
+    return STTStream(
+        context,
+        connection,
+        name=name,
+        rate=user_audio.rate,
+        turns=turns,
+        at_ms=user_audio.at,
+        is_own=own_words.explain,
+    )
 
 
-def seat_of(
+def _responder(
+    context: CallContext,
     agent: Agent,
-    line: c.RealtimeConnection | None,
-    hearing: UserAudio,
-    ears: STTStream | None,
-    *,
+    connection: c.RealtimeConnection | None,
     conversation: Conversation,
     ledger: Ledger,
     turns: Turns,
-    hands: ResponderHooks,
+    user_audio: UserAudio,
+    *,
+    results_waiting: Callable[[], None],
 ) -> Responder:
-    """Who makes the replies."""
-    seat: Responder
-    if line is not None:
-        seat = RealtimeResponder(agent, line, conversation, ledger, turns, hearing, hands)
-    else:
-        assert agent.llm is not None  # Agent has seen to both
-        assert agent.tts is not None
-        seat = ChatResponder(agent, agent.llm, agent.tts, conversation, ledger, turns, hands)
-    if ears is not None:
-        ears.on_words = seat.words
-    return seat
+    """What makes the replies: the realtime model, or the LLM with the TTS."""
+    if connection is not None:
+        return RealtimeResponder(context, agent, connection, conversation, ledger, turns, user_audio, results_waiting)
+    assert agent.llm is not None  # Agent demands both, or a realtime model
+    assert agent.tts is not None
+    return ChatResponder(context, agent, agent.llm, agent.tts, conversation, ledger, turns, results_waiting)

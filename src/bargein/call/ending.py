@@ -1,14 +1,18 @@
-"""How a call ends by the agent's wish: hanging up, or handing the caller on to somebody else."""
+"""How a call ends: the client hangs up, the agent hangs up, or the caller is handed on to another number."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable
 
+from bargein.call.context import CallContext
+from bargein.call.output.reply import Reply
+from bargein.call.responders.tool_runner import ToolRunner
 from bargein.errors import BargeinError, UsageError
 from bargein.notices import Problem
-from bargein.protocols import CallControl, EndRequest, HangUp, Transfer
+from bargein.protocols import CallControl, HangUp, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -16,46 +20,79 @@ NUMBER = re.compile(r"\+[1-9]\d{6,14}")  # E.164
 
 
 class CallEnding:
-    """exchange: None where nobody can do more than end the connection. hang_up: ends it. failed: told when the wish
-    could not be fulfilled, so that the caller does not wait in silence."""
+    """control: the telephone network's; None: only the connection can be closed. not_transferred: called when a
+    transfer has failed and the caller stays."""
 
     def __init__(
-        self, exchange: CallControl | None, hang_up: Callable[[str], None], failed: Callable[[Problem], None]
+        self,
+        context: CallContext,
+        control: CallControl | None,
+        tool_runner: ToolRunner,
+        not_transferred: Callable[[], None],
     ) -> None:
-        self._exchange = exchange
-        self._hang_up = hang_up
-        self._failed = failed
+        self._context = context
+        self._control = control
+        self._tool_runner = tool_runner
+        self._not_transferred = not_transferred
+        self._hung_up = asyncio.Event()
+        self.reason: str | None = None
+        """Why the call is over. None: it goes on."""
 
-    async def leave(self, wish: EndRequest) -> None:
-        """Do it. Raises nothing: a caller who cannot be handed on stays with us."""
-        if isinstance(wish, HangUp):
-            await self._end(wish.reason)
-            return
-        try:
-            await self.transfer(wish.to)
-        except BargeinError as error:
-            log.warning("Not transferred: %s", error)
-            self._failed(Problem("not_transferred", error.message, error.advice))
+    def hang_up(self, reason: str) -> None:
+        """End the call. The first reason counts."""
+        if self.reason is None:
+            self.reason = reason
+            self._hung_up.set()
+
+    async def wait(self) -> None:
+        """Until the call is to end."""
+        await self._hung_up.wait()
+
+    def reply_completed(self, reply: Reply) -> None:
+        """All of the reply was heard: end the call, if the reply wants that."""
+        if reply.end_request is not None or reply.terminal:
+            self._context.spawn(self._finish(reply), "end of the call")
 
     async def transfer(self, to: str) -> None:
-        """Raises Misuse for what is no number, or where there is nobody to ask; VendorRefused or VendorLost."""
-        wish = Transfer(to)
-        if not NUMBER.fullmatch(wish.to):
+        """Hand the caller on to another number, and end our part of the call.
+
+        Raises UsageError for a wrong number or a call that cannot be transferred, VendorRefused or VendorLost.
+        """
+        if not NUMBER.fullmatch(to):
             raise UsageError(
-                f"{wish.to[:40]!r} is no telephone number", advice="Write it as +, country and number: +4930123456"
+                f"{to[:40]!r} is no telephone number", advice="Write it as +, country and number: +4930123456"
             )
-        if self._exchange is None:
+        if self._control is None:
             raise UsageError(
                 "This call cannot be transferred",
                 advice="Set the telephone vendor's credentials; docs/telephone.md says which",
             )
-        await self._exchange.transfer(wish.to)
-        self._hang_up(f"transferred to {wish.to}")
+        await self._control.transfer(to)
+        self.hang_up(f"transferred to {to}")
 
-    async def _end(self, reason: str) -> None:
-        if self._exchange is not None:
+    async def _finish(self, reply: Reply) -> None:
+        request = await self._tool_runner.finish(reply)
+        if isinstance(request, HangUp):
+            await self._end_at_network(request.reason)
+        elif request is not None:
+            await self._hand_on(request)
+
+    async def _hand_on(self, request: Transfer) -> None:
+        try:
+            await self.transfer(request.to)
+        except BargeinError as error:
+            log.warning("Call %s: not transferred: %s", self._context.call_id, error)
+            self._context.notify(Problem("not_transferred", error.message, error.advice))
+            self._not_transferred()
+
+    async def _end_at_network(self, reason: str) -> None:
+        if self._control is not None:
             try:
-                await self._exchange.hang_up()
+                await self._control.hang_up()
             except BargeinError as error:
-                log.warning("The call could not be ended by the vendor, only the stream: %s", error)
-        self._hang_up(reason)
+                log.warning(
+                    "Call %s: the vendor could not end the call; only the stream is closed: %s",
+                    self._context.call_id,
+                    error,
+                )
+        self.hang_up(reason)

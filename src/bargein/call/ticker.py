@@ -1,4 +1,4 @@
-"""The one ticker of the process: every 20 ms it looks after every call. No call has a timer of its own."""
+"""The one ticker of the process: every 20 ms it calls every call. No call has a timer of its own."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ MAX_BEHIND_MS = 200  # past this, missed ticks are skipped: running them all at 
 class Ticker:
     """Calls every registered function with the time, in ms of the process's clock.
 
-    late: ticks that came more than one period after their time. A function that raises is logged and removed, and
-    its `on_crash` told: one broken call does not stop the others.
+    A function that raises is removed, and its `on_crash` gets the error: one broken call does not stop the others.
     """
 
     def __init__(self, clock: Clock, period_ms: float = FRAME_MS) -> None:
         self.clock = clock
         self.period_ms = period_ms
         self.late = 0
+        """Ticks that came more than one period after their time."""
         self._ticks: dict[Tick, Callable[[BaseException], None]] = {}
 
     def add(self, tick: Tick, on_crash: Callable[[BaseException], None]) -> None:
+        """Call `tick` from the next round on."""
         self._ticks[tick] = on_crash
 
     def remove(self, tick: Tick) -> None:
+        """Call it no more."""
         self._ticks.pop(tick, None)
 
     def tick(self, now_ms: float) -> None:

@@ -7,68 +7,79 @@ from enum import StrEnum
 
 
 class Source(StrEnum):
-    """What an onset or a barge-in was known by."""
+    """The evidence that an onset or a barge-in was known by."""
 
-    SPEECH = "speech"  # voice activity lasted long enough
-    ONSET = "onset"  # the policy cuts on the first evidence
-    TURN = "turn"  # the transcriber's own start of turn
-    WORDS = "words"  # a word that is no backchannel
+    SPEECH = "speech"
+    """Voice activity lasted long enough."""
+    ONSET = "onset"
+    """The policy cuts on the first evidence."""
+    TURN = "turn"
+    """The STT's own start of turn."""
+    WORDS = "words"
+    """A word that is no backchannel."""
     STOP_PHRASE = "stop_phrase"
     KEY = "key"
     TYPED = "typed"
     BUTTON = "button"
     OPERATOR = "operator"
-    JUDGE = "judge"  # an outside detector
-    PAGE = "page"  # the client's own level watch: good enough to hold, never to cut
+    JUDGE = "judge"
+    """An outside detector."""
+    PAGE = "page"
+    """The client's own level watch: good enough to hold, never to cut."""
     HANG_UP = "hang_up"
 
 
 @dataclass(frozen=True, slots=True)
 class BargeIn:
-    """The user took the floor from the agent. The one signal that says so.
-
-    onset_ms: the first sample of what interrupted; at_ms: when it was decided; confidence: 0..1.
-    """
+    """The user took the floor from the agent. The one signal that says so."""
 
     reply: int
+    """The reply that was interrupted."""
     onset_ms: float
+    """The first sample of the interruption, ms on the call's clock."""
     at_ms: float
+    """When the cut was decided."""
     source: Source
     confidence: float
+    """0..1"""
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """The user's audio from from_ms on (pre-roll included) belongs to `turn`, also if the turn was open before."""
+    """The user's audio from a moment on belongs to a turn, also if the turn was open before."""
 
     turn: int
     from_ms: float
+    """Onset less the pre-roll, ms on the call's clock."""
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReadWords:
-    """Read the words in the user's audio from from_ms until now, and answer with Words(look=look)."""
+    """Read the words in the user's audio, and answer with `Words` of the same reading."""
 
-    look: int
+    reading: int
+    """Id of the reading."""
     from_ms: float
+    """Read from here until now; pre-roll included."""
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Fall silent within one frame; keep all that is queued. onset_ms: of what made us."""
+    """Fall silent within one frame; keep all that is queued."""
 
     reply: int
     onset_ms: float
+    """The first sample of the sound that holds, ms on the call's clock."""
     source: Source
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on from the sample where the hold stopped. Also undoes a client's own hold that we do not share."""
+    """Go on from the sample where the hold stopped. Also undoes a client's own hold that the floor does not share."""
 
     reply: int
     why: str
@@ -88,10 +99,11 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class DiscardReply:
-    """The reply is over before any of it sounded; `turn` (0: none) is open again and goes on."""
+    """The reply is over before any of it sounded."""
 
     reply: int
     turn: int
+    """The turn that is open again and goes on. 0: none."""
     barge_in: BargeIn
 
     @property
@@ -101,7 +113,7 @@ class DiscardReply:
 
 @dataclass(frozen=True, slots=True)
 class DiscardLateReply:
-    """Nobody interrupted, but this reply does not come: cancel it."""
+    """The reply was not interrupted, but does not come: cancel it."""
 
     reply: int
     why: str
@@ -110,7 +122,7 @@ class DiscardLateReply:
 @dataclass(frozen=True, slots=True)
 class Prepare:
     """The user's turn is probably over: make its reply, but let none of it sound. `Answer` of the same turn releases
-    it (if the turn's words are still the same), `Forget` takes it back."""
+    the reply, if the turn's words are still the same; `DiscardPrepared` takes it back."""
 
     turn: int
     why: str
@@ -118,7 +130,7 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class DiscardPrepared:
-    """What was prepared for `turn` is not wanted: cancel it."""
+    """The reply that was prepared for the turn is not wanted: cancel it."""
 
     turn: int
     why: str
@@ -126,7 +138,7 @@ class DiscardPrepared:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The user's turn is over: make reply `reply`."""
+    """The user's turn is over: make its reply."""
 
     reply: int
     turn: int
@@ -135,7 +147,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """The floor is free for the oldest thing that was asked to be said: say it as `reply`."""
+    """The floor is free for the oldest thing that was asked to be said: say it as this reply."""
 
     reply: int
     why: str
@@ -143,43 +155,47 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Reprompt:
-    """Say something so that nobody waits in silence. cause: silence, failed or late."""
+    """Say something, so that the user does not wait in silence."""
 
     reply: int
     cause: str
+    """silence, failed or late"""
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Dismiss:
-    """Speech from onset_ms to until_ms was no turn: text is a backchannel, or "" for a noise. Never an answer."""
+    """A stretch of speech was no turn. It is never an answer."""
 
     onset_ms: float
     until_ms: float
     text: str
+    """The backchannel, or "" for a noise."""
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class CloseTurn:
-    """`turn` ends without a reply of its own; why is the recorded reason."""
+    """The turn ends without a reply of its own."""
 
     turn: int
     why: str
+    """The recorded reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndCall:
-    """Nobody is there any more: end the call."""
+    """The user is not there any more: end the call."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """A decision not to act. what: the evidence that was passed over."""
+    """A decision not to act."""
 
     what: str
+    """The evidence that was passed over."""
     why: str
 
 

@@ -1,5 +1,5 @@
-"""What happened, and when. All times are milliseconds on the call's clock: the moment in the world, not the
-moment we noticed. `reply` rides on everything about a reply, so a late item is known by what it is."""
+"""What happened, and when. All times are milliseconds on the call's clock: the moment in the world, not the moment
+at which it was noticed. `reply` rides on everything about a reply, so a late item is known by what it is."""
 
 from __future__ import annotations
 
@@ -11,81 +11,90 @@ from bargein.floor.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class SpeechWindow:
-    """One window of the user's audio was judged. at_ms, until_ms: where it begins and ends; speech: 0..1; echo: the
-    share of its sound, 0..1, that is the agent's own come back (0 also where nobody can tell); rise_db: how far it
-    stands above the quiet of the line (0 also where nobody looked); level_db: how loud it is, dB of full scale (None
-    where nobody looked)."""
+    """One window of the user's audio was judged."""
 
     at_ms: float
+    """Where the window begins."""
     until_ms: float
+    """Where the window ends."""
     speech: float
+    """How surely it holds speech, 0..1."""
     echo: float = 0.0
+    """Share of its sound that is the agent's own come back, 0..1. 0 also where the echo cannot be told."""
     rise_db: float = 0.0
+    """How far it stands above the quiet of the line, dB. 0 also where the rise was not measured."""
     level_db: float | None = None
+    """How loud it is, dB of full scale. None: the level was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class LevelOnset:
-    """The client's own level watch has paused playback of `reply`. at_ms: first loud sample."""
+    """The client's own level watch has paused playback of a reply."""
 
     at_ms: float
+    """The first loud sample."""
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class TurnStarted:
-    """The transcriber says that the user took a turn. at_ms: where its first word begins; text: words so far."""
+    """The STT says that the user took a turn."""
 
     at_ms: float
+    """Where its first word begins."""
     text: str = ""
+    """Words so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The transcriber says that the user's turn is over. at_ms: where its last word ends."""
+    """The STT says that the user's turn is over."""
 
     at_ms: float
+    """Where its last word ends."""
     text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnEnding:
-    """The transcriber guesses that the user's turn is over. at_ms: where its last word ends; text: all of it."""
+    """The STT guesses that the user's turn is over."""
 
     at_ms: float
+    """Where its last word ends."""
     text: str = ""
+    """All of its words."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnResumed:
-    """It guessed wrong: the turn goes on. at_ms: how far it has listened."""
+    """The STT guessed wrong: the turn goes on."""
 
     at_ms: float
+    """How far the STT has listened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Words read in the user's speech. at_ms: where the first of them begins (not when they were read).
-
-    look: the `Look` this answers; None when the transcriber streams words unasked. text "": no words in it;
-    None: nobody could read it, and no more words will come of this look.
-    """
+    """Words were read in the user's speech."""
 
     at_ms: float
+    """Where the first of them begins, not when they were read."""
     text: str | None
-    look: int | None = None
+    """Empty: the speech holds no words. None: it could not be read, and this reading brings no more words."""
+    reading: int | None = None
+    """The reading that this answers. None: the STT streams words unasked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An outside judge (a classifier, an echo test, a vendor's "utterance discarded") spoke of the running onset.
-
-    at_ms: the onset it speaks of; interrupts: True cuts, False resumes; confidence: 0..1.
-    """
+    """An outside judge (a classifier, an echo test, a vendor's "utterance discarded") spoke of the running onset."""
 
     at_ms: float
+    """The onset that the judge speaks of."""
     interrupts: bool
+    """True cuts, False resumes."""
     confidence: float
+    """0..1"""
     why: str
 
 
@@ -106,7 +115,7 @@ class UserTyped:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """Somebody stops the agent by hand: the page's button, or an operator."""
+    """A person stops the agent by hand: with the page's button, or as an operator."""
 
     at_ms: float
     by: Literal["button", "operator"]
@@ -129,11 +138,12 @@ class ReplyStarted:
 
 @dataclass(frozen=True, slots=True)
 class ReplyProtected:
-    """From here on the reply may (False) or may not (True) be interrupted by speech."""
+    """The reply's protection begins or ends here."""
 
     at_ms: float
     reply: int
     protected: bool
+    """True: speech may not interrupt the reply from here on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +156,7 @@ class ReplyEnded:
 
 @dataclass(frozen=True, slots=True)
 class ReplyFailed:
-    """The reply's model or voice is lost; what it had made before has been played."""
+    """The reply's LLM or TTS is lost; the audio that was made before has been played."""
 
     at_ms: float
     reply: int
@@ -155,11 +165,13 @@ class ReplyFailed:
 
 @dataclass(frozen=True, slots=True)
 class STTChanged:
-    """What the call's ears can do from now on. words: they can read words; turns: they announce turns' ends."""
+    """What the call's STT can do from now on."""
 
     at_ms: float
     words: bool
+    """It can read words."""
     turns: bool
+    """It announces the ends of turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +184,17 @@ class PolicyChanged:
 
 @dataclass(frozen=True, slots=True)
 class HungUp:
-    """The far end is gone. Nothing after this changes anything."""
+    """The caller is gone. No event after this changes anything."""
 
     at_ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has come. at_ms: the floor's own `deadline`, not the later moment at which somebody looked."""
+    """Time has come."""
 
     at_ms: float
+    """The floor's own `deadline`, not the later moment at which the clock was looked at."""
 
 
 Event = (

@@ -1,4 +1,4 @@
-"""What words mean for the floor: a stop phrase, a backchannel, nothing, or somebody talking to us.
+"""What words mean for the floor: a stop phrase, a backchannel, nothing, or words for the agent.
 
 Phrases are compared folded: lower case, no punctuation, doubled letters single ("hmmm" is "hm"), so that one
 spelling serves for all the ways in which recognisers write a hum. Chinese and Japanese are compared without spaces.
@@ -135,7 +135,7 @@ class Lexicon:
         hums = BACKCHANNELS.get(base, ("mm", "hm", "mhm", "mm hm", "uh huh", "ah", "oh", "ok", "okay"))
         calm = frozenset(fold(p, spaced=spaced) for p in (*hums, *backchannels)) - {()}
         stops = frozenset(fold(p, spaced=spaced) for p in (*STOP_PHRASES.get(base, ("stop",)), *stop_phrases))
-        # What somebody added by name wins over our own list, the stop phrase over everything.
+        # A phrase that was added by name wins over our own list, the stop phrase over everything.
         calm -= stops - {()}
         own = {fold(p, spaced=spaced) for p in stop_phrases}
         alone = frozenset(fold(p, spaced=spaced) for p in ALONE.get(base, ())) - own

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 from bargein.floor.events import SpeechWindow
-from bargein.floor.policy import Policy
+from bargein.floor.policy_groups import HoldPolicy
 
 RELEASE = 0.15  # below hold_threshold by this much a window counts as quiet: no flutter at the threshold
 
@@ -14,63 +15,66 @@ class Evidence(IntEnum):
     """How good the evidence is that the user is speaking."""
 
     SILENT = 0
-    FAINT = 1  # reached hold_threshold: enough to hold
-    FIRM = 2  # reached decide_threshold: enough to decide
+    FAINT = 1
+    """A run of windows reached hold_threshold: enough to hold."""
+    FIRM = 2
+    """One window reached decide_threshold: enough to decide."""
 
 
+@dataclass(slots=True)
 class UserSpeech:
-    """The user's running or last stretch of speech. Times in ms on the call's clock.
+    """The user's running stretch of speech; in silence, the last one. Times in ms on the call's clock."""
 
-    onset_ms: where it began; until_ms: where its last window of speech ends; peak: highest probability in it;
-    level_db: of its loudest window, None where nobody looked.
-    """
+    evidence: Evidence = Evidence.SILENT
+    """How good the evidence of running speech is. SILENT: no speech runs."""
+    onset_ms: float = 0.0
+    """Where the speech began: the first sample of its first window."""
+    until_ms: float = 0.0
+    """Where its last window of speech ends."""
+    peak: float = 0.0
+    """The highest probability in it, 0..1."""
+    level_db: float | None = None
+    """Level of its loudest window, dB of full scale. None: the level was not measured."""
+    run_windows: int = 0
+    """Windows of speech in a row, while they are too few for an onset."""
+    run_from_ms: float = 0.0
+    """Where the first of those windows began."""
 
-    __slots__ = ("_run", "_run_from_ms", "level_db", "onset_ms", "peak", "until_ms", "voice")
-
-    def __init__(self) -> None:
-        self.voice = Evidence.SILENT
-        self.onset_ms = 0.0
-        self.until_ms = 0.0
-        self.peak = 0.0
-        self.level_db: float | None = None
-        self._run = 0
-        self._run_from_ms = 0.0
-
-    def window(self, w: SpeechWindow, policy: Policy) -> bool:
+    def push(self, w: SpeechWindow, p: HoldPolicy) -> bool:
         """Take one window; True when by it the speech is over."""
-        if self.voice is Evidence.SILENT:
-            loud = w.speech >= policy.loud_threshold and w.rise_db >= policy.loud_rise_db
-            if w.speech < policy.hold_threshold and not loud:
-                self._run = 0
+        if self.evidence is Evidence.SILENT:
+            loud = w.speech >= p.loud_threshold and w.rise_db >= p.loud_rise_db
+            if w.speech < p.hold_threshold and not loud:
+                self.run_windows = 0
                 return False
-            if self._run == 0:
-                self._run_from_ms = w.at_ms
+            if self.run_windows == 0:
+                self.run_from_ms = w.at_ms
                 self.peak = 0.0
                 self.level_db = None
-            self._run += 1
-            self._louder(w)
-            if self._run >= policy.hold_windows:
-                self._run = 0
-                self.onset_ms, self.until_ms = self._run_from_ms, w.until_ms
-                self.voice = Evidence.FIRM if self.peak >= policy.decide_threshold else Evidence.FAINT
+            self.run_windows += 1
+            self._raise_peaks(w)
+            if self.run_windows >= p.hold_windows:
+                self.run_windows = 0
+                self.onset_ms, self.until_ms = self.run_from_ms, w.until_ms
+                self.evidence = Evidence.FIRM if self.peak >= p.decide_threshold else Evidence.FAINT
             return False
-        if w.speech >= max(policy.hold_threshold - RELEASE, 0.01):
+        if w.speech >= max(p.hold_threshold - RELEASE, 0.01):
             self.until_ms = w.until_ms
-            self._louder(w)
-            if w.speech >= policy.decide_threshold:
-                self.voice = Evidence.FIRM
+            self._raise_peaks(w)
+            if w.speech >= p.decide_threshold:
+                self.evidence = Evidence.FIRM
             return False
-        return w.until_ms - self.until_ms >= policy.speech_gap_ms
+        return w.until_ms - self.until_ms >= p.speech_gap_ms
 
-    def _louder(self, w: SpeechWindow) -> None:
+    def _raise_peaks(self, w: SpeechWindow) -> None:
         self.peak = max(self.peak, w.speech)
         if w.level_db is not None and (self.level_db is None or w.level_db > self.level_db):
             self.level_db = w.level_db
 
-    def over(self) -> None:
-        """It is over; all that it was stays readable."""
-        self.voice = Evidence.SILENT
-        self._run = 0
+    def end(self) -> None:
+        """The speech is over; its times, peak and level stay readable."""
+        self.evidence = Evidence.SILENT
+        self.run_windows = 0
 
     @property
     def lasted_ms(self) -> float:

@@ -14,7 +14,7 @@ from bargein.protocols.tts import SpeechChunk
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
-    """What a realtime model is told when a call begins."""
+    """The session of one call, as it is set up when the call begins."""
 
     instructions: str
     language: str = "en"
@@ -35,8 +35,8 @@ class ToolCalls:
 class Response(Protocol):
     """One reply of a realtime model, from the request to its end."""
 
-    begun: bool
-    """The model has begun to generate."""
+    started: bool
+    """The model has begun to generate the reply."""
 
     def audio(self) -> AsyncIterator[SpeechChunk | ToolCalls]:
         """The reply's audio, as fast as the vendor gives it.
@@ -99,20 +99,33 @@ class RealtimeConnection(STTConnection, Protocol):
         """Tell the user the results of tools whose reply was cut."""
         ...
 
-    def push_tool_result(self, used: ToolResult) -> None:
+    def push_tool_result(self, result: ToolResult) -> None:
         """The result of a tool; once more, when more is known."""
         ...
 
 
 class RealtimeModel(Protocol):
-    """A speech-to-speech model, in place of STT, LLM and TTS."""
+    """A speech-to-speech model, in place of STT, LLM and TTS. Any object of this shape is a RealtimeModel:
+
+    class Parrot:
+        name = "parrot"
+        turns = False
+        transcribes_user = False
+
+        def open(self, config, items):
+            return ParrotConnection(config)  # has the methods of RealtimeConnection
+
+    One turn of the user, as the call asks for it: `turn_started`, `answer`, then `Response.audio` to its end. A reply
+    that the user interrupts ends with `Response.cancel` and `Response.truncate`; a sound that was no turn ends with
+    `dismiss`.
+    """
 
     name: str
     turns: bool
-    """It announces ends of turns."""
-    reads: bool
-    """It gives the user's words, sooner or later."""
+    """The model announces ends of turns. False: the call's VAD ends the turns."""
+    transcribes_user: bool
+    """The model gives the user's words, sooner or later."""
 
-    def open(self, brief: SessionConfig, items: Callable[[], Sequence[ConversationItem]]) -> RealtimeConnection:
+    def open(self, config: SessionConfig, items: Callable[[], Sequence[ConversationItem]]) -> RealtimeConnection:
         """One call's connection. items: gives the conversation so far, for a session that is made anew in mid-call."""
         ...

@@ -14,16 +14,29 @@ class BatchTranscript:
     """The words of one recording."""
 
     text: str
-    """ "" where there are none."""
+    """Empty where the recording has no words."""
 
 
 @runtime_checkable
 class BatchSTT(Protocol):
-    """Transcribes whole recordings: a short one for a verdict, or a whole turn. A hold never waits for a BatchSTT."""
+    """Transcribes whole recordings: a short one for a verdict, or a whole turn. A hold never waits for a BatchSTT.
+
+    Any object of this shape is a BatchSTT:
+
+    class Length:
+        name = "length"
+        rate = 16_000
+
+        async def read(self, pcm, *, deadline_ms):
+            return BatchTranscript(f"{pcm.ms:.0f} milliseconds")
+
+        async def aclose(self):
+            pass
+    """
 
     name: str
     rate: int
-    """Hz of the audio it takes."""
+    """Hz of the audio that `read` takes."""
 
     async def read(self, pcm: Pcm, *, deadline_ms: float) -> BatchTranscript:
         """Transcribe. deadline_ms: from now.
@@ -94,11 +107,34 @@ class STTConnection(Protocol):
 
 @runtime_checkable
 class StreamingSTT(Protocol):
-    """Audio in, as the user speaks; words, and the beginnings and ends of turns, out."""
+    """Audio in, as the user speaks; words, and the beginnings and ends of turns, out.
+
+    Any object of this shape is a StreamingSTT:
+
+    class Listening:
+        name = "listening"
+        turns = False
+
+        def open(self, rate):
+            return ListeningConnection(rate)
+
+    class ListeningConnection:
+        def __init__(self, rate):
+            self.rate, self.queue = rate, asyncio.Queue()
+
+        def push_audio(self, samples):
+            self.queue.put_nowait(len(samples) * 1000 / self.rate)
+
+        async def events(self):
+            until_ms = 0.0
+            while True:
+                until_ms += await self.queue.get()
+                yield TurnUpdate("progress", 0, "", 0.0, until_ms)
+    """
 
     name: str
     turns: bool
-    """It announces ends of turns. False: it gives words, and the call's VAD ends the turns."""
+    """The STT announces ends of turns. False: the STT gives words, and the call's VAD ends the turns."""
 
     def open(self, rate: int) -> STTConnection:
         """One call's connection. rate: Hz of the audio that will be pushed, 8000 or 16000."""

@@ -76,7 +76,7 @@ class LocalHold:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class KeyPress:
     """A telephone key: "0" to "9", "*" or "#"."""
 
     key: str
@@ -129,7 +129,7 @@ Inbound = (
     | Flushed
     | Finished
     | LocalHold
-    | Key
+    | KeyPress
     | Typed
     | StopPressed
     | SettingsRequested
@@ -165,20 +165,47 @@ class TransportCapabilities:
     """The client pauses in place. Otherwise a hold is a clear, and a resume sends the audio again."""
     reports: bool
     """The client says what it has played. Otherwise the playout goes by its own pacing."""
-    at_once: bool = False
+    plays_immediately: bool = False
     """The client plays audio as soon as it comes, as a telephone network does. Otherwise it says when it begins."""
     mulaw: bool = False
     """The transport takes mu-law codes."""
-    carries: bool = True
+    carries_audio: bool = True
     """The transport carries the agent's audio. Otherwise the client gets the audio from the realtime model, and reports
     what it plays; `send` is never called."""
 
 
 class Transport(Protocol):
-    """One connection to one client. Any object of this shape is a transport (examples/custom_transport.py).
+    """One connection to one client. Any object of this shape is a transport:
 
-    Only `receive` and `close` wait. What goes out is put into a bounded send queue, control before audio, so that a
-    hold never stands behind a slow send.
+    class Recorder:
+        capabilities = TransportCapabilities(pause=False, reports=False)
+        rate_in, rate_out = 16_000, 24_000
+
+        def __init__(self):
+            self.chunks = []
+
+        async def receive(self):
+            await asyncio.sleep(5)
+            yield ClientHangUp("five seconds are over")
+
+        def send(self, frame):
+            self.chunks.append(frame.samples)
+            return True
+
+        def hold(self, reply):
+            return None
+
+        def flush(self, reply):
+            return 0
+
+        def notify(self, notice):
+            pass
+
+        async def close(self, reason):
+            pass
+
+    Only `receive` and `close` wait. Outgoing messages are put into a bounded send queue, control before audio, so that
+    a hold never stands behind a slow send. A transport that can be heard: examples/custom_transport.py.
     """
 
     capabilities: TransportCapabilities

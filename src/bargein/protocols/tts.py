@@ -28,11 +28,20 @@ class SpeechChunk:
 
 
 class TTS(Protocol):
-    """Text in, speech out. Any object of this shape is a TTS."""
+    """Text in, speech out. Any object of this shape is a TTS:
+
+    class Beep:
+        name = "beep"
+        rate = 8000
+
+        async def speak(self, text):
+            async for part in text:
+                yield SpeechChunk(Pcm.silence(60 * len(part), self.rate), part)
+    """
 
     name: str
     rate: int
-    """Hz of the audio it gives."""
+    """Hz of the audio that `speak` gives."""
 
     def speak(self, text: AsyncIterator[str]) -> AsyncIterator[SpeechChunk]:
         """Speak one reply. text: parts as the LLM writes them, cut anywhere; the TTS chooses where it begins to speak.

@@ -24,7 +24,7 @@ from bargein.floor import Action, Event, Policy, SpeechWindow
 log = logging.getLogger(__name__)
 
 FORMAT = "bargein.events"
-VERSION = 1
+VERSION = 2
 FILE = "events.jsonl"
 MAX_BYTES = 256 * 1024 * 1024  # some 20 hours of one call
 KEEP = 1000  # calls; older folders go
@@ -35,12 +35,16 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 class Header(msgspec.Struct, frozen=True):
-    """The first line. policy: every number the call began with; started_s: seconds since the epoch."""
+    """The first line."""
 
     call: str
     agent: str
+    language: str
+    """The call's language, a tag."""
     policy: Policy
+    """Every number that the call began with."""
     started_s: float
+    """Seconds since the epoch."""
     format: str = FORMAT
     version: int = VERSION
 
@@ -64,7 +68,9 @@ class FileJournal:
     root: folder of all calls; max_bytes: bound of the file.
     """
 
-    def __init__(self, root: Path, call_id: str, *, agent: str, policy: Policy, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, root: Path, call_id: str, *, agent: str, policy: Policy, language: str, max_bytes: int = MAX_BYTES
+    ) -> None:
         if not re.fullmatch(r"[\w-]{1,100}", call_id):
             raise UsageError(f"{call_id[:100]!r} is no name for a call", advice="Use letters, digits, - and _")
         self.path = root / call_id / FILE
@@ -77,10 +83,10 @@ class FileJournal:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self._fd = os.open(self.path, flags, 0o600)  # what people said is nobody else's business
+            self._fd = os.open(self.path, flags, 0o600)  # what people said is private
         except OSError as error:
             log.warning("Call %s is not recorded: %s", call_id, error.strerror)
-        self._line(_encoder.encode(Header(call_id, agent, policy, time.time())))
+        self._line(_encoder.encode(Header(call_id, agent, language, policy, time.time())))
 
     def event(self, event: Event) -> None:
         if not isinstance(event, SpeechWindow):

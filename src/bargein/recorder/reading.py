@@ -1,4 +1,9 @@
-"""Reads a call's record back, as far as it goes: what a kill left half written is skipped and counted."""
+"""Reads a call's record back, as far as it goes: a line that a kill left half written is skipped and counted.
+
+Two versions are read. Version 1 had other names for some events, actions and fields, and one flat policy that held the
+call's language; VERSION_1 is the whole difference. (Version 1 let a change of the policy change the language, too. That
+is not read: the language is the one that the call began with.)
+"""
 
 from __future__ import annotations
 
@@ -10,11 +15,25 @@ from typing import get_args
 import msgspec
 
 from bargein.errors import UsageError
-from bargein.floor import Action, Event
+from bargein.floor import Action, Event, Policy
 from bargein.recorder.journal import FILE, FORMAT, VERSION, Header
 
 EVENTS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 ACTIONS: Mapping[str, type[Action]] = {kind.__name__: kind for kind in get_args(Action)}
+VERSION_1: Mapping[str, str] = {
+    # events
+    "EarsChanged": "STTChanged",
+    # actions
+    "Look": "ReadWords",
+    "Settle": "Dismiss",
+    "Leave": "EndCall",
+    "Close": "CloseTurn",
+    "Forget": "DiscardPrepared",
+    "Drop": "DiscardReply",
+    "Abandon": "DiscardLateReply",
+    # fields of Words and ReadWords
+    "look": "reading",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +46,17 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """What the floor ordered. at_ms: when it was done."""
+    """An action that the floor ordered."""
 
     at_ms: float
+    """When it was done."""
     action: Action
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
+    """A fact besides, for readers of the record."""
+
     at_ms: float
     kind: str
     facts: Mapping[str, object]
@@ -45,16 +67,19 @@ Entry = Happened | Ordered | Noted
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """torn: lines that could not be read; complete: the call ended by itself, and all of it is here."""
+    """A call's record."""
 
     header: Header
     entries: list[Entry]
     torn: int
+    """Lines that could not be read."""
     complete: bool
+    """The call ended by itself, and the record holds all of it."""
 
 
 def read(path: Path) -> Recording:
-    """A call's record; path: the file, or its folder. Raises Misuse when it is none, or of another version."""
+    """A call's record; path: the file, or its folder. Raises UsageError for a file that is no record, or of a version
+    that is not known."""
     if path.is_dir():
         path = path / FILE
     try:
@@ -69,7 +94,7 @@ def read(path: Path) -> Recording:
         if not line:
             continue
         try:
-            entries.append(_entry(line))
+            entries.append(_entry(line, header.version))
         except (msgspec.MsgspecError, UsageError, KeyError, UnicodeError):
             torn += 1
     kinds = [entry.kind for entry in entries if isinstance(entry, Noted)]
@@ -77,27 +102,61 @@ def read(path: Path) -> Recording:
     return Recording(header, entries, torn, complete)
 
 
+class _Kind(msgspec.Struct):
+    """So much of a first line says whether the rest can be read."""
+
+    call: str
+    format: str
+    version: int
+
+
 def _header(path: Path, line: bytes) -> Header:
     try:
-        header = msgspec.json.decode(line, type=Header)
-    except (msgspec.MsgspecError, UsageError, UnicodeError):
-        header = None
-    if header is None or header.format != FORMAT:
+        kind = msgspec.json.decode(line, type=_Kind)
+    except (msgspec.MsgspecError, UnicodeError):
+        kind = None
+    if kind is None or kind.format != FORMAT:
         raise UsageError(f"{path} is no record of a call", advice=f"Name the {FILE} of a call")
-    if header.version != VERSION:
+    if kind.version not in (1, VERSION):
         raise UsageError(
-            f"{path} is of version {header.version}",
-            advice=f"Read it with the Bargein that wrote it; we read {VERSION}",
+            f"{path} is of version {kind.version}",
+            advice=f"Read it with the Bargein that wrote it; this one reads 1 to {VERSION}",
         )
-    return header
+    try:
+        if kind.version == VERSION:
+            return msgspec.json.decode(line, type=Header)
+        raw = msgspec.json.decode(line, type=dict[str, object])
+        flat = msgspec.convert(raw["policy"], dict[str, object])
+        return msgspec.convert(raw | {"policy": _policy_1(flat), "language": flat["language"]}, Header)
+    except (msgspec.MsgspecError, UsageError, KeyError) as error:
+        raise UsageError(f"{path} has a header that is wrong: {error}", advice="Read another call's record") from None
 
 
-def _entry(line: bytes) -> Entry:
-    """One line. Raises MsgspecError, Misuse or KeyError when it is not whole, or of a kind unknown to us."""
+def _entry(line: bytes, version: int) -> Entry:
+    """One line. Raises MsgspecError, UsageError or KeyError when it is not whole, or of a kind unknown to us."""
     raw = msgspec.json.decode(line, type=dict[str, object])
     at_ms = msgspec.convert(raw.pop("at"), float)
     if "note" in raw:
         return Noted(at_ms, str(raw.pop("note")), raw)
+    if version == 1:
+        raw = _from_version_1(raw)
     if "event" in raw:
         return Happened(at_ms, msgspec.convert(raw, EVENTS[str(raw.pop("event"))]))
     return Ordered(at_ms, msgspec.convert(raw, ACTIONS[str(raw.pop("action"))]))
+
+
+def _from_version_1(raw: Mapping[str, object]) -> dict[str, object]:
+    """A line of version 1 as this version writes it."""
+    now = {VERSION_1.get(field, field): value for field, value in raw.items()}
+    for key in ("event", "action"):
+        if key in now:
+            now[key] = VERSION_1.get(str(now[key]), now[key])
+    if "policy" in now:
+        now["policy"] = _policy_1(msgspec.convert(now["policy"], dict[str, object]))
+    return now
+
+
+def _policy_1(flat: Mapping[str, object]) -> Policy:
+    """A policy of version 1: all numbers side by side, with the preset's name and the language."""
+    numbers = {name: value for name, value in flat.items() if name not in ("preset", "language")}
+    return msgspec.structs.replace(Policy().with_(numbers), preset=str(flat["preset"]))

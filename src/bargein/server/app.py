@@ -1,4 +1,4 @@
-"""The FastAPI app: routes, guard and page, around a hub that lives as long as the server runs."""
+"""The ASGI app: routes, guard and page, around a hub that lives as long as the app's lifespan."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
@@ -14,10 +15,13 @@ from starlette.staticfiles import StaticFiles
 
 from bargein import __version__
 from bargein.clock import Clock, MonotonicClock
+from bargein.errors import UsageError
 from bargein.server.auth import Gate, Guard
 from bargein.server.browser_calls import BrowserCalls
-from bargein.server.builder import open_agents
+from bargein.server.catalogue import open_agents
+from bargein.server.given_agents import opener
 from bargein.server.hub import Hub, OpenAgents, open_hub
+from bargein.server.make_settings import library_settings
 from bargein.server.refusals import install
 from bargein.server.routes import router
 from bargein.server.settings import Settings
@@ -35,54 +39,93 @@ WEB = Path(__file__).parent / "web"
 MIME_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".svg": "image/svg+xml"}
 
 
-def create_app(
-    settings: Settings,
-    *,
-    agents: OpenAgents = open_agents,
-    clock: Clock | None = None,
-    limits: BrowserLimits | None = None,
-) -> FastAPI:
-    """The server's ASGI app; its lifespan must run. agents: opens the agents that it offers; limits: of a browser.
+class VoiceApp(FastAPI):
+    """Bargein as an ASGI app, to be served by itself or mounted in another app under any path.
 
-    Raises Misuse for settings that would leave it open to strangers.
+    Starlette runs the lifespan of the outermost app only, so an app that mounts this one passes its lifespan on:
+
+        voice = create_app(agent)
+        app = FastAPI(lifespan=voice.lifespan)
+        app.mount("/voice", voice)
+
+    Raises UsageError for settings that would leave it open to strangers.
     """
-    gate = Gate(settings)
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        agents: OpenAgents = open_agents,
+        clock: Clock | None = None,
+        limits: BrowserLimits | None = None,
+    ) -> None:
+        self.settings = settings
+        self._agents = agents
+        self._clock = clock or MonotonicClock()
+        self._limits = limits or BrowserLimits()
+        self._gate = Gate(settings)
+        phones: dict[str, TelephoneVendor] = {MEDIA: Twilio(settings, self._gate), **carriers(self._gate)}
+        # No documentation pages: theirs come with scripts from elsewhere.
+        super().__init__(
+            title="Bargein",
+            version=__version__,
+            lifespan=self.lifespan,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+        )
+        self.state.hub = None
+        self.state.phones = phones
+        self._add_routes(phones)
+        self.add_middleware(Guard, gate=self._gate, elsewhere=frozenset((*phones, VOICE)), running=lambda: self.running)
+
+    @property
+    def running(self) -> bool:
+        """Whether the lifespan runs, so that calls can be taken."""
+        return self.state.hub is not None
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_hub(settings, gate, agents, clock or MonotonicClock(), limits or BrowserLimits()) as hub:
-            app.state.hub = hub
-            app.state.direct = WebRTCCalls(hub)
+    async def lifespan(self, _: Any = None) -> AsyncIterator[None]:
+        """Starts the agents' parts and what all calls share; ends every call, and then these, when the block ends.
+
+        Takes the app that runs it, as Starlette passes it. Raises UsageError where it runs already, and whatever the
+        agents' parts raise at their start.
+        """
+        if self.running:
+            raise UsageError("This app's lifespan runs already", advice="Run it once: in the outermost app only")
+        async with open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub:
+            direct = WebRTCCalls(hub)
+            self.state.direct = direct
+            self.state.hub = hub
             try:
                 yield
             finally:
-                app.state.direct.close()
+                await hub.calls.hang_up_all("the server closes")
+                direct.close()
+                self.state.hub = None
 
-    phones: dict[str, TelephoneVendor] = {MEDIA: Twilio(settings, gate), **carriers(gate)}
+    def _add_routes(self, phones: dict[str, TelephoneVendor]) -> None:
+        def hub() -> Hub:
+            found: Hub = self.state.hub
+            return found
 
-    # No documentation pages: theirs come with scripts from elsewhere.
-    app = FastAPI(
-        title="Bargein", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
-    )
+        install(self)
+        self.router.routes.append(WebSocketRoute("/calls/browser", BrowserCalls(hub, lambda: self.state.direct)))
+        for path, vendor in phones.items():
+            self.router.routes.append(WebSocketRoute(path, PhoneAsgi(hub, vendor)))
+        self.include_router(twilio_router)
+        self.include_router(router)
+        self.include_router(direct_router)
+        for suffix, kind in MIME_TYPES.items():
+            mimetypes.add_type(kind, suffix)
+        self.add_api_route("/", _page, include_in_schema=False)
+        self.mount("/web", StaticFiles(directory=WEB, check_dir=False), name="web")
 
-    def hub() -> Hub:
-        found: Hub = app.state.hub
-        return found
 
-    app.state.phones = phones
-    install(app)
-    app.router.routes.append(WebSocketRoute("/calls/browser", BrowserCalls(hub, lambda: app.state.direct)))
-    for path, vendor in phones.items():
-        app.router.routes.append(WebSocketRoute(path, PhoneAsgi(hub, vendor)))
-    app.include_router(twilio_router)
-    app.include_router(router)
-    app.include_router(direct_router)
-    for suffix, kind in MIME_TYPES.items():
-        mimetypes.add_type(kind, suffix)
-    app.add_api_route("/", _page, include_in_schema=False)
-    app.mount("/web", StaticFiles(directory=WEB, check_dir=False), name="web")
-    app.add_middleware(Guard, gate=gate, elsewhere=frozenset((*phones, VOICE)))
-    return app
+def app_for(given: object, **settings: Any) -> VoiceApp:
+    """`bargein.create_app`. given: an Agent, a list of them, or None for what BARGEIN_AGENT names."""
+    agents = open_agents if given is None else opener(given, "create_app")
+    return VoiceApp(library_settings(**settings), agents=agents)
 
 
 async def _page() -> FileResponse:

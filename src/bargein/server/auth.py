@@ -1,6 +1,6 @@
 """Who may call, and from where.
 
-On loopback nobody needs a token, unless one was set. Elsewhere the server does not start without one. Pages get
+On loopback no token is needed, unless one was set. Elsewhere the server does not start without one. Pages get
 short-lived tokens signed with it, because a page cannot keep a secret, and a WebSocket of a browser cannot send an
 Authorization header: there the token goes as a subprotocol, which no log writes down as it would a query.
 
@@ -12,7 +12,9 @@ something can be changed or heard, and on loopback also `Host`: a name that an a
 from __future__ import annotations
 
 import hmac
+import logging
 import secrets
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -23,7 +25,11 @@ from bargein.errors import UsageError
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings, is_loopback
 
+log = logging.getLogger(__name__)
+
 PAGE = "page"
+POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013  # close codes of a WebSocket that was not accepted
+RUN_IT = "Pass its lifespan to the app that mounts it: voice = create_app(agent); FastAPI(lifespan=voice.lifespan)"
 BODY_BYTES = 64 * 1024  # of a request
 
 _CSP = (
@@ -42,7 +48,7 @@ HEADERS = [
 
 
 class Gate:
-    """Decides who may do what. Raises Misuse when it is made for an open address without a token."""
+    """Decides who may do what. Raises UsageError when it is made for an open address without a token."""
 
     def __init__(self, settings: Settings) -> None:
         self._token = settings.token.get_secret_value() if settings.token else None
@@ -60,7 +66,7 @@ class Gate:
 
     @property
     def open(self) -> bool:
-        """Nobody needs a token."""
+        """No token is needed."""
         return self._token is None
 
     # -------------------------------------------------------------------------------------------------- tokens
@@ -104,7 +110,10 @@ class Gate:
         host = headers.get("host", "")
         if self._check_host and not is_loopback(_host_name(host)) and not self._allows_host(host):
             raise Refusal(
-                421, "foreign_host", f"This server is not {host[:80]!r}", advice="Call it by 127.0.0.1 or localhost"
+                421,
+                "foreign_host",
+                f"This server is not {host[:80]!r}",
+                advice="Call it by 127.0.0.1 or localhost; to serve other names, set BARGEIN_TOKEN",
             )
         came_from = headers.get("origin")
         if not origin or came_from is None:
@@ -120,13 +129,24 @@ class Gate:
 
 
 class Guard:
-    """ASGI: the checks that stand before every route, and the headers that go with every answer. elsewhere: paths
-    that are called by others than pages, and check their callers better than by a name."""
+    """ASGI: the checks that stand before every route, and the headers that go with every answer.
 
-    def __init__(self, app: ASGIApp, gate: Gate, elsewhere: frozenset[str] = frozenset()) -> None:
+    elsewhere: routes that are called by others than pages, and check their callers better than by a name.
+    running: whether the app's lifespan runs; where it does not, every request is refused.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        gate: Gate,
+        elsewhere: frozenset[str] = frozenset(),
+        running: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._app = app
         self._gate = gate
         self._elsewhere = elsewhere
+        self._running = running
+        self._complained = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -135,13 +155,29 @@ class Guard:
         headers = Headers(scope=scope)
         changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
         try:
-            if scope["path"] not in self._elsewhere:
+            self._demand_running()
+            if route_path(scope) not in self._elsewhere:
                 self._gate.check_place(headers, origin=changes)
             _check_body(headers)
         except Refusal as refusal:
             await deny(scope, receive, send, refusal)
             return
         await self._app(scope, receive, send if scope["type"] == "websocket" else _with_headers(send))
+
+    def _demand_running(self) -> None:
+        if self._running():
+            return
+        refusal = Refusal(503, "not_started", "Bargein is mounted here, and its lifespan does not run", advice=RUN_IT)
+        if not self._complained:
+            self._complained = True
+            log.error("%s", refusal)
+        raise refusal
+
+
+def route_path(scope: Scope) -> str:
+    """The request's path below the place where the app is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "").rstrip("/"))
 
 
 async def deny(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
@@ -150,7 +186,8 @@ async def deny(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> 
     if scope["type"] == "websocket":
         await receive()  # websocket.connect
         if "websocket.http.response" not in scope.get("extensions", {}):
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+            code = TRY_AGAIN_LATER if refusal.status == 503 else POLICY_VIOLATION
+            await send({"type": "websocket.close", "code": code, "reason": refusal.code})
             return
     await response(scope, receive, send)
 

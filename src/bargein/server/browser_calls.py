@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import secrets
-import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -16,22 +14,18 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from bargein.agent import Agent
-from bargein.call.call import Call
 from bargein.errors import BargeinError, Unavailable, UsageError
 from bargein.floor import Policy
 from bargein.notices import Problem
-from bargein.protocols import Journal
-from bargein.recorder.journal import FileJournal, NullJournal
 from bargein.server.auth import deny
 from bargein.server.builder import build
-from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
-from bargein.server.probe import hide
 from bargein.server.refusals import Refusal
+from bargein.server.start_call import policy_for, start_call
 from bargein.server.toml_config import BrowserChoice, shaped
 from bargein.server.webrtc_calls import WebRTCCalls
 from bargein.transports.browser.transport import BrowserTransport
-from bargein.transports.browser.wire import PROTOCOL, AgentParts, Hello, Welcome
+from bargein.transports.browser.wire import PROTOCOL, AgentParts, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +93,7 @@ class BrowserCalls:
         socket = AsgiSocket(receive, send)
         async with BrowserTransport(socket, hub.host.clock, hub.limits) as browser:
             try:
-                with hub.calls.seat():
+                with hub.calls.place():
                     async with AsyncExitStack() as parts:  # of an agent that was made for this call
                         await self._talk(hub, browser, socket, parts)
             except Refusal as refusal:
@@ -114,33 +108,21 @@ class BrowserCalls:
         if chosen is None:
             return
         agent, policy = chosen
-        call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
-        watchers = Watchers(hub.metrics)
-        call = Call(
-            call_id=call_id,
-            agent=agent,
-            transport=browser,
-            host=hub.host,
-            journal=_journal(hub, call_id, agent, policy),
-            policy=policy,
-            watch=watchers.publish,
-        )
-        told = AgentParts(agent.name, agent.stt_name, agent.llm_name, agent.tts_name, agent.scripted)
-        with hub.calls.listed(call, watchers):
+        parts_told = AgentParts(agent.name, agent.stt_name, agent.llm_name, agent.tts_name, agent.scripted)
+        with start_call(hub, agent, policy, browser) as call:
             browser.welcome(
                 Welcome(
-                    call_id=call_id,
-                    conversation_id=call_id,
+                    call_id=call.id,
+                    conversation_id=call.id,
                     rate_in=browser.rate_in,
                     rate_out=browser.rate_out,
                     lead_ms=hub.host.lead_ms,
-                    agent=told,
-                    policy=policy.numbers(),
+                    agent=parts_told,
+                    policy=policy.numbers() | {"language": agent.language},
                     limits=browser.limits.as_sent(),
                 )
             )
             await call.run()
-        hub.swept.set()
 
 
 async def _choose(
@@ -160,7 +142,7 @@ async def _choose(
                 made = await _made(hub, socket.newest_text, parts)
             agent, preset = made or (hub.catalogue.get(hello.agent), None)
             code = "bad_settings"
-            policy = _policy(hub, agent, hello, preset)
+            policy = policy_for(hub, agent, preset=hello.policy or preset, numbers=hello.settings)
             if hello.direct is not None:  # last: a hello that is refused may be said better, and claim it then
                 agent = await parts.enter_async_context(direct.claimed(hello.direct))
                 browser.direct()
@@ -170,7 +152,7 @@ async def _choose(
         except UsageError as error:
             browser.refuse(Problem(code, error.message, error.advice))
             continue
-        return dataclasses.replace(agent, language=policy.language), policy
+        return dataclasses.replace(agent, language=hello.language or agent.language), policy
     return None
 
 
@@ -190,16 +172,16 @@ class _Choosing(msgspec.Struct):
 
 async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str | None] | None:
     """The agent that a hello composes, made for this call, and its preset; None: it composes none."""
-    workshop = hub.catalogue.workshop
+    builder = hub.catalogue.builder
     try:
         wish = _choosing.decode(hello).choice
         if wish is None:
             return None
-        if workshop is None:
+        if builder is None:
             raise UsageError("Nothing can be chosen here", advice="Leave out the choice")
         choice = shaped(BrowserChoice, wish, "The choice")
         async with asyncio.timeout(BUILD_S):
-            return await parts.enter_async_context(build(choice, workshop)), choice.preset
+            return await parts.enter_async_context(build(choice, builder)), choice.preset
     except (msgspec.DecodeError, RecursionError):
         raise _BadChoice("bad_choice", "The choice cannot be read", "Send it as docs/protocol.md says") from None
     except TimeoutError:
@@ -207,21 +189,8 @@ async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str
         raise _BadChoice("part_lost", f"The agent was not ready within {BUILD_S} s", advice) from None
     except BargeinError as error:
         code = {UsageError: "bad_choice", Unavailable: "part_missing"}.get(type(error), "part_lost")
-        raise _BadChoice(code, hide(error.message, hub.settings), hide(error.advice, hub.settings)) from None
+        hide = str if builder is None else builder.hide
+        raise _BadChoice(code, hide(error.message), hide(error.advice)) from None
 
 
 _choosing = msgspec.json.Decoder(_Choosing)
-
-
-def _policy(hub: Hub, agent: Agent, hello: Hello, chosen: str | None) -> Policy:
-    """The hello's wish (chosen: the preset of an agent that it composes), else the server's, else the agent's own."""
-    preset = hello.policy or chosen or hub.settings.policy
-    policy = Policy.named(preset) if preset is not None else agent.policy
-    policy = dataclasses.replace(policy, language=hello.language or agent.language)
-    return policy.with_(hello.settings or {})
-
-
-def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> Journal:
-    if hub.settings.record is None:
-        return NullJournal()
-    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy)

@@ -64,7 +64,7 @@ class Watchers:
         self._watchers: set[Watcher] = set()
 
     def publish(self, notice: Notice) -> None:
-        """Tell every one. Never waits; encodes once, and only if somebody looks on."""
+        """Tell every one. Never waits; encodes once, and only if there is a watcher."""
         if self._watchers:
             text = _encoder.encode(notice).decode()
             for watcher in self._watchers:
@@ -113,10 +113,10 @@ class Calls:
     @property
     def speaking(self) -> int:
         """Calls in which the agent speaks now."""
-        return sum(call.floor.sounding for call, _ in self._live.values())
+        return sum(call.floor.reply.sounding for call, _ in self._live.values())
 
     @contextmanager
-    def seat(self) -> Iterator[None]:
+    def place(self) -> Iterator[None]:
         """A place for a connection that wants to become a call. Raises Refusal when there is none."""
         if self._taken >= self._most:
             self._metrics.call_refused("busy")

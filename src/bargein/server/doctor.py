@@ -1,5 +1,5 @@
 """`bargein doctor`: what is set, installed and reachable, and what is missing. Each part that is configured is tried
-alone, as the page's test button does; a key is never shown."""
+alone, as the page's test button does. A key is never shown."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from rich.table import Table
 from bargein.clock import Clock, MonotonicClock
 from bargein.errors import BargeinError, UsageError, VendorRefused
 from bargein.server.builder import AgentBuilder
-from bargein.server.probe import TRY_S, ProbeResult, hide, try_part
-from bargein.server.registry import KINDS, PARTS, VENDORS, Part, Vendor
+from bargein.server.probe import TRY_S, ProbeResult, try_part
+from bargein.server.registry import RegisteredPart, Registry
 from bargein.server.serve import listen
 from bargein.server.settings import Settings
+from bargein.vendors.common.environment import Environment
+from bargein.vendors.common.vendor import Vendor
 
 AT_ONCE = 2
 
@@ -31,57 +33,75 @@ STYLES: dict[State, str] = {"works": "green", "off": "dim", "look": "yellow", "f
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """state: works; off: not configured, so not tried; look: it may be meant so; fails: configured, and does not
-    work. advice: what to do, "" for nothing."""
+    """One line of the doctor's report."""
 
     what: str
     state: State
+    """off: not configured, so not tried. look: may be meant so. fails: configured, and does not work."""
     detail: str
     advice: str = ""
+    """What to do. "": nothing."""
 
 
-async def examine(settings: Settings, *, clock: Clock | None = None, within_s: float = TRY_S) -> list[Finding]:
-    """Everything, in the order of the table. Raises nothing: whatever goes wrong is a finding."""
-    workshop = AgentBuilder(settings)
-    limit = asyncio.Semaphore(AT_ONCE)  # a machine of few cores, or a slow line, would make others look slow
+async def examine(
+    settings: Settings,
+    environment: Environment | None = None,
+    *,
+    registry: Registry | None = None,
+    clock: Clock | None = None,
+    within_s: float = TRY_S,
+) -> list[Finding]:
+    """All findings: parts, keys that are not set, vendors that cannot be used, then the server's own settings.
 
-    async def tried(part: Part) -> Finding:
+    environment, registry: as AgentBuilder takes them. Raises nothing: every failure is a finding.
+    """
+    builder = AgentBuilder(environment, registry=registry)
+    limit = asyncio.Semaphore(AT_ONCE)  # more at once would make a machine of few cores, or a slow network, look slow
+
+    async def tried(part: RegisteredPart) -> Finding:
         async with limit:
-            return await _tried(part, workshop, clock or MonotonicClock(), within_s)
+            return await _tried(part, builder, clock or MonotonicClock(), within_s)
 
     try:
-        keyless = [_no_key(vendor, settings) for vendor in VENDORS if vendor.key(settings) is None]
-        parts = [part for part in PARTS if part.vendor is None or part.vendor.key(settings) is not None]
-        parts.sort(key=lambda part: part.vendor is None)
+        parts = [part for part in builder.registry.parts if part.key_set(builder.environment) is not False]
+        parts.sort(key=lambda part: part.key_variable is None)
         async with asyncio.TaskGroup() as group:
             tries = [group.create_task(tried(part), name=part.name) for part in parts]
-        return [*(task.result() for task in tries), *keyless, _port(settings), _public_url(settings), _twilio(settings)]
+        keyless = [
+            _no_key(vendor, builder.environment)
+            for vendor in builder.registry.vendors
+            if vendor.key is not None and vendor.key_in(builder.environment) is None
+        ]
+        broken = [Finding(p.vendor, "fails", builder.hide(p.why), p.advice) for p in builder.registry.problems]
+        own = [_port(settings), _public_url(settings), _twilio(settings)]
+        return [*(task.result() for task in tries), *keyless, *broken, *own]
     finally:
-        await workshop.aclose()
+        await builder.aclose()
 
 
-async def _tried(part: Part, workshop: AgentBuilder, clock: Clock, within_s: float) -> Finding:
-    settings = workshop.settings
+async def _tried(part: RegisteredPart, builder: AgentBuilder, clock: Clock, within_s: float) -> Finding:
+    environment = builder.environment
     what = f"{part.title} ({part.kind})"
-    if part.place and part.placed(settings) is None:
-        return Finding(what, "off", "not tried: no address", f"Set {part.place_variable}")
+    if (unset := part.part.unset(environment)) is not None:
+        return Finding(what, "off", f"not tried: no {unset.variable}", f"Set {unset.variable}")
+    asked_for = part.key_variable is not None
     if not part.installed:
-        # What nobody asked for is no fault of the machine's.
-        state: State = "off" if part.vendor is None else "fails"
-        return Finding(what, state, "not installed", f"Install the extra: bargein[{part.extra}]")
-    place = _place(part, settings)
+        # A part without a key that is not installed is no fault of the machine's.
+        return Finding(what, "fails" if asked_for else "off", "not installed", part.how_to_install)
+    place = _place(part, environment)
     try:
-        took = await try_part(workshop, clock, part.kind, part.name, {}, within_s=within_s)
+        took = await try_part(builder, clock, part.kind, part.name, {}, within_s=within_s)
     except BargeinError as error:
-        off = part.name == "ollama" and settings.ollama_url is None
-        advice = hide(error.advice, settings)
-        if isinstance(error, VendorRefused) and part.vendor is not None:
-            advice = f"{advice} ({part.vendor.variables[0]})"
-        return Finding(what, "off" if off else "fails", hide(error.message, settings) + place, advice)
+        # The same holds for a server that no variable names, and that is not there.
+        off = bool(part.part.settings) and not asked_for and not part.wanted(environment)
+        advice = builder.hide(error.advice)
+        if isinstance(error, VendorRefused) and part.key_variable is not None:
+            advice = f"{advice} ({part.key_variable})"
+        return Finding(what, "off" if off else "fails", builder.hide(error.message) + place, advice)
     return Finding(what, "works", _took(part, took) + place)
 
 
-def _took(part: Part, took: ProbeResult) -> str:
+def _took(part: RegisteredPart, took: ProbeResult) -> str:
     first, whole = f"{took.first_ms:.0f} ms", f"{took.ms:.0f} ms"
     return {
         "tts": f"first sound after {first}",
@@ -91,21 +111,21 @@ def _took(part: Part, took: ProbeResult) -> str:
     }[part.kind]
 
 
-def _place(part: Part, settings: Settings) -> str:
-    """Where it is, if that was set. Never the whole address: it may carry a password."""
-    url = part.vendor.url(settings) if part.vendor else None
+def _place(part: RegisteredPart, environment: Environment) -> str:
+    """The host, if the vendor's address was set. Never the whole address: it may carry a password."""
+    url = part.url(environment)
     return f", at {urlsplit(url).hostname}" if url else ""
 
 
-def _no_key(vendor: Vendor, settings: Settings) -> Finding:
-    variable = vendor.variables[0]
-    names = ", ".join(
-        part.kind for kind in (*KINDS, "realtime") for part in PARTS if part.vendor is vendor and part.kind == kind
-    )
-    if getattr(settings, f"{vendor.name}_api_key") is not None:
-        why = f"not tried: {variable} is for the server of OPENAI_BASE_URL"
-        return Finding(f"{vendor.title} ({names})", "off", why, f"Set {vendor.url_variable} as well to use both")
-    return Finding(f"{vendor.title} ({names})", "off", "not tried: no key", f"Set {variable}")
+def _no_key(vendor: Vendor, environment: Environment) -> Finding:
+    assert vendor.key is not None
+    variable = vendor.key.variables[0]
+    kinds = dict.fromkeys(part.kind for part in vendor.parts if part.takes_key)
+    what = f"{vendor.title} ({', '.join(kinds)})"
+    if vendor.key_is_elsewhere(environment):
+        why = f"not tried: {variable} is for the server of {vendor.key.for_server_of}"
+        return Finding(what, "off", why, f"Set {vendor.url_variable} as well to use both")
+    return Finding(what, "off", "not tried: no key", f"Set {variable}")
 
 
 def _port(settings: Settings) -> Finding:

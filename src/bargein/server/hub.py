@@ -14,21 +14,21 @@ import numpy as np
 
 from bargein.agent import Agent
 from bargein.audio.vad import WINDOW, SileroVAD
-from bargein.call.host import Runtime
+from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
 from bargein.errors import BargeinError
 from bargein.recorder.journal import prune
 from bargein.server.auth import Gate
-from bargein.server.builder import Catalogue
 from bargein.server.calls import Calls
+from bargein.server.catalogue import Catalogue
 from bargein.server.metrics import Metrics
 from bargein.server.settings import Settings
 from bargein.transports.browser.transport import BrowserLimits
 
 log = logging.getLogger(__name__)
 
-WARM_S = 30  # a voice that says nothing for so long is not ready
+WARM_S = 30  # a TTS that says nothing for so long is not ready
 OpenAgents = Callable[[Settings], AbstractAsyncContextManager[Catalogue]]
 
 
@@ -37,7 +37,7 @@ class Readiness:
     """done: the first try is over; waits: what is not ready, by part, and why."""
 
     done: asyncio.Event = field(default_factory=asyncio.Event)
-    waits: dict[str, str] = field(default_factory=lambda: {"vad": "starting", "voice": "starting"})
+    waits: dict[str, str] = field(default_factory=lambda: {"vad": "starting", "tts": "starting"})
 
     @property
     def ready(self) -> bool:
@@ -103,7 +103,7 @@ async def open_hub(
 
 
 async def _warm(hub: Hub) -> None:
-    """Show the VAD a window and have the voice say a word: after that the first call waits for nothing."""
+    """Show the VAD a window and have the TTS say a word: after that the first call waits for nothing."""
     waits = hub.readiness.waits
     try:
         async with asyncio.timeout(WARM_S):
@@ -114,13 +114,13 @@ async def _warm(hub: Hub) -> None:
             stream.close()
             del waits["vad"]
             await _say_a_word(hub.catalogue.default)
-            del waits["voice"]
+            del waits["tts"]
     except (BargeinError, TimeoutError) as error:
         part = next(iter(waits))
         waits[part] = str(error) or f"no answer within {WARM_S} s"
         log.warning("Not ready: %s: %s", part, waits[part])
     except Exception as error:
-        log.exception("The voice of %s failed", hub.catalogue.default.name)
+        log.exception("The TTS of %s failed", hub.catalogue.default.name)
         waits[next(iter(waits))] = f"{type(error).__name__}; see the server's log"
     finally:
         hub.readiness.done.set()
@@ -130,10 +130,10 @@ async def _say_a_word(agent: Agent) -> None:
     async def word() -> AsyncIterator[str]:
         yield "Ready."
 
-    voice = agent.tts or agent.fallback_tts
-    if voice is None:
-        return  # a speech model has its own, and is asked only in a call
-    spoken = voice.speak(word())
+    tts = agent.tts or agent.fallback_tts
+    if tts is None:
+        return  # a realtime model speaks by itself, and is asked only in a call
+    spoken = tts.speak(word())
     async with contextlib.AsyncExitStack() as stack:
         if (close := getattr(spoken, "aclose", None)) is not None:
             stack.push_async_callback(close)

@@ -18,7 +18,7 @@ _LATENCIES: dict[c.Latency, str] = {
     "onset_to_cut": "from the first sample of the user's speech to the cut",
     "hold_to_resume": "how long a hold lasted that was no interruption",
     "first_audio": "from the floor's order to reply to the first sound",
-    "stop": "from the decision to be silent to the far end's word that it is",
+    "stop": "from the decision to be silent to the client's acknowledgement that it is",
 }
 _COUNTERS: dict[c.Counter, str] = {
     "frames_late": "frames that left later than they were due",
@@ -27,8 +27,8 @@ _COUNTERS: dict[c.Counter, str] = {
     "cuts": "replies that were cut, by what cut them",
     "drops": "replies that were given up before they sounded",
     "replies": "replies that were heard to their end, by kind",
-    "vendor_errors": "failures of models, voices and ears",
-    "underruns": "times that a voice came too slowly",
+    "vendor_errors": "failures of STTs, LLMs, TTSs and realtime models",
+    "underruns": "times that a TTS came too slowly",
     "prepared": "replies prepared before the turn was surely over: used, or why not",
     "prepared_waste_chars": "characters written for prepared replies that were not used",
     "prepared_waste_ms": "milliseconds of sound made for prepared replies that were not used",
@@ -73,7 +73,7 @@ class Metrics:
         self._dropped.inc()
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """A value that is read whenever somebody asks."""
+        """A value that is read whenever the page is asked for."""
         Gauge(f"bargein_{name}", text, registry=self.registry).set_function(value)
 
     def page(self) -> bytes:

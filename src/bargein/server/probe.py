@@ -1,7 +1,7 @@
-"""Tries one part alone, and tells how long it took: for the page's test buttons and for `bargein doctor`.
+"""Tries one part alone, and measures how long it took: for the page's test buttons and for `bargein doctor`.
 
-Whatever a part does, the try ends: it is given 8 s, and its end 5 more. What a part says of itself is passed on only
-as our own typed errors, without a key.
+Every trial ends: a part has 8 s to answer, and 5 s more to close. A part's own errors are passed on only as our typed
+errors, without a key.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from bargein.audio.resample import resample
 from bargein.clock import Clock
 from bargein.errors import BargeinError, Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.server.builder import CLOSE_S, AgentBuilder
-from bargein.server.registry import VENDORS, Kind, Part, find
-from bargein.server.settings import Settings
+from bargein.server.registry import RegisteredPart
+from bargein.vendors.common.vendor import Kind
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +37,15 @@ QUIET_MS = 6_000  # after the sentence, in which a turn is to end
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What came of it. first_ms: a voice's first sound, a model's first text, a transcriber's first words (from the
-    beginning of the sentence for those that stream); ms: to the end of the answer (of a streaming transcriber: from
-    the end of the sentence). Both with the time to connect. text: what was read or written."""
+    """A trial's times. Both include the time to connect."""
 
     first_ms: float
+    """To a TTS's first audio, an LLM's first text, an STT's first words. For a streaming STT from the beginning of the
+    sentence."""
     ms: float
+    """To the end of the answer. For a streaming STT from the end of the sentence."""
     text: str = ""
+    """The words that were read or written."""
 
 
 class ProbeTimeout(BargeinError):
@@ -68,7 +70,7 @@ _CODES: tuple[tuple[type[BargeinError], str], ...] = (
 
 
 async def try_part(
-    workshop: AgentBuilder,
+    builder: AgentBuilder,
     clock: Clock,
     kind: Kind,
     name: str,
@@ -77,17 +79,18 @@ async def try_part(
     language: str = "en",
     within_s: float = TRY_S,
 ) -> ProbeResult:
-    """Raises Misuse (unknown part or option), Unavailable (key, package), VendorRefused, VendorLost or Late."""
-    part = find(kind, name)
-    trial = _trial(workshop, clock, part, options, language)
+    """Raises UsageError (unknown part or option), Unavailable (key, package), VendorRefused, VendorLost or
+    ProbeTimeout."""
+    part = builder.registry.find(kind, name)
+    trial = _trial(builder, clock, part, options, language)
     task = asyncio.create_task(trial, name=f"try {part.name}")
-    workshop.keep(task)
+    builder.keep(task)
     try:
         await asyncio.wait({task}, timeout=within_s)
     finally:
         if not task.done():
             task.cancel()
-            await asyncio.wait({task}, timeout=CLOSE_S)  # one that will not end is the workshop's to end
+            await asyncio.wait({task}, timeout=CLOSE_S)  # the builder ends a trial that does not end
     if not task.done() or task.cancelled():
         advice = "Try again, or look at the vendor's status page"
         raise ProbeTimeout(f"{part.title} did not answer within {within_s:g} s", advice=advice)
@@ -95,14 +98,14 @@ async def try_part(
 
 
 async def _trial(
-    workshop: AgentBuilder, clock: Clock, part: Part, options: Mapping[str, object], language: str
+    builder: AgentBuilder, clock: Clock, part: RegisteredPart, options: Mapping[str, object], language: str
 ) -> ProbeResult:
     try:
         async with AsyncExitStack() as stack:
-            sentence = await _sentence(workshop) if part.kind == "stt" else None
-            made: Any = await workshop.make(part, options, stack, language=language)
+            sentence = await _sentence(builder) if part.kind == "stt" else None
+            made: Any = await builder.make(part, options, stack, language=language)
             if sentence is not None:
-                return await (_listen if part.streams else _read)(made, sentence, clock)
+                return await (_listen if part.part.streams else _read)(made, sentence, clock)
             if part.kind == "realtime":
                 return await _converse(made, clock, language)
             return await (_speak(made, clock) if part.kind == "tts" else _answer(made, clock, language))
@@ -115,43 +118,34 @@ async def _trial(
         raise VendorLost(f"{part.title} failed with {type(error).__name__}", advice=advice) from None
 
 
-def hide(text: str, settings: Settings) -> str:
-    """Text without any key: no error should hold one, and none may."""
-    for vendor in VENDORS:
-        key = getattr(settings, f"{vendor.name}_api_key")
-        if key is not None and (secret := key.get_secret_value()):
-            text = text.replace(secret, "(the key)")
-    return text
-
-
-async def _speak(voice: c.TTS, clock: Clock) -> ProbeResult:
+async def _speak(tts: c.TTS, clock: Clock) -> ProbeResult:
     began = clock.now_ms()
     first = None
-    async with _closing(voice.speak(_piece("Hello."))) as spoken:
-        async for stretch in spoken:
-            if first is None and len(stretch.pcm.samples):
+    async with _closing(tts.speak(_piece("Hello."))) as chunks:
+        async for chunk in chunks:
+            if first is None and len(chunk.pcm.samples):
                 first = clock.now_ms() - began
     if first is None:
-        raise VendorLost(f"{voice.name} said nothing", advice="Choose another voice, or try again")
+        raise VendorLost(f"{tts.name} said nothing", advice="Choose another voice, or try again")
     return ProbeResult(first, clock.now_ms() - began)
 
 
 async def _converse(model: c.RealtimeModel, clock: Clock, language: str) -> ProbeResult:
     """A session with it, in which it says a word."""
-    line = model.open(c.SessionConfig("Be brief.", language, rate=RATE), tuple)
+    connection = model.open(c.SessionConfig("Be brief.", language, rate=RATE), tuple)
     began = clock.now_ms()
     first = None
     text = ""
 
     async def listen() -> None:
-        async with _closing(line.events()) as heard:
-            async for item in heard:
-                if isinstance(item, c.STTLost):
-                    raise VendorLost(item.why, advice=item.advice)
+        async with _closing(connection.events()) as events:
+            async for event in events:
+                if isinstance(event, c.STTLost):
+                    raise VendorLost(event.why, advice=event.advice)
 
     async def say() -> None:
         nonlocal first, text
-        async with _closing(line.say("Hello.").audio()) as pieces:
+        async with _closing(connection.say("Hello.").audio()) as pieces:
             async for piece in pieces:
                 if isinstance(piece, c.SpeechChunk):
                     text += piece.text
@@ -188,56 +182,60 @@ async def _answer(model: c.LLM, clock: Clock, language: str) -> ProbeResult:
     return ProbeResult(first, clock.now_ms() - began, text[:500])
 
 
-async def _read(reader: c.BatchSTT, sentence: Pcm, clock: Clock) -> ProbeResult:
+async def _read(stt: c.BatchSTT, sentence: Pcm, clock: Clock) -> ProbeResult:
     began = clock.now_ms()
-    reading = await reader.read(resample(sentence, reader.rate), deadline_ms=TRY_S * 1000)
+    transcript = await stt.read(resample(sentence, stt.rate), deadline_ms=TRY_S * 1000)
     ms = clock.now_ms() - began
-    if not reading.text:
-        raise VendorLost(f"{reader.name} read no words", advice="Choose another model or language")
-    return ProbeResult(ms, ms, reading.text[:500])
+    if not transcript.text:
+        raise VendorLost(f"{stt.name} read no words", advice="Choose another model or language")
+    return ProbeResult(ms, ms, transcript.text[:500])
 
 
-async def _listen(transcriber: c.StreamingSTT, sentence: Pcm, clock: Clock) -> ProbeResult:
-    """At the speed of speech, as vendors expect it; and then quiet, until it says that the turn is over, or, if it
-    does not tell that, has listened past the last word."""
-    line = transcriber.open(RATE)
+async def _listen(stt: c.StreamingSTT, sentence: Pcm, clock: Clock) -> ProbeResult:
+    """The sentence at the speed of speech, as vendors expect it, and then silence, until the STT ends the turn, or, if
+    it ends no turns, has listened past the last word."""
+    connection = stt.open(RATE)
     began = clock.now_ms()
     first = None
-    feeding = asyncio.create_task(_feed(line, sentence), name="feed")
+    feeding = asyncio.create_task(_feed(connection, sentence), name="feed")
     try:
-        async with _closing(line.events()) as heard:
-            async for item in heard:
-                if isinstance(item, c.STTLost):
-                    raise VendorLost(item.why, advice=item.advice)
-                if not isinstance(item, c.TurnUpdate) or not item.text:
+        async with _closing(connection.events()) as events:
+            async for event in events:
+                if isinstance(event, c.STTLost):
+                    raise VendorLost(event.why, advice=event.advice)
+                if not isinstance(event, c.TurnUpdate) or not event.text:
                     continue
                 now = clock.now_ms() - began
                 first = now if first is None else first
-                if item.kind == "ended" or (not transcriber.turns and item.until_ms >= sentence.ms):
-                    return ProbeResult(first, max(0.0, now - sentence.ms), item.text[:500])
+                if event.kind == "ended" or (not stt.turns and event.until_ms >= sentence.ms):
+                    return ProbeResult(first, max(0.0, now - sentence.ms), event.text[:500])
     finally:
         feeding.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await feeding
-    raise VendorLost(f"{transcriber.name} heard no words", advice="Choose another model or language")
+    raise VendorLost(f"{stt.name} recognized no words", advice="Choose another model or language")
 
 
-async def _feed(line: c.STTConnection, sentence: Pcm) -> None:
+async def _feed(connection: c.STTConnection, sentence: Pcm) -> None:
     piece = RATE * PIECE_MS // 1000
-    quiet = np.zeros(RATE * QUIET_MS // 1000, np.int16)
-    sound = np.concatenate([sentence.samples, quiet])
-    for at in range(0, len(sound), piece):
-        line.push_audio(sound[at : at + piece])
+    silence = np.zeros(RATE * QUIET_MS // 1000, np.int16)
+    audio = np.concatenate([sentence.samples, silence])
+    for at in range(0, len(audio), piece):
+        connection.push_audio(audio[at : at + piece])
         await asyncio.sleep(PIECE_MS / 1000)
 
 
-async def _sentence(workshop: AgentBuilder) -> Pcm:
-    """Our sentence, said by espeak. Raises Unavailable where that is not installed."""
+async def _sentence(builder: AgentBuilder) -> Pcm:
+    """Our sentence, said by this machine's TTS. Raises Unavailable where there is none."""
+    part = builder.registry.fallback("tts", "en")
+    if part is None:
+        advice = " or ".join(p.how_to_install for p in builder.registry.of_kind("tts") if p.part.fallback)
+        raise Unavailable("No TTS on this machine can say the sentence", advice=advice or "Install a local TTS")
     async with AsyncExitStack() as stack:
-        voice = cast("c.TTS", await workshop.make(find("tts", "espeak"), {}, stack))
-        async with _closing(voice.speak(_piece(SENTENCE))) as spoken:
-            sound = [stretch.pcm.samples async for stretch in spoken]
-        return resample(Pcm(np.concatenate(sound), voice.rate), RATE)
+        tts = cast("c.TTS", await builder.make(part, {}, stack))
+        async with _closing(tts.speak(_piece(SENTENCE))) as chunks:
+            audio = [chunk.pcm.samples async for chunk in chunks]
+        return resample(Pcm(np.concatenate(audio), tts.rate), RATE)
 
 
 async def _piece(text: str) -> AsyncIterator[str]:

@@ -29,7 +29,7 @@ class Refusal(BargeinError):
 def install(app: FastAPI) -> None:
     """Every error that a route can raise, in the one shape."""
     app.add_exception_handler(Refusal, _refusal)
-    app.add_exception_handler(UsageError, _misuse)
+    app.add_exception_handler(UsageError, _usage_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
 
@@ -38,9 +38,9 @@ def _refusal(_: Request, error: Exception) -> JSONResponse:
     return cast("Refusal", error).response()
 
 
-def _misuse(_: Request, error: Exception) -> JSONResponse:
-    misuse = cast("UsageError", error)
-    return Refusal(422, "bad_request", misuse.message, advice=misuse.advice).response()
+def _usage_error(_: Request, error: Exception) -> JSONResponse:
+    wrong = cast("UsageError", error)
+    return Refusal(422, "bad_request", wrong.message, advice=wrong.advice).response()
 
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:

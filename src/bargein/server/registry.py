@@ -1,510 +1,272 @@
-"""The table of all parts that an agent can be made of, and how each is made from the settings.
+"""The vendors that are installed, found by entry points of the group `bargein.vendors`; ours are found like any other.
 
-A part's module is imported when it is first made, and in a thread: a vendor's SDK takes up to seconds to import, which
-neither the start of a server that does not use it nor the calls of one that does should wait for.
+A vendor that cannot be used is a VendorProblem, with its remedy; the others go on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import importlib.util
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint, entry_points
 from operator import attrgetter
-from typing import Literal
-
-from pydantic import SecretStr
+from typing import Any
 
 from bargein.errors import Unavailable, UsageError
-from bargein.server.settings import Settings
+from bargein.vendors.common.environment import Environment
+from bargein.vendors.common.option import Value
+from bargein.vendors.common.vendor import AgentRecipe, Kind, Part, Vendor
 
-Kind = Literal["stt", "llm", "tts", "realtime"]
-KINDS: tuple[Kind, ...] = ("stt", "llm", "tts")  # of a cascade; a speech model takes the seat of all three
-Value = str | float | tuple[str, ...]
+log = logging.getLogger(__name__)
 
-TEXT_CHARS, WORDS = 200, 100  # bounds of an option
-_SAFE = re.compile(r"[A-Za-z0-9+][\w ./:+-]*")  # ids go into addresses and commands
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """Something that can be chosen of a part; the name is its constructor's. default: what the part does without it,
-    for people; suggestions: good values, though others may do; kind number: from least to most; words: a list."""
-
-    name: str
-    title: str
-    default: str | float | None = None
-    suggestions: tuple[str, ...] = ()
-    kind: Literal["text", "number", "words"] = "text"
-    least: float = 0
-    most: float = 0
-
-    def read(self, value: object) -> Value:
-        """The value as the constructor takes it. Raises Misuse, saying what is allowed."""
-        match self.kind, value:
-            case "number", int() | float() if value is not True and self.least <= value <= self.most:
-                return value
-            case "text", str() if len(value) <= TEXT_CHARS and _SAFE.fullmatch(value) and ".." not in value:
-                return value
-            case "words", list() | tuple() if len(value) <= WORDS and all(
-                isinstance(word, str) and 0 < len(word) <= TEXT_CHARS for word in value
-            ):
-                return tuple(value)
-        allowed = {
-            "number": f"a number from {self.least:g} to {self.most:g}",
-            "text": f"letters, digits and . / : + - _, at most {TEXT_CHARS}",
-            "words": f"a list of at most {WORDS} words or phrases",
-        }[self.kind]
-        raise UsageError(f"{self.name} cannot be {str(value)[:80]!r}", advice=f"Give {allowed}")
+GROUP = "bargein.vendors"
+OURS = "bargein"  # the distribution whose vendors go before all others
+GUIDE, SCRIPTED, CASCADE, CHOSEN = "guide", "guide-scripted", "cascade", "chosen"  # the server's own agents
 
 
 @dataclass(frozen=True, slots=True)
-class Vendor:
-    """name: as in BARGEIN_<VENDOR>_URL and in the settings; variables: of its key, the usual one first."""
+class VendorProblem:
+    """A vendor, or a part of one, that cannot be used."""
 
-    name: str
-    title: str
-    variables: tuple[str, ...]
+    vendor: str
+    """The entry point and its distribution."""
+    why: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredPart:
+    """A part together with its vendor."""
+
+    vendor: Vendor
+    part: Part
 
     @property
-    def url_variable(self) -> str:
-        return f"BARGEIN_{self.name.upper()}_URL"
-
-    def key(self, settings: Settings) -> SecretStr | None:
-        """Its key, if there is one that is meant for it."""
-        if self.name == "openai" and settings.openai_base_url and not settings.openai_url:
-            return None  # it is for that server, and nobody else may see it
-        key: SecretStr | None = getattr(settings, f"{self.name}_api_key")
-        return key
-
-    def url(self, settings: Settings) -> str | None:
-        url: str | None = getattr(settings, f"{self.name}_url")
-        return url
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """kind, name: how it is chosen. module, maker: what in it makes one; packages: what must be installed for it,
-    brought by `extra`; languages: that it knows, none: many. rank: among its kind for "the best there is", the lowest
-    first, None: only by name. streams: a transcriber that hears as one speaks (otherwise it reads whole turns). place:
-    the setting that says where it is, for what is nobody's but the user's."""
-
-    kind: Kind
-    name: str
-    title: str
-    module: str
-    maker: str
-    vendor: Vendor | None = None
-    packages: tuple[str, ...] = ()
-    extra: str = ""
-    options: tuple[Option, ...] = ()
-    languages: tuple[str, ...] = ()
-    rank: int | None = None
-    streams: bool = False
-    place: str = ""
+    def kind(self) -> Kind:
+        return self.part.kind
 
     @property
-    def local(self) -> bool:
-        """It runs on this machine, as a stopgap for a vendor's."""
-        return self.name in ("moonshine", "ollama", "espeak")
+    def name(self) -> str:
+        return self.part.name
+
+    @property
+    def title(self) -> str:
+        return self.part.title
+
+    @property
+    def key_variable(self) -> str | None:
+        """The variable of the key that the part needs."""
+        if self.vendor.key is None or not self.part.takes_key:
+            return None
+        return self.vendor.key.variables[0]
 
     @property
     def installed(self) -> bool:
-        return all(importlib.util.find_spec(name) is not None for name in (self.module, *self.packages))
-
-    def placed(self, settings: Settings) -> str | None:
-        """What the setting says; None: nothing, or there is no such setting."""
-        found: str | None = getattr(settings, self.place) if self.place else None
-        return found
+        """Whether the part's module and all its packages can be imported."""
+        return all(_is_there(name) for name in (self.part.factory.partition(":")[0], *self.part.packages))
 
     @property
-    def place_variable(self) -> str:
-        """The environment's name of that setting."""
-        return self.place.upper() if self.place.startswith("openai_") else f"BARGEIN_{self.place.upper()}"
+    def how_to_install(self) -> str:
+        return f"Install it: pip install '{self.part.requirement}'" if self.part.requirement else "Install its package"
 
-    def key_set(self, settings: Settings) -> bool | None:
-        """Whether its key is set; None: it needs none."""
-        return None if self.vendor is None else self.vendor.key(settings) is not None
+    def key_set(self, environment: Environment) -> bool | None:
+        """Whether the key is set. None: the part needs none."""
+        return None if self.key_variable is None else self.vendor.key_in(environment) is not None
 
-    def demand(self, settings: Settings) -> None:
-        """Raises Unavailable, naming the extra or the variable that would bring it."""
+    def configured(self, environment: Environment) -> bool:
+        """Whether all variables that the part needs are set."""
+        return self.key_set(environment) is not False and self.part.unset(environment) is None
+
+    def wanted(self, environment: Environment) -> bool:
+        """Whether the user has set the part up: configured, and not only because the part needs no variable."""
+        some = any(environment.get(setting.variable) is not None for setting in self.part.settings)
+        return self.configured(environment) and (self.key_variable is not None or some)
+
+    def needs(self) -> str | None:
+        """The first variable that the part cannot do without."""
+        required = [setting.variable for setting in self.part.settings if setting.required]
+        return self.key_variable or next(iter(required), None)
+
+    def url(self, environment: Environment) -> str | None:
+        """The vendor's address, where it is not the vendor's own."""
+        return environment.get(self.vendor.url_variable) if self.key_variable is not None else None
+
+    def demand(self, environment: Environment) -> None:
+        """Raises Unavailable that names what to install, or the variable to set."""
         if not self.installed:
-            raise Unavailable(f"{self.title} is not installed", advice=f"Install the extra: bargein[{self.extra}]")
-        if self.vendor is None or self.vendor.key(settings) is not None:
+            raise Unavailable(f"{self.title} is not installed", advice=self.how_to_install)
+        if (unset := self.part.unset(environment)) is not None:
+            raise Unavailable(f"{self.title} has no {unset.variable}", advice=f"Set {unset.variable}")
+        if self.key_set(environment) is not False:
             return
-        variable = self.vendor.variables[0]
-        if getattr(settings, f"{self.vendor.name}_api_key") is not None:
-            why = f"OPENAI_BASE_URL is set, so {variable} is not for {self.vendor.title}"
-            raise Unavailable(why, advice=f"Choose openai-compatible, or set {self.vendor.url_variable}, too")
+        key, variable = self.vendor.key, self.key_variable
+        if key is not None and self.vendor.key_is_elsewhere(environment):
+            there = [p.name for p in self.vendor.parts if any(s.variable == key.for_server_of for s in p.settings)]
+            raise Unavailable(
+                f"{key.for_server_of} is set, so {variable} is not for {self.title}",
+                advice=f"Choose {' or '.join(there)}, or set {self.vendor.url_variable}, too",
+            )
         raise Unavailable(f"{self.title} has no key", advice=f"Set {variable}")
 
-    def speaks(self, language: str) -> bool:
-        return not self.languages or language.partition("-")[0].lower() in self.languages
-
-    def read(self, options: Mapping[str, object]) -> dict[str, Value]:
-        """The options as the constructor takes them. Raises Misuse for one that is unknown or out of range."""
-        known = {option.name: option for option in self.options}
-        for name in options:
-            if name not in known:
-                allowed = f"Known are: {', '.join(known)}" if known else "Leave it out"
-                raise UsageError(f"{self.name} has no option {name[:80]!r}", advice=allowed)
-        return {name: known[name].read(value) for name, value in options.items() if value is not None}
+    def arguments(self, options: Mapping[str, Value], language: str, environment: Environment) -> dict[str, Any]:
+        """The factory's keywords: key and address, settings, language, options. Of one name the last counts."""
+        given: dict[str, Any] = {}
+        if self.key_variable is not None:
+            given |= {"api_key": self.vendor.key_in(environment), "base_url": self.url(environment)}
+        for setting in self.part.settings:
+            if environment.get(setting.variable) is not None:
+                secret, plain = environment.secret(setting.variable), environment.get(setting.variable)
+                given[setting.parameter] = secret if setting.secret else plain
+        return given | dict(self.part.language(language)) | dict(options)
 
     async def load(self) -> Callable[..., object]:
-        """What makes it: its class, or a function. Raises Unavailable when it is not there after all."""
+        """The factory. Raises Unavailable when it cannot be imported."""
+        return await self._import(self.part.factory)
+
+    async def load_worker(self) -> Callable[[], Any]:
+        """What makes the part's worker process. Raises Unavailable when it cannot be imported."""
+        return await self._import(self.part.worker)
+
+    async def _import(self, target: str) -> Callable[..., Any]:
+        """In a thread: an SDK takes up to seconds to import, and calls run meanwhile."""
+        module, _, attribute = target.partition(":")
         try:
-            module = await asyncio.to_thread(importlib.import_module, self.module)
-            made: Callable[..., object] = attrgetter(self.maker)(module)
+            found: Callable[..., Any] = attrgetter(attribute)(await asyncio.to_thread(importlib.import_module, module))
         except (ImportError, AttributeError) as error:
+            missing = error.name or attribute
             raise Unavailable(
-                f"{self.title} cannot be loaded: {error.name or self.maker} is missing",
-                advice=f"Install the extra: bargein[{self.extra}]",
+                f"{self.title} cannot be loaded: {missing} is missing", advice=self.how_to_install
             ) from error
-        return made
-
-    def access(self, settings: Settings) -> dict[str, object]:
-        """Key and URL, as the constructor takes them."""
-        if self.vendor is None:
-            return {}
-        return {"api_key": self.vendor.key(settings), "base_url": self.vendor.url(settings)}
+        return found
 
 
-def find(kind: Kind, name: str) -> Part:
-    """Raises Misuse for a name that is not in the table."""
-    for part in PARTS:
-        if (part.kind, part.name) == (kind, name):
-            return part
-    known = ", ".join(part.name for part in PARTS if part.kind == kind)
-    raise UsageError(f"There is no {kind} {name[:80]!r}", advice=f"Choose one of {known}")
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """All vendors, ours first."""
+
+    vendors: tuple[Vendor, ...] = ()
+    problems: tuple[VendorProblem, ...] = ()
+
+    @property
+    def parts(self) -> tuple[RegisteredPart, ...]:
+        return tuple(RegisteredPart(vendor, part) for vendor in self.vendors for part in vendor.parts)
+
+    def find(self, kind: Kind, name: str) -> RegisteredPart:
+        """Raises UsageError for a name that no part of the kind has."""
+        parts = self.of_kind(kind)
+        for part in parts:
+            if part.name == name:
+                return part
+        known = ", ".join(part.name for part in parts)
+        raise UsageError(f"There is no {kind} {name[:80]!r}", advice=f"Choose one of {known}")
+
+    def of_kind(self, kind: Kind) -> list[RegisteredPart]:
+        """The best first, those without a rank last."""
+        parts = [part for part in self.parts if part.kind == kind]
+        return sorted(parts, key=lambda part: float("inf") if part.part.rank is None else part.part.rank)
+
+    def fallback(self, kind: Kind, language: str) -> RegisteredPart | None:
+        """The local part of a kind that stands in while a vendor's is away."""
+        parts = [part for part in self.of_kind(kind) if part.part.fallback and part.installed]
+        return next((part for part in parts if part.part.speaks(language)), None)
+
+    def recipes(self, agent: str) -> list[AgentRecipe]:
+        """The recipes of an agent, the preferred one first."""
+        return sorted((r for vendor in self.vendors for r in vendor.agents if r.name == agent), key=lambda r: r.rank)
+
+    @property
+    def agent_names(self) -> list[str]:
+        return list(dict.fromkeys(recipe.name for vendor in self.vendors for recipe in vendor.agents))
+
+    def hide(self, text: str, environment: Environment) -> str:
+        """A text without any vendor's key. No error should hold a key, and none may."""
+        for vendor in self.vendors:
+            for secret in vendor.secrets(environment):
+                text = text.replace(secret, "(the key)")
+        return text
 
 
-def of_kind(kind: Kind) -> list[Part]:
-    """The best first."""
-    ranked = [part for part in PARTS if part.kind == kind]
-    return sorted(ranked, key=lambda part: len(PARTS) if part.rank is None else part.rank)
+@functools.cache
+def installed_vendors() -> Registry:
+    """The registry of this process. Problems are logged once."""
+    registry = read_entry_points(entry_points(group=GROUP))
+    for problem in registry.problems:
+        log.warning("%s: %s. %s", problem.vendor, problem.why, problem.advice)
+    return registry
 
 
-DEEPGRAM = Vendor("deepgram", "Deepgram", ("DEEPGRAM_API_KEY",))
-GROQ = Vendor("groq", "Groq", ("GROQ_API_KEY",))
-OPENAI = Vendor("openai", "OpenAI", ("OPENAI_API_KEY",))
-ELEVENLABS = Vendor("elevenlabs", "ElevenLabs", ("ELEVENLABS_API_KEY", "ELEVEN_API_KEY"))
-CARTESIA = Vendor("cartesia", "Cartesia", ("CARTESIA_API_KEY",))
-MISTRAL = Vendor("mistral", "Mistral", ("MISTRAL_API_KEY",))
-VENDORS = (DEEPGRAM, GROQ, OPENAI, ELEVENLABS, CARTESIA, MISTRAL)
+def read_entry_points(points: Iterable[EntryPoint]) -> Registry:
+    """The vendors of these entry points, with a problem for each that cannot be used. Raises nothing."""
+    ordered = sorted(points, key=lambda point: (_distribution(point) != OURS, _distribution(point), point.name))
+    vendors: list[Vendor] = []
+    problems: list[VendorProblem] = []
+    for point in ordered:
+        where = f"vendor {point.name} of {_distribution(point) or 'an unknown distribution'}"
+        loaded = _load(point, where)
+        if isinstance(loaded, VendorProblem):
+            problems.append(loaded)
+            continue
+        if any(vendor.name == loaded.name for vendor in vendors):
+            why = f"another distribution has a vendor {loaded.name!r} already"
+            problems.append(VendorProblem(where, why, f"Uninstall one of them, or rename {point.value}"))
+            continue
+        kept, clashes = _without_clashes(loaded, vendors, ours=_distribution(point) == OURS)
+        problems += [VendorProblem(where, why, f"Rename it in {point.value}") for why in clashes]
+        vendors.append(kept)
+    if not any(_distribution(point) == OURS for point in ordered):
+        why = "none is registered: this is no installed Bargein"
+        problems.insert(0, VendorProblem("vendors of bargein", why, "Install it: pip install -e . (or `make run`)"))
+    return Registry(tuple(vendors), tuple(problems))
 
-_LANGUAGE = Option("language", "Language")
-_WHISPERS = ("whisper-large-v3-turbo", "whisper-large-v3")
 
-PARTS = (
-    Part(
-        "stt",
-        "deepgram-flux",
-        "Deepgram Flux",
-        "bargein.vendors.deepgram.flux",
-        "DeepgramFlux",
-        DEEPGRAM,
-        ("deepgram",),
-        "deepgram",
-        (
-            Option("model", "Model", "flux-general-en", ("flux-general-en", "flux-general-multi")),
-            _LANGUAGE,
-            Option("keyterms", "Words to expect", kind="words"),
-            Option("eot_threshold", "Sure enough to answer", 0.7, kind="number", least=0.5, most=1),
-            Option("eager_eot_threshold", "Sure enough to prepare", 0.4, kind="number", least=0.3, most=0.9),
-        ),
-        rank=1,
-        streams=True,
-    ),
-    Part(
-        "stt",
-        "deepgram-nova",
-        "Deepgram Nova",
-        "bargein.vendors.deepgram.nova",
-        "DeepgramNova",
-        DEEPGRAM,
-        ("deepgram",),
-        "deepgram",
-        (
-            Option("model", "Model", "nova-3", ("nova-3", "nova-2")),
-            _LANGUAGE,
-            Option("keyterms", "Words to expect", kind="words"),
-        ),
-        rank=2,
-        streams=True,
-    ),
-    Part(
-        "stt",
-        "groq-whisper",
-        "Groq Whisper",
-        "bargein.vendors.groq.whisper",
-        "GroqWhisper",
-        GROQ,
-        ("openai",),
-        "openai",
-        (Option("model", "Model", _WHISPERS[0], _WHISPERS), _LANGUAGE),
-        rank=3,
-    ),
-    Part(
-        "stt",
-        "openai-whisper",
-        "OpenAI Whisper",
-        "bargein.vendors.openai.whisper",
-        "OpenAIWhisper",
-        OPENAI,
-        ("openai",),
-        "openai",
-        (
-            Option("model", "Model", "whisper-1", ("whisper-1", "gpt-4o-mini-transcribe", "gpt-4o-transcribe")),
-            _LANGUAGE,
-        ),
-        rank=4,
-    ),
-    Part(
-        "stt",
-        "moonshine",
-        "Moonshine, on this machine",
-        "bargein.vendors.local.moonshine",
-        "MoonshineSTT",
-        packages=("moonshine_voice",),
-        extra="moonshine",
-        languages=("en",),
-        rank=5,
-    ),
-    Part(
-        "llm",
-        "groq",
-        "Groq",
-        "bargein.vendors.openai.chat",
-        "OpenAIChat.groq",
-        GROQ,
-        ("openai",),
-        "openai",
-        (Option("model", "Model", "openai/gpt-oss-20b", ("openai/gpt-oss-20b", "openai/gpt-oss-120b")),),
-        rank=1,
-    ),
-    Part(
-        "llm",
-        "openai",
-        "OpenAI",
-        "bargein.vendors.openai.chat",
-        "OpenAIChat.openai",
-        OPENAI,
-        ("openai",),
-        "openai",
-        (Option("model", "Model", "gpt-4.1-mini", ("gpt-4.1-mini", "gpt-4.1", "gpt-4o-mini")),),
-        rank=2,
-    ),
-    Part(
-        "llm",
-        "openai-compatible",
-        "OpenAI-compatible server",
-        "bargein.vendors.openai.chat",
-        "OpenAIChat",
-        packages=("openai",),
-        extra="openai",
-        options=(Option("model", "Model", "OPENAI_MODEL, or its first"),),
-        rank=3,
-        place="openai_base_url",
-    ),
-    Part(
-        "llm",
-        "ollama",
-        "Ollama, on this machine",
-        "bargein.vendors.openai.chat",
-        "OpenAIChat",
-        packages=("openai",),
-        extra="openai",
-        options=(Option("model", "Model", "its first"),),
-        rank=4,
-    ),
-    Part(
-        "stt",
-        "voxtral-realtime",
-        "Voxtral realtime",
-        "bargein.vendors.mistral.realtime",
-        "VoxtralRealtime",
-        MISTRAL,
-        (),
-        "cascade",
-        (
-            Option("model", "Model", "voxtral-mini-transcribe-realtime-3-0", ("voxtral-mini-transcribe-realtime-3-0",)),
-            _LANGUAGE,
-            Option("target_streaming_delay_ms", "Delay, ms", 480, kind="number", least=80, most=2400),
-        ),
-        streams=True,
-    ),
-    Part(
-        "stt",
-        "voxtral-vllm",
-        "Voxtral realtime, on a vLLM server",
-        "bargein.vendors.vllm.realtime",
-        "VLLMVoxtralRealtime",
-        packages=("websockets",),
-        extra="cascade",
-        options=(Option("model", "Model", "mistralai/Voxtral-Mini-4B-Realtime-2602"),),
-        streams=True,
-        place="vllm_realtime_url",
-    ),
-    Part(
-        "llm",
-        "voxtral",
-        "Voxtral: hears the user itself",
-        "bargein.vendors.mistral.chat",
-        "VoxtralChat",
-        MISTRAL,
-        ("mistralai",),
-        "mistral",
-        (Option("model", "Model", "voxtral-small-latest", ("voxtral-small-latest",)),),
-    ),
-    Part(
-        "llm",
-        "voxtral-vllm",
-        "Voxtral, on a vLLM server",
-        "bargein.vendors.openai.chat",
-        "OpenAIChat.voxtral",
-        packages=("openai",),
-        extra="openai",
-        options=(Option("model", "Model", "mistralai/Voxtral-Mini-3B-2507"),),
-        place="vllm_url",
-    ),
-    Part(
-        "llm",
-        "voxtral-local",
-        "Voxtral, on this machine",
-        "bargein.vendors.local.voxtral",
-        "VoxtralLocal",
-        packages=("torch", "transformers", "mistral_common", "soundfile"),
-        extra="voxtral-local",
-        options=(Option("model", "Folder or name", "BARGEIN_VOXTRAL_MODEL"),),
-        place="voxtral_model",
-    ),
-    Part(
-        "llm",
-        "guide",
-        "The guide: a script, no language model",
-        "bargein.vendors.scripted.guide",
-        "Guide",
-        languages=("en",),
-    ),
-    Part(
-        "tts",
-        "aura",
-        "Deepgram Aura",
-        "bargein.vendors.deepgram.aura",
-        "DeepgramAura",
-        DEEPGRAM,
-        (),
-        "cascade",
-        (Option("voice", "Voice", "aura-2-thalia-en", ("aura-2-thalia-en", "aura-2-apollo-en", "aura-2-helena-en")),),
-        rank=3,
-    ),
-    Part(
-        "tts",
-        "elevenlabs",
-        "ElevenLabs",
-        "bargein.vendors.elevenlabs.speech",
-        "ElevenLabsSpeech",
-        ELEVENLABS,
-        (),
-        "cascade",
-        (
-            Option("voice", "Voice's id"),
-            Option("model", "Model", "eleven_flash_v2_5", ("eleven_flash_v2_5", "eleven_turbo_v2_5")),
-        ),
-        rank=1,
-    ),
-    Part(
-        "tts",
-        "cartesia",
-        "Cartesia",
-        "bargein.vendors.cartesia.speech",
-        "CartesiaSpeech",
-        CARTESIA,
-        (),
-        "cascade",
-        (Option("voice", "Voice's id"), Option("model", "Model", "sonic-3", ("sonic-3", "sonic-2")), _LANGUAGE),
-        rank=2,
-    ),
-    Part(
-        "tts",
-        "openai-speech",
-        "OpenAI speech",
-        "bargein.vendors.openai.speech",
-        "OpenAISpeech",
-        OPENAI,
-        ("openai",),
-        "openai",
-        (
-            Option("voice", "Voice", "alloy", ("alloy", "ash", "coral", "nova", "sage", "verse")),
-            Option("model", "Model", "gpt-4o-mini-tts", ("gpt-4o-mini-tts", "tts-1")),
-        ),
-        rank=4,
-    ),
-    Part(
-        "tts",
-        "groq-speech",
-        "Groq speech",
-        "bargein.vendors.groq.speech",
-        "GroqSpeech",
-        GROQ,
-        ("openai",),
-        "openai",
-        (
-            Option("voice", "Voice", "hannah", ("hannah", "autumn", "diana", "austin", "daniel", "troy")),
-            Option("model", "Model", "canopylabs/orpheus-v1-english", ("canopylabs/orpheus-v1-english",)),
-        ),
-        rank=5,
-        languages=("en",),
-    ),
-    Part(
-        "realtime",
-        "openai-realtime",
-        "OpenAI Realtime",
-        "bargein.vendors.openai.realtime.model",
-        "OpenAIRealtime",
-        OPENAI,
-        ("openai", "websockets"),
-        "openai",
-        (
-            Option("model", "Model", "gpt-realtime-2.1", ("gpt-realtime-2.1", "gpt-realtime-2.1-mini")),
-            Option("voice", "Voice", "marin", ("marin", "cedar", "alloy", "ash", "coral", "sage", "verse")),
-            Option(
-                "turn_detection",
-                "Who finds the turns",
-                "server_vad",
-                ("server_vad", "semantic_vad", "ours", "vendor"),
-            ),
-            Option("transcriber", "Who writes down the user's words", "gpt-realtime-whisper"),
-            Option("effort", "How much it thinks", None, ("minimal", "low", "medium", "high")),
-        ),
-        rank=1,
-    ),
-    Part(
-        "tts",
-        "mistral",
-        "Mistral speech",
-        "bargein.vendors.mistral.speech",
-        "MistralSpeech",
-        MISTRAL,
-        (),
-        "cascade",
-        (Option("voice", "Voice's id"), Option("model", "Model", "voxtral-mini-tts-3-0", ("voxtral-mini-tts-3-0",))),
-    ),
-    Part(
-        "tts",
-        "espeak",
-        "espeak-ng, on this machine",
-        "bargein.vendors.local.espeak",
-        "EspeakTTS",
-        packages=("espeakng_loader",),
-        extra="espeak",
-        options=(
-            Option("language", "Language", "en-us", ("en-us", "en-gb", "de", "es", "fr", "it")),
-            Option("variant", "Timbre", "+f3", ("+f3", "+f2", "+m1", "+m3")),
-            Option("words_per_minute", "Words a minute", 165, kind="number", least=80, most=450),
-        ),
-        rank=6,
-    ),
-)
+def _load(point: EntryPoint, where: str) -> Vendor | VendorProblem:
+    try:
+        loaded = point.load()
+    except (Exception, SystemExit) as error:
+        why = f"{point.value} failed with {type(error).__name__}: {str(error)[:200]}"
+        advice = f"Update or uninstall {_distribution(point)}"
+        return VendorProblem(where, why, advice)
+    if not isinstance(loaded, Vendor):
+        advice = "Let the entry point name a bargein.vendors.common.vendor.Vendor"
+        return VendorProblem(where, f"{point.value} is a {type(loaded).__name__}, and no Vendor", advice)
+    return loaded
+
+
+def _without_clashes(vendor: Vendor, before: Iterable[Vendor], *, ours: bool) -> tuple[Vendor, list[str]]:
+    """The vendor without the parts and agents whose names are taken, and why each was left out.
+
+    Our vendors may share an agent, as voxtral: each gives another way to have it."""
+    taken = {(part.kind, part.name) for other in before for part in other.parts}
+    agents = {GUIDE, SCRIPTED, CASCADE, CHOSEN}
+    if not ours:
+        agents |= {recipe.name for other in before for recipe in other.agents}
+    why: list[str] = []
+    parts: list[Part] = []
+    for part in vendor.parts:
+        if (part.kind, part.name) in taken:
+            why.append(f"there is a {part.kind} {part.name!r} already")
+        else:
+            taken.add((part.kind, part.name))
+            parts.append(part)
+    recipes: list[AgentRecipe] = []
+    for recipe in vendor.agents:
+        if recipe.name in agents:
+            why.append(f"there is an agent {recipe.name!r} already")
+        else:
+            recipes.append(recipe)
+    return replace(vendor, parts=tuple(parts), agents=tuple(recipes)), why
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else ""
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

@@ -15,17 +15,21 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bargein.agent import Agent
 from bargein.call.output.utterance_queue import SAY_CHARS
 from bargein.errors import BargeinError, VendorLost, VendorRefused
+from bargein.floor import Policy
+from bargein.floor.numbers import Number
 from bargein.floor.policy import PRESETS
+from bargein.floor.policy_groups import NUMBERS
 from bargein.server.builder import AgentBuilder
 from bargein.server.calls import Watcher
 from bargein.server.hub import Hub
 from bargein.server.metrics import CONTENT_TYPE
-from bargein.server.probe import AT_ONCE, code_of, hide, try_part
+from bargein.server.probe import AT_ONCE, code_of, try_part
 from bargein.server.refusals import Refusal
-from bargein.server.registry import KINDS, Part, of_kind
-from bargein.server.settings import Settings
+from bargein.server.registry import RegisteredPart
 from bargein.server.simulated import FAULTS, inject
 from bargein.server.toml_config import Language, PartChoice
+from bargein.vendors.common.environment import Environment
+from bargein.vendors.common.vendor import KINDS
 
 TRY_STATUS = {
     "bad_request": 422,
@@ -101,7 +105,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(hub: Hub = of_hub) -> JSONResponse:
-    """Calls can be taken: the VAD is warm, and the voice has spoken once."""
+    """Calls can be taken: the VAD is warm, and the TTS has spoken once."""
     waits = hub.readiness.waits
     return JSONResponse({"ready": not waits, "waiting_for": dict(waits)}, 503 if waits else 200)
 
@@ -121,28 +125,37 @@ async def agents(hub: Hub = of_caller) -> dict[str, object]:
     }
 
 
+@router.get("/policy")
+async def policy(hub: Hub = of_caller) -> dict[str, object]:
+    """Every number of a policy as it is declared, and the presets' values. The page makes its sliders of them."""
+    return {
+        "presets": {name: Policy.named(name).numbers() for name in PRESETS},
+        "numbers": [_number(number) for number in NUMBERS.values()],
+    }
+
+
 @router.get("/parts")
 async def parts(hub: Hub = of_caller) -> dict[str, object]:
     """What an agent can be made of; of keys, only whether they are set."""
-    settings = _workshop(hub).settings
+    builder = _builder(hub)
     return {
-        "parts": [_part(part, settings) for kind in KINDS for part in of_kind(kind)],
+        "parts": [_part(part, builder.environment) for kind in KINDS for part in builder.registry.of_kind(kind)],
         "policies": list(PRESETS),
     }
 
 
 @router.post("/parts/try")
 async def parts_try(this: TryThis, hub: Hub = of_caller) -> dict[str, object]:
-    """Try one part alone: a voice says a word, a model answers, a transcriber reads a sentence that our voice says."""
-    workshop = _workshop(hub)
-    if len(workshop.trials) >= AT_ONCE:
+    """Try one part alone: a TTS says a word, an LLM answers, an STT reads a sentence that our own TTS says."""
+    builder = _builder(hub)
+    if len(builder.trials) >= AT_ONCE:
         advice = "Wait until one of them has answered"
         raise Refusal(429, "busy", f"{AT_ONCE} parts are being tried already", advice=advice)
     try:
-        tried = await try_part(workshop, hub.host.clock, this.kind, this.name, this.options, language=this.language)
+        tried = await try_part(builder, hub.host.clock, this.kind, this.name, this.options, language=this.language)
     except BargeinError as error:
         code = code_of(error)
-        message, advice = hide(error.message, hub.settings), hide(error.advice, hub.settings)
+        message, advice = builder.hide(error.message), builder.hide(error.advice)
         raise Refusal(TRY_STATUS[code], code, message, advice=advice) from None
     return {"first_ms": round(tried.first_ms, 1), "ms": round(tried.ms, 1), "text": tried.text}
 
@@ -150,14 +163,14 @@ async def parts_try(this: TryThis, hub: Hub = of_caller) -> dict[str, object]:
 @router.get("/simulate")
 async def faults(hub: Hub = of_caller) -> dict[str, object]:
     """The faults that can be injected where our simulators stand in for the vendors; none elsewhere."""
-    there = hub.catalogue.workshop is not None and hub.catalogue.workshop.settings.simulator_url is not None
+    there = hub.catalogue.simulator_url is not None
     return {"faults": [{"name": f.name, "part": f.part, "title": f.title} for f in FAULTS if there]}
 
 
 @router.post("/simulate/faults", status_code=202)
 async def inject_fault(this: InjectThis, hub: Hub = of_caller) -> dict[str, str]:
     """Have one of them happen next."""
-    url = _workshop(hub).settings.simulator_url
+    url = hub.catalogue.simulator_url
     if url is None:
         raise Refusal(404, "not_simulated", "The vendors here are real", advice="Serve with --simulate")
     return {"injected": (await inject(url, this.name)).title}
@@ -236,7 +249,7 @@ async def _tell(socket: WebSocket, watcher: Watcher, first: str) -> None:
             async with asyncio.timeout(SLOW_WATCHER_S):
                 await socket.close(1000, "the call is over")
         except (TimeoutError, WebSocketDisconnect, RuntimeError):
-            pass  # it went away, or reads no more: nobody is to be told
+            pass  # the watcher went away, or reads no more
         finally:
             leaving.cancel()
 
@@ -247,23 +260,38 @@ async def _until_gone(socket: WebSocket, watcher: Watcher) -> None:
     watcher.end()
 
 
-def _workshop(hub: Hub) -> AgentBuilder:
-    if hub.catalogue.workshop is None:
+def _builder(hub: Hub) -> AgentBuilder:
+    if hub.catalogue.builder is None:
         raise Refusal(404, "not_found", "Nothing can be chosen here", advice="Start the server with `bargein serve`")
-    return hub.catalogue.workshop
+    return hub.catalogue.builder
 
 
-def _part(part: Part, settings: Settings) -> dict[str, object]:
+def _part(part: RegisteredPart, environment: Environment) -> dict[str, object]:
     return {
         "kind": part.kind,
         "name": part.name,
         "title": part.title,
         "installed": part.installed,
-        "key_set": part.key_set(settings),
-        "variable": part.vendor.variables[0] if part.vendor else None,
-        "extra": part.extra,
-        "languages": list(part.languages),
-        "options": [asdict(option) for option in part.options],
+        "vendor": part.vendor.title,
+        "key_set": part.key_set(environment),
+        "variable": part.key_variable,
+        "requirement": part.part.requirement,
+        "languages": list(part.part.languages),
+        "options": [asdict(option) for option in part.part.options],
+    }
+
+
+def _number(number: Number) -> dict[str, object]:
+    return {
+        "name": number.name,
+        "group": number.group,
+        "about": number.about,
+        "unit": number.unit,
+        "range": number.range,
+        "default": number.default,
+        "slider": asdict(number.slider) if number.slider else None,
+        "pipecat": number.pipecat,
+        "livekit": number.livekit,
     }
 
 

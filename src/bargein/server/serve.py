@@ -7,23 +7,27 @@ import gc
 import logging
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
 from rich.console import Console
 from rich.markup import escape
+from threadpoolctl import threadpool_limits
 
 from bargein.errors import UsageError
-from bargein.server.app import create_app
-from bargein.server.hub import Hub
+from bargein.server.app import VoiceApp
+from bargein.server.catalogue import open_agents
+from bargein.server.given_agents import opener
+from bargein.server.hub import Hub, OpenAgents
+from bargein.server.make_settings import library_settings
 from bargein.server.settings import Settings
 from bargein.transports.browser.wire import MESSAGE_BYTES
 
 try:
-    from bargein.server.telephone.picows_server import lane
+    from bargein.server.telephone.picows_server import picows_protocol
 except ImportError:  # picows has no wheel for this machine: telephones go the common way
-    lane = None  # type: ignore[assignment]
-FAST = lane is not None
+    picows_protocol = None  # type: ignore[assignment]
+FAST = picows_protocol is not None
 
 READY_S = 60  # then the address is told all the same, with what is not ready
 SHUTDOWN_S = 5
@@ -35,12 +39,20 @@ UNACKED_MS = 20_000  # a peer that takes nothing for so long is dropped by the k
 
 
 class BargeinServer(uvicorn.Server):
-    """uvicorn's server, which says when it is ready, and ends calls before it closes their sockets."""
+    """uvicorn's server, which says when it is ready, and ends calls before it closes their sockets.
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, on_ready: Callable[[Hub], None]) -> None:
+    It runs the app's lifespan itself: uvicorn would turn a user's error at the start into a logged traceback.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: VoiceApp, on_ready: Callable[[Hub], None]) -> None:
         super().__init__(config)
         self._app = app
         self._on_ready = on_ready
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Until a signal comes. Raises what the agents' parts raise at their start."""
+        async with self._app.lifespan():
+            await super().serve(sockets=sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
@@ -54,14 +66,14 @@ class BargeinServer(uvicorn.Server):
             self._on_ready(hub)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        hub: Hub | None = getattr(self._app.state, "hub", None)
+        hub: Hub | None = self._app.state.hub
         if hub is not None:
             await hub.calls.hang_up_all("the server closes")
         await super().shutdown(sockets=sockets)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The listening socket; what is set on it holds for every connection. Raises Misuse when it cannot be had."""
+    """The listening socket; what is set on it holds for every connection. Raises UsageError when it cannot be had."""
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, proto)
@@ -82,15 +94,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def config_for(app: FastAPI) -> uvicorn.Config:
+def _websockets(app: VoiceApp) -> object:
+    """What accepts WebSockets: picows for telephones, where it is installed, and websockets for all others."""
+    return picows_protocol(lambda: app.state.hub, lambda: app.state.phones) if FAST else "websockets-sansio"
+
+
+def config_for(app: VoiceApp) -> uvicorn.Config:
     """As measured: uvloop and websockets-sansio halve what a frame costs; deflate would only add to it."""
     return uvicorn.Config(
         app,
         loop="auto",  # uvloop where it is installed: everywhere but on Windows
-        ws=lane(lambda: app.state.hub, lambda: app.state.phones) if FAST else "websockets-sansio",  # type: ignore[arg-type]  # a maker will do
+        ws=_websockets(app),  # type: ignore[arg-type]  # a function that makes protocols will do
         ws_max_size=MESSAGE_BYTES,
         ws_per_message_deflate=False,
-        lifespan="on",
+        lifespan="off",  # BargeinServer runs it
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -99,12 +116,37 @@ def config_for(app: FastAPI) -> uvicorn.Config:
     )
 
 
-def serve(settings: Settings, console: Console, *, on_ready: Callable[[str], None] | None = None) -> bool:
-    """Serve until a signal comes. on_ready: gets the address. False: it could not start (the log says why).
+def serve_agents(given: object, **settings: Any) -> None:
+    """`bargein.serve`. given: an Agent, or a list of them."""
+    agents = opener(given, "serve")
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass  # as it should be
+    else:
+        advice = "In an app use create_app(); in a file for --agent, call it under `if __name__ == '__main__'`"
+        raise UsageError("serve() was called while an event loop runs", advice=advice)
+    try:
+        serve(library_settings(**settings), Console(), agents=agents)
+    except KeyboardInterrupt:
+        return  # the server has shut down in good order, and then tells how it was asked to
 
-    Raises Misuse for settings that cannot be, before anything is started.
+
+def serve(
+    settings: Settings,
+    console: Console,
+    *,
+    agents: OpenAgents = open_agents,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until a signal comes. on_ready: gets the address.
+
+    Raises UsageError for settings that cannot be, and what the agents' parts raise at their start.
     """
-    app = create_app(settings)
+    app = VoiceApp(settings, agents=agents)
+    # What a call multiplies is small, and there are many calls: a pool of BLAS threads would only spin beside them, for
+    # a third of all the processor time at 100 calls.
+    threadpool_limits(1, "blas")
     if settings.record is not None:
         try:
             settings.record.mkdir(parents=True, exist_ok=True)
@@ -126,7 +168,6 @@ def serve(settings: Settings, console: Console, *, on_ready: Callable[[str], Non
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 10, 10)
         server.run(sockets=[listener])
-    return server.started
 
 
 def address(host: str, port: int) -> str:

@@ -1,4 +1,5 @@
-"""Every setting of the server, from BARGEIN_* in the environment or from the command line."""
+"""Every setting of the server, from BARGEIN_* in the environment or from the command line. Vendors read their keys and
+addresses themselves (vendors/common/vendor.py)."""
 
 from __future__ import annotations
 
@@ -31,32 +32,12 @@ class Settings(BaseSettings):
     record_keep: int = Field(default=1000, ge=1)
     agent: str = "guide"  # a name, FILE.py:NAME or FILE.toml
     simulate: bool = False  # the vendors' parts talk to our simulators
-    simulator_url: str | None = None  # where those are; set by the server itself
     policy: str | None = None  # a preset for every call; None: the agent's own
     lead_ms: float = Field(default=100, ge=20, le=1000)
     public_url: str | None = None  # how the world calls this server: https://..., where a proxy stands before it
     twilio_auth_token: SecretStr | None = _from("TWILIO_AUTH_TOKEN")
     twilio_account_sid: str | None = _from("TWILIO_ACCOUNT_SID")
     twilio_url: str | None = None  # of its REST API, if it is not its own
-    # -- vendors: keys, and where they are if not at their own address (BARGEIN_<VENDOR>_URL)
-    deepgram_api_key: SecretStr | None = _from("DEEPGRAM_API_KEY")
-    deepgram_url: str | None = None
-    groq_api_key: SecretStr | None = _from("GROQ_API_KEY")
-    groq_url: str | None = None
-    openai_api_key: SecretStr | None = _from("OPENAI_API_KEY")
-    openai_url: str | None = None
-    openai_base_url: str | None = _from("OPENAI_BASE_URL")  # any server with OpenAI's chat, which the key is then for
-    openai_model: str | None = _from("OPENAI_MODEL")
-    elevenlabs_api_key: SecretStr | None = _from("ELEVENLABS_API_KEY", "ELEVEN_API_KEY")
-    elevenlabs_url: str | None = None
-    cartesia_api_key: SecretStr | None = _from("CARTESIA_API_KEY")
-    cartesia_url: str | None = None
-    mistral_api_key: SecretStr | None = _from("MISTRAL_API_KEY")
-    mistral_url: str | None = None
-    vllm_url: str | None = None  # a vLLM server whose model hears (Voxtral), up to and with "/v1"
-    vllm_realtime_url: str | None = None  # and one that writes down what it hears: vLLM serves one model each
-    voxtral_model: str | None = None  # a folder, or a name, of weights for this machine
-    ollama_url: str | None = None
 
     @field_validator("origins", mode="before")
     @classmethod
@@ -83,7 +64,7 @@ class Settings(BaseSettings):
 
     @property
     def is_local(self) -> bool:
-        """Whether nobody but this machine can reach us."""
+        """Whether only this machine can reach the server."""
         return is_loopback(self.host)
 
 

@@ -7,56 +7,67 @@ import json
 import logging
 import sys
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from pydantic import SecretStr
-
 from bargein.errors import Unavailable, UsageError, VendorLost
-from bargein.server.settings import Settings
+from bargein.vendors.common.environment import Environment
+from bargein.vendors.common.vendor import Vendor
 
 log = logging.getLogger(__name__)
 
 START_S = 30.0
 END_S = 5.0
-KEY = SecretStr("simulated")
+KEY = "simulators-ask-for-no-key"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault that can be injected once. part: whose it is; simulators, fault: as the simulators call them."""
+    """A fault that can be injected once."""
 
     name: str
     part: str
+    """The kind of part that fails."""
     title: str
     simulators: tuple[str, ...]
+    """The simulators' own names."""
     fault: str
+    """The simulators' own name of the fault."""
 
 
-EARS = ("deepgram-flux",)  # whose faults come in the midst of a call
-VOICES = ("elevenlabs", "cartesia", "deepgram-speak", "openai-speech", "mistral-speech")
+STT_SIMULATORS = ("deepgram-flux",)  # whose faults come in the midst of a call
+TTS_SIMULATORS = ("elevenlabs", "cartesia", "deepgram-speak", "openai-speech", "mistral-speech")
 FAULTS = (
-    Fault("ears-drop", "stt", "The transcriber drops in the middle of a word", EARS, "drop"),
-    Fault("ears-error", "stt", "The transcriber ends with an error", EARS, "error"),
-    Fault("ears-stall", "stt", "The transcriber hears a turn begin, and nothing more", EARS, "stall"),
-    Fault("model-429", "llm", "The model is over its rate limit", ("chat",), "429"),
-    Fault("model-500", "llm", "The model's server fails, twice", ("chat",), "500"),
-    Fault("model-stall", "llm", "The model stalls after ten tokens", ("chat",), "stall_after_ten"),
-    Fault("model-nonsense", "llm", "The model's stream turns into nonsense", ("chat",), "malformed"),
-    Fault("model-no-answer", "llm", "The model accepts, and never answers", ("chat",), "no_answer"),
-    Fault("model-key", "llm", "The model's key is wrong", ("chat",), "401"),
-    Fault("voice-silent", "tts", "The voice accepts, and stays silent", VOICES, "silent"),
-    Fault("voice-slow", "tts", "The voice is two seconds late", VOICES, "slow"),
-    Fault("voice-drop", "tts", "The voice dies in the middle of a word", VOICES, "drop"),
-    Fault("voice-stall", "tts", "The voice stalls in the middle of a word", VOICES, "stall"),
+    Fault("ears-drop", "stt", "The STT drops in the middle of a word", STT_SIMULATORS, "drop"),
+    Fault("ears-error", "stt", "The STT ends with an error", STT_SIMULATORS, "error"),
+    Fault("ears-stall", "stt", "The STT hears a turn begin, and nothing more", STT_SIMULATORS, "stall"),
+    Fault("model-429", "llm", "The LLM is over its rate limit", ("chat",), "429"),
+    Fault("model-500", "llm", "The LLM's server fails, twice", ("chat",), "500"),
+    Fault("model-stall", "llm", "The LLM stalls after ten tokens", ("chat",), "stall_after_ten"),
+    Fault("model-nonsense", "llm", "The LLM's stream turns into garbage", ("chat",), "malformed"),
+    Fault("model-no-answer", "llm", "The LLM accepts, and never answers", ("chat",), "no_answer"),
+    Fault("model-key", "llm", "The LLM's key is wrong", ("chat",), "401"),
+    Fault("voice-silent", "tts", "The TTS accepts, and stays silent", TTS_SIMULATORS, "silent"),
+    Fault("voice-slow", "tts", "The TTS is two seconds late", TTS_SIMULATORS, "slow"),
+    Fault("voice-drop", "tts", "The TTS dies in the middle of a word", TTS_SIMULATORS, "drop"),
+    Fault("voice-stall", "tts", "The TTS stalls in the middle of a word", TTS_SIMULATORS, "stall"),
 )
 TWICE = ("model-500", "model-no-answer")  # once would be tried again, unheard
 
 
+@dataclass(frozen=True, slots=True)
+class Simulators:
+    """Our simulators while they run."""
+
+    url: str
+    environment: Environment
+    """Variables that make the simulators every vendor that can be simulated."""
+
+
 @asynccontextmanager
-async def simulated(settings: Settings) -> AsyncIterator[Settings]:
-    """The settings, their vendors replaced by simulators that live as long as the block. Raises Unavailable."""
+async def simulated(environment: Environment, vendors: Sequence[Vendor]) -> AsyncIterator[Simulators]:
+    """The vendors, replaced by simulators that live as long as the block. Raises Unavailable."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -73,7 +84,7 @@ async def simulated(settings: Settings) -> AsyncIterator[Settings]:
             raise Unavailable(
                 "The simulators did not start", advice="Run `python -m bargein_simulators.all_vendors` to see why"
             )
-        yield settings.model_copy(update=pointed_at(line))
+        yield Simulators(line, environment.with_(pointed_at(line, vendors)))
     except TimeoutError:
         raise Unavailable("The simulators did not start in time", advice="Try again") from None
     finally:
@@ -86,25 +97,20 @@ async def simulated(settings: Settings) -> AsyncIterator[Settings]:
             await process.wait()
 
 
-def pointed_at(url: str) -> dict[str, object]:
-    """The settings that make every vendor the server of simulators at that address."""
-    socket = url.replace("http", "ws", 1)
-    found: dict[str, object] = {"simulator_url": url, "openai_base_url": None, "openai_model": None}
-    for vendor, where in (
-        ("deepgram", socket),
-        ("groq", f"{url}/v1"),
-        ("openai", f"{url}/v1"),
-        ("elevenlabs", socket),
-        ("cartesia", socket),
-        ("mistral", url),
-    ):
-        found[f"{vendor}_url"] = where
-        found[f"{vendor}_api_key"] = KEY
+def pointed_at(url: str, vendors: Sequence[Vendor]) -> dict[str, str]:
+    """Variables that make every simulated vendor the server at that address, and its other servers unset."""
+    server = url.removeprefix("http://")
+    found: dict[str, str] = {}
+    for vendor in vendors:
+        if vendor.simulator and vendor.key is not None:
+            elsewhere = (setting.variable for part in vendor.parts if not part.takes_key for setting in part.settings)
+            found |= dict.fromkeys((*elsewhere, *vendor.key.variables), "")
+            found |= {vendor.key.variables[0]: KEY, vendor.url_variable: vendor.simulator.format(server=server)}
     return found
 
 
 async def inject(url: str, name: str) -> Fault:
-    """Have one of FAULTS happen next. Raises Misuse for another name, VendorLost when the simulators cannot be told."""
+    """Have one of FAULTS happen next. Raises UsageError for another name, VendorLost when no simulator answers."""
     fault = next((fault for fault in FAULTS if fault.name == name), None)
     if fault is None:
         raise UsageError(

@@ -1,5 +1,5 @@
-"""What can be chosen of an agent, as data: by a page (JSON) or in a file (TOML). Which parts that names, and whether
-their options are good, the table of parts knows; here is only the shape.
+"""The shape of a choice of an agent's parts: by a page (JSON) or in a file (TOML). The registry knows the parts and
+checks their options.
 
     language = "en"
     instructions = "You are the receptionist of a small hotel."
@@ -44,7 +44,7 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class PartChoice(BaseModel):
-    """A part by its name in the table, with its options; what is not said is the part's own default."""
+    """A part by its name in the registry. An option that is not given has the part's own default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,9 +53,7 @@ class PartChoice(BaseModel):
 
 
 class AgentChoice(BaseModel):
-    """An agent as it is asked for. A part that is None is the best there is; realtime, a speech model, takes the seat
-    of the other three, and is there only when it is asked for; instructions and greeting that are None
-    are the server's; language: as in "en" or "pt-BR"; preset: of a policy, None for balanced."""
+    """An agent as it is asked for. An stt, llm or tts that is None is the best there is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,10 +61,14 @@ class AgentChoice(BaseModel):
     llm: PartChoice | None = None
     tts: PartChoice | None = None
     realtime: PartChoice | None = None
+    """A realtime model in place of the other three. None: there is none."""
     language: Language = "en"
     instructions: Text | None = None
+    """None: the part's own, or the server's."""
     greeting: Said | None = None
+    """None: the part's own, or the server's."""
     preset: Literal["instant", "balanced", "patient"] | None = None
+    """Of the policy. None: balanced."""
 
 
 class BrowserChoice(AgentChoice):
@@ -78,19 +80,22 @@ class BrowserChoice(AgentChoice):
 
 
 class TomlAgent(AgentChoice):
-    """A file's agent. name: None is the file's; protected: what of the greeting may not be interrupted; tools: entries
-    "module:function"; policy: single numbers, above the preset's."""
+    """A file's agent."""
 
     name: Line | None = None
+    """None: the file's name."""
     description: Text = ""
     protected: Said = ""
+    """The beginning of the greeting that nothing interrupts."""
     reprompts: dict[Literal["silence", "failed", "late"], Said] = Field(default_factory=dict)
     tools: tuple[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")], ...] = ()
+    """Entries "module:function"."""
     policy: dict[str, Any] = Field(default_factory=dict)
+    """Single numbers, above the preset's."""
 
 
 def shaped(shape: type[Shape], data: object, what: str) -> Shape:
-    """Data as that shape. Raises Misuse that names the first key that is wrong, and what is allowed there."""
+    """Data as that shape. Raises UsageError that names the first key that is wrong, and what is allowed there."""
     try:
         return shape.model_validate(data)
     except ValidationError as error:
@@ -116,7 +121,7 @@ def _complaint(shape: type[BaseModel], first: Any, what: str) -> UsageError:
 
 
 def read_toml(file: str | Path) -> TomlAgent:
-    """Raises Misuse that names the key (or the line) that is wrong."""
+    """Raises UsageError that names the key (or the line) that is wrong."""
     path = Path(file)
     try:
         data = tomllib.loads(path.read_text("utf-8"))
@@ -129,7 +134,7 @@ def read_toml(file: str | Path) -> TomlAgent:
 
 
 def load_tools(entries: tuple[str, ...], folder: Path) -> tuple[Tool, ...]:
-    """The tools behind "module:function"; modules beside the file are found, too. Raises Misuse."""
+    """The tools behind "module:function"; modules beside the file are found, too. Raises UsageError."""
     sys.path.insert(0, str(folder.resolve()))
     try:
         return tuple(_tool(entry) for entry in entries)

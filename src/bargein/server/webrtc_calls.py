@@ -1,8 +1,8 @@
 """POST /openai/calls: a page's own WebRTC connection with OpenAI, made by us, so that the key stays here.
 
 The page sends its offer and gets OpenAI's answer, and with it the name under which its call waits here: it says that
-name in the hello of its socket to us, and the floor of that call then runs here, joined by the sideband. A call that
-nobody claims is hung up.
+name in the hello of its socket to us, and the floor of that call then runs here, joined by the sideband. A call that is
+never claimed is hung up.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class WebRTCCalls:
         return made.answer, token
 
     def waits(self, token: str) -> Agent:
-        """The agent of a call that waits to be claimed. Raises Misuse."""
+        """The agent of a call that waits to be claimed. Raises UsageError."""
         waiting = self._waiting.get(token)
         if waiting is None:
             raise UsageError("There is no such call", advice="Ask POST /openai/calls for one, and claim it at once")
@@ -105,7 +105,7 @@ class WebRTCCalls:
 
     @asynccontextmanager
     async def claimed(self, token: str) -> AsyncIterator[Agent]:
-        """The agent of a call that waits, joined; when the block ends, the page's connection does. Raises Misuse."""
+        """The agent of a call that waits, joined; the page's connection ends with the block. Raises UsageError."""
         self.waits(token)
         waiting = self._waiting.pop(token)
         waiting.sweeper.cancel()
@@ -133,7 +133,7 @@ class WebRTCCalls:
                 await _hang_up(model, call_id)
 
     def close(self) -> None:
-        """The server closes: nobody will claim any more."""
+        """The server closes: no call can be claimed any more."""
         for waiting in list(self._waiting.values()):
             waiting.sweeper.cancel()
 
@@ -143,7 +143,7 @@ async def _hang_up(model: WebRTCModel, call_id: str) -> None:
         await model.hang_up(call_id)
     except BargeinError as error:
         log.warning("%s", error)
-    except Exception:  # a model of somebody else's: its fault is no other call's
+    except Exception:  # a model from another package: its fault is no other call's
         log.exception("A call over WebRTC could not be hung up")
 
 
@@ -162,5 +162,6 @@ async def openai_calls(request: Request, agent: str | None = None, _: Hub = of_c
         raise Refusal(422, "bad_offer", "The body is no SDP offer", advice=advice)
     direct: WebRTCCalls = request.app.state.direct
     answer, token = await direct.create(offer, agent)
-    headers = {"location": f"/openai/calls/{token}", "cache-control": "no-store"}
+    mounted = request.scope.get("root_path", "").rstrip("/")
+    headers = {"location": f"{mounted}/openai/calls/{token}", "cache-control": "no-store"}
     return Response(answer, 201, headers, media_type="application/sdp")

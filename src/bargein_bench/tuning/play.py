@@ -7,15 +7,16 @@ time, or by the next later one; where there is none, it gets no answer, and that
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 from bargein.floor import Event, Floor, Policy, PolicyChanged, ReadWords, SpeechWindow, State, Tick, Words
 from bargein.floor.events import ReplyEnded, ReplyFailed
 from bargein.floor.speech import Evidence
-from bargein_bench.tuning.episodes import Episode, twin
+from bargein_bench.tuning.episodes import Episode
 from bargein_bench.tuning.outcome import Outcome, OutcomeWatch
 
-NEARLY_MS = 160  # five windows: a reading of so much more or less speech would have read the same
-AFTER_MS = 5_000  # time that passes after the last evidence, for what is still held
+NEARLY_MS = 160  # five windows: so much more or less speech has the same words
+AFTER_MS = 5_000  # after the last evidence, for a reply that is held
 TICKS = 64  # at most, between two events
 
 _NOTHING = Outcome()
@@ -35,9 +36,10 @@ def play(episode: Episode, policy: Policy) -> Outcome:
 def _first(episode: Episode, policy: Policy) -> int | None:
     """How many events may be skipped: windows that are no evidence to this policy change nothing while it is quiet.
     None: all of them."""
-    if episode.floor.state is State.BARGE_IN or episode.floor.speech.voice is not Evidence.SILENT:
+    if episode.floor.state is State.BARGE_IN or episode.floor.speech.evidence is not Evidence.SILENT:
         return 0
-    hold, loud, rise = policy.hold_threshold, policy.loud_threshold, policy.loud_rise_db
+    p = policy.hold
+    hold, loud, rise = p.hold_threshold, p.loud_threshold, p.loud_rise_db
     for i, (_, event) in enumerate(episode.seen):
         if (
             not isinstance(event, SpeechWindow)
@@ -53,44 +55,44 @@ class _Replay:
 
     def __init__(self, episode: Episode, policy: Policy) -> None:
         self.watch = OutcomeWatch()
-        self._floor: Floor = twin(episode.floor)
+        self._floor: Floor = copy(episode.floor)
         self._readings = episode.readings
         self._waiting: list[tuple[float, Words]] = []
         self._due_ms = float("-inf")  # nothing is due before; the truth may be later, and is asked for then
         if policy != episode.floor.policy:
-            self._hand(PolicyChanged(self._floor.now_ms, policy), self._floor.now_ms)
+            self._feed(PolicyChanged(self._floor.now_ms, policy), self._floor.now_ms)
 
     def run(self, seen: Sequence[tuple[float, Event]]) -> None:
         floor, watch, handle = self._floor, self.watch, self._floor.handle
-        state, voice = floor.state, floor.speech.voice
+        state, evidence = floor.state, floor.speech.evidence
         for at_ms, event in seen:
             if at_ms > self._due_ms:
                 self._pass_time(at_ms)
                 if watch.over:
                     return
             if actions := handle(event):
-                self._take(actions, at_ms)
+                self._apply(actions, at_ms)
                 if watch.over:
                     return
             if isinstance(event, ReplyEnded | ReplyFailed):
                 watch.end(at_ms)
                 return
-            # By a window, deadlines come nearer only when the state or the voice changes; otherwise they wander off.
-            # Anything else may change what is waited for: a held reply that begins to sound, ears that go.
+            # By a window, deadlines come nearer only when the state or the evidence changes; otherwise they wander off.
+            # Any other event may change the deadline: a held reply that begins to sound, STT that is lost.
             if (
                 actions
                 or not isinstance(event, SpeechWindow)
                 or state is not floor.state
-                or voice is not floor.speech.voice
+                or evidence is not floor.speech.evidence
             ):
-                state, voice = floor.state, floor.speech.voice
+                state, evidence = floor.state, floor.speech.evidence
                 self._due_ms = float("-inf")
 
     def end(self) -> None:
         """No more evidence: what is held is decided by time, and by answers that are on their way."""
         floor, watch = self._floor, self.watch
         if not watch.over and (
-            floor.state is State.BARGE_IN or self._waiting or floor.speech.voice is not Evidence.SILENT
+            floor.state is State.BARGE_IN or self._waiting or floor.speech.evidence is not Evidence.SILENT
         ):
             self._pass_time(floor.now_ms + AFTER_MS)
 
@@ -105,25 +107,25 @@ class _Replay:
                     self._due_ms = answer[0]
                     return
                 self._waiting.remove(answer)
-                self._hand(answer[1], answer[0])
+                self._feed(answer[1], answer[0])
             elif due < until_ms:
-                self._hand(Tick(due), due)
+                self._feed(Tick(due), due)
             else:
                 self._due_ms = due
                 return
             if self.watch.over:
                 return
 
-    def _hand(self, event: Event, at_ms: float) -> None:
-        self._take(self._floor.handle(event), at_ms)
+    def _feed(self, event: Event, at_ms: float) -> None:
+        self._apply(self._floor.handle(event), at_ms)
 
-    def _take(self, actions: Sequence[object], at_ms: float) -> None:
+    def _apply(self, actions: Sequence[object], at_ms: float) -> None:
         for action in actions:
             if isinstance(action, ReadWords):
-                self._answer(action.look, at_ms)
-        self.watch.take(actions, at_ms)  # type: ignore[arg-type]
+                self._answer(action.reading, at_ms)
+        self.watch.apply(actions, at_ms)  # type: ignore[arg-type]
 
-    def _answer(self, look: int, at_ms: float) -> None:
+    def _answer(self, reading: int, at_ms: float) -> None:
         near = min(self._readings, key=lambda r: abs(r.asked_ms - at_ms), default=None)
         if near is None or abs(near.asked_ms - at_ms) > NEARLY_MS:
             near = next((r for r in self._readings if r.asked_ms > at_ms), None)
@@ -131,4 +133,4 @@ class _Replay:
             self.watch.unanswered += 1
         else:
             when = max(at_ms, near.asked_ms) + near.after_ms
-            self._waiting.append((when, Words(near.at_ms, near.text, look)))
+            self._waiting.append((when, Words(near.at_ms, near.text, reading)))

@@ -1,4 +1,4 @@
-"""A speech model in a call: what it says, what it is told was heard, and its tools when the user speaks."""
+"""A realtime model in a call: what it says, what it learns was heard, and its tools when the user speaks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from bargein import notices as n
 from bargein import protocols as c
 from bargein.agent import Agent
 from bargein.errors import UsageError, VendorLost
-from tests.call.kit import Mind, Reader, Scene, ToneVoice, scene
-from tests.call.speech_model import Model
-from tests.call.test_tools_in_a_call import STORY, Job
+from tests.call.kit import Scene, ScriptedLLM, ScriptedSTT, ToneTTS, scene
+from tests.call.scripted_realtime import ScriptedRealtime
+from tests.call.scripted_tool import ScriptedTool
+
+STORY = "once there was a fox who lived by a river and sang to the moon every night of the year"
 
 
 async def ask(s: Scene, *, ms: float = 640) -> None:
@@ -20,13 +22,13 @@ async def ask(s: Scene, *, ms: float = 640) -> None:
 
 
 async def test_it_greets_in_its_own_voice_hears_the_user_and_answers_without_waiting_for_words() -> None:
-    model = Model("it is nine")
+    model = ScriptedRealtime("it is nine")
     async with scene(greeting="good morning", realtime=model) as s:
         await s.until(lambda: s.state == "idle")
-        assert model.told == [("say", "good morning")]
+        assert model.calls == [("say", "good morning")]
         await ask(s)
-        assert [what[0] for what in model.told[1:]] == ["turn", "answer"]
-        model.hears("progress", "what time is it", ago_ms=1_500)
+        assert [what[0] for what in model.calls[1:]] == ["turn_started", "answer"]
+        model.recognize("progress", "what time is it", ago_ms=1_500)
         await s.until(lambda: s.state == "idle")
         said = [item.text for item in s.call.conversation.items if isinstance(item, c.UserSaid | c.AgentSaid)]
         assert said == ["good morning", "what time is it", "it is nine"]
@@ -34,120 +36,120 @@ async def test_it_greets_in_its_own_voice_hears_the_user_and_answers_without_wai
 
 
 async def test_a_cut_tells_it_at_once_and_then_what_was_heard_to_the_sample() -> None:
-    model = Model(STORY, "yes")
+    model = ScriptedRealtime(STORY, "yes")
     async with scene(realtime=model) as s:
         await ask(s)
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(960)
         await s.pass_ms(512, speech=0.95)
-        assert model.takes[0].cuts >= 1
+        assert model.responses[0].cuts >= 1
         await s.settle()
-        heard = len(s.far.heard[1])
-        assert model.takes[0].heard_ms == pytest.approx(heard / 24)
-        assert model.takes[0].said is not None
-        assert model.takes[0].said.text == " ".join(STORY.split()[: s.words(1)])
-        assert model.takes[0].said.ended == "cut"
+        heard = len(s.client.heard[1])
+        assert model.responses[0].heard_ms == pytest.approx(heard / 24)
+        assert model.responses[0].said is not None
+        assert model.responses[0].said.text == " ".join(STORY.split()[: s.words(1)])
+        assert model.responses[0].said.ended == "cut"
 
 
 async def test_a_hold_and_its_resume_tell_it_nothing_but_that_there_was_no_turn() -> None:
-    model = Model(STORY)
+    model = ScriptedRealtime(STORY)
     async with scene(realtime=model) as s:
         await ask(s)
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(640)
-        before = len(model.told)
+        before = len(model.calls)
         await s.pass_ms(96, speech=0.7)
         assert s.state == "barge_in"
         await s.until(lambda: s.state == "speaking")
-        assert model.told[before:] == [("settle", "")]
-        assert model.takes[0].cuts == 0
+        assert model.calls[before:] == [("dismiss", "")]
+        assert model.responses[0].cuts == 0
 
 
-async def test_a_backchannel_is_told_as_one() -> None:
-    model = Model(STORY)
-    async with scene(realtime=model, reader=Reader("mm-hmm", "mm-hmm")) as s:
+async def test_a_backchannel_reaches_it_as_one() -> None:
+    model = ScriptedRealtime(STORY)
+    async with scene(realtime=model, stt=ScriptedSTT("mm-hmm", "mm-hmm")) as s:
         await ask(s)
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(640)
         await s.pass_ms(320, speech=0.9)
         await s.until(lambda: s.state == "speaking")
-        assert ("settle", "mm-hmm") in model.told
+        assert ("dismiss", "mm-hmm") in model.calls
         assert any(isinstance(item, c.UserBackchannel) for item in s.call.conversation.items)
 
 
 async def test_speech_before_its_first_sound_drops_the_answer_and_nothing_of_it_was_heard() -> None:
-    model = Model(STORY, "yes", waits=True)
+    model = ScriptedRealtime(STORY, "yes", waits=True)
     async with scene(realtime=model) as s:
         await ask(s)
         assert s.state == "thinking"
         await s.pass_ms(640, speech=0.95)
         assert s.state == "listening"
-        assert model.takes[0].cuts >= 1
-        assert model.takes[0].heard_ms == 0
+        assert model.responses[0].cuts >= 1
+        assert model.responses[0].heard_ms == 0
         model.go.set()
         await s.until(lambda: s.state == "idle")
-        answers = [what for what in model.told if what[0] == "answer"]
+        answers = [what for what in model.calls if what[0] == "answer"]
         assert len(answers) == 2
         assert [item.text for item in s.call.conversation.items if isinstance(item, c.AgentSaid)] == ["yes"]
 
 
-async def test_what_was_heard_of_the_cut_reply_is_told_before_the_next_answer_is_asked_for() -> None:
-    model = Model(STORY, "yes")
+async def test_what_was_heard_of_the_cut_reply_reaches_it_before_the_next_answer_is_asked_for() -> None:
+    model = ScriptedRealtime(STORY, "yes")
     async with scene(realtime=model) as s:
         await ask(s)
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(640)
         await ask(s)
-        order = [what[0] for what in model.told]
-        assert order.index("heard") < len(order) - 1 - order[::-1].index("answer")
+        order = [what[0] for what in model.calls]
+        assert order.index("truncate") < len(order) - 1 - order[::-1].index("answer")
 
 
 async def test_typed_words_go_to_it_as_they_are() -> None:
-    model = Model("hello")
+    model = ScriptedRealtime("hello")
     async with scene(realtime=model) as s:
-        s.far.inbox.put_nowait(c.Typed("what time is it"))
-        await s.until(lambda: s.state == "idle" and bool(model.takes))
-        assert ("answer", "what time is it", "typed") in model.told
+        s.client.inbox.put_nowait(c.Typed("what time is it"))
+        await s.until(lambda: s.state == "idle" and bool(model.responses))
+        assert ("answer", "what time is it", "typed") in model.calls
         assert s.call.conversation.items[0] == c.UserSaid(1, "what time is it")
 
 
 async def test_a_sound_with_no_clear_speech_in_it_is_not_answered() -> None:
-    model = Model("hello")
+    model = ScriptedRealtime("hello")
     async with scene(realtime=model) as s:
         await s.pass_ms(320, speech=0.35)
         await s.pass_ms(1_600)
-        assert not [what for what in model.told if what[0] == "answer"]
+        assert not [what for what in model.calls if what[0] == "answer"]
 
 
 async def test_words_that_come_late_stay_with_their_own_turn() -> None:
-    model = Model(STORY, "yes")
+    model = ScriptedRealtime(STORY, "yes")
     async with scene(realtime=model) as s:
         await ask(s)
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(640)
         await s.pass_ms(640, speech=0.95)
-        model.hears("words", "and the second", turn=1, ago_ms=600)
-        model.hears("progress", "the first", turn=0, ago_ms=3_400)
+        model.recognize("words", "and the second", turn=1, ago_ms=600)
+        model.recognize("progress", "the first", turn=0, ago_ms=3_400)
         await s.pass_ms(960)
         texts = [item.text for item in s.call.conversation.items if isinstance(item, c.UserSaid)]
         assert texts == ["the first", "and the second"]
 
 
-async def test_while_it_is_away_the_spare_voice_says_so() -> None:
-    model = Model()
-    async with scene(realtime=model, fallback_tts=ToneVoice()) as s:
+async def test_while_it_is_away_the_fallback_tts_says_so() -> None:
+    model = ScriptedRealtime()
+    async with scene(realtime=model, fallback_tts=ToneTTS()) as s:
         model.inbox.put_nowait(c.STTLost("it broke off", "Look at it"))
         model.connected = False
         model.error = VendorLost("it is gone", advice="Try again")
         await ask(s)
         await s.until(lambda: s.state == "speaking")
-        assert [m.code for m in s.far.notices if isinstance(m, n.Problem)] == ["ears_lost", "model_lost"]
+        assert [m.code for m in s.client.notices if isinstance(m, n.Problem)] == ["ears_lost", "model_lost"]
         await s.until(lambda: s.state == "idle")
         assert "Sorry" in next(i.text for i in s.call.conversation.items if isinstance(i, c.AgentSaid))
 
 
 async def test_it_speaks_from_its_beginning_to_the_last_sample_that_sounds() -> None:
-    model = Model("one two", waits=True)
+    model = ScriptedRealtime("one two", waits=True)
     async with scene(realtime=model) as s:
         await ask(s)
         assert not s.call.status().agent_speaking, "it was asked, and has not begun"
@@ -162,8 +164,8 @@ async def test_it_speaks_from_its_beginning_to_the_last_sample_that_sounds() -> 
 
 
 async def test_a_lookup_is_not_disturbed_by_one_window_of_noise() -> None:
-    lookup = Job("lookup", "read", "sunny", waits=True)
-    model = Model("let me see !lookup | it is sunny")
+    lookup = ScriptedTool("lookup", "read", "sunny", waits=True)
+    model = ScriptedRealtime("let me see !lookup | it is sunny")
     async with scene(realtime=model, tools=(lookup,)) as s:
         await ask(s)
         await s.until(lambda: bool(lookup.begun))
@@ -174,64 +176,64 @@ async def test_a_lookup_is_not_disturbed_by_one_window_of_noise() -> None:
         lookup.go.set()
         await s.until(lambda: s.state == "idle")
         assert lookup.done == 1
-        assert ("used", "lookup", "sunny", False) in model.told
+        assert ("tool_result", "lookup", "sunny", False) in model.calls
         (said,) = [item.text for item in s.call.conversation.items if isinstance(item, c.AgentSaid)]
         assert said == "let me see it is sunny"
 
 
-async def test_a_lookup_goes_with_a_cut_and_the_model_is_told_so() -> None:
-    lookup = Job("lookup", "read", "sunny", waits=True)
-    model = Model("let me see !lookup | it is sunny", "yes")
+async def test_a_lookup_goes_with_a_cut_and_the_model_learns_so() -> None:
+    lookup = ScriptedTool("lookup", "read", "sunny", waits=True)
+    model = ScriptedRealtime("let me see !lookup | it is sunny", "yes")
     async with scene(realtime=model, tools=(lookup,)) as s:
         await ask(s)
         await s.until(lambda: bool(lookup.begun))
         await s.pass_ms(640, speech=0.95)
         assert lookup.cancelled == 1
-        (used,) = [what for what in model.told if what[0] == "used"]
+        (used,) = [what for what in model.calls if what[0] == "tool_result"]
         assert used[3], "an error: it was not done"
 
 
-async def test_a_booking_is_never_lost_its_result_is_told_when_there_is_room() -> None:
-    booking = Job("book", "commit", "booked", waits=True)
-    model = Model("I book it !book", "yes", "it is booked")
+async def test_a_booking_is_never_lost_its_result_is_said_when_there_is_room() -> None:
+    booking = ScriptedTool("book", "commit", "booked", waits=True)
+    model = ScriptedRealtime("I book it !book", "yes", "it is booked")
     async with scene(realtime=model, tools=(booking,)) as s:
         await ask(s)
         await s.until(lambda: bool(booking.begun))
         await s.pass_ms(640, speech=0.95)
         assert booking.cancelled == 0
-        assert ("used", "book", None, False) in model.told, "it still runs"
+        assert ("tool_result", "book", None, False) in model.calls, "it still runs"
         await s.pass_ms(960)
         booking.go.set()
-        await s.until(lambda: ("tell",) in model.told)
+        await s.until(lambda: ("say_tool_results",) in model.calls)
         assert booking.done == 1
-        assert ("used", "book", "booked", False) in model.told
+        assert ("tool_result", "book", "booked", False) in model.calls
 
 
 async def test_a_booking_of_a_reply_that_was_cut_before_its_words_were_heard_does_not_run() -> None:
-    booking = Job("book", "commit", "booked")
-    model = Model(STORY + " !book", "yes")
+    booking = ScriptedTool("book", "commit", "booked")
+    model = ScriptedRealtime(STORY + " !book", "yes")
     async with scene(realtime=model, tools=(booking,)) as s:
         await ask(s)
         await s.until(lambda: s.state == "speaking")
         await s.pass_ms(960)
         await ask(s)
         assert booking.begun == []
-        assert [what[3] for what in model.told if what[0] == "used"] == [True]
+        assert [what[3] for what in model.calls if what[0] == "tool_result"] == [True]
 
 
 async def test_a_model_that_calls_tools_for_ever_is_stopped() -> None:
-    lookup = Job("lookup", "read", "sunny")
-    model = Model("|".join(["let me see !lookup"] * 9))
+    lookup = ScriptedTool("lookup", "read", "sunny")
+    model = ScriptedRealtime("|".join(["let me see !lookup"] * 9))
     async with scene(realtime=model, tools=(lookup,)) as s:
         await ask(s)
         await s.until(lambda: s.state == "idle")
         assert lookup.done == 5
-        assert len([what for what in model.told if what[0] == "used"]) == 5, "each call has its answer"
+        assert len([what for what in model.calls if what[0] == "tool_result"]) == 5, "each call has its answer"
 
 
 async def test_a_hang_up_called_by_a_reply_that_was_cut_does_not_happen() -> None:
-    leave = Job("hang_up", "terminal", c.HangUp("bye"))
-    model = Model("good bye to you all and thank you for the call !hang_up", "yes")
+    leave = ScriptedTool("hang_up", "terminal", c.HangUp("bye"))
+    model = ScriptedRealtime("good bye to you all and thank you for the call !hang_up", "yes")
     async with scene(realtime=model, tools=(leave,)) as s:
         await ask(s)
         await s.until(lambda: s.state == "speaking")
@@ -243,8 +245,8 @@ async def test_a_hang_up_called_by_a_reply_that_was_cut_does_not_happen() -> Non
 
 
 async def test_a_hang_up_happens_when_all_of_the_reply_was_heard() -> None:
-    leave = Job("hang_up", "terminal", c.HangUp("bye"))
-    async with scene(realtime=Model("good bye !hang_up"), tools=(leave,)) as s:
+    leave = ScriptedTool("hang_up", "terminal", c.HangUp("bye"))
+    async with scene(realtime=ScriptedRealtime("good bye !hang_up"), tools=(leave,)) as s:
         await ask(s)
         await s.until(lambda: s.call.over is not None)
         assert s.words(1) == 2
@@ -253,9 +255,14 @@ async def test_a_hang_up_happens_when_all_of_the_reply_was_heard() -> None:
 # ------------------------------------------------------------------------------------------------ configuration
 
 
-def test_an_agent_has_either_a_speech_model_or_a_mind_with_a_voice() -> None:
-    model = Model()
+def test_an_agent_has_either_a_realtime_model_or_an_llm_with_a_tts() -> None:
+    model = ScriptedRealtime()
     assert Agent(name="a", realtime=model).llm_name == "scripted speech"
-    for parts in ({}, {"llm": Mind()}, {"realtime": model, "llm": Mind()}, {"realtime": model, "tts": ToneVoice()}):
+    for parts in (
+        {},
+        {"llm": ScriptedLLM()},
+        {"realtime": model, "llm": ScriptedLLM()},
+        {"realtime": model, "tts": ToneTTS()},
+    ):
         with pytest.raises(UsageError):
             Agent(name="a", **parts)

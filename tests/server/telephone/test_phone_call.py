@@ -74,7 +74,7 @@ async def test_greeted_interrupts_coughs_presses_a_key_and_hangs_up(tmp_path: Pa
 
 
 async def test_the_log_tells_greeting_from_reply(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", logger="bargein.call.call")
+    caplog.set_level("INFO", logger="bargein.call")
     async with world(None, tone_agent(greeting="hello and welcome here")) as here:
         url = here.url.replace("http", "ws") + "/twilio/media"
         speech = spoken("interruption-4.wav")

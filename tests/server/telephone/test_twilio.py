@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from bargein.audio.mulaw import to_mulaw
 from bargein.errors import UsageError
 from bargein.server import serve
-from bargein.server.app import create_app
+from bargein.server.app import VoiceApp
 from bargein.server.telephone import twilio
 from tests.server.kit import World, settings, tone_agent, world
 
@@ -180,7 +180,7 @@ async def test_without_an_auth_token_this_machine_may_call_and_nobody_else() -> 
 def test_an_auth_token_without_the_package_is_said_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(twilio, "sdk", None)
     with pytest.raises(UsageError, match="twilio package"):
-        create_app(settings(twilio_auth_token=TOKEN))
+        VoiceApp(settings(twilio_auth_token=TOKEN))
 
 
 # ------------------------------------------------------------------------------------------------------ the stream

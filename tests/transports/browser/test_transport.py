@@ -31,6 +31,7 @@ class Wire:
         self.reads = asyncio.Event()
         self.reads.set()
         self.broken: Exception | None = None
+        self.breaks_on_close: Exception | None = None
 
     async def receive(self) -> str | bytes | None:
         return await self.inbox.get()
@@ -48,6 +49,8 @@ class Wire:
         self.out.append(data)
 
     async def close(self, code: int, reason: str) -> None:
+        if self.breaks_on_close is not None:
+            raise self.breaks_on_close
         self.closed = (code, reason)
 
     def say(self, message: object) -> None:
@@ -319,3 +322,68 @@ async def test_a_ping_is_answered() -> None:
         assert await next_of(transport) == c.StopPressed()
         await settle()
         assert wire.told[-1] == {"type": "pong", "n": 41}
+
+
+async def test_a_message_that_the_call_cannot_use_is_answered_by_its_code() -> None:
+    async with browser() as (transport, wire, _):
+        for message in (HELLO, {"type": "say", "text": "  "}, {"type": "held", "reply_id": 1, "played": 0}):
+            wire.say(message)
+        wire.inbox.put_nowait(b"short")
+        wire.inbox.put_nowait(mic(320))
+        wire.inbox.put_nowait(mic(0))
+        wire.say({"type": "interrupt"})
+        audio, stop = [await next_of(transport) for _ in range(2)]
+        assert isinstance(audio, c.AudioIn)
+        assert stop == c.StopPressed()
+        await settle()
+        assert wire.codes == ["hello_again", "bad_message", "unknown_reply", "bad_frame", "audio_back"]
+
+
+async def test_nothing_but_a_hello_is_taken_before_the_welcome() -> None:
+    async with browser(greet=False) as (transport, wire, _):
+        wire.inbox.put_nowait(mic(0))
+        wire.say({"type": "interrupt"})
+        wire.say(HELLO)
+        assert await transport.handshake() is not None
+        await settle()
+        assert wire.codes == ["hello_first", "hello_first"]
+
+
+async def test_a_client_that_leaves_before_its_hello_is_no_call() -> None:
+    async with browser(greet=False) as (transport, wire, _):
+        wire.inbox.put_nowait(None)
+        assert await transport.handshake() is None
+
+
+async def test_a_refused_hello_closes_the_socket_with_its_code() -> None:
+    async with browser(greet=False) as (transport, wire, _):
+        wire.say(HELLO)
+        assert await transport.handshake() is not None
+        transport.refuse(Problem("full", "Too many calls", "Try later", fatal=True), 1013)
+        await transport.close("refused")
+        assert wire.codes == ["full"]
+        assert wire.closed == (1013, "refused")
+
+
+async def test_a_client_that_gets_its_audio_from_the_model_takes_none_from_here() -> None:
+    async with browser() as (transport, _, _):
+        assert transport.capabilities == c.TransportCapabilities(pause=True, reports=True)
+        transport.direct()
+        assert transport.capabilities == c.TransportCapabilities(pause=True, reports=True, carries_audio=False)
+
+
+async def test_a_socket_that_never_closes_is_left() -> None:
+    async with browser() as (transport, wire, _):
+        wire.breaks_on_close = ConnectionError("gone")
+        await transport.close("ended")
+        wire.closed = (0, "for the fixture")
+
+
+def test_the_limits_that_a_client_is_told() -> None:
+    assert BrowserLimits(messages=1, burst=2, ahead_ms=3, unread_ms=4).as_sent() == {
+        "message_bytes": 65_536,
+        "messages_per_s": 1,
+        "messages_burst": 2,
+        "audio_ahead_ms": 3,
+        "unread_ms": 4,
+    }

@@ -1,4 +1,4 @@
-"""Where the far end is, told from marks: against a network that is far away, and whose messages jitter."""
+"""Positions from marks, against a network that is far away, and whose messages jitter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bargein.errors import ProtocolError
 from bargein.protocols import AudioOut, Finished, Flushed, Held, Played
 from bargein.transports.telephone.marks import APART_MS, EARLY_MS, EVERY_MS, Marks, PlayoutReport
-from tests.transports.network import Network
+from tests.transports.telephone.simulated_network import Network
 
 RATE, FRAME = 8000, 160
 LEAD = 5  # frames ahead

@@ -1,9 +1,9 @@
-"""The telephone transport over Twilio's dialect, a socket in memory and a clock that is moved by hand."""
+"""The telephone transport alone, over a vendor that exists only here, a socket in memory and a clock moved by hand."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -11,251 +11,342 @@ import pytest
 
 from bargein import protocols as c
 from bargein.clock import ManualClock
-from bargein.transports.telephone.transport import Started, TelephoneLimits, TelephoneTransport
-from bargein.transports.telephone.twilio import TwilioDialect
-from bargein.transports.telephone.vonage import VonageDialect
-from tests.transports.telephone.test_twilio import CONNECTED, START, mark, media
+from bargein.errors import ProtocolError
+from bargein.notices import Bye
+from bargein.transports.telephone.transport import (
+    ClearDone,
+    DialectEvent,
+    MarkBack,
+    Media,
+    Pressed,
+    Started,
+    Stopped,
+    TelephoneLimits,
+    TelephoneTransport,
+)
+
+FRAME = 160
+START = Started("S1", "C1")
 
 
-class FakeWire:
-    """What went out, in order."""
+class PlainDialect:
+    """Words in place of JSON: `start`, `media <number> <samples>`, `mark <name>`, `cleared`, `key <key>`, `stop`."""
+
+    name = "plain"
+    rate = 8000
+    mulaw = True
+    returning = True
+
+    def __init__(self, *, binary: bool = False, acknowledges: bool = False) -> None:
+        self.binary = binary
+        self.acknowledges = acknowledges
+
+    def read(self, message: str | bytes) -> DialectEvent | None:
+        match str(message).split():
+            case ["start"]:
+                return START
+            case ["media", number, samples]:
+                return Media(np.zeros(int(samples), np.int16), None if number == "-" else int(number))
+            case ["mark", name]:
+                return MarkBack(name)
+            case ["cleared"]:
+                return ClearDone()
+            case ["key", key]:
+                return Pressed(key)
+            case ["stop"]:
+                return Stopped("the caller hung up")
+            case ["hello"]:
+                return None
+            case _:
+                raise ProtocolError(f"{str(message)!r} is unknown", advice="Send words", code="unknown_event")
+
+    def media(self, samples: c.WireSamples) -> bytes:
+        return b"media %d" % len(samples)
+
+    def mark(self, name: str) -> bytes:
+        return f"mark {name}".encode()
+
+    def clear(self) -> bytes:
+        return b"clear"
+
+
+class Socket:
+    """A `Wire` in memory. sent: what went out, binary messages in brackets."""
 
     def __init__(self) -> None:
-        self.sent: list[dict[str, object]] = []
+        self.sent: list[str] = []
         self.unsent = 0
-        self.closed: tuple[int, str] | None = None
+        self.closed: list[tuple[int, str]] = []
 
     def text(self, data: bytes) -> None:
-        self.sent.append(json.loads(data))
+        self.sent.append(data.decode())
 
     def binary(self, data: bytes) -> None:
-        raise AssertionError("Twilio takes no binary messages")
+        self.sent.append(f"[{data.decode()}]")
 
     def close(self, code: int, reason: str) -> None:
-        assert self.closed is None
-        self.closed = (code, reason)
+        self.closed.append((code, reason))
 
-    def marks(self) -> list[str]:
-        return [str(m["mark"]["name"]) for m in self.sent if m["event"] == "mark"]  # type: ignore[index]
+
+class Stream:
+    """A transport with everything around it."""
+
+    def __init__(self, dialect: PlainDialect | None = None, limits: TelephoneLimits | None = None) -> None:
+        self.socket, self.clock = Socket(), ManualClock(1000)
+        self.transport = TelephoneTransport(self.socket, dialect or PlainDialect(), self.clock, limits)
+
+    def come(self, *messages: str) -> None:
+        for message in messages:
+            self.transport.incoming(message)
+
+    async def given(self) -> list[c.Inbound]:
+        """All that the call is given since the last time."""
+        got: list[c.Inbound] = []
+
+        async def read() -> None:
+            async for item in self.transport.receive():
+                got.append(item)
+
+        task = asyncio.create_task(read())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        return got
+
+    async def faults(self) -> list[str]:
+        return [item.code for item in await self.given() if isinstance(item, c.ClientFault)]
+
+    def send(self, count: int, *, first: int = 0, last: bool = False) -> None:
+        """Frames of reply 1, 20 ms apart."""
+        for k in range(first, first + count):
+            end = last and k == first + count - 1
+            assert self.transport.send(c.AudioOut(1, k, k * FRAME, np.zeros(FRAME, np.uint8), last=end))
+            self.clock.advance(20)
 
 
 @pytest.fixture
-def line() -> tuple[TelephoneTransport, FakeWire, ManualClock]:
-    wire, clock = FakeWire(), ManualClock(1000)
-    telephone = TelephoneTransport(wire, TwilioDialect(), clock)
-    telephone.incoming(CONNECTED)
-    telephone.incoming(START)
-    return telephone, wire, clock
+def stream() -> Stream:
+    made = Stream()
+    made.come("hello", "start")
+    return made
 
 
-async def items(telephone: TelephoneTransport) -> list[c.Inbound]:
-    """All that has come so far."""
-    got: list[c.Inbound] = []
-
-    async def read() -> None:
-        async for item in telephone.receive():
-            got.append(item)
-
-    task = asyncio.create_task(read())
-    for _ in range(5):
-        await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait([task])
-    return got
+def test_a_transport_says_what_its_network_can_do() -> None:
+    transport = Stream(PlainDialect(binary=True)).transport
+    assert (transport.name, transport.binary, transport.rate_in, transport.rate_out) == ("plain", True, 8000, 8000)
+    assert transport.capabilities == c.TransportCapabilities(
+        pause=False, reports=True, plays_immediately=True, mulaw=True
+    )
+    assert transport.rtt_ms is None
 
 
-def out(k: int, *, last: bool = False, word: bool = False, reply: int = 1) -> c.AudioOut:
-    return c.AudioOut(reply, k, k * 160, np.full(160, k, np.uint8), last, word)
+# ------------------------------------------------------------------------------------------------------- the start
 
 
-async def test_audio_comes_in_with_its_place_and_in_order(
-    line: tuple[TelephoneTransport, FakeWire, ManualClock],
+async def test_the_handshake_waits_for_the_start_and_loses_nothing_that_came_meanwhile() -> None:
+    stream = Stream()
+    handshake = asyncio.create_task(stream.transport.handshake())
+    await asyncio.sleep(0)
+    stream.come("hello", "start", "media 1 160")
+    assert await handshake == START
+    items: AsyncIterator[c.Inbound] = stream.transport.receive()
+    assert isinstance(await anext(items), c.AudioIn)
+
+
+async def test_a_stream_that_does_not_start_in_time_is_closed() -> None:
+    stream = Stream(limits=TelephoneLimits(start_ms=0))
+    assert await stream.transport.handshake() is None
+    await stream.transport.close("no call")
+    assert stream.socket.closed == [(1002, "no start within 0 s")]
+
+
+async def test_a_connection_that_is_lost_before_the_start_is_no_call() -> None:
+    stream = Stream()
+    stream.transport.gone("the connection is gone")
+    assert await stream.transport.handshake() is None
+
+
+async def test_what_comes_before_the_start_is_a_fault_and_too_much_of_it_the_end() -> None:
+    stream = Stream(limits=TelephoneLimits(before_start=2))
+    stream.come("media 1 160", "key 1")
+    assert await stream.faults() == ["before_start", "before_start"]
+    stream.come("media 2 160")
+    assert (await stream.given())[-1] == c.ClientHangUp("the stream did not start")
+    await stream.transport.close("")
+    assert stream.socket.closed == [(1002, "the stream did not start")]
+
+
+async def test_a_second_start_is_a_fault_and_the_first_holds(stream: Stream) -> None:
+    stream.come("start")
+    assert await stream.faults() == ["start_again"]
+    assert stream.transport.started == START
+
+
+async def test_a_stream_that_is_refused_closes_with_that_reason(stream: Stream) -> None:
+    stream.transport.refuse("no such agent")
+    assert await stream.given() == [c.ClientHangUp("no such agent")]
+    await stream.transport.close("ended")
+    assert stream.socket.closed == [(1008, "no such agent")]
+
+
+# ------------------------------------------------------------------------------------------------------- incoming
+
+
+async def test_audio_comes_in_order_and_with_its_position(stream: Stream) -> None:
+    stream.come("media 1 160", "media 3 160", "media 2 160", "media 4 80")
+    got = [item for item in await stream.given() if isinstance(item, c.AudioIn)]
+    assert [(item.first_sample, len(item.samples)) for item in got] == [(0, 160), (160, 160), (320, 160), (480, 80)]
+
+
+async def test_numbers_that_give_no_order_are_one_fault_and_the_audio_goes_on(stream: Stream) -> None:
+    stream.come(*["media 7 160"] * 9)
+    got = await stream.given()
+    assert [item.code for item in got if isinstance(item, c.ClientFault)] == ["bad_numbers"]
+    stream.come("media 7 160")
+    assert [type(item) for item in await stream.given()] == [c.AudioIn]
+
+
+async def test_audio_ahead_of_real_time_is_refused_until_time_has_passed(stream: Stream) -> None:
+    stream.come(*[f"media {k} 8000" for k in range(1, 6)])
+    got = await stream.given()
+    assert [type(item) for item in got] == [c.AudioIn] * 4 + [c.ClientFault]
+    stream.clock.advance(60_000)
+    stream.come("media 6 8000")
+    assert [type(item) for item in await stream.given()] == [c.AudioIn]
+
+
+async def test_a_key_and_the_end_reach_the_call_and_nothing_comes_after_the_end(stream: Stream) -> None:
+    stream.come("key 5", "stop", "media 1 160")
+    assert await stream.given() == [c.KeyPress("5"), c.ClientHangUp("the caller hung up")]
+    assert await stream.given() == [c.ClientHangUp("the caller hung up")]
+
+
+async def test_faults_are_counted_and_told_no_more_often_than_the_record_can_bear(
+    stream: Stream, caplog: pytest.LogCaptureFixture
 ) -> None:
-    telephone, _, _ = line
-    for chunk in (1, 3, 2, 4):
-        telephone.incoming(media(chunk))
-    got = [i for i in await items(telephone) if isinstance(i, c.AudioIn)]
-    assert [i.first_sample for i in got] == [0, 160, 320, 480]
+    stream.come(*["x"] * 50, "media 1 160")
+    assert [type(item) for item in await stream.given()] == [c.ClientFault] * 3 + [c.AudioIn]
+    assert (stream.transport.faults, len(caplog.records)) == (50, 3)
+    stream.clock.advance(2_000)
+    stream.come("x")
+    assert await stream.faults() == ["unknown_event"]
 
 
-async def test_media_before_start_is_a_fault_and_changes_nothing_else() -> None:
-    telephone = TelephoneTransport(FakeWire(), TwilioDialect(), ManualClock())
-    telephone.incoming(CONNECTED)
-    telephone.incoming(media(1))
-    telephone.incoming(START)
-    assert await telephone.handshake() == Started("MZ1", "CA1", "AC1", {"agent": "front"})
-    assert [i.code for i in await items(telephone) if isinstance(i, c.ClientFault)] == ["before_start"]
+async def test_messages_above_the_rate_are_dropped_and_a_flood_is_the_end() -> None:
+    stream = Stream(limits=TelephoneLimits(messages=10, burst=5, flood=20))
+    stream.come("start", *["hello"] * 4, "key 1")
+    assert await stream.faults() == ["too_fast"]
+    stream.clock.advance(100)
+    stream.come("key 2")
+    assert await stream.given() == [c.KeyPress("2")]
+    stream.come(*["hello"] * 21)
+    assert (await stream.given())[-1] == c.ClientHangUp("the network sent too many messages")
+    await stream.transport.close("")
+    assert stream.socket.closed == [(1008, "the network sent too many messages")]
 
 
-async def test_a_stream_without_a_start_is_closed() -> None:
-    wire = FakeWire()
-    telephone = TelephoneTransport(wire, TwilioDialect(), ManualClock(), TelephoneLimits(start_ms=0))
-    assert await telephone.handshake() is None
-    await telephone.close("")
-    assert wire.closed == (1002, "no start within 0 s")
+# ------------------------------------------------------------------------------------------------------- outgoing
 
 
-async def test_a_second_start_is_a_fault_and_the_first_holds(
-    line: tuple[TelephoneTransport, FakeWire, ManualClock],
+def test_audio_goes_out_with_a_mark_every_100_ms_and_at_the_end(stream: Stream) -> None:
+    stream.send(7, last=True)
+    media = f"media {FRAME}"
+    assert stream.socket.sent == [*[media] * 5, "mark r1:800:0", media, media, "mark r1:1120:0:end"]
+
+
+def test_a_binary_vendor_gets_audio_as_binary_messages_and_marks_as_text() -> None:
+    stream = Stream(PlainDialect(binary=True))
+    stream.come("start")
+    stream.send(1, last=True)
+    assert stream.socket.sent == ["[media 160]", "mark r1:160:0:end"]
+
+
+def test_an_empty_last_frame_is_a_mark_alone(stream: Stream) -> None:
+    stream.transport.send(c.AudioOut(1, 0, 0, np.zeros(0, np.uint8), last=True))
+    assert stream.socket.sent == ["mark r1:0:0:end"]
+
+
+async def test_the_last_mark_is_the_end_of_the_reply(stream: Stream) -> None:
+    stream.send(3, last=True)
+    stream.come("mark r1:480:0:end")
+    assert await stream.given() == [c.Finished(1, 480)]
+
+
+async def test_a_mark_that_was_never_sent_is_a_fault(stream: Stream) -> None:
+    stream.come("mark surprise")
+    assert await stream.faults() == ["unknown_mark"]
+
+
+@pytest.mark.parametrize("acknowledges", [False, True])
+async def test_a_hold_is_a_clear_and_the_answer_says_where(*, acknowledges: bool) -> None:
+    stream = Stream(PlainDialect(acknowledges=acknowledges))
+    stream.come("start")
+    stream.send(6)
+    sent = len(stream.socket.sent)
+    assert stream.transport.hold(1) is None
+    assert stream.socket.sent[sent:] == (["clear"] if acknowledges else ["clear", "mark c1"])
+    stream.clock.advance(30)
+    stream.come("cleared" if acknowledges else "mark c1")
+    (held,) = await stream.given()
+    assert isinstance(held, c.Held)
+    assert (held.reply, 0 <= held.samples <= 6 * FRAME) == (1, True)
+    assert stream.transport.rtt_ms == 30
+    assert stream.transport.flush(1) == 0, "a cut after the hold needs no other clear"
+    assert stream.socket.sent[sent:].count("clear") == 1
+    assert await stream.given() == [c.Flushed(1, held.samples, held.bound_ms)]
+
+
+def test_a_reply_of_which_nothing_left_is_not_cleared(stream: Stream) -> None:
+    assert stream.transport.hold(1) is None
+    assert stream.transport.flush(1) == 0
+    assert stream.socket.sent == []
+
+
+def test_a_notice_is_nothing_to_a_telephone(stream: Stream) -> None:
+    stream.transport.notify(Bye("over"))
+    assert stream.socket.sent == []
+
+
+async def test_a_network_that_does_not_read_gets_no_audio_and_is_left_in_the_end(stream: Stream) -> None:
+    frame = c.AudioOut(1, 0, 0, np.zeros(FRAME, np.uint8), last=False)
+    limits = stream.transport.limits
+    stream.socket.unsent = limits.unsent + 1
+    assert not stream.transport.send(frame)
+    stream.clock.advance(limits.stuck_ms)
+    stream.socket.unsent = 0
+    assert stream.transport.send(frame), "reading again counts from the beginning"
+    stream.socket.unsent = limits.unsent + 1
+    assert not stream.transport.send(frame)
+    stream.clock.advance(limits.stuck_ms)
+    assert not stream.transport.send(frame)
+    assert await stream.given() == []
+    stream.clock.advance(1)
+    assert not stream.transport.send(frame)
+    assert await stream.given() == [c.ClientHangUp("the network does not read")]
+    await stream.transport.close("")
+    assert stream.socket.closed == [(1011, "the network does not read")]
+
+
+# ---------------------------------------------------------------------------------------------------------- ending
+
+
+async def test_nothing_is_sent_once_the_connection_is_lost(stream: Stream) -> None:
+    stream.send(1)
+    stream.transport.gone("the connection is gone")
+    sent = list(stream.socket.sent)
+    stream.send(3, first=1)
+    stream.transport.hold(1)
+    stream.transport.flush(1)
+    assert stream.socket.sent == sent
+
+
+async def test_a_stream_closes_once_with_its_first_reason_and_reports_what_was_lost(
+    stream: Stream, caplog: pytest.LogCaptureFixture
 ) -> None:
-    telephone, _, _ = line
-    telephone.incoming(START.replace("CA1", "CA2"))
-    assert telephone.started is not None
-    assert telephone.started.call == "CA1"
-    assert [i.code for i in await items(telephone) if isinstance(i, c.ClientFault)] == ["start_again"]
-
-
-async def test_unreadable_messages_are_reported_within_a_rate(
-    line: tuple[TelephoneTransport, FakeWire, ManualClock],
-) -> None:
-    telephone, _, _ = line
-    for _ in range(50):
-        telephone.incoming("no JSON")
-    telephone.incoming(media(1))
-    got = await items(telephone)
-    assert [type(i) for i in got] == [c.ClientFault] * 3 + [c.AudioIn]
-    assert telephone.faults == 50
-
-
-async def test_a_flood_ends_the_stream_and_too_much_only_costs_what_is_too_much(
-    line: tuple[TelephoneTransport, FakeWire, ManualClock],
-) -> None:
-    telephone, _, _ = line
-    limits = telephone.limits
-    for _ in range(int(limits.burst) + 10):
-        telephone.incoming(CONNECTED)
-    assert [i.code for i in await items(telephone) if isinstance(i, c.ClientFault)] == ["too_fast"] * 3
-    for _ in range(int(limits.flood)):
-        telephone.incoming(CONNECTED)
-    assert (await items(telephone))[-1] == c.ClientHangUp("the network sent too many messages")
-
-
-async def test_audio_faster_than_it_can_be_spoken_is_refused(
-    line: tuple[TelephoneTransport, FakeWire, ManualClock],
-) -> None:
-    telephone, _, clock = line
-    second = np.zeros(8000, np.int16)
-    for chunk in range(1, 8):
-        telephone.incoming(media(chunk, second))
-    got = await items(telephone)
-    assert sum(isinstance(i, c.AudioIn) for i in got) == 4
-    assert "audio_ahead" in [i.code for i in got if isinstance(i, c.ClientFault)]
-    clock.advance(60_000)
-    telephone.incoming(media(8, second))
-    assert sum(isinstance(i, c.AudioIn) for i in await items(telephone)) == 1
-
-
-async def test_a_hold_clears_and_says_where_a_cut_after_it_needs_nothing_more(
-    line: tuple[TelephoneTransport, FakeWire, ManualClock],
-) -> None:
-    telephone, wire, clock = line
-    for k in range(11):
-        assert telephone.send(out(k))
-        clock.advance(20)
-    telephone.incoming(mark("r1:800:0"))
-    assert telephone.hold(1) is None
-    assert [m["event"] for m in wire.sent[-2:]] == ["clear", "mark"]
-    telephone.incoming(mark("r1:1600:0"))
-    telephone.incoming(mark("c1"))
-    held = [i for i in await items(telephone) if isinstance(i, c.Held)]
-    assert len(held) == 1
-    before = len(wire.sent)
-    assert telephone.flush(1) == 0
-    assert len(wire.sent) == before
-    assert [i for i in await items(telephone) if isinstance(i, c.Flushed)] == [c.Flushed(1, held[0].samples, 10.0)]
-
-
-async def test_the_last_mark_says_finished(line: tuple[TelephoneTransport, FakeWire, ManualClock]) -> None:
-    telephone, wire, _ = line
-    for k in range(3):
-        telephone.send(out(k, last=k == 2))
-    (name,) = wire.marks()
-    telephone.incoming(mark(name))
-    assert await items(telephone) == [c.Finished(1, 480)]
-
-
-async def test_marks_that_we_never_sent_are_a_fault(line: tuple[TelephoneTransport, FakeWire, ManualClock]) -> None:
-    telephone, _, _ = line
-    telephone.incoming(mark("surprise"))
-    assert [i.code for i in await items(telephone) if isinstance(i, c.ClientFault)] == ["unknown_mark"]
-
-
-async def test_a_network_that_does_not_read_delays_frames_and_is_left_in_the_end(
-    line: tuple[TelephoneTransport, FakeWire, ManualClock],
-) -> None:
-    telephone, wire, clock = line
-    wire.unsent = telephone.limits.unsent + 1
-    assert not telephone.send(out(0))
-    assert wire.sent == []
-    wire.unsent = 0
-    assert telephone.send(out(0))
-    wire.unsent = telephone.limits.unsent + 1
-    telephone.send(out(1))
-    clock.advance(telephone.limits.stuck_ms + 1)
-    assert not telephone.send(out(1))
-    assert (await items(telephone))[-1] == c.ClientHangUp("the network does not read")
-
-
-async def test_a_key_and_a_hang_up_reach_the_call(line: tuple[TelephoneTransport, FakeWire, ManualClock]) -> None:
-    telephone, wire, _ = line
-    telephone.incoming('{"event":"dtmf","streamSid":"MZ1","dtmf":{"track":"inbound_track","digit":"5"}}')
-    telephone.incoming('{"event":"stop","streamSid":"MZ1","stop":{}}')
-    telephone.incoming(media(1))
-    assert await items(telephone) == [c.Key("5"), c.ClientHangUp("the caller hung up")]
-    await telephone.close("ended")
-    await telephone.close("ended again")
-    assert wire.closed == (1000, "the caller hung up")
-
-
-async def test_events_before_the_call_wait_for_it(
-    line: tuple[TelephoneTransport, FakeWire, ManualClock],
-) -> None:
-    telephone, _, _ = line
-    telephone.incoming(media(1))
-    assert await telephone.handshake() is not None
-    stream: AsyncIterator[c.Inbound] = telephone.receive()
-    assert isinstance(await anext(stream), c.AudioIn)
-
-
-async def test_names_rates_and_capabilities_are_the_dialects() -> None:
-    twilio = TelephoneTransport(FakeWire(), TwilioDialect(), ManualClock())
-    vonage = TelephoneTransport(FakeWire(), VonageDialect(), ManualClock())
-    assert [(t.name, t.binary, t.rate_in, t.rate_out) for t in (twilio, vonage)] == [
-        ("twilio", False, 8000, 8000),
-        ("vonage", True, 16_000, 16_000),
-    ]
-    assert [t.capabilities.mulaw for t in (twilio, vonage)] == [True, False]
-    assert twilio.rtt_ms is None
-
-
-async def test_a_lost_connection_and_a_refusal_end_the_call_with_their_reason() -> None:
-    for end, closed in (("gone", (1000, "lost")), ("refuse", (1008, "lost"))):
-        wire = FakeWire()
-        telephone = TelephoneTransport(wire, TwilioDialect(), ManualClock())
-        telephone.incoming(START)
-        getattr(telephone, end)("lost")
-        telephone.incoming(media(1))
-        assert await items(telephone) == [c.ClientHangUp("lost")]
-        assert telephone.send(out(0)), "discarded"
-        telephone.hold(1)
-        assert wire.sent == []
-        await telephone.close("")
-        assert wire.closed == closed
-
-
-async def test_messages_without_end_before_the_start_close_the_stream() -> None:
-    telephone = TelephoneTransport(FakeWire(), TwilioDialect(), ManualClock(), TelephoneLimits(before_start=2))
-    for chunk in (1, 2, 3):
-        telephone.incoming(media(chunk))
-    assert (await items(telephone))[-1] == c.ClientHangUp("the stream did not start")
-
-
-async def test_numbers_that_give_no_order_are_reported_once(
-    line: tuple[TelephoneTransport, FakeWire, ManualClock],
-) -> None:
-    telephone, _, _ = line
-    for _ in range(12):
-        telephone.incoming(media(1))
-    got = await items(telephone)
-    assert [i.code for i in got if isinstance(i, c.ClientFault)] == ["bad_numbers"]
-    assert isinstance(got[-1], c.AudioIn)
+    caplog.set_level(logging.INFO)
+    stream.come(*[f"media {k} 160" for k in (1, 9, 10, 11, 12)])
+    await stream.transport.close("e" * 200)
+    await stream.transport.close("again")
+    assert stream.socket.closed == [(1000, "e" * 100)]
+    assert [record.getMessage() for record in caplog.records] == ["plain stream: 7 frames lost, 0 late, 0 faults"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bargein.vendors.common.clauses import HARD_AT, clauses, cut
+from bargein.vendors.common.clauses import HARD_AT, SOFT_AT, clauses, cut
 
 
 async def pieces(*parts: str) -> AsyncIterator[str]:
@@ -96,6 +96,11 @@ async def test_no_text_is_no_clause() -> None:
     assert await cut_up("", "") == []
 
 
+async def test_white_space_before_a_clause_does_not_move_where_it_is_cut_blind() -> None:
+    text = "a" * SOFT_AT + "、\n" + "x" * 3 * HARD_AT
+    assert _bare(await cut_up(*text)) == _bare(await cut_up(text))
+
+
 TEXTS = st.lists(
     st.one_of(
         st.sampled_from(
@@ -109,6 +114,7 @@ TEXTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(TEXTS)
 async def test_all_clauses_joined_are_the_text(parts: list[str]) -> None:
     given_out = await cut_up(*parts)
@@ -117,6 +123,7 @@ async def test_all_clauses_joined_are_the_text(parts: list[str]) -> None:
     assert all(len(clause.rstrip()) <= 2 * HARD_AT for clause in given_out)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 async def test_where_a_clause_ends_does_not_depend_on_the_pieces(parts: list[str]) -> None:
     text = "".join(parts)
@@ -124,6 +131,7 @@ async def test_where_a_clause_ends_does_not_depend_on_the_pieces(parts: list[str
     assert _bare(by_part) == _bare(by_letter) == _bare(whole)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_what_was_certain_stays_certain_when_more_comes(parts: list[str]) -> None:
     text = "".join(parts)

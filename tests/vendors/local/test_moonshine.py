@@ -29,9 +29,9 @@ async def process() -> AsyncIterator[WorkerProcess]:
 
 @pytest.fixture
 async def reader(process: WorkerProcess) -> AsyncIterator[MoonshineSTT]:
-    ears = MoonshineSTT(process)
-    yield ears
-    await ears.aclose()
+    stt = MoonshineSTT(process)
+    yield stt
+    await stt.aclose()
 
 
 def joined(*parts: Pcm) -> Pcm:
@@ -134,23 +134,30 @@ async def test_a_killed_process_loses_its_reading_and_the_next_starts_another(
     assert process.pid not in (None, first)
 
 
-async def test_closing_ends_the_process(stop: Pcm) -> None:
-    process = worker()
-    reader = MoonshineSTT(process)
-    await reader.start()
-    await reader.aclose()
-    assert process.pid is None
+async def test_closing_ends_a_process_of_its_own(stop: Pcm) -> None:
+    stt = MoonshineSTT()
+    await stt.start()
+    await stt.aclose()
+    assert stt._process.pid is None
     with pytest.raises(VendorLost):
-        await reader.read(stop, deadline_ms=AMPLE_MS)
+        await stt.read(stop, deadline_ms=AMPLE_MS)
+
+
+async def test_closing_leaves_a_shared_process_to_its_maker(process: WorkerProcess, stop: Pcm) -> None:
+    first, second = MoonshineSTT(process), MoonshineSTT(process)
+    await first.start()
+    await first.aclose()
+    assert (await second.read(stop, deadline_ms=AMPLE_MS)).text
+    await second.aclose()
+    assert process.pid is not None
 
 
 async def test_closing_while_it_starts_leaves_nothing_behind(stop: Pcm) -> None:
-    process = worker()
-    reader = MoonshineSTT(process)
+    stt = MoonshineSTT()
     with pytest.raises(VendorLost, match="late"):
-        await reader.read(stop, deadline_ms=1)
-    await reader.aclose()
-    assert process.pid is None
+        await stt.read(stop, deadline_ms=1)
+    await stt.aclose()
+    assert stt._process.pid is None
 
 
 async def test_without_a_model_a_reading_is_lost_with_advice(

@@ -1,4 +1,4 @@
-"""Is the telephone line alive? A telephone network sends sound all the time, silence too."""
+"""Is the telephone line alive? A telephone network sends audio all the time, also of silence."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Callable
 
 from bargein.protocols import ClientFault
 
-MUTE_MS = 10_000  # without a frame from a network that sends all the time: something is wrong
-GONE_MS = 60_000  # and then nobody is there
+MUTE_MS = 10_000  # without a frame: something is wrong with the stream
+GONE_MS = 60_000  # without a frame: the call is ended
 
 
 class LineWatch:
-    """fault: told once that no sound comes; hang_up: ends the call."""
+    """fault: gets a dead stream, once. hang_up: ends the call, with a reason."""
 
     def __init__(self, fault: Callable[[ClientFault], None], hang_up: Callable[[str], None]) -> None:
         self._fault = fault
         self._hang_up = hang_up
-        self._told = False
+        self._reported = False
 
     def tick(self, mute_ms: float) -> None:
-        """No sound came for so long."""
+        """No audio has come for mute_ms."""
         if mute_ms < MUTE_MS:
-            self._told = False
+            self._reported = False
         elif mute_ms >= GONE_MS:
             self._hang_up(f"no sound came for {GONE_MS / 1000:g} s")
-        elif not self._told:
-            self._told = True
-            advice = "Nobody can be heard: look at the telephone vendor's stream"
+        elif not self._reported:
+            self._reported = True
+            advice = "The caller cannot be heard: look at the telephone vendor's stream"
             self._fault(ClientFault("no_audio", f"No sound for {MUTE_MS / 1000:g} s", advice))

@@ -1,4 +1,4 @@
-"""The user's turns: where in the sound they lie, what was typed into them, what they were said over."""
+"""The user's turns: where in the audio they lie, their words, and what they were said over."""
 
 from __future__ import annotations
 
@@ -8,126 +8,143 @@ from dataclasses import dataclass, field
 
 from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
+from bargein.call.context import CallContext
 from bargein.call.input.stt_stream import STTStream
 from bargein.call.input.user_audio import UserAudio
 from bargein.errors import BargeinError
+from bargein.floor import STTChanged
 from bargein.protocols import BatchSTT, SaidOver
 
 log = logging.getLogger(__name__)
 
-LEAD_IN_MS = 150  # a reader wants a little sound before the first word, and no room noise before that
-LOOK_DEADLINE_MS = 900  # a look that comes later than every rule that waits for it is of no use
-TURN_DEADLINE_MS = 2_500  # past this an answer without the words is better than none
+LOOK_DEADLINE_MS = 900  # for words of a sound; later every rule that waits for them has decided without
+TURN_DEADLINE_MS = 2_500  # for words of a turn; later an answer without the words is better than none
 
 
 @dataclass(slots=True)
 class Turn:
-    """from_ms: first sample, pre-roll included; over: what it was said over; typed: input that came as text."""
+    """One turn of the user, as the floor counts them."""
 
     id: int
     from_ms: float
+    """Its first sample, pre-roll included."""
     over: SaidOver | None
+    """What it was said over. None: the agent was silent."""
     typed: list[str] = field(default_factory=list)
-    unread: bool = False  # its answer was dropped before its words stood in the conversation
+    """Keys and typed words in it."""
+    unread: bool = False
+    """Its answer was discarded before its words entered the conversation."""
 
 
 class Turns:
-    """The newest turn of a call, and the reading of its words. reader: None when nobody can read; ears: None when
-    nobody listens as the user speaks; slow: their words come when the turn is over, too late for a look."""
+    """The newest turn of a call, and the reading of its words.
+
+    batch_stt: None: only streaming. stt_stream: None: only batch. slow: the stream's words come when the turn is over,
+    too late for a verdict.
+    """
 
     def __init__(
-        self, reader: BatchSTT | None, hearing: UserAudio, ears: STTStream | None = None, *, slow: bool = False
+        self,
+        context: CallContext,
+        batch_stt: BatchSTT | None,
+        user_audio: UserAudio,
+        stt_stream: STTStream | None = None,
+        *,
+        slow: bool = False,
     ) -> None:
-        self._reader = reader
+        self._context = context
+        self._batch_stt = batch_stt
+        self._user_audio = user_audio
+        self._stt_stream = stt_stream
         self._slow = slow
-        self._hearing = hearing
-        self._ears = ears
         self.newest: Turn | None = None
-        self._glimpsed: tuple[float, str] | None = None
+        self._read_before: tuple[float, str] | None = None  # from_ms and words of the last batch reading for a verdict
 
     @property
-    def can_read(self) -> bool:
-        return self._reader is not None or (self._ears is not None and self._ears.up and not self._slow)
+    def expects_words(self) -> bool:
+        """Whether a turn without words means that the STT is away."""
+        return self._stt_stream is not None and self._batch_stt is None
 
-    @property
-    def tells_ends(self) -> bool:
-        """Whether somebody says when a turn is over."""
-        return self._ears is not None and self._ears.up and self._ears.turns
+    def announce(self) -> None:
+        """Tell the floor what the STT can do from now on."""
+        stream = self._stt_stream if self._stt_stream is not None and self._stt_stream.connected else None
+        words = self._batch_stt is not None or (stream is not None and not self._slow)
+        self._context.feed(STTChanged(self._context.now_ms(), words=words, turns=stream is not None and stream.turns))
 
-    @property
-    def deaf(self) -> bool:
-        """Whether words should be read here, but nobody can at the moment."""
-        return self._ears is not None and self._reader is None
+    def open(self, turn: int, from_ms: float, over: SaidOver | None) -> Turn:
+        """Audio from from_ms on belongs to the turn, which may have been open before."""
+        newest = self.newest
+        if newest is None or (newest.id != turn and not newest.unread):
+            newest = Turn(turn, from_ms, over)
+        elif newest.id != turn:
+            # Words that are not read yet must not be lost: they are the beginning of this turn.
+            newest = Turn(turn, newest.from_ms, newest.over or over, newest.typed)
+        elif over is not None and newest.over is None:
+            newest.over = over
+        self.newest = newest
+        self._user_audio.keep_from_ms = newest.from_ms
+        return newest
 
-    def listen(self, turn: int, from_ms: float, over: SaidOver | None) -> None:
-        """The sound from from_ms on belongs to the turn, which may have been open before."""
-        before = self.newest
-        if before is None or (before.id != turn and not before.unread):
-            self.newest = Turn(turn, from_ms, over)
-        elif before.id != turn:
-            # Words that nobody has read yet must not be lost: they are the beginning of this turn.
-            self.newest = Turn(turn, before.from_ms, before.over or over, before.typed)
-        elif over is not None and before.over is None:
-            before.over = over
-        if self.newest is not None:
-            self._hearing.keep_from_ms = self.newest.from_ms
+    def close(self) -> None:
+        """No turn is open: older audio may go."""
+        self._user_audio.keep_from_ms = None
 
-    def closed(self) -> None:
-        """No turn is open: older sound may go."""
-        self._hearing.keep_from_ms = None
-
-    async def look(self, from_ms: float) -> str | None:
-        """The words since from_ms; None when they could not be read in time."""
-        if self._ears is not None and self._ears.up and not self._slow:
-            return await self._ears.look(from_ms, self._hearing.heard_ms, LOOK_DEADLINE_MS / 1000)
+    async def words_since(self, from_ms: float) -> str | None:
+        """The words since from_ms, for a verdict. None: they could not be read in time."""
+        stream = self._stt_stream
+        if stream is not None and stream.connected and not self._slow:
+            return await stream.wait_words_since(from_ms, self._user_audio.newest_ms, LOOK_DEADLINE_MS / 1000)
         text = await self._read(from_ms, LOOK_DEADLINE_MS)
         if text:
-            self._glimpsed = (from_ms, text)
+            self._read_before = (from_ms, text)
         return text
 
     async def words(self, turn: Turn, *, spoken: bool) -> str | None:
-        """All words of the turn so far; None when nobody could read them, "" when there were none.
+        """All words of the turn so far. None: they could not be read; "": there were none.
 
-        spoken: there was speech in it, so that there is something to read."""
+        spoken: there was speech in the turn, so that there is something to read.
+        """
         parts = list(turn.typed)
-        read: str | None = ""
-        if self._ears is not None and (heard := self._ears.words(turn.id, turn.from_ms)) and self._ears.up:
-            return " ".join([heard, *parts])
+        text: str | None = ""
+        stream = self._stt_stream
+        if stream is not None and (known := stream.words(turn.id, turn.from_ms)) and stream.connected:
+            return " ".join([known, *parts])
         if spoken:
-            read = await self._late_words(turn)
-            if not read and self._glimpsed is not None and self._glimpsed[0] >= turn.from_ms:
-                read = self._glimpsed[1]  # a look at a part of it read more than the whole did
-            if read:
-                parts.insert(0, read)
-        return " ".join(parts) if parts else read
+            text = await self._late_words(turn)
+            if not text and self._read_before is not None and self._read_before[0] >= turn.from_ms:
+                text = self._read_before[1]  # a part of the turn was read, and the whole was not
+            if text:
+                parts.insert(0, text)
+        return " ".join(parts) if parts else text
 
     def known(self, turn: Turn, until_ms: float = math.inf) -> str:
-        """The words of the turn so far, without waiting for any. until_ms: it was over then."""
-        heard = self._ears.words(turn.id, turn.from_ms, until_ms) if self._ears is not None else ""
-        return " ".join([heard, *turn.typed] if heard else turn.typed)
+        """The words of the turn so far, without waiting. until_ms: the turn was over then."""
+        stream = self._stt_stream
+        words = stream.words(turn.id, turn.from_ms, until_ms) if stream is not None else ""
+        return " ".join([words, *turn.typed] if words else turn.typed)
 
-    def sound(self, turn: Turn) -> Pcm:
-        """The turn's sound so far, pre-roll included."""
-        return self._hearing.since(turn.from_ms)
+    def audio(self, turn: Turn) -> Pcm:
+        """The turn's audio so far, pre-roll included."""
+        return self._user_audio.since(turn.from_ms)
 
     async def _late_words(self, turn: Turn) -> str | None:
-        """Words that are not there yet: the vendor's if it is only slow, else the reader's."""
-        ears = self._ears
-        if ears is None:
+        """Words that are not there yet: the stream's if it is only slow, else the batch STT's."""
+        stream = self._stt_stream
+        if stream is None:
             return await self._read(turn.from_ms, TURN_DEADLINE_MS)
-        until_ms = self._hearing.heard_ms
-        if not ears.gone and (ears.up or self._reader is None):
-            heard = await ears.wait_words(turn.id, turn.from_ms, TURN_DEADLINE_MS / 1000)
-            if heard or (ears.up and ears.listened_ms >= until_ms):
-                return heard or ""
+        until_ms = self._user_audio.newest_ms
+        if not stream.gone and (stream.connected or self._batch_stt is None):
+            text = await stream.wait_words(turn.id, turn.from_ms, TURN_DEADLINE_MS / 1000)
+            if text or (stream.connected and stream.listened_ms >= until_ms):
+                return text or ""
         return await self._read(turn.from_ms, TURN_DEADLINE_MS)
 
     async def _read(self, from_ms: float, deadline_ms: float) -> str | None:
-        if self._reader is None:
+        if self._batch_stt is None:
             return None
-        pcm = resample(self._hearing.since(from_ms), self._reader.rate)
+        pcm = resample(self._user_audio.since(from_ms), self._batch_stt.rate)
         try:
-            return (await self._reader.read(pcm, deadline_ms=deadline_ms)).text.strip()
+            return (await self._batch_stt.read(pcm, deadline_ms=deadline_ms)).text.strip()
         except BargeinError as error:
-            log.info("No words: %s", error)
+            log.info("Call %s: no words: %s", self._context.call_id, error)
             return None

@@ -1,4 +1,4 @@
-"""The user's sound: kept for a while, put on the call's clock, and shown to the VAD."""
+"""The user's audio: kept for a while, put on the call's clock, and judged by the VAD."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from bargein.protocols import VAD, AudioIn
 VAD_RATES = (8000, 16000)
 KEEP_MS = 5_000  # always kept: covers any hold, and the pre-roll of the turn that follows it
 MOST_MS = 90_000  # kept of an open turn; the oldest goes first
-ECHO_WORTH = 0.08  # of speech: below it no window matters, so nobody need ask whose sound it is
-LEVEL_WORTH = (0.05, 0.5)  # of speech: less is none however loud, and more needs no help
+ECHO_WORTH = 0.08  # of speech: a window below it changes nothing, whether it is an echo or not
+LEVEL_WORTH = (0.05, 0.5)  # of speech: below, no loudness makes it speech; above, it needs no further evidence
 QUIET_FRAMES, LEAST_FRAMES = 50, 5  # of 20 ms before a window, in which the quiet of the line is sought
-QUIETEST = 107.0  # mean square at -70 dBFS: below it there is nothing to be told apart
-GAP_MS = 2_000  # a longer gap in the stream is not filled up with silence, only counted
+QUIETEST = 107.0  # mean square at -70 dBFS: quieter levels count as this
+GAP_MS = 2_000  # of silence stand for a longer gap in the stream
 
 
 class UserAudio:
-    """on_window: told of every VAD window, as an event with times on the call's clock. echo: takes the agent's own
-    sound out of the user's, where the line brings it back."""
+    """on_window: gets every VAD window, with times on the call's clock. echo: removes the agent's own audio, where the
+    line brings it back."""
 
     def __init__(
         self,
@@ -50,12 +50,15 @@ class UserAudio:
         self._first = 0  # position of the first kept sample
         self._end = 0  # position after the newest
         self._in_end = 0
-        self.last_ms = now_ms()  # when the newest sound came
-        self.on_sound: Callable[[int, Samples], None] | None = None  # told of all sound, with its first position
-        self.keep_from_ms: float | None = None  # an open turn's beginning: kept beyond KEEP_MS
+        self.last_ms = now_ms()
+        """When the newest audio came."""
+        self.on_audio: Callable[[int, Samples], None] | None = None
+        """Gets all audio, each time with the position of the first sample."""
+        self.keep_from_ms: float | None = None
+        """Where the open turn begins: its audio is kept beyond KEEP_MS."""
 
     def push_audio(self, audio: AudioIn) -> None:
-        """Take the next stretch. Never waits."""
+        """Take the next audio of the stream. Never waits."""
         gap = audio.first_sample - self._in_end
         if gap > 0:
             self._silence(round(gap * self.rate / self._in_rate))
@@ -73,19 +76,16 @@ class UserAudio:
         return self._clock.at(sample)
 
     @property
-    def heard_ms(self) -> float:
-        """When the newest sound was spoken."""
+    def newest_ms(self) -> float:
+        """When the newest audio was spoken."""
         return self._clock.at(self._end)
 
     def close(self) -> None:
+        """The VAD judges no more of this call."""
         self._stream.close()
 
-    @property
-    def dropped_windows(self) -> int:
-        return self._stream.dropped
-
     def since(self, from_ms: float) -> Pcm:
-        """What was heard from a moment of the call until now, as far as it is still kept."""
+        """The audio from a moment of the call until now, as far as it is still kept."""
         if not self._kept:
             return Pcm.silence(0, self.rate)
         ago = self._clock.at(self._end) - from_ms
@@ -102,14 +102,14 @@ class UserAudio:
         self._stream.skip(samples)
         fill = min(samples, GAP_MS * self.rate // 1000)
         if samples > fill:
-            # Older sound is of no use after so long a gap, and its positions would be wrong.
+            # Older audio is of no use after so long a gap, and its positions would be wrong.
             self._kept.clear()
             self._first = self._end = self._end + samples - fill
         self._append(np.zeros(fill, np.int16))
 
     def _append(self, samples: Samples) -> None:
-        if self.on_sound is not None:
-            self.on_sound(self._end, samples)
+        if self.on_audio is not None:
+            self.on_audio(self._end, samples)
         self._kept.append(samples)
         self._end += len(samples)
         keep_ms = float(KEEP_MS)
@@ -134,13 +134,13 @@ class UserAudio:
         return 10 * math.log10(max(float(halves.max()), QUIETEST) / quiet)
 
     def _level(self, window: VADWindow) -> float:
-        """Of a window, in dB of full scale."""
+        """The level of a window, in dB of full scale."""
         samples = self._between(window.first_sample, window.last_sample).astype(np.float32)
         square = float(np.dot(samples, samples)) / max(len(samples), 1)
         return 10 * math.log10(max(square, QUIETEST) / 32768**2)
 
     def _between(self, first: int, last: int) -> Samples:
-        """What is kept of a stretch."""
+        """The audio between two positions, as far as it is kept."""
         parts: list[Samples] = []
         end = self._end
         for part in reversed(self._kept):

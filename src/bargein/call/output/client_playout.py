@@ -1,29 +1,31 @@
-"""The playout of a call whose far end gets the agent's sound from the model itself: it sends nothing, and goes by
-what the far end reports. A hold, a resume and a cut are the far end's to do; the call tells it."""
+"""The playout of a call whose client gets the agent's audio from the model itself.
+
+Nothing is sent from here. The client holds, resumes and cuts by the call's notices, and reports what it has played.
+"""
 
 from __future__ import annotations
 
 from bargein.audio.words import MS_PER_CHAR
-from bargein.call.output.playout import GRACE_MS, STALL_MS, Cleared, Happened
+from bargein.call.output.playout import GRACE_MS, STALL_MS, Cleared, PlayoutEvent
+from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.track import Position, Track
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyStarted
-from bargein.protocols import Held, Meter, Played, SpeechChunk, Transport, Word
+from bargein.protocols import Held, Played, SpeechChunk, Transport, Word
 
-LOST_MS = 20_000.0  # without a word more: a reply is made faster than it is heard, and of this one nothing comes
-LEARN = 0.5  # how much of the pace that was known the last whole reply leaves
+LOST_MS = 20_000.0  # without a word more: a reply is made faster than it is heard, so the model is lost
+LEARN = 0.5  # of the difference between the known pace and the last whole reply's
 
 
 class ClientPlayout:
-    """call.playout.Playout by shape. All times in ms on the call's clock."""
+    """Playout's shape. All times in ms on the call's clock."""
 
-    def __init__(self, transport: Transport, meter: Meter) -> None:
+    def __init__(self, replies: Replies, transport: Transport) -> None:
+        self._replies = replies
         self._transport = transport
-        self._meter = meter
-        self.track: Track | None = None
         self.held = False
         self._started = False
-        self._heard_ms = 0.0  # when the far end reported last
-        self._news_ms = 0.0  # when the model did
+        self._reported_ms = 0.0  # when the client reported last
+        self._text_ms = 0.0  # when the model gave text last
         self._finished = False
         self._complete_ms: float | None = None
         self._now_ms = 0.0
@@ -31,106 +33,116 @@ class ClientPlayout:
 
     # ----------------------------------------------------------------------------------------------- one reply
 
-    def begin(self, reply: int, voice_rate: int) -> Track:
-        """A reply will be made. The one before must have ended."""
-        self.track = Track(reply, voice_rate, self._transport.rate_out, elsewhere=True)
-        self.track.words.ms_per_char = self._ms_per_char
+    @property
+    def track(self) -> Track | None:
+        """The live reply's text and the client's reports on it. None: there is none yet."""
+        live = self._replies.live
+        return None if live is None else live.track
+
+    def begin(self, reply: Reply, tts_rate: int) -> None:
+        """The reply's text will come. A reply that is no longer live gets no track."""
+        if self._replies.live is not reply:
+            return
+        reply.track = Track(reply.id, tts_rate, self._transport.rate_out, elsewhere=True)
+        reply.track.words.ms_per_char = self._ms_per_char
         self._started = self._finished = False
-        self._news_ms = self._now_ms
+        self._text_ms = self._now_ms
         self._complete_ms = None
-        return self.track
 
-    def push(self, reply: int, spoken: SpeechChunk) -> tuple[Word, ...]:
-        """More of its text."""
-        if self.track is None or self.track.reply != reply:
+    def push_audio(self, reply: int, chunk: SpeechChunk) -> tuple[Word, ...]:
+        """Take a chunk's text: the client has the audio. A chunk of another reply than the live one is dropped."""
+        track = self._replies.live_track(reply)
+        if track is None:
             return ()
-        self._news_ms = self._now_ms
-        return self.track.words.add(spoken)
+        self._text_ms = self._now_ms
+        return track.words.add(chunk)
 
-    async def room(self) -> None:
-        """Text takes none."""
+    async def wait_room(self) -> None:
+        """Text takes no room."""
 
     def finish(self, reply: int, failure: str | None = None) -> tuple[Word, ...]:
-        """The model is through with the reply; how long its sound is, only the far end will know."""
-        if self.track is not None and self.track.reply == reply:
-            self.track.complete, self.track.failure = True, failure
+        """The model has given all text, or has failed. Only the client knows how long the audio is."""
+        track = self._replies.live_track(reply)
+        if track is not None:
+            track.complete, track.failure = True, failure
             self._complete_ms = self._now_ms
         return ()
 
     # --------------------------------------------------------------------------------------- hold, resume, cut
 
     def hold(self, now_ms: float) -> None:
+        """The client pauses by itself."""
         self.held = True
 
     def resume(self, now_ms: float) -> None:
+        """The client goes on by itself."""
         self.held = False
-        self._heard_ms = self._news_ms = now_ms
+        self._reported_ms = self._text_ms = now_ms
 
     def cut(self, now_ms: float) -> Cleared:
-        """The reply is over. How much sound there would have been, nobody here knows."""
+        """The live reply is over. How much audio was not heard is unknown here."""
         self.held = False
-        track, self.track = self.track, None
+        track = self.track
         return Cleared(0, 0.0, Position(0, 0.0, 0.0) if track is None else track.position(now_ms))
 
     # ------------------------------------------------------------------------------------------------- reports
 
-    def played(self, now_ms: float, told: Played) -> None:
-        """The far end says where it is in a reply."""
-        track = self.track
-        if track is None or track.reply != told.reply or self.held:
+    def on_played(self, now_ms: float, report: Played) -> None:
+        """The client says where in a reply it is."""
+        track = self._replies.live_track(report.reply)
+        if track is None or self.held:
             return
-        self._heard_ms = now_ms
-        self._finished = self._finished and not told.playing
-        track.reach(told.samples)
-        bound_ms = float("inf") if told.playing else 0.0
-        track.at(now_ms - told.age_ms, told.samples, playing=told.playing, bound_ms=bound_ms)
+        self._reported_ms = now_ms
+        self._finished = self._finished and not report.playing
+        track.reach(report.samples)
+        bound_ms = float("inf") if report.playing else 0.0
+        track.report(now_ms - report.age_ms, report.samples, playing=report.playing, bound_ms=bound_ms)
 
-    def paused(self, now_ms: float, told: Held) -> None:
-        """The far end says where it fell silent."""
-        track = self.track
-        if track is not None and track.reply == told.reply:
-            self._heard_ms = now_ms
-            track.reach(told.samples)
-            track.at(now_ms, told.samples, playing=False, bound_ms=told.bound_ms, surely=True)
+    def on_held(self, now_ms: float, report: Held) -> None:
+        """The client says where it fell silent."""
+        track = self._replies.live_track(report.reply)
+        if track is not None:
+            self._reported_ms = now_ms
+            track.reach(report.samples)
+            track.report(now_ms, report.samples, playing=False, bound_ms=report.bound_ms, final=True)
 
-    def finished(self, now_ms: float, reply: int) -> ReplyEnded | ReplyFailed | None:
-        """The far end has played all that came; None while more may come."""
-        track = self.track
-        if track is None or track.reply != reply:
+    def on_finished(self, now_ms: float, reply: int) -> ReplyEnded | ReplyFailed | None:
+        """The client has played all that came. None: more may come."""
+        track = self._replies.live_track(reply)
+        if track is None:
             return None
-        self._heard_ms = now_ms
+        self._reported_ms = now_ms
         self._finished = True
         return self._over(track, now_ms) if track.complete and self._started else None
 
     # ---------------------------------------------------------------------------------------------------- time
 
-    def tick(self, now_ms: float, *, excused: bool = False) -> list[Happened]:
-        """What has happened by the far end's reports. excused: it is nobody's fault if no sound comes now."""
+    def tick(self, now_ms: float, *, excused: bool = False) -> list[PlayoutEvent]:
+        """What has happened by the client's reports. excused: the model waits for a tool, and no text is expected."""
         self._now_ms = now_ms
         track = self.track
         if track is None or self.held:
             return []
-        happened: list[Happened] = []
+        events: list[PlayoutEvent] = []
         if not self._started and track.made:
             self._started = True
-            self._news_ms = now_ms
-            happened.append(ReplyStarted(now_ms, track.reply))
+            self._text_ms = now_ms
+            events.append(ReplyStarted(now_ms, track.reply))
         complete = self._complete_ms
         if complete is None:
             if excused:
-                self._news_ms = now_ms
-            elif self._started and now_ms - self._news_ms >= LOST_MS:
+                self._text_ms = now_ms
+            elif self._started and now_ms - self._text_ms >= LOST_MS:
                 track.failure = f"the model gave nothing for {LOST_MS:g} ms"
-                happened.append(self._over(track, now_ms))
-            return happened
-        silent = now_ms - max(self._heard_ms, complete)
+                events.append(self._over(track, now_ms))
+            return events
+        silent = now_ms - max(self._reported_ms, complete)
         if (self._finished and self._started) or silent >= (GRACE_MS if track.failure else STALL_MS):
-            # A far end that reports nothing any more does not get to hold the floor.
-            happened.append(self._over(track, now_ms))
-        return happened
+            # A client that has stopped reporting no longer holds the floor.
+            events.append(self._over(track, now_ms))
+        return events
 
     def _over(self, track: Track, now_ms: float) -> ReplyEnded | ReplyFailed:
-        self.track = None
         self.held = False
         letters = len(track.words.text.strip())
         if track.failure is not None:

@@ -1,4 +1,4 @@
-"""Small helpers of a reply's making: the agent's own text as a stream, sound cut into slices."""
+"""Streams of a reply: its text as an iterator, its audio in slices."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 async def one(text: str) -> AsyncIterator[str]:
-    """A text that is known already, as a voice takes it."""
+    """A text that is known already, as a TTS takes it."""
     yield text
 
 
 @asynccontextmanager
 async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """Close the iterator in the end, if it is one that can be: that stops the vendor behind it."""
+    """Close the iterator at the end, if it has `aclose`. Closing stops the vendor behind it."""
     try:
         yield stream
     finally:
@@ -29,14 +29,16 @@ async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
             await close()
 
 
-def slices(spoken: SpeechChunk, most_ms: float) -> deque[SpeechChunk]:
-    """A voice's stretch in pieces, its text and words with the first: a voice that gives a minute at once must wait,
-    too. Each piece is sound of its own, so that what was played can go."""
-    pcm = spoken.pcm
+def slices(chunk: SpeechChunk, most_ms: float) -> deque[SpeechChunk]:
+    """A TTS's chunk in slices of at most most_ms; text and words come with the first.
+
+    A TTS that gives a minute at once must wait, too. Each slice owns its audio, so that played slices can be freed.
+    """
+    pcm = chunk.pcm
     size = max(1, int(most_ms * pcm.rate / 1000))
     if len(pcm) <= size:
-        return deque((spoken,))
-    pieces = deque((replace(spoken, pcm=pcm.part(0, size)),))
+        return deque((chunk,))
+    sliced = deque((replace(chunk, pcm=pcm.part(0, size)),))
     for at in range(size, len(pcm), size):
-        pieces.append(replace(spoken, pcm=pcm.part(at, at + size), text="", words=spoken.words and ()))
-    return pieces
+        sliced.append(replace(chunk, pcm=pcm.part(at, at + size), text="", words=chunk.words and ()))
+    return sliced

@@ -1,7 +1,7 @@
-"""One reply's audio on its way out, and its ledger: made, sent, played, and the words in it.
+"""One reply's audio on its way out: what was made, sent and played of it, and the words in it.
 
-Frames are cut, and companded where the wire wants that, when audio comes in, so that sending is an index; what was
-sent is kept until it was played, because a transport that cannot pause is made to by sending again.
+Audio is divided into frames, and companded where the wire wants mu-law, when it comes in: sending is an index. Sent
+frames are kept until they were played, because a transport that cannot pause gets them again after a hold.
 """
 
 from __future__ import annotations
@@ -21,35 +21,39 @@ from bargein.protocols import AudioOut, SpeechChunk, WireSamples, Word
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How much of a reply was heard. bound_ms: the true position is at most this far from it; 0: exact."""
+    """How much of a reply the client has played."""
 
     samples: int
     ms: float
     bound_ms: float
+    """The true position is at most this far away. 0: the position is exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where the far end was, and when. before: a later position that it had not reached then (None: not known);
-    bound_ms: how far off this may be."""
+    """A position that the client had reached at a moment of the call."""
 
     at_ms: float
     samples: int
     playing: bool
+    """The client played on from here."""
     before: int | None
+    """A later position that the client had not reached then. None: not known."""
     bound_ms: float
+    """How far off the position may be."""
 
 
 class Track:
-    """The audio of one reply at the transport's rate. Positions are samples since its first.
+    """The audio of one reply at the transport's rate. Positions are samples since the reply's first.
 
     mulaw: frames are mu-law codes. whole: the last frame is filled up with silence (a telephone network plays frames
-    of one size). elsewhere: the far end has the sound without us; how much there is, it says."""
+    of one size). elsewhere: the client gets the audio from the model itself, and reports how much there is.
+    """
 
     def __init__(
         self,
         reply: int,
-        voice_rate: int,
+        tts_rate: int,
         rate: int,
         *,
         mulaw: bool = False,
@@ -60,12 +64,17 @@ class Track:
         self.rate = rate
         self.words = WordClock()
         self.made = 0
+        """Samples that the TTS has given."""
         self.sent = 0
-        self.complete = False  # nothing more will be pushed
+        """Samples that were handed to the transport."""
+        self.complete = False
+        """The TTS has given all of it."""
         self.failure: str | None = None
+        """Why the TTS gave no more. None: it has not failed."""
         self.done_sending = False
+        """The last frame was sent."""
         self._frame = rate * FRAME_MS // 1000
-        self._resampler = StreamResampler(voice_rate, rate)
+        self._resampler = StreamResampler(tts_rate, rate)
         self._mulaw = mulaw
         self._whole = whole
         self._elsewhere = elsewhere
@@ -77,39 +86,39 @@ class Track:
 
     # ------------------------------------------------------------------------------------------------ filling
 
-    def push(self, spoken: SpeechChunk) -> tuple[Word, ...]:
-        """Take a stretch from the voice; the words that got their times by it."""
-        words = self.words.add(spoken)
-        if self._mulaw and isinstance(spoken.pcm, Mulaw):
-            self._cut(spoken.pcm.codes)  # straight through
+    def push_audio(self, chunk: SpeechChunk) -> tuple[Word, ...]:
+        """Take a chunk from the TTS. Returns the words whose times are known now."""
+        words = self.words.add(chunk)
+        if self._mulaw and isinstance(chunk.pcm, Mulaw):
+            self._frame_up(chunk.pcm.codes)  # no transcoding
         else:
-            self._append(self._resampler.push_audio(spoken.pcm.samples))
+            self._append(self._resampler.push_audio(chunk.pcm.samples))
         return words
 
     def finish(self, failure: str | None = None) -> tuple[Word, ...]:
-        """The voice has ended, well or with a failure; what it gave will be played. The words that were open."""
+        """The TTS has ended, well or with a failure; its audio will be played. Returns the words still open."""
         if self.complete:
             return ()
         self.complete = True
         self.failure = failure
         self._append(self._resampler.push_audio(np.zeros(0, np.int16), last=True))
-        self._cut_rest()
+        self._frame_tail()
         return self.words.finish()
 
     def _append(self, samples: Samples) -> None:
-        self._cut(mulaw_codes(samples) if self._mulaw else samples)
+        self._frame_up(mulaw_codes(samples) if self._mulaw else samples)
 
-    def _cut(self, samples: WireSamples) -> None:
+    def _frame_up(self, samples: WireSamples) -> None:
         self.made += len(samples)
         joined = np.concatenate((self._tail, samples)) if len(self._tail) else samples
         whole = len(joined) // self._frame * self._frame
         self._frames.extend(joined[i : i + self._frame] for i in range(0, whole, self._frame))
         self._tail = joined[whole:]
 
-    def _cut_rest(self) -> None:
+    def _frame_tail(self) -> None:
         if len(self._tail) and self._whole:
             missing = self._frame - len(self._tail)
-            self._cut(np.full(missing, SILENCE if self._mulaw else 0, self._tail.dtype))
+            self._frame_up(np.full(missing, SILENCE if self._mulaw else 0, self._tail.dtype))
         elif len(self._tail):
             self._frames.append(self._tail)
             self._tail = self._tail[:0]
@@ -118,11 +127,11 @@ class Track:
 
     @property
     def waiting_ms(self) -> float:
-        """What was made and not sent yet."""
+        """Audio that was made and not sent yet."""
         return (self.made - self.sent) * 1000 / self.rate
 
     def next_frame(self) -> AudioOut | None:
-        """The next frame to send, or None when there is none now. `sent_frame` moves on."""
+        """The next frame to send, or None when there is none now. The caller sends it, then calls `sent_frame`."""
         index, skip = divmod(self.sent - self._base, self._frame)
         if index >= len(self._frames):
             if self.complete and not self.done_sending:
@@ -137,21 +146,22 @@ class Track:
         return AudioOut(self.reply, self._sequence, self.sent, samples, last, ends)
 
     def sent_frame(self, frame: AudioOut) -> None:
+        """The frame was handed to the transport."""
         self.sent += len(frame.samples)
         self._sequence += 1
         self.done_sending = frame.last
 
     def unsend(self, first: AudioOut) -> None:
-        """This frame and all after it did not leave after all."""
+        """The frame `first` and all later ones came back from the transport unsent."""
         self.sent, self._sequence, self.done_sending = first.first_sample, first.sequence, False
 
     def rewind(self, samples: int) -> None:
-        """What lies after this position is to be sent, or sent again: it may lie ahead of what we believed."""
+        """Send on from this position, which may also lie ahead of what was sent."""
         self.sent = max(self._base, min(samples, self.made))
         self.done_sending = False
 
     def recut(self) -> None:
-        """Begin frames anew where sending stands, so that they are whole ones again; what lies before is forgotten."""
+        """Divide the audio anew from the position of sending on, so that every frame is a whole one."""
         if (self.sent - self._base) % self._frame == 0 or not self._frames:
             return
         kept = np.concatenate((*self._frames, self._tail))[self.sent - self._base :]
@@ -159,25 +169,25 @@ class Track:
         self._base = self.sent
         self._frames.clear()
         self._tail = kept[:0]
-        self._cut(kept)
+        self._frame_up(kept)
         if self.complete:
-            self._cut_rest()
+            self._frame_tail()
 
-    def forget(self, samples: int) -> None:
-        """What lies before this position will never be needed again."""
+    def discard_before(self, samples: int) -> None:
+        """Audio before this position will never be sent again."""
         while self._frames and self._base + len(self._frames[0]) <= samples:
             self._base += len(self._frames.popleft())
 
     # ----------------------------------------------------------------------------------------------- position
 
     def reach(self, samples: int) -> int:
-        """The far end says that it has played so much: it can have played no more than there is."""
+        """The position that a report of the client stands for: at most all that was made."""
         if self._elsewhere and samples > self.made:
             self.words.grow(samples - self.made, self.rate)
             self.made = self.sent = samples
         return min(samples, self.made)
 
-    def at(
+    def report(
         self,
         at_ms: float,
         samples: int,
@@ -185,12 +195,14 @@ class Track:
         playing: bool,
         before: int | None = None,
         bound_ms: float = float("inf"),
-        surely: bool = False,
+        final: bool = False,
     ) -> None:
-        """The far end was here at at_ms. Never goes back: an older report that comes late changes nothing; unless the
-        far end knows it surely, and what we had was our own guess."""
+        """The client was at position `samples` at at_ms. A report that lies before the newest one changes nothing.
+
+        final: the client has counted, and replaces later positions that were our own estimate.
+        """
         anchors = self._anchors
-        if surely:
+        if final:
             while anchors and anchors[-1].samples > samples:
                 anchors.pop()
         elif anchors and (samples < anchors[-1].samples or at_ms < anchors[-1].at_ms):
@@ -198,7 +210,7 @@ class Track:
         anchors.append(Anchor(at_ms, min(samples, self.made), playing, before, bound_ms))
 
     def position(self, now_ms: float) -> Position:
-        """Where the far end is now, going by its last report."""
+        """Where the client is now, estimated from its last report."""
         if not self._anchors:
             return Position(0, 0.0, self._ms(self.sent))
         last = self._anchors[-1]
@@ -210,7 +222,7 @@ class Track:
         return Position(guess, self._ms(guess), self._ms(max(most, guess) - last.samples))
 
     def was_at_ms(self, then_ms: float) -> float:
-        """Where in the reply (ms of its audio) the far end was at a moment of the call."""
+        """Which ms of the reply the client played at a moment of the call."""
         i = bisect_right(self._anchors, then_ms, key=lambda a: a.at_ms) - 1
         if i < 0:
             return 0.0

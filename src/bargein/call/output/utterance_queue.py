@@ -1,71 +1,65 @@
-"""What waits to be said unasked: the greeting, an operator's words, what a tool has come to."""
+"""What waits to be said unasked: the greeting, an operator's words, the results of tools."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from bargein.call.output.speaker import Kind, Reply, SpeechSource
-from bargein.call.output.text_streams import one
+from bargein.call.context import CallContext
+from bargein.call.output.reply import ReplyKind, ReplySource
 from bargein.errors import UsageError
+from bargein.floor import Floor, SayRequested
 
 SAY_CHARS = 2_000
-UtteranceText = Callable[[Reply], Coroutine[Any, Any, AsyncIterator[str] | SpeechSource | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """text: gives it when its time has come, or None when there is nothing to say after all; protected: so many of
-    its first characters may not be interrupted (None: all)."""
+    """Something to be said as soon as the floor is free."""
 
-    kind: Kind
-    text: UtteranceText
+    kind: ReplyKind
+    source: ReplySource
+    """Gives its text when its time has come, or None when there is nothing to say after all."""
     protected: int | None = 0
+    """How many of its first characters nothing interrupts. None: all of them."""
 
 
 class UtteranceQueue:
-    """Bounded, and in the floor's order: it says when the oldest may be said. ask: tells the floor that one came;
-    known: how words that are known are said."""
+    """Bounded by the policy's `max_waiting`. The floor says when the oldest may be said.
 
-    def __init__(self, ask: Callable[[], None], most: Callable[[], int], known: Callable[[str], UtteranceText]) -> None:
-        self._ask = ask
-        self._most = most
-        self._known = known
-        self._line: deque[Utterance] = deque()
+    source_of: how a given text is said.
+    """
 
-    def add(self, saying: Utterance) -> bool:
-        """False: too many wait already, and it will not be said."""
-        if len(self._line) >= self._most():
+    def __init__(self, context: CallContext, floor: Floor, source_of: Callable[[str], ReplySource]) -> None:
+        self._context = context
+        self._floor = floor
+        self._source_of = source_of
+        self._waiting: deque[Utterance] = deque()
+
+    def add(self, utterance: Utterance) -> bool:
+        """Put it last, and tell the floor. False: the queue is full, and it will not be said."""
+        if len(self._waiting) >= self._floor.policy.idle.max_waiting:
             return False
-        self._line.append(saying)
-        self._ask()
+        self._waiting.append(utterance)
+        self._context.feed(SayRequested(self._context.now_ms()))
         return True
 
-    def words(self, text: str, kind: Kind, protected: int | None = 0) -> bool:
-        """The same, for words that are known."""
-        return self.add(Utterance(kind, self._known(text), protected))
+    def add_text(self, text: str, kind: ReplyKind, protected: int | None = 0) -> bool:
+        """`add` for a given text."""
+        return self.add(Utterance(kind, self._source_of(text), protected))
 
-    def asked(self, text: str, *, interruptible: bool) -> None:
-        """Somebody outside wants this said. Raises Misuse for no text, or too much of it."""
+    def say(self, text: str, *, interruptible: bool) -> None:
+        """An operator or a program wants the text said. Raises UsageError for no text, too much of it, or a full
+        queue."""
         text = text.strip()
         if not text or len(text) > SAY_CHARS:
             raise UsageError(
                 f"A text of {len(text)} characters cannot be said", advice=f"Give 1 to {SAY_CHARS} characters"
             )
-        if not self.words(text, "say", 0 if interruptible else None):
+        if not self.add_text(text, "say", 0 if interruptible else None):
             raise UsageError("Too many texts wait to be said already", advice="Try again when the agent has said some")
 
     def next(self) -> Utterance:
-        return self._line.popleft()
-
-
-def known(text: str) -> UtteranceText:
-    """Words that are known already."""
-
-    async def give(reply: Reply) -> AsyncIterator[str] | None:
-        reply.text += text
-        return one(text) if text else None
-
-    return give
+        """Take the oldest."""
+        return self._waiting.popleft()

@@ -1,4 +1,4 @@
-"""What was said, by whom, in the order in which it was heard: exactly what the model may know."""
+"""What was said, by whom, in the order in which the caller heard it: exactly what the model may know."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from bargein.protocols import AgentSaid, ConversationItem, SaidOver, ToolResult,
 
 
 class Conversation:
-    """items: in order. A reply takes its place when it begins to sound, so a line that was interrupted stands before
-    the words that interrupted it."""
+    """A reply takes its place when it begins to sound: an interrupted reply stands before the words that interrupted
+    it."""
 
     def __init__(self) -> None:
         self.items: list[ConversationItem] = []
+        """In order."""
 
     def agent_begins(self, reply: int) -> None:
+        """A reply begins to sound. Once per reply."""
         if self.agent(reply) is None:
             self.items.append(AgentSaid(reply, "", ended="sounding"))
 
@@ -28,7 +30,7 @@ class Conversation:
         *,
         exact: bool,
     ) -> AgentSaid | None:
-        """What is now known of a reply that began. None: it never began, so it was never said."""
+        """Write down what was heard of a reply. None: it never began to sound, so it was never said."""
         for i, item in enumerate(self.items):
             if isinstance(item, AgentSaid) and item.reply == reply:
                 known = dataclasses.replace(item, text=text, unheard=unheard, ended=ended, exact=exact)
@@ -37,13 +39,14 @@ class Conversation:
         return None
 
     def agent(self, reply: int) -> AgentSaid | None:
+        """What is known of a reply. None: it never began to sound."""
         for item in reversed(self.items):
             if isinstance(item, AgentSaid) and item.reply == reply:
                 return item
         return None
 
     def with_user(self, turn: int, text: str | None, over: SaidOver | None) -> tuple[ConversationItem, ...]:
-        """All items as they would be after these words."""
+        """All items as they would be with these words."""
         said = UserSaid(turn, text, over)
         items = list(self.items)
         for i, item in enumerate(items):
@@ -53,30 +56,32 @@ class Conversation:
         return (*items, said)
 
     def user(self, turn: int, text: str | None, over: SaidOver | None) -> UserSaid:
-        """The words of a turn; a turn that went on after it had been answered is said again, whole."""
+        """Write down the words of a turn. A turn that went on after its answer is replaced whole."""
         self.items = list(self.with_user(turn, text, over))
         return next(item for item in self.items if isinstance(item, UserSaid) and item.turn == turn)
 
-    def tool(self, used: ToolResult) -> None:
-        """A tool that was called, or what came of it."""
+    def tool(self, result: ToolResult) -> None:
+        """Write down a call of a tool. A later result of the same call replaces it."""
         for i, item in enumerate(self.items):
-            if isinstance(item, ToolResult) and item.id == used.id:
-                self.items[i] = used
+            if isinstance(item, ToolResult) and item.id == result.id:
+                self.items[i] = result
                 return
-        self.items.append(used)
+        self.items.append(result)
 
-    def used(self, call: str) -> ToolResult | None:
-        """What is known of a tool's call."""
+    def tool_result(self, call: str) -> ToolResult | None:
+        """What is known of a tool's call. None: nothing yet."""
         return next((item for item in self.items if isinstance(item, ToolResult) and item.id == call), None)
 
     def has_turn(self, turn: int) -> bool:
+        """Whether the turn's words are written down."""
         return any(isinstance(item, UserSaid) and item.turn == turn for item in self.items)
 
-    def told(self) -> list[dict[str, object]]:
-        """For machines."""
+    def as_dicts(self) -> list[dict[str, object]]:
+        """Every item with its kind, as JSON takes it."""
         return [{"kind": type(item).__name__, **dataclasses.asdict(item)} for item in self.items]
 
     def backchannel(self, text: str, over: SaidOver | None) -> UserBackchannel:
+        """Write down a backchannel."""
         said = UserBackchannel(text, over)
         self.items.append(said)
         return said

@@ -8,20 +8,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CallStatus:
-    """agent_speaking: from a reply's first sample to its last, holds included; a speech model's from when it
-    begins to make it; kind: what it says; facts: about the connection; ahead: what preparing replies has come to."""
+    """As in GET /calls/{id}."""
 
     id: str
     agent: str
+    """The agent's name."""
     state: str
+    """Who has the floor."""
     agent_speaking: bool
+    """From a reply's first sample to its last, holds included. For a realtime model: from when it begins to answer."""
     kind: str | None
+    """What the live reply is: greeting, reply, say or reprompt. None: there is none."""
     turn: int
     reply: int
     started_s: float
+    """Since the epoch."""
     lasted_ms: float
     over: str | None
+    """Why the call is over. None: it goes on."""
     conversation: list[dict[str, object]]
     policy: dict[str, object]
     facts: Mapping[str, str]
+    """About the connection."""
     ahead: Mapping[str, float]
+    """How many prepared replies were used, and what the others cost."""

@@ -1,180 +1,201 @@
-"""From the user's turns to replies: the words of a turn, the prompt, and replies that are prepared ahead."""
+"""An LLM with a TTS: from the user's turns to replies, prepared ones included."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from bargein import notices as n
 from bargein import protocols as c
 from bargein.agent import Agent
+from bargein.call.context import CallContext
 from bargein.call.input.turns import Turn, Turns
-from bargein.call.output.late_words import LateWords
-from bargein.call.output.speaker import Reply, SpeechSource
+from bargein.call.output.reply import Reply, ReplyContent, ReplySource, SpeechSource
 from bargein.call.output.text_streams import one
-from bargein.call.output.utterance_queue import UtteranceText, known
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.ledger import Ledger
+from bargein.call.responders.late_words import LateWords
 from bargein.call.responders.prepared import PreparedReply
-from bargein.call.responders.responder import PreparedStats, ResponderHooks
+from bargein.call.responders.responder import PreparedStats
+from bargein.call.responders.tool_runner import ToolRunner
 
 log = logging.getLogger(__name__)
 
 
 class ChatResponder:
-    """The seat of a mind with a voice (call.seat)."""
+    """Responder's shape. results_waiting: called when a tool has a result that the agent should say unasked."""
 
     def __init__(
         self,
+        context: CallContext,
         agent: Agent,
-        mind: c.LLM,
-        voice: c.TTS,
+        llm: c.LLM,
+        tts: c.TTS,
         conversation: Conversation,
         ledger: Ledger,
         turns: Turns,
-        hands: ResponderHooks,
+        results_waiting: Callable[[], None],
     ) -> None:
-        self._mind, self._voice = mind, voice
-        self._agent, self._conversation, self._ledger, self._turns = agent, conversation, ledger, turns
-        self._hands = hands
-        self.toolbox = hands.toolbox(agent.tools, conversation, self._late)
-        self._hears = getattr(mind, "hears_audio", False) is True
-        self._late_words = LateWords(conversation, turns, hands)
-        self._untold: set[str] = set()
+        self._context = context
+        self._agent = agent
+        self._llm = llm
+        self._tts = tts
+        self._conversation = conversation
+        self._ledger = ledger
+        self._turns = turns
+        self._results_waiting = results_waiting
+        self._hears_audio = getattr(llm, "hears_audio", False) is True
+        self._late_words = LateWords(context, conversation, turns)
+        self._unsaid: set[str] = set()  # ids of tool calls whose results the agent has not said
         self._prepared: PreparedReply | None = None
-        self.ahead = PreparedStats()
+        self.tool_runner = ToolRunner(context, agent.tools, conversation, self._on_late_result)
+        self.prepared_stats = PreparedStats()
 
-    # ------------------------------------------------------------------------------------------------ made ahead
+    # ------------------------------------------------------------------------------------------------ prepared
 
     def prepare(self, turn: Turn) -> None:
         """Begin to make the reply to a turn that is probably over."""
-        self._prepared = PreparedReply(turn.id, Reply(0, "reply", self._hands.now_ms()), self._voice)
-        self._prepared.start(lambda made: self._ahead(made, turn), self._hands.spawn)
+        self._prepared = PreparedReply(turn.id, Reply(0, "reply", self._context.now_ms()), self._tts)
+        self._prepared.start(lambda prepared: self._prepared_text(prepared, turn), self._context.spawn)
 
-    def forget(self, cause: str) -> None:
-        """What was prepared is not wanted."""
+    def discard_prepared(self, cause: str) -> None:
+        """Stop the prepared reply, and count what it cost."""
         prepared = self._prepared
         if prepared is None:
             return
         self._prepared = None
-        prepared.forget()
+        prepared.discard()
         prepared.reply.cut = True
         chars, ms = len(prepared.reply.text), prepared.made_ms
-        self.ahead.forgotten += 1
-        self.ahead.wasted_chars += chars
-        self.ahead.wasted_ms += ms
-        self._hands.meter.count("prepared", cause=cause)
-        self._hands.meter.count("prepared_waste_chars", chars)
-        self._hands.meter.count("prepared_waste_ms", round(ms))
-        self._hands.journal.note(
-            self._hands.now_ms(), "forgotten", turn=prepared.turn, cause=cause, chars=chars, ms=round(ms)
-        )
+        self.prepared_stats.forgotten += 1
+        self.prepared_stats.wasted_chars += chars
+        self.prepared_stats.wasted_ms += ms
+        meter, journal = self._context.meter, self._context.journal
+        meter.count("prepared", cause=cause)
+        meter.count("prepared_waste_chars", chars)
+        meter.count("prepared_waste_ms", round(ms))
+        journal.note(self._context.now_ms(), "discarded", turn=prepared.turn, cause=cause, chars=chars, ms=round(ms))
 
-    def begin(self, reply: int, turn: int) -> Reply:
-        """The reply to a turn that is over: the one that was prepared for it, or a new one."""
+    def new_reply(self, reply: int, turn: int) -> Reply:
+        """The reply that was prepared for the turn, or a new one."""
         if self._prepared is not None and self._prepared.turn == turn:
-            made = self._prepared.reply
-            made.id, made.asked_ms = reply, self._hands.now_ms()
-            return made
-        return Reply(reply, "reply", self._hands.now_ms())
+            prepared = self._prepared.reply
+            prepared.id, prepared.asked_ms = reply, self._context.now_ms()
+            return prepared
+        return Reply(reply, "reply", self._context.now_ms())
 
-    async def _ahead(self, prepared: PreparedReply, turn: Turn) -> AsyncIterator[str] | None:
+    async def _prepared_text(self, prepared: PreparedReply, turn: Turn) -> AsyncIterator[str] | None:
         text = self._turns.known(turn)
-        if not text and not self._hears:
+        if not text and not self._hears_audio:
             return None
-        await self._ledger.settled()
+        await self._ledger.wait_confirmed()
         prepared.prompt = self._prompt(self._conversation.with_user(turn.id, text or None, turn.over), turn)
-        return self.toolbox.answered(self._mind, prepared.prompt, prepared.reply, prepared.released)
+        return self.tool_runner.reply_text(self._llm, prepared.prompt, prepared.reply, prepared.released)
 
     # -------------------------------------------------------------------------------------------------- answers
 
-    async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | SpeechSource | None:
-        """The reply to a turn: first its words, and what was heard of the reply that it cut; then the model."""
-        if self._hears:
+    async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> ReplyContent:
+        """Wait for the turn's words, and for what was heard of the reply that the turn cut; then ask the LLM."""
+        text: str | None
+        if self._hears_audio:
             text = self._turns.known(turn) or None
             silent = not spoken and not turn.typed
         else:
             text = await self._turns.words(turn, spoken=spoken)
             silent = text == ""
         if silent:
-            self.forget("no words")
-            return None  # a sound, and no word in it
-        await self._ledger.settled()
+            self.discard_prepared("no words")
+            return None  # a sound without words
+        await self._ledger.wait_confirmed()
         prepared, self._prepared = self._prepared, None
         prompt = self._prompt(self._conversation.with_user(turn.id, text, turn.over), turn if spoken else None)
         self._write_down(turn, text, spoken=spoken)
-        self._untold.clear()
+        self._unsaid.clear()
         if prepared is not None:
             if prepared.prompt == prompt and prepared.reply is reply:
                 return self._release(prepared)
             self._prepared = prepared
-            self.forget("other words")
-            fresh = Reply(reply.id, reply.kind, reply.asked_ms)  # what the forgotten one wrote is not said
-            reply.text, reply.leaving, reply.mind_lost = fresh.text, None, False
-            reply.cut = reply.busy = False
-            reply.terminal.clear()
-            reply.used.clear()
-        if text is None and not self._hears and self._turns.deaf and (deaf := self._agent.reprompts.get("deaf")):
-            reply.text = deaf
-            return one(deaf)
-        return self.toolbox.answered(self._mind, prompt, reply)
+            self.discard_prepared("other words")
+            _make_anew(reply)
+        unreadable = text is None and not self._hears_audio and self._turns.expects_words
+        if unreadable and (apology := self._agent.reprompts.get("deaf")):
+            reply.text = apology
+            return one(apology)
+        return self.tool_runner.reply_text(self._llm, prompt, reply)
+
+    async def say_tool_results(self, reply: Reply) -> ReplyContent:
+        """Ask the LLM again, unless the results were in a prompt meanwhile."""
+        if not self._unsaid:
+            return None
+        self._unsaid.clear()
+        return self.tool_runner.reply_text(self._llm, self._prompt(tuple(self._conversation.items)), reply)
+
+    def source_of(self, text: str) -> ReplySource:
+        """The TTS says it."""
+
+        async def source(reply: Reply) -> ReplyContent:
+            reply.text += text
+            return one(text) if text else None
+
+        return source
+
+    def _release(self, prepared: PreparedReply) -> SpeechSource:
+        self.prepared_stats.used += 1
+        self._context.meter.count("prepared", cause="used")
+        self._context.journal.note(
+            self._context.now_ms(), "released", turn=prepared.turn, chars=len(prepared.reply.text)
+        )
+        for used in prepared.reply.used:
+            self._conversation.tool(used)
+        prepared.release()
+        return SpeechSource(prepared.audio(), self._tts.rate)
+
+    def _on_late_result(self, result: c.ToolResult) -> None:
+        self._unsaid.add(result.id)
+        self._results_waiting()
+
+    def _prompt(self, items: tuple[c.ConversationItem, ...], turn: Turn | None = None) -> c.Prompt:
+        agent = self._agent
+        audio = self._turns.audio(turn) if self._hears_audio and turn is not None else None
+        return c.Prompt(agent.instructions, items, agent.language, self.tool_runner.specs, audio)
+
+    # ------------------------------------------------------------------------------------------- the user's side
+
+    def turn_started(self, from_ms: float) -> None:
+        """The LLM is asked when the turn is over."""
+
+    def dismiss(self, onset_ms: float, until_ms: float, backchannel: c.UserBackchannel | None) -> None:
+        """The conversation has it."""
+
+    def words_came(self) -> None:
+        """Words of a turn that was answered already enter the conversation."""
+        if self._hears_audio:
+            self._late_words.update()
+
+    def stopped(self, reply: Reply, *, sounded: bool) -> None:
+        """The conversation has what was heard of it."""
 
     def _write_down(self, turn: Turn, text: str | None, *, spoken: bool) -> None:
-        """The turn's words, for the record; for a model that hears they may still come."""
-        if self._hears:
-            self._late_words.over(turn)
+        """The turn's words enter the conversation. For an LLM that hears audio they may come later."""
+        if self._hears_audio:
+            self._late_words.answered(turn)
             if spoken and not text:
-                self._hands.spawn(self._read_late(turn), "words")
+                self._context.spawn(self._read_late(turn), "words")
             return
         said = self._conversation.user(turn.id, text, turn.over)
         over = said.over.text if said.over else None
-        self._hands.notify(n.Transcript("user", said.text, final=True, turn=turn.id, over=over))
-        self._hands.journal.note(self._hands.now_ms(), "user", turn=turn.id, text=said.text, over=over)
+        self._context.notify(n.Transcript("user", said.text, final=True, turn=turn.id, over=over))
+        self._context.journal.note(self._context.now_ms(), "user", turn=turn.id, text=said.text, over=over)
 
     async def _read_late(self, turn: Turn) -> None:
         text = await self._turns.words(turn, spoken=True)
         if text:
             self._late_words.read(turn, text)
 
-    def words(self) -> None:
-        """More words of the user's have come."""
-        if self._hears:
-            self._late_words.came()
 
-    def _release(self, prepared: PreparedReply) -> SpeechSource:
-        self.ahead.used += 1
-        self._hands.meter.count("prepared", cause="used")
-        self._hands.journal.note(self._hands.now_ms(), "released", turn=prepared.turn, chars=len(prepared.reply.text))
-        for used in prepared.reply.used:
-            self._conversation.tool(used)
-        prepared.release()
-        return SpeechSource(prepared.spoken(), self._voice.rate)
-
-    def known(self, text: str) -> UtteranceText:
-        """Words that are known already."""
-        return known(text)
-
-    def turn(self, from_ms: float) -> None:
-        """Its words are read by others."""
-
-    def dismiss(self, onset_ms: float, until_ms: float, backchannel: c.UserBackchannel | None) -> None:
-        """The conversation has it."""
-
-    def over(self, reply: Reply, *, sounded: bool) -> None:
-        """The conversation has what was heard of it."""
-
-    async def tell(self, reply: Reply) -> AsyncIterator[str] | None:
-        """Say what a tool has come to, unless that was in a prompt meanwhile."""
-        if not self._untold:
-            return None
-        self._untold.clear()
-        return self.toolbox.answered(self._mind, self._prompt(tuple(self._conversation.items)), reply)
-
-    def _late(self, used: c.ToolResult) -> None:
-        self._untold.add(used.id)
-        self._hands.again()
-
-    def _prompt(self, items: tuple[c.ConversationItem, ...], heard: Turn | None = None) -> c.Prompt:
-        agent = self._agent
-        sound = self._turns.sound(heard) if self._hears and heard is not None else None
-        return c.Prompt(agent.instructions, items, agent.language, self.toolbox.specs, sound)
+def _make_anew(reply: Reply) -> None:
+    """Nothing that the discarded preparation has written or called belongs to the reply."""
+    reply.text, reply.end_request, reply.llm_lost = "", None, False
+    reply.cut = reply.busy = False
+    reply.terminal.clear()
+    reply.used.clear()

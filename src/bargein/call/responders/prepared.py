@@ -1,58 +1,56 @@
-"""A reply made ahead: its text and the first of its sound, while the user's turn is probably over, but not surely."""
+"""A prepared reply: its text and the first of its audio, made while the user's turn is only probably over."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Awaitable, Callable
 
+from bargein.call.context import Spawn
+from bargein.call.output.reply import Reply
 from bargein.call.output.text_streams import closing
 from bargein.protocols import TTS, Prompt, SpeechChunk
 
-if TYPE_CHECKING:
-    from bargein.call.output.speaker import Reply
+AHEAD_MS = 1_500  # of audio; more would be expensive to throw away, and would sound no sooner
 
-AHEAD_MS = 1_500  # of sound; more would be dear to throw away, and would sound no sooner
+PreparedText = Callable[["PreparedReply"], Awaitable[AsyncIterator[str] | None]]
 
 
 class PreparedReply:
-    """reply: what is being made; it has no id until it is released. made_ms: sound made so far; released: set when
-    the turn was over with the very words that this was made for."""
+    """Makes a reply before the floor asks for it. The reply has no id until then."""
 
-    def __init__(self, turn: int, reply: Reply, voice: TTS) -> None:
+    def __init__(self, turn: int, reply: Reply, tts: TTS) -> None:
         self.turn = turn
         self.reply = reply
-        self.prompt: Prompt | None = None  # None until the words are known
+        self.prompt: Prompt | None = None
+        """What the LLM was asked. None: the words are not known yet."""
         self.made_ms = 0.0
+        """Audio made so far."""
         self.released = asyncio.Event()
-        self._voice = voice
+        """Set when the turn is over with the words of the prompt."""
+        self._tts = tts
         self._ready: deque[SpeechChunk] = deque()
         self._news = asyncio.Event()
         self._over = False
         self._error: Exception | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def start(
-        self,
-        text: Callable[[PreparedReply], Coroutine[Any, Any, AsyncIterator[str] | None]],
-        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
-    ) -> None:
-        """text: gives the reply's text (None: there is nothing to say). spawn: makes a task that somebody owns."""
+    def start(self, text: PreparedText, spawn: Spawn) -> None:
+        """text: gives the reply's text, or None when there is nothing to say."""
         self._task = spawn(self._make(text), f"prepared {self.turn}")
 
     def release(self) -> None:
-        """It may sound, and its tools may run."""
+        """The reply may sound, and all its tools may run."""
         self.released.set()
 
-    def forget(self) -> None:
-        """Nobody wants it. Its task is awaited by its owner."""
+    def discard(self) -> None:
+        """The reply is not wanted. Its task is awaited by the task's owner."""
         if self._task is not None:
             self._task.cancel()
 
-    async def spoken(self) -> AsyncIterator[SpeechChunk]:
-        """What was made, and what goes on being made. Raises what the model or the voice raised. Closing it ends the
-        making."""
+    async def audio(self) -> AsyncIterator[SpeechChunk]:
+        """The chunks that are ready, and all later ones. Raises what the model or the TTS raised. Closing the iterator
+        ends the making."""
         try:
             while True:
                 while self._ready:
@@ -66,26 +64,26 @@ class PreparedReply:
                 self._news.clear()
                 await self._news.wait()
         finally:
-            self.forget()
+            self.discard()
 
-    async def _make(self, text: Callable[[PreparedReply], Coroutine[Any, Any, AsyncIterator[str] | None]]) -> None:
+    async def _make(self, text: PreparedText) -> None:
         try:
             stream = await text(self)
             if stream is not None:
-                async with closing(stream), closing(self._voice.speak(stream)) as spoken:
-                    async for stretch in spoken:
-                        self.made_ms += stretch.pcm.ms
-                        self._ready.append(stretch)
+                async with closing(stream), closing(self._tts.speak(stream)) as chunks:
+                    async for chunk in chunks:
+                        self.made_ms += chunk.pcm.ms
+                        self._ready.append(chunk)
                         self._news.set()
-                        await self._room()
-        except Exception as error:  # told where it is used; what is forgotten fails nobody
+                        await self._wait_room()
+        except Exception as error:  # raised by `audio`; a discarded reply fails unnoticed
             self._error = error
         finally:
             self._over = True
             self._news.set()
 
-    async def _room(self) -> None:
-        """Wait while enough is ready: for the release at first, then for the playout."""
-        while sum(stretch.pcm.ms for stretch in self._ready) >= AHEAD_MS:
+    async def _wait_room(self) -> None:
+        """Wait while enough is ready: first for the release, then for the playout."""
+        while sum(chunk.pcm.ms for chunk in self._ready) >= AHEAD_MS:
             self._news.clear()
             await self._news.wait()

@@ -1,23 +1,23 @@
-"""The seat of a speech model: it hears the user itself, answers with sound, and is told what of it was heard."""
+"""A realtime model: it hears the user itself, answers with audio, and learns what of it was heard."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from bargein import protocols as c
 from bargein.agent import Agent
+from bargein.call.context import CallContext
 from bargein.call.input.turns import Turn, Turns
 from bargein.call.input.user_audio import UserAudio
-from bargein.call.output.late_words import LateWords
-from bargein.call.output.speaker import Reply, SpeechSource
+from bargein.call.output.reply import Reply, ReplyContent, ReplySource, SpeechSource
 from bargein.call.output.text_streams import closing, one
-from bargein.call.output.utterance_queue import UtteranceText
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.ledger import Ledger
-from bargein.call.responders.responder import PreparedStats, ResponderHooks
-from bargein.call.responders.tool_runner import CANCELLED, MOST_ROUNDS
+from bargein.call.responders.late_words import LateWords
+from bargein.call.responders.responder import PreparedStats
+from bargein.call.responders.tool_runner import CANCELLED, MOST_ROUNDS, ToolRunner
 from bargein.errors import BargeinError
 
 log = logging.getLogger(__name__)
@@ -26,150 +26,158 @@ AT_THE_END = "It is done once all of this reply was heard."
 
 
 class RealtimeResponder:
-    """See call.seat."""
+    """Responder's shape. results_waiting: called when a tool has a result that the agent should say unasked."""
 
     def __init__(
         self,
+        context: CallContext,
         agent: Agent,
-        line: c.RealtimeConnection,
+        connection: c.RealtimeConnection,
         conversation: Conversation,
         ledger: Ledger,
         turns: Turns,
-        hearing: UserAudio,
-        hands: ResponderHooks,
+        user_audio: UserAudio,
+        results_waiting: Callable[[], None],
     ) -> None:
-        self._line, self._conversation, self._ledger, self._turns, self._hearing = (
-            line,
-            conversation,
-            ledger,
-            turns,
-            hearing,
-        )
-        self._hands = hands
-        self.toolbox = hands.toolbox(agent.tools, conversation, self._late)
-        self.ahead = PreparedStats()
-        self._late_words = LateWords(conversation, turns, hands)
-        self._telling: asyncio.Task[None] | None = None
-        self._untold: set[str] = set()
+        self._context = context
+        self._connection = connection
+        self._conversation = conversation
+        self._ledger = ledger
+        self._user_audio = user_audio
+        self._results_waiting = results_waiting
+        self._late_words = LateWords(context, conversation, turns)
+        self._truncating: asyncio.Task[None] | None = None
+        self._unsaid: set[str] = set()  # ids of tool calls whose results the agent has not said
+        self.tool_runner = ToolRunner(context, agent.tools, conversation, self._on_late_result)
+        self.prepared_stats = PreparedStats()
 
     # -------------------------------------------------------------------------------------------------- answers
 
     def prepare(self, turn: Turn) -> None:
-        """A speech model has one conversation, and cannot answer in it unheard."""
+        """A realtime model has one conversation, and cannot answer in it unheard."""
 
-    def forget(self, cause: str) -> None:
+    def discard_prepared(self, cause: str) -> None:
         """Nothing is ever prepared."""
 
-    def begin(self, reply: int, turn: int) -> Reply:
-        return Reply(reply, "reply", self._hands.now_ms())
+    def new_reply(self, reply: int, turn: int) -> Reply:
+        """A new one."""
+        return Reply(reply, "reply", self._context.now_ms())
 
-    async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | SpeechSource | None:
-        """It has heard the turn: its words may come later, and go into the record then."""
+    async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> ReplyContent:
+        """The model has the turn's audio. Its words may come later, and enter the conversation then."""
         if not spoken and not turn.typed:
-            return None  # a sound, and no word in it
-        self._late_words.over(turn)
-        await self._heard_told()
-        self._untold.clear()
-        return self._take(reply, self._line.answer(turn.typed, spoken=spoken))
+            return None  # a sound without words
+        self._late_words.answered(turn)
+        await self._wait_truncated()
+        self._unsaid.clear()
+        return self._source(reply, self._connection.answer(turn.typed, spoken=spoken))
 
-    async def tell(self, reply: Reply) -> AsyncIterator[str] | SpeechSource | None:
-        if not self._untold:
+    async def say_tool_results(self, reply: Reply) -> ReplyContent:
+        """Have the model say them, unless it answered meanwhile."""
+        if not self._unsaid:
             return None
-        self._untold.clear()
-        await self._heard_told()
-        return self._take(reply, self._line.say_tool_results())
+        self._unsaid.clear()
+        await self._wait_truncated()
+        return self._source(reply, self._connection.say_tool_results())
 
-    def known(self, text: str) -> UtteranceText:
-        """The model's own voice says it; while that is away, the spare one."""
+    def source_of(self, text: str) -> ReplySource:
+        """The model says it; while the model is away, the fallback TTS."""
 
-        async def give(reply: Reply) -> AsyncIterator[str] | SpeechSource | None:
+        async def source(reply: Reply) -> ReplyContent:
             if not text:
                 return None
-            if self._line.connected:
-                return self._take(reply, self._line.say(text))
+            if self._connection.connected:
+                return self._source(reply, self._connection.say(text))
             reply.text += text
             return one(text)
 
-        return give
+        return source
 
-    def _take(self, reply: Reply, take: c.Response) -> SpeechSource:
-        reply.take = take
-        return SpeechSource(self._sound(reply, take), self._line.rate)
+    def _source(self, reply: Reply, response: c.Response) -> SpeechSource:
+        reply.response = response
+        return SpeechSource(self._audio(reply, response), self._connection.rate)
 
-    async def _sound(self, reply: Reply, take: c.Response) -> AsyncIterator[c.SpeechChunk]:
+    async def _audio(self, reply: Reply, response: c.Response) -> AsyncIterator[c.SpeechChunk]:
         rounds = 0
         try:
-            async with closing(take.audio()) as pieces:
-                async for piece in pieces:
-                    if isinstance(piece, c.SpeechChunk):
-                        reply.text += piece.text
-                        yield piece
+            async with closing(response.audio()) as items:
+                async for item in items:
+                    if isinstance(item, c.SpeechChunk):
+                        reply.text += item.text
+                        yield item
                     else:
                         rounds += 1
-                        await self._use(piece.calls, reply, take, last=rounds == MOST_ROUNDS)
+                        await self._run_tools(item.calls, reply, response, last=rounds == MOST_ROUNDS)
         except BargeinError:
-            reply.mind_lost = True
+            reply.llm_lost = True
             raise
 
-    async def _use(self, calls: tuple[c.ToolCall, ...], reply: Reply, take: c.Response, *, last: bool) -> None:
-        """Run what the model calls. A call that nobody answers would make it wait for ever: each is told something.
-        last: the model has called often enough, and does not go on."""
+    async def _run_tools(
+        self, calls: tuple[c.ToolCall, ...], reply: Reply, response: c.Response, *, last: bool
+    ) -> None:
+        """Run the tools that the model calls. Every call gets a result, or the model would wait for ever.
+
+        last: the model has called tools often enough, and does not go on.
+        """
         left = list(calls)
         reply.busy = True
         try:
             for call in calls:
-                used = await self.toolbox.run(call, reply)
+                result = await self.tool_runner.run(call, reply)
                 left.remove(call)
-                if used is None:
-                    used = c.ToolResult(call.id, call.tool, call.arguments, AT_THE_END)
+                if result is None:
+                    result = c.ToolResult(call.id, call.tool, call.arguments, AT_THE_END)
                 elif not last:
-                    take.continue_response()
-                self._line.push_tool_result(used)
+                    response.continue_response()
+                self._connection.push_tool_result(result)
             if last:
-                log.warning("The model called tools %d times in a row", MOST_ROUNDS)
+                log.warning("Call %s: the model called tools %d times in a row", self._context.call_id, MOST_ROUNDS)
         finally:
             reply.busy = False
             for call in left:
-                known = self._conversation.used(call.id)
+                known = self._conversation.tool_result(call.id)
                 runs = known is not None and known.result is None
-                result = None if runs else CANCELLED
-                self._line.push_tool_result(c.ToolResult(call.id, call.tool, call.arguments, result, error=not runs))
+                why = None if runs else CANCELLED
+                self._connection.push_tool_result(c.ToolResult(call.id, call.tool, call.arguments, why, error=not runs))
 
-    def _late(self, used: c.ToolResult) -> None:
-        self._untold.add(used.id)
-        self._line.push_tool_result(used)
-        self._hands.again()
+    def _on_late_result(self, result: c.ToolResult) -> None:
+        self._unsaid.add(result.id)
+        self._connection.push_tool_result(result)
+        self._results_waiting()
 
     # ------------------------------------------------------------------------------------------ what was heard
 
-    def over(self, reply: Reply, *, sounded: bool) -> None:
-        if reply.take is None:
+    def stopped(self, reply: Reply, *, sounded: bool) -> None:
+        """The model must believe no more of its reply than was heard."""
+        if reply.response is None:
             return
         if not sounded:
-            reply.take.truncate(0.0, None)
+            reply.response.truncate(0.0, None)
         else:
-            self._telling = self._hands.spawn(self._tell_heard(reply, reply.take), "heard")
+            self._truncating = self._context.spawn(self._truncate(reply, reply.response), "truncate")
 
-    async def _tell_heard(self, reply: Reply, take: c.Response) -> None:
-        """As soon as the far end has said where it really was."""
-        await self._ledger.settled()
-        take.truncate(self._ledger.heard_ms, self._conversation.agent(reply.id))
+    async def _truncate(self, reply: Reply, response: c.Response) -> None:
+        """As soon as the client has said where the cut caught it."""
+        await self._ledger.wait_confirmed()
+        response.truncate(reply.heard_ms, self._conversation.agent(reply.id))
 
-    async def _heard_told(self) -> None:
-        if self._telling is not None and not self._telling.done():
-            await asyncio.wait([self._telling])
+    async def _wait_truncated(self) -> None:
+        if self._truncating is not None and not self._truncating.done():
+            await asyncio.wait([self._truncating])
 
     # ------------------------------------------------------------------------------------------- the user's side
 
-    def turn(self, from_ms: float) -> None:
-        self._line.turn_started(self._ago(from_ms))
+    def turn_started(self, from_ms: float) -> None:
+        """The model is told how long ago."""
+        self._connection.turn_started(self._ago(from_ms))
 
     def dismiss(self, onset_ms: float, until_ms: float, backchannel: c.UserBackchannel | None) -> None:
-        self._line.dismiss(self._ago(onset_ms), self._ago(until_ms), backchannel)
+        """The model must not take it for a turn."""
+        self._connection.dismiss(self._ago(onset_ms), self._ago(until_ms), backchannel)
 
-    def words(self) -> None:
-        """More words of the user's have come."""
-        self._late_words.came()
+    def words_came(self) -> None:
+        """Words of a turn that was answered already enter the conversation."""
+        self._late_words.update()
 
     def _ago(self, ms: float) -> float:
-        return max(0.0, self._hearing.heard_ms - ms)
+        return max(0.0, self._user_audio.newest_ms - ms)

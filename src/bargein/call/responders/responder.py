@@ -1,101 +1,72 @@
-"""Whoever makes the replies of a call: a chat model with a voice (call.answering), or a speech model (call.speech)."""
+"""What makes the replies of a call: an LLM with a TTS (chat.py), or a realtime model (realtime.py)."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from bargein.call.input.turns import Turn
-from bargein.call.output.speaker import Reply, SpeechSource
-from bargein.call.output.utterance_queue import UtteranceText
-from bargein.call.record.conversation import Conversation
+from bargein.call.output.reply import Reply, ReplyContent, ReplySource
 from bargein.call.responders.tool_runner import ToolRunner
-from bargein.notices import Notice
-from bargein.protocols import Journal, Meter, Tool, ToolResult, UserBackchannel
+from bargein.protocols import UserBackchannel
 
 
 @dataclass(slots=True)
 class PreparedStats:
-    """What preparing replies has come to. wasted_*: of those that were forgotten."""
+    """What preparing replies has come to, as in GET /calls/{id}."""
 
     used: int = 0
     forgotten: int = 0
+    """Prepared replies that were discarded."""
     wasted_chars: int = 0
+    """Text of discarded replies."""
     wasted_ms: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ResponderHooks:
-    """What a seat needs of its call. spawn: makes a task that ends with the call; commit: one that is awaited, but not
-    cancelled; again: asks the floor for a moment to tell what a tool has come to."""
-
-    notify: Callable[[Notice], None]
-    journal: Journal
-    meter: Meter
-    now_ms: Callable[[], float]
-    spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
-    commit: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
-    again: Callable[[], None]
-
-    def toolbox(
-        self, tools: Sequence[Tool], conversation: Conversation, late: Callable[[ToolResult], None]
-    ) -> ToolRunner:
-        """One for these tools. late: as in Toolbox."""
-        return ToolRunner(
-            tuple(tools),
-            conversation,
-            spawn=self.commit,
-            late=late,
-            journal=self.journal,
-            meter=self.meter,
-            now_ms=self.now_ms,
-        )
+    """Audio of discarded replies."""
 
 
 class Responder(Protocol):
-    """toolbox: runs what its model calls; ahead: what preparing replies has come to. Only `answer` and `tell` wait."""
+    """Only `answer` and `say_tool_results` wait."""
 
-    toolbox: ToolRunner
-    ahead: PreparedStats
+    tool_runner: ToolRunner
+    """Runs the tools that the model calls."""
+    prepared_stats: PreparedStats
 
     def prepare(self, turn: Turn) -> None:
-        """The turn is probably over: begin to make its reply, if that can be done unheard."""
+        """The turn is probably over: begin to make its reply, if the model can do so unheard."""
         ...
 
-    def forget(self, cause: str) -> None:
-        """What was prepared is not wanted."""
+    def discard_prepared(self, cause: str) -> None:
+        """The prepared reply is not wanted. cause: for the measurements."""
         ...
 
-    def begin(self, reply: int, turn: int) -> Reply:
-        """The reply to a turn that is over."""
+    def new_reply(self, reply: int, turn: int) -> Reply:
+        """The reply to a turn that is over: the prepared one, or a new one."""
         ...
 
-    async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> AsyncIterator[str] | SpeechSource | None:
-        """What it says. spoken: there was speech in the turn. None: there is nothing to say."""
+    async def answer(self, reply: Reply, turn: Turn, *, spoken: bool) -> ReplyContent:
+        """What the reply says. spoken: there was speech in the turn. None: there is nothing to say."""
         ...
 
-    async def tell(self, reply: Reply) -> AsyncIterator[str] | SpeechSource | None:
-        """Say what a tool has come to, unless that was said meanwhile."""
+    async def say_tool_results(self, reply: Reply) -> ReplyContent:
+        """Say the results that came after their own reply was cut. None: they were said meanwhile."""
         ...
 
-    def known(self, text: str) -> UtteranceText:
-        """Say these very words."""
+    def source_of(self, text: str) -> ReplySource:
+        """How these very words are said."""
         ...
 
-    def turn(self, from_ms: float) -> None:
-        """The user took a turn; its sound begins there."""
+    def turn_started(self, from_ms: float) -> None:
+        """The user took a turn, whose audio begins at from_ms."""
         ...
 
     def dismiss(self, onset_ms: float, until_ms: float, backchannel: UserBackchannel | None) -> None:
-        """What sounded there was no turn."""
+        """A sound was no turn."""
         ...
 
-    def words(self) -> None:
-        """More words of the user's have come."""
+    def words_came(self) -> None:
+        """The STT has more of the user's words."""
         ...
 
-    def over(self, reply: Reply, *, sounded: bool) -> None:
-        """The reply was stopped. sounded: some of it may have been heard, and the ledger knows how much."""
+    def stopped(self, reply: Reply, *, sounded: bool) -> None:
+        """The reply was stopped. sounded: the ledger knows how much of it was heard."""
         ...

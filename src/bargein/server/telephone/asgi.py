@@ -17,7 +17,7 @@ from bargein.transports.telephone.transport import TelephoneTransport
 
 
 class AsgiWire:
-    """A telephone.Wire by shape: what is put in goes out by `pump`, which somebody must run."""
+    """A telephone.Wire by shape: what is put in goes out by `pump`, which must run beside it."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

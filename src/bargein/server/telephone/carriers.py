@@ -2,8 +2,8 @@
 
 None of them signs its socket, so the server's own token must tell who calls: as `Authorization: Bearer`, or, since a
 vendor is told nothing but an address, as `?token=` in it. (It is written down at the vendor's; our logs never show it.)
-Without a token of the server nobody but this machine may call, and no page from elsewhere that a browser on this
-machine shows.
+Without a token of the server only this machine may call, and no page from elsewhere that a browser on this machine
+shows.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CARRIERS: Mapping[str, Callable[[], TelephoneDialect]] = {
 
 
 class Carrier:
-    """A phone.Vendor by shape. name: for what it says to those it refuses."""
+    """A TelephoneVendor by shape. name: for what it says to those it refuses."""
 
     def __init__(self, dialect: Callable[[], TelephoneDialect], gate: Gate, name: str) -> None:
         self._dialect = dialect
@@ -50,7 +50,7 @@ class Carrier:
         self._gate.demand_caller(Headers(dict(caller.headers)), [f"token.{told}" for told in query.get("token", ())])
 
     def verify(self, caller: SocketRequest, started: Started) -> None:
-        """Whoever was admitted may stream."""
+        """A caller that was admitted may stream."""
 
     def exchange(self, started: Started) -> CallControl | None:
         """Hanging up is closing the socket, and there is no transfer."""
@@ -80,7 +80,7 @@ def carriers(gate: Gate) -> dict[str, TelephoneVendor]:
 
 
 def _name(url: str) -> str:
-    """The host's; "" where there is none, which is nobody's."""
+    """The host's; "" where there is none."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:

@@ -1,9 +1,9 @@
-"""The fast lane: telephone sockets that uvicorn accepted, and picows serves.
+"""The picows server: telephone sockets that uvicorn accepted, and picows serves.
 
 A telephone call is a hundred small messages a second. Through ASGI each costs a task's wake-up and a few dictionaries;
 here a message is a function call (docs/performance.md has the figures). Same port, same checks: uvicorn hands every
 upgrade to the WebSocket class it is given, and this one looks at the path. On any other server the ASGI endpoint of
-phone_asgi.py does the same, more slowly.
+telephone/asgi.py does the same, more slowly.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from bargein.transports.telephone.transport import TelephoneTransport
 log = logging.getLogger(__name__)
 
 MESSAGE_BYTES = 64 * 1024
-READ_BUFFER = 4096  # bytes, per connection; grows where somebody sends more
+READ_BUFFER = 4096  # bytes, per connection; grows where a client sends more
 SEND_BUFFER = 8 * 1024  # of the kernel: what lies there can neither be taken back nor seen as unread
 HANDSHAKE_S = 10
 
@@ -94,7 +94,7 @@ class PhoneListener(WSListener):
         if telephone is None:
             return
         if kind is WSMsgType.CLOSE:
-            telephone.gone("the far end closed the stream")
+            telephone.gone("the client closed the stream")
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
         elif kind is WSMsgType.TEXT and frame.fin:
@@ -209,7 +209,7 @@ def _hand(owner: asyncio.BaseProtocol, data: bytes) -> None:
         data = data[len(part) :]
 
 
-def lane(hub: Callable[[], Hub], vendors: Vendors) -> Callable[..., asyncio.Protocol]:
+def picows_protocol(hub: Callable[[], Hub], vendors: Vendors) -> Callable[..., asyncio.Protocol]:
     """For uvicorn's `ws`."""
 
     def make(config: Config, server_state: ServerState, app_state: dict[str, Any]) -> asyncio.Protocol:

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from bargein.agent import Agent
-from bargein.call.call import Call
 from bargein.errors import UsageError
 from bargein.floor import Policy
-from bargein.protocols import CallControl, Journal
-from bargein.recorder.journal import FileJournal, NullJournal
-from bargein.server.calls import Watchers
+from bargein.protocols import CallControl
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
 from bargein.server.settings import is_loopback
+from bargein.server.start_call import policy_for, start_call
 from bargein.transports.telephone.transport import Started, TelephoneDialect, TelephoneTransport
 
 log = logging.getLogger(__name__)
 
-# A telephone that nobody speaks into is a voicemail, or lies on the sofa: ask twice, then hang up.
+# A telephone into which no word is spoken is a voicemail, or lies on the sofa: ask twice, then hang up.
 SILENCE_MS = 12_000
 FACTS = ("from", "to")  # of the parameters, those that belong into the record
 
@@ -79,7 +75,7 @@ async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, 
     """The whole life of one stream. Raises nothing: what fails here concerns no other call."""
     reason = "ended"
     try:
-        with hub.calls.seat():
+        with hub.calls.place():
             started = await telephone.handshake()
             if started is not None:
                 vendor.verify(caller, started)
@@ -97,49 +93,27 @@ async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, 
 
 async def _talk(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTransport, started: Started) -> None:
     agent, policy = _choose(hub, started.parameters)
-    call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     facts = {"transport": telephone.name, "stream": started.stream, "phone_call": started.call, **started.extra}
     facts |= {name: started.parameters[name][:40] for name in FACTS if name in started.parameters}
-    watchers = Watchers(hub.metrics)
-    call = Call(
-        call_id=call_id,
-        agent=agent,
-        transport=telephone,
-        host=hub.host,
-        journal=_journal(hub, call_id, agent, policy),
-        policy=policy,
-        watch=watchers.publish,
-        exchange=vendor.exchange(started),
-        facts=facts,
-    )
-    log.info("Call %s: %s stream %s", call_id, telephone.name, started.stream)
-    with hub.calls.listed(call, watchers):
+    with start_call(hub, agent, policy, telephone, control=vendor.exchange(started), facts=facts) as call:
+        log.info("Call %s: %s stream %s", call.id, telephone.name, started.stream)
         await call.run()
-    log.info("Call %s: over (%s)", call_id, call.over)
-    hub.swept.set()
+    log.info("Call %s: over (%s)", call.id, call.over)
 
 
 def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
     """The agent and policy that the parameters ask for. A caller who is on the line already is better served by the
-    default than by nobody, so what is not there is only logged."""
+    default than by a refusal, so an agent or policy that is not there is only logged."""
     try:
         agent = hub.catalogue.get(parameters.get("agent"))
     except UsageError as error:
         log.warning("%s; taking the default", error)
         agent = hub.catalogue.default
-    preset = parameters.get("policy") or hub.settings.policy
     try:
-        policy = Policy.named(preset) if preset is not None else agent.policy
+        policy = policy_for(hub, agent, preset=parameters.get("policy"))
     except UsageError as error:
         log.warning("%s; taking the agent's own", error)
         policy = agent.policy
-    policy = dataclasses.replace(policy, language=parameters.get("language") or agent.language)
-    if policy.user_silence_ms is None:
-        policy = dataclasses.replace(policy, user_silence_ms=SILENCE_MS, hang_up_on_silence=True)
-    return dataclasses.replace(agent, language=policy.language), policy
-
-
-def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> Journal:
-    if hub.settings.record is None:
-        return NullJournal()
-    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy)
+    if policy.idle.user_silence_ms is None:
+        policy = policy.with_({"user_silence_ms": SILENCE_MS, "hang_up_on_silence": True})
+    return dataclasses.replace(agent, language=parameters.get("language") or agent.language), policy

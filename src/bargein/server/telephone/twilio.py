@@ -2,7 +2,7 @@
 
 Who may do so. With an auth token configured, Twilio must sign its webhook; its answer carries a short-lived token,
 good for one stream of that very call, and the stream must bring it back. Without one there is no telling who calls,
-so nobody but this machine may.
+so only this machine may.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ INSTALL = "Install it with pip install 'bargein[twilio]'"
 
 
 class Twilio:
-    """A phone.Vendor by shape. Raises Misuse for an auth token that nobody here can check with."""
+    """A TelephoneVendor by shape. Raises UsageError for an auth token without the package that checks signatures."""
 
     def __init__(self, settings: Settings, gate: Gate) -> None:
         token = settings.twilio_auth_token
@@ -63,8 +63,10 @@ class Twilio:
 
     # -------------------------------------------------------------------------------------------------- webhook
 
-    def voice(self, caller: SocketRequest, form: ImmutableMultiDict[str, str], *, secure: bool) -> str:
-        """TwiML for a call that comes in. Raises Refusal."""
+    def voice(
+        self, caller: SocketRequest, form: ImmutableMultiDict[str, str], *, secure: bool, mounted: str = ""
+    ) -> str:
+        """TwiML for a call that comes in. mounted: the path under which the app is mounted. Raises Refusal."""
         if sdk is None:
             raise Refusal(501, "not_installed", "The twilio package is not installed", advice=INSTALL)
         if self._token is None:
@@ -78,7 +80,7 @@ class Twilio:
         parameters = {name: query[name] for name in PASSED_ON if name in query}
         parameters |= {name.lower(): form[name] for name in ("From", "To") if name in form}
         parameters["token"] = self._signer.dumps([form.get("CallSid", ""), secrets.token_urlsafe(9)])
-        return sdk.connect(base.replace("http", "ws", 1) + MEDIA, parameters)
+        return sdk.connect(base.replace("http", "ws", 1) + mounted + MEDIA, parameters)
 
     def _signed(self, caller: SocketRequest, form: ImmutableMultiDict[str, str] | None, *schemes: str) -> bool:
         assert self._token is not None
@@ -176,4 +178,6 @@ async def voice(request: Request) -> Response:
     path = f"{request.url.path}?{query}" if query else request.url.path
     caller = SocketRequest(client.host if client else "", request.headers, path)
     form = ImmutableMultiDict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
-    return Response(vendor.voice(caller, form, secure=request.url.scheme == "https"), media_type="application/xml")
+    mounted = request.scope.get("root_path", "").rstrip("/")
+    twiml = vendor.voice(caller, form, secure=request.url.scheme == "https", mounted=mounted)
+    return Response(twiml, media_type="application/xml")

@@ -132,7 +132,7 @@ class BrowserTransport:
 
     def direct(self) -> None:
         """The client gets the agent's audio from the model by WebRTC, and only reports. Call this before the call."""
-        self.capabilities = dataclasses.replace(self.capabilities, carries=False)
+        self.capabilities = dataclasses.replace(self.capabilities, carries_audio=False)
 
     def refuse(self, problem: Problem, code: int = NORMAL) -> None:
         """Refuse the hello. After a problem that is not fatal the client may send another hello."""

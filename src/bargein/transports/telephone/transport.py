@@ -169,7 +169,9 @@ class TelephoneTransport:
     def __init__(
         self, wire: Wire, dialect: TelephoneDialect, clock: Clock, limits: TelephoneLimits | None = None
     ) -> None:
-        self.capabilities = c.TransportCapabilities(pause=False, reports=True, at_once=True, mulaw=dialect.mulaw)
+        self.capabilities = c.TransportCapabilities(
+            pause=False, reports=True, plays_immediately=True, mulaw=dialect.mulaw
+        )
         self.rate_in = self.rate_out = dialect.rate
         self.limits = limits or TelephoneLimits()
         self.started: Started | None = None
@@ -249,7 +251,7 @@ class TelephoneTransport:
             case ClearDone():
                 self._notify_call(self._marks.cleared(self._clock.now_ms()))
             case Pressed(key):
-                self._notify_call(c.Key(key))
+                self._notify_call(c.KeyPress(key))
             case Started():
                 if self.started is not None:
                     raise ProtocolError("The stream has started already", advice="Send start once", code="start_again")

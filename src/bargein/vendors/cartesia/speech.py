@@ -33,7 +33,7 @@ IDLE_S = 240.0  # the vendor closes a socket after 5 minutes
 
 class CartesiaSpeech:
     """protocols.TTS by shape. voice: its id; language: two letters; rate: Hz. base_url: None is Cartesia itself;
-    timeout_s: silence while it owes us sound. Raises Misuse for a rate that it does not give."""
+    timeout_s: silence while it owes us sound. Raises UsageError for a rate that it does not give."""
 
     name = "Cartesia"
 
@@ -103,17 +103,17 @@ class _Dialect:
         return [json.dumps({"context_id": context, "cancel": True})]
 
     def read(self, context: str, message: str) -> ContextMessage | None:
-        told = json.loads(message)
-        named = told.get("context_id")
-        if told["type"] == "error" and named in (context, None):
-            raise _error(told.get("status_code"), str(told.get("error_code") or told.get("title") or ""))
+        answer = json.loads(message)
+        named = answer.get("context_id")
+        if answer["type"] == "error" and named in (context, None):
+            raise _error(answer.get("status_code"), str(answer.get("error_code") or answer.get("title") or ""))
         if named != context:
             return None
-        match told["type"]:
+        match answer["type"]:
             case "chunk":
-                return ContextMessage(base64.b64decode(told["data"], validate=True))
+                return ContextMessage(base64.b64decode(answer["data"], validate=True))
             case "timestamps":
-                times = told.get("word_timestamps") or {"words": (), "start": (), "end": ()}
+                times = answer.get("word_timestamps") or {"words": (), "start": (), "end": ()}
                 words: list[Timed] = [
                     (str(word), 1000 * float(start), 1000 * float(end))
                     for word, start, end in zip(times["words"], times["start"], times["end"], strict=True)

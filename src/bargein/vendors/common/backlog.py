@@ -1,5 +1,5 @@
-"""The user's sound on its way to a vendor: what has not been answered for is kept, so that a line that breaks costs
-no word."""
+"""The user's sound on its way to a vendor: what has not been answered for is kept, so that a connection that
+breaks costs no word."""
 
 from __future__ import annotations
 

@@ -34,10 +34,12 @@ def cut(text: str, soft_at: int = SOFT_AT) -> int:
     soft_at: characters after which a comma will do. What cannot be spoken (spaces, signs) is never a clause alone.
     """
     spoken = False
+    # Counted from here: white space before it may have gone with the clause before.
+    begin = len(text) - len(text.lstrip())
     for i, char in enumerate(text):
         spoken = spoken or char.isalnum()
-        if i >= 2 * HARD_AT:
-            return text.rfind(" ", 1, HARD_AT) + 1 or HARD_AT
+        if i >= begin + 2 * HARD_AT:
+            return text.rfind(" ", begin + 1, begin + HARD_AT) + 1 or begin + HARD_AT
         if not spoken:
             continue
         if char == "\n":
@@ -58,11 +60,11 @@ def cut(text: str, soft_at: int = SOFT_AT) -> int:
                     if text[after].isdigit():
                         continue
                 return after
-        elif char in WIDE_SOFT and i >= soft_at:
+        elif char in WIDE_SOFT and i >= begin + soft_at:
             return _with_spaces(text, i + 1)
-        elif char in SOFT and i >= soft_at and (after := _with_spaces(text, i + 1)) > i + 1:
+        elif char in SOFT and i >= begin + soft_at and (after := _with_spaces(text, i + 1)) > i + 1:
             return after
-        elif i >= HARD_AT and char.isspace():
+        elif i >= begin + HARD_AT and char.isspace():
             return i + 1
     return 0
 

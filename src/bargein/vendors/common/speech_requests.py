@@ -44,7 +44,9 @@ class SpeechRequests:
 
     async def speak(self, cut: AsyncGenerator[str, None]) -> AsyncGenerator[SpeechChunk, None]:
         """cut: clauses. Raises VendorRefused or VendorLost."""
-        line: asyncio.Queue[_Clause | None] = asyncio.Queue(maxsize=1)  # the clause that is made while one is given out
+        queue: asyncio.Queue[_Clause | None] = asyncio.Queue(
+            maxsize=1
+        )  # the clause that is made while one is given out
 
         async def feed() -> None:
             async with aclosing(cut):
@@ -52,14 +54,14 @@ class SpeechRequests:
                     made = _Clause(clause)
                     made.task = asyncio.create_task(self._request(made), name=f"{self._vendor}: speech")
                     requests.append(made)
-                    await line.put(made)
-            await line.put(None)
+                    await queue.put(made)
+            await queue.put(None)
 
         requests: list[_Clause] = []
         feeding = asyncio.create_task(feed(), name=f"{self._vendor}: clauses")
         try:
             while True:
-                clause = await _first(line, feeding)
+                clause = await _first(queue, feeding)
                 if clause is None:
                     return
                 text = clause.text
@@ -152,9 +154,9 @@ class _Clause:
             raise self.error
 
 
-async def _first(line: asyncio.Queue[_Clause | None], feeding: asyncio.Task[None]) -> _Clause | None:
+async def _first(queue: asyncio.Queue[_Clause | None], feeding: asyncio.Task[None]) -> _Clause | None:
     """The next clause; what the text itself raised comes out here."""
-    waiting = asyncio.create_task(line.get())
+    waiting = asyncio.create_task(queue.get())
     try:
         await asyncio.wait((waiting, feeding), return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():

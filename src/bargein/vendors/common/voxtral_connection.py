@@ -1,12 +1,11 @@
-"""A line to whoever serves Voxtral's realtime model: the connection, the sound on its way up, and calling again. What
-the messages mean is each vendor's own."""
+"""A connection to a server of Voxtral's realtime model: the audio's upload, and connecting again. What the messages
+mean is each vendor's own."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import logging
 from base64 import b64encode
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -18,25 +17,26 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.audio.resample import HotResampler
 from bargein.errors import UsageError, VendorLost, VendorRefused
-from bargein.protocols import STTEvent, STTLost, STTRestored, TurnUpdate
+from bargein.protocols import STTEvent, TurnUpdate
 from bargein.vendors.common.backlog import Backlog
+from bargein.vendors.common.reconnect import Reconnect
 
-log = logging.getLogger(__name__)
-
+AGAIN = "Connect again"
 RATES = (8_000, 16_000)
 SEND_MS = 80  # of sound in one message: what the model takes at a time
 CONNECT_S = 5.0
 IDLE_S = 4.0  # without sound from our side: before the silence is held against the vendor, who gives up after 30 s
 PING_S = 5.0  # between two turns nothing else shows that the vendor is there
+DELAY_MS = 480  # of the model, unless it is asked for another
+SILENCE_S = 5.0  # without a message that is owed, after which the vendor is lost
 SETTLE_S = 0.12  # without another piece a word is whole: pieces of one word come 80 ms apart
 ANSWERED_S = 5.0  # sound that was sent so long ago, outside of a turn, has no word in it
-AGAIN_S, AGAIN_MOST_S = 0.2, 5.0  # between two tries: doubled each time
 CLOSE_S = 0.5  # for the vendor's goodbye
 MOST_WAITING = 1_024  # messages that nobody reads any more: with fewer, the goodbye behind them would not be seen
 
 
 class VoxtralWords(Protocol):
-    """What one vendor's messages make of turns, over all connections of a line. Times: ms, from the first sample fed.
+    """What one vendor's messages make of turns, over all connections of one call. Times: ms, from the first sample fed.
 
     owes: silence means that the vendor is gone. unsettled: a word may not be whole. answered_ms: all before it need not
     be heard again."""
@@ -141,40 +141,36 @@ class VoxtralConnection:
         for at in range(0, len(samples), self._frame):
             self._backlog.push_audio(samples[at : at + self._frame])
 
-    async def events(self) -> AsyncGenerator[STTEvent, None]:
-        """protocols.STTConnection.listen. Raises VendorRefused."""
-        vendor, again_s, lost = self._vendor, AGAIN_S, False
-        while True:
-            await self._backlog.more(self._piece)
-            try:
-                async with asyncio.timeout(CONNECT_S) as connecting, vendor.dial() as socket:
-                    await vendor.greet(socket, self._rate)
-                    connecting.reschedule(None)
-                    if lost:
-                        lost = False
-                        yield STTRestored()
-                    self._words.again(self._backlog.rewind() * 1000 / self._rate)
-                    async with contextlib.aclosing(self._talk(socket)) as heard:
-                        async for item in heard:
-                            again_s = AGAIN_S
-                            yield item
-                continue  # idle: closed by us
-            except InvalidStatus as error:
-                why = refused(vendor, error.response.status_code)
-            except TimeoutError:
-                why = "did not answer in time"
-            except VendorLost as error:
-                why = error.message
-            except (OSError, WebSocketException, ValueError, TypeError, KeyError, AttributeError) as error:
-                # The last four: what is no JSON, or none of the vendor's messages.
-                why = f"broke off ({type(error).__name__})"
-            if not lost:
-                lost = True
-                yield STTLost(f"{vendor.vendor} {why}", f"Look at {vendor.vendor}, and at this machine's network")
-            log.info("%s %s; calling again in %.1f s", vendor.vendor, why, again_s)
-            await asyncio.sleep(again_s)
-            self._backlog.rewind()  # what it has not answered for waits, also if no more comes
-            again_s = min(2 * again_s, AGAIN_MOST_S)
+    def events(self) -> AsyncGenerator[STTEvent, None]:
+        """protocols.STTConnection.events. Raises VendorRefused."""
+        name = self._vendor.vendor
+        return Reconnect(
+            self._connection,
+            vendor=name,
+            advice=f"Look at {name}, and at this machine's network",
+            on_break=self._backlog.rewind,  # the unanswered audio waits, also if no more audio comes
+        ).events()
+
+    async def _connection(self) -> AsyncGenerator[TurnUpdate | None, None]:
+        """One connection. Returns when no audio comes any more. Raises VendorRefused or VendorLost."""
+        vendor = self._vendor
+        await self._backlog.more(self._piece)
+        try:
+            async with asyncio.timeout(CONNECT_S) as connecting, vendor.dial() as socket:
+                await vendor.greet(socket, self._rate)
+                connecting.reschedule(None)
+                yield None
+                self._words.again(self._backlog.rewind() * 1000 / self._rate)
+                async with contextlib.aclosing(self._talk(socket)) as updates:
+                    async for update in updates:
+                        yield update
+        except InvalidStatus as error:
+            raise refused(vendor, error.response.status_code) from None
+        except TimeoutError:
+            raise VendorLost("did not answer in time", advice=AGAIN) from None
+        except (OSError, WebSocketException, ValueError, TypeError, KeyError, AttributeError) as error:
+            # The last four: a message that is not JSON, or not one of the vendor's.
+            raise VendorLost(f"broke off ({type(error).__name__})", advice=AGAIN) from None
 
     async def _talk(self, socket: ClientConnection) -> AsyncGenerator[TurnUpdate, None]:
         """Until no sound comes any more. Raises VendorRefused, VendorLost, and what the socket raises.
@@ -269,16 +265,15 @@ REFUSALS: Mapping[int, str] = {
 }
 
 
-def refused(vendor: VoxtralWire, status: int) -> str:
-    """What to say of a refused handshake. Raises VendorRefused where trying again will not help."""
+def refused(vendor: VoxtralWire, status: int) -> VendorRefused | VendorLost:
+    """What a refused handshake means. VendorRefused for a status that another attempt would get again."""
     if status in REFUSALS:
-        advice = REFUSALS[status].format(key=vendor.key)
-        raise VendorRefused(f"{vendor.vendor} refused with {status}", advice=advice) from None
-    return f"answered {status}"
+        return VendorRefused(f"{vendor.vendor} refused with {status}", advice=REFUSALS[status].format(key=vendor.key))
+    return VendorLost(f"answered {status}", advice=AGAIN)
 
 
 def address(base_url: str, path: str) -> str:
-    """A WebSocket's. base_url: ws, wss, http or https, with or without /v1 at its end. Raises Misuse for others."""
+    """A WebSocket's. base_url: ws, wss, http or https, with or without /v1 at its end. Raises UsageError for others."""
     url = base_url.rstrip("/").removesuffix("/v1")
     if url.startswith("http"):
         url = url.replace("http", "ws", 1)

@@ -40,7 +40,7 @@ CLOSE_S = 0.5  # nobody waits for a vendor's goodbye
 
 class DeepgramAura:
     """protocols.TTS by shape. voice: the model's name; rate: Hz. base_url: None is Deepgram itself; timeout_s:
-    silence while it owes us sound. Raises Misuse for a rate that it does not give."""
+    silence while it owes us sound. Raises UsageError for a rate that it does not give."""
 
     name = "Deepgram Aura"
 

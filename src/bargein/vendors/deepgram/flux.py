@@ -1,45 +1,44 @@
 """Deepgram Flux (v2 listen), by Deepgram's SDK: words, and the beginnings and ends of turns by a model made for that.
 
-A line that breaks is called again, and the sound that Flux had not answered for (the whole of a turn that was open) is
-sent once more, so that no word is lost. A line without sound is closed, because Flux would close it with an error, and
-is opened again when sound comes. Nothing of what the vendor says in an error is passed on: it may quote the key.
+A connection that breaks is made again, and the audio that Flux had not answered for (the whole of an open turn) is sent
+once more, so that no word is lost. A connection without audio is closed, because Flux would close it with an error, and
+is opened again when audio comes. Nothing of what the vendor says in an error is passed on: it may quote the key.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
 from collections.abc import AsyncGenerator, Sequence
 
 from pydantic import SecretStr
 
 from bargein.audio.pcm import Samples
-from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
-from bargein.protocols import STTEvent, STTLost, STTRestored, TurnUpdate, TurnUpdateKind
+from bargein.errors import Unavailable, UsageError, VendorLost
+from bargein.protocols import STTEvent, TurnUpdate, TurnUpdateKind
 from bargein.vendors.common.backlog import Backlog
 from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.reconnect import Reconnect
+from bargein.vendors.deepgram.refusals import LOST, refused
 
 try:
-    from deepgram import AsyncDeepgramClient, DeepgramClientEnvironment
+    from deepgram import AsyncDeepgramClient
     from deepgram.core.api_error import ApiError
     from deepgram.listen.v2.socket_client import AsyncV2SocketClient
     from deepgram.listen.v2.types import ListenV2FatalError, ListenV2TurnInfo
     from websockets.exceptions import WebSocketException
 
+    from bargein.vendors.deepgram.listen import environment
+
     INSTALLED = True
-except ImportError:  # the extra "deepgram" is not there: `FluxTranscriber` says so when it is made
+except ImportError:  # the extra "deepgram" is not there: `DeepgramFlux` says so when it is made
     INSTALLED = False
 
-log = logging.getLogger(__name__)
-
-BASE_URL = "wss://api.deepgram.com"
 SEND_MS = 80  # Deepgram's advice: smaller pieces cost it, larger ones delay the turn
 CONNECT_S = 5.0
 SILENCE_S = 5.0  # Flux says something every 0.25 s of sound; after so long without a word it is gone
 IDLE_S = 10.0  # without sound from our side; Flux itself gives up after some 20 s
-AGAIN_S, AGAIN_MOST_S = 0.2, 5.0  # between two tries: doubled each time
 CLOSE_S = 0.5  # for the vendor's goodbye
 KEPT_MS = 1_000  # of sound without a turn: the first word of the next may lie in it
 RATES = (8_000, 16_000)
@@ -58,7 +57,7 @@ class DeepgramFlux:
     model: flux-general-en, or flux-general-multi with languages as hints. eot_threshold: 0.5..1, how sure it must be
     that a turn is over; eager_eot_threshold: 0.3..eot_threshold, the same for a first guess on which a reply is
     prepared (None: no guesses); eot_timeout_ms: quiet that ends a turn whatever it believes. base_url: None is
-    Deepgram itself. Raises Unavailable without the SDK, Misuse for numbers that cannot be.
+    Deepgram itself. Raises Unavailable without the SDK, UsageError for numbers that cannot be.
     """
 
     turns = True
@@ -92,7 +91,7 @@ class DeepgramFlux:
         self.name = model
         self.silence_s = silence_s
         key = key_of(api_key, "DEEPGRAM_API_KEY", base_url)
-        self._client = AsyncDeepgramClient(api_key=key or "none", environment=_environment(base_url))
+        self._client = AsyncDeepgramClient(api_key=key or "none", environment=environment(base_url))
         self.options: dict[str, object] = {
             "model": model,
             "encoding": "linear16",
@@ -104,7 +103,7 @@ class DeepgramFlux:
         }
 
     def open(self, rate: int) -> FluxConnection:
-        """One call's line. Raises Misuse for a rate that is not taken."""
+        """One call's connection. Raises UsageError for a rate that is not taken."""
         if rate not in RATES:
             raise UsageError(f"Flux was to be fed with {rate} Hz", advice=f"Feed it with one of {RATES}")
         return FluxConnection(self, rate)
@@ -139,47 +138,37 @@ class FluxConnection:
         """Take the next stretch. Never waits."""
         self._backlog.push_audio(samples)
 
-    async def events(self) -> AsyncGenerator[STTEvent, None]:
-        """protocols.STTConnection.listen. Raises VendorRefused."""
-        again_s, lost = AGAIN_S, False
-        while True:
-            await self._backlog.more(self._piece)
-            try:
-                async with asyncio.timeout(CONNECT_S) as connecting, self._flux.connect(self._rate) as socket:
-                    connecting.reschedule(None)
-                    # The SDK has no setting for it, and its client's own 10 s would keep a finished call waiting.
-                    socket._websocket.close_timeout = CLOSE_S  # noqa: SLF001
-                    self._begin()
-                    async with contextlib.aclosing(self._talk(socket)) as heard:
-                        async for item in heard:
-                            if lost:
-                                lost, again_s = False, AGAIN_S
-                                yield STTRestored()
-                            yield item
-                continue  # idle: closed by us
-            except ApiError as error:
-                why = self._refused(error.status_code)
-            except TimeoutError:
-                why = "did not answer in time"
-            except VendorLost as error:
-                why = error.message
-            except (OSError, WebSocketException, ValueError, AttributeError, TypeError) as error:
-                # The last three: what is no JSON, or none of the SDK's messages.
-                why = f"broke off ({type(error).__name__})"
-            if not lost:
-                lost = True
-                yield STTLost(f"Deepgram {why}", "Look at Deepgram's status, and at this machine's network")
-            log.info("Deepgram %s; calling again in %.1f s", why, again_s)
-            await asyncio.sleep(again_s)
-            self._backlog.rewind()  # what it has not answered for waits, also if no more comes
-            again_s = min(2 * again_s, AGAIN_MOST_S)
+    def events(self) -> AsyncGenerator[STTEvent, None]:
+        """protocols.STTConnection.events. Raises VendorRefused."""
+        # The unanswered audio waits from the break on, also if no more audio comes.
+        return Reconnect(self._connection, vendor="Deepgram", advice=LOST, on_break=self._backlog.rewind).events()
+
+    async def _connection(self) -> AsyncGenerator[TurnUpdate, None]:
+        """One connection. Returns when no audio comes any more. Raises VendorRefused or VendorLost."""
+        await self._backlog.more(self._piece)
+        try:
+            async with asyncio.timeout(CONNECT_S) as connecting, self._flux.connect(self._rate) as socket:
+                connecting.reschedule(None)
+                # The SDK has no setting for it, and its client's own 10 s would keep a finished call waiting.
+                socket._websocket.close_timeout = CLOSE_S  # noqa: SLF001
+                self._begin()
+                async with contextlib.aclosing(self._talk(socket)) as updates:
+                    async for update in updates:
+                        yield update
+        except ApiError as error:
+            raise refused(error.status_code, "Check the model's name and the thresholds") from None
+        except TimeoutError:
+            raise VendorLost("did not answer in time", advice=LOST) from None
+        except (OSError, WebSocketException, ValueError, AttributeError, TypeError) as error:
+            # The last three: a message that is not JSON, or not one of the SDK's.
+            raise VendorLost(f"broke off ({type(error).__name__})", advice=LOST) from None
 
     def _begin(self) -> None:
         """A new connection: it counts turns and time from 0, and hears an open turn from its beginning."""
         self._base = self._backlog.rewind()
         self._first_turn = self._turn if self._open_turn else self._turn + 1
 
-    async def _talk(self, socket: AsyncV2SocketClient) -> AsyncGenerator[STTEvent, None]:
+    async def _talk(self, socket: AsyncV2SocketClient) -> AsyncGenerator[TurnUpdate, None]:
         """Until no sound comes any more. Raises VendorLost, and what the SDK raises.
 
         A start of turn is on its way to a cut here: no task and no wait stands between the socket and the floor.
@@ -268,22 +257,3 @@ class FluxConnection:
         if not math.isfinite(seconds):
             raise ValueError("no time")
         return self._base * 1000 / self._rate + seconds * 1000
-
-    def _refused(self, status: int | None) -> str:
-        """What to say of a refused handshake. Raises VendorRefused where trying again will not help."""
-        if status in (400, 401, 402, 403, 404):
-            advice = {
-                401: "Check DEEPGRAM_API_KEY",
-                402: "The account's credit is used up: check its billing",
-                403: "Check what the API key may do",
-            }.get(status, "Check the model's name and the thresholds")
-            raise VendorRefused(f"Deepgram refused with {status}", advice=advice) from None
-        return f"answered {status}"
-
-
-def _environment(base_url: str | None) -> DeepgramClientEnvironment:
-    """base_url: ws://, wss://, http:// or https://, without a path."""
-    url = (base_url or BASE_URL).rstrip("/")
-    socket = url.replace("http", "ws", 1) if url.startswith("http") else url
-    web = url.replace("ws", "http", 1) if url.startswith("ws") else url
-    return DeepgramClientEnvironment(base=web, production=socket, agent=socket, agent_rest=web)

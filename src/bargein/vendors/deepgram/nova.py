@@ -1,14 +1,13 @@
 """Deepgram Nova (v1 listen), by Deepgram's SDK: words as they are spoken; turns by its pauses.
 
-A line that breaks is called again, and the sound that Nova had not answered for is sent once more, so that no word is
-lost; what was final stays. Nothing of what the vendor says in an error is passed on: it may quote the key.
+A connection that breaks is made again, and the audio that Nova had not answered for is sent once more, so that no word
+is lost; what was final stays. Nothing of what the vendor says in an error is passed on: it may quote the key.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -16,34 +15,34 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pydantic import SecretStr
 
 from bargein.audio.pcm import FRAME_MS, Samples
-from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
-from bargein.protocols import STTEvent, STTLost, STTRestored, TurnUpdate
+from bargein.errors import Unavailable, UsageError, VendorLost
+from bargein.protocols import STTEvent, TurnUpdate
 from bargein.vendors.common.backlog import Backlog
 from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.reconnect import Reconnect
 from bargein.vendors.deepgram.nova_turns import NovaResult, NovaTurns, NovaWord
+from bargein.vendors.deepgram.refusals import LOST, refused
 
 try:
-    from deepgram import AsyncDeepgramClient, DeepgramClientEnvironment
+    from deepgram import AsyncDeepgramClient
     from deepgram.core.api_error import ApiError
     from deepgram.listen.v1.socket_client import AsyncV1SocketClient
     from deepgram.listen.v1.types import ListenV1Error, ListenV1Results, ListenV1UtteranceEnd
     from websockets.exceptions import WebSocketException
 
+    from bargein.vendors.deepgram.listen import environment
+
     INSTALLED = True
-except ImportError:  # the extra "deepgram" is not there: `NovaTranscriber` says so when it is made
+except ImportError:  # the extra "deepgram" is not there: `DeepgramNova` says so when it is made
     INSTALLED = False
 
-log = logging.getLogger(__name__)
-
-BASE_URL = "wss://api.deepgram.com"
 SEND_MS = 80
 CONNECT_S = 5.0
 CLOSE_S = 0.5  # for each step of closing: a network that is away answers none
-KEEP_ALIVE_S = 4.0  # Nova ends a line after 10 s without sound or this
+KEEP_ALIVE_S = 4.0  # Nova ends a connection after 10 s without sound or this
 SILENCE_S = 5.0  # Nova says something about every second of sound; after so long without a word it is gone
 LOOKS = 4  # in that time, at how much sound it has got: without sound its silence means nothing
 ANSWERED_MS = 1_500  # of sound; of less it may have nothing to say
-AGAIN_S, AGAIN_MOST_S = 0.2, 5.0  # between two tries: doubled each time
 OVER_MS = 500  # later than Nova would end a turn, we do
 RATES = (8_000, 16_000)
 
@@ -55,7 +54,7 @@ class DeepgramNova:
     pause that ends a turn, None: only the distance between words does, utterance_end_ms (1000 or more), which works in
     noise, too. smart_format: numbers, dates and the like in their written form. keyterms: words to expect. keep_ms: of
     sound for a vendor that is away. silence_s: without an answer, after which it is lost. base_url: None is Deepgram
-    itself. Raises Unavailable without the SDK, Misuse for numbers that cannot be.
+    itself. Raises Unavailable without the SDK, UsageError for numbers that cannot be.
     """
 
     turns = True
@@ -87,7 +86,7 @@ class DeepgramNova:
         self.silence_s = silence_s
         self.over_ms = max(utterance_end_ms, endpointing_ms or 0) + OVER_MS
         key = key_of(api_key, "DEEPGRAM_API_KEY", base_url)
-        self._client = AsyncDeepgramClient(api_key=key or "none", environment=_environment(base_url))
+        self._client = AsyncDeepgramClient(api_key=key or "none", environment=environment(base_url))
         self.options: dict[str, object] = {  # as text: the SDK would write True as "True"
             "model": model,
             "language": language,
@@ -103,7 +102,7 @@ class DeepgramNova:
         }
 
     def open(self, rate: int) -> NovaConnection:
-        """One call's line. Raises Misuse for a rate that is not taken."""
+        """One call's connection. Raises UsageError for a rate that is not taken."""
         if rate not in RATES:
             raise UsageError(f"Nova was to be fed with {rate} Hz", advice=f"Feed it with one of {RATES}")
         return NovaConnection(self, rate)
@@ -141,38 +140,29 @@ class NovaConnection:
         for at in range(0, len(samples), self._frame):
             self._backlog.push_audio(samples[at : at + self._frame])
 
-    async def events(self) -> AsyncGenerator[STTEvent, None]:
-        """protocols.STTConnection.listen. Raises VendorRefused."""
-        again_s, lost = AGAIN_S, False
-        while True:
-            why = "hung up"
-            try:
-                async with asyncio.timeout(CONNECT_S) as connecting, self._nova.connect(self._rate) as socket:
-                    connecting.reschedule(None)
-                    self._base_ms = self._backlog.rewind() * 1000 / self._rate
-                    self._turns.again(self._base_ms)
-                    async with contextlib.aclosing(self._talk(socket)) as heard:
-                        async for item in heard:
-                            if lost:
-                                lost, again_s = False, AGAIN_S
-                                yield STTRestored()
-                            yield item
-            except ApiError as error:
-                why = self._refused(error.status_code)
-            except TimeoutError:
-                why = "did not answer in time"
-            except VendorLost as error:
-                why = error.message
-            except (OSError, WebSocketException, ValueError, AttributeError, TypeError, IndexError) as error:
-                # The last four: what is no JSON, or none of the SDK's messages.
-                why = f"broke off ({type(error).__name__})"
-            self._backlog.rewind()  # what it has not answered for waits again, and counts as dropped if it must go
-            if not lost:
-                lost = True
-                yield STTLost(f"Deepgram {why}", "Look at Deepgram's status, and at this machine's network")
-            log.info("Deepgram %s; calling again in %.1f s", why, again_s)
-            await asyncio.sleep(again_s)
-            again_s = min(2 * again_s, AGAIN_MOST_S)
+    def events(self) -> AsyncGenerator[STTEvent, None]:
+        """protocols.STTConnection.events. Raises VendorRefused."""
+        # The unanswered audio waits again, and counts as dropped if it must go.
+        return Reconnect(self._connection, vendor="Deepgram", advice=LOST, on_break=self._backlog.rewind).events()
+
+    async def _connection(self) -> AsyncGenerator[TurnUpdate, None]:
+        """One connection. Raises VendorRefused or VendorLost."""
+        try:
+            async with asyncio.timeout(CONNECT_S) as connecting, self._nova.connect(self._rate) as socket:
+                connecting.reschedule(None)
+                self._base_ms = self._backlog.rewind() * 1000 / self._rate
+                self._turns.again(self._base_ms)
+                async with contextlib.aclosing(self._talk(socket)) as updates:
+                    async for update in updates:
+                        yield update
+        except ApiError as error:
+            raise refused(error.status_code, "Check the model's name, the language and the keyterms") from None
+        except TimeoutError:
+            raise VendorLost("did not answer in time", advice=LOST) from None
+        except (OSError, WebSocketException, ValueError, AttributeError, TypeError, IndexError) as error:
+            # The last four: a message that is not JSON, or not one of the SDK's.
+            raise VendorLost(f"broke off ({type(error).__name__})", advice=LOST) from None
+        raise VendorLost("hung up", advice=LOST)
 
     async def _talk(self, socket: AsyncV1SocketClient) -> AsyncGenerator[TurnUpdate, None]:
         """What one connection hears. Ends by VendorLost, and by what the SDK raises."""
@@ -181,7 +171,7 @@ class NovaConnection:
         fed = deque([self._backlog.end], maxlen=1 + LOOKS)  # up to where, at the latest looks without a message
         try:
             while True:
-                # What could not be sent, since the line is closed, is no reason to lose what had come by it before.
+                # A closed connection takes no audio, and what had come by it before is still read.
                 tasks = {receiving} if sending.done() else {receiving, sending}
                 await asyncio.wait(tasks, timeout=self._nova.silence_s / LOOKS, return_when=asyncio.FIRST_COMPLETED)
                 if sending.done() and isinstance(error := sending.exception(), VendorLost):
@@ -259,22 +249,3 @@ class NovaConnection:
         if not math.isfinite(seconds):
             raise ValueError("no time")
         return self._base_ms + seconds * 1000
-
-    def _refused(self, status: int | None) -> str:
-        """What to say of a refused handshake. Raises VendorRefused where trying again will not help."""
-        if status in (400, 401, 402, 403, 404):
-            advice = {
-                401: "Check DEEPGRAM_API_KEY",
-                402: "The account's credit is used up: check its billing",
-                403: "Check what the API key may do",
-            }.get(status, "Check the model's name, the language and the keyterms")
-            raise VendorRefused(f"Deepgram refused with {status}", advice=advice) from None
-        return f"answered {status}"
-
-
-def _environment(base_url: str | None) -> DeepgramClientEnvironment:
-    """base_url: ws://, wss://, http:// or https://, without a path."""
-    url = (base_url or BASE_URL).rstrip("/")
-    socket = url.replace("http", "ws", 1) if url.startswith("http") else url
-    web = url.replace("ws", "http", 1) if url.startswith("ws") else url
-    return DeepgramClientEnvironment(base=web, production=socket, agent=socket, agent_rest=web)

@@ -34,7 +34,7 @@ SCHEDULE = [50, 120, 160, 290]  # characters; every clause is flushed, so this s
 class ElevenLabsSpeech:
     """protocols.TTS by shape. voice: its id; language: two letters, for models that take it; rate: Hz;
     voice_settings: as the vendor names them. base_url: None is ElevenLabs itself; timeout_s: silence while it owes us
-    sound. Raises Misuse for a rate that it does not give."""
+    sound. Raises UsageError for a rate that it does not give."""
 
     name = "ElevenLabs"
 

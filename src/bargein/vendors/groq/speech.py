@@ -18,7 +18,7 @@ try:
     from bargein.vendors.common.speech_requests import SpeechRequests, connections, wav16
 
     INSTALLED = True
-except ImportError:  # the extra "openai" is not there: `GroqSpeech` says so when it is made
+except ImportError:  # the extra "groq" is not there: `GroqSpeech` says so when it is made
     INSTALLED = False
 
 BASE_URL = "https://api.groq.com/openai/v1"
@@ -45,7 +45,7 @@ class GroqSpeech:
         timeout_s: float = 5.0,
     ) -> None:
         if not INSTALLED:
-            raise Unavailable("The package openai is not installed", advice="Install the extra: bargein[openai]")
+            raise Unavailable("The package openai is not installed", advice="Install the extra: bargein[groq]")
         key = key_of(api_key, "GROQ_API_KEY", base_url)
         self._client = openai.AsyncOpenAI(
             base_url=base_url or BASE_URL,

@@ -37,7 +37,7 @@ class GroqWhisper:
         self._server = Transcriptions(
             model,
             vendor="Groq",
-            extra="openai",
+            extra="groq",
             api_key=key_of(api_key, "GROQ_API_KEY", base_url),
             base_url=base_url or BASE_URL,
             language=language,

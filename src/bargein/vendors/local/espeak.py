@@ -1,4 +1,4 @@
-"""The embedded voice: espeak-ng, with the exact time of every word. Not pretty, but at once, offline, and honest.
+"""The TTS of this machine: espeak-ng, with the exact time of every word. Not pretty, but at once, offline, and honest.
 
 It runs in a process of its own (espeak_worker.py says why).
 """

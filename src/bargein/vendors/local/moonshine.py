@@ -30,7 +30,9 @@ def worker() -> WorkerProcess:
 
 
 class MoonshineSTT:
-    """protocols.BatchSTT by shape. process: shared by several readers, or None for one of its own, closed with it.
+    """protocols.BatchSTT by shape.
+
+    process: shared by several, and closed by its maker. None: a process of its own, closed with the STT.
 
     A model in a folder of its own (a later release's, say) is named by the environment's BARGEIN_MOONSHINE_MODEL.
     """
@@ -40,6 +42,7 @@ class MoonshineSTT:
 
     def __init__(self, process: WorkerProcess | None = None) -> None:
         self._process = process or worker()
+        self._shared = process is not None
         self._starting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -54,7 +57,7 @@ class MoonshineSTT:
         (the next reading starts it anew); AudioShapeError for another rate.
         """
         if pcm.rate != RATE:
-            raise AudioShapeError(f"The ears got {pcm.rate} Hz", advice=f"Resample to {RATE} Hz")
+            raise AudioShapeError(f"Moonshine got {pcm.rate} Hz", advice=f"Resample to {RATE} Hz")
         if pcm.ms < SHORTEST_MS:
             return BatchTranscript("")
         samples = pcm.samples[-LONGEST_MS * RATE // 1000 :]
@@ -63,16 +66,17 @@ class MoonshineSTT:
                 await self._started()
                 return await self._asked(Pcm(samples, RATE).to_bytes())
         except TimeoutError:
-            raise VendorLost("The ears are late", advice="Go on without words, or allow more time") from None
+            raise VendorLost("Moonshine is late", advice="Go on without words, or allow more time") from None
         except Unavailable as error:
             raise VendorLost(error.message, advice=error.advice) from error
 
     async def aclose(self) -> None:
-        """End the process; readings under way get VendorLost."""
+        """End the process, if it is this STT's own. Readings under way then get VendorLost."""
         if self._starting is not None:
             with contextlib.suppress(VendorLost, Unavailable):
                 await self._starting
-        await self._process.aclose()
+        if not self._shared:
+            await self._process.aclose()
 
     async def _started(self) -> None:
         """Start the process if it is not there: in a task of ours, since a caller whose time is up must not take the

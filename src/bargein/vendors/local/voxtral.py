@@ -65,7 +65,7 @@ class VoxtralLocal:
     model: a name on the Hugging Face hub, or a folder. device: "auto" is the GPU if torch finds one, else the CPU;
     dtype: "auto" is bfloat16 on a GPU, float32 on a CPU. max_tokens: bound of one reply. temperature: 0 takes the
     likeliest token always; top_p: 0..1. first_token_s: to the first words of a reply, its time in line included.
-    Raises Unavailable where the extra is not installed, Misuse for a dtype that it does not know.
+    Raises Unavailable where the extra is not installed, UsageError for a dtype that it does not know.
     """
 
     hears_audio: Literal[True] = True

@@ -113,7 +113,7 @@ class WorkerProcess:
         """Send a request (payload: JSON-able; body: bytes that go with it) and yield the worker's own frames.
 
         Closing the iterator cancels it. Raises VendorLost (busy, dead), VendorRefused (the child said no),
-        Unavailable (its part is not installed), Misuse (more than MAX_FRAME bytes).
+        Unavailable (its part is not installed), UsageError (more than MAX_FRAME bytes).
         """
         head = json.dumps(payload).encode()
         if len(head) + len(body) + 4 > MAX_FRAME:

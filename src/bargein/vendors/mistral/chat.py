@@ -1,6 +1,6 @@
 """Voxtral as a chat model, hosted by Mistral, through the official SDK: it hears the user's turn itself, and writes.
 
-On a vLLM server the same model speaks OpenAI's protocol: `OpenAIChat.voxtral`. In this process: `voxtral_local`.
+The same model on a vLLM server: vendors/vllm/chat.py. On this machine: vendors/local/voxtral.py.
 """
 
 from __future__ import annotations

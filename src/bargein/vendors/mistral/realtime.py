@@ -5,8 +5,8 @@ does not. A piece names no time and no turn: it belongs to the turn that began l
 its sound is taken to be what was sent by then, less the model's delay. `turn.start` brings no word, and sometimes comes
 in silence: a turn is told with its first word. What comes after `turn.end` is told as progress of that turn.
 
-A line that breaks is called again, and the sound of the open turn is sent once more, so that no word is lost. Nothing
-of what the vendor says in an error is passed on: it may quote the key.
+A connection that breaks is made again, and the audio of the open turn is sent once more, so that no word is lost.
+Nothing of what the vendor says in an error is passed on: it may quote the key.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein.protocols import TurnUpdate, TurnUpdateKind
 from bargein.vendors.common.keys import key_of
 from bargein.vendors.common.voxtral_connection import (
+    DELAY_MS,
     RATES,
     REFUSALS,
+    SILENCE_S,
     VoxtralConnection,
     VoxtralPieces,
     address,
@@ -36,8 +38,6 @@ from bargein.vendors.common.voxtral_connection import (
 
 BASE_URL = "wss://api.mistral.ai"
 MODEL = "voxtral-mini-transcribe-realtime-3-0"
-DELAY_MS = 480  # of the model, unless it is asked for another
-SILENCE_S = 5.0  # in a turn; after so long without a message the vendor is gone
 BOTH: tuple[TurnUpdateKind, TurnUpdateKind] = ("started", "ended")
 BAD_SESSION = 3051  # Mistral's code for settings that it does not take
 
@@ -50,7 +50,8 @@ class VoxtralRealtime:
     end_threshold, all 0..1: how sure it must be that someone has the turn, below which he has probably, and surely,
     ended it. min_silence_ms: of quiet before any end; end_timeout_ms: of quiet that ends a turn in any case (at least
     min_silence_ms; None: nothing does). keyterms: words to expect. silence_s: without a message in a turn, after which
-    the vendor is lost: more than end_timeout_ms. base_url: None is Mistral itself. Raises Misuse for what cannot be.
+    the vendor is lost: more than end_timeout_ms. base_url: None is Mistral itself. Raises UsageError for wrong
+    numbers.
 
     The SDK (mistralai 3.7) is not used: its stream takes a cancellation for an end, its goodbye lasts up to 10 s, and
     without a key it gives the environment's to any address. Its types check the events in the simulator and the tests.
@@ -115,7 +116,7 @@ class VoxtralRealtime:
         self._session = {k: v for k, v in wishes.items() if v is not None} | {"turn_detection": detection}
 
     def open(self, rate: int) -> VoxtralConnection:
-        """One call's line. Raises Misuse for a rate that is not taken."""
+        """One call's connection. Raises UsageError for a rate that is not taken."""
         return VoxtralConnection(self, MistralTurns(self._delay_ms), rate)
 
     def dial(self) -> connect:
@@ -151,9 +152,9 @@ class MistralTurns:
         self.owes = False
         self.answered_ms = 0.0
         self._delay_ms = delay_ms
-        self._turn = -1  # the newest that was told
-        self._open = False  # it was told, and not its end
-        self._told = ""  # its words, as they were told last
+        self._turn = -1  # the newest that was sent as an event
+        self._open = False  # its beginning was sent, and not its end
+        self._sent_text = ""  # its words, as they were sent last
         self._from_ms = 0.0
         self._base_ms = 0.0
         self._pieces = VoxtralPieces()
@@ -186,7 +187,7 @@ class MistralTurns:
                 return self._settled("eager_end", self._ms(message, sent_ms))
             case "turn.resume" if self._open:
                 at_ms = self._ms(message, sent_ms)
-                return [TurnUpdate("resumed", self._turn, self._told, self._from_ms, at_ms)]
+                return [TurnUpdate("resumed", self._turn, self._sent_text, self._from_ms, at_ms)]
             case "turn.end" if self.owes:
                 return self._end(self._ms(message, sent_ms))
             case "error":
@@ -199,7 +200,7 @@ class MistralTurns:
             self._pieces = VoxtralPieces()
         self.owes, self._ended = True, False
         if not self._open:  # otherwise it is heard once more, and goes on
-            self._from_ms, self._told = at_ms, ""
+            self._from_ms, self._sent_text = at_ms, ""
         words = self._words(sent_ms)
         return words or [TurnUpdate("progress", max(self._turn, 0), "", at_ms, at_ms)]
 
@@ -208,16 +209,16 @@ class MistralTurns:
         text, until_ms = self._pieces.whole, max(self._from_ms, sent_ms - self._delay_ms)
         if not text or not (self.owes or self._ended):
             return []
-        if self._ended and not self._told:  # its first words come after its end
-            self._turn, self._told = self._turn + 1, text
+        if self._ended and not self._sent_text:  # its first words come after its end
+            self._turn, self._sent_text = self._turn + 1, text
             return [TurnUpdate(kind, self._turn, text, self._from_ms, self.answered_ms) for kind in BOTH]
         if not self._open and not self._ended:
-            self._turn, self._open, self._told = self._turn + 1, True, text
+            self._turn, self._open, self._sent_text = self._turn + 1, True, text
             return [TurnUpdate("started", self._turn, text, self._from_ms, until_ms)]
         # What is heard once more is told again only where it goes beyond what was told.
-        if self._told.startswith(text):
+        if self._sent_text.startswith(text):
             return []
-        self._told = text
+        self._sent_text = text
         return [TurnUpdate("progress" if self._ended else "words", self._turn, text, self._from_ms, until_ms)]
 
     def _settled(self, kind: TurnUpdateKind, at_ms: float) -> list[TurnUpdate]:
@@ -229,8 +230,8 @@ class MistralTurns:
             if not text:
                 return [TurnUpdate("progress", max(self._turn, 0), "", at_ms, at_ms)]
             heard = self._words(at_ms)
-        self._told = text or self._told
-        return [*heard, TurnUpdate(kind, self._turn, self._told, self._from_ms, at_ms)]
+        self._sent_text = text or self._sent_text
+        return [*heard, TurnUpdate(kind, self._turn, self._sent_text, self._from_ms, at_ms)]
 
     def _end(self, at_ms: float) -> list[TurnUpdate]:
         heard = self._settled("ended", at_ms)

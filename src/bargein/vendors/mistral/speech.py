@@ -41,7 +41,7 @@ IDLE_S = 30.0
 MOST_BYTES = 8 * 1024 * 1024
 CLOSE_S = 0.5  # nobody waits for a vendor's goodbye
 REFUSED_CODES = (1003, 1007, 1008)  # of a close frame: it does not take what we sent; 1008: no such voice
-INVALID_MODEL = 1_500  # Mistral's own code; the rest of them nobody has told
+INVALID_MODEL = 1_500  # Mistral's own code; the others are not documented
 PASSING = (408, 409, 425, 429)  # of the codes like HTTP's: another try may work
 NAMES = "Check the voice's and the model's names"
 
@@ -115,10 +115,10 @@ class MistralSpeech:
         until = loop.time() + self._timeout_s
         await self._tell(socket, until, {"type": "input_text.append", "text": text})
         await self._tell(socket, until, {"type": "input_text.flush"})
-        while (told := await self._next(socket, until))["type"] != "speech.audio.done":
-            if told["type"] == "speech.audio.delta":
+        while (event := await self._next(socket, until))["type"] != "speech.audio.done":
+            if event["type"] == "speech.audio.delta":
                 self._sounded.add(socket)
-                yield _decoded(told)
+                yield _decoded(event)
                 until = loop.time() + self._timeout_s  # what we are kept waiting ourselves is not the vendor's silence
 
     # ---------------------------------------------------------------------------------------------- the sockets
@@ -173,13 +173,13 @@ class MistralSpeech:
         except ConnectionClosed as error:
             raise self._ended(socket, error) from None
         try:
-            told: dict[str, Any] = json.loads(message)
-            kind = told["type"]
+            event: dict[str, Any] = json.loads(message)
+            kind = event["type"]
         except (ValueError, KeyError, TypeError):
             raise _nonsense() from None
         if kind == "error":
-            raise _refused(told.get("error"))
-        return told
+            raise _refused(event.get("error"))
+        return event
 
     def _late(self) -> VendorLost:
         return VendorLost(f"Mistral gave no sound for {self._timeout_s:g} s", advice="Try again")
@@ -194,17 +194,17 @@ class MistralSpeech:
 
 async def _ahead(cut: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
     """The same clauses, taken as they are written: the model does not wait until the one before has been spoken."""
-    line: asyncio.Queue[str | None] = asyncio.Queue()  # no bound but the reply's own length: a model's text is short
+    queue: asyncio.Queue[str | None] = asyncio.Queue()  # no bound but the reply's own length: a model's text is short
 
     async def take() -> None:
         async with aclosing(cut):
             async for clause in cut:
-                line.put_nowait(clause)
+                queue.put_nowait(clause)
 
     taking = asyncio.create_task(take(), name="mistral: clauses")
-    taking.add_done_callback(lambda _: line.put_nowait(None))
+    taking.add_done_callback(lambda _: queue.put_nowait(None))
     try:
-        while (clause := await line.get()) is not None:
+        while (clause := await queue.get()) is not None:
             yield clause
         await taking  # what the text itself raised comes out here
     finally:
@@ -230,9 +230,9 @@ def float32() -> Callable[[bytes], Samples]:
     return decode
 
 
-def _decoded(told: dict[str, Any]) -> bytes:
+def _decoded(event: dict[str, Any]) -> bytes:
     try:
-        return base64.b64decode(told["audio_data"], validate=True)
+        return base64.b64decode(event["audio_data"], validate=True)
     except (ValueError, KeyError, TypeError):
         raise _nonsense() from None
 
@@ -248,5 +248,5 @@ def _refused(error: object) -> BargeinError:
         return VendorRefused(f"Mistral refused with {code}", advice=f"Check {KEY} and the account's credit")
     if isinstance(code, int) and (code == INVALID_MODEL or (400 <= code < 500 and code not in PASSING)):
         return VendorRefused(f"Mistral refused with {code}", advice=NAMES)
-    told = code if isinstance(code, int) else "no code"
-    return VendorLost(f"Mistral sent an error ({told})", advice=f"Try again; if it stays so: {NAMES.lower()}")
+    shown = code if isinstance(code, int) else "no code"
+    return VendorLost(f"Mistral sent an error ({shown})", advice=f"Try again; if it stays so: {NAMES.lower()}")

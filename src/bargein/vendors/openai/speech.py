@@ -29,7 +29,7 @@ RATE = 24_000  # Hz of its "pcm", always
 class OpenAISpeech:
     """protocols.TTS by shape. instructions: how it is to speak, for models that take it; speed: 0.25..4. base_url: up
     to and with "/v1"; None is OpenAI itself. timeout_s: silence while it owes us sound. Raises Unavailable without the
-    SDK, Misuse for a speed that cannot be."""
+    SDK, UsageError for a speed that cannot be."""
 
     name = "OpenAI speech"
     rate = RATE

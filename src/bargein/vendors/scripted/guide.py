@@ -18,7 +18,7 @@ WORDS_A_DELTA = 3  # as language models write: a cut may come between any two
 
 
 class Guide:
-    """A ChatModel by shape. One instance serves every call. Never raises."""
+    """protocols.LLM by shape. One instance serves every call. Never raises."""
 
     name = "guide"
 

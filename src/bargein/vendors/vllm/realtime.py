@@ -17,8 +17,15 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.errors import VendorLost, VendorRefused
 from bargein.protocols import TurnUpdate
-from bargein.vendors.common.voxtral_connection import VoxtralConnection, VoxtralPieces, address, opened, parsed
-from bargein.vendors.mistral.realtime import DELAY_MS, SILENCE_S
+from bargein.vendors.common.voxtral_connection import (
+    DELAY_MS,
+    SILENCE_S,
+    VoxtralConnection,
+    VoxtralPieces,
+    address,
+    opened,
+    parsed,
+)
 
 MODEL = "mistralai/Voxtral-Mini-4B-Realtime-2602"
 RATE = 16_000
@@ -33,7 +40,7 @@ class VLLMVoxtralRealtime:
 
     base_url: of the server, with or without /v1. model: as it is served there. api_key: if the server asks for one; the
     environment's is nobody's here. silence_s: without a message, after which a server that gives empty pieces is lost.
-    Raises Misuse for a base_url that is no address.
+    Raises UsageError for a base_url that is no address.
     """
 
     turns = False
@@ -56,7 +63,7 @@ class VLLMVoxtralRealtime:
         self._key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
 
     def open(self, rate: int) -> VoxtralConnection:
-        """One call's line. Raises Misuse for a rate that is not taken."""
+        """One call's connection. Raises UsageError for a rate that is not taken."""
         return VoxtralConnection(self, Utterances(), rate)
 
     def dial(self) -> connect:
@@ -75,14 +82,14 @@ class VLLMVoxtralRealtime:
 
 
 class Utterances:
-    """voxtral_line.Words of vLLM's messages."""
+    """voxtral_connection.VoxtralWords of vLLM's messages."""
 
     def __init__(self) -> None:
         self.owes = False  # it gives empty pieces: so it must give something all the time
         self.answered_ms = 0.0
         self._turn = -1
         self._open = False
-        self._told = ""
+        self._sent_text = ""
         self._from_ms = 0.0
         self._base_ms = 0.0
         self._last_ms = 0.0  # how far the sound was sent when the last piece of a word came
@@ -152,11 +159,11 @@ class Utterances:
         if not text:
             return []
         if not self._open:
-            self._turn, self._open, self._told = self._turn + 1, True, ""
+            self._turn, self._open, self._sent_text = self._turn + 1, True, ""
         # What is heard once more is told again only where it goes beyond what was told.
-        if self._told.startswith(text):
+        if self._sent_text.startswith(text):
             return []
-        self._told = text
+        self._sent_text = text
         return [TurnUpdate("words", self._turn, text, self._from_ms, self._until_ms(sent_ms))]
 
     def _progress(self, sent_ms: float) -> TurnUpdate:

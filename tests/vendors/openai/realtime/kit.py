@@ -102,7 +102,7 @@ async def talk(
     items: Sequence[c.ConversationItem] = (),
     rate: int = 16_000,
     mulaw: bool = False,
-    direct: bool = False,
+    webrtc: bool = False,
     **options: Any,
 ) -> AsyncIterator[Talk]:
     """direct: it joins a call over WebRTC, whose sound goes another way."""
@@ -110,10 +110,10 @@ async def talk(
         model = OpenAIRealtime(api_key=KEY, base_url=f"{url}/v1", **options)
         known = list(items)
         brief = c.SessionConfig("Be short.", "en", (TOOL,), rate, mulaw)
-        if direct:
-            sim.calls["rtc_1"] = RealtimeSession(sim, model.name, model.session(brief, direct=True))
+        if webrtc:
+            sim.calls["rtc_1"] = RealtimeSession(sim, model.name, model.session(brief, webrtc=True))
             sim.sessions.append(sim.calls["rtc_1"])
-        line = (model.joined("rtc_1") if direct else model).open(brief, lambda: made.known)
+        line = (model.joined("rtc_1") if webrtc else model).open(brief, lambda: made.known)
         made = Talk(line, sim, known, known)
         task = asyncio.create_task(made.events())
         try:
@@ -122,7 +122,7 @@ async def talk(
             task.cancel()
             await asyncio.wait([task])
             await model.aclose()
-            if direct:
+            if webrtc:
                 await sim.calls["rtc_1"].end()
             await sim.speech.aclose()
 
@@ -140,7 +140,7 @@ def simulator(**more: Any) -> RealtimeSimulator:
     return made
 
 
-async def said(take: c.Response) -> str:
+async def said(reply: c.Response) -> str:
     """All of its text. A reply that never comes is a failure."""
     async with asyncio.timeout(8):
-        return "".join([piece.text async for piece in take.audio() if isinstance(piece, c.SpeechChunk)])
+        return "".join([piece.text async for piece in reply.audio() if isinstance(piece, c.SpeechChunk)])

@@ -167,21 +167,21 @@ async def test_words_that_nobody_has_read_are_read_on_the_next_connection_withou
 async def sounding(t: Talk) -> c.Response:
     """A reply that was made, and sounds when the connection breaks."""
     await t.until(lambda: t.line._live)
-    take = t.line.say("Good morning to you all.")
-    assert await said(take) == "Good morning to you all."
+    reply = t.line.say("Good morning to you all.")
+    assert await said(reply) == "Good morning to you all."
     t.items.append(c.AgentSaid(1, "", ended="sounding"))
     await t.breaks()
     assert made(t) == []
-    return take
+    return reply
 
 
 async def test_a_reply_that_is_cut_after_a_break_is_told_anew_with_what_was_heard_of_it() -> None:
     async with talk(simulator()) as t:
-        take = await sounding(t)
-        take.cancel()
+        reply = await sounding(t)
+        reply.cancel()
         cut = c.AgentSaid(1, "Good morning", "to you all.", ended="cut")
         t.items[-1] = cut
-        take.truncate(500, cut)
+        reply.truncate(500, cut)
         await told(t, "mark")
         assert t.sent("conversation.item.truncate") == []
         heard, note = made(t)
@@ -206,15 +206,15 @@ async def test_of_a_reply_that_goes_on_after_a_break_only_its_beginning_is_told_
     rounds = deque[Any]([["Let me see.", ServedToolCall("look")], "It is sunny.", "Fine."])
     async with talk(simulator(respond=lambda _, __: rounds.popleft())) as t:
         await t.until(lambda: t.line._live)
-        take, text = t.line.answer(("how is it",), spoken=False), ""
-        async for piece in take.audio():
+        reply, text = t.line.answer(("how is it",), spoken=False), ""
+        async for piece in reply.audio():
             if isinstance(piece, c.SpeechChunk):
                 text += piece.text
                 continue
             t.items.append(c.AgentSaid(1, "", ended="sounding"))
             await t.breaks()
             t.line.push_tool_result(c.ToolResult(piece.calls[0].id, "look", "{}", "sunny"))
-            take.continue_response()
+            reply.continue_response()
         assert text == "Let me see. It is sunny."
         assert [item["type"] for item in made(t)] == ["function_call", "function_call_output"]
         t.items[-1] = c.AgentSaid(1, text)
@@ -265,11 +265,11 @@ async def test_a_response_that_was_cancelled_and_never_ends_does_not_keep_the_ne
     long = "One two three four five six seven eight nine ten, and then eleven and twelve."
     async with talk(simulator(faults=deque(["no_done"]), respond=lambda _, __: long, speed=8.0)) as t:
         await t.until(lambda: t.line._live)
-        take = t.line.answer(("go on",), spoken=False)
-        async for piece in take.audio():
+        reply = t.line.answer(("go on",), spoken=False)
+        async for piece in reply.audio():
             if len(piece.pcm):  # type: ignore[union-attr]
                 break
-        take.cancel()
+        reply.cancel()
         assert await said(t.line.say("Good morning.")) == "Good morning."
         assert len(t.sim.sessions) == 2
 
@@ -287,7 +287,9 @@ async def test_a_server_that_answers_in_time_is_never_given_up(monkeypatch: pyte
 async def test_a_number_beyond_all_numbers_only_means_another_session() -> None:
     async with talk(simulator()) as t:
         await t.until(lambda: t.line._live)
-        t.session.out({"type": "input_audio_buffer.speech_started", "audio_start_ms": 1e308, "item_id": "item_x"})
+        t.session.send_event(
+            {"type": "input_audio_buffer.speech_started", "audio_start_ms": 1e308, "item_id": "item_x"}
+        )
         await t.until(lambda: len(t.sim.sessions) == 2)
         assert await said(t.line.say("Good morning.")) == "Good morning."
 
@@ -313,12 +315,12 @@ async def test_after_a_fault_of_ours_nobody_waits_for_a_connection() -> None:
 
 
 async def test_what_is_ordered_while_the_sideband_is_away_is_told_when_it_is_back() -> None:
-    async with talk(simulator(), direct=True) as t:
+    async with talk(simulator(), webrtc=True) as t:
         await t.until(lambda: t.line._live)
         t.line.push_tool_result(c.ToolResult("call_1", "book", "{}", None))
         await told(t, "first")
         t.sim.faults.append("garbage")
-        t.session.tell("input_audio_buffer.cleared")
+        t.session.send("input_audio_buffer.cleared")
         await t.until(lambda: not t.line._live)
         t.line.push_tool_result(c.ToolResult("call_1", "book", "{}", "booked for two"))
         t.line.dismiss(500, 100, c.UserBackchannel("mm-hmm"))
@@ -335,11 +337,11 @@ async def test_what_is_ordered_while_the_sideband_is_away_is_told_when_it_is_bac
 
 
 async def test_a_turn_over_webrtc_that_ends_in_a_break_is_committed_after_it() -> None:
-    async with talk(simulator(script=deque(["one"])), direct=True) as t:
+    async with talk(simulator(script=deque(["one"])), webrtc=True) as t:
         await t.until(lambda: t.line._live)
-        t.session.user.hear(np.zeros(24_000, np.int16))
+        t.session.user.push_audio(np.zeros(24_000, np.int16))
         t.sim.faults.append("garbage")
-        t.session.tell("input_audio_buffer.cleared")
+        t.session.send("input_audio_buffer.cleared")
         await t.until(lambda: not t.line._live)
         t.line.push_audio(np.zeros(16_000, np.int16))
         t.line.turn_started(1_000)

@@ -34,8 +34,8 @@ async def test_the_session_is_ours_its_turns_are_found_but_neither_interrupt_nor
 
 async def test_a_telephones_sound_is_mulaw_both_ways_and_never_transcoded() -> None:
     async with talk(simulator(), rate=8_000, mulaw=True) as t:
-        take = t.line.say("Good morning.")
-        pieces = [piece async for piece in take.audio() if isinstance(piece, c.SpeechChunk)]
+        reply = t.line.say("Good morning.")
+        pieces = [piece async for piece in reply.audio() if isinstance(piece, c.SpeechChunk)]
         session = t.sent("session.update")[0]["session"]
         assert session["audio"]["input"]["format"] == session["audio"]["output"]["format"] == {"type": "audio/pcmu"}
         assert all(isinstance(piece.pcm, Mulaw) for piece in pieces)
@@ -140,15 +140,15 @@ async def test_a_cut_is_truncated_to_what_was_heard_and_the_server_agrees_on_the
     long = "One two three four five six seven eight nine ten, and then eleven and twelve."
     async with talk(simulator(respond=lambda _, __: long, speed=8.0)) as t:
         await t.until(lambda: t.line._live)
-        take = t.line.answer(("go on",), spoken=False)
+        reply = t.line.answer(("go on",), spoken=False)
         ms = 0.0
-        async for piece in take.audio():
+        async for piece in reply.audio():
             assert isinstance(piece, c.SpeechChunk)
             ms += piece.pcm.ms
             if ms > 1_500:
-                take.cancel()
+                reply.cancel()
                 break
-        take.truncate(1_200, c.AgentSaid(1, "One two three", "four five", ended="cut"))
+        reply.truncate(1_200, c.AgentSaid(1, "One two three", "four five", ended="cut"))
         await t.until(lambda: any(i.truncated_ms is not None for i in t.session.items.values()))
         (item,) = [i for i in t.session.items.values() if i.truncated_ms is not None]
         assert item.truncated_ms == 1_200
@@ -159,8 +159,8 @@ async def test_a_cut_is_truncated_to_what_was_heard_and_the_server_agrees_on_the
 
 async def test_word_times_come_when_an_item_is_whole() -> None:
     async with talk(simulator()) as t:
-        take = t.line.say("Good morning to you all, my friends.")
-        words = [p.words async for p in take.audio() if isinstance(p, c.SpeechChunk) and p.words]
+        reply = t.line.say("Good morning to you all, my friends.")
+        words = [p.words async for p in reply.audio() if isinstance(p, c.SpeechChunk) and p.words]
         (placed,) = words
         assert len(placed) == 7
         assert placed[-1].end_ms > 1_000

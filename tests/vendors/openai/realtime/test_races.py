@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bargein.vendors.openai.realtime.items import Json
-from bargein.vendors.openai.realtime.protocol import TAKE, RealtimeProtocol
+from bargein.vendors.openai.realtime.protocol import REPLY, RealtimeProtocol
 from bargein.vendors.openai.realtime.response import OpenAIResponse
 from tests.vendors.openai.realtime.wire import Line
 
@@ -26,13 +26,13 @@ class Server:
     out: list[Callable[[Line], None]] = field(default_factory=list)
     told: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def take(self, event: Json) -> None:
+    def reply(self, event: Json) -> None:
         match event["type"]:
             case "response.create" if self.active is not None:
                 self.told.append(("busy", event["event_id"]))
             case "response.create":
                 self.born += 1
-                self.active = (f"resp_{self.born}", int(event["response"]["metadata"][TAKE]))
+                self.active = (f"resp_{self.born}", int(event["response"]["metadata"][REPLY]))
                 self.sounded = False
                 self.told.append(("created", *self.active))
             case "response.cancel":
@@ -53,7 +53,7 @@ class World:
         self.line = Line()
         self.server = Server()
         self.wants = wants
-        self.takes: list[OpenAIResponse] = []
+        self.replies: list[OpenAIResponse] = []
         self.up: list[Json] = []
         self.line.put = self.up_wire  # type: ignore[method-assign]
         self.line.session = RealtimeProtocol(self.up_wire)
@@ -61,7 +61,7 @@ class World:
         self.stranger = True
 
     def up_wire(self, event: Json, urgent: bool) -> None:
-        if event["type"] == "response.create" and self.takes[int(event["response"]["metadata"][TAKE]) - 1].dead:
+        if event["type"] == "response.create" and self.replies[int(event["response"]["metadata"][REPLY]) - 1].dead:
             self.wrong.append("a reply was asked for that was cut")
         self.up.append(event)
 
@@ -87,16 +87,16 @@ class World:
                 want, *rest = self.wants
                 self.wants = tuple(rest)
                 if want == "begin":
-                    self.takes.append(self.line.take(len(self.takes) + 1))
-                    self.line.session.begin(self.takes[-1])
+                    self.replies.append(self.line.reply(len(self.replies) + 1))
+                    self.line.session.begin(self.replies[-1])
                 else:
-                    take = self.takes[-1]
-                    take.cancel()
-                    take.truncate(0, None)
-                    if take.begun and not take._over and not self.cancels(take):
+                    reply = self.replies[-1]
+                    reply.cancel()
+                    reply.truncate(0, None)
+                    if reply.started and not reply._over and not self.cancels(reply):
                         self.wrong.append("one that runs was not cancelled")
             case "up":
-                self.server.take(self.up.pop(0))
+                self.server.reply(self.up.pop(0))
             case "stranger":
                 self.stranger = False
                 self.server.active = ("resp_x", None)
@@ -116,11 +116,11 @@ class World:
 
     def down(self, kind: str, *facts: Any) -> None:
         line = self.line
-        before = [take.sounded for take in self.takes]
+        before = [reply.sounded for reply in self.replies]
         match kind:
             case "created":
                 line.created(facts[0], facts[1])
-                if facts[1] and (take := self.takes[facts[1] - 1]).dead and not self.cancels(take):
+                if facts[1] and (reply := self.replies[facts[1] - 1]).dead and not self.cancels(reply):
                     self.wrong.append("one that was cut before its birth was not cancelled")
             case "done":
                 line.done(facts[0], facts[1], f"item_{facts[0]}")
@@ -130,23 +130,23 @@ class World:
                 line.refuse("conversation_already_has_active_response", facts[0])
             case _:
                 line.refuse("response_cancel_not_active", None)
-        for take, was in zip(self.takes, before, strict=True):
-            if take.dead and take.sounded and not was:
+        for reply, was in zip(self.replies, before, strict=True):
+            if reply.dead and reply.sounded and not was:
                 self.wrong.append("sound of a reply that was cut")
 
-    def cancels(self, take: OpenAIResponse) -> bool:
+    def cancels(self, reply: OpenAIResponse) -> bool:
         """Whether its cancel is on its way."""
-        return any(e["type"] == "response.cancel" and e["response_id"] in take.responses for e in self.up)
+        return any(e["type"] == "response.cancel" and e["response_id"] in reply.responses for e in self.up)
 
     def key(self) -> str:
         session = self.line.session
-        takes = [(t.dead, t.sounded, t.begun, t._over) for t in self.takes]
+        takes = [(t.dead, t.sounded, t.started, t._over) for t in self.replies]
         inner = (
             session._active,
             sorted(session._cancelled),
             getattr(session._asked, "number", None),
             getattr(session._next, "number", None),
-            sorted((r, t.number) for r, t in session._takes.items()),
+            sorted((r, t.number) for r, t in session._replies.items()),
         )
         return repr(
             (
@@ -164,10 +164,10 @@ class World:
     def at_rest(self) -> list[str]:
         """What must hold when nothing is on its way any more."""
         found = list(self.wrong)
-        for take in self.takes[:-1]:
-            if not take.dead and not take._over:
-                found.append(f"take {take.number} was forgotten")
-        last = self.takes[-1]
+        for reply in self.replies[:-1]:
+            if not reply.dead and not reply._over:
+                found.append(f"reply {reply.number} was forgotten")
+        last = self.replies[-1]
         if not last.dead and not last._over:
             found.append("the last reply never came")
         if self.server.active is not None:

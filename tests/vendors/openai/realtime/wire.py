@@ -1,4 +1,4 @@
-"""The hands of a take, and what a server tells of its responses."""
+"""The hands of a reply, and what a server tells of its responses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bargein.protocols import AgentSaid, SpeechChunk
 from bargein.vendors.openai.realtime.items import Json
-from bargein.vendors.openai.realtime.protocol import TAKE, RealtimeProtocol
+from bargein.vendors.openai.realtime.protocol import REPLY, RealtimeProtocol
 from bargein.vendors.openai.realtime.response import OpenAIResponse
 from bargein_simulators.realtime_events import error_event, server_event
 
@@ -17,27 +17,27 @@ SECOND = base64.b64encode(bytes(48_000)).decode()  # of silence, 24 kHz
 
 @dataclass
 class Line:
-    """The hands of a take, and the wire."""
+    """The hands of a reply, and the wire."""
 
     language: str = "en"
     pace: float = 60.0
     sent: list[Json] = field(default_factory=list)
-    direct: bool = False
+    webrtc: bool = False
     vendor_turns: bool = False
-    home: int = 0
+    epoch: int = 0
     retold: list[AgentSaid] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.session = RealtimeProtocol(self.put, direct=self.direct, vendor_turns=self.vendor_turns)
+        self.session = RealtimeProtocol(self.put, webrtc=self.webrtc, vendor_turns=self.vendor_turns)
 
     def put(self, event: Json, urgent: bool) -> None:
         self.sent.append(event)
 
-    async def begin(self, take: OpenAIResponse) -> None:
-        self.session.begin(take)
+    async def begin(self, reply: OpenAIResponse) -> None:
+        self.session.begin(reply)
 
-    def stop(self, take: OpenAIResponse) -> None:
-        self.session.stop(take)
+    def stop(self, reply: OpenAIResponse) -> None:
+        self.session.stop(reply)
 
     def order(self, event: Json) -> None:
         self.sent.append(event)
@@ -45,15 +45,15 @@ class Line:
     def retell(self, said: AgentSaid) -> None:
         self.retold.append(said)
 
-    def take(self, number: int) -> OpenAIResponse:
-        return OpenAIResponse(self, number, {}, spoken=False, mulaw=False, direct=self.direct)
+    def reply(self, number: int) -> OpenAIResponse:
+        return OpenAIResponse(self, number, {}, spoken=False, mulaw=False, webrtc=self.webrtc)
 
     def kinds(self) -> list[str]:
         return [event["type"] for event in self.sent]
 
     # -- what the server tells
-    def created(self, response: str, take: int | None) -> None:
-        metadata = {TAKE: str(take)} if take is not None else None
+    def created(self, response: str, reply: int | None) -> None:
+        metadata = {REPLY: str(reply)} if reply is not None else None
         told = {"id": response, "status": "in_progress", "conversation_id": "conv_1", "metadata": metadata}
         self.session.event(server_event("response.created", response=told))
 
@@ -98,11 +98,11 @@ def message(item: str, status: str = "completed") -> Json:
     return {"id": item, "type": "message", "role": "assistant", "status": status, "content": []}
 
 
-async def heard(take: OpenAIResponse) -> tuple[str, float]:
-    """All that a take says: its text, and how long it sounds."""
+async def heard(reply: OpenAIResponse) -> tuple[str, float]:
+    """All that a reply says: its text, and how long it sounds."""
     text, ms = "", 0.0
     async with asyncio.timeout(5):
-        async for piece in take.audio():
+        async for piece in reply.audio():
             assert isinstance(piece, SpeechChunk)
             text += piece.text
             ms += piece.pcm.ms

@@ -1,4 +1,4 @@
-// The page's ears and mouth: one AudioContext at the device's own rate, two worklets in it.
+// The page's microphone and loudspeaker: one AudioContext at the device's own rate, two worklets in it.
 
 const MIC = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
 
@@ -14,8 +14,8 @@ export class Sound {
   async open({ microphone, record, direct }) {
     this.context = new AudioContext({ latencyHint: "interactive" });
     const loudspeaker = direct ? "direct" : "playback";
-    await this.context.audioWorklet.addModule("/web/worklets/capture.js");
-    await this.context.audioWorklet.addModule(`/web/worklets/${loudspeaker}.js`);
+    await this.context.audioWorklet.addModule("web/worklets/capture.js");
+    await this.context.audioWorklet.addModule(`web/worklets/${loudspeaker}.js`);
     this.playback = new AudioWorkletNode(this.context, `bargein-${loudspeaker}`, { numberOfInputs: direct ? 1 : 0, outputChannelCount: [1] });
     this.capture = new AudioWorkletNode(this.context, "bargein-capture", { numberOfOutputs: 1, outputChannelCount: [1] });
     this.playback.connect(this.context.destination);

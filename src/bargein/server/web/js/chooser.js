@@ -15,7 +15,7 @@ function made(tag, more = {}, ...children) {
 }
 
 function unready(part) {
-  if (!part.installed) return `not installed: bargein[${part.extra}]`;
+  if (!part.installed) return `not installed: ${part.requirement}`;
   return part.key_set === false ? `no ${part.variable}` : "";
 }
 
@@ -115,7 +115,7 @@ class PartRow {
 
   async test(post, language) {
     this.button.disabled = true;
-    this.say("", "Trying …");
+    this.say("", "Testing …");
     try {
       this.say("good", took(this.kind, await post({ kind: this.kind, language, ...this.choice })));
     } catch (error) {
@@ -131,7 +131,7 @@ class PartRow {
 }
 
 export class Chooser {
-  // ask(path, body): fetches, as whoever may; start(): opens a call with the choice; preset(name): the policy's preset.
+  // ask(path, body): fetches, with the token if there is one; start(): opens a call with the choice; preset(name): the policy's preset.
   constructor({ section, ask, start, preset }) {
     this.$ = (id) => section.querySelector(`#${id}`);
     this.section = section;
@@ -145,8 +145,8 @@ export class Chooser {
   }
 
   async open() {
-    const { parts, policies } = await this.ask("/parts");
-    const test = (body) => this.ask("/parts/try", body);
+    const { parts, policies } = await this.ask("parts");
+    const test = (body) => this.ask("parts/try", body);
     const changed = () => this.keep();
     const language = () => this.$("language").value.trim() || "en";
     this.rows = KINDS.map(([kind, label]) => new PartRow(kind, label, parts.filter((p) => p.kind === kind), { test, changed, language }));

@@ -4,7 +4,7 @@ import { PROTOCOL, agentFrame, microphoneFrame } from "./protocol.js";
 
 export class Connection {
   constructor({ token, onMessage, onFrame, onClose }) {
-    const url = new URL("/calls/browser", location.href);
+    const url = new URL("calls/browser", location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     this.socket = new WebSocket(url, token ? [PROTOCOL, `token.${token}`] : [PROTOCOL]);
     this.socket.binaryType = "arraybuffer";
@@ -53,7 +53,7 @@ export async function pageToken() {
     owner = prompt("This server asks for its token (BARGEIN_TOKEN):") ?? "";
     sessionStorage.setItem("bargein-token", owner);
   }
-  const answer = await fetch("/token", { method: "POST", headers: { Authorization: `Bearer ${owner}` } });
+  const answer = await fetch("token", { method: "POST", headers: { Authorization: `Bearer ${owner}` } });
   if (!answer.ok) {
     sessionStorage.removeItem("bargein-token");
     throw new Error("That token was not accepted. Try again with the server's BARGEIN_TOKEN.");

@@ -25,7 +25,7 @@ export class DirectLine {
     this.channel = this.peer.createDataChannel(CHANNEL);
     this.channel.onmessage = (e) => this.event(JSON.parse(e.data));
     this.peer.onconnectionstatechange = () => {
-      if (this.peer.connectionState === "failed") this.onLost("The connection with the model is lost.");
+      if (this.peer.connectionState === "failed") this.onLost("The connection with the realtime model is lost.");
     };
     await this.peer.setLocalDescription(await this.peer.createOffer());
     await this.gathered();
@@ -51,7 +51,7 @@ export class DirectLine {
   }
 
   // The reply is over: what is being made is not wanted, and what was sent is not to sound. Each only if it is so; our
-  // server does the same by its own way, and whoever is first is right.
+  // server does the same by its own way, and the first of them is right.
   cut() {
     if (this.response) this.send({ type: "response.cancel", response_id: this.response });
     if (this.playing) this.send({ type: "output_audio_buffer.clear" });

@@ -20,7 +20,7 @@ export class DummyCall {
     this.lines = Object.fromEntries(
       await Promise.all(
         names.map(async (name) => {
-          const data = await (await fetch(`/web/caller/${name}.wav`)).arrayBuffer();
+          const data = await (await fetch(`web/caller/${name}.wav`)).arrayBuffer();
           return [name, await this.call.sound.context.decodeAudioData(data)];
         }),
       ),

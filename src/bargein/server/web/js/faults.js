@@ -3,7 +3,7 @@
 const LINE_MS = 20000; // for an answer, or the reason why there is none
 const READY_MS = 20000;
 
-// The section of buttons. ask(path, body): fetches, as whoever may; watch(): starts the faulty dummy call.
+// The section of buttons. ask(path, body): fetches, with the token if there is one; watch(): starts the faulty dummy call.
 export class FaultPanel {
   constructor({ section, ask, watch }) {
     this.section = section;
@@ -15,7 +15,7 @@ export class FaultPanel {
 
   // Shows itself where there are faults to be had.
   async open() {
-    const { faults } = await this.ask("/simulate");
+    const { faults } = await this.ask("simulate");
     this.faults = faults;
     const parts = [...new Set(faults.map((fault) => fault.part))];
     this.section.querySelector("#faults-by-part").replaceChildren(...parts.map((part) => this.group(part)));
@@ -43,7 +43,7 @@ export class FaultPanel {
 
   async inject(name) {
     try {
-      const { injected } = await this.ask("/simulate/faults", { name });
+      const { injected } = await this.ask("simulate/faults", { name });
       this.next.textContent = `Next: ${injected.toLowerCase()}.`;
       return true;
     } catch (error) {
@@ -70,7 +70,7 @@ export class FaultyCall {
 
   async load() {
     const line = async (name) => {
-      const data = await (await fetch(`/web/caller/${name}.wav`)).arrayBuffer();
+      const data = await (await fetch(`web/caller/${name}.wav`)).arrayBuffer();
       return this.call.sound.context.decodeAudioData(data);
     };
     [this.story, this.where] = await Promise.all([line("story"), line("where")]);

@@ -1,4 +1,4 @@
-// The conversation as it stands: words light up as they sound, and words that nobody heard are struck out.
+// The conversation as it stands: words light up as they sound, and words that were never heard are struck out.
 
 export class Transcript {
   constructor(list) {

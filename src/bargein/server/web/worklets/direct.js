@@ -1,4 +1,4 @@
-// The loudspeaker of a call whose sound comes from the model itself, as a WebRTC track: a stream that nobody can stop at
+// The loudspeaker of a call whose sound comes from the model itself, as a WebRTC track: a stream that cannot be stopped at
 // its source, only here. So it is kept: while it is held, what comes in waits, and after a resume it is heard from the
 // sample where it stopped, later by as much as the hold lasted. After a cut it is dropped.
 //

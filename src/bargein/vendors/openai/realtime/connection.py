@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,12 +25,11 @@ from bargein.protocols import (
     ConversationItem,
     SessionConfig,
     STTEvent,
-    STTLost,
-    STTRestored,
     ToolResult,
     TurnUpdate,
     UserBackchannel,
 )
+from bargein.vendors.common.reconnect import Backoff, Reconnect
 from bargein.vendors.openai.realtime.audio_upload import IDLE_MS, AudioUpload
 from bargein.vendors.openai.realtime.handshake import open_session, read
 from bargein.vendors.openai.realtime.history import History
@@ -46,12 +44,11 @@ from bargein.vendors.openai.realtime.send_queue import OutboundEvent, RealtimeSe
 if TYPE_CHECKING:
     from bargein.vendors.openai.realtime.model import OpenAIRealtime, TurnDetection
 
-log = logging.getLogger(__name__)
-
 SEND_MS = {"ours": 100, "server_vad": 100, "semantic_vad": 60, "vendor": 60}  # of sound in one message
 COMMIT_S = 0.4  # the server's own end of the turn may be on its way; past this we say so ourselves
 CONNECT_S = 10.0
-AGAIN_S, AGAIN_MOST_S = 0.25, 4.0
+BACKOFF = Backoff(first_s=0.25, most_s=4.0)
+LOST = "Look at OpenAI's status, and at this machine's network"
 PATIENCE_S = 5.0  # for a response's beginning, or its end after a cancel: both come in a fraction of a second
 COMMIT, CLEAR = "input_audio_buffer.commit", "input_audio_buffer.clear"
 ASKING = ("response.create", "response.cancel")
@@ -70,7 +67,7 @@ class OpenAIRealtimeConnection:
         self._model = model
         self._brief = brief
         self._call_id = call_id  # of a call over WebRTC, that this joins
-        self._direct = call_id is not None
+        self._webrtc = call_id is not None
         self._mulaw = brief.mulaw
         self.language = brief.language
         self.pace = PACE
@@ -78,34 +75,36 @@ class OpenAIRealtimeConnection:
         self.connected = True
         self._live = False
         self._numbers = itertools.count(1)
-        self._detection: TurnDetection = "ours" if self._direct else model.turn_detection
+        self._detection: TurnDetection = "ours" if self._webrtc else model.turn_detection
         vendor = self._detection == "vendor"
-        self._upward = AudioUpload(brief.rate, SEND_MS[self._detection])
-        wish = InputRequest(vendor, vendor or self._detection == "semantic_vad", model.reads, model.prefix_padding_ms)
+        self._upload = AudioUpload(brief.rate, SEND_MS[self._detection])
+        wish = InputRequest(
+            vendor, vendor or self._detection == "semantic_vad", model.transcribes_user, model.prefix_padding_ms
+        )
         self._user = InputItems(brief.rate, wish)
         self._session = self._new_session()
-        self._watch = ReceiveTimeout()
-        self._outbox = RealtimeSendQueue(lasting=self._direct, full=self._not_read)
-        self._told = History(items, brief.language, self.order)
+        self._receive_timeout = ReceiveTimeout()
+        self._send_queue = RealtimeSendQueue(lasting=self._webrtc, full=self._not_read)
+        self._history = History(items, brief.language, self.order)
         self._ready = asyncio.Event()  # up
         self._refused: VendorRefused | None = None
         self._turn_from: int | None = None  # position at which the open turn begins
         self._answering: OpenAIResponse | None = None  # the newest that answers sound, until it sounds itself
-        self.home = 0
+        self.epoch = 0
 
     # --------------------------------------------------------------------------------------------- what comes in
 
     def push_audio(self, samples: Samples) -> None:
-        """protocols.STTConnection.feed."""
-        upward = self._upward
-        upward.push_audio(samples)
-        if self._direct:
-            upward.skip(upward.end)  # it has gone there without us
-        elif not self._hears_all and self._turn_from is None and self._outbox.after is None:
-            upward.skip(upward.ago(IDLE_MS))
-        elif upward.ready:
-            self._outbox.wake()
-        upward.keep((self._user.unread, self._turn_from))
+        """protocols.STTConnection.push_audio."""
+        upload = self._upload
+        upload.push_audio(samples)
+        if self._webrtc:
+            upload.skip(upload.end)  # it has gone there without us
+        elif not self._hears_all and self._turn_from is None and self._send_queue.after is None:
+            upload.skip(upload.ago(IDLE_MS))
+        elif upload.ready:
+            self._send_queue.wake()
+        upload.keep((self._user.unread, self._turn_from))
 
     @property
     def _hears_all(self) -> bool:
@@ -114,24 +113,24 @@ class OpenAIRealtimeConnection:
 
     def turn_started(self, ago_ms: float) -> None:
         """protocols.RealtimeConnection.turn."""
-        begin = self._upward.ago(ago_ms)
+        begin = self._upload.ago(ago_ms)
         if self._turn_from is None:
             self._turn_from = begin
-            if self._direct:
-                self._outbox.forget(CLEAR)  # kept back by a break, it would take this turn's sound
+            if self._webrtc:
+                self._send_queue.forget(CLEAR)  # kept back by a break, it would take this turn's sound
             elif not self._hears_all:
-                self._upward.skip(begin)
+                self._upload.skip(begin)
         self._user.turn(self._turn_from)
-        self._told.catch_up()
-        self._outbox.wake()
+        self._history.catch_up()
+        self._send_queue.wake()
 
     def dismiss(self, from_ago_ms: float, until_ago_ms: float, backchannel: UserBackchannel | None) -> None:
-        """protocols.RealtimeConnection.settle."""
+        """protocols.RealtimeConnection.dismiss."""
         if self._hears_all:
-            for item in self._user.reject(self._upward.ago(from_ago_ms), self._upward.ago(until_ago_ms)):
+            for item in self._user.reject(self._upload.ago(from_ago_ms), self._upload.ago(until_ago_ms)):
                 self.order({"type": "conversation.item.delete", "item_id": item})
             self._session.forget_early()
-        elif self._direct and self._turn_from is None:
+        elif self._webrtc and self._turn_from is None:
             self.order({"type": CLEAR})
         if backchannel is not None:
             self.order(created(note(backchannel_note(backchannel.text, self.language))))
@@ -145,55 +144,55 @@ class OpenAIRealtimeConnection:
         if not spoken:
             self._turn_from = None
             self._user.closed()
-        return self._take({}, spoken=spoken)
+        return self._reply({}, spoken=spoken)
 
     def say(self, text: str) -> OpenAIResponse:
         """protocols.RealtimeConnection.say."""
-        return self._take({"instructions": wording(self.language).exactly.format(text=text), "tool_choice": "none"})
+        return self._reply({"instructions": wording(self.language).exactly.format(text=text), "tool_choice": "none"})
 
     def say_tool_results(self) -> OpenAIResponse:
-        """protocols.RealtimeConnection.tell."""
+        """protocols.RealtimeConnection.say_tool_results."""
         told = f"{self.instructions}\n\n{wording(self.language).tell}"
-        return self._take({"instructions": told})
+        return self._reply({"instructions": told})
 
     def push_tool_result(self, used: ToolResult) -> None:
-        """protocols.RealtimeConnection.used."""
-        self._told.push_tool_result(used)
+        """protocols.RealtimeConnection.push_tool_result."""
+        self._history.push_tool_result(used)
 
     @property
     def instructions(self) -> str:
         """What the model is told: the agent's own, and how to behave when interrupted."""
         return instructions(self._brief.instructions, self.language)
 
-    def _take(self, params: Json, *, spoken: bool = False) -> OpenAIResponse:
-        return OpenAIResponse(self, next(self._numbers), params, spoken=spoken, mulaw=self._mulaw, direct=self._direct)
+    def _reply(self, params: Json, *, spoken: bool = False) -> OpenAIResponse:
+        return OpenAIResponse(self, next(self._numbers), params, spoken=spoken, mulaw=self._mulaw, webrtc=self._webrtc)
 
-    # -------------------------------------------------------------------------------------- openai_take.Hands
+    # -------------------------------------------------------------------------------------- ResponseHooks
 
-    async def begin(self, take: OpenAIResponse) -> None:
+    async def begin(self, reply: OpenAIResponse) -> None:
         """Have it made: waits for a connection, and for the user's sound to be there. Raises VendorRefused."""
         while True:
             await self._connected()
             session = self._session
-            asked = not take.spoken or await self._spoken(take, session)
+            asked = not reply.spoken or await self._spoken(reply, session)
             if session is self._session:
                 break  # else the connection broke meanwhile, and what was ordered there is gone
-        self._told.begins(take)
+        self._history.begins(reply)
         if asked:
-            session.begin(take)
+            session.begin(reply)
         else:
-            session.expect(take)
+            session.expect(reply)
 
-    async def _spoken(self, take: OpenAIResponse, session: RealtimeProtocol) -> bool:
-        """See to it that what the take answers is there. False: the model's side answers it by itself."""
-        if take.turn_from is None:
-            take.turn_from, self._turn_from = self._turn_from or 0, None
-        self._answering = take
-        asked = self._detection != "vendor" or self._user.known(take.turn_from)
+    async def _spoken(self, reply: OpenAIResponse, session: RealtimeProtocol) -> bool:
+        """See to it that what the reply answers is there. False: the model's side answers it by itself."""
+        if reply.turn_from is None:
+            reply.turn_from, self._turn_from = self._turn_from or 0, None
+        self._answering = reply
+        asked = self._detection != "vendor" or self._user.known(reply.turn_from)
         if not self._hears_all:
             if self._user.open:
                 self._commit()
-        elif asked and not await self._committed(take.turn_from, session) and session is self._session:
+        elif asked and not await self._committed(reply.turn_from, session) and session is self._session:
             self._commit()
         if asked and session is self._session:
             self._user.closed()
@@ -201,9 +200,9 @@ class OpenAIRealtimeConnection:
 
     async def _committed(self, begin: int, session: RealtimeProtocol) -> bool:
         """Whether the server has made an item of what was said since then; its time begins when it has the sound."""
-        end = self._upward.end
-        while session is self._session and not self._upward.gone(end):
-            await self._upward.moves()
+        end = self._upload.end
+        while session is self._session and not self._upload.gone(end):
+            await self._upload.moves()
         return await self._user.committed(begin, COMMIT_S)
 
     async def _connected(self) -> None:
@@ -213,81 +212,79 @@ class OpenAIRealtimeConnection:
             await self._ready.wait()
 
     def _commit(self) -> None:
-        self._user.commits(self._upward.end)
-        self.order({"type": COMMIT}, after=self._upward.end)
+        self._user.commits(self._upload.end)
+        self.order({"type": COMMIT}, after=self._upload.end)
 
-    def stop(self, take: OpenAIResponse) -> None:
+    def stop(self, reply: OpenAIResponse) -> None:
         """It is not wanted any more: the cancel goes in front of all that waits."""
-        self._session.stop(take)
+        self._session.stop(reply)
 
     def order(self, event: Json, *, after: int = 0) -> None:
         """Send an event, after those before it, and after the sound up to a position."""
-        self._outbox.put(event, after=0 if self._direct else after)
+        self._send_queue.put(event, after=0 if self._webrtc else after)
 
     def _put(self, event: Json, urgent: bool) -> None:
-        self._outbox.put(event, urgent=urgent)
+        self._send_queue.put(event, urgent=urgent)
 
     def retell(self, said: AgentSaid) -> None:
         """Put into the conversation what was heard of a reply that was made in an earlier one."""
-        self._told.retell(said)
+        self._history.retell(said)
 
     # --------------------------------------------------------------------------------------------- the connection
 
-    async def events(self) -> AsyncGenerator[STTEvent, None]:
-        """protocols.STTConnection.listen: connects, and tells what is heard, for as long as the call lasts."""
-        again_s, lost = AGAIN_S, False
-        while True:
-            try:
-                async with (
-                    asyncio.timeout(CONNECT_S) as connecting,
-                    self._model.connect(self._call_id) as connection,
-                    contextlib.aclosing(self._talk(connection, connecting)) as heard,
-                ):
-                    async for item in heard:
-                        if lost:
-                            lost, again_s, self.connected = False, AGAIN_S, True
-                            yield STTRestored()
-                        if item is not None:
-                            yield item
-                why = "ended the session"
-            except InvalidStatus as error:
-                why = self._status(error.response.status_code)
-            except TimeoutError:
-                why = "did not answer in time"
-            except VendorRefused as error:
-                self._refuse(error)
-                raise
-            except VendorLost as error:
-                why = error.message
-            except (OSError, WebSocketException, openai.OpenAIError) as error:
-                why = f"broke off ({type(error).__name__})"
-            except Exception as error:
-                advice = "Look into the server's log: this is a fault of ours"
-                self._refuse(VendorRefused(f"The line to OpenAI failed ({type(error).__name__})", advice=advice))
-                raise
-            finally:
-                self._down()
-            if not lost:
-                lost, self.connected = True, False
-                yield STTLost(f"OpenAI Realtime {why}", "Look at OpenAI's status, and at this machine's network")
-            log.info("OpenAI Realtime %s; calling again in %.2f s", why, again_s)
-            await asyncio.sleep(again_s)
-            again_s = min(2 * again_s, AGAIN_MOST_S)
+    def events(self) -> AsyncGenerator[STTEvent, None]:
+        """protocols.STTConnection.events: connects, and tells the user's words, for as long as the call lasts."""
+        return Reconnect(
+            self._connection, vendor="OpenAI Realtime", advice=LOST, backoff=BACKOFF, on_break=self._broke
+        ).events()
+
+    def _broke(self) -> None:
+        self.connected = False
+
+    async def _connection(self) -> AsyncGenerator[STTEvent | None, None]:
+        """One connection. Raises VendorRefused or VendorLost."""
+        try:
+            async with (
+                asyncio.timeout(CONNECT_S) as connecting,
+                self._model.connect(self._call_id) as connection,
+                contextlib.aclosing(self._talk(connection, connecting)) as events,
+            ):
+                async for event in events:
+                    yield event
+        except InvalidStatus as error:
+            raise self._status(error.response.status_code) from None
+        except TimeoutError:
+            raise VendorLost("did not answer in time", advice=LOST) from None
+        except VendorRefused as error:
+            self._refuse(error)
+            raise
+        except VendorLost:
+            raise
+        except (OSError, WebSocketException, openai.OpenAIError) as error:
+            raise VendorLost(f"broke off ({type(error).__name__})", advice=LOST) from None
+        except Exception as error:
+            advice = "Look into the server's log: this is a fault of ours"
+            self._refuse(VendorRefused(f"The connection to OpenAI failed ({type(error).__name__})", advice=advice))
+            raise
+        finally:
+            self._down()
+        raise VendorLost("ended the session", advice=LOST)
 
     async def _talk(
         self, connection: AsyncRealtimeConnection, connecting: asyncio.Timeout
     ) -> AsyncGenerator[STTEvent | None, None]:
         """One connection, until it ends. None: it is up. A cut stands between no socket and its task here."""
-        if not self._direct:
+        if not self._webrtc:
             await open_session(connection, self._model.session(self._brief))
         connecting.reschedule(None)
         self._begin()
+        self.connected = True
         yield None
         sending = asyncio.create_task(self._send(connection), name="openai realtime: send")
         sending.add_done_callback(self._sent)
         try:
             while True:
-                data = await self._watch.wait(connection.recv_bytes)
+                data = await self._receive_timeout.wait(connection.recv_bytes)
                 for heard in read(data, self._event):
                     yield heard
         finally:
@@ -297,21 +294,21 @@ class OpenAIRealtimeConnection:
     def _sent(self, sending: asyncio.Task[None]) -> None:
         """Nothing goes up any more: that is noticed now, and not when something comes."""
         if not sending.cancelled() and (error := sending.exception()) is not None:
-            self._watch.over(error)
+            self._receive_timeout.over(error)
 
     def _not_read(self) -> None:
-        self._watch.over(VendorLost("does not read", advice="Try again"))
+        self._receive_timeout.over(VendorLost("does not read", advice="Try again"))
 
     def _begin(self) -> None:
         """A connection is up: what nobody has the words of goes up once more."""
-        wanted = () if self._direct else (self._user.unread, self._turn_from)
-        self._user.begin(self._upward.again(wanted))
-        self._watch = ReceiveTimeout()
+        wanted = () if self._webrtc else (self._user.unread, self._turn_from)
+        self._user.begin(self._upload.again(wanted))
+        self._receive_timeout = ReceiveTimeout()
         self._live = True
-        self._outbox.opens()
-        if not self._direct:
+        self._send_queue.opens()
+        if not self._webrtc:
             # Read in the very moment from which on orders are taken: nothing falls between the two.
-            self._told.anew()
+            self._history.anew()
             if not self._hears_all:  # nobody there finds the ends
                 for end in self._user.commits_again():
                     self.order({"type": COMMIT}, after=end)
@@ -321,20 +318,21 @@ class OpenAIRealtimeConnection:
         """The connection is over. Orders that were not sent are in the conversation that the next one begins with."""
         self._live = False
         self._ready.clear()
-        self._outbox.breaks()
-        if self._direct:
-            self._user.parted(self._outbox.waiting(COMMIT))  # the session goes on without us
+        self._send_queue.breaks()
+        if self._webrtc:
+            self._user.parted(self._send_queue.waiting(COMMIT))  # the session goes on without us
         else:
             self._user.lost()
-            self.home += 1
+            self.epoch += 1
         self._session.lost(VendorLost("OpenAI Realtime broke off in the middle of a reply", advice="Ask again"))
         self._session = self._new_session()
-        self._upward.stops()
+        self._upload.stops()
 
     def _new_session(self) -> RealtimeProtocol:
-        return RealtimeProtocol(self._put, direct=self._direct, vendor_turns=self._detection == "vendor")
+        return RealtimeProtocol(self._put, webrtc=self._webrtc, vendor_turns=self._detection == "vendor")
 
-    def _status(self, status: int) -> str:
+    def _status(self, status: int) -> VendorRefused | VendorLost:
+        """What a refused handshake means."""
         if status in (400, 401, 402, 403, 404):
             advice = {
                 401: "Check OPENAI_API_KEY",
@@ -343,8 +341,8 @@ class OpenAIRealtimeConnection:
             }.get(status, "Check the model's name and the account")
             error = VendorRefused(f"OpenAI Realtime refused with {status}", advice=advice)
             self._refuse(error)
-            raise error from None
-        return f"answered {status}"
+            return error
+        return VendorLost(f"answered {status}", advice=LOST)
 
     def _refuse(self, error: VendorRefused) -> None:
         """Nobody need wait for a connection any more."""
@@ -358,19 +356,19 @@ class OpenAIRealtimeConnection:
         while True:
             due = self._due()
             if due is None:
-                await self._outbox.news()
+                await self._send_queue.news()
                 continue
             await connection.send_raw(due.text)
             if due.kind in ASKING and self._session.owes:
-                self._watch.within(PATIENCE_S)
+                self._receive_timeout.within(PATIENCE_S)
 
     def _due(self) -> OutboundEvent | None:
-        if (order := self._outbox.due(self._upward.sent)) is not None:
+        if (order := self._send_queue.due(self._upload.sent)) is not None:
             return order
-        until = self._outbox.after
-        if self._direct or not (self._hears_all or self._turn_from is not None or until is not None):
+        until = self._send_queue.after
+        if self._webrtc or not (self._hears_all or self._turn_from is not None or until is not None):
             return None
-        return self._upward.take(until)
+        return self._upload.take(until)
 
     # ------------------------------------------------------------------------------------------------ receiving
 
@@ -388,7 +386,7 @@ class OpenAIRealtimeConnection:
             if code == "input_audio_buffer_commit_empty":
                 self._user.empty()
         elif kind == "response.output_item.done" and event["item"]["type"] == "function_call":
-            self._told.calls(event["item"]["call_id"])
+            self._history.calls(event["item"]["call_id"])
         self._session.event(event)
         if self._answering is not None and self._answering.sounded:
             self._answering = None
@@ -396,7 +394,7 @@ class OpenAIRealtimeConnection:
             if self._turn_from is None:
                 self._user.closed()
         if not self._session.owes:
-            self._watch.within(None)
+            self._receive_timeout.within(None)
         elif kind in ("response.created", "response.done"):
-            self._watch.within(PATIENCE_S)
+            self._receive_timeout.within(PATIENCE_S)
         return []

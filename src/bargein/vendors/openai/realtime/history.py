@@ -32,9 +32,9 @@ class History:
         sounding = (item.reply for item in items if isinstance(item, AgentSaid) and item.ended == "sounding")
         self._owed = dict.fromkeys(sounding, self._newest)
 
-    def begins(self, take: OpenAIResponse) -> None:
+    def begins(self, reply: OpenAIResponse) -> None:
         """A reply is asked for: it is to know all that was heard before."""
-        self._newest = take
+        self._newest = reply
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -44,8 +44,8 @@ class History:
             return
         for item in self._items():
             if isinstance(item, AgentSaid) and item.ended in ("completed", "failed"):
-                take = self._owed.get(item.reply)
-                self.retell(item if take is None else take.elsewhere(item))
+                reply = self._owed.get(item.reply)
+                self.retell(item if reply is None else reply.elsewhere(item))
 
     def retell(self, said: AgentSaid) -> None:
         """Tell what was heard of one of them."""

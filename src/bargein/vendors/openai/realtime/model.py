@@ -63,7 +63,7 @@ class OpenAIRealtime:
     threshold, prefix_padding_ms, silence_duration_ms: of server_vad; eagerness: of semantic_vad. transcriber: reads the
     user's words for the record, None for nobody. effort: how much a model of the second generation thinks. speed: 1.0,
     where what was heard is to be exact. base_url: up to and with "/v1"; None is OpenAI itself. Raises Unavailable
-    without the SDK, Misuse for numbers that cannot be.
+    without the SDK, UsageError for numbers that cannot be.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class OpenAIRealtime:
         self.name = model
         self.turn_detection: TurnDetection = turn_detection
         self.turns = turn_detection in ("semantic_vad", "vendor")
-        self.reads = transcriber is not None
+        self.transcribes_user = transcriber is not None
         self.prefix_padding_ms = prefix_padding_ms
         self._voice = voice
         self._threshold, self._silence_duration_ms, self._eagerness = threshold, silence_duration_ms, eagerness
@@ -118,10 +118,10 @@ class OpenAIRealtime:
 
     # ------------------------------------------------------------------------------------------------- sessions
 
-    def session(self, brief: SessionConfig, *, direct: bool = False) -> Json:
-        """The session that we want. direct: over WebRTC, where the formats are the browser's."""
-        took: Json = {"turn_detection": None if direct else self._turn_detection()}
-        if not direct:
+    def session(self, brief: SessionConfig, *, webrtc: bool = False) -> Json:
+        """The session that we want. webrtc: over WebRTC, where the formats are the browser's."""
+        took: Json = {"turn_detection": None if webrtc else self._turn_detection()}
+        if not webrtc:
             phone = {"type": "audio/pcmu"}
             pcm = {"type": "audio/pcm", "rate": 24_000}
             took["format"] = phone if brief.rate == 8_000 else pcm
@@ -131,7 +131,7 @@ class OpenAIRealtime:
         if self._noise_reduction is not None:
             took["noise_reduction"] = {"type": self._noise_reduction}
         gave: Json = {"voice": self._voice, "speed": self._speed}
-        if not direct:
+        if not webrtc:
             gave["format"] = {"type": "audio/pcmu"} if brief.mulaw else {"type": "audio/pcm", "rate": 24_000}
         made: Json = {
             "type": "realtime",
@@ -182,7 +182,7 @@ class OpenAIRealtime:
         try:
             made = await self._client.realtime.calls.with_raw_response.create(
                 sdp=offer,
-                session=self.session(brief, direct=True) | {"model": self.name},  # type: ignore[arg-type]
+                session=self.session(brief, webrtc=True) | {"model": self.name},  # type: ignore[arg-type]
             )
         except openai.APIStatusError as error:
             raise _answered_no(error.status_code) from None
@@ -214,7 +214,7 @@ class JoinedCall:
 
     def __init__(self, model: OpenAIRealtime, call_id: str) -> None:
         self.name = model.name
-        self.reads = model.reads
+        self.transcribes_user = model.transcribes_user
         self._model, self._call_id = model, call_id
 
     def open(self, brief: SessionConfig, items: Callable[[], Sequence[ConversationItem]]) -> OpenAIRealtimeConnection:

@@ -8,7 +8,7 @@ Sans-IO: events come in by `event`, and go out by `send`. The rules, all from wh
 - `response.cancel` crosses `response.done` on its way; the error that then comes is a note, and so is every other that
   speaks of something that is over.
 - What still comes of a response that was cut is dropped by its id, and what of it nobody can have heard is deleted.
-- Our number of a take rides in the metadata of its response, so that each is known by what it is, not by when it came.
+- Our number of a reply rides in the metadata of its response, so that each is known by what it is, not by when it came.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bargein.vendors.openai.realtime.response import OpenAIResponse
 
 log = logging.getLogger(__name__)
 
-TAKE = "bargein_take"
+REPLY = "bargein_reply"
 NOTES = frozenset(  # errors that speak of something that is over already
     (
         "response_cancel_not_active",
@@ -44,14 +44,14 @@ KEPT_ITEMS = 32  # that we deleted, or that belong to a response that is over
 
 
 class RealtimeProtocol:
-    """send: puts an event into the line, urgent ones in front. direct: the sound goes to the far end without us.
+    """send: puts an event into the send queue, urgent ones in front. webrtc: the audio goes to the far end without us.
     vendor_turns: the model's side makes responses itself when the user's turn is over."""
 
-    def __init__(self, send: Callable[[Json, bool], None], *, direct: bool = False, vendor_turns: bool = False) -> None:
+    def __init__(self, send: Callable[[Json, bool], None], *, webrtc: bool = False, vendor_turns: bool = False) -> None:
         self._send = send
-        self._direct = direct
+        self._webrtc = webrtc
         self._vendor_turns = vendor_turns
-        self._takes: dict[str, OpenAIResponse] = {}  # response -> whose it is, while it runs
+        self._replies: dict[str, OpenAIResponse] = {}  # response -> whose it is, while it runs
         self._active: str | None = None  # the response that writes to the conversation
         self._asked: OpenAIResponse | None = None  # asked for, not born
         self._next: OpenAIResponse | None = None  # waits for the active one to end
@@ -60,7 +60,7 @@ class RealtimeProtocol:
         self._cancelled: set[str] = set()  # responses that run, and should not
         self._unheard: set[str] = set()  # responses of which nothing will be heard: their items are deleted
         self._deleted: deque[str] = deque(maxlen=KEPT_ITEMS)
-        self.playing: str | None = None  # direct: the response whose sound the server sends to the far end
+        self.playing: str | None = None  # over WebRTC: the response whose sound the server sends to the far end
 
     @property
     def owes(self) -> bool:
@@ -71,18 +71,18 @@ class RealtimeProtocol:
 
     # ---------------------------------------------------------------------------------------------------- orders
 
-    def begin(self, take: OpenAIResponse) -> None:
-        """Have a take made, as soon as that is allowed."""
-        if take.dead:
+    def begin(self, reply: OpenAIResponse) -> None:
+        """Have a reply made, as soon as that is allowed."""
+        if reply.dead:
             return
         if self._active is not None or self._asked is not None:
-            self._next = take
+            self._next = reply
         else:
-            self._create(take)
+            self._create(reply)
 
-    def expect(self, take: OpenAIResponse) -> None:
-        """The next response that comes unasked is this take's; or the last that did."""
-        self._expected = take
+    def expect(self, reply: OpenAIResponse) -> None:
+        """The next response that comes unasked is this reply's; or the last that did."""
+        self._expected = reply
         if self._early is not None:
             (response, events), self._early = self._early, None
             self._adopt(response)
@@ -101,29 +101,29 @@ class RealtimeProtocol:
             if event["type"] == "response.done":
                 self._delete(item["id"] for item in event["response"].get("output") or ())
 
-    def stop(self, take: OpenAIResponse) -> None:
-        """A take is not wanted any more."""
-        if self._next is take:
+    def stop(self, reply: OpenAIResponse) -> None:
+        """A reply is not wanted any more."""
+        if self._next is reply:
             self._next = None
-        if self._expected is take:
+        if self._expected is reply:
             self._expected = None
-        if self._active is not None and self._takes.get(self._active) is take:
+        if self._active is not None and self._replies.get(self._active) is reply:
             self._cancel(self._active)
-        if self._direct and self.playing in take.responses:
+        if self._webrtc and self.playing in reply.responses:
             self._send({"type": "output_audio_buffer.clear"}, True)
 
     def lost(self, error: VendorLost) -> None:
         """The connection is gone, and with it all that ran here."""
         under_way = dict.fromkeys(
-            take for take in (*self._takes.values(), self._asked, self._next, self._expected) if take is not None
+            reply for reply in (*self._replies.values(), self._asked, self._next, self._expected) if reply is not None
         )
-        for take in under_way:
-            take.lost(error)
+        for reply in under_way:
+            reply.lost(error)
 
-    def _create(self, take: OpenAIResponse) -> None:
-        self._asked = take
-        params = {**take.params, "metadata": {TAKE: str(take.number)}}
-        self._send({"type": "response.create", "event_id": _event_id(take), "response": params}, False)
+    def _create(self, reply: OpenAIResponse) -> None:
+        self._asked = reply
+        params = {**reply.params, "metadata": {REPLY: str(reply.number)}}
+        self._send({"type": "response.create", "event_id": _event_id(reply), "response": params}, False)
 
     def _cancel(self, response: str) -> None:
         if response not in self._cancelled:
@@ -151,13 +151,13 @@ class RealtimeProtocol:
             self._of_response(kind, event)
         elif kind == "output_audio_buffer.started":
             self.playing = event["response_id"]
-            if (take := self._takes.get(event["response_id"])) is not None and take.dead:
+            if (reply := self._replies.get(event["response_id"])) is not None and reply.dead:
                 self._send({"type": "output_audio_buffer.clear"}, True)  # it came after the cut
         elif kind in ("output_audio_buffer.stopped", "output_audio_buffer.cleared"):
             self.playing = None
         elif kind == "conversation.item.truncated":
-            for take in self._takes.values():
-                take.truncated(event["item_id"], event["audio_end_ms"])
+            for reply in self._replies.values():
+                reply.truncated(event["item_id"], event["audio_end_ms"])
 
     def _of_response(self, kind: str, event: Json) -> None:
         response: str = event["response_id"]
@@ -165,30 +165,30 @@ class RealtimeProtocol:
             if len(self._early[1]) < 2_000:
                 self._early[1].append(event)
             return
-        take = self._takes.get(response)
-        if take is None or take.dead:
+        reply = self._replies.get(response)
+        if reply is None or reply.dead:
             return
         match kind:
             case "response.output_audio.delta":
-                take.delta(event["item_id"], event["content_index"], event["delta"])
+                reply.delta(event["item_id"], event["content_index"], event["delta"])
             case "response.output_audio_transcript.delta" | "response.output_text.delta":
-                take.said(event["item_id"], event["delta"])
+                reply.said(event["item_id"], event["delta"])
             case "response.output_item.done":
                 item = event["item"]
                 if item["type"] == "function_call" and item.get("status") != "incomplete":
-                    take.calls(ToolCall(item["call_id"], item["name"], item.get("arguments") or "{}"))
+                    reply.calls(ToolCall(item["call_id"], item["name"], item.get("arguments") or "{}"))
                 elif item["type"] == "message":
-                    take.whole(item["id"])
+                    reply.whole(item["id"])
             case _:
                 pass
 
     def _created(self, response: Json) -> None:
-        number = (response.get("metadata") or {}).get(TAKE)
+        number = (response.get("metadata") or {}).get(REPLY)
         if response.get("conversation_id") is None and number is None and not self._vendor_turns:
             return  # out of band: somebody else's
         if self._asked is not None and number == str(self._asked.number):
-            take, self._asked = self._asked, None
-            self._own(response["id"], take)
+            reply, self._asked = self._asked, None
+            self._own(response["id"], reply)
         elif self._expected is not None:
             self._adopt(response["id"])
         else:
@@ -202,57 +202,57 @@ class RealtimeProtocol:
                 self._cancel(response["id"])
 
     def _adopt(self, response: str) -> None:
-        take, self._expected = self._expected, None
-        if take is not None:
-            self._own(response, take)
+        reply, self._expected = self._expected, None
+        if reply is not None:
+            self._own(response, reply)
 
-    def _own(self, response: str, take: OpenAIResponse) -> None:
+    def _own(self, response: str, reply: OpenAIResponse) -> None:
         self._active = response
-        self._takes[response] = take
-        take.born(response)
-        if take.dead:
+        self._replies[response] = reply
+        reply.born(response)
+        if reply.dead:
             self._cancel(response)
 
     def _done(self, response: Json) -> None:
         early = self._early is not None and self._early[0] == response["id"]
         if early and self._early is not None:
             self._early[1].append({"type": "response.done", "response": response})
-        take = self._takes.get(response["id"])
-        if not self._direct:  # there the sound may go on for long after this
-            self._takes.pop(response["id"], None)
-        elif len(self._takes) > KEPT_ITEMS:
-            self._takes.pop(next(iter(self._takes)))
+        reply = self._replies.get(response["id"])
+        if not self._webrtc:  # there the sound may go on for long after this
+            self._replies.pop(response["id"], None)
+        elif len(self._replies) > KEPT_ITEMS:
+            self._replies.pop(next(iter(self._replies)))
         if self._active == response["id"]:
             self._active = None
-        if take is not None and not take.dead:
-            self._ended(take, response)
+        if reply is not None and not reply.dead:
+            self._ended(reply, response)
         unheard = response["id"] in self._unheard
         items = [item["id"] for item in response.get("output") or ()]
-        self._delete(item for item in items if (take.unsaid(item) if take is not None and take.dead else unheard))
+        self._delete(item for item in items if (reply.unsaid(item) if reply is not None and reply.dead else unheard))
         self._unheard.discard(response["id"])
         self._cancelled.discard(response["id"])
         self._go_on()
 
-    def _ended(self, take: OpenAIResponse, response: Json) -> None:
+    def _ended(self, reply: OpenAIResponse, response: Json) -> None:
         details = response.get("status_details") or {}
         if response.get("status") != "failed":
             if response.get("status") == "incomplete":
                 log.info("The model broke off: %s", details.get("reason"))
             for item in response.get("output") or ():
-                take.whole(item["id"])
-            take.done()
+                reply.whole(item["id"])
+            reply.done()
             return
         code = (details.get("error") or {}).get("code") or (details.get("error") or {}).get("type") or "unknown"
         if code in ("insufficient_quota", "invalid_api_key"):
-            take.fail(VendorRefused(f"OpenAI refused to answer ({_safe(code)})", advice="Check the account's billing"))
+            reply.fail(VendorRefused(f"OpenAI refused to answer ({_safe(code)})", advice="Check the account's billing"))
         else:
-            take.fail(VendorLost(f"OpenAI could not answer ({_safe(code)})", advice="Try again, or wait a little"))
+            reply.fail(VendorLost(f"OpenAI could not answer ({_safe(code)})", advice="Try again, or wait a little"))
 
     def _go_on(self) -> None:
         """Nothing writes to the conversation any more: who waits for that?"""
         if self._next is not None and self._active is None and self._asked is None:
-            take, self._next = self._next, None
-            self._create(take)
+            reply, self._next = self._next, None
+            self._create(reply)
 
     def _error(self, error: Json) -> None:
         """Nearly all leave the session as it was."""
@@ -271,8 +271,8 @@ class RealtimeProtocol:
             self._go_on()
 
 
-def _event_id(take: OpenAIResponse) -> str:
-    return f"take_{take.number}"
+def _event_id(reply: OpenAIResponse) -> str:
+    return f"reply_{reply.number}"
 
 
 def _safe(code: Any) -> str:

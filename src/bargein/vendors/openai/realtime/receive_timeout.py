@@ -22,7 +22,7 @@ class ReceiveTimeout:
         self._look()
 
     def over(self, error: BaseException) -> None:
-        """Nobody need wait any more."""
+        """No reader need wait any more."""
         self._error = self._error or error
         self._due_s = asyncio.get_running_loop().time()
         self._look()

@@ -30,17 +30,17 @@ PCM_RATE = 24_000
 
 
 class ResponseHooks(Protocol):
-    """What a take needs of its line."""
+    """What a reply needs of its connection."""
 
     language: str
     pace: float  # ms for each letter, as far as it is known
-    home: int  # number of the conversation at the model's side; a session that is made anew has another
+    epoch: int  # number of the conversation at the model's side; a session that is made anew has another
 
-    async def begin(self, take: OpenAIResponse) -> None:
+    async def begin(self, reply: OpenAIResponse) -> None:
         """Have it made: waits for a connection, and for the user's sound to be there."""
         ...
 
-    def stop(self, take: OpenAIResponse) -> None:
+    def stop(self, reply: OpenAIResponse) -> None:
         """It is not wanted any more."""
         ...
 
@@ -55,17 +55,22 @@ class ResponseHooks(Protocol):
 
 @dataclass(slots=True)
 class ContentPart:
-    """One item of the model's. home: as in Hands; began_ms, begin: where its sound and its text begin in the reply's;
-    ms: of sound that has come; sound: all of it, until its words are placed; content: the sound's index in the item."""
+    """One item of the model's conversation."""
 
     item: str
-    home: int
+    epoch: int
+    """The session's number, as in ResponseHooks."""
     began_ms: float
+    """Where the item's audio begins in the reply's."""
     begin: int
+    """Where the item's text begins in the reply's."""
     content: int = 0
+    """Index of the audio in the item."""
     ms: float = 0.0
+    """Audio that has come."""
     text: str = ""
     sound: list[bytes] = field(default_factory=list)
+    """All audio, until the item's words have their times."""
     over: bool = False
 
     def placed(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
@@ -77,20 +82,20 @@ class ContentPart:
 class OpenAIResponse:
     """protocols.Response by shape. number: ours, which the model's side says back; params: of `response.create`.
 
-    direct: the sound goes to the far end without us, and only the text comes by here."""
+    webrtc: the audio goes to the far end without us, and only the text comes by here."""
 
     def __init__(
-        self, hands: ResponseHooks, number: int, params: Json, *, spoken: bool, mulaw: bool, direct: bool
+        self, hooks: ResponseHooks, number: int, params: Json, *, spoken: bool, mulaw: bool, webrtc: bool
     ) -> None:
         self.number = number
         self.params = params
         self.spoken = spoken  # it answers sound that may have to be committed first
         self.turn_from: int | None = None  # position at which that begins, once it is known
-        self.begun = False
+        self.started = False
         self.dead = False  # cut, or its reader has gone
         self.responses: set[str] = set()
-        self._hands = hands
-        self._mulaw, self._direct = mulaw, direct
+        self._hooks = hooks
+        self._mulaw, self._webrtc = mulaw, webrtc
         self._parts: dict[str, ContentPart] = {}
         self._ready: deque[Audio] = deque()
         self._text = ""  # that came, and was not handed on
@@ -109,16 +114,16 @@ class OpenAIResponse:
     # --------------------------------------------------------------------------------------------- what it says
 
     async def audio(self) -> AsyncIterator[SpeechChunk | ToolCalls]:
-        """protocols.Response.sound."""
+        """protocols.Response.audio."""
         whole = False
         try:
-            await self._hands.begin(self)
+            await self._hooks.begin(self)
             while not whole:
                 while (piece := self._next()) is not None:
                     yield piece
                 if self._again:
                     self._again = False
-                    await self._hands.begin(self)
+                    await self._hooks.begin(self)
                 elif self._error is not None:
                     raise self._error
                 elif self._over and self._calls:
@@ -126,7 +131,7 @@ class OpenAIResponse:
                     yield ToolCalls(calls)
                     if self._more:
                         self._over, self.spoken = False, False
-                        await self._hands.begin(self)
+                        await self._hooks.begin(self)
                     else:
                         whole = True
                 elif self._over:
@@ -165,7 +170,7 @@ class OpenAIResponse:
     def born(self, response: str) -> None:
         """The model has begun to make it."""
         self.responses.add(response)
-        self.begun = True
+        self.started = True
 
     def delta(self, item: str, content: int, audio: str) -> None:
         """Sound, as base64. What cannot be read is skipped, and what comes after a failure."""
@@ -188,7 +193,7 @@ class OpenAIResponse:
         self._ready.append(self._as_sound(data))
         if self._ms > MOST_MS:
             self.fail(VendorLost(f"The model spoke for {MOST_MS / 1000:g} s", advice="Ask it for shorter answers"))
-            self._hands.stop(self)
+            self._hooks.stop(self)
         self._news.set()
 
     def said(self, item: str, text: str) -> None:
@@ -216,7 +221,7 @@ class OpenAIResponse:
             data = self._as_sound(b"".join(part.sound))
             aligned = align(part.text, data.samples, data.rate)
             if aligned.words:
-                self._hands.pace = (self._hands.pace + aligned.pace) / 2
+                self._hooks.pace = (self._hooks.pace + aligned.pace) / 2
                 self._words.append(part.placed(aligned.words))
         part.sound.clear()
         self._news.set()
@@ -240,7 +245,7 @@ class OpenAIResponse:
         """The connection is gone. What has not sounded yet can be asked for once more."""
         if self._over or self.dead:
             return
-        if self.sounded or self._chars or self._direct:
+        if self.sounded or self._chars or self._webrtc:
             self.fail(error)
         else:
             self._again = True
@@ -251,7 +256,7 @@ class OpenAIResponse:
     def _part(self, item: str) -> ContentPart:
         part = self._parts.get(item)
         if part is None:
-            part = self._parts[item] = ContentPart(item, self._hands.home, self._ms, self._chars)
+            part = self._parts[item] = ContentPart(item, self._hooks.epoch, self._ms, self._chars)
         return part
 
     def _as_sound(self, data: bytes) -> Audio:
@@ -262,12 +267,12 @@ class OpenAIResponse:
     # -------------------------------------------------------------------------------------------------- cut
 
     def cancel(self) -> None:
-        """protocols.Response.cut."""
+        """protocols.Response.cancel."""
         if self.dead:
             return
         self.dead = True
         self._ready.clear()
-        self._hands.stop(self)
+        self._hooks.stop(self)
 
     def words(self) -> tuple[Word, ...]:
         """protocols.Response.words."""
@@ -275,49 +280,49 @@ class OpenAIResponse:
         for part in self._parts.values():
             if part.sound and part.text and not part.over:
                 data = self._as_sound(b"".join(part.sound))
-                found += part.placed(align_begun(part.text, data.samples, data.rate, self._hands.pace))
+                found += part.placed(align_begun(part.text, data.samples, data.rate, self._hooks.pace))
         return (*(word for words in self._words for word in words), *found)
 
     def truncate(self, ms: float, said: AgentSaid | None) -> None:
-        """protocols.Response.heard: shortens the item that sounded, and takes back those that did not.
+        """protocols.Response.truncate: shortens the item that sounded, and takes back those that did not.
 
         The server deletes the text of an item that is shortened, so what was heard is told in a note behind it. Items
         of a conversation that is gone are not there to be shortened: their words are told anew."""
         if self._heard_told:
             return
         self._heard_told, self._heard_ms = True, ms
-        here = [part for part in self._parts.values() if part.home == self._hands.home]
+        here = [part for part in self._parts.values() if part.epoch == self._hooks.epoch]
         if len(here) < len(self._parts):
             if said is not None:
-                self._hands.retell(self.elsewhere(said))
+                self._hooks.retell(self.elsewhere(said))
             if not here:
                 return
         last = None
         for part in here:
             heard = min(max(ms - part.began_ms, 0.0), part.ms)
-            if self._direct:
+            if self._webrtc:
                 self._shorten_more(part)
                 last = part.item
             elif part.over and heard >= part.ms - WHOLE_MS:
                 last = part.item
             elif heard < 1:
-                self._hands.order({"type": "conversation.item.delete", "item_id": part.item})
+                self._hooks.order({"type": "conversation.item.delete", "item_id": part.item})
             else:
                 self._truncate(part, heard)  # never beyond what has come: the server refuses that
                 last = part.item
-        text = cut_note(said, self._hands.language) if said is not None else ""
+        text = cut_note(said, self._hooks.language) if said is not None else ""
         if text:
             event: Json = {"type": "conversation.item.create", "item": note(text)}
-            self._hands.order(event | ({"previous_item_id": last} if last is not None else {}))
+            self._hooks.order(event | ({"previous_item_id": last} if last is not None else {}))
 
     def elsewhere(self, said: AgentSaid) -> AgentSaid:
         """The part of it that was made in conversations which are gone."""
-        here = [part.begin for part in self._parts.values() if part.home == self._hands.home]
+        here = [part.begin for part in self._parts.values() if part.epoch == self._hooks.epoch]
         return replace(said, text=said.text[: min(here)], unheard="", ended="completed") if here else said
 
     def truncated(self, item: str, ms: float) -> None:
         """The server itself has shortened an item to what it had sent: the far end may have heard less."""
-        if self._direct and item in self._parts:
+        if self._webrtc and item in self._parts:
             self._parts[item].ms = ms
             if self._heard_told:
                 self._shorten_more(self._parts[item])
@@ -328,7 +333,7 @@ class OpenAIResponse:
             self._truncate(part, self._heard_ms)
 
     def _truncate(self, part: ContentPart, ms: float) -> None:
-        self._hands.order(
+        self._hooks.order(
             {
                 "type": "conversation.item.truncate",
                 "item_id": part.item,

@@ -1,0 +1,41 @@
+"""What every part of one call shares: its time, its record, its client, its floor and an owner for its tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from bargein.floor import Event
+from bargein.notices import Decision, Notice
+from bargein.protocols import Journal, Meter
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """Given by a call to each of its parts. Nothing here waits."""
+
+    call_id: str
+    now_ms: Callable[[], float]
+    """Milliseconds since the call began."""
+    journal: Journal
+    """The call's record."""
+    meter: Meter
+    """Where the process's measurements go."""
+    notify: Callable[[Notice], None]
+    """Tells the client, and every watcher of the call."""
+    feed: Callable[[Event], None]
+    """Hands an event to the floor, after all events that were fed before."""
+    spawn: Spawn
+    """Makes a named task that is cancelled when the call ends."""
+    spawn_commit: Spawn
+    """Makes a named task that the end of the call waits for."""
+    kick: Callable[[], None]
+    """Sends the audio that is due now, before the next tick."""
+
+    def decided(self, kind: str, why: str, reply: int | None = None, onset_ms: float | None = None) -> None:
+        """Tell the client what the floor has decided, and why."""
+        self.notify(Decision(kind, self.now_ms(), why, reply, onset_ms))

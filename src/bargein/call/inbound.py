@@ -1,0 +1,94 @@
+"""From what the client sends to the floor's events and the playout's reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from bargein import floor as f
+from bargein import notices as n
+from bargein import protocols as c
+from bargein.call.context import CallContext
+from bargein.call.ending import CallEnding
+from bargein.call.input.user_audio import UserAudio
+from bargein.call.output.client_playout import ClientPlayout
+from bargein.call.output.playout import Playout
+from bargein.call.output.silence_timer import SilenceTimer
+from bargein.call.record.ledger import Ledger
+from bargein.call.reply_progress import ReplyProgress
+from bargein.call.turn_control import TurnControl
+from bargein.errors import UsageError
+
+
+class InboundHandler:
+    """Takes a transport's items in order. Nothing here waits."""
+
+    def __init__(
+        self,
+        context: CallContext,
+        floor: f.Floor,
+        user_audio: UserAudio,
+        playout: Playout | ClientPlayout,
+        silence: SilenceTimer,
+        ledger: Ledger,
+        progress: ReplyProgress,
+        turn_control: TurnControl,
+        ending: CallEnding,
+    ) -> None:
+        self._context = context
+        self._floor = floor
+        self._user_audio = user_audio
+        self._playout = playout
+        self._silence = silence
+        self._ledger = ledger
+        self._progress = progress
+        self._turn_control = turn_control
+        self._ending = ending
+
+    def handle(self, item: c.Inbound) -> None:
+        """One item of the transport."""
+        if isinstance(item, c.AudioIn):  # 50 of these a second
+            self._user_audio.push_audio(item)
+            return
+        now_ms = self._context.now_ms()
+        match item:
+            case c.Played():
+                self._playout.on_played(now_ms, item)
+            case c.Held():
+                self._silence.confirmed(now_ms, "hold")
+                self._playout.on_held(now_ms, item)
+            case c.Finished(reply, samples):
+                self._playout.on_held(now_ms, c.Held(reply, samples))
+                if (event := self._playout.on_finished(now_ms, reply)) is not None:
+                    self._progress.happened(event)
+            case c.Flushed():
+                self._silence.confirmed(now_ms, "cut")
+                self._ledger.on_flushed(now_ms, item)
+            case c.LocalHold(reply, samples, age_ms):
+                self._playout.on_held(now_ms, c.Held(reply, samples))
+                self._context.feed(f.LevelOnset(max(0.0, now_ms - age_ms), reply))
+            case c.KeyPress(key):
+                self._turn_control.type(f.KeyPressed(now_ms, key), key)
+            case c.Typed(text):
+                self._turn_control.type(f.UserTyped(now_ms), text)
+            case c.StopPressed():
+                self._context.feed(f.Interrupted(now_ms, "button"))
+            case c.SettingsRequested(preset, numbers):
+                self._change_policy(now_ms, preset, numbers)
+            case c.ClientFault(code, message, advice):
+                self._context.notify(n.Problem(code, message, advice))
+                self._context.journal.note(now_ms, "fault", code=code, message=message)
+            case c.ClientHangUp(reason):
+                self._ending.hang_up(reason)
+            case _:
+                assert_never(item)
+
+    def _change_policy(self, now_ms: float, preset: str | None, numbers: Mapping[str, object]) -> None:
+        try:
+            base = f.Policy.named(preset) if preset is not None else self._floor.policy
+            policy = base.with_(numbers if isinstance(numbers, dict) else {})
+        except UsageError as error:
+            self._context.notify(n.Problem("bad_settings", error.message, error.advice))
+            return
+        self._context.feed(f.PolicyChanged(now_ms, policy))
+        self._context.notify(n.PolicyNow(policy.numbers() | {"language": self._floor.language}))

@@ -1,0 +1,123 @@
+"""A reply, from the floor's order to the client's last word on it; and which replies a call still has to do with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bargein.call.output.track import Track
+from bargein.protocols import EndRequest, Response, SpeechChunk, ToolCall, ToolResult
+
+ReplyKind = Literal["greeting", "reply", "say", "reprompt"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSource:
+    """A reply that comes as audio and needs no TTS."""
+
+    audio: AsyncIterator[SpeechChunk]
+    rate: int
+    """Hz of every chunk."""
+
+
+ReplyContent = AsyncIterator[str] | SpeechSource | None
+"""The text or the audio of a reply. None: there is nothing to say."""
+ReplySource = Callable[["Reply"], Awaitable[ReplyContent]]
+
+
+@dataclass(slots=True, eq=False)
+class Reply:
+    """One reply of the agent, and all that is known of it."""
+
+    id: int
+    """The floor's number. 0 while the reply is only being prepared."""
+    kind: ReplyKind
+    asked_ms: float
+    """When the floor asked for it."""
+    protected: int | None = 0
+    """How many of its first characters nothing interrupts. None: all of them."""
+
+    # What its model has made of it.
+    text: str = ""
+    """All that the model has written so far."""
+    response: Response | None = None
+    """The realtime model's own handle. None for an LLM's reply."""
+    busy: bool = False
+    """The model waits for a tool."""
+    llm_lost: bool = False
+    """The model has failed, not the TTS."""
+    used: list[ToolResult] = field(default_factory=list)
+    """Tools that ran while the reply was being prepared."""
+    terminal: list[ToolCall] = field(default_factory=list)
+    """Terminal tools. They run once the reply was heard whole."""
+    end_request: EndRequest | None = None
+    """How the call is to end once the reply was heard whole."""
+
+    # What has sounded of it.
+    track: Track | None = None
+    """Its audio. None until its TTS begins."""
+    over_ms: float = float("inf")
+    """When it stopped sounding."""
+    heard_ms: float = 0.0
+    """How much of its audio was heard, once it is over."""
+    cut: bool = False
+    """It was stopped, or it never will sound."""
+    confirm_by_ms: float = float("inf")
+    """Until when the client's word on a cut is waited for."""
+    confirmed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it is known what was heard of a cut reply."""
+    waits: list[tuple[int, asyncio.Event]] = field(default_factory=list)
+    """Tools that wait until this many characters were heard."""
+
+    async def wait_heard(self, chars: int) -> None:
+        """Wait until the first `chars` characters of the text were heard."""
+        if chars > 0:
+            heard = asyncio.Event()
+            self.waits.append((chars, heard))
+            await heard.wait()
+
+    def mark_heard(self, chars: int) -> None:
+        """The first `chars` characters were heard."""
+        for entry in [entry for entry in self.waits if entry[0] <= chars]:
+            self.waits.remove(entry)
+            entry[1].set()
+
+
+class Replies:
+    """The one place that knows which reply a call is at.
+
+    Speaker, playout and ledger ask here. What names another reply is late and changes nothing.
+    """
+
+    __slots__ = ("live", "sounded", "unconfirmed")
+
+    def __init__(self) -> None:
+        self.live: Reply | None = None
+        """The reply that is being made, sounds or is held."""
+        self.sounded: Reply | None = None
+        """The newest reply that has begun to sound, also once it is over."""
+        self.unconfirmed: Reply | None = None
+        """The cut reply of which the client has yet to say how much was heard."""
+
+    def begin(self, reply: Reply) -> None:
+        """The floor has asked for this reply."""
+        self.live = reply
+
+    def end(self, reply: int) -> Reply | None:
+        """The live reply is over. None: `reply` is not the live one."""
+        live = self.live
+        if live is None or live.id != reply:
+            return None
+        self.live = None
+        return live
+
+    def live_track(self, reply: int) -> Track | None:
+        """The audio of the live reply. None: `reply` is not the live one, or has no audio yet."""
+        live = self.live
+        return live.track if live is not None and live.id == reply else None
+
+    def has_sounded(self, reply: Reply) -> bool:
+        """Whether some of it has sounded."""
+        return self.sounded is reply

@@ -1,0 +1,71 @@
+"""Starts replies as the floor orders: an answer to a turn, an utterance that waited, a re-prompt."""
+
+from __future__ import annotations
+
+from bargein.agent import Agent
+from bargein.call.context import CallContext
+from bargein.call.input.speech_watch import SpeechWatch
+from bargein.call.input.turns import Turns
+from bargein.call.output.reply import Reply, ReplyKind, ReplySource
+from bargein.call.output.speaker import Speaker
+from bargein.call.output.utterance_queue import UtteranceQueue
+from bargein.call.responders.responder import Responder
+
+
+class ReplyStarter:
+    """Chooses what a new reply says, and hands it to the speaker."""
+
+    def __init__(
+        self,
+        context: CallContext,
+        agent: Agent,
+        turns: Turns,
+        speech: SpeechWatch,
+        responder: Responder,
+        speaker: Speaker,
+        utterances: UtteranceQueue,
+    ) -> None:
+        self._context = context
+        self._agent = agent
+        self._turns = turns
+        self._speech = speech
+        self._responder = responder
+        self._speaker = speaker
+        self._utterances = utterances
+
+    def prepare(self, turn: int, why: str) -> None:
+        """The turn is probably over: begin its reply unheard."""
+        self._context.decided("prepare", why)
+        newest = self._turns.newest
+        if newest is not None and newest.id == turn:
+            self._responder.prepare(newest)
+
+    def discard_prepared(self, why: str) -> None:
+        """The turn goes on."""
+        self._responder.discard_prepared("taken back")
+        self._context.decided("forget", why)
+
+    def answer(self, reply: int, turn: int, why: str) -> None:
+        """The turn is over: make its reply."""
+        self._context.decided("answer", why, reply)
+        newest = self._turns.newest
+        if newest is None or newest.id != turn:
+            return
+        spoken = self._speech.last_firm_ms > newest.from_ms
+        made = self._responder.new_reply(reply, turn)
+        self._speaker.begin(made, lambda r: self._responder.answer(r, newest, spoken=spoken))
+
+    def say(self, reply: int, why: str) -> None:
+        """Say the oldest utterance that waits."""
+        utterance = self._utterances.next()
+        self._context.decided("say", why, reply)
+        self._begin(reply, utterance.kind, utterance.source, utterance.protected)
+
+    def reprompt(self, reply: int, cause: str, why: str) -> None:
+        """Say the agent's words for this cause."""
+        text = self._agent.reprompts.get(cause) or self._agent.reprompts.get("failed", "")
+        self._context.decided("reprompt", why, reply)
+        self._begin(reply, "reprompt", self._responder.source_of(text))
+
+    def _begin(self, reply: int, kind: ReplyKind, source: ReplySource, protected: int | None = 0) -> None:
+        self._speaker.begin(Reply(reply, kind, self._context.now_ms(), protected), source)

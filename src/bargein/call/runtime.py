@@ -1,0 +1,24 @@
+"""What every call of a process shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bargein.call.ticker import Ticker
+from bargein.clock import Clock
+from bargein.protocols import VAD, Meter
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One per process, given to every call of it."""
+
+    clock: Clock
+    ticker: Ticker
+    """Looks after every call every 20 ms."""
+    vad: VAD
+    """Judges the audio of all calls in one batch."""
+    meter: Meter
+    """Where measurements go."""
+    lead_ms: float = 100
+    """How far audio may run ahead of the client's loudspeaker."""

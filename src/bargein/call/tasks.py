@@ -1,0 +1,53 @@
+"""The tasks of one call: all of them are over when the call is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any
+
+from bargein.errors import UsageError
+
+
+class CallTasks:
+    """An async context manager. Leaving the block waits for every task of the call.
+
+    Raises UsageError for a task outside the block.
+    """
+
+    def __init__(self, call_id: str) -> None:
+        self._call_id = call_id
+        self._group: asyncio.TaskGroup | None = None
+        self._cancellable: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> CallTasks:
+        group = asyncio.TaskGroup()
+        await group.__aenter__()
+        self._group = group
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._group is not None
+        await self._group.__aexit__(kind, error, trace)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task that `cancel` cancels."""
+        task = self.spawn_commit(work, name)
+        self._cancellable.add(task)
+        task.add_done_callback(self._cancellable.discard)
+        return task
+
+    def spawn_commit(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task that is awaited, and never cancelled by the call."""
+        if self._group is None:
+            work.close()
+            raise UsageError("A call that does not run cannot speak", advice="Await Call.run() first")
+        return self._group.create_task(work, name=f"call {self._call_id}: {name}")
+
+    def cancel(self) -> None:
+        """Cancel every task that `spawn` made."""
+        for task in self._cancellable:
+            task.cancel()

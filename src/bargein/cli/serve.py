@@ -1,0 +1,92 @@
+"""`bargein serve` and `bargein demo`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AgentOption = Annotated[
+    str | None, typer.Option(help="guide, cascade, voxtral, openai-realtime, FILE.py, FILE.py:NAME, FILE.toml")
+]
+SimulateOption = Annotated[bool, typer.Option("--simulate", help="Our simulators stand in for every vendor: no key")]
+HostOption = Annotated[str | None, typer.Option(help="Address to listen on; others than 127.0.0.1 need BARGEIN_TOKEN")]
+PortOption = Annotated[int | None, typer.Option(help="Port to listen on; 0: any that is free")]
+PolicyOption = Annotated[str | None, typer.Option(help="instant, balanced or patient, for every call")]
+RecordOption = Annotated[Path | None, typer.Option(help="Folder for what happened in each call")]
+NoRecordOption = Annotated[bool, typer.Option("--no-record", help="Keep no record of calls")]
+OriginOption = Annotated[list[str] | None, typer.Option(help="Another site whose pages may call; may be repeated")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more in the log")]
+
+
+def serve(
+    agent: AgentOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    policy: PolicyOption = None,
+    record: RecordOption = None,
+    no_record: NoRecordOption = False,
+    origin: OriginOption = None,
+    simulate: SimulateOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Serve calls, and the page to make them with.
+
+    Every option is also a BARGEIN_* setting.
+    """
+    _run(
+        verbose=verbose,
+        no_record=no_record,
+        agent=agent,
+        host=host,
+        port=port,
+        policy=policy,
+        record=record,
+        origins=tuple(origin or ()) or None,
+        simulate=simulate or None,
+    )
+
+
+def demo(
+    agent: AgentOption = None,
+    port: PortOption = None,
+    policy: PolicyOption = None,
+    simulate: SimulateOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Serve, open the page, and let the dummy caller show what can happen."""
+
+    def show(url: str) -> None:
+        if not webbrowser.open(f"{url}/?dummy=1"):
+            typer.echo(f"Open {url}/?dummy=1 in a browser")
+
+    _run(verbose=verbose, on_ready=show, agent=agent, port=port, policy=policy, simulate=simulate or None)
+
+
+def _run(
+    *, verbose: bool, no_record: bool = False, on_ready: Callable[[str], None] | None = None, **given: object
+) -> None:
+    # OpenBLAS reads this when numpy is first imported, which the next lines do. A pool of its threads would only spin
+    # beside the many small products of calls; a user's own number stands.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+    from rich.console import Console  # noqa: PLC0415  # after the line above, and only where a server is to run
+    from rich.logging import RichHandler  # noqa: PLC0415
+
+    from bargein.server.make_settings import make_settings  # noqa: PLC0415
+    from bargein.server.serve import serve as run_server  # noqa: PLC0415
+
+    handler = RichHandler(console=Console(stderr=True), show_path=False, markup=False)
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[handler])
+    settings = make_settings(**given)
+    if no_record:
+        settings = settings.model_copy(update={"record": None})
+    try:
+        run_server(settings, Console(), on_ready=on_ready)
+    except KeyboardInterrupt:
+        return  # uvicorn has shut down in good order, and then tells how it was asked to

@@ -1,0 +1,137 @@
+"""The only place where the passing of time is a reason: what falls due in a state, when, and what is done then.
+
+No state waits for ever: each but IDLE has a timer, except SPEAKING, whose end the playout owes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from bargein.floor import actions as do
+from bargein.floor.actions import Action
+from bargein.floor.moves import (
+    answer,
+    begin_reply,
+    cut_by_speech,
+    discard_prepared,
+    free_floor,
+    lose_reply,
+    resume,
+)
+from bargein.floor.speech import Evidence
+from bargein.floor.speech_rules import end_speech
+from bargein.floor.state import FloorState, State
+
+Timer = tuple[float, Callable[[FloorState, list[Action]], None]]
+
+
+def timers(floor: FloorState) -> list[Timer]:
+    """Everything that the mere passing of time decides: when, and what."""
+    p, speech, turn, reply = floor.policy, floor.speech, floor.turn, floor.reply
+    due: list[Timer] = []
+    if floor.over:
+        return due
+    if speech.evidence is not Evidence.SILENT:
+        due.append((speech.until_ms + p.endpointing.deaf_ms, audio_lost))
+    match floor.state:
+        case State.IDLE:
+            silence_ms = p.idle.user_silence_ms
+            if silence_ms is not None and floor.reprompts < p.idle.max_reprompts:
+                due.append((floor.quiet_since_ms + silence_ms, user_silent))
+            elif silence_ms is not None and p.idle.hang_up_on_silence and not floor.left:
+                due.append((floor.quiet_since_ms + silence_ms, user_gone))
+        case State.LISTENING:
+            if not floor.talking:
+                owed = floor.stt_turns and p.verdict.trust_transcriber_turns
+                quiet_ms = p.endpointing.turn_grace_ms if owed else p.endpointing.end_of_turn_ms
+                due.append((turn.spoken_until_ms + quiet_ms, turn_over))
+            due.append((turn.since_ms + p.endpointing.max_turn_ms, turn_too_long))
+        case State.THINKING:
+            due.append((reply.due_from_ms + p.idle.answer_timeout_ms, reply_late))
+        case State.BARGE_IN:
+            due.append((reply.held_since_ms + p.hold.hold_max_ms, hold_too_long))
+            if speech.evidence is Evidence.SILENT:
+                if speech.lasted_ms > 0:
+                    wait_ms = floor.patience_ms if floor.by_length else p.verdict.verdict_timeout_ms
+                    due.append((speech.until_ms + wait_ms, no_verdict))
+                else:
+                    due.append((reply.held_since_ms + p.hold.level_hold_ms, not_confirmed))
+        case State.SPEAKING:
+            pass
+        case _:
+            assert_never(floor.state)
+    return due
+
+
+def on_tick(floor: FloorState, at_ms: float, out: list[Action]) -> None:
+    """Time has come for the first of the timers that are due."""
+    due = [timer for timer in timers(floor) if timer[0] <= at_ms]
+    if due:
+        min(due, key=lambda timer: timer[0])[1](floor, out)
+
+
+def audio_lost(floor: FloorState, out: list[Action]) -> None:
+    """No window came for `deaf_ms`: the microphone is gone, the speech is over."""
+    out.append(do.Ignore("speech", f"no audio for {floor.policy.endpointing.deaf_ms:g} ms: taken as its end"))
+    end_speech(floor, out)
+
+
+def user_silent(floor: FloorState, out: list[Action]) -> None:
+    """The user has said nothing for `user_silence_ms`: ask whether they are there."""
+    floor.reprompts += 1
+    begin_reply(floor, 0, reprompting=True)
+    out.append(do.Reprompt(floor.reply.id, "silence", f"no word for {floor.policy.idle.user_silence_ms:g} ms"))
+
+
+def user_gone(floor: FloorState, out: list[Action]) -> None:
+    """The user was asked `max_reprompts` times in vain, and as much quiet has passed again: end the call."""
+    floor.left = True
+    out.append(do.EndCall(f"no word after {floor.reprompts} times of asking"))
+
+
+def turn_over(floor: FloorState, out: list[Action]) -> None:
+    """The user has been quiet long enough: answer the turn, or close it where it was too short to be one."""
+    turn, p = floor.turn, floor.policy.endpointing
+    if turn.spoken_ms < p.min_turn_ms and not floor.stt_words:
+        discard_prepared(floor, "it was no turn", out)
+        turn.open = False
+        out.append(do.CloseTurn(turn.id, f"{turn.spoken_ms:.0f} ms of sound is no turn"))
+        free_floor(floor, out)
+    else:
+        answer(floor, f"quiet for {p.end_of_turn_ms:g} ms", out)
+
+
+def turn_too_long(floor: FloorState, out: list[Action]) -> None:
+    """The turn does not end: answer it all the same."""
+    floor.onset.dismissed = True  # or a noise that never ends would discard its own answer
+    answer(floor, f"the turn lasts longer than {floor.policy.endpointing.max_turn_ms:g} ms", out)
+
+
+def reply_late(floor: FloorState, out: list[Action]) -> None:
+    """The reply has not begun to sound: give it up."""
+    why = f"no sound for {floor.policy.idle.answer_timeout_ms:g} ms"
+    out.append(do.DiscardLateReply(floor.reply.id, why))
+    lose_reply(floor, "late", why, out)
+
+
+def hold_too_long(floor: FloorState, out: list[Action]) -> None:
+    """No hold outlives `hold_max_ms`: cut if the user still speaks, else resume."""
+    if floor.talking:
+        cut_by_speech(floor, f"is still on after a hold of {floor.policy.hold.hold_max_ms:g} ms", out)
+    else:
+        floor.onset.dismissed = True
+        resume(floor, f"undecided after {floor.policy.hold.hold_max_ms:g} ms", "", out)
+
+
+def no_verdict(floor: FloorState, out: list[Action]) -> None:
+    """The speech is over, and neither words nor more speech came: resume."""
+    if floor.by_length:
+        resume(floor, f"speech ended after {floor.onset.carried_ms or floor.speech.lasted_ms:.0f} ms", "", out)
+        return
+    resume(floor, f"no words came within {floor.policy.verdict.verdict_timeout_ms:g} ms of its end", "", out)
+
+
+def not_confirmed(floor: FloorState, out: list[Action]) -> None:
+    """The page held the reply, and no window of speech followed: resume."""
+    resume(floor, f"no speech followed within {floor.policy.hold.level_hold_ms:g} ms", "", out)

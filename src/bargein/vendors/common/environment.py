@@ -1,0 +1,35 @@
+"""The environment's variables, as vendors read their keys and addresses from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A snapshot of variables. Never shown: some of them are keys."""
+
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of_process(cls) -> Self:
+        """The process's own variables, as they are now."""
+        return cls(dict(os.environ))
+
+    def get(self, variable: str) -> str | None:
+        """A variable's value. None: the variable is not set, or is set to nothing."""
+        return self.variables.get(variable) or None
+
+    def secret(self, *variables: str) -> SecretStr | None:
+        """The value of the first variable that is set."""
+        found = next((value for name in variables if (value := self.get(name)) is not None), None)
+        return None if found is None else SecretStr(found)
+
+    def with_(self, overrides: Mapping[str, str]) -> Self:
+        """The same with other values. A variable with "" is not set any more."""
+        return type(self)({**self.variables, **overrides})

@@ -1,0 +1,42 @@
+"""Ollama, on this machine or another of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bargein.vendors.common.chat_completions import ChatCompletions
+
+BASE_URL = "http://127.0.0.1:11434/v1"  # where Ollama listens unless told otherwise
+
+
+class OllamaChat(ChatCompletions):
+    """protocols.LLM by shape. The arguments are those of ChatCompletions.
+
+    model: None takes the first that Ollama lists. base_url: None is this machine.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        base_url: str | None = None,
+        temperature: float | None = 0.3,
+        max_tokens: int | None = 150,
+        top_p: float | None = 1.0,
+        stop: Sequence[str] = (),
+        timeout_s: float = 5.0,
+        first_token_s: float = 6.0,
+    ) -> None:
+        super().__init__(
+            model,
+            server="Ollama",
+            key="BARGEIN_OLLAMA_URL",
+            extra="ollama",
+            base_url=base_url or BASE_URL,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            top_p=top_p,
+            stop=stop,
+            timeout_s=timeout_s,
+            first_token_s=first_token_s,
+        )

@@ -1,0 +1,149 @@
+"""The searches tell states apart by `search.key`. A key that left something out would let them pass over states."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections import deque
+from collections.abc import Iterator
+from copy import copy
+from functools import cache
+
+import pytest
+
+from bargein.floor import Floor, STTChanged
+from bargein.floor.speech import UserSpeech
+from bargein.floor.state import FloorState, OnsetState, ReplyState, TurnState
+from tests.floor.search import POLICIES, alphabet, key
+
+pytestmark = pytest.mark.slow
+
+RECORDS = {"reply": ReplyState, "onset": OnsetState, "turn": TurnState, "speech": UserSpeech}
+# Times and ids count only relative to the newest. The policy and the language of a search stay.
+RELATIVE = {"now_ms", "reply.id", "turn.id", "onset.reading", "policy", "language"}
+EXPLORED = [
+    ("balanced", "stt protect page", (0.0, 0.35, 0.95)),
+    ("short", "guesses hard fail", (0.0, 0.95)),
+    ("patient", "turns judge", (0.0, 0.95)),
+    ("echoing", "echo late", (0.0, 0.95)),
+    ("alone", "far", (0.0, 0.95)),
+    ("leaving", "fail", (0.0, 0.95)),
+]
+STEPS = 12
+MOST = 6_000  # states of each; the searches see them all, these tests a sample from the beginning
+
+
+def attributes() -> list[str]:
+    plain = [f.name for f in dataclasses.fields(Floor) if f.name not in RECORDS]
+    return plain + [f"{name}.{f.name}" for name, kind in RECORDS.items() for f in dataclasses.fields(kind)]
+
+
+def owner(floor: FloorState, path: str) -> tuple[object, str]:
+    """The record that holds an attribute, and its name there."""
+    record, _, name = path.rpartition(".")
+    return (getattr(floor, record) if record else floor), name
+
+
+def others(value: object) -> list[object]:
+    """Values that an attribute may have instead."""
+    match value:
+        case bool():
+            return [not value]
+        case str() if type(value) is not str:  # an enum
+            return [each for each in type(value) if each is not value]  # type: ignore[attr-defined]
+        case int() if type(value) is not int:
+            return [each for each in type(value) if each is not value]  # type: ignore[attr-defined]
+        case str():
+            return [f"{value}?"]
+        case None:
+            return [-20.0]
+        case int() | float():
+            return [value + 1, value - 1]
+        case _:
+            raise AssertionError(f"what else could {value!r} be?")
+
+
+def explore(policy: str, names: str, levels: tuple[float, ...]) -> Iterator[tuple[Floor, Floor]]:
+    """Floors as a search meets them, breadth first, each with the first one of its key."""
+    floor, groups = Floor(POLICIES[policy]), set(names.split())
+    floor.handle(STTChanged(0, words="stt" in groups, turns="turns" in groups))
+    first = {key(floor): floor}
+    line = deque([floor])
+    while line:
+        here = line.popleft()
+        for event in alphabet(here, groups, levels):
+            there = copy(here)
+            there.handle(event)
+            known = first.setdefault(key(there), there)
+            yield there, known
+            if known is there and len(first) < MOST:
+                line.append(there)
+
+
+@cache
+def sample() -> list[Floor]:
+    """A floor of each key."""
+    return [there for case in EXPLORED for there, known in explore(*case) if there is known]
+
+
+@pytest.mark.parametrize("path", [path for path in attributes() if path not in RELATIVE])
+def test_every_attribute_is_in_the_key(path: str) -> None:
+    for floor in sample():
+        twin = copy(floor)
+        record, name = owner(twin, path)
+        for value in others(getattr(record, name)):
+            setattr(record, name, value)
+            if key(twin) != key(floor):
+                return
+    pytest.fail(f"no state's key tells {path} apart")
+
+
+def test_what_is_left_out_is_relative() -> None:
+    assert set(attributes()) >= RELATIVE
+    times = {path for path in attributes() if path.endswith("_ms")} - {"turn.spoken_ms", "onset.carried_ms"}
+    for floor in sample()[::50]:
+        twin = copy(floor)
+        for path in times:
+            record, name = owner(twin, path)
+            setattr(record, name, getattr(record, name) + 1000)
+        twin.onset.reading += 7
+        twin.turn.id += 7
+        twin.reply.id += 7
+        twin.reply.turn += 7 if twin.reply.turn else 0
+        assert key(twin) == key(floor)
+
+
+@pytest.mark.parametrize("case", EXPLORED, ids=str)
+def test_floors_of_one_key_behave_alike(case: tuple[str, str, tuple[float, ...]]) -> None:
+    """Of two floors with one key, each is led the same random way on: they do the same, at the same distances."""
+    groups, levels = set(case[1].split()), case[2]
+    chance = random.Random(1)
+    walked = 0
+    for there, known in explore(*case):
+        if there is known or chance.random() > 0.15:
+            continue
+        one, other = copy(there), copy(known)
+        for _ in range(STEPS):
+            pairs = list(zip(alphabet(one, groups, levels), alphabet(other, groups, levels), strict=True))
+            mine, theirs = chance.choice(pairs)
+            did, was = one.handle(mine), other.handle(theirs)
+            assert [type(a) for a in did] == [type(a) for a in was], (there, known, mine)
+            assert shown(one) == shown(other), (there, known, mine)
+        walked += 1
+    assert walked > 1_000, "too few pairs to prove anything"
+
+
+def shown(floor: Floor) -> tuple[object, ...]:
+    """What a floor shows to one who only watches, with times from its present. Overdue is overdue."""
+    due = floor.deadline
+    return floor.state, floor.over, floor.reply.sounding, None if due is None else max(0.0, due - floor.now_ms)
+
+
+def test_a_copy_goes_its_own_way() -> None:
+    for floor in sample()[::97]:
+        twin = copy(floor)
+        assert twin == floor
+        for path in attributes():
+            (mine, name), (theirs, _) = owner(floor, path), owner(twin, path)
+            assert theirs is not mine, f"a copy shares the record of {path}"
+            assert getattr(theirs, name) == getattr(mine, name)

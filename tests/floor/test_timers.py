@@ -1,0 +1,78 @@
+"""What time alone decides. Numbers in comments are the pains of the field."""
+
+from __future__ import annotations
+
+from bargein import floor as f
+from bargein.floor import Policy
+from tests.floor.talk import WINDOW, Talk
+
+
+def test_speech_that_no_transcript_follows_never_ends_in_silence() -> None:  # 19
+    t = Talk(stt=True)
+    t.speaking()
+    t.speak(320)
+    t.quiet(2_000)  # the reading is never answered
+    assert t.names() == ["Hold", "Resume"]
+
+
+def test_a_reply_that_never_comes_is_given_up() -> None:
+    t = Talk()
+    t.speak(480)
+    t.quiet(12_000)
+    assert t.names()[:2] == ["Answer", "Reprompt"]
+
+
+def test_a_silent_user_is_asked_and_then_left_in_peace() -> None:
+    t = Talk(Policy.balanced().with_({"user_silence_ms": 1000, "max_reprompts": 2}))
+    for _ in range(4):
+        t.quiet(1100)
+        t.feed(f.ReplyStarted(t.now, t.floor.reply.id))
+        t.feed(f.ReplyEnded(t.now, t.floor.reply.id))
+    assert t.names() == ["Reprompt", "Reprompt"]
+
+
+def test_a_telephone_that_nobody_speaks_into_is_asked_twice_and_then_left() -> None:  # 19
+    t = Talk(Policy().with_({"user_silence_ms": 5000, "max_reprompts": 2, "hang_up_on_silence": True}))
+    left: list[float] = []
+    for _ in range(2000):
+        for action in t.quiet(WINDOW):
+            if isinstance(action, f.Reprompt):
+                t.feed(f.ReplyStarted(t.now, action.reply))
+                t.feed(f.ReplyEnded(t.now, action.reply))
+            elif isinstance(action, f.EndCall):
+                left.append(t.now)
+    assert t.names() == ["Reprompt", "Reprompt"]
+    assert len(left) == 1
+    assert 15_000 <= left[0] <= 15_200
+
+
+def test_one_word_is_enough_to_be_asked_again_instead_of_left() -> None:
+    t = Talk(Policy().with_({"user_silence_ms": 5000, "max_reprompts": 1, "hang_up_on_silence": True}))
+    t.quiet(5100)
+    t.feed(f.ReplyStarted(t.now, t.floor.reply.id))
+    t.feed(f.ReplyEnded(t.now, t.floor.reply.id))
+    t.quiet(2000)
+    t.speak(400)
+    t.quiet(1000)
+    t.feed(f.ReplyStarted(t.now, t.floor.reply.id))
+    t.feed(f.ReplyEnded(t.now, t.floor.reply.id))
+    t.quiet(5100)
+    assert t.names() == ["Reprompt", "Answer", "Reprompt"]
+
+
+def test_a_noise_that_never_ends_is_answered_once_and_spoken_over() -> None:
+    t = Talk()
+    t.speak(61_000)
+    t.feed(f.ReplyStarted(t.now, t.floor.reply.id))
+    t.speak(3_000)
+    assert t.names() == ["Answer"]
+    assert t.floor.state == "speaking"
+
+
+def test_a_microphone_that_dies_in_the_middle_of_a_word_ends_it() -> None:
+    t = Talk()
+    t.speaking()
+    t.speak(128)
+    t.now += 1_500
+    t.ticks()
+    assert t.names() == ["Hold", "Resume"]
