@@ -28,17 +28,22 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 	@echo "The command is $(BIN)/bargein: try $(BIN)/bargein --help"
 	$(BIN)/bargein serve $(ARGS)
 
-# The floor's proof is all computing, so every core takes a part of it. What only waits for somebody (vendors' simulators,
-# the bench) waits together. The rest is timed, and runs alone.
-WAITING := tests/bench tests/simulators tests/vendors
+# Three stages. What computes takes every core; what waits for simulated vendors, servers and child processes waits
+# together; the page in a real browser is timed by ear, and runs alone. Each stage prints its slowest twenty.
+COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
+WAITING := tests/bench tests/server tests/simulators tests/vendors
+PYTEST := $(BIN)/python -m pytest --durations=20
 test: $(VENV)/.dev $(VENV)/.chromium  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
-	$(BIN)/python -m pytest -n auto tests/floor
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(WAITING)
-	$(BIN)/python -m pytest --ignore=tests/floor $(WAITING:%=--ignore=%)
+	$(PYTEST) -n auto $(COMPUTING)
+	$(PYTEST) -n 3 --dist loadfile $(WAITING)
+	$(PYTEST) tests/web
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
+
+test-fast: $(VENV)/.dev  ## for every few minutes of work: no browser, no child process, no exhaustive search
+	$(PYTEST) -n auto -m "not slow" $(COMPUTING)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures, prints a table, and says on which machine."""
+"""`python -m benchmarks`: measures, and prints a table and the machine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The whole way, in a real Chromium: from the first speech sample in its microphone to the last sample that sounds.
+"""The whole way, in a real Chromium: from the first speech sample in its microphone to the last audible sample.
 
-Both are recorded by the page's worklets, block by block on the audio clock, so no timer and no network is in the
-figure but those that the sound itself waited for.
+The page's worklets record both, block by block on the audio clock. The numbers hold no timer and no network but those
+that the audio itself waited for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.table import Check, Row
 
 FIRST_MS, EVERY_MS = 4_000.0, 5_200.0
 LOUD = 10 ** (-50 / 20)  # the room lies at -66 dBFS
-QUIET = 1e-4  # the output is silent below this: no voice is ever so soft for long
+QUIET = 1e-4  # the output is silent below this
 SILENCE_MS = 290.0  # longer than any pause that the voice makes by itself
 ROOM_MS = 1_500.0  # quiet in the microphone that separates two interruptions
 AGENT_RATE = 24_000
@@ -30,14 +30,15 @@ AGENT_RATE = 24_000
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One interruption: when it began, and how long after it the last sample sounded."""
+    """One interruption."""
 
     onset_ms: float
     after_ms: float
+    """From the onset to the last audible sample."""
 
 
 def stops(heard: PageRecording) -> tuple[list[Stop], int]:
-    """The interruptions in a recording that found the agent speaking; and how many there were in all."""
+    """The interruptions that found the agent speaking, and the number of all interruptions."""
     onsets: list[float] = []
     last_loud = -1e9
     for at, peak in heard.microphone:
@@ -49,7 +50,7 @@ def stops(heard: PageRecording) -> tuple[list[Stop], int]:
     sounding = [(at, at + heard.block_ms) for at, peak in heard.output if peak > QUIET]
     for onset in onsets:
         if not any(onset - 60 <= end <= onset + heard.block_ms for _, end in sounding):
-            continue  # the agent made a pause just then: nothing could be silenced
+            continue  # the agent made a pause just then
         last = onset
         for begin, end in sounding:
             if end < onset:
@@ -62,18 +63,20 @@ def stops(heard: PageRecording) -> tuple[list[Stop], int]:
 
 
 def exact_contexts(messages: list[Mapping[str, object]], reports: list[Mapping[str, object]]) -> tuple[int, int]:
-    """How many cut replies the server knows to the word, going by the page's own count; and of how many."""
+    """How many cut replies the server knows to the word, by the page's own count; and of how many."""
     clocks: dict[int, WordClock] = {}
-    told: dict[int, str] = {}
+    transcripts: dict[int, str] = {}
     for m in messages:
         if m["type"] == "words":
             reply = int(str(m["reply_id"]))
             words = tuple(Word(*w) for w in m["words"])  # type: ignore[attr-defined]
             clocks.setdefault(reply, WordClock()).add(SpeechChunk(Pcm.silence(0, RATE), str(m["text"]), words))
         elif m["type"] == "transcript" and m["role"] == "agent":
-            told[int(str(m["reply_id"]))] = str(m["text"])
+            transcripts[int(str(m["reply_id"]))] = str(m["text"])
     flushed = {int(str(r["reply_id"])): int(str(r["played"])) for r in reports if r["type"] == "flushed"}
-    right = sum(told.get(r) == clocks[r].heard(n * 1000 / AGENT_RATE).text for r, n in flushed.items() if r in clocks)
+    right = sum(
+        transcripts.get(r) == clocks[r].heard(n * 1000 / AGENT_RATE).text for r, n in flushed.items() if r in clocks
+    )
     return right, len(flushed)
 
 
@@ -86,17 +89,19 @@ async def interrupted(
     name: str | None = None,
     query: str = "",
 ) -> PageRecording:
-    """One call in which the microphone interrupts so many times. serve, name: how the server is started, and with which
-    agent; query: more of the page's address."""
-    said = script(sounds, first_ms=FIRST_MS, every_ms=EVERY_MS, times=times)
+    """One call in which the microphone interrupts `times` times.
+
+    serve, name: options of the server, and its agent. query: more of the page's address.
+    """
+    spoken_script = script(sounds, first_ms=FIRST_MS, every_ms=EVERY_MS, times=times)
     with TemporaryDirectory(prefix="bargein-bench-") as folder:
-        wav = spoken(Path(folder) / "microphone.wav", said.samples)
+        wav = spoken(Path(folder) / "microphone.wav", spoken_script.samples)
         started = server(*serve) if name is None else server(*serve, name=name)
         async with started as address, page(wav) as shown:
             await shown.goto(f"http://{address}/?record=1&localhold={int(page_holds)}{query}")
             await shown.click("#main")
             await shown.wait_for_function("() => bargein.state === 'speaking'")
-            await asyncio.sleep(len(said.samples) / RATE + 1)  # the microphone's own time
+            await asyncio.sleep(len(spoken_script.samples) / RATE + 1)  # the microphone's own time
             return await recording(shown)
 
 

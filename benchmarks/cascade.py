@@ -1,7 +1,7 @@
 """The cascade on the telephone, against simulated vendors whose own delays are known and subtracted.
 
-Callers, vendors and server are processes of one machine, and share its monotonic clock; every turn has words of its
-own, by which its way through the vendors' records and the call's journal is followed.
+Callers, vendors and server are processes of one machine, and share its monotonic clock. Every turn has words of its
+own, by which it is found in the vendors' records and in the call's journal.
 """
 
 from __future__ import annotations
@@ -35,29 +35,34 @@ RATE_MS = 8  # samples of a telephone in a millisecond
 
 @dataclass(frozen=True, slots=True)
 class MeasuredTurn:
-    """One answered turn of a call. answer_ms, sound_ms: when it was ordered and began to sound; quiet_ms: when the
-    user's speech ended; all on the call's clock."""
+    """One answered turn of a call. Times on the call's clock."""
 
     text: str
     answer_ms: float
-    sound_ms: float
+    """When the answer was ordered."""
+    first_audio_ms: float
+    """When the answer began to sound."""
     quiet_ms: float
+    """When the user's speech ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class CascadeRun:
-    """run: the callers'; turns: by stream; records: the vendors'."""
+    """A run of many calls."""
 
     run: CallRun
+    """Of the callers."""
     turns: dict[str, list[MeasuredTurn]]
+    """By stream."""
     records: dict[str, Any]
+    """Of the vendors."""
 
 
 @asynccontextmanager
 async def vendor(module: str) -> AsyncIterator[str]:
-    """The vendors that a module serves, in a process of their own; their address."""
+    """The address of the vendors that a module serves, in a process of their own."""
     process = await asyncio.create_subprocess_exec(
-        "nice",  # the callers' clocks go first: what a vendor takes is subtracted, what a caller takes is not
+        "nice",  # callers have priority: a vendor's time is subtracted, a caller's is not
         sys.executable,
         "-m",
         module,
@@ -74,7 +79,7 @@ async def vendor(module: str) -> AsyncIterator[str]:
 
 
 async def calls(sounds: Sequence[tuple[str, Samples]], number: int, seconds: float, **env: str) -> CascadeRun:
-    """So many callers at once, each of whom speaks every six seconds."""
+    """A run of `number` callers at once, each of whom speaks every six seconds."""
     with TemporaryDirectory(prefix="bargein-bench-") as folder:
         async with vendor(vendors.__name__) as url:
             settings: Mapping[str, str] = {
@@ -93,18 +98,18 @@ async def calls(sounds: Sequence[tuple[str, Samples]], number: int, seconds: flo
 
                 usual = os.getpriority(os.PRIO_PROCESS, 0)
                 with suppress(PermissionError):
-                    os.setpriority(os.PRIO_PROCESS, 0, -10)  # the callers' clocks are what is read
+                    os.setpriority(os.PRIO_PROCESS, 0, -10)  # the callers' clocks are read
                 try:
                     done = await run(CallPlan(f"ws://{address}/twilio/media", number, lasts, script), pid)
                 finally:
                     os.setpriority(os.PRIO_PROCESS, 0, usual)
             answer = await asyncio.to_thread(lambda: urllib.request.urlopen(f"{url}/records").read())  # noqa: S310
-        turns = dict(_turns(record) for record in Path(folder).iterdir())  # noqa: ASYNC240  # all is over
+        turns = dict(_turns(record) for record in Path(folder).iterdir())  # noqa: ASYNC240  # every process has ended
         return CascadeRun(done, turns, json.loads(answer))
 
 
 def _turns(record: Path) -> tuple[str, list[MeasuredTurn]]:
-    """The stream's id, and its turns."""
+    """The id of the stream, and its turns."""
     stream, found = "", []
     answer_ms = quiet_ms = ended_ms = 0.0
     text = ""
@@ -127,33 +132,35 @@ def _turns(record: Path) -> tuple[str, list[MeasuredTurn]]:
 
 
 def beyond(done: CascadeRun) -> list[float]:
-    """Of each turn: from the end of turn's arrival to the first sound, less what model (to its first whole clause) and
-    voice (to its first sound) took themselves."""
+    """Of each turn: from the arrival of its end to the first audio, less the vendors' own times.
+
+    Those are the LLM's time to its first whole clause, and the TTS's time to its first audio.
+    """
     chats = {str(text): (came, first) for came, first, text in done.records["chats"]}
     found = []
     for turns in done.turns.values():
         for turn in turns:
             chat = chats.get(turn.text)
-            voice = next((v for v in done.records["voices"] if turn.text in str(v[2])), None)
-            if chat is None or voice is None or None in (*chat, *voice):
+            spoken_reply = next((v for v in done.records["voices"] if turn.text in str(v[2])), None)
+            if chat is None or spoken_reply is None or None in (*chat, *spoken_reply):
                 continue
-            own = (float(chat[1]) - float(chat[0]) + float(voice[1]) - float(voice[0])) * 1000
-            found.append(turn.sound_ms - turn.answer_ms - own)
+            own = (float(chat[1]) - float(chat[0]) + float(spoken_reply[1]) - float(spoken_reply[0])) * 1000
+            found.append(turn.first_audio_ms - turn.answer_ms - own)
     return found
 
 
 def gaps(done: CascadeRun) -> list[float]:
-    """From the end of the user's speech to the first sound of the answer."""
-    return [turn.sound_ms - turn.quiet_ms for turns in done.turns.values() for turn in turns]
+    """From the end of the user's speech to the first audio of the answer."""
+    return [turn.first_audio_ms - turn.quiet_ms for turns in done.turns.values() for turn in turns]
 
 
 def flushes(done: CascadeRun) -> list[float]:
-    """From a start of turn leaving Flux to the caller's telephone being cleared."""
-    starts: dict[str, list[float]] = {}  # by the line's number
-    for line in done.records["lines"]:
-        numbers = [words[3] for _, _, text in line if len(words := text.split()) > 3]
+    """From a start of turn that leaves Flux to the clear of the caller's telephone."""
+    starts: dict[str, list[float]] = {}  # by the number of the STT connection
+    for connection in done.records["lines"]:
+        numbers = [words[3] for _, _, text in connection if len(words := text.split()) > 3]
         if numbers:
-            starts[numbers[0]] = [at_s * 1000 for at_s, event, _ in line if event == "StartOfTurn"]
+            starts[numbers[0]] = [at_s * 1000 for at_s, event, _ in connection if event == "StartOfTurn"]
     found = []
     for result in done.run.results:
         turns = done.turns.get(result.stream)
@@ -166,7 +173,7 @@ def flushes(done: CascadeRun) -> list[float]:
 
 
 def measure(sounds: list[VoiceClip], *, number: int = 50, seconds: float = 45) -> list[Row | Check]:
-    """All of it."""
+    """All rows of the cascade."""
     spoken = at_eight(sounds)
     plain = asyncio.run(calls(spoken, number, seconds))
     ahead = asyncio.run(calls(spoken, number, seconds, BARGEIN_BENCH_GUESSES="1"))
@@ -175,7 +182,7 @@ def measure(sounds: list[VoiceClip], *, number: int = 50, seconds: float = 45) -
     rows: list[Row | Check] = [
         Row(f"cascade, {number} calls: end of turn to first audio, beyond the vendors' own", tuple(beyond(plain)),
             "p50 <= 15, p99 <= 40"),
-        Row(f"  the user's last speech to first audio (model and voice: {own:.0f} ms)", tuple(gaps(plain))),
+        Row(f"  the user's last speech to first audio (LLM and TTS: {own:.0f} ms)", tuple(gaps(plain))),
         Row("  the same, with replies prepared ahead", tuple(gaps(ahead)), "200 ms less"),
         Row("  start of turn leaves Flux, to the telephone cleared", tuple(flushes(alone)), "p99 <= 5"),
         Row("  onset to silence at the ear", tuple(ahead.run.stops), ""),

@@ -1,4 +1,4 @@
-"""The agent of the cascade's benchmark, its vendors where the environment says."""
+"""The agent of the cascade's benchmark. The environment says where its vendors are."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from benchmarks.sounds import RATE
 
 try:
     from playwright.async_api import async_playwright
-except ImportError:  # told when a browser is asked for
+except ImportError:  # `page` raises Unavailable
     async_playwright = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def executable() -> str:
 
 
 def spoken(path: Path, samples: Samples) -> Path:
-    """Write what the fake microphone will hear, once."""
+    """Write the audio that the fake microphone plays, once."""
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", "not compressed"))
         file.writeframes(samples.astype("<i2").tobytes())
@@ -74,19 +74,20 @@ async def page(microphone: Path | None = None, **context: object) -> AsyncIterat
 
 @dataclass(frozen=True, slots=True)
 class PageRecording:
-    """What a page recorded with ?record, on its audio clock. Times in ms since the first block.
-
-    microphone, output: (ms at the block's first frame, highest |sample| in it); block_ms: a block's length;
-    events: (ms, what the playback did: hold, localHold, resume, flush, finished); messages: what the server sent, in
-    order; reports: what the page told it of its playing.
-    """
+    """What a page recorded with ?record, on its audio clock. Times in ms from the first block."""
 
     microphone: list[tuple[float, float]]
+    """Of each block: time of its first frame, and its highest |sample|."""
     output: list[tuple[float, float]]
+    """Of each block: time of its first frame, and its highest |sample|."""
     block_ms: float
+    """Length of a block."""
     events: list[tuple[float, str]]
+    """What the playback did: hold, localHold, resume, flush, finished."""
     messages: list[Mapping[str, object]]
+    """Messages of the server, in order."""
     reports: list[Mapping[str, object]]
+    """Reports of the page about its playback."""
 
 
 async def recording(of: Page) -> PageRecording:
@@ -105,7 +106,7 @@ async def recording(of: Page) -> PageRecording:
     return PageRecording(
         blocks("microphone"),
         blocks("output"),
-        # The usual step: as it starts, a context may skip some frames, or render one twice.
+        # The usual step: a context that starts may skip frames, or render one twice.
         median(b - a for a, b in pairwise(frames)) * 1000 / rate,
         events,
         raw["messages"],

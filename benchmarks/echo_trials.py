@@ -1,8 +1,8 @@
-"""Echo on the line, offline and seeded: does the agent's own sound interrupt it, and can a caller still do so?
+"""Echo on the line, offline and seeded: does the agent's own audio interrupt it, and can a caller still do so?
 
-A trial is six seconds of an agent's speech over a line with a synthetic echo (20-500 ms, -10 to -40 dB), noise of the
-line, and mu-law both ways; the real detector hears what is left, window by window, and the policy's own rules say what
-is an onset. A pair of windows in a row that nothing explains would be an audible hold longer than 60 ms.
+A trial is six seconds of an agent's speech over a line with a synthetic echo (20-500 ms, -10 to -40 dB), noise, and
+mu-law both ways. The real detector judges the rest, window by window, and the policy's rules say what is an onset. Two
+unexplained windows in a row would be an audible hold longer than 60 ms.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DELAYS_MS, GAINS_DB, NOISES_DB = (20.0, 500.0), (-40.0, -10.0), (-70.0, -60.0)
 
 
 class _Detector:
-    """The real model, one stream, at once: no thread between a frame and its window."""
+    """The real model of one stream, without a thread between a frame and its window."""
 
     dropped = 0
 
@@ -43,10 +43,10 @@ class _Detector:
         self._state = np.zeros((2, 1, 128), np.float32)
         self._rest = np.zeros(CONTEXT[RATE], np.float32)
         self._at = 0
-        self._told: Callable[..., None] = lambda _: None
+        self._on_window: Callable[..., None] = lambda _: None
 
     def open(self, rate: int, on_window: Callable[..., None]) -> _Detector:
-        self._told = on_window
+        self._on_window = on_window
         return self
 
     def push_audio(self, samples: Samples) -> None:
@@ -56,7 +56,7 @@ class _Detector:
             speech, self._state = self._model.run(self._rest[None, : size + context], self._state, RATE)
             self._rest = self._rest[size:]
             self._at += size
-            self._told(_Window(self._at - size, self._at, float(speech[0])))
+            self._on_window(_Window(self._at - size, self._at, float(speech[0])))
 
     def skip(self, samples: int) -> None:
         self._at += samples
@@ -73,11 +73,14 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """onsets: whether each window counts as an onset, in order, with where it ends; at: the caller's first sample."""
+    """One line, once."""
 
     onsets: list[tuple[float, bool]]
+    """Of each window, in order: where it ends, and whether it counts as an onset."""
     at_ms: float | None
-    cost_us: float  # of all the echo's work, for each frame
+    """The caller's first sample. None: there is no caller."""
+    cost_us: float
+    """Processor time of the echo's work, for each frame."""
 
 
 def trial(model: SileroModel, agent: Samples, caller: Samples | None, rng: np.random.Generator) -> Trial:
@@ -103,7 +106,7 @@ def trial(model: SileroModel, agent: Samples, caller: Samples | None, rng: np.ra
 
     echo = LineEcho(RATE)
     timed = _Timed(echo)
-    hearing = UserAudio(RATE, _Detector(model), lambda: now, window, timed)  # type: ignore[arg-type]  # by shape
+    user_audio = UserAudio(RATE, _Detector(model), lambda: now, window, timed)  # type: ignore[arg-type]  # by shape
     out = 0
     for first in range(0, len(raw) - FRAME, FRAME):
         now = (first + FRAME) * 1000 / RATE
@@ -111,12 +114,12 @@ def trial(model: SileroModel, agent: Samples, caller: Samples | None, rng: np.ra
             if out >= LEAD:
                 echo.played(out * 1000 / RATE, sent[out : out + FRAME])
             out += FRAME
-        hearing.push_audio(AudioIn(raw[first : first + FRAME], first))
+        user_audio.push_audio(AudioIn(raw[first : first + FRAME], first))
     return Trial(onsets, None if at is None else at * 1000 / RATE, timed.spent_s * 1e6 / (len(raw) // FRAME))
 
 
 class _Timed:
-    """An echo test, and how long it took."""
+    """A LineEcho that measures its own time."""
 
     def __init__(self, echo: LineEcho) -> None:
         self._echo = echo
@@ -136,7 +139,7 @@ class _Timed:
 
 
 def run(trials: int, seed: int) -> list[Row | Check]:
-    """So many trials with an echo alone, and as many with a caller on top of it."""
+    """So many trials with echo alone, and as many with a caller over it."""
     model = SileroModel()
     agent = resample(asyncio.run(say(" ".join(SENTENCES * 2)))[0], RATE).samples
     callers = [resample(Pcm(c.samples, CLIP_RATE), RATE).samples[: 2 * RATE] for c in clips()]

@@ -1,7 +1,7 @@
 """The telephone: callers of ours against a server of ours, at the caller's ear, over loopback.
 
-Speech is recorded and human; latencies count from its first sample leaving the telephone to the agent's last audible
-sample. Server and callers are pinned to a core each where that is possible, so "one core" means one.
+The callers' speech is recorded from people. Latencies count from its first sample leaving the telephone to the agent's
+last audible sample. Server and callers are pinned to a core each where that is possible, so "one core" means one.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from benchmarks.sounds import VoiceClip
 from benchmarks.table import Check, Row
 
 FIRST_MS, EVERY_MS, MOST = 3_000.0, 5_000.0, 1.6  # ms, ms, s of a clip
-# As we were started: once pinned we would find only our own, and whatever we start would share it with us.
+# As at our start: later we are pinned, and would find one core only.
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 GOALS = {1: "p50 <= 80, p99 <= 130", 100: "p99 <= 160"}
 
 
 def at_eight(sounds: Sequence[VoiceClip]) -> list[tuple[str, Samples]]:
-    """As a telephone carries them."""
+    """The clips as a telephone carries them."""
     return [(c.name, resample(Pcm(c.samples, CLIP_RATE), RATE).samples[: int(MOST * RATE)]) for c in sounds]
 
 
 async def calls(sounds: list[tuple[str, Samples]], number: int, seconds: float) -> CallRun:
-    """So many calls at once, each interrupted every five seconds; the server on one core."""
+    """A run of `number` calls at once, each interrupted every five seconds; the server has one core."""
     async with server(env={"BARGEIN_MAX_CALLS": str(number + 2)}) as address:
         pid = pid_of(address)
         pin(pid)
@@ -48,14 +48,14 @@ async def calls(sounds: list[tuple[str, Samples]], number: int, seconds: float) 
 
 
 def measure(sounds: list[VoiceClip], *, quick: bool = False, picture: Path | None = None) -> list[Row | Check]:
-    """All of it; quick: with fewer calls and trials; picture: where to draw the cost by the number of calls."""
+    """All rows of the telephone. quick: fewer calls and trials. picture: SVG of the cost by the number of calls."""
     spoken = at_eight(sounds)
     rows: list[Row | Check] = []
     grown: dict[int, float] = {}
     costs: list[tuple[float, float]] = []
     for number in (1, 20) if quick else (1, 20, 50, 100, 150, 200):
         done = asyncio.run(calls(spoken, number, 30 if number > 1 else 60))
-        rows += told(done, number)
+        rows += rows_of(done, number)
         if done.usage is not None:
             grown[number] = done.usage.grown_mb
             costs.append((number, 1000 * done.usage.cores / number))
@@ -68,8 +68,8 @@ def measure(sounds: list[VoiceClip], *, quick: bool = False, picture: Path | Non
     return rows
 
 
-def told(done: CallRun, number: int) -> list[Row | Check]:
-    """What a run of `number` calls says."""
+def rows_of(done: CallRun, number: int) -> list[Row | Check]:
+    """The rows of a run of `number` calls."""
     frames = sum(s.frames for s in done.scores)
     late = sum(s.late for s in done.scores)
     usage = done.usage
@@ -86,7 +86,7 @@ def told(done: CallRun, number: int) -> list[Row | Check]:
 
 
 def pin(pid: int) -> None:
-    """The server on one core, we on the others."""
+    """Give the server one core, and this process the others."""
     if len(CORES) < 2:
         return
     for each in (pid, *_threads(pid)):

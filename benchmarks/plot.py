@@ -1,4 +1,4 @@
-"""A small line plot as SVG, for the documents: no library for two curves."""
+"""A small line plot as SVG, for the documents: two curves need no library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server process for the benchmarks, on a free port, gone at the end."""
+"""A real server process for the benchmarks, on a free port, ended with its block."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _pids: dict[str, int] = {}
 
 
 def pid_of(address: str) -> int:
-    """Of the server that was started here."""
+    """The process id of the server at an address."""
     return _pids[address]
 
 
@@ -38,7 +38,7 @@ def pid_of(address: str) -> int:
 async def server(
     *extra: str, name: str = f"{Path(agent.__file__)}:AGENT", env: Mapping[str, str] | None = None
 ) -> AsyncIterator[str]:
-    """`bargein serve` with the benchmark's agent; yields host:port once it is ready."""
+    """`bargein serve` with an agent; yields host:port once the server is ready."""
     port = free_port()
     with TemporaryDirectory(prefix="bargein-bench-") as calls:
         words = ["serve", "--agent", name, "--port", str(port), "--record", calls, *extra]
@@ -66,7 +66,7 @@ async def server(
 
 
 async def _ready(url: str, process: asyncio.subprocess.Process) -> None:
-    """Wait until the server answers. Its start is another process's: asking it is the only way to know."""
+    """Wait until the server answers. Asking is the only way to know another process's state."""
     ended = asyncio.create_task(process.wait())
     try:
         async with asyncio.timeout(READY_S):

@@ -1,8 +1,8 @@
-"""OpenAI Realtime against its simulator: on the telephone, at the caller's ear and on the vendor's wire; and in a real
-Chromium that talks with it by WebRTC.
+"""OpenAI Realtime against its simulator: by telephone, and in a real Chromium by WebRTC.
 
-What a caller has heard of a reply is known to the sample: the model's mu-law goes through untouched, so what the
-telephone played is compared with what the model had said.
+On the telephone it is measured at the caller's ear and on the vendor's wire. What a caller has heard of a reply is
+known to the sample: the model's mu-law goes through unchanged, so what the telephone played is compared with what the
+model had said.
 """
 
 from __future__ import annotations
@@ -38,43 +38,49 @@ from benchmarks.table import Check, Row
 
 FIRST_MS, EVERY_MS = 2_500.0, 6_000.0
 PER_MS = 8  # samples of a telephone in a millisecond
-ALIKE = 1_600  # samples by which the beginning of a reply is known
-GAP_MOST = RATE  # samples for which a telephone may have had nothing to play, within a reply
+ALIKE = 1_600  # samples by which the begin of a reply is recognised
+GAP_MOST = RATE  # samples of the longest silence within a reply
 CROSSING = ("response.cancel", "conversation.item.truncate")
-ON_ITS_WAY_MS = 500.0  # a cancel that comes later is not this cut's
+ON_ITS_WAY_MS = 500.0  # a later cancel does not belong to the cut
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredReply:
-    """A reply that was cut without having been resumed before. told: what our record says was heard of it; text: the
-    beginning of all that it said."""
+    """A reply that was cut and had not been resumed before."""
 
     reply: int
-    told: str
+    recorded: str
+    """What our record says the caller heard."""
     text: str
+    """Begin of the whole reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredCall:
-    """One call's record. line: the number that the vendor gave it; cuts_ms: verdicts, on the machine's clock."""
+    """One call's record."""
 
-    line: str
+    session: str
+    """Number that the vendor gave its session."""
     cuts_ms: list[float]
+    """Verdicts, on the machine's clock."""
     replies: list[MeasuredReply]
 
 
 @dataclass(frozen=True, slots=True)
 class RealtimeRun:
-    """left: when cancels left our process."""
+    """A run of many calls."""
 
     run: CallRun
-    calls: dict[str, MeasuredCall]  # by stream
-    records: dict[str, Mapping[str, Any]]  # the vendor's, by line
+    calls: dict[str, MeasuredCall]
+    """By stream."""
+    records: dict[str, Mapping[str, Any]]
+    """Of the vendor, by session."""
     left: list[float]
+    """When cancels left our process."""
 
 
 async def calls(sounds: Sequence[tuple[str, Samples]], number: int, seconds: float) -> RealtimeRun:
-    """So many callers at once, each of whom speaks every six seconds."""
+    """A run of `number` callers at once, each of whom speaks every six seconds."""
     with TemporaryDirectory(prefix="bargein-bench-") as folder:
         async with vendor(realtime_vendor.__name__) as url:
             left = Path(folder) / "left.txt"
@@ -94,39 +100,41 @@ async def calls(sounds: Sequence[tuple[str, Samples]], number: int, seconds: flo
 
                 done = await run(CallPlan(f"ws://{address}/twilio/media", number, lasts, steps), pid)
             answer = await asyncio.to_thread(lambda: urllib.request.urlopen(f"{url}/records").read())  # noqa: S310
-        made = dict(_call(record) for record in (Path(folder) / "calls").iterdir())  # all is over
-        times = sorted(float(line) for line in left.read_text().split())
+        made = dict(_call(record) for record in (Path(folder) / "calls").iterdir())  # every process has ended
+        times = sorted(float(text) for text in left.read_text().split())
         return RealtimeRun(done, made, {record["line"]: record for record in json.loads(answer)}, times)
 
 
 def _call(record: Path) -> tuple[str, MeasuredCall]:
-    stream, line, began_ms = "", "", 0.0
+    stream, session, began_ms = "", "", 0.0
     cuts: list[float] = []
     resumed: set[int] = set()
-    told: dict[int, MeasuredReply] = {}
+    recorded: dict[int, MeasuredReply] = {}
     for entry in read(record).entries:
         match entry:
             case Noted(kind="call", facts=facts):
                 stream, began_ms = str(facts.get("stream")), float(str(facts["began_ms"]))
-            case Noted(kind="user", facts=facts) if not line and len(str(facts["text"]).split()) > 3:
-                line = str(facts["text"]).split()[3]
+            case Noted(kind="user", facts=facts) if not session and len(str(facts["text"]).split()) > 3:
+                session = str(facts["text"]).split()[3]
             case Noted(kind="heard", facts=facts) if facts["ended"] == "cut":
                 number, heard = int(str(facts["reply"])), str(facts["text"])
-                told[number] = MeasuredReply(number, heard, f"{heard} {facts['unheard']}".strip())
+                recorded[number] = MeasuredReply(number, heard, f"{heard} {facts['unheard']}".strip())
             case Ordered(action=Resume(reply=reply)):
                 resumed.add(reply)
             case Ordered(at_ms=at_ms, action=Cut()):
                 cuts.append(began_ms + at_ms)
             case _:
                 pass
-    return stream, MeasuredCall(line, cuts, [reply for number, reply in told.items() if number not in resumed])
+    return stream, MeasuredCall(session, cuts, [reply for number, reply in recorded.items() if number not in resumed])
 
 
 def cancels(done: RealtimeRun) -> list[float]:
-    """From each verdict to its cancel at the vendor, where there was something to be cancelled."""
+    """From each verdict to its cancel at the vendor, where a response was under way."""
     found = []
     for call in done.calls.values():
-        came = [at_ms for at_ms, kind in done.records.get(call.line, {}).get("came", ()) if kind == "response.cancel"]
+        came = [
+            at_ms for at_ms, kind in done.records.get(call.session, {}).get("came", ()) if kind == "response.cancel"
+        ]
         for cut_ms in call.cuts_ms:
             at_ms = next((at for at in came if at >= cut_ms - 1), None)
             if at_ms is not None and at_ms - cut_ms < ON_ITS_WAY_MS:
@@ -135,8 +143,10 @@ def cancels(done: RealtimeRun) -> list[float]:
 
 
 def departures(done: RealtimeRun) -> list[float]:
-    """From each verdict to its cancel leaving us, where there was something to be cancelled: as many as those that came
-    to the vendor, each taken with the last verdict before it."""
+    """From each verdict to its cancel leaving us, where a response was under way.
+
+    Each cancel belongs to the last verdict before it.
+    """
     cuts = sorted(cut_ms for call in done.calls.values() for cut_ms in call.cuts_ms)
     found = []
     for left_ms in done.left:
@@ -148,24 +158,26 @@ def departures(done: RealtimeRun) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class HeardReply:
-    """A reply that was cut. off_ms: what the vendor was told was heard, less what the telephone played; words: how many
-    of its words our record, and the vendor's, have more than were truly heard."""
+    """A reply that was cut."""
 
     off_ms: float
+    """What the vendor was told was heard, less what the telephone played."""
     words: int
+    """Words of our record beyond those that were heard."""
     vendor_words: int
+    """Words of the vendor's record beyond those that were heard."""
 
 
 def truths(done: RealtimeRun) -> list[HeardReply]:
-    """Of all that can be found on the callers' telephones."""
+    """The cut replies that are found on the callers' telephones."""
     found = []
     for result in done.run.results:
         call = done.calls.get(result.stream)
         if call is None:
             continue
-        for cut in done.records.get(call.line, {}).get("cut", ()):
+        for cut in done.records.get(call.session, {}).get("cut", ()):
             # Texts that name their turn are known by forty characters.
-            known = (reply.told for reply in call.replies if reply.told and reply.text[:40] == cut["text"][:40])
+            known = (reply.recorded for reply in call.replies if reply.recorded and reply.text[:40] == cut["text"][:40])
             ours = next(known, None)
             played = _played(result, np.frombuffer(b64decode(cut["sound"]), np.uint8))
             if ours is None or played is None:
@@ -178,9 +190,9 @@ def truths(done: RealtimeRun) -> list[HeardReply]:
 
 
 def _played(result: Result, codes: NDArray[np.uint8]) -> int | None:
-    """How many samples of a reply its caller's telephone has played, from its beginning on."""
+    """How many samples of a reply the caller's telephone has played, from the reply's begin on."""
     heard = result.telephone.heard[: result.lasted]
-    for start in result.telephone.stretches:
+    for start in result.telephone.speech_starts:
         clear = next((at for at in result.clears if at >= start), len(heard))
         if np.array_equal(heard[start : start + ALIKE], codes[:ALIKE]) and len(codes) >= ALIKE:
             return sounded(heard[start:clear], codes)
@@ -188,8 +200,10 @@ def _played(result: Result, codes: NDArray[np.uint8]) -> int | None:
 
 
 def sounded(heard: NDArray[np.uint8], codes: NDArray[np.uint8]) -> int:
-    """How many samples of codes sounded, one after another, in what was heard. Where a telephone had nothing to play it
-    was silent for a while, and went on with the next: nothing is missing."""
+    """How many samples of codes sounded, one after another, in what was heard.
+
+    Where the telephone had nothing to play, it was silent for a while and went on with the next sample.
+    """
     at = done = 0
     while True:
         alike = heard[at : at + len(codes) - done] == codes[done : done + len(heard) - at]
@@ -212,7 +226,7 @@ async def direct(sounds: list[VoiceClip], times: int) -> list[float]:
 
 
 def measure(sounds: list[VoiceClip], *, number: int = 50, seconds: float = 60, times: int = 24) -> list[Row | Check]:
-    """All of it."""
+    """All rows of the speech model."""
     by_page = asyncio.run(direct(sounds, times))
     done = asyncio.run(calls(at_eight(sounds), number, seconds))
     heard = truths(done)

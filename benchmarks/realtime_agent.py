@@ -1,4 +1,4 @@
-"""The agent of the realtime benchmark, its model where the environment says. It notes when each cancel leaves."""
+"""The agent of the realtime benchmark. The environment says where its model is. It notes when each cancel leaves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEFT = os.environ.get("BARGEIN_BENCH_LEFT")  # a file: the machine's time in ms 
 
 
 class Timed(OpenAIRealtime):
-    """OpenAI Realtime, on connections that are watched."""
+    """OpenAI Realtime, with the times at which cancels leave."""
 
     @asynccontextmanager
     async def connect(self, call_id: str | None = None) -> AsyncIterator[Any]:

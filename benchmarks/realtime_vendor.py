@@ -1,4 +1,4 @@
-"""The speech model of the realtime benchmark: each session hears texts of its own, and what came to it is recorded.
+"""The speech model of the realtime benchmark: each session has texts of its own, and what came to it is recorded.
 
 `python -m benchmarks.realtime_vendor` prints its address, and ends when its input closes.
 """
@@ -26,26 +26,29 @@ def app() -> FastAPI:
     numbers = itertools.count(1)
 
     def script() -> Iterable[str]:
-        line = next(numbers)
-        return [f"this is line {line} turn {turn} please" for turn in range(1, TURNS)]
+        number = next(numbers)
+        return [f"this is line {number} turn {turn} please" for turn in range(1, TURNS)]
 
     sim = RealtimeSimulator(respond=answer, scripts=script, first_audio_ms=FIRST_MS, speed=SPEED)
-    made = FastAPI(openapi_url=None)
-    add_realtime(made, sim)
+    server = FastAPI(openapi_url=None)
+    add_realtime(server, sim)
 
-    @made.get("/records")
+    @server.get("/records")
     async def records() -> list[dict[str, object]]:
         return [record(session) for session in sim.sessions]
 
-    return made
+    return server
 
 
 def record(session: RealtimeSession) -> dict[str, object]:
-    """What came, with its time by the monotonic clock in ms; and the items that were shortened: their text, to how
-    many ms, what ends before that; the true ends of their words, and their sound as mu-law."""
-    said = next((item.text for item in session.items.values() if item.wire.get("role") == "user"), "")
+    """The record of one session.
+
+    came: events, with their time by the monotonic clock in ms. cut: items that were truncated, with their text, the
+    length they were truncated to, the words heard, the true ends of their words, and their audio as mu-law.
+    """
+    words = next((item.text for item in session.items.values() if item.wire.get("role") == "user"), "")
     return {
-        "line": said.split()[3] if len(said.split()) > 3 else "",
+        "line": words.split()[3] if len(words.split()) > 3 else "",
         "came": [(at_s * 1000, event["type"]) for at_s, event in session.received],
         "cut": [
             {
@@ -62,10 +65,10 @@ def record(session: RealtimeSession) -> dict[str, object]:
     }
 
 
-def answer(said: str, items: Sequence[ServerItem]) -> str:
-    """Long enough to be interrupted, and it says whom it answers."""
+def answer(words: str, items: Sequence[ServerItem]) -> str:
+    """An answer that is long enough to be interrupted, and repeats the user's words."""
     return (
-        f"You said: {said}. And here is a long sentence about the road to the harbour, the old lime trees and the "
+        f"You said: {words}. And here is a long sentence about the road to the harbour, the old lime trees and the "
         "carts that come down it in the morning with fish and salt. In the evening they go up again, empty and loud, "
         "past the house with the blue shutters, where a man mends clocks for people who have left the town."
     )

@@ -1,8 +1,8 @@
 """The server alone: many calls at once over loopback, each interrupted again and again.
 
-Measured at the client, so loopback and the client's own loop are in the figures: from the sending of the frame that
-holds the deciding VAD window (found by running the same model over the same samples beforehand) to the arrival of
-`hold`, and of the last audio before the silence.
+Times are measured at the client, so they hold loopback and the client's own event loop: from the sending of the frame
+with the deciding VAD window (found beforehand by the same model on the same samples) to the arrival of `hold`, and of
+the last audio before the silence.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ async def run(sounds: list[VoiceClip], calls: int, times: int) -> list[Row | Che
         clients = [Client(spoken.samples, deciding) for _ in range(calls)]
         async with asyncio.TaskGroup() as group:
             for i, client in enumerate(clients):
-                # Not on one grid with the server's ticker: every phase between the two is to be met.
+                # Not in step with the server's ticker, so that every phase between the two occurs.
                 group.create_task(_call(address, client, i * (EVERY_MS / calls + 0.37) / 1000))
     hold, last = [], []
     for client in clients:

@@ -66,8 +66,8 @@ def make(path: Path) -> Path:
     )
     model.save_pretrained(path)
     tokenizer = MistralCommonBackend(tiny_tekken(path / "tekken.json"))
-    ears = cast("Any", WhisperFeatureExtractor)(feature_size=80)
-    cast("Any", VoxtralProcessor)(ears, tokenizer).save_pretrained(path)
+    extractor = cast("Any", WhisperFeatureExtractor)(feature_size=80)
+    cast("Any", VoxtralProcessor)(extractor, tokenizer).save_pretrained(path)
     return path
 
 

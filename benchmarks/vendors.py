@@ -1,4 +1,4 @@
-"""The vendors of the cascade's benchmark: each line hears texts of its own, and everything is recorded with its time.
+"""The vendors of the cascade's benchmark: each STT connection has texts of its own, and each event has its time.
 
 `python -m benchmarks.vendors` prints its address, and ends when its input closes.
 """
@@ -16,9 +16,9 @@ from bargein_simulators.deepgram_flux import FluxSimulator, add_flux
 from bargein_simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs
 from bargein_simulators.simulated_stt import Script, WordSource
 
-FLUX_MS, TOKEN_MS, AUDIO_MS = 50.0, 200.0, 90.0  # a transcriber's, a model's and a voice's own delays
+FLUX_MS, TOKEN_MS, AUDIO_MS = 50.0, 200.0, 90.0  # the delays of the STT, the LLM and the TTS
 TURNS = 40
-CLAUSE = 10  # the token by which the first clause of an answer is known to be whole
+CLAUSE = 10  # the token that ends the first clause of an answer
 
 
 def app() -> FastAPI:
@@ -26,30 +26,30 @@ def app() -> FastAPI:
     numbers = itertools.count(1)
 
     def words() -> WordSource:
-        line = next(numbers)
-        return Script([f"this is line {line} turn {turn} please" for turn in range(1, TURNS)])
+        number = next(numbers)
+        return Script([f"this is line {number} turn {turn} please" for turn in range(1, TURNS)])
 
     flux = FluxSimulator(words=words, delay_ms=FLUX_MS)
     chat = ChatSimulator(respond=answer, first_token_ms=TOKEN_MS, models=())
-    voice = ElevenLabsSimulator(first_audio_ms=AUDIO_MS, speed=8.0)
-    made = FastAPI(openapi_url=None)
-    add_flux(made, flux)
-    add_chat(made, chat)
-    add_elevenlabs(made, voice)
+    tts = ElevenLabsSimulator(first_audio_ms=AUDIO_MS, speed=8.0)
+    server = FastAPI(openapi_url=None)
+    add_flux(server, flux)
+    add_chat(server, chat)
+    add_elevenlabs(server, tts)
 
-    @made.get("/records")
+    @server.get("/records")
     async def records() -> dict[str, object]:
         return {
-            "lines": [list(line.told) for line in flux.lines],
+            "lines": [list(connection.sent_turns) for connection in flux.connections],
             "chats": [
                 (served.came_s, served.sent_s[CLAUSE], last_of(served.request.messages))
                 for served in chat.served
                 if len(served.sent_s) > CLAUSE
             ],
-            "voices": [(spoke.came_s, spoke.first_s, spoke.text) for spoke in voice.spoke],
+            "voices": [(spoke.came_s, spoke.first_s, spoke.text) for spoke in tts.spoke],
         }
 
-    return made
+    return server
 
 
 def last_of(messages: Sequence[ChatMessage]) -> str:
@@ -57,7 +57,7 @@ def last_of(messages: Sequence[ChatMessage]) -> str:
 
 
 def answer(messages: Sequence[ChatMessage]) -> str:
-    """Long enough to be interrupted, and it says whom it answers."""
+    """An answer that is long enough to be interrupted, and repeats the user's words."""
     return (
         f"You said: {last_of(messages)}. And here is a long sentence about the road to the harbour, the old lime trees "
         "and the carts that come down it in the morning with fish and salt. In the evening they go up again, empty and "

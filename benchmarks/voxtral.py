@@ -1,7 +1,7 @@
 """The agent on Voxtral: in a real Chromium against the simulated vendor, and the local worker with a tiny model.
 
-The tiny model is made of the real classes with random weights, so its tokens are nonsense and its figures those of the
-machinery alone: what real weights take comes on top.
+The tiny model is made of the real classes with random weights. Its tokens are nonsense, and its numbers those of the
+machinery alone: real weights take longer.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from benchmarks.browser import interrupted, stops
 from benchmarks.sounds import VoiceClip
 from benchmarks.table import Check, Row
 
-CUTS, AFTER = 40, 5  # replies that are cut, each after so many pieces
+CUTS, AFTER = 40, 5  # replies that are cut, and deltas before each cut
 
 
 async def browser(sounds: list[VoiceClip], times: int, *, page_holds: bool) -> list[float]:
-    """First speech sample to last sound, against `--simulate`."""
+    """First speech sample to last audible sample, against `--simulate`."""
     heard = await interrupted(sounds, times, page_holds=page_holds, serve=("--simulate",), name="voxtral")
     return [stop.after_ms for stop in stops(heard)[0]]
 
 
 async def local() -> list[Row | Check]:
     """The worker: how long a token takes, how long after a cut the last one is made, and its memory."""
-    made = importlib.import_module("benchmarks.tiny_voxtral")  # torch comes with it
-    sound = Pcm(np.random.default_rng(1).normal(0, 3000, 16_000).astype(np.int16), 16_000)
+    made = importlib.import_module("benchmarks.tiny_voxtral")  # it imports torch
+    audio = Pcm(np.random.default_rng(1).normal(0, 3000, 16_000).astype(np.int16), 16_000)
     tokens: list[float] = []
     late: list[float] = []
     over = 0
@@ -45,11 +45,11 @@ async def local() -> list[Row | Check]:
         model = VoxtralLocal(str(made.make(Path(folder))), max_tokens=200, temperature=0)
         state = await model.start()
         for turn in range(CUTS):
-            pieces = 0
-            async with aclosing(model.reply(Prompt("Be brief.", (UserSaid(turn, None),), audio=sound))) as reply:
+            deltas = 0
+            async with aclosing(model.reply(Prompt("Be brief.", (UserSaid(turn, None),), audio=audio))) as reply:
                 async for _ in reply:
-                    pieces += 1
-                    if pieces == AFTER:
+                    deltas += 1
+                    if deltas == AFTER:
                         break
                 cut_ms = time.monotonic() * 1000
             state = await model.state()

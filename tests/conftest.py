@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# A property is about values. How long one example takes depends on what else the machine does.
+settings.register_profile("bargein", deadline=None)
+settings.load_profile("bargein")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -49,7 +49,7 @@ def test_help_names_every_command_with_a_line_of_help() -> None:
         "demo      Serve, open the page, and let the dummy caller show",
         "replay    Decide a recorded call again",
         "doctor    Say what is set, reachable and missing",
-        "bench     Call an agent, interrupt it, and score it at the ear",
+        "bench     Call an agent, interrupt it, and score what the caller hears",
         "tune      Let recorded calls decide again under other policies",
         "simulate  Vendors' wire protocols, spoken locally",
     ):

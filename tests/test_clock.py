@@ -31,7 +31,7 @@ def test_a_manual_clock_never_goes_back(steps: list[float]) -> None:
 
 def test_a_step_back_is_refused_and_moves_nothing() -> None:
     clock = ManualClock(100)
-    with pytest.raises(ValueError, match="cannot advance by -1 ms"):
+    with pytest.raises(ValueError, match="does not go back"):
         clock.advance(-1)
     assert clock.now_ms() == 100
 

@@ -18,6 +18,8 @@ from bargein.protocols import ToolCall
 from bargein.testing import ScriptedLLM, call
 from tests.server.kit import on_uvicorn
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 LINES = 40

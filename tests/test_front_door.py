@@ -14,6 +14,8 @@ import pytest
 import bargein
 from bargein.errors import BargeinError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 HEAVY = ("fastapi", "onnxruntime", "openai", "aiortc", "rich", "numpy", "pydantic", "uvicorn", "typer", "asyncio")
 NAMES = {

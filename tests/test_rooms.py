@@ -88,3 +88,29 @@ def test_a_vendor_never_knows_another_vendor() -> None:
             if parts[:2] == ["bargein", "vendors"] and len(parts) > 2 and parts[2] not in (own, "common"):
                 wrong.append(f"{path.relative_to(vendors)} -> {name}")
     assert wrong == []
+
+
+def imported(name: str, known: dict[str, Path]) -> str | None:
+    """The module behind an imported name ("bargein.floor.Policy" -> "bargein.floor"). None: it is not ours."""
+    if name in known:
+        return name
+    package = name.rpartition(".")[0]
+    return package if package in known else None
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports for type checking count, too: a circle is a boundary in the wrong place."""
+    known = {
+        ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sorted(SRC.rglob("*.py"))
+    }
+    arrows: dict[str, set[str]] = {}
+    for module, path in known.items():
+        found = {imported(name, known) for name in modules(path)}
+        # A package's own __init__ shows what is inside it: that is no arrow back.
+        arrows[module] = {there for there in found if there and there != module and not module.startswith(f"{there}.")}
+    left = dict(arrows)
+    while free := {module for module, there in left.items() if not there & left.keys()}:
+        left = {module: there for module, there in left.items() if module not in free}
+    circle = {module: sorted(there & left.keys()) for module, there in left.items()}
+    assert circle == {}

@@ -12,13 +12,16 @@ import pytest
 
 import bargein
 from bargein.audio.pcm import Pcm, Samples
-from bargein.audio.silero import CONTEXT, STATE, WINDOW, SileroModel
+from bargein.audio.resample import resample
+from bargein.audio.silero import CONTEXT, STATE, WINDOW
 from bargein.errors import Unavailable
+from bargein.floor import Policy
 from bargein.floor.lexicon import Lexicon, WordClass
 from bargein.vendors.local.moonshine import MoonshineSTT
 from bargein_bench.scenarios import formants, readers
 from bargein_bench.scenarios.clips import RATE
-from tests.sounds import labels, load
+from bargein_simulators.simulated_stt import silero
+from tests.sounds import Label, labels, load
 
 PACKAGE = Path(bargein.__file__).parent
 CALLER = PACKAGE / "server" / "web" / "caller"
@@ -41,14 +44,14 @@ def in_a_room(samples: Samples) -> Samples:
     return np.pad(samples, RATE // 4)
 
 
-def speech(samples: Samples) -> list[float]:
-    """What the detector says of each window."""
-    model, state = SileroModel(), np.zeros((2, 1, STATE), np.float32)
-    size, context = WINDOW[RATE], CONTEXT[RATE]
+def speech(samples: Samples, rate: int = RATE) -> list[float]:
+    """The detector's probability for each window."""
+    model, state = silero(), np.zeros((2, 1, STATE), np.float32)
+    size, context = WINDOW[rate], CONTEXT[rate]
     padded = np.concatenate((np.zeros(context, np.int16), samples)).astype(np.float32) / np.float32(32768)
     told = []
     for i in range(0, len(samples) - size + 1, size):
-        p, state = model.run(padded[None, i : i + context + size], state, RATE)
+        p, state = model.run(padded[None, i : i + context + size], state, rate)
         told.append(float(p[0]))
     return told
 
@@ -117,6 +120,16 @@ async def test_a_hum_is_heard_as_speech_and_read_as_a_backchannel(reader: Moonsh
     judged = [lexicon.judge(text)[0] for text in said]
     assert {*judged} <= {WordClass.NOTHING, WordClass.BACKCHANNEL}, said
     assert judged[-1] is WordClass.BACKCHANNEL, said
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000])
+@pytest.mark.parametrize("label", labels("cough"), ids=lambda label: label.file)
+def test_a_cough_begins_like_speech_and_is_none_wherever_the_windows_begin(label: Label, rate: int) -> None:
+    samples = resample(load(label.file), rate).samples
+    for first in range(0, WINDOW[rate], WINDOW[rate] // 8):
+        told = speech(np.pad(samples, (first + rate // 4, 0)), rate)
+        assert max(told) >= Policy().hold.loud_threshold
+        assert sum(p >= Policy().hold.decide_threshold for p in told) <= 5
 
 
 async def test_a_cough_is_not_read(reader: MoonshineSTT) -> None:

@@ -263,7 +263,7 @@ async def test_an_llm_that_fails_is_a_problem_that_the_transcript_shows() -> Non
 
 async def test_a_realtime_model_needs_an_llm_in_its_place() -> None:
     class Model:
-        name, turns, reads, rate = "model", True, True, 24_000
+        name, turns, transcribes_user, rate = "model", True, True, 24_000
 
         def open(self, *_: object) -> None: ...
 

@@ -1,4 +1,4 @@
-"""An agent is plain configuration: its parts, what it is told, how it greets.
+"""An agent is plain configuration: its parts, instructions, greeting and tools.
 
 agent = Agent(
     stt=deepgram.Flux(),
@@ -95,7 +95,7 @@ class Agent:
 
     @property
     def batch_stt(self) -> BatchSTT | None:
-        """The stt that reads whole pieces of audio: the stt itself, or the fallback."""
+        """The STT that transcribes whole recordings: `stt` itself, or `fallback_stt`."""
         if isinstance(self.stt, BatchSTT):
             return self.stt
         return self.fallback_stt

@@ -1,4 +1,4 @@
-"""One monotonic clock per process, injected wherever time is read, so that a test moves time by hand."""
+"""One monotonic clock per process, injected into all code that reads time, so that a test moves time by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The time of a call. Any object of this shape is a clock."""
+    """A monotonic clock."""
 
     def now_ms(self) -> float:
         """Milliseconds since an arbitrary moment. Never goes back."""
@@ -15,7 +15,7 @@ class Clock(Protocol):
 
 
 class MonotonicClock:
-    """The clock of the process: `time.monotonic_ns`, in milliseconds."""
+    """The process's clock: `time.monotonic_ns` in milliseconds."""
 
     __slots__ = ()
 
@@ -35,7 +35,7 @@ class ManualClock:
         return self._now_ms
 
     def advance(self, ms: float) -> None:
-        """Move time on. Raises ValueError for a negative `ms`."""
+        """Move time on. ms: >= 0."""
         if ms < 0:
-            raise ValueError(f"A clock cannot advance by {ms:g} ms. Give 0 or more milliseconds")
+            raise ValueError("time does not go back")
         self._now_ms += ms

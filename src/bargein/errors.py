@@ -1,8 +1,8 @@
 """Every error Bargein raises. The classes say what a caller would do differently:
 
 BargeinError
-  UsageError        our API was used wrongly: fix the calling code
-    AudioShapeError   samples of another dtype, rank, length or rate than the function takes
+  UsageError        our API was used wrongly: fix the code that called it
+  AudioShapeError   samples of another dtype, rank or rate than the function takes
   ProtocolError     a client or vendor sent a message outside its protocol: the call may go on
   VendorRefused     the vendor answered no (key, quota, unknown model): another try is useless
   VendorLost        the vendor went away: the call can go on, another try may work
@@ -13,12 +13,7 @@ from __future__ import annotations
 
 
 class BargeinError(Exception):
-    """Base of every error that Bargein raises. Neither `message` nor `advice` may hold a key."""
-
-    message: str
-    """What happened, to which call, vendor or option."""
-    advice: str
-    """One sentence: what the reader should do now."""
+    """Base of every error of Bargein. advice: one sentence, the reader's next step. Neither text may hold a key."""
 
     def __init__(self, message: str, *, advice: str) -> None:
         super().__init__(f"{message}. {advice}")
@@ -27,7 +22,7 @@ class BargeinError(Exception):
 
 
 class UsageError(BargeinError):
-    """Our API was called in a way that it does not allow. The calling code must change."""
+    """Our API was used wrongly. Change the calling code."""
 
 
 class AudioShapeError(UsageError):
@@ -35,10 +30,7 @@ class AudioShapeError(UsageError):
 
 
 class ProtocolError(BargeinError):
-    """A client or vendor sent a message outside its protocol. The call may go on."""
-
-    code: str
-    """Stable, for machines."""
+    """A client or a vendor sent a message outside the protocol. The call may go on. code: stable, for programs."""
 
     def __init__(self, message: str, *, advice: str, code: str) -> None:
         super().__init__(message, advice=advice)
@@ -46,12 +38,12 @@ class ProtocolError(BargeinError):
 
 
 class VendorRefused(BargeinError):
-    """The vendor answered no (key, quota, unknown model). Another try is useless."""
+    """The vendor refused the request (key, quota, unknown voice). Another attempt will not help."""
 
 
 class VendorLost(BargeinError):
-    """The vendor went away. The call can go on, and another try may work."""
+    """The vendor is not reachable, or broke off. The call can go on, and another attempt may work."""
 
 
 class Unavailable(BargeinError):
-    """A part is not installed or configured on this machine. The advice names the missing extra or setting."""
+    """A part is not installed or not configured. The advice names the extra or the setting."""

@@ -1,8 +1,7 @@
-"""What a call tells its client and its watchers: the server's half of `bargein.v1` (docs/protocol.md).
+"""The notices of a call to its client and its watchers: the server's half of `bargein.v1` (docs/protocol.md).
 
-Each notice is a struct with its own tag, so that a transport encodes it as JSON in one pass. A transport whose protocol
-has no place for notices (a telephone) discards them. Times are milliseconds on the call's clock, unless a field says
-otherwise.
+Each notice is a struct with its own tag, so a JSON transport encodes it in one pass. A transport without a screen (a
+telephone) drops notices. Times are in ms on the call's clock, unless a field says otherwise.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ from typing import Literal
 
 import msgspec
 
-WordTimes = tuple[float, float, int, int]
-"""start_ms, end_ms: from the first sample of the reply's audio. begin, end: in the reply's text, end exclusive."""
+WordTimes = tuple[float, float, int, int]  # start_ms, end_ms: of the reply's audio; begin, end: in the reply's text
 
 
 class _Notice(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=False):
@@ -20,108 +18,79 @@ class _Notice(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=False
 
 
 class StateChanged(_Notice, frozen=True, tag="state"):
-    """The floor's state changed."""
-
     state: str
-    """idle, listening, thinking, speaking or barge_in."""
     at_ms: float
 
 
 class ReplyBegins(_Notice, frozen=True, tag="reply"):
-    """A reply begins, and its audio follows. Sent once more when a protected beginning is over."""
-
     reply_id: int
     kind: Literal["greeting", "reply", "say", "reprompt"]
     interruptible: bool
-    """The client may hold the reply by itself."""
 
 
 class WordsAdded(_Notice, frozen=True, tag="words"):
-    """Text was added to a reply."""
-
     reply_id: int
     text: str
-    """The added text."""
+    """The text that was added to the reply."""
     words: tuple[WordTimes, ...]
-    """The words that have times by now. Their indexes count from the beginning of the reply's whole text."""
+    """Positions index the reply's whole text so far."""
     exact: bool
-    """The times are the TTS's own. False: estimates."""
+    """The times come from the TTS, not from an estimate."""
 
 
 class HoldNow(_Notice, frozen=True, tag="hold"):
-    """Pause playback in place."""
-
     reply_id: int
     onset_ms: float
-    """When the user began to speak."""
     why: str
-    """One line, with the evidence."""
 
 
 class ResumeNow(_Notice, frozen=True, tag="resume"):
-    """Go on from the sample where playback paused."""
-
     reply_id: int
     why: str
 
 
 class AudioInterrupted(_Notice, frozen=True, tag="audio_interrupted"):
-    """A cut: discard the audio of this reply, now and when more of it comes."""
-
     conversation_id: str
     reply_id: int
     cleared_chunks: int
-    """Frames that were generated or sent, and not heard."""
+    """Frames of audio that were made and not heard."""
     cleared_ms: float
-    """Length of those frames."""
+    """Length of that audio."""
     heard_ms: float
-    """How much of the reply's audio was heard, from its first sample."""
+    """Of the reply's own audio."""
     heard_text: str
     timestamp: float
-    """Seconds since the Unix epoch."""
+    """Seconds since the epoch."""
 
 
 class BargeInHappened(_Notice, frozen=True, tag="barge_in"):
-    """The cause of a cut."""
-
     reply_id: int
     onset_ms: float
     source: str
     confidence: float
-    """0..1."""
     why: str
 
 
 class TtsInterrupted(_Notice, frozen=True, tag="tts_interrupted"):
-    """The TTS was stopped."""
-
     reply_id: int
     reason: str
-    """The `source` of the barge-in."""
 
 
 class Transcript(_Notice, frozen=True, tag="transcript"):
-    """The words of a user's turn, of a backchannel, or of a reply as far as it was heard."""
-
     role: Literal["user", "agent", "backchannel"]
     text: str | None
-    """Of the agent: the words that the caller heard. None: speech whose words are not known."""
+    """Agent: the text that was heard. None: speech with unknown words."""
     final: bool
     turn: int | None = None
-    """For the user's words."""
     reply_id: int | None = None
-    """For the agent's words."""
     unheard: str | None = None
-    """For the agent's words: the rest of the generated text."""
+    """Agent: the text that was not heard."""
     over: str | None = None
-    """The agent's last words before the user began to speak over them."""
+    """User: the agent's text that the user's words were said over."""
 
 
 class Decision(_Notice, frozen=True, tag="decision"):
-    """A decision of the floor, decisions not to act included. For display."""
-
     kind: str
-    """hold, resume, cut, drop, ignore, answer or another action's name."""
     at_ms: float
     why: str
     reply_id: int | None = None
@@ -129,34 +98,23 @@ class Decision(_Notice, frozen=True, tag="decision"):
 
 
 class SpeechNoticed(_Notice, frozen=True, tag="speech"):
-    """The user began or stopped to speak. For display."""
-
     kind: Literal["started", "ended"]
     at_ms: float
 
 
 class PolicyNow(_Notice, frozen=True, tag="policy"):
-    """The policy now in force."""
-
     numbers: dict[str, object]
-    """Every number by its name, and the name of the preset."""
+    """Every number of the policy by name, and the name of the preset."""
 
 
 class Problem(_Notice, frozen=True, tag="error"):
-    """An error that the client should know."""
-
     code: str
-    """Stable, for machines."""
     message: str
     advice: str
-    """What the client should do now."""
     fatal: bool = False
-    """The call ends."""
 
 
 class Bye(_Notice, frozen=True, tag="bye"):
-    """The call is over. No notice follows."""
-
     reason: str
 
 

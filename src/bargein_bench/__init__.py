@@ -1,5 +1,6 @@
-"""`bargein bench`: calls any voice agent, interrupts it, and scores it at the ear; and `bargein tune`.
+"""`bargein bench`: calls any voice agent, interrupts it, and scores what the caller heard; and `bargein tune`.
 
-`scenery` is what callers do, `targets` by which protocol, `judging` what became of it, `report` the page that shows it,
-`tuning` what other policies would have done with recorded calls; `own` are the numbers of our README (`make bench`).
+callers/    simulated callers scenarios/  what callers do targets/    by which protocol an agent is called judging/
+what became of each interruption report/     the page that shows it tuning/     what other policies would have done with
+recorded calls
 """

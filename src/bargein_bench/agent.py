@@ -1,4 +1,4 @@
-"""The agent that the benchmarks interrupt: it always has something long to say, and says it at once."""
+"""The agents that the benchmarks interrupt: they have long replies, and begin them at once."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ OPENERS = (
 
 
 class Talker:
-    """Talks for about a minute, whatever it is asked; no two replies of a call begin alike, so that whoever listens can
-    tell one that goes on from the next."""
+    """An LLM that talks for about a minute, whatever it is asked.
+
+    No two replies of a call begin alike, so a reply that goes on differs from the next one in its audio.
+    """
 
     name = "talker"
 
@@ -49,7 +51,7 @@ AGENT = Agent(
     greeting=Greeting(" ".join(SENTENCES * 3)),
 )
 
-# The same with a greeting that ends: for `bargein bench`, which asks it for its long replies.
+# With a short greeting: `bargein bench` then asks for the long replies.
 COMPANION = Agent(
     name="companion",
     llm=Talker(),
@@ -59,13 +61,13 @@ COMPANION = Agent(
     greeting=Greeting("Good morning, this is the harbour office. What would you like to hear about?"),
 )
 
-# The same, where short sounds are read by the local transcriber.
-READER = Agent(
-    name="reader",
+# With local STT, which reads short sounds.
+COMPANION_WITH_STT = Agent(
+    name="companion-with-stt",
     llm=Talker(),
     tts=EspeakTTS(),
     stt=MoonshineSTT(),
     scripted=True,
-    description="As the companion, with ears that read words on this machine",
+    description="As the companion, with STT on this machine",
     greeting=COMPANION.greeting,
 )

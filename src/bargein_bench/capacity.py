@@ -1,8 +1,8 @@
-"""How many calls at once, until a promise breaks: the number grows, and then is narrowed down.
+"""How many calls at once an agent carries: their number grows until a promise breaks, and is then narrowed down.
 
-Every call is interrupted by recorded voices every few seconds, at moments of its own. A number of calls keeps the
-promise when 99 of 100 interruptions were silent at the ear in time, none was missed, no more than a thousandth of the
-agent's sound came late, and every call was made.
+Recorded voices interrupt every call every few seconds, each call at moments of its own. The promise is kept when 99 of
+100 interruptions were silent in time, none was missed, at most a thousandth of the agent's audio came late, and every
+call was made.
 """
 
 from __future__ import annotations
@@ -26,33 +26,42 @@ APART_MS = 37.0
 EVERY_MS = 5_000.0
 LASTS_MS = 30_000.0
 SPEECH_DB = -24.0
-OUR_MOST_CORES = 0.85  # beyond it the callers are what is late
+OUR_MOST_CORES = 0.85  # beyond it the callers themselves are late
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """stop_ms: 99 of 100 interruptions are silent by then; late_share: of the agent's frames, at most."""
+    """What every number of calls must keep."""
 
     stop_ms: float = 160.0
+    """99 of 100 interruptions are silent by then."""
     late_share: float = 0.001
+    """Of the agent's frames, 0..1, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What a number of calls came to. stops: interruptions yielded to; server_cores, memory_mb: None without its pid;
-    broke: the promises that did not hold, in words; fewer calls than asked for were made where `failed` says so."""
+    """The result of one number of calls."""
 
     calls: int
+    """Calls that were asked for."""
     stops: int
+    """Interruptions that the agent yielded to."""
     misses: int
     p50_ms: float | None
     p99_ms: float | None
     late_share: float
+    """Of the agent's frames, 0..1."""
     failed: int
+    """Calls that were not taken."""
     server_cores: float | None
+    """None: the server's pid is unknown."""
     memory_mb: float | None
+    """Of the server. None: its pid is unknown."""
     our_cores: float
+    """Of the callers."""
     broke: tuple[str, ...]
+    """The promises that broke, in words."""
 
     def facts(self) -> dict[str, object]:
         return asdict(self)
@@ -60,24 +69,27 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """levels: in the order in which they were tried; most: the largest that kept its promise, None: not even the first;
-    first_broke: what gave way first; ours: the callers' own processor gave way, so that the number is a lower bound."""
+    """The result of a search."""
 
     levels: tuple[Level, ...]
+    """In the order in which they were tried."""
     most: Level | None
+    """The largest that kept the promise. None: not even the first did."""
     first_broke: tuple[str, ...]
+    """What broke at the smallest number that failed."""
     ours: bool
+    """Whether the callers' own processor was full there: the server may carry more."""
 
     @property
     def calls_per_core(self) -> float | None:
-        """What one core of the server carries, by what it used."""
+        """Calls that one core of the server carries, by the processor time it used."""
         if self.most is None or not self.most.server_cores:
             return None
         return self.most.calls / self.most.server_cores
 
     @property
     def memory_per_call_mb(self) -> float | None:
-        """Between the smallest number of calls and the largest that was tried with it."""
+        """Memory of each further call: between the fewest and the most calls that were tried."""
         known = sorted((level for level in self.levels if level.memory_mb is not None), key=lambda level: level.calls)
         if len(known) < 2 or known[0].calls == known[-1].calls:
             return None
@@ -94,16 +106,18 @@ async def grow(
     most: int = 1_000,
     pid: int | None = None,
     seed: int = 1,
-    tell: Callable[[Level], None] = lambda _: None,
+    on_level: Callable[[Level], None] = lambda _: None,
 ) -> Capacity:
-    """Doubles the number of calls until a promise breaks, then halves the step down to a twentieth. Raises Misuse
-    where there is no voice to interrupt with."""
+    """Double the number of calls until a promise breaks, then narrow it down to a twentieth.
+
+    on_level: called with each result. Raises UsageError without a recorded interruption.
+    """
     levels: list[Level] = []
     good, bad, number = 0, None, min(first, most)
     while True:
         level = await at(target, library, opening, number, promise, pid=pid, seed=seed)
         levels.append(level)
-        tell(level)
+        on_level(level)
         if level.broke:
             bad = number
         else:
@@ -130,15 +144,15 @@ async def at(
     pid: int | None = None,
     seed: int = 1,
 ) -> Level:
-    """So many calls at once."""
-    script(library, target.rate, opening, LASTS_MS, 0, seed)  # what cannot be said is found before anybody is called
+    """The result of one number of calls at once."""
+    script(library, target.rate, opening, LASTS_MS, 0, seed)  # a missing recording is found before any call is made
     records: list[Record] = []
     failed = 0
     loop = asyncio.get_running_loop()
     begins_s = calls * APART_MS / 1000
-    lasts_ms = LASTS_MS + calls * APART_MS  # all are there together for LASTS_MS
+    lasts_ms = LASTS_MS + calls * APART_MS  # all calls are there together for LASTS_MS
     meter = None if pid is None else asyncio.create_task(measure(pid, begins_s, lasts_ms / 1000))
-    own, began = sum(os.times()[:2]), loop.time()
+    cpu_s, began = sum(os.times()[:2]), loop.time()
 
     async def one(number: int) -> None:
         nonlocal failed
@@ -152,13 +166,13 @@ async def at(
     async with asyncio.TaskGroup() as group:
         for number in range(calls):
             group.create_task(one(number), name=f"capacity call {number}")
-    cores = (sum(os.times()[:2]) - own) / (loop.time() - began)
+    cores = (sum(os.times()[:2]) - cpu_s) / (loop.time() - began)
     usage = await meter if meter is not None else None
     return await asyncio.to_thread(judged, records, calls, failed, usage, cores, promise)
 
 
 def script(library: Library, rate: int, opening: Opening, lasts_ms: float, number: int, seed: int) -> list[Step]:
-    """One call's: the request, where the agent waits for one, and an interruption every few seconds."""
+    """The script of one call: the request, where the agent waits for one, and an interruption every EVERY_MS."""
     clips = library.of("interruption")
     if not clips:
         raise UsageError("There is no recorded interruption", advice="Give --sounds a folder that has some")
@@ -180,16 +194,16 @@ def script(library: Library, rate: int, opening: Opening, lasts_ms: float, numbe
 def judged(
     records: list[Record], calls: int, failed: int, usage: Usage | None, our_cores: float, promise: Promise
 ) -> Level:
-    """What these calls came to, against the promise."""
+    """The result of these calls, against the promise."""
     stops: list[float] = []
     misses = frames = late = 0
     for number, record in enumerate(records):
-        ear = ListeningTimeline(record, Known())
+        timeline = ListeningTimeline(record, Known())
         frames, late = frames + record.frames, late + record.late
-        said = [s for s in record.spoken if s.step.name != "request"]
-        for spoken, after in zip(said, [*said[1:], None], strict=True):
+        interruptions = [s for s in record.spoken if s.step.name != "request"]
+        for spoken, after in zip(interruptions, [*interruptions[1:], None], strict=True):
             until = after.onset if after is not None else len(record.agent)
-            event = ear.judge("capacity", spoken.step.name, "yield", number, spoken, until)
+            event = timeline.judge("capacity", spoken.step.name, "yield", number, spoken, until)
             if event.outcome == "stopped" and event.stop_ms is not None:
                 stops.append(event.stop_ms)
             elif event.outcome == "through" and spoken.onset + MISS_MS * RATE // 1000 < len(record.agent):

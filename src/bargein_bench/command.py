@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from bargein.errors import BargeinError, Unavailable, UsageError
+from bargein.errors import Unavailable, UsageError
 from bargein_bench.capacity import Capacity, Level, Promise, grow
 from bargein_bench.files import labels, lines, read_measures
 from bargein_bench.live import Live, level_line, show_capacity, show_measures
@@ -24,12 +24,13 @@ from bargein_bench.record import Target
 from bargein_bench.report import write
 from bargein_bench.results import Results
 from bargein_bench.run import BenchPlan, listen, run
-from bargein_bench.scenarios import made, people
+from bargein_bench.scenarios import people, synthetic
 from bargein_bench.scenarios.clips import Clip, Library, read_folder
 from bargein_bench.scenarios.scenes import SCENES, Scene, chosen
 from bargein_bench.targets.browser import BrowserTarget
 from bargein_bench.targets.realtime import RealtimeTarget
 from bargein_bench.targets.twilio import TwilioTarget
+from bargein_simulators.command_errors import command_errors
 
 Protocol = Literal["twilio", "browser", "realtime"]
 PROTOCOLS: tuple[Protocol, ...] = ("twilio", "browser", "realtime")
@@ -38,23 +39,23 @@ PROTOCOLS: tuple[Protocol, ...] = ("twilio", "browser", "realtime")
 def bench(
     target: Annotated[str, typer.Argument(help="ws://... of the agent: Twilio-style, bargein.v1, or OpenAI Realtime")],
     *,
-    protocol: Annotated[str, typer.Option(help="twilio, browser or realtime; told from the address when empty")] = "",
+    protocol: Annotated[str, typer.Option(help="twilio, browser or realtime; read from the address when empty")] = "",
     scenarios: Annotated[str, typer.Option(help="Names, with commas; all when empty. 'list' shows them")] = "",
     repeats: Annotated[int, typer.Option(min=1, help="Calls of each scenario")] = 10,
     calls: Annotated[int, typer.Option(min=1, help="Calls at once")] = 8,
-    seed: Annotated[int, typer.Option(help="Of sounds, levels and moments")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the choice of sounds, levels and moments")] = 1,
     sounds: Annotated[list[Path] | None, typer.Option(help="Folder of recordings with a manifest.json; repeat")] = None,
     only_mine: Annotated[bool, typer.Option("--only-mine", help="No sounds but those of --sounds")] = False,
-    ask: Annotated[str, typer.Option(help="What makes the agent speak at length")] = made.ASK,
-    language: Annotated[str, typer.Option(help="espeak's, of what the callers say")] = "en-us",
+    ask: Annotated[str, typer.Option(help="The request that makes the agent speak at length")] = synthetic.ASK,
+    language: Annotated[str, typer.Option(help="Language of the callers' synthesized speech")] = "en-us",
     model: Annotated[str, typer.Option(help="realtime: the model")] = "",
     key: Annotated[str, typer.Option(envvar="BARGEIN_BENCH_KEY", help="A key or token that the target demands")] = "",
     header: Annotated[list[str] | None, typer.Option(help="name: value, of the handshake (twilio); repeat")] = None,
     parameter: Annotated[list[str] | None, typer.Option(help="name=value, customParameters (twilio); repeat")] = None,
-    way_ms: Annotated[float, typer.Option(help="Of the network, one way (twilio)")] = 0,
+    way_ms: Annotated[float, typer.Option(help="ms of the network, one way (twilio)")] = 0,
     as_json: Annotated[Path | None, typer.Option("--json", help="A line for every event, call and measure")] = None,
-    report: Annotated[Path | None, typer.Option(help="One HTML file with all of it, and with sound")] = None,
-    truth: Annotated[Path | None, typer.Option(help="What each onset was, for `bargein tune`")] = None,
+    report: Annotated[Path | None, typer.Option(help="One HTML file with the whole run, and its audio")] = None,
+    truth: Annotated[Path | None, typer.Option(help="Labels of each onset, for `bargein tune`")] = None,
     compare: Annotated[list[Path] | None, typer.Option(help="--json files of other runs, for the report")] = None,
     capacity: Annotated[
         bool, typer.Option("--capacity", help="How many calls at once, until a promise breaks")
@@ -63,27 +64,23 @@ def bench(
     most: Annotated[int, typer.Option(min=1, help="capacity: calls at once that are tried at most")] = 400,
     stop_ms: Annotated[float, typer.Option(help="capacity: 99 of 100 interruptions are silent by then")] = 160,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Every call's sound in the report's choice, not only faults")
+        bool, typer.Option("--keep", help="Keep every call's audio for the report, not only that of faults")
     ] = False,
 ) -> None:
-    """Call an agent, interrupt it, and score it at the ear. Exit code 2: it could not be called."""
+    """Call an agent, interrupt it, and score what the caller hears. Exit code 2: the agent could not be called."""
     console = Console(width=None if os.isatty(1) else 120)
-    try:
+    with command_errors(console):
         scenes = _scenes(scenarios)
-        made_target = _target(target, protocol, model, key, header or (), parameter or (), way_ms)
+        agent = _target(target, protocol, model, key, header or (), parameter or (), way_ms)
         others = [read_measures(path) for path in compare or ()]
         library = asyncio.run(_library(sounds or (), ask, language, only_mine=only_mine))
         if capacity:
-            found_out = asyncio.run(_grow(console, made_target, library, Promise(stop_ms), calls, most, pid, seed))
+            found_out = asyncio.run(_grow(console, agent, library, Promise(stop_ms), calls, most, pid, seed))
             if as_json is not None:
                 as_json.write_text("".join(json.dumps(level.facts()) + "\n" for level in found_out.levels))
             return
         plan = BenchPlan(scenes, repeats, calls, seed, keep)
-        results = asyncio.run(_run(console, made_target, library, plan, target))
-    except BargeinError as error:
-        console.print(f"[red]{type(error).__name__}[/red]: ", end="", highlight=False)
-        console.print(str(error), markup=False, highlight=False)
-        raise typer.Exit(2) from None
+        results = asyncio.run(_run(console, agent, library, plan, target))
     found = measures(results)
     show_measures(console, results, found)
     if as_json is not None:
@@ -119,7 +116,7 @@ def _target(
     parts = urlsplit(address)
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         raise UsageError(f"{address!r} is no address of an agent", advice="Give one that begins with ws:// or wss://")
-    match protocol or _told_by(parts.path):
+    match protocol or _protocol_of(parts.path):
         case "twilio":
             headers = dict(_pair(h, ":") for h in header) | ({"Authorization": f"Bearer {key}"} if key else {})
             return TwilioTarget(
@@ -133,7 +130,7 @@ def _target(
             raise UsageError(f"There is no protocol {other!r}", advice=f"Choose one of {', '.join(PROTOCOLS)}")
 
 
-def _told_by(path: str) -> Protocol:
+def _protocol_of(path: str) -> Protocol:
     if path.rstrip("/").endswith("/browser"):
         return "browser"
     return "realtime" if "realtime" in path else "twilio"
@@ -154,18 +151,18 @@ async def _library(folders: Sequence[Path], ask: str, language: str, *, only_min
         clips += read_folder(folder)
     if not only_mine:
         if not folders:
-            clips += people.at_hand() + made.throats()
+            clips += people.at_hand() + synthetic.throats()
             if (beside := people.recordings_folder()) is not None:
                 Console(stderr=True).print(f"With the recordings of {beside}", markup=False, highlight=False)
-        clips += made.noises()
+        clips += synthetic.noises()
     try:
-        spoken = await made.spoken(language, ask)
+        spoken = await synthetic.spoken(language, ask)
     except Unavailable as error:
         if not folders:
             raise
-        Console(stderr=True).print(f"No spoken sounds of our own: {error.message}", markup=False)
+        Console(stderr=True).print(f"The bench has no synthesized speech. {error}", markup=False)
         spoken = []
-    # What opens a call is ours even among somebody's own sounds: without it nothing can be interrupted.
+    # A call needs a request and a question: without recordings of them, synthesized ones are used.
     mine = {clip.kind for clip in clips}
     clips += [c for c in spoken if not only_mine or (c.kind in ("ask", "question") and c.kind not in mine)]
     return Library(clips)
@@ -177,7 +174,7 @@ async def _run(console: Console, target: Target, library: Library, plan: BenchPl
     opening, known = await listen(target, library, plan.seed)
     console.print(_opened(opening), highlight=False)
     with Live(console, plan) as live:
-        calls, left_out = await run(target, library, plan, opening, known, live.tell)
+        calls, left_out = await run(target, library, plan, opening, known, live.update)
     shown = urlsplit(address)._replace(query="", fragment="", netloc=urlsplit(address).netloc.rpartition("@")[2])
     return Results(shown.geturl(), target.protocol, plan.seed, started, machine(), calls, left_out)
 
@@ -195,10 +192,12 @@ async def _grow(
     opening, _ = await listen(target, library, seed)
     console.print(_opened(opening), highlight=False)
 
-    def tell(level: Level) -> None:
+    def show_level(level: Level) -> None:
         console.print(level_line(level), highlight=False)
 
-    found = await grow(target, library, opening, promise=promise, first=first, most=most, pid=pid, seed=seed, tell=tell)
+    found = await grow(
+        target, library, opening, promise=promise, first=first, most=most, pid=pid, seed=seed, on_level=show_level
+    )
     show_capacity(console, found)
     return found
 
@@ -208,7 +207,7 @@ def _opened(opening: object) -> str:
         name: getattr(opening, name) for name in ("greets_ms", "greeting_ms", "answer_ms")
     }
     greets, lasts, answers = facts.values()
-    said = "It waits to be spoken to" if greets is None else f"It greets after {greets:.0f} ms"
+    text = "It waits to be spoken to" if greets is None else f"It greets after {greets:.0f} ms"
     if greets is not None:
-        said += ", at length" if lasts is None else f" for {lasts / 1000:.1f} s"
-    return said + ("." if answers is None else f", and answers a request after {answers:.0f} ms.")
+        text += ", at length" if lasts is None else f" for {lasts / 1000:.1f} s"
+    return text + ("." if answers is None else f", and answers a request after {answers:.0f} ms.")

@@ -1,4 +1,4 @@
-"""A run as lines of JSON, and back, as far as a comparison needs it; and its truth, for `bargein tune`."""
+"""A run as lines of JSON, the read-back that a comparison needs, and the labels for `bargein tune`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMAT, VERSION = "bargein_bench", 1
 
 
 def lines(results: Results, measures: Sequence[Measure]) -> Iterator[str]:
-    """First the run, then a line for every measure, call and event; the sound is not in it."""
+    """The run first, then a line for every measure, call and event. Audio is not in it."""
     head = {
         "format": FORMAT,
         "version": VERSION,
@@ -37,8 +37,11 @@ def lines(results: Results, measures: Sequence[Measure]) -> Iterator[str]:
 
 
 def labels(results: Results) -> Iterator[dict[str, object]]:
-    """What each onset was: call (the server's name for it, or the stream's), onset_ms and end_ms on the call's clock,
-    want, scene."""
+    """A label for each onset.
+
+    call: the server's id of the call, or the stream's. onset_ms, end_ms: on the call's clock. want, scene: of the
+    event.
+    """
     for call in results.calls:
         for event in call.events:
             yield {
@@ -51,14 +54,14 @@ def labels(results: Results) -> Iterator[dict[str, object]]:
 
 
 def read_measures(path: Path) -> Point:
-    """Another run's place in the trade-off: p50 of its stops against its false cuts. Raises Misuse."""
+    """The place of another run in the trade-off: p50 of its stops, and its false cuts. Raises UsageError."""
     advice = "Give a file that `bargein bench --json` wrote"
     found: dict[str, float] = {}
     try:
         with path.open() as file:
             head = json.loads(file.readline())
             if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("version") != VERSION:
-                raise UsageError(f"{path} is no run of ours", advice=advice)
+                raise UsageError(f"{path} was not written by `bargein bench`", advice=advice)
             for line in file:
                 measure = json.loads(line).get("measure")
                 if measure and measure["value"] is not None:

@@ -1,4 +1,4 @@
-"""What is seen while a run goes on, and at its end: tables on a terminal."""
+"""The terminal: progress during a run, and tables at its end."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from bargein_bench.capacity import Capacity, Level
 from bargein_bench.measures import Measure
 from bargein_bench.results import Event, Results
 from bargein_bench.run import BenchPlan
-from bargein_bench.run import Progress as Told
+from bargein_bench.run import Progress as RunProgress
 
 
 class Live:
-    """A bar with the time that is left, and a row for each scene, as calls end. Where the output is no terminal, only
-    the end of it is printed."""
+    """A bar with the time that is left, and a row for each scene. Without a terminal only the end is printed."""
 
     def __init__(self, console: Console, plan: BenchPlan) -> None:
         self._events: dict[str, list[Event]] = {scene.name: [] for scene in plan.scenes}
@@ -46,12 +45,12 @@ class Live:
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def tell(self, told: Told) -> None:
-        """A call is over."""
-        s = None if told.left_s is None else max(0, round(told.left_s))
+    def update(self, progress: RunProgress) -> None:
+        """A call has ended."""
+        s = None if progress.left_s is None else max(0, round(progress.left_s))
         left = "" if s is None else f"{s // 60}:{s % 60:02} left"
-        self._bar.update(self._task, completed=told.done, total=told.of, left=left)
-        if (call := told.latest) is None:
+        self._bar.update(self._task, completed=progress.done, total=progress.of, left=left)
+        if (call := progress.latest) is None:
             return
         if call.failed is not None:
             self._failed[call.scene] += 1
@@ -97,7 +96,7 @@ def _middle(values: Sequence[float | None]) -> str:
 
 
 def show_measures(console: Console, results: Results, measures: Sequence[Measure]) -> None:
-    """The run's measures, and what stood in its way."""
+    """The measures of the run, the scenes that were left out, and the calls that failed."""
     table = Table("measure", "", title=f"{results.target}, {len(results.calls)} calls", title_justify="left")
     for name in ("value", "95 %", "n"):
         table.add_column(name, justify="right")
@@ -131,19 +130,19 @@ def _figure(measure: Measure, value: float) -> str:
 
 
 def level_line(level: Level) -> str:
-    """What a number of calls came to, in a line."""
-    told = [f"{level.calls} calls: {level.stops} yields"]
+    """The result of one number of calls, in a line."""
+    parts = [f"{level.calls} calls: {level.stops} yields"]
     if level.p50_ms is not None:
-        told.append(f"p50 {level.p50_ms:.0f}, p99 {level.p99_ms:.0f} ms")
-    told.append(f"{level.misses} missed, {level.late_share:.2%} of frames late")
+        parts.append(f"p50 {level.p50_ms:.0f}, p99 {level.p99_ms:.0f} ms")
+    parts.append(f"{level.misses} missed, {level.late_share:.2%} of frames late")
     if level.server_cores is not None:
-        told.append(f"{level.server_cores:.2f} cores, {level.memory_mb:.0f} MB")
-    told.append("kept" if not level.broke else "BROKE: " + "; ".join(level.broke))
-    return ", ".join(told)
+        parts.append(f"{level.server_cores:.2f} cores, {level.memory_mb:.0f} MB")
+    parts.append("kept" if not level.broke else "BROKE: " + "; ".join(level.broke))
+    return ", ".join(parts)
 
 
 def show_capacity(console: Console, found: Capacity) -> None:
-    """How many calls there is room for, and what gave way first."""
+    """The most calls that kept the promise, and what broke first."""
     if found.most is None:
         console.print("Not even the first number of calls kept the promise.")
     else:

@@ -1,4 +1,4 @@
-"""Where numbers come from."""
+"""The machine that numbers come from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def machine() -> str:
-    """Where the numbers came from."""
+    """Processor, cores, Python and system, in a line."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

@@ -1,7 +1,7 @@
 """From events to measures, by the definitions of docs/benchmarks.md, each with a confidence interval. Pure.
 
-Shares have Wilson's interval; means and percentiles one by bootstrap, with a seed, so that the same events give the
-same numbers.
+Shares have Wilson's interval. Means and percentiles have one by bootstrap, with a seed: the same events give the same
+numbers.
 """
 
 from __future__ import annotations
@@ -36,17 +36,23 @@ CUT_WITHIN_MS = 500.0
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One number. value: None where there was nothing to be measured; low, high: 95 % interval; n: of what it was made;
-    unit: "ms", "s", "share" or ""; more_is_better: None where neither is."""
+    """One number."""
 
     name: str
     value: float | None
+    """None: there was nothing to measure."""
     low: float | None
+    """Begin of the 95 % interval."""
     high: float | None
+    """End of the 95 % interval."""
     n: int
+    """Of how many events or calls."""
     unit: str
+    """"ms", "s", "share" (0..1) or ""."""
     more_is_better: bool | None
+    """None: neither more nor less is better."""
     what: str
+    """The measure in words."""
 
     def facts(self) -> dict[str, object]:
         return asdict(self)
@@ -65,7 +71,7 @@ def share(name: str, passed: int, of: int, what: str, *, good: bool = True) -> M
 def spread(
     name: str, values: Sequence[float], what: str, percent: float | None = None, *, unit: str = "ms", seed: int = 1
 ) -> Measure:
-    """A percentile, or the mean where none is asked for, with an interval by bootstrap."""
+    """A percentile, or the mean where percent is None, with an interval by bootstrap."""
     if not values:
         return Measure(name, None, None, None, 0, unit, False, what)
     of = _mean if percent is None else _percentile(percent)
@@ -84,12 +90,12 @@ def _mean(draws: Floats) -> Floats:
 
 
 def count(name: str, value: float, n: int, what: str, unit: str = "") -> Measure:
-    """A number that has no interval."""
+    """A number without an interval."""
     return Measure(name, value, None, None, n, unit, False, what)
 
 
 def measures(results: Results) -> list[Measure]:
-    """All of them, the most telling first."""
+    """All measures, the most telling first."""
     events = [event for event in results.events if event.outcome != "unheard"]
     asked = [e for e in events if e.want == "yield" and e.scene in ADDRESSED]
     ignored = [e for e in events if e.want == "ignore"]
@@ -119,8 +125,8 @@ def measures(results: Results) -> list[Measure]:
         share("commands yielded to", _stopped(c := _of(events, ("command",))), len(c), '"stop", "wait", alone'),
         share("false cuts, noise", _stopped(n := _of(events, NOISES)), len(n), ", ".join(NOISES), good=False),
         share("false cuts, all", _stopped(ignored), len(ignored), "everything that is to be ignored", good=False),
-        share("false holds", len(held), len(ignored), "of the same: it fell silent, and went on", good=False),
-        spread("gap p50", [e.gap_ms for e in held], "how long it was silent for these", 50),
+        share("false holds", len(held), len(ignored), "of the same: the agent fell silent, and went on", good=False),
+        spread("gap p50", [e.gap_ms for e in held], "how long the agent was silent for these", 50),
         spread("gap p95", [e.gap_ms for e in held], "the same", 95),
         spread("lost on resume", [e.lost_ms or 0.0 for e in moved], "of the reply, at each"),
         spread("said again on resume", [e.repeated_ms or 0.0 for e in moved], "of the reply, at each"),
@@ -146,7 +152,7 @@ def _went_on(events: Iterable[Event]) -> int:
 
 
 def _within(events: Iterable[Event], ms: float, name: str) -> int:
-    """How many did it in time. A cut counts only where the reply was over then."""
+    """How many were in time. A stop counts only where the reply was over then."""
     found = [getattr(event, name) for event in events if name == "hold_ms" or event.outcome == "stopped"]
     return sum(value is not None and value <= ms for value in found)
 
@@ -157,4 +163,4 @@ def _known(events: Iterable[Event]) -> int:
 
 def _late(results: Results) -> Measure:
     frames, late = sum(c.frames for c in results.calls), sum(c.late for c in results.calls)
-    return share("frames late", late, frames, "came after the line had run dry in the middle of speech", good=False)
+    return share("frames late", late, frames, "came after the audio had run dry in the middle of speech", good=False)

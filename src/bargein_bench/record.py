@@ -1,7 +1,6 @@
-"""What one call to somebody's agent left behind: both lanes, sample by sample, and what the wire told beside them.
+"""The record of one call: what agent and caller sounded like, sample by sample, and the server's own notes.
 
-All places count samples of 8000 Hz since the call began, whatever the line's own rate is: a thousandth of a second is
-eight of them, and a telephone has no more to tell.
+All places count samples of 8000 Hz from the begin of the call, whatever rate the protocol has.
 """
 
 from __future__ import annotations
@@ -18,53 +17,67 @@ RATE = 8000
 
 @dataclass(frozen=True, slots=True)
 class AudioSpan:
-    """The agent's line carried sound without a break. begin, end: places. reply: whose it was, and first: which of that
-    reply's samples (at 8000 Hz) came first, on wires that tell; a stretch holds sound of one reply only."""
+    """Audio of the agent without a break, all of one reply."""
 
     begin: int
+    """Place of the first sample."""
     end: int
+    """Place after the last sample."""
     reply: str | None = None
+    """Id of the reply. None: the protocol does not say."""
     first: int | None = None
+    """Which sample of the reply (at 8000 Hz) came first. None: the protocol does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClearSent:
-    """At this place the server threw away what it had sent and nobody had heard. samples: that sound, at 8000 Hz."""
+    """The server discarded audio that it had sent and that had not sounded."""
 
     at: int
+    """Place from which on the audio did not sound."""
     samples: Samples
+    """The discarded audio, at 8000 Hz."""
 
 
 @dataclass(frozen=True, slots=True)
-class ToldHeard:
-    """Something that the server said of a decision of its own, for the report alone. place: when it came."""
+class ServerNote:
+    """What the server said of a decision of its own. For the report alone."""
 
     place: int
+    """When the note came."""
     what: str
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """agent: what sounded at the far end, shape (lasted,); caller: what the caller's side made: room, speech, noise and
-    echo, shape (lasted,); spoken: the script's sounds, in their order, places at 8000 Hz; call_id: the server's name
-    for the call, where it tells one; frames, late: of the agent's sound, and how many came after the line had run dry
-    in the middle of speech; gap_ms: how long it was dry then; stale_ms: sound that came after its own flush;
-    faults: breaches of the protocol, by kind; closed_by: who ended the call."""
+    """All that is known of one call."""
 
     agent: Samples
+    """What the caller heard, shape (lasted,)."""
     caller: Samples
+    """The caller's side: room, speech, noise and echo, shape (lasted,)."""
     spoken: Sequence[SpokenLine]
-    stretches: Sequence[AudioSpan]
+    """Steps of the script that were spoken, in their order; places at 8000 Hz."""
+    spans: Sequence[AudioSpan]
+    """Where the agent's audio sounded."""
     cleared: Sequence[ClearSent] = ()
-    told: Sequence[ToldHeard] = ()
+    notes: Sequence[ServerNote] = ()
     call_id: str = ""
+    """The server's id of the call, where it has one."""
     frames: int = 0
+    """Frames of the agent's audio."""
     late: int = 0
+    """Frames that came after the audio had run dry in the middle of speech."""
     gap_ms: float = 0.0
+    """How long the audio was dry then, in all."""
     stale_ms: float = 0.0
+    """Audio of a reply that came after that reply had been cleared."""
     most_queued_ms: float = 0.0
+    """The most audio that waited to be played."""
     faults: dict[str, int] = field(default_factory=dict)
+    """Breaches of the protocol, by kind."""
     closed_by: str = "us"
+    """Who ended the call."""
 
     @property
     def lasted_ms(self) -> float:
@@ -72,11 +85,16 @@ class Record:
 
 
 class Target(Protocol):
-    """An agent that can be called. protocol: as `--protocol` names it; rate: Hz of the steps' samples."""
+    """An agent that can be called."""
 
     protocol: str
+    """As `--protocol` names it."""
     rate: int
+    """Of the steps' samples, Hz."""
 
     async def call(self, steps: Sequence[Step], lasts_ms: float, *, echo: Echo | None = None, seed: int = 1) -> Record:
-        """One call, to its end. Raises VendorRefused when it is not taken, VendorLost when nobody is there."""
+        """Make one call, to its end.
+
+        Raises VendorRefused when the call is refused, VendorLost when no server answers.
+        """
         ...

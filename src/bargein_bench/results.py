@@ -1,4 +1,4 @@
-"""What became of everything that the callers' sides did, and of the run as a whole. Plain data."""
+"""What became of every interruption, and of the run as a whole. Plain data."""
 
 from __future__ import annotations
 
@@ -13,35 +13,42 @@ Outcome = Literal["stopped", "held", "through", "unheard"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that the caller's side did while the agent held the floor, judged at the ear. Times in ms.
-
-    want: what a person would do. onset_ms, end_ms: on the call's clock. outcome: `stopped`, the reply never went on;
-    `held`, it fell silent and went on; `through`, it did not fall silent; `unheard`, it did not sound at the onset, so
-    that nothing can be said. hold_ms: onset to the first silence; stop_ms: onset to the reply's last audible sample
-    (of the stopped); gap_ms: how long it was silent before it went on, all holds together; lost_ms, repeated_ms: of the
-    reply at those holds, None where nobody can tell; answer_ms: the caller's end to the next reply's first sound;
-    overlap_ms: both sounded, between onset and end; recovered: a plain question afterwards was answered.
-    """
+    """A sound of the caller's side while the agent spoke, and what the caller then heard. Times in ms."""
 
     scene: str
     sound: str
+    """What the sound was, for people."""
     want: Want
+    """What a person would do in the agent's place."""
     call: int
+    """Number of the call."""
     onset_ms: float
+    """Begin of the sound, on the call's clock."""
     end_ms: float
+    """End of the sound, on the call's clock."""
     outcome: Outcome
+    """`stopped`: the reply never went on. `held`: the agent fell silent and went on. `through`: the agent did not fall
+    silent. `unheard`: the agent was silent at the onset, so nothing can be said."""
     hold_ms: float | None = None
+    """From the onset to the first silence."""
     stop_ms: float | None = None
+    """From the onset to the reply's last audible sample, where the outcome is `stopped`."""
     gap_ms: float = 0.0
+    """Silence before the reply went on, all holds together."""
     lost_ms: float | None = None
+    """Of the reply, at those holds. None: unknown."""
     repeated_ms: float | None = None
+    """Of the reply, at those holds. None: unknown."""
     answer_ms: float | None = None
+    """From the caller's end to the first audio of the next reply."""
     overlap_ms: float = 0.0
+    """Time between onset and end in which both were audible."""
     recovered: bool | None = None
+    """Whether a plain question afterwards was answered. None: none was asked."""
 
     @property
     def right(self) -> bool | None:
-        """It did what a person would; None: nothing can be said."""
+        """Whether the agent did what a person would. None: nothing can be said."""
         if self.outcome == "unheard":
             return None
         return (self.outcome == "stopped") == (self.want == "yield")
@@ -49,15 +56,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """One call. scene: what it was made for; failed: why there is no record of it; first_audio_ms: from the call's
-    start to the agent's first sound; record: kept where the report shows it."""
+    """One call."""
 
     number: int
     scene: str
+    """The scene that the call was made for."""
     events: tuple[Event, ...] = ()
     failed: str | None = None
+    """Why there is no result. None: there is one."""
     call_id: str = ""
     first_audio_ms: float | None = None
+    """From the begin of the call to the agent's first audio."""
     frames: int = 0
     late: int = 0
     gap_ms: float = 0.0
@@ -66,20 +75,24 @@ class CallResult:
     faults: dict[str, int] = field(default_factory=dict)
     closed_by: str = ""
     record: Record | None = None
+    """Kept where the report shows the call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A whole run. target: as it was given, without a key or a query; started: ISO 8601; machine: ours; left_out:
-    scenes that could not be played, and why."""
+    """A whole run."""
 
     target: str
+    """Address of the agent, without key and query."""
     protocol: str
     seed: int
     started: str
+    """ISO 8601."""
     machine: str
+    """The machine of the callers."""
     calls: tuple[CallResult, ...]
     left_out: dict[str, str] = field(default_factory=dict)
+    """Scenes that could not be played, and why."""
 
     @property
     def events(self) -> list[Event]:

@@ -1,4 +1,4 @@
-"""One run: listens how the agent opens, plays every scene so many times, and judges what came of it."""
+"""One run: learn how the agent opens a call, play every scene, and judge the records."""
 
 from __future__ import annotations
 
@@ -22,36 +22,43 @@ LISTENS = 2  # calls that only listen, and as many that only ask
 LISTEN_MS = 9_000.0  # long enough to tell a greeting from a speech
 ANSWER_LISTEN_MS = 14_000.0  # and for the reply to a request
 GREETS_WITHIN_MS = 5_000.0
-APART_MS = 137.0  # between two calls' beginnings, so that they stand on no common grid
-PAUSE_MS = 1_200  # a reply that is silent for longer is over
+APART_MS = 137.0  # between the begins of two calls, so that their frames are not in step
+PAUSE_MS = 1_200  # a longer silence ends a reply
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Told after each call. done, of: calls; running: now; left_s: about, None while nobody can tell."""
+    """State of a run, after each call."""
 
     done: int
+    """Calls that have ended."""
     of: int
+    """Calls in all."""
     running: int
     left_s: float | None
+    """An estimate. None: unknown."""
     latest: CallResult | None
 
 
 @dataclass(frozen=True, slots=True)
 class BenchPlan:
-    """What is to be run. repeats: calls of each scene; at_once: calls at the same time; keep: all records, and not only
-    those of what went wrong and of one call of each scene."""
+    """What a run consists of."""
 
     scenes: Sequence[Scene]
     repeats: int = 10
+    """Calls of each scene."""
     at_once: int = 8
+    """Calls at the same time."""
     seed: int = 1
     keep: bool = False
+    """Keep all records. Otherwise: those with a wrong event, and one of each scene."""
 
 
 async def listen(target: Target, library: Library, seed: int) -> tuple[Opening, Known]:
-    """How the agent opens, from calls without an interruption. Raises VendorRefused, VendorLost when none comes about,
-    also for an agent that says nothing at all."""
+    """Learn how the agent opens, from calls without an interruption.
+
+    Raises VendorRefused and VendorLost where no call can be made, VendorLost for an agent that says nothing.
+    """
     silent = await _calls(target, [[]] * LISTENS, seed)
     greets = [span for record in silent if (span := _first_reply(record)) and span[0] < GREETS_WITHIN_MS]
     if len(greets) > len(silent) / 2:
@@ -73,14 +80,14 @@ async def listen(target: Target, library: Library, seed: int) -> tuple[Opening, 
         asked = await _calls(target, [[ask]] * LISTENS, seed, opening.ask_at_ms() + ANSWER_LISTEN_MS)
         answers = [found for record in asked if (found := _answer(record))]
         if not answers:
-            advice = "Give it something to answer with --ask, or see why it says nothing"
+            advice = "Choose another request with --ask, or look at the agent's log"
             raise VendorLost("The agent did not answer the request that a call begins with", advice=advice)
         ends = [lasts for _, lasts in answers if lasts is not None]
         reply_ms = statistics.median(ends) if len(ends) == len(answers) else None
         opening = replace(opening, answer_ms=statistics.median(a for a, _ in answers), reply_ms=reply_ms)
         openings += [record.agent for record in asked]
     elif opening.greets_ms is None:
-        raise VendorLost("The agent said nothing", advice="See why")
+        raise VendorLost("The agent said nothing", advice="Look at the agent's log")
     return opening, Known(openings, reply_ms)
 
 
@@ -93,28 +100,28 @@ async def _calls(
     except ExceptionGroup as failed:
         for error in failed.exceptions:
             if isinstance(error, BargeinError):
-                raise error from None  # of several that say the same, one
+                raise error from None  # the calls fail alike: one error is enough
         raise
     return [call.result() for call in calls]
 
 
 def _first_reply(record: Record) -> tuple[float, float | None] | None:
-    """Where the agent's first speech begins and ends, in ms; an end of None lies beyond the call."""
+    """Begin and end of the agent's first reply, in ms. An end of None lies beyond the call."""
     return _speech(record, 0)
 
 
 def _speech(record: Record, begin: int) -> tuple[float, float | None] | None:
-    sounds = np.flatnonzero(audible(record.agent)[begin:])
-    if not len(sounds):
+    loud = np.flatnonzero(audible(record.agent)[begin:])
+    if not len(loud):
         return None
-    breaks = np.flatnonzero(np.diff(sounds) > PAUSE_MS)
-    last = int(sounds[breaks[0]] if len(breaks) else sounds[-1]) + 1
+    breaks = np.flatnonzero(np.diff(loud) > PAUSE_MS)
+    last = int(loud[breaks[0]] if len(breaks) else loud[-1]) + 1
     over = len(breaks) > 0 or len(record.agent) // MS - begin - last > PAUSE_MS
-    return float(begin + sounds[0]), float(begin + last) if over else None
+    return float(begin + loud[0]), float(begin + last) if over else None
 
 
 def _answer(record: Record) -> tuple[float, float | None] | None:
-    """Ms from the request's end to the reply, and how long that lasts."""
+    """From the end of the request to the reply, and how long the reply lasts, in ms."""
     if not record.spoken:
         return None
     end = record.spoken[0].end // MS
@@ -131,10 +138,13 @@ async def run(
     plan: BenchPlan,
     opening: Opening,
     known: Known,
-    tell: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> tuple[tuple[CallResult, ...], dict[str, str]]:
-    """All calls, in the order of their numbers; and the scenes that were left out, with the reason. A call that fails
-    is told as such, and the others go on."""
+    """Play all calls of the plan.
+
+    on_progress: called after each call. Returns the calls in the order of their numbers, and the scenes that were left
+    out, with the reason. A failed call is a result, and does not end the run.
+    """
     stage = Stage(library, target.rate, opening, plan.seed)
     staged, left_out = _staged(stage, plan)
     kept: set[str] = set()
@@ -158,9 +168,9 @@ async def run(
         done.append(result)
         spent = loop.time() - began
         left = owed / 1000 / plan.at_once if spent else None
-        tell(Progress(len(done), len(staged), running, left, result))
+        on_progress(Progress(len(done), len(staged), running, left, result))
 
-    tell(Progress(0, len(staged), 0, owed / 1000 / plan.at_once, None))
+    on_progress(Progress(0, len(staged), 0, owed / 1000 / plan.at_once, None))
     async with asyncio.TaskGroup() as group:
         for number, script in enumerate(staged):
             group.create_task(one(number, script), name=f"bench call {number}")
@@ -168,7 +178,7 @@ async def run(
 
 
 def _staged(stage: Stage, plan: BenchPlan) -> tuple[list[Staged], dict[str, str]]:
-    """Scenes in turns, so that a run that is broken off has seen all of them, and a slow minute hits each alike."""
+    """The scripts, scene after scene in turns: a run that is broken off has played every scene."""
     staged, left_out = [], {}
     for number in range(plan.repeats):
         for scene in plan.scenes:
@@ -184,36 +194,36 @@ async def _play(target: Target, script: Staged, number: int, seed: int, known: K
         record = await target.call(script.steps, script.lasts_ms, echo=script.echo, seed=seed + number)
     except BargeinError as error:
         return CallResult(number, script.scene, failed=str(error))
-    # Numbers of a second's call go by the million: not on the loop that other calls are timed by.
+    # Judging takes long: in a thread, because the event loop times the other calls.
     return await asyncio.to_thread(judged, record, script, number, known)
 
 
 def judged(record: Record, script: Staged, number: int, known: Known) -> CallResult:
-    """What became of a call."""
-    ear = ListeningTimeline(record, known)
-    said = {id(spoken.step): spoken for spoken in record.spoken}
-    question = said.get(id(script.question))
-    recovered = ear.answers(question) if question is not None else None
+    """The result of a call."""
+    timeline = ListeningTimeline(record, known)
+    spoken_by_step = {id(spoken.step): spoken for spoken in record.spoken}
+    question = spoken_by_step.get(id(script.question))
+    recovered = timeline.answers(question) if question is not None else None
     events: list[Event] = []
     for index, scored in enumerate(script.scored):
-        spoken = said.get(id(scored.step))
+        spoken = spoken_by_step.get(id(scored.step))
         if spoken is None:
             continue
         if scored.in_reply:
-            later = [said.get(id(other.step)) for other in script.scored[index + 1 :]] + [question]
+            later = [spoken_by_step.get(id(other.step)) for other in script.scored[index + 1 :]] + [question]
             until = min((s.onset for s in later if s is not None), default=len(record.agent))
-            event = ear.judge(script.scene, scored.sound, scored.want, number, spoken, until)
+            event = timeline.judge(script.scene, scored.sound, scored.want, number, spoken, until)
         else:
-            event = ear.judge_quiet(script.scene, scored.sound, scored.want, number, spoken)
+            event = timeline.judge_quiet(script.scene, scored.sound, scored.want, number, spoken)
         last = index == len(script.scored) - 1
         events.append(replace(event, recovered=recovered if last else None))
     return CallResult(
         number,
         script.scene,
         tuple(events),
-        None if events else "the agent never gave occasion to play the scene",
+        None if events else "the agent never spoke where the scene is played",
         record.call_id,
-        ear.first_sound_ms(),
+        timeline.first_audio_ms(),
         record.frames,
         record.late,
         record.gap_ms,

@@ -1,7 +1,7 @@
-"""Every vendor's simulator at one address: what `bargein serve --simulate` runs, in a process of its own.
+"""Every vendor's simulator at one address: `bargein serve --simulate` runs it in a process of its own.
 
-`python -m bargein_simulators.all_vendors` takes a free port, prints its address, and ends when its input
-closes: it never outlives the process that started it, not even one that was killed.
+`python -m bargein_simulators.all_vendors` takes a free port, prints its address, and ends when its input closes. So it
+never outlives the process that started it, not even one that was killed.
 """
 
 from __future__ import annotations
@@ -25,20 +25,26 @@ from bargein.errors import BargeinError
 from bargein.vendors.local.moonshine import MoonshineSTT
 from bargein_simulators.cartesia import CartesiaSimulator, add_cartesia
 from bargein_simulators.chat import ChatMessage, ChatSimulator, add_chat
-from bargein_simulators.commands import with_faults
 from bargein_simulators.deepgram_flux import FluxSimulator, add_flux
 from bargein_simulators.deepgram_nova import NovaSimulator, add_nova
 from bargein_simulators.deepgram_speak import SpeakSimulator, add_speak
 from bargein_simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs
+from bargein_simulators.faults import add_fault_routes
 from bargein_simulators.mistral_realtime import MistralRealtimeSimulator, add_mistral_realtime
 from bargein_simulators.mistral_speech import MistralSpeechSimulator, add_mistral_speech
-from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
 from bargein_simulators.openai_speech import SpeechSimulator, add_speech
 from bargein_simulators.openai_transcriptions import TranscriptionsSimulator, add_transcriptions
-from bargein_simulators.simulated_stt import ReadAloud, Script, WordSource
+from bargein_simulators.simulated_stt import Script, TranscribedWords, WordSource
 
-READ_MS = 2_000
-SPEED = 4.0  # times real time, at which voices make sound
+try:
+    from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
+except ModuleNotFoundError as missing:  # the extra "openai" is not installed: every other vendor is served
+    if missing.name is None or not missing.name.startswith("openai"):
+        raise
+    RealtimeSimulator = None  # type: ignore[assignment,misc]
+
+READ_MS = 2_000  # until real STT must have the words
+SPEED = 4.0  # times real time at which TTS makes audio
 SCRIPT = (
     "Hello, who are you?",
     "Tell me something about the sea.",
@@ -49,11 +55,12 @@ SCRIPT = (
 
 @dataclass(slots=True)
 class AllVendors:
-    """All of them. reads: whether real words are read where a reader is installed; otherwise they come from SCRIPT.
-    first_audio_ms: of every voice; that of the others is their own: about what the real ones take."""
+    """The simulators and their settings. Delays are about those of the real vendors."""
 
-    reads: bool = True
+    transcribes: bool = True
+    """Transcribe real words, where Moonshine is installed. Otherwise the words come from SCRIPT."""
     first_audio_ms: float = 90.0
+    """From a text to its first audio, of every TTS."""
     flux: FluxSimulator = field(default_factory=FluxSimulator)
     nova: NovaSimulator = field(default_factory=NovaSimulator)
     chat: ChatSimulator = field(default_factory=lambda: ChatSimulator(first_token_ms=180, token_ms=12, models=()))
@@ -64,11 +71,14 @@ class AllVendors:
     transcriptions: TranscriptionsSimulator = field(default_factory=TranscriptionsSimulator)
     voxtral: MistralRealtimeSimulator = field(default_factory=MistralRealtimeSimulator)
     mistral: MistralSpeechSimulator = field(default_factory=MistralSpeechSimulator)
-    realtime: RealtimeSimulator = field(default_factory=lambda: RealtimeSimulator(script=deque(SCRIPT)))
+    realtime: RealtimeSimulator | None = field(
+        default_factory=lambda: None if RealtimeSimulator is None else RealtimeSimulator(script=deque(SCRIPT))
+    )
+    """None without the extra "openai"."""
 
     def queues(self) -> dict[str, deque[Any]]:
-        """Where faults are put, by the simulator's name."""
-        return {
+        """The queues of faults, by the simulator's name."""
+        queues: dict[str, deque[Any]] = {
             "deepgram-flux": self.flux.turn_faults,
             "deepgram-flux-line": self.flux.faults,
             "deepgram-nova": self.nova.faults,
@@ -78,15 +88,17 @@ class AllVendors:
             "elevenlabs": self.elevenlabs.faults,
             "cartesia": self.cartesia.faults,
             "transcriptions": self.transcriptions.faults,
-            "openai-realtime": self.realtime.faults,
             "mistral-realtime": self.voxtral.faults,
             "mistral-speech": self.mistral.faults,
         }
+        if self.realtime is not None:
+            queues["openai-realtime"] = self.realtime.faults
+        return queues
 
 
-def every_app(every: AllVendors | None = None) -> FastAPI:
-    """One server for all vendors: none of their paths is another's."""
-    sims = every or AllVendors()
+def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
+    """A server with every vendor. No two of them have a path in common."""
+    sims = vendors or AllVendors()
     sims.chat.respond = answer
     for voice in (sims.speech, sims.speak, sims.elevenlabs, sims.cartesia, sims.mistral):
         voice.first_audio_ms = sims.first_audio_ms
@@ -94,72 +106,75 @@ def every_app(every: AllVendors | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI):  # type: ignore[no-untyped-def]
-        reader = MoonshineSTT() if sims.reads else None
-        if reader is not None:
+        stt = MoonshineSTT() if sims.transcribes else None
+        if stt is not None:
             try:
-                await reader.start()
+                await stt.start()
             except BargeinError:
-                reader = None  # not installed here: the words come from the script
+                stt = None  # the words come from SCRIPT
 
         async def read(pcm: Pcm) -> str:
             try:
-                return (await reader.read(pcm, deadline_ms=READ_MS)).text if reader is not None else ""
+                return (await stt.read(pcm, deadline_ms=READ_MS)).text if stt is not None else ""
             except BargeinError:
                 return ""
 
         def words() -> WordSource:
-            return ReadAloud(read) if reader is not None else Script(SCRIPT, repeat=True)
+            return TranscribedWords(read) if stt is not None else Script(SCRIPT, repeat=True)
 
         sims.flux.words = sims.nova.words = sims.voxtral.words = words
-        if reader is not None:
-            sims.transcriptions.read = sims.realtime.hear = sims.chat.hear = read
+        if stt is not None:
+            sims.transcriptions.transcribe = sims.chat.transcribe = read
+            if sims.realtime is not None:
+                sims.realtime.transcribe = read
         try:
             yield
         finally:
-            if reader is not None:
-                await reader.aclose()
+            if stt is not None:
+                await stt.aclose()
 
     app = FastAPI(title="Vendors, simulated", openapi_url=None, lifespan=lifespan)
-    app.state.every = sims
+    app.state.vendors = sims
     add_flux(app, sims.flux)
     add_nova(app, sims.nova)
     add_speak(app, sims.speak)
     add_chat(app, sims.chat)
     add_speech(app, sims.speech)
     add_transcriptions(app, sims.transcriptions)
-    add_realtime(app, sims.realtime)
+    if sims.realtime is not None:
+        add_realtime(app, sims.realtime)
     add_mistral_realtime(app, sims.voxtral)
     add_mistral_speech(app, sims.mistral)
     add_elevenlabs(app, sims.elevenlabs)
     add_cartesia(app, sims.cartesia)
 
-    return with_faults(app, sims.queues())
+    return add_fault_routes(app, sims.queues())
 
 
 def answer(messages: Sequence[ChatMessage]) -> str:
-    """What the simulated model says: enough to be interrupted, and with the user's own words in it."""
+    """The answer of the simulated model: it repeats the user's words, and is long enough to be interrupted."""
     last = next((m for m in reversed(messages) if m.role == "user"), None)
-    said = "" if last is None else last.heard or last.content or ""
-    said = re.sub(r"\s*\(said over .*", "", said, flags=re.S).strip() or "nothing"
+    words = "" if last is None else last.transcript or last.content or ""
+    words = re.sub(r"\s*\(said over .*", "", words, flags=re.S).strip() or "nothing"
     notes = [m.content or "" for m in messages if m.role == "system"][1:]
-    if last is not None and last.heard:
-        notes.append(last.content or "")  # models that hear get their notes in the user's turn
+    if last is not None and last.transcript:
+        notes.append(last.content or "")  # models that hear audio get their notes in the user's message
     where = next(
         (found[1] for note in reversed(notes) if (found := re.search(r"up to (?:about )?'([^']*)'", note))), ""
     )
-    if where and re.search(r"\b(stop|where|last|hear)", said, re.I):
+    if where and re.search(r"\b(stop|where|last|hear)", words, re.I):
         return f"You stopped me, and the last words you heard were: {where}. Shall I go on from there?"
     return (
-        f"You said: {said.rstrip('.!?')}. I am a simulated model, so there is little that I know. "
+        f"You said: {words.rstrip('.!?')}. I am a simulated model, so there is little that I know. "
         "But I can speak for a while, slowly and calmly, about the sea, the wind and the gulls above the harbour, "
         "so that you can interrupt me in the middle of any word, and see how soon I fall silent."
     )
 
 
 def serve_until_input_closes(app: FastAPI) -> None:
-    """Serve on a free port, and print its address."""
+    """Serve on a free port, print the address, and end when standard input closes."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        # asyncio sees to it for its own sockets only; without it a message waits up to 40 ms for the one before it.
+        # asyncio does so for its own sockets only. Otherwise a message waits up to 40 ms for the one before it.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False)
         server = uvicorn.Server(config)
@@ -174,4 +189,4 @@ def serve_until_input_closes(app: FastAPI) -> None:
 
 
 if __name__ == "__main__":
-    serve_until_input_closes(every_app())
+    serve_until_input_closes(all_vendors_app())

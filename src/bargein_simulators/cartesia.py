@@ -1,4 +1,4 @@
-"""Cartesia's WebSocket, locally: espeak's voice with true times for every word, its weak cancel, and faults."""
+"""Cartesia's WebSocket, locally: espeak's voice with every word's true time, the vendor's weak cancel, and faults."""
 
 from __future__ import annotations
 
@@ -7,66 +7,51 @@ import base64
 import json
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
-from bargein_simulators.simulated_tts import FAULT_AFTER, Chunk, Fault, Spoke, VoiceSettings, chunks, message, stopped
+from bargein.protocols import Word
+from bargein_simulators.simulated_tts import Chunk, Spoke, TTSContext, TTSSettings, receive_json, serve_tts
 
 
 @dataclass(slots=True)
-class CartesiaSimulator(VoiceSettings):
-    """voices: whose ids are known (an empty tuple takes any); times_first: whether a chunk's times come before its
-    sound, or after it (both happen)."""
+class CartesiaSimulator(TTSSettings):
+    """How the server behaves, and its record."""
 
     voices: tuple[str, ...] = ()
+    """Ids of the voices that exist. Empty: any."""
     times_first: bool = False
+    """Whether the times of a chunk come before its audio. The vendor does both."""
 
 
 @dataclass(slots=True)
-class _Context:
-    id: str
-    spoke: Spoke
-    fault: Fault | None
-    rate: int
-    fixed: dict[str, object]
-    sent: int = 0
-    cancelled: bool = False
-    texts: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1_000))
-    task: asyncio.Task[None] | None = None
+class _Context(TTSContext):
+    rate: int = 24_000
+    fixed: dict[str, object] = field(default_factory=dict)
+    """Fields that may not change within the context."""
 
 
 def cartesia_app(sim: CartesiaSimulator | None = None) -> FastAPI:
-    """A server with nothing but Cartesia."""
+    """A server with Cartesia alone."""
     app = FastAPI(title="Cartesia, simulated", openapi_url=None)
     add_cartesia(app, sim or CartesiaSimulator())
     return app
 
 
 def add_cartesia(app: FastAPI, sim: CartesiaSimulator) -> None:
-    """Give an app the vendor's route. sim: settings and record, also as app.state.cartesia."""
+    """Give an app the route /tts/websocket. The simulator is also app.state.cartesia."""
     app.state.cartesia = sim
 
     @app.websocket("/tts/websocket")
     async def speak(socket: WebSocket) -> None:
-        status = sim.refusal(socket.headers.get("x-api-key") or socket.query_params.get("api_key"))
-        if status:
-            await socket.send_denial_response(JSONResponse({"title": "Refused"}, status_code=status))
-            return
-        await socket.accept()
-        sim.sockets += 1
-        served = _Served(sim, socket)
-        try:
-            await served.run()
-        except (WebSocketDisconnect, RuntimeError):
-            pass
-        finally:
-            await served.stop()
+        key = socket.headers.get("x-api-key") or socket.query_params.get("api_key")
+        await serve_tts(sim, socket, key, {"title": "Refused"}, lambda: _Handler(sim, socket))
 
 
-class _Served:
-    """One socket."""
+class _Handler:
+    """Handles one connection."""
 
     def __init__(self, sim: CartesiaSimulator, socket: WebSocket) -> None:
         self._sim, self._socket = sim, socket
@@ -75,32 +60,30 @@ class _Served:
     async def run(self) -> None:
         while True:
             try:
-                told = await message(self._socket)
+                message = await receive_json(self._socket)
             except ValueError:
                 await self._error(None, 400, "Invalid JSON", "invalid_request")
                 continue
-            await self._take(told)
+            await self._handle(message)
 
     async def stop(self) -> None:
-        for context in self._contexts.values():
-            if context.task is not None:
-                await stopped(context.task)
-            context.spoke.end("disconnected")
+        for context in list(self._contexts.values()):
+            await context.stop()
 
-    async def _take(self, told: dict[str, object]) -> None:
-        name = told.get("context_id")
+    async def _handle(self, message: dict[str, object]) -> None:
+        name = message.get("context_id")
         if not isinstance(name, str):
             await self._error(None, 400, "A context_id is missing", "invalid_request")
             return
         context = self._contexts.get(name)
-        if told.get("cancel"):
+        if message.get("cancel"):
             if context is not None:
                 context.cancelled = True
                 context.spoke.end("cancelled")
-                context.texts.put_nowait(None)  # what runs goes on to its done
+                context.texts.put_nowait(None)  # the chunk under way is still sent, and then the done
             return
-        fixed = {key: told.get(key) for key in ("model_id", "voice", "output_format", "language")}
-        voice, output = told.get("voice"), told.get("output_format")
+        fixed = {key: message.get(key) for key in ("model_id", "voice", "output_format", "language")}
+        voice, output = message.get("voice"), message.get("output_format")
         wanted = voice.get("id") if isinstance(voice, dict) else None
         if self._sim.voices and wanted not in self._sim.voices:
             await self._error(name, 404, "Voice not found", "voice_not_found")
@@ -112,42 +95,31 @@ class _Served:
                 return
             spoke = Spoke()
             self._sim.spoke.append(spoke)
-            context = self._contexts[name] = _Context(name, spoke, self._sim.next_fault(), rate, fixed)
-            context.task = asyncio.create_task(self._speak(context))
+            context = self._contexts[name] = _Context(name, spoke, self._sim.next_fault(), rate=rate, fixed=fixed)
+            speaking = context.speak(
+                self._sim, context.rate, partial(self._send, context), partial(self._done, context)
+            )
+            context.task = asyncio.create_task(speaking)
         elif context.fixed != fixed:
             await self._error(name, 400, "Fields may not change within a context", "invalid_request")
             return
-        text = str(told.get("transcript") or "")
+        text = str(message.get("transcript") or "")
         if text.strip():
             if not context.spoke.text:
                 context.spoke.came_s = time.monotonic()
             context.spoke.text += text
             context.texts.put_nowait(text)
-        if not told.get("continue"):
+        if not message.get("continue"):
             context.texts.put_nowait(None)
 
-    async def _speak(self, context: _Context) -> None:
-        try:
-            while (text := await context.texts.get()) is not None and not context.cancelled:
-                if context.fault == "silent":
-                    continue
-                async for chunk in chunks(self._sim, text, context.rate, slow=context.fault == "slow"):
-                    if not await self._send(context, chunk):
-                        return
-            if context.fault not in ("silent", "stall"):
-                await self._socket.send_text(
-                    json.dumps({"type": "done", "context_id": context.id, "done": True, "status_code": 200})
-                )
-                context.spoke.end("completed")
-                del self._contexts[context.id]
-        except (WebSocketDisconnect, RuntimeError):  # the client is gone
-            context.spoke.end("disconnected")
+    async def _done(self, context: _Context) -> None:
+        event = {"type": "done", "context_id": context.id, "done": True, "status_code": 200}
+        await self._socket.send_text(json.dumps(event))
+        del self._contexts[context.id]
 
     async def _send(self, context: _Context, chunk: Chunk) -> bool:
-        """False: nothing more comes."""
-        context.sent += 1
-        if context.sent > FAULT_AFTER and context.fault in ("stall", "drop", "garbage"):
-            context.spoke.end("faulty")
+        """Send a chunk. Returns False when the context sends nothing more."""
+        if context.breaks():
             if context.fault == "drop":
                 await self._socket.close(1011, "internal")
             elif context.fault == "garbage":
@@ -155,7 +127,7 @@ class _Served:
             return False
         context.spoke.first_s = context.spoke.first_s or time.monotonic()
         began_ms = context.spoke.sent_ms - chunk.at_ms
-        sound = {
+        audio = {
             "type": "chunk",
             "context_id": context.id,
             "data": base64.b64encode(chunk.pcm.to_bytes()).decode(),
@@ -163,18 +135,18 @@ class _Served:
             "status_code": 206,
             "step_time": 12.5,
         }
-        messages = [sound]
+        messages = [audio]
         if chunk.words and context.fault != "untimed":
             times = {
-                "words": [chunk.said.text[w.begin : w.end] for w in chunk.words],
+                "words": [chunk.speech.text[w.begin : w.end] for w in chunk.words],
                 "start": [round((began_ms + w.start_ms) / 1000, 4) for w in chunk.words],
                 "end": [round((began_ms + w.end_ms) / 1000, 4) for w in chunk.words],
             }
-            told = {"type": "timestamps", "context_id": context.id, "done": False, "status_code": 206}
-            messages.insert(0 if self._sim.times_first else 1, {**told, "word_timestamps": times})
+            message = {"type": "timestamps", "context_id": context.id, "done": False, "status_code": 206}
+            messages.insert(0 if self._sim.times_first else 1, {**message, "word_timestamps": times})
         for event in messages:
             await self._socket.send_text(json.dumps(event))
-        context.spoke.words += [type(w)(began_ms + w.start_ms, began_ms + w.end_ms, 0, 0) for w in chunk.words]
+        context.spoke.words += [Word(began_ms + w.start_ms, began_ms + w.end_ms, 0, 0) for w in chunk.words]
         context.spoke.sent_ms += chunk.pcm.ms
         return True
 

@@ -4,8 +4,8 @@
     app = chat_app(chat)          # serve it with uvicorn; base_url is http://host:port/v1
     chat.faults.append("stall")   # the next request stalls after its first token
 
-Over the wire, `POST /simulator/faults` with `{"faults": ["429"]}` does the same, and `GET /simulator/requests` tells
-what came in and how it ended.
+Over the wire, `POST /simulator/faults` with `{"faults": ["429"]}` does the same, and `GET /simulator/requests` lists
+the requests and how each of them ended.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import wave
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, computed_field
 from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
 from bargein.errors import BargeinError
+from bargein_simulators.faults import SimulatedDisconnect, add_fault_route, take_fault
 
 Fault = Literal[
     "401",
@@ -48,7 +49,7 @@ Fault = Literal[
 ]
 Ended = Literal["open", "completed", "disconnected", "refused", "faulty"]
 
-KEPT_REQUESTS = 1000  # older ones are forgotten
+KEPT_REQUESTS = 1000  # older ones are discarded
 
 _REFUSALS: dict[Fault, tuple[int, str, str]] = {  # status, error type, error code
     "401": (401, "invalid_request_error", "invalid_api_key"),
@@ -60,18 +61,19 @@ _REFUSALS: dict[Fault, tuple[int, str, str]] = {  # status, error type, error co
 
 
 class ChatMessage(BaseModel):
-    """One message of a request, as its model reads it: sound is words by then. sound_ms: how much of that
-    there was; heard: the words in it."""
+    """One message of a request as the model reads it: words in place of audio."""
 
     model_config = ConfigDict(extra="allow")
     role: str
     content: str | None = None
-    sound_ms: float = 0.0
-    heard: str = ""
+    audio_ms: float = 0.0
+    """Length of the audio that the message had."""
+    transcript: str = ""
+    """Words of that audio."""
 
 
 class SentMessage(BaseModel):
-    """One message as it is sent: text, or parts, of which some may be sound."""
+    """One message as the client sends it: text, or parts, some of which may be audio."""
 
     model_config = ConfigDict(extra="allow")
     role: str
@@ -79,7 +81,7 @@ class SentMessage(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """The part of OpenAI's request that is looked at; the rest is taken and ignored."""
+    """The part of a request that is read; the rest is ignored."""
 
     model_config = ConfigDict(extra="allow")
     model: str
@@ -89,33 +91,24 @@ class ChatRequest(BaseModel):
     max_completion_tokens: int | None = None
     _read: list[ChatMessage] = PrivateAttr(default_factory=list)
 
-    @computed_field  # type: ignore[prop-decorator]  # told over the wire, and yet no client can set it
+    @computed_field  # type: ignore[prop-decorator]  # a client gets the field, and cannot set it
     @property
     def messages(self) -> list[ChatMessage]:
-        """What was sent, as its model reads it; empty until `read_by`."""
+        """The messages as the model reads them. Empty until `read_by`."""
         return self._read
 
     async def read_by(self, chat: ChatSimulator) -> None:
-        """Raises ValueError for sound that is none."""
+        """Put words in place of audio. Raises ValueError for audio that cannot be read."""
         self._read = [await _read(chat, message) for message in self.sent]
-
-
-class ChatFaults(BaseModel):
-    """Faults for the next requests, one each."""
-
-    faults: list[Fault]
-
-
-class SimulatedDrop(Exception):
-    """Raised inside a streamed answer, so that the server closes the socket in the middle of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServedToolCall:
-    """A tool that the simulated model calls; arguments: JSON."""
+    """A tool call of the simulated model."""
 
     tool: str
     arguments: str = "{}"
+    """JSON."""
 
 
 Answer = str | Sequence[str | ServedToolCall]
@@ -123,16 +116,21 @@ Answer = str | Sequence[str | ServedToolCall]
 
 @dataclass(slots=True)
 class Served:
-    """One request: what came, and how it ended. over: set when it is no longer open; came_s, first_s: when it came and
-    when its first token left, by the monotonic clock."""
+    """The record of one request."""
 
     request: ChatRequest
     came_s: float = field(default_factory=time.monotonic)
+    """When the request came, by the monotonic clock."""
     first_s: float | None = None
+    """When the first token left, by the monotonic clock."""
     ended: Ended = "open"
-    sent: list[str] = field(default_factory=list)  # tokens that were sent
-    sent_s: list[float] = field(default_factory=list)  # when each of them was, by the monotonic clock
+    """How the request ended."""
+    sent: list[str] = field(default_factory=list)
+    """Tokens that were sent."""
+    sent_s: list[float] = field(default_factory=list)
+    """When each of the tokens left, by the monotonic clock."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the request has ended."""
 
     def end(self, ended: Ended) -> None:
         self.ended = ended
@@ -140,48 +138,50 @@ class Served:
 
 
 def say_back(messages: Sequence[ChatMessage]) -> str:
-    """The answer where no other is given: the user's last words, said back."""
+    """The default answer: the user's last words."""
     said = next((message.content for message in reversed(messages) if message.role == "user"), None)
     return f"I am a simulator of a language model. You said: {said}" if said else "Hello, I am a simulator."
 
 
 @dataclass(slots=True)
 class ChatSimulator:
-    """How the server answers, and its record.
-
-    respond: messages in, text out, or texts and `Call`s in their order. hear: reads sound in a message (16 kHz); None:
-    its words come from `script`, one text a message. whole_calls: as Mistral streams them. call_ids: its calls have
-    ids. thinks: what it is said to have reasoned, before it speaks (no adapter may say it aloud). retry_after_s: told
-    with a 429. first_token_ms: wait before the first token; token_ms: wait before each other. models: what /v1/models
-    lists; another model is refused with 404 (an empty tuple takes any). api_key: the key that is demanded, or None.
-    faults: taken from the left, one for each request.
-    """
+    """How the server behaves, and its record."""
 
     respond: Callable[[Sequence[ChatMessage]], Answer] = say_back
-    hear: Callable[[Pcm], Awaitable[str]] | None = None
+    """Makes the answer to the messages of a request: a text, or texts and tool calls in their order."""
+    transcribe: Callable[[Pcm], Awaitable[str]] | None = None
+    """Transcribes audio in a message (16 kHz). None: its words come from `script`."""
     script: deque[str] = field(default_factory=lambda: deque(["Hello, can you help me?"]))
+    """Words of audio in messages, one text for each audio, again and again."""
     whole_calls: bool = False
+    """Send a tool call in one delta, as Mistral does."""
     call_ids: bool = True
+    """Give tool calls ids."""
     thinks: str = ""
+    """Reasoning that is sent before the answer. No adapter may speak it."""
     retry_after_s: float | None = None
+    """Retry-After of a 429."""
     first_token_ms: float = 0.0
+    """Wait before the first token."""
     token_ms: float = 0.0
+    """Wait before each other token."""
     models: tuple[str, ...] = ("simulated-chat",)
+    """Models of /v1/models; any other model is refused with 404. Empty: none is refused."""
     api_key: str | None = None
+    """The key that is required. None: any."""
     faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+    """One for each request, taken from the left."""
     served: deque[Served] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+    """The last requests, the newest last."""
 
 
 def chat_app(chat: ChatSimulator | None = None) -> FastAPI:
-    """The server. chat: its settings and record; one of its own where none is given (see `app.state.chat`)."""
+    """A server with the chat alone. The simulator is also app.state.chat."""
     chat = chat or ChatSimulator()
     app = FastAPI(title="OpenAI-compatible chat, simulated", openapi_url=None)
     add_chat(app, chat)
 
-    @app.post("/simulator/faults")
-    async def add_faults(body: ChatFaults) -> dict[str, int]:
-        chat.faults.extend(body.faults)
-        return {"waiting": len(chat.faults)}
+    add_fault_route(app, chat.faults, get_args(Fault))
 
     @app.get("/simulator/requests")
     async def requests(_: Request) -> list[dict[str, object]]:
@@ -194,7 +194,7 @@ def chat_app(chat: ChatSimulator | None = None) -> FastAPI:
 
 
 def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
-    """Give an app the routes of the chat, beside whatever else it serves."""
+    """Give an app the routes /v1/models and /v1/chat/completions. The simulator is also app.state.chat."""
     app.state.chat = chat
 
     @app.get("/v1/models")
@@ -213,7 +213,7 @@ def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
         except ValueError:
             served.end("refused")
             return JSONResponse({"error": {"message": "The audio cannot be read", "code": "invalid_audio"}}, 400)
-        fault = chat.faults.popleft() if chat.faults else None
+        fault = take_fault(chat.faults)
         if not _may(chat, authorization):
             fault = "401"
         elif fault is None and chat.models and body.model not in chat.models:
@@ -240,40 +240,40 @@ def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
 
 
 async def _read(chat: ChatSimulator, message: SentMessage) -> ChatMessage:
-    """A message as its model reads it. Raises ValueError for sound that is none."""
+    """The message as the model reads it. Raises ValueError for audio that cannot be read."""
     if not isinstance(message.content, list):
         return ChatMessage(**message.model_dump())
-    texts, heard, sound_ms = [], [], 0.0
+    texts, transcript, audio_ms = [], [], 0.0
     for part in message.content:
         if part.get("type") == "input_audio":
-            pcm = _sound(part["input_audio"])
-            sound_ms += pcm.ms
-            if chat.hear is not None:
-                heard.append((await chat.hear(resample(pcm, 16_000))).strip())
+            pcm = _wav(part["input_audio"])
+            audio_ms += pcm.ms
+            if chat.transcribe is not None:
+                transcript.append((await chat.transcribe(resample(pcm, 16_000))).strip())
             elif chat.script:
-                heard.append(chat.script[0])
+                transcript.append(chat.script[0])
                 chat.script.rotate(-1)
-            texts += heard[-1:]
+            texts += transcript[-1:]
         else:
             texts.append(str(part.get("text") or ""))
     content = " ".join(text for text in texts if text)
-    return ChatMessage(role=message.role, content=content, sound_ms=sound_ms, heard=" ".join(heard))
+    return ChatMessage(role=message.role, content=content, audio_ms=audio_ms, transcript=" ".join(transcript))
 
 
-def _sound(given: object) -> Pcm:
-    """OpenAI's shape is an object with data and format, Mistral's a string. Both hold a WAV here."""
+def _wav(given: object) -> Pcm:
+    """The audio of a message. OpenAI sends an object with data and format, Mistral a string; both hold a WAV here."""
     data = given.get("data") if isinstance(given, dict) else given
     try:
         with wave.open(io.BytesIO(base64.b64decode(str(data), validate=True))) as file:
             return Pcm.from_bytes(file.readframes(file.getnframes()), file.getframerate())
     except (wave.Error, EOFError, BargeinError) as error:
-        raise ValueError("no WAV") from error
+        raise ValueError("The audio is no WAV") from error
 
 
 async def _events(
     chat: ChatSimulator, served: Served, tokens: Sequence[str], calls: Sequence[ServedToolCall], fault: Fault | None
 ) -> AsyncIterator[str]:
-    """The answer as server-sent events. A client that goes away cancels this, and is recorded."""
+    """The answer as server-sent events. A client that leaves cancels this, and is recorded."""
     model = served.request.model
     ended: Ended = "disconnected"
     try:
@@ -297,8 +297,8 @@ async def _events(
                 yield _broken(fault)
                 return
         for number, call in enumerate(calls):
-            for piece in _pieces(number, call, chat):
-                yield _event(_chunk(model, {"tool_calls": [piece]}))
+            for delta in _call_deltas(number, call, chat):
+                yield _event(_chunk(model, {"tool_calls": [delta]}))
         yield _event(_chunk(model, {}, finish="tool_calls" if calls else "stop"))
         yield "data: [DONE]\n\n"
         ended = "completed"
@@ -316,15 +316,18 @@ def _broken(fault: Fault) -> str:
         case "error_chunk":
             return _event({"error": {"message": "The server had an error", "type": "server_error", "code": None}})
         case _:
-            raise SimulatedDrop
+            raise SimulatedDisconnect
 
 
 def _event(data: Mapping[str, object]) -> str:
     return f"data: {json.dumps(data)}\n\n"
 
 
-def _pieces(number: int, call: ServedToolCall, chat: ChatSimulator) -> list[dict[str, object]]:
-    """A call as the vendor streams it: first its id and name, then its arguments in pieces; or all at once."""
+def _call_deltas(number: int, call: ServedToolCall, chat: ChatSimulator) -> list[dict[str, object]]:
+    """A tool call as the vendor streams it.
+
+    Its id and name come first, then its arguments in two deltas. With whole_calls, all of it is one delta.
+    """
     begins: dict[str, object] = {
         "index": number,
         "type": "function",
@@ -336,7 +339,7 @@ def _pieces(number: int, call: ServedToolCall, chat: ChatSimulator) -> list[dict
         return [begins]
     middle = len(call.arguments) // 2
     rest = [call.arguments[:middle], call.arguments[middle:]]
-    return [begins, *({"index": number, "function": {"arguments": piece}} for piece in rest if piece)]
+    return [begins, *({"index": number, "function": {"arguments": delta}} for delta in rest if delta)]
 
 
 def _chunk(model: str, delta: Mapping[str, object], finish: str | None = None) -> dict[str, object]:
@@ -370,7 +373,7 @@ def _may(chat: ChatSimulator, authorization: str) -> bool:
 
 
 def _refusal(fault: Fault, authorization: str, retry_after_s: float | None = None) -> Response:
-    """An error as the vendor words it. A wrong key is said back, as real servers do: no adapter may pass it on."""
+    """An error in the vendor's words. A refused key is quoted, as real servers do: no adapter may pass it on."""
     status, kind, code = _REFUSALS[fault]
     key = authorization.removeprefix("Bearer ")
     message = f"Incorrect API key provided: {key}" if fault == "401" else f"Refused: {code} (key {key})"

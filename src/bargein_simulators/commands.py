@@ -1,56 +1,45 @@
-"""`bargein simulate VENDOR`: one vendor's simulator on a port, for people who test agents of their own."""
+"""`bargein simulate VENDOR`: one vendor's simulator on a port, for people who test agents of their own.
+
+Each command imports its simulators when it is called. A package that is missing is then that command's error, and the
+other commands work.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import typer
-import uvicorn
-from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel
 from rich.console import Console
 
-from bargein_simulators.cartesia import CartesiaSimulator, add_cartesia
-from bargein_simulators.chat import ChatSimulator, add_chat
-from bargein_simulators.deepgram_flux import FluxSimulator, add_flux
-from bargein_simulators.deepgram_nova import NovaSimulator, add_nova
-from bargein_simulators.deepgram_speak import SpeakSimulator, add_speak
-from bargein_simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs
-from bargein_simulators.mistral_realtime import MistralRealtimeSimulator, add_mistral_realtime
-from bargein_simulators.mistral_speech import MistralSpeechSimulator, add_mistral_speech
-from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
-from bargein_simulators.openai_speech import SpeechSimulator, add_speech
-from bargein_simulators.openai_transcriptions import TranscriptionsSimulator, add_transcriptions
-from bargein_simulators.simulated_stt import Script, WordSource
-from bargein_simulators.simulated_tts import VoiceSettings
-from bargein_simulators.vllm_realtime import VLLMRealtimeSimulator, add_vllm_realtime
+from bargein.errors import Unavailable, UsageError
+from bargein_simulators.command_errors import command_errors, missing
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from bargein_simulators.simulated_stt import WordSource
+    from bargein_simulators.simulated_tts import TTSSettings
 
 console = Console()
 SAID = ("Hello, can you help me?", "And what else?", "Thank you, that is all.")
 
 PortOption = Annotated[int, typer.Option(help="Port on 127.0.0.1")]
-KeyOption = Annotated[str | None, typer.Option(help="Demand this key; otherwise any will do")]
-FaultOption = Annotated[list[str] | None, typer.Option(help="Have this happen, once each; may be repeated")]
-FirstAudioOption = Annotated[float, typer.Option(help="ms from a text to its first sound")]
-SpeedOption = Annotated[float, typer.Option(help="Times real time at which sound is made; 0: at once")]
-SayOption = Annotated[list[str] | None, typer.Option(help="What is heard, a turn each; '|' is a pause in it")]
+KeyOption = Annotated[str | None, typer.Option(help="Require this key; otherwise any key will do")]
+FaultOption = Annotated[list[str] | None, typer.Option(help="A fault that happens once; may be repeated")]
+FirstAudioOption = Annotated[float, typer.Option(help="ms from a text to its first audio")]
+SpeedOption = Annotated[float, typer.Option(help="Times real time at which audio is made; 0: at once")]
+SayOption = Annotated[list[str] | None, typer.Option(help="The user's words, one text for each turn; '|' is a pause")]
 
-
-V = TypeVar("V", bound=VoiceSettings)
-
-
-class FaultsBody(BaseModel):
-    """Faults for what comes next, one each."""
-
-    faults: list[str]
+V = TypeVar("V", bound="TTSSettings")
 
 
 def deepgram(
     port: PortOption = 8082,
     say: SayOption = None,
-    delay_ms: Annotated[float, typer.Option(help="From a sound to what is told of it")] = 60,
+    delay_ms: Annotated[float, typer.Option(help="From audio to the events about it")] = 60,
     first_audio_ms: FirstAudioOption = 90,
     speed: SpeedOption = 4,
     api_key: KeyOption = None,
@@ -58,27 +47,29 @@ def deepgram(
     nova_fault: FaultOption = None,
     aura_fault: FaultOption = None,
 ) -> None:
-    """Deepgram: Flux (/v2/listen), Nova (/v1/listen) and Aura (/v1/speak). It hears real turns in the sound it gets."""
+    """Deepgram: Flux (/v2/listen), Nova (/v1/listen) and Aura (/v1/speak). It finds real turns in the audio it gets."""
+    with command_errors(console):
+        from bargein_simulators import deepgram_flux, deepgram_nova, deepgram_speak, simulated_tts  # noqa: PLC0415
 
-    def words() -> WordSource:
-        return Script(say or SAID, repeat=True)
-
-    flux = FluxSimulator(words=words, delay_ms=delay_ms, api_key=api_key)
-    nova = NovaSimulator(words=words, delay_ms=delay_ms, api_key=api_key)
-    aura = SpeakSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
-    app = FastAPI(title="Deepgram, simulated", openapi_url=None)
-    add_flux(app, flux)
-    add_nova(app, nova)
-    add_speak(app, aura)
-    queues: dict[str, deque[Any]] = {
-        "flux": flux.faults,
-        "flux-turn": flux.turn_faults,
-        "nova": nova.faults,
-        "aura": aura.faults,
-    }
-    for name, faults in (("flux", flux_fault), ("nova", nova_fault), ("aura", aura_fault)):
-        queues[name].extend(faults or ())
-    _serve(app, port, "BARGEIN_DEEPGRAM_URL=ws://{}", queues)
+        words = _script(say)
+        flux = deepgram_flux.FluxSimulator(words=words, delay_ms=delay_ms, api_key=api_key)
+        nova = deepgram_nova.NovaSimulator(words=words, delay_ms=delay_ms, api_key=api_key)
+        aura = deepgram_speak.SpeakSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
+        flux.faults.extend(_known(flux_fault, deepgram_flux.Fault))
+        nova.faults.extend(_known(nova_fault, deepgram_nova.Fault))
+        aura.faults.extend(_known(aura_fault, simulated_tts.Fault))
+        app = _app("Deepgram")
+        deepgram_flux.add_flux(app, flux)
+        deepgram_nova.add_nova(app, nova)
+        deepgram_speak.add_speak(app, aura)
+        queues: dict[str, deque[Any]] = {
+            "flux": flux.faults,
+            "flux-turn": flux.turn_faults,
+            "nova": nova.faults,
+            "aura": aura.faults,
+        }
+        _warn_without_voice("Aura")
+        _serve(app, port, "BARGEIN_DEEPGRAM_URL=ws://{}", queues)
 
 
 def chat(
@@ -90,16 +81,21 @@ def chat(
     fault: FaultOption = None,
 ) -> None:
     """A server with OpenAI's wire protocol: chat completions, speech and transcriptions (Groq's are the same)."""
-    model = ChatSimulator(token_ms=token_ms, first_token_ms=first_token_ms, models=(), api_key=api_key)
-    speech = SpeechSimulator(first_audio_ms=first_audio_ms, speed=4, api_key=api_key)
-    ears = TranscriptionsSimulator(api_key=api_key)
-    model.faults.extend(fault or ())  # type: ignore[arg-type]  # a fault that is none does nothing
-    app = FastAPI(title="OpenAI-compatible, simulated", openapi_url=None)
-    add_chat(app, model)
-    add_speech(app, speech)
-    add_transcriptions(app, ears)
-    queues: dict[str, deque[Any]] = {"chat": model.faults, "speech": speech.faults, "transcriptions": ears.faults}
-    _serve(app, port, "OPENAI_BASE_URL=http://{}/v1", queues)
+    with command_errors(console):
+        from bargein_simulators import chat as llm  # noqa: PLC0415
+        from bargein_simulators import openai_speech, openai_transcriptions  # noqa: PLC0415
+
+        model = llm.ChatSimulator(token_ms=token_ms, first_token_ms=first_token_ms, models=(), api_key=api_key)
+        tts = openai_speech.SpeechSimulator(first_audio_ms=first_audio_ms, speed=4, api_key=api_key)
+        stt = openai_transcriptions.TranscriptionsSimulator(api_key=api_key)
+        model.faults.extend(_known(fault, llm.Fault))
+        app = _app("OpenAI-compatible")
+        llm.add_chat(app, model)
+        openai_speech.add_speech(app, tts)
+        openai_transcriptions.add_transcriptions(app, stt)
+        queues: dict[str, deque[Any]] = {"chat": model.faults, "speech": tts.faults, "transcriptions": stt.faults}
+        _warn_without_voice("Speech")
+        _serve(app, port, "OPENAI_BASE_URL=http://{}/v1", queues)
 
 
 def elevenlabs(
@@ -110,8 +106,11 @@ def elevenlabs(
     fault: FaultOption = None,
 ) -> None:
     """ElevenLabs' multi-context WebSocket, with the true time of every character."""
-    sim = ElevenLabsSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
-    _voice(sim, add_elevenlabs, port, "BARGEIN_ELEVENLABS_URL=ws://{}", "elevenlabs", fault)
+    with command_errors(console):
+        from bargein_simulators.elevenlabs import ElevenLabsSimulator, add_elevenlabs  # noqa: PLC0415
+
+        sim = ElevenLabsSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
+        _serve_tts(sim, add_elevenlabs, port, "BARGEIN_ELEVENLABS_URL=ws://{}", "elevenlabs", fault)
 
 
 def cartesia(
@@ -122,8 +121,11 @@ def cartesia(
     fault: FaultOption = None,
 ) -> None:
     """Cartesia's WebSocket, with the true time of every word."""
-    sim = CartesiaSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
-    _voice(sim, add_cartesia, port, "BARGEIN_CARTESIA_URL=ws://{}", "cartesia", fault)
+    with command_errors(console):
+        from bargein_simulators.cartesia import CartesiaSimulator, add_cartesia  # noqa: PLC0415
+
+        sim = CartesiaSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
+        _serve_tts(sim, add_cartesia, port, "BARGEIN_CARTESIA_URL=ws://{}", "cartesia", fault)
 
 
 def mistral(
@@ -136,21 +138,24 @@ def mistral(
     fault: FaultOption = None,
 ) -> None:
     """Mistral: Voxtral's realtime transcription, chat with audio, and speech."""
+    with command_errors(console):
+        from bargein_simulators import chat as llm  # noqa: PLC0415
+        from bargein_simulators import mistral_realtime, mistral_speech  # noqa: PLC0415
 
-    def words() -> WordSource:
-        return Script(say or SAID, repeat=True)
-
-    ears = MistralRealtimeSimulator(words=words, api_key=api_key)
-    model = ChatSimulator(first_token_ms=first_token_ms, token_ms=20, models=(), api_key=api_key, whole_calls=True)
-    model.script = deque(say or SAID)
-    voice = MistralSpeechSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
-    model.faults.extend(fault or ())  # type: ignore[arg-type]  # a fault that is none does nothing
-    app = FastAPI(title="Mistral, simulated", openapi_url=None)
-    add_mistral_realtime(app, ears)
-    add_chat(app, model)
-    add_mistral_speech(app, voice, http=True)
-    queues: dict[str, deque[Any]] = {"realtime": ears.faults, "chat": model.faults, "speech": voice.faults}
-    _serve(app, port, "BARGEIN_MISTRAL_URL=http://{}", queues)
+        stt = mistral_realtime.MistralRealtimeSimulator(words=_script(say), api_key=api_key)
+        model = llm.ChatSimulator(
+            first_token_ms=first_token_ms, token_ms=20, models=(), api_key=api_key, whole_calls=True
+        )
+        model.script = deque(say or SAID)
+        tts = mistral_speech.MistralSpeechSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
+        model.faults.extend(_known(fault, llm.Fault))
+        app = _app("Mistral")
+        mistral_realtime.add_mistral_realtime(app, stt)
+        llm.add_chat(app, model)
+        mistral_speech.add_mistral_speech(app, tts, http=True)
+        queues: dict[str, deque[Any]] = {"realtime": stt.faults, "chat": model.faults, "speech": tts.faults}
+        _warn_without_voice("Speech")
+        _serve(app, port, "BARGEIN_MISTRAL_URL=http://{}", queues)
 
 
 def vllm_realtime(
@@ -160,19 +165,19 @@ def vllm_realtime(
     fault: FaultOption = None,
 ) -> None:
     """Voxtral on vLLM: `/v1/realtime`, and chat with audio."""
+    with command_errors(console):
+        from bargein_simulators import chat as llm  # noqa: PLC0415
+        from bargein_simulators import vllm_realtime as vllm  # noqa: PLC0415
 
-    def words() -> WordSource:
-        return Script(say or SAID, repeat=True)
-
-    ears = VLLMRealtimeSimulator(words=words, api_key=api_key)
-    model = ChatSimulator(first_token_ms=180, token_ms=20, models=(), api_key=api_key)
-    model.script = deque(say or SAID)
-    ears.faults.extend(fault or ())  # type: ignore[arg-type]  # a fault that is none does nothing
-    app = FastAPI(title="vLLM, simulated", openapi_url=None)
-    add_vllm_realtime(app, ears)
-    add_chat(app, model)
-    queues: dict[str, deque[Any]] = {"realtime": ears.faults, "chat": model.faults}
-    _serve(app, port, "BARGEIN_VLLM_URL=http://{0}/v1 BARGEIN_VLLM_REALTIME_URL=http://{0}/v1", queues)
+        stt = vllm.VLLMRealtimeSimulator(words=_script(say), api_key=api_key)
+        model = llm.ChatSimulator(first_token_ms=180, token_ms=20, models=(), api_key=api_key)
+        model.script = deque(say or SAID)
+        stt.faults.extend(_known(fault, vllm.Fault))
+        app = _app("vLLM")
+        vllm.add_vllm_realtime(app, stt)
+        llm.add_chat(app, model)
+        queues: dict[str, deque[Any]] = {"realtime": stt.faults, "chat": model.faults}
+        _serve(app, port, "BARGEIN_VLLM_URL=http://{0}/v1 BARGEIN_VLLM_REALTIME_URL=http://{0}/v1", queues)
 
 
 def openai_realtime(
@@ -184,43 +189,91 @@ def openai_realtime(
     api_key: KeyOption = None,
     fault: FaultOption = None,
 ) -> None:
-    """OpenAI Realtime: WebSocket, WebRTC and the sideband, ephemeral keys. It hears real turns in the sound it gets."""
-    sim = RealtimeSimulator(
-        script=deque(say or SAID),
-        first_audio_ms=first_audio_ms,
-        speed=speed,
-        transcript_ms=transcript_ms,
-        api_key=api_key,
-    )
-    sim.faults.extend(fault or ())  # type: ignore[arg-type]  # a fault that is none does nothing
-    app = FastAPI(title="OpenAI Realtime, simulated", openapi_url=None)
-    add_realtime(app, sim)
-    _serve(app, port, "BARGEIN_OPENAI_URL=http://{}/v1", {"openai-realtime": sim.faults})
+    """OpenAI Realtime: WebSocket, WebRTC and the sideband, ephemeral keys. It finds real turns in the audio it gets."""
+    with command_errors(console):
+        from bargein_simulators import openai_realtime as realtime  # noqa: PLC0415
+        from bargein_simulators import realtime_behavior  # noqa: PLC0415
+
+        _require_voice()
+        sim = realtime.RealtimeSimulator(
+            script=deque(say or SAID),
+            first_audio_ms=first_audio_ms,
+            speed=speed,
+            transcript_ms=transcript_ms,
+            api_key=api_key,
+        )
+        sim.faults.extend(_known(fault, realtime_behavior.Fault))
+        app = _app("OpenAI Realtime")
+        realtime.add_realtime(app, sim)
+        _serve(app, port, "BARGEIN_OPENAI_URL=http://{}/v1", {"openai-realtime": sim.faults})
 
 
-def _voice(
+def add_commands(group: typer.Typer) -> None:
+    """Add every command to a group, under its name."""
+    for command in (deepgram, chat, elevenlabs, cartesia, mistral, vllm_realtime, openai_realtime):
+        group.command(command.__name__.replace("_", "-"))(command)
+
+
+# ---------------------------------------------------------------------------------------------------- missing packages
+
+
+def _require_voice() -> None:
+    """Raises Unavailable without espeak-ng, the voice of every simulator."""
+    if find_spec("espeakng_loader") is None:
+        raise missing("espeakng_loader", "the simulator has no voice")
+
+
+def _warn_without_voice(part: str) -> None:
+    """Say that one part of a vendor will be silent; the vendor's other parts work."""
+    try:
+        _require_voice()
+    except Unavailable as error:
+        console.print(f"{part} will be silent. {error}", markup=False, highlight=False)
+
+
+# ---------------------------------------------------------------------------------------------------- parts of commands
+
+
+def _known(faults: Sequence[str] | None, kind: Any) -> Sequence[Any]:
+    """The faults, if the simulator has all of them. kind: the Literal of its faults. Raises UsageError."""
+    known = get_args(kind)
+    for fault in faults or ():
+        if fault not in known:
+            raise UsageError(f"There is no fault {fault!r}", advice=f"Choose one of {', '.join(known)}")
+    return faults or ()
+
+
+def _script(say: Sequence[str] | None) -> Callable[[], WordSource]:
+    """Makes the words of each connection."""
+    from bargein_simulators.simulated_stt import Script  # noqa: PLC0415
+
+    return lambda: Script(say or SAID, repeat=True)
+
+
+def _app(vendor: str) -> FastAPI:
+    from fastapi import FastAPI  # noqa: PLC0415
+
+    return FastAPI(title=f"{vendor}, simulated", openapi_url=None)
+
+
+def _serve_tts(
     sim: V, add: Callable[[FastAPI, V], None], port: int, setting: str, name: str, faults: list[str] | None
 ) -> None:
-    sim.faults.extend(faults or ())  # type: ignore[arg-type]  # a fault that is none does nothing
-    app = FastAPI(title=f"{name}, simulated", openapi_url=None)
+    from bargein_simulators.simulated_tts import Fault  # noqa: PLC0415
+
+    _require_voice()
+    sim.faults.extend(_known(faults, Fault))
+    app = _app(name)
     add(app, sim)
     _serve(app, port, setting, {name: sim.faults})
 
 
-def with_faults(app: FastAPI, queues: Mapping[str, deque[Any]]) -> FastAPI:
-    """Give an app POST /simulator/{name}/faults."""
-
-    @app.post("/simulator/{name}/faults")
-    async def faults(name: str, body: FaultsBody) -> dict[str, int]:
-        if name not in queues:
-            raise HTTPException(404, f"No simulator {name!r}: there are {', '.join(queues)}")
-        queues[name].extend(body.faults)
-        return {"waiting": len(queues[name])}
-
-    return app
-
-
 def _serve(app: FastAPI, port: int, setting: str, queues: Mapping[str, deque[Any]]) -> None:
+    """Serve until Ctrl-C. setting: environment variable that points an agent at the server, printed first."""
+    import uvicorn  # noqa: PLC0415
+
+    from bargein_simulators.faults import add_fault_routes  # noqa: PLC0415
+
     console.print(setting.format(f"127.0.0.1:{port}"), highlight=False)
     console.print(
         f'faults: POST /simulator/NAME/faults {{"faults": [...]}}, NAME: {", ".join(queues)}',
@@ -228,7 +281,7 @@ def _serve(app: FastAPI, port: int, setting: str, queues: Mapping[str, deque[Any
         markup=False,
     )
     uvicorn.run(
-        with_faults(app, queues),
+        add_fault_routes(app, queues),
         host="127.0.0.1",
         port=port,
         log_level="warning",

@@ -1,4 +1,4 @@
-"""Deepgram Flux (v2 listen), locally: real turns in the sound it gets, words from a script, faults on demand."""
+"""Deepgram Flux (v2 listen), locally: turns found in real audio, words from a script, faults on demand."""
 
 from __future__ import annotations
 
@@ -8,15 +8,25 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError, model_validator
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
+from bargein_simulators.connection import (
+    KEPT_CONNECTIONS,
+    Json,
+    SendQueue,
+    SimulatedConnection,
+    receive,
+    samples_of,
+    serve_connection,
+)
+from bargein_simulators.deepgram_handshake import key_fits, refused
+from bargein_simulators.faults import add_fault_route, take_fault
 from bargein_simulators.simulated_stt import Script, SimulatedSTT, STTScriptEvent, WordSource
-from bargein_simulators.socket import KEPT_LINES, Answers, Json, SimulatedSocket, received, samples_of
 
 Fault = Literal[
     "401", "402", "429", "500", "silent", "error", "drop", "stall", "garbage", "timeless", "slow", "false_start"
@@ -36,88 +46,77 @@ EVENTS = {
 }
 
 
-class FluxFaults(BaseModel):
-    """Faults for the next lines, one each."""
-
-    faults: list[Fault]
-
-
 @dataclass(slots=True)
-class FluxServerConnection(SimulatedSocket):
-    """query: what it asked for; turns: that ended in it; told: when (s, by the monotonic clock) its last events left,
-    what they were, and their words."""
+class FluxServerConnection(SimulatedConnection):
+    """The record of one connection."""
 
     query: dict[str, str]
-    told: deque[tuple[float, str, str]] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    """Query of the handshake."""
+    sent_turns: deque[tuple[float, str, str]] = field(default_factory=lambda: deque(maxlen=KEPT_CONNECTIONS))
+    """Last events with words that left: when (s, by the monotonic clock), the event's name, its transcript."""
     turns: list[str] = field(default_factory=list)
+    """Transcripts of the turns that ended."""
 
 
 @dataclass(slots=True)
 class FluxSimulator:
-    """words: gives each line its words; delay_ms: from a sound's arrival to what is told of it; idle_s: without sound,
-    after which a line is ended with an error; api_key: the key that is demanded, or None; faults: one for each line,
-    taken from the left. In the middle of its first turn the line has: "drop" (the socket closes), "error" (a fatal
-    message first), "stall" (nothing more is told), "garbage" (no JSON), "timeless" (a
-    window that never ends); "false_start": a turn begins and is never
-    heard of again. turn_faults: those of the middle of a turn, for whichever line's turn begins next."""
+    """How the server behaves, and its record.
+
+    Faults of a turn happen at its first words: "drop" closes the socket, "error" sends a fatal message first, "stall"
+    sends nothing more, "garbage" sends what is no JSON, "timeless" sends a window without an end. "false_start" begins
+    a turn and sends nothing more.
+    """
 
     words: Callable[[], WordSource] = lambda: Script(["Hello there, can you help me?"], repeat=True)
+    """Makes the source of each connection's words."""
     delay_ms: float = 60.0
+    """From the arrival of audio to the events about it."""
     idle_s: float = 25.0
+    """Without audio, after which a connection ends with an error."""
     api_key: str | None = None
-    faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    turn_faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    lines: deque[FluxServerConnection] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    """The key that is required. None: any."""
+    faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_CONNECTIONS))
+    """One for each connection, taken from the left."""
+    turn_faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_CONNECTIONS))
+    """One for each turn, of any connection, taken from the left."""
+    connections: deque[FluxServerConnection] = field(default_factory=lambda: deque(maxlen=KEPT_CONNECTIONS))
+    """The last connections, the newest last."""
 
 
 def flux_app(sim: FluxSimulator | None = None) -> FastAPI:
-    """A server with nothing but Flux."""
+    """A server with Flux alone."""
     app = FastAPI(title="Deepgram, simulated", openapi_url=None)
-    add_flux(app, sim or FluxSimulator())
-
-    @app.post("/simulator/faults")
-    async def add_faults(body: FluxFaults) -> dict[str, int]:
-        app.state.flux.faults.extend(body.faults)
-        return {"waiting": len(app.state.flux.faults)}
-
+    sim = sim or FluxSimulator()
+    add_flux(app, sim)
+    add_fault_route(app, sim.faults, get_args(Fault))
     return app
 
 
 def add_flux(app: FastAPI, sim: FluxSimulator) -> None:
-    """Give an app the route /v2/listen. sim: settings and record, also as app.state.flux."""
+    """Give an app the route /v2/listen. The simulator is also app.state.flux."""
     app.state.flux = sim
 
     @app.websocket("/v2/listen")
     async def listen(socket: WebSocket) -> None:
-        line = FluxServerConnection(dict(socket.query_params))
-        sim.lines.append(line)
-        fault = sim.faults.popleft() if sim.faults else None
-        status, why = _refusal(sim, socket, fault)
-        if status:
-            line.end("refused")
-            body = {"err_code": why, "err_msg": why, "request_id": str(uuid.uuid4())}
-            await socket.send_denial_response(JSONResponse(body, status_code=status))
-            return
-        await socket.accept()
-        try:
-            await _Served(sim, socket, line, fault).run()
-        except* WebSocketDisconnect:
-            line.end("disconnected")
+        connection = FluxServerConnection(dict(socket.query_params))
+        sim.connections.append(connection)
+        fault = take_fault(sim.faults)
+        refusal = _refusal(sim, socket, fault)
+        await serve_connection(socket, connection, refusal, lambda: _Handler(sim, socket, connection, fault).run())
 
 
-def _refusal(sim: FluxSimulator, socket: WebSocket, fault: Fault | None) -> tuple[int, str]:
-    """The status with which the handshake is refused, and why; 0: it is not."""
-    key = socket.headers.get("authorization", "")
-    if sim.api_key is not None and key not in (f"Token {sim.api_key}", f"Bearer {sim.api_key}"):
-        return 401, "INVALID_AUTH"
+def _refusal(sim: FluxSimulator, socket: WebSocket, fault: Fault | None) -> JSONResponse | None:
+    """The response to a handshake that is refused."""
+    if not key_fits(sim.api_key, socket):
+        return refused(401, "INVALID_AUTH")
     refusals = {"401": "INVALID_AUTH", "402": "ASR_PAYMENT_REQUIRED", "429": "TOO_MANY_REQUESTS", "500": "INTERNAL"}
     if fault in refusals:
-        return int(fault), refusals[fault]
+        return refused(int(fault), refusals[fault])
     try:
         _Query.model_validate(dict(socket.query_params))
     except ValidationError:
-        return 400, "INVALID_QUERY_PARAMETER"
-    return 0, ""
+        return refused(400, "INVALID_QUERY_PARAMETER")
+    return None
 
 
 class _Query(BaseModel):
@@ -135,12 +134,14 @@ class _Query(BaseModel):
         return self
 
 
-class _Served:
-    """One connection, as long as it lasts."""
+class _Handler:
+    """Handles one connection."""
 
-    def __init__(self, sim: FluxSimulator, socket: WebSocket, line: FluxServerConnection, fault: Fault | None) -> None:
-        query = _Query.model_validate(line.query)
-        self._sim, self._socket, self._line, self._fault = sim, socket, line, fault
+    def __init__(
+        self, sim: FluxSimulator, socket: WebSocket, connection: FluxServerConnection, fault: Fault | None
+    ) -> None:
+        query = _Query.model_validate(connection.query)
+        self._sim, self._socket, self._connection, self._fault = sim, socket, connection, fault
         self._mulaw = query.encoding == "mulaw"
         self._rate = int(query.sample_rate)
         self._thresholds: dict[str, object] = {
@@ -148,7 +149,7 @@ class _Served:
             "eager_eot_threshold": query.eager_eot_threshold,
             "eot_timeout_ms": query.eot_timeout_ms,
         }
-        self._ears = SimulatedSTT(
+        self._stt = SimulatedSTT(
             self._rate,
             sim.words(),
             eager=query.eager_eot_threshold,
@@ -157,99 +158,97 @@ class _Served:
         )
         self._request = str(uuid.uuid4())
         self._sequence = 0
-        self._answers = Answers(socket, self._sent)
-        self._words_told = 0
-        self._mute = fault == "silent"
+        self._send_queue = SendQueue(socket, self._record)
+        self._muted = fault == "silent"
 
     async def run(self) -> None:
-        async with self._answers.told():
-            if not self._mute:
-                self._tell("Connected")
+        async with self._send_queue.sending():
+            if not self._muted:
+                self._send("Connected")
             await self._receive()
-            self._line.end("closed")
-            self._answers.close(1000)
+            self._connection.end("closed")
+            self._send_queue.close(1000)
 
-    def _sent(self, message: Json) -> None:
+    def _record(self, message: Json) -> None:
         if words := message.get("transcript"):
-            self._line.told.append((time.monotonic(), message["event"], words))
+            self._connection.sent_turns.append((time.monotonic(), message["event"], words))
 
     async def _receive(self) -> None:
         while True:
             try:
-                message = await received(self._socket, self._sim.idle_s)
+                message = await receive(self._socket, self._sim.idle_s)
             except TimeoutError:
                 self._fatal("NET-0001", "Did not receive audio data within the timeout window", 1011)
                 return
             if (data := message.get("bytes")) is not None:
-                await self._sound(data)
+                await self._audio(data)
             elif not await self._control(message["text"]):
                 return
-            if self._line.ended == "faulty":
+            if self._connection.ended == "faulty":
                 return
 
-    async def _sound(self, data: bytes) -> None:
+    async def _audio(self, data: bytes) -> None:
         samples = samples_of(data, mulaw=self._mulaw)
-        self._line.heard_ms += len(samples) * 1000 / self._rate
-        if self._mute:
+        self._connection.audio_ms += len(samples) * 1000 / self._rate
+        if self._muted:
             return
-        for event in await self._ears.push_audio(samples):
+        for event in await self._stt.push_audio(samples):
             self._event(event)
-            if self._line.ended == "faulty":
+            if self._connection.ended == "faulty":
                 return
 
     def _event(self, event: STTScriptEvent) -> None:
         if event.kind == "ended":
-            self._line.turns.append(event.text)
-        self._words_told = max(self._words_told, len(event.words))
-        self._tell("TurnInfo", **turn_info(event))
+            self._connection.turns.append(event.text)
+        self._send("TurnInfo", **turn_info(event))
         if event.kind == "started" and self._sim.turn_faults:
             self._fault = self._sim.turn_faults.popleft()
         if event.kind == "started" and self._fault == "false_start":
-            self._mute = True
+            self._muted = True
         elif event.words and event.kind == "update":
             self._fail_in_turn()
 
     def _fail_in_turn(self) -> None:
         match self._fault:
             case "drop":
-                self._line.end("faulty")
-                self._answers.close(1011)
+                self._connection.end("faulty")
+                self._send_queue.close(1011)
             case "error":
                 self._fatal("INTERNAL_SERVER_ERROR", "An internal error occurred", 1011)
             case "stall":
-                self._mute = True
+                self._muted = True
             case "garbage":
-                self._answers.garble('{"type": "TurnIn')
-                self._mute = True
+                self._send_queue.send_raw('{"type": "TurnIn')
+                self._muted = True
             case "timeless":
-                self._answers.garble(TIMELESS)
-                self._mute = True
+                self._send_queue.send_raw(TIMELESS)
+                self._muted = True
             case _:
                 pass
 
     def _fatal(self, code: str, description: str, close: int) -> None:
-        self._line.end("faulty")
-        self._tell("Error", code=code, description=description)
-        self._answers.close(close)
+        self._connection.end("faulty")
+        self._send("Error", code=code, description=description)
+        self._send_queue.close(close)
 
     async def _control(self, text: str) -> bool:
-        """False: the connection is over."""
+        """Handle a text message. Returns False when the connection is over."""
         try:
             message = json.loads(text)
         except ValueError:
             message = {}
         kind = message.get("type") if isinstance(message, dict) else None
         if kind == "CloseStream":
-            for event in await self._ears.force_end():
+            for event in await self._stt.force_end():
                 self._event(event)
             return False
         if kind == "ForceEndTurn":
-            for event in await self._ears.force_end():
+            for event in await self._stt.force_end():
                 self._event(event)
         elif kind == "Configure":
             self._configure(message)
         else:
-            # Flux knows no KeepAlive and no Finalize, though Deepgram's v1 does.
+            # Flux has no KeepAlive and no Finalize, which Deepgram's v1 has.
             self._fatal("UNPARSABLE_CLIENT_MESSAGE", f"Unknown message type {kind!r}", 1008)
             return False
         return True
@@ -259,23 +258,23 @@ class _Served:
         changed = self._thresholds | (dict(thresholds) if isinstance(thresholds, dict) else {})
         eager, end = changed["eager_eot_threshold"], changed["eot_threshold"]
         if not isinstance(end, int | float) or (isinstance(eager, int | float) and eager > end):
-            self._tell("ConfigureFailure", code="INVALID_THRESHOLDS", description="eager is above eot")
+            self._send("ConfigureFailure", code="INVALID_THRESHOLDS", description="eager is above eot")
             return
         self._thresholds = changed
-        self._ears.end = float(end)
-        self._ears.eager = float(eager) if isinstance(eager, int | float) else None
+        self._stt.end = float(end)
+        self._stt.eager = float(eager) if isinstance(eager, int | float) else None
         keyterms = message.get("keyterms", [])
-        self._tell("ConfigureSuccess", thresholds=changed, keyterms=keyterms, language_hints=None)
+        self._send("ConfigureSuccess", thresholds=changed, keyterms=keyterms, language_hints=None)
 
-    def _tell(self, kind: str, **facts: object) -> None:
+    def _send(self, kind: str, **facts: object) -> None:
         message = {"type": kind, "request_id": self._request, "sequence_id": self._sequence, **facts}
         self._sequence += 1
         delay_ms = self._sim.delay_ms + (SLOW_MS if self._fault == "slow" else 0)
-        self._answers.tell(message, delay_ms)
+        self._send_queue.send(message, delay_ms)
 
 
 def turn_info(event: STTScriptEvent) -> dict[str, object]:
-    """What a TurnInfo says of an event."""
+    """The fields of a TurnInfo about an event."""
     info: dict[str, object] = {
         "event": EVENTS[event.kind],
         "turn_index": event.turn,

@@ -1,4 +1,4 @@
-"""Deepgram Nova (v1 listen), locally: real turns in the sound it gets, words from a script, faults on demand."""
+"""Deepgram Nova (v1 listen), locally: turns found in real audio, words from a script, faults on demand."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 from weakref import WeakKeyDictionary
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ValidationError
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from pydantic import ValidationError
+from starlette.websockets import WebSocket
 
 from bargein.audio.pcm import Pcm
+from bargein_simulators.connection import (
+    KEPT_CONNECTIONS,
+    SendQueue,
+    SimulatedConnection,
+    receive,
+    samples_of,
+    serve_connection,
+)
+from bargein_simulators.deepgram_handshake import key_fits, refused
 from bargein_simulators.deepgram_nova_wire import NovaQuery, metadata, results
+from bargein_simulators.faults import add_fault_route, take_fault
 from bargein_simulators.simulated_stt import WORD_MS, RecognizedWord, Script, SimulatedSTT, STTScriptEvent, WordSource
-from bargein_simulators.socket import KEPT_LINES, Answers, SimulatedSocket, received, samples_of
 
 Fault = Literal[
     "400", "401", "402", "403", "404", "429", "500",
@@ -32,199 +41,195 @@ TIMELESS = (
     ' "speech_final": false, "channel": {"alternatives": [{"transcript": "can", "confidence": 0.9, "words": []}]},'
     ' "metadata": {"request_id": "x", "model_info": {"name": "x", "version": "x", "arch": "x"}, "model_uuid": "x"}}'
 )
-QUIET_INTERIM_MS, QUIET_FINAL_MS = 1_000, 3_000  # how often something is told of silence
-NO_SOUND = "Deepgram did not receive audio data or a text message within the timeout window. See NET-0001"
-NEVER = 1.1  # a confidence that is not reached
-
-
-class NovaFaults(BaseModel):
-    """Faults for the next lines, one each."""
-
-    faults: list[Fault]
+QUIET_INTERIM_MS, QUIET_FINAL_MS = 1_000, 3_000  # how often silence is reported, by interim and by final results
+NO_AUDIO = "Deepgram did not receive audio data or a text message within the timeout window. See NET-0001"
+NEVER = 1.1  # above every confidence
 
 
 @dataclass(slots=True)
-class NovaServerConnection(SimulatedSocket):
-    """query: what it asked for; finals: that were told; controls: messages that came (kept_alive: released by each
-    KeepAlive)."""
+class NovaServerConnection(SimulatedConnection):
+    """The record of one connection."""
 
     query: dict[str, str]
-    finals: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    controls: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    """Query of the handshake."""
+    finals: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_CONNECTIONS))
+    """Transcripts of the final results that were sent."""
+    controls: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_CONNECTIONS))
+    """Types of the text messages that came."""
     kept_alive: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    """Released once for each KeepAlive that comes."""
 
 
 @dataclass(slots=True)
 class NovaSimulator:
-    """words: gives each line its words; delay_ms: from a sound's arrival to what is told of it; final_ms: of speech,
-    after which its words are made final within a turn; idle_s: without sound or KeepAlive, after which a line is
-    ended; api_key: the key that is demanded, or None; faults: one for each line, taken from the left. At the
-    `fail_at`th update of its first turn the line has: "drop" (the socket closes), "error" (a message first), "stall"
-    (nothing more is told), "garbage" (no JSON), "malformed" (Results without words or times), "timeless"
-    (Results that never end)."""
+    """How the server behaves, and its record.
+
+    A fault happens at the update `fail_at` of a connection's first turn: "drop" closes the socket, "error" sends an
+    error first, "stall" sends nothing more, "garbage" sends what is no JSON, "malformed" sends Results without words
+    or times, "timeless" sends Results without an end.
+    """
 
     words: Callable[[], WordSource] = lambda: Script(["Hello there, can you help me?"], repeat=True)
+    """Makes the source of each connection's words."""
     delay_ms: float = 60.0
+    """From the arrival of audio to the results about it."""
     final_ms: float = 3_000.0
+    """Length of speech after which its words become final within a turn."""
     idle_s: float = 10.0
+    """Without audio or KeepAlive, after which a connection is closed."""
     fail_at: int = 1
+    """Number of the update within turns, from 1, at which a fault happens."""
     api_key: str | None = None
-    faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    lines: deque[NovaServerConnection] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    said: WeakKeyDictionary[WordSource, int] = field(default_factory=WeakKeyDictionary)  # words that are final
+    """The key that is required. None: any."""
+    faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_CONNECTIONS))
+    """One for each connection, taken from the left."""
+    connections: deque[NovaServerConnection] = field(default_factory=lambda: deque(maxlen=KEPT_CONNECTIONS))
+    """The last connections, the newest last."""
+    final_words: WeakKeyDictionary[WordSource, int] = field(default_factory=WeakKeyDictionary)
+    """For each source: how many words of its present turn are final, over all connections."""
 
 
 def nova_app(sim: NovaSimulator | None = None) -> FastAPI:
-    """A server with nothing but Nova."""
+    """A server with Nova alone."""
     app = FastAPI(title="Deepgram Nova, simulated", openapi_url=None)
     sim = sim or NovaSimulator()
     add_nova(app, sim)
-
-    @app.post("/simulator/faults")
-    async def add_faults(body: NovaFaults) -> dict[str, int]:
-        sim.faults.extend(body.faults)
-        return {"waiting": len(sim.faults)}
-
+    add_fault_route(app, sim.faults, get_args(Fault))
     return app
 
 
 def add_nova(app: FastAPI, sim: NovaSimulator) -> None:
-    """Give an app the route /v1/listen. sim: settings and record, also as app.state.nova."""
+    """Give an app the route /v1/listen. The simulator is also app.state.nova."""
     app.state.nova = sim
 
     @app.websocket("/v1/listen")
     async def listen(socket: WebSocket) -> None:
-        line = NovaServerConnection(dict(socket.query_params))
-        sim.lines.append(line)
-        fault = sim.faults.popleft() if sim.faults else None
-        status, why = _refusal(sim, socket, fault)
-        if status:
-            line.end("refused")
-            key = socket.headers.get("authorization", "")  # said back, as real servers may: no adapter may pass it on
-            body = {"err_code": why, "err_msg": f"{why}: {key}", "request_id": str(uuid.uuid4())}
-            await socket.send_denial_response(JSONResponse(body, status_code=status))
-            return
-        await socket.accept()
-        try:
-            await _Served(sim, socket, line, fault).run()
-        except* WebSocketDisconnect:
-            line.end("disconnected")
+        connection = NovaServerConnection(dict(socket.query_params))
+        sim.connections.append(connection)
+        fault = take_fault(sim.faults)
+        refusal = _refusal(sim, socket, fault)
+        await serve_connection(socket, connection, refusal, lambda: _Handler(sim, socket, connection, fault).run())
 
 
-def _refusal(sim: NovaSimulator, socket: WebSocket, fault: Fault | None) -> tuple[int, str]:
-    """The status with which the handshake is refused, and why; 0: it is not."""
+def _refusal(sim: NovaSimulator, socket: WebSocket, fault: Fault | None) -> JSONResponse | None:
+    """The response to a handshake that is refused."""
     key = socket.headers.get("authorization", "")
-    if sim.api_key is not None and key not in (f"Token {sim.api_key}", f"Bearer {sim.api_key}"):
-        return 401, "INVALID_AUTH"
+    if not key_fits(sim.api_key, socket):
+        return refused(401, "INVALID_AUTH", key)
     if fault is not None and fault.isdigit():
-        return int(fault), {"401": "INVALID_AUTH", "402": "ASR_PAYMENT_REQUIRED"}.get(fault, "Bad Request")
+        code = {"401": "INVALID_AUTH", "402": "ASR_PAYMENT_REQUIRED"}.get(fault, "Bad Request")
+        return refused(int(fault), code, key)
     try:
         NovaQuery.model_validate(dict(socket.query_params))
     except ValidationError:
-        return 400, "Bad Request"
-    return 0, ""
+        return refused(400, "Bad Request", key)
+    return None
 
 
-class _Rest:
-    """A WordSource that gives what earlier lines did not make final in the present turn: those were kept by whoever
-    heard them, and are not sent again."""
+class _UnsentWords:
+    """A WordSource that gives the words of a turn which no earlier connection made final.
+
+    The client keeps final words, and does not send their audio again.
+    """
 
     def __init__(self, sim: NovaSimulator, source: WordSource) -> None:
-        self._said, self._source = sim.said, source
-        self._skip: int | None = None  # known with the turn's first look
+        self._final_words, self._words = sim.final_words, source
+        self._skip: int | None = None  # known once the turn's words are first read
 
-    async def words(self, pcm: Pcm, stretch: int, lasted_ms: float, over: bool) -> Sequence[str]:
+    async def words(self, pcm: Pcm, pauses: int, lasted_ms: float, over: bool) -> Sequence[str]:
         if self._skip is None:
-            self._skip = self._said.get(self._source, 0)
-        # The first word at once, as in a script that begins here.
+            self._skip = self._final_words.get(self._words, 0)
+        # The first word comes at once, as in a script that begins here.
         spoken_ms = max(lasted_ms, WORD_MS) + self._skip * WORD_MS
-        words = await self._source.words(pcm, stretch, spoken_ms, over)
+        words = await self._words.words(pcm, pauses, spoken_ms, over)
         return words[self._skip :]
 
     def final(self, count: int) -> None:
-        """So many words of the turn, from its first on this line, are final."""
-        if isinstance(self._source, Script):  # one who reads hears only the sound that is sent again
-            self._said[self._source] = (self._skip or 0) + count
+        """Make words of the turn final. count: of them, from the first on this connection."""
+        if isinstance(self._words, Script):  # real STT gets only the audio that is sent again
+            self._final_words[self._words] = (self._skip or 0) + count
 
     def ended(self) -> None:
-        self._said.pop(self._source, None)
+        self._final_words.pop(self._words, None)
         self._skip = None
-        self._source.ended()
+        self._words.ended()
 
 
-class _Served:
-    """One connection, as long as it lasts."""
+class _Handler:
+    """Handles one connection."""
 
-    def __init__(self, sim: NovaSimulator, socket: WebSocket, line: NovaServerConnection, fault: Fault | None) -> None:
-        self._query = NovaQuery.model_validate(line.query)
-        self._sim, self._socket, self._line, self._fault = sim, socket, line, fault
+    def __init__(
+        self, sim: NovaSimulator, socket: WebSocket, connection: NovaServerConnection, fault: Fault | None
+    ) -> None:
+        self._query = NovaQuery.model_validate(connection.query)
+        self._sim, self._socket, self._connection, self._fault = sim, socket, connection, fault
         self._rate = self._query.sample_rate
-        self._rest = _Rest(sim, sim.words())
+        self._source = _UnsentWords(sim, sim.words())
         pause_ms = self._query.pause_ms
-        self._ears = SimulatedSTT(
+        self._stt = SimulatedSTT(
             self._rate,
-            self._rest,
+            self._source,
             eager=None,
             end=NEVER if pause_ms is None or pause_ms > 1_000 else max(pause_ms, 50) / 1_000,
             timeout_ms=pause_ms or self._query.utterance_end_ms or 1_000,
         )
         self._request = str(uuid.uuid4())
-        self._answers = Answers(socket)
-        self._from_ms = 0.0  # where the present stretch begins: what is before it is final
-        self._final = 0  # words of the present turn that are
-        self._updates = 0  # in turns
-        self._told_ms = 0.0  # how far
-        self._gap_ms: float | None = None  # when an UtteranceEnd is due
+        self._send_queue = SendQueue(socket)
+        self._from_ms = 0.0  # audio position up to which everything is final
+        self._final = 0  # final words of the present turn
+        self._updates = 0  # within turns, so far
+        self._reported_ms = 0.0  # audio position of the last results
+        self._gap_ms: float | None = None  # audio position at which an UtteranceEnd is due
         self._last_ms = 0.0  # end of the last word
-        self._mute = fault == "silent"
+        self._muted = fault == "silent"
 
     async def run(self) -> None:
-        async with self._answers.told():
+        async with self._send_queue.sending():
             await self._receive()
-            self._line.end("closed")
-            self._answers.close(1000)
+            self._connection.end("closed")
+            self._send_queue.close(1000)
 
     async def _receive(self) -> None:
         while True:
             try:
-                message = await received(self._socket, self._sim.idle_s)
+                message = await receive(self._socket, self._sim.idle_s)
             except TimeoutError:
-                self._line.end("faulty")
-                self._answers.close(1011, NO_SOUND)
+                self._connection.end("faulty")
+                self._send_queue.close(1011, NO_AUDIO)
                 return
             if (data := message.get("bytes")) is not None:
-                await self._sound(data)
+                await self._audio(data)
             elif not await self._control(message["text"]):
                 return
-            if self._line.ended == "faulty":
+            if self._connection.ended == "faulty":
                 return
 
     async def _control(self, text: str) -> bool:
-        """False: the connection is over."""
+        """Handle a text message. Returns False when the connection is over."""
         try:
             message = json.loads(text)
         except ValueError:
             message = None
         kind = str(message.get("type")) if isinstance(message, dict) else "no JSON"
-        self._line.controls.append(kind)
+        self._connection.controls.append(kind)
         if kind in ("Finalize", "CloseStream"):
-            for event in [] if self._mute else await self._ears.force_end():
+            for event in [] if self._muted else await self._stt.force_end():
                 self._ended(event, finalize=kind == "Finalize")
             if kind == "CloseStream":
-                self._tell(metadata(self._request, self._line.heard_ms))
+                self._send(metadata(self._request, self._connection.audio_ms))
                 return False
         elif kind == "KeepAlive":
-            self._line.kept_alive.release()
+            self._connection.kept_alive.release()
         else:
-            self._tell({"type": "Error", "variant": "SchemaError", "description": "Unknown message", "message": text})
+            self._send({"type": "Error", "variant": "SchemaError", "description": "Unknown message", "message": text})
         return True
 
-    async def _sound(self, data: bytes) -> None:
-        if self._mute:
-            return  # and nothing is heard: the words wait for a line that tells them
+    async def _audio(self, data: bytes) -> None:
+        if self._muted:
+            return  # the audio is ignored: the script's words are for a connection that can send them
         samples = samples_of(data, mulaw=self._query.encoding == "mulaw")
-        self._line.heard_ms += len(samples) * 1000 / self._rate
-        for event in await self._ears.push_audio(samples):
+        self._connection.audio_ms += len(samples) * 1000 / self._rate
+        for event in await self._stt.push_audio(samples):
             match event.kind:
                 case "started":
                     self._started(event)
@@ -240,25 +245,25 @@ class _Served:
                 return
 
     def _over(self) -> bool:
-        """Whether the line has failed."""
-        return self._mute or self._line.ended == "faulty"
+        """Whether a fault has ended the connection or its answers."""
+        return self._muted or self._connection.ended == "faulty"
 
-    # ------------------------------------------------------------------------------------------- what is told
+    # ------------------------------------------------------------------------------------------------ results
 
     def _started(self, event: STTScriptEvent) -> None:
         self._gap_ms = None
         if self._query.vad_events == "true":
-            self._tell({"type": "SpeechStarted", "channel": [0], "timestamp": round(event.words[0].start_ms / 1000, 3)})
+            self._send({"type": "SpeechStarted", "channel": [0], "timestamp": round(event.words[0].start_ms / 1000, 3)})
         self._interim(event)
 
     def _update(self, event: STTScriptEvent) -> None:
         words = self._words(event)
         if len(words) > 1 and event.window_end_ms - max(self._from_ms, words[0].start_ms) >= self._sim.final_ms:
-            # All but the last, which may not be over.
+            # All words but the last, which may still be growing.
             until_ms = words[-1].start_ms
             self._results(words[:-1], until_ms, final=True)
             self._final += len(words) - 1
-            self._rest.final(self._final)
+            self._source.final(self._final)
             self._from_ms = until_ms
         self._interim(event)
         self._updates += 1
@@ -276,7 +281,7 @@ class _Served:
         if now - self._from_ms >= QUIET_FINAL_MS:
             self._results((), now, final=True)
             self._from_ms = now
-        elif self._query.interim_results == "true" and now - self._told_ms >= QUIET_INTERIM_MS:
+        elif self._query.interim_results == "true" and now - self._reported_ms >= QUIET_INTERIM_MS:
             self._results((), now)
 
     def _ended(self, event: STTScriptEvent, *, finalize: bool = False) -> None:
@@ -291,8 +296,11 @@ class _Served:
                 self._utterance_end()
 
     def _words(self, event: STTScriptEvent) -> Sequence[RecognizedWord]:
-        """Those that are not final yet. The ears spread all words of the turn over its sound, ever anew; final ones
-        keep their times, so that the others have the rest."""
+        """The words that are not final yet.
+
+        The STT spreads all words of a turn over its audio at every update. Final words keep their times, so the other
+        words share the rest of the audio.
+        """
         words = event.words[self._final :]
         if not words or not self._final:
             return words
@@ -304,7 +312,7 @@ class _Served:
 
     def _utterance_end(self) -> None:
         self._gap_ms = None
-        self._tell({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": round(self._last_ms / 1000, 3)})
+        self._send({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": round(self._last_ms / 1000, 3)})
 
     def _results(
         self,
@@ -315,38 +323,38 @@ class _Served:
         over: bool = False,
         from_finalize: bool = False,
     ) -> None:
-        self._told_ms = until_ms
+        self._reported_ms = until_ms
         written = "true" in (self._query.punctuate, self._query.smart_format)
         message = results(self._request, words, self._from_ms, until_ms, final, over, written, from_finalize)
         if final and words:
-            self._line.finals.append(" ".join(word.word for word in words))
-        self._tell(message)
+            self._connection.finals.append(" ".join(word.word for word in words))
+        self._send(message)
 
     def _fail(self) -> None:
         match self._fault:
             case "drop":
-                self._line.end("faulty")
-                self._answers.close(1011, "NET-0000")
+                self._connection.end("faulty")
+                self._send_queue.close(1011, "NET-0000")
             case "error":
-                self._line.end("faulty")
-                self._tell({"type": "Error", "variant": "InternalError", "description": "Something went wrong"})
-                self._answers.close(1011, "NET-0000")
+                self._connection.end("faulty")
+                self._send({"type": "Error", "variant": "InternalError", "description": "Something went wrong"})
+                self._send_queue.close(1011, "NET-0000")
             case "stall":
-                self._mute = True
+                self._muted = True
             case "garbage":
-                self._answers.garble('{"type": "Resul')
-                self._mute = True
+                self._send_queue.send_raw('{"type": "Resul')
+                self._muted = True
             case "malformed":
-                self._answers.garble('{"type": "Results", "channel": {"alternatives": []}}')
-                self._mute = True
+                self._send_queue.send_raw('{"type": "Results", "channel": {"alternatives": []}}')
+                self._muted = True
             case "timeless":
-                self._answers.garble(TIMELESS)
-                self._mute = True
+                self._send_queue.send_raw(TIMELESS)
+                self._muted = True
             case _:
                 pass
 
-    def _tell(self, message: dict[str, object]) -> None:
-        if self._mute:
+    def _send(self, message: dict[str, object]) -> None:
+        if self._muted:
             return
         delay_ms = self._sim.delay_ms + (SLOW_MS if self._fault == "slow" else 0)
-        self._answers.tell(message, delay_ms)
+        self._send_queue.send(message, delay_ms)

@@ -1,4 +1,4 @@
-"""What is said on Nova's wire: what a connection may ask for, and the messages it gets."""
+"""Nova's wire: the query of a connection, and the messages to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bargein_simulators.simulated_stt import RecognizedWord
 
 
 class NovaQuery(BaseModel):
-    """The query, as far as it is looked at. Raises ValidationError for what Deepgram refuses with 400."""
+    """The part of the query that is read. Raises ValidationError where Deepgram refuses with 400."""
 
     model: Annotated[str, Field(pattern="^(nova|enhanced|base)")]
     encoding: Literal["linear16", "mulaw"]
@@ -35,7 +35,7 @@ class NovaQuery(BaseModel):
 
     @property
     def pause_ms(self) -> int | None:
-        """What ends a turn; None: no pause does."""
+        """The pause that ends a turn. None: no pause ends one."""
         return {"true": 10, "false": None}[self.endpointing] if isinstance(self.endpointing, str) else self.endpointing
 
 
@@ -49,8 +49,12 @@ def results(
     written: bool,
     from_finalize: bool = False,
 ) -> dict[str, object]:
-    """A Results message. written: with punctuation and capitals, as in the script."""
-    told = [
+    """A Results message.
+
+    words: their times on the clock of the audio. from_ms, until_ms: the audio that the message is about. written: with
+    punctuation and capitals, as in the script.
+    """
+    words_sent = [
         {
             "word": "".join(c for c in word.word.lower() if c.isalnum() or c in "'-"),
             "start": round(max(word.start_ms, from_ms) / 1000, 3),
@@ -60,7 +64,7 @@ def results(
         }
         for word in words
     ]
-    transcript = " ".join(str(word.get("punctuated_word", word["word"])) for word in told)
+    transcript = " ".join(str(word.get("punctuated_word", word["word"])) for word in words_sent)
     model = {"name": "general-nova-3", "version": "2025-04-17.21547", "arch": "nova-3"}
     return {
         "type": "Results",
@@ -70,19 +74,21 @@ def results(
         "is_final": final,
         "speech_final": over,
         "from_finalize": from_finalize,
-        "channel": {"alternatives": [{"transcript": transcript, "confidence": 0.98 if told else 0.0, "words": told}]},
+        "channel": {
+            "alternatives": [{"transcript": transcript, "confidence": 0.98 if words_sent else 0.0, "words": words_sent}]
+        },
         "metadata": {"request_id": request, "model_info": model, "model_uuid": "00000000-simulated"},
     }
 
 
-def metadata(request: str, heard_ms: float) -> dict[str, object]:
-    """What is told when a stream was closed by its client."""
+def metadata(request: str, audio_ms: float) -> dict[str, object]:
+    """The message that follows a CloseStream. audio_ms: length of the audio that came."""
     return {
         "type": "Metadata",
         "transaction_key": "deprecated",
         "request_id": request,
         "sha256": "0" * 64,
         "created": "2026-01-01T00:00:00.000Z",
-        "duration": round(heard_ms / 1000, 3),
+        "duration": round(audio_ms / 1000, 3),
         "channels": 1,
     }

@@ -11,53 +11,52 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bargein_simulators.simulated_tts import FAULT_AFTER, Fault, Spoke, VoiceSettings, chunks, message, stopped
+from bargein_simulators.simulated_tts import (
+    FAULT_AFTER,
+    Fault,
+    Spoke,
+    TTSSettings,
+    chunks,
+    receive_json,
+    serve_tts,
+    stop_task,
+)
 
 FLUSHES, FLUSHES_S = 20, 60.0
 
 
 @dataclass(slots=True)
-class SpeakSimulator(VoiceSettings):
-    """A fault is taken by the first flush of a socket, or after a Clear or a whole minute without one; see
-    VoiceSettings."""
+class SpeakSimulator(TTSSettings):
+    """How the server behaves, and its record.
 
-    flushes: int = FLUSHES  # allowed a minute
+    A fault is for the next flush that is spoken.
+    """
+
+    flushes: int = FLUSHES
+    """Flushes that a connection may send in a minute."""
 
 
 def speak_app(sim: SpeakSimulator | None = None) -> FastAPI:
-    """A server with nothing but Aura."""
+    """A server with Aura alone."""
     app = FastAPI(title="Deepgram, simulated", openapi_url=None)
     add_speak(app, sim or SpeakSimulator())
     return app
 
 
 def add_speak(app: FastAPI, sim: SpeakSimulator) -> None:
-    """Give an app the route /v1/speak. sim: settings and record, also as app.state.speak."""
+    """Give an app the route /v1/speak. The simulator is also app.state.speak."""
     app.state.speak = sim
 
     @app.websocket("/v1/speak")
     async def speak(socket: WebSocket) -> None:
         key = socket.headers.get("authorization", "").removeprefix("Token ").removeprefix("Bearer ")
-        status = sim.refusal(key)
-        if status:
-            await socket.send_denial_response(JSONResponse({"err_code": "REFUSED"}, status_code=status))
-            return
-        await socket.accept()
-        sim.sockets += 1
-        served = _Served(sim, socket)
-        try:
-            await served.run()
-        except (WebSocketDisconnect, RuntimeError):
-            pass
-        finally:
-            await served.stop()
+        await serve_tts(sim, socket, key, {"err_code": "REFUSED"}, lambda: _Handler(sim, socket))
 
 
-class _Served:
-    """One socket. Each flush is one Spoke of the record."""
+class _Handler:
+    """Handles one connection. Each flush is one reply of the record."""
 
     def __init__(self, sim: SpeakSimulator, socket: WebSocket) -> None:
         self._sim, self._socket = sim, socket
@@ -65,8 +64,8 @@ class _Served:
         self._text = ""
         self._sequence = 0
         self._flushes: deque[float] = deque(maxlen=sim.flushes)
-        self._line: asyncio.Queue[Spoke] = asyncio.Queue(maxsize=1_000)
-        self._now: Spoke | None = None
+        self._queue: asyncio.Queue[Spoke] = asyncio.Queue(maxsize=1_000)
+        self._current: Spoke | None = None
         self._task: asyncio.Task[None] | None = None
         self._speaker = asyncio.create_task(self._speak())
 
@@ -75,13 +74,13 @@ class _Served:
         await self._socket.send_text(json.dumps({**metadata, "model_uuid": str(uuid.uuid4())}))
         while True:
             try:
-                told = await message(self._socket)
+                message = await receive_json(self._socket)
             except ValueError:
                 await self._warn("INVALID_JSON", "The message is no JSON object")
                 continue
-            match told.get("type"):
+            match message.get("type"):
                 case "Speak":
-                    self._text += str(told.get("text") or "")
+                    self._text += str(message.get("text") or "")
                 case "Flush":
                     await self._flush()
                 case "Clear":
@@ -93,9 +92,9 @@ class _Served:
                     await self._warn("UNKNOWN", f"Unknown type {other!r}")
 
     async def stop(self) -> None:
-        await stopped(self._speaker)
-        if self._now is not None:
-            self._now.end("disconnected")
+        await stop_task(self._speaker)
+        if self._current is not None:
+            self._current.end("disconnected")
 
     async def _flush(self) -> None:
         now = time.monotonic()
@@ -106,26 +105,26 @@ class _Served:
         spoke = Spoke(self._text)
         self._sim.spoke.append(spoke)
         self._text = ""
-        self._line.put_nowait(spoke)
+        self._queue.put_nowait(spoke)
 
     async def _clear(self) -> None:
         self._text = ""
-        if self._now is not None:
-            self._now.end("cancelled")
-        while not self._line.empty():
-            self._line.get_nowait().end("cancelled")
+        if self._current is not None:
+            self._current.end("cancelled")
+        while not self._queue.empty():
+            self._queue.get_nowait().end("cancelled")
         self._sequence += 1
         await self._socket.send_text(json.dumps({"type": "Cleared", "sequence_id": self._sequence}))
 
     async def _warn(self, code: str, description: str) -> None:
-        """Deepgram's types know no other complaint on this socket."""
+        """Send a Warning: Deepgram's types have no error for this socket."""
         await self._socket.send_text(json.dumps({"type": "Warning", "code": code, "description": description}))
 
     async def _speak(self) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):
             while True:
-                self._now = await self._line.get()
-                await self._one(self._now, self._sim.next_fault())
+                self._current = await self._queue.get()
+                await self._one(self._current, self._sim.next_fault())
 
     async def _one(self, spoke: Spoke, fault: Fault | None) -> None:
         if fault == "silent":

@@ -1,4 +1,4 @@
-"""ElevenLabs' multi-context WebSocket, locally: espeak's voice with true times for every character, and faults."""
+"""ElevenLabs' multi-context WebSocket, locally: espeak's voice with the true time of every character, and faults."""
 
 from __future__ import annotations
 
@@ -6,83 +6,67 @@ import asyncio
 import base64
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
-from bargein_simulators.simulated_tts import FAULT_AFTER, Chunk, Fault, Spoke, VoiceSettings, chunks, message, stopped
+from bargein.protocols import Word
+from bargein_simulators.simulated_tts import Chunk, Spoke, TTSContext, TTSSettings, receive_json, serve_tts
 
 MOST_CONTEXTS = 5
 VOICES = ("EXAVITQu4vr4xnSDxMaL",)
 
 
 @dataclass(slots=True)
-class ElevenLabsSimulator(VoiceSettings):
-    """voices: whose ids are known (an empty tuple takes any); inactive_s: without a message, after which the socket is
-    closed."""
+class ElevenLabsSimulator(TTSSettings):
+    """How the server behaves, and its record."""
 
     voices: tuple[str, ...] = ()
+    """Ids of the voices that exist. Empty: any."""
     inactive_s: float = 60.0
+    """Without a message and without a reply under way, after which the socket is closed."""
 
 
 @dataclass(slots=True)
-class _Context:
-    id: str
-    spoke: Spoke
-    fault: Fault | None
+class _Context(TTSContext):
     pending: str = ""
-    told_ms: float = 0.0
-    sent: int = 0
-    closing: bool = False
-    texts: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1_000))
-    task: asyncio.Task[None] | None = None
+    """Text that was not flushed yet."""
 
 
 def elevenlabs_app(sim: ElevenLabsSimulator | None = None) -> FastAPI:
-    """A server with nothing but ElevenLabs."""
+    """A server with ElevenLabs alone."""
     app = FastAPI(title="ElevenLabs, simulated", openapi_url=None)
     add_elevenlabs(app, sim or ElevenLabsSimulator())
     return app
 
 
 def add_elevenlabs(app: FastAPI, sim: ElevenLabsSimulator) -> None:
-    """Give an app the vendor's route. sim: settings and record, also as app.state.elevenlabs."""
+    """Give an app the vendor's route. The simulator is also app.state.elevenlabs."""
     app.state.elevenlabs = sim
 
     @app.websocket("/v1/text-to-speech/{voice}/multi-stream-input")
     async def speak(socket: WebSocket, voice: str) -> None:
-        status = sim.refusal(socket.headers.get("xi-api-key"))
-        if status:
-            await socket.send_denial_response(JSONResponse({"detail": {"status": "refused"}}, status_code=status))
-            return
-        await socket.accept()
-        sim.sockets += 1
-        if sim.voices and voice not in sim.voices:
-            await _refuse(socket, "voice_id_does_not_exist", f"No {voice}")
-            return
-        rate = int(socket.query_params.get("output_format", "pcm_24000").removeprefix("pcm_"))
-        served = _Served(sim, socket, rate)
-        try:
-            await served.run()
-        except WebSocketDisconnect:
-            served.end("disconnected")
-        finally:
-            await served.stop()
+        denial = {"detail": {"status": "refused"}}
+        await serve_tts(sim, socket, socket.headers.get("xi-api-key"), denial, lambda: _Handler(sim, socket, voice))
 
 
-class _Served:
-    """One socket."""
+class _Handler:
+    """Handles one connection."""
 
-    def __init__(self, sim: ElevenLabsSimulator, socket: WebSocket, rate: int) -> None:
-        self._sim, self._socket, self._rate = sim, socket, rate
+    def __init__(self, sim: ElevenLabsSimulator, socket: WebSocket, voice: str) -> None:
+        self._sim, self._socket, self._voice = sim, socket, voice
+        self._rate = int(socket.query_params.get("output_format", "pcm_24000").removeprefix("pcm_"))
         self._contexts: dict[str, _Context] = {}
         self._over = asyncio.Event()
 
     async def run(self) -> None:
+        if self._sim.voices and self._voice not in self._sim.voices:
+            await _refuse(self._socket, "voice_id_does_not_exist", f"No {self._voice}")
+            return
         while not self._over.is_set():
-            receiving = asyncio.ensure_future(message(self._socket))
+            receiving = asyncio.ensure_future(receive_json(self._socket))
             over = asyncio.ensure_future(self._over.wait())
             try:
                 done, _ = await asyncio.wait(
@@ -94,36 +78,31 @@ class _Served:
                     receiving.cancel()
             if over in done:
                 return
+            if not done and self._contexts:
+                continue  # a reply is under way
             if not done:
                 await self._socket.close(1008, "input_timeout_exceeded")
                 return
             try:
-                told = receiving.result()
+                message = receiving.result()
             except ValueError:
                 await _refuse(self._socket, "invalid_message", "The message is no JSON object")
                 return
-            if not await self._take(told):
+            if not await self._handle(message):
                 return
 
-    def end(self, how: str) -> None:
-        for context in self._contexts.values():
-            context.spoke.end("disconnected" if how == "disconnected" else "cancelled")
-
     async def stop(self) -> None:
-        for context in self._contexts.values():
-            if context.task is not None:
-                await stopped(context.task)
-            context.spoke.end("disconnected")
+        for context in list(self._contexts.values()):
+            await context.stop()
 
-    async def _take(self, told: dict[str, object]) -> bool:
-        if told.get("close_socket"):
+    async def _handle(self, message: dict[str, object]) -> bool:
+        if message.get("close_socket"):
             await self._socket.close(1000)
             return False
-        name = str(told.get("context_id") or "default")
+        name = str(message.get("context_id") or "default")
         context = self._contexts.get(name)
-        if told.get("close_context"):
+        if message.get("close_context"):
             if context is not None:
-                context.closing = True
                 self._flush(context)
                 context.texts.put_nowait(None)
             return True
@@ -134,14 +113,15 @@ class _Served:
             spoke = Spoke()
             self._sim.spoke.append(spoke)
             context = self._contexts[name] = _Context(name, spoke, self._sim.next_fault())
-            context.task = asyncio.create_task(self._speak(context))
-        text = str(told.get("text") or "")
+            speaking = context.speak(self._sim, self._rate, partial(self._send, context), partial(self._done, context))
+            context.task = asyncio.create_task(speaking)
+        text = str(message.get("text") or "")
         if text.strip() and not context.spoke.text:
             context.spoke.came_s = time.monotonic()
         if text != " ":
             context.pending += text
             context.spoke.text += text
-        if told.get("flush"):
+        if message.get("flush"):
             self._flush(context)
         return True
 
@@ -150,26 +130,14 @@ class _Served:
             context.texts.put_nowait(context.pending)
         context.pending = ""
 
-    async def _speak(self, context: _Context) -> None:
-        try:
-            while (text := await context.texts.get()) is not None:
-                if context.fault == "silent":
-                    continue
-                async for chunk in chunks(self._sim, text, self._rate, slow=context.fault == "slow"):
-                    if not await self._send(context, chunk):
-                        return
-            if context.fault not in ("silent", "stall"):
-                await self._socket.send_text(json.dumps({"isFinal": True, "contextId": context.id}))
-                context.spoke.end("completed")
-                del self._contexts[context.id]
-        except (WebSocketDisconnect, RuntimeError):  # the client is gone
-            context.spoke.end("disconnected")
+    async def _done(self, context: _Context) -> None:
+        event = {"isFinal": True, "contextId": context.id}
+        await self._socket.send_text(json.dumps(event))
+        del self._contexts[context.id]
 
     async def _send(self, context: _Context, chunk: Chunk) -> bool:
-        """False: nothing more comes."""
-        context.sent += 1
-        if context.sent > FAULT_AFTER and context.fault in ("stall", "drop", "garbage"):
-            context.spoke.end("faulty")
+        """Send a chunk. Returns False when the context sends nothing more."""
+        if context.breaks():
             if context.fault == "drop":
                 await self._socket.close(1011, "internal")
                 self._over.set()
@@ -186,43 +154,42 @@ class _Served:
             "contextId": context.id,
         }
         await self._socket.send_text(json.dumps(event))
-        context.spoke.words += [
-            type(w)(
-                w.start_ms + context.spoke.sent_ms - chunk.at_ms, w.end_ms + context.spoke.sent_ms - chunk.at_ms, 0, 0
-            )
-            for w in chunk.words
-        ]
+        began_ms = context.spoke.sent_ms - chunk.at_ms
+        context.spoke.words += [Word(began_ms + w.start_ms, began_ms + w.end_ms, 0, 0) for w in chunk.words]
         context.spoke.sent_ms += chunk.pcm.ms
         return True
 
 
 async def _refuse(socket: WebSocket, error: str, why: str) -> None:
-    """The vendor's error, after which it closes."""
+    """Send the vendor's error, and close."""
     await socket.send_text(json.dumps({"error": error, "message": why, "code": 1008}))
     await socket.close(1008, error)
 
 
 def alignment(chunk: Chunk) -> dict[str, list[object]] | None:
-    """The characters that begin to sound in a chunk, from its own first sample; those of a word share its time."""
-    said, chars, starts, lasts = chunk.said, [], [], []
+    """The vendor's alignment of a chunk: the characters that begin to sound in it. None: there is none.
+
+    Times count from the chunk's first sample. The characters of a word share its time evenly.
+    """
+    speech, chars, starts, lasts = chunk.speech, [], [], []
     before = 0
-    for index, word in enumerate(said.words):
+    for index, word in enumerate(speech.words):
         if word not in chunk.words:
             continue
-        gap = said.words[index - 1].end if index else 0
-        for char in said.text[gap : word.begin]:
+        gap = speech.words[index - 1].end if index else 0
+        for char in speech.text[gap : word.begin]:
             chars.append(char)
             starts.append(round(word.start_ms - chunk.at_ms))
             lasts.append(0)
         each = (word.end_ms - word.start_ms) / max(word.end - word.begin, 1)
-        for place, char in enumerate(said.text[word.begin : word.end]):
+        for place, char in enumerate(speech.text[word.begin : word.end]):
             chars.append(char)
             start = round(word.start_ms - chunk.at_ms + each * place)
             starts.append(start)
             lasts.append(round(word.start_ms - chunk.at_ms + each * (place + 1)) - start)
         before = word.end
     if chunk.last and chars:
-        rest = said.text[before:]
+        rest = speech.text[before:]
         chars += list(rest)
         starts += [starts[-1] + lasts[-1]] * len(rest)
         lasts += [0] * len(rest)

@@ -20,29 +20,42 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bargein.audio.pcm import Pcm
 from bargein.protocols import Word
 from bargein.vendors.common.clauses import cut
-from bargein_simulators.chat import SimulatedDrop
-from bargein_simulators.simulated_tts import FAULT_AFTER, Fault, Spoke, VoiceSettings, chunks, message, stopped
+from bargein_simulators.faults import SimulatedDisconnect
+from bargein_simulators.simulated_tts import (
+    FAULT_AFTER,
+    Fault,
+    Spoke,
+    TTSSettings,
+    chunks,
+    receive_json,
+    serve_tts,
+    stop_task,
+)
 
 RATE = 24_000
 MODEL = "voxtral-mini-tts-3-0"
 
 
 @dataclass(slots=True)
-class MistralSpeechSimulator(VoiceSettings):
-    """A fault is for one generation, or one request. voices: that are known (an empty tuple takes any); close_code:
-    how a session is closed that asks for another; message_bytes: of sound in one message, wherever that cuts a sample
-    (0: a chunk's)."""
+class MistralSpeechSimulator(TTSSettings):
+    """How the server behaves, and its record.
+
+    A fault is for one generation, or one request.
+    """
 
     voices: tuple[str, ...] = ()
+    """Ids of the voices that exist. Empty: any."""
     close_code: int = 1008
+    """With which a session is closed that asks for another voice."""
     message_bytes: int = 0
+    """Audio in one message, even where that cuts a sample in two. 0: one chunk."""
 
     def knows(self, voice: object) -> bool:
         return not self.voices or voice in self.voices
 
 
 class SpeechBody(BaseModel):
-    """The part of a request that is looked at. The other formats are not simulated."""
+    """The part of a request that is read. Only the format "pcm" is simulated."""
 
     model_config = ConfigDict(extra="allow")
     input: str
@@ -54,32 +67,23 @@ class SpeechBody(BaseModel):
 
 
 def mistral_speech_app(sim: MistralSpeechSimulator | None = None) -> FastAPI:
-    """A server with nothing but Mistral's speech, on both wires."""
+    """A server with Mistral's speech alone, over the WebSocket and over HTTP."""
     app = FastAPI(title="Mistral speech, simulated", openapi_url=None)
     add_mistral_speech(app, sim or MistralSpeechSimulator(), http=True)
     return app
 
 
 def add_mistral_speech(app: FastAPI, sim: MistralSpeechSimulator, *, http: bool = False) -> None:
-    """Give an app the route /v1/audio/speech/realtime, and with http also /v1/audio/speech, which other vendors have,
-    too. sim: settings and record, also as app.state.mistral_speech."""
+    """Give an app the route /v1/audio/speech/realtime. The simulator is also app.state.mistral_speech.
+
+    http: add the route /v1/audio/speech, too; other vendors have the same path.
+    """
     app.state.mistral_speech = sim
 
     @app.websocket("/v1/audio/speech/realtime")
     async def speak(socket: WebSocket) -> None:
-        status = sim.refusal(socket.headers.get("authorization", "").removeprefix("Bearer "))
-        if status:
-            await socket.send_denial_response(JSONResponse({"detail": "Refused"}, status_code=status))
-            return
-        await socket.accept()
-        sim.sockets += 1
-        served = _Served(sim, socket)
-        try:
-            await served.run()
-        except (WebSocketDisconnect, RuntimeError):
-            pass
-        finally:
-            await served.stop()
+        key = socket.headers.get("authorization", "").removeprefix("Bearer ")
+        await serve_tts(sim, socket, key, {"detail": "Refused"}, lambda: _Handler(sim, socket))
 
     if not http:
         return
@@ -100,17 +104,17 @@ def add_mistral_speech(app: FastAPI, sim: MistralSpeechSimulator, *, http: bool 
         if body.stream:
             return StreamingResponse(_events(sim, spoke, fault), media_type="text/event-stream")
         try:
-            sound = b"".join([piece async for piece in _sound(sim, spoke, fault, body.input)])
-        except (SimulatedDrop, _Garbage):
+            audio = b"".join([chunk async for chunk in _audio(sim, spoke, fault, body.input)])
+        except (SimulatedDisconnect, _Garbage):
             return Response("<html>an error</html>", status_code=502, media_type="text/html")
         spoke.end("completed")
-        return JSONResponse({"audio_data": base64.b64encode(sound).decode()})
+        return JSONResponse({"audio_data": base64.b64encode(audio).decode()})
 
 
 async def _events(sim: MistralSpeechSimulator, spoke: Spoke, fault: Fault | None) -> AsyncIterator[str]:
     try:
-        async for piece in _pieces(sim, _sound(sim, spoke, fault, spoke.text)):
-            yield f"event: speech.audio.delta\ndata: {json.dumps(_delta(piece))}\n\n"
+        async for chunk in _rechunked(sim, _audio(sim, spoke, fault, spoke.text)):
+            yield f"event: speech.audio.delta\ndata: {json.dumps(_delta(chunk))}\n\n"
         yield f"event: speech.audio.done\ndata: {json.dumps(_done(spoke))}\n\n"
         spoke.end("completed")
     except _Garbage:
@@ -124,16 +128,16 @@ async def _events(sim: MistralSpeechSimulator, spoke: Spoke, fault: Fault | None
 
 @dataclass(slots=True)
 class _Generation:
-    """spoke: its record; rest: text that has come, and is no whole clause yet; texts: to be spoken, None at the end."""
-
     spoke: Spoke
     fault: Fault | None
     rest: str = ""
+    """Text that came and is no whole clause yet."""
     texts: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1_000))
+    """Texts to be spoken; None after the last."""
 
 
-class _Served:
-    """One socket."""
+class _Handler:
+    """Handles one connection."""
 
     def __init__(self, sim: MistralSpeechSimulator, socket: WebSocket) -> None:
         self._sim, self._socket = sim, socket
@@ -147,42 +151,42 @@ class _Served:
             "response_format": "wav",
             "expressiveness": 2.0,
         }
-        self._open: _Generation | None = None  # to which text is added
-        self._line: asyncio.Queue[_Generation] = asyncio.Queue(maxsize=1_000)
+        self._open: _Generation | None = None  # the generation that text is added to
+        self._queue: asyncio.Queue[_Generation] = asyncio.Queue(maxsize=1_000)
         self._all: list[_Generation] = []
         self._speaker = asyncio.create_task(self._speak())
 
     async def run(self) -> None:
-        await self._tell({"type": "session.created", "session": self._session})
+        await self._send({"type": "session.created", "session": self._session})
         while True:
             try:
-                told = await message(self._socket)
+                message = await receive_json(self._socket)
             except ValueError:
                 await self._error("Invalid JSON")
                 continue
-            match told.get("type"):
-                case "session.update" if not isinstance(told.get("session"), dict | None):
+            match message.get("type"):
+                case "session.update" if not isinstance(message.get("session"), dict | None):
                     await self._error("Invalid session")
                 case "session.update":
-                    self._session.update(told.get("session") or {})
+                    self._session.update(message.get("session") or {})
                     voice = self._session["voice"]
                     if not self._sim.knows(voice):
                         await self._socket.close(self._sim.close_code, f"Voice '{voice}' not found.")
                         return
-                    await self._tell({"type": "session.updated", "session": self._session})
+                    await self._send({"type": "session.updated", "session": self._session})
                 case "input_text.append" | "input_text.flush" if self._session["response_format"] != "pcm":
                     await self._error("Only pcm is simulated")
                 case "input_text.append":
-                    self._append(str(told.get("text", "")))
+                    self._append(str(message.get("text", "")))
                 case "input_text.flush" | "input_text.end":
-                    if told.get("text"):
-                        self._append(str(told["text"]))
+                    if message.get("text"):
+                        self._append(str(message["text"]))
                     self._flush()
                 case other:
                     await self._error(f"Unknown message type {other!r}")
 
     async def stop(self) -> None:
-        await stopped(self._speaker)
+        await stop_task(self._speaker)
         for generation in self._all:
             generation.spoke.end("disconnected")
 
@@ -191,7 +195,7 @@ class _Served:
             self._open = _Generation(Spoke(), self._sim.next_fault())
             self._sim.spoke.append(self._open.spoke)
             self._all.append(self._open)
-            self._line.put_nowait(self._open)
+            self._queue.put_nowait(self._open)
         self._open.spoke.text += text
         self._open.rest += text
         while self._session["streaming_mode"] == "responsive" and (length := cut(self._open.rest)):
@@ -208,43 +212,46 @@ class _Served:
     async def _speak(self) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):
             while True:
-                await self._one(await self._line.get())
+                await self._one(await self._queue.get())
 
     async def _one(self, generation: _Generation) -> None:
         spoke = generation.spoke
         try:
-            async for piece in _pieces(self._sim, self._sound(generation)):
-                await self._tell(_delta(piece))
+            async for chunk in _rechunked(self._sim, self._audio(generation)):
+                await self._send(_delta(chunk))
         except _Garbage:
             await self._socket.send_text('{"type": "speech.aud')
             await asyncio.Event().wait()
-        except SimulatedDrop:
+        except SimulatedDisconnect:
             await self._socket.close(1011)
             return
-        await self._tell(_done(spoke))
+        await self._send(_done(spoke))
         spoke.end("completed")
 
-    async def _sound(self, generation: _Generation) -> AsyncIterator[bytes]:
+    async def _audio(self, generation: _Generation) -> AsyncIterator[bytes]:
         while (text := await generation.texts.get()) is not None:
-            async for piece in _sound(self._sim, generation.spoke, generation.fault, text):
-                yield piece
+            async for chunk in _audio(self._sim, generation.spoke, generation.fault, text):
+                yield chunk
 
     async def _error(self, what: str) -> None:
-        await self._tell({"type": "error", "error": {"message": what, "code": 400}})
+        await self._send({"type": "error", "error": {"message": what, "code": 400}})
 
-    async def _tell(self, event: dict[str, object]) -> None:
+    async def _send(self, event: dict[str, object]) -> None:
         await self._socket.send_text(json.dumps(event))
 
 
-# ----------------------------------------------------------------------------------------------------- the sound
+# ----------------------------------------------------------------------------------------------------- the audio
 
 
 class _Garbage(Exception):
-    """What comes next is to be no message."""
+    """The next message is to be no JSON."""
 
 
-async def _sound(sim: MistralSpeechSimulator, spoke: Spoke, fault: Fault | None, text: str) -> AsyncIterator[bytes]:
-    """A text's sound, told in its record. Raises SimulatedDrop or _Garbage, or never goes on, as the fault is."""
+async def _audio(sim: MistralSpeechSimulator, spoke: Spoke, fault: Fault | None, text: str) -> AsyncIterator[bytes]:
+    """Audio of a text, which is added to the record.
+
+    Raises SimulatedDisconnect or _Garbage, or never ends, as the fault demands.
+    """
     if fault == "silent":
         await asyncio.Event().wait()
     began_ms = spoke.sent_ms
@@ -252,7 +259,7 @@ async def _sound(sim: MistralSpeechSimulator, spoke: Spoke, fault: Fault | None,
         if spoke.sent_ms >= FAULT_AFTER * sim.chunk_ms and fault in ("stall", "drop", "garbage"):
             spoke.end("faulty")
             if fault == "drop":
-                raise SimulatedDrop
+                raise SimulatedDisconnect
             if fault == "garbage":
                 raise _Garbage
             await asyncio.Event().wait()
@@ -263,10 +270,10 @@ async def _sound(sim: MistralSpeechSimulator, spoke: Spoke, fault: Fault | None,
         await asyncio.sleep(0)
 
 
-async def _pieces(sim: MistralSpeechSimulator, sound: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes, as many in a message as are asked for."""
+async def _rechunked(sim: MistralSpeechSimulator, audio: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, in chunks of message_bytes."""
     rest = b""
-    async for data in sound:
+    async for data in audio:
         size = sim.message_bytes or len(data)
         rest += data
         while size and len(rest) >= size:
@@ -277,12 +284,12 @@ async def _pieces(sim: MistralSpeechSimulator, sound: AsyncIterator[bytes]) -> A
 
 
 def floats(pcm: Pcm) -> bytes:
-    """32-bit little-endian float PCM, -1 to 1: the vendor's "pcm"."""
+    """Audio as 32-bit little-endian floats, -1 to 1: the vendor's "pcm"."""
     return (pcm.samples.astype(np.float32) / 32_768).astype("<f4").tobytes()
 
 
-def _delta(piece: bytes) -> dict[str, object]:
-    return {"type": "speech.audio.delta", "audio_data": base64.b64encode(piece).decode()}
+def _delta(chunk: bytes) -> dict[str, object]:
+    return {"type": "speech.audio.delta", "audio_data": base64.b64encode(chunk).decode()}
 
 
 def _done(spoke: Spoke) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""A server with OpenAI's speech (Groq's is the same but for the WAV): espeak's voice, streamed, and faults."""
+"""OpenAI's speech over HTTP, locally (Groq's differs in its WAV): espeak's voice, streamed, and faults."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fastapi import FastAPI, Header
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
-from bargein_simulators.chat import SimulatedDrop
-from bargein_simulators.simulated_tts import FAULT_AFTER, REFUSALS, Fault, Spoke, VoiceSettings, chunks
+from bargein_simulators.faults import SimulatedDisconnect, take_fault
+from bargein_simulators.simulated_tts import FAULT_AFTER, REFUSALS, Fault, Spoke, TTSSettings, chunks
 
 RATE = 24_000
 GROQ_MOST_CHARS = 200
@@ -21,7 +21,7 @@ CODES = {401: "invalid_api_key", 402: "insufficient_quota", 429: "rate_limit_exc
 
 
 class SpeechRequest(BaseModel):
-    """The part of the request that is looked at."""
+    """The part of a request that is read."""
 
     model_config = ConfigDict(extra="allow")
     model: str
@@ -31,25 +31,25 @@ class SpeechRequest(BaseModel):
 
 
 @dataclass(slots=True)
-class SpeechSimulator(VoiceSettings):
-    """See VoiceSettings; a fault is for one request."""
+class SpeechSimulator(TTSSettings):
+    """How the server behaves, and its record. A fault is for one request."""
 
 
 def speech_app(sim: SpeechSimulator | None = None) -> FastAPI:
-    """A server with nothing but speech."""
+    """A server with speech alone."""
     app = FastAPI(title="OpenAI-compatible speech, simulated", openapi_url=None)
     add_speech(app, sim or SpeechSimulator())
     return app
 
 
 def add_speech(app: FastAPI, sim: SpeechSimulator) -> None:
-    """Give an app the route /v1/audio/speech. sim: settings and record, also as app.state.speech."""
+    """Give an app the route /v1/audio/speech. The simulator is also app.state.speech."""
     app.state.speech = sim
 
     @app.post("/v1/audio/speech")
     async def speak(body: SpeechRequest, authorization: str = Header("")) -> Response:
         key = authorization.removeprefix("Bearer ")
-        fault = sim.faults.popleft() if sim.faults else None
+        fault = take_fault(sim.faults)
         status = 401 if sim.api_key not in (None, key) else REFUSALS.get(fault or "", 0)
         if not status and body.model.startswith("canopylabs/") and len(body.input) > GROQ_MOST_CHARS:
             status = 400
@@ -60,11 +60,11 @@ def add_speech(app: FastAPI, sim: SpeechSimulator) -> None:
         sim.spoke.append(spoke)
         wav = body.response_format == "wav"
         return StreamingResponse(
-            _sound(sim, spoke, fault, wav=wav), media_type="audio/wav" if wav else "application/octet-stream"
+            _audio(sim, spoke, fault, wav=wav), media_type="audio/wav" if wav else "application/octet-stream"
         )
 
 
-async def _sound(sim: SpeechSimulator, spoke: Spoke, fault: Fault | None, *, wav: bool) -> AsyncIterator[bytes]:
+async def _audio(sim: SpeechSimulator, spoke: Spoke, fault: Fault | None, *, wav: bool) -> AsyncIterator[bytes]:
     try:
         if fault == "silent":
             await asyncio.Event().wait()
@@ -76,7 +76,7 @@ async def _sound(sim: SpeechSimulator, spoke: Spoke, fault: Fault | None, *, wav
             if sent > FAULT_AFTER and fault in ("stall", "drop", "garbage"):
                 spoke.end("faulty")
                 if fault != "stall":
-                    raise SimulatedDrop
+                    raise SimulatedDisconnect
                 await asyncio.Event().wait()
             spoke.first_s = spoke.first_s or time.monotonic()
             spoke.sent_ms += chunk.pcm.ms
@@ -88,7 +88,7 @@ async def _sound(sim: SpeechSimulator, spoke: Spoke, fault: Fault | None, *, wav
 
 
 def header(rate: int) -> bytes:
-    """Of a WAV whose length nobody knows yet, as Groq streams it."""
+    """The header of a WAV of unknown length, as Groq streams it."""
     size = b"\xff\xff\xff\xff"
     form = b"".join(n.to_bytes(w, "little") for n, w in ((1, 2), (1, 2), (rate, 4), (rate * 2, 4), (2, 2), (16, 2)))
     extra = b"LIST" + (4).to_bytes(4, "little") + b"INFO"

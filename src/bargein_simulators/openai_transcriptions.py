@@ -1,10 +1,10 @@
-"""A server with OpenAI's audio transcriptions (Groq's are the same), whose words come from a script; and faults.
+"""OpenAI's audio transcriptions (Groq's are the same), locally: words from a script, and faults on demand.
 
     sim = TranscriptionsSimulator()
     sim.texts.extend(["Hello there.", [Segment("Thank you.", no_speech_prob=0.9)]])
     app = transcriptions_app(sim)  # serve it with uvicorn; base_url is http://host:port/v1
 
-`add_transcriptions` mounts it beside another simulator, such as that of the chat.
+`add_transcriptions` adds the route to the app of another simulator, such as the chat.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ import wave
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from bargein.audio.pcm import Pcm
+from bargein_simulators.faults import SimulatedDisconnect, add_fault_route, take_fault
 
 Fault = Literal["401", "403", "404", "429", "quota", "500", "slow", "silent", "drop", "garbage", "page"]
 Ended = Literal["open", "completed", "disconnected", "refused", "faulty"]
 
-KEPT_REQUESTS = 50  # with their sound; older ones are forgotten
-MOST_BYTES = 25 * 1024 * 1024  # OpenAI's own bound
-SHORTEST_MS = 100  # as OpenAI's
+KEPT_REQUESTS = 50  # with their audio; older ones are discarded
+MOST_BYTES = 25 * 1024 * 1024  # OpenAI's own limit
+SHORTEST_MS = 100  # OpenAI's own limit
 SLOW_MS = 5_000
-GONE = 499  # nobody is there to read it
+GONE = 499  # the client has left, and does not get it
 
 _REFUSALS: dict[Fault, tuple[int, str, str, str]] = {  # status, error type, code, message
     "401": (401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided: {key}."),
@@ -47,7 +47,7 @@ _REFUSALS: dict[Fault, tuple[int, str, str, str]] = {  # status, error type, cod
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of what is read, and how sure of it the model is: what Whisper tells in verbose_json."""
+    """A part of a transcript with the model's confidence, as Whisper sends it in verbose_json."""
 
     text: str
     no_speech_prob: float = 0.02
@@ -57,22 +57,20 @@ class Segment:
 Words = str | Sequence[Segment]
 
 
-class TranscriptionFaults(BaseModel):
-    """Faults for the next requests, one each."""
-
-    faults: list[Fault]
-
-
 @dataclass(slots=True)
 class Transcribed:
-    """One request. form: its fields but the file; pcm: the file's sound; text: what was answered; over: set when the
-    request is no longer open."""
+    """The record of one request."""
 
     form: dict[str, str]
+    """Fields of the form, without the file."""
     pcm: Pcm | None = None
+    """Audio of the file."""
     text: str = ""
+    """Transcript that was sent."""
     ended: Ended = "open"
+    """How the request ended."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the request has ended."""
 
     def end(self, ended: Ended) -> None:
         self.ended = ended
@@ -81,26 +79,31 @@ class Transcribed:
 
 @dataclass(slots=True)
 class TranscriptionsSimulator:
-    """How the server answers, and its record.
+    """How the server behaves, and its record.
 
-    texts: what it reads, taken from the left, the last one ever again; read: what it reads in a sound, instead of
-    those. answer_ms: from a request to its answer. models: those that there are (empty: any). api_key: the key that is
-    demanded, or None. faults: taken from the left, one for each request: a status; "slow" (5 s more), "silent" (never
-    answers), "drop" (breaks off within its answer), "garbage" (half of a JSON text), "page" (some proxy's HTML).
+    A fault is a status; or "slow" (5 s more), "silent" (no answer), "drop" (the connection breaks within the answer),
+    "garbage" (half of a JSON text), "page" (the HTML of a proxy).
     """
 
     texts: deque[Words] = field(default_factory=lambda: deque(["Hello there, can you help me?"], maxlen=1_000))
-    read: Callable[[Pcm], Awaitable[Words]] | None = None
+    """Transcripts, one for each request, taken from the left; the last one is used again and again."""
+    transcribe: Callable[[Pcm], Awaitable[Words]] | None = None
+    """Transcribes the audio, in place of `texts`."""
     answer_ms: float = 0.0
+    """From a request to its answer."""
     models: tuple[str, ...] = ()
+    """Models that exist. Empty: any."""
     api_key: str | None = None
+    """The key that is required. None: any."""
     faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+    """One for each request, taken from the left."""
     served: deque[Transcribed] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+    """The last requests, the newest last."""
 
     async def words(self, pcm: Pcm) -> Sequence[Segment]:
-        """What is read in pcm."""
-        if self.read is not None:
-            words = await self.read(pcm)
+        """The transcript of a request."""
+        if self.transcribe is not None:
+            words = await self.transcribe(pcm)
         elif len(self.texts) > 1:
             words = self.texts.popleft()
         else:
@@ -109,7 +112,7 @@ class TranscriptionsSimulator:
 
 
 class TranscriptionRefused(Exception):
-    """The answer is an error. One of _REFUSALS, or 400 (413) with what is wrong with the request."""
+    """The answer is an error. fault: one of _REFUSALS; None: the request is wrong, and the message says how."""
 
     def __init__(self, fault: Fault | None, message: str = "", *, code: str | None = None, status: int = 400) -> None:
         self.status, self.kind, self.code, self.message = status, "invalid_request_error", code, message
@@ -118,36 +121,33 @@ class TranscriptionRefused(Exception):
 
 
 def transcriptions_app(sim: TranscriptionsSimulator | None = None) -> FastAPI:
-    """A server with nothing else. sim: its settings and record, also as app.state.transcriptions."""
+    """A server with transcriptions alone. The simulator is also app.state.transcriptions."""
     app = FastAPI(title="OpenAI's transcriptions, simulated", openapi_url=None)
     sim = sim or TranscriptionsSimulator()
     add_transcriptions(app, sim)
 
-    @app.post("/simulator/faults")
-    async def add_faults(body: TranscriptionFaults) -> dict[str, int]:
-        sim.faults.extend(body.faults)
-        return {"waiting": len(sim.faults)}
+    add_fault_route(app, sim.faults, get_args(Fault))
 
     return app
 
 
 def add_transcriptions(app: FastAPI, sim: TranscriptionsSimulator) -> None:
-    """Give an app the route /v1/audio/transcriptions."""
+    """Give an app the route /v1/audio/transcriptions. The simulator is also app.state.transcriptions."""
     app.state.transcriptions = sim
 
     @app.post("/v1/audio/transcriptions")
     async def transcriptions(request: Request, authorization: str = Header("")) -> Response:
         served = Transcribed({})
         sim.served.append(served)
-        fault = sim.faults.popleft() if sim.faults else None
+        fault = take_fault(sim.faults)
         try:
             return await _answer(sim, request, served, fault, authorization)
-        except ClientDisconnect:  # while it was still sending
+        except ClientDisconnect:  # during the upload
             served.end("disconnected")
             return Response(status_code=GONE)
         except TranscriptionRefused as refused:
             served.end("refused")
-            # A real server quotes the key that it refuses: whoever passes its words on gives the key away.
+            # A real server quotes the key that it refuses: an adapter that passes the message on gives the key away.
             message = refused.message.format(key=authorization.removeprefix("Bearer "))
             error = {"message": message, "type": refused.kind, "param": None, "code": refused.code}
             return JSONResponse({"error": error}, status_code=refused.status)
@@ -156,7 +156,7 @@ def add_transcriptions(app: FastAPI, sim: TranscriptionsSimulator) -> None:
 async def _answer(
     sim: TranscriptionsSimulator, request: Request, served: Transcribed, fault: Fault | None, authorization: str
 ) -> Response:
-    """Raises Refused."""
+    """Raises TranscriptionRefused."""
     fields = _form(await _body(request), request.headers.get("content-type", ""))
     served.form.update((name, data.decode(errors="replace")) for name, data in fields.items() if name != "file")
     if sim.api_key is not None and authorization != f"Bearer {sim.api_key}":
@@ -171,10 +171,10 @@ async def _answer(
     language = served.form.get("language", "en")
     if len(language) != 2 or not language.islower():
         raise TranscriptionRefused(None, "The language is no ISO-639-1 code.", code="invalid_language_format")
-    served.pcm = _sound(fields.get("file"))
+    served.pcm = _wav(fields.get("file"))
     segments = await sim.words(served.pcm)
     wait_ms = None if fault == "silent" else sim.answer_ms + (SLOW_MS if fault == "slow" else 0)
-    if not await _waited(request, wait_ms):
+    if not await _wait(request, wait_ms):
         served.end("disconnected")
         return Response(status_code=GONE)
     if fault in ("garbage", "page", "drop"):
@@ -188,15 +188,15 @@ async def _answer(
 
 
 def plain(pcm: Pcm, segments: Sequence[Segment]) -> dict[str, object]:
-    """The answer in json."""
+    """The answer in the format json."""
     text = " ".join(segment.text for segment in segments)
     return {"text": text, "usage": {"type": "duration", "seconds": -(-len(pcm.samples) // pcm.rate)}}
 
 
 def verbose(pcm: Pcm, segments: Sequence[Segment]) -> dict[str, object]:
-    """The answer in verbose_json: the segments share the sound evenly."""
+    """The answer in the format verbose_json. The segments share the audio evenly."""
     each_s = pcm.ms / 1000 / max(len(segments), 1)
-    told = [
+    segments_sent = [
         {
             "id": k,
             "seek": 0,
@@ -211,22 +211,27 @@ def verbose(pcm: Pcm, segments: Sequence[Segment]) -> dict[str, object]:
         }
         for k, segment in enumerate(segments)
     ]
-    facts = {"task": "transcribe", "language": "english", "duration": round(pcm.ms / 1000, 2), "segments": told}
+    facts = {
+        "task": "transcribe",
+        "language": "english",
+        "duration": round(pcm.ms / 1000, 2),
+        "segments": segments_sent,
+    }
     return {**plain(pcm, segments), **facts}
 
 
 async def _body(request: Request) -> bytes:
-    """All of it. Raises Refused when it is too much."""
+    """The whole body. Raises TranscriptionRefused for more than MOST_BYTES."""
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
+    async for chunk in request.stream():
+        body += chunk
         if len(body) > MOST_BYTES:
             raise TranscriptionRefused(None, "Maximum content size limit (26214400) exceeded.", status=413)
     return bytes(body)
 
 
 def _form(body: bytes, content_type: str) -> Mapping[str, bytes]:
-    """The fields of multipart/form-data. By hand: FastAPI would need one more package for it."""
+    """The fields of multipart/form-data. FastAPI would need one more package to read them."""
     boundary = email.message_from_string(f"Content-Type: {content_type}\n").get_param("boundary")
     fields: dict[str, bytes] = {}
     if not isinstance(boundary, str):
@@ -239,8 +244,8 @@ def _form(body: bytes, content_type: str) -> Mapping[str, bytes]:
     return fields
 
 
-def _sound(data: bytes | None) -> Pcm:
-    """Raises Refused for what is no WAV file of 16-bit samples, or too short a one."""
+def _wav(data: bytes | None) -> Pcm:
+    """The audio of the file. Raises TranscriptionRefused for what is no WAV of 16-bit samples, or too short."""
     try:
         with wave.open(io.BytesIO(data or b"")) as file:
             if file.getsampwidth() != 2:
@@ -256,8 +261,8 @@ def _sound(data: bytes | None) -> Pcm:
     return pcm
 
 
-async def _waited(request: Request, ms: float | None) -> bool:
-    """Wait so long (None: for ever). False: the client went away meanwhile."""
+async def _wait(request: Request, ms: float | None) -> bool:
+    """Wait for so long (None: for ever). Returns False when the client has left meanwhile."""
     if ms == 0:
         return True
     try:
@@ -276,13 +281,9 @@ def _broken(fault: Fault) -> Response:
         case "page":
             return Response("<html>Welcome</html>", media_type="text/html")
         case _:
-            return StreamingResponse(_dropped(), media_type="application/json")
+            return StreamingResponse(_broken_off(), media_type="application/json")
 
 
-class SimulatedTranscriptionDrop(Exception):
-    """Raised inside an answer, so that the server closes the socket in the middle of it."""
-
-
-async def _dropped() -> AsyncIterator[str]:
+async def _broken_off() -> AsyncIterator[str]:
     yield '{"text": '
-    raise SimulatedTranscriptionDrop
+    raise SimulatedDisconnect

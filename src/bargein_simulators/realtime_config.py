@@ -1,4 +1,4 @@
-"""What a session of OpenAI Realtime is configured with: the vendor's defaults, and what a client may change of them."""
+"""The configuration of a session of OpenAI Realtime: the vendor's defaults, and a client's changes to them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse",
 
 
 def configured(config: Json, session: Json, *, begun: bool) -> Json:
-    """The configuration after a client's wish. begun: the session has told of itself. Raises Refused."""
+    """The configuration after a client's session.update.
+
+    begun: whether the session has sent its first event; its model is fixed from then on. Raises RealtimeRefused.
+    """
     if "model" in session and session["model"] != config["model"] and begun:
         raise RealtimeRefused("invalid_value", "The model cannot be changed.", "session.model")
     output = ((session.get("audio") or {}).get("output")) or {}
@@ -38,15 +41,18 @@ def configured(config: Json, session: Json, *, begun: bool) -> Json:
             raise RealtimeRefused(
                 "invalid_value", f"This simulator has no '{kind}'.", f"session.audio.{side}.format.type"
             )
-    took = config["audio"]["input"]
-    if (turns := took.get("turn_detection")) is not None:
+    input_config = config["audio"]["input"]
+    if (turns := input_config.get("turn_detection")) is not None:
         given = {name: value for name, value in turns.items() if value is not None}
-        took["turn_detection"] = {**TURN_DETECTION[turns["type"]], **given}  # the answer is always whole
+        input_config["turn_detection"] = {
+            **TURN_DETECTION[turns["type"]],
+            **given,
+        }  # the vendor's answer names every field
     return config
 
 
 def defaults(model: str) -> Json:
-    """What a session has that nobody has configured."""
+    """The configuration of a new session."""
     pcm = {"type": "audio/pcm", "rate": PCM}
     return {
         "type": "realtime",
@@ -72,10 +78,13 @@ def defaults(model: str) -> Json:
 
 
 def _merged(known: Json, given: Json) -> Json:
-    """Only what is given changes; turn detection and the like are replaced whole."""
-    out = dict(known)
+    """The configuration with the given values.
+
+    Turn detection, transcription, format and noise reduction are replaced whole; other objects are merged.
+    """
+    send_event = dict(known)
     for name, value in given.items():
         whole = name in ("turn_detection", "transcription", "format", "noise_reduction")
         merge = isinstance(value, dict) and isinstance(known.get(name), dict) and not whole
-        out[name] = _merged(known[name], value) if merge else copy.deepcopy(value)
-    return out
+        send_event[name] = _merged(known[name], value) if merge else copy.deepcopy(value)
+    return send_event

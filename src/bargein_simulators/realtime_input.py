@@ -1,5 +1,7 @@
-"""The user's sound in a simulated session: turns found in it, items made of it, its words read. Its clock counts sound,
-not time."""
+"""The user's audio in a simulated session: turns are found in it, become items, and are transcribed.
+
+Times are positions in the audio, not clock times.
+"""
 
 from __future__ import annotations
 
@@ -7,46 +9,44 @@ import asyncio
 import base64
 import time
 from collections import deque
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bargein.audio.mulaw import from_mulaw
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import HotResampler
+from bargein_simulators.realtime_behavior import RealtimeBehavior
 from bargein_simulators.realtime_config import AUDIO_FORMATS, PADDING_MS, PCM, SEMANTIC_MS
 from bargein_simulators.realtime_events import Json, RealtimeRefused, new_id
 from bargein_simulators.realtime_items import ServerItem
+from bargein_simulators.realtime_port import SessionPort
+from bargein_simulators.realtime_responses import Responses
 from bargein_simulators.realtime_vad import SimulatedServerVAD
-
-if TYPE_CHECKING:
-    from bargein_simulators.openai_realtime import RealtimeSimulator
-    from bargein_simulators.realtime_session import RealtimeSession
 
 LEAST_COMMIT_MS = 100
 MOST_APPEND_BYTES = 15 * 1024 * 1024
-PARTIAL_MS = 600  # of speech, after which a streaming transcriber tells its first words
+PARTIAL_MS = 600  # of speech, after which a streaming model sends its first words
 
 
 class UserAudioBuffer:
-    """That of one session. script: where its words come from, if nobody hears."""
+    """The input audio buffer of one session."""
 
-    def __init__(self, sim: RealtimeSimulator, session: RealtimeSession) -> None:
-        self._sim, self._session = sim, session
+    def __init__(self, sim: RealtimeBehavior, session: SessionPort, responses: Responses) -> None:
+        self._sim, self._session, self._responses = sim, session, responses
         self._script = sim.script if sim.scripts is None else deque(sim.scripts())
         self.vad = SimulatedServerVAD(16_000)
         self._resampler: HotResampler | None = HotResampler(PCM, 16_000)
-        self._next_item: str | None = None  # of the speech that goes on
-        self._partial: str | None = None  # the item whose first words were told
+        self._next_item: str | None = None  # id of the item that the running speech will be
+        self._partial_item: str | None = None  # id of the item whose first words were sent
 
-    def configure(self, took: Json) -> None:
-        """The session's audio.input has changed."""
-        rate = AUDIO_FORMATS[took["format"]["type"]]
+    def configure(self, input_config: Json) -> None:
+        """Apply the session's audio.input."""
+        rate = AUDIO_FORMATS[input_config["format"]["type"]]
         want = 8_000 if rate == 8_000 else 16_000
         if self.vad.rate != want:
             self.vad = SimulatedServerVAD(want)
             self._resampler = None if want == rate else HotResampler(rate, want)
-        turns = took.get("turn_detection")
+        turns = input_config.get("turn_detection")
         self.vad.on = turns is not None
         if turns is not None:
             semantic = turns["type"] == "semantic_vad"
@@ -59,7 +59,7 @@ class UserAudioBuffer:
         return found
 
     def append(self, audio: str) -> None:
-        """Sound as it comes in an event, base64. Raises Refused."""
+        """Take audio from an event, in base64. Raises RealtimeRefused."""
         try:
             data = base64.b64decode(audio, validate=True)
         except ValueError:
@@ -67,50 +67,50 @@ class UserAudioBuffer:
         if len(data) > MOST_APPEND_BYTES:
             raise RealtimeRefused("invalid_value", "Audio chunk too large.", "audio")
         if self._session.config["audio"]["input"]["format"]["type"] == "audio/pcmu":
-            self.hear(from_mulaw(data))
+            self.push_audio(from_mulaw(data))
         else:
-            self.hear(np.frombuffer(data[: len(data) // 2 * 2], "<i2"))
+            self.push_audio(np.frombuffer(data[: len(data) // 2 * 2], "<i2"))
 
-    def hear(self, samples: Samples) -> None:
-        """The user's sound, in the session's input format's rate."""
+    def push_audio(self, samples: Samples) -> None:
+        """Take audio at the rate of the session's input format."""
         if self._resampler is not None:
             samples = self._resampler.push_audio(samples)
         padding = (self._turns or {}).get("prefix_padding_ms", PADDING_MS)
-        for heard in self.vad.push_audio(samples):
-            if heard.kind == "started":
+        for detected in self.vad.push_audio(samples):
+            if detected.kind == "started":
                 self._next_item = new_id("item")
-                self._session.tell(
+                self._session.send(
                     "input_audio_buffer.speech_started",
-                    audio_start_ms=max(0, int(heard.at_ms - padding)),
+                    audio_start_ms=max(0, int(detected.at_ms - padding)),
                     item_id=self._next_item,
                 )
                 if self._sim.fault("drop_speech"):
-                    self._session.drop(1011)
+                    self._session.disconnect(1011)
                 elif (self._turns or {}).get("interrupt_response", True):
-                    self._session.responses.interrupt()
+                    self._responses.interrupt()
             else:
                 item = self._next_item or new_id("item")
-                self._session.tell("input_audio_buffer.speech_stopped", audio_end_ms=int(heard.at_ms), item_id=item)
-                self._commit(item, self.vad.take(heard.began_ms - padding, heard.at_ms))
+                self._session.send("input_audio_buffer.speech_stopped", audio_end_ms=int(detected.at_ms), item_id=item)
+                self._commit(item, self.vad.commit(detected.began_ms - padding, detected.at_ms))
                 if (self._turns or {}).get("create_response", True):
-                    self._session.responses.answers()
+                    self._responses.respond_to_turn()
         if self.vad.speaking and self.vad.now_ms - self.vad.speech_ms >= PARTIAL_MS:
-            self._tell_partial()
+            self._send_partial()
 
-    def _tell_partial(self) -> None:
+    def _send_partial(self) -> None:
         transcription = self._session.config["audio"]["input"].get("transcription") or {}
-        if self._partial != self._next_item and transcription.get("model") == "gpt-realtime-whisper":
-            self._partial = self._next_item
+        if self._partial_item != self._next_item and transcription.get("model") == "gpt-realtime-whisper":
+            self._partial_item = self._next_item
             self._session.spawn(self._read_partial(str(self._next_item), self.vad.since(self.vad.speech_ms - 150)))
 
     async def _read_partial(self, item: str, pcm: Pcm) -> None:
         text = await self._sim.read(pcm, self._script, over=False)
         if text and item == self._next_item:
             kind = "conversation.item.input_audio_transcription.delta"
-            self._session.tell(kind, item_id=item, content_index=0, delta=text)
+            self._session.send(kind, item_id=item, content_index=0, delta=text)
 
     def commit(self) -> None:
-        """The client says that the turn is over. Raises Refused."""
+        """The client ends the turn. Raises RealtimeRefused for less than LEAST_COMMIT_MS of audio."""
         if self.vad.waiting_ms < LEAST_COMMIT_MS:
             raise RealtimeRefused(
                 "input_audio_buffer_commit_empty",
@@ -118,12 +118,12 @@ class UserAudioBuffer:
                 f"only has {self.vad.waiting_ms:.2f}ms of audio.",
             )
         item = self._next_item if self.vad.speaking and self._next_item else new_id("item")
-        self._commit(item, self.vad.take())
+        self._commit(item, self.vad.commit())
 
     def _commit(self, item_id: str, pcm: Pcm) -> None:
         self._next_item = None
         last = next(reversed(self._session.items), None)
-        self._session.tell("input_audio_buffer.committed", item_id=item_id, previous_item_id=last)
+        self._session.send("input_audio_buffer.committed", item_id=item_id, previous_item_id=last)
         wire = {
             "id": item_id,
             "type": "message",
@@ -144,7 +144,7 @@ class UserAudioBuffer:
         kind = "conversation.item.input_audio_transcription"
         if self._sim.fault("no_transcript"):
             error = {"type": "server_error", "code": "transcription_failed", "message": "Failed.", "param": None}
-            self._session.tell(f"{kind}.failed", item_id=item.id, content_index=0, error=error)
+            self._session.send(f"{kind}.failed", item_id=item.id, content_index=0, error=error)
             return
         usage = {"type": "duration", "seconds": round(pcm.ms / 1000)}
-        self._session.tell(f"{kind}.completed", item_id=item.id, content_index=0, transcript=item.text, usage=usage)
+        self._session.send(f"{kind}.completed", item_id=item.id, content_index=0, transcript=item.text, usage=usage)

@@ -1,4 +1,4 @@
-"""The items of a simulated conversation, as the server has them."""
+"""The items of a simulated conversation, as the server keeps them."""
 
 from __future__ import annotations
 
@@ -12,25 +12,31 @@ from bargein_simulators.realtime_events import Json
 
 @dataclass(slots=True)
 class ServerItem:
-    """An item of the conversation as the server has it. wire: as it is told; ms: its sound so far; text: what was
-    said in it, by whoever reads sound; truncated_ms: what it was shortened to; truth: its words' true times;
-    spoken, pcm: what the model meant to say, and all of its sound."""
+    """An item of the conversation."""
 
     wire: Json
+    """The item as clients get it."""
     ms: float = 0.0
+    """Length of its audio so far."""
     text: str = ""
+    """Its text, or the transcript of its audio."""
     truncated_ms: float | None = None
+    """Length that it was truncated to. None: it was not."""
     truth: tuple[Word, ...] = ()
+    """True times of the words in the model's audio."""
     spoken: str = ""
+    """The model's whole text."""
     pcm: Pcm | None = None
+    """The model's whole audio."""
     read: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once `text` is known."""
 
     @property
     def id(self) -> str:
         return str(self.wire["id"])
 
     def heard(self) -> str:
-        """What of it the server believes was heard: the words that end within the sound that it has left."""
+        """The words that the caller heard, as far as the server knows: those that end within the audio that is left."""
         if self.truncated_ms is None and self.wire.get("status") != "incomplete":
             return self.spoken
         until_ms = self.ms if self.truncated_ms is None else self.truncated_ms
@@ -38,8 +44,8 @@ class ServerItem:
         return self.spoken[: ends[-1]] if ends else ""
 
 
-def typed(wire: Json) -> ServerItem:
-    """An item that came in writing."""
+def text_item(wire: Json) -> ServerItem:
+    """An item that a client sent as text."""
     text = " ".join(part.get("text") or "" for part in wire.get("content") or [])
     item = ServerItem(wire, text=text, spoken=text)
     item.read.set()

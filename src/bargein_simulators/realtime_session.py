@@ -1,8 +1,7 @@
 """One session of a simulated OpenAI Realtime: what the server keeps, and how it answers each event.
 
-It knows nothing of sockets. `take` is given what a client sends, whoever of its peers that was; `tell` is called with
-what goes to all of them. A response is made faster than it could be heard, unless it goes to a loudspeaker of ours
-(`speaker`), as it does over WebRTC.
+The session knows no sockets. `handle` takes an event of any client; `send` goes to all clients. A response is made
+faster than real time, except over WebRTC: there its audio goes to a loudspeaker (`speaker`).
 """
 
 from __future__ import annotations
@@ -13,17 +12,15 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from bargein.audio.pcm import Pcm
+from bargein_simulators.realtime_behavior import RealtimeBehavior
 from bargein_simulators.realtime_config import configured, defaults
 from bargein_simulators.realtime_events import Json, RealtimeRefused, client_event, error_event, new_id, server_event
 from bargein_simulators.realtime_input import UserAudioBuffer
-from bargein_simulators.realtime_items import ServerItem, typed
+from bargein_simulators.realtime_items import ServerItem, text_item
+from bargein_simulators.realtime_port import SimulatedSpeaker
 from bargein_simulators.realtime_responses import Responses
-
-if TYPE_CHECKING:
-    from bargein_simulators.openai_realtime import RealtimeSimulator
 
 __all__ = ["RealtimeSession", "ServerItem", "SimulatedSpeaker"]
 
@@ -32,26 +29,14 @@ log = logging.getLogger(__name__)
 KEPT = 2_000
 
 
-class SimulatedSpeaker(Protocol):
-    """A loudspeaker at the server's end, as WebRTC has: it plays in real time what it is given."""
-
-    def play(self, response: str, pcm: Pcm) -> None: ...
-
-    def end(self, response: str) -> None:
-        """Nothing more comes of that response."""
-        ...
-
-    def clear(self) -> tuple[str, float] | None:
-        """Fall silent: the response, and how much of its sound had been sent (ms); None when it was silent."""
-        ...
-
-
 class RealtimeSession:
-    """sim: how it is to behave. speaker: over WebRTC. received: what came, sound left out, with its time by the
-    monotonic clock; deleted: ids of items that are gone; user, responses: what becomes of the user's sound, and what
-    the model says."""
+    """sim: how the session behaves. speaker: over WebRTC.
 
-    def __init__(self, sim: RealtimeSimulator, model: str, config: Json | None = None) -> None:
+    received: events that came, without audio, each with its time by the monotonic clock. deleted: ids of deleted items.
+    user: the input audio buffer. responses: the model's responses.
+    """
+
+    def __init__(self, sim: RealtimeBehavior, model: str, config: Json | None = None) -> None:
         self.id = new_id("sess")
         self.conversation = new_id("conv")
         self.config = defaults(model)
@@ -61,18 +46,18 @@ class RealtimeSession:
         self.deleted: list[str] = []
         self.speaker: SimulatedSpeaker | None = None
         self.over = asyncio.Event()
-        self.close: Callable[[int], None] | None = None  # ends the peers' connections
+        self.close: Callable[[int], None] | None = None  # closes the clients' connections
         self._peers: list[Callable[[Json], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self.user = UserAudioBuffer(sim, self)
         self.responses = Responses(sim, self)
+        self.user = UserAudioBuffer(sim, self, self.responses)
         if config is not None:
             self._merge(config)
 
     # ---------------------------------------------------------------------------------------------------- peers
 
     def join(self, peer: Callable[[Json], None], *, greet: bool = True) -> None:
-        """One more who is told everything. greet: begin with session.created."""
+        """Add a client. greet: send it session.created."""
         self._peers.append(peer)
         if greet:
             event = server_event("session.created", session=self.wire())
@@ -83,18 +68,18 @@ class RealtimeSession:
         if peer in self._peers:
             self._peers.remove(peer)
 
-    def tell(self, kind: str, **fields: Any) -> None:
-        self.out(server_event(kind, **fields))
+    def send(self, kind: str, **fields: Any) -> None:
+        self.send_event(server_event(kind, **fields))
 
-    def out(self, event: Json) -> None:
+    def send_event(self, event: Json) -> None:
         self.sent.append((time.monotonic(), event))
-        sound = event["type"] == "response.output_audio.delta"
+        audio = event["type"] == "response.output_audio.delta"
         for peer in list(self._peers):
-            if not (sound and self.speaker is not None):
+            if not (audio and self.speaker is not None):
                 peer(event)
 
     async def end(self) -> None:
-        """The session is over, and all of its tasks."""
+        """End the session and all of its tasks."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -108,10 +93,10 @@ class RealtimeSession:
     def expires(self) -> int:
         return int(time.time()) + 3600
 
-    # ------------------------------------------------------------------------------------------------ what comes
+    # -------------------------------------------------------------------------------------------- clients' events
 
-    def take(self, raw: object) -> None:
-        """One of the client's events. What is wrong with it is answered with an `error`, and changes nothing else."""
+    def handle(self, raw: object) -> None:
+        """Handle an event of a client. A wrong one is answered with an `error`, and changes nothing."""
         given = raw.get("event_id") if isinstance(raw, dict) else None
         event_id = given if isinstance(given, str) else None
         try:
@@ -122,30 +107,30 @@ class RealtimeSession:
             self.received.append((time.monotonic(), event))
             self._event(event)
         except RealtimeRefused as refused:
-            self.out(error_event(refused.code, refused.message, event_id, refused.param))
+            self.send_event(error_event(refused.code, refused.message, event_id, refused.param))
 
     def _event(self, event: Json) -> None:
         match event["type"]:
             case "session.update":
                 self._merge(event["session"])
-                self.tell("session.updated", session=self.wire())
+                self.send("session.updated", session=self.wire())
             case "input_audio_buffer.commit":
                 self.user.commit()
             case "input_audio_buffer.clear":
                 self.user.vad.clear()
-                self.tell("input_audio_buffer.cleared")
+                self.send("input_audio_buffer.cleared")
             case "output_audio_buffer.clear":
                 self.responses.clear_output()
             case "conversation.item.create":
                 self._create_item(event)
             case "conversation.item.retrieve":
                 kept = self._item(event, "item_retrieve_invalid_item_id").wire
-                self.tell("conversation.item.retrieved", item=copy.deepcopy(kept))
+                self.send("conversation.item.retrieved", item=copy.deepcopy(kept))
             case "conversation.item.delete":
                 item = self._item(event, "item_delete_invalid_item_id")
                 del self.items[item.id]
                 self.deleted.append(item.id)
-                self.tell("conversation.item.deleted", item_id=item.id)
+                self.send("conversation.item.deleted", item_id=item.id)
             case "conversation.item.truncate":
                 self._truncate(event)
             case "response.create":
@@ -168,7 +153,7 @@ class RealtimeSession:
     # -------------------------------------------------------------------------------------------------- items
 
     def add(self, item: ServerItem, after: str | None = None) -> ServerItem:
-        """Put an item into the conversation. after: the id of the one before it, or "root"."""
+        """Put an item into the conversation. after: the id of the item before it, or "root"."""
         last = next(reversed(self.items), None)
         if after == "root":
             self.items = {item.id: item} | self.items
@@ -179,9 +164,9 @@ class RealtimeSession:
         else:
             after = last
             self.items[item.id] = item
-        wire = copy.deepcopy(item.wire)  # what is told shares nothing with what is kept: it may be changed later
-        self.tell("conversation.item.added", item=wire, previous_item_id=after)
-        self.tell("conversation.item.done", item=wire, previous_item_id=after)
+        wire = copy.deepcopy(item.wire)  # a copy: the kept item may change later
+        self.send("conversation.item.added", item=wire, previous_item_id=after)
+        self.send("conversation.item.done", item=wire, previous_item_id=after)
         return item
 
     def _create_item(self, event: Json) -> None:
@@ -200,7 +185,7 @@ class RealtimeSession:
         content = wire.get("content") or []
         if wire.get("role") == "assistant" and any(part.get("type") == "output_audio" for part in content):
             raise RealtimeRefused("invalid_value", "Assistant audio cannot be created.", "item.content")
-        self.add(typed(wire), after)
+        self.add(text_item(wire), after)
 
     def _truncate(self, event: Json) -> None:
         item = self._item(event, "item_truncate_invalid_item_id")
@@ -209,7 +194,7 @@ class RealtimeSession:
         self.shorten(item, event["audio_end_ms"])
 
     def shorten(self, item: ServerItem, at_ms: int) -> None:
-        """So much of it was heard. Raises Refused."""
+        """Truncate an item to the audio that was heard. Raises RealtimeRefused."""
         has = item.ms if item.truncated_ms is None else item.truncated_ms
         if at_ms > has:
             message = f"Audio content of {int(has)}ms is already shorter than {at_ms}ms"
@@ -218,23 +203,23 @@ class RealtimeSession:
         item.text = ""
         for part in item.wire["content"]:
             part.pop("transcript", None)
-        self.tell("conversation.item.truncated", item_id=item.id, content_index=0, audio_end_ms=at_ms)
+        self.send("conversation.item.truncated", item_id=item.id, content_index=0, audio_end_ms=at_ms)
 
     # --------------------------------------------------------------------------------------------------- plumbing
 
     def expire(self) -> None:
-        """The session has lasted as long as one may."""
-        self.out(error_event("session_expired", "Your session hit the maximum duration of 60 minutes.", None))
-        self.drop(1001)
+        """End a session that has reached the vendor's longest duration."""
+        self.send_event(error_event("session_expired", "Your session hit the maximum duration of 60 minutes.", None))
+        self.disconnect(1001)
 
-    def drop(self, code: int) -> None:
-        """Its connections break. code: as WebSockets have them."""
-        self._peers.clear()  # nothing more reaches anyone
+    def disconnect(self, code: int) -> None:
+        """Break the clients' connections. code: of the sockets' close."""
+        self._peers.clear()  # no client gets anything more
         if self.close is not None:
             self.close(code)
 
     def spawn(self, work: Any) -> asyncio.Task[None]:
-        """A task that ends with the session."""
+        """Start a task that ends with the session."""
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)

@@ -1,7 +1,7 @@
-"""The WebRTC side of a simulated OpenAI Realtime: one peer, its sound in both directions, and the events' channel.
+"""The WebRTC side of a simulated OpenAI Realtime: one peer, its audio in both directions, and the channel of events.
 
-The far end hears in real time, so what a response says waits here, in the server's own output buffer: that is what
-`output_audio_buffer.clear` empties.
+The client plays audio in real time, so a response waits in the server's output buffer: `output_audio_buffer.clear`
+empties that.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ from bargein_simulators.realtime_session import RealtimeSession
 RATE = 48_000
 FRAME = RATE // 50
 CHANNEL = "oai-events"
-LEAVE_S = 10.0  # a peer that never connects is forgotten
+CONNECT_S = 10.0  # a peer that has not connected by then is closed
 
 
 class Loudspeaker(MediaStreamTrack):
-    """What the far end hears: a frame each 20 ms, silence when there is nothing to say. Also a Speaker, by shape.
+    """The audio that the client hears: a frame each 20 ms, silence between responses. Satisfies SimulatedSpeaker.
 
-    started, stopped: told of each response, as its first sample leaves and after its last."""
+    started, stopped: called with each response, before its first sample and after its last.
+    """
 
     kind = "audio"
 
     def __init__(self, started: Callable[[str], None], stopped: Callable[[str], None]) -> None:
         super().__init__()
         self._started, self._stopped = started, stopped
-        self._line: deque[tuple[str, Samples]] = deque()
+        self._queue: deque[tuple[str, Samples]] = deque()
         self._ended: set[str] = set()
         self._playing: str | None = None
         self._sent = 0  # samples of the response that plays
@@ -49,17 +50,17 @@ class Loudspeaker(MediaStreamTrack):
         self._frames = 0
 
     def play(self, response: str, pcm: Pcm) -> None:
-        self._line.append((response, resample(pcm, RATE).samples))
+        self._queue.append((response, resample(pcm, RATE).samples))
 
     def end(self, response: str) -> None:
         self._ended.add(response)
 
     def clear(self) -> tuple[str, float] | None:
-        if self._playing is None and not self._line:
+        if self._playing is None and not self._queue:
             return None
-        response = self._playing or self._line[0][0]
+        response = self._playing or self._queue[0][0]
         sent_ms = self._sent * 1000 / RATE
-        self._line.clear()
+        self._queue.clear()
         self._playing, self._sent = None, 0
         self._ended.add(response)
         return response, sent_ms
@@ -75,34 +76,34 @@ class Loudspeaker(MediaStreamTrack):
         return frame
 
     def _next(self) -> Samples:
-        out = np.zeros(FRAME, np.int16)
+        send_event = np.zeros(FRAME, np.int16)
         filled = 0
-        while self._line and filled < FRAME:
-            response, samples = self._line[0]
+        while self._queue and filled < FRAME:
+            response, samples = self._queue[0]
             if response != self._playing:
                 self._playing, self._sent = response, 0
                 self._started(response)
-            take = min(FRAME - filled, len(samples))
-            out[filled : filled + take] = samples[:take]
-            filled += take
-            self._sent += take
-            if take < len(samples):
-                self._line[0] = (response, samples[take:])
+            count = min(FRAME - filled, len(samples))
+            send_event[filled : filled + count] = samples[:count]
+            filled += count
+            self._sent += count
+            if count < len(samples):
+                self._queue[0] = (response, samples[count:])
             else:
-                self._line.popleft()
-        if self._playing is not None and not self._line and self._playing in self._ended:
+                self._queue.popleft()
+        if self._playing is not None and not self._queue and self._playing in self._ended:
             response, self._playing, self._sent = self._playing, None, 0
             self._ended.discard(response)
             self._stopped(response)
-        return out
+        return send_event
 
 
 class WebRTCPeer:
-    """One browser. gone: told once when it has left."""
+    """One browser. gone: called once, when it has left."""
 
     def __init__(self, session: RealtimeSession, gone: Callable[[], Any]) -> None:
         self._session, self._gone = session, gone
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))  # loopback needs none
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))  # loopback needs no ICE server
         self._channel: RTCDataChannel | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._speaker = Loudspeaker(self._started, self._stopped)
@@ -111,7 +112,7 @@ class WebRTCPeer:
         session.close = lambda _: self._spawn(self.close())
 
     async def answer(self, offer: str) -> str:
-        """The SDP for this offer. Raises ValueError for what is none."""
+        """The SDP for this offer. Raises ValueError for what is no offer."""
         connection = self._connection
         connection.on("track", self._on_track)
         connection.on("datachannel", self._on_channel)
@@ -120,7 +121,7 @@ class WebRTCPeer:
             await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             connection.addTrack(self._speaker)
             await connection.setLocalDescription(await connection.createAnswer())
-        except Exception as error:  # aiortc has many for what is no offer
+        except Exception as error:  # aiortc raises many kinds for what is no offer
             await connection.close()
             raise ValueError(str(error)) from error
         self._spawn(self._expect())
@@ -138,7 +139,7 @@ class WebRTCPeer:
             task.cancel()
 
     async def _expect(self) -> None:
-        await asyncio.sleep(LEAVE_S)
+        await asyncio.sleep(CONNECT_S)
         if self._connection.connectionState in ("new", "connecting"):
             await self.close()
 
@@ -154,7 +155,7 @@ class WebRTCPeer:
 
     def _on_message(self, text: str | bytes) -> None:
         try:
-            self._session.take(json.loads(text))
+            self._session.handle(json.loads(text))
         except ValueError:
             self._send(error_event("invalid_json", "The event could not be parsed as JSON.", None))
 
@@ -164,9 +165,9 @@ class WebRTCPeer:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio":
-            self._spawn(self._hear(track))
+            self._spawn(self._receive_audio(track))
 
-    async def _hear(self, track: MediaStreamTrack) -> None:
+    async def _receive_audio(self, track: MediaStreamTrack) -> None:
         resampler = AudioResampler(format="s16", layout="mono", rate=24_000)
         while True:
             try:
@@ -175,13 +176,13 @@ class WebRTCPeer:
                 return
             assert isinstance(frame, AudioFrame)
             for part in resampler.resample(frame):
-                self._session.user.hear(part.to_ndarray().reshape(-1).astype(np.int16, copy=False))
+                self._session.user.push_audio(part.to_ndarray().reshape(-1).astype(np.int16, copy=False))
 
     def _started(self, response: str) -> None:
-        self._session.tell("output_audio_buffer.started", response_id=response)
+        self._session.send("output_audio_buffer.started", response_id=response)
 
     def _stopped(self, response: str) -> None:
-        self._session.tell("output_audio_buffer.stopped", response_id=response)
+        self._session.send("output_audio_buffer.stopped", response_id=response)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

@@ -1,7 +1,7 @@
-"""How a simulated transcriber hears: real turns in real sound, found by Silero; the words from a script, or read.
+"""Simulated STT: Silero finds turns in real audio; the words come from a script, or from real STT.
 
-It knows no vendor: a vendor's simulator dresses what is told here in its own messages. All times are on the clock of
-the sound itself, in ms from its first sample: how fast it is fed changes nothing.
+The module knows no vendor: each vendor's simulator translates these events into its own messages. All times are
+positions in the audio, in ms from its first sample, so how fast the audio is fed changes nothing.
 """
 
 from __future__ import annotations
@@ -21,38 +21,46 @@ from bargein.audio.silero import CONTEXT, STATE, WINDOW, Floats, SileroModel
 Kind = Literal["update", "started", "eager_end", "resumed", "ended"]
 Trigger = Literal["model", "manual", "timeout"]
 
-SPEECH, QUIET = 0.6, 0.35  # probabilities from which, and below which, a window is speech, or none
-FIRST_WORD_MS = 190  # of speech: less is a cough, and no word can be made of it
-PAUSE_MS = 400  # of quiet, after which what came before belongs to no turn that begins now
-AGAIN_MS = 128  # after a look that found no word in the beginning of a turn
+SPEECH, QUIET = 0.6, 0.35  # a window is speech from the first probability on, and quiet below the second
+FIRST_WORD_MS = 190  # of speech before a turn begins: a cough is shorter, and has no word
+PAUSE_MS = 400  # of quiet that separate earlier noise from the turn that begins
+AGAIN_MS = 128  # until words are read again, where the beginning of speech had none
 UPDATE_MS = 250  # between two updates
-WORD_MS = 280  # a scripted word's length while it is not known how long the speech will last
-SURE_MS = 1_000  # of quiet, after which the turn is over for certain; before that the confidence grows evenly
-PAUSE = "|"  # in a script: here the speaker pauses, and the words behind it are heard only when he goes on
-LEAD_IN_MS = 150  # a reader wants a little sound before the first word
-KEEP_MS = 30_000
+WORD_MS = 280  # length of a scripted word while the speech goes on
+SURE_MS = 1_000  # of quiet for a confidence of 1; it grows evenly until then
+PAUSE = "|"  # in a script: the speaker pauses here, and says the words behind it once he goes on
+LEAD_IN_MS = 150  # of audio before the first word, for real STT
+KEEP_MS = 30_000  # of audio, for real STT
 
 
 @dataclass(frozen=True, slots=True)
 class RecognizedWord:
-    """start_ms, end_ms: on the clock of the sound."""
+    """A word of a transcript."""
 
     word: str
     start_ms: float
+    """Begin of the word, on the clock of the audio."""
     end_ms: float
+    """End of the word, on the clock of the audio."""
 
 
 @dataclass(frozen=True, slots=True)
 class STTScriptEvent:
-    """turn: from 0; words: of the turn so far; window_*_ms: the turn's sound; confidence: 0..1, that it is over."""
+    """What the STT has to say about the audio so far."""
 
     kind: Kind
     turn: int
+    """Number of the turn, from 0."""
     words: tuple[RecognizedWord, ...]
+    """Words of the turn so far."""
     window_start_ms: float
+    """Begin of the turn's audio: the end of the turn before."""
     window_end_ms: float
+    """End of the audio so far."""
     confidence: float
+    """That the turn is over, 0..1."""
     trigger: Trigger | None = None
+    """What ended the turn, for the kind "ended"."""
 
     @property
     def text(self) -> str:
@@ -60,36 +68,40 @@ class STTScriptEvent:
 
 
 class WordSource(Protocol):
-    """Where the words of a line come from."""
+    """Where the words of a connection come from."""
 
-    async def words(self, pcm: Pcm, stretch: int, lasted_ms: float, over: bool) -> Sequence[str]:
-        """The words of the present turn so far. pcm: its sound; stretch: how often the speaker paused and went on;
-        lasted_ms: speech in this stretch; over: he is silent."""
+    async def words(self, pcm: Pcm, pauses: int, lasted_ms: float, over: bool) -> Sequence[str]:
+        """The words of the present turn so far.
+
+        pcm: the turn's audio. pauses: how often the speaker paused and went on. lasted_ms: speech since the last pause.
+        over: whether the speaker is silent.
+        """
         ...
 
     def ended(self) -> None:
-        """The turn is over: what comes next is another."""
+        """The present turn is over."""
         ...
 
 
 class Script:
-    """A WordSource of given texts, one a turn; repeat: begins anew after the last (else the last is said again).
+    """A WordSource of given texts, one for each turn.
 
-    Words appear as they would be spoken, one each WORD_MS, the first at once. A text with "|" is said with pauses.
-    A line that was lost in the middle of a turn hears the same words on the next line: a text goes when its turn ends.
+    Words appear as a speaker would say them, one each WORD_MS, the first at once. A text with "|" is said with a pause
+    there. A text is used up when its turn ends: after a lost connection the next one gets the same words.
     """
 
     def __init__(self, texts: Iterable[str], *, repeat: bool = False) -> None:
+        """repeat: begin again after the last text; otherwise the last text is said again and again."""
         self.texts = deque(texts)
         self._repeat = repeat
         self._last = "hello"
 
-    async def words(self, pcm: Pcm, stretch: int, lasted_ms: float, over: bool) -> Sequence[str]:
+    async def words(self, pcm: Pcm, pauses: int, lasted_ms: float, over: bool) -> Sequence[str]:
         text = self.texts[0] if self.texts else self._last
         parts = [part.split() for part in text.split(PAUSE)]
-        said = [word for part in parts[:stretch] for word in part]
-        now = [word for part in parts[stretch : stretch + 1] for word in part]
-        return said + (now if over else now[: max(1, int(lasted_ms / WORD_MS))])
+        before_pause = [word for part in parts[:pauses] for word in part]
+        now = [word for part in parts[pauses : pauses + 1] for word in part]
+        return before_pause + (now if over else now[: max(1, int(lasted_ms / WORD_MS))])
 
     def ended(self) -> None:
         if self.texts:
@@ -98,13 +110,13 @@ class Script:
                 self.texts.append(self._last)
 
 
-class ReadAloud:
-    """A WordSource that really reads, by whatever `read` is given: sound in (16 kHz), text out ("" for none)."""
+class TranscribedWords:
+    """A WordSource of real words. read: transcribes audio of 16 kHz; "" where it has no words."""
 
     def __init__(self, read: Callable[[Pcm], Awaitable[str]]) -> None:
         self._read = read
 
-    async def words(self, pcm: Pcm, stretch: int, lasted_ms: float, over: bool) -> Sequence[str]:
+    async def words(self, pcm: Pcm, pauses: int, lasted_ms: float, over: bool) -> Sequence[str]:
         return (await self._read(resample(pcm, 16_000))).split()
 
     def ended(self) -> None:
@@ -113,13 +125,16 @@ class ReadAloud:
 
 @cache
 def silero() -> SileroModel:
-    """One for all lines of the process."""
+    """One model for all connections of the process."""
     return SileroModel()
 
 
 class SimulatedSTT:
-    """One line. rate: Hz of what is fed; words: where they come from; eager, end: confidences from which a turn is
-    probably, and surely over (eager None: never said); timeout_ms: quiet that ends it in any case."""
+    """The STT of one connection.
+
+    rate: of the audio, Hz. eager, end: confidence from which a turn is probably over, and surely over; eager None: no
+    eager_end is sent. timeout_ms: quiet that ends a turn at any confidence.
+    """
 
     def __init__(
         self,
@@ -138,24 +153,24 @@ class SimulatedSTT:
         self._rest: Samples = np.zeros(self._context, np.int16)
         self._state: Floats = np.zeros((2, 1, STATE), np.float32)
         self._kept: deque[Samples] = deque()
-        self._kept_from = 0  # sample
-        self._at = 0  # samples judged
-        self._voiced_from: float | None = None  # where the running speech began, not yet long enough for a word
-        self._voiced_ms = self._voice_ms = 0.0  # speech in it so far, and where its last ended
-        self._again_ms = 0.0  # not to be looked at again before
-        self._onset_ms = 0.0  # of the turn
-        self._stretch_ms = 0.0  # where its present stretch of speech began
-        self._until_ms = 0.0  # its last speech
-        self._told_ms = 0.0  # the last event
+        self._kept_from = 0  # position of the first kept sample
+        self._at = 0  # samples that Silero has seen
+        self._speech_from: float | None = None  # begin of the running speech
+        self._speech_ms = self._last_speech_ms = 0.0  # length of the running speech, and its last window
+        self._again_ms = 0.0  # words are not read again before
+        self._onset_ms = 0.0  # begin of the turn
+        self._segment_ms = 0.0  # begin of the turn's speech since its last pause
+        self._until_ms = 0.0  # end of the turn's last speech
+        self._last_event_ms = 0.0
         self._window_from_ms = 0.0
         self._open = self._guessed = False
-        self._stretch = 0
-        self._said: tuple[RecognizedWord, ...] = ()
+        self._pauses = 0
+        self._recognized: tuple[RecognizedWord, ...] = ()
         self.turn = 0
 
     @property
     def now_ms(self) -> float:
-        """How much sound was heard."""
+        """Length of the audio so far."""
         return self._at * 1000 / self._rate
 
     @property
@@ -163,7 +178,7 @@ class SimulatedSTT:
         return self._open
 
     async def push_audio(self, samples: Samples) -> list[STTScriptEvent]:
-        """The next stretch of sound; what is heard by it."""
+        """Take the next audio. Returns the events that it causes."""
         if self._resampler is not None:
             samples = self._resampler.push_audio(samples)
         joined = np.concatenate((self._rest, samples))
@@ -180,48 +195,48 @@ class SimulatedSTT:
         return out
 
     async def force_end(self) -> list[STTScriptEvent]:
-        """End the open turn, if there is one."""
+        """End the open turn, if there is one. Returns the event."""
         return [await self._ended("manual")] if self._open else []
 
     async def _window(self, speech: float, out: list[STTScriptEvent]) -> None:
         now, size_ms = self.now_ms, self._size * 1000 / self._rate
         if speech >= SPEECH:
-            if self._voiced_from is None:
-                self._voiced_from = now - size_ms
-                self._voiced_ms = 0.0
-            self._voiced_ms += size_ms
-            self._voice_ms = now
+            if self._speech_from is None:
+                self._speech_from = now - size_ms
+                self._speech_ms = 0.0
+            self._speech_ms += size_ms
+            self._last_speech_ms = now
             await self._speaks(now, out)
-        elif speech < QUIET and now - self._voice_ms > (UPDATE_MS if self._open else PAUSE_MS):
-            self._voiced_from = None
-        if self._open and (speech >= SPEECH or (speech >= QUIET and self._voiced_from is not None)):
+        elif speech < QUIET and now - self._last_speech_ms > (UPDATE_MS if self._open else PAUSE_MS):
+            self._speech_from = None
+        if self._open and (speech >= SPEECH or (speech >= QUIET and self._speech_from is not None)):
             self._until_ms = now
         if self._open:
             await self._silent(now, out)
-        if now - self._told_ms >= UPDATE_MS:
+        if now - self._last_event_ms >= UPDATE_MS:
             if self._open:
-                await self._look(over=self._until_ms < now)
+                await self._read_words(over=self._until_ms < now)
             out.append(self._event("update"))
 
     async def _speaks(self, now: float, out: list[STTScriptEvent]) -> None:
-        assert self._voiced_from is not None
+        assert self._speech_from is not None
         if not self._open:
-            if self._voiced_ms >= FIRST_WORD_MS and now >= self._again_ms:
-                self._onset_ms = self._stretch_ms = self._voiced_from
+            if self._speech_ms >= FIRST_WORD_MS and now >= self._again_ms:
+                self._onset_ms = self._segment_ms = self._speech_from
                 self._until_ms = now
-                await self._look(over=False)
-                if self._said:
+                await self._read_words(over=False)
+                if self._recognized:
                     self._open = True
-                    self._stretch = 0
+                    self._pauses = 0
                     out.append(self._event("started"))
                 else:
-                    self._again_ms = now + AGAIN_MS  # nothing readable in it yet
-        elif self._guessed and self._voiced_ms >= UPDATE_MS / 2:
+                    self._again_ms = now + AGAIN_MS  # no word in the speech yet
+        elif self._guessed and self._speech_ms >= UPDATE_MS / 2:
             self._guessed = False
-            self._stretch += 1
-            self._stretch_ms = self._voiced_from
+            self._pauses += 1
+            self._segment_ms = self._speech_from
             self._until_ms = now
-            await self._look(over=False)
+            await self._read_words(over=False)
             out.append(self._event("resumed"))
 
     async def _silent(self, now: float, out: list[STTScriptEvent]) -> None:
@@ -230,7 +245,7 @@ class SimulatedSTT:
             out.append(await self._ended("model" if confidence >= self.end else "timeout"))
         elif self.eager is not None and confidence >= self.eager and not self._guessed:
             self._guessed = True
-            await self._look(over=True)
+            await self._read_words(over=True)
             out.append(self._event("eager_end"))
 
     def _confidence(self, now: float) -> float:
@@ -238,29 +253,29 @@ class SimulatedSTT:
 
     async def _ended(self, trigger: Trigger) -> STTScriptEvent:
         if not self._guessed:
-            await self._look(over=True)
+            await self._read_words(over=True)
         event = self._event("ended", trigger)
         self._words.ended()
         self._open = self._guessed = False
-        self._voiced_from = None
-        self._stretch = 0
-        self._said = ()
+        self._speech_from = None
+        self._pauses = 0
+        self._recognized = ()
         self._window_from_ms = self.now_ms
         self.turn += 1
         return event
 
-    async def _look(self, *, over: bool) -> None:
+    async def _read_words(self, *, over: bool) -> None:
         pcm = self._since(self._onset_ms - LEAD_IN_MS)
-        words = await self._words.words(pcm, self._stretch, self._until_ms - self._stretch_ms, over)
+        words = await self._words.words(pcm, self._pauses, self._until_ms - self._segment_ms, over)
         each = max(self._until_ms - self._onset_ms, 1.0) / max(len(words), 1)
-        self._said = tuple(
+        self._recognized = tuple(
             RecognizedWord(word, self._onset_ms + each * k, self._onset_ms + each * (k + 1))
             for k, word in enumerate(words)
         )
 
     def _event(self, kind: Kind, trigger: Trigger | None = None) -> STTScriptEvent:
-        self._told_ms = self.now_ms
-        words = self._said if self._open or kind == "started" else ()
+        self._last_event_ms = self.now_ms
+        words = self._recognized if self._open or kind == "started" else ()
         confidence = round(self._confidence(self.now_ms), 3)
         return STTScriptEvent(kind, self.turn, words, self._window_from_ms, self.now_ms, confidence, trigger)
 

@@ -1,4 +1,4 @@
-"""What every simulated voice speaks with: espeak-ng, with the true time of every word."""
+"""The voice of every simulator: espeak-ng, with the true time of every word."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ from bargein.vendors.local.espeak import EspeakTTS
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatedWord:
-    """pcm: the sound of a whole text; words: their times in it, begin and end index the text."""
+class SynthesizedText:
+    """A text, spoken."""
 
     text: str
     pcm: Pcm
+    """Audio of the whole text."""
     words: tuple[Word, ...]
+    """Times of the words in the audio; begin and end index the text."""
 
 
 class SimulatedSpeech:
-    """One per simulator; the process behind it starts with the first text. Close it in the end."""
+    """Speaks for one simulator. The worker process starts with the first text, and ends with `aclose`."""
 
     def __init__(self, language: str = "en-us") -> None:
-        self._voice = EspeakTTS(language=language)
+        self._tts = EspeakTTS(language=language)
         self._lock = asyncio.Lock()
 
-    async def say(self, text: str, rate: int = 24_000) -> SimulatedWord:
-        """The whole text as sound at `rate`."""
+    async def say(self, text: str, rate: int = 24_000) -> SynthesizedText:
+        """Speak a text at `rate`."""
 
-        async def pieces() -> AsyncIterator[str]:
+        async def text_stream() -> AsyncIterator[str]:
             yield text
 
         async with self._lock:
-            spoken = [stretch async for stretch in self._voice.speak(pieces())]
-        samples = np.concatenate([stretch.pcm.samples for stretch in spoken] or [np.zeros(0, np.int16)])
-        words = tuple(word for stretch in spoken for word in stretch.words or ())
-        return SimulatedWord(text, resample(Pcm(samples, self._voice.rate), rate), words)
+            spoken = [chunk async for chunk in self._tts.speak(text_stream())]
+        samples = np.concatenate([chunk.pcm.samples for chunk in spoken] or [np.zeros(0, np.int16)])
+        words = tuple(word for chunk in spoken for word in chunk.words or ())
+        return SynthesizedText(text, resample(Pcm(samples, self._tts.rate), rate), words)
 
     async def aclose(self) -> None:
-        await self._voice.aclose()
+        await self._tts.aclose()

@@ -1,7 +1,7 @@
 """vLLM's `/v1/realtime`, locally, as it serves Voxtral Realtime: words where there is speech, and faults on demand.
 
-It borrows OpenAI's names and path, and is another protocol: a flat `session.update`, a first commit that starts the
-generation, errors that are plain text and end nothing. It knows no turns.
+vLLM uses OpenAI's path and event names for another protocol: `session.update` is flat, the first commit starts the
+generation, errors are plain text and end nothing. The protocol has no turns.
 """
 
 from __future__ import annotations
@@ -19,95 +19,101 @@ from typing import Literal
 import numpy as np
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from bargein.audio.pcm import Samples
-from bargein_simulators.mistral_realtime import pieces
+from bargein_simulators.connection import KEPT_CONNECTIONS, SendQueue, SimulatedConnection, receive, serve_connection
+from bargein_simulators.faults import take_fault
+from bargein_simulators.mistral_realtime import word_deltas
 from bargein_simulators.simulated_stt import Script, SimulatedSTT, WordSource
-from bargein_simulators.socket import KEPT_LINES, Answers, SimulatedSocket, received
 
 Fault = Literal["401", "404", "500", "drop", "error", "stall", "garbage"]
 
 RATE = 16_000
-PIECE = RATE * 80 // 1000  # samples for which the model gives one piece
-MOST_WAITING = 60 * RATE  # samples before the first commit; the vendor itself names no bound
+DELTA_SAMPLES = RATE * 80 // 1000  # the model gives one delta for each 80 ms
+MAX_WAITING_SAMPLES = 60 * RATE  # before the first commit; the vendor names no bound
 MODEL = "mistralai/Voxtral-Mini-4B-Realtime-2602"
 
 
 @dataclass(slots=True)
-class VLLMServerConnection(SimulatedSocket):
-    """text: that was told; errors: their codes."""
+class VLLMServerConnection(SimulatedConnection):
+    """The record of one connection."""
 
     text: str = ""
+    """The transcript that was sent."""
     errors: list[str] = field(default_factory=list)
+    """Codes of the errors that were sent."""
 
 
 @dataclass(slots=True)
 class VLLMRealtimeSimulator:
-    """words: gives each generation its words; model: what is served; delay_ms: from a sound's arrival to what is told
-    of it; empty: an empty piece for each 80 ms without a word; api_key: the key that is demanded, or None; faults: one
-    for each line, taken from the left. In the middle of its first words the line has: "drop" (the socket closes),
-    "error" (processing_error, and nothing more), "stall" (nothing more), "garbage" (no JSON)."""
+    """How the server behaves, and its record.
+
+    A fault happens at a connection's first words: "drop" closes the socket, "error" sends a processing_error and
+    nothing more, "stall" sends nothing more, "garbage" sends what is no JSON.
+    """
 
     words: Callable[[], WordSource] = lambda: Script(["Hello there, can you help me?"], repeat=True)
+    """Makes the source of each generation's words."""
     model: str = MODEL
+    """The model that is served."""
     delay_ms: float = 200.0
+    """From the arrival of audio to the events about it."""
     empty: bool = True
+    """Send an empty delta for each 80 ms without a word."""
     api_key: str | None = None
-    faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    lines: deque[VLLMServerConnection] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    """The key that is required. None: any."""
+    faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT_CONNECTIONS))
+    """One for each connection, taken from the left."""
+    connections: deque[VLLMServerConnection] = field(default_factory=lambda: deque(maxlen=KEPT_CONNECTIONS))
+    """The last connections, the newest last."""
 
 
 def add_vllm_realtime(app: FastAPI, sim: VLLMRealtimeSimulator) -> None:
-    """Give an app the route /v1/realtime, which is also OpenAI's: the two go on no app together. sim: settings and
-    record, also as app.state.vllm_realtime."""
+    """Give an app the route /v1/realtime. The simulator is also app.state.vllm_realtime.
+
+    OpenAI has the same path: an app serves only one of the two.
+    """
     app.state.vllm_realtime = sim
 
     @app.websocket("/v1/realtime")
     async def realtime(socket: WebSocket) -> None:
-        line = VLLMServerConnection()
-        sim.lines.append(line)
-        fault = sim.faults.popleft() if sim.faults else None
+        connection = VLLMServerConnection()
+        sim.connections.append(connection)
+        fault = take_fault(sim.faults)
         status = int(fault) if fault in ("401", "404", "500") else 0
         if sim.api_key is not None and socket.headers.get("authorization") != f"Bearer {sim.api_key}":
             status = 401
-        if status:
-            line.end("refused")
-            await socket.send_denial_response(JSONResponse({"error": f"Refused: {status}"}, status_code=status))
-            return
-        await socket.accept()
-        try:
-            await _Served(sim, socket, line, fault).run()
-        except* WebSocketDisconnect:
-            line.end("disconnected")
+        refusal = JSONResponse({"error": f"Refused: {status}"}, status_code=status) if status else None
+        await serve_connection(socket, connection, refusal, lambda: _Handler(sim, socket, connection, fault).run())
 
 
-class _Dropped(Exception):
+class _Disconnect(Exception):
     """The fault "drop"."""
 
 
-class _Served:
-    """One connection, as long as it lasts."""
+class _Handler:
+    """Handles one connection."""
 
     def __init__(
-        self, sim: VLLMRealtimeSimulator, socket: WebSocket, line: VLLMServerConnection, fault: Fault | None
+        self, sim: VLLMRealtimeSimulator, socket: WebSocket, connection: VLLMServerConnection, fault: Fault | None
     ) -> None:
-        self._sim, self._socket, self._line, self._fault = sim, socket, line, fault
-        self._validated = self._mute = False
-        self._waiting: list[Samples] = []  # sound that came before the start
-        self._ears: SimulatedSTT | None = None  # the running generation
-        self._told = 0  # words of the present utterance
-        self._samples = self._given = 0  # of the generation: heard, and pieces told
-        self._answers = Answers(socket)
+        self._sim, self._socket, self._connection, self._fault = sim, socket, connection, fault
+        self._validated = self._muted = False
+        self._waiting_audio: list[Samples] = []  # audio that came before the generation
+        self._stt: SimulatedSTT | None = None  # of the running generation
+        self._sent_words = 0  # of the present utterance
+        self._samples = self._deltas = 0  # of the generation: audio that came, and deltas that were sent
+        self._send_queue = SendQueue(socket)
 
     async def run(self) -> None:
-        async with self._answers.told():
+        async with self._send_queue.sending():
             try:
-                self._tell("session.created", id=f"sess-{uuid.uuid4().hex}", created=int(time.time()))
+                self._send("session.created", id=f"sess-{uuid.uuid4().hex}", created=int(time.time()))
                 while True:
-                    await self._message((await received(self._socket)).get("text") or "")
-            except _Dropped:
-                self._answers.close(1011)
+                    await self._message((await receive(self._socket)).get("text") or "")
+            except _Disconnect:
+                self._send_queue.close(1011)
 
     async def _message(self, text: str) -> None:
         try:
@@ -151,77 +157,77 @@ class _Served:
             samples = np.zeros(0, np.int16)
         if not len(samples):
             self._error("Invalid audio data", "invalid_audio")
-        elif self._ears is None and sum(map(len, self._waiting)) + len(samples) > MOST_WAITING:
+        elif self._stt is None and sum(map(len, self._waiting_audio)) + len(samples) > MAX_WAITING_SAMPLES:
             self._error("Too much audio before the first commit", "processing_error")
-        elif self._ears is None:
-            self._waiting.append(samples)
+        elif self._stt is None:
+            self._waiting_audio.append(samples)
         else:
-            await self._hear(self._ears, samples)
+            await self._push_audio(self._stt, samples)
 
     async def _start(self) -> None:
-        if self._ears is not None:
-            return  # it is ignored
-        # A generation knows no turns: in these ears they serve only to take the next text of a script.
-        self._ears = SimulatedSTT(RATE, self._sim.words(), eager=None, end=0.7)
-        self._samples = self._given = self._told = 0
-        waiting, self._waiting = self._waiting, []
-        for samples in waiting:
-            await self._hear(self._ears, samples)
+        if self._stt is not None:
+            return  # a commit during a generation changes nothing
+        # A generation has no turns. Here they only move a script to its next text.
+        self._stt = SimulatedSTT(RATE, self._sim.words(), eager=None, end=0.7)
+        self._samples = self._deltas = self._sent_words = 0
+        waiting_audio, self._waiting_audio = self._waiting_audio, []
+        for samples in waiting_audio:
+            await self._push_audio(self._stt, samples)
 
-    async def _hear(self, ears: SimulatedSTT, samples: Samples) -> None:
+    async def _push_audio(self, stt: SimulatedSTT, samples: Samples) -> None:
         self._samples += len(samples)
-        self._line.heard_ms += len(samples) * 1000 / RATE
-        if self._mute:
-            return  # a script's words are for the line that tells them
-        for event in await ears.push_audio(samples):
-            for word in event.words[self._told :]:
-                for piece in pieces(word.word, first=not self._line.text):
-                    self._delta(piece)
-            self._told = max(self._told, len(event.words))
+        self._connection.audio_ms += len(samples) * 1000 / RATE
+        if self._muted:
+            return  # the script's words are for a connection that can send them
+        for event in await stt.push_audio(samples):
+            for word in event.words[self._sent_words :]:
+                for delta in word_deltas(word.word, first=not self._connection.text):
+                    self._send_delta(delta)
+            self._sent_words = max(self._sent_words, len(event.words))
             if event.kind == "ended":
-                self._told = 0
+                self._sent_words = 0
             elif event.words and event.kind == "update":
                 self._fail()
-        while self._sim.empty and self._given < self._samples // PIECE:
-            self._delta("")
+        while self._sim.empty and self._deltas < self._samples // DELTA_SAMPLES:
+            self._send_delta("")
 
-    def _delta(self, piece: str) -> None:
-        self._given += 1
-        self._line.text += piece
-        self._tell("transcription.delta", delta=piece)
+    def _send_delta(self, delta: str) -> None:
+        self._deltas += 1
+        self._connection.text += delta
+        self._send("transcription.delta", delta=delta)
 
     async def _finish(self) -> None:
-        if self._ears is None:
+        if self._stt is None:
             return
-        for event in await self._ears.force_end():
-            for word in event.words[self._told :]:
-                self._delta(f" {word.word}")
-        self._ears = None
-        usage = {"prompt_tokens": self._given, "completion_tokens": self._given, "total_tokens": 2 * self._given}
-        self._tell("transcription.done", text=self._line.text, usage=usage)
+        for event in await self._stt.force_end():
+            for word in event.words[self._sent_words :]:
+                self._send_delta(f" {word.word}")
+        self._stt = None
+        usage = {"prompt_tokens": self._deltas, "completion_tokens": self._deltas, "total_tokens": 2 * self._deltas}
+        self._send("transcription.done", text=self._connection.text, usage=usage)
 
     def _fail(self) -> None:
         match self._fault:
             case "drop":
-                self._line.end("faulty")
-                raise _Dropped
+                self._connection.end("faulty")
+                raise _Disconnect
             case "error":
                 self._fault = None
                 self._error("The engine died", "processing_error")
-                self._mute = True
+                self._muted = True
             case "stall":
-                self._mute = True
+                self._muted = True
             case "garbage":
-                self._answers.garble('{"type": "transcr')
-                self._mute = True
+                self._send_queue.send_raw('{"type": "transcr')
+                self._muted = True
             case _:
                 pass
 
     def _error(self, message: str, code: str) -> None:
-        self._line.errors.append(code)
-        self._tell("error", error=message, code=code)
+        self._connection.errors.append(code)
+        self._send("error", error=message, code=code)
 
-    def _tell(self, kind: str, **facts: object) -> None:
-        if self._mute:
+    def _send(self, kind: str, **facts: object) -> None:
+        if self._muted:
             return
-        self._answers.tell({"type": kind, **facts}, self._sim.delay_ms)
+        self._send_queue.send({"type": kind, **facts}, self._sim.delay_ms)

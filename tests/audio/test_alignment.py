@@ -35,7 +35,7 @@ TEXTS = (
 
 
 def counted(words: tuple[Word, ...], ms: float) -> int:
-    """How far in the text somebody has heard who has heard so long."""
+    """How far into the text a caller is who has heard that long."""
     n = bisect_right([word.end_ms for word in words], ms)
     return words[n - 1].end if n else 0
 

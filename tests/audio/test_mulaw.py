@@ -7,8 +7,10 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bargein.audio.mulaw import from_mulaw, to_mulaw
+from bargein.audio.mulaw import SILENCE, Mulaw, from_mulaw, mulaw_codes, to_mulaw
 from bargein.errors import AudioShapeError
 
 EVERY_SAMPLE = np.arange(-32768, 32768).astype(np.int16)
@@ -76,3 +78,28 @@ def test_a_slice_that_skips_samples_is_taken_too() -> None:
 def test_other_arrays_are_refused(wrong: np.ndarray) -> None:
     with pytest.raises(AudioShapeError, match="mono int16"):
         to_mulaw(wrong)
+
+
+def test_mulaw_audio_passes_untouched_and_expands_on_demand() -> None:
+    codes = np.frombuffer(EVERY_BYTE, np.uint8)
+    audio = Mulaw(codes)
+    assert (len(audio), audio.rate, audio.ms) == (256, 8000, 32.0)
+    assert audio.codes is codes
+    assert np.array_equal(audio.samples, from_mulaw(EVERY_BYTE))
+
+
+def test_a_part_of_mulaw_audio_is_a_copy() -> None:
+    codes = np.frombuffer(EVERY_BYTE, np.uint8)
+    part = Mulaw(codes).part(3, 6)
+    assert part.codes.tolist() == [3, 4, 5]
+    assert not np.shares_memory(part.codes, codes)
+
+
+@given(st.binary(max_size=400))
+def test_codes_come_back_from_samples_but_for_the_two_zeros(data: bytes) -> None:
+    assert to_mulaw(from_mulaw(data)) == data.replace(b"\x7f", b"\xff")
+
+
+def test_codes_as_an_array_are_the_bytes_and_silence_is_all_ones() -> None:
+    assert mulaw_codes(EVERY_SAMPLE).tobytes() == to_mulaw(EVERY_SAMPLE)
+    assert mulaw_codes(np.zeros(3, np.int16)).tolist() == [SILENCE] * 3

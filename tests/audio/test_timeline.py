@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bargein.audio.timeline import BUCKET_MS, MOST_DRIFT_PPM, WINDOW_MS, StreamClock
+from bargein.audio.timeline import BUCKET_MS, MAX_DRIFT_PPM, WINDOW_MS, StreamClock
 
 FRAME_MS = 20
 ROUNDING_MS = 1e-6
 jitters = st.lists(st.floats(0, 200), min_size=1, max_size=40)
-drifts = st.floats(-MOST_DRIFT_PPM, MOST_DRIFT_PPM)
+drifts = st.floats(-MAX_DRIFT_PPM, MAX_DRIFT_PPM)
 rates = st.sampled_from((8000, 16000, 24000, 48000))
 
 
@@ -79,7 +79,7 @@ def test_a_later_sample_has_a_later_time(rate: int, jitter: list[float], drift: 
         assert clock.at(sample - 1) < clock.at(sample) < clock.at(sample + 1)
 
 
-@pytest.mark.parametrize("drift", [-MOST_DRIFT_PPM, MOST_DRIFT_PPM])
+@pytest.mark.parametrize("drift", [-MAX_DRIFT_PPM, MAX_DRIFT_PPM])
 def test_ten_minutes_of_drift_do_not_add_up(drift: float) -> None:
     clock = StreamClock(16000)
     for sample, spoken, arrived in frames(16000, [0, 19, 10], drift, 30_000):

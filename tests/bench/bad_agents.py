@@ -1,18 +1,17 @@
-"""Two agents that yield as badly as agents do, on Twilio's wire, and a good one beside them; run as a program.
+"""Two agents that yield as badly as agents do, on Twilio's wire, and a good one beside them.
 
-`deaf` never listens: it sends a minute of speech at once, as fast as the line takes it, and plays it to its end.
-`jumpy` stops for any sound at all, forgets what it was saying, and begins another reply when it has been quiet.
-`polite` stops for what lasts, holds on for what does not, and goes on where it was.
+`deaf` never listens: it sends a minute of speech at once, and plays all of it.
+`jumpy` stops for any sound, discards its reply, and begins another one once the caller has been quiet.
+`polite` stops for speech that lasts, holds for shorter sounds, and goes on where it was.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import json
-import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cache
 
 import numpy as np
@@ -47,21 +46,21 @@ def speech(seed: int, seconds: float) -> bytes:
 
 
 class Agent:
-    """One call. Subclasses say what happens with a frame of the caller's."""
+    """One call. Subclasses handle each frame of the caller."""
 
     def __init__(self, socket: ServerConnection) -> None:
         self.socket = socket
         self.stream = ""
         self.replies = 0
-        self.saying = b""
+        self.pending = b""
         self.quiet = self.loud = 0
 
     def begin(self) -> None:
         self.replies += 1
-        self.saying = speech(self.replies, 40)
+        self.pending = speech(self.replies, 40)
 
-    async def send(self, sound: bytes) -> None:
-        payload = base64.b64encode(sound).decode()
+    async def send(self, codes: bytes) -> None:
+        payload = base64.b64encode(codes).decode()
         await self.socket.send(json.dumps({"event": "media", "streamSid": self.stream, "media": {"payload": payload}}))
 
     async def clear(self) -> None:
@@ -76,28 +75,28 @@ class Agent:
                 await self.started()
             elif message["event"] == "media":
                 samples = from_mulaw(base64.b64decode(message["media"]["payload"]))
-                heard = dbfs(samples) > ANY_SOUND_DBFS
-                self.loud = self.loud + 1 if heard else 0
-                self.quiet = 0 if heard else self.quiet + 1
+                audible = dbfs(samples) > ANY_SOUND_DBFS
+                self.loud = self.loud + 1 if audible else 0
+                self.quiet = 0 if audible else self.quiet + 1
                 sent = await self.frame(sent)
 
     async def started(self) -> None:
         self.begin()
 
     async def frame(self, sent: int) -> int:
-        """A frame of the caller's has come, so 20 ms have passed."""
-        while self.saying and sent < LEAD:
-            await self.send(self.saying[:FRAME])
-            self.saying = self.saying[FRAME:]
+        """A frame of the caller has come, so 20 ms have passed."""
+        while self.pending and sent < LEAD:
+            await self.send(self.pending[:FRAME])
+            self.pending = self.pending[FRAME:]
             sent += 1
         return max(0, sent - 1)
 
 
 class Deaf(Agent):
     async def started(self) -> None:
-        sound = speech(1, 60)
-        for at in range(0, len(sound), RATE):
-            await self.send(sound[at : at + RATE])
+        codes = speech(1, 60)
+        for at in range(0, len(codes), RATE):
+            await self.send(codes[at : at + RATE])
 
     async def frame(self, sent: int) -> int:
         return 0
@@ -105,31 +104,31 @@ class Deaf(Agent):
 
 class Jumpy(Agent):
     async def frame(self, sent: int) -> int:
-        if self.loud and self.saying:
-            self.saying = b""
+        if self.loud and self.pending:
+            self.pending = b""
             await self.clear()
             return 0
-        if not self.saying and self.quiet == QUIET_FRAMES:
+        if not self.pending and self.quiet == QUIET_FRAMES:
             self.begin()
         return await super().frame(sent)
 
 
 class Polite(Agent):
     held = b""
-    spoken = 0  # frames of sound since it was held
+    spoken = 0  # audible frames since the hold
 
     async def frame(self, sent: int) -> int:
         self.spoken += self.loud > 0
-        if self.loud == 2 and self.saying:
-            self.held = speech(self.replies, 40)[-len(self.saying) - sent * FRAME :]
-            self.saying, self.spoken = b"", 2
+        if self.loud == 2 and self.pending:
+            self.held = speech(self.replies, 40)[-len(self.pending) - sent * FRAME :]
+            self.pending, self.spoken = b"", 2
             await self.clear()
             return 0
         if self.spoken > SPEECH_FRAMES:
             self.held = b""
-        if not self.saying and self.held and self.quiet == 10:
-            self.saying, self.held = self.held, b""
-        elif not self.saying and not self.held and self.quiet == QUIET_FRAMES:
+        if not self.pending and self.held and self.quiet == 10:
+            self.pending, self.held = self.held, b""
+        elif not self.pending and not self.held and self.quiet == QUIET_FRAMES:
             self.begin()
         return await super().frame(sent)
 
@@ -146,12 +145,8 @@ async def answer(socket: ServerConnection) -> None:
         await AGENTS[path](socket).run()
 
 
-async def main() -> None:
+@asynccontextmanager
+async def served() -> AsyncIterator[str]:
+    """The address of a server of all of them, ws://host:port."""
     async with serve(answer, "127.0.0.1", 0, compression=None) as server:
-        sys.stdout.write(f"{next(iter(server.sockets)).getsockname()[1]}\n")
-        sys.stdout.flush()
-        await server.serve_forever()
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
+        yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from bargein.audio.pcm import Samples
 from bargein_bench.callers.caller_audio import SayLine, SpokenLine
-from bargein_bench.record import RATE, AudioSpan, Record, ToldHeard
+from bargein_bench.record import RATE, AudioSpan, Record, ServerNote
 from bargein_bench.results import CallResult, Event, Results, Want
 from tests.sounds import labels, load
 
@@ -58,27 +58,27 @@ def run(behave: Behave, scenes: dict[str, int] | None = None, *, seed: int = 1, 
 
 def record(event: Event, *, real: bool = False) -> Record:
     """Sound that is as the event says it was."""
-    voice, said = _voice(event) if real else _tones(event)
+    speech_like, said = _voice(event) if real else _tones(event)
     agent, caller = np.zeros(int(LASTS_MS * 8), np.int16), _room()
-    spans: list[tuple[float, float]] = [(500.0, 9_000.0)]
+    times: list[tuple[float, float]] = [(500.0, 9_000.0)]
     if event.stop_ms is not None:
-        spans = [(500.0, event.onset_ms + event.stop_ms)]
+        times = [(500.0, event.onset_ms + event.stop_ms)]
         if event.answer_ms is not None:
-            spans.append((event.end_ms + event.answer_ms, event.end_ms + event.answer_ms + 3_000))
+            times.append((event.end_ms + event.answer_ms, event.end_ms + event.answer_ms + 3_000))
     elif event.outcome == "held" and event.hold_ms is not None:
         silent = event.onset_ms + event.hold_ms
-        spans = [(500.0, silent), (silent + event.gap_ms, 9_000.0)]
-    stretches = [AudioSpan(int(b * 8), int(e * 8)) for b, e in spans]
+        times = [(500.0, silent), (silent + event.gap_ms, 9_000.0)]
+    spans = [AudioSpan(int(b * 8), int(e * 8)) for b, e in times]
     first = 0
-    for s in stretches:
-        agent[s.begin : s.end] = np.resize(voice[first:], s.end - s.begin)
+    for s in spans:
+        agent[s.begin : s.end] = np.resize(speech_like[first:], s.end - s.begin)
         first += s.end - s.begin
     onset, end = int(event.onset_ms * 8), int(event.end_ms * 8)
     if event.scene != "silence":
         caller[onset:end] += said[: end - onset]
     spoken = (SpokenLine(SayLine(0.0, said, name=event.sound), onset, end),)
     hold = "hold: speech 0.62" if event.hold_ms is not None else "no hold"
-    return Record(agent, caller, spoken, stretches, told=(ToldHeard(onset + 400, hold),), frames=500)
+    return Record(agent, caller, spoken, spans, notes=(ServerNote(onset + 400, hold),), frames=500)
 
 
 def _tones(event: Event) -> tuple[Samples, Samples]:

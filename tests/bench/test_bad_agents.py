@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-SCENES = "interruption,backchannel,cough,door,silence"
+from bargein_bench.files import labels, lines
+from bargein_bench.live import show_measures
+from bargein_bench.measures import measures
+from bargein_bench.report import write
+from bargein_bench.results import Results
+from bargein_bench.run import BenchPlan, listen, run
+from bargein_bench.scenarios import readers, synthetic
+from bargein_bench.scenarios.clips import Library
+from bargein_bench.scenarios.scenes import chosen
+from bargein_bench.targets.twilio import TwilioTarget
+from tests.bench import simulated_time
+from tests.bench.bad_agents import served
+from tests.bench.simulated_time import LoopClock
+
+SCENES = ("interruption", "backchannel", "cough", "door", "silence")
 AGENTS = ("deaf", "jumpy", "polite")
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What one run of the command left behind."""
+    """What one run left behind."""
 
-    said: str
+    printed: str
     lines: list[dict[str, Any]]
     html: str
-    truth: list[dict[str, Any]]
+    truth: list[dict[str, object]]
 
     def measure(self, name: str) -> dict[str, Any]:
         return next(line["measure"] for line in self.lines if line.get("measure", {}).get("name") == name)
@@ -32,47 +47,36 @@ class Ran:
 
     @property
     def head(self) -> str:
-        """What somebody sees who reads no further than the first screen."""
+        """The first screen."""
         return self.html[: self.html.index("<table")]
 
 
-async def bench(url: str, folder: Path) -> Ran:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bargein", "bench", url, "--scenarios", SCENES, "--repeats", "3", "--calls", "15",
-        "--json", str(folder / "run.jsonl"), "--report", str(folder / "run.html"),
-        "--truth", str(folder / "truth.jsonl"),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
-    lines, truth = (
-        [json.loads(x) for x in (folder / f).read_text().splitlines()] for f in ("run.jsonl", "truth.jsonl")
-    )
-    return Ran(said.decode(), lines, (folder / "run.html").read_text(), truth)
+async def bench(url: str, clips: Library, folder: Path) -> Ran:
+    """What the command does, in the loop's time."""
+    target, plan = TwilioTarget(url, clock=LoopClock()), BenchPlan(chosen(SCENES), repeats=3, at_once=15)
+    opening, known = await listen(target, clips, plan.seed)
+    calls, left_out = await run(target, clips, plan, opening, known)
+    results = Results(url, target.protocol, plan.seed, "2026-01-01T00:00:00", "a test", calls, left_out)
+    found = measures(results)
+    write(folder / "run.html", results, found)
+    shown = Console(file=StringIO(), width=160)
+    show_measures(shown, results, found)
+    as_json = [json.loads(line) for line in lines(results, found)]
+    assert isinstance(shown.file, StringIO)
+    return Ran(shown.file.getvalue(), as_json, (folder / "run.html").read_text(), list(labels(results)))
 
 
-async def everyone(folder: Path) -> dict[str, Ran]:
-    """All agents at the same time: each run is mostly waiting."""
-    server = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.bad_agents", stdout=asyncio.subprocess.PIPE
-    )
-    assert server.stdout is not None
-    try:
-        port = int(await server.stdout.readline())
-        async with asyncio.TaskGroup() as group:
-            runs = {}
-            for name in AGENTS:
-                (folder / name).mkdir()
-                runs[name] = group.create_task(bench(f"ws://127.0.0.1:{port}/{name}", folder / name))
-        return {name: run.result() for name, run in runs.items()}
-    finally:
-        server.terminate()
-        await server.wait()
+async def everyone(clips: Library, folder: Path) -> dict[str, Ran]:
+    async with served() as address:
+        return {name: await bench(f"{address}/{name}", clips, folder) for name in AGENTS}
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
-    return asyncio.run(everyone(tmp_path_factory.mktemp("bench")))
+    clips = Library(
+        [*readers.interruptions(), *synthetic.throats(), *synthetic.noises(), *asyncio.run(synthetic.spoken())]
+    )
+    return simulated_time.run(everyone(clips, tmp_path_factory.mktemp("bench")))
 
 
 def test_an_agent_that_ignores_interruptions_is_shown_to(ran: dict[str, Ran]) -> None:
@@ -115,5 +119,5 @@ def test_every_run_says_what_it_played_and_what_it_saw(ran: dict[str, Ran], name
     assert not [line for line in run.lines if "call" in line and line["call"]["failed"]]
     assert len(run.truth) == len([line for line in run.lines if "event" in line]) == 15
     assert {label["want"] for label in run.truth} == {"yield", "ignore"}
-    assert "interruption" in run.said
-    assert "R_Y" in run.said
+    assert "interruption" in run.printed
+    assert "R_Y" in run.printed

@@ -22,6 +22,7 @@ from bargein_bench.callers.caller import Caller
 from bargein_bench.callers.caller_audio import Echo, EndCallStep, PressKey, SayLine, Step
 from bargein_bench.callers.fleet import CallPlan, run
 from bargein_bench.callers.yielding import audible, gaps, score
+from tests.bench.simulated_time import LoopClock, simulated_time
 
 TONE = (np.sin(np.arange(160) * 0.4) * 9000).astype(np.int16)
 VOICE = (np.random.default_rng(1).normal(0, 4000, 8000)).astype(np.int16)
@@ -84,10 +85,11 @@ async def rude(socket: ServerConnection, got: list[dict[str, object]]) -> None:
     await talks(socket, got, yields=False)
 
 
+@simulated_time
 async def test_a_caller_says_what_twilio_says_in_twilios_order() -> None:
     async with server(polite) as (url, got):
         steps: list[Step] = [PressKey(300, "5"), EndCallStep(700)]
-        result = await Caller(url, steps, 2000, parameters={"agent": "front"}).run()
+        result = await Caller(url, steps, 2000, parameters={"agent": "front"}, clock=LoopClock()).run()
     kinds = [str(m["event"]) for m in got]
     assert kinds[:2] == ["connected", "start"]
     assert kinds[-1] == "stop"
@@ -106,12 +108,13 @@ async def test_a_caller_says_what_twilio_says_in_twilios_order() -> None:
     assert result.lasted < 2000 * 8
 
 
+@simulated_time
 async def test_a_server_that_yields_is_told_from_one_that_does_not() -> None:
     said = [SayLine(800, VOICE, 0, name="wait")]
     async with server(polite) as (url, _):
-        kind = score(await Caller(url, said, 4000).run())
+        kind = score(await Caller(url, said, 4000, clock=LoopClock()).run())
     async with server(rude) as (url, _):
-        other = score(await Caller(url, said, 4000).run())
+        other = score(await Caller(url, said, 4000, clock=LoopClock()).run())
     assert [y.name for y in kind.yields] == ["wait"]
     stop = kind.yields[0].stop_ms
     assert stop is not None
@@ -121,18 +124,20 @@ async def test_a_server_that_yields_is_told_from_one_that_does_not() -> None:
     assert other.faults == {}
 
 
+@simulated_time
 async def test_a_far_network_adds_its_way_there_and_back() -> None:
     said = [SayLine(900, VOICE, 0)]
     async with server(polite) as (url, _):
-        far = score(await Caller(url, said, 4000, way_ms=150).run())
+        far = score(await Caller(url, said, 4000, way_ms=150, clock=LoopClock()).run())
     stop = far.yields[0].stop_ms
     assert stop is not None
     assert stop >= 300
 
 
+@simulated_time
 async def test_a_line_that_echoes_gives_back_what_it_played() -> None:
     async with server(rude) as (url, got):
-        result = await Caller(url, [], 1500, echo=Echo(100, -10)).run()
+        result = await Caller(url, [], 1500, echo=Echo(100, -10), clock=LoopClock()).run()
     heard = np.concatenate(
         [from_mulaw(base64.b64decode(m["media"]["payload"])) for m in got if m["event"] == "media"]  # type: ignore[index]
     )
@@ -141,6 +146,7 @@ async def test_a_line_that_echoes_gives_back_what_it_played() -> None:
     assert np.std(heard[4000:8000]) == pytest.approx(np.std(played[3200:7200]) * 10**-0.5, rel=0.1)
 
 
+@simulated_time
 async def test_what_a_server_says_wrong_is_counted_and_does_no_harm() -> None:
     async def odd(socket: ServerConnection, got: list[dict[str, object]]) -> None:
         await socket.send("{")
@@ -156,7 +162,7 @@ async def test_what_a_server_says_wrong_is_counted_and_does_no_harm() -> None:
                 return
 
     async with server(odd) as (url, _):
-        told = score(await Caller(url, [], 400).run())
+        told = score(await Caller(url, [], 400, clock=LoopClock()).run())
     assert told.faults == {
         "a message that cannot be read": 2,
         "another streamSid": 1,
@@ -165,37 +171,40 @@ async def test_what_a_server_says_wrong_is_counted_and_does_no_harm() -> None:
     }
 
 
+@simulated_time
 async def test_a_server_that_hangs_up_ends_the_call() -> None:
     async def curt(socket: ServerConnection, got: list[dict[str, object]]) -> None:
         await socket.recv()
         await socket.close(1008, "busy")
 
     async with server(curt) as (url, _):
-        result = await Caller(url, [], 5000).run()
+        result = await Caller(url, [], 5000, clock=LoopClock()).run()
     assert result.closed_by == "the server, 1008 busy"
     assert result.lasted < 4 * 8000
 
 
+@simulated_time
 async def test_nobody_there_and_nobody_willing_are_different_errors() -> None:
-    with pytest.raises(VendorLost, match="Nobody answers"):
-        await Caller("ws://127.0.0.1:9/media", [], 100).run()
+    with pytest.raises(VendorLost, match="No server answers"):
+        await Caller("ws://127.0.0.1:9/media", [], 100, clock=LoopClock()).run()
     async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=_refuse) as made:
         port = made.sockets[0].getsockname()[1]
         with pytest.raises(VendorRefused, match="403"):
-            await Caller(f"ws://127.0.0.1:{port}/media", [], 100).run()
+            await Caller(f"ws://127.0.0.1:{port}/media", [], 100, clock=LoopClock()).run()
 
 
 def _refuse(connection: ServerConnection, request: Request) -> Response:
     return connection.respond(403, "no")
 
 
+@simulated_time
 async def test_many_callers_go_on_when_some_find_nobody() -> None:
     async with server(polite) as (url, _):
         plan = CallPlan(url, 3, 600, lambda n: [SayLine(300, VOICE, 0)] if n else [], apart_ms=5)
-        done = await run(plan, pid=None)
+        done = await run(plan, clock=LoopClock())
     assert len(done.scores) == 3
     assert done.summary()["misses"] == 0
-    lost = await run(CallPlan("ws://127.0.0.1:9/media", 2, 100, lambda _: []))
+    lost = await run(CallPlan("ws://127.0.0.1:9/media", 2, 100, lambda _: []), clock=LoopClock())
     assert sum(lost.failed.values()) == 2
     assert lost.summary()["onset_to_silence_ms"] == {"n": 0}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bargein.errors import UsageError
-from bargein_bench.scenarios import made, people, readers
+from bargein_bench.scenarios import people, readers, synthetic
 from bargein_bench.scenarios.clips import RATE
 from benchmarks.chromium import spoken
 from benchmarks.sounds import clips
@@ -74,7 +74,7 @@ def test_our_own_numbers_are_measured_with_exact_onsets(monkeypatch: pytest.Monk
 
 
 def test_the_made_throats_are_the_same_each_time() -> None:
-    first, again, other = made.throats(3), made.throats(3), made.throats(4)
+    first, again, other = synthetic.throats(3), synthetic.throats(3), synthetic.throats(4)
     assert all(np.array_equal(a.samples, b.samples) for a, b in zip(first, again, strict=True))
     assert not any(np.array_equal(a.samples, b.samples) for a, b in zip(first, other, strict=True))
     assert [c.kind for c in first] == ["cough"] * 6 + ["backchannel"] * 6

@@ -22,8 +22,8 @@ def sound(reply: int, first: int, count: int) -> Samples:
     return (1 + reply * 1000 + at % 997).astype(np.int16)
 
 
-def player(most_queued_ms: float = 600_000, mouth_rate: int = RATE) -> Playback:
-    return Playback(10_000, rate=RATE, mouth_rate=mouth_rate, most_queued_ms=most_queued_ms)
+def player(most_queued_ms: float = 600_000, caller_rate: int = RATE) -> Playback:
+    return Playback(10_000, rate=RATE, caller_rate=caller_rate, most_queued_ms=most_queued_ms)
 
 
 def test_sound_plays_from_the_next_quantum_on_and_in_order() -> None:
@@ -31,11 +31,11 @@ def test_sound_plays_from_the_next_quantum_on_and_in_order() -> None:
     p.queue(100, 1, sound(1, 0, 300))
     p.queue(120, 1, sound(1, 300, 340), last=True)
     reports = p.advance(2000)
-    assert [(r.begin, r.end, r.reply, r.first) for r in p.ear.runs] == [(128, 768, 1, 0)]
-    assert p.ear.heard[128:768].tolist() == sound(1, 0, 640).tolist()
-    assert not p.ear.heard[:128].any()
-    assert not p.ear.heard[768:].any()
-    assert p.ear.stretches == [128]
+    assert [(r.begin, r.end, r.reply, r.first) for r in p.heard.runs] == [(128, 768, 1, 0)]
+    assert p.heard.heard[128:768].tolist() == sound(1, 0, 640).tolist()
+    assert not p.heard.heard[:128].any()
+    assert not p.heard.heard[768:].any()
+    assert p.heard.speech_starts == [128]
     assert reports == [PlayedReport("played", 1, 64), PlayedReport("finished", 1, 640)]
 
 
@@ -60,7 +60,7 @@ def test_a_hold_stops_within_two_quanta_and_a_resume_goes_on_at_the_very_next_sa
     assert p.advance(4000) == []
     p.resume(5000, 1)
     p.advance(9000)
-    assert [(r.begin, r.end, r.first) for r in p.ear.runs] == [(0, 1088, 0), (5056, 5968, 1088)]
+    assert [(r.begin, r.end, r.first) for r in p.heard.runs] == [(0, 1088, 0), (5056, 5968, 1088)]
     assert p.late == 0  # it was not dry: it was held
 
 
@@ -71,7 +71,7 @@ def test_a_flush_empties_it_and_what_comes_later_of_it_is_stale() -> None:
     p.queue(1100, 1, sound(1, 2000, 480), first=2000)
     p.queue(1200, 2, sound(2, 0, 480), last=True)
     p.advance(9000)
-    assert [(r.begin, r.end, r.reply) for r in p.ear.runs] == [(0, 1024, 1), (1216, 1696, 2)]
+    assert [(r.begin, r.end, r.reply) for r in p.heard.runs] == [(0, 1024, 1), (1216, 1696, 2)]
     assert [(t.at, t.reply, t.samples.tolist()) for t in p.tails] == [(1024, 1, sound(1, 1024, 976).tolist())]
     assert p.stale_ms == 20
     assert p.flush(9100, 2) == [PlayedReport("flushed", 2, 0)]  # as the page says it of one that has finished
@@ -84,7 +84,7 @@ def test_a_flush_of_a_held_reply_frees_the_next_one() -> None:
     p.hold(500, 1)
     p.flush(1000, 1)
     p.advance(5000)
-    assert [(r.begin, r.reply) for r in p.ear.runs] == [(0, 1), (1024, 2)]
+    assert [(r.begin, r.reply) for r in p.heard.runs] == [(0, 1), (1024, 2)]
     assert p.live == []
 
 
@@ -92,13 +92,13 @@ def test_a_line_that_runs_dry_in_a_reply_is_late_and_between_replies_it_is_not()
     p = player()
     p.queue(0, 1, sound(1, 0, 960))
     p.queue(960 + 30 * MS, 1, sound(1, 960, 960))  # 30 ms dry
-    p.queue(p._at + 960 + 10 * MS, 1, sound(1, 1920, 960))  # 10 ms: nobody hears that
+    p.queue(p._at + 960 + 10 * MS, 1, sound(1, 1920, 960))  # 10 ms: inaudible
     p.queue(p._at + 960 + 900 * MS, 1, sound(1, 2880, 960), last=True)  # a pause
     p.queue(p._at + 960 + 100 * MS, 2, sound(2, 0, 960))  # another reply
     assert p.late == 1
     assert 29 < p.gap_ms < 33
     assert p.frames == 5
-    assert len(p.ear.stretches) == 2  # the beginning, and after the pause
+    assert len(p.heard.speech_starts) == 2  # the beginning, and after the pause
 
 
 def test_what_the_wire_lost_is_silence_and_what_it_repeats_sounds_once() -> None:
@@ -107,9 +107,9 @@ def test_what_the_wire_lost_is_silence_and_what_it_repeats_sounds_once() -> None
     p.queue(0, 1, sound(1, 600, 100), first=600)
     p.queue(0, 1, sound(1, 764, 64), first=764, last=True)
     p.advance(2000)
-    assert p.ear.heard[:700].tolist() == sound(1, 0, 700).tolist()
-    assert not p.ear.heard[700:764].any()
-    assert p.ear.heard[764:828].tolist() == sound(1, 764, 64).tolist()
+    assert p.heard.heard[:700].tolist() == sound(1, 0, 700).tolist()
+    assert not p.heard.heard[700:764].any()
+    assert p.heard.heard[764:828].tolist() == sound(1, 764, 64).tolist()
     assert (p.holes, p.repeats) == (1, 1)
 
 
@@ -118,26 +118,26 @@ def test_more_than_a_client_keeps_is_dropped() -> None:
     p.queue(0, 1, sound(1, 0, 2400))
     p.queue(0, 1, sound(1, 2400, 480))
     p.queue(0, 1, sound(1, 2**31, 1), first=2**31)
-    assert p.dropped == 2
+    assert p.discarded == 2
     assert p.most_queued_ms == 100
 
 
-def test_a_mouth_at_another_rate_hears_the_same() -> None:
-    p = player(mouth_rate=16_000)
+def test_caller_audio_at_another_rate_gets_the_same() -> None:
+    p = player(caller_rate=16_000)
     wave = (np.sin(np.arange(RATE) * 0.1) * 9000).astype(np.int16)
     p.queue(2400, 1, wave)
     got = []
     for place in range(0, 16_000, 256):
         p.advance((place + 256) * 3 // 2)
-        got.append(p.ear.sounding(place, 256))
+        got.append(p.heard.played(place, 256))
     heard = np.concatenate(got)
-    assert p.ear.stretches == [2432 * 2 // 3]
+    assert p.heard.speech_starts == [2432 * 2 // 3]
     direct = np.sin(np.arange(16_000) * 0.15) * 9000
     late = max(range(40), key=lambda k: float(heard[4000:12_000] @ direct[4000 - 1621 - k : 12_000 - 1621 - k]))
     assert 0 <= late <= 24  # 1.5 ms
-    assert not p.ear.sounding(-500, 500).any()
-    assert p.ear.sounding(4000, 256).tolist() == heard[4000:4256].tolist()
-    assert not p.ear.sounding(16_500, 100).any()  # nobody knows yet
+    assert not p.heard.played(-500, 500).any()
+    assert p.heard.played(4000, 256).tolist() == heard[4000:4256].tolist()
+    assert not p.heard.played(16_500, 100).any()  # nobody knows yet
 
 
 # ------------------------------------------------------------------------------------------------ whatever comes
@@ -201,36 +201,36 @@ class Driven:
 def test_every_sample_sounds_once_and_in_order_or_is_in_a_tail_or_waits(ops: list[tuple[str, int, int]]) -> None:
     d = Driven(ops, often=False)
     p = d.p
-    waiting = {each.id: each.waiting for each in p._line}
+    waiting = {each.id: each.waiting for each in p._replies}
     for reply, sent in d.sent.items():
         at = 0
-        for run in (r for r in p.ear.runs if r.reply == reply):
+        for run in (r for r in p.heard.runs if r.reply == reply):
             assert run.first == at
             at += run.end - run.begin
-            assert p.ear.heard[run.begin : run.end].tolist() == sound(reply, run.first, run.end - run.begin).tolist()
+            assert p.heard.heard[run.begin : run.end].tolist() == sound(reply, run.first, run.end - run.begin).tolist()
         for tail in (t for t in p.tails if t.reply == reply):
             assert tail.samples.tolist() == sound(reply, at, len(tail.samples)).tolist()
             at += len(tail.samples)
         assert at + waiting.get(reply, 0) == sent
-    total = sum(run.end - run.begin for run in p.ear.runs)
-    assert int((p.ear.heard != 0).sum()) == total
-    assert all(a.end <= b.begin for a, b in pairwise(p.ear.runs))  # one at a time
+    total = sum(run.end - run.begin for run in p.heard.runs)
+    assert int((p.heard.heard != 0).sum()) == total
+    assert all(a.end <= b.begin for a, b in pairwise(p.heard.runs))  # one at a time
 
 
 @given(OPS)
 def test_nothing_sounds_in_a_hold_and_nothing_of_a_reply_after_its_flush(ops: list[tuple[str, int, int]]) -> None:
     d = Driven(ops, often=False)
     for begin, end in d.holds:
-        assert not d.p.ear.heard[begin:end].any()
+        assert not d.p.heard.heard[begin:end].any()
     for tail in d.p.tails:
-        assert all(run.end <= tail.at for run in d.p.ear.runs if run.reply == tail.reply)
+        assert all(run.end <= tail.at for run in d.p.heard.runs if run.reply == tail.reply)
 
 
 @given(OPS)
 def test_it_does_not_matter_how_often_one_looks(ops: list[tuple[str, int, int]]) -> None:
     seldom, often = Driven(ops, often=False), Driven(ops, often=True)
     assert often.reports == seldom.reports
-    assert often.p.ear.runs == seldom.p.ear.runs
+    assert often.p.heard.runs == seldom.p.heard.runs
     assert (often.p.late, often.p.gap_ms, often.p.stale_ms) == (seldom.p.late, seldom.p.gap_ms, seldom.p.stale_ms)
 
 

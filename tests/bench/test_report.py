@@ -14,7 +14,7 @@ import pytest
 
 from bargein.audio.mulaw import to_mulaw
 from bargein_bench.measures import measures
-from bargein_bench.record import ToldHeard
+from bargein_bench.record import ServerNote
 from bargein_bench.report import MOST_BYTES, Point, write
 from bargein_bench.results import Results
 from benchmarks.chromium import page
@@ -79,8 +79,8 @@ def test_all_figures_are_there(tmp_path: Path) -> None:
     seen = Read(html)
     assert seen.tags.count("svg") >= 5
     assert seen.tags.count("table") >= 3
-    for told in ("L_Y", "S_BC", "GPT-Realtime", "another run", "cough", "method"):
-        assert told.lower() in seen.text.lower(), told
+    for notes in ("L_Y", "S_BC", "GPT-Realtime", "another run", "cough", "method"):
+        assert notes.lower() in seen.text.lower(), notes
 
 
 def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_what_a_server_says_is_text_and_nothing_else(tmp_path: Path) -> None:
     calls = []
     for call in results.calls:
         assert call.record is not None
-        evil = replace(call.record, told=(ToldHeard(int(ONSET_MS * 8), EVIL),))
+        evil = replace(call.record, notes=(ServerNote(int(ONSET_MS * 8), EVIL),))
         events = tuple(replace(event, sound=EVIL) for event in call.events)
         calls.append(replace(call, record=evil, events=events, call_id=EVIL, faults={EVIL: 2}, closed_by=EVIL))
     html = written(

@@ -104,8 +104,8 @@ def test_no_label_of_a_moment_meets_another_or_is_crossed(hold_ms: float) -> Non
 def test_a_hold_is_told_with_all_its_silence() -> None:
     (call,) = run(yields, {"cough": 1}).calls
     held = replace(call.events[0], hold_ms=40.0, gap_ms=330.0, lost_ms=0.0)
-    told = explained(held).replace("\u00a0", " ")
-    assert told == "It fell silent after 0.04 s, for 0.33 s in all, and went on, with 0 ms of the reply lost."
+    notes = explained(held).replace("\u00a0", " ")
+    assert notes == "It fell silent after 0.04 s, for 0.33 s in all, and went on, with 0 ms of the reply lost."
 
 
 def test_less_than_nothing_has_a_sign_that_is_seen() -> None:

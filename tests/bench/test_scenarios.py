@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import wave
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ from bargein.errors import UsageError
 from bargein_bench.files import labels, lines, read_measures
 from bargein_bench.measures import measures, share, spread
 from bargein_bench.results import CallResult, Event, Results
-from bargein_bench.scenarios import made
+from bargein_bench.scenarios import synthetic
 from bargein_bench.scenarios.clips import RATE, Clip, Library, read_folder
 from bargein_bench.scenarios.scenes import SCENES, NotPlayed, Opening, Scene, Stage, chosen
-from tests.bench.lines import voice
+from tests.bench.agent_audio import speech_like
 
 KINDS = ("interruption", "command", "question", "ask", "hesitation", "backchannel", "cough", "sneeze", "television")
 GREETS = Opening(20.0, 4_000.0, 800.0, None)
@@ -25,12 +26,13 @@ AT_LENGTH = Opening(20.0, None)
 
 
 def clip(kind: str, ms: int = 1_500, seed: int = 1) -> Clip:
-    samples = np.repeat(voice(seed, ms), 2)
+    samples = np.repeat(speech_like(seed, ms), 2)
     return Clip(kind, f"{kind} {seed}", samples, 0.0, float(ms))
 
 
+@cache
 def library() -> Library:
-    return Library([*(clip(kind, seed=n) for kind in KINDS for n in (1, 2)), *made.noises()])
+    return Library([*(clip(kind, seed=n) for kind in KINDS for n in (1, 2)), *synthetic.noises()])
 
 
 def write(path: Path, samples: object, rate: int = RATE, channels: int = 1) -> None:
@@ -74,8 +76,8 @@ def test_a_folder_says_what_its_sounds_are_and_where_they_begin(tmp_path: Path) 
         ({"file": "a.wav"}, "no list"),
         ([{"file": "b.wav", "kind": "cough"}], "cannot be read"),
         ([{"file": "a.wav", "kind": "cough", "onset_ms": 900, "end_ms": 100}], "ends before it begins"),
-        ([{"file": "a.wav", "kind": "cough", "onset_ms": "soon"}], "not understood"),
-        ([{"file": "a.wav", "kind": "whistle"}], "no sound of use"),
+        ([{"file": "a.wav", "kind": "cough", "onset_ms": "soon"}], "cannot be read"),
+        ([{"file": "a.wav", "kind": "whistle"}], "no sound of a known kind"),
     ],
 )
 def test_a_folder_that_is_wrong_is_told_what_is(tmp_path: Path, entries: object, said: str) -> None:
@@ -95,7 +97,7 @@ def test_a_clip_is_as_loud_as_it_is_told_and_never_beyond_full_scale() -> None:
 
 
 def test_the_made_noises_are_the_same_each_time_and_none_is_silent() -> None:
-    first, again = made.noises(3), made.noises(3)
+    first, again = synthetic.noises(3), synthetic.noises(3)
     assert all(np.array_equal(a.samples, b.samples) for a, b in zip(first, again, strict=True))
     assert {c.kind for c in first} == {"door", "keyboard", "traffic", "music"}
     assert all(c.level_db > -40 for c in first)
@@ -126,9 +128,9 @@ def test_every_scene_has_its_script(scene: Scene, opening: Opening) -> None:
 def test_a_scene_that_cannot_be_played_says_why() -> None:
     silent = Opening(None, None, 900.0, None)
     by_name = {scene.name: scene for scene in SCENES}
-    with pytest.raises(NotPlayed, match="does not greet"):
+    with pytest.raises(NotPlayed, match="has no greeting"):
         Stage(library(), 8000, silent, 1).set(by_name["greeting"], 0)
-    with pytest.raises(NotPlayed, match="no sound of kind cough"):
+    with pytest.raises(NotPlayed, match="no clip of kind cough"):
         Stage(Library([clip("ask")]), 8000, silent, 1).set(by_name["cough"], 0)
     with pytest.raises(NotPlayed, match="300 ms only"):
         Stage(library(), 8000, replace(GREETS, answer_ms=300.0), 1).set(by_name["thinking"], 0)

@@ -1,4 +1,4 @@
-"""The telephone at the far end: it plays what it gets, says what it played, and falls silent when it is cleared."""
+"""The simulated telephone: it plays media, returns marks, and falls silent at a clear."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_audio_plays_from_the_moment_it_comes_and_in_order() -> None:
     phone.media(110, SOUND[::-1])
     heard = phone.heard[: 100 + 2 * FRAME].tobytes()
     assert heard == bytes([SILENCE]) * 100 + SOUND + SOUND[::-1]
-    assert phone.stretches == [100]
+    assert phone.speech_starts == [100]
     assert phone.most_queued_ms == (2 * FRAME - 10) / 8
 
 
@@ -72,7 +72,7 @@ def test_a_buffer_that_ran_dry_in_the_middle_of_speech_is_a_gap_and_a_pause_is_n
     assert (phone.late, phone.gap_ms) == (1, 50.0)
     phone.media(5 * RATE, SOUND)
     assert phone.late == 1
-    assert phone.stretches == [0, 5 * RATE]
+    assert phone.speech_starts == [0, 5 * RATE]
 
 
 def test_what_follows_a_clear_at_once_is_stale_and_a_resume_is_not() -> None:
@@ -94,6 +94,6 @@ def test_what_follows_a_clear_at_once_is_stale_and_a_resume_is_not() -> None:
 def test_what_sounds_can_be_asked_for_also_before_the_beginning() -> None:
     phone = SimulatedTelephone(1000)
     phone.media(0, SOUND)
-    assert phone.sounding(-80, 160)[:80].tolist() == [0] * 80
-    assert phone.sounding(-80, 160)[80:].tolist() == from_mulaw(SOUND[:80]).tolist()
-    assert phone.sounding(-300, 100).tolist() == [0] * 100
+    assert phone.played(-80, 160)[:80].tolist() == [0] * 80
+    assert phone.played(-80, 160)[80:].tolist() == from_mulaw(SOUND[:80]).tolist()
+    assert phone.played(-300, 100).tolist() == [0] * 100

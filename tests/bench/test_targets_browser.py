@@ -19,6 +19,7 @@ from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein_bench.callers.caller_audio import Echo, EndCallStep, PressKey, SayLine
 from bargein_bench.record import RATE, AudioSpan, Record, Target
 from bargein_bench.targets.browser import AGENT, AGENT_RATE, FRAME, HEADER, LAST, MICROPHONE, BrowserTarget
+from tests.bench.simulated_time import LoopClock, simulated_time
 from tests.server.kit import TOKEN, settings, tone_agent, world
 from tests.sounds import labels, load
 
@@ -34,14 +35,14 @@ def said(name: str, at_ms: float, **how: bool) -> SayLine:
 
 
 def of(record: Record, reply: str) -> list[AudioSpan]:
-    return [each for each in record.stretches if each.reply == reply]
+    return [each for each in record.spans if each.reply == reply]
 
 
 def whole(record: Record) -> None:
     """What is true of every record."""
     assert len(record.agent) == len(record.caller) > 0
-    assert all(a.end <= b.begin for a, b in pairwise(record.stretches))
-    assert all(0 <= each.begin < each.end <= len(record.agent) for each in record.stretches)
+    assert all(a.end <= b.begin for a, b in pairwise(record.spans))
+    assert all(0 <= each.begin < each.end <= len(record.agent) for each in record.spans)
 
 
 # ----------------------------------------------------------------------------------------------- our own server
@@ -50,7 +51,7 @@ def whole(record: Record) -> None:
 async def test_an_interruption_is_held_cut_and_answered() -> None:
     async with world(settings(), tone_agent(greeting=GREETING)) as here:
         target: Target = BrowserTarget(here.url, agent="tone")
-        record = await target.call([said("interruption-3.wav", 1000, after_agent=True)], 6500)
+        record = await target.call([said("interruption-3.wav", 400, after_agent=True)], 5500)
         assert await here.nobody_left()
     whole(record)
     assert (record.faults, record.stale_ms, record.closed_by) == ({}, 0, "us")
@@ -63,7 +64,7 @@ async def test_an_interruption_is_held_cut_and_answered() -> None:
     assert second.begin > spoken.end  # it let the caller finish
     assert not record.agent[last.end : second.begin].any()
     assert np.abs(record.agent[second.begin + 80 : second.begin + 800]).max() > 4000
-    kinds = [each.what.partition(":")[0] for each in record.told]
+    kinds = [each.what.partition(":")[0] for each in record.notes]
     assert kinds[0] == "hold"
     assert "cut" in kinds
     (tail,) = record.cleared
@@ -75,19 +76,19 @@ async def test_an_interruption_is_held_cut_and_answered() -> None:
 
 async def test_after_a_short_sound_the_same_reply_goes_on_at_the_very_next_sample() -> None:
     async with world(settings(), tone_agent(greeting=GREETING)) as here:
-        record = await BrowserTarget(here.socket_url).call([said("backchannel-2.wav", 1000, after_agent=True)], 4500)
+        record = await BrowserTarget(here.socket_url).call([said("backchannel-2.wav", 500, after_agent=True)], 3500)
     whole(record)
     assert record.faults == {}
-    kinds = [each.what.partition(":")[0] for each in record.told]
+    kinds = [each.what.partition(":")[0] for each in record.notes]
     assert kinds == ["hold", "resume"]
     assert record.cleared == ()
     heard = 0
-    for each in record.stretches:
+    for each in record.spans:
         assert each.reply == "1"
         assert each.first is not None
         assert each.first == pytest.approx(heard, abs=2)  # places are rounded down to 8000 Hz
         heard = each.first + each.end - each.begin
-    held = [b.begin - a.end for a, b in pairwise(record.stretches)]
+    held = [b.begin - a.end for a, b in pairwise(record.spans)]
     assert max(held) > 0.05 * RATE
     assert record.gap_ms < 50  # a hold is no gap
 
@@ -99,7 +100,7 @@ async def test_the_button_cuts_and_the_script_hangs_up() -> None:
     whole(record)
     assert 2300 <= record.lasted_ms <= 2500
     assert of(record, "1")[-1].end < 1500 * 8 + FAR // 3
-    assert [each.what.partition(":")[0] for each in record.told] == ["cut"]
+    assert [each.what.partition(":")[0] for each in record.notes] == ["cut"]
     assert record.closed_by == "us"
 
 
@@ -175,6 +176,7 @@ class Scripted:
                 self.mic.append((sequence, sample, (len(raw) - HEADER.size) // 2))
 
 
+@simulated_time
 async def test_the_page_says_what_the_page_says() -> None:
     manners = Scripted(
         WELCOME,
@@ -189,7 +191,9 @@ async def test_the_page_says_what_the_page_says() -> None:
         frame(2, 0, flags=LAST),
     )
     async with server(manners) as url:
-        record = await BrowserTarget(f"{url}/calls/browser", agent="a", policy="patient").call([], 1200)
+        record = await BrowserTarget(f"{url}/calls/browser", agent="a", policy="patient", clock=LoopClock()).call(
+            [], 1200
+        )
     whole(record)
     assert manners.got[0] == {"type": "hello", "protocol": "bargein.v1", "agent": "a", "policy": "patient"}
     assert manners.got[-1] == {"type": "hangup"}
@@ -210,6 +214,7 @@ async def test_the_page_says_what_the_page_says() -> None:
     assert sounded + len(tail.samples) == pytest.approx(9600 * RATE / AGENT_RATE, abs=4)
 
 
+@simulated_time
 async def test_nonsense_is_counted_and_kills_no_call() -> None:
     manners = Scripted(
         WELCOME,
@@ -230,7 +235,7 @@ async def test_nonsense_is_counted_and_kills_no_call() -> None:
         frame(1, 0, flags=LAST),
     )
     async with server(manners) as url:
-        record = await BrowserTarget(url).call([], 400)
+        record = await BrowserTarget(url, clock=LoopClock()).call([], 400)
     whole(record)
     assert record.faults == {
         "a message that cannot be read": 4,
@@ -239,30 +244,33 @@ async def test_nonsense_is_counted_and_kills_no_call() -> None:
         "more sound ahead than a client keeps": 1,
         "error voice_lost": 1,
     }
-    assert [each.what for each in record.told] == ["resume: a cough"]
-    assert sum(each.end - each.begin for each in record.stretches) == 160
+    assert [each.what for each in record.notes] == ["resume: a cough"]
+    assert sum(each.end - each.begin for each in record.spans) == 160
 
 
+@simulated_time
 async def test_who_closes_is_said() -> None:
     async with server(Scripted(WELCOME, 0.2, {"type": "bye", "reason": "all is said"}, 1000)) as url:
-        record = await BrowserTarget(url).call([], 5000)
+        record = await BrowserTarget(url, clock=LoopClock()).call([], 5000)
     assert record.closed_by == "the server, 1000 enough (all is said)"
     assert record.lasted_ms < 3000
     async with server(Scripted(WELCOME, 0.1, 1011)) as url:
-        record = await BrowserTarget(url).call([], 5000)
+        record = await BrowserTarget(url, clock=LoopClock()).call([], 5000)
     assert record.closed_by == "the server, 1011 enough"
 
 
+@simulated_time
 async def test_an_echo_comes_back_from_what_sounded() -> None:
     frames = [frame(1, 480 * k) for k in range(40)]
     async with server(Scripted(WELCOME, 0.1, *frames)) as url:
-        record = await BrowserTarget(url).call([], 1000, echo=Echo(100, -20))
-    (stretch,) = record.stretches
-    back = record.caller[stretch.begin + 850 : stretch.begin + 850 + 4000]  # 100 ms, and what a filter takes
+        record = await BrowserTarget(url, clock=LoopClock()).call([], 1000, echo=Echo(100, -20))
+    (span,) = record.spans
+    back = record.caller[span.begin + 850 : span.begin + 850 + 4000]  # 100 ms, and what a filter takes
     assert np.median(back) == pytest.approx(500, rel=0.05)
-    assert np.abs(record.caller[: stretch.begin + 750]).max() < 100
+    assert np.abs(record.caller[: span.begin + 750]).max() < 100
 
 
+@simulated_time
 async def test_what_is_no_agent_refuses_or_is_not_there() -> None:
     for status, error in ((403, VendorRefused), (404, VendorRefused), (302, VendorRefused), (503, VendorLost)):
         async with server(Scripted(), status) as url:

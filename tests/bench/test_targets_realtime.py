@@ -20,7 +20,9 @@ from bargein_bench.record import RATE, Record, Target
 from bargein_bench.targets import realtime
 from bargein_bench.targets.realtime import SERVER_VAD, RealtimeTarget
 from bargein_simulators.openai_realtime import RealtimeSimulator, realtime_app
+from tests.bench.simulated_time import LoopClock, simulated_time
 from tests.simulators.serving import serving
+from tests.simulators.tone_speech import ToneSpeech
 from tests.sounds import labels, load
 
 LONG = "This is a long answer, which goes on and on, so that anybody can interrupt it in the middle of any word. " * 2
@@ -34,7 +36,13 @@ def said(name: str, at_ms: float, **how: bool) -> SayLine:
 
 
 def simulator(**how: object) -> RealtimeSimulator:
-    given = {"respond": lambda said, items: LONG, "first_audio_ms": 50, "transcript_ms": 0, "api_key": "k"} | how
+    given = {
+        "respond": lambda said, items: LONG,
+        "first_audio_ms": 50,
+        "transcript_ms": 0,
+        "api_key": "k",
+        "speech": ToneSpeech(),
+    } | how
     return RealtimeSimulator(**given)  # type: ignore[arg-type]
 
 
@@ -50,20 +58,21 @@ async def served(sim: RealtimeSimulator) -> AsyncIterator[str]:
 def whole(record: Record) -> None:
     """What is true of every record."""
     assert len(record.agent) == len(record.caller) > 0
-    assert all(a.end <= b.begin for a, b in pairwise(record.stretches))
-    assert all(0 <= each.begin < each.end <= len(record.agent) for each in record.stretches)
+    assert all(a.end <= b.begin for a, b in pairwise(record.spans))
+    assert all(0 <= each.begin < each.end <= len(record.agent) for each in record.spans)
 
 
+@simulated_time
 async def test_an_interruption_silences_truncates_and_is_answered() -> None:
     sim = simulator(speed=2, respond=lambda said, items: LONG if not said else SHORT, scripts=lambda: ["Wait."])
     async with served(sim) as url:
-        target: Target = RealtimeTarget(url, api_key="k", opening=True)
+        target: Target = RealtimeTarget(url, clock=LoopClock(), api_key="k", opening=True)
         record = await target.call([said("interruption-3.wav", 1000, after_agent=True)], 6000)
     whole(record)
     session = sim.sessions[0]
     assert (record.faults, record.closed_by, record.call_id) == ({}, "us", session.id)
     (spoken,) = record.spoken
-    first, second = record.stretches
+    first, second = record.spans
     assert spoken.onset < first.end < spoken.onset + RATE
     assert second.begin > spoken.end
     assert (first.first, second.first) == (0, 0)
@@ -75,8 +84,8 @@ async def test_an_interruption_silences_truncates_and_is_answered() -> None:
     (tail,) = record.cleared
     assert tail.at == pytest.approx(first.end, abs=1)
     assert not record.agent[first.end : second.begin].any()
-    told = [each.what for each in record.told]
-    assert told == [
+    notes = [each.what for each in record.notes]
+    assert notes == [
         "speech_started",
         "response.done cancelled turn_detected",
         "speech_stopped",
@@ -88,50 +97,62 @@ async def test_an_interruption_silences_truncates_and_is_answered() -> None:
     assert turns | SERVER_VAD == turns
 
 
+@simulated_time
 async def test_where_the_server_may_not_interrupt_the_same_reply_goes_on() -> None:
     sim = simulator()
     detection = {"type": "server_vad", "interrupt_response": False, "create_response": False}
     async with served(sim) as url:
-        target = RealtimeTarget(url, api_key="k", opening=True, turn_detection=detection)
+        target = RealtimeTarget(url, clock=LoopClock(), api_key="k", opening=True, turn_detection=detection)
         record = await target.call([said("interruption-3.wav", 700, after_agent=True)], 4000)
     whole(record)
-    (stretch,) = record.stretches
-    assert stretch.first == 0
-    assert stretch.end == len(record.agent)
-    assert "speech_started" in [each.what for each in record.told]
+    (span,) = record.spans
+    assert span.first == 0
+    assert span.end == len(record.agent)
+    assert "speech_started" in [each.what for each in record.notes]
     assert (record.cleared, record.stale_ms, record.late) == ((), 0, 0)
     assert record.most_queued_ms > 2000  # it was made faster than it can be heard
     assert not any(event["type"] == "conversation.item.truncate" for _, event in sim.sessions[0].received)
 
 
+@simulated_time
 async def test_the_button_cancels_and_the_script_hangs_up() -> None:
     sim = simulator(speed=2)
     async with served(sim) as url:
-        target = RealtimeTarget(url, api_key="k", opening=True, turn_detection=None, voice="marin", instructions="Be.")
+        target = RealtimeTarget(
+            url,
+            clock=LoopClock(),
+            api_key="k",
+            opening=True,
+            turn_detection=None,
+            voice="marin",
+            instructions="Be.",
+        )
         record = await target.call([PressKey(1500, "1"), EndCallStep(2500)], 9000)
     whole(record)
     assert 2300 <= record.lasted_ms <= 2500
-    (stretch,) = record.stretches
-    assert stretch.end < 2400 * 8
-    assert "response.done cancelled client_cancelled" in [each.what for each in record.told]
+    (span,) = record.spans
+    assert span.end < 2400 * 8
+    assert "response.done cancelled client_cancelled" in [each.what for each in record.notes]
     config = sim.sessions[0].config
     assert (config["instructions"], config["audio"]["output"]["voice"]) == ("Be.", "marin")
     assert config["audio"]["input"]["turn_detection"] is None
 
 
+@simulated_time
 async def test_what_fails_is_counted_and_who_leaves_is_said() -> None:
     sim = simulator()
     async with served(sim) as url:
         sim.faults.append("fail")
-        record = await RealtimeTarget(url, api_key="k", opening=True).call([], 800)
+        record = await RealtimeTarget(url, clock=LoopClock(), api_key="k", opening=True).call([], 800)
         assert record.faults == {"response failed: server_error": 1}
-        assert record.stretches == ()
+        assert record.spans == ()
         sim.faults.append("drop")
-        record = await RealtimeTarget(url, api_key="k", opening=True).call([], 8000)
+        record = await RealtimeTarget(url, clock=LoopClock(), api_key="k", opening=True).call([], 8000)
         assert record.closed_by.startswith("the server, 1011")
         assert record.lasted_ms < 5000
 
 
+@simulated_time
 async def test_who_is_refused_or_finds_nobody_is_told_so_without_the_key() -> None:
     async with served(simulator()) as url:
         for target in (RealtimeTarget(url, api_key="wrong-secret"), RealtimeTarget(url)):
@@ -139,7 +160,7 @@ async def test_who_is_refused_or_finds_nobody_is_told_so_without_the_key() -> No
                 await target.call([], 500)
             assert "secret" not in str(refused.value)
         with pytest.raises(VendorRefused, match="invalid_value"):
-            await RealtimeTarget(url, api_key="k", voice="nobody").call([], 500)
+            await RealtimeTarget(url, clock=LoopClock(), api_key="k", voice="nobody").call([], 500)
     sim = simulator()
     async with served(sim) as url:
         sim.faults.append("404")
@@ -149,7 +170,7 @@ async def test_who_is_refused_or_finds_nobody_is_told_so_without_the_key() -> No
         with pytest.raises(VendorLost, match="500") as lost:
             await RealtimeTarget(f"{url}?key=secret", api_key="k").call([], 500)
         assert "secret" not in str(lost.value)
-        record = await RealtimeTarget(f"{url}?model=m", api_key="k").call([], 300)
+        record = await RealtimeTarget(f"{url}?model=m", clock=LoopClock(), api_key="k").call([], 300)
         assert record.faults == {}
         assert sim.sessions[0].config["model"] == "m"
     with pytest.raises(VendorLost, match="Start the server"):
@@ -166,6 +187,7 @@ def test_the_environments_key_is_openais_alone(monkeypatch: pytest.MonkeyPatch) 
         assert RealtimeTarget(url)._key == realtime.NO_KEY
 
 
+@simulated_time
 async def test_nonsense_is_counted_and_kills_no_call() -> None:
     tone = np.full(4800, 5000, "<i2").tobytes()
 
@@ -207,7 +229,7 @@ async def test_nonsense_is_counted_and_kills_no_call() -> None:
 
     async with serve(manners, "127.0.0.1", 0, compression=None) as made:
         port = made.sockets[0].getsockname()[1]
-        record = await RealtimeTarget(f"http://127.0.0.1:{port}/v1").call([], 1000)
+        record = await RealtimeTarget(f"http://127.0.0.1:{port}/v1", clock=LoopClock()).call([], 1000)
     whole(record)
     assert record.faults == {
         "an event that cannot be read": 6,
@@ -216,7 +238,7 @@ async def test_nonsense_is_counted_and_kills_no_call() -> None:
         "error server_error": 1,
         "half a sample": 1,
     }
-    assert [(each.reply, each.end - each.begin) for each in record.stretches if each.reply != "i1"] == [
+    assert [(each.reply, each.end - each.begin) for each in record.spans if each.reply != "i1"] == [
         ("i3", 1600),
         ("i4", 1600),
     ]

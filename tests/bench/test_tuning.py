@@ -105,7 +105,7 @@ def test_the_proposal_names_no_more_numbers_than_matter(report: show.TuningRepor
 
 
 def test_when_none_keeps_the_limits_the_nearest_is_told(tmp_path: Path) -> None:
-    """Coughs and words of one length: nobody can tell them apart without ears."""
+    """Coughs and words of one length: without STT they cannot be told apart."""
     labels = []
     for n in range(12):
         record(tmp_path, f"c{n}", sound((1000, 1400, 0.95), lasts_ms=4000), BALANCED)

@@ -29,31 +29,31 @@ from bargein.floor import (
     TurnStarted,
 )
 from bargein.recorder.reading import read
-from bargein_bench.tuning.apart import take_apart
-from bargein_bench.tuning.episodes import Episode, Taken
+from bargein_bench.tuning.episodes import CallEpisodes, Episode
 from bargein_bench.tuning.outcome import Outcome
 from bargein_bench.tuning.play import play
 from bargein_bench.tuning.show import SAME_MS
 from bargein_bench.tuning.space import STEPS, policy_of
+from bargein_bench.tuning.splitting import split
 from bargein_bench.tuning.truth import Label
 from tests.bench.tuning_calls import record, sound, windows
 
 BALANCED = Policy.balanced()
 
 
-def taken(
+def episodes_of(
     root: Path,
     world: list[Event],
     *labels: Label,
     policy: Policy = BALANCED,
     reads: str | None = None,
-    ears: bool = False,
-) -> Taken:
-    return take_apart(read(record(root, "c1", world, policy, reads=reads, ears=ears)), labels)
+    stt: bool = False,
+) -> CallEpisodes:
+    return split(read(record(root, "c1", world, policy, reads=reads, stt=stt)), labels)
 
 
-def only(root: Path, world: list[Event], *labels: Label, reads: str | None = None, ears: bool = False) -> Episode:
-    (episode,) = taken(root, world, *labels, reads=reads, ears=ears).episodes
+def only(root: Path, world: list[Event], *labels: Label, reads: str | None = None, stt: bool = False) -> Episode:
+    (episode,) = episodes_of(root, world, *labels, reads=reads, stt=stt).episodes
     return episode
 
 
@@ -72,7 +72,7 @@ def test_an_interruption_is_an_episode_and_silence_is_none(tmp_path: Path) -> No
 
 def test_while_the_user_has_the_floor_there_is_no_episode(tmp_path: Path) -> None:
     world = sound((1000, 2000, 0.95), (2500, 3200, 0.95), lasts_ms=3400)
-    assert len(taken(tmp_path, world).episodes) == 1
+    assert len(episodes_of(tmp_path, world).episodes) == 1
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_while_the_user_has_the_floor_there_is_no_episode(tmp_path: Path) -> Non
 def test_what_was_read_says_what_was_wanted(
     tmp_path: Path, lasts_ms: float, reads: str, want: str | None, why: str
 ) -> None:
-    episode = only(tmp_path, one(lasts_ms=lasts_ms), reads=reads, ears=True)
+    episode = only(tmp_path, one(lasts_ms=lasts_ms), reads=reads, stt=True)
     assert (episode.want, episode.why) == (want, why)
 
 
@@ -115,7 +115,7 @@ def test_what_no_policy_decides_about_is_not_scored(tmp_path: Path) -> None:
 def test_late_words_of_an_earlier_turn_begin_nothing(tmp_path: Path) -> None:
     world: list[Event] = sorted([*sound(lasts_ms=4000), TurnStarted(-500, "hello there")], key=lambda e: e.at_ms)
     world.sort(key=lambda e: 2000.0 if isinstance(e, TurnStarted) else e.at_ms)
-    assert taken(tmp_path, world).episodes == ()
+    assert episodes_of(tmp_path, world).episodes == ()
 
 
 def test_a_label_is_believed_and_dates_the_onset(tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ def test_labels_that_cannot_be_told_apart_are_not_scored(tmp_path: Path) -> None
 
 
 def test_a_label_while_the_user_has_the_floor_is_counted(tmp_path: Path) -> None:
-    found = taken(tmp_path, one(), Label("c1", 1000, 2000, "yield"), Label("c1", 2100, 2300, "ignore"))
-    assert (len(found.episodes), found.unheard) == (1, 1)
+    found = episodes_of(tmp_path, one(), Label("c1", 1000, 2000, "yield"), Label("c1", 2100, 2300, "ignore"))
+    assert (len(found.episodes), found.unmatched) == (1, 1)
 
 
 def test_a_reply_that_ended_by_itself_was_not_missed(tmp_path: Path) -> None:
@@ -152,24 +152,24 @@ def test_a_reply_that_ended_by_itself_was_not_missed(tmp_path: Path) -> None:
 
 def test_a_floor_that_decides_otherwise_today_is_found_out(tmp_path: Path) -> None:
     path = record(tmp_path, "c1", one(), BALANCED)
-    assert take_apart(read(path)).same
+    assert split(read(path)).same
     path.write_text(path.read_text().replace('"confirm_ms":300', '"confirm_ms":2000'))
-    assert not take_apart(read(path)).same
+    assert not split(read(path)).same
 
 
 def test_a_killed_process_leaves_episodes(tmp_path: Path) -> None:
     path = record(tmp_path, "c1", one(), BALANCED, close=False)
     path.write_bytes(path.read_bytes()[:-40])
-    found = take_apart(read(path))
+    found = split(read(path))
     assert found.same
     assert len(found.episodes) == 1
 
 
 def test_a_look_that_the_record_has_no_answer_for_gets_none(tmp_path: Path) -> None:
-    episode = only(tmp_path, one(lasts_ms=700), reads="uh huh", ears=True)
+    episode = only(tmp_path, one(lasts_ms=700), reads="uh huh", stt=True)
     assert play(episode, BALANCED).unanswered == 0
     assert play(episode, policy_of(BALANCED, {"look_ms": 60})).unanswered == 0  # the next later reading serves
-    silent = only(tmp_path / "silent", one(lasts_ms=700), ears=True)
+    silent = only(tmp_path / "silent", one(lasts_ms=700), stt=True)
     assert play(silent, BALANCED).unanswered == 1
 
 
@@ -184,7 +184,9 @@ def test_other_numbers_decide_otherwise(tmp_path: Path) -> None:
 def test_a_softer_voice_is_somebody_elses_only_to_a_policy_that_minds_levels(tmp_path: Path) -> None:
     loud, soft = windows(1000, 2000, level_db=-18), windows(4000, 5400, level_db=-40)
     world = [*sound(lasts_ms=1000), *loud, *windows(2000, 4000, 0.01), *soft, *windows(5400, 7000, 0.01)]
-    mine, theirs = taken(tmp_path, world, Label("c1", 1000, 2000, "yield"), Label("c1", 4000, 5400, "ignore")).episodes
+    mine, theirs = episodes_of(
+        tmp_path, world, Label("c1", 1000, 2000, "yield"), Label("c1", 4000, 5400, "ignore")
+    ).episodes
     assert mine.floor.turn.own_level_db is None
     assert theirs.floor.turn.own_level_db == -18
     assert theirs.was.cut_ms is None
@@ -204,10 +206,10 @@ def test_phrases_with_a_short_pause_are_one_interruption_to_a_policy_that_joins_
     assert impatient.gap_ms > 0
 
 
-def test_ears_that_go_in_the_middle_of_a_hold_bring_its_end_nearer(tmp_path: Path) -> None:
+def test_stt_that_is_lost_in_the_middle_of_a_hold_bring_its_end_nearer(tmp_path: Path) -> None:
     line = sound((1000, 1320, 0.95), (1750, 1900, 0.95), lasts_ms=5000)
     deaf = STTChanged(1550, words=False, turns=False)
-    episode = only(tmp_path, sorted([*line, deaf], key=lambda e: e.at_ms), ears=True)
+    episode = only(tmp_path, sorted([*line, deaf], key=lambda e: e.at_ms), stt=True)
     assert play(episode, BALANCED).gap_ms == pytest.approx(episode.was.gap_ms, abs=SAME_MS)
     assert play(episode, BALANCED) == plainly(episode, BALANCED)
 
@@ -258,7 +260,7 @@ def worlds(draw: st.DrawFn) -> list[Event]:
 policies = st.fixed_dictionaries({}, optional={name: st.sampled_from(steps) for name, steps in STEPS.items()}).map(
     lambda changes: policy_of(BALANCED, changes)
 )
-ears = st.sampled_from([(False, None), (True, None), (True, "uh huh"), (True, "no thanks"), (True, "")])
+stt = st.sampled_from([(False, None), (True, None), (True, "uh huh"), (True, "no thanks"), (True, "")])
 
 
 def plainly(episode: Episode, policy: Policy) -> Outcome:
@@ -278,18 +280,18 @@ few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 
 
 @few
-@given(world=worlds(), policy=policies, hears=ears)
+@given(world=worlds(), policy=policies, hears=stt)
 def test_decided_alone_an_episode_comes_out_as_in_its_call(
     tmp_path_factory: pytest.TempPathFactory, world: list[Event], policy: Policy, hears: tuple[bool, str | None]
 ) -> None:
-    found = taken(tmp_path_factory.mktemp("calls"), world, policy=policy, ears=hears[0], reads=hears[1])
+    found = episodes_of(tmp_path_factory.mktemp("calls"), world, policy=policy, stt=hears[0], reads=hears[1])
     assert found.same
     for episode in found.episodes:
         assert play(episode, policy).like(episode.was, SAME_MS), (episode.was, play(episode, policy))
 
 
 @few
-@given(world=worlds(), recorded=policies, tried=policies, hears=ears)
+@given(world=worlds(), recorded=policies, tried=policies, hears=stt)
 def test_what_is_skipped_for_speed_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory,
     world: list[Event],
@@ -297,7 +299,7 @@ def test_what_is_skipped_for_speed_changes_nothing(
     tried: Policy,
     hears: tuple[bool, str | None],
 ) -> None:
-    found = taken(tmp_path_factory.mktemp("calls"), world, policy=recorded, ears=hears[0], reads=hears[1])
+    found = episodes_of(tmp_path_factory.mktemp("calls"), world, policy=recorded, stt=hears[0], reads=hears[1])
     for episode in found.episodes:
         assert play(episode, tried) == plainly(episode, tried)
 

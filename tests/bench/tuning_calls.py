@@ -58,7 +58,7 @@ def record(
     policy: Policy,
     *,
     reads: str | None = None,
-    ears: bool = False,
+    stt: bool = False,
     close: bool = True,
     stream: str | None = None,
 ) -> Path:
@@ -91,7 +91,7 @@ def record(
 
     if stream is not None:
         journal.note(0.0, "call", id=call, transport="twilio", stream=stream)
-    feed(STTChanged(0.0, words=ears, turns=False))
+    feed(STTChanged(0.0, words=stt, turns=False))
     feed(SayRequested(0.0))
     for event in world:
         until(event.until_ms if isinstance(event, SpeechWindow) else event.at_ms)

@@ -73,7 +73,7 @@ HELD, FLUSHED, PLAYED = c.Held(1, 480), c.Flushed(1, 480), c.Played(1, 480, play
         (HELD, [("held", 1_000, HELD)]),
         (FLUSHED, [("flushed", 1_000, FLUSHED)]),
         (c.Finished(1, 480), [("held", 1_000, HELD), ("finished", 1_000, 1)]),
-        (c.Key("4"), [("typed", f.KeyPressed(1_000, "4"), "4")]),
+        (c.KeyPress("4"), [("typed", f.KeyPressed(1_000, "4"), "4")]),
         (c.Typed("hello"), [("typed", f.UserTyped(1_000), "hello")]),
         (c.ClientHangUp("gone"), [("hang up", "gone")]),
         (c.LocalHold(1, 480, 50.0), [("held", 1_000, HELD)]),

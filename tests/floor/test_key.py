@@ -16,6 +16,8 @@ from bargein.floor.speech import UserSpeech
 from bargein.floor.state import FloorState, OnsetState, ReplyState, TurnState
 from tests.floor.search import POLICIES, alphabet, key
 
+pytestmark = pytest.mark.slow
+
 RECORDS = {"reply": ReplyState, "onset": OnsetState, "turn": TurnState, "speech": UserSpeech}
 # Times and ids count only relative to the newest. The policy and the language of a search stay.
 RELATIVE = {"now_ms", "reply.id", "turn.id", "onset.reading", "policy", "language"}

@@ -16,6 +16,8 @@ from bargein.floor import Floor
 from tests.floor.monitor import Broken
 from tests.floor.search import LEVELS, POLICIES, search
 
+pytestmark = pytest.mark.slow
+
 ROOM = Path(bargein.floor.__file__).parent
 FINE = (0.0, 0.35, 0.6, 0.95)
 

@@ -10,6 +10,8 @@ from bargein.floor import Floor, STTChanged
 from tests.floor.search import POLICIES, SEARCHES, search
 from tests.floor.transitions import told_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("policy", "groups", "levels", "stt"), SEARCHES, ids=str)
 def test_every_reachable_state_keeps_every_promise(

@@ -48,7 +48,7 @@ class Vendors:
 async def voxtral(folder: Path, *, vllm: bool = False, greeting: str = "") -> AsyncIterator[tuple[World, Vendors]]:
     """A server with the agent, its vendor simulated. vllm: on a vLLM server, with a voice of ours."""
     chat = ChatSimulator(
-        respond=lambda messages: f"You said {messages[-1].heard or 'nothing'}. {LONG}",
+        respond=lambda messages: f"You said {messages[-1].transcript or 'nothing'}. {LONG}",
         script=deque([WORDS]),
         token_ms=2,
         models=(),
@@ -116,7 +116,7 @@ async def test_speech_while_nothing_plays_is_a_turn_and_no_interruption(tmp_path
         assert kinds(client, "audio_interrupted") == []
         assert words["final"]
     # The turn went to the model as sound, with the words beside it in the record.
-    assert vendors.chat.served[0].request.messages[-1].sound_ms >= 1_000
+    assert vendors.chat.served[0].request.messages[-1].audio_ms >= 1_000
     (record,) = tmp_path.iterdir()  # noqa: ASYNC240  # a test's own folder
     users = [e.facts["text"] for e in read(record).entries if isinstance(e, Noted) and e.kind == "user"]
     assert users[-1] == WORDS
@@ -146,7 +146,7 @@ async def test_an_interruption_empties_both_queues_of_the_one_who_speaks_and_of_
         while int(str((await one.until("words"))["reply_id"])) <= reply:
             pass
         assert all(HEADER.unpack_from(frame)[4] > reply for frame in one.frames[frames:]), "nothing of it comes later"
-        assert vendors.chat.served[-1].request.messages[-1].heard == WORDS, "it answers the new words"
+        assert vendors.chat.served[-1].request.messages[-1].transcript == WORDS, "it answers the new words"
 
 
 async def test_an_interruption_at_the_last_chunk_is_announced_with_nothing_cleared(tmp_path: Path) -> None:

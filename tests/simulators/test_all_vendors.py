@@ -15,7 +15,7 @@ from bargein.server.registry import installed_vendors
 from bargein.server.simulated import FAULTS, TTS_SIMULATORS, inject, simulated
 from bargein.vendors.common.environment import Environment
 from bargein_simulators import chat, deepgram_flux, simulated_tts
-from bargein_simulators.all_vendors import AllVendors, answer, every_app
+from bargein_simulators.all_vendors import AllVendors, all_vendors_app, answer
 from bargein_simulators.chat import ChatMessage
 
 
@@ -31,7 +31,7 @@ def test_every_fault_that_can_be_injected_is_one_that_its_simulator_knows() -> N
 
 
 def test_no_vendors_path_is_anothers() -> None:
-    paths = [route.path for route in every_app().routes if hasattr(route, "path")]
+    paths = [route.path for route in all_vendors_app().routes if hasattr(route, "path")]
     assert len(paths) == len(set(paths))
 
 

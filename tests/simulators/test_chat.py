@@ -50,9 +50,9 @@ async def test_every_chunk_is_what_the_vendors_types_say(client: openai.AsyncOpe
         model="simulated-chat", messages=[{"role": "user", "content": "Hello?"}], stream=True
     )
     raw = response.http_response
-    lines = [line.removeprefix("data: ") async for line in raw.aiter_lines() if line]
-    assert lines[-1] == "[DONE]"
-    chunks = [ChatCompletionChunk.model_validate(json.loads(line), strict=True) for line in lines[:-1]]
+    connections = [line.removeprefix("data: ") async for line in raw.aiter_lines() if line]
+    assert connections[-1] == "[DONE]"
+    chunks = [ChatCompletionChunk.model_validate(json.loads(line), strict=True) for line in connections[:-1]]
     assert chunks[-1].choices[0].finish_reason == "stop"
     assert all(not chunk.model_extra for chunk in chunks)
 

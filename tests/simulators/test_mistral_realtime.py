@@ -1,4 +1,4 @@
-"""The simulated Mistral and vLLM: Mistral's own SDK talks to the one, and both refuse what their vendors refuse."""
+"""The simulated Mistral: Mistral's own SDK talks to it, and it refuses what its vendor refuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from bargein.audio.mulaw import to_mulaw
 from bargein_simulators.mistral_realtime import CHECKED, MistralRealtimeSimulator, add_mistral_realtime, checked
 from bargein_simulators.simulated_stt import Script
-from bargein_simulators.vllm_realtime import MODEL, VLLMRealtimeSimulator, add_vllm_realtime
 from tests.simulators.serving import serving
 from tests.sounds import load
 
@@ -39,28 +38,12 @@ async def mistral(**settings: Any) -> AsyncIterator[tuple[str, MistralRealtimeSi
         yield url, sim
 
 
-@asynccontextmanager
-async def vllm_socket() -> AsyncIterator[ClientConnection]:
-    app = FastAPI()
-    add_vllm_realtime(
-        app, VLLMRealtimeSimulator(words=lambda: Script(["can you help me please"]), delay_ms=0, empty=False)
-    )
-    async with serving(app, ws=True) as url:
-        address = f"{url.replace('http', 'ws')}/v1/realtime"
-        async with connect(address, close_timeout=0.5) as socket, asyncio.timeout(10):
-            assert json.loads(await socket.recv())["type"] == "session.created"
-            yield socket
-
-
 async def ask(socket: ClientConnection, *messages: object) -> dict[str, Any]:
     """The first answer."""
     for message in messages:
         await socket.send(message if isinstance(message, str) else json.dumps(message))
     answer: dict[str, Any] = json.loads(await socket.recv())
     return answer
-
-
-# ------------------------------------------------------------------------------------------------------ Mistral
 
 
 async def test_mistrals_own_client_understands_all_of_it() -> None:
@@ -81,14 +64,14 @@ async def test_mistrals_own_client_understands_all_of_it() -> None:
                 if event.type == "transcription.done":
                     break
             await connection.close()
-            assert sim.lines[-1].turns == ["can you help me please"]
+            assert sim.connections[-1].turns == ["can you help me please"]
             assert not [event for event in events if isinstance(event, UnknownRealtimeEvent)]
             kinds = [event.type for event in events if event.type != "transcription.text.delta"]
             turn = ["turn.start", "turn.eager_end", "turn.end"]
             assert kinds == ["session.created", "session.updated", *turn, "transcription.done"]
             deltas = [event.text for event in events if event.type == "transcription.text.delta"]
             assert "".join(deltas) == events[-1].text == "can you help me please"
-            assert len(deltas) == 6, "a long word comes in two pieces"
+            assert len(deltas) == 6, "a long word comes in two deltas"
         connection = await Mistral(api_key="key", server_url=url).audio.realtime.connect(MISTRAL)
         await connection.send_audio(SOUND.tobytes())
         await connection.end_audio()
@@ -96,14 +79,14 @@ async def test_mistrals_own_client_understands_all_of_it() -> None:
         assert set(kinds) == {"session.created", "transcription.text.delta", "transcription.done"}, "no turns unasked"
         with pytest.raises(RealtimeTranscriptionException, match="401"):
             await Mistral(api_key="other", server_url=url).audio.realtime.connect(MISTRAL)
-        assert sim.lines[-1].ended == "refused"
+        assert sim.connections[-1].ended == "refused"
 
 
 async def test_mistral_ends_the_session_with_an_error() -> None:
     audio = {"type": "input_audio.append", "audio": base64.b64encode(bytes(3_200)).decode()}
     async with mistral() as (url, sim), asyncio.timeout(10):
         address = f"{url.replace('http', 'ws')}/v1/audio/transcriptions/realtime?model={MISTRAL}"
-        for messages, code, told in (
+        for messages, code, message in (
             (["{"], 3000, "Invalid JSON"),
             ([{"type": "input_audio_buffer.append"}], 3000, "Unknown event"),
             ([{"type": "input_audio.append", "audio": "#"}], 3000, "base64"),
@@ -119,10 +102,10 @@ async def test_mistral_ends_the_session_with_an_error() -> None:
                 await socket.recv()
                 answer = await ask(socket, *messages)
                 assert (answer["type"], answer["error"]["code"]) == ("error", code)
-                assert told in answer["error"]["message"]
+                assert message in answer["error"]["message"]
                 await socket.wait_closed()
                 assert socket.close_code == 1011
-            assert sim.lines[-1].ended == "error"
+            assert sim.connections[-1].ended == "error"
         sim.idle_s = 0.05
         async with connect(address, close_timeout=0.5) as socket:
             await socket.recv()
@@ -133,47 +116,3 @@ def test_what_the_sdk_does_not_know_never_leaves() -> None:
     assert CHECKED
     with pytest.raises(ValueError, match="none of Mistral's events"):
         checked({"type": "turn.start"})
-
-
-# --------------------------------------------------------------------------------------------------------- vLLM
-
-UPDATE = {"type": "session.update", "model": MODEL}
-COMMIT = {"type": "input_audio_buffer.commit"}
-APPEND = {"type": "input_audio_buffer.append", "audio": AUDIO}
-FINAL = {"type": "input_audio_buffer.commit", "final": True}
-
-
-async def test_vllm_begins_at_the_first_commit_with_all_the_sound_there_is() -> None:
-    async with vllm_socket() as socket:
-        # The second time its model is known, and the sound waits for the commit.
-        for order in ((UPDATE, COMMIT, APPEND, COMMIT, FINAL), (APPEND, COMMIT, FINAL)):
-            for message in order:
-                await socket.send(json.dumps(message))
-            text = ""
-            while (event := json.loads(await socket.recv()))["type"] == "transcription.delta":
-                text += event["delta"]
-            assert event["type"] == "transcription.done"
-            assert event["text"].endswith(text)
-            assert text.strip() == "can you help me please"
-
-
-async def test_vllm_answers_with_errors_in_plain_text_and_goes_on() -> None:
-    async with vllm_socket() as socket:
-        minute = {"type": "input_audio_buffer.append", "audio": base64.b64encode(bytes(2 * 60 * 16_000)).decode()}
-        await socket.send(json.dumps(minute))
-        for message, code in (
-            (APPEND, "processing_error"),  # too much for what was not begun
-            ("{", "invalid_json"),
-            ("[]", "processing_error"),
-            (COMMIT, "model_not_validated"),
-            ({"type": "session.update"}, "invalid_event"),
-            ({"type": "session.update", "session": {"model": MODEL}}, "invalid_event"),
-            ({"type": "session.update", "model": "other"}, "model_not_found"),
-            ({"type": "response.create"}, "unknown_event"),
-            ({"type": "input_audio_buffer.append", "audio": ""}, "invalid_audio"),
-            ({"type": "input_audio_buffer.append", "audio": "AAA"}, "invalid_audio"),
-            ({"type": "input_audio_buffer.append"}, "processing_error"),
-        ):
-            answer = await ask(socket, message)
-            assert (answer["type"], answer["code"]) == ("error", code)
-            assert isinstance(answer["error"], str)

@@ -58,7 +58,7 @@ class Microphone(AudioStreamTrack):
 
 
 class Browser:
-    """A peer with a microphone, ears, and the channel for events. Times of what it hears are those of the track."""
+    """A peer with a microphone, a loudspeaker, and the channel of events. Audio times are those of the track."""
 
     def __init__(self) -> None:
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))

@@ -17,7 +17,7 @@ from bargein_simulators.cartesia import CartesiaSimulator, cartesia_app
 from bargein_simulators.deepgram_speak import SpeakSimulator, speak_app
 from bargein_simulators.elevenlabs import ElevenLabsSimulator, elevenlabs_app
 from bargein_simulators.mistral_speech import MistralSpeechSimulator, mistral_speech_app
-from bargein_simulators.speech import SimulatedSpeech, SimulatedWord
+from bargein_simulators.speech import SimulatedSpeech, SynthesizedText
 from tests.simulators.serving import serving
 
 App = Callable[[Any], FastAPI]
@@ -90,7 +90,7 @@ class Broken(SimulatedSpeech):
         super().__init__()
         self.asked = asyncio.Event()
 
-    async def say(self, text: str, rate: int = 24_000) -> SimulatedWord:
+    async def say(self, text: str, rate: int = 24_000) -> SynthesizedText:
         self.asked.set()
         raise LookupError("ours")
 

@@ -16,7 +16,7 @@ from bargein.vendors.elevenlabs.speech import ElevenLabsSpeech
 from bargein_simulators.cartesia import CartesiaSimulator, cartesia_app
 from bargein_simulators.deepgram_speak import SpeakSimulator, speak_app
 from bargein_simulators.elevenlabs import ElevenLabsSimulator, elevenlabs_app
-from bargein_simulators.simulated_tts import Fault, VoiceSettings
+from bargein_simulators.simulated_tts import Fault, TTSSettings
 from tests.simulators.serving import serving
 
 KEY = "secret-key"
@@ -27,7 +27,7 @@ class Closable(TTS, Protocol):
 
 
 V = TypeVar("V", bound=Closable)
-S = TypeVar("S", bound=VoiceSettings)
+S = TypeVar("S", bound=TTSSettings)
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,6 @@ async def test_the_dummy_call_shows_every_verdict_with_the_embedded_agent(tmp_pa
         ("mmhmm", "resume"),
         ("stop", "cut"),
     ], results
-    assert any(what in results[2]["why"] for what in ("a backchannel", "nothing readable")), results[2]
     cut = next(t for t in said if t["role"] == "agent" and "lighthouse" in t["heard"])
     assert cut["never"]
     last = cut["heard"].split()[-1].strip(".,;:")

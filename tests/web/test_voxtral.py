@@ -30,7 +30,7 @@ async def test_it_holds_a_conversation_is_interrupted_and_answers_the_new_words(
     (cleared,) = [m for m in heard.messages if m["type"] == "audio_interrupted"]
     assert int(str(cleared["cleared_chunks"])) > 0
     asked = vendors.chat.served[-1].request.messages[-1]
-    assert asked.sound_ms >= 1_000, "the model hears the turn itself"
-    assert asked.heard == WORDS
+    assert asked.audio_ms >= 1_000, "the model hears the turn itself"
+    assert asked.transcript == WORDS
     said = [m for m in heard.messages if m["type"] == "transcript" and m["role"] == "user"]
     assert said[-1]["text"] == WORDS, "and its words stand beside it"

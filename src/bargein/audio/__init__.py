@@ -1,1 +1,1 @@
-"""Sound as numbers: frames, companding, resampling, levels, voice activity, word times."""
+"""Audio as numbers: frames, companding, resampling, levels, voice activity, word times."""

@@ -1,10 +1,10 @@
-"""When each word of a text sounds, where its speaker gives no times: the stops of the text laid onto the pauses of its
-sound, and between two of those the letters by their length.
+"""Word times for speech without word times: the stops of the text are aligned with the pauses of the audio, and the
+letters between two stops are spread by their lengths.
 
-Over espeak's true times, on four texts of 40 to 60 words with dates, prices and times of day: at three of four random
-moments just the right number of words, at 98 to 100 of a hundred within one; by letters alone it is 40 to 71, and 82
-to 99. That needs the whole text and all of its sound; what has only begun is laid out from its beginning on, by the
-pace of what was whole before.
+Against espeak's true times, on four texts of 40 to 60 words with dates, prices and times of day: the number of words is
+exact at three of four random positions, and off by one at most at 98 to 100 of a hundred. By letters alone, 40 to
+71 of a hundred are exact, and 82 to 99 are off by one at most. This needs the whole text and all of its audio. Speech
+that has only begun is aligned from its beginning on, by the pace of whole speech before.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from bargein.audio.pcm import Samples
 from bargein.protocols import Word
 
 BLOCK_MS = 10
-QUIET = 0.05  # of the loud parts' level (their 95th percentile): below it nothing is said
-NEAR = 4  # at most so many stops, or pauses, in a row are left alone where there is another way
-PAUSE_MS = 140  # shorter ones lie inside words
-UNMARKED = 0.3  # what it costs that a stop has no pause
-UNWRITTEN, LONGEST_MS = 0.5, 600  # what it costs that a pause of this length has no stop
+QUIET = 0.05  # of the loud parts' level (their 95th percentile): lower levels are silence
+NEAR = 4  # stops, or pauses, in a row that may stay unpaired as long as another alignment exists
+PAUSE_MS = 140  # shorter pauses lie inside words
+UNMARKED = 0.3  # cost of a stop without a pause
+UNWRITTEN, LONGEST_MS = 0.5, 600  # cost of a pause of this length without a stop
 STOPS = frozenset(".,!?;:…。！？、，")
-PACE = 62.0  # ms a letter: a usual speaker's
-NEAR_MS, NEAR_SHARE = 120.0, 0.3  # of a pause from where its stop is due, as the sound goes on
-FAR_MS, FAR = 1_500, 0.12  # a pause is that stop's only within so much, or this share of the whole, of where it is due
+PACE = 62.0  # ms a letter, of a usual speaker
+NEAR_MS, NEAR_SHARE = 120.0, 0.3  # of a pause from the time at which its stop is due, growing with the audio
+FAR_MS, FAR = 1_500, 0.12  # a pause pairs with a stop within this, or this share of the audio, of the stop's due time
 
 
 @dataclass(frozen=True, slots=True)
 class _Phrase:
-    """Tokens first to last (exclusive) sound from start_ms to end_ms."""
+    """Tokens first to last (exclusive) are spoken from start_ms to end_ms."""
 
     first: int
     last: int
@@ -44,21 +44,21 @@ class _Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """words: in order, empty where there was nothing to align; pace: ms for each letter, pauses not counted."""
+    """Words with their times."""
 
     words: tuple[Word, ...]
+    """In order. Empty for a text without words, or for silence."""
     pace: float
+    """ms for each letter, without pauses."""
 
 
 def align(text: str, samples: Samples, rate: int) -> Aligned:
-    """The words of a text with their times, in ms from the first sample. samples: shape (n,), int16, all of its sound.
-
-    No words come of a text without any, or of silence."""
+    """The words of a text with their times, in ms from the first sample. samples: shape (n,), int16, all audio."""
     tokens = _tokens(text)
-    sounding = _sounding(samples, rate)
-    if not tokens or sounding is None:
+    span = _speech_span(samples, rate)
+    if not tokens or span is None:
         return Aligned((), PACE)
-    begins, ends, pauses = sounding
+    begins, ends, pauses = span
     words: list[Word] = []
     for phrase in _phrases(text, tokens, begins, ends, pauses):
         words += _spread(text, tokens[phrase.first : phrase.last], phrase.start_ms, phrase.end_ms)
@@ -67,14 +67,14 @@ def align(text: str, samples: Samples, rate: int) -> Aligned:
 
 
 def align_begun(text: str, samples: Samples, rate: int, pace: float) -> tuple[Word, ...]:
-    """The same where more sound will come, and the text runs ahead of it. pace: ms for each letter, as far as known.
+    """As `align`, for speech whose audio is still coming, behind the text. pace: ms for each letter, as an estimate.
 
-    Each stop takes the pause next to where it is due, if there is one, and what follows it begins anew from there."""
+    Each stop takes the pause next to its due time, if there is one. The words after the stop begin at that pause."""
     tokens = _tokens(text)
-    sounding = _sounding(samples, rate)
-    if not tokens or sounding is None:
+    span = _speech_span(samples, rate)
+    if not tokens or span is None:
         return ()
-    at_ms, ends, pauses = sounding
+    at_ms, ends, pauses = span
     letters, first, since = _letters(text), 0, 0.0
     words: list[Word] = []
     for k, (_, end) in enumerate(tokens):
@@ -89,7 +89,7 @@ def align_begun(text: str, samples: Samples, rate: int, pace: float) -> tuple[Wo
             at_ms, first, since = pause[1], k + 1, letters[end]
     rest = tokens[first:]
     if rest:
-        # The last sign of the rest has no pause in it: what follows it has not begun.
+        # No pause follows the last sign of the rest: the next words have not begun.
         lasts = sum(LASTS.get(char, 1.0) for char in text[rest[0][0] : rest[-1][1]].rstrip("".join(STOPS)))
         words += _spread(text, rest, at_ms, at_ms + lasts * pace)
     return tuple(words)
@@ -100,12 +100,12 @@ def _tokens(text: str) -> list[tuple[int, int]]:
 
 
 def _letters(text: str) -> list[float]:
-    """How long each beginning of the text takes, in letters; a stop itself takes none: its pause is seen."""
+    """The length of each beginning of the text, in letters. A stop has no length: its pause is in the audio."""
     return [0.0, *accumulate(0.0 if char in STOPS else LASTS.get(char, 1.0) for char in text)]
 
 
-def _sounding(samples: Samples, rate: int) -> tuple[float, float, list[tuple[float, float]]] | None:
-    """Where the sound begins and ends, and its pauses, in ms; None when there is none."""
+def _speech_span(samples: Samples, rate: int) -> tuple[float, float, list[tuple[float, float]]] | None:
+    """Begin and end of the speech, and its pauses, in ms. None: silence."""
     size = rate * BLOCK_MS // 1000
     count = len(samples) // size
     if count < 2:
@@ -122,13 +122,13 @@ def _sounding(samples: Samples, rate: int) -> tuple[float, float, list[tuple[flo
 def _phrases(
     text: str, tokens: list[tuple[int, int]], begins: float, ends: float, pauses: list[tuple[float, float]]
 ) -> list[_Phrase]:
-    """The cheapest way to lay stops onto pauses, in their order: some of either may have no partner.
+    """The cheapest alignment of stops with pauses, in order. Some stops and pauses may stay unpaired.
 
-    A way is as dear as its phrases are longer or shorter than their letters say, and as what it leaves alone."""
+    The cost grows with the difference of each phrase's length from its letters' length, and with unpaired items."""
     spoken = _letters(text)
     stops = [k for k, (_, end) in enumerate(tokens[:-1]) if text[end - 1] in STOPS]
     due = [0.0, *(spoken[tokens[k][1]] for k in stops), spoken[-1]]
-    # Node 0 is the beginning, the last one the end, of the text as of the sound.
+    # Node 0 is the beginning of text and audio, the last node is the end.
     after = [begins, *(pause[1] for pause in pauses)]
     before = [begins, *(pause[0] for pause in pauses), ends]
     silent = [0.0, *accumulate(until - since for since, until in pauses)]
@@ -168,7 +168,7 @@ def _phrases(
 
 
 def _spread(text: str, tokens: list[tuple[int, int]], start_ms: float, end_ms: float) -> list[Word]:
-    """The words of a phrase, by the length of their letters; stops inside it have their pause."""
+    """The words of a phrase, by the lengths of their letters. A stop inside the phrase includes its pause."""
     first = tokens[0][0]
     phrase = re.sub(r"[^\w%$€£]+$", "", text[first : tokens[-1][1]])
     lasts = [0.0, *accumulate(LASTS.get(char, 1.0) for char in phrase)]

@@ -1,17 +1,17 @@
-"""Is what we hear only ourselves? By sound: we have what was sent and know when it played, so that an onset which is
-our own sound, delayed and attenuated by the line, can be told from a caller's.
+"""Line echo: is an incoming sound the agent's own audio, come back over the phone line, or the caller's?
 
-A telephone line gives back what it plays, 20 to 500 ms later and 10 to 40 dB weaker; the network's own delay comes on
-top. Nothing is spent on that, frames are only put by, until a sound comes that may be speech while we sound or have
-sounded just before. Then the place in our sound that it matches is sought (correlation of pre-emphasised signals, so
-that two voices of one pitch do not match), and a short filter is fitted there. If that leaves next to nothing of what
-was heard, it was ours.
+A phone line returns the agent's audio 20 to 500 ms later and 10 to 40 dB weaker, plus the network's delay. The audio
+that was sent and its playing time are known. Frames are only stored until a sound that may be speech comes during the
+agent's audio or just after. Then a correlation of pre-emphasised signals (two voices of one pitch must not match) finds
+the matching place in the agent's audio, and a short filter is fitted there. If the filter leaves next to no residual,
+the sound is echo.
 
-A weak echo needs some 100 ms to be told from noise. So a sound far weaker than ours, on a line that we do not know
-yet, is given so long; a line that stayed quiet for a second while we sounded gives nothing back: nobody waits, and one
-match is taken for chance there.
-A path that proved itself twice is known: from then on our echo is subtracted before anybody listens, the filter
-follows the line, and what counts is whether more is left than the path usually leaves.
+A weak echo differs from noise only after some 100 ms. So a sound far weaker than the agent's audio, on a line without a
+known path, is taken for echo that long. A line that stayed quiet for a second of the agent's audio returns no echo:
+there is no wait, and one match is taken for chance.
+
+A path that matched twice is known: from then on the echo is subtracted from incoming audio, the filter follows the
+line, and a sound is the caller's if its residual exceeds the path's usual residual.
 """
 
 from __future__ import annotations
@@ -28,87 +28,87 @@ from bargein.audio.pcm import Samples
 
 Floats = NDArray[np.float32]
 
-EXPLAINED = 0.8  # so much of a stretch being ours, nothing in it is the caller's
-RING = 1 << 14  # samples kept of either side: 2 s at 8000 Hz
-WAITING = 128  # frames put by, until somebody wants to know
-SPAN_MS = 96  # of what was heard, to be matched
-SOONEST_MS, LATEST_MS = -40, 640  # after we sent it for; sooner, because the first frame that came may have come late
-TAPS, BEFORE = 32, 8  # of the filter; of these before the best match
-STIFFNESS = 1e-3  # of the fit, by its own energy: a filter for a short stretch must not be made to fit anything
-PEAK = 0.15  # of a correlation, squared: less is no match worth fitting
-SETTLE_FRAMES = 25  # after which the two clocks are taken to stand as they stand
-CHANCE = 0.75  # less than EXPLAINED
+EXPLAINED = 0.8  # from this share of echo on, a chunk holds no caller's audio
+RING = 1 << 14  # samples stored of each direction: 2 s at 8000 Hz
+WAITING = 128  # frames stored until the next question
+SPAN_MS = 96  # of incoming audio, for a match
+SOONEST_MS, LATEST_MS = -40, 640  # echo delay; negative, because the first incoming frame may have been late
+TAPS, BEFORE = 32, 8  # of the filter; BEFORE of them precede the best match
+STIFFNESS = 1e-3  # of the fit, by its own energy: a short chunk must not fit every filter
+PEAK = 0.15  # of a correlation, squared: a lower peak is no match
+SETTLE_FRAMES = 25  # after which the offset of the two clocks is fixed
+CHANCE = 0.75  # the share of a chance match: less than EXPLAINED
 PROOF = 2  # matches at one place that make a path known
 SAME_PLACE = 4  # samples
-TRIES = 3  # searches in a row, of one sound, before they are made rarer
-EVERY_MS = 120  # between two searches then
-ANOTHER_MS = 300  # without a question: what comes then is another sound
-NOISE_OVER = 1.5  # the quiet of the line is by so much more, by energy, than its quietest frame
-NOISE_RISES = 1.05  # at each look: what was quiet once need not be so for ever
-LOOK_MS = 1000  # so far back the quiet is sought
-LEAK = 0.05  # of our echo is left, by energy, as long as we know no better
-FORGET = 0.9  # of what the filter was learnt from, at each step
-DOUBTS = 3  # windows of a weak sound, on a line that we do not know, for which nobody need be interrupted
-UNCLEAR = 10.0  # times the line's quiet, by energy: an echo that is louder is found at once
-WEAK = 0.1  # of ours, by energy: no line gives back more
-CLEAR_FRAMES = 25  # of those, quiet though we sounded: the line gives nothing back
-AUDIBLE = 2.0  # times the quiet of the line, by energy: less is nobody
+TRIES = 3  # failed searches of one sound, before searches become rarer
+EVERY_MS = 120  # between two of those rarer searches
+ANOTHER_MS = 300  # without a question: the next sound is another sound
+NOISE_OVER = 1.5  # the line's noise energy, in energies of its quietest frame
+NOISE_RISES = 1.05  # at each look: a line may become noisier
+LOOK_MS = 1000  # of the past, in which the noise is measured
+LEAK = 0.05  # residual of the echo, by energy, until it is measured
+FORGET = 0.9  # weight of the past, at each step of the filter
+DOUBTS = 3  # windows of a weak sound on an unknown line that count as echo
+UNCLEAR = 10.0  # times the line's noise, by energy: a louder echo is found at once
+WEAK = 0.1  # of the agent's audio, by energy: no line returns more
+CLEAR_FRAMES = 25  # quiet frames during the agent's audio, after which the line counts as free of echo
+AUDIBLE = 2.0  # times the line's noise, by energy: less is no speech
 QUIET = 4.0  # mean square of digital silence, nearly
 
 
 class LineEcho:
-    """One call's. All times in ms on one clock, all sound at `rate` Hz."""
+    """One call's echo. Times are in ms on one clock, audio is at `rate` Hz."""
 
     def __init__(self, rate: int = 8000) -> None:
         self._rate = rate
         self._per_ms = rate / 1000
         self._sent: Samples = np.zeros(RING, np.int16)
-        self._sent_end = -RING  # place after the newest of our sound
+        self._sent_end = -RING  # place after the newest sample of the agent's audio
         self._heard: Samples = np.zeros(RING, np.int16)
-        self._heard_end = 0  # position after the newest that was heard
-        self._offset: int | None = None  # from a position in what was heard to a place in what was sent
+        self._heard_end = 0  # position after the newest incoming sample
+        self._offset: int | None = None  # from a position in incoming audio to a place in sent audio
         self._frames = 0
-        self._noise = QUIET  # mean square of the line when it is quiet
-        self._lag: int | None = None  # of the path that is known
+        self._noise = QUIET  # mean square of the quiet line
+        self._lag: int | None = None  # of the known path
         self._taps: Floats = np.zeros(TAPS, np.float32)
         self._squares = np.zeros((TAPS, TAPS), np.float32)
         self._products = np.zeros(TAPS, np.float32)
         self._leak = LEAK
-        self._found: tuple[int, int] | None = None  # a place that matched, and how often
+        self._found: tuple[int, int] | None = None  # the lag of the latest match, and its number of matches
         self._asked_at = -RING
         self._searched_at = -RING
         self._failed = 0  # searches in a row
         self._doubts = 0  # of this sound
-        self._sounds_from = 0  # place where our present stretch began
-        self._clear = False  # the line is known to give nothing back
+        self._sounds_from = 0  # place at which the current run of the agent's audio began
+        self._clear = False  # the line is known to return no echo
         self._noise_known = False
         self._waiting_sent: deque[tuple[int, NDArray[np.integer[Any]]]] = deque(maxlen=WAITING)
         self._waiting_heard: deque[tuple[int, Samples]] = deque(maxlen=WAITING)
 
     @property
     def known(self) -> bool:
-        """Whether the line is known to give our sound back, and how."""
+        """The echo's path is known."""
         return self._lag is not None
 
     @property
     def delay_ms(self) -> float | None:
-        """From when our sound was to play to when it comes back."""
+        """From the playing time of the agent's audio to its echo. None: the path is not known."""
         return None if self._lag is None else self._lag / self._per_ms
 
     @property
     def gain_db(self) -> float | None:
-        """How loud it comes back."""
+        """Level of the echo, in dB of the agent's audio. None: the path is not known."""
         energy = float(np.dot(self._taps, self._taps))
         return None if self._lag is None or energy <= 0 else 10 * float(np.log10(energy))
 
-    # ----------------------------------------------------------------------------------------------- what happens
+    # ------------------------------------------------------------------------------------------------- audio
 
     def played(self, at_ms: float, samples: NDArray[np.integer[Any]]) -> None:
-        """Our own sound (int16, or mu-law codes as uint8), sent so that it plays from at_ms on."""
+        """The agent's audio (int16, or mu-law codes as uint8) that plays from at_ms on."""
         self._waiting_sent.append((round(at_ms * self._per_ms), samples))
 
     def silenced(self, at_ms: float) -> None:
-        """What was to play after at_ms did not."""
+        """The agent's audio after at_ms did not play."""
         self._catch_up()
         at = round(at_ms * self._per_ms)
         unheard = self._sent_end - at
@@ -117,11 +117,11 @@ class LineEcho:
             self._sent_end = at
 
     def clean(self, first_sample: int, at_ms: float, samples: Samples) -> Samples:
-        """What was heard, without our echo. first_sample: its position in the stream; at_ms: when it came. The same
-        array where there is nothing to be taken out; never a louder one."""
+        """Incoming audio without echo. first_sample: its position in the stream; at_ms: its arrival. Returns the same
+        array when there is no echo to subtract, and never a louder one."""
         size = len(samples)
         if self._frames < SETTLE_FRAMES:
-            # A frame can come late, but not early: the soonest tells how the clocks stand.
+            # A frame can be late, but not early: the earliest gives the offset of the clocks.
             offset = round(at_ms * self._per_ms) - first_sample - size
             self._offset = offset if self._offset is None else min(self._offset, offset)
         self._frames += 1
@@ -144,17 +144,17 @@ class LineEcho:
         return cleaned
 
     def explains(self, first_sample: int, last_sample: int) -> float:
-        """The share, 0..1, of the sound in this stretch (of the last second) that is ours, come back."""
+        """The share, 0..1, of echo in these samples (of the last second)."""
         self._catch_up()
         if self._offset is None or last_sample + self._offset - self._ms(LATEST_MS) >= self._sent_end:
-            return 0.0  # we have not sounded for long
+            return 0.0  # no agent's audio played for long
         if last_sample - self._asked_at > self._ms(ANOTHER_MS):
             self._failed = self._doubts = 0
             self._look_back(first_sample)
         self._asked_at = last_sample
         heard = _get(self._heard, first_sample, last_sample)
         if float(np.dot(heard, heard)) <= AUDIBLE * self._noise * len(heard):
-            return 1.0  # nobody speaks as softly as the line hums; but a detector that just heard an echo may think so
+            return 1.0  # as soft as the line's noise: a VAD may still report speech just after an echo
         known = 0.0
         if self._lag is not None:
             known = self._share_by_path(first_sample, last_sample, self._lag)
@@ -169,7 +169,7 @@ class LineEcho:
         return share
 
     def _in_doubt(self, heard: Floats, place: int) -> bool:
-        """Whether this may be an echo too weak to be told from the line's noise yet."""
+        """The sound may be an echo that is still too weak for a match."""
         if self._lag is not None or self._doubts >= DOUBTS or self._clear:
             return False
         size = len(heard)
@@ -195,16 +195,16 @@ class LineEcho:
         return max(0.0, 1 - excess / min(after, before))
 
     def _learn(self, first: int, size: int, lag: int) -> None:
-        """Let the filter follow the line."""
+        """Update the filter from an echo without a caller's voice."""
         rows = sliding_window_view(self._reference(first, size, lag), TAPS)[:, ::-1]
         self._squares = FORGET * self._squares + rows.T @ rows
         self._products = FORGET * self._products + rows.T @ _get(self._heard, first, first + size)
         self._taps = _solve(self._squares, self._products)
 
-    # ------------------------------------------------------------------------------------------------- an unknown one
+    # ------------------------------------------------------------------------------------------------ an unknown path
 
     def _search(self, first: int, last: int) -> float:
-        """Look for our sound in what was heard, up to and including this stretch."""
+        """Search for the agent's audio in incoming audio up to `last`."""
         assert self._offset is not None
         span = self._ms(SPAN_MS)
         begin = last - span
@@ -234,7 +234,7 @@ class LineEcho:
             return share
         self._failed = 0
         self._believe(lag, squares, products, taps)
-        # On a line that gave nothing back so far, one match is chance: a vowel's beginning is like some vowel of ours.
+        # On a line without echo so far, one match is chance: the beginnings of two vowels are alike.
         return share if self._lag is not None or not self._clear else min(share, CHANCE)
 
     def _left(self, heard: Floats, rows: Floats, taps: Floats) -> float:
@@ -244,7 +244,7 @@ class LineEcho:
         return max(0.0, 1 - after / before) if before > 0 else 0.0
 
     def _believe(self, lag: int, squares: Floats, products: Floats, taps: Floats) -> None:
-        """It matched here; twice makes a path."""
+        """Count a match at this lag. Two matches make a known path."""
         place, times = self._found or (lag, 0)
         times = times + 1 if abs(place - lag) <= SAME_PLACE else 1
         self._found = (lag, times)
@@ -258,16 +258,16 @@ class LineEcho:
         self._failed += 1
         return 0.0
 
-    # --------------------------------------------------------------------------------------------------- small things
+    # ------------------------------------------------------------------------------------------------------ helpers
 
     def _reference(self, first: int, size: int, lag: int) -> Floats:
-        """Our sound that could be in `size` samples from a position on, so that a filter's valid part is just those."""
+        """The agent's audio for `size` samples from a position on, with the margin of a filter's valid part."""
         assert self._offset is not None
         begin = first + self._offset - lag - (TAPS - 1 - BEFORE)
         return _get(self._sent, begin, begin + size + TAPS - 1)
 
     def _look_back(self, first: int) -> None:
-        """How quiet the line was before this sound; and whether it stayed so though we sounded."""
+        """Measure the line's noise before a sound. Note a line that stayed quiet during the agent's audio."""
         assert self._offset is not None
         size = self._ms(20)
         span = min(self._ms(LOOK_MS), first) // size * size
@@ -283,11 +283,11 @@ class LineEcho:
         self._clear = self._clear or (sounding and quiet >= CLEAR_FRAMES and self._lag is None)
 
     def _catch_up(self) -> None:
-        """Put into the rings what was put by."""
+        """Write the stored frames into the rings."""
         for at, sent in self._waiting_sent:
             gap = at - self._sent_end
             if abs(gap) <= 1:
-                at = self._sent_end  # one stretch: not to be torn by rounding
+                at = self._sent_end  # one run of audio: rounding makes no gap
             elif gap > 0:
                 if gap > self._ms(LATEST_MS):
                     self._sounds_from = at
@@ -313,7 +313,7 @@ _SILENCE = np.zeros(RING, np.int16)
 
 
 def _put(ring: Samples, begin: int, samples: Samples, end: int) -> None:
-    """Write into a ring, where `end` is the place after the last."""
+    """Write samples into a ring from `begin` to `end` (exclusive)."""
     if end - begin > RING:
         begin, samples = end - RING, samples[-RING:]
     at, size = begin % RING, end - begin

@@ -1,4 +1,4 @@
-"""How loud sound is."""
+"""Levels of audio, and the onset of a sound in a recording."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from bargein.audio.pcm import Samples
 
-FLOOR_DBFS = -100.0  # digital silence has no level: this stands for it
-AUDIBLE = 0.01  # of the peak, -40 dB: below lie breath and room
+FLOOR_DBFS = -100.0  # the level given for digital silence
+AUDIBLE = 0.01  # of the peak, -40 dB: breath and room noise lie below
 
 
 def rms(samples: Samples) -> float:
-    """Root mean square, 0..1 of full scale. samples: shape (n,), int16; 0.0 for none."""
+    """Root mean square, 0..1 of full scale. samples: shape (n,), int16. No samples: 0.0."""
     if not len(samples):
         return 0.0
     x = samples.astype(np.float32)
@@ -21,16 +21,16 @@ def rms(samples: Samples) -> float:
 
 
 def dbfs(samples: Samples) -> float:
-    """The same in dB below full scale, never less than FLOOR_DBFS."""
+    """Root mean square in dB of full scale, at least FLOOR_DBFS."""
     level = rms(samples)
     return max(FLOOR_DBFS, 20 * math.log10(level)) if level > 0 else FLOOR_DBFS
 
 
 def onset_sample(samples: Samples, rate: int) -> int | None:
-    """The first sample of sound within 40 dB of the peak; None in digital silence. For tests and benchmarks.
+    """The first sample within 40 dB of the peak. None: digital silence. For tests and benchmarks.
 
-    Levels are those of 1 ms stretches, so that one stray sample is no onset. The noise of a room that lies less than
-    40 dB below the voice is sound, too: use it on clean recordings.
+    Levels are those of blocks of 1 ms, so one stray sample is no onset. Room noise within 40 dB of the voice is an
+    onset: use this on clean recordings.
     """
     size = max(1, rate // 1000)
     whole = -(-len(samples) // size) * size

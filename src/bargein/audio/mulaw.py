@@ -1,4 +1,4 @@
-"""G.711 mu-law, as telephones carry sound: one byte a sample, by table in both directions."""
+"""G.711 mu-law, the coding of telephone audio: one byte a sample, by table in both directions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bargein.audio.pcm import Pcm, Samples
 from bargein.errors import AudioShapeError
 
-BIAS = 33  # added to a 14-bit magnitude, so that every segment begins at a power of two
+BIAS = 33  # added to a 14-bit magnitude, so every segment begins at a power of two
 CLIP = 8158  # the largest 14-bit magnitude that, with the bias, still fits the eighth segment
 SILENCE = 0xFF  # the code of 0
 RATE = 8000  # Hz, of every telephone
@@ -18,9 +18,10 @@ RATE = 8000  # Hz, of every telephone
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mulaw:
-    """A stretch of sound that came as mu-law, and may leave so: codes: shape (n,), uint8, at 8000 Hz."""
+    """Audio that came as mu-law and may leave as mu-law, at 8000 Hz."""
 
     codes: NDArray[np.uint8]
+    """Shape (n,)."""
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -36,19 +37,19 @@ class Mulaw:
 
     @property
     def samples(self) -> Samples:
-        """Expanded, anew each time."""
+        """The expanded samples. Each access expands the codes."""
         return _DECODE[self.codes]
 
     def part(self, begin: int, end: int) -> Mulaw:
-        """The codes from begin to end, as sound of its own: what it came from can go."""
+        """A copy of the codes from begin to end, which keeps no reference to the whole."""
         return Mulaw(self.codes[begin:end].copy())
 
 
-Sound = Pcm | Mulaw
+Audio = Pcm | Mulaw
 
 
 def to_mulaw(samples: Samples) -> bytes:
-    """Compand. samples: shape (n,), int16, any rate (telephones: 8000 Hz). Returns one byte for each sample.
+    """Compand to G.711 mu-law. samples: shape (n,), int16. Returns one byte for each sample.
 
     Raises AudioShapeError for another dtype or rank.
     """
@@ -56,7 +57,7 @@ def to_mulaw(samples: Samples) -> bytes:
 
 
 def mulaw_codes(samples: Samples) -> NDArray[np.uint8]:
-    """The same, as an array of shape (n,)."""
+    """Compand to an array of shape (n,). Raises AudioShapeError for another dtype or rank."""
     if samples.dtype != np.int16 or samples.ndim != 1:
         raise AudioShapeError(
             f"Audio came as {samples.dtype} with shape {samples.shape}", advice="Give mono int16 samples of shape (n,)"
@@ -65,20 +66,20 @@ def mulaw_codes(samples: Samples) -> NDArray[np.uint8]:
 
 
 def from_mulaw(data: bytes | bytearray | memoryview) -> Samples:
-    """Expand. Returns shape (len(data),), int16; every byte has a meaning, so nothing is refused."""
+    """Expand. Returns shape (len(data),), int16. Every byte is a valid code."""
     return _DECODE[np.frombuffer(data, np.uint8)]
 
 
 def _encode_table() -> NDArray[np.uint8]:
-    # G.711 is defined on 14 bits: two fewer than we carry, and they are dropped before the sign is taken. Companding
-    # the 16-bit magnitude instead differs for some negative samples.
+    # G.711 is defined on 14 bits. The lower two of 16 bits are dropped before the sign is taken: companding the 16-bit
+    # magnitude instead differs for some negative samples.
     sample = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32) >> 2
     magnitude = np.minimum(np.abs(sample), CLIP) + BIAS
     segment = np.searchsorted([64, 128, 256, 512, 1024, 2048, 4096], magnitude, side="right")
     step = (magnitude >> (segment + 1)) & 15
     sign = np.where(sample < 0, 0x80, 0)
     code: NDArray[np.uint8] = (sign | segment << 4 | step).astype(np.uint8)
-    return ~code  # G.711 sends it inverted, so that silence is all ones
+    return ~code  # G.711 sends codes inverted: silence is all ones
 
 
 def _decode_table() -> Samples:

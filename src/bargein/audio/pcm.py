@@ -1,4 +1,4 @@
-"""A stretch of sound: int16 mono samples with their rate. The one shape in which audio moves through Bargein."""
+"""PCM audio: int16 mono samples with their rate, as audio moves through Bargein."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from bargein.errors import AudioShapeError
 
 Samples = NDArray[np.int16]
 
-FRAME_MS = 20  # the process's tick: one frame per call and tick, as on every telephone
+FRAME_MS = 20  # the process's tick: one frame for each call and tick, as telephones have it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pcm:
-    """samples: shape (n,), int16, mono; rate: Hz. Never modified once made, so it may be shared and sliced."""
+    """Audio that is never modified, so its samples may be shared and sliced."""
 
     samples: Samples
+    """Mono, shape (n,), int16."""
     rate: int
+    """Hz."""
 
     def __post_init__(self) -> None:
         if self.samples.dtype != np.int16 or self.samples.ndim != 1:
@@ -39,14 +41,14 @@ class Pcm:
         return len(self.samples) * 1000 / self.rate
 
     def part(self, begin: int, end: int) -> Pcm:
-        """The samples from begin to end, as sound of its own: what it came from can go."""
+        """A copy of the samples from begin to end, which keeps no reference to the whole."""
         return Pcm(self.samples[begin:end].copy(), self.rate)
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview, rate: int) -> Pcm:
         """Read 16-bit little-endian mono PCM without copying.
 
-        Raises AudioShapeError when the length is odd: half a sample would shift every later one.
+        Raises AudioShapeError for an odd length: half a sample would shift every later sample.
         """
         if len(data) % 2:
             raise AudioShapeError(
@@ -57,6 +59,7 @@ class Pcm:
 
     @classmethod
     def silence(cls, ms: float, rate: int) -> Pcm:
+        """Digital silence of this length."""
         return cls(np.zeros(round(ms * rate / 1000), np.int16), rate)
 
     def to_bytes(self) -> bytes:

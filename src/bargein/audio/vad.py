@@ -1,19 +1,19 @@
-"""Voice activity for every call of the process, in one batch.
+"""Voice activity detection (VAD) for every call of the process, in batches.
 
-The model costs a third per window when 32 streams share a run, so there is one worker thread, and it runs whatever
-has come in since its last run. The event loop only hands samples over and is told what was found, once per run:
-nothing on it ever waits for the model.
+A window costs a third when 32 streams share a run of the model. So one worker thread runs all windows that have come
+since its last run. The event loop hands samples over and gets the scores once for each run: the event loop never waits
+for the model.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Condition, Thread
 
 import numpy as np
 
@@ -25,64 +25,73 @@ __all__ = ["CONTEXT", "WINDOW", "SileroModel", "SileroVAD", "SileroVADStream", "
 
 log = logging.getLogger(__name__)
 
-MAX_PENDING = 32  # windows (1 s) that a stream may have waiting; then its oldest is dropped, and counted
-GATHER_ABOVE = 4  # with more streams than this the worker waits a moment, so that windows meet in one batch
-MAX_SKIP_WINDOWS = 8  # of a gap so many windows of silence are really shown; the rest is only counted
+MAX_PENDING = 32  # windows (1 s) of a stream that may wait; beyond this the oldest is dropped and counted
+GATHER_ABOVE = 4  # with more streams than this the worker waits up to gather_ms, so windows share a batch
+MAX_SKIP_WINDOWS = 8  # windows of silence that the model gets for a gap; a longer gap only moves the position
 
 
 @dataclass(frozen=True, slots=True)
 class VADWindow:
-    """One judged window. first_sample, last_sample (exclusive): positions since the stream was opened; speech: 0..1."""
+    """A scored window. Positions count samples since the stream was opened."""
 
     first_sample: int
     last_sample: int
+    """Exclusive."""
     speech: float
+    """Probability of speech, 0..1."""
 
 
 @dataclass(slots=True)
 class VADStats:
-    """windows: judged; batches: runs of the worker; busy_ms: wall time of those; failures: callbacks that raised."""
+    """Counts since the VAD was made."""
 
     windows: int = 0
+    """Scored windows."""
     batches: int = 0
+    """Runs of the model."""
     busy_ms: float = 0.0
+    """Wall time of those runs."""
     failures: int = 0
+    """Callbacks that raised."""
 
     @property
     def mean_batch(self) -> float:
-        """Windows per run."""
+        """Windows in a run, on average."""
         return self.windows / self.batches if self.batches else 0.0
 
 
 @dataclass(slots=True, eq=False)
-class Memory:
-    """What the model remembers of a stream. Only the worker reads and writes it."""
+class StreamState:
+    """The model's state of a stream. Only the worker reads and writes it."""
 
     state: Floats = field(default_factory=lambda: np.zeros((2, STATE), np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pending:
-    """A window to be judged. at: position of its first sample; samples: the context and the window."""
+class PendingWindow:
+    """A window that waits for its score."""
 
-    memory: Memory
+    state: StreamState
     at: int
+    """Position of the first sample."""
     samples: Samples
+    """The context and the window."""
 
 
 class SileroVADStream:
-    """One call's stream. All is called on the event loop; the windows come back there, in order."""
+    """One call's stream. Call its methods on the event loop; the scores come back there, in order."""
 
     def __init__(self, vad: SileroVAD, rate: int, on_window: Callable[[VADWindow], None]) -> None:
         self.rate = rate
-        self.dropped = 0  # windows that were never judged
-        self.pending: deque[Pending] = deque()  # the vad's, under its lock
+        self.dropped = 0
+        """Windows without a score."""
+        self.pending: deque[PendingWindow] = deque()  # for the VAD, under its lock
         self._vad = vad
         self._on_window = on_window
         self._size, self._context = WINDOW[rate], CONTEXT[rate]
         self._closed = False
-        self._memory = Memory()
-        self._rest: Samples = np.zeros(self._context, np.int16)  # the context, and what fills no window yet
+        self._state = StreamState()
+        self._rest: Samples = np.zeros(self._context, np.int16)  # the context, and samples that fill no window yet
         self._at = 0  # position of the first sample after the context
 
     def push_audio(self, samples: Samples) -> None:
@@ -99,31 +108,31 @@ class SileroVADStream:
         if whole:
             size, length = self._size, self._context + self._size
             cuts = range(0, whole * size, size)
-            self._vad.hand_over(self, [Pending(self._memory, self._at + i, joined[i : i + length]) for i in cuts])
+            self._vad.hand_over(self, [PendingWindow(self._state, self._at + i, joined[i : i + length]) for i in cuts])
             self._at += whole * size
             joined = joined[whole * size :]
         self._rest = joined
 
     def skip(self, samples: int) -> None:
-        """A gap of so many samples: shown as silence, as far as it matters."""
+        """A gap of this many samples. The model gets silence, at most MAX_SKIP_WINDOWS of it."""
         shown = min(samples, MAX_SKIP_WINDOWS * self._size)
         if shown > 0:
             self.push_audio(np.zeros(shown, np.int16))
             self._at += samples - shown
 
     def reset(self) -> None:
-        """What comes now has nothing to do with what was before: another speaker, another line. Positions go on."""
+        """Discard the model's state: another speaker, or another connection. Positions go on."""
         self._at += len(self._rest) - self._context
         self._rest = np.zeros(self._context, np.int16)
-        self._memory = Memory()  # windows on their way keep the old one
+        self._state = StreamState()  # waiting windows keep the old state
 
     def close(self) -> None:
-        """No window comes after this, also none that is being judged now."""
+        """Stop: no score comes after this, not even for a window in the model."""
         self._closed = True
-        self._vad.forget(self)
+        self._vad.discard_stream(self)
 
     def deliver(self, window: VADWindow) -> bool:
-        """The vad's: tell the owner. False: the owner raised, which is logged and stops nobody."""
+        """For the VAD: give a score to the owner. False: the owner raised, and the error was logged."""
         if self._closed:
             return True
         try:
@@ -135,21 +144,22 @@ class SileroVADStream:
 
 
 class SileroVAD:
-    """The process's one detector: `async with Vad() as vad`, then `vad.open(...)` for each call.
+    """The process's one detector: `async with SileroVAD() as vad`, then `vad.open(...)` for each call.
 
-    gather_ms: with more than GATHER_ABOVE streams open, how long a run may wait for the windows of the others.
+    gather_ms: with more than GATHER_ABOVE open streams, a run waits this long for the windows of all streams.
     """
 
     def __init__(self, gather_ms: float = 3.0, model: WindowModel | None = None) -> None:
         self.stats = VADStats()
-        self.dropped = 0  # windows of all streams that were never judged
+        self.dropped = 0
+        """Windows of all streams without a score."""
         self._model = model or SileroModel()
         self._gather_s = gather_ms / 1000
-        self._wake = threading.Condition()  # guards all that follows
+        self._wake = Condition()  # guards the fields below
         self._streams: set[SileroVADStream] = set()
-        self._ready: dict[SileroVADStream, None] = {}  # streams with pending windows, the one that waits longest first
+        self._ready: dict[SileroVADStream, None] = {}  # streams with waiting windows, the longest wait first
         self._stop = False
-        self._thread: threading.Thread | None = None
+        self._thread: Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> SileroVAD:
@@ -160,15 +170,15 @@ class SileroVAD:
         await self.aclose()
 
     def start(self) -> None:
-        """Start the worker; windows are told on the running event loop. Raises Misuse the second time."""
+        """Start the worker. Scores come on the running event loop. Raises UsageError the second time."""
         if self._thread is not None:
-            raise UsageError("The VAD was started before", advice="Start it once per process")
+            raise UsageError("The VAD was started before", advice="Start one VAD in a process, once")
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._work, name="vad", daemon=True)
+        self._thread = Thread(target=self._work, name="vad", daemon=True)
         self._thread.start()
 
     async def aclose(self) -> None:
-        """Stop the worker and wait until it has stopped. Nothing is told after this."""
+        """Stop the worker and wait for its end. No score comes after this."""
         with self._wake:
             self._stop = True
             self._wake.notify()
@@ -176,31 +186,30 @@ class SileroVAD:
             await asyncio.to_thread(self._thread.join)
 
     def open(self, rate: int, on_window: Callable[[VADWindow], None]) -> SileroVADStream:
-        """A new stream at 8000 or 16000 Hz. on_window: called on the event loop, in order. Raises Misuse for another
-        rate."""
+        """A new stream at 8000 or 16000 Hz. on_window: called on the event loop, in order.
+
+        Raises UsageError for another rate."""
         if rate not in WINDOW:
-            raise UsageError(
-                f"The VAD takes no {rate} Hz", advice="Give it 8000 or 16000 Hz, through HotResampler if need be"
-            )
+            raise UsageError(f"The VAD takes no {rate} Hz", advice="Open it at 8000 or 16000 Hz, behind a HotResampler")
         stream = SileroVADStream(self, rate, on_window)
         with self._wake:
             self._streams.add(stream)
         return stream
 
-    def hand_over(self, stream: SileroVADStream, windows: list[Pending]) -> None:
-        """A stream's, from feed: these windows are to be judged."""
+    def hand_over(self, stream: SileroVADStream, windows: list[PendingWindow]) -> None:
+        """For a stream: queue windows for the model."""
         with self._wake:
             if self._stop:
                 return
             stream.pending.extend(windows)
             self._drop(stream, len(stream.pending) - MAX_PENDING)
             self._ready[stream] = None
-            # The worker waits for the first, and then perhaps for the last; those between need not wake it.
+            # The worker waits for the first window, and then perhaps for the last: only these two wake it.
             if len(self._ready) == 1 or len(self._ready) >= len(self._streams):
                 self._wake.notify()
 
-    def forget(self, stream: SileroVADStream) -> None:
-        """A stream's, from close."""
+    def discard_stream(self, stream: SileroVADStream) -> None:
+        """For a stream that closes: discard its windows."""
         with self._wake:
             self._streams.discard(stream)
             self._ready.pop(stream, None)
@@ -213,20 +222,20 @@ class SileroVAD:
             began = time.perf_counter()
             if not work:
                 continue
-            told = [one for rate in WINDOW for one in self._judge(rate, [w for w in work if w[0].rate == rate])]
-            self.stats.windows += len(told)
+            scored = [one for rate in WINDOW for one in self._score(rate, [w for w in work if w[0].rate == rate])]
+            self.stats.windows += len(scored)
             self.stats.batches += 1
             self.stats.busy_ms += (time.perf_counter() - began) * 1000
             try:
                 assert self._loop is not None
-                self._loop.call_soon_threadsafe(self._deliver, told)
+                self._loop.call_soon_threadsafe(self._deliver, scored)
             except RuntimeError:
                 log.warning("The event loop was closed before the VAD, which stops now")
                 return
 
-    def _gather(self) -> list[tuple[SileroVADStream, Pending]] | None:
-        """Wait for work and take it: one window of each stream that has any (none: they were closed while we waited
-        for the others). None: it is time to stop."""
+    def _gather(self) -> list[tuple[SileroVADStream, PendingWindow]] | None:
+        """Wait for work: one window of each stream that has one (empty: the streams were closed during the wait).
+        None: stop."""
         with self._wake:
             self._wake.wait_for(lambda: self._ready or self._stop)
             if len(self._streams) > GATHER_ABOVE:
@@ -237,13 +246,15 @@ class SileroVAD:
             self._ready = {stream: None for stream, _ in work if stream.pending}
             return work
 
-    def _judge(self, rate: int, work: list[tuple[SileroVADStream, Pending]]) -> list[tuple[SileroVADStream, VADWindow]]:
+    def _score(
+        self, rate: int, work: list[tuple[SileroVADStream, PendingWindow]]
+    ) -> list[tuple[SileroVADStream, VADWindow]]:
         if not work:
             return []
         batch = np.stack([window.samples for _, window in work]).astype(np.float32)
         batch *= np.float32(1 / 32768)
         try:
-            speech, state = self._model.run(batch, np.stack([w.memory.state for _, w in work], axis=1), rate)
+            speech, state = self._model.run(batch, np.stack([w.state.state for _, w in work], axis=1), rate)
         except Exception:
             log.exception("The VAD failed on a batch of %d windows", len(work))
             with self._wake:
@@ -251,11 +262,11 @@ class SileroVAD:
                     stream.dropped += 1
                 self.dropped += len(work)
             return []
-        told = []
+        scored = []
         for i, (stream, window) in enumerate(work):
-            window.memory.state = state[:, i].copy()  # a copy: a view would keep the whole batch alive
-            told.append((stream, VADWindow(window.at, window.at + WINDOW[rate], float(speech[i]))))
-        return told
+            window.state.state = state[:, i].copy()  # a copy: a view would keep the whole batch in memory
+            scored.append((stream, VADWindow(window.at, window.at + WINDOW[rate], float(speech[i]))))
+        return scored
 
     # ------------------------------------------------------------------------------------------- both sides
 
@@ -265,9 +276,9 @@ class SileroVAD:
             stream.dropped += 1
             self.dropped += 1
 
-    def _deliver(self, told: list[tuple[SileroVADStream, VADWindow]]) -> None:
+    def _deliver(self, scored: list[tuple[SileroVADStream, VADWindow]]) -> None:
         if self._stop:
             return
-        for stream, window in told:
+        for stream, window in scored:
             if not stream.deliver(window):
                 self.stats.failures += 1

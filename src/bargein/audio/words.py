@@ -1,7 +1,7 @@
-"""The word clock: which words of a reply were heard after so many milliseconds of its audio.
+"""The word clock: the words of a reply that were heard up to a position (ms) in its audio.
 
-A word was heard if its END lies at or before that moment; a word cut in its middle was not. Where a voice gives no
-times, a text's words are spread over its audio by their characters, and everything told from that says so.
+A word was heard if its END lies at or before the position; a word cut in its middle was not. When the TTS gives no word
+times, the words of a text are spread over its audio by the lengths of their characters, and results are not `exact`.
 """
 
 from __future__ import annotations
@@ -14,39 +14,43 @@ from bargein.audio.lengths import LASTS, TOKEN
 from bargein.errors import UsageError
 from bargein.protocols import SpeechChunk, Word
 
-MS_PER_CHAR = 65.0  # a brisk speaker's: a text still growing is taken to last at least this long for each letter
-# Positions are counted in samples of the far end's rate and times in those of the voice's: one sample at 8 kHz apart,
-# and the last word of a reply that was heard to its end would count as cut.
+MS_PER_CHAR = 65.0  # of a brisk speaker: a text whose audio still grows lasts at least this long for each letter
+# Positions count samples at the client's rate and times at the TTS's rate. Without this tolerance (a sample at 8 kHz)
+# the last word of a reply that was heard to its end would count as cut.
 ROUNDING_MS = 0.125
 
 
 @dataclass(frozen=True, slots=True)
 class HeardText:
-    """What was heard. text: up to the last heard word and the signs that follow it; end: so many characters of the
-    reply's text; exact: by the voice's own times; next_word: the first that was not heard, if it is known."""
+    """The text that was heard up to a position."""
 
     text: str
+    """Up to the last heard word and the signs after it."""
     end: int
+    """Position in the reply's text."""
     exact: bool
+    """By the TTS's own times."""
     next_word: Word | None
+    """The first word that was not heard. None: not known."""
 
 
 class WordClock:
-    """Collects one reply's words, in the order in which they sound. Times in ms from the first sample of its audio."""
+    """Collects one reply's words in the order of their audio. Times are in ms from the first sample of the reply."""
 
     def __init__(self) -> None:
         self.text = ""
-        self.ms_per_char = MS_PER_CHAR  # may be known better
+        self.ms_per_char = MS_PER_CHAR
+        """Set this when the speaker's pace is known."""
         self._words: list[Word] = []
-        self._ends: list[float] = []  # of _words, for bisecting: never falling
+        self._ends: list[float] = []  # of _words, for bisection: never falling
         self._exact: list[bool] = []  # of _words
         self._samples, self._rate = 0, 1
-        self._open: tuple[int, float] | None = None  # where the text begins whose times are being estimated: char, ms
+        self._open: tuple[int, float] | None = None  # begin of the text with estimated times: char, ms
         self._finished = False
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """All words placed so far, an estimate of those still growing included."""
+        """All words so far, with estimated times for words whose times may still change."""
         return (*self._words, *self._growing())
 
     @property
@@ -55,14 +59,14 @@ class WordClock:
         return self._samples * 1000 / self._rate
 
     def add(self, spoken: SpeechChunk) -> tuple[Word, ...]:
-        """Take the next stretch; the words that have their final times by it. Raises Misuse after `finish`."""
+        """Take the next chunk. Returns the words that now have their final times. Raises UsageError after `finish`."""
         if self._finished:
-            raise UsageError("The reply has ended", advice="Make a WordClock for each reply")
+            raise UsageError("The reply's words have ended", advice="Make a WordClock for each reply")
         placed: tuple[Word, ...] = ()
         if spoken.text:
             placed = self._text(spoken.text, timed=spoken.words is not None, ahead=spoken.ahead)
         elif spoken.words:
-            self._open = None  # the voice gives its times late: better than an estimate
+            self._open = None  # late times of the TTS are better than an estimate
         if spoken.words:
             placed += self._place(spoken.words, exact=spoken.exact)
             if spoken.ahead:
@@ -73,7 +77,7 @@ class WordClock:
         return placed
 
     def guess(self, words: tuple[Word, ...]) -> None:
-        """Better times than we can give, for words whose own have not come. Those that are placed stay so."""
+        """Better estimates for words without times. Words with final times keep them."""
         if self._finished:
             return
         last = self._words[-1].end if self._words else 0
@@ -84,23 +88,23 @@ class WordClock:
             self._go_on()
 
     def _go_on(self) -> None:
-        """What stands behind the placed words has no times yet: it begins where they end."""
+        """The text after the last placed word has no times yet: it begins at that word's end."""
         last = self._words[-1]
         if any(char.isalnum() for char in self.text[last.end :]):
             self._open = (last.end, last.end_ms)
 
     def grow(self, samples: int, rate: int) -> None:
-        """So much more sound is there, which we do not have."""
+        """Count audio that the client gets from elsewhere."""
         self._samples += samples
         self._rate = rate
 
     def finish(self) -> tuple[Word, ...]:
-        """No more comes; the words that got their times only now."""
+        """No chunk follows. Returns the words that have their final times only now."""
         self._finished = True
         return self._close()
 
     def heard(self, ms: float) -> HeardText:
-        """What had been heard when ms of the reply's audio had sounded."""
+        """The text that was heard when `ms` of the reply's audio had played."""
         growing = self._growing()
         words = [*self._words, *growing]
         ends = [*self._ends, *(w.end_ms for w in growing)]
@@ -117,7 +121,7 @@ class WordClock:
         return n < len(self._ends) and self._ends[n] <= until_ms
 
     def sounding(self, ms: float) -> Word | None:
-        """The word that sounds at ms, or was the last to begin before it."""
+        """The word at this position, or the last word that began before it."""
         last = None
         for word in self.words:
             if word.start_ms > ms:
@@ -126,7 +130,7 @@ class WordClock:
         return last
 
     def between(self, from_ms: float, until_ms: float) -> str:
-        """The words that sounded, at least in part, in this stretch."""
+        """The words that lie, at least in part, between two positions."""
         inside = [w for w in self.words if w.end_ms > from_ms and w.start_ms < until_ms]
         return self.text[inside[0].begin : inside[-1].end] if inside else ""
 
@@ -134,8 +138,8 @@ class WordClock:
 
     def _text(self, text: str, *, timed: bool, ahead: bool) -> tuple[Word, ...]:
         placed: tuple[Word, ...] = ()
-        # A piece that has had no sound yet goes on with the next, and one of spaces only asks for no time of its own.
-        # What comes ahead of its sound says nothing of where that begins.
+        # A text without audio so far continues with the next text, and a text of spaces needs no time. A text
+        # that comes ahead of its audio gives no time for its beginning.
         goes_on = self._open is not None and (ahead or self._open[1] == self.ms or not text.strip())
         if timed or not goes_on:
             placed = self._close()
@@ -147,7 +151,7 @@ class WordClock:
     def _place(self, words: tuple[Word, ...], *, exact: bool) -> tuple[Word, ...]:
         placed = []
         for word in words:
-            # A word told to end before its forerunner, in time or in the text, would make "heard" jump back.
+            # A word that ends before the word before it, in time or in the text, would make `heard` go back.
             last_ms = self._ends[-1] if self._ends else 0.0
             last = self._words[-1].end if self._words else 0
             if word.end_ms < last_ms or word.end < last:
@@ -186,7 +190,7 @@ class WordClock:
         )
 
     def _end_of(self, word: Word, following: Word | None) -> int:
-        """Where the word ends in the text, with the signs after it, also those that the voice did not count."""
+        """The word's end in the text, with the signs after the word, also signs that the TTS did not count."""
         end, most = word.end, len(self.text) if following is None else following.begin
         while end < most and not self.text[end].isspace() and not self.text[end].isalnum():
             end += 1
@@ -194,5 +198,5 @@ class WordClock:
 
 
 def _letters(text: str) -> list[float]:
-    """How long each beginning of the text takes, in letters: one more than it has characters."""
+    """The length of each beginning of the text, in letters: len(text) + 1 values."""
     return list(accumulate((LASTS.get(char, 1.0) for char in text), initial=0.0))

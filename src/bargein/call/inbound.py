@@ -67,7 +67,7 @@ class InboundHandler:
             case c.LocalHold(reply, samples, age_ms):
                 self._playout.on_held(now_ms, c.Held(reply, samples))
                 self._context.feed(f.LevelOnset(max(0.0, now_ms - age_ms), reply))
-            case c.Key(key):
+            case c.KeyPress(key):
                 self._turn_control.type(f.KeyPressed(now_ms, key), key)
             case c.Typed(text):
                 self._turn_control.type(f.UserTyped(now_ms), text)

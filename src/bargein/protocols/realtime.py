@@ -14,7 +14,7 @@ from bargein.protocols.tts import SpeechChunk
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
-    """What a realtime model is told when a call begins."""
+    """The session of one call, as it is set up when the call begins."""
 
     instructions: str
     language: str = "en"

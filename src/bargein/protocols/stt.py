@@ -36,7 +36,7 @@ class BatchSTT(Protocol):
 
     name: str
     rate: int
-    """Hz of the audio it takes."""
+    """Hz of the audio that `read` takes."""
 
     async def read(self, pcm: Pcm, *, deadline_ms: float) -> BatchTranscript:
         """Transcribe. deadline_ms: from now.
@@ -134,7 +134,7 @@ class StreamingSTT(Protocol):
 
     name: str
     turns: bool
-    """It announces ends of turns. False: it gives words, and the call's VAD ends the turns."""
+    """The STT announces ends of turns. False: the STT gives words, and the call's VAD ends the turns."""
 
     def open(self, rate: int) -> STTConnection:
         """One call's connection. rate: Hz of the audio that will be pushed, 8000 or 16000."""

@@ -76,7 +76,7 @@ class LocalHold:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class KeyPress:
     """A telephone key: "0" to "9", "*" or "#"."""
 
     key: str
@@ -129,7 +129,7 @@ Inbound = (
     | Flushed
     | Finished
     | LocalHold
-    | Key
+    | KeyPress
     | Typed
     | StopPressed
     | SettingsRequested

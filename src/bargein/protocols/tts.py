@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from bargein.audio.mulaw import Sound
+from bargein.audio.mulaw import Audio
 from bargein.protocols.conversation import Word
 
 
@@ -14,7 +14,7 @@ from bargein.protocols.conversation import Word
 class SpeechChunk:
     """The next chunk of a reply's audio, with the text that begins to sound in it."""
 
-    pcm: Sound
+    pcm: Audio
     """At the TTS's own rate, the same in all chunks of a reply."""
     text: str = ""
     """Text that begins to sound with this chunk, "" while earlier text goes on. All texts of a reply, joined, are
@@ -41,7 +41,7 @@ class TTS(Protocol):
 
     name: str
     rate: int
-    """Hz of the audio it gives."""
+    """Hz of the audio that `speak` gives."""
 
     def speak(self, text: AsyncIterator[str]) -> AsyncIterator[SpeechChunk]:
         """Speak one reply. text: parts as the LLM writes them, cut anywhere; the TTS chooses where it begins to speak.

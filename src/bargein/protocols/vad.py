@@ -22,7 +22,7 @@ class VADStream(Protocol):
         ...
 
     def skip(self, samples: int) -> None:
-        """So many samples are missing here. Positions go on behind them."""
+        """`samples` samples are missing here. Positions count them."""
         ...
 
     def close(self) -> None:

@@ -119,7 +119,7 @@ class BrowserCalls:
                     lead_ms=hub.host.lead_ms,
                     agent=parts_told,
                     policy=policy.numbers() | {"language": agent.language},
-                    limits=browser.limits.as_told(),
+                    limits=browser.limits.as_sent(),
                 )
             )
             await call.run()

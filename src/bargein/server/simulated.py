@@ -39,19 +39,19 @@ class Fault:
 STT_SIMULATORS = ("deepgram-flux",)  # whose faults come in the midst of a call
 TTS_SIMULATORS = ("elevenlabs", "cartesia", "deepgram-speak", "openai-speech", "mistral-speech")
 FAULTS = (
-    Fault("ears-drop", "stt", "The transcriber drops in the middle of a word", STT_SIMULATORS, "drop"),
-    Fault("ears-error", "stt", "The transcriber ends with an error", STT_SIMULATORS, "error"),
-    Fault("ears-stall", "stt", "The transcriber hears a turn begin, and nothing more", STT_SIMULATORS, "stall"),
-    Fault("model-429", "llm", "The model is over its rate limit", ("chat",), "429"),
-    Fault("model-500", "llm", "The model's server fails, twice", ("chat",), "500"),
-    Fault("model-stall", "llm", "The model stalls after ten tokens", ("chat",), "stall_after_ten"),
-    Fault("model-nonsense", "llm", "The model's stream turns into nonsense", ("chat",), "malformed"),
-    Fault("model-no-answer", "llm", "The model accepts, and never answers", ("chat",), "no_answer"),
-    Fault("model-key", "llm", "The model's key is wrong", ("chat",), "401"),
-    Fault("voice-silent", "tts", "The voice accepts, and stays silent", TTS_SIMULATORS, "silent"),
-    Fault("voice-slow", "tts", "The voice is two seconds late", TTS_SIMULATORS, "slow"),
-    Fault("voice-drop", "tts", "The voice dies in the middle of a word", TTS_SIMULATORS, "drop"),
-    Fault("voice-stall", "tts", "The voice stalls in the middle of a word", TTS_SIMULATORS, "stall"),
+    Fault("ears-drop", "stt", "The STT drops in the middle of a word", STT_SIMULATORS, "drop"),
+    Fault("ears-error", "stt", "The STT ends with an error", STT_SIMULATORS, "error"),
+    Fault("ears-stall", "stt", "The STT hears a turn begin, and nothing more", STT_SIMULATORS, "stall"),
+    Fault("model-429", "llm", "The LLM is over its rate limit", ("chat",), "429"),
+    Fault("model-500", "llm", "The LLM's server fails, twice", ("chat",), "500"),
+    Fault("model-stall", "llm", "The LLM stalls after ten tokens", ("chat",), "stall_after_ten"),
+    Fault("model-nonsense", "llm", "The LLM's stream turns into garbage", ("chat",), "malformed"),
+    Fault("model-no-answer", "llm", "The LLM accepts, and never answers", ("chat",), "no_answer"),
+    Fault("model-key", "llm", "The LLM's key is wrong", ("chat",), "401"),
+    Fault("voice-silent", "tts", "The TTS accepts, and stays silent", TTS_SIMULATORS, "silent"),
+    Fault("voice-slow", "tts", "The TTS is two seconds late", TTS_SIMULATORS, "slow"),
+    Fault("voice-drop", "tts", "The TTS dies in the middle of a word", TTS_SIMULATORS, "drop"),
+    Fault("voice-stall", "tts", "The TTS stalls in the middle of a word", TTS_SIMULATORS, "stall"),
 )
 TWICE = ("model-500", "model-no-answer")  # once would be tried again, unheard
 

@@ -8,7 +8,7 @@ CASCADE_GREETING = (
     "So, what would you like to talk about?"
 )
 CASCADE_INSTRUCTIONS = (
-    "You speak with somebody on a live voice call. Answer in one to three short spoken sentences, without lists, "
+    "You speak with a person on a live voice call. Answer in one to three short spoken sentences, without lists, "
     "markup or emoji; write numbers as they are said. When you were interrupted, only the words that were heard count "
     "as said. When you did not understand, ask."
 )
@@ -18,6 +18,6 @@ REALTIME_GREETING = (
     "So, what would you like to talk about?"
 )
 REALTIME_INSTRUCTIONS = (
-    "You speak with somebody on a live voice call. Answer in one to three short spoken sentences. When you did not "
+    "You speak with a person on a live voice call. Answer in one to three short spoken sentences. When you did not "
     "understand, ask."
 )

@@ -27,7 +27,7 @@ from bargein.protocols import (
     BatchSTT,
     ClientHangUp,
     ConversationItem,
-    Key,
+    KeyPress,
     StreamingSTT,
     ToolResult,
     Typed,
@@ -187,7 +187,7 @@ class SimulatedCall:
     async def press(self, keys: str) -> None:
         """The user presses keys of the telephone: "0" to "9", "*" and "#"."""
         for key in keys:
-            self.client.inbox.put_nowait(Key(key))
+            self.client.inbox.put_nowait(KeyPress(key))
             await self._settle()
 
     async def hang_up(self) -> None:

@@ -1,1 +1,1 @@
-"""Ways to a far end: each file is one, satisfying `protocols.Transport` by shape."""
+"""Connections to a client: a module for each kind, a `protocols.Transport` by shape."""

@@ -1,4 +1,4 @@
-"""How much may come from a far end: so many units a second, and so many at once."""
+"""A bound on what a client or a network may send: units a second, and a burst."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bargein.clock import Clock
 
 
 class RateLimit:
-    """Lets `rate` units a second pass, and `burst` at once."""
+    """A token bucket: `rate` units a second pass, and `burst` units at once."""
 
     def __init__(self, clock: Clock, rate: float, burst: float) -> None:
         self._clock = clock
@@ -16,7 +16,7 @@ class RateLimit:
         self._at_ms = clock.now_ms()
 
     def take(self, units: float = 1) -> bool:
-        """False: too many. They are then not counted."""
+        """False: the units are more than the limit allows now, and none of them is counted."""
         now = self._clock.now_ms()
         self._left = min(self._burst, self._left + (now - self._at_ms) * self._rate / 1000)
         self._at_ms = now

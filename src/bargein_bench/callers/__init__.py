@@ -1,1 +1,1 @@
-"""Simulated callers: telephones and browsers that interrupt, and listen to how the agent yields."""
+"""Simulated callers: telephones that interrupt an agent, and what they heard."""

@@ -1,10 +1,10 @@
-"""What a simulated caller says and does, from WAV files and a JSON script.
+"""The script of a simulated caller, from WAV files and JSON.
 
     [{"at_ms": 1500, "say": "wait.wav"}, {"after_agent_ms": 800, "say": "stop.wav"},
      {"at_ms": 9000, "key": "5"}, {"at_ms": 12000, "hang_up": true}]
 
-Times count from the stream's start; after_agent_ms from when the agent begins to sound, the
-first time that it does so after the step before.
+at_ms counts from the begin of the stream. after_agent_ms counts from the moment at which the agent begins to speak, for
+the first time after the step before.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KEYS = set("0123456789*#ABCD")
 
 
 def wav(path: Path) -> Samples:
-    """Mono 16-bit sound of any rate, at 8000 Hz. Raises Misuse."""
+    """The audio of a WAV file (mono, 16-bit, any rate) at 8000 Hz. Raises UsageError."""
     try:
         with wave.open(str(path), "rb") as file:
             if file.getnchannels() != 1 or file.getsampwidth() != 2:
@@ -39,7 +39,7 @@ def wav(path: Path) -> Samples:
 
 
 def say(at_ms: float, samples: Samples, name: str, *, after_agent: bool = False) -> SayLine:
-    """Speech whose onset is found by its level. Raises Misuse for silence."""
+    """Speech whose onset is found by its level. Raises UsageError for silence."""
     onset = onset_sample(samples, RATE)
     if onset is None:
         raise UsageError(f"There is no sound in {name}", advice="Give a file with speech in it")
@@ -49,18 +49,18 @@ def say(at_ms: float, samples: Samples, name: str, *, after_agent: bool = False)
 def every(
     samples: Sequence[tuple[str, Samples]], first_ms: float, every_ms: float, lasts_ms: float, offset: int
 ) -> list[Step]:
-    """The sounds in turns, every so often, until shortly before the end. offset: of the first to be taken."""
+    """The clips in turns, one every every_ms, until shortly before the end. offset: of the first clip."""
     steps: list[Step] = []
     at = first_ms
     while at < lasts_ms - 2_500:
-        name, sound = samples[(len(steps) + offset) % len(samples)]
-        steps.append(say(at, sound, name))
+        name, clip = samples[(len(steps) + offset) % len(samples)]
+        steps.append(say(at, clip, name))
         at += every_ms
     return steps
 
 
 def read(path: Path) -> list[Step]:
-    """A script's steps. Raises Misuse, saying which step is wrong."""
+    """The steps of a script. Raises UsageError, which names the wrong step."""
     try:
         raw = json.loads(path.read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -82,4 +82,4 @@ def _step(path: Path, number: int, step: object) -> Step:
             return EndCallStep(float(at))
         case _:
             advice = "Write at_ms or after_agent_ms with say, or at_ms with key or hang_up"
-            raise UsageError(f"Step {number} of {path} is not understood: {str(step)[:80]}", advice=advice)
+            raise UsageError(f"Step {number} of {path} is wrong: {str(step)[:80]}", advice=advice)

@@ -1,6 +1,6 @@
-"""One caller on Twilio's side of a media stream: speaks a script into it, listens with a Telephone, obeys the protocol.
+"""One caller on Twilio's side of a media stream: speaks a script, plays the agent's audio, and keeps the protocol.
 
-Works against any server that speaks Media Streams. What the server does wrong is counted in `faults`, and does no harm.
+The caller works with every server that speaks Media Streams. What the server does wrong is counted in `faults`.
 """
 
 from __future__ import annotations
@@ -28,21 +28,29 @@ CONNECT_S = 10.0
 
 @dataclass
 class Result:
-    """What became of one call. telephone: all that was heard; spoken: what was said, and when; stream: its id;
-    began_ms: when it began, by the clock."""
+    """What became of one call."""
 
     telephone: SimulatedTelephone
+    """Keeps what the caller heard."""
     stream: str = ""
+    """Id of the stream."""
     began_ms: float = 0.0
+    """When the call began, by the clock."""
     spoken: list[SpokenLine] = field(default_factory=list)
-    connected_ms: float = 0.0  # how long the socket took
-    lasted: int = 0  # samples
+    """Steps that were spoken."""
+    connected_ms: float = 0.0
+    """How long the handshake took."""
+    lasted: int = 0
+    """Samples."""
     closed_by: str = "us"
     faults: Counter[str] = field(default_factory=Counter)
+    """Breaches of the protocol, by kind."""
     sent_bytes: int = 0
     got_bytes: int = 0
     clears: list[int] = field(default_factory=list)
-    said: list[Samples] = field(default_factory=list)  # frame by frame, if it was asked for
+    """Places at which a clear came."""
+    caller_frames: list[Samples] = field(default_factory=list)
+    """The caller's audio, frame by frame, if it is kept."""
 
 
 class _Media(msgspec.Struct):
@@ -64,8 +72,11 @@ _decode = msgspec.json.Decoder(_FromServer).decode
 
 
 class Caller:
-    """steps: of the script; lasts_ms: the call, if nobody ends it before; way_ms: of the network, one way; keep: what
-    the caller's side sounds like, for the record."""
+    """Makes one call.
+
+    lasts_ms: length of the call, unless one side ends it before. way_ms: delay of the network, one way. keep: keep the
+    caller's audio for the record.
+    """
 
     def __init__(
         self,
@@ -93,25 +104,31 @@ class Caller:
         self._stream = "MZ" + secrets.token_hex(16)
         self._sequence = 0
         self._chunk = 0
-        self._mouth = CallerAudio(self.result.telephone, steps, RATE, FRAME, echo, seed, self.result.spoken)
-        noise = self._mouth.noise
+        self._caller_audio = CallerAudio(self.result.telephone, steps, RATE, FRAME, echo, seed, self.result.spoken)
+        noise = self._caller_audio.noise
         self._quiet = [_payload(noise[i : i + FRAME]) for i in range(0, len(noise), FRAME)]
         self._transport: WSTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
 
     async def run(self) -> Result:
-        """The whole call. Raises VendorRefused when the server does not take it, VendorLost when it is not there."""
+        """Make the call, to its end.
+
+        Raises VendorRefused when the server refuses it, VendorLost when no server answers.
+        """
         began = self._clock.now_ms()
         try:
             transport, _ = await ws_connect(
-                lambda: _Ear(self), self._url, websocket_handshake_timeout=CONNECT_S, extra_headers=self._headers
+                lambda: _StreamListener(self),
+                self._url,
+                websocket_handshake_timeout=CONNECT_S,
+                extra_headers=self._headers,
             )
         except WSError as error:
             advice = "Look at the address, and at what the server demands"
-            raise VendorRefused(f"{self._url} took no stream: {error}", advice=advice) from None
+            raise VendorRefused(f"{self._url} refused the stream: {error}", advice=advice) from None
         except (OSError, TimeoutError) as error:
-            raise VendorLost(f"Nobody answers at {self._url}: {error}", advice="Start the server first") from None
+            raise VendorLost(f"No server answers at {self._url}: {error}", advice="Start the server first") from None
         self._transport = transport
         self._began_ms = self.result.began_ms = self._clock.now_ms()
         self.result.stream = self._stream
@@ -123,7 +140,7 @@ class Caller:
             if self._timer is not None:
                 self._timer.cancel()
             self.result.lasted = self._now()
-            self._over.set()  # that the line is gone from here on is our own doing
+            self._over.set()  # the disconnect that follows is ours
             transport.disconnect()
             await transport.wait_disconnected()
         return self.result
@@ -143,13 +160,13 @@ class Caller:
         }
         self._event("start", "start", start)
 
-    def _event(self, event: str, key: str, said: Mapping[str, object]) -> None:
+    def _event(self, event: str, key: str, body: Mapping[str, object]) -> None:
         self._sequence += 1
-        told = {"event": event, "sequenceNumber": str(self._sequence), "streamSid": self._stream, key: said}
-        self._send(dumps(told).encode())
+        message = {"event": event, "sequenceNumber": str(self._sequence), "streamSid": self._stream, key: body}
+        self._send(dumps(message).encode())
 
     async def _speak(self) -> None:
-        """A frame every 20 ms, on a grid that does not drift; each is what the caller said in the 20 ms before."""
+        """Send a frame every 20 ms, on a grid that does not drift: the caller's audio of the 20 ms before."""
         place = 0
         while not self._over.is_set() and place < self._lasts:
             due = self._began_ms + (place + FRAME) * 1000 / RATE
@@ -164,8 +181,8 @@ class Caller:
             self._event("stop", "stop", {"accountSid": self._account, "callSid": self._call})
 
     def _do_steps(self, place: int) -> bool:
-        """What the script has for the frame at this place; True: hang up."""
-        for step in self._mouth.due(place):
+        """Do the steps of the frame at this place. Returns True where the caller hangs up."""
+        for step in self._caller_audio.due(place):
             if isinstance(step, EndCallStep):
                 return True
             self._event("dtmf", "dtmf", {"track": "inbound_track", "digit": step.key})
@@ -174,21 +191,21 @@ class Caller:
     def _frame(self, place: int) -> None:
         self._sequence += 1
         self._chunk += 1
-        payload = self._sound(place)
+        payload = self._payload_at(place)
         self._send(
             b'{"event":"media","sequenceNumber":"%d","streamSid":"%s","media":{"track":"inbound","chunk":"%d",'
             b'"timestamp":"%d","payload":"%s"}}'
             % (self._sequence, self._stream.encode(), self._chunk, place * 1000 // RATE, payload)
         )
 
-    def _sound(self, place: int) -> bytes:
+    def _payload_at(self, place: int) -> bytes:
         """base64 of a frame."""
-        if self._mouth.quiet and not self._keep:
+        if self._caller_audio.quiet and not self._keep:
             return self._quiet[(place // FRAME) % len(self._quiet)]
-        sound = self._mouth.sound(place)
+        samples = self._caller_audio.render(place)
         if self._keep:
-            self.result.said.append(sound)
-        return _payload(sound)
+            self.result.caller_frames.append(samples)
+        return _payload(samples)
 
     def _send(self, data: bytes) -> None:
         if self._way_s:
@@ -203,16 +220,16 @@ class Caller:
 
     # ---------------------------------------------------------------------------------------------- from the server
 
-    def heard(self, data: bytes) -> None:
-        """The ear's: a message came."""
+    def receive(self, data: bytes) -> None:
+        """A message came."""
         self.result.got_bytes += len(data)
         if self._way_s:
-            asyncio.get_running_loop().call_later(self._way_s, self._take, data)
+            asyncio.get_running_loop().call_later(self._way_s, self._handle, data)
         else:
-            self._take(data)
+            self._handle(data)
 
-    def hung_up(self, how: str) -> None:
-        """The ear's: the server has closed the stream."""
+    def disconnected(self, how: str) -> None:
+        """The server has closed the stream."""
         if not self._over.is_set():
             self.result.closed_by = how
             self._over.set()
@@ -220,7 +237,7 @@ class Caller:
     def fault(self, what: str) -> None:
         self.result.faults[what] += 1
 
-    def _take(self, data: bytes) -> None:
+    def _handle(self, data: bytes) -> None:
         telephone = self.result.telephone
         try:
             message = _decode(data)
@@ -245,7 +262,7 @@ class Caller:
         self._watch()
 
     def _watch(self) -> None:
-        """One timer for the next mark, where there is none yet; that it comes too early does no harm."""
+        """Start the timer of the next mark, unless one runs. A timer that fires too early starts another."""
         due = self.result.telephone.next_mark
         if due is not None and self._timer is None:
             wait = max(0.0, self._began_ms + due * 1000 / RATE - self._clock.now_ms()) / 1000
@@ -264,23 +281,23 @@ class Caller:
         return int((self._clock.now_ms() - self._began_ms) * RATE / 1000)
 
 
-class _Ear(WSListener):
+class _StreamListener(WSListener):
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is WSMsgType.TEXT and frame.fin:
-            self._caller.heard(frame.get_payload_as_bytes())
+            self._caller.receive(frame.get_payload_as_bytes())
         elif frame.msg_type is WSMsgType.CLOSE:
             reason = frame.get_close_reason()
-            self._caller.hung_up(f"the server, {frame.get_close_code().value}{f' {reason}' if reason else ''}")
+            self._caller.disconnected(f"the server, {frame.get_close_code().value}{f' {reason}' if reason else ''}")
             transport.send_close()
             transport.disconnect()
         else:
             self._caller.fault("a message that is no text")
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self._caller.hung_up("the server, without a word")
+        self._caller.disconnected("the server, without a word")
 
 
 def _payload(samples: Samples) -> bytes:

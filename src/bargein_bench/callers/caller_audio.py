@@ -1,7 +1,6 @@
-"""The caller's side of a line: a script's speech, a quiet room, and the agent's echo, sample by sample. Pure.
+"""The audio of a caller: the speech of a script, a quiet room, and the agent's echo, sample by sample. Pure.
 
-Places count samples since the call began, at the line's own rate. The agent's side comes in as a playout: something
-that knows where it began to sound, and what sounds when.
+Places count samples from the begin of the call, at the caller's rate. The agent's audio comes from a CallerPlayout.
 """
 
 from __future__ import annotations
@@ -16,22 +15,26 @@ from numpy.typing import NDArray
 
 from bargein.audio.pcm import Samples
 
-ROOM_DBFS = -66.0  # what a line carries when nobody speaks
-NOISE_FRAMES = 97  # the room's noise repeats after so many: no caller hears that
+ROOM_DBFS = -66.0  # of a room without speech
+NOISE_FRAMES = 97  # after which the room's noise repeats, inaudibly
 
 
 @dataclass(frozen=True, slots=True)
 class SayLine:
-    """A sound into the line. samples: at the line's rate; onset: where in them the speech begins; at_ms: since the call
-    began; or, if after_agent, since the agent began to sound, the first time that it does so after the step before;
-    or, if after_step, since the step before it was over."""
+    """Audio that the caller speaks."""
 
     at_ms: float
+    """From the begin of the call; with after_agent, from the agent's begin; with after_step, from the end of the step
+    before."""
     samples: Samples
+    """At the caller's rate."""
     onset: int = 0
+    """Where in the samples the speech begins."""
     after_agent: bool = False
+    """Wait until the agent begins to speak, for the first time after the step before."""
     name: str = ""
     after_step: bool = False
+    """Wait until the step before is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +55,41 @@ Step = SayLine | PressKey | EndCallStep
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What sounds comes back. ms: how much later; db: how loud, below 0; taps: of the line, shape (n,), floats."""
+    """The agent's audio, as it comes back on the caller's side."""
 
     ms: float
+    """Delay."""
     db: float
+    """Level, below 0."""
     taps: tuple[float, ...] = (1.0,)
+    """Impulse response, shape (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpokenLine:
-    """A step that was spoken. onset: the place of its first speech sample; end: the place after its last sample."""
+    """A step that was spoken."""
 
     step: SayLine
     onset: int
+    """Place of the first sample of speech."""
     end: int
+    """Place after the last sample."""
 
 
 class CallerPlayout(Protocol):
-    """What sounds at the caller's ear."""
+    """What the caller hears."""
 
-    stretches: list[int]  # where the agent began to sound after a pause
+    speech_starts: list[int]
+    """Places at which the agent began to speak after a pause."""
 
-    def sounding(self, first: int, count: int) -> Samples:
-        """What sounds from a place on; before the beginning there is silence."""
+    def played(self, first: int, count: int) -> Samples:
+        """What sounded from a place on. Before the begin of the call there is silence."""
         ...
 
 
 @dataclass
 class CallerAudio:
-    """rate: Hz; frame: samples that are asked for at a time; seed: of the room's noise."""
+    """rate: Hz. frame: samples of one frame. seed: of the room's noise. spoken: steps, as they are spoken."""
 
     playout: CallerPlayout
     steps: Sequence[Step]
@@ -94,33 +103,36 @@ class CallerAudio:
         self.noise = _noise(self.seed, self.frame)
         timed = [s for s in self.steps if not (isinstance(s, SayLine) and (s.after_agent or s.after_step))]
         self._timed = deque(sorted(timed, key=lambda s: s.at_ms))
-        # Steps that wait, each with the one that must be over before it.
+        # Steps that wait, each with the step before it, which must be over.
         pairs = zip((None, *self.steps), self.steps, strict=False)
         self._waits = deque(
             (before, s) for before, s in pairs if isinstance(s, SayLine) and (s.after_agent or s.after_step)
         )
-        self._done: dict[int, int] = {}  # where each step was over, by its identity
-        self._stretches = 0
-        self._saying: deque[tuple[int, Samples]] = deque()  # what is to be said, from which place on
+        self._done: dict[int, int] = {}  # place at which each step was over, by the step's id
+        self._starts_seen = 0
+        self._utterances: deque[tuple[int, Samples]] = deque()  # audio to be spoken, and the place of its first sample
 
     def due(self, place: int) -> list[PressKey | EndCallStep]:
-        """What the script has for the frame at this place, beside speech, which begins to be said."""
-        began = self.playout.stretches[self._stretches :]
-        self._stretches += len(began)
+        """The steps of the frame at this place that are no speech. Speech that is due begins."""
+        began = self.playout.speech_starts[self._starts_seen :]
+        self._starts_seen += len(began)
         for at in (*began, None):
-            self._waiting(at, place)
+            self._start_waiting(at, place)
         found: list[PressKey | EndCallStep] = []
         while self._timed and self._timed[0].at_ms * self.rate / 1000 < place + self.frame:
             step = self._timed.popleft()
             if isinstance(step, SayLine):
-                self._say(step, max(place, self._samples(step.at_ms)))
+                self._start(step, max(place, self._samples(step.at_ms)))
             else:
                 self._done[id(step)] = place
                 found.append(step)
         return found
 
-    def _waiting(self, began: int | None, place: int) -> None:
-        """Say what has waited for this. began: where the agent began to sound; None: nothing new of it."""
+    def _start_waiting(self, began: int | None, place: int) -> None:
+        """Start the steps that waited for this.
+
+        began: place at which the agent began to speak. None: the agent did not begin.
+        """
         while self._waits:
             before, step = self._waits[0]
             over = 0 if before is None else self._done.get(id(before))
@@ -128,54 +140,54 @@ class CallerAudio:
                 return
             if step.after_step:
                 if over > place + self.frame:
-                    return  # it is being said: until it is over the line may be waited for no further
+                    return  # the step before is still being spoken
                 self._waits.popleft()
-                self._say(step, max(place, over + self._samples(step.at_ms)))
+                self._start(step, max(place, over + self._samples(step.at_ms)))
             elif began is not None and over <= began:
                 self._waits.popleft()
-                self._say(step, began + self._samples(step.at_ms))
-                return  # one stretch is one chance
+                self._start(step, began + self._samples(step.at_ms))
+                return  # one begin of the agent starts one step
             else:
                 return
 
     def _samples(self, ms: float) -> int:
         return int(ms * self.rate / 1000)
 
-    def _say(self, step: SayLine, place: int) -> None:
+    def _start(self, step: SayLine, place: int) -> None:
         self._done[id(step)] = place + len(step.samples)
-        self._saying.append((place, step.samples))
+        self._utterances.append((place, step.samples))
         self.spoken.append(SpokenLine(step, place + step.onset, place + len(step.samples)))
 
     def room(self, place: int) -> Samples:
-        """The quiet room at this place, one frame."""
+        """One frame of the quiet room."""
         at = (place // self.frame) % NOISE_FRAMES * self.frame
         return self.noise[at : at + self.frame]
 
     @property
     def quiet(self) -> bool:
-        """Only the room is on the line."""
-        return self.echo is None and not self._saying
+        """Whether the frame has only the room."""
+        return self.echo is None and not self._utterances
 
-    def sound(self, place: int) -> Samples:
-        """A frame: the room, the caller, and the echo of the agent."""
+    def render(self, place: int) -> Samples:
+        """One frame: the room, the caller's speech, and the echo of the agent."""
         total = self.room(place).astype(np.float32)
         over = False
-        for begin, samples in self._saying:
+        for begin, samples in self._utterances:
             first, last = max(begin, place), min(begin + len(samples), place + self.frame)
             if first < last:
                 total[first - place : last - place] += samples[first - begin : last - begin]
             over = over or begin + len(samples) <= place + self.frame
         if over:
-            self._saying = deque(s for s in self._saying if s[0] + len(s[1]) > place + self.frame)
+            self._utterances = deque(s for s in self._utterances if s[0] + len(s[1]) > place + self.frame)
         if self.echo is not None:
             total += self._returned(place, self.echo)
         return np.clip(np.rint(total), -32768, 32767).astype(np.int16)
 
     def _returned(self, place: int, echo: Echo) -> NDArray[np.float32]:
         more = len(echo.taps) - 1
-        sounded = self.playout.sounding(place - self._samples(echo.ms) - more, self.frame + more)
+        played_before = self.playout.played(place - self._samples(echo.ms) - more, self.frame + more)
         taps = np.asarray(echo.taps, np.float32) * np.float32(10 ** (echo.db / 20))
-        back: NDArray[np.float32] = np.convolve(sounded.astype(np.float32), taps, "valid")
+        back: NDArray[np.float32] = np.convolve(played_before.astype(np.float32), taps, "valid")
         return back
 
 

@@ -1,4 +1,4 @@
-"""`bargein simulate twilio URL`: callers on any Twilio-style server, and how it yields to them."""
+"""`bargein simulate twilio URL`: calls a server as Twilio would."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rich.table import Table
 
 from bargein.audio.pcm import Samples
 from bargein.audio.resample import resample
-from bargein.errors import BargeinError
 from bargein.vendors.local.espeak import say
 from bargein_bench.callers import call_script
 from bargein_bench.callers.caller_audio import Echo, Step
 from bargein_bench.callers.fleet import CallPlan, CallRun, percentiles, run
 from bargein_bench.callers.telephone import RATE
+from bargein_simulators.command_errors import command_errors
 
 SAYINGS = ("Wait, stop. I have a question.", "No, that is not what I asked for.", "Excuse me, can I say something?")
 FIRST_MS, EVERY_MS = 3_000.0, 6_000.0
@@ -32,51 +32,48 @@ def simulate_twilio(
     wav: Annotated[Path | None, typer.Option(help="Speech that interrupts; otherwise sentences by espeak")] = None,
     script: Annotated[Path | None, typer.Option(help="JSON list of steps, instead")] = None,
     pid: Annotated[
-        int | None, typer.Option(help="The server's, on this machine: its CPU and memory are measured")
+        int | None, typer.Option(help="Process id of the server on this machine: its CPU and memory are measured")
     ] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, too")] = None,
-    way_ms: Annotated[float, typer.Option(help="Of the network, one way")] = 0,
-    echo_ms: Annotated[float, typer.Option(help="The line gives back what it plays, so much later")] = 0,
-    echo_db: Annotated[float, typer.Option(help="and so loud")] = -20,
+    way_ms: Annotated[float, typer.Option(help="Delay of the network, one way")] = 0,
+    echo_ms: Annotated[float, typer.Option(help="The agent's echo comes back so much later")] = 0,
+    echo_db: Annotated[float, typer.Option(help="and at this level")] = -20,
     parameter: Annotated[list[str] | None, typer.Option(help="name=value, to the stream's customParameters")] = None,
 ) -> None:
-    """Call a server as Twilio would, interrupt it, and tell at the caller's ear how it yields."""
+    """Call a server as Twilio would, interrupt it, and measure at the caller's ear how it yields."""
     console = Console(width=120)
-    try:
+    with command_errors(console):
         steps = call_script.read(script) if script is not None else None
-        sounds = [] if steps is not None else asyncio.run(_sounds(wav))
+        clips = [] if steps is not None else asyncio.run(_clips(wav))
         lasts_ms = seconds * 1000
         parameters = dict(pair.partition("=")[::2] for pair in parameter or [])
 
         def steps_of(number: int) -> list[Step]:
             if steps is not None:
                 return steps
-            return call_script.every(sounds, FIRST_MS + number * 41 % 1000, EVERY_MS, lasts_ms, number)
+            return call_script.every(clips, FIRST_MS + number * 41 % 1000, EVERY_MS, lasts_ms, number)
 
         echo = Echo(echo_ms, echo_db) if echo_ms else None
         plan = CallPlan(url, calls, lasts_ms, steps_of, echo=lambda _: echo, way_ms=way_ms, parameters=parameters)
         done = asyncio.run(run(plan, pid))
-    except BargeinError as error:
-        console.print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False)
-        raise typer.Exit(2) from None
     show(console, done)
     if as_json is not None:
-        told = done.summary() | {"each": [score.facts() for score in done.scores]}
-        as_json.write_text(json.dumps(told, indent=1))
+        summary = done.summary() | {"each": [score.facts() for score in done.scores]}
+        as_json.write_text(json.dumps(summary, indent=1))
     if not done.scores:
         raise typer.Exit(1)
 
 
-async def _sounds(wav: Path | None) -> list[tuple[str, Samples]]:
+async def _clips(wav: Path | None) -> list[tuple[str, Samples]]:
     if wav is not None:
         return [(wav.name, call_script.wav(wav))]
     return [(text, resample((await say(text))[0], RATE).samples) for text in SAYINGS]
 
 
 def show(console: Console, done: CallRun) -> None:
-    """The summary, as a table."""
-    told = done.summary()
-    table = Table("ms", "n", "p50", "p95", "p99", "max", title=f"{told['calls']} calls", title_justify="left")
+    """Print the summary as tables."""
+    summary = done.summary()
+    table = Table("ms", "n", "p50", "p95", "p99", "max", title=f"{summary['calls']} calls", title_justify="left")
     first = [s.first_audio_ms for s in done.scores if s.first_audio_ms is not None]
     rows = (("onset to silence", done.stops), ("answer after it", done.answers), ("first audio", first))
     for what, values in rows:
@@ -86,6 +83,6 @@ def show(console: Console, done: CallRun) -> None:
     console.print(table)
     facts = ("misses", "stale_ms", "frames", "frames_late", "gap_ms", "most_queued_ms", "clears", "faults", "failed")
     for name in (*facts, "server_cores_per_call", "server_rss_mb", "server_grown_mb"):
-        value = told[name]
+        value = summary[name]
         if value not in (None, {}):
             console.print(f"  {name:24} {value:.4g}" if isinstance(value, float) else f"  {name:24} {value}")

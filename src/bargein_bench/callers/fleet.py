@@ -1,4 +1,4 @@
-"""Many callers at once, and what came of it: `bargein simulate twilio URL`."""
+"""Many callers at once, and their results: `bargein simulate twilio URL`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bargein.clock import MonotonicClock
+from bargein.clock import Clock, MonotonicClock
 from bargein.errors import BargeinError, UsageError
 from bargein_bench.callers.caller import Caller, Result
 from bargein_bench.callers.caller_audio import Echo, Step
@@ -22,38 +22,48 @@ TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of a server, over a run. cores: processor time by time, its children's and threads' included; rss_mb: at the
-    end; grown_mb: since the beginning."""
+    """What a server used during a run."""
 
     cores: float
+    """Processor time by time, with the server's threads and children."""
     rss_mb: float
+    """Memory at the end."""
     grown_mb: float
+    """Memory at the end, less that at the begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """What all callers do. script: the steps of the n-th; apart_ms: between two beginnings."""
+    """What all callers do."""
 
     url: str
     calls: int
     lasts_ms: float
     script: Callable[[int], Sequence[Step]]
-    apart_ms: float = 37.0  # so that callers do not stand on one grid with each other, nor with the server's ticks
+    """Makes the steps of a caller, by the caller's number."""
+    apart_ms: float = 37.0
+    """Between the begins of two calls. No divisor of a frame: callers must not be in step with one another."""
     echo: Callable[[int], Echo | None] = lambda _: None
     way_ms: float = 0.0
+    """Delay of the network, one way."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class CallRun:
-    """scores, results: of the calls that were made; failed: of those that were not, why."""
+    """The result of a run."""
 
     scores: list[Score]
+    """Of the calls that were made."""
     results: list[Result]
+    """Of the calls that were made."""
     failed: Counter[str]
+    """Why the other calls failed."""
     usage: Usage | None
+    """Of the server. None: its pid is unknown."""
     own_cores: float
+    """Processor time of the callers by time."""
 
     @property
     def stops(self) -> list[float]:
@@ -68,7 +78,7 @@ class CallRun:
         return [y.answer_ms for s in self.scores for y in s.yields if y.answer_ms is not None]
 
     def summary(self) -> dict[str, object]:
-        """For machines; times in ms."""
+        """For JSON. Times in ms."""
         frames = sum(s.frames for s in self.scores)
         late = sum(s.late for s in self.scores)
         usage = self.usage
@@ -103,17 +113,18 @@ def percentiles(values: Sequence[float]) -> dict[str, float | int]:
     return {"n": len(values), "p50": p50, "p95": p95, "p99": p99, "max": float(max(values))}
 
 
-async def run(plan: CallPlan, pid: int | None = None) -> CallRun:
-    """All calls, to their ends. A call that cannot be made is counted, and the others go on.
+async def run(plan: CallPlan, pid: int | None = None, clock: Clock | None = None) -> CallRun:
+    """Make all calls, to their ends. A call that fails is counted, and the others go on.
 
-    pid: of the server, on this machine; its use is measured from when the last call has begun until the first ends.
+    pid: of the server, on this machine. Its use is measured from the begin of the last call to the end of the first.
+    clock: of the callers; they wait by the event loop's time.
     """
-    clock = MonotonicClock()
-    made: list[Result] = []
+    clock = clock or MonotonicClock()
+    results: list[Result] = []
     failed: Counter[str] = Counter()
     last_begins_s = (plan.calls - 1) * plan.apart_ms / 1000
     meter = None if pid is None else asyncio.create_task(measure(pid, last_begins_s, plan.lasts_ms / 1000))
-    own = sum(os.times()[:2])
+    own_cpu_s = sum(os.times()[:2])
     began = clock.now_ms()
 
     async def one(number: int) -> None:
@@ -130,7 +141,7 @@ async def run(plan: CallPlan, pid: int | None = None) -> CallRun:
             clock=clock,
         )
         try:
-            made.append(await caller.run())
+            results.append(await caller.run())
         except BargeinError as error:
             failed[str(error)] += 1
 
@@ -138,13 +149,13 @@ async def run(plan: CallPlan, pid: int | None = None) -> CallRun:
         for number in range(plan.calls):
             group.create_task(one(number), name=f"caller {number}")
     seconds = (clock.now_ms() - began) / 1000
-    used = (sum(os.times()[:2]) - own) / seconds
+    used = (sum(os.times()[:2]) - own_cpu_s) / seconds
     usage = await meter if meter is not None else None
-    return CallRun([score(result) for result in made], made, failed, usage, used)
+    return CallRun([score(result) for result in results], results, failed, usage, used)
 
 
 async def measure(pid: int, begins_s: float, lasts_s: float) -> Usage:
-    """A process's use of this machine, while calls that begin within `begins_s` all last. Raises Misuse."""
+    """A process's use of this machine while calls, which begin within begins_s, all last. Raises UsageError."""
     idle_mb = _rss_mb(pid)
     await asyncio.sleep(begins_s + 1.0)
     seconds = max(1.0, lasts_s - begins_s - 2.0)
@@ -153,8 +164,8 @@ async def measure(pid: int, begins_s: float, lasts_s: float) -> Usage:
     began = clock.now_ms()
     await asyncio.sleep(seconds)
     cores = (_cpu_s(pid) - before) / ((clock.now_ms() - began) / 1000)
-    rss = _rss_mb(pid)
-    return Usage(cores, rss, rss - idle_mb)
+    rss_mb = _rss_mb(pid)
+    return Usage(cores, rss_mb, rss_mb - idle_mb)
 
 
 def _family(pid: int) -> list[int]:
@@ -166,21 +177,21 @@ def _family(pid: int) -> list[int]:
 
 
 def _cpu_s(pid: int) -> float:
-    """Processor time of a process and its children. Raises Misuse for one that is not there."""
+    """Processor time of a process and its children. Raises UsageError where there is no such process."""
     total = 0.0
     try:
         for each in _family(pid):
             fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
             total += (int(fields[11]) + int(fields[12])) / TICKS
     except OSError as error:
-        raise UsageError(f"There is no process {pid} to be measured", advice="Give the server's --pid") from error
+        raise UsageError(f"There is no process {pid} to measure", advice="Give the server's --pid") from error
     return total
 
 
 def _rss_mb(pid: int) -> float:
-    """Of the process itself: what its voices' workers take does not grow with calls."""
+    """Memory of the process alone: that of its worker processes does not grow with calls."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except OSError as error:
-        raise UsageError(f"There is no process {pid} to be measured", advice="Give the server's --pid") from error
+        raise UsageError(f"There is no process {pid} to measure", advice="Give the server's --pid") from error
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,8 +1,8 @@
-"""The telephone at the end of a Twilio-style stream: what it plays, when, and what it says of that. Pure.
+"""The telephone at the end of a Twilio-style stream: what it plays, when, and which marks it returns. Pure.
 
-As Twilio's documentation has it: media is buffered and played in order, from the moment it comes; a mark is returned
-when all audio before it has been played, at once if there is none; a clear empties the buffer, and returns every mark
-that was waiting. Time is counted in samples of the telephone's own clock.
+As Twilio documents it: media is buffered, and played in order. A mark is returned when all audio before it has been
+played, at once if there is none. A clear empties the buffer, and returns every mark that was waiting. Time counts
+samples of the telephone's own clock.
 """
 
 from __future__ import annotations
@@ -17,25 +17,27 @@ from bargein.audio.pcm import Samples
 
 RATE = 8000
 FRAME = 160
-MOST_BUFFERED = 10 * 60 * RATE  # beyond that Twilio drops, with warning 31931
-GAP = FRAME  # a buffer that is dry for longer than this in the middle of speech is heard as a gap
-PAUSE = 25 * FRAME  # and for longer than that is no gap, but a pause of the agent's
-SAME = 72  # samples of a frame that tell whether it was sent before
-SETTLE = 2 * FRAME  # media that follows a clear without so much of a pause is of what was cleared
+MOST_BUFFERED = 10 * 60 * RATE  # Twilio discards more, with warning 31931
+GAP = FRAME  # a longer dry time in the middle of speech is audible
+PAUSE = 25 * FRAME  # a longer dry time is a pause of the agent
+SAME = 72  # samples by which a frame that was sent before is recognised
+SETTLE = 2 * FRAME  # media that follows a clear sooner belongs to what was cleared
 
 
 class SimulatedTelephone:
-    """most_ms: how long it may last; what sounds later is not kept. heard: mu-law codes of all that sounded, by place.
+    """most_ms: length of the call; later audio is not kept.
 
-    frames: media that came; late: of those, how many came after a gap; gap_ms: how long these were together; dropped:
-    beyond ten minutes; stale_ms: media that came after a clear and must be of what was cleared; most_queued_ms. runs:
-    where the line carried media without a break, as [begin, end]; cleared: what was thrown away, and where."""
+    heard: mu-law codes of all that sounded, by place. frames: media that came. late: frames that came after a gap.
+    gap_ms: length of the gaps. discarded: frames beyond ten minutes. stale_ms: media of a reply that came after its
+    clear. most_queued_ms: the most audio that waited. speech_starts: places at which the agent began to speak after a
+    pause. runs: [begin, end] of media without a break. cleared: discarded audio, and its place.
+    """
 
     def __init__(self, most_ms: float) -> None:
         self.heard: NDArray[np.uint8] = np.full(int(most_ms * RATE / 1000) + RATE, SILENCE, np.uint8)
-        self.frames = self.late = self.dropped = self.clears = 0
+        self.frames = self.late = self.discarded = self.clears = 0
         self.gap_ms = self.stale_ms = self.most_queued_ms = 0.0
-        self.stretches: list[int] = []  # where the agent began to sound after a pause
+        self.speech_starts: list[int] = []
         self.runs: list[list[int]] = []
         self.cleared: list[tuple[int, bytes]] = []
         self._free = 0  # when the buffer will be empty
@@ -49,20 +51,20 @@ class SimulatedTelephone:
         """Audio came at place `now`."""
         self.frames += 1
         if self._free - now > MOST_BUFFERED:
-            self.dropped += 1
+            self.discarded += 1
             return
         dry = now - self._free
         if self._cleared is not None:
             again = self._since_clear == 0 and self.cleared and codes[8:SAME] in self.cleared[-1][1]
             self._since_clear += 1
             if again:
-                self._cleared = None  # it goes on with what it had taken back: that is no remnant
+                self._cleared = None  # the agent resumes the audio that it had cleared
             elif now - max(self._cleared, self._came) < SETTLE:
                 self.stale_ms += len(codes) * 1000 / RATE
             else:
                 self._cleared = None
-        if dry > PAUSE or not self.stretches:
-            self.stretches.append(now)
+        if dry > PAUSE or not self.speech_starts:
+            self.speech_starts.append(now)
         elif dry > GAP and self._cleared is None and self._free > 0 and not self._after_clear:
             self.late += 1
             self.gap_ms += dry * 1000 / RATE
@@ -77,12 +79,12 @@ class SimulatedTelephone:
         room[:] = np.frombuffer(codes, np.uint8)[: len(room)]
 
     def mark(self, now: int, name: str) -> list[str]:
-        """A mark came; those that are to be returned now."""
+        """A mark came. Returns the marks that are due."""
         self._marks.append((max(now, self._free), name))
         return self.due(now)
 
     def clear(self, now: int) -> list[str]:
-        """The marks that are returned by it."""
+        """A clear came. Returns the marks that were waiting."""
         returned = [name for _, name in self._marks]
         self._marks.clear()
         if now < self._free:
@@ -96,7 +98,7 @@ class SimulatedTelephone:
         return returned
 
     def due(self, now: int) -> list[str]:
-        """Marks that are to be returned by now."""
+        """The marks that are to be returned by now."""
         names = []
         while self._marks and self._marks[0][0] <= now:
             names.append(self._marks.popleft()[1])
@@ -104,11 +106,11 @@ class SimulatedTelephone:
 
     @property
     def next_mark(self) -> int | None:
-        """When the next is due."""
+        """When the next mark is due."""
         return self._marks[0][0] if self._marks else None
 
-    def sounding(self, first: int, count: int) -> Samples:
-        """What sounds from a place on, as far as it is known now; before the beginning there is silence."""
+    def played(self, first: int, count: int) -> Samples:
+        """What sounded from a place on, as far as it is known. Before the begin of the call there is silence."""
         if first < 0:
             rest = max(0, first + count)
             return np.concatenate((np.zeros(count - rest, np.int16), from_mulaw(self.heard[:rest].tobytes())))

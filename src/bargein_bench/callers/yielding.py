@@ -1,8 +1,8 @@
-"""How a call went, measured at the ear: from what the telephone played, and when its caller spoke. Pure.
+"""How the agent of a call yielded, from what the caller heard and when the caller spoke. Pure.
 
-By these definitions. An interruption begins at its first speech sample, while the agent sounds. The agent's stop is the
-last audible sample before a silence that lasts: at least 300 ms, and until the caller has finished, so that the pauses
-within the agent's speech count for nothing. No stop within two seconds is a miss.
+An interruption begins at its first speech sample, while the agent is audible. The agent's stop is the last audible
+sample before a silence that lasts: 300 ms at least, and until the caller has finished, so that pauses within the
+agent's speech are no stops. No stop within two seconds is a miss.
 """
 
 from __future__ import annotations
@@ -17,32 +17,35 @@ from bargein_bench.callers.caller import Result
 from bargein_bench.callers.caller_audio import SpokenLine
 from bargein_bench.callers.telephone import RATE
 
-BLOCK = RATE // 1000  # levels are looked at in stretches of 1 ms
+BLOCK = RATE // 1000  # levels are those of 1 ms
 AUDIBLE_DBFS = -55.0
-AUDIBLE_SHARE = 0.01  # of the agent's own peak: what lies 40 dB below it is no speech of its
+AUDIBLE_SHARE = 0.01  # of the agent's own peak: 40 dB below it there is no speech
 LASTING_MS = 300
 MISS_MS = 2_000
-BEFORE_MS = 250  # the agent sounds at an onset if it did so shortly before it
+BEFORE_MS = 250  # the agent speaks at an onset if it was audible so shortly before
 
 
 @dataclass(frozen=True, slots=True)
 class Yield:
-    """What became of one interruption. stop_ms: from its onset to the last audible sample; None: a miss.
-    answer_ms: from its end to the agent's next sound; None: none came."""
+    """What became of one interruption."""
 
     name: str
     onset_ms: float
     stop_ms: float | None
+    """From the onset to the last audible sample. None: a miss."""
     answer_ms: float | None
+    """From the end of the interruption to the agent's next audio. None: none came."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One call's. first_audio_ms: from the stream's start to the agent's first sound."""
+    """The numbers of one call."""
 
     yields: list[Yield]
-    not_speaking: int  # things said while the agent did not sound: no interruptions
+    not_speaking: int
+    """Steps that were spoken while the agent was silent: no interruptions."""
     first_audio_ms: float | None
+    """From the begin of the stream to the agent's first audio."""
     frames: int
     late: int
     gap_ms: float
@@ -59,7 +62,7 @@ class Score:
 
 
 def audible(signal: Samples) -> NDArray[np.bool_]:
-    """Which milliseconds of a signal can be heard."""
+    """Which milliseconds of a signal are audible."""
     blocks = np.abs(signal[: len(signal) // BLOCK * BLOCK].astype(np.int32)).reshape(-1, BLOCK).max(axis=1)
     peak = int(blocks.max()) if len(blocks) else 0
     threshold = max(32768 * 10 ** (AUDIBLE_DBFS / 20), peak * AUDIBLE_SHARE)
@@ -68,17 +71,17 @@ def audible(signal: Samples) -> NDArray[np.bool_]:
 
 
 def score(result: Result) -> Score:
-    """What a call's telephone heard, in numbers."""
+    """The numbers of a call."""
     telephone = result.telephone
-    sounds = audible(telephone.signal()[: result.lasted])
+    loud = audible(telephone.signal()[: result.lasted])
     yields, silent = [], 0
     for spoken in result.spoken:
-        told = _yield(spoken, sounds)
-        if told is None:
+        found = _yield(spoken, loud)
+        if found is None:
             silent += 1
         else:
-            yields.append(told)
-    first = int(np.argmax(sounds)) if sounds.any() else None
+            yields.append(found)
+    first = int(np.argmax(loud)) if loud.any() else None
     return Score(
         yields,
         silent,
@@ -96,27 +99,29 @@ def score(result: Result) -> Score:
     )
 
 
-def _yield(spoken: SpokenLine, sounds: NDArray[np.bool_]) -> Yield | None:
-    """None: the agent did not sound as it was said, or nobody can tell what became of it."""
+def _yield(spoken: SpokenLine, loud: NDArray[np.bool_]) -> Yield | None:
+    """What became of a step. None: the agent was silent at the onset, or the outcome is unknown."""
     onset, end = spoken.onset * 1000 // RATE, spoken.end * 1000 // RATE
-    if not sounds[max(0, onset - BEFORE_MS) : onset].any():
+    if not loud[max(0, onset - BEFORE_MS) : onset].any():
         return None
     stop, following = 0, None
-    for at in np.flatnonzero(sounds[onset:]).tolist():
+    for at in np.flatnonzero(loud[onset:]).tolist():
         if at - stop > max(LASTING_MS, min(end - onset, MISS_MS) - stop):
             following = at
             break
         stop = at + 1
-    cut_short = following is None and stop <= MISS_MS and len(sounds) - onset - stop < LASTING_MS
+    cut_short = following is None and stop <= MISS_MS and len(loud) - onset - stop < LASTING_MS
     if stop == 0 or cut_short:
-        return None  # it had come to its end by itself; or the call did, before anybody could tell
+        return None  # the reply, or the call, had ended by itself
     answer = None if following is None else float(following - (end - onset))
     return Yield(spoken.step.name, float(onset), float(stop) if stop <= MISS_MS else None, answer)
 
 
 def gaps(signal: Samples, reference: Samples) -> list[tuple[int, int]]:
-    """Stretches of a known sound as they were heard: (first sample of the reference, how many), in order. For voices
-    whose samples tell where they stand."""
+    """The parts of a known signal that were heard, in order: first sample of the reference, and length.
+
+    For audio in which every place has samples of its own.
+    """
     found: list[tuple[int, int]] = []
     at, probe = 0, 16
     while at + probe <= len(signal):

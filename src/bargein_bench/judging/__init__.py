@@ -1,1 +1,1 @@
-"""What became of an interruption, from what sounded at the ear alone. Pure."""
+"""What became of an interruption, from what the caller heard alone. Pure."""

@@ -1,4 +1,4 @@
-"""What a run found, as one HTML file that needs nothing else: verdict, measures, plots, each failure to be heard."""
+"""The result of a run as one HTML file: verdict, measures, plots, and each failure as audio."""
 
 from bargein_bench.report.page import MOST_BYTES, page, write
 from bargein_bench.report.peers import PEERS, PeerResult

@@ -10,7 +10,7 @@ from bargein_bench.report.figures import minus
 from bargein_bench.report.html import Child, Html, el
 
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 18.0, 14.0, 44.0
-LETTER, LINE = 7.0, 14.0  # what a bold letter of 12 px takes at most, on the average of a label
+LETTER, LINE = 7.0, 14.0  # width and height of a bold letter of 12 px, on the average of a label
 
 
 def ticks(most: float, about: int = 5, *, least: float = 0.0) -> list[float]:
@@ -24,7 +24,7 @@ def ticks(most: float, about: int = 5, *, least: float = 0.0) -> list[float]:
 
 @dataclass
 class Plane:
-    """x from xs[0] to xs[-1], y from 0 to ys[-1]. as_share: y is told in percent."""
+    """x from xs[0] to xs[-1], y from 0 to ys[-1]. as_share: y is written in percent."""
 
     x_name: str
     y_name: str
@@ -44,9 +44,9 @@ class Plane:
         parts = []
         for y in self.ys:
             _, py = self.at(self.xs[0], y)
-            said = f"{100 * y:.3g} %" if self.as_share else f"{y:.3g}"
+            text = f"{100 * y:.3g} %" if self.as_share else f"{y:.3g}"
             parts.append(el("line", class_="base" if y == 0 else "grid", x1=LEFT, y1=py, x2=right, y2=py))
-            parts.append(el("text", said, class_="tick", x=LEFT - 8, y=py + 4, text_anchor="end"))
+            parts.append(el("text", text, class_="tick", x=LEFT - 8, y=py + 4, text_anchor="end"))
         for x in self.xs:
             px, _ = self.at(x, 0)
             parts.append(el("text", minus(f"{x:.4g}"), class_="tick", x=px, y=base + 18, text_anchor="middle"))
@@ -55,13 +55,15 @@ class Plane:
         return parts
 
     def taken(self, x: float, y: float, around: float = 6) -> None:
-        """A mark stands here: labels keep off it."""
+        """Keep labels off this place: it has a mark."""
         px, py = self.at(x, y)
         self._taken.append((px - around, py - around, px + around, py + around))
 
     def label(self, x: float, y: float, text: str, class_: str = "name") -> Html:
-        """Beside a point, where there is room: right, left, above, below, and then farther up or down;
-        where there is none, over as little as may be."""
+        """A text beside a point, where there is room: right, left, above, below, and then farther up or down.
+
+        Where there is no room, the text covers as little as possible.
+        """
         px, py = self.at(x, y)
         wide = LETTER * len(text)
         sides = (("start", px + 10), ("end", px - 10))
@@ -73,18 +75,18 @@ class Plane:
             left = tx - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
             box = (left, ty - LINE + 3, left + wide, ty + 2)
             inside = box[0] >= LEFT and box[2] <= self.width and box[1] >= 0 and box[3] <= self.height - BOTTOM + 2
-            # Over a curve it can still be read; outside the plot it is cut off.
+            # Over a curve the text can be read; outside the plot it is cut off.
             found.append((sum(_meet(box, other) for other in self._taken) + 1000 * (not inside), (tx, ty, anchor), box))
         _, (tx, ty, anchor), box = min(found, key=lambda place: place[0])
         self._taken.append(box)
         return el("text", text, class_=class_, x=tx, y=ty, text_anchor=anchor)
 
-    def svg(self, ident: str, title: str, told: str, *parts: Child) -> Html:
-        """told: the plot in words, for those who do not see it."""
+    def svg(self, ident: str, title: str, description: str, *parts: Child) -> Html:
+        """The plot. description: the plot in words, for those who do not see it."""
         return el(
             "svg",
             el("title", title, id=f"{ident}-title"),
-            el("desc", told, id=f"{ident}-desc"),
+            el("desc", description, id=f"{ident}-desc"),
             el("text", self.y_name, class_="axis", x=LEFT, y=TOP - 3) if self.y_name else None,
             *parts,
             class_="plot",

@@ -12,27 +12,29 @@ from bargein_bench.report.html import short
 from bargein_bench.report.kinds import KINDS, interruptions, kind_of
 from bargein_bench.results import Event, Results
 
-# Above these it is a fault. Shares 0..1, times in ms.
+# Above these values there is a fault. Shares 0..1, times in ms.
 MISSED = 0.01  # of interruptions
-MISSED_HARD = 0.25  # of those that people, too, may miss: at the last word, in loud noise
-ANY_SOUND = 0.5  # of all sounds to be ignored, of two kinds and more: it stops for anything
+MISSED_HARD = 0.25  # of those that people miss, too: at the last word, in loud noise
+ANY_SOUND = 0.5  # of all sounds to be ignored, of two kinds and more
 SLOW_STOP_MS = 500  # median, onset to the last sound
 LONG_GAP_MS = 1_500  # median silence for a sound that is to be ignored
 LOST_MS, REPEATED_MS = 200, 700  # median, of the reply at a hold
 SLOW_ANSWER_MS = 3_000  # median, the caller's end to the next reply
 UNANSWERED = 0.02  # of the questions afterwards
 LATE = 0.01  # of frames
-UNHEARD = 0.25  # of events at which the agent did not sound: the run says little
-STALE_MS = 20  # a frame: less is on its way when a flush comes
+UNHEARD = 0.25  # of events at which the agent was silent: the run says little
+STALE_MS = 20  # one frame, which may be on its way when a flush comes
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedFault:
-    """name: the fault; figures: what it is seen by; weight: faults are told from the heaviest down."""
+    """A fault of the agent."""
 
     name: str
     figures: str
+    """The numbers that show the fault."""
     weight: float
+    """Faults are listed from the heaviest down."""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.figures}"
@@ -47,7 +49,7 @@ OTHER_SCENES = {
 
 
 def faults(results: Results) -> list[ReportedFault]:
-    """All of them, the worst first."""
+    """All faults, the worst first."""
     found = [*_yielding(results), *_false_stops(results), *_going_on(results), *_line(results), *_calls(results)]
     return sorted(found, key=lambda fault: -fault.weight)
 
@@ -71,14 +73,14 @@ def verdict(results: Results, measures: Sequence[Measure]) -> str:
 
 
 def _yielding(results: Results) -> Iterable[ReportedFault]:
-    heard = [e for e in results.events if e.right is not None]
-    asked = interruptions(heard)
+    judged = [e for e in results.events if e.right is not None]
+    asked = interruptions(judged)
     missed = _missed(asked)
     if missed > MISSED:
         name = "Ignores interruptions" if missed >= 0.5 else "Misses interruptions"
         yield ReportedFault(name, _yielded(asked), 100 * missed)
-    for scene in dict.fromkeys(e.scene for e in heard if e.want == "yield" and e not in asked):
-        of = [e for e in heard if e.scene == scene and e.want == "yield"]
+    for scene in dict.fromkeys(e.scene for e in judged if e.want == "yield" and e not in asked):
+        of = [e for e in judged if e.scene == scene and e.want == "yield"]
         name, most = OTHER_SCENES.get(scene, (f"Misses “{short(scene, 40)}”", MISSED))
         if (missed := _missed(of)) > most:
             yield ReportedFault(name, _yielded(of), 60 * missed)
@@ -112,9 +114,9 @@ def _missed(of: Sequence[Event]) -> float:
 
 def _yielded(of: Sequence[Event]) -> str:
     got = sum(e.right is True for e in of)
-    said = f"{count(got, len(of))} {'was' if got == 1 else 'were'} yielded to"
+    text = f"{count(got, len(of))} {'was' if got == 1 else 'were'} yielded to"
     took_back = sum(e.outcome == "held" for e in of)
-    return f"{said}; at {took_back} it fell silent and then talked on" if took_back else said
+    return f"{text}; at {took_back} it fell silent and then talked on" if took_back else text
 
 
 def _going_on(results: Results) -> Iterable[ReportedFault]:

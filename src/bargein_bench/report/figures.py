@@ -1,4 +1,4 @@
-"""Numbers as people read them, with a space that does not break before the unit."""
+"""Numbers as people read them, with a space before the unit that does not break."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NBSP = "\u00a0"
 
 
 def share(value: float | None) -> str:
-    """Never rounded to all or none: 399 of 400 is 99.8 %."""
+    """A share in percent. It is never rounded to all or none: 399 of 400 is 99.8 %."""
     if value is None:
         return NOTHING
     percent = 100 * value
@@ -22,19 +22,19 @@ def share(value: float | None) -> str:
 
 
 def seconds(ms: float | None) -> str:
-    """From ms."""
+    """A time in ms, as seconds."""
     if ms is None:
         return NOTHING
     return minus(f"{ms / 1000:.2f}{NBSP}s" if ms < 9_995 else f"{ms / 1000:.0f}{NBSP}s")
 
 
 def ms(value: float | None) -> str:
-    """The bare number, for columns that name the unit."""
+    """A number alone, for columns that name the unit."""
     return NOTHING if value is None else minus(f"{value:,.0f}".replace(",", "\u202f"))
 
 
 def minus(number: str) -> str:
-    """With the sign that is as wide as a plus: a hyphen is lost in a column. Nothing is less than 0 by rounding."""
+    """A number with the sign that is as wide as a plus: a hyphen is lost in a column. A rounded 0 has no sign."""
     return number.replace("-", "\u2212") if any(digit in number for digit in "123456789") else number.lstrip("-")
 
 
@@ -47,7 +47,7 @@ def many(n: int, one: str, more: str = "") -> str:
 
 
 def value(measure: Measure, number: float | None) -> str:
-    """In the measure's own unit."""
+    """A number in the unit of the measure."""
     if number is None:
         return NOTHING
     match measure.unit:
@@ -68,7 +68,7 @@ def known(values: Iterable[float | None]) -> list[float]:
 
 
 def at(percent: float, values: Sequence[float]) -> float | None:
-    """A percentile; None of nothing."""
+    """A percentile. None: there are no values."""
     return float(np.percentile(values, percent)) if values else None
 
 

@@ -1,4 +1,4 @@
-"""Markup in which everything is escaped that was not made here: a target's strings are not trusted."""
+"""Markup in which every text is escaped: the strings of a target are not trusted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-# What no reader should meet: control codes, halves of pairs (they cannot be written), and marks that turn text around.
+# Control codes, lone surrogates (they cannot be encoded), and marks that change the direction of text.
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _VOID = frozenset({"meta", "br", "hr", "link"})
 
@@ -25,23 +25,27 @@ def clean(text: str) -> str:
 
 
 def raw(markup: str) -> Html:
-    """For our own files and constants: never for what came from outside."""
+    """Markup of our own files and constants: never what came from outside."""
     return Html(markup)
 
 
 def join(*children: Child) -> Html:
-    """One after the other; None is nothing."""
+    """The children in their order; None is nothing."""
     return Html("".join(_flat(children)))
 
 
 def el(tag: str, *children: Child, **attributes: object) -> Html:
-    """An element. A name's trailing `_` goes, another becomes `-`; True: the bare attribute; None and False: none."""
+    """An element.
+
+    An attribute's trailing `_` is removed, another one becomes `-`. True: the bare attribute. None, False: no
+    attribute.
+    """
     said = "".join(_attribute(name.rstrip("_").replace("_", "-"), value) for name, value in attributes.items())
     return Html(f"<{tag}{said}>" if tag in _VOID else f"<{tag}{said}>{join(*children)}</{tag}>")
 
 
 def short(text: str, most: int = 160) -> str:
-    """A stranger's words, bounded."""
+    """A text of a stranger, bounded."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

@@ -1,4 +1,4 @@
-"""Which scenes are of one kind, for the reader and for the faults."""
+"""Kinds of scenes, for the reader and for the faults."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ FALSE_NOISE, FALSE_BACKCHANNEL, FALSE_SIDE = 0.02, 0.10, 0.25  # of a kind's sou
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Sounds that a person ignores. most: share that may end a reply."""
+    """Sounds that a person ignores."""
 
     sounds: str
     scenes: frozenset[str]
     fault: str
+    """Name of the fault of an agent that stops for them."""
     most: float = FALSE_NOISE
+    """Share of the sounds, 0..1, that may end a reply."""
 
 
 OTHERS = Kind("other sounds", frozenset(), "Stops for noises")
@@ -38,6 +40,6 @@ def kind_of(event: Event) -> Kind:
 
 
 def interruptions(events: Iterable[Event]) -> list[Event]:
-    """Those that the measures count; where none of them was played, all that a person would yield to."""
+    """The interruptions that the measures count. Where none was played: all that a person would yield to."""
     wanted = [e for e in events if e.want == "yield"]
     return [e for e in wanted if e.scene in ADDRESSED] or wanted

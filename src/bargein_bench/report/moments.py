@@ -1,4 +1,4 @@
-"""What is worth hearing: each failure, worst first and of every kind, and one good example of two kinds. Pure."""
+"""The moments worth hearing: failures of every kind, worst first, and two good examples. Pure."""
 
 from __future__ import annotations
 
@@ -15,56 +15,64 @@ from bargein_bench.report.kinds import kind_of
 from bargein_bench.results import CallResult, Event, Results
 
 MOST_FAILURES = 24
-BEFORE_MS, AFTER_MS, MOST_MS = 2_000.0, 6_000.0, 10_000.0  # of a stretch: 8 s, and 10 s for long sounds
-DRY_MS = 1_000.0  # a longer pause is no network's
+BEFORE_MS, AFTER_MS, MOST_MS = 2_000.0, 6_000.0, 10_000.0  # a moment lasts 8 s, and 10 s for long sounds
+DRY_MS = 1_000.0  # a longer pause does not come from the network
 LATE_SHARE = 0.01  # of a call's frames
 
 
 @dataclass(frozen=True, slots=True)
 class PlotMark:
-    """at_ms: on the call's clock."""
+    """A mark in a drawing."""
 
     at_ms: float
+    """On the call's clock."""
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A stretch of a call. title: the scene; said: what happened; group: of failures like it; zero_ms: what its times
-    count from; speech: the caller's, begin and end. Times on the call's clock."""
+    """A part of a call. Times on the call's clock."""
 
     title: str
-    said: str
+    """The scene."""
+    description: str
+    """What happened."""
     group: str
+    """Of failures like this one."""
     call: CallResult
     begins_ms: float
     ends_ms: float
     zero_ms: float
+    """The moment that the drawing counts from."""
     marks: tuple[PlotMark, ...] = ()
     speech: tuple[float, float] | None = None
+    """Begin and end of the caller's speech."""
     good: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCase:
-    """shown: failures, at most MOST_FAILURES; rest: how many more, by group; good: examples."""
+    """What the report shows."""
 
     shown: list[Moment]
+    """Failures, at most MOST_FAILURES."""
     rest: Counter[str]
+    """How many more failures there are, by group."""
     good: list[Moment]
+    """Examples."""
 
 
 def choose(results: Results, most: int = MOST_FAILURES) -> ShownCase:
-    """Of every group the worst, then of every group the next, so that many of one kind hide no other."""
+    """The worst of every group, then the next of every group: many of one kind hide no other."""
     groups: dict[str, list[tuple[float, Moment]]] = {}
     for cost, moment in _failures(results):
         groups.setdefault(moment.group, []).append((cost, moment))
     ranked = [[m for _, m in sorted(of, key=lambda pair: -pair[0])] for of in groups.values()]
     ranked.sort(key=len, reverse=True)
     turns = [m for round_ in zip_longest(*ranked) for m in round_ if m is not None]
-    heard = [m for m in turns if m.call.record is not None]
-    # Those that cannot be shown are still counted.
-    shown = heard[:most]
+    recorded = [m for m in turns if m.call.record is not None]
+    # Moments without a record are not shown, and counted all the same.
+    shown = recorded[:most]
     kept = {id(m) for m in shown}
     order = list(groups)
     rest = Counter(m.group for m in turns if id(m) not in kept)
@@ -77,17 +85,21 @@ def _failures(results: Results) -> Iterable[tuple[float, Moment]]:
             if event.right is False:
                 moment = of_event(call, event)
                 if event.recovered is False:
-                    moment = replace(moment, said=f"{moment.said} A question afterwards was not answered.")
+                    moment = replace(
+                        moment, description=f"{moment.description} A question afterwards was not answered."
+                    )
                 yield (event.overlap_ms if event.want == "yield" else event.hold_ms or 0.0), moment
             elif event.recovered is False:
                 yield 0.0, _unanswered(call, event)
         if call.stale_ms > STALE_MS:
-            said = f"{seconds(call.stale_ms)} of the old reply sounded after its own flush."
+            description = f"{seconds(call.stale_ms)} of the old reply sounded after its own flush."
             place = call.record.cleared[0].at * 1000 / RATE if call.record and call.record.cleared else 0.0
-            yield call.stale_ms, _at(call, "old sound after a flush", said, place, "flush")
+            yield call.stale_ms, _at(call, "old sound after a flush", description, place, "flush")
         if call.late > LATE_SHARE * call.frames:
-            said = f"{call.late} of {call.frames} frames came late; the line was dry for {seconds(call.gap_ms)} in all."
-            yield call.late, _at(call, "late sound", said, _first_dry(call.record), "line runs dry")
+            description = (
+                f"{call.late} of {call.frames} frames came late; the line was dry for {seconds(call.gap_ms)} in all."
+            )
+            yield call.late, _at(call, "late sound", description, _first_dry(call.record), "line runs dry")
 
 
 def of_event(call: CallResult, event: Event) -> Moment:
@@ -147,8 +159,8 @@ def _marks(record: Record | None, event: Event) -> Iterable[PlotMark]:
         if stopped is not None:
             yield PlotMark(stopped, "stopped")
     if event.outcome == "held" and silent is not None:
-        begins = [s.begin * 1000 / RATE for s in record.stretches] if record else []
-        # The gap is of all holds together: where the line says when it went on, that is better.
+        begins = [s.begin * 1000 / RATE for s in record.spans] if record else []
+        # gap_ms is of all holds together; a span of the record is more exact.
         goes_on = next((b for b in begins if silent < b <= silent + event.gap_ms + 60), silent + event.gap_ms)
         yield PlotMark(goes_on, "goes on")
     if event.answer_ms is not None:
@@ -156,32 +168,34 @@ def _marks(record: Record | None, event: Event) -> Iterable[PlotMark]:
 
 
 def _unanswered(call: CallResult, event: Event) -> Moment:
-    """From the question, the last thing that the script has."""
+    """From the question on, which is the last step of the script."""
     title = f"after {short(event.scene, 60)}: no answer"
-    said = "This went as it should, but a plain question afterwards was not answered."
+    description = "This went as it should, but a plain question afterwards was not answered."
     if call.record is None or not call.record.spoken:
-        return replace(_at(call, title, said, event.end_ms, "end"), group="no answer afterwards")
+        return replace(_at(call, title, description, event.end_ms, "end"), group="no answer afterwards")
     spoken = max(call.record.spoken, key=lambda s: s.onset)
     onset, end = spoken.onset * 1000 / RATE, spoken.end * 1000 / RATE
-    moment = _at(call, title, said, onset, "question")
+    moment = _at(call, title, description, onset, "question")
     ends = min(max(moment.ends_ms, end + 4_000), moment.begins_ms + MOST_MS)
     return replace(moment, group="no answer afterwards", ends_ms=ends, speech=(onset, end))
 
 
-def _at(call: CallResult, title: str, said: str, ms: float, mark: str) -> Moment:
-    return Moment(title, said, title, call, ms - BEFORE_MS, ms + AFTER_MS, ms, (PlotMark(ms, mark),))
+def _at(call: CallResult, title: str, description: str, ms: float, mark: str) -> Moment:
+    return Moment(title, description, title, call, ms - BEFORE_MS, ms + AFTER_MS, ms, (PlotMark(ms, mark),))
 
 
 def _first_dry(record: Record | None) -> float:
-    """Where the line first ran dry for a moment, in the middle of speech."""
-    pairs = pairwise(record.stretches) if record else ()
+    """Where the audio first ran dry for a moment, in the middle of speech."""
+    pairs = pairwise(record.spans) if record else ()
     dry = (a.end * 1000 / RATE for a, b in pairs if 0 < (b.begin - a.end) * 1000 / RATE < DRY_MS)
     return next(dry, 0.0)
 
 
 def _good(results: Results) -> Iterable[Moment]:
-    """A clear interruption that was yielded to, and a backchannel or cough that was gone on through: each the median of
-    its kind, so that the report does not boast."""
+    """A clear interruption that was yielded to, and a backchannel or cough that the agent talked through.
+
+    Each is the median of its kind, so the report does not boast.
+    """
     held = [(c, e) for c in results.calls if c.record for e in c.events if e.right]
     yielded = [pair for pair in held if pair[1].want == "yield" and pair[1].stop_ms is not None]
     clear = [pair for pair in yielded if pair[1].scene == "interruption"] or yielded

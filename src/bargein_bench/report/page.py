@@ -1,4 +1,4 @@
-"""The report, whole: what the first screen says, and everything that it stands on below it."""
+"""The whole report: the first screen, and the evidence below it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from bargein_bench.report.timeline import timeline
 from bargein_bench.report.tradeoff import Point, scatter, tradeoff
 from bargein_bench.results import Results
 
-MOST_BYTES = 8_000_000  # of a file: a mailbox takes it
+MOST_BYTES = 8_000_000  # of the file: mailboxes accept it
 ROOM_BYTES = 1_000_000  # of those, for all but the timelines
-MOST_ROWS = 40  # of the tables that a stranger's server can make long
+MOST_ROWS = 40  # of tables that a target can make long
 
 METHOD = (
     "Each scene was played on a call of its own: the caller's side speaks, coughs, or is silent at a moment that "
@@ -45,8 +45,10 @@ def write(
     peers: Sequence[PeerResult] = PEERS,
     points: Sequence[Point] = (),
 ) -> int:
-    """Write the report. points: of earlier runs (see `point`) and of `bargein tune`. Returns its size in bytes, at most
-    MOST_BYTES. Raises OSError."""
+    """Write the report. Returns its size in bytes, at most MOST_BYTES.
+
+    points: of earlier runs (see `point`), and of `bargein tune`. Raises OSError.
+    """
     data = page(results, measures, peers=peers, points=points).encode()
     path.write_bytes(data)
     return len(data)
@@ -55,9 +57,9 @@ def write(
 def page(
     results: Results, measures: Sequence[Measure], *, peers: Sequence[PeerResult] = PEERS, points: Sequence[Point] = ()
 ) -> str:
-    """The same, as text."""
+    """The report as text."""
     style, script = _file("style.css"), _file("player.js")
-    # Whatever were to slip through the escaping finds a page that runs nothing but its own script.
+    # Markup that escapes the escaping still finds a page that runs no script but its own.
     digest = b64encode(sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; media-src data:"
     head = el(
@@ -91,7 +93,7 @@ def page(
 def _head(results: Results, measures: Sequence[Measure]) -> Html:
     found = faults(results)
     named = [el("li", el("b", f"{fault.name}:"), " ", fault.figures) for fault in found]
-    heard = sum(e.right is not None for e in results.events)
+    judged = sum(e.right is not None for e in results.events)
     facts = {
         "protocol": results.protocol,
         "calls": str(len(results.calls)),
@@ -100,14 +102,14 @@ def _head(results: Results, measures: Sequence[Measure]) -> Html:
         "began": results.started[:19].replace("T", " ") + (" UTC" if results.started.endswith(("Z", "+00:00")) else ""),
         "machine": results.machine,
     }
-    fine = f"No fault was found in {many(heard, 'event')}."
+    fine = f"No fault was found in {many(judged, 'event')}."
     return el(
         "header",
         el("p", el("b", "bargein bench"), " · how an agent yields", class_="kind"),
         el("h1", el("bdi", short(results.target, 300))),
         el("p", verdict(results, measures), class_="verdict"),
         el("ol", named, class_="faults", aria_label="Faults, worst first") if named else None,
-        el("p", fine, class_="faultless") if heard and not named else None,
+        el("p", fine, class_="faultless") if judged and not named else None,
         el("dl", [el("div", el("dt", k), el("dd", short(v))) for k, v in facts.items()], class_="facts"),
     )
 

@@ -8,23 +8,28 @@ NOTE = (
     "Published rows: tau-voice, 278 simulated calls each, with accents and noise. Its clock ticks every 200 ms, so "
     "that its latencies are quantised, and its scenes are not ours: compare places, not digits."
 )
-# The empty corner: nobody there stops so soon and still lets people say “mm-hmm”.
+# The empty corner: no published agent stops so soon and lets people say “mm-hmm”.
 CORNER_L_Y, CORNER_S_BC = 0.35, 0.90
 AIM = {"L_Y": CORNER_L_Y, "R_Y": 0.99, "S_BC": CORNER_S_BC, "S_VT": 0.90, "S_ND": 0.75}
 
 
 @dataclass(frozen=True, slots=True)
 class PeerResult:
-    """l_y: seconds to yield; r_y: share of interruptions yielded to; s_bc, s_vt, s_nd: share of backchannels, vocal
-    noises and speech to others that are rightly ignored; yields: how many l_y is of."""
+    """A published row."""
 
     name: str
     l_y: float
+    """Seconds to yield."""
     r_y: float
+    """Share of interruptions that were yielded to, 0..1."""
     s_bc: float
+    """Share of backchannels that were rightly ignored, 0..1."""
     s_vt: float
+    """Share of vocal noises that were rightly ignored, 0..1."""
     s_nd: float
+    """Share of speech to others that was rightly ignored, 0..1."""
     yields: int
+    """Number of yields behind l_y."""
 
     @property
     def shares(self) -> tuple[float, float, float, float]:

@@ -22,7 +22,7 @@ NAMES = ("L_Y", "R_Y", "S_BC", "S_VT", "S_ND")
 
 
 def table(caption: str, head: Sequence[Html], rows: Iterable[Html], *, class_: str = "") -> Html:
-    """Rows are `tr` or `tbody`; the table scrolls by itself where the page is narrow."""
+    """A table of `tr` or `tbody` rows, which scrolls by itself where the page is narrow."""
     body = list(rows)
     inner = body if body and body[0].startswith("<tbody") else [el("tbody", body)]
     made = el("table", el("caption", caption), el("thead", head), inner, class_=class_ or None)
@@ -62,7 +62,7 @@ def peers_table(measures: Sequence[Measure], peers: Sequence[PeerResult]) -> Htm
 
 
 def verdicts_table(events: Sequence[Event]) -> Html:
-    """Which outcome each scene had. Wrong ones are said to be so, not only coloured."""
+    """The outcomes of each scene. Wrong ones are named in words, not by colour alone."""
     bodies = []
     for want, name in GROUPS:
         wanted = [e for e in events if e.want == want]
@@ -120,22 +120,22 @@ def _verdict(outcome: Outcome, want: Want, which: Sequence[Event], of: int) -> H
 
 
 def _scene(name: str, of: Sequence[Event]) -> Html:
-    heard = [e for e in of if e.right is not None]
-    right = sum(e.right is True for e in heard)
-    holds, stops = known(e.hold_ms for e in heard), known(e.stop_ms for e in heard)
-    gaps = [e.gap_ms for e in heard if e.outcome == "held"]
+    judged = [e for e in of if e.right is not None]
+    right = sum(e.right is True for e in judged)
+    holds, stops = known(e.hold_ms for e in judged), known(e.stop_ms for e in judged)
+    gaps = [e.gap_ms for e in judged if e.outcome == "held"]
     numbers = (
         *(at(p, holds) for p in (50, 95)),
         *(at(p, stops) for p in (50, 95)),
         at(50, gaps),
-        mean(known(e.lost_ms for e in heard)),
-        mean(known(e.repeated_ms for e in heard)),
-        mean([e.overlap_ms for e in heard]),
-        at(50, known(e.answer_ms for e in heard)),
+        mean(known(e.lost_ms for e in judged)),
+        mean(known(e.repeated_ms for e in judged)),
+        mean([e.overlap_ms for e in judged]),
+        at(50, known(e.answer_ms for e in judged)),
     )
-    said = f"{count(right, len(heard))} · {share(right / len(heard))}" if heard else NOTHING
-    bad = "wrong" if heard and right < len(heard) else None
-    cells = [_td(str(len(of))), _td(said, bad), *(_td(ms(x)) for x in numbers)]
+    text = f"{count(right, len(judged))} · {share(right / len(judged))}" if judged else NOTHING
+    bad = "wrong" if judged and right < len(judged) else None
+    cells = [_td(str(len(of))), _td(text, bad), *(_td(ms(x)) for x in numbers)]
     return el("tr", el("th", short(name, 60), scope="row"), cells)
 
 
@@ -144,7 +144,7 @@ def _wanted(events: Sequence[Event]) -> list[tuple[Want, list[Event]]]:
 
 
 def _scenes(events: Sequence[Event]) -> list[tuple[str, list[Event]]]:
-    """In the order in which the scenes first came."""
+    """The events of each scene, in the order in which the scenes first came."""
     order = list(dict.fromkeys(e.scene for e in events))
     placed = sorted(events, key=lambda e: order.index(e.scene))
     return [(scene, list(of)) for scene, of in groupby(placed, key=lambda e: e.scene)]

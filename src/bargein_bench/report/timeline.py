@@ -1,4 +1,4 @@
-"""One moment of a call: both lanes as waveforms, what happened when, and a player whose playhead moves over them."""
+"""One moment of a call: both sides as waveforms, marks, and a player whose playhead moves over them."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ from dataclasses import dataclass
 import numpy as np
 
 from bargein.audio.pcm import Samples
-from bargein_bench.record import RATE, Record, ToldHeard
+from bargein_bench.record import RATE, Record, ServerNote
+from bargein_bench.report.audio import part, uri
 from bargein_bench.report.figures import minus, seconds
 from bargein_bench.report.html import Html, el, short
 from bargein_bench.report.moments import Moment, PlotMark
-from bargein_bench.report.sound import part, uri
 
 WIDTH, HIGH = 1000, 72  # of a lane, in the drawing's units
 ROW, AXIS = 15, 20  # heights: of a row of labels above the lanes, and of the axis
 COLUMNS = 500
-QUIETEST = 0.06  # of full scale: softer lanes are drawn as large as this, so that a room's noise stays flat
+QUIETEST = 0.06  # of full scale: softer audio is drawn to this scale, so that a room's noise stays flat
 LETTER = 6.6
-MOST_TOLD = 40  # lines of a moment
+MAX_NOTES = 40  # of a moment
 
 
 def timeline(moment: Moment, ident: str) -> Html:
-    """moment.call.record must be there."""
+    """The drawing and the player of a moment. Its call must have a record."""
     record = moment.call.record
     assert record is not None
     begin, end = (int(ms * RATE / 1000) for ms in (moment.begins_ms, moment.ends_ms))
     lasts = (end - begin) / RATE
-    told = [t for t in record.told if begin <= t.place < end]
+    notes = [t for t in record.notes if begin <= t.place < end]
     name = f" ({short(moment.call.call_id, 60)})" if moment.call.call_id else ""
-    head = el("figcaption", el("b", moment.title), " ", moment.said, el("small", f"call {moment.call.number}{name}"))
+    head = el(
+        "figcaption", el("b", moment.title), " ", moment.description, el("small", f"call {moment.call.number}{name}")
+    )
     player = el("audio", controls=True, preload="metadata", src=uri(record, begin, end), aria_label=moment.title)
-    drawn = el("div", _drawing(moment, record, begin, end, told[:MOST_TOLD], ident), class_="wide")
-    said = _said(moment, told)
+    drawn = el("div", _drawing(moment, record, begin, end, notes[:MAX_NOTES], ident), class_="wide")
+    text = _notes_list(moment, notes)
     class_ = "moment good" if moment.good else "moment"
-    return el("figure", head, drawn, player, said, class_=class_, data_lasts=f"{lasts:.3f}", id=ident)
+    return el("figure", head, drawn, player, text, class_=class_, data_lasts=f"{lasts:.3f}", id=ident)
 
 
-def _drawing(moment: Moment, record: Record, begin: int, end: int, told: list[ToldHeard], ident: str) -> Html:
+def _drawing(moment: Moment, record: Record, begin: int, end: int, notes: list[ServerNote], ident: str) -> Html:
     span = moment.ends_ms - moment.begins_ms
 
     def x(ms: float) -> float:
@@ -60,8 +62,8 @@ def _drawing(moment: Moment, record: Record, begin: int, end: int, told: list[To
     for label in labels:
         foot = (rows - label.row) * ROW
         parts.append(el("line", class_="mark", x1=label.px, y1=foot - 2, x2=label.px, y2=base))
-        parts.append(el("text", label.said, class_="label", x=label.left, y=foot - 4))
-    for t in told:
+        parts.append(el("text", label.text, class_="label", x=label.left, y=foot - 4))
+    for t in notes:
         px = x(t.place * 1000 / RATE)
         hover = el("title", f"{_relative(t.place * 1000 / RATE - moment.zero_ms)} {short(t.what, 300)}")
         parts.append(el("path", hover, class_="told", d=f"M{px:.1f} {base - 9:.1f}l4.5 9h-9z"))
@@ -95,7 +97,7 @@ def _drawing(moment: Moment, record: Record, begin: int, end: int, told: list[To
 
 
 def wave(samples: Samples, top: float) -> str:
-    """A path around what sounded, highest and lowest of each column, in a lane that begins at this height."""
+    """A path around the waveform: highest and lowest of each column, in a lane whose top is given."""
     columns = min(COLUMNS, len(samples))
     edges = np.linspace(0, len(samples), columns, endpoint=False).astype(int)
     full = np.concatenate((samples.astype(np.float64) / 32768, [0.0] * (not len(samples))))
@@ -115,42 +117,45 @@ def _inside(moment: Moment) -> list[PlotMark]:
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """px: where its mark stands; left: where its words begin; row: counted up from the lanes."""
-
-    said: str
+    text: str
     px: float
+    """Where its mark stands."""
     left: float
+    """Where its text begins."""
     row: int
+    """Counted up from the lanes."""
 
 
 def _labels(moment: Moment, x: Callable[[float], float]) -> list[_Label]:
-    """Each in the lowest row where it meets no other. From the right, so that a mark's line, which goes up to its words
-    at their left, crosses no words on its way."""
+    """Each label in the lowest row where it meets no other.
+
+    They are placed from the right, so a mark's line, which goes up to its text, crosses no other text.
+    """
     free: list[float] = []  # where each row is free up to
     labels = []
     for mark in reversed(_inside(moment)):
-        said = mark.name if mark.at_ms == moment.zero_ms else f"{mark.name} {_relative(mark.at_ms - moment.zero_ms)}"
-        wide, px = LETTER * len(said), x(mark.at_ms)
+        text = mark.name if mark.at_ms == moment.zero_ms else f"{mark.name} {_relative(mark.at_ms - moment.zero_ms)}"
+        wide, px = LETTER * len(text), x(mark.at_ms)
         left = min(px, WIDTH - wide)
         row = next((r for r, most in enumerate(free) if left + wide <= most), len(free))
         if row == len(free):
             free.append(0.0)
         free[row] = left - 8
         free[:row] = [min(most, px - 4) for most in free[:row]]
-        labels.append(_Label(said, px, left, row))
+        labels.append(_Label(text, px, left, row))
     return labels
 
 
-def _said(moment: Moment, told: list[ToldHeard]) -> Html | None:
-    """What the server said, for those who cannot point at a tick."""
-    if not told:
+def _notes_list(moment: Moment, notes: list[ServerNote]) -> Html | None:
+    """The notes of the server as a list, for those who cannot point at a tick."""
+    if not notes:
         return None
     items = [
         el("li", el("span", _relative(t.place * 1000 / RATE - moment.zero_ms), class_="soft"), " ", short(t.what, 300))
-        for t in told[:MOST_TOLD]
+        for t in notes[:MAX_NOTES]
     ]
-    if len(told) > MOST_TOLD:
-        items.append(el("li", f"and {len(told) - MOST_TOLD} more"))
+    if len(notes) > MAX_NOTES:
+        items.append(el("li", f"and {len(notes) - MAX_NOTES} more"))
     return el("details", el("summary", "What the server said"), el("ul", items, class_="said"))
 
 

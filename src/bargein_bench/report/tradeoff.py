@@ -1,4 +1,4 @@
-"""Soon and rightly: where this run stands between stopping late and stopping for nothing, and where others stand."""
+"""Latency against false stops: the place of this run, and those of others."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ Kind = Literal["this", "earlier", "frontier"]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """x: ms, median from onset to the last sound of a reply that was yielded; y: share 0..1 of the sounds to be ignored
-    that ended a reply. frontier: of policies, in their order; they are joined by a line."""
+    """The place of a run."""
 
     label: str
     x: float
+    """ms: median from the onset to the last audio of a reply that was yielded."""
     y: float
+    """Share (0..1) of the sounds to be ignored that ended a reply."""
     kind: Kind = "earlier"
+    """"frontier": of policies, in their order; a line joins them."""
 
 
 def point(results: Results, label: str, kind: Kind = "earlier") -> Point | None:
-    """Where a run stands. None: it never stopped, or nothing was there to be ignored."""
-    heard = [e for e in results.events if e.right is not None]
-    x = at(50, known(e.stop_ms for e in interruptions(heard) if e.outcome == "stopped"))
-    ignored = [e for e in heard if e.want == "ignore"]
+    """The place of a run. None: it never stopped, or had nothing to ignore."""
+    judged = [e for e in results.events if e.right is not None]
+    x = at(50, known(e.stop_ms for e in interruptions(judged) if e.outcome == "stopped"))
+    ignored = [e for e in judged if e.want == "ignore"]
     if x is None or not ignored:
         return None
     return Point(label, x, sum(e.outcome == "stopped" for e in ignored) / len(ignored), kind)
 
 
 def tradeoff(results: Results, others: Sequence[Point]) -> Html | None:
-    """None: there is no point to draw."""
+    """The plot. None: it has no point."""
     this = point(results, "this run", "this")
     points = [*others, *([this] if this else [])]
     if not points:
@@ -54,15 +56,15 @@ def tradeoff(results: Results, others: Sequence[Point]) -> Html | None:
     parts += [_dot(plane, p.x, p.y, p.label, strong=p.kind == "this", small=p.kind == "frontier") for p in points]
     for p in reversed(points):
         parts.append(plane.label(p.x, p.y, short(p.label, 40), "name strong" if p.kind == "this" else "name"))
-    told = "; ".join(f"{short(p.label, 80)}: {p.x:.0f} ms, {share(p.y)}" for p in points)
+    description = "; ".join(f"{short(p.label, 80)}: {p.x:.0f} ms, {share(p.y)}" for p in points)
     title = "Latency against false stops"
-    drawn = plane.svg("tradeoff", title, f"{told}.", plane.grid(), parts)
+    drawn = plane.svg("tradeoff", title, f"{description}.", plane.grid(), parts)
     what = "share of the sounds a person ignores that ended a reply; lower left is better"
     return figure(drawn, title, what if others else f"{what}; --compare sets other runs beside it")
 
 
 def scatter(target: str, measures: Sequence[Measure], peers: Sequence[PeerResult]) -> Html:
-    """Seconds to yield against backchannels that are let pass, with the corner where nobody stands."""
+    """Seconds to yield against backchannels let pass, with the corner in which no agent stands."""
     by_name = {m.name: m.value for m in measures}
     l_y, s_bc = by_name.get("L_Y"), by_name.get("S_BC")
     here = [(l_y, s_bc)] if l_y is not None and s_bc is not None else []
@@ -83,9 +85,9 @@ def scatter(target: str, measures: Sequence[Measure], peers: Sequence[PeerResult
     parts += [plane.label(x, y, "this agent", "name strong") for x, y in here]
     parts += [plane.label(p.l_y, p.s_bc, p.name) for p in peers]
     title = "Seconds to yield against backchannels let pass"
-    told = "; ".join(f"{p.name}: {p.l_y:.2f} s, {share(p.s_bc)}" for p in peers)
+    description = "; ".join(f"{p.name}: {p.l_y:.2f} s, {share(p.s_bc)}" for p in peers)
     mine = f"This agent: {l_y:.2f} s, {share(s_bc)}. " if here else "This agent has no place here. "
-    drawn = plane.svg("scatter", title, f"{mine}{told}.", plane.grid(), parts)
+    drawn = plane.svg("scatter", title, f"{mine}{description}.", plane.grid(), parts)
     aim = f"the shaded corner, at most {CORNER_L_Y} s and at least {share(CORNER_S_BC)}, is the aim"
     return figure(drawn, title, aim, class_="broad")
 
@@ -99,5 +101,5 @@ def _dot(plane: Plane, x: float, y: float, name: str, *, strong: bool = False, s
 
 
 def _scale(most: float) -> list[float]:
-    """Shares: so few false stops as there should be are not to be lost at the foot of the plot."""
+    """Shares on the y axis: few false stops must be visible, too."""
     return [min(y, 1.0) for y in ticks(min(1.0, max(0.05, 1.1 * most)), 4)]

@@ -1,1 +1,1 @@
-"""What callers do on the line while an agent speaks: sounds, and the scenes that they are played in."""
+"""What callers do while an agent speaks: sounds, and the scenes in which they are played."""

@@ -1,8 +1,8 @@
-"""The sounds that a caller's side makes, from folders of recordings, from espeak, and made up by arithmetic.
+"""The sounds of a caller's side: recordings in folders, synthesized speech, and synthetic noises.
 
-A folder of recordings has a `manifest.json` or `labels.json`: a list of {file, kind, ...} where kind is one of KINDS or
-a name of ALIASES, and the place of the sound is `onset_ms`, `end_ms`, or `speech_ms`, or `active_ms` (lists of
-[from, to]), or else the whole file. WAV is read everywhere, FLAC where the package soundfile is.
+A folder of recordings has a `manifest.json` or `labels.json`: a list of {file, kind, ...}. kind is one of KINDS or a
+name of ALIASES. The place of the sound is `onset_ms` and `end_ms`, or `speech_ms`, or `active_ms` (lists of [from,
+to]), or else the whole file. WAV is always read; other formats need the package soundfile.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KINDS = (
     "music",
     "television",
 )
-# What recordings call it: (kind, what) or kind alone.
+# Kinds by the name that recordings have for them.
 ALIASES: Mapping[str, str] = {
     "person-sneeze": "sneeze",
     "conversation": "television",
@@ -49,22 +49,25 @@ ALIASES: Mapping[str, str] = {
     "helicopter": "traffic",
     "sea-waves": "traffic",
 }
-LEAST_MS = 700.0  # addressed speech shorter than that is no clear interruption
+LEAST_MS = 700.0  # shorter speech is no clear interruption
 MOST_MS = 8_000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A sound at 16 000 Hz. onset_ms, end_ms: where in it the speech, or the noise, begins and ends; source:
-    "recorded", "espeak" or "made"; exact: the onset is sure to some 10 ms."""
+    """A sound at 16 000 Hz."""
 
     kind: str
     name: str
     samples: Samples
     onset_ms: float
+    """Where in the samples the speech or noise begins."""
     end_ms: float
+    """Where it ends."""
     source: str = "recorded"
+    """ "recorded", "espeak" or "made"."""
     exact: bool = True
+    """The onset is sure to some 10 ms."""
 
     @property
     def active_ms(self) -> float:
@@ -72,20 +75,19 @@ class Clip:
 
     @property
     def level_db(self) -> float:
-        """Of its active part, dB of full scale."""
+        """Level of the part between onset and end, dB of full scale."""
         part = self.samples[_at(self.onset_ms) : _at(self.end_ms)]
         return float(20 * np.log10(max(rms(part), 1e-6)))
 
     def at_level(self, db: float) -> Clip:
-        """The same, so loud in its active part; peaks are kept below full scale."""
+        """The clip at this level, or as near as its peaks allow."""
         gain = 10 ** ((db - self.level_db) / 20)
         peak = float(np.abs(self.samples.astype(np.int32)).max(initial=1))
         gain = min(gain, 32_000 / peak)
         return replace(self, samples=np.rint(self.samples * gain).astype(np.int16))
 
     def trimmed(self, most_ms: float) -> Clip:
-        """Its beginning, faded out at the end. What lies before the onset is dropped: there it is the recording's
-        room, and ours is there already."""
+        """The first most_ms from the onset, faded out. Audio before the onset is discarded: it is another room."""
         begin = _at(self.onset_ms)
         end = min(_at(self.end_ms) + _at(60), begin + _at(most_ms), len(self.samples))
         samples = self.samples[begin:end].copy()
@@ -103,7 +105,7 @@ def _at(ms: float) -> int:
 
 
 def read_folder(folder: Path) -> list[Clip]:
-    """The sounds of a folder that are of use here. Raises Misuse where there is no list of them, or it is wrong."""
+    """The clips of a folder. Raises UsageError where the list is missing or wrong."""
     for name in ("manifest.json", "labels.json"):
         path = folder / name
         if path.is_file():
@@ -118,7 +120,7 @@ def read_folder(folder: Path) -> list[Clip]:
         raise UsageError(f"{path} is no list of sounds", advice="Write a JSON list of {file, kind, ...}")
     clips = [clip for entry in entries if (clip := _clip(folder, entry)) is not None]
     if not clips:
-        raise UsageError(f"{path} names no sound of use", advice=f"Known kinds: {', '.join(KINDS)}")
+        raise UsageError(f"{path} names no sound of a known kind", advice=f"The kinds are: {', '.join(KINDS)}")
     return clips
 
 
@@ -131,10 +133,10 @@ def _clip(folder: Path, entry: Mapping[str, Any]) -> Clip | None:
     samples = _samples(path)
     begin, end = _span(entry, len(samples) * 1000 / RATE, path)
     if kind == "interruption" and entry.get("onset_quality", "A") == "C":
-        return None  # nobody is sure where it begins
+        return None  # the label of its onset is uncertain
     clip = Clip(kind, path.stem, samples, begin, end, exact=entry.get("onset_quality", "A") == "A")
     if kind == "interruption" and (clip.active_ms < LEAST_MS or entry.get("short")):
-        return replace(clip, kind="command")  # a word or two, however long they take
+        return replace(clip, kind="command")  # a word or two
     return clip
 
 
@@ -146,15 +148,19 @@ def _span(entry: Mapping[str, Any], lasts_ms: float, path: Path) -> tuple[float,
             spans = entry.get("speech_ms") or entry.get("active_ms") or [[0.0, lasts_ms]]
             begin, end = float(spans[0][0]), float(spans[-1][1])
     except (TypeError, ValueError, IndexError, KeyError):
-        raise UsageError(f"The place of {path.name} is not understood", advice="Give onset_ms and end_ms") from None
+        raise UsageError(
+            f"The place of the sound in {path.name} cannot be read", advice="Give onset_ms and end_ms"
+        ) from None
     end = min(end, lasts_ms)
     if not 0 <= begin < end:
-        raise UsageError(f"{path.name} ends before it begins", advice="Give onset_ms and end_ms within the file")
+        raise UsageError(
+            f"The sound in {path.name} ends before it begins", advice="Give onset_ms and end_ms within the file"
+        )
     return begin, end
 
 
 def _samples(path: Path) -> Samples:
-    """Mono at 16 000 Hz."""
+    """The audio of a file, mono at 16 000 Hz."""
     if path.suffix.lower() == ".wav":
         try:
             with wave.open(str(path), "rb") as file:
@@ -167,7 +173,10 @@ def _samples(path: Path) -> Samples:
     try:
         import soundfile  # type: ignore[import-untyped]  # noqa: PLC0415  # only where it has something to read
     except ImportError:
-        raise UsageError(f"{path} is no WAV", advice="Install soundfile, or convert it") from None
+        raise UsageError(
+            f"{path} is no WAV, and the package soundfile is not installed",
+            advice="Install it (pip install soundfile), or convert the file",
+        ) from None
     try:
         data, rate = soundfile.read(path, dtype="int16", always_2d=True)
     except (OSError, RuntimeError) as error:
@@ -176,7 +185,7 @@ def _samples(path: Path) -> Samples:
 
 
 class Library:
-    """All sounds, by kind. A kind that recordings and made-up sounds share keeps both."""
+    """All clips, by kind."""
 
     def __init__(self, clips: Iterable[Clip]) -> None:
         self._clips: dict[str, list[Clip]] = {}

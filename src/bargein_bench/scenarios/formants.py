@@ -83,7 +83,7 @@ def mm(rng: np.random.Generator, *, pitch_hz: float = 112.0) -> Floats:
     return tract((folds(pitch, rng) + rng.normal(0, 0.01, samples)) * loud, NASAL, NASAL_ZEROS)
 
 
-def cough(rng: np.random.Generator, *, lasts_ms: float = 420.0, voiced: float = 0.04, again_ms: float = 0.0) -> Floats:
+def cough(rng: np.random.Generator, *, lasts_ms: float = 420.0, voiced: float = 0.08, again_ms: float = 0.0) -> Floats:
     """A burst, and the air after it, in which some slime flutters. voiced: how much of a voice closes it; again_ms:
     where a second, weaker burst comes, 0 for none."""
     samples = int(lasts_ms * RATE / 1_000)

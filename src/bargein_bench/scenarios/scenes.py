@@ -1,8 +1,8 @@
 """The scenes: what the caller's side does, at which moment, and what a person would do in the agent's place.
 
-A scene is data; `stage` makes one call's script of it, with the sounds, levels and moments that a seed gives. Where in
-the call it is played follows from how the agent opens (`Opening`): one that greets at length is interrupted in its
-greeting; another is first asked for a long reply.
+A scene is data. `Stage` makes the script of a call from it, with sounds, levels and moments that follow from a seed.
+The place in the call follows from how the agent opens (`Opening`): an agent with a long greeting is interrupted in the
+greeting; another one is first asked for a long reply.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from bargein_bench.scenarios.clips import RATE, Clip, Library
 
 When = Literal["reply", "early", "greeting", "thinking", "last_word"]
 
-SPEECH_DB = (-28.0, -20.0)  # active level of a caller's speech, dB of full scale: one for each call, and
-VARIES_DB = 3.0  # each thing that is said is so much louder or softer
+SPEECH_DB = (-28.0, -20.0)  # level of a caller's speech, dB of full scale, drawn for each call
+VARIES_DB = 3.0  # each utterance is louder or softer by so much at most
 LEVELS: dict[str, tuple[float, float]] = {
     "cough": (-28.0, -18.0),
     "sneeze": (-26.0, -18.0),
@@ -29,7 +29,7 @@ LEVELS: dict[str, tuple[float, float]] = {
     "keyboard": (-46.0, -36.0),
     "traffic": (-45.0, -35.0),
     "music": (-44.0, -34.0),
-    "television": (-45.0, -37.0),  # some 15 dB below somebody at the receiver
+    "television": (-45.0, -37.0),  # some 15 dB below the caller
 }
 MOST_SPEECH_MS = 2_200.0
 MOST_NOISE_MS = 5_000.0
@@ -40,26 +40,32 @@ GREETING_MS = (500.0, 1_200.0)
 BEFORE_END_MS = 350.0
 WATCHED_MS = 3_500.0  # after the event, before the question
 QUESTION_MS = 4_500.0  # from the question's end to the end of the call
-QUIET_MS = 6_000.0  # of silence, or of nothing but echo
+QUIET_MS = 6_000.0  # of silence, or of echo alone
 TWICE_MS = 900.0  # from the first interruption's end to the second's onset
 LONG_GREETING_MS = 6_000.0  # a greeting that may be interrupted like any reply
-LINE_TAPS = (1.0, 0.35, -0.15, 0.08)  # of a hybrid: it does not give back a copy
+LINE_TAPS = (1.0, 0.35, -0.15, 0.08)  # of a hybrid: its echo is no exact copy
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """kind: of its sound, None for none; bed: the kind of a noise all along, snr_db below the speech; echoes: the
-    line's, as (ms, dB), one of which is taken; what: for people."""
+    """What the caller's side does in a call."""
 
     name: str
     want: Want
+    """What a person would do."""
     what: str
+    """The scene in words."""
     kind: str | None = None
+    """Kind of its sound. None: no sound."""
     when: When = "reply"
     bed: str | None = None
+    """Kind of a noise throughout the call."""
     snr_db: float = 0.0
+    """Level of the speech above the noise."""
     echoes: tuple[tuple[float, float], ...] = ()
+    """Echoes of the agent, as (ms, dB); one of them is taken."""
     twice: bool = False
+    """Interrupt twice."""
 
 
 LOUD_ECHOES = ((60.0, -15.0), (150.0, -20.0), (300.0, -15.0))
@@ -85,7 +91,7 @@ SCENES: tuple[Scene, ...] = (
     Scene("cough", "ignore", "a cough", "cough"),
     Scene("sneeze", "ignore", "a sneeze", "sneeze"),
     Scene("door", "ignore", "a door that slams", "door"),
-    Scene("keyboard", "ignore", "somebody who types", "keyboard"),
+    Scene("keyboard", "ignore", "typing on a keyboard", "keyboard"),
     Scene("traffic", "ignore", "traffic, rain, a helicopter", "traffic"),
     Scene("music", "ignore", "music in the room", "music"),
     Scene("television", "ignore", "other people's talk, some 15 dB below the caller's", "television"),
@@ -97,18 +103,20 @@ SCENES: tuple[Scene, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How an agent begins, as calls without an interruption showed it. Times in ms. greets_ms: from the call's start to
-    its first sound, None: it waits to be spoken to; greeting_ms: how long its greeting lasts, None: longer than was
-    listened; answer_ms: from the end of a request to the reply's first sound; reply_ms: how long that lasts."""
+    """How an agent begins a call, from calls without an interruption. Times in ms."""
 
     greets_ms: float | None
+    """From the begin of the call to the agent's first audio. None: the agent waits for the caller."""
     greeting_ms: float | None
+    """Length of the greeting. None: longer than those calls."""
     answer_ms: float | None = None
+    """From the end of a request to the first audio of the reply."""
     reply_ms: float | None = None
+    """Length of that reply. None: longer than those calls."""
 
     @property
     def asks(self) -> bool:
-        """The agent must be asked before it speaks at length."""
+        """Whether the agent must be asked before it speaks at length."""
         return self.greets_ms is None or (self.greeting_ms is not None and self.greeting_ms < LONG_GREETING_MS)
 
     def ask_at_ms(self) -> float:
@@ -118,46 +126,52 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A step that is judged. sound: what it was, for people; in_reply: the agent must sound at its onset."""
+    """A step that is judged."""
 
     step: SayLine
     want: Want
     sound: str
+    """What the sound is, for people."""
     in_reply: bool = True
+    """Whether the agent must speak at the onset."""
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """One call's script. question: the last step, which anybody would answer; None where there was none to be had."""
+    """The script of one call."""
 
     scene: str
     steps: tuple[Step, ...]
     scored: tuple[Scored, ...]
     question: SayLine | None
+    """The last step, a plain question. None: there is no clip for one."""
     lasts_ms: float
     echo: Echo | None = None
 
 
 class NotPlayed(Exception):
-    """A scene cannot be played on this agent, or with these sounds: the text says why."""
+    """A scene cannot be played with this agent, or with these clips: the text says why."""
 
 
 def chosen(names: Sequence[str]) -> tuple[Scene, ...]:
-    """The scenes of these names, all for none. Raises KeyError with the first that there is not."""
+    """The scenes of these names, or all scenes. Raises KeyError with an unknown name."""
     known = {scene.name: scene for scene in SCENES}
     return tuple(known[name] for name in names) if names else SCENES
 
 
 class Stage:
-    """Makes scripts. rate: of the target's line, Hz; opening: of its agent; each call's choices come from the seed, the
-    scene and the call's number among those of its scene, so that adding a scene changes no other."""
+    """Makes the scripts of calls.
+
+    rate: of the target, Hz. opening: of its agent. The choices of a call follow from the seed, the scene and the call's
+    number within the scene, so a further scene changes no other.
+    """
 
     def __init__(self, library: Library, rate: int, opening: Opening, seed: int) -> None:
         self._library, self._rate, self._opening, self._seed = library, rate, opening, seed
         self._caller_db = sum(SPEECH_DB) / 2
 
     def set(self, scene: Scene, number: int) -> Staged:
-        """Raises NotPlayed."""
+        """The script of a call. Raises NotPlayed."""
         rng = np.random.default_rng([self._seed, number, *scene.name.encode()])
         self._caller_db = float(rng.uniform(*SPEECH_DB))
         steps: list[SayLine] = []
@@ -175,7 +189,7 @@ class Stage:
         else:
             for again in range(2 if scene.twice else 1):
                 clip = self._clip(scene, rng, number + again)
-                step = self._say(clip, at_ms, after_agent=not again)
+                step = self._say_line(clip, at_ms, after_agent=not again)
                 if again or scene.when == "thinking":
                     step = replace(step, after_agent=False, after_step=True, at_ms=TWICE_MS if again else at_ms)
                 steps.append(step)
@@ -188,7 +202,7 @@ class Stage:
         return Staged(scene.name, (*steps, *bed), tuple(scored), question, length, _echo(scene, number))
 
     def _moment(self, scene: Scene, rng: np.random.Generator) -> float:
-        """From where the agent begins to sound, or (thinking) from where the request is over."""
+        """When the sound is played, from the agent's begin, or (thinking) from the end of the request."""
         opening = self._opening
         match scene.when:
             case "reply":
@@ -197,41 +211,41 @@ class Stage:
                 return float(rng.uniform(*EARLY_MS))
             case "greeting":
                 if opening.greets_ms is None:
-                    raise NotPlayed("it does not greet")
+                    raise NotPlayed("the agent has no greeting")
                 if opening.greeting_ms is not None and opening.greeting_ms < GREETING_MS[1] + 300:
-                    raise NotPlayed("its greeting is too short")
+                    raise NotPlayed("the agent's greeting is too short")
                 return float(rng.uniform(*GREETING_MS))
             case "thinking":
                 if opening.answer_ms is None:
-                    raise NotPlayed("nobody knows how long it thinks")
+                    raise NotPlayed("the agent's thinking time is unknown")
                 if opening.answer_ms < 400:
-                    raise NotPlayed(f"it thinks for {opening.answer_ms:.0f} ms only")
+                    raise NotPlayed(f"the agent thinks for {opening.answer_ms:.0f} ms only")
                 return opening.answer_ms * float(rng.uniform(0.5, 0.85))
             case "last_word":
                 if opening.greets_ms is None or opening.greeting_ms is None:
-                    raise NotPlayed("its greeting has no end that is known")
+                    raise NotPlayed("the end of the agent's greeting is unknown")
                 if opening.greeting_ms < 1_000:
-                    raise NotPlayed("its greeting is too short")
+                    raise NotPlayed("the agent's greeting is too short")
                 return opening.greeting_ms - BEFORE_END_MS
 
     def _clip(self, scene: Scene, rng: np.random.Generator, number: int) -> Clip:
-        """The sounds of a kind in turns, each at a level of its own."""
+        """The clips of a kind in turns, each at a level of its own."""
         assert scene.kind is not None
         clips = self._library.of(scene.kind)
         if not clips:
-            raise NotPlayed(f"there is no sound of kind {scene.kind}")
+            raise NotPlayed(f"there is no clip of kind {scene.kind}")
         order = np.random.default_rng([self._seed, *scene.kind.encode()]).permutation(len(clips))
         clip = clips[int(order[number % len(clips)])]
         speech = scene.kind not in LEVELS
-        level = self._voice(rng) if speech else float(rng.uniform(*LEVELS[scene.kind]))
+        level = self._speech_level(rng) if speech else float(rng.uniform(*LEVELS[scene.kind]))
         most = {"interruption": MOST_SPEECH_MS, "backchannel": BACKCHANNEL_MS}.get(scene.kind, MOST_NOISE_MS)
         return clip.trimmed(most).at_level(level)
 
-    def _voice(self, rng: np.random.Generator) -> float:
-        """How loud this call's caller says the next thing, dB."""
+    def _speech_level(self, rng: np.random.Generator) -> float:
+        """The level of the caller's next utterance, dB."""
         return self._caller_db + float(rng.uniform(-VARIES_DB, VARIES_DB))
 
-    def _say(self, clip: Clip, at_ms: float, *, after_agent: bool = False) -> SayLine:
+    def _say_line(self, clip: Clip, at_ms: float, *, after_agent: bool = False) -> SayLine:
         onset = int(clip.onset_ms * self._rate / 1000)
         return SayLine(at_ms, clip.at_rate(self._rate), onset, after_agent, clip.name)
 
@@ -239,24 +253,24 @@ class Stage:
         """The request that a long reply answers. Raises NotPlayed."""
         clips = self._library.of("ask") or self._library.of("question") or self._library.of("interruption")
         if not clips:
-            raise NotPlayed("there is nothing to ask it with")
-        clip = clips[int(rng.integers(len(clips)))].trimmed(MOST_NOISE_MS).at_level(self._voice(rng))
-        return self._say(clip, self._opening.ask_at_ms())
+            raise NotPlayed("there is no clip that asks for a reply")
+        clip = clips[int(rng.integers(len(clips)))].trimmed(MOST_NOISE_MS).at_level(self._speech_level(rng))
+        return self._say_line(clip, self._opening.ask_at_ms())
 
     def _question(self, rng: np.random.Generator, number: int) -> SayLine | None:
         clips = self._library.of("question") or self._library.of("interruption")
         if not clips:
             return None
-        clip = clips[number % len(clips)].trimmed(MOST_NOISE_MS).at_level(self._voice(rng))
-        return replace(self._say(clip, WATCHED_MS), after_step=True)
+        clip = clips[number % len(clips)].trimmed(MOST_NOISE_MS).at_level(self._speech_level(rng))
+        return replace(self._say_line(clip, WATCHED_MS), after_step=True)
 
     def _bed(self, scene: Scene, rng: np.random.Generator, step: SayLine, steps: Sequence[SayLine]) -> tuple[Step, ...]:
-        """A noise from the call's beginning on, so long as it may last."""
+        """The noise of the scene, throughout the call."""
         if scene.bed is None:
             return ()
         clips = self._library.of(scene.bed)
         if not clips:
-            raise NotPlayed(f"there is no sound of kind {scene.bed}")
+            raise NotPlayed(f"there is no clip of kind {scene.bed}")
         clip = clips[int(rng.integers(len(clips)))].trimmed(MOST_NOISE_MS)
         speech = float(np.sqrt(np.mean(np.square(step.samples.astype(np.float64)))))
         level = 20 * np.log10(max(speech, 1.0) / 32768) - scene.snr_db
@@ -264,19 +278,19 @@ class Stage:
         return (SayLine(0.0, samples, 0, name=clip.name),)
 
     def _length(self, steps: Sequence[SayLine], before: int, scene: Scene) -> float:
-        """ms, generously: what waits for the agent takes as long as the agent takes."""
+        """Length of the call in ms, with time to spare: some steps wait for the agent."""
         opening = self._opening
-        said = sum(len(step.samples) * 1000 / self._rate + step.at_ms for step in steps)
+        speech_ms = sum(len(step.samples) * 1000 / self._rate + step.at_ms for step in steps)
         begins = 0.0 if before and opening.asks else (opening.greets_ms or 0.0)
         answers = (opening.answer_ms or 2_000.0) if before else 0.0
-        return begins + said + answers + QUESTION_MS
+        return begins + speech_ms + answers + QUESTION_MS
 
     def _samples(self, ms: float) -> int:
         return int(ms * self._rate / 1000)
 
 
 def _looped(samples: Samples, count: int) -> Samples:
-    """The sound again and again, faded over, so that no seam clicks."""
+    """The samples again and again, with cross-fades."""
     fade = min(RATE // 20, len(samples) // 4)
     ramp = np.linspace(0, 1, fade)
     body = samples.astype(np.float32)

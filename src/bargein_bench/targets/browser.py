@@ -1,6 +1,6 @@
 """Our own browser protocol (docs/protocol.md), spoken as the page speaks it.
 
-But for the page's own level watch: nothing is held here before the server says so.
+Unlike the page, the client has no level watch of its own: it holds when the server says so.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from bargein.clock import Clock, MonotonicClock
 from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein_bench.callers.caller_audio import Echo, Step
 from bargein_bench.record import Record
+from bargein_bench.targets.client_call import ClientCall, closed_by, not_connected, shown
 from bargein_bench.targets.playback import PlayedReport
-from bargein_bench.targets.side import Side, closed_by, not_connected, shown
 
 PROTOCOL = "bargein.v1"
 PATH = "/calls/browser"
 RATE = 16_000
 FRAME = 256  # 16 ms, as the page sends it
 AGENT_RATE = 24_000
-RING_MS = 10_900.0  # the page's ring
+RING_MS = 10_900.0  # of the page's ring buffer
 CONNECT_S = 10.0
 WELCOME_S = 20.0  # an agent may be made for the call
 GOODBYE_S = 1.0
@@ -39,8 +39,8 @@ HEADER = struct.Struct("<BBHIII")
 MICROPHONE, AGENT, LAST = 1, 2, 1
 
 
-class _Said(msgspec.Struct):
-    """What we read of any message."""
+class _Message(msgspec.Struct):
+    """The fields of a message that are read."""
 
     type: str
     reply_id: int | None = None
@@ -62,13 +62,16 @@ class _Welcome(msgspec.Struct):
     rate_out: int
 
 
-_said = msgspec.json.Decoder(_Said).decode
+_decode = msgspec.json.Decoder(_Message).decode
 
 
 class BrowserTarget:
-    """record.Target by shape. url: the server's (http or ws; without a path that of its calls); token: the server's own
-    or a page's; agent, policy, settings, language: as `hello` takes them. A key of the script is the page's button:
-    `interrupt`. Raises Misuse for an address that is none."""
+    """Calls a server of ours; satisfies record.Target.
+
+    url: http or ws; without a path, the server's path of calls. token: the server's own or a page's. agent, policy,
+    settings, language: as `hello` has them. A key of the script is the page's button: `interrupt`. Raises UsageError
+    for a wrong address.
+    """
 
     protocol = "browser"
     rate = RATE
@@ -97,7 +100,10 @@ class BrowserTarget:
         self._clock = clock or MonotonicClock()
 
     async def call(self, steps: Sequence[Step], lasts_ms: float, *, echo: Echo | None = None, seed: int = 1) -> Record:
-        """One call, to its end. Raises VendorRefused when it is not taken, VendorLost when nobody is there."""
+        """Make one call, to its end.
+
+        Raises VendorRefused when the call is refused, VendorLost when no server answers.
+        """
         try:
             socket = await _Connect(
                 self._url,
@@ -113,10 +119,10 @@ class BrowserTarget:
             call_id = await self._welcome(socket)
             call = _Call(socket, steps, lasts_ms, self._clock, echo, seed)
             await call.run()
-        return await asyncio.to_thread(call.side.record, str, call_id)
+        return await asyncio.to_thread(call.client.record, str, call_id)
 
     async def _welcome(self, socket: ClientConnection) -> str:
-        """Say hello; the call's id."""
+        """Send the hello. Returns the id of the call."""
         where = shown(self._url)
         try:
             async with asyncio.timeout(WELCOME_S):
@@ -124,36 +130,36 @@ class BrowserTarget:
                 welcome = await self._welcomed(socket)
         except msgspec.MsgspecError:
             advice = f"Give the address of a server that speaks {PROTOCOL}"
-            raise VendorRefused(f"{where} answered what is no {PROTOCOL}", advice=advice) from None
+            raise VendorRefused(f"{where} does not speak {PROTOCOL}", advice=advice) from None
         except TimeoutError:
-            raise VendorLost(f"{where} said no welcome within {WELCOME_S:g} s", advice="Try again") from None
+            raise VendorLost(f"{where} sent no welcome within {WELCOME_S:g} s", advice="Try again") from None
         except ConnectionClosed as error:
             raise VendorLost(f"{where} closed before its welcome: {closed_by(error)}", advice="Try again") from None
         if (welcome.rate_in, welcome.rate_out) != (RATE, AGENT_RATE):
             what = f"{where} wants {welcome.rate_in} Hz and sends {welcome.rate_out} Hz"
-            raise VendorRefused(what, advice=f"The bench speaks {RATE} and hears {AGENT_RATE} Hz, as the page does")
+            raise VendorRefused(what, advice=f"The bench sends {RATE} and plays {AGENT_RATE} Hz, as the page does")
         return welcome.call_id
 
     async def _welcomed(self, socket: ClientConnection) -> _Welcome:
         while True:
             raw = await socket.recv()
             if isinstance(raw, str):
-                said = msgspec.json.decode(raw, type=dict[str, object])
-                if said.get("type") == "error":
-                    raise self._refused(msgspec.convert(said, _Problem))
-                if said.get("type") == "welcome":
-                    return msgspec.convert(said, _Welcome)
+                message = msgspec.json.decode(raw, type=dict[str, object])
+                if message.get("type") == "error":
+                    raise self._refused(msgspec.convert(message, _Problem))
+                if message.get("type") == "welcome":
+                    return msgspec.convert(message, _Welcome)
 
     def _refused(self, problem: _Problem) -> BargeinError:
-        message = f"{shown(self._url)} took no call ({problem.code}): {problem.message}"
+        message = f"{shown(self._url)} refused the call ({problem.code}): {problem.message}"
         advice = problem.advice
-        if self._token:  # a server may say it back
+        if self._token:  # a server may quote the token
             message, advice = message.replace(self._token, "***"), advice.replace(self._token, "***")
         return VendorRefused(message, advice=advice)
 
 
 class _Call:
-    """From the welcome on."""
+    """One call, from the welcome on."""
 
     def __init__(
         self,
@@ -164,7 +170,7 @@ class _Call:
         echo: Echo | None,
         seed: int,
     ) -> None:
-        self.side = Side(
+        self.client = ClientCall(
             steps,
             lasts_ms,
             clock,
@@ -174,24 +180,24 @@ class _Call:
             most_queued_ms=RING_MS,
             echo=echo,
             seed=seed,
-            reported=self._report,
+            on_report=self._report,
         )
         self._socket = socket
         self._timer: asyncio.TimerHandle | None = None
         self._bye = ""
 
     async def run(self) -> None:
-        side = self.side
-        side.begin()
+        client = self.client
+        client.begin()
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(self._read(), name="bench browser: read"),
-                    group.create_task(side.write(self._socket.send), name="bench browser: write"),
+                    group.create_task(client.write(self._socket.send), name="bench browser: write"),
                 ]
-                await side.speak(self._frame, self._press)
-                side.send('{"type":"hangup"}')
-                side.send_no_more()
+                await client.speak(self._frame, self._press)
+                client.send('{"type":"hangup"}')
+                client.end_sending()
                 await asyncio.wait(tasks, timeout=GOODBYE_S)
                 for task in tasks:
                     task.cancel()
@@ -203,25 +209,25 @@ class _Call:
 
     def _frame(self, place: int, samples: Samples) -> None:
         header = HEADER.pack(MICROPHONE, 0, 0, 0, place // FRAME, place)
-        self.side.send(header + samples.astype("<i2", copy=False).tobytes())
+        self.client.send(header + samples.astype("<i2", copy=False).tobytes())
 
     def _press(self) -> None:
-        self.side.send('{"type":"interrupt"}')
+        self.client.send('{"type":"interrupt"}')
 
     def _report(self, reports: Sequence[PlayedReport]) -> None:
-        """The playback's: say so, and look again when there will be more to say."""
-        if self.side.over:
+        """Send the reports of the playback, and start the timer of the next one."""
+        if self.client.over:
             return
         for report in reports:
-            said: dict[str, object] = {"type": report.kind, "reply_id": report.reply, "played": report.played}
+            message: dict[str, object] = {"type": report.kind, "reply_id": report.reply, "played": report.played}
             if report.kind == "played":
-                said["playing"] = True
-            self.side.send(json.dumps(said))
+                message["playing"] = True
+            self.client.send(json.dumps(message))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if (due := self.side.playback.deadline) is not None:
-            self._timer = asyncio.get_running_loop().call_later(self.side.wait_s(due), self.side.advance)
+        if (due := self.client.playback.deadline) is not None:
+            self._timer = asyncio.get_running_loop().call_later(self.client.wait_s(due), self.client.advance)
 
     # -------------------------------------------------------------------------------------------- from the server
 
@@ -229,57 +235,57 @@ class _Call:
         try:
             async for raw in self._socket:
                 if isinstance(raw, bytes):
-                    self._sound(raw)
+                    self._on_audio(raw)
                 else:
-                    self._message(raw)
+                    self._on_message(raw)
             how = f"the server, {self._socket.close_code} {self._socket.close_reason}".strip()
-            self.side.end(f"{how} ({self._bye})" if self._bye and self._bye not in how else how)
+            self.client.end(f"{how} ({self._bye})" if self._bye and self._bye not in how else how)
         except ConnectionClosed as error:
-            self.side.end(closed_by(error))
+            self.client.end(closed_by(error))
 
-    def _sound(self, raw: bytes) -> None:
-        side = self.side
-        if side.over:
+    def _on_audio(self, raw: bytes) -> None:
+        client = self.client
+        if client.over:
             return
         if len(raw) < HEADER.size or len(raw) % 2:
-            side.fault("a frame that cannot be read")
+            client.fault("a frame that cannot be read")
             return
         kind, flags, _, reply, _, first = HEADER.unpack_from(raw)
         if kind != AGENT or reply == 0:
-            side.fault("a frame that is no sound of an agent")
+            client.fault("a frame that is no sound of an agent")
             return
         samples = np.frombuffer(raw, "<i2", offset=HEADER.size).astype(np.int16, copy=False)
-        self._report(side.playback.queue(side.now, reply, samples, first=first, last=bool(flags & LAST)))
+        self._report(client.playback.queue(client.now, reply, samples, first=first, last=bool(flags & LAST)))
 
-    def _message(self, raw: str) -> None:
-        side = self.side
+    def _on_message(self, raw: str) -> None:
+        client = self.client
         try:
-            said = _said(raw)
+            message = _decode(raw)
         except msgspec.MsgspecError:
-            side.fault("a message that cannot be read")
+            client.fault("a message that cannot be read")
             return
-        if said.type == "bye":
-            self._bye = (said.reason or "")[:80]
-        if side.over:
+        if message.type == "bye":
+            self._bye = (message.reason or "")[:80]
+        if client.over:
             return
-        playback, now, reply = side.playback, side.now, said.reply_id or 0
-        match said.type:
+        playback, now, reply = client.playback, client.now, message.reply_id or 0
+        match message.type:
             case "hold":
                 self._report(playback.hold(now, reply))
             case "resume":
                 self._report(playback.resume(now, reply))
             case "audio_interrupted":
                 self._report(playback.flush(now, reply))
-            case "decision" if said.kind in VERDICTS:
-                side.tell(f"{said.kind}: {said.why or ''}"[:200])
+            case "decision" if message.kind in VERDICTS:
+                client.note(f"{message.kind}: {message.why or ''}"[:200])
             case "error":
-                side.fault(f"error {said.code or 'without a code'}")
+                client.fault(f"error {message.code or 'without a code'}")
             case _:
                 pass
 
 
 class _Connect(connect):
-    """A token goes to the address that it was given for, and nowhere else."""
+    """Follows no redirect: a token goes to the address that it was given for."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc

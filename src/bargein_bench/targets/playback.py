@@ -1,9 +1,10 @@
-"""How a client plays what it gets, as our page's worklet does it (web/worklets/loudspeaker.js, playback.js). Pure.
+"""How a client plays an agent's audio, as our page's worklet does it (web/worklets/loudspeaker.js, playback.js). Pure.
 
-Places count samples since the call began, at the sound's own rate; time is whatever place is handed in. Sound is
-rendered in quanta, as a browser does: what comes within one is heard from the next on, and what a hold or a flush finds
-handed down already still sounds. So a hold costs a rendered quantum and one more, in which the page fades (here it
-sounds in full; either way its samples count as played). The loudspeaker's own latency is not modelled.
+Places count samples from the begin of the call, at the audio's rate; the caller of a method says which place is now.
+Audio is rendered in quanta, as in a browser: audio that comes within a quantum sounds from the next one on, and a
+rendered quantum sounds in spite of a hold or flush. So a hold takes effect after the rendered quantum and one more, in
+which the page fades (here that one sounds in full; either way its samples count as played). The latency of the
+loudspeaker is not modelled.
 """
 
 from __future__ import annotations
@@ -15,38 +16,42 @@ from typing import Literal
 import numpy as np
 
 from bargein.audio.pcm import Samples
-from bargein_bench.targets.listener import PAUSE_S, Listener
+from bargein_bench.targets.heard_audio import PAUSE_S, HeardAudio
 
 QUANTUM_S = 128 / 48_000
 REPORT_S = 0.1
-GAP_S = 0.02  # dry for longer than this in the middle of a reply is heard as a gap; beyond PAUSE_S it is a pause
+GAP_S = 0.02  # a longer dry time in the middle of a reply is audible; beyond PAUSE_S it is a pause
 
 
 @dataclass(frozen=True, slots=True)
 class PlayedReport:
-    """What the client has to say of its playback. reply; played: samples of it that have sounded."""
+    """A report of the client about its playback."""
 
     kind: Literal["played", "held", "flushed", "finished"]
     reply: int
     played: int
+    """Samples of the reply that have sounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What a flush threw away of a reply. at: the place from which on it did not sound."""
+    """What a flush discarded of a reply."""
 
     at: int
+    """Place from which on it did not sound."""
     reply: int
     samples: Samples
 
 
 @dataclass(slots=True, eq=False)
 class _Reply:
-    """One that plays or waits. came: samples; waiting: those of them that have not sounded."""
+    """A reply that plays or waits."""
 
     id: int
     came: int = 0
+    """Samples that came."""
     waiting: int = 0
+    """Samples that have not sounded."""
     ended: bool = False
     chunks: deque[Samples] = field(default_factory=deque)
 
@@ -64,8 +69,8 @@ class _Reply:
             self.came += len(samples)
             self.waiting += len(samples)
 
-    def take(self, count: int) -> Samples:
-        """The next samples; there are so many."""
+    def pop(self, count: int) -> Samples:
+        """The next samples. count: not more than are waiting."""
         out = np.empty(count, np.int16)
         at = 0
         while at < count:
@@ -80,27 +85,28 @@ class _Reply:
 
 
 class Playback:
-    """Replies are numbered from 1, upwards. most_queued_ms: more than that waits for nobody and is dropped, as the
-    page's ring does. What is asked for at a place is given the reports that fell due until then, too.
+    """Plays replies, which are numbered from 1 upwards.
 
-    frames: stretches of sound that came; late, gap_ms: those after the line had run dry in the middle of a reply, and
-    for how long; stale_ms: sound of a flushed reply; after_end: frames of one that had finished, or that was overtaken;
-    holes, repeats, dropped: frames that did not begin where the one before ended, or for which there was no room."""
+    Every method also returns the reports that fell due until its place. most_queued_ms: more audio than that is
+    discarded, as by the page's ring buffer. frames: chunks that came. late, gap_ms: chunks after the audio had run dry
+    in the middle of a reply, and for how long. stale_ms: audio of a flushed reply. after_end: chunks of a finished or
+    overtaken reply. holes, repeats, discarded: chunks that left a hole, that came again, for which there was no room.
+    """
 
-    def __init__(self, most_ms: float, *, rate: int, mouth_rate: int, most_queued_ms: float) -> None:
-        self.ear = Listener(most_ms, rate, mouth_rate)
+    def __init__(self, most_ms: float, *, rate: int, caller_rate: int, most_queued_ms: float) -> None:
+        self.heard = HeardAudio(most_ms, rate, caller_rate)
         self.tails: list[Tail] = []
-        self.frames = self.late = self.after_end = self.holes = self.repeats = self.dropped = 0
+        self.frames = self.late = self.after_end = self.holes = self.repeats = self.discarded = 0
         self.gap_ms = self.stale_ms = self.most_queued_ms = 0.0
         self._rate = rate
         self._quantum = round(QUANTUM_S * rate)
         self._most = int(most_queued_ms * rate / 1000)
-        self._line: deque[_Reply] = deque()  # the first one plays
-        self._flushed = self._over = 0  # replies up to these were flushed, have finished
-        self._at = 0  # rendered up to here: a multiple of the quantum
+        self._replies: deque[_Reply] = deque()  # the first one plays
+        self._flushed = self._over = 0  # numbers up to which replies were flushed, or have finished
+        self._at = 0  # place up to which audio is rendered, a multiple of the quantum
         self._next_report = 0
-        self._paused = self._tell_held = False
-        self._fades = False  # the newest quantum sounded, so a pause has one more
+        self._paused = self._report_held = False
+        self._fades = False  # the last quantum sounded, so a pause takes one more
         self._dry = 0
 
     # ------------------------------------------------------------------------------------------- what is asked of it
@@ -108,7 +114,7 @@ class Playback:
     def queue(
         self, now: int, reply: int, samples: Samples, *, first: int | None = None, last: bool = False
     ) -> list[PlayedReport]:
-        """Sound came. first: its place in the reply (None: behind what came before); last: of the reply."""
+        """Audio came. first: its place in the reply; None: after the chunk before. last: of the reply."""
         reports = self.advance(now)
         self.frames += len(samples) > 0
         if reply <= self._flushed:
@@ -123,11 +129,11 @@ class Playback:
             self.repeats += 1
             samples = samples[found.came - first :]
         if self._queued + hole + len(samples) > self._most:
-            self.dropped += 1
+            self.discarded += 1
             return reports
-        if found is self._line[0] and len(samples):
+        if found is self._replies[0] and len(samples):
             self._was_dry()
-        if hole:  # what the wire lost is silence, not a shift
+        if hole:  # lost audio is silence, and shifts nothing
             self.holes += 1
             found.put(np.zeros(hole, np.int16))
         found.put(samples)
@@ -136,52 +142,52 @@ class Playback:
         return reports
 
     def hold(self, now: int, reply: int) -> list[PlayedReport]:
-        """Pause in place; any other reply than the one that plays is not held. `held` follows when it is silent."""
+        """Pause the reply that plays. `held` follows once it is silent. Another reply is not held."""
         reports = self.advance(now)
-        if self._line and self._line[0].id == reply:
+        if self._replies and self._replies[0].id == reply:
             if self._paused:
-                reports.append(PlayedReport("held", reply, self._line[0].played))
+                reports.append(PlayedReport("held", reply, self._replies[0].played))
             else:
-                self._paused = self._tell_held = True
+                self._paused = self._report_held = True
         return reports
 
     def resume(self, now: int, reply: int) -> list[PlayedReport]:
-        """Go on from the sample where it stopped."""
+        """Go on from the sample where the reply stopped."""
         reports = self.advance(now)
-        if self._line and self._line[0].id == reply:
+        if self._replies and self._replies[0].id == reply:
             self._paused = False
         return reports
 
     def flush(self, now: int, reply: int) -> list[PlayedReport]:
-        """Drop all of the reply, now and whenever it comes, and of those before it that wait."""
+        """Discard the reply, also what still comes of it, and the replies before it that wait."""
         reports = self.advance(now)
         self._flushed = max(self._flushed, reply)
-        current = self._line[0] if self._line else None
+        current = self._replies[0] if self._replies else None
         if current is None or reply >= current.id:
             played = current.played if current is not None and current.id == reply else 0
             reports.append(PlayedReport("flushed", reply, played))
-        # An older one than the flushed one plays on: the page is told of one reply at a time.
-        gone = [each for each in self._line if each.id == reply or (each.id < reply and each is not current)]
+        # A reply older than the flushed one plays on: the server flushes one reply at a time.
+        gone = [each for each in self._replies if each.id == reply or (each.id < reply and each is not current)]
         for each in gone:
-            self._line.remove(each)
+            self._replies.remove(each)
             if each.waiting:
-                self.tails.append(Tail(self._at, each.id, each.take(each.waiting)))
+                self.tails.append(Tail(self._at, each.id, each.pop(each.waiting)))
         if current in gone:
             self._begin()
         return reports
 
     @property
     def live(self) -> list[int]:
-        """Replies that play or wait."""
-        return [each.id for each in self._line]
+        """Numbers of the replies that play or wait."""
+        return [each.id for each in self._replies]
 
     @property
     def deadline(self) -> int | None:
-        """The place at which the next report falls due, if nothing comes before; None: there is none."""
-        if not self._line:
+        """The place of the next report, if nothing comes before. None: there is none."""
+        if not self._replies:
             return None
-        reply = self._line[0]
-        if self._tell_held:
+        reply = self._replies[0]
+        if self._report_held:
             return self._at + 1
         if self._paused:
             return None
@@ -192,41 +198,41 @@ class Playback:
         return self._at + due + 1 if due < reply.waiting else None
 
     def advance(self, now: int) -> list[PlayedReport]:
-        """Let it sound until now. What falls due meanwhile is told."""
+        """Play until now. Returns the reports that fell due."""
         reports: list[PlayedReport] = []
         while self._at < now:
             reports += self._render(-(-(now - self._at) // self._quantum))
-        self.ear.settled = self._at
+        self.heard.settled = self._at
         return reports
 
     # --------------------------------------------------------------------------------------------------- the parts
 
     @property
     def _queued(self) -> int:
-        return sum(each.waiting for each in self._line)
+        return sum(each.waiting for each in self._replies)
 
     @property
     def _quanta_to_report(self) -> int:
         return max(0, -(-(self._next_report - self._at) // self._quantum))
 
     def _find(self, reply: int) -> _Reply | None:
-        """The reply to which sound belongs, put in line if it is new. None: it is over, or a later one has come."""
-        for each in self._line:
+        """The reply that audio belongs to, appended if it is new. None: it is over, or a later one has come."""
+        for each in self._replies:
             if each.id == reply:
                 return each
-        if reply <= self._over or (self._line and reply < self._line[-1].id):
+        if reply <= self._over or (self._replies and reply < self._replies[-1].id):
             return None
-        first = self._line[0] if self._line else None
+        first = self._replies[0] if self._replies else None
         if first is not None and not first.busy:
-            self._line.popleft()
-        self._line.append(_Reply(reply))
-        if self._line[0] is not first:
+            self._replies.popleft()
+        self._replies.append(_Reply(reply))
+        if self._replies[0] is not first:
             self._begin()
-        return self._line[-1]
+        return self._replies[-1]
 
     def _begin(self) -> None:
-        """Another reply is the first in line, or none."""
-        self._paused = self._tell_held = False
+        """Another reply is the first, or none."""
+        self._paused = self._report_held = False
         self._fades = True
         self._dry = 0
 
@@ -237,12 +243,12 @@ class Playback:
         self._dry = 0
 
     def _render(self, most: int) -> list[PlayedReport]:
-        """As many quanta as nothing happens in, at most so many; and what the last of them has to tell."""
-        if not self._line or (self._paused and not self._tell_held):
+        """Render quanta until something happens, at most `most`. Returns the reports of the last one."""
+        if not self._replies or (self._paused and not self._report_held):
             self._at += most * self._quantum
             return []
-        reply = self._line[0]
-        if self._tell_held or (reply.ended and not reply.waiting):
+        reply = self._replies[0]
+        if self._report_held or (reply.ended and not reply.waiting):
             quanta = 1
         elif not reply.waiting:
             quanta = most
@@ -250,23 +256,23 @@ class Playback:
             quanta = min(most, max(1, reply.waiting // self._quantum), self._quanta_to_report + 1)
         moved = min(reply.waiting, quanta * self._quantum) if self._fades or not self._paused else 0
         if moved:
-            self.ear.take(self._at, reply.id, reply.played, reply.take(moved))
+            self.heard.add(self._at, reply.id, reply.played, reply.pop(moved))
         self._at += quanta * self._quantum
         self._fades = not self._paused
         if not self._paused and not reply.ended and reply.came:
             self._dry += quanta * self._quantum - moved
-        return self._told(reply, moved)
+        return self._reports(reply, moved)
 
-    def _told(self, reply: _Reply, moved: int) -> list[PlayedReport]:
+    def _reports(self, reply: _Reply, moved: int) -> list[PlayedReport]:
         reports: list[PlayedReport] = []
-        if self._tell_held:
-            self._tell_held = False
+        if self._report_held:
+            self._report_held = False
             reports.append(PlayedReport("held", reply.id, reply.played))
         rendered = self._at - self._quantum
         if reply.ended and not reply.waiting and not self._paused:
             reports.append(PlayedReport("finished", reply.id, reply.played))
             self._over = max(self._over, reply.id)
-            self._line.popleft()
+            self._replies.popleft()
             self._begin()
         elif moved and rendered >= self._next_report:
             self._next_report = rendered + int(REPORT_S * self._rate)

@@ -1,8 +1,8 @@
-"""Any endpoint that speaks OpenAI's Realtime: the bench is the plain client that everybody writes.
+"""Any endpoint that speaks OpenAI's Realtime. The bench is a plain client.
 
-It sends its microphone, plays what comes, and when the server hears speech while it plays, it falls silent, says how
-much was heard (`conversation.item.truncate`) and drops what still comes of that response. It does nothing cleverer: it
-does not hold, and it calls no tools.
+It sends its microphone and plays what comes. When the server hears speech during playback, it falls silent, sends how
+much was heard (`conversation.item.truncate`) and discards the rest of the response. It does not hold, and calls no
+tools.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.vendors.common.keys import key_of
 from bargein_bench.callers.caller_audio import Echo, Step
 from bargein_bench.record import Record
+from bargein_bench.targets.client_call import ClientCall, closed_by, not_connected, shown
 from bargein_bench.targets.realtime_events import Delta, Details, Done, Item, RealtimeProblem, ResponseStatus
-from bargein_bench.targets.side import Side, closed_by, not_connected, shown
 
 try:
     import openai
 
     INSTALLED = True
-except ImportError:  # the extra "openai" is not there: `RealtimeTarget` says so when it is made
+except ImportError:  # without the extra "openai" `RealtimeTarget` raises Unavailable
     INSTALLED = False
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ FRAME = 480  # 20 ms
 MODEL = "gpt-realtime-2.1"
 OPENAI = "api.openai.com"
 NO_KEY = "none"
-MOST_QUEUED_MS = 600_000.0  # replies come faster than they can be heard, and nothing stops them
+MOST_QUEUED_MS = 600_000.0  # replies come faster than real time, without a limit
 CONNECT_S = 10.0
-LAST_WORDS_S = 1.0  # what stands in line at the end may take so long
-OPTIONS: Any = {  # the SDK types fewer than it hands on
-    "max_size": 16 * 1024 * 1024,  # the vendor's own bound is 15 MiB
+LAST_WORDS_S = 1.0  # for the messages that are queued at the end
+OPTIONS: Any = {  # the SDK passes on more options than it types
+    "max_size": 16 * 1024 * 1024,  # the vendor's own limit is 15 MiB
     "open_timeout": CONNECT_S,
     "close_timeout": 0.5,
     "compression": None,
@@ -58,13 +58,16 @@ Json = dict[str, Any]
 
 
 class RealtimeTarget:
-    """record.Target by shape. url: ws://host:port/v1/realtime, or http://host:port/v1; its query is kept, and may name
-    the model. api_key: without one the environment's OPENAI_API_KEY, for OpenAI itself only. turn_detection: as the
-    session takes it; None: none. The playback is cleared at `speech_started`, unless interrupt_response is off there.
-    opening: ask for a response at once, so that it greets. voice, instructions: None is the server's own. A key of the
-    script is a button that cancels the response.
+    """Calls such an endpoint; satisfies record.Target.
 
-    Raises Unavailable without the SDK, Misuse for an address that is none."""
+    url: ws://host:port/v1/realtime, or http://host:port/v1; its query is kept, and may name the model. api_key: None
+    takes OPENAI_API_KEY, for OpenAI's own address only. turn_detection: as the session has it; None: off. The playback
+    is cleared at `speech_started`, unless interrupt_response is off there. opening: ask for a response at once, so that
+    the model greets. voice, instructions: None: the server's own. A key of the script is a button that cancels the
+    response.
+
+    Raises Unavailable without the SDK, UsageError for a wrong address.
+    """
 
     protocol = "realtime"
     rate = RATE
@@ -91,23 +94,26 @@ class RealtimeTarget:
         self._base_url = urlunsplit((scheme, parts.netloc, parts.path.rstrip("/").removesuffix("/realtime"), "", ""))
         self._query = dict(parse_qsl(parts.query))
         self._model = model or self._query.pop("model", MODEL)
-        own = scheme == "https" and parts.hostname == OPENAI
-        self._key = key_of(api_key, "OPENAI_API_KEY", None if own else url) or NO_KEY
+        is_openai = scheme == "https" and parts.hostname == OPENAI
+        self._key = key_of(api_key, "OPENAI_API_KEY", None if is_openai else url) or NO_KEY
         pcm = {"type": "audio/pcm", "rate": RATE}
-        took = {"format": pcm, "turn_detection": None if turn_detection is None else dict(turn_detection)}
-        gave = {"format": pcm} | ({"voice": voice} if voice is not None else {})
+        input_config = {"format": pcm, "turn_detection": None if turn_detection is None else dict(turn_detection)}
+        output_config = {"format": pcm} | ({"voice": voice} if voice is not None else {})
         self._session: Json = {
             "type": "realtime",
             "output_modalities": ["audio"],
-            "audio": {"input": took, "output": gave},
+            "audio": {"input": input_config, "output": output_config},
         } | ({"instructions": instructions} if instructions is not None else {})
         self._yields = turn_detection is not None and bool(turn_detection.get("interrupt_response", True))
         self._opening = opening
         self._clock = clock or MonotonicClock()
 
     async def call(self, steps: Sequence[Step], lasts_ms: float, *, echo: Echo | None = None, seed: int = 1) -> Record:
-        """One call, to its end. Raises VendorRefused when it is not taken, VendorLost when nobody is there."""
-        client = await asyncio.to_thread(self._client)  # it reads certificates: other calls need not stand still
+        """Make one call, to its end.
+
+        Raises VendorRefused when the call is refused, VendorLost when no server answers.
+        """
+        client = await asyncio.to_thread(self._client)  # in a thread, because it reads certificates from disk
         async with client:
             try:
                 connection = await client.realtime.connect(
@@ -119,7 +125,7 @@ class RealtimeTarget:
                 raise not_connected(error, self._url) from None
             try:
                 call_id = await self._open(connection)
-                side = Side(
+                client_call = ClientCall(
                     steps,
                     lasts_ms,
                     self._clock,
@@ -130,17 +136,17 @@ class RealtimeTarget:
                     echo=echo,
                     seed=seed,
                 )
-                call = _Call(connection, side, yields=self._yields)
+                call = _Call(connection, client_call, yields=self._yields)
                 await call.run(opening=self._opening)
             finally:
                 await connection.close()
-        return await asyncio.to_thread(side.record, call.name, call_id)
+        return await asyncio.to_thread(client_call.record, call.name, call_id)
 
     def _client(self) -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(base_url=self._base_url, api_key=self._key, timeout=CONNECT_S, max_retries=0)
 
     async def _open(self, connection: AsyncRealtimeConnection) -> str:
-        """The session as we want it; its id."""
+        """Configure the session. Returns its id."""
         where = shown(self._url)
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -160,7 +166,7 @@ class RealtimeTarget:
                 event = msgspec.json.decode(await connection.recv_bytes(), type=Json)
                 problem = msgspec.convert(event, RealtimeProblem).error if event.get("type") == "error" else None
             except msgspec.MsgspecError:
-                continue  # as in the call itself: what cannot be read ends nothing
+                continue  # an unreadable event ends nothing, here as in the call
             if problem is not None:
                 what = f"{shown(self._url)} refused the session ({problem.name}, {problem.param})"
                 raise VendorRefused(what, advice="Check the model, the voice and the turn detection")
@@ -169,30 +175,30 @@ class RealtimeTarget:
 
 
 class _Call:
-    """From the session on. Replies are the model's items, numbered as they begin to sound."""
+    """One call, from the session on. Replies are the model's items, numbered by their first audio."""
 
-    def __init__(self, connection: AsyncRealtimeConnection, side: Side, *, yields: bool) -> None:
+    def __init__(self, connection: AsyncRealtimeConnection, client: ClientCall, *, yields: bool) -> None:
         self._connection = connection
-        self._side = side
+        self._client_call = client
         self._yields = yields
         self._items: list[str] = []
         self._numbers: dict[str, int] = {}
-        self._parts: dict[int, tuple[str, int]] = {}  # of those that are live: the response, and which content it is
-        self._dead: set[str] = set()  # responses that were interrupted
+        self._origins: dict[int, tuple[str, int]] = {}  # of live items: the response and the content index
+        self._dead: set[str] = set()  # interrupted responses
 
     def name(self, number: int) -> str:
         return self._items[number - 1]
 
     async def run(self, *, opening: bool) -> None:
-        side = self._side
-        side.begin()
+        client = self._client_call
+        client.begin()
         if opening:
             self._send({"type": "response.create"})
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(self._read(), name="bench realtime: read")
-            writing = group.create_task(side.write(self._put), name="bench realtime: write")
-            await side.speak(self._frame, self._press)
-            side.send_no_more()
+            writing = group.create_task(client.write(self._put), name="bench realtime: write")
+            await client.speak(self._frame, self._press)
+            client.end_sending()
             await asyncio.wait([writing], timeout=LAST_WORDS_S)
             for task in (reading, writing):
                 task.cancel()
@@ -200,35 +206,35 @@ class _Call:
     # ---------------------------------------------------------------------------------------------- to the server
 
     def _send(self, event: Json) -> None:
-        self._side.send(json.dumps(event))
+        self._client_call.send(json.dumps(event))
 
     async def _put(self, data: str | bytes) -> None:
         await self._connection.send_raw(data)
 
     def _frame(self, place: int, samples: Samples) -> None:
         audio = b64encode(samples.astype("<i2", copy=False).tobytes()).decode()
-        self._side.send(f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}')
+        self._client_call.send(f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}')
 
     def _press(self) -> None:
         self._send({"type": "response.cancel"})
         self._fall_silent()
 
     def _fall_silent(self) -> None:
-        """Clear what plays and waits, and say of each item how much was heard."""
-        side = self._side
-        side.advance()
-        for number in side.playback.live:
-            for report in side.playback.flush(side.now, number):
+        """Clear the playback, and send of each item how much was heard."""
+        client = self._client_call
+        client.advance()
+        for number in client.playback.live:
+            for report in client.playback.flush(client.now, number):
                 if report.kind != "flushed":
                     continue
-                response, index = self._parts.pop(number, ("", 0))
+                response, index = self._origins.pop(number, ("", 0))
                 self._dead.add(response)
                 self._send(
                     {
                         "type": "conversation.item.truncate",
                         "item_id": self.name(number),
                         "content_index": index,
-                        # Rounded down: never more than the server has made.
+                        # Rounded down: the server must have made as much.
                         "audio_end_ms": report.played * 1000 // RATE,
                     }
                 )
@@ -237,73 +243,73 @@ class _Call:
     # -------------------------------------------------------------------------------------------- from the server
 
     async def _read(self) -> None:
-        side = self._side
+        client = self._client_call
         try:
             while True:
                 data = await self._connection.recv_bytes()
-                if side.over:
+                if client.over:
                     return
                 try:
                     self._event(msgspec.json.decode(data, type=Json))
                 except msgspec.MsgspecError:
-                    side.fault("an event that cannot be read")
+                    client.fault("an event that cannot be read")
         except ConnectionClosed as error:
-            side.end(closed_by(error))
+            client.end(closed_by(error))
 
     def _event(self, event: Json) -> None:
         """Raises msgspec.MsgspecError when it is not what its type says."""
-        side = self._side
+        client = self._client_call
         kind = event.get("type")
         match kind:
-            case "response.output_audio.delta" | "response.audio.delta":  # the second: of the beta, still met
-                self._sound(msgspec.convert(event, Delta))
+            case "response.output_audio.delta" | "response.audio.delta":  # the second is the beta's
+                self._on_audio(msgspec.convert(event, Delta))
             case "response.output_audio.done" | "response.audio.done":
                 number = self._numbers.get(msgspec.convert(event, Item).item_id)
                 if number is not None:
                     self._last(number)
             case "input_audio_buffer.speech_started":
-                side.tell("speech_started")
+                client.note("speech_started")
                 if self._yields:
                     self._fall_silent()
             case "input_audio_buffer.speech_stopped":
-                side.tell("speech_stopped")
+                client.note("speech_stopped")
             case "response.done":
                 self._done(msgspec.convert(event, Done).response)
             case "error":
-                side.fault(f"error {msgspec.convert(event, RealtimeProblem).error.name}")
+                client.fault(f"error {msgspec.convert(event, RealtimeProblem).error.name}")
             case str():
                 pass
             case _:
-                side.fault("an event without a type")
+                client.fault("an event without a type")
 
-    def _sound(self, delta: Delta) -> None:
-        side = self._side
+    def _on_audio(self, delta: Delta) -> None:
+        client = self._client_call
         number = self._numbers.get(delta.item_id)
         if number is None:
             number = self._begin(delta)
         if len(delta.delta) % 2:
-            side.fault("half a sample")
+            client.fault("half a sample")
         samples = np.frombuffer(delta.delta[: len(delta.delta) // 2 * 2], "<i2").astype(np.int16, copy=False)
-        side.playback.queue(side.now, number, samples)
+        client.playback.queue(client.now, number, samples)
 
     def _begin(self, delta: Delta) -> int:
-        """A new item. One before it that never told its end has ended: a client plays on."""
-        for other in self._side.playback.live:
+        """A new item begins. An item before it has ended, even without an event that says so."""
+        for other in self._client_call.playback.live:
             self._last(other)
         self._items.append(delta.item_id)
         number = self._numbers[delta.item_id] = len(self._items)
-        self._parts[number] = delta.response_id, delta.content_index
+        self._origins[number] = delta.response_id, delta.content_index
         if delta.response_id in self._dead:
-            self._side.playback.flush(self._side.now, number)
+            self._client_call.playback.flush(self._client_call.now, number)
         return number
 
     def _last(self, number: int) -> None:
-        side = self._side
-        side.playback.queue(side.now, number, np.zeros(0, np.int16), last=True)
+        client = self._client_call
+        client.playback.queue(client.now, number, np.zeros(0, np.int16), last=True)
 
     def _done(self, response: ResponseStatus) -> None:
         details = response.status_details or Details()
         why = details.reason or (details.error.name if details.error is not None else "")
-        self._side.tell(f"response.done {response.status} {why}".strip())
+        self._client_call.note(f"response.done {response.status} {why}".strip())
         if response.status in ("failed", "incomplete"):
-            self._side.fault(f"response {response.status}: {why or 'without a reason'}")
+            self._client_call.fault(f"response {response.status}: {why or 'without a reason'}")

@@ -1,4 +1,4 @@
-"""What the bench reads of OpenAI Realtime's events; the rest of each is passed over."""
+"""The fields of OpenAI Realtime's events that the bench reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any server that speaks Twilio Media Streams: our caller calls it, and its telephone keeps what sounded."""
+"""Any server that speaks Twilio Media Streams."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from bargein_bench.callers.caller import Caller, Result
 from bargein_bench.callers.caller_audio import Echo, Step
 from bargein_bench.callers.telephone import RATE
 from bargein_bench.record import RATE as RECORD_RATE
-from bargein_bench.record import AudioSpan, ClearSent, Record, ToldHeard
+from bargein_bench.record import AudioSpan, ClearSent, Record, ServerNote
 
-assert RATE == RECORD_RATE  # places need no scaling
+assert RATE == RECORD_RATE  # places are not scaled
 
 
 class TwilioTarget:
-    """record.Target by shape. url: ws://...; way_ms: of the network, one way; parameters: the stream's
-    customParameters; headers: of the handshake, a key for instance."""
+    """Calls such a server; satisfies record.Target.
+
+    url: ws://... way_ms: delay of the network, one way. parameters: the stream's customParameters. headers: of the
+    handshake, such as a key.
+    """
 
     protocol = "twilio"
     rate = RATE
@@ -41,7 +44,10 @@ class TwilioTarget:
         self._clock = clock
 
     async def call(self, steps: Sequence[Step], lasts_ms: float, *, echo: Echo | None = None, seed: int = 1) -> Record:
-        """One call, to its end. Raises VendorRefused when the stream is not taken, VendorLost when nobody is there."""
+        """Make one call, to its end.
+
+        Raises VendorRefused when the call is refused, VendorLost when no server answers.
+        """
         caller = Caller(
             self._url,
             steps,
@@ -58,9 +64,9 @@ class TwilioTarget:
 
 
 def as_record(result: Result) -> Record:
-    """What a caller kept (`keep`), as the bench looks at it."""
+    """The record of a call whose caller audio was kept (`keep`)."""
     telephone = result.telephone
-    caller = np.concatenate(result.said or [np.zeros(0, np.int16)])
+    caller = np.concatenate(result.caller_frames or [np.zeros(0, np.int16)])
     lasted = min(result.lasted, len(telephone.heard), len(caller))
     agent: Samples = from_mulaw(telephone.heard[:lasted].tobytes())
     return Record(
@@ -69,7 +75,7 @@ def as_record(result: Result) -> Record:
         tuple(result.spoken),
         tuple(AudioSpan(begin, min(end, lasted)) for begin, end in telephone.runs if begin < min(end, lasted)),
         tuple(ClearSent(at, from_mulaw(codes)) for at, codes in telephone.cleared),
-        tuple(ToldHeard(place, "clear") for place in result.clears),
+        tuple(ServerNote(place, "clear") for place in result.clears),
         result.stream,
         telephone.frames,
         telephone.late,

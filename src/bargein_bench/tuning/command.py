@@ -12,13 +12,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bargein.errors import BargeinError, UsageError
+from bargein.errors import UsageError
 from bargein_bench.tuning import show, truth
 from bargein_bench.tuning.page import page
 from bargein_bench.tuning.records import gather
 from bargein_bench.tuning.score import ScoreLimits
 from bargein_bench.tuning.search import search
 from bargein_bench.tuning.space import parse_fixed
+from bargein_simulators.command_errors import command_errors
 
 
 class By(StrEnum):
@@ -49,7 +50,7 @@ def tune(
     ] = None,
 ) -> None:
     """Let recorded calls decide again under other policies, and propose one. Exit code 1: none keeps the limits."""
-    try:
+    with command_errors(Console(stderr=True)):
         found = run(
             folder,
             ScoreLimits(limit, missed, float(by.value[1:])),
@@ -59,11 +60,6 @@ def tune(
             seed=seed,
             jobs=jobs or len(os.sched_getaffinity(0)),
         )
-    except BargeinError as error:
-        errors = Console(stderr=True)
-        errors.print(f"[red]{type(error).__name__}[/red]: ", end="", highlight=False)
-        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
     if as_json is not None:
         as_json.write_text(json.dumps(show.facts(found), indent=1) + "\n")
     if report is not None:
@@ -84,7 +80,7 @@ def run(
     seed: int = 1,
     jobs: int = 1,
 ) -> show.TuningReport:
-    """All but the words. Raises Misuse for a folder without a usable call, and for numbers no policy has."""
+    """Read the calls and search. Raises UsageError without a usable call, and for values that no policy has."""
     numbers = parse_fixed(fixed)
     beside = folder / truth.FILE
     path = labels or (beside if beside.is_file() else None)
@@ -101,12 +97,12 @@ def run(
         began = time.perf_counter()
         tried = 0
 
-        def tell(number: int) -> None:
+        def on_tried(number: int) -> None:
             nonlocal tried
             tried = number
             status.update(f"{number} policies on {len(gathered.calls)} calls ...")
 
-        found = search(gathered.calls, limits, tries=tries, fixed=numbers, seed=seed, jobs=jobs, on_tried=tell)
+        found = search(gathered.calls, limits, tries=tries, fixed=numbers, seed=seed, jobs=jobs, on_tried=on_tried)
         seconds = time.perf_counter() - began
     speed = show.Speed(tried * len(gathered.calls), tried * scored, seconds, jobs)
     return show.TuningReport(gathered, found, limits, speed, bad)

@@ -1,7 +1,7 @@
-"""A stretch of evidence while a reply was live: the floor as it stood just before, and what the world said meanwhile.
+"""An episode: evidence over one reply, with the floor as it stood before.
 
-An episode is decided alone, because after the first decision that comes out otherwise the rest of a record is about a
-call that did not take place.
+Each episode is decided alone. After the first decision that comes out otherwise, the rest of a record is about a call
+that did not take place.
 """
 
 from __future__ import annotations
@@ -25,38 +25,45 @@ class EpisodeReading:
     at_ms: float
     """As in Words."""
     text: str | None
+    """As in Words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """floor: as it stood before, under the recorded policy: never to be handed an event itself, but a copy of it;
-    seen: the world's evidence and when it was there; onset_ms: where latencies count from; want, why: the truth;
-    was: what the recorded policy did."""
+    """What the world said over one reply, and what the floor made of it."""
 
     call: str
     floor: Floor
+    """As it stood before, under the recorded policy. It must handle no event itself: see `twin`."""
     begin_ms: float
     end_ms: float
     onset_ms: float
+    """Latencies count from here."""
     seen: tuple[tuple[float, Event], ...]
+    """Evidence, and when it was there."""
     readings: tuple[EpisodeReading, ...]
     want: Want | None
+    """What a person would have done. None: unknown."""
     why: Why
+    """Where that is known from."""
     scene: str
     was: Outcome
+    """What the recorded policy did."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A call taken apart. names: what its labels may call it, its id first; same: today's floor decides as was
-    recorded; lag_ms: for every decision, from the evidence to the order; unheard: labels at whose onset no reply was
-    live."""
+class CallEpisodes:
+    """A call, split into episodes."""
 
     names: tuple[str, ...]
+    """Names that its labels may have for it, its id first."""
     episodes: tuple[Episode, ...]
     same: bool
+    """Whether today's floor decides as was recorded."""
     lag_ms: tuple[float, ...]
-    unheard: int
+    """Of every decision, from the evidence to the order."""
+    unmatched: int
+    """Labels at whose onset no reply was live."""
 
     @property
     def call(self) -> str:

@@ -1,4 +1,4 @@
-"""What a floor did with one onset: fell silent, went on, gave way, and when."""
+"""What a floor did about one onset: hold, go on, cut, and when."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from bargein.floor import Action, Cut, DiscardLateReply, DiscardReply, Hold, Res
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Times on the call's clock, those of the decision. held_ms: the first hold; cut_ms: the cut; gap_ms: between holds
-    and their resumes, all together; ended: the reply was over before it could be cut; unanswered: looks that the
-    record has no answer for."""
+    """Times of the decisions, on the call's clock."""
 
     held_ms: float | None = None
+    """The first hold."""
     cut_ms: float | None = None
     gap_ms: float = 0.0
+    """Between holds and their resumes, in all."""
     ended: bool = False
+    """The reply was over before it could be cut."""
     unanswered: int = 0
+    """Requests for words that the record has no answer for."""
 
     @property
     def silent_ms(self) -> float | None:
-        """When it first fell silent."""
+        """When the floor first fell silent."""
         return self.cut_ms if self.held_ms is None else self.held_ms
 
     def like(self, other: Outcome, within_ms: float) -> bool:
@@ -35,7 +37,7 @@ def _near(a: float | None, b: float | None, within_ms: float) -> bool:
 
 
 class OutcomeWatch:
-    """Takes a floor's actions until the cut. over: nothing after this matters."""
+    """Follows the actions of a floor until the cut. over: later actions do not matter."""
 
     __slots__ = ("_since_ms", "cut_ms", "ended", "gap_ms", "held_ms", "over", "unanswered")
 
@@ -47,7 +49,7 @@ class OutcomeWatch:
         self.unanswered = 0
         self._since_ms: float | None = None
 
-    def take(self, actions: Sequence[Action], at_ms: float) -> None:
+    def apply(self, actions: Sequence[Action], at_ms: float) -> None:
         for action in actions:
             if self.over:
                 return

@@ -1,4 +1,4 @@
-"""What was found, as one HTML file: the trade-off, the policies in it and what each of them changes, lines to paste."""
+"""The result as one HTML file: the trade-off, its policies and their changes, lines to paste."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ METHOD = (
 
 
 def page(report: TuningReport) -> str:
-    """Needs nothing else, and runs nothing. The recorded policy, the presets, the proposal and the frontier are shown;
-    those that are beaten are not."""
+    """A page that needs no other file, and runs nothing.
+
+    It shows the recorded policy, the presets, the proposal and the frontier, not the policies that are beaten.
+    """
     found = report.found
     title = f"{len(report.gathered.calls)} calls, {len(found.tried)} policies"
     shown: list[tuple[str, TriedPolicy, Kind]] = [(t.candidate.label, t, "frontier") for t in report.line]
     shown += [(t.candidate.label, t, "earlier") for t in found.references]
     shown.append(("proposal", found.proposal, "this"))
-    # The drawing is of a run and of others: this has no run, and all are others.
+    # The drawing has one run among others. Here there is no run, and all points are others.
     drawn = tradeoff(Results(title, "", 0, "", "", ()), [p for s in shown if (p := _point(*s)) is not None])
     toml = paste(found.base, policy_of(found.base, found.proposal.candidate.changes))
     head = el(

@@ -15,8 +15,8 @@ from bargein.floor.speech import Evidence
 from bargein_bench.tuning.episodes import Episode
 from bargein_bench.tuning.outcome import Outcome, OutcomeWatch
 
-NEARLY_MS = 160  # five windows: a reading of so much more or less speech would have read the same
-AFTER_MS = 5_000  # time that passes after the last evidence, for what is still held
+NEARLY_MS = 160  # five windows: so much more or less speech has the same words
+AFTER_MS = 5_000  # after the last evidence, for a reply that is held
 TICKS = 64  # at most, between two events
 
 _NOTHING = Outcome()
@@ -60,7 +60,7 @@ class _Replay:
         self._waiting: list[tuple[float, Words]] = []
         self._due_ms = float("-inf")  # nothing is due before; the truth may be later, and is asked for then
         if policy != episode.floor.policy:
-            self._hand(PolicyChanged(self._floor.now_ms, policy), self._floor.now_ms)
+            self._feed(PolicyChanged(self._floor.now_ms, policy), self._floor.now_ms)
 
     def run(self, seen: Sequence[tuple[float, Event]]) -> None:
         floor, watch, handle = self._floor, self.watch, self._floor.handle
@@ -71,14 +71,14 @@ class _Replay:
                 if watch.over:
                     return
             if actions := handle(event):
-                self._take(actions, at_ms)
+                self._apply(actions, at_ms)
                 if watch.over:
                     return
             if isinstance(event, ReplyEnded | ReplyFailed):
                 watch.end(at_ms)
                 return
             # By a window, deadlines come nearer only when the state or the evidence changes; otherwise they wander off.
-            # Anything else may change what is waited for: a held reply that begins to sound, ears that go.
+            # Any other event may change the deadline: a held reply that begins to sound, STT that is lost.
             if (
                 actions
                 or not isinstance(event, SpeechWindow)
@@ -107,23 +107,23 @@ class _Replay:
                     self._due_ms = answer[0]
                     return
                 self._waiting.remove(answer)
-                self._hand(answer[1], answer[0])
+                self._feed(answer[1], answer[0])
             elif due < until_ms:
-                self._hand(Tick(due), due)
+                self._feed(Tick(due), due)
             else:
                 self._due_ms = due
                 return
             if self.watch.over:
                 return
 
-    def _hand(self, event: Event, at_ms: float) -> None:
-        self._take(self._floor.handle(event), at_ms)
+    def _feed(self, event: Event, at_ms: float) -> None:
+        self._apply(self._floor.handle(event), at_ms)
 
-    def _take(self, actions: Sequence[object], at_ms: float) -> None:
+    def _apply(self, actions: Sequence[object], at_ms: float) -> None:
         for action in actions:
             if isinstance(action, ReadWords):
                 self._answer(action.reading, at_ms)
-        self.watch.take(actions, at_ms)  # type: ignore[arg-type]
+        self.watch.apply(actions, at_ms)  # type: ignore[arg-type]
 
     def _answer(self, reading: int, at_ms: float) -> None:
         near = min(self._readings, key=lambda r: abs(r.asked_ms - at_ms), default=None)

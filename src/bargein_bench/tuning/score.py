@@ -1,4 +1,4 @@
-"""What a policy comes to over many episodes."""
+"""What a policy comes to, over many episodes."""
 
 from __future__ import annotations
 
@@ -11,25 +11,31 @@ from bargein_bench.measures import Measure, share
 from bargein_bench.tuning.episodes import Episode
 from bargein_bench.tuning.outcome import Outcome
 
-MISSED_MS = 2_000.0  # an interruption that is not yielded to for so long is missed
+MISSED_MS = 2_000.0  # an interruption without a cut by then is missed
 
 
 @dataclass
 class Tally:
-    """Counts of scored episodes. ignored: those to be ignored; stopped, held: of these; yields: those to be yielded to,
-    less the ended, whose reply was over before; silent_ms, cut_ms: from onset, for each of yields, where a miss counts
-    as MISSED_MS; unanswered: episodes in which a look got no answer."""
+    """Counts of the scored episodes."""
 
     ignored: int = 0
+    """Episodes to be ignored."""
     stopped: int = 0
+    """Of those, cut."""
     held: int = 0
+    """Of those, held and resumed."""
     gaps_ms: list[float] = field(default_factory=list)
     yields: int = 0
+    """Episodes to yield to, without the ended ones."""
     missed: int = 0
     ended: int = 0
+    """Episodes to yield to whose reply was over before."""
     silent_ms: list[float] = field(default_factory=list)
+    """From the onset, for each of yields; a miss counts as MISSED_MS."""
     cut_ms: list[float] = field(default_factory=list)
+    """From the onset, for each of yields; a miss counts as MISSED_MS."""
     unanswered: int = 0
+    """Episodes in which a request for words had no answer."""
 
     def add(self, episode: Episode, outcome: Outcome) -> None:
         self.unanswered += outcome.unanswered > 0
@@ -101,18 +107,21 @@ def _spread(values: Sequence[float]) -> dict[str, float | None]:
 
 @dataclass(frozen=True)
 class ScoreLimits:
-    """false_stops, missed: shares, 0..1; percent: of the cut latency that is to be short."""
+    """What a proposal must keep."""
 
     false_stops: float = 0.02
+    """Share, 0..1."""
     missed: float = 0.01
+    """Share, 0..1."""
     percent: float = 50
+    """Percentile of the cut latency that is to be short."""
 
     def excess(self, tally: Tally) -> float:
-        """How far beyond both limits: 0 within; a share that nothing was measured for is within."""
+        """How far beyond both limits. A share of no episodes is within."""
         false, missed = tally.false_stops.value or 0.0, tally.misses.value or 0.0
         return max(0.0, false - self.false_stops) + max(0.0, missed - self.missed)
 
     def latency(self, tally: Tally) -> float:
-        """ms; inf where nothing was yielded to."""
+        """The latency that is to be short, in ms. inf: nothing was yielded to."""
         value = percentile(tally.cut_ms, self.percent)
         return float("inf") if value is None else value

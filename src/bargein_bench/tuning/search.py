@@ -1,7 +1,6 @@
-"""Tries candidates on every episode, and chooses: the quickest that keeps its false stops and misses within the limits.
+"""Tries candidates on every episode, and chooses the quickest one within the limits of false stops and misses.
 
-A third of the calls, by a hash of their id, is kept back from the choice, and tells how the choice does on calls that
-it was not made for.
+A third of the calls, by a hash of their id, is kept back from the choice. It shows how the choice does on other calls.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from bargein.floor import Policy
-from bargein_bench.tuning.episodes import Episode, Taken
+from bargein_bench.tuning.episodes import CallEpisodes, Episode
 from bargein_bench.tuning.play import play
 from bargein_bench.tuning.score import ScoreLimits, Tally, percentile
 from bargein_bench.tuning.space import Candidate, Changes, Space, policy_of, references
 
 KEPT_BACK = 3  # every third call
 FEWEST_CALLS = 6  # with fewer, none is kept back
-ROUNDS = 5  # of steps beside the best, at most: one that finds nothing better is the last
-BEST = 3  # of each round, whose neighbours are tried
+ROUNDS = 5  # of steps beside the best, at most: a round that finds nothing better is the last
+BEST = 3  # candidates of each round whose neighbours are tried
 GRAIN_MS = 10.0  # latencies that differ by less are the same: a window is 32 ms long
 AT_ONCE = 4  # candidates handed to a process together
 
@@ -31,11 +30,13 @@ Cases = tuple[tuple[Policy, tuple[Episode, ...], bool], ...]  # recorded policy,
 
 @dataclass(frozen=True)
 class TriedPolicy:
-    """A candidate's tallies on the calls it may be chosen by, and on those kept back."""
+    """A candidate and its tallies."""
 
     candidate: Candidate
     chosen_by: Tally
+    """On the calls that it may be chosen by."""
     kept_back: Tally
+    """On the other calls."""
 
     @property
     def everywhere(self) -> Tally:
@@ -44,16 +45,19 @@ class TriedPolicy:
 
 @dataclass(frozen=True)
 class Found:
-    """base: the policy most episodes were recorded under; references: the recorded policy and the presets; tried: all
-    that were eligible, these starts among them; within: the proposal keeps the limits on the calls it was chosen by;
-    kept_back: how many calls were."""
+    """The result of a search."""
 
     base: Policy
+    """The policy that most episodes were recorded under."""
     references: list[TriedPolicy]
+    """The recorded policy and the presets."""
     tried: list[TriedPolicy]
+    """All candidates."""
     proposal: TriedPolicy
     within: bool
+    """Whether the proposal keeps the limits on the calls it was chosen by."""
     kept_back: int
+    """Number of calls that were kept back."""
 
 
 def is_kept_back(call: str) -> bool:
@@ -61,7 +65,7 @@ def is_kept_back(call: str) -> bool:
 
 
 def search(
-    calls: Sequence[Taken],
+    calls: Sequence[CallEpisodes],
     limits: ScoreLimits,
     *,
     tries: int,
@@ -70,15 +74,18 @@ def search(
     jobs: int = 1,
     on_tried: Callable[[int], None] = lambda _: None,
 ) -> Found:
-    """calls: with scored episodes among them; on_tried: told how many candidates have been tried by now."""
+    """Search the space.
+
+    calls: with scored episodes among them. on_tried: called with the number of candidates so far.
+    """
     many = _enough(calls)
     cases = _cases(calls, many=many)
     base = Counter(e.floor.policy for call in calls for e in call.episodes).most_common(1)[0][0]
     space = Space(base, fixed, seed)
-    pool: Executor | None = ProcessPoolExecutor(jobs, initializer=_take, initargs=(cases,)) if jobs > 1 else None
+    pool: Executor | None = ProcessPoolExecutor(jobs, initializer=_init_worker, initargs=(cases,)) if jobs > 1 else None
     try:
         trial = _Trial(cases, pool, on_tried)
-        told = trial.of(references())
+        references_tried = trial.of(references())
         tried = {t.candidate.key: t for t in trial.of(_new(space.starts(), ()))}
         tried |= {t.candidate.key: t for t in trial.of(_new(space.draw(tries), tried))}
         for _ in range(ROUNDS):
@@ -95,12 +102,14 @@ def search(
             pool.shutdown()
     within = limits.excess(proposal.chosen_by) == 0
     kept_back = sum(is_kept_back(call.call) for call in calls) if many else 0
-    return Found(base, told, list(tried.values()), proposal, within, kept_back)
+    return Found(base, references_tried, list(tried.values()), proposal, within, kept_back)
 
 
 def frontier(tried: Iterable[TriedPolicy], limits: ScoreLimits) -> list[TriedPolicy]:
-    """Those that miss no more than allowed, and that no other beats in both false stops and latency; quickest first,
-    over all calls."""
+    """Candidates within the limit of misses that no other beats in both false stops and latency.
+
+    Quickest first, over all calls.
+    """
     by_latency = sorted(
         (t for t in tried if (t.everywhere.misses.value or 0.0) <= limits.missed),
         key=lambda t: (_grain(limits.latency(t.everywhere)), t.everywhere.false_stops.value or 0.0, _order(t)),
@@ -112,13 +121,13 @@ def frontier(tried: Iterable[TriedPolicy], limits: ScoreLimits) -> list[TriedPol
     return line
 
 
-def _enough(calls: Sequence[Taken]) -> bool:
-    """Whether the calls that may choose still hold every kind of episode, when some are kept back."""
+def _enough(calls: Sequence[CallEpisodes]) -> bool:
+    """Whether the calls that may choose hold every kind of episode when some are kept back."""
     kinds = {(is_kept_back(e.call), e.want) for call in calls for e in call.episodes if e.want is not None}
     return len(calls) >= FEWEST_CALLS and {want for _, want in kinds} == {want for kept, want in kinds if not kept}
 
 
-def _cases(calls: Sequence[Taken], *, many: bool) -> Cases:
+def _cases(calls: Sequence[CallEpisodes], *, many: bool) -> Cases:
     """The scored episodes, by recorded policy and by part."""
     scored = [(many and is_kept_back(e.call), e) for call in calls for e in call.episodes if e.want is not None]
     scored.sort(key=lambda pair: (repr(pair[1].floor.policy), pair[0]))
@@ -135,10 +144,10 @@ def _score(cases: Cases, candidate: Candidate) -> TriedPolicy:
     return TriedPolicy(candidate, *tallies)
 
 
-_mine: Cases = ()  # of a worker process: handed over once, not with every candidate
+_mine: Cases = ()  # of a worker process, sent once
 
 
-def _take(cases: Cases) -> None:
+def _init_worker(cases: Cases) -> None:
     global _mine  # noqa: PLW0603
     _mine = cases
 
@@ -177,7 +186,10 @@ def _grain(latency_ms: float) -> float:
 
 
 def _rank(t: TriedPolicy, limits: ScoreLimits) -> tuple[object, ...]:
-    """Smaller is better. What was within the limits by nobody's merit comes down to plainness in the end."""
+    """Smaller is better.
+
+    Limits come first, then latency, then false stops; between equals the fewest changes win.
+    """
     tally = t.chosen_by
     return (
         limits.excess(tally),

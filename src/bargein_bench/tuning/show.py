@@ -1,4 +1,4 @@
-"""What was found, as tables, as lines to paste, and as JSON; page.py draws it."""
+"""The result as tables, as lines to paste, and as JSON; page.py draws it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from bargein_bench.tuning.score import ScoreLimits, Tally, percentile
 from bargein_bench.tuning.search import Found, TriedPolicy, frontier
 from bargein_bench.tuning.space import policy_of
 
-SAME_MS = 40.0  # a window and a tick: a decision that much beside the recorded one is the same
-# An agent's own business, or the line's: no number of a proposal.
+SAME_MS = 40.0  # a window and a tick: decisions so near are the same
+# Values of the agent or its calls: no part of a proposal.
 KEPT = ("preset", "user_silence_ms", "max_reprompts", "hang_up_on_silence")
 
 
 @dataclass(frozen=True)
 class Speed:
-    """replays: calls times policies; episodes: likewise; seconds: all of it took."""
+    """How fast the search was."""
 
     replays: int
+    """Calls times policies."""
     episodes: int
+    """Episodes times policies."""
     seconds: float
     jobs: int
 
@@ -43,7 +45,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class TuningReport:
-    """A run, whole: what was read, what was found, and within which limits."""
+    """A run, whole: the calls, the result, and the limits."""
 
     gathered: Gathered
     found: Found
@@ -62,12 +64,12 @@ class TuningReport:
         return frontier([*self.found.tried, *self.found.references], replace(self.limits, missed=missed))
 
     def faithful(self) -> tuple[int, int]:
-        """Of the scored episodes, how many decide alone as they did in their call; and how many there are."""
+        """Scored episodes that decide alone as they did in their call, and the number of scored episodes."""
         scored = [e for e in self.episodes if e.want is not None]
         return sum(play(e, e.floor.policy).like(e.was, SAME_MS) for e in scored), len(scored)
 
     def lag_ms(self) -> float | None:
-        """From evidence to order, the median in these records: a stop takes so much more, and the line's own way."""
+        """From evidence to order, the median of these records: a stop takes so much longer."""
         return percentile([lag for call in self.gathered.calls for lag in call.lag_ms], 50)
 
 
@@ -82,7 +84,7 @@ def paste(base: Policy, proposed: Policy) -> str:
 
 
 def words(tried: TriedPolicy) -> str:
-    """For `bargein replay`, which shows what it changes in one call."""
+    """The options of `bargein replay`, which shows the changes in one call."""
     return " ".join(f"--set {name}={json.dumps(value)}" for name, value in tried.candidate.changes.items())
 
 
@@ -91,14 +93,14 @@ def show(console: Console, report: TuningReport) -> None:
     scored = [e for e in episodes if e.want is not None]
     faithful, of = report.faithful()
     kinds = Counter(f"{e.want}: {e.why}" if e.want else f"not scored: {e.why or 'unknown'}" for e in episodes)
-    _say(console, f"{len(report.gathered.calls)} calls, {len(episodes)} episodes, {len(scored)} of them scored")
-    _say(console, "  " + ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items())))
+    _print(console, f"{len(report.gathered.calls)} calls, {len(episodes)} episodes, {len(scored)} of them scored")
+    _print(console, "  " + ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items())))
     for reason, number in report.gathered.skipped.items():
-        _say(console, f"  skipped: {number} {reason}")
+        _print(console, f"  skipped: {number} {reason}")
     if report.gathered.lost_labels or report.bad_labels:
         lost = f"{report.gathered.lost_labels} of no call here, or over no live reply"
-        _say(console, f"  labels: {lost}, {report.bad_labels} unreadable")
-    _say(console, f"  decided alone, {faithful} of {of} come out as they did in their call")
+        _print(console, f"  labels: {lost}, {report.bad_labels} unreadable")
+    _print(console, f"  decided alone, {faithful} of {of} come out as they did in their call")
     table = Table(title=f"{len(found.tried)} policies; ms from onset to the decision", title_justify="left")
     for name in ("policy", "false stops", "false holds", "gap", "missed", "hold p50/p95", "cut p50/p95", "no answer"):
         table.add_column(name, justify="left" if name == "policy" else "right", no_wrap=True)
@@ -119,14 +121,14 @@ def show(console: Console, report: TuningReport) -> None:
     console.print(table)
     _verdict(console, report)
     if found.proposal.everywhere.unanswered:
-        _say(
+        _print(
             console,
             "no answer: there a look asked for words that were never read; without them time and sound decided.",
         )
     lag = report.lag_ms()
     if lag is not None:
-        _say(console, f"From evidence to order these calls took {lag:.0f} ms more (median), then the line's own way.")
-    _say(console, str(report.speed))
+        _print(console, f"From evidence to order these calls took {lag:.0f} ms more (median), then the line's own way.")
+    _print(console, str(report.speed))
 
 
 def verdict(report: TuningReport) -> list[str]:
@@ -134,28 +136,30 @@ def verdict(report: TuningReport) -> list[str]:
     found, limits = report.found, report.limits
     tally = found.proposal.chosen_by
     bounds = f"false stops <= {limits.false_stops:.1%}, missed <= {limits.missed:.1%}"
-    said = [f"The quickest within {bounds}:" if found.within else f"None keeps {bounds}. The nearest:"]
+    sentences = [f"The quickest within {bounds}:" if found.within else f"None keeps {bounds}. The nearest:"]
     if not tally.ignored or not tally.yields:
         lack = "nothing to be ignored" if not tally.ignored else "nothing to yield to"
-        said.append(f"These calls hold {lack}: a proposal from them means little. Label some, or record others.")
+        sentences.append(f"These calls hold {lack}: a proposal from them means little. Label some, or record others.")
     high = tally.false_stops.high
     if found.within and high is not None and high > limits.false_stops:
-        said.append(f"(So few were to be ignored, {tally.ignored}, that as much as {high:.1%} cannot be ruled out.)")
-    return said
+        sentences.append(
+            f"(So few were to be ignored, {tally.ignored}, that as much as {high:.1%} cannot be ruled out.)"
+        )
+    return sentences
 
 
 def _verdict(console: Console, report: TuningReport) -> None:
     found = report.found
     for line in verdict(report):
-        _say(console, line)
+        _print(console, line)
     console.print()
     console.print(
         paste(found.base, policy_of(found.base, found.proposal.candidate.changes)), markup=False, highlight=False
     )
     if found.proposal.candidate.changes:
-        _say(console, f"bargein replay CALL {words(found.proposal)}")
+        _print(console, f"bargein replay CALL {words(found.proposal)}")
     else:
-        _say(console, "That is the recorded policy.")
+        _print(console, "That is the recorded policy.")
 
 
 def facts(report: TuningReport) -> dict[str, object]:
@@ -216,5 +220,5 @@ def _ms(values: Sequence[float], percent: float) -> str:
     return "-" if value is None else f"{value:.0f}"
 
 
-def _say(console: Console, line: str) -> None:
+def _print(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,13 +1,12 @@
-"""What a person would have done at an onset: what a label says, or else what the record shows.
+"""What a person would have done at an onset: by a label, or else by the record.
 
 By the record, in this order:
 - words that are no backchannel: yield
 - read as a backchannel: ignore
-- most of its sound is the agent's own come back, or a judge said so: ignore
-- `ADDRESSED_MS` and more of clear speech: yield, unless it read as nothing: then two witnesses disagree, and nobody
-  knows
-- shorter, and read as nothing: ignore
-- shorter, and never read: nobody knows; it may be a cough, or "stop"
+- most of the audio is the agent's own echo, or a judge said so: ignore
+- `ADDRESSED_MS` and more of clear speech: yield; unknown, where no words were read in it
+- shorter, and no words were read in it: ignore
+- shorter, and never read: unknown; it may be a cough, or "stop"
 """
 
 from __future__ import annotations
@@ -41,16 +40,17 @@ PAUSE_MS = 200  # shorter pauses lie inside words
 ECHO = 0.8  # 0..1: share of a window's sound that is the agent's own
 
 # label: of the bench; the rest as above; hand: a key, typed words or a button; protected: no policy could have cut;
-# mixed: two labels that want different things, or one that begins where it cannot be told apart
+# mixed: two labels that want different things, or one that begins within a hold for something else
 Why = Literal["label", "words", "backchannel", "echo", "judge", "long", "noise", "", "hand", "protected", "mixed"]
 
 
 class Label(msgspec.Struct, frozen=True):
-    """One thing that the user's side did. call: its id, or its stream's on a phone line; times in ms on the call's own
-    clock, or on a caller's, which begins some ms sooner, when its line is open."""
+    """A sound of the user's side, and what a person would do. Times in ms."""
 
     call: str
+    """Id of the call; or of its stream, from a phone."""
     onset_ms: float
+    """On the call's clock, or on the caller's, which begins some ms sooner."""
     end_ms: float
     want: Want
     scene: str = ""
@@ -59,15 +59,17 @@ class Label(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """want: None where nobody knows, or nothing is to be scored; onset_ms: where latencies count from."""
+    """What a person would have done."""
 
     want: Want | None
+    """None: unknown, or not to be scored."""
     why: Why
     onset_ms: float
+    """Latencies count from here."""
 
 
 def read_labels(path: Path) -> tuple[dict[str, list[Label]], int]:
-    """Labels by call, in their order, and how many lines were none. Raises Misuse when the file cannot be read."""
+    """Labels by call, in their order, and the number of unreadable lines. Raises UsageError for an unreadable file."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
@@ -93,7 +95,7 @@ def read_labels(path: Path) -> tuple[dict[str, list[Label]], int]:
 
 
 def by_labels(labels: Sequence[Label]) -> Truth:
-    """labels: one or more, in their order."""
+    """By one label or more, in their order."""
     first = labels[0]
     if any(label.want != first.want for label in labels):
         return Truth(None, "mixed", first.onset_ms)
@@ -101,7 +103,7 @@ def by_labels(labels: Sequence[Label]) -> Truth:
 
 
 def by_record(events: Sequence[Event], lexicon: Lexicon, from_ms: float) -> Truth:
-    """events: of the episode, readings among them; from_ms: words that begin before it are none of it."""
+    """By the events of an episode. from_ms: words that begin before it do not count."""
     windows = [e for e in events if isinstance(e, SpeechWindow)]
     onset_ms, lasted_ms = _longest(windows)
     if onset_ms is None:
@@ -140,7 +142,7 @@ def _said(event: Event, lexicon: Lexicon) -> WordClass | None:
 
 
 def _longest(windows: Sequence[SpeechWindow]) -> tuple[float | None, float]:
-    """Where the longest stretch of clear speech begins, its faint beginning included, and how long it lasts."""
+    """Begin of the longest clear speech, with its faint begin, and its length."""
     best: tuple[float | None, float] = (None, 0.0)
     begin: float | None = None
     until = faint_from = faint_until = -1e9

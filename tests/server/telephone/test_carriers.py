@@ -26,12 +26,12 @@ from bargein.server.telephone.carriers import CARRIERS, carriers
 from bargein.server.telephone.serve import SocketRequest
 from tests.server.kit import TOKEN, settings, tone_agent, world
 from tests.sounds import load
-from tests.transports.far_end import CLEAR, Manners
+from tests.transports.telephone.simulated_stream import CLEAR, VendorMessages
 from tests.transports.telephone.test_plivo import Plivo
 from tests.transports.telephone.test_telnyx import Telnyx
 from tests.transports.telephone.test_vonage import Vonage
 
-VENDORS: dict[str, Callable[[], Manners]] = {"telnyx": Telnyx, "vonage": Vonage, "plivo": Plivo}
+VENDORS: dict[str, Callable[[], VendorMessages]] = {"telnyx": Telnyx, "vonage": Vonage, "plivo": Plivo}
 GREETING = "one two three four five six seven eight nine ten " * 6
 OPEN = Gate(settings())
 LOCKED = Gate(settings(token=TOKEN))
@@ -138,9 +138,9 @@ def test_where_a_token_is_set_this_machine_needs_it_too(who: SocketRequest) -> N
 class Phone:
     """A vendor's end: plays what it gets as time passes, and speaks."""
 
-    def __init__(self, socket: ClientConnection, manners: Manners, rate: int) -> None:
+    def __init__(self, socket: ClientConnection, messages: VendorMessages, rate: int) -> None:
         self._socket = socket
-        self._manners = manners
+        self._messages = messages
         self._line: deque[list[int] | str] = deque()
         self._frames = self._sound(rate)
         self.speaks = False
@@ -160,25 +160,25 @@ class Phone:
         with suppress(ConnectionClosed):
             async for message in self._socket:
                 data = message if isinstance(message, bytes) else message.encode()
-                heard = self._manners.heard(data, binary=isinstance(message, bytes))
+                heard = self._messages.heard(data, binary=isinstance(message, bytes))
                 if heard is not CLEAR:
                     self._line.append(heard)
                     continue
                 self.clears += 1
                 left = [item for item in self._line if isinstance(item, str)]
                 self._line.clear()
-                for name in left if self._manners.returning else ():
-                    await self._socket.send(self._manners.mark(name))
-                if (answer := self._manners.cleared()) is not None:
+                for name in left if self._messages.returning else ():
+                    await self._socket.send(self._messages.mark(name))
+                if (answer := self._messages.cleared()) is not None:
                     await self._socket.send(answer)
 
     async def live(self, until: Callable[[], bool]) -> None:
         """Frame by frame, in real time."""
         async with asyncio.timeout(15):
             while not until():
-                await self._socket.send(self._manners.spoken(*next(self._frames)))
+                await self._socket.send(self._messages.spoken(*next(self._frames)))
                 while self._line and isinstance(self._line[0], str):
-                    await self._socket.send(self._manners.mark(str(self._line.popleft())))
+                    await self._socket.send(self._messages.mark(str(self._line.popleft())))
                 if self._line:
                     self.sounded += 1
                     self._line.popleft()
@@ -193,13 +193,13 @@ def either_socket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.usefixtures("either_socket")
 @pytest.mark.parametrize("name", VENDORS)
 async def test_a_caller_is_greeted_interrupts_is_answered_and_hangs_up(name: str, tmp_path: Path) -> None:
-    manners, rate = VENDORS[name](), CARRIERS[f"/{name}/media"]().rate
+    messages, rate = VENDORS[name](), CARRIERS[f"/{name}/media"]().rate
     async with world(settings(tmp_path, token=TOKEN), tone_agent(greeting=GREETING)) as here:
         address = f"{here.url.replace('http', 'ws')}/{name}/media?token={TOKEN}"
         async with asyncio.TaskGroup() as group, connect(address, compression=None) as socket:
-            for message in manners.start():
+            for message in messages.start():
                 await socket.send(message)
-            phone = Phone(socket, manners, rate)
+            phone = Phone(socket, messages, rate)
             group.create_task(phone.events())
             await phone.live(lambda: phone.sounded == 20)
             (call_id,) = here.hub.calls.ids
@@ -212,7 +212,7 @@ async def test_a_caller_is_greeted_interrupts_is_answered_and_hangs_up(name: str
             before = phone.sounded
             await phone.live(lambda: phone.sounded == before + 20)
 
-            if (stop := manners.stop()) is not None:
+            if (stop := messages.stop()) is not None:
                 await socket.send(stop)
                 await socket.wait_closed()
         assert await here.nobody_left()

@@ -1,4 +1,4 @@
-"""One server and one voice for all tests of a module: each costs 0.2 s to end."""
+"""One server and one voice for all tests of a module: each takes 0.2 s to end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from bargein_simulators.openai_realtime import RealtimeSimulator, realtime_app
 from bargein_simulators.realtime_session import RealtimeSession
 from bargein_simulators.speech import SimulatedSpeech
-from tests.simulators.realtime.kit import MODEL, WORDS, Line
+from tests.simulators.realtime.kit import MODEL, WORDS, Connection
 from tests.simulators.serving import serving
 
 numbers = count(1)
@@ -21,13 +21,13 @@ numbers = count(1)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def speech() -> AsyncIterator[SimulatedSpeech]:
-    voice = SimulatedSpeech()
-    yield voice
-    await voice.aclose()
+    speech = SimulatedSpeech()
+    yield speech
+    await speech.aclose()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[tuple[FastAPI, str]]:
+async def shared_server() -> AsyncIterator[tuple[FastAPI, str]]:
     """A server, in which each test has a simulator of its own under a path of its own."""
     app = FastAPI()
     async with serving(app, ws=True) as root:
@@ -48,8 +48,8 @@ def sim(speech: SimulatedSpeech) -> RealtimeSimulator:
 
 
 @pytest.fixture
-def url(house: tuple[FastAPI, str], sim: RealtimeSimulator) -> str:
-    app, root = house
+def url(shared_server: tuple[FastAPI, str], sim: RealtimeSimulator) -> str:
+    app, root = shared_server
     path = f"/{next(numbers)}"
     app.mount(path, realtime_app(sim))
     return root + path
@@ -67,14 +67,14 @@ def sdk(client: openai.AsyncOpenAI, url: str) -> openai.AsyncOpenAI:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def line(sdk: openai.AsyncOpenAI) -> AsyncIterator[Line]:
+async def connection(sdk: openai.AsyncOpenAI) -> AsyncIterator[Connection]:
     async with sdk.realtime.connect(model=MODEL) as wire:
-        opened = Line(wire)
+        opened = Connection(wire)
         await opened.next("session.created")
         yield opened
 
 
 @pytest.fixture
-def session(line: Line, sim: RealtimeSimulator) -> RealtimeSession:
+def session(connection: Connection, sim: RealtimeSimulator) -> RealtimeSession:
     """What the server has of this line."""
     return sim.sessions[-1]

@@ -44,7 +44,7 @@ SPOKEN_ANSWER = [
 READ = "conversation.item.input_audio_transcription"
 
 
-class Line:
+class Connection:
     """A connection of the SDK, and what has come over it."""
 
     def __init__(self, wire: AsyncRealtimeConnection) -> None:
@@ -85,11 +85,11 @@ class Line:
         """As it is, be it right or wrong."""
         await self.wire.send_raw(json.dumps(event))
 
-    async def feed(self, data: bytes, piece: int | None = None) -> None:
+    async def feed(self, data: bytes, chunk_bytes: int | None = None) -> None:
         """The user's sound, as fast as it goes; piece: bytes in one message."""
-        for at in range(0, len(data), piece or len(data)):
+        for at in range(0, len(data), chunk_bytes or len(data)):
             await self.wire.input_audio_buffer.append(
-                audio=base64.b64encode(data[at : at + (piece or len(data))]).decode()
+                audio=base64.b64encode(data[at : at + (chunk_bytes or len(data))]).decode()
             )
 
     async def type(self, text: str) -> None:
@@ -127,7 +127,7 @@ def of(events: Sequence[Json], kind: str) -> list[Json]:
     return [event for event in events if event["type"] == kind]
 
 
-def sound(events: Sequence[Json]) -> bytes:
+def audio(events: Sequence[Json]) -> bytes:
     return b"".join(base64.b64decode(event["delta"]) for event in of(events, DELTAS[0]))
 
 
@@ -135,8 +135,8 @@ def text(events: Sequence[Json]) -> str:
     return "".join(event["delta"] for event in of(events, DELTAS[1]))
 
 
-async def speaking(line: Line, sim: RealtimeSimulator) -> list[Json]:
+async def speaking(connection: Connection, sim: RealtimeSimulator) -> list[Json]:
     """A long answer, under way: what has come of it."""
     sim.respond, sim.speed = (lambda said, items: LONG), 1
-    await line.wire.response.create()
-    return await line.until("response.output_audio.delta")
+    await connection.wire.response.create()
+    return await connection.until("response.output_audio.delta")

@@ -13,9 +13,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from bargein_simulators.openai_realtime import Fault, RealtimeSimulator
+from bargein_simulators.openai_realtime import RealtimeSimulator
+from bargein_simulators.realtime_behavior import Fault
 from bargein_simulators.realtime_session import RealtimeSession
-from tests.simulators.realtime.kit import MODEL, READ, SPOKEN_ANSWER, Line, of, order, recorded, sound, speaking
+from tests.simulators.realtime.kit import MODEL, READ, SPOKEN_ANSWER, Connection, audio, of, order, recorded, speaking
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # as its server
 
@@ -68,7 +69,7 @@ async def test_an_ephemeral_key_opens_several_sessions_until_it_is_too_old(
     bearer = sdk.with_options(api_key=secret.value)
     for _ in range(2):
         async with bearer.realtime.connect(model=MODEL) as wire:
-            assert (await Line(wire).next("session.created"))["session"]["instructions"] == "Be brief."
+            assert (await Connection(wire).next("session.created"))["session"]["instructions"] == "Be brief."
     sim.secrets[secret.value] = (time.time() - 1, {})
     with pytest.raises(InvalidStatus):
         await bearer.realtime.connect(model=MODEL).enter()
@@ -79,63 +80,69 @@ async def test_an_ephemeral_key_opens_several_sessions_until_it_is_too_old(
 
 @pytest.mark.parametrize(("fault", "code"), [("rate_limit", "rate_limit_exceeded"), ("fail", "server_error")])
 async def test_an_answer_can_fail_and_the_next_one_is_well(
-    line: Line, sim: RealtimeSimulator, fault: Fault, code: str
+    connection: Connection, sim: RealtimeSimulator, fault: Fault, code: str
 ) -> None:
     sim.faults.append(fault)
-    events = await line.answer()
+    events = await connection.answer()
     failed = of(events, "response.done")[0]["response"]
     assert (failed["status"], failed["status_details"]["error"]["code"]) == ("failed", code)
-    assert not sound(events)
-    assert order(await line.answer()) == SPOKEN_ANSWER
+    assert not audio(events)
+    assert order(await connection.answer()) == SPOKEN_ANSWER
 
 
-async def test_an_answer_can_never_come_and_the_next_one_is_well(line: Line, sim: RealtimeSimulator) -> None:
+async def test_an_answer_can_never_come_and_the_next_one_is_well(
+    connection: Connection, sim: RealtimeSimulator
+) -> None:
     sim.faults.append("mute")
-    await line.wire.response.create()
-    assert order(await line.answer()) == SPOKEN_ANSWER
+    await connection.wire.response.create()
+    assert order(await connection.answer()) == SPOKEN_ANSWER
 
 
-async def test_an_answer_that_was_cancelled_can_be_without_an_end(line: Line, sim: RealtimeSimulator) -> None:
+async def test_an_answer_that_was_cancelled_can_be_without_an_end(
+    connection: Connection, sim: RealtimeSimulator
+) -> None:
     sim.faults.append("no_done")
-    await speaking(line, sim)
-    await line.wire.response.cancel()
-    await line.until("response.output_item.done")
-    await line.wire.input_audio_buffer.clear()
-    assert order(await line.until("input_audio_buffer.cleared")) == ["input_audio_buffer.cleared"]
+    await speaking(connection, sim)
+    await connection.wire.response.cancel()
+    await connection.until("response.output_item.done")
+    await connection.wire.input_audio_buffer.clear()
+    assert order(await connection.until("input_audio_buffer.cleared")) == ["input_audio_buffer.cleared"]
 
 
 async def test_a_line_can_drop_in_the_middle_of_an_answer(
-    line: Line, sim: RealtimeSimulator, session: RealtimeSession
+    connection: Connection, sim: RealtimeSimulator, session: RealtimeSession
 ) -> None:
     sim.faults.append("drop")
-    await line.wire.response.create()
-    kinds, code = await line.closed()
+    await connection.wire.response.create()
+    kinds, code = await connection.closed()
     assert code == 1011
     assert kinds.count("response.output_audio.delta") == 3  # of 200 ms
     assert "response.done" not in kinds
 
 
-async def test_a_line_can_drop_as_the_user_begins_to_speak(line: Line, sim: RealtimeSimulator) -> None:
+async def test_a_line_can_drop_as_the_user_begins_to_speak(connection: Connection, sim: RealtimeSimulator) -> None:
     sim.faults.append("drop_speech")
-    await line.feed(recorded("interruption-3.wav"))
-    assert await line.closed() == (["input_audio_buffer.speech_started"], 1011)
+    await connection.feed(recorded("interruption-3.wav"))
+    assert await connection.closed() == (["input_audio_buffer.speech_started"], 1011)
 
 
-async def test_an_event_can_come_as_garbage_and_the_next_one_is_well(line: Line, sim: RealtimeSimulator) -> None:
+async def test_an_event_can_come_as_garbage_and_the_next_one_is_well(
+    connection: Connection, sim: RealtimeSimulator
+) -> None:
     sim.faults.append("garbage")
-    await line.wire.input_audio_buffer.clear()
+    await connection.wire.input_audio_buffer.clear()
     with pytest.raises(json.JSONDecodeError):
-        await line.next("input_audio_buffer.cleared")
-    assert order(await line.answer()) == SPOKEN_ANSWER
+        await connection.next("input_audio_buffer.cleared")
+    assert order(await connection.answer()) == SPOKEN_ANSWER
 
 
-async def test_a_turn_can_go_unread(line: Line, sim: RealtimeSimulator) -> None:
-    await line.configure(
+async def test_a_turn_can_go_unread(connection: Connection, sim: RealtimeSimulator) -> None:
+    await connection.configure(
         transcription={"model": "gpt-transcribe"}, turn_detection={"type": "server_vad", "create_response": False}
     )
     sim.faults.append("no_transcript")
-    await line.feed(recorded("interruption-3.wav"))
-    events = await line.until(f"{READ}.failed")
+    await connection.feed(recorded("interruption-3.wav"))
+    events = await connection.until(f"{READ}.failed")
     assert events[-1]["item_id"] == events[0]["item_id"]
 
 
@@ -148,4 +155,4 @@ async def test_a_connection_can_be_refused_and_the_next_one_is_well(
         await sdk.realtime.connect(model=MODEL).enter()
     assert refused.value.response.status_code == int(fault)
     async with sdk.realtime.connect(model=MODEL) as wire:
-        await Line(wire).next("session.created")
+        await Connection(wire).next("session.created")

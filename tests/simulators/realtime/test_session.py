@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from bargein_simulators.openai_realtime import RealtimeSimulator
-from tests.simulators.realtime.kit import MODEL, SPOKEN_ANSWER, Json, Line, order
+from tests.simulators.realtime.kit import MODEL, SPOKEN_ANSWER, Connection, Json, order
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # as its server
 
@@ -19,11 +19,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")  # as its server
 
 async def test_a_session_begins_unasked_with_the_vendors_defaults(sdk: openai.AsyncOpenAI) -> None:
     async with sdk.realtime.connect(model=MODEL) as wire:
-        created = (await Line(wire).until("session.created"))[0]
-    told = created["session"]
-    assert (told["type"], told["object"], told["model"]) == ("realtime", "realtime.session", MODEL)
-    assert told["output_modalities"] == ["audio"]
-    assert told["audio"]["input"] == {
+        created = (await Connection(wire).until("session.created"))[0]
+    event = created["session"]
+    assert (event["type"], event["object"], event["model"]) == ("realtime", "realtime.session", MODEL)
+    assert event["output_modalities"] == ["audio"]
+    assert event["audio"]["input"] == {
         "format": {"type": "audio/pcm", "rate": 24_000},
         "transcription": None,
         "noise_reduction": None,
@@ -39,28 +39,28 @@ async def test_a_session_begins_unasked_with_the_vendors_defaults(sdk: openai.As
     }
 
 
-async def test_an_update_changes_what_it_names_and_is_answered_whole(line: Line) -> None:
-    await line.wire.session.update(session={"type": "realtime", "instructions": "Be brief."})
-    first = (await line.next("session.updated"))["session"]
-    await line.wire.session.update(session={"type": "realtime", "audio": {"output": {"voice": "marin"}}})
-    second = (await line.next("session.updated"))["session"]
+async def test_an_update_changes_what_it_names_and_is_answered_whole(connection: Connection) -> None:
+    await connection.wire.session.update(session={"type": "realtime", "instructions": "Be brief."})
+    first = (await connection.next("session.updated"))["session"]
+    await connection.wire.session.update(session={"type": "realtime", "audio": {"output": {"voice": "marin"}}})
+    second = (await connection.next("session.updated"))["session"]
     first["audio"]["output"]["voice"] = "marin"
     assert second == first
     assert (second["instructions"], second["model"]) == ("Be brief.", MODEL)
 
 
-async def test_what_turn_detection_leaves_out_is_told_with_its_default(line: Line) -> None:
-    server = await line.configure(turn_detection={"type": "server_vad", "interrupt_response": False})
+async def test_what_turn_detection_leaves_out_is_told_with_its_default(connection: Connection) -> None:
+    server = await connection.configure(turn_detection={"type": "server_vad", "interrupt_response": False})
     turns = server["audio"]["input"]["turn_detection"]
     assert (turns["silence_duration_ms"], turns["create_response"], turns["interrupt_response"]) == (200, True, False)
-    semantic = await line.configure(turn_detection={"type": "semantic_vad"})
+    semantic = await connection.configure(turn_detection={"type": "semantic_vad"})
     assert semantic["audio"]["input"]["turn_detection"] == {
         "type": "semantic_vad",
         "eagerness": "auto",
         "create_response": True,
         "interrupt_response": True,
     }
-    assert (await line.configure(turn_detection=None))["audio"]["input"]["turn_detection"] is None
+    assert (await connection.configure(turn_detection=None))["audio"]["input"]["turn_detection"] is None
 
 
 # --------------------------------------------------------------------------------------------------------------- errors
@@ -105,44 +105,44 @@ PCMA = {"type": "realtime", "audio": {"input": {"format": {"type": "audio/pcma"}
     ],
 )
 async def test_what_is_wrong_is_answered_with_its_event_id_and_the_session_goes_on(
-    line: Line, event: Json, code: str | None, message: str
+    connection: Connection, event: Json, code: str | None, message: str
 ) -> None:
-    await line.type("hello")
-    await line.send({"event_id": "mine", **event})
-    [told] = await line.until("error")
-    error = told["error"]
+    await connection.type("hello")
+    await connection.send({"event_id": "mine", **event})
+    [event] = await connection.until("error")
+    error = event["error"]
     assert (error["type"], error["event_id"]) == ("invalid_request_error", "mine")
     assert code in (None, error["code"])  # None: the vendor's name for it is not known
     assert message in error["message"]
-    assert order(await line.answer()) == SPOKEN_ANSWER
+    assert order(await connection.answer()) == SPOKEN_ANSWER
 
 
-async def test_less_than_a_tenth_of_a_second_cannot_be_committed(line: Line) -> None:
-    await line.configure(turn_detection=None)
-    await line.feed(bytes(48 * 90))
-    await line.wire.input_audio_buffer.commit()
-    error = (await line.next("error"))["error"]
+async def test_less_than_a_tenth_of_a_second_cannot_be_committed(connection: Connection) -> None:
+    await connection.configure(turn_detection=None)
+    await connection.feed(bytes(48 * 90))
+    await connection.wire.input_audio_buffer.commit()
+    error = (await connection.next("error"))["error"]
     assert error["code"] == "input_audio_buffer_commit_empty"
     assert "Expected at least 100ms of audio, but buffer only has" in error["message"]
-    await line.feed(bytes(48 * 15))
-    await line.wire.input_audio_buffer.commit()
-    await line.next("input_audio_buffer.committed")
+    await connection.feed(bytes(48 * 15))
+    await connection.wire.input_audio_buffer.commit()
+    await connection.next("input_audio_buffer.committed")
 
 
-async def test_what_is_no_json_is_an_error_and_no_more(line: Line) -> None:
-    await line.wire.send_raw("{not json")
-    await line.next("error")
-    assert order(await line.answer()) == SPOKEN_ANSWER
+async def test_what_is_no_json_is_an_error_and_no_more(connection: Connection) -> None:
+    await connection.wire.send_raw("{not json")
+    await connection.next("error")
+    assert order(await connection.answer()) == SPOKEN_ANSWER
 
 
 async def test_a_session_that_is_too_old_says_so_and_closes(sdk: openai.AsyncOpenAI, sim: RealtimeSimulator) -> None:
     sim.faults.append("expire")
     async with sdk.realtime.connect(model=MODEL) as wire:
-        line = Line(wire)
-        error = (await line.next("error"))["error"]
+        connection = Connection(wire)
+        error = (await connection.next("error"))["error"]
         assert error["code"] == "session_expired"
         assert error["message"] == "Your session hit the maximum duration of 60 minutes."
-        assert await line.closed() == ([], 1001)
+        assert await connection.closed() == ([], 1001)
 
 
 async def test_the_sideband_of_no_call_is_refused(sdk: openai.AsyncOpenAI) -> None:

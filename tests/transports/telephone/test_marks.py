@@ -1,4 +1,4 @@
-"""Where the far end is, told from marks: against a network that is far away, and whose messages jitter."""
+"""Positions from marks, against a network that is far away, and whose messages jitter."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bargein.errors import ProtocolError
 from bargein.protocols import AudioOut, Finished, Flushed, Held, Played
-from bargein.transports.telephone.marks import EVERY_MS, Marks, Told
-from tests.transports.network import Network
+from bargein.transports.telephone.marks import APART_MS, EARLY_MS, EVERY_MS, Marks, PlayoutReport
+from tests.transports.telephone.simulated_network import Network
 
 RATE, FRAME = 8000, 160
 LEAD = 5  # frames ahead
@@ -24,7 +24,7 @@ class Line:
 
     net: Network
     marks: Marks = field(default_factory=lambda: Marks(RATE))
-    told: list[tuple[float, Told]] = field(default_factory=list)
+    told: list[tuple[float, PlayoutReport]] = field(default_factory=list)
     now: float = 1000.0
     sent: int = 0
     reply: int = 1
@@ -63,7 +63,7 @@ class Line:
                 self.told.append((self.now, told))
         self.now = until
 
-    def last(self) -> Told:
+    def last(self) -> PlayoutReport:
         return self.told[-1][1]
 
 
@@ -119,7 +119,7 @@ def test_on_a_line_without_jitter_the_position_is_right_to_the_sample(
 
 
 @given(data=st.data(), spoken=st.floats(250, 1500), delay=st.floats(0, 200), jitter=st.floats(0, 40))
-def test_with_jitter_it_is_off_by_no_more_than_that_and_two_milliseconds(
+def test_with_jitter_the_position_is_off_by_no_more_than_the_jitter_and_a_bound(
     data: st.DataObject, spoken: float, delay: float, jitter: float
 ) -> None:
     wobble = st.floats(0, jitter)
@@ -129,8 +129,10 @@ def test_with_jitter_it_is_off_by_no_more_than_that_and_two_milliseconds(
     line.hear(line.now + 1000)
     told = line.last()
     assert isinstance(told, Held)
-    # Two milliseconds more where the clear meets the network between two of its frames.
-    assert abs(told.samples - line.net.position()) <= (jitter + 2) * RATE / 1000 + 1
+    # 2 ms more where the clear comes between two of the network's frames. A mark that was played just before the clear
+    # looks like a returned one when the jitter exceeds EARLY_MS; the position is then off by up to APART_MS more.
+    bound_ms = jitter + 2 + (APART_MS if jitter > EARLY_MS else 0)
+    assert abs(told.samples - line.net.position()) <= bound_ms * RATE / 1000 + 1
 
 
 def test_marks_that_a_clear_gives_back_were_not_heard() -> None:

@@ -14,7 +14,7 @@ from bargein.audio.pcm import Samples
 from bargein.errors import ProtocolError
 from bargein.transports.telephone.plivo import PlivoDialect
 from bargein.transports.telephone.transport import ClearDone, MarkBack, Media, Pressed, Started, Stopped
-from tests.transports.far_end import FarEnd, Heard
+from tests.transports.telephone.simulated_stream import Heard, SimulatedStream
 
 START = (
     '{"sequenceNumber":0,"event":"start","start":{"callId":"C1","streamId":"S1","accountId":"500025",'
@@ -68,8 +68,8 @@ class Plivo:
 
 
 @pytest.fixture
-def far() -> FarEnd:
-    return FarEnd(Plivo(), PlivoDialect())
+def stream() -> SimulatedStream:
+    return SimulatedStream(Plivo(), PlivoDialect())
 
 
 # ---------------------------------------------------------------------------------------------------- the dialect
@@ -167,41 +167,43 @@ def test_what_goes_out_is_what_the_documentation_gives_and_nothing_else() -> Non
 # -------------------------------------------------------------------------------------------------- the transport
 
 
-async def test_a_hold_says_where_the_caller_was_and_a_resume_goes_on_from_that_very_sample(far: FarEnd) -> None:
-    audio = far.audio(8000)
-    far.speak(audio, ms=333)
-    held = await far.held()
-    assert held.samples == len(far.sounded) == 333 * 8
-    far.speak(audio, held.samples)
-    far.live(200)
-    assert far.sounded == audio.tolist()
-    assert [item for item in await far.told() if not isinstance(item, c.Played)] == [c.Finished(1, 8000)]
+async def test_a_hold_says_where_the_caller_was_and_a_resume_goes_on_from_that_sample(
+    stream: SimulatedStream,
+) -> None:
+    audio = stream.audio(8000)
+    stream.speak(audio, ms=333)
+    held = await stream.held()
+    assert held.samples == len(stream.played) == 333 * 8
+    stream.speak(audio, held.samples)
+    stream.live(200)
+    assert stream.played == audio.tolist()
+    assert [item for item in await stream.told() if not isinstance(item, c.Played)] == [c.Finished(1, 8000)]
 
 
-async def test_checkpoints_that_never_come_back_were_not_heard(far: FarEnd) -> None:
-    far.speak(far.audio(4000), ms=495)  # all of it has left, and one frame of it did not sound
-    far.telephone.flush(1)
-    far.live(300)
-    told = await far.told()
+async def test_checkpoints_that_never_come_back_were_not_heard(stream: SimulatedStream) -> None:
+    stream.speak(stream.audio(4000), ms=495)  # all of it has left, and one frame of it did not sound
+    stream.telephone.flush(1)
+    stream.live(300)
+    told = await stream.told()
     assert max(item.samples for item in told if isinstance(item, c.Played)) == 3200
     assert told[-1] == c.Flushed(1, 495 * 8, 10.0)
-    assert len(far.sounded) == 495 * 8
+    assert len(stream.played) == 495 * 8
     assert not any(isinstance(item, c.Finished) for item in told)
 
 
-async def test_a_checkpoint_whose_news_was_under_way_as_the_clear_came_was_heard(far: FarEnd) -> None:
-    far.speak(far.audio(8000), ms=402)
-    far.telephone.flush(1)
-    far.live(300)
-    assert (await far.told())[-1] == c.Flushed(1, 402 * 8, 10.0)
-    assert not any(name.startswith("c") for name in far.marks)  # Plivo itself says that it has cleared
-    assert far.telephone.faults == 0
+async def test_a_checkpoint_whose_news_was_under_way_as_the_clear_came_was_heard(stream: SimulatedStream) -> None:
+    stream.speak(stream.audio(8000), ms=402)
+    stream.telephone.flush(1)
+    stream.live(300)
+    assert (await stream.told())[-1] == c.Flushed(1, 402 * 8, 10.0)
+    assert not any(name.startswith("c") for name in stream.marks)  # Plivo itself says that it has cleared
+    assert stream.telephone.faults == 0
 
 
-async def test_frames_that_come_out_of_order_are_put_in_order(far: FarEnd) -> None:
+async def test_frames_that_come_out_of_order_are_put_in_order(stream: SimulatedStream) -> None:
     for chunk in (1, 3, 2, 4):
-        far.telephone.incoming(media(chunk, SOUND + np.int16(chunk * 4000)))
-    heard = [item for item in await far.told() if isinstance(item, c.AudioIn)]
+        stream.telephone.incoming(media(chunk, SOUND + np.int16(chunk * 4000)))
+    heard = [item for item in await stream.told() if isinstance(item, c.AudioIn)]
     assert [item.first_sample for item in heard] == [0, 160, 320, 480]
     means = [int(item.samples.mean()) for item in heard]
     assert means == sorted(means)

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bargein.transports.telephone.reorder import MOST_GAP, NONSENSE, WAIT, MediaReorderer
+from bargein.transports.telephone.reorder import MAX_GAP, MAX_LATE, WAIT, MediaReorderer
 
 FRAME = 160
 
@@ -26,7 +26,7 @@ def test_frames_in_order_pass_at_once() -> None:
     order = MediaReorderer(FRAME)
     for k in range(1, 5):
         assert feed(order, [k]) == [(k - 1, k)]
-    assert (order.gaps, order.late) == (0, 0)
+    assert (order.lost, order.late) == (0, 0)
 
 
 @given(st.data())
@@ -38,14 +38,14 @@ def test_frames_out_of_order_by_a_little_come_out_in_order_and_none_is_lost(data
     numbers[0], numbers[first] = numbers[first], numbers[0]  # whatever comes first is the beginning
     order = MediaReorderer(FRAME)
     assert feed(order, numbers) == [(k - 1, k) for k in range(1, 40)]
-    assert order.gaps == 0
+    assert order.lost == 0
 
 
 def test_a_lost_frame_is_given_up_after_a_few_others_and_leaves_its_place_empty() -> None:
     order = MediaReorderer(FRAME)
     assert feed(order, [1, 3, 4]) == [(0, 1)]
     assert feed(order, [5, 6]) == [(2, 3), (3, 4), (4, 5), (5, 6)]
-    assert order.gaps == 1
+    assert order.lost == 1
     assert WAIT == 3
 
 
@@ -59,8 +59,8 @@ def test_a_frame_that_comes_after_it_was_given_up_is_dropped_and_counted() -> No
 
 def test_a_jump_in_the_numbers_is_no_gap_of_hours() -> None:
     order = MediaReorderer(FRAME)
-    assert feed(order, [1, 2 + MOST_GAP + 1]) == [(0, 1), (1, 3 + MOST_GAP)]
-    assert order.gaps == 0
+    assert feed(order, [1, 2 + MAX_GAP + 1]) == [(0, 1), (1, 3 + MAX_GAP)]
+    assert order.lost == 0
 
 
 def test_frames_without_numbers_go_by_the_order_in_which_they_come() -> None:
@@ -71,7 +71,7 @@ def test_frames_without_numbers_go_by_the_order_in_which_they_come() -> None:
 def test_one_who_counts_in_no_way_at_all_is_heard_all_the_same() -> None:
     order = MediaReorderer(FRAME)
     heard = feed(order, [1] * 20)
-    assert len(heard) == 20 - NONSENSE + 1
+    assert len(heard) == 20 - MAX_LATE + 1
     assert not order.counted
 
 

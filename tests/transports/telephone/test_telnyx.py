@@ -14,7 +14,7 @@ from bargein.audio.pcm import Samples
 from bargein.errors import ProtocolError
 from bargein.transports.telephone.telnyx import TelnyxDialect
 from bargein.transports.telephone.transport import MarkBack, Media, Pressed, Started, Stopped
-from tests.transports.far_end import FarEnd, Heard
+from tests.transports.telephone.simulated_stream import Heard, SimulatedStream
 
 CONNECTED = '{"event":"connected","version":"1.0.0"}'
 START = (
@@ -68,8 +68,8 @@ class Telnyx:
 
 
 @pytest.fixture
-def far() -> FarEnd:
-    return FarEnd(Telnyx(), TelnyxDialect())
+def stream() -> SimulatedStream:
+    return SimulatedStream(Telnyx(), TelnyxDialect())
 
 
 # ---------------------------------------------------------------------------------------------------- the dialect
@@ -177,34 +177,36 @@ def test_what_goes_out_is_what_the_documentation_gives_and_nothing_else() -> Non
 # -------------------------------------------------------------------------------------------------- the transport
 
 
-async def test_a_hold_says_where_the_caller_was_and_a_resume_goes_on_from_that_very_sample(far: FarEnd) -> None:
-    audio = far.audio(8000)
-    far.speak(audio, ms=333)
-    held = await far.held()
-    assert held.samples == len(far.sounded) == 333 * 8
-    far.speak(audio, held.samples)
-    far.live(200)
-    assert far.sounded == audio.tolist()
-    assert set(far.pieces) == {160}  # Telnyx takes none that is shorter
-    assert [item for item in await far.told() if not isinstance(item, c.Played)] == [c.Finished(1, 8000)]
+async def test_a_hold_says_where_the_caller_was_and_a_resume_goes_on_from_that_sample(
+    stream: SimulatedStream,
+) -> None:
+    audio = stream.audio(8000)
+    stream.speak(audio, ms=333)
+    held = await stream.held()
+    assert held.samples == len(stream.played) == 333 * 8
+    stream.speak(audio, held.samples)
+    stream.live(200)
+    assert stream.played == audio.tolist()
+    assert set(stream.chunks) == {160}  # Telnyx takes none that is shorter
+    assert [item for item in await stream.told() if not isinstance(item, c.Played)] == [c.Finished(1, 8000)]
 
 
-async def test_marks_that_the_clear_returned_were_not_played(far: FarEnd) -> None:
-    far.speak(far.audio(8000), ms=405)
-    far.telephone.flush(1)
-    far.live(60)
-    told = await far.told()
+async def test_marks_that_the_clear_returned_were_not_played(stream: SimulatedStream) -> None:
+    stream.speak(stream.audio(8000), ms=405)
+    stream.telephone.flush(1)
+    stream.live(60)
+    told = await stream.told()
     assert max(item.samples for item in told if isinstance(item, c.Played)) == 2400
     assert told[-1] == c.Flushed(1, 405 * 8, 10.0)
-    assert len(far.sounded) == 405 * 8
-    assert far.marks[-1] == "c1"  # its way back says when the clear was done: Telnyx does not
-    assert far.telephone.faults == 0
+    assert len(stream.played) == 405 * 8
+    assert stream.marks[-1] == "c1"  # its way back says when the clear was done: Telnyx does not
+    assert stream.telephone.faults == 0
 
 
-async def test_frames_that_come_out_of_order_are_put_in_order(far: FarEnd) -> None:
+async def test_frames_that_come_out_of_order_are_put_in_order(stream: SimulatedStream) -> None:
     for chunk in ("1", "3", "2", "4"):
-        far.telephone.incoming(media(chunk, SOUND + np.int16(int(chunk) * 4000)))
-    heard = [item for item in await far.told() if isinstance(item, c.AudioIn)]
+        stream.telephone.incoming(media(chunk, SOUND + np.int16(int(chunk) * 4000)))
+    heard = [item for item in await stream.told() if isinstance(item, c.AudioIn)]
     assert [item.first_sample for item in heard] == [0, 160, 320, 480]
     means = [int(item.samples.mean()) for item in heard]
     assert means == sorted(means)

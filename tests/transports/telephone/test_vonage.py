@@ -12,7 +12,7 @@ from bargein.audio.pcm import Samples
 from bargein.errors import ProtocolError
 from bargein.transports.telephone.transport import ClearDone, MarkBack, Media, Pressed, Started
 from bargein.transports.telephone.vonage import VonageDialect
-from tests.transports.far_end import FarEnd, Heard
+from tests.transports.telephone.simulated_stream import Heard, SimulatedStream
 
 CONNECTED = (
     '{"event":"websocket:connected","content-type":"audio/l16;rate=16000","uuid":"C1","agent":"front","from":"4930111"}'
@@ -54,9 +54,9 @@ class Vonage:
 
 
 @pytest.fixture(params=[True, False], ids=["returning", "silent"])
-def far(request: pytest.FixtureRequest) -> FarEnd:
+def stream(request: pytest.FixtureRequest) -> SimulatedStream:
     """Whether a clear gives notifies back is not documented: it must not matter."""
-    return FarEnd(Vonage(returning=request.param), VonageDialect())
+    return SimulatedStream(Vonage(returning=request.param), VonageDialect())
 
 
 # ---------------------------------------------------------------------------------------------------- the dialect
@@ -140,37 +140,39 @@ def test_what_goes_out_is_what_the_documentation_gives_and_nothing_else() -> Non
 # -------------------------------------------------------------------------------------------------- the transport
 
 
-async def test_a_hold_says_where_the_caller_was_and_a_resume_goes_on_from_that_very_sample(far: FarEnd) -> None:
-    audio = far.audio(16_000)
-    far.speak(audio, ms=333)
-    held = await far.held()
-    assert held.samples == len(far.sounded) == 333 * 16
-    far.speak(audio, held.samples)
-    far.live(200)
-    assert far.sounded == audio.tolist()
-    assert set(far.pieces) == {320}  # Vonage plays messages of 20 ms
-    assert [item for item in await far.told() if not isinstance(item, c.Played)] == [c.Finished(1, 16_000)]
+async def test_a_hold_says_where_the_caller_was_and_a_resume_goes_on_from_that_sample(
+    stream: SimulatedStream,
+) -> None:
+    audio = stream.audio(16_000)
+    stream.speak(audio, ms=333)
+    held = await stream.held()
+    assert held.samples == len(stream.played) == 333 * 16
+    stream.speak(audio, held.samples)
+    stream.live(200)
+    assert stream.played == audio.tolist()
+    assert set(stream.chunks) == {320}  # Vonage plays messages of 20 ms
+    assert [item for item in await stream.told() if not isinstance(item, c.Played)] == [c.Finished(1, 16_000)]
 
 
-async def test_a_cut_ends_with_what_was_heard(far: FarEnd) -> None:
-    far.speak(far.audio(16_000), ms=405)
-    far.telephone.flush(1)
-    far.live(60)
-    assert (await far.told())[-1] == c.Flushed(1, 405 * 16, 10.0)
-    assert len(far.sounded) == 405 * 16
-    assert not any(name.startswith("c") for name in far.marks)  # Vonage itself says that it has cleared
-    assert far.telephone.faults == 0
+async def test_a_cut_ends_with_what_was_heard(stream: SimulatedStream) -> None:
+    stream.speak(stream.audio(16_000), ms=405)
+    stream.telephone.flush(1)
+    stream.live(60)
+    assert (await stream.told())[-1] == c.Flushed(1, 405 * 16, 10.0)
+    assert len(stream.played) == 405 * 16
+    assert not any(name.startswith("c") for name in stream.marks)  # Vonage itself says that it has cleared
+    assert stream.telephone.faults == 0
 
 
-async def test_sound_comes_in_as_it_is_and_in_the_order_in_which_it_comes(far: FarEnd) -> None:
+async def test_sound_comes_in_as_it_is_and_in_the_order_in_which_it_comes(stream: SimulatedStream) -> None:
     for k in range(3):
-        far.telephone.incoming((SOUND + np.int16(k)).astype("<i2").tobytes())
-    heard = [item for item in await far.told() if isinstance(item, c.AudioIn)]
+        stream.telephone.incoming((SOUND + np.int16(k)).astype("<i2").tobytes())
+    heard = [item for item in await stream.told() if isinstance(item, c.AudioIn)]
     assert [item.first_sample for item in heard] == [0, 320, 640]
     assert all(np.array_equal(item.samples, SOUND + np.int16(k)) for k, item in enumerate(heard))
-    assert far.telephone.rate_in == far.telephone.rate_out == 16_000
+    assert stream.telephone.rate_in == stream.telephone.rate_out == 16_000
 
 
-async def test_the_closing_socket_is_the_hang_up(far: FarEnd) -> None:
-    far.telephone.gone("the far end closed the stream")
-    assert await far.told() == [c.ClientHangUp("the far end closed the stream")]
+async def test_the_closing_socket_is_the_hang_up(stream: SimulatedStream) -> None:
+    stream.telephone.gone("the network closed the stream")
+    assert await stream.told() == [c.ClientHangUp("the network closed the stream")]

@@ -46,7 +46,7 @@ def url(served: Served) -> str:
 def sim(served: Served) -> TranscriptionsSimulator:
     """As new."""
     sim = served[0]
-    sim.read = None
+    sim.transcribe = None
     sim.faults.clear()
     sim.served.clear()
     return sim
@@ -200,7 +200,7 @@ async def test_beyond_its_bound_it_is_busy_and_afterwards_free_again(
         await release.wait()
         return "Read."
 
-    sim.read = read
+    sim.transcribe = read
     reader = maker(base_url=url, api_key=KEY, most_waiting=2)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         two = [group.create_task(reader.read(SPEECH, deadline_ms=5_000)) for _ in range(2)]

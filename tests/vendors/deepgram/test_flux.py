@@ -76,21 +76,21 @@ async def test_a_speaker_who_goes_on_takes_the_guess_back() -> None:
 async def test_guesses_are_not_made_when_nobody_asked_for_them() -> None:
     async with flux("hello", eager_eot_threshold=None) as (transcriber, sim):
         heard = await hear(transcriber.open(RATE), spoken("interruption-1"))
-        assert "eager_eot_threshold" not in sim.lines[0].query
+        assert "eager_eot_threshold" not in sim.connections[0].query
     assert turns_of(heard, "eager_end") == []
 
 
 async def test_a_telephone_is_heard_at_its_own_rate() -> None:
     async with flux("hello") as (transcriber, sim):
         await hear(transcriber.open(8_000), spoken("interruption-1")[::2])
-        assert (sim.lines[0].query["sample_rate"], sim.lines[0].query["encoding"]) == ("8000", "linear16")
+        assert (sim.connections[0].query["sample_rate"], sim.connections[0].query["encoding"]) == ("8000", "linear16")
 
 
 async def test_the_words_it_should_know_and_the_language_are_told_to_flux() -> None:
     async with flux("hola", model="flux-general-multi", language="es", keyterms=["Bargein"]) as (transcriber, sim):
         await hear(transcriber.open(RATE), spoken("interruption-1"))
-        assert sim.lines[0].query["language_hint"] == "es"
-        assert sim.lines[0].query["keyterm"] == "Bargein"
+        assert sim.connections[0].query["language_hint"] == "es"
+        assert sim.connections[0].query["keyterm"] == "Bargein"
 
 
 # ------------------------------------------------------------------------------------------------- faults
@@ -100,7 +100,7 @@ async def test_the_words_it_should_know_and_the_language_are_told_to_flux() -> N
 async def test_a_line_that_breaks_in_the_middle_of_a_turn_loses_no_word(fault: Fault) -> None:
     async with flux("can you help me please", "and another", faults=[fault], silence_s=0.3) as (transcriber, sim):
         heard = await hear(transcriber.open(RATE), spoken("interruption-1", "interruption-2"), turns=2)
-        assert len(sim.lines) == 2
+        assert len(sim.connections) == 2
     assert losses(heard) == ["STTLost", "STTRestored"]
     assert_two_turns(heard, "can you help me please", "and another")  # the turn goes on: it does not begin twice
 
@@ -134,8 +134,8 @@ async def test_what_no_retry_helps_against_ends_it(fault: Fault, told: str) -> N
 async def test_a_line_without_sound_is_closed_and_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deepgram_flux, "IDLE_S", 0.2)
     async with flux("the first", "the second") as (transcriber, sim):
-        heard = await hear_twice(transcriber.open(RATE), end_of_first(sim.lines), "the first", "the second")
-        assert sim.lines[0].ended == "closed"
+        heard = await hear_twice(transcriber.open(RATE), end_of_first(sim.connections), "the first", "the second")
+        assert sim.connections[0].ended == "closed"
     assert losses(heard) == [], "an idle line is nobody's fault"
     assert turns_of(heard, "ended") == [(0, "the first"), (1, "the second")]
 
@@ -144,8 +144,8 @@ async def test_closing_it_ends_the_connection() -> None:
     async with flux("hello") as (transcriber, sim):
         await hear(transcriber.open(RATE), spoken("interruption-1"))
         async with asyncio.timeout(5):
-            await sim.lines[0].over.wait()
-        assert sim.lines[0].ended == "disconnected"
+            await sim.connections[0].over.wait()
+        assert sim.connections[0].ended == "disconnected"
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ class Nova:
         """The simulator as new, with these words; and a transcriber with these options."""
         script = Script(texts)
         self.sim.words, self.sim.final_ms, self.sim.fail_at, self.sim.idle_s = lambda: script, final_ms, fail_at, 10
-        self.sim.lines.clear()
+        self.sim.connections.clear()
         self.sim.faults.clear()
         self.sim.faults.extend(faults)
         return DeepgramNova(api_key=KEY, base_url=self.url, **options)
@@ -90,7 +90,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_turn_begins_with_its_first_words_grows_and_ends_at_the_pause(nova: Nova) -> None:
     transcriber = nova.says("can you help me please")
     heard = await hear(transcriber.open(RATE), spoken("interruption-1"))
-    assert nova.sim.lines[0].finals == deque(["can you help me please"])
+    assert nova.sim.connections[0].finals == deque(["can you help me please"])
     kinds = [h.kind for h in heard if isinstance(h, TurnUpdate) and h.kind != "progress"]
     assert kinds[0] == "started"
     assert set(kinds[1:-1]) == {"words"}
@@ -111,27 +111,28 @@ async def test_a_cough_is_no_turn_and_each_turn_has_its_own_number(nova: Nova) -
 async def test_what_was_final_in_the_middle_of_a_turn_and_what_came_after_is_one_text(nova: Nova) -> None:
     transcriber = nova.says(LONG, final_ms=500)
     heard = await hear(transcriber.open(RATE), spoken("interruption-1"))
-    assert len(nova.sim.lines[0].finals) > 1
+    assert len(nova.sim.connections[0].finals) > 1
     assert turns_of(heard, "ended") == [(0, LONG)]
 
 
 async def test_where_no_pause_ends_a_turn_the_distance_between_words_does_and_only_once(nova: Nova) -> None:
     transcriber = nova.says("the first", "the second", endpointing_ms=None)
     heard = await hear(transcriber.open(RATE), spoken("interruption-1", "interruption-2", pause_ms=2_500), turns=2)
-    assert nova.sim.lines[0].query["endpointing"] == "false"
+    assert nova.sim.connections[0].query["endpointing"] == "false"
     assert turns_of(heard, "ended") == [(0, "the first"), (1, "the second")]
 
 
 async def test_a_telephone_is_heard_at_its_own_rate(nova: Nova) -> None:
     transcriber = nova.says("hello")
     await hear(transcriber.open(8_000), spoken("interruption-1")[::2])
-    assert (nova.sim.lines[0].query["sample_rate"], nova.sim.lines[0].query["encoding"]) == ("8000", "linear16")
+    query = nova.sim.connections[0].query
+    assert (query["sample_rate"], query["encoding"]) == ("8000", "linear16")
 
 
 async def test_what_it_is_asked_for_goes_to_deepgram(nova: Nova) -> None:
     transcriber = nova.says("hello", language="en-GB", keyterms=["Bargein"], smart_format=True)
     await hear(transcriber.open(RATE), spoken("interruption-1"))
-    assert nova.sim.lines[0].query == {
+    assert nova.sim.connections[0].query == {
         "model": "nova-3",
         "language": "en-GB",
         "encoding": "linear16",
@@ -150,8 +151,8 @@ async def test_what_it_is_asked_for_goes_to_deepgram(nova: Nova) -> None:
 async def test_an_older_nova_gets_the_words_to_expect_as_it_knows_them(nova: Nova) -> None:
     transcriber = nova.says("hello", model="nova-2", keyterms=["Bargein"])
     await hear(transcriber.open(RATE), spoken("interruption-1"))
-    assert nova.sim.lines[0].query["keywords"] == "Bargein"
-    assert "keyterm" not in nova.sim.lines[0].query
+    assert nova.sim.connections[0].query["keywords"] == "Bargein"
+    assert "keyterm" not in nova.sim.connections[0].query
 
 
 # ------------------------------------------------------------------------------------------------- faults
@@ -161,7 +162,7 @@ async def test_an_older_nova_gets_the_words_to_expect_as_it_knows_them(nova: Nov
 async def test_a_line_that_breaks_in_the_middle_of_a_turn_loses_no_word(fault: Fault, nova: Nova) -> None:
     transcriber = nova.says("can you help me please", "and another", faults=[fault], silence_s=0.3)
     heard = await hear(transcriber.open(RATE), spoken("interruption-1", "interruption-2"), turns=2)
-    assert len(nova.sim.lines) == 2
+    assert len(nova.sim.connections) == 2
     assert losses(heard) == ["STTLost", "STTRestored"]
     assert_two_turns(heard, "can you help me please", "and another")  # the turn goes on: it does not begin twice
 
@@ -170,7 +171,7 @@ async def test_a_line_that_breaks_in_the_middle_of_a_turn_loses_no_word(fault: F
 async def test_what_was_final_before_a_line_broke_stays_and_is_not_heard_again(fault: Fault, nova: Nova) -> None:
     transcriber = nova.says(LONG, "and another", faults=[fault], final_ms=600, fail_at=4, silence_s=0.3)
     heard = await hear(transcriber.open(RATE), spoken("interruption-1", "interruption-2"), turns=2)
-    first, second = nova.sim.lines
+    first, second = nova.sim.connections
     assert first.finals, "something was final before it broke"
     assert " ".join([*first.finals, *second.finals]) == f"{LONG} and another", "each word was final once"
     assert turns_of(heard, "ended") == [(0, LONG), (1, "and another")]
@@ -231,11 +232,11 @@ async def test_a_line_without_sound_is_kept_alive(monkeypatch: pytest.MonkeyPatc
 
     async def kept_alive() -> None:
         for _ in range(4):  # longer than what ends a line that is not kept alive
-            await nova.sim.lines[0].kept_alive.acquire()
+            await nova.sim.connections[0].kept_alive.acquire()
 
     heard = await hear_twice(transcriber.open(RATE), kept_alive, "the first", "the second")
-    assert len(nova.sim.lines) == 1
-    assert "KeepAlive" in nova.sim.lines[0].controls
+    assert len(nova.sim.connections) == 1
+    assert "KeepAlive" in nova.sim.connections[0].controls
     assert losses(heard) == []
     assert turns_of(heard, "ended") == [(0, "the first"), (1, "the second")]
 
@@ -245,9 +246,9 @@ async def test_closing_it_says_goodbye_and_leaves_nothing_behind(nova: Nova) -> 
     before = asyncio.all_tasks()
     await hear(transcriber.open(RATE), spoken("interruption-1"))
     async with asyncio.timeout(5):
-        await nova.sim.lines[0].over.wait()
-    assert nova.sim.lines[0].ended == "closed"
-    assert nova.sim.lines[0].controls == deque(["CloseStream"])
+        await nova.sim.connections[0].over.wait()
+    assert nova.sim.connections[0].ended == "closed"
+    assert nova.sim.connections[0].controls == deque(["CloseStream"])
     ours = {task.get_name() for task in asyncio.all_tasks() - before}
     assert not [name for name in ours if name.startswith("nova")]
 

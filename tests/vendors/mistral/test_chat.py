@@ -64,7 +64,7 @@ async def test_the_turn_goes_as_sound_and_the_text_streams(way: Any) -> None:
     assert text(pieces).endswith("what time is it")
     assert len(pieces) > 3
     (served,) = chat.served
-    assert served.request.messages[-1].sound_ms == 1_000
+    assert served.request.messages[-1].audio_ms == 1_000
     (turn,) = served.request.messages
     assert turn.role == "user", "Voxtral takes no system message beside sound"
     assert "Be short." in str(turn.content)
@@ -85,7 +85,7 @@ async def test_earlier_turns_are_words_and_notes_stand_in_the_users_messages(way
     assert messages[1].content == "I am"
     last = str(messages[-1].content)
     assert "interrupted" in last
-    assert messages[-1].sound_ms == 1_000
+    assert messages[-1].audio_ms == 1_000
     assert "go on" not in last, "the sound says it"
 
 
@@ -94,7 +94,7 @@ async def test_typed_words_go_as_words(way: Any) -> None:
     chat = ChatSimulator(models=())
     async with way(chat) as model:
         assert text(await said(model, prompt(c.UserSaid(1, "hello"), sound=None))).endswith("hello")
-    assert chat.served[0].request.messages[-1].sound_ms == 0
+    assert chat.served[0].request.messages[-1].audio_ms == 0
 
 
 async def test_a_tool_that_it_calls_comes_after_its_words() -> None:

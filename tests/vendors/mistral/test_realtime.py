@@ -85,10 +85,10 @@ async def test_a_turn_begins_is_guessed_to_end_and_ends_with_its_words() -> None
     async with mistral("can you help me please") as (transcriber, sim):
         assert transcriber.turns
         heard = await hear(transcriber.open(RATE), spoken("interruption-1"))
-        assert sim.lines[0].model == "voxtral-mini-transcribe-realtime-3-0"
+        assert sim.connections[0].model == "voxtral-mini-transcribe-realtime-3-0"
         async with asyncio.timeout(5):
-            await sim.lines[0].over.wait()
-        assert sim.lines[0].ended == "disconnected", "closing the iterator ends the connection"
+            await sim.connections[0].over.wait()
+        assert sim.connections[0].ended == "disconnected", "closing the iterator ends the connection"
     kinds = [h.kind for h in heard if isinstance(h, TurnUpdate) and h.kind not in ("progress", "words")]
     assert kinds == ["started", "eager_end", "ended"]
     assert_one_turn(heard, "can you help me please")
@@ -114,7 +114,7 @@ async def test_the_session_is_told_what_the_sdk_knows_of_it() -> None:
         "bonjour", language="fr", keyterms=["Bargein"], target_streaming_delay_ms=240, start_threshold=0.6
     ) as (transcriber, sim):
         await hear(transcriber.open(8_000), spoken("interruption-1")[::2])
-        session = sim.lines[0].session
+        session = sim.connections[0].session
     assert session == {
         "audio_format": {"encoding": "pcm_s16le", "sample_rate": 8_000},
         "target_streaming_delay_ms": 240,
@@ -138,7 +138,7 @@ async def test_lines_that_break_in_the_middle_of_a_turn_lose_no_word() -> None:
     faults: list[Fault] = ["drop", "error", "garbage", "stall"]
     async with mistral("can you help me please", "and another", faults=faults, silence_s=0.3) as (transcriber, sim):
         heard = await hear(transcriber.open(RATE), spoken("interruption-1", "interruption-2"), turns=2)
-        assert len(sim.lines) == 5
+        assert len(sim.connections) == 5
     assert losses(heard) == ["STTLost", "STTRestored"] * 4
     assert_two_turns(heard, "can you help me please", "and another")  # the turn goes on: it does not begin twice
     lengths = [len(text) for turn, text in turns_of(heard, "words") if turn == 0]
@@ -189,15 +189,15 @@ async def test_what_no_retry_helps_against_ends_it_and_says_no_key(monkeypatch: 
         monkeypatch.setenv("MISTRAL_API_KEY", KEY)
         with pytest.raises(VendorRefused, match="401"):
             await hear(again(transcriber, api_key=None).open(RATE), spoken("interruption-1"))
-        assert len(sim.lines) == 4
+        assert len(sim.connections) == 4
     assert VoxtralRealtime()._key == KEY, "the environment's key goes to Mistral, and to nobody else"
 
 
 async def test_a_line_without_sound_is_closed_and_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voxtral_connection, "IDLE_S", 0.2)
     async with mistral("the first", "the second") as (transcriber, sim):
-        heard = await hear_twice(transcriber.open(RATE), end_of_first(sim.lines), "the first", "the second")
-        assert sim.lines[0].ended == "closed"
+        heard = await hear_twice(transcriber.open(RATE), end_of_first(sim.connections), "the first", "the second")
+        assert sim.connections[0].ended == "closed"
     assert losses(heard) == [], "an idle line is nobody's fault"
     assert turns_of(heard, "ended") == [(0, "the first"), (1, "the second")]
 
@@ -233,7 +233,7 @@ async def test_a_sender_that_fails_ends_the_connection(monkeypatch: pytest.Monke
 
         monkeypatch.setattr(transcriber, "sound", fails_once)
         heard = await hear(transcriber.open(RATE), spoken("interruption-1"))
-        assert len(sim.lines) == 2
+        assert len(sim.connections) == 2
     assert [h.why for h in heard if isinstance(h, STTLost)] == ["Mistral broke off (ValueError)"]
     assert turns_of(heard, "ended") == [(0, "the first")]
 
@@ -355,8 +355,8 @@ async def test_vllm_tells_the_words_of_both_rates() -> None:
             sound = spoken("interruption-1")[:: RATE // rate]
             heard = await hear(transcriber.open(rate), sound, kind="words", text="can you help me please")
             # It got 16 kHz in any case, in pieces of 80 ms.
-            assert len(sound) * 1000 / rate - 80 <= sim.lines[-1].heard_ms <= len(sound) * 1000 / rate
-            assert sim.lines[-1].errors == []
+            assert len(sound) * 1000 / rate - 80 <= sim.connections[-1].audio_ms <= len(sound) * 1000 / rate
+            assert sim.connections[-1].errors == []
             assert {h.kind for h in heard if isinstance(h, TurnUpdate)} <= {"words", "progress"}
             assert last_words(heard) == {0: "can you help me please"}
 
@@ -387,7 +387,7 @@ async def test_vllm_without_sound_is_closed_and_opened_again(monkeypatch: pytest
     monkeypatch.setattr(voxtral_connection, "IDLE_S", 0.2)
     async with vllm("the first", "the second") as (transcriber, sim):
         line = transcriber.open(RATE)
-        heard = await hear_twice(line, end_of_first(sim.lines), "the first", "the second", kind="words")
+        heard = await hear_twice(line, end_of_first(sim.connections), "the first", "the second", kind="words")
     assert losses(heard) == [], "its answer to our goodbye is no failure"
     assert last_words(heard) == {0: "the first", 1: "the second"}
 
@@ -457,7 +457,7 @@ async def test_vllm_may_break_and_costs_no_word() -> None:
         heard = await hear(
             transcriber.open(RATE), spoken("interruption-1"), kind="words", text="can you help me please"
         )
-        assert len(sim.lines) == 5
+        assert len(sim.connections) == 5
     assert losses(heard) == ["STTLost", "STTRestored"] * 4
     assert set(last_words(heard)) == {0}, "the utterance goes on"
     lengths = [len(text) for _, text in turns_of(heard, "words")]
@@ -477,7 +477,7 @@ async def test_vllm_that_is_away_is_called_again_and_what_it_refuses_is_told(mon
         other = VLLMVoxtralRealtime(base_url, api_key=KEY, model="mistralai/Another")
         with pytest.raises(VendorRefused, match="model"):
             await hear(other.open(RATE), spoken("interruption-1"))
-        assert sim.lines[3].errors[0] == "model_not_found"
+        assert sim.connections[3].errors[0] == "model_not_found"
         monkeypatch.setenv("MISTRAL_API_KEY", KEY)
         with pytest.raises(VendorRefused, match="401"):
             await hear(VLLMVoxtralRealtime(base_url).open(RATE), spoken("interruption-1"))

@@ -34,7 +34,7 @@ from bargein.errors import BargeinError, VendorLost, VendorRefused
 from bargein.vendors.mistral.speech import MistralSpeech, float32
 from bargein_simulators.mistral_speech import MistralSpeechSimulator, add_mistral_speech, floats, mistral_speech_app
 from bargein_simulators.simulated_tts import Fault
-from bargein_simulators.speech import SimulatedSpeech, SimulatedWord
+from bargein_simulators.speech import SimulatedSpeech, SynthesizedText
 from tests.simulators.serving import serving
 from tests.vendors.timed import TEXT, check_estimated, cut, first_before_whole, pieces, spoken
 
@@ -47,9 +47,9 @@ ASKED = {"input": TEXT, "response_format": "pcm"}
 class Noise(SimulatedSpeech):
     """Sounds at once, and the same for the same text: espeak takes its time to start."""
 
-    async def say(self, text: str, rate: int = 24_000) -> SimulatedWord:
+    async def say(self, text: str, rate: int = 24_000) -> SynthesizedText:
         noise = np.random.default_rng(list(text.encode())).integers(-32_768, 32_767, len(text) * rate // 50, np.int16)
-        return SimulatedWord(text, Pcm(noise, rate), ())
+        return SynthesizedText(text, Pcm(noise, rate), ())
 
 
 @asynccontextmanager

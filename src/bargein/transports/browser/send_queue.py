@@ -1,7 +1,7 @@
-"""The line to a browser.
+"""The send queue of a browser.
 
-Everything that goes out stands in one bounded line with two lanes, control before audio, so that a hold never waits
-behind the sound that it is to stop. One writer takes from it.
+One bounded queue with two lanes holds everything that goes out. Control goes before audio, so a hold never waits
+behind the audio that the hold is to stop. One writer takes from the queue.
 """
 
 from __future__ import annotations
@@ -13,51 +13,51 @@ from bargein.protocols import AudioOut
 
 
 class BrowserSendQueue:
-    """audio_samples: bound of the audio lane; controls: bound of the other."""
+    """max_samples: bound of the audio lane; max_controls: bound of the control lane."""
 
-    def __init__(self, audio_samples: int, controls: int) -> None:
-        self._most_samples = audio_samples
-        self._most_controls = controls
+    def __init__(self, max_samples: int, max_controls: int) -> None:
+        self._max_samples = max_samples
+        self._max_controls = max_controls
         self._controls: deque[str] = deque()
         self._audio: deque[AudioOut] = deque()
         self._samples = 0
-        self._ended = False
-        self._wake = asyncio.Event()
+        self._closed = False
+        self._changed = asyncio.Event()
 
-    def control(self, text: str) -> bool:
-        """Put a message in. False: the lane is full, and the message dropped."""
-        if self._ended or len(self._controls) >= self._most_controls:
+    def push_control(self, text: str) -> bool:
+        """Add a message. False: the lane is full or closed, and the message is dropped."""
+        if self._closed or len(self._controls) >= self._max_controls:
             return False
         self._controls.append(text)
-        self._wake.set()
+        self._changed.set()
         return True
 
-    def audio(self, frame: AudioOut) -> bool:
-        """Put a frame in. False: the lane is full; offer it again later."""
-        if self._ended or self._samples + len(frame.samples) > self._most_samples:
+    def push_audio(self, frame: AudioOut) -> bool:
+        """Add a frame. False: the lane is full or closed. A full lane may take the frame later."""
+        if self._closed or self._samples + len(frame.samples) > self._max_samples:
             return False
         self._audio.append(frame)
         self._samples += len(frame.samples)
-        self._wake.set()
+        self._changed.set()
         return True
 
-    def take_back(self, reply: int) -> list[AudioOut]:
-        """Every frame of a reply that has not left, in order; they are in the line no more."""
-        taken = [frame for frame in self._audio if frame.reply == reply]
-        if taken:
+    def discard_reply(self, reply: int) -> list[AudioOut]:
+        """Remove every frame of a reply. Returns the removed frames in order."""
+        removed = [frame for frame in self._audio if frame.reply == reply]
+        if removed:
             self._audio = deque(frame for frame in self._audio if frame.reply != reply)
-            self._samples -= sum(len(frame.samples) for frame in taken)
-        return taken
+            self._samples -= sum(len(frame.samples) for frame in removed)
+        return removed
 
-    def end(self) -> None:
-        """Nothing more comes in. What the control lane holds still goes out; audio does not."""
-        self._ended = True
+    def close(self) -> None:
+        """Take nothing more. Control messages in the queue still go out; audio is discarded."""
+        self._closed = True
         self._audio.clear()
         self._samples = 0
-        self._wake.set()
+        self._changed.set()
 
     async def next(self) -> str | AudioOut | None:
-        """The next to be written; None: the line has ended."""
+        """The next item to send. None: the queue is closed and empty."""
         while True:
             if self._controls:
                 return self._controls.popleft()
@@ -65,7 +65,7 @@ class BrowserSendQueue:
                 frame = self._audio.popleft()
                 self._samples -= len(frame.samples)
                 return frame
-            if self._ended:
+            if self._closed:
                 return None
-            self._wake.clear()
-            await self._wake.wait()
+            self._changed.clear()
+            await self._changed.wait()

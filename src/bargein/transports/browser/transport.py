@@ -1,11 +1,11 @@
-"""The browser's transport: `bargein.v1` over one WebSocket (docs/protocol.md), whoever serves that socket.
+"""The browser's transport: `bargein.v1` over one WebSocket (docs/protocol.md), of any web server.
 
-    async with BrowserTransport(socket, clock) as browser:      # owns the writer, and awaits it
-        hello = await browser.handshake()                       # None: the client never said it
-        browser.welcome(...)                                    # or refuse(), and ask again
+    async with BrowserTransport(socket, clock) as browser:      # owns the writer, and awaits its end
+        hello = await browser.handshake()                       # None: no hello came
+        browser.welcome(...)                                    # or refuse(), and wait for another hello
         await Call(transport=browser, ...).run()
 
-Whatever a client does wrong is answered with an `error`, and changes nothing else.
+A client's mistake is answered with an `error`, and changes nothing else.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from bargein.transports.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)
 
-CONTROLS = 1000  # messages that may wait for a client that does not read; a call makes some tens a second
-HASTE = 1.001  # a client's clock may be so fast, all day long
-CLOSE_MS = 1_000  # how long the last words may take on their way out
+MAX_CONTROLS = 1000  # messages in the queue for a client that does not read; a call sends some tens a second
+CLOCK_RATIO = 1.001  # a client's clock may run this much faster than ours, for the whole call
+CLOSE_MS = 1_000  # the last messages may take this long to leave
 REASON_BYTES = 120  # a close frame has room for 123
 
 NORMAL, PROTOCOL_ERROR, FLOODED, STUCK, INTERNAL = 1000, 1002, 1008, 1011, 1011
 
 
 class Socket(Protocol):
-    """A WebSocket that was accepted. send_*, close: raise ConnectionError when it is gone."""
+    """An accepted WebSocket. send_* and close raise ConnectionError after the connection is lost."""
 
     async def receive(self) -> str | bytes | None:
-        """The next message; None when the connection is over, however that came."""
+        """The next message. None: the connection is closed or lost."""
         ...
 
     async def send_text(self, text: str) -> None: ...
@@ -52,17 +52,23 @@ class Socket(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BrowserLimits:
-    """What a client may do. Rates in messages a second; the socket itself bounds one message's size."""
+    """Bounds for a client. The web server bounds the size of one message."""
 
     messages: float = 200
+    """Messages a second. A message beyond the rate is dropped."""
     burst: float = 400
-    flood: float = 2000  # beyond this the socket is closed
-    ahead_ms: float = 2_000  # audio that may come faster than it could be spoken
+    """Messages at once."""
+    flood: float = 2000
+    """Messages a second, beyond which the socket is closed."""
+    ahead_ms: float = 2_000
+    """Microphone audio that may come ahead of real time."""
     hello_ms: float = 10_000
+    """A `hello` must come within this time."""
     unread_ms: float = 4_000
+    """Audio in the send queue, and the time that one message may take to leave."""
 
-    def as_told(self) -> dict[str, float]:
-        """For `welcome`."""
+    def as_sent(self) -> dict[str, float]:
+        """The bounds as `welcome` names them."""
         return {
             "message_bytes": w.MESSAGE_BYTES,
             "messages_per_s": self.messages,
@@ -73,7 +79,7 @@ class BrowserLimits:
 
 
 class BrowserTransport:
-    """A protocols.Transport by shape. To be entered before use; leaving it closes the socket."""
+    """A `protocols.Transport` by shape. Enter it before use; leaving it closes the socket."""
 
     rate_in = w.RATE_IN
     rate_out = w.RATE_OUT
@@ -83,13 +89,13 @@ class BrowserTransport:
         self.limits = limits or BrowserLimits()
         self._socket = socket
         self._clock = clock
-        self._line = BrowserSendQueue(int(self.limits.unread_ms * self.rate_out / 1000), CONTROLS)
+        self._send_queue = BrowserSendQueue(int(self.limits.unread_ms * self.rate_out / 1000), MAX_CONTROLS)
         self._messages = RateLimit(clock, self.limits.messages, self.limits.burst)
         self._flood = RateLimit(clock, self.limits.flood, self.limits.flood)
-        self._scolding = RateLimit(clock, 1, 1)
-        self._audio = RateLimit(clock, self.rate_in * HASTE, self.limits.ahead_ms * self.rate_in / 1000)
-        self._mic_end = 0  # position after the newest sample that came
-        self._reply = 0  # the newest reply that the client was told of
+        self._error_limit = RateLimit(clock, 1, 1)
+        self._audio = RateLimit(clock, self.rate_in * CLOCK_RATIO, self.limits.ahead_ms * self.rate_in / 1000)
+        self._mic_end = 0  # position after the newest microphone sample
+        self._reply = 0  # the newest reply that was announced to the client
         self._welcomed = False
         self._welcomed_ms = 0.0
         self._writer: asyncio.Task[None] | None = None
@@ -108,7 +114,7 @@ class BrowserTransport:
     # ------------------------------------------------------------------------------------------------ beginning
 
     async def handshake(self) -> w.Hello | None:
-        """The client's hello. None: it did not come within the bound, or the client is gone."""
+        """The client's hello. None: no hello came within `hello_ms`, or the connection is lost."""
         try:
             async with asyncio.timeout(self.limits.hello_ms / 1000):
                 while (raw := await self._receive()) is not None:
@@ -119,24 +125,24 @@ class BrowserTransport:
         return None
 
     def welcome(self, welcome: w.Welcome) -> None:
-        """The hello was good: the call begins, and the microphone's positions count from now."""
+        """Accept the hello. The call begins, and the microphone's positions count from now."""
         self._welcomed = True
         self._welcomed_ms = self._clock.now_ms()
-        self._line.control(w.encode(welcome))
+        self._send_queue.push_control(w.encode(welcome))
 
     def direct(self) -> None:
-        """The client gets the agent's sound from the model itself, by WebRTC, and only reports. Before the call."""
+        """The client gets the agent's audio from the model by WebRTC, and only reports. Call this before the call."""
         self.capabilities = dataclasses.replace(self.capabilities, carries_audio=False)
 
     def refuse(self, problem: Problem, code: int = NORMAL) -> None:
-        """The hello was not good. The client may try another, if the problem is not fatal."""
+        """Refuse the hello. After a problem that is not fatal the client may send another hello."""
         self._code = code
         self.notify(problem)
 
-    # -------------------------------------------------------------------------------------------- what comes in
+    # ------------------------------------------------------------------------------------------------- incoming
 
     async def receive(self) -> AsyncIterator[c.Inbound]:
-        """What the client sends, in order; ends after FarHangUp."""
+        """The client's messages, in order. The last one is ClientHangUp."""
         while (raw := await self._receive()) is not None:
             message = self._read(raw)
             item = self._inbound(message) if isinstance(message, w.FromClient) else message
@@ -144,13 +150,13 @@ class BrowserTransport:
                 yield item
                 if isinstance(item, c.ClientHangUp):
                     return
-        yield c.ClientHangUp(self._lost or "the connection is gone")
+        yield c.ClientHangUp(self._lost or "the connection is lost")
 
     async def _receive(self) -> str | bytes | None:
-        """The next message that is not too many. None: there is nobody any more."""
+        """The next message within the limits. None: the connection is lost."""
         while self._lost is None:
             try:
-                # Without a deadline, until the writer finds that the client is gone and sets one.
+                # Without a deadline. The writer sets one when it loses the client.
                 async with asyncio.timeout(None) as self._reading:
                     raw = await self._socket.receive()
             except TimeoutError:
@@ -160,20 +166,20 @@ class BrowserTransport:
             if raw is None:
                 return None
             if not self._flood.take():
-                self._lose("the client flooded us", FLOODED)
+                self._lose("the client sent too many messages", FLOODED)
             elif self._messages.take():
                 return raw
             else:
-                if self._scolding.take():
-                    what = f"More than {self.limits.messages:g} messages a second"
-                    self._complain(what, "Send fewer: one audio frame every 20 ms is enough", "too_fast")
-                # Thousands of messages may have come in one read, and a queue that is not empty never waits: without
-                # this the other calls would stand still until the last of them is dropped.
+                if self._error_limit.take():
+                    what = f"More than {self.limits.messages:g} messages a second came"
+                    self._send_error(what, "Send fewer: one audio frame every 20 ms is enough", "too_fast")
+                # One read may bring thousands of messages, and a queue with messages never waits. Without this pause
+                # every other call would wait until the last surplus message is dropped.
                 await asyncio.sleep(0)
         return None
 
     def _read(self, raw: str | bytes) -> w.FromClient | c.AudioIn | None:
-        """Check one message; what is wrong with it is told to the client."""
+        """Check one message. A fault in the message is sent to the client as an error."""
         try:
             if not self._welcomed:
                 return self._hello(raw)
@@ -183,7 +189,7 @@ class BrowserTransport:
             if isinstance(message, w.AudioChunk):
                 return self._audio_in(self._mic_end, w.pcm(message.audio_data))
         except ProtocolError as error:
-            self._complain(error.message, error.advice, error.code)
+            self._send_error(error.message, error.advice, error.code)
             return None
         return message
 
@@ -199,18 +205,18 @@ class BrowserTransport:
     def _audio_in(self, first_sample: int, samples: Samples) -> c.AudioIn:
         if first_sample < self._mic_end:
             what = f"Audio from sample {first_sample} came after sample {self._mic_end}"
-            raise ProtocolError(what, advice="Count the samples up, and send each once", code="audio_back")
+            raise ProtocolError(what, advice="Count the samples up, and send each sample once", code="audio_back")
         end = first_sample + len(samples)
-        # The bucket bounds how much comes, the position how far a gap may lead.
-        most = (self._clock.now_ms() - self._welcomed_ms) * HASTE + self.limits.ahead_ms
-        if end * 1000 / self.rate_in > most or not self._audio.take(len(samples)):
+        # The rate limit bounds the amount of audio, the position bounds the length of a gap.
+        max_ms = (self._clock.now_ms() - self._welcomed_ms) * CLOCK_RATIO + self.limits.ahead_ms
+        if end * 1000 / self.rate_in > max_ms or not self._audio.take(len(samples)):
             what = f"Audio runs more than {self.limits.ahead_ms:g} ms ahead of real time"
-            raise ProtocolError(what, advice="Send it as it is spoken", code="audio_ahead")
+            raise ProtocolError(what, advice="Send the audio as it is spoken", code="audio_ahead")
         self._mic_end = end
         return c.AudioIn(samples, first_sample)
 
     def _inbound(self, message: w.FromClient) -> c.Inbound | None:
-        """A checked message, as the call knows it."""
+        """A checked message as the call's event. None: the call has no part in the message."""
         match message:
             case w.LocalHoldMade() | w.PlayedSoFar() | w.HeldNow() | w.FlushedNow() | w.FinishedNow():
                 return self._report(message)
@@ -221,15 +227,15 @@ class BrowserTransport:
             case w.Type(text):
                 if text.strip():
                     return c.Typed(text.strip())
-                self._complain("There are no words in it", "Say something", "bad_message")
+                self._send_error("The text of `say` is empty", "Send some words", "bad_message")
             case w.HangUpMessage():
                 return c.ClientHangUp("the client hung up")
             case w.Ping(n):
-                self._put(w.encode(w.Pong(n)))
+                self._push_control(w.encode(w.Pong(n)))
             case w.Hello():
-                self._complain("The call has begun already", "Open another socket for another call", "hello_again")
+                self._send_error("The call has begun already", "Open a second socket for a second call", "hello_again")
             case w.AudioChunk():
-                pass  # has become AudioIn in _read
+                pass  # _read made it an AudioIn
             case _:
                 assert_never(message)
         return None
@@ -238,8 +244,8 @@ class BrowserTransport:
         self, message: w.LocalHoldMade | w.PlayedSoFar | w.HeldNow | w.FlushedNow | w.FinishedNow
     ) -> c.Inbound | None:
         if not 0 < message.reply_id <= self._reply:
-            what = f"There was no reply {message.reply_id}"
-            self._complain(what, "Name a reply that `reply` has announced", "unknown_reply")
+            what = f"Reply {message.reply_id} was not announced"
+            self._send_error(what, "Name a reply that `reply` has announced", "unknown_reply")
             return None
         match message:
             case w.LocalHoldMade(reply, played, _, age_ms):
@@ -255,40 +261,40 @@ class BrowserTransport:
             case _:
                 assert_never(message)
 
-    # --------------------------------------------------------------------------------------------- what goes out
+    # ------------------------------------------------------------------------------------------------- outgoing
 
     def send(self, frame: c.AudioOut) -> bool:
-        """Put a frame into the line. False: it is full."""
+        """Add a frame to the send queue. False: the queue is full."""
         self._reply = max(self._reply, frame.reply)
-        return self._line.audio(frame)
+        return self._send_queue.push_audio(frame)
 
     def hold(self, reply: int) -> c.AudioOut | None:
-        """Take the reply's frames back out of the line; the first of them."""
-        taken = self._line.take_back(reply)
-        return taken[0] if taken else None
+        """Remove the reply's frames from the send queue. Returns the first of them."""
+        removed = self._send_queue.discard_reply(reply)
+        return removed[0] if removed else None
 
     def flush(self, reply: int) -> int:
-        """Drop every frame of the reply that is still in the line."""
-        return len(self._line.take_back(reply))
+        """Remove the reply's frames from the send queue. Returns their number."""
+        return len(self._send_queue.discard_reply(reply))
 
     def notify(self, notice: Notice) -> None:
-        """Tell the client."""
+        """Send a notice to the client."""
         if isinstance(notice, ReplyBegins):
             self._reply = max(self._reply, notice.reply_id)
-        self._put(w.encode(notice))
+        self._push_control(w.encode(notice))
 
-    def _complain(self, message: str, advice: str, code: str) -> None:
+    def _send_error(self, message: str, advice: str, code: str) -> None:
         log.debug("Client error %s: %s", code, message)
-        self._put(w.encode(Problem(code, message, advice)))
+        self._push_control(w.encode(Problem(code, message, advice)))
 
-    def _put(self, text: str) -> None:
-        if not self._line.control(text) and not self._closed:
+    def _push_control(self, text: str) -> None:
+        if not self._send_queue.push_control(text) and not self._closed:
             self._lose("the client does not read", STUCK)
 
     async def _write(self) -> None:
-        """The one writer. A client that stops reading stops it, and nobody else."""
+        """The one writer. A client that stops reading delays its own writer and no other call."""
         try:
-            while (item := await self._line.next()) is not None:
+            while (item := await self._send_queue.next()) is not None:
                 async with asyncio.timeout(self.limits.unread_ms / 1000):
                     if isinstance(item, str):
                         await self._socket.send_text(item)
@@ -297,15 +303,15 @@ class BrowserTransport:
         except TimeoutError:
             self._lose("the client does not read", STUCK)
         except ConnectionError:
-            self._lose("the connection is gone", NORMAL)
+            self._lose("the connection is lost", NORMAL)
         except Exception:
             log.exception("Writing to a browser failed")
-            self._lose("an error of ours", INTERNAL)
+            self._lose("an internal error", INTERNAL)
 
     # ----------------------------------------------------------------------------------------------------- ending
 
     def _lose(self, reason: str, code: int) -> None:
-        """There is nobody any more, or nobody whom we want: the call hears of it as a hang-up."""
+        """End the call from here: the call receives ClientHangUp with this reason."""
         if self._lost is not None:
             return
         self._lost, self._code = reason, code
@@ -314,20 +320,20 @@ class BrowserTransport:
             self._reading.reschedule(asyncio.get_running_loop().time())
 
     async def close(self, reason: str) -> None:
-        """Let the last messages out, close the socket, await the writer. Once; again does nothing."""
+        """Send the last messages, await the writer, close the socket. A second close does nothing."""
         if self._closed:
             return
         self._closed = True
-        self._line.end()
+        self._send_queue.close()
         if self._writer is not None:
             try:
                 await asyncio.wait([self._writer], timeout=CLOSE_MS / 1000)
             finally:
                 self._writer.cancel()
                 await asyncio.wait([self._writer])
-        said = (self._lost or reason).encode()[:REASON_BYTES].decode(errors="ignore")
+        text = (self._lost or reason).encode()[:REASON_BYTES].decode(errors="ignore")
         try:
             async with asyncio.timeout(CLOSE_MS / 1000):
-                await self._socket.close(self._code, said)
+                await self._socket.close(self._code, text)
         except (TimeoutError, ConnectionError):
-            log.info("A browser's socket did not close properly (%s)", said)
+            log.info("A browser's socket did not close properly (%s)", text)

@@ -1,6 +1,6 @@
 """`bargein.v1` on the wire (docs/protocol.md): the client's messages, the header of an audio frame, the welcome.
 
-Text is decoded and checked in one pass by msgspec; whatever does not fit becomes PeerNonsense with one of the
+msgspec decodes and checks text in one pass. A message that does not fit becomes a ProtocolError with one of the
 protocol's codes.
 """
 
@@ -27,7 +27,7 @@ MICROPHONE, AGENT = 1, 2
 LAST = 1  # flag: the last audio of this reply
 
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
-Number = bool | int | float | str | list[str] | None  # what a policy's number may look like in JSON
+Number = bool | int | float | str | list[str] | None  # a policy's number in JSON
 Settings = dict[str, Number]
 
 
@@ -36,8 +36,7 @@ class _FromClient(msgspec.Struct, frozen=True, tag_field="type"):
 
 
 class Hello(_FromClient, frozen=True, tag="hello"):
-    """The first message. What it leaves out is the server's to choose. direct: the call that POST /openai/calls made:
-    the agent's sound goes there by WebRTC, and only the microphone's comes here, for the floor."""
+    """The first message. The server chooses the fields that are left out."""
 
     protocol: Literal["bargein.v1"]
     agent: str | None = None
@@ -45,6 +44,8 @@ class Hello(_FromClient, frozen=True, tag="hello"):
     settings: Settings | None = None
     language: Annotated[str, msgspec.Meta(min_length=2, max_length=35)] | None = None
     direct: Annotated[str, msgspec.Meta(max_length=80)] | None = None
+    """A call that POST /openai/calls made. The agent's audio goes there by WebRTC; this connection carries the
+    microphone's audio, for the floor."""
 
 
 class AudioChunk(_FromClient, frozen=True, tag="audio_chunk"):
@@ -123,17 +124,19 @@ class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
 
 
 class AgentParts(msgspec.Struct, frozen=True):
-    """Who answers, by the names of the parts. stt: "" when no words are read; scripted: the llm is a script."""
+    """The agent that answers, and the names of its parts."""
 
     name: str
     stt: str
+    """Empty for an agent without STT."""
     llm: str
     tts: str
     scripted: bool
+    """The LLM is a script."""
 
 
 class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
-    """The answer to `hello`. policy: every number by name; limits: the bounds that the client should keep."""
+    """The answer to `hello`."""
 
     call_id: str
     conversation_id: str
@@ -142,7 +145,9 @@ class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
     lead_ms: float
     agent: AgentParts
     policy: dict[str, object]
+    """Every number of the policy, by name."""
     limits: dict[str, float]
+    """The bounds that the client should keep."""
 
 
 _decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
@@ -150,7 +155,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def decode(text: str) -> FromClient:
-    """One text frame. Raises PeerNonsense with code bad_json, unknown_type, bad_audio or bad_message."""
+    """A text frame's message. Raises ProtocolError with code bad_json, unknown_type, bad_audio or bad_message."""
     try:
         return _decoder.decode(text)
     except msgspec.ValidationError as error:
@@ -164,7 +169,7 @@ def decode(text: str) -> FromClient:
         raise ProtocolError(where, advice=advice, code=code) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         advice = "Send one JSON object in each text frame"
-        raise ProtocolError(f"That is no JSON: {error}", advice=advice, code="bad_json") from None
+        raise ProtocolError(f"A text frame is no JSON: {error}", advice=advice, code="bad_json") from None
 
 
 def encode(message: Notice | Pong | Welcome) -> str:
@@ -174,11 +179,13 @@ def encode(message: Notice | Pong | Welcome) -> str:
 def microphone(data: bytes) -> tuple[int, Samples]:
     """A binary frame from the client: the position of its first sample, and the samples, which share its memory.
 
-    Raises PeerNonsense with code bad_frame (header) or bad_audio (payload).
+    Raises ProtocolError with code bad_frame (header) or bad_audio (payload).
     """
     if len(data) < HEADER.size:
         what = f"A binary frame of {len(data)} bytes has no whole header"
-        raise ProtocolError(what, advice=f"Begin each with the {HEADER.size} bytes of the header", code="bad_frame")
+        raise ProtocolError(
+            what, advice=f"Begin each frame with the {HEADER.size} bytes of the header", code="bad_frame"
+        )
     kind, flags, reserved, reply, _, sample = HEADER.unpack_from(data)
     if kind != MICROPHONE or flags or reserved or reply:
         what = f"A frame of kind {kind}, flags {flags}, reply {reply} is no microphone frame"
@@ -187,15 +194,15 @@ def microphone(data: bytes) -> tuple[int, Samples]:
 
 
 def pcm(data: bytes, offset: int = 0) -> Samples:
-    """16-bit little-endian samples from offset on, without a copy. Raises PeerNonsense, bad_audio."""
+    """16-bit little-endian samples from offset on, without a copy. Raises ProtocolError (bad_audio)."""
     size = len(data) - offset
     if size == 0 or size % 2:
-        what = f"{size} bytes are no whole number of 16-bit samples" if size else "A frame without audio"
-        raise ProtocolError(what, advice="Send an even number of bytes of PCM, and some", code="bad_audio")
+        what = f"{size} bytes are no whole number of 16-bit samples" if size else "A frame has no audio"
+        raise ProtocolError(what, advice="Send an even number of bytes of PCM, at least two", code="bad_audio")
     return np.frombuffer(data, "<i2", offset=offset)
 
 
 def agent_frame(frame: AudioOut) -> bytes:
-    """Header and samples, copied once."""
+    """A reply's frame on the wire: header and samples, copied once."""
     header = HEADER.pack(AGENT, LAST if frame.last else 0, 0, frame.reply, frame.sequence, frame.first_sample)
     return b"".join((header, np.ascontiguousarray(frame.samples, "<i2").data))

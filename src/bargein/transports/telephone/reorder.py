@@ -1,7 +1,7 @@
-"""Puts a telephone's frames in order again: late ones wait for no more than a few others, lost ones are silence.
+"""Puts a telephone's frames in order. A missing frame is waited for during a few other frames; a lost frame is silence.
 
-Numbers are the vendor's own (`chunk`). A vendor, or a proxy, that counts in some other way must not make us deaf: after
-some frames whose numbers make no sense we go by the order in which they come.
+The numbers are the vendor's own (`chunk`). The audio of a vendor, or a proxy, that counts in some other way must still
+be heard: after some frames in a row with useless numbers, frames are taken in the order in which they come.
 """
 
 from __future__ import annotations
@@ -10,48 +10,51 @@ from collections.abc import Iterator
 
 from bargein.audio.pcm import Samples
 
-WAIT = 3  # frames (60 ms) that may come before one that is missing is given up
-MOST_GAP = 500  # frames (10 s): a larger jump is no loss but another way of counting
-NONSENSE = 5  # frames in a row that were too late: nobody counts like that
+WAIT = 3  # frames (60 ms) after which a missing frame counts as lost
+MAX_GAP = 500  # frames (10 s): a larger jump is no loss but another way of counting
+MAX_LATE = 5  # late frames in a row, after which the numbers are ignored
 
 
 class MediaReorderer:
-    """frame: samples in one. gaps, late: frames that never came, and that came when their time was over."""
+    """frame_samples: samples in one frame."""
 
-    def __init__(self, frame: int) -> None:
-        self._frame = frame
+    def __init__(self, frame_samples: int) -> None:
+        self._frame_samples = frame_samples
         self._next: int | None = None  # number of the frame that is due
-        self._at = 0  # its position
+        self._at = 0  # position of that frame
         self._early: dict[int, Samples] = {}
-        self._too_late = 0
-        self.gaps = 0
+        self._late_in_a_row = 0
+        self.lost = 0
+        """Frames that did not come in time."""
         self.late = 0
-        self.counted = True  # by the vendor's numbers
+        """Frames that came after they counted as lost, or twice."""
+        self.counted = True
+        """The vendor's numbers give the order."""
 
     def take(self, number: int | None, samples: Samples) -> Iterator[tuple[int, Samples]]:
-        """A frame came; those that are in order now, with their positions in samples since the first."""
+        """Take a frame. Gives the frames that are in order now, each with its position in samples since the first."""
         if number is None or not self.counted:
             yield self._put(samples)
             return
-        if self._next is None or abs(number - self._next) > MOST_GAP:
+        if self._next is None or abs(number - self._next) > MAX_GAP:
             yield from self._all_early()
             self._next = number
         if number < self._next or number in self._early:
             self.late += 1
-            self._too_late += 1
-            if self._too_late >= NONSENSE:
+            self._late_in_a_row += 1
+            if self._late_in_a_row >= MAX_LATE:
                 self.counted = False
                 yield from self._all_early()
                 yield self._put(samples)
             return
-        self._too_late = 0
+        self._late_in_a_row = 0
         self._early[number] = samples
         if number != self._next and len(self._early) <= WAIT:
             return
         if number != self._next or self._next not in self._early:
             missing = min(self._early) - self._next
-            self.gaps += missing
-            self._at += missing * self._frame
+            self.lost += missing
+            self._at += missing * self._frame_samples
             self._next += missing
         yield from self._in_order()
 

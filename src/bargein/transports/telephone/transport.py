@@ -1,12 +1,12 @@
-"""A telephone network's media stream over a WebSocket, whichever vendor's: what they all have in common.
+"""A telephone network's media stream over a WebSocket, for every vendor.
 
-    telephone = Telephone(wire, dialect, clock)     # wire: an open socket; dialect: one vendor's messages
-    started = await telephone.handshake()           # None: it never began
+    telephone = TelephoneTransport(wire, dialect, clock)    # wire: an open socket; dialect: one vendor's messages
+    started = await telephone.handshake()                   # None: the stream never began
     await Call(transport=telephone, ...).run()
 
-The network plays what it gets at once, and cannot pause: a hold is a clear, after which we learn how far it came
-(telephone_marks.py), and a resume sends again from there. It cannot be told of its mistakes either: they go to the
-call's record and to the log, and the call goes on.
+The network plays audio at once, and cannot pause. So a hold is a clear, after which the marks give the position that
+was heard (marks.py), and a resume sends again from that position. The network takes no error messages: its mistakes go
+to the call's record and to the log, and the call goes on.
 """
 
 from __future__ import annotations
@@ -29,50 +29,61 @@ from bargein.transports.telephone.reorder import MediaReorderer
 
 log = logging.getLogger(__name__)
 
-HASTE = 1.001  # a network's clock may be so fast, all day long
+CLOCK_RATIO = 1.001  # a network's clock may run this much faster than ours, for the whole call
 KEYS = frozenset("0123456789*#ABCD")  # of a telephone, and A-D of old exchanges
 NORMAL, PROTOCOL_ERROR, REFUSED, FLOODED, STUCK = 1000, 1002, 1008, 1008, 1011
 
-# ------------------------------------------------------------------------------------- what a vendor's wire says
+# ------------------------------------------------------------------------------------------ a dialect's events
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The stream begins. stream, call, account: the vendor's ids; parameters: what the one who set it up gave along;
-    extra: other facts worth keeping."""
+    """The stream begins."""
 
     stream: str
+    """The vendor's id of the stream."""
     call: str
+    """The vendor's id of the call."""
     account: str = ""
+    """The vendor's id of the account."""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    """Parameters from the request that started the stream."""
     extra: Mapping[str, str] = field(default_factory=dict)
+    """Other facts for the call's record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """The caller's sound. number: of the frame, counted by the vendor; None: not told, or not to be trusted."""
+    """A frame of the caller's audio."""
 
     samples: Samples
     number: int | None
+    """The vendor's count of the frames. None: the vendor gives no usable number."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkBack:
+    """A mark came back."""
+
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class ClearDone:
-    """The vendor says that a clear has taken effect."""
+    """The vendor confirms that a clear has taken effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
+    """The caller pressed a key."""
+
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
+    """The stream has ended."""
+
     reason: str
 
 
@@ -83,29 +94,40 @@ class TelephoneDialect(Protocol):
     """One vendor's messages, for one stream. Text goes out as ASCII bytes."""
 
     name: str
-    rate: int  # Hz, both ways
-    mulaw: bool  # what goes out: mu-law codes, else int16
-    binary: bool  # media goes out as binary messages
-    returning: bool  # a clear gives the marks back that were not played
-    acknowledges: bool  # a clear is answered by itself; else a mark of ours follows it
+    rate: int
+    """Hz, both ways."""
+    mulaw: bool
+    """Outgoing audio is mu-law codes, else int16."""
+    binary: bool
+    """Outgoing audio is in binary messages."""
+    returning: bool
+    """A clear returns the marks that were not played."""
+    acknowledges: bool
+    """The vendor answers a clear. Else a mark follows each clear."""
 
     def read(self, message: str | bytes) -> DialectEvent | None:
-        """What a message says; None: nothing that matters. Raises PeerNonsense."""
+        """The event of a message. None: an event without meaning for the call. Raises ProtocolError."""
         ...
 
-    def media(self, samples: c.WireSamples) -> bytes: ...
+    def media(self, samples: c.WireSamples) -> bytes:
+        """A message of audio."""
+        ...
 
-    def mark(self, name: str) -> bytes: ...
+    def mark(self, name: str) -> bytes:
+        """A message that asks for this mark after all audio before it was played."""
+        ...
 
-    def clear(self) -> bytes: ...
+    def clear(self) -> bytes:
+        """A message that discards all audio that was not played."""
+        ...
 
 
 class Wire(Protocol):
-    """An open WebSocket. Nothing here waits; what the peer does not take stands in `unsent`."""
+    """An open WebSocket. No method waits."""
 
     @property
     def unsent(self) -> int:
-        """Bytes that the kernel would not take yet."""
+        """Bytes that the kernel has not taken yet."""
         ...
 
     def text(self, data: bytes) -> None: ...
@@ -117,20 +139,28 @@ class Wire(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TelephoneLimits:
-    """What a network may do. Fifty frames and ten marks a second are usual; after a stall much may come at once."""
+    """Bounds for a network. Fifty frames and ten marks a second are usual. After a stall many may come at once."""
 
     messages: float = 200
+    """Messages a second. A message beyond the rate is dropped."""
     burst: float = 1000
-    flood: float = 3000  # beyond this the socket is closed
-    ahead_ms: float = 4_000  # audio that may come faster than it could be spoken
+    """Messages at once."""
+    flood: float = 3000
+    """Dropped messages a second, beyond which the socket is closed."""
+    ahead_ms: float = 4_000
+    """Audio that may come ahead of real time."""
     start_ms: float = 10_000
-    before_start: int = 100  # messages of other kinds
-    unsent: int = 16_000  # bytes that may wait for a peer that does not read: a second of audio
-    stuck_ms: float = 10_000  # so long the peer may take nothing at all
+    """The stream must start within this time."""
+    before_start: int = 100
+    """Other messages that may come before the start."""
+    unsent: int = 16_000
+    """Bytes that may wait for a network that does not read: a second of audio."""
+    stuck_ms: float = 10_000
+    """The network may read no audio for this long."""
 
 
 class TelephoneTransport:
-    """A protocols.Transport by shape."""
+    """A `protocols.Transport` by shape."""
 
     capabilities: c.TransportCapabilities
     rate_in: int
@@ -153,150 +183,152 @@ class TelephoneTransport:
         self._order = MediaReorderer(dialect.rate * FRAME_MS // 1000)
         self._messages = RateLimit(clock, self.limits.messages, self.limits.burst)
         self._flood = RateLimit(clock, self.limits.flood, self.limits.flood)
-        self._scolding = RateLimit(clock, 0.5, 3)
-        self._early = 0
-        self._began_ms: float | None = None  # when the first sound came
-        self._stuck_since_ms: float | None = None
-        self._inbox: deque[c.Inbound] = deque()
-        self._news = asyncio.Event()
+        self._fault_limit = RateLimit(clock, 0.5, 3)
+        self._before_start = 0  # messages
+        self._began_ms: float | None = None  # when the first audio came
+        self._stuck_since_ms: float | None = None  # since when the network has read no audio
+        self._incoming: deque[c.Inbound] = deque()
+        self._changed = asyncio.Event()
         self._lost: str | None = None
         self._code = NORMAL
         self._closed = False
-        self._counted = True
+        self._counted = True  # the frames' numbers give their order
 
     @property
     def name(self) -> str:
-        """The vendor's."""
+        """The vendor's name."""
         return self._dialect.name
 
     @property
     def binary(self) -> bool:
-        """Whether sound comes and goes in binary messages, and text is text."""
+        """Audio is in binary messages, both ways."""
         return self._dialect.binary
 
     @property
     def rtt_ms(self) -> float | None:
-        """How long the latest clear took to be acknowledged."""
+        """The time from the latest clear to its acknowledgement."""
         return self._marks.rtt_ms
 
-    # -------------------------------------------------------------------------------------------- what comes in
+    # ------------------------------------------------------------------------------------------------- incoming
 
     def incoming(self, message: str | bytes) -> None:
-        """The socket's: a message came. Never waits, raises nothing for what is in it."""
+        """For the socket: a message came. Never waits, and raises no error for any content."""
         if self._lost is not None:
             return
         if not self._messages.take():
             if not self._flood.take():
-                self._lose("the far end flooded us", FLOODED)
+                self._lose("the network sent too many messages", FLOODED)
             else:
-                self._fault("too_fast", f"More than {self.limits.messages:g} messages a second", "Send fewer")
+                self._fault("too_fast", f"More than {self.limits.messages:g} messages a second came", "Send fewer")
             return
         try:
-            said = self._dialect.read(message)
-            if said is not None:
-                self._take(said)
+            event = self._dialect.read(message)
+            if event is not None:
+                self._handle(event)
         except ProtocolError as error:
             self._fault(error.code, error.message, error.advice)
 
     def gone(self, reason: str) -> None:
-        """The socket's: the peer has closed it, or is lost."""
+        """For the socket: the network closed the connection, or the connection is lost."""
         self._lose(reason, NORMAL)
 
-    def _take(self, said: DialectEvent) -> None:
-        if isinstance(said, Stopped):
-            self._lose(said.reason, NORMAL)
+    def _handle(self, event: DialectEvent) -> None:
+        if isinstance(event, Stopped):
+            self._lose(event.reason, NORMAL)
             return
-        if self.started is None and not isinstance(said, Started):
-            self._early += 1
-            if self._early > self.limits.before_start:
-                self._lose("it never said start", PROTOCOL_ERROR)
+        if self.started is None and not isinstance(event, Started):
+            self._before_start += 1
+            if self._before_start > self.limits.before_start:
+                self._lose("the stream did not start", PROTOCOL_ERROR)
             raise ProtocolError(
-                f"{type(said).__name__} came before start", advice="Say start first", code="before_start"
+                f"{type(event).__name__} came before start", advice="Send start first", code="before_start"
             )
-        match said:
+        match event:
             case Media(samples, number):
-                self._hear(samples, number)
+                self._push_audio(samples, number)
             case MarkBack(name):
-                self._tell(self._marks.back(self._clock.now_ms(), name))
+                self._notify_call(self._marks.back(self._clock.now_ms(), name))
             case ClearDone():
-                self._tell(self._marks.cleared(self._clock.now_ms()))
+                self._notify_call(self._marks.cleared(self._clock.now_ms()))
             case Pressed(key):
-                self._tell(c.Key(key))
+                self._notify_call(c.KeyPress(key))
             case Started():
                 if self.started is not None:
-                    raise ProtocolError("The stream has begun already", advice="Say start once", code="start_again")
-                self.started = said
-                self._news.set()
+                    raise ProtocolError("The stream has started already", advice="Send start once", code="start_again")
+                self.started = event
+                self._changed.set()
             case _:
-                assert_never(said)
+                assert_never(event)
 
-    def _hear(self, samples: Samples, number: int | None) -> None:
+    def _push_audio(self, samples: Samples, number: int | None) -> None:
         now = self._clock.now_ms()
         if self._began_ms is None:
             self._began_ms = now
         for at, frame in self._order.take(number, samples):
             end_ms = (at + len(frame)) * 1000 / self.rate_in
-            if end_ms > (now - self._began_ms) * HASTE + self.limits.ahead_ms:
+            if end_ms > (now - self._began_ms) * CLOCK_RATIO + self.limits.ahead_ms:
                 raise ProtocolError(
                     f"Audio runs more than {self.limits.ahead_ms:g} ms ahead of real time",
-                    advice="Send it as it is spoken",
+                    advice="Send the audio as it is spoken",
                     code="audio_ahead",
                 )
-            self._tell(c.AudioIn(frame, at))
+            self._notify_call(c.AudioIn(frame, at))
         if self._counted and not self._order.counted:
             self._counted = False
-            self._fault("bad_numbers", "The frames' numbers make no sense", "Going by the order in which they come")
+            self._fault(
+                "bad_numbers", "The frames' numbers give no order", "Count the frames up; they are taken as they come"
+            )
 
-    def _tell(self, item: c.Inbound | None) -> None:
+    def _notify_call(self, item: c.Inbound | None) -> None:
         if item is not None:
-            self._inbox.append(item)
-            self._news.set()
+            self._incoming.append(item)
+            self._changed.set()
 
     def _fault(self, code: str, message: str, advice: str) -> None:
-        """For the record and the log, but not so often that they become a fault of their own."""
+        """Write a fault to the record and the log, within a rate."""
         self.faults += 1
-        if self._scolding.take():
+        if self._fault_limit.take():
             log.warning("%s stream: %s: %s. %s", self._dialect.name, code, message, advice)
-            self._tell(c.ClientFault(code, message, advice))
+            self._notify_call(c.ClientFault(code, message, advice))
 
     async def handshake(self) -> Started | None:
-        """Until the stream has begun. None: it did not within the bound, or the far end is gone."""
+        """Wait for the start. None: no start came within `start_ms`, or the connection is lost."""
         try:
             async with asyncio.timeout(self.limits.start_ms / 1000):
                 while self.started is None and self._lost is None:
-                    self._news.clear()
-                    await self._news.wait()
+                    self._changed.clear()
+                    await self._changed.wait()
         except TimeoutError:
             self._lose(f"no start within {self.limits.start_ms / 1000:g} s", PROTOCOL_ERROR)
-        self._news.set()  # what came meanwhile waits for `receive`
+        self._changed.set()  # events from before the call wait for `receive`
         return self.started
 
     async def receive(self) -> AsyncIterator[c.Inbound]:
-        """What the far end sends, in order; ends after FarHangUp."""
+        """The network's events, in order. The last one is ClientHangUp."""
         while True:
-            while self._inbox:
-                yield self._inbox.popleft()
+            while self._incoming:
+                yield self._incoming.popleft()
             if self._lost is not None:
                 yield c.ClientHangUp(self._lost)
                 return
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
-    # --------------------------------------------------------------------------------------------- what goes out
+    # ------------------------------------------------------------------------------------------------- outgoing
 
     def send(self, frame: c.AudioOut) -> bool:
-        """Hand a frame to the network. False: it takes none now."""
+        """Send a frame. False: the network takes no frame now."""
         wire = self._wire
         now = self._clock.now_ms()
         if wire.unsent > self.limits.unsent:
             if self._stuck_since_ms is None:
                 self._stuck_since_ms = now
             elif now - self._stuck_since_ms > self.limits.stuck_ms:
-                self._lose("the far end does not read", STUCK)
+                self._lose("the network does not read", STUCK)
             return False
         self._stuck_since_ms = None
         if self._lost is not None or self._closed:
-            return True  # nobody plays it any more; the call is about to hear of that
+            return True  # discarded: `receive` is about to end the call
         if len(frame.samples):
             media = self._dialect.media(frame.samples)
             (wire.binary if self._dialect.binary else wire.text)(media)
@@ -305,12 +337,12 @@ class TelephoneTransport:
         return True
 
     def hold(self, reply: int) -> c.AudioOut | None:
-        """Clear the far end; `Held` follows."""
+        """Clear the network; `Held` follows."""
         self._clear(reply, cut=False)
         return None
 
     def flush(self, reply: int) -> int:
-        """Clear the far end; `Flushed` follows. Nothing waits on our side."""
+        """Clear the network; `Flushed` follows. This side queues no audio."""
         self._clear(reply, cut=True)
         return 0
 
@@ -322,30 +354,30 @@ class TelephoneTransport:
             self._wire.text(self._dialect.clear())
             if not self._dialect.acknowledges:
                 self._wire.text(self._dialect.mark(mark))
-        self._tell(known)
+        self._notify_call(known)
 
     def notify(self, notice: Notice) -> None:
-        """A telephone has no place for words."""
+        """A telephone shows no text."""
 
     # ----------------------------------------------------------------------------------------------------- ending
 
     def refuse(self, reason: str) -> None:
-        """This stream is not to become a call."""
+        """Close the stream: the server accepts no call from it."""
         self._lose(reason, REFUSED)
 
     def _lose(self, reason: str, code: int) -> None:
         if self._lost is None:
             self._lost, self._code = reason, code
-            self._news.set()
+            self._changed.set()
 
     async def close(self, reason: str) -> None:
-        """Close the socket. Once; again does nothing."""
+        """Close the socket. A second close does nothing."""
         if not self._closed:
             self._closed = True
             order = self._order
-            if order.gaps or order.late or self.faults:
+            if order.lost or order.late or self.faults:
                 log.info(
-                    "%s stream: %d frames never came, %d came too late, %d faults",
-                    *(self._dialect.name, order.gaps, order.late, self.faults),
+                    "%s stream: %d frames lost, %d late, %d faults",
+                    *(self._dialect.name, order.lost, order.late, self.faults),
                 )
             self._wire.close(self._code, (self._lost or reason)[:100])

@@ -3,30 +3,20 @@
 import { Chooser } from "./chooser.js";
 import { DummyCall } from "./dummy.js";
 import { FaultPanel, FaultyCall } from "./faults.js";
-import { Connection, pageToken } from "./connection.js";
+import { Connection } from "./connection.js";
 import { DirectLine } from "./direct.js";
 import { Lanes } from "./lanes.js";
 import { PolicyPanel } from "./policy.js";
+import { $, agentIs, caption, complain, halo, options, show } from "./screen.js";
+import { ask, askCall, tokenIfWanted } from "./server.js";
 import { Sound } from "./audio.js";
 import { Transcript } from "./transcript.js";
+import { Waits } from "./waits.js";
 
-const $ = (id) => document.getElementById(id);
-const options = new URLSearchParams(location.search);
 const AGENT_RATE = 24000;
 const REFUSED_MS = 600; // a hold of the page's own that the server does not answer in this time ends
-const SAY = {
-  off: "Press the button, and talk over it.",
-  connecting: "Connecting …",
-  idle: "Your turn: say something.",
-  listening: "Listening to you.",
-  thinking: "Thinking.",
-  speaking: "Speaking. Talk over it.",
-  barge_in: "Silent: was that for me?",
-};
-
 const lanes = new Lanes($("lanes"), $("lane-tip"));
 const transcript = new Transcript($("transcript"));
-let auth = false;
 let call = null;
 
 class Call {
@@ -37,7 +27,7 @@ class Call {
     this.reports = [];
     this.messages = []; // all of them, if ?record
     this.events = []; // the model's own, if ?record
-    this.waiters = [];
+    this.waits = new Waits(this);
     this.direct = null;
     this.localHold = null;
     this.dummy = null;
@@ -53,7 +43,7 @@ class Call {
     lanes.clear();
     $("decisions").replaceChildren();
     show("connecting");
-    const token = auth ? await pageToken() : null;
+    const token = await tokenIfWanted();
     const direct = !this.choice && $("direct").checked && !$("direct-row").hidden;
     await this.sound.open({ microphone: !this.wantDummy, record: options.has("record"), direct });
     const claim = direct && !this.over ? await this.openDirect() : null;
@@ -139,7 +129,7 @@ class Call {
       case "error":
         this.problems.push(m);
         complain(m.message, m.advice);
-        this.check();
+        this.waits.check();
         if (this.id === undefined) this.connection.drop(); // the hello was refused, and we have no other
         break;
     }
@@ -168,7 +158,7 @@ class Call {
       this.holdAt = undefined;
       this.verdict(m.kind, m.why, held);
     } else if (m.kind === "answer") this.verdict("answer", m.why, null);
-    this.check();
+    this.waits.check();
   }
 
   showHold(ms, why) {
@@ -186,7 +176,7 @@ class Call {
     if (state === "speaking" && this.state === "thinking") this.sounded++;
     this.state = state;
     show(state);
-    this.check();
+    this.waits.check();
   }
 
   // -------------------------------------------------------------------------------------------- from the sound
@@ -259,7 +249,7 @@ class Call {
   async play() {
     const hands = {
       sound: this.sound,
-      when: (test, ms) => this.when(test, ms),
+      when: (test, ms) => this.waits.until(test, ms),
       verdicts: () => this.verdicts,
       caption: (text) => caption(text),
       hangUp: () => this.hangUp(),
@@ -269,25 +259,6 @@ class Call {
     const own = { inject: (name) => faults.inject(name), title: (name) => faults.title(name) };
     this.dummy = this.wantDummy === true ? new DummyCall(hands) : new FaultyCall(hands, this.wantDummy, own);
     await this.dummy.run(this.abort.signal);
-  }
-
-  // Resolves when the test holds, or after ms at the latest.
-  when(test, ms) {
-    return new Promise((resolve) => {
-      if (test(this)) return resolve(true);
-      const waiter = { test, resolve: () => resolve(true) };
-      this.waiters.push(waiter);
-      setTimeout(() => {
-        this.waiters = this.waiters.filter((w) => w !== waiter);
-        resolve(false);
-      }, ms);
-    });
-  }
-
-  check() {
-    const ready = this.waiters.filter((w) => w.test(this));
-    this.waiters = this.waiters.filter((w) => !ready.includes(w));
-    ready.forEach((w) => w.resolve());
   }
 
   // ---------------------------------------------------------------------------------------------------- ending
@@ -314,7 +285,7 @@ class Call {
       if (code !== 1000 && code !== 1005) complain("The call broke off.", reason || "Press the button to call again.");
     }
     this.over = true;
-    this.check();
+    this.waits.check();
     if (!options.has("record")) await this.sound.close();
   }
 }
@@ -334,39 +305,6 @@ const policy = new PolicyPanel({
     call?.connection?.send("settings", change);
   },
 });
-
-function show(state) {
-  document.body.dataset.state = state;
-  $("status").textContent = SAY[state] ?? state;
-  $("main-label").textContent = { off: "Call", connecting: "…", speaking: "Stop", barge_in: "Stop" }[state] ?? "Talk";
-  $("hangup").hidden = state === "off";
-  $("dummy").hidden = state !== "off";
-  document.querySelectorAll(".states li").forEach((li) => li.classList.toggle("on", li.dataset.is === state));
-}
-
-function halo(level) {
-  document.body.style.setProperty("--level", String(Math.min(1, level * 6)));
-}
-
-function caption(text) {
-  $("caption").hidden = !text;
-  $("caption").textContent = text;
-}
-
-function complain(message, advice = "") {
-  window.bargein.lastError = { message, advice };
-  const p = document.createElement("p");
-  const b = document.createElement("b");
-  b.textContent = message;
-  p.append(b, ` ${advice}`);
-  $("errors").replaceChildren(p);
-  setTimeout(() => p.remove(), 9000);
-}
-
-function agentIs(agent) {
-  $("agent-name").textContent = [agent.name, agent.tts && `TTS ${agent.tts}`, agent.stt && `STT ${agent.stt}`].filter(Boolean).join(" · ");
-  $("scripted").hidden = !agent.scripted;
-}
 
 async function start(dummy, choice = null) {
   if (call) return;
@@ -426,34 +364,6 @@ const faults = new FaultPanel({ section: $("faults"), ask, watch: () => start(fa
 if (options.has("direct")) $("direct").checked = true;
 if (options.get("localhold") === "0") $("local-hold").checked = false;
 show("off");
-// Asks the server (with a body: by POST), with a token where it wants one. Throws an Error, with its advice.
-async function ask(path, body) {
-  const request = (headers) =>
-    fetch(path, {
-      method: body ? "POST" : "GET",
-      headers: { ...headers, ...(body && { "Content-Type": "application/json" }) },
-      body: body && JSON.stringify(body),
-    });
-  const tokened = async () => request({ Authorization: `Bearer ${await pageToken()}` });
-  let answer = auth ? await tokened() : await request({});
-  if (!auth && (answer.status === 401 || answer.status === 403)) {
-    auth = true;
-    answer = await tokened();
-  }
-  const said = await answer.json();
-  if (answer.ok) return said;
-  throw Object.assign(new Error(`${said.error.message}.`), { advice: `${said.error.advice}.` });
-}
-// Asks for a call between this page and the model: an offer for an answer, and the name to claim it by.
-async function askCall(offer, agent) {
-  const headers = { "Content-Type": "application/sdp", ...(auth && { Authorization: `Bearer ${await pageToken()}` }) };
-  const answer = await fetch(`openai/calls?${new URLSearchParams(agent ? { agent } : {})}`, { method: "POST", headers, body: offer });
-  if (!answer.ok) {
-    const said = await answer.json();
-    throw new Error(`${said.error.message}. ${said.error.advice}.`);
-  }
-  return { answer: await answer.text(), name: answer.headers.get("location").split("/").pop() };
-}
 const served = await ask("agents").catch((error) => {
   complain(error.message);
   return null;

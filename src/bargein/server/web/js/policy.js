@@ -11,7 +11,7 @@ export class PolicyPanel {
 
   // ask(path): fetches JSON from the server.
   async open(ask) {
-    const { presets, numbers } = await ask("/policy");
+    const { presets, numbers } = await ask("policy");
     this.presets = presets;
     for (const name of Object.keys(presets)) this.addPreset(name);
     for (const number of numbers) if (number.slider) this.addSlider(number);

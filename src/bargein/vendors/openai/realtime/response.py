@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from bargein.audio.alignment import align, align_begun
-from bargein.audio.mulaw import Mulaw, Sound
+from bargein.audio.mulaw import Audio, Mulaw
 from bargein.audio.pcm import Pcm
 from bargein.errors import BargeinError, VendorLost
 from bargein.protocols import AgentSaid, SpeechChunk, ToolCall, ToolCalls, Word
@@ -97,7 +97,7 @@ class OpenAIResponse:
         self._hooks = hooks
         self._mulaw, self._webrtc = mulaw, webrtc
         self._parts: dict[str, ContentPart] = {}
-        self._ready: deque[Sound] = deque()
+        self._ready: deque[Audio] = deque()
         self._text = ""  # that came, and was not handed on
         self._chars = 0  # of all text so far
         self._ms = 0.0  # of all sound so far
@@ -154,7 +154,7 @@ class OpenAIResponse:
         return None
 
     @property
-    def _nothing(self) -> Sound:
+    def _nothing(self) -> Audio:
         return Mulaw(np.zeros(0, np.uint8)) if self._mulaw else Pcm(np.zeros(0, np.int16), PCM_RATE)
 
     def continue_response(self) -> None:
@@ -259,7 +259,7 @@ class OpenAIResponse:
             part = self._parts[item] = ContentPart(item, self._hooks.epoch, self._ms, self._chars)
         return part
 
-    def _as_sound(self, data: bytes) -> Sound:
+    def _as_sound(self, data: bytes) -> Audio:
         if self._mulaw:
             return Mulaw(np.frombuffer(data, np.uint8))
         return Pcm(np.frombuffer(data, "<i2"), PCM_RATE)

@@ -1,9 +1,7 @@
-"""Sounds that nobody need record: speech by espeak; doors, keys, traffic, music, coughs and hums by arithmetic, from a
-seed.
+"""Clips that need no recording: speech by espeak; doors, keys, traffic, music, coughs and hums by arithmetic, seeded.
 
-The made noises are meant to be fair, not pretty: a slam has the boom and the rattle that doors have, keys come in the
-irregular bursts of somebody who types, traffic passes by, and the music has chords, a bass and a beat, as what plays in
-the background of a call has.
+A slam has the boom and the rattle of a door. Keys come in irregular bursts. Traffic passes by. The music has chords, a
+bass and a beat.
 """
 
 from __future__ import annotations
@@ -32,21 +30,23 @@ PITCHES_HZ = (105.0, 125.0, 190.0)  # of those who hum
 
 
 async def spoken(language: str = "en-us", ask: str = ASK) -> list[Clip]:
-    """Commands, backchannels, questions, the request for a long reply (kind "ask") and hesitant turns (kind
-    "hesitation"), in several voices. Raises Unavailable without espeak."""
+    """Speech in several voices: commands, backchannels, questions, the request for a long reply, and hesitant turns.
+
+    ask: the request; its kind is "ask". Raises Unavailable without espeak.
+    """
     process = worker()
     clips: list[Clip] = []
     try:
         for variant in VARIANTS:
-            voice = EspeakTTS(process, language=language, variant=variant)
+            tts = EspeakTTS(process, language=language, variant=variant)
             for kind, texts in (
                 ("command", COMMANDS),
                 ("backchannel", BACKCHANNELS),
                 ("question", QUESTIONS),
                 ("ask", (ask,)),
             ):
-                clips += [_clip(kind, text, await _say(voice, text), variant) for text in texts]
-            parts = [await _say(voice, text) for text in HESITATION]
+                clips += [_clip(kind, text, await _speak(tts, text), variant) for text in texts]
+            parts = [await _speak(tts, text) for text in HESITATION]
             silence = np.zeros(int(0.6 * RATE), np.int16)
             clips.append(
                 _clip("hesitation", "... ".join(HESITATION), np.concatenate([parts[0], silence, parts[1]]), variant)
@@ -57,12 +57,12 @@ async def spoken(language: str = "en-us", ask: str = ASK) -> list[Clip]:
     return clips
 
 
-async def _say(voice: EspeakTTS, text: str) -> Samples:
-    async def pieces() -> AsyncIterator[str]:
+async def _speak(tts: EspeakTTS, text: str) -> Samples:
+    async def text_stream() -> AsyncIterator[str]:
         yield text
 
-    said = [stretch.pcm.samples async for stretch in voice.speak(pieces())]
-    return resample(Pcm(np.concatenate([*said, np.zeros(0, np.int16)]), voice.rate), RATE).samples
+    chunks = [chunk.pcm.samples async for chunk in tts.speak(text_stream())]
+    return resample(Pcm(np.concatenate([*chunks, np.zeros(0, np.int16)]), tts.rate), RATE).samples
 
 
 def _clip(kind: str, text: str, samples: Samples, variant: str) -> Clip:
@@ -72,7 +72,7 @@ def _clip(kind: str, text: str, samples: Samples, variant: str) -> Clip:
 
 
 def noises(seed: int = 1) -> list[Clip]:
-    """Doors, keys, traffic and music: three of each."""
+    """Three each of doors, keys, traffic and music."""
     rng = np.random.default_rng(seed)
     made = {"door": _door, "keyboard": _keys, "traffic": _traffic, "music": _music}
     return [_noise(kind, number, make(rng)) for kind, make in made.items() for number in range(1, 4)]
@@ -81,8 +81,9 @@ def noises(seed: int = 1) -> list[Clip]:
 def throats(seed: int = 1) -> list[Clip]:
     """Coughs: three of one burst, three of two. Hums, as backchannels: "mm-hmm" and "mm", at each of PITCHES_HZ."""
     rng = np.random.default_rng(seed)
-    coughs = [formants.cough(rng) for _ in range(3)]
-    coughs += [formants.cough(rng, lasts_ms=480, voiced=0.05, again_ms=250) for _ in range(3)]
+    voices = rng.uniform(0.05, 0.35, 6)
+    coughs = [formants.cough(rng, lasts_ms=rng.uniform(260, 420), voiced=voice) for voice in voices[:3]]
+    coughs += [formants.cough(rng, lasts_ms=480, voiced=voice, again_ms=250) for voice in voices[3:]]
     hums = [hum(rng, pitch_hz=hz) for hz in PITCHES_HZ for hum in (formants.mm_hmm, formants.mm)]
     return [
         *(_noise("cough", number, cough) for number, cough in enumerate(coughs, 1)),
@@ -117,7 +118,7 @@ def _door(rng: np.random.Generator) -> Floats:
 
 
 def _keys(rng: np.random.Generator) -> Floats:
-    """Four seconds of somebody typing: each key has a click down and a softer one up."""
+    """Four seconds of typing: each key has a click down and a softer one up."""
     t = _time(4.0)
     signal = np.zeros(len(t))
     at = 0.05

@@ -1,4 +1,4 @@
-"""A telephone network in virtual time: plays what it gets in order, returns marks, obeys `clear`, and is far away."""
+"""A telephone network in simulated time: it plays audio in order, returns marks, obeys a clear, and is far away."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Takes a record apart into episodes.
+"""Splits a record into episodes.
 
-Left out of them are the record's own consequences: its ticks, the next reply, the end of a reply that it had cut.
+Consequences of the record's own decisions are left out: its ticks, the next reply, the end of a reply that it had cut.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from bargein.floor import Event, Floor, SpeechWindow, State, TurnStarted, Words
 from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.recorder.reading import Happened, Noted, Ordered, Recording
-from bargein_bench.tuning.episodes import Episode, EpisodeReading, Taken
+from bargein_bench.tuning.episodes import CallEpisodes, Episode, EpisodeReading
 from bargein_bench.tuning.outcome import OutcomeWatch
 from bargein_bench.tuning.truth import Label, Truth, by_labels, by_record
 
-# The least that any policy we try takes for an onset: weaker windows begin no episode.
+# The weakest onset of any policy that is tried: weaker windows begin no episode.
 LEAST_SPEECH = 0.15  # 0..1
 LEAST_LOUD, LEAST_LOUD_DB = 0.04, 9.0
-QUIET_MS = 700  # of quiet end an episode: longer than any speech_gap_ms, verdict_timeout_ms and join_ms we try
+QUIET_MS = 700  # of quiet end an episode: longer than any speech_gap_ms, verdict_timeout_ms and join_ms that is tried
 LONGEST_MS = 15_000  # an episode that does not end (music) is closed, and the next one begins
-TOLERANCE_MS = 300  # by which evidence may come before its label's onset: the clocks of two ends, and the VAD's windows
+TOLERANCE_MS = 300  # evidence may come so long before its label's onset: two clocks, and the VAD's windows
 
 _BY_HAND = ev.KeyPressed | ev.UserTyped | ev.Interrupted
 _REPLYS = ev.LevelOnset | ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed
@@ -29,25 +29,28 @@ _LEFT_OUT = ev.Tick | ev.PolicyChanged | ev.SayRequested | ev.HungUp | _BY_HAND
 
 
 def names(recording: Recording) -> tuple[str, ...]:
-    """What a label may call it: its id, and its stream's, which is all that a caller by phone knows."""
+    """The names that a label may have for the call: its id, and its stream's, which a caller by phone knows."""
     notes = (e.facts.get("stream") for e in recording.entries if isinstance(e, Noted) and e.kind == "call")
     streams = [stream for stream in notes if isinstance(stream, str)]
     return tuple(dict.fromkeys((recording.header.call, *streams[:1])))
 
 
-def take_apart(recording: Recording, labels: Sequence[Label] = ()) -> Taken:
-    """labels: of this call, in their order. Raises nothing for an odd record: `same` says whether to believe it."""
-    taker = _Taker(recording, labels)
+def split(recording: Recording, labels: Sequence[Label] = ()) -> CallEpisodes:
+    """The episodes of a record. labels: of this call, in their order.
+
+    An odd record raises nothing: `same` says whether it can be believed.
+    """
+    splitter = _Splitter(recording, labels)
     for entry in recording.entries:
         if isinstance(entry, Happened):
-            taker.happened(entry.event)
+            splitter.happened(entry.event)
         elif isinstance(entry, Ordered):
-            taker.ordered(entry)
-    return taker.taken()
+            splitter.ordered(entry)
+    return splitter.result()
 
 
 class _Open:
-    """An episode that is going on."""
+    """An episode under way."""
 
     def __init__(self, floor: Floor, at_ms: float, reply_since_ms: float) -> None:
         self.reply_since_ms = reply_since_ms
@@ -57,13 +60,13 @@ class _Open:
         self.protected = floor.reply.protected
         self.watch = OutcomeWatch()
         self.seen: list[tuple[float, Event]] = []
-        self.said: list[Event] = []
+        self.evidence: list[Event] = []
         self.readings: list[EpisodeReading] = []
         self.labels: list[Label] = []
         self.late_label = self.by_hand = False
 
 
-class _Taker:
+class _Splitter:
     """Follows a record with a floor of its own."""
 
     def __init__(self, recording: Recording, labels: Sequence[Label]) -> None:
@@ -77,13 +80,13 @@ class _Taker:
         self._reply_since_ms = 0.0
         self._decided: list[tuple[str, int, float]] = []
         self._ordered: list[tuple[str, int, float]] = []
-        self._unheard = 0
+        self._unmatched = 0
 
     def happened(self, event: Event) -> None:
         floor = self._floor
         now_ms = event.until_ms if isinstance(event, SpeechWindow) else event.at_ms
         self._clock_ms = max(self._clock_ms, now_ms)
-        at_ms = now_ms if isinstance(event, SpeechWindow) else self._clock_ms  # words say when they began
+        at_ms = now_ms if isinstance(event, SpeechWindow) else self._clock_ms  # words carry the time of their begin
         self._meet_labels(event)
         busy = self._busy(event)
         if self._open is None and busy and floor.live:
@@ -101,15 +104,15 @@ class _Taker:
         if isinstance(entry.action, do.Hold | do.Resume | do.Cut | do.DiscardReply):
             self._ordered.append((type(entry.action).__name__, entry.action.reply, entry.at_ms))
 
-    def taken(self) -> Taken:
+    def result(self) -> CallEpisodes:
         if self._open is not None:
             self._end(self._open)
         mine, theirs = [d[:2] for d in self._decided], [o[:2] for o in self._ordered]
-        # A process that was killed has not written down what it did last.
+        # A killed process has not written its last orders.
         same = mine == theirs if self._recording.complete else mine[: len(theirs)] == theirs
         lag = tuple(o[2] - d[2] for d, o in zip(self._decided, self._ordered, strict=False))
-        unheard = self._unheard + len(self._labels)
-        return Taken(names(self._recording), tuple(self._done), same, lag, unheard)
+        unmatched = self._unmatched + len(self._labels)
+        return CallEpisodes(names(self._recording), tuple(self._done), same, lag, unmatched)
 
     def _note(self, actions: Sequence[do.Action], at_ms: float) -> None:
         for action in actions:
@@ -119,18 +122,18 @@ class _Taker:
                 self._decided.append((type(action).__name__, action.reply, at_ms))
 
     def _busy(self, event: Event) -> bool:
-        """Whether it begins an episode, or keeps one going."""
+        """Whether an event begins an episode, or continues one."""
         if isinstance(event, SpeechWindow):
             return _is_evidence(event)
         if isinstance(event, Words | TurnStarted):
-            # Late words of a turn that was answered are none of this reply's business.
+            # Late words of an answered turn say nothing about this reply.
             return event.at_ms >= self._reply_since_ms and bool(event.text)
         return isinstance(event, ev.Judged) or (
             isinstance(event, ev.LevelOnset) and event.reply == self._floor.reply.id
         )
 
     def _meet_labels(self, event: Event) -> None:
-        """A label's onset has come: it belongs to the episode that has just begun, or begins one."""
+        """The onset of a label has come: the label belongs to the episode that has just begun, or begins one."""
         while isinstance(event, SpeechWindow) and self._labels and self._labels[0].onset_ms < event.until_ms:
             label = self._labels.pop(0)
             now = self._open
@@ -139,10 +142,10 @@ class _Taker:
                     self._close()
                     now = None
                 elif not now.labels:
-                    now.late_label = True  # what is held already is held for something else
+                    now.late_label = True  # the reply is held for something else
             if now is None:
                 if not self._floor.live:
-                    self._unheard += 1
+                    self._unmatched += 1
                     continue
                 now = self._open = _Open(self._floor, event.at_ms, self._reply_since_ms)
             now.labels.append(label)
@@ -152,14 +155,14 @@ class _Taker:
         if isinstance(event, Words) and event.reading is not None and event.reading in self._asked:
             asked_ms = self._asked.pop(event.reading)
             now.readings.append(EpisodeReading(asked_ms, at_ms - asked_ms, event.at_ms, event.text))
-            now.said.append(event)
+            now.evidence.append(event)
         elif not isinstance(event, _LEFT_OUT) and not self._others(now, event):
             now.seen.append((at_ms, event))
-            now.said.append(event)
+            now.evidence.append(event)
         if isinstance(event, ev.HungUp):
             self._end(now)
             return
-        now.watch.take(actions, at_ms)
+        now.watch.apply(actions, at_ms)
         if isinstance(event, ev.ReplyEnded | ev.ReplyFailed) and event.reply == now.reply:
             now.watch.end(at_ms)
         if busy:
@@ -170,11 +173,11 @@ class _Taker:
             self._close()
 
     def _others(self, now: _Open, event: Event) -> bool:
-        """Of another reply, or of one that the record had cut by then."""
+        """Whether an event belongs to another reply, or to one that the record had cut by then."""
         return isinstance(event, _REPLYS) and (event.reply != now.reply or now.watch.cut_ms is not None)
 
     def _end(self, now: _Open) -> None:
-        """The call is over: who had not given way by then was never late."""
+        """The call is over: a reply that was not cut by then was never late."""
         if now.watch.cut_ms is None:
             now.watch.end(self._clock_ms)
             now.seen.append((self._clock_ms, ev.ReplyEnded(self._clock_ms, now.reply)))
@@ -214,7 +217,7 @@ class _Taker:
         if now.labels:
             return by_labels(now.labels)
         from_ms = max(now.begin_ms - now.floor.policy.endpointing.pre_roll_ms, now.reply_since_ms)
-        return by_record(now.said, now.floor.lexicon, from_ms)
+        return by_record(now.evidence, now.floor.lexicon, from_ms)
 
 
 def _is_evidence(w: SpeechWindow) -> bool:

@@ -1,4 +1,4 @@
-"""A stretch of a call as a sound file in a URI: caller left, agent right."""
+"""A part of a call as a sound file in a URI: caller left, agent right."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from bargein.audio.mulaw import mulaw_codes
 from bargein.audio.pcm import Samples
 from bargein_bench.record import RATE, Record
 
-MULAW = 7  # WAVE's number for it: half the bytes of PCM, and every browser plays it
+MULAW = 7  # WAVE's number of the format: half the bytes of PCM, and every browser plays it
 
 
 def part(samples: Samples, begin: int, end: int) -> Samples:
-    """From begin to end; what lies outside the samples is silence."""
+    """The samples from begin to end; outside of the samples there is silence."""
     inside = samples[max(0, begin) : max(0, end)]
     before = max(0, min(end, 0) - begin)
     return np.pad(inside, (before, max(0, end - begin - before - len(inside)))).astype(np.int16)
 
 
 def wav(record: Record, begin: int, end: int) -> bytes:
-    """Stereo mu-law at 8000 Hz, two bytes for each place."""
+    """Stereo mu-law at 8000 Hz."""
     lanes = (mulaw_codes(part(record.caller, begin, end)), mulaw_codes(part(record.agent, begin, end)))
     data = np.stack(lanes, axis=1).tobytes()
     form = struct.pack("<HHIIHHH", MULAW, 2, RATE, 2 * RATE, 2, 8, 0)

@@ -1,4 +1,4 @@
-"""The far end of a telephone stream in virtual time, for whichever vendor: plays, returns marks, obeys a clear."""
+"""A vendor's media stream in simulated time: it plays audio, returns marks and obeys a clear."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLEAR = None
 Heard = list[int] | str | None  # audio as it is on the wire, a mark's name, or a clear
 
 
-class Manners(Protocol):
+class VendorMessages(Protocol):
     """One vendor's half of the messages."""
 
     returning: bool
@@ -34,39 +34,41 @@ class Manners(Protocol):
     def cleared(self) -> str | None: ...
 
     def spoken(self, number: int, samples: Samples) -> str | bytes:
-        """The caller's sound."""
+        """A message of the caller's audio."""
         ...
 
     def stop(self) -> str | None: ...
 
 
-class FarEnd:
-    """A telephone.Wire by shape. sounded: every sample that was played, but for the silence that filled up a frame;
-    pieces: the lengths of the messages of audio; marks: all that it was asked to return."""
+class SimulatedStream:
+    """The network's end of one stream, and the transport at ours. A `Wire` by shape."""
 
-    def __init__(self, manners: Manners, dialect: TelephoneDialect) -> None:
+    def __init__(self, messages: VendorMessages, dialect: TelephoneDialect) -> None:
         self.clock = ManualClock(1000)
         self.telephone = TelephoneTransport(self, dialect, self.clock)
         self.unsent = 0
-        self.sounded: list[int] = []
-        self.pieces: list[int] = []
+        self.played: list[int] = []
+        """Every sample that was played, without the silence that filled up a frame."""
+        self.chunks: list[int] = []
+        """Lengths of the messages of audio."""
         self.marks: list[str] = []
+        """Names of the marks that were asked for."""
         self.closed: tuple[int, str] | None = None
-        self._manners = manners
+        self._messages = messages
         self._per_ms = dialect.rate // 1000
         self._frame = dialect.rate // 50
         self._mulaw = dialect.mulaw
         self._there: deque[tuple[float, Heard]] = deque()
         self._back: deque[tuple[float, str]] = deque()
         self._line: deque[int | str] = deque()
-        for message in manners.start():
+        for message in messages.start():
             self.telephone.incoming(message)
 
     def text(self, data: bytes) -> None:
-        self._there.append((self.clock.now_ms() + WAY_MS, self._manners.heard(data, binary=False)))
+        self._there.append((self.clock.now_ms() + WAY_MS, self._messages.heard(data, binary=False)))
 
     def binary(self, data: bytes) -> None:
-        self._there.append((self.clock.now_ms() + WAY_MS, self._manners.heard(data, binary=True)))
+        self._there.append((self.clock.now_ms() + WAY_MS, self._messages.heard(data, binary=True)))
 
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
@@ -79,11 +81,11 @@ class FarEnd:
             left = self._per_ms
             while left and self._line:
                 if isinstance(item := self._line.popleft(), str):
-                    self._answer(self._manners.mark(item))
+                    self._answer(self._messages.mark(item))
                     continue
                 left -= 1
-                if item != self._manners.silence:
-                    self.sounded.append(item)
+                if item != self._messages.silence:
+                    self.played.append(item)
             self._arrivals()
             self._marks_that_are_due()
             while self._back and self._back[0][0] <= self.clock.now_ms():
@@ -95,21 +97,21 @@ class FarEnd:
             if heard is CLEAR:
                 left = [item for item in self._line if isinstance(item, str)]
                 self._line.clear()
-                for name in left if self._manners.returning else ():
-                    self._answer(self._manners.mark(name))
-                if (answer := self._manners.cleared()) is not None:
+                for name in left if self._messages.returning else ():
+                    self._answer(self._messages.mark(name))
+                if (answer := self._messages.cleared()) is not None:
                     self._answer(answer)
             elif isinstance(heard, str):
                 self.marks.append(heard)
                 self._line.append(heard)
             else:
-                self.pieces.append(len(heard))
+                self.chunks.append(len(heard))
                 self._line.extend(heard)
             self._marks_that_are_due()
 
     def _marks_that_are_due(self) -> None:
         while self._line and isinstance(self._line[0], str):
-            self._answer(self._manners.mark(str(self._line.popleft())))
+            self._answer(self._messages.mark(str(self._line.popleft())))
 
     def _answer(self, message: str) -> None:
         self._back.append((self.clock.now_ms() + WAY_MS, message))

@@ -1,0 +1,127 @@
+"""`bargein simulate VENDOR`: what it serves, what it refuses, and what it says where a package is missing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import typer
+import uvicorn
+from fastapi import FastAPI
+from typer.testing import CliRunner
+
+from bargein_simulators import commands
+from bargein_simulators.commands import add_commands
+
+COMMANDS = ("deepgram", "chat", "elevenlabs", "cartesia", "mistral", "vllm-realtime", "openai-realtime")
+
+
+@pytest.fixture
+def group() -> typer.Typer:
+    made = typer.Typer()
+    add_commands(made)
+    return made
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FastAPI, int]]:
+    """What uvicorn was told to serve, and on which port."""
+    apps: list[tuple[FastAPI, int]] = []
+
+    def run(app: FastAPI, *, port: int, **_: Any) -> None:
+        apps.append((app, port))
+
+    monkeypatch.setattr(uvicorn, "run", run)
+    return apps
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "setting"),
+    [
+        ("deepgram", "/v2/listen", "BARGEIN_DEEPGRAM_URL=ws://127.0.0.1:9"),
+        ("chat", "/v1/chat/completions", "OPENAI_BASE_URL=http://127.0.0.1:9/v1"),
+        ("elevenlabs", "/v1/text-to-speech/{voice}/multi-stream-input", "BARGEIN_ELEVENLABS_URL=ws://127.0.0.1:9"),
+        ("cartesia", "/tts/websocket", "BARGEIN_CARTESIA_URL=ws://127.0.0.1:9"),
+        ("mistral", "/v1/audio/transcriptions/realtime", "BARGEIN_MISTRAL_URL=http://127.0.0.1:9"),
+        ("vllm-realtime", "/v1/realtime", "BARGEIN_VLLM_URL=http://127.0.0.1:9/v1"),
+        ("openai-realtime", "/v1/realtime", "BARGEIN_OPENAI_URL=http://127.0.0.1:9/v1"),
+    ],
+)
+def test_each_serves_its_vendor_and_prints_what_points_at_it(
+    group: typer.Typer, served: list[tuple[FastAPI, int]], command: str, path: str, setting: str
+) -> None:
+    result = CliRunner().invoke(group, [command, "--port", "9"])
+    assert result.exit_code == 0, result.output
+    assert setting in result.output
+    [(app, port)] = served
+    assert port == 9
+    paths = {route.path for route in app.routes if hasattr(route, "path")}
+    assert {path, "/simulator/{name}/faults"} <= paths
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [("deepgram", "--nova-fault"), ("cartesia", "--fault"), ("chat", "--fault")]
+)
+def test_a_fault_that_the_simulator_does_not_have_is_refused_with_those_it_has(
+    group: typer.Typer, served: list[tuple[FastAPI, int]], command: str, option: str
+) -> None:
+    result = CliRunner().invoke(group, [command, option, "flood"])
+    assert result.exit_code == 2
+    assert "There is no fault 'flood'" in result.output
+    assert "429" in result.output
+    assert served == []
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "printed"),
+    [
+        ("elevenlabs", 2, "Unavailable: The package espeakng_loader is not installed: the simulator has no voice."),
+        ("deepgram", 0, "Aura will be silent. The package espeakng_loader is not installed"),
+    ],
+)
+def test_without_espeak_a_voice_is_missing_and_everything_else_is_served(
+    group: typer.Typer,
+    served: list[tuple[FastAPI, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    exit_code: int,
+    printed: str,
+) -> None:
+    monkeypatch.setattr(commands, "find_spec", lambda _: None)
+    result = CliRunner().invoke(group, [command])
+    assert result.exit_code == exit_code
+    assert printed in " ".join(result.output.split())
+    assert "bargein[espeak]" in result.output
+    assert len(served) == (exit_code == 0)
+
+
+WITHOUT_SDKS = """
+import json, sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocked())
+import typer, uvicorn
+from typer.testing import CliRunner
+from bargein_simulators.commands import add_commands
+uvicorn.run = lambda *_, **__: None
+group = typer.Typer()
+add_commands(group)
+ran = {{command: CliRunner().invoke(group, [command]) for command in {commands!r}}}
+print(json.dumps({{command: (result.exit_code, result.output) for command, result in ran.items()}}))
+"""
+SDKS = {"openai", "aiortc", "av", "mistralai", "deepgram", "moonshine_voice", "elevenlabs", "cartesia", "groq"}
+
+
+def test_without_any_sdk_only_openai_realtime_is_missing_and_names_its_extra() -> None:
+    code = WITHOUT_SDKS.format(blocked=SDKS, commands=COMMANDS)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    results = json.loads(ran.stdout)
+    assert {command for command, (exit_code, _) in results.items() if exit_code} == {"openai-realtime"}
+    exit_code, printed = results["openai-realtime"]
+    assert exit_code == 2
+    assert printed == "Unavailable: The package openai is not installed. Install the extra: bargein[openai]\n"
