@@ -195,7 +195,8 @@ class FluxConnection:
             silence = asyncio.timeout(self._flux.silence_s)
 
             def sent(_: object, silence: asyncio.Timeout = silence) -> None:
-                silence.reschedule(loop.time())
+                with contextlib.suppress(RuntimeError):  # the message came in the same round: the wait is over
+                    silence.reschedule(loop.time())
 
             try:
                 async with silence:
