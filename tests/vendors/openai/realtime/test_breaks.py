@@ -93,12 +93,12 @@ async def answer_one(t: Talk) -> None:
 
 @pytest.mark.usefixtures("slow_machine")
 @pytest.mark.parametrize("mode", ["server_vad", "ours", "vendor"])
-@pytest.mark.parametrize("transcriber", [None, "gpt-transcribe"])
+@pytest.mark.parametrize("transcription_model", [None, "gpt-transcribe"])
 async def test_a_turn_whose_answer_was_lost_unheard_is_answered_and_not_the_one_before(
-    mode: str, transcriber: str | None
+    mode: str, transcription_model: str | None
 ) -> None:
     sim = simulator(script=deque(["one", "two", "two"]))
-    async with talk(sim, turn_detection=mode, transcriber=transcriber) as t:
+    async with talk(sim, turn_detection=mode, transcription_model=transcription_model) as t:
         await answer_one(t)
         sim.transcript_ms = 60_000
         await break_in_answer(t)
@@ -287,7 +287,9 @@ async def test_a_server_that_answers_in_time_is_never_given_up(monkeypatch: pyte
 async def test_a_number_beyond_all_numbers_only_means_another_session() -> None:
     async with talk(simulator()) as t:
         await t.until(lambda: t.line._live)
-        t.session.out({"type": "input_audio_buffer.speech_started", "audio_start_ms": 1e308, "item_id": "item_x"})
+        t.session.send_event(
+            {"type": "input_audio_buffer.speech_started", "audio_start_ms": 1e308, "item_id": "item_x"}
+        )
         await t.until(lambda: len(t.sim.sessions) == 2)
         assert await said(t.line.say("Good morning.")) == "Good morning."
 
@@ -318,7 +320,7 @@ async def test_what_is_ordered_while_the_sideband_is_away_is_told_when_it_is_bac
         t.line.push_tool_result(c.ToolResult("call_1", "book", "{}", None))
         await told(t, "first")
         t.sim.faults.append("garbage")
-        t.session.tell("input_audio_buffer.cleared")
+        t.session.send("input_audio_buffer.cleared")
         await t.until(lambda: not t.line._live)
         t.line.push_tool_result(c.ToolResult("call_1", "book", "{}", "booked for two"))
         t.line.dismiss(500, 100, c.UserBackchannel("mm-hmm"))
@@ -337,9 +339,9 @@ async def test_what_is_ordered_while_the_sideband_is_away_is_told_when_it_is_bac
 async def test_a_turn_over_webrtc_that_ends_in_a_break_is_committed_after_it() -> None:
     async with talk(simulator(script=deque(["one"])), webrtc=True) as t:
         await t.until(lambda: t.line._live)
-        t.session.user.hear(np.zeros(24_000, np.int16))
+        t.session.user.push_audio(np.zeros(24_000, np.int16))
         t.sim.faults.append("garbage")
-        t.session.tell("input_audio_buffer.cleared")
+        t.session.send("input_audio_buffer.cleared")
         await t.until(lambda: not t.line._live)
         t.line.push_audio(np.zeros(16_000, np.int16))
         t.line.turn_started(1_000)
