@@ -41,10 +41,11 @@ RETIRED = {
 ALLOWED = re.compile(
     r"""
     ears_lost | ears-drop | ears-error | ears-stall      # codes of bargein.v1, and names of faults
-  | alias="transcriber" | stt:\ "transcriber"            # a hello's choice, as bargein.v1 names it
+  | alias="transcriber" | stt:\ "transcriber" | names\ transcriber,\ model\ and\ voice  # a hello's choice in bargein.v1
   | trust_transcriber_turns                              # a number's name in bargein.v1
   | "EarsChanged":                                       # an event's name in records of version 1
-  | moonshine_voice\.transcriber                         # the vendor's module
+  | moonshine_voice\.transcriber\ import\ Transcriber     # the vendor's module and class
+  | "model-nonsense"                                     # a simulated fault's id
   | front[- ]desk
     """,
     re.VERBOSE,

@@ -32,12 +32,12 @@ PYPROJECT = """
 """
 VENDOR = """
     from bargein.vendors.common.option import Option
-    from bargein.vendors.common.vendor import AgentRecipe, Key, Part, Vendor
+    from bargein.vendors.common.vendor import AgentRecipe, ApiKey, Part, Vendor
 
     VENDOR = Vendor(
         name="acme",
         title="Acme",
-        key=Key(("ACME_API_KEY",)),
+        key=ApiKey(("ACME_API_KEY",)),
         parts=(
             Part(
                 kind="llm",

@@ -11,11 +11,11 @@ from bargein.errors import UsageError
 from bargein.server.catalogue import open_agents
 from bargein.server.doctor import examine
 from bargein.server.registry import GROUP, OURS, Registry, read_entry_points
-from bargein.vendors.common.vendor import AgentRecipe, Key, Part, Vendor
+from bargein.vendors.common.vendor import AgentRecipe, ApiKey, Part, Vendor
 from tests.server.kit import bare, settings
 
 SPEECH = Part("tts", "acme-tts", "Acme speech", factory="acme:Speech")
-ACME = Vendor("acme", "Acme", Key(("ACME_API_KEY",)), (SPEECH,), (AgentRecipe("acme", {"tts": "acme-tts"}),))
+ACME = Vendor("acme", "Acme", ApiKey(("ACME_API_KEY",)), (SPEECH,), (AgentRecipe("acme", {"tts": "acme-tts"}),))
 TWIN = Vendor("acme", "Another Acme")
 GREEDY = Vendor(
     "greedy",
@@ -129,7 +129,7 @@ async def test_an_agent_that_nobody_has_is_refused_with_those_that_are_there() -
     ("make", "says"),
     [
         (lambda: Vendor("Acme Inc.", "Acme"), "The vendor name 'Acme Inc.' cannot be"),
-        (lambda: Vendor("acme", "Acme", Key(())), "has a key without a variable"),
+        (lambda: Vendor("acme", "Acme", ApiKey(())), "has a key without a variable"),
         (
             lambda: Vendor("acme", "Acme", parts=("tts",)),  # type: ignore[arg-type]
             "lists a str where a Part belongs",

@@ -11,7 +11,7 @@ from bargein.errors import Unavailable
 from bargein.vendors import cartesia, deepgram, elevenlabs, groq, local, mistral, openai, scripted, vllm
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.short_names import short_names
-from bargein.vendors.common.vendor import Key, Part, Setting, Vendor
+from bargein.vendors.common.vendor import ApiKey, Part, Setting, Vendor
 from bargein.vendors.deepgram import flux_language
 from bargein.vendors.local import espeak_language
 
@@ -89,7 +89,7 @@ def test_a_key_for_another_server_is_not_the_vendors_unless_both_have_an_address
 
 
 def test_a_vendors_address_has_a_variable_of_its_name() -> None:
-    assert Vendor("acme-voices", "Acme", Key(("K",))).url_variable == "BARGEIN_ACME_VOICES_URL"
+    assert Vendor("acme-voices", "Acme", ApiKey(("K",))).url_variable == "BARGEIN_ACME_VOICES_URL"
     assert Vendor("acme", "Acme", url_variable="ACME_URL").url_variable == "ACME_URL"
 
 

@@ -3,114 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
-from typing import Any
+from contextlib import aclosing
 
-import httpx
 import numpy as np
 import pytest
-from fastapi import FastAPI
-from mistralai.client import Mistral
-from mistralai.client.models import (
-    RealtimeSpeechError,
-    RealtimeSpeechInputTextAppend,
-    RealtimeSpeechInputTextFlush,
-    RealtimeSpeechSessionCreated,
-    RealtimeSpeechSessionUpdated,
-    RealtimeSpeechSessionUpdateMessage,
-    SpeechStreamAudioDelta,
-    SpeechStreamDone,
-)
-from mistralai.extra.realtime.speech import RealtimeSpeech, audio_bytes
-from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from bargein.audio.pcm import Pcm
 from bargein.errors import BargeinError, VendorLost, VendorRefused
 from bargein.vendors.mistral.speech import MistralSpeech, float32
-from bargein_simulators.mistral_speech import MistralSpeechSimulator, add_mistral_speech, floats, mistral_speech_app
 from bargein_simulators.simulated_tts import Fault
-from bargein_simulators.speech import SimulatedSpeech, SynthesizedText
-from tests.simulators.serving import serving
+from bargein_simulators.speech import SimulatedSpeech
+from tests.vendors.mistral.speech_kit import (
+    DELTA,
+    DONE,
+    KEY,
+    Vendor,
+    mistral,
+    scripted,
+    simulated,
+    speaking,
+)
 from tests.vendors.timed import TEXT, check_estimated, cut, first_before_whole, pieces, spoken
-
-KEY = "secret-key"
-DELTA = {"type": "speech.audio.delta", "audio_data": base64.b64encode(bytes(4_800)).decode()}
-DONE = {"type": "speech.audio.done", "usage": {}}
-ASKED = {"input": TEXT, "response_format": "pcm"}
-
-
-class Noise(SimulatedSpeech):
-    """Sounds at once, and the same for the same text: espeak takes its time to start."""
-
-    async def say(self, text: str, rate: int = 24_000) -> SynthesizedText:
-        noise = np.random.default_rng(list(text.encode())).integers(-32_768, 32_767, len(text) * rate // 50, np.int16)
-        return SynthesizedText(text, Pcm(noise, rate), ())
-
-
-@asynccontextmanager
-async def simulated(speech: SimulatedSpeech | None = None) -> AsyncIterator[tuple[str, MistralSpeechSimulator]]:
-    """Where it is, and the simulator."""
-    sim = MistralSpeechSimulator(api_key=KEY, speech=speech or Noise())
-    async with serving(mistral_speech_app(sim), ws=True) as url:
-        yield url, sim
-    await sim.speech.aclose()
-
-
-@asynccontextmanager
-async def speaking(
-    url: str, *, api_key: str = KEY, timeout_s: float = 2.0, **more: str
-) -> AsyncIterator[MistralSpeech]:
-    voice = MistralSpeech(api_key=api_key, base_url=url, timeout_s=timeout_s, **more)
-    try:
-        yield voice
-    finally:
-        await voice.aclose()
-
-
-@asynccontextmanager
-async def mistral(
-    *faults: Fault, speech: SimulatedSpeech | None = None, **more: Any
-) -> AsyncIterator[tuple[MistralSpeech, MistralSpeechSimulator]]:
-    async with simulated(speech) as (url, sim), speaking(url, **more) as voice:
-        sim.faults.extend(faults)
-        yield voice, sim
-
-
-class Vendor:
-    """Opens sessions as it should, and to a flush gives these messages: text as it is, or JSON. told: what came;
-    flushed, gone: a flush has come, the client has closed."""
-
-    def __init__(self, *answers: object) -> None:
-        self.answers = answers
-        self.told: list[dict[str, Any]] = []
-        self.flushed, self.gone = asyncio.Event(), asyncio.Event()
-
-    async def take(self, socket: ServerConnection) -> None:
-        await socket.send(json.dumps({"type": "session.created", "session": {}}))
-        async for message in socket:
-            self.told.append(json.loads(message))
-            told = self.told[-1]["type"]
-            if told == "session.update":
-                await socket.send(json.dumps({"type": "session.updated", "session": {}}))
-            if told == "input_text.flush":
-                self.flushed.set()
-                for answer in self.answers:
-                    await socket.send(answer if isinstance(answer, str) else json.dumps(answer))
-        self.gone.set()
-
-
-@asynccontextmanager
-async def scripted(vendor: Vendor, timeout_s: float = 2.0) -> AsyncIterator[MistralSpeech]:
-    async with (
-        serve(vendor.take, "127.0.0.1", 0) as server,
-        speaking(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=timeout_s) as voice,
-    ):
-        yield voice
 
 
 async def test_all_text_and_all_sound_come_in_order_wherever_the_messages_are_cut() -> None:
@@ -165,7 +79,7 @@ async def test_a_cut_closes_the_socket_and_the_next_reply_finds_another_open() -
             await cut(voice)
             await sim.spoke[0].over.wait()
             assert sim.spoke[0].ended == "disconnected"
-            await asyncio.gather(*voice._spares)
+            await asyncio.gather(*voice._opening)
             assert sim.sockets == 2
             stretches = await spoken(voice, "Something else.")
         assert sim.sockets == 2
@@ -324,90 +238,6 @@ async def test_an_error_of_the_text_comes_out_of_the_voice() -> None:
         with pytest.raises(VendorLost, match="model"):
             async for _ in voice.speak(broken()):
                 pass
-
-
-# ------------------------------------------------------------------------------------- both wires, and the SDK
-
-
-async def test_what_we_send_is_what_the_vendors_types_say() -> None:
-    vendor = Vendor(DELTA, DONE)
-    async with scripted(vendor) as voice:
-        await spoken(voice, "Hello there. ", "Hello again.")
-    types = (RealtimeSpeechSessionUpdateMessage, RealtimeSpeechInputTextAppend, RealtimeSpeechInputTextFlush)
-    by_name: dict[str, Any] = {t.model_fields["type"].default: t for t in types}
-    assert [by_name[told["type"]].model_validate(told).model_dump() for told in vendor.told] == vendor.told
-    assert [told["type"] for told in vendor.told] == ["session.update"] + 2 * ["input_text.append", "input_text.flush"]
-    assert "".join(told.get("text", "") for told in vendor.told) == "Hello there. Hello again."
-
-
-async def test_what_the_simulator_sends_is_what_the_vendors_types_say() -> None:
-    types = (
-        RealtimeSpeechSessionCreated,
-        RealtimeSpeechSessionUpdated,
-        RealtimeSpeechError,
-        SpeechStreamAudioDelta,
-        SpeechStreamDone,
-    )
-    by_name: dict[str, Any] = {t.model_fields["type"].default: t for t in types}
-    messages: list[dict[str, Any]] = [
-        {"type": "session.update", "session": {"voice": "v", "response_format": "pcm"}},
-        {"type": "input_text.append", "text": "Hello "},
-        {"type": "input_text.flush", "text": "there."},
-        {"type": "input_text.cancel"},
-    ]
-    sim = MistralSpeechSimulator(speech=Noise())
-    seen: set[str] = set()
-    async with asyncio.timeout(10), serving(mistral_speech_app(sim), ws=True) as url:
-        async with connect(url.replace("http", "ws") + "/v1/audio/speech/realtime?model=m") as socket:
-            for message in messages:
-                await socket.send(json.dumps(message))
-            while seen != set(by_name):
-                told = json.loads(await socket.recv())
-                by_name[told["type"]].model_validate(told)
-                seen.add(told["type"])
-        assert [spoke.text for spoke in sim.spoke] == ["Hello there."]
-        await sim.speech.aclose()
-
-
-def requests(app: FastAPI) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mistral")
-
-
-async def test_the_vendors_own_client_hears_the_same_over_every_wire() -> None:
-    sim = MistralSpeechSimulator(api_key=KEY, speech=Noise())
-    fields: dict[str, Any] = {"model": "voxtral-mini-tts-3-0", "voice_id": "v", "response_format": "pcm"}
-    async with asyncio.timeout(10), serving(mistral_speech_app(sim), ws=True) as url:
-        async with Mistral(api_key=KEY, server_url=url) as client:
-            whole = await client.audio.speech.complete_async(input="Hello there.", **fields)
-            heard = [base64.b64decode(whole.audio_data), b"", b""]
-            async with await client.audio.speech.complete_async(input="Hello there.", stream=True, **fields) as events:
-                async for event in events:
-                    if isinstance(event.data, SpeechStreamAudioDelta):
-                        heard[1] += audio_bytes(event.data)
-            live = RealtimeSpeech(client.sdk_configuration).speak_stream(pieces("Hello ", "there."), **fields)
-            async for told in live:
-                if isinstance(told, SpeechStreamAudioDelta):
-                    heard[2] += audio_bytes(told)
-        assert heard == 3 * [floats((await sim.speech.say("Hello there.", 24_000)).pcm)]
-        assert [spoke.ended for spoke in sim.spoke] == 3 * ["completed"]
-
-
-async def test_the_http_route_is_there_only_if_it_is_asked_for() -> None:
-    for http in (False, True):
-        app = FastAPI()
-        add_mistral_speech(app, MistralSpeechSimulator(speech=Noise()), http=http)
-        async with requests(app) as client:
-            assert (await client.post("/v1/audio/speech", json=ASKED)).status_code == (200 if http else 404)
-
-
-async def test_http_has_faults_too() -> None:
-    faults: dict[Fault, int] = {"401": 401, "429": 429, "garbage": 502, "drop": 502}
-    sim = MistralSpeechSimulator(speech=Noise(), faults=deque(faults), voices=("gb_jane_neutral",))
-    async with requests(mistral_speech_app(sim)) as client:
-        for fault, status in faults.items():
-            answer = await client.post("/v1/audio/speech", json={**ASKED, "voice_id": "gb_jane_neutral"})
-            assert answer.status_code == status, fault
-        assert (await client.post("/v1/audio/speech", json={**ASKED, "voice_id": "nobody"})).status_code == 404
 
 
 # -------------------------------------------------------------------------------------------------- the samples

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bargein.vendors.common.option import Option
 from bargein.vendors.common.short_names import short_names
-from bargein.vendors.common.vendor import Key, Part, Vendor, primary_language
+from bargein.vendors.common.vendor import ApiKey, Part, Vendor, primary_language
 
 if TYPE_CHECKING:
     from bargein.vendors.cartesia.speech import CartesiaSpeech as Speech
@@ -18,7 +18,7 @@ __getattr__ = short_names(__name__, {"Speech": "bargein.vendors.cartesia.speech:
 VENDOR = Vendor(
     name="cartesia",
     title="Cartesia",
-    key=Key(("CARTESIA_API_KEY",)),
+    key=ApiKey(("CARTESIA_API_KEY",)),
     simulator="ws://{server}",
     parts=(
         Part(

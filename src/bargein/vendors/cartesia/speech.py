@@ -27,7 +27,7 @@ VOICE = "694f9389-aac1-45b6-b726-9d9369183238"
 MODEL = "sonic-3"
 RATES = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)
 MOST_BYTES = 8 * 1024 * 1024
-CLOSE_S = 0.5  # nobody waits for a vendor's goodbye
+CLOSE_S = 0.5  # longest wait for the vendor's close frame
 IDLE_S = 240.0  # the vendor closes a socket after 5 minutes
 
 

@@ -57,7 +57,8 @@ class ContextDialect(Protocol):
     def cancel(self, context: str) -> Sequence[str]: ...
 
     def read(self, context: str, message: str) -> ContextMessage | None:
-        """None: not of this context, or of no interest. Raises VendorRefused, VendorLost; ValueError for nonsense."""
+        """None: the message is of another context, or of no interest. Raises VendorRefused, VendorLost, and ValueError
+        for a message that is not in the vendor's protocol."""
         ...
 
     def closed(self, code: int, reason: str) -> BargeinError:

@@ -116,7 +116,7 @@ class SocketPool:
             self._drop(self._free.popleft()[1])
 
     def _drop(self, socket: ClientConnection) -> None:
-        """Close it beside us: nobody waits for a vendor's goodbye. `aclose` awaits what is still under way."""
+        """Close a socket in a task, so that no reply waits for the vendor's close frame. `aclose` awaits the task."""
         task = asyncio.create_task(_close(socket), name=f"close {self._vendor}")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

@@ -1,8 +1,8 @@
 """Whole stretches of speech, read by a server with OpenAI's audio transcriptions: what the adapters for it share.
 
-Whisper writes words where nobody spoke: it was taught on films with subtitles, so a cough or a hum may become "Thank
-you." or "Thanks for watching!". Where the server says how sure it was (verbose_json, which Whisper's own models give),
-such a segment is left out by one of two rules:
+Whisper writes words for audio without speech: it was taught on films with subtitles, so a cough or a hum may become
+"Thank you." or "Thanks for watching!". Some servers tell how sure the model was (verbose_json, which Whisper's own
+models give). There such a segment is left out by one of two rules:
 
 - Any words, when both of Whisper's own marks are bad: more than 0.6 that there is no speech, and less than -1 as the
   words' mean log probability. Its makers drop these by the same numbers, but not every server does.

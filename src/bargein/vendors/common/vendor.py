@@ -6,7 +6,7 @@ A vendor is a package with one object, registered by an entry point of the group
     VENDOR = Vendor(
         name="acme",
         title="Acme",
-        key=Key(("ACME_API_KEY",)),
+        key=ApiKey(("ACME_API_KEY",)),
         parts=(Part("tts", "acme-tts", "Acme speech", factory="acme_voices.speech:AcmeSpeech"),),
     )
 
@@ -49,7 +49,7 @@ def no_language(language: str) -> Mapping[str, Value]:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ApiKey:
     """A vendor's key in the environment."""
 
     variables: tuple[str, ...]
@@ -178,7 +178,7 @@ class Vendor:
     name: str
     """Unique, as in BARGEIN_<NAME>_URL."""
     title: str
-    key: Key | None = None
+    key: ApiKey | None = None
     """None: no part of the vendor needs a key."""
     parts: tuple[Part, ...] = ()
     agents: tuple[AgentRecipe, ...] = ()
@@ -192,7 +192,9 @@ class Vendor:
         if not self.url_variable:
             object.__setattr__(self, "url_variable", f"BARGEIN_{self.name.upper().replace('-', '_')}_URL")
         if self.key is not None and not self.key.variables:
-            raise UsageError(f"Vendor {self.name!r} has a key without a variable", advice='Give Key(("ACME_API_KEY",))')
+            raise UsageError(
+                f"Vendor {self.name!r} has a key without a variable", advice='Give ApiKey(("ACME_API_KEY",))'
+            )
         _demand_all(self.name, self.parts, Part)
         _demand_all(self.name, self.agents, AgentRecipe)
 

@@ -32,7 +32,7 @@ SILENCE_S = 5.0  # without a message that is owed, after which the vendor is los
 SETTLE_S = 0.12  # without another piece a word is whole: pieces of one word come 80 ms apart
 ANSWERED_S = 5.0  # sound that was sent so long ago, outside of a turn, has no word in it
 CLOSE_S = 0.5  # for the vendor's goodbye
-MOST_WAITING = 1_024  # messages that nobody reads any more: with fewer, the goodbye behind them would not be seen
+MOST_WAITING = 1_024  # messages that wait unread at the end: with fewer, the close frame behind them is not seen
 
 
 class VoxtralWords(Protocol):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bargein.vendors.common.option import Option, Value
 from bargein.vendors.common.short_names import short_names
-from bargein.vendors.common.vendor import Key, Part, Vendor, primary_language
+from bargein.vendors.common.vendor import ApiKey, Part, Vendor, primary_language
 
 if TYPE_CHECKING:
     from bargein.vendors.deepgram.aura import DeepgramAura as Aura
@@ -39,7 +39,7 @@ _KEYTERMS = Option("keyterms", "Words to expect", kind="words")
 VENDOR = Vendor(
     name="deepgram",
     title="Deepgram",
-    key=Key(("DEEPGRAM_API_KEY",)),
+    key=ApiKey(("DEEPGRAM_API_KEY",)),
     simulator="ws://{server}",
     parts=(
         Part(

@@ -1,7 +1,7 @@
 """Deepgram Aura: streaming speech over its v1 WebSocket. It gives no word times, so the call estimates them.
 
 Sound comes for what was flushed, and Deepgram allows twenty flushes a minute on a socket: the first clause is flushed
-at once, so that it sounds soon, later ones alone while there are flushes to spare, and otherwise together.
+at once, so that it sounds soon, later ones alone while more than KEPT_FLUSHES flushes are left, and otherwise together.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ BASE_URL = "wss://api.deepgram.com"
 VOICE = "aura-2-thalia-en"
 RATES = (8_000, 16_000, 24_000, 32_000, 48_000)
 FLUSHES, FLUSHES_S = 20, 60.0  # Deepgram's limit on a socket
-SPARE = 6  # flushes kept for the ends of replies
+KEPT_FLUSHES = 6  # flushes kept for the ends of replies
 CLEAR_S = 0.3
 IDLE_S = 30.0
 MOST_BYTES = 8 * 1024 * 1024
-CLOSE_S = 0.5  # nobody waits for a vendor's goodbye
+CLOSE_S = 0.5  # longest wait for the vendor's close frame
 
 
 class DeepgramAura:
@@ -119,7 +119,7 @@ class _Reply:
         await self._flush()
         async for clause in rest:
             await self._say(clause)
-            if self._spare() > SPARE:
+            if self._flushes_left() > KEPT_FLUSHES:
                 await self._flush()
         if self._pending:
             await self._flush()
@@ -128,9 +128,9 @@ class _Reply:
 
     def spent(self) -> bool:
         """Whether the socket has too few flushes left for another reply."""
-        return self._spare() <= 2
+        return self._flushes_left() <= 2
 
-    def _spare(self) -> int:
+    def _flushes_left(self) -> int:
         now = self._clock.now_ms()
         return FLUSHES - sum(now - at < FLUSHES_S * 1000 for at in self._budget)
 

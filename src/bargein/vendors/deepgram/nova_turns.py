@@ -44,8 +44,11 @@ class NovaResult:
 
 
 class NovaTurns:
-    """Of one call, over all its connections. over_ms: of listening without a new word, after which a turn is over
-    though nobody said so. answered_ms: all before it need not be heard again; listened_ms: how far was listened."""
+    """The turns of one call, over all its connections.
+
+    over_ms: listening without a new word, after which a turn is over though Deepgram announced no end.
+    answered_ms: audio before this position need not be sent again. listened_ms: audio that Deepgram has listened to.
+    """
 
     def __init__(self, over_ms: float) -> None:
         self.over_ms = over_ms

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bargein.vendors.common.option import Option
 from bargein.vendors.common.short_names import short_names
-from bargein.vendors.common.vendor import Key, Part, Vendor
+from bargein.vendors.common.vendor import ApiKey, Part, Vendor
 
 if TYPE_CHECKING:
     from bargein.vendors.elevenlabs.speech import ElevenLabsSpeech as Speech
@@ -18,7 +18,7 @@ __getattr__ = short_names(__name__, {"Speech": "bargein.vendors.elevenlabs.speec
 VENDOR = Vendor(
     name="elevenlabs",
     title="ElevenLabs",
-    key=Key(("ELEVENLABS_API_KEY", "ELEVEN_API_KEY")),
+    key=ApiKey(("ELEVENLABS_API_KEY", "ELEVEN_API_KEY")),
     simulator="ws://{server}",
     parts=(
         Part(

@@ -27,7 +27,7 @@ RATES = (8_000, 16_000, 22_050, 24_000, 44_100)
 INACTIVE_S = 60  # of a socket, at the vendor; we let go of it sooner
 IDLE_S = 45.0
 MOST_BYTES = 8 * 1024 * 1024
-CLOSE_S = 0.5  # nobody waits for a vendor's goodbye
+CLOSE_S = 0.5  # longest wait for the vendor's close frame
 SCHEDULE = [50, 120, 160, 290]  # characters; every clause is flushed, so this seldom matters
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bargein.vendors.common.option import Option
 from bargein.vendors.common.short_names import short_names
-from bargein.vendors.common.vendor import Key, Part, Vendor, primary_language
+from bargein.vendors.common.vendor import ApiKey, Part, Vendor, primary_language
 
 if TYPE_CHECKING:
     from bargein.vendors.groq.chat import GroqChat as Chat
@@ -30,7 +30,7 @@ _WHISPERS = ("whisper-large-v3-turbo", "whisper-large-v3")
 VENDOR = Vendor(
     name="groq",
     title="Groq",
-    key=Key(("GROQ_API_KEY",)),
+    key=ApiKey(("GROQ_API_KEY",)),
     simulator="http://{server}/v1",
     parts=(
         Part(

@@ -21,7 +21,7 @@ from bargein.vendors.local.worker_process import WorkerProcess
 
 MAX_WAITING = 256  # clauses in line, of all calls: it speaks one in some milliseconds
 TAIL = 4096  # samples looked at in one go
-QUIET = 60  # of 32768: below this nobody hears anything
+QUIET = 60  # of 32768: a quieter sample is inaudible
 # Of the pause behind a clause so much is kept at most, by what the clause ends with. By itself espeak makes 213 to 262
 # ms behind a sentence, 130 behind a colon, 47 behind a comma; but a sentence's too where we had to cut at a space.
 PAUSE_MS = {**dict.fromkeys(".!?…。！？।॥؟۔", 250), **dict.fromkeys(",;:–—、，；：،؛", 120)}

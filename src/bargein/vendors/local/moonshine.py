@@ -1,8 +1,8 @@
-"""Ears that read words offline: the Moonshine model, in one bounded process of its own.
+"""STT that works offline: the Moonshine model, in one bounded process of its own.
 
 A look at the first 350 ms of an interruption takes 15-25 ms there, a second of speech 25-35 ms, so one process serves
-the verdicts of many calls; who finds it busy, or cannot wait, goes on without words. It is niced: VAD and playout of
-every call go first. The model inside the package is English only.
+the verdicts of many calls. A caller that finds the process busy, or cannot wait, goes on without words. The process is
+niced: VAD and playout of every call go first. The model inside the package is English only.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class MoonshineSTT:
     def _forget_start(self, task: asyncio.Task[None]) -> None:
         self._starting = None
         if not task.cancelled():
-            task.exception()  # taken: whoever still waits has it too, and nobody may
+            task.exception()  # retrieved, since no reading may be waiting; asyncio would log the error otherwise
 
     async def _asked(self, body: bytes) -> BatchTranscript:
         text = ""

@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 try:
     from moonshine_voice.download_file import get_cache_dir
     from moonshine_voice.moonshine_api import ModelArch
-    from moonshine_voice.transcriber import Transcriber
+    from moonshine_voice.transcriber import Transcriber as MoonshineModel
     from moonshine_voice.utils import get_model_path
 
     INSTALLED = True
@@ -80,9 +80,9 @@ class Recognizer:
     def __init__(self, model_dir: Path | None = None) -> None:
         place, base = find_model(model_dir)
         self._gate = SpeechGate()
-        self._model = Transcriber(str(place), ModelArch.BASE if base else ModelArch.TINY, options=OPTIONS)
+        self._model = MoonshineModel(str(place), ModelArch.BASE if base else ModelArch.TINY, options=OPTIONS)
         noise = np.random.default_rng(0).normal(0, 0.05, RATE // 2).astype(np.float32)
-        self._write(noise)  # the first reading takes 30 ms longer: not at somebody's interruption
+        self._write(noise)  # the first reading takes 30 ms longer: not at a caller's interruption
 
     def read(self, samples: NDArray[np.int16]) -> str:
         """The words in mono samples at 16 kHz; "" for none, and for words that a noise may have made."""

@@ -21,12 +21,12 @@ def prepare() -> Callable[[Ask], Iterator[Frame]]:
     """Loads and warms the model."""
     folder = os.environ.get(MODEL_SETTING)
     try:
-        ears = Recognizer(Path(folder) if folder else None)
+        recognizer = Recognizer(Path(folder) if folder else None)
     except Unavailable as error:
         raise WorkerRefused(error.message, error.advice) from error
 
     def read(ask: Ask) -> Iterator[Frame]:
-        yield TEXT, ears.read(np.frombuffer(ask.body, "<i2").astype(np.int16, copy=False)).encode()
+        yield TEXT, recognizer.read(np.frombuffer(ask.body, "<i2").astype(np.int16, copy=False)).encode()
 
     return read
 

@@ -133,7 +133,7 @@ class LoadedModel:
             self.cut, self.after_stop = made.stopped, picked.late
 
     def warm(self) -> None:
-        """Make two tokens for nobody: the first on a GPU take seconds."""
+        """Make two tokens and discard them: the first on a GPU take seconds."""
         turns = [{"role": "user", "content": [SOUND, {"type": "text", "text": "Hello"}]}]
         silence = Pcm.silence(1000, RATE)
         for _ in self.write(turns, silence, max_tokens=2, temperature=0, top_p=1, cancelled=lambda: False):
@@ -190,7 +190,7 @@ class Detokeniser:
         self._told = 0  # characters of what is pending that were told
 
     def add(self, token: int) -> str:
-        """What can be told now. Bytes that never become a character are left out: nobody could say them."""
+        """The text that is complete now. Bytes that never become a character are left out: no TTS can say them."""
         self._pending.append(token)
         whole: str = self._tokenizer.decode(self._before + self._pending, skip_special_tokens=True)
         text = whole[len(self._tokenizer.decode(self._before, skip_special_tokens=True)) :]

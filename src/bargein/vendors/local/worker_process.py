@@ -34,7 +34,7 @@ MAX_FRAME = 16 << 20
 MAX_QUEUED = 2_000  # frames read for a request and not taken yet; beyond that it is given up: the others must not wait
 START_S = 30.0  # a model may have to be read from a cold disk
 START_TRIES = 3
-REST_MS = 5_000.0  # after so many failed starts in a row nobody tries again for this long
+REST_MS = 5_000.0  # without a start, after START_TRIES failed ones in a row
 END_S = 2.0  # a child that was told to end is given this long
 LOG_LINES, LOG_BYTES = 200, 500  # of what one child says on stderr, so much is logged; and so much of each line
 
@@ -215,7 +215,7 @@ class WorkerProcess:
                     self._tell_lost(
                         request, "Its frames were not taken in time", "Read faster, or ask for less at once"
                     )
-                    self._write_now(number, CANCEL, b"")  # or the others would wait for what nobody takes
+                    self._write_now(number, CANCEL, b"")  # frees the child for the other requests
                 else:
                     request.frames.put_nowait((kind, data))
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -280,15 +280,16 @@ class WorkerProcess:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request as the child gets it. cancelled(): whether nobody wants it any more."""
+    """A request as the child gets it."""
 
     payload: dict[str, object]
     body: bytes
     cancelled: Callable[[], bool]
+    """Whether the parent has cancelled the request."""
 
 
 class WorkerRefused(Exception):
-    """Raised by a handler: the request cannot be done, also not by trying again."""
+    """Raised by a handler: the request cannot be done, and would fail again."""
 
     def __init__(self, message: str, advice: str) -> None:
         super().__init__(message)
@@ -331,7 +332,7 @@ def serve(prepare: Callable[[], Callable[[Ask], Iterator[Frame]]]) -> None:
         while True:
             head = stdin.read(HEADER.size)
             if len(head) < HEADER.size:
-                os._exit(0)  # the parent is gone, or wants us to go: whatever we are at, nobody waits for it
+                os._exit(0)  # the parent is gone, or ends this child: no request under way is awaited any more
             number, kind, length = HEADER.unpack(head)
             data = stdin.read(length)
             with more:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bargein.vendors.common import voxtral_agent
 from bargein.vendors.common.option import Option
 from bargein.vendors.common.short_names import short_names
-from bargein.vendors.common.vendor import AgentRecipe, Key, Part, Vendor, primary_language
+from bargein.vendors.common.vendor import AgentRecipe, ApiKey, Part, Vendor, primary_language
 
 if TYPE_CHECKING:
     from bargein.vendors.mistral.chat import VoxtralChat as Voxtral
@@ -31,7 +31,7 @@ _REALTIME = "voxtral-mini-transcribe-realtime-3-0"
 VENDOR = Vendor(
     name="mistral",
     title="Mistral",
-    key=Key(("MISTRAL_API_KEY",)),
+    key=ApiKey(("MISTRAL_API_KEY",)),
     simulator="http://{server}",
     parts=(
         Part(

@@ -1,12 +1,12 @@
 """Mistral's Voxtral over its realtime WebSocket. It gives no word times, so the call estimates them.
 
-A clause is a generation of its own (append, flush; sound; done), and the next one goes up when it is done: so it is
-known with which sound a clause begins. (Nobody says whether the vendor takes one before that.) Sound is made faster
-than it is spoken, which leaves no gap. Nothing stops a generation but closing its socket, and a new session takes
-some round trips: so a spare one is opened after each cut, while the user has his turn.
+A clause is a generation of its own (append, flush; audio; done), and the next clause is sent when the generation is
+done: so the audio that a clause begins with is known. (Mistral's documents do not say whether a clause may be sent
+earlier.) Audio is made faster than real time, which leaves no gap. Only closing its socket stops a generation, and a
+new session takes some round trips: so the next session is opened after each cut, while the user has the turn.
 
-The SDK has a client for this, but swallows a cancellation, which is how a reply is cut; its types and itself check our
-messages in the tests.
+The SDK has a client for this socket, but swallows a cancellation, which is how a reply is cut. The tests check our
+messages by the SDK's types and client.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RATE = 24_000  # Hz of its "pcm", always
 KEY = "MISTRAL_API_KEY"
 IDLE_S = 30.0
 MOST_BYTES = 8 * 1024 * 1024
-CLOSE_S = 0.5  # nobody waits for a vendor's goodbye
+CLOSE_S = 0.5  # longest wait for the vendor's close frame
 REFUSED_CODES = (1003, 1007, 1008)  # of a close frame: it does not take what we sent; 1008: no such voice
 INVALID_MODEL = 1_500  # Mistral's own code; the others are not documented
 PASSING = (408, 409, 425, 429)  # of the codes like HTTP's: another try may work
@@ -71,7 +71,7 @@ class MistralSpeech:
         self._settings = {"voice": voice, "response_format": "pcm", "streaming_mode": "responsive"}
         self._pool = SocketPool(self._open, vendor=self.name, key=KEY, idle_s=IDLE_S)
         self._sounded: WeakSet[ClientConnection] = WeakSet()  # sockets on which the voice is known to be a good one
-        self._spares: set[asyncio.Task[None]] = set()
+        self._opening: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def speak(self, text: AsyncIterator[str]) -> AsyncGenerator[SpeechChunk, None]:
@@ -83,15 +83,15 @@ class MistralSpeech:
                         async for stretch in sound:
                             yield stretch
         except (GeneratorExit, asyncio.CancelledError):
-            self._open_spare()
+            self._open_next()
             raise
 
     async def aclose(self) -> None:
         """Close the sockets that are kept open."""
         self._closed = True
-        for task in self._spares:
+        for task in self._opening:
             task.cancel()
-        await asyncio.gather(*self._spares, return_exceptions=True)
+        await asyncio.gather(*self._opening, return_exceptions=True)
         await self._pool.aclose()
 
     # ------------------------------------------------------------------------------------------------- a clause
@@ -140,8 +140,8 @@ class MistralSpeech:
             raise
         return socket
 
-    def _open_spare(self) -> None:
-        """Have a session ready for the next reply. What goes wrong with it that reply will find out itself."""
+    def _open_next(self) -> None:
+        """Open a session for the next reply. That reply meets an error again itself."""
 
         async def opened() -> None:
             with suppress(BargeinError):
@@ -149,9 +149,9 @@ class MistralSpeech:
                     pass  # it goes back as good as it was
 
         if not self._closed:
-            task = asyncio.create_task(opened(), name="mistral: spare")
-            self._spares.add(task)
-            task.add_done_callback(self._spares.discard)
+            task = asyncio.create_task(opened(), name="mistral: next session")
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
 
     async def _tell(self, socket: ClientConnection, until: float, message: dict[str, object]) -> None:
         """until: by the event loop's clock, s."""
@@ -176,7 +176,7 @@ class MistralSpeech:
             event: dict[str, Any] = json.loads(message)
             kind = event["type"]
         except (ValueError, KeyError, TypeError):
-            raise _nonsense() from None
+            raise _not_an_event() from None
         if kind == "error":
             raise _refused(event.get("error"))
         return event
@@ -234,11 +234,11 @@ def _decoded(event: dict[str, Any]) -> bytes:
     try:
         return base64.b64decode(event["audio_data"], validate=True)
     except (ValueError, KeyError, TypeError):
-        raise _nonsense() from None
+        raise _not_an_event() from None
 
 
-def _nonsense() -> VendorLost:
-    return VendorLost("Mistral sent what is no answer", advice="Try again")
+def _not_an_event() -> VendorLost:
+    return VendorLost("Mistral sent a message that is not an event of its protocol", advice="Try again")
 
 
 def _refused(error: object) -> BargeinError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bargein.vendors.common.option import Option
 from bargein.vendors.common.short_names import short_names
-from bargein.vendors.common.vendor import AgentRecipe, Key, Part, Setting, Vendor, primary_language
+from bargein.vendors.common.vendor import AgentRecipe, ApiKey, Part, Setting, Vendor, primary_language
 
 if TYPE_CHECKING:
     from bargein.vendors.openai.chat import OpenAIChat as Chat
@@ -37,7 +37,7 @@ _VOICES = ("alloy", "ash", "coral", "nova", "sage", "verse")
 VENDOR = Vendor(
     name="openai",
     title="OpenAI",
-    key=Key((_KEY,), for_server_of="OPENAI_BASE_URL"),
+    key=ApiKey((_KEY,), for_server_of="OPENAI_BASE_URL"),
     simulator="http://{server}/v1",
     parts=(
         Part(
@@ -107,7 +107,7 @@ VENDOR = Vendor(
                     "server_vad",
                     ("server_vad", "semantic_vad", "ours", "vendor"),
                 ),
-                Option("transcriber", "Who writes down the user's words", "gpt-realtime-whisper"),
+                Option("transcription_model", "Which model writes down the user's words", "gpt-realtime-whisper"),
                 Option("effort", "How much it thinks", None, ("minimal", "low", "medium", "high")),
             ),
             rank=1,

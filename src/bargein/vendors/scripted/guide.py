@@ -1,4 +1,4 @@
-"""The guide: a small scripted companion, no language model, so that a call has somebody to interrupt.
+"""The guide: a small scripted companion, no language model, so that a call has an agent to interrupt.
 
 It keeps nothing between calls: what it said before, and where it was stopped, is worked out from the prompt. Every
 reply is a function of the items before it, so the whole text of an interrupted reply can be made again, and it goes

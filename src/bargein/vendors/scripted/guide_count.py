@@ -11,7 +11,7 @@ _ONES = [
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
 DEFAULT_END = 20
-HIGHEST = 100  # two minutes of speech: further is asked for one time in a hundred, and heard by nobody
+HIGHEST = 100  # two minutes of speech: hardly any caller asks for more, or listens to its end
 IN_A_SENTENCE = 5
 
 

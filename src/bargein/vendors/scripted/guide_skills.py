@@ -125,7 +125,7 @@ def _candidates(turn: UserSaid, text: str, told: Sequence[ToldState]) -> Iterato
 
 
 def _without_words(told: Sequence[ToldState]) -> SkillReply:
-    """Somebody spoke and nobody knows what: answer the interruption, and by turns go on."""
+    """The user spoke, and the words are unknown: answer the interruption, and by turns go on."""
     last = told[-1] if told else None
     if not any(past.kind in PERFORMANCES for past in told):
         stopped = f"{_stopped_after(last)} That is just what I am here for. " if last and last.cut else ""

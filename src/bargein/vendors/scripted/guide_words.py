@@ -19,7 +19,7 @@ This story is called, the lighthouse that learned to listen.
 
 On a small green island, far from any town, there stood a lighthouse with a very loud voice. It had no lamp. \
 Instead, it talked. All night long it called across the water: here is the rock, here is the reef, keep away, keep \
-away. And the ships kept away, and nobody was ever hurt, and the lighthouse was proud.
+away. And the ships kept away, and no one was ever hurt, and the lighthouse was proud.
 
 But it never stopped talking, and so it never heard an answer. When the fishing boats called good evening, it was \
 busy shouting about the reef. When the whales sang in spring, it sang louder. After a hundred years it knew every \
@@ -30,7 +30,7 @@ She called, please, which way is the harbour? The lighthouse was just saying, he
 something strange. It felt a question. And for the first time in its life, in the middle of a word, it stopped.
 
 The sea grew so quiet that you could hear the fog drip from the railing. Which way is the harbour, the girl asked \
-again. East, said the lighthouse, softly. Follow the sound of the bell, and mind the two white stones.
+again. East, said the lighthouse, softly. Follow the sound of the bell, and keep clear of the two white stones.
 
 She rowed, and it waited. Whenever she called, it fell silent, and whenever she was silent, it told her the next \
 turn. By morning she was home, and the lighthouse knew her name. It was Marta.
@@ -64,7 +64,7 @@ will notice that the moment is yours. She always gave the first one away for fre
 STORIES = (LIGHTHOUSE, PAUSES)
 
 HOW_IT_WORKS = """\
-Here is how interrupting works, and you can try it while I explain. A good talker falls silent as soon as somebody \
+Here is how interrupting works, and you can try it while I explain. A good talker falls silent as soon as someone \
 else makes a sound, and so do I. At the first hint of your voice, I hold. I pause just where I am, in the middle of \
 a word if need be, and nothing is lost.
 

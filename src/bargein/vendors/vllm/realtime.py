@@ -38,9 +38,9 @@ CODES = {"model_not_validated", "invalid_event", "invalid_json", "invalid_audio"
 class VLLMVoxtralRealtime:
     """protocols.StreamingSTT by shape; one serves every call.
 
-    base_url: of the server, with or without /v1. model: as it is served there. api_key: if the server asks for one; the
-    environment's is nobody's here. silence_s: without a message, after which a server that gives empty pieces is lost.
-    Raises UsageError for a base_url that is no address.
+    base_url: the server's address, with or without /v1. model: the name that it is served by. api_key: the key that the
+    server asks for; no variable of the environment holds it. silence_s: time without a message, after which a server
+    that gives empty pieces counts as lost. Raises UsageError for a base_url that is not an address.
     """
 
     turns = False

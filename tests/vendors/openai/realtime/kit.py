@@ -111,7 +111,7 @@ async def talk(
         known = list(items)
         brief = c.SessionConfig("Be short.", "en", (TOOL,), rate, mulaw)
         if webrtc:
-            sim.calls["rtc_1"] = RealtimeSession(sim, model.name, model.session(brief, webrtc=True))
+            sim.calls["rtc_1"] = RealtimeSession(sim, model.name, model.settings.session(brief, webrtc=True))
             sim.sessions.append(sim.calls["rtc_1"])
         line = (model.joined("rtc_1") if webrtc else model).open(brief, lambda: made.known)
         made = Talk(line, sim, known, known)

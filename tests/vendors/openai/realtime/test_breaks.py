@@ -93,12 +93,12 @@ async def answer_one(t: Talk) -> None:
 
 @pytest.mark.usefixtures("slow_machine")
 @pytest.mark.parametrize("mode", ["server_vad", "ours", "vendor"])
-@pytest.mark.parametrize("transcriber", [None, "gpt-transcribe"])
+@pytest.mark.parametrize("transcription_model", [None, "gpt-transcribe"])
 async def test_a_turn_whose_answer_was_lost_unheard_is_answered_and_not_the_one_before(
-    mode: str, transcriber: str | None
+    mode: str, transcription_model: str | None
 ) -> None:
     sim = simulator(script=deque(["one", "two", "two"]))
-    async with talk(sim, turn_detection=mode, transcriber=transcriber) as t:
+    async with talk(sim, turn_detection=mode, transcription_model=transcription_model) as t:
         await answer_one(t)
         sim.transcript_ms = 60_000
         await break_in_answer(t)

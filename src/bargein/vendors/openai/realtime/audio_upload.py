@@ -1,4 +1,4 @@
-"""The user's sound on its way up to OpenAI Realtime, in the format and the pieces that it wants."""
+"""The upload of the user's audio to OpenAI Realtime, in the format and the pieces that it wants."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bargein.vendors.common.backlog import Backlog
 from bargein.vendors.openai.realtime.response import PCM_RATE
 from bargein.vendors.openai.realtime.send_queue import OutboundEvent
 
-KEEP_MS = 60_000  # of sound that nobody has answered for
-IDLE_MS = 3_000  # of sound that is kept while no turn is open: covers any pre-roll
+KEEP_MS = 60_000  # of audio that no session has acknowledged
+IDLE_MS = 3_000  # of audio that is kept while no turn is open: covers any pre-roll
 APPEND = "input_audio_buffer.append"
 
 

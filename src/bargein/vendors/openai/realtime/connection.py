@@ -1,7 +1,7 @@
-"""One call's line to OpenAI Realtime: the connection, the user's sound on its way up, and what comes back.
+"""One call's connection to OpenAI Realtime: the user's audio goes up, the model's events come back.
 
-A connection that breaks is made anew, with the conversation as it was heard, and with the sound of the user's that
-nobody has the words of yet.
+A connection that breaks is made anew, with the conversation as the user heard it, and with the user's audio that no
+session has transcribed yet.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import TYPE_CHECKING
+from contextlib import AbstractAsyncContextManager
 
 import openai
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
@@ -31,7 +31,7 @@ from bargein.protocols import (
 )
 from bargein.vendors.common.reconnect import Backoff, Reconnect
 from bargein.vendors.openai.realtime.audio_upload import IDLE_MS, AudioUpload
-from bargein.vendors.openai.realtime.handshake import open_session, read
+from bargein.vendors.openai.realtime.handshake import LOST, handshake_error, open_session, read
 from bargein.vendors.openai.realtime.history import History
 from bargein.vendors.openai.realtime.input_items import InputItems, InputRequest
 from bargein.vendors.openai.realtime.items import Json, created, note, typed
@@ -40,18 +40,18 @@ from bargein.vendors.openai.realtime.protocol import RealtimeProtocol
 from bargein.vendors.openai.realtime.receive_timeout import ReceiveTimeout
 from bargein.vendors.openai.realtime.response import PCM_RATE, OpenAIResponse
 from bargein.vendors.openai.realtime.send_queue import OutboundEvent, RealtimeSendQueue
-
-if TYPE_CHECKING:
-    from bargein.vendors.openai.realtime.model import OpenAIRealtime, TurnDetection
+from bargein.vendors.openai.realtime.settings import RealtimeSettings, TurnDetection
 
 SEND_MS = {"ours": 100, "server_vad": 100, "semantic_vad": 60, "vendor": 60}  # of sound in one message
 COMMIT_S = 0.4  # the server's own end of the turn may be on its way; past this we say so ourselves
 CONNECT_S = 10.0
 BACKOFF = Backoff(first_s=0.25, most_s=4.0)
-LOST = "Look at OpenAI's status, and at this machine's network"
 PATIENCE_S = 5.0  # for a response's beginning, or its end after a cancel: both come in a fraction of a second
 COMMIT, CLEAR = "input_audio_buffer.commit", "input_audio_buffer.clear"
 ASKING = ("response.create", "response.cancel")
+
+Connect = Callable[[str | None], AbstractAsyncContextManager[AsyncRealtimeConnection]]
+"""Opens a connection; the argument is the id of a call over WebRTC to join."""
 
 
 class OpenAIRealtimeConnection:
@@ -59,12 +59,14 @@ class OpenAIRealtimeConnection:
 
     def __init__(
         self,
-        model: OpenAIRealtime,
+        settings: RealtimeSettings,
+        connect: Connect,
         brief: SessionConfig,
         items: Callable[[], Sequence[ConversationItem]],
         call_id: str | None,
     ) -> None:
-        self._model = model
+        self._settings = settings
+        self._connect = connect
         self._brief = brief
         self._call_id = call_id  # of a call over WebRTC, that this joins
         self._webrtc = call_id is not None
@@ -75,11 +77,14 @@ class OpenAIRealtimeConnection:
         self.connected = True
         self._live = False
         self._numbers = itertools.count(1)
-        self._detection: TurnDetection = "ours" if self._webrtc else model.turn_detection
+        self._detection: TurnDetection = "ours" if self._webrtc else settings.turn_detection
         vendor = self._detection == "vendor"
         self._upload = AudioUpload(brief.rate, SEND_MS[self._detection])
         wish = InputRequest(
-            vendor, vendor or self._detection == "semantic_vad", model.transcribes_user, model.prefix_padding_ms
+            begins=vendor,
+            ends=vendor or self._detection == "semantic_vad",
+            reads=settings.transcription_model is not None,
+            prefix_padding_ms=settings.prefix_padding_ms,
         )
         self._user = InputItems(brief.rate, wish)
         self._session = self._new_session()
@@ -108,7 +113,7 @@ class OpenAIRealtimeConnection:
 
     @property
     def _hears_all(self) -> bool:
-        """Whether the sound goes up whoever speaks: then the server finds the turns in it."""
+        """Whether all audio goes up, so that the server finds the turns in it."""
         return self._detection != "ours"
 
     def turn_started(self, ago_ms: float) -> None:
@@ -246,13 +251,16 @@ class OpenAIRealtimeConnection:
         try:
             async with (
                 asyncio.timeout(CONNECT_S) as connecting,
-                self._model.connect(self._call_id) as connection,
+                self._connect(self._call_id) as connection,
                 contextlib.aclosing(self._talk(connection, connecting)) as events,
             ):
                 async for event in events:
                     yield event
         except InvalidStatus as error:
-            raise self._status(error.response.status_code) from None
+            raised = handshake_error(error.response.status_code)
+            if isinstance(raised, VendorRefused):
+                self._refuse(raised)
+            raise raised from None
         except TimeoutError:
             raise VendorLost("did not answer in time", advice=LOST) from None
         except VendorRefused as error:
@@ -275,7 +283,7 @@ class OpenAIRealtimeConnection:
     ) -> AsyncGenerator[STTEvent | None, None]:
         """One connection, until it ends. None: it is up. A cut stands between no socket and its task here."""
         if not self._webrtc:
-            await open_session(connection, self._model.session(self._brief))
+            await open_session(connection, self._settings.session(self._brief))
         connecting.reschedule(None)
         self._begin()
         self.connected = True
@@ -300,7 +308,7 @@ class OpenAIRealtimeConnection:
         self._receive_timeout.over(VendorLost("does not read", advice="Try again"))
 
     def _begin(self) -> None:
-        """A connection is up: what nobody has the words of goes up once more."""
+        """A connection is up: audio that no session has transcribed goes up once more."""
         wanted = () if self._webrtc else (self._user.unread, self._turn_from)
         self._user.begin(self._upload.again(wanted))
         self._receive_timeout = ReceiveTimeout()
@@ -309,7 +317,7 @@ class OpenAIRealtimeConnection:
         if not self._webrtc:
             # Read in the very moment from which on orders are taken: nothing falls between the two.
             self._history.anew()
-            if not self._hears_all:  # nobody there finds the ends
+            if not self._hears_all:  # the server finds no ends
                 for end in self._user.commits_again():
                     self.order({"type": COMMIT}, after=end)
         self._ready.set()
@@ -331,21 +339,8 @@ class OpenAIRealtimeConnection:
     def _new_session(self) -> RealtimeProtocol:
         return RealtimeProtocol(self._put, webrtc=self._webrtc, vendor_turns=self._detection == "vendor")
 
-    def _status(self, status: int) -> VendorRefused | VendorLost:
-        """What a refused handshake means."""
-        if status in (400, 401, 402, 403, 404):
-            advice = {
-                401: "Check OPENAI_API_KEY",
-                403: "Check what the API key may do",
-                404: "Check the model's name, or whether the call still lasts",
-            }.get(status, "Check the model's name and the account")
-            error = VendorRefused(f"OpenAI Realtime refused with {status}", advice=advice)
-            self._refuse(error)
-            return error
-        return VendorLost(f"answered {status}", advice=LOST)
-
     def _refuse(self, error: VendorRefused) -> None:
-        """Nobody need wait for a connection any more."""
+        """End all waiting for a connection."""
         self._refused, self.connected = error, False
         self._ready.set()
 

@@ -1,4 +1,4 @@
-"""A connection's first events: the session as we want it, or the reason why it is not to be had."""
+"""A connection's first events: the session as we want it, or the reason why OpenAI refuses it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from bargein.vendors.openai.realtime.send_queue import encode
 
 T = TypeVar("T")
 
-NONSENSE = (msgspec.DecodeError, KeyError, TypeError, AttributeError, ValueError, ArithmeticError)
+LOST = "Look at OpenAI's status, and at this machine's network"
+
+NOT_AN_EVENT = (msgspec.DecodeError, KeyError, TypeError, AttributeError, ValueError, ArithmeticError)
 
 decode = msgspec.json.Decoder(dict).decode
 
 
 async def open_session(connection: AsyncRealtimeConnection, session: Json) -> None:
-    """Raises VendorRefused when it is not to be had, VendorLost when it was not this time."""
+    """Set up the session. Raises VendorRefused where OpenAI refuses it, VendorLost where another try may work."""
     await _until(connection, "session.created")
     update = {"type": "session.update", "event_id": "open", "session": session}
     await connection.send_raw(encode(update).decode())
@@ -28,11 +30,11 @@ async def open_session(connection: AsyncRealtimeConnection, session: Json) -> No
 
 
 def read(data: bytes, taken: Callable[[Json], T]) -> T:
-    """What an event comes to. Raises VendorLost for what is none."""
+    """What `taken` makes of an event. Raises VendorLost for data that is not an event."""
     try:
         return taken(decode(data))
-    except NONSENSE as error:
-        raise VendorLost(f"sent what is no event ({type(error).__name__})", advice="Try again") from error
+    except NOT_AN_EVENT as error:
+        raise VendorLost(f"sent data that is not an event ({type(error).__name__})", advice="Try again") from error
 
 
 async def _until(connection: AsyncRealtimeConnection, kind: str) -> None:
@@ -49,3 +51,15 @@ def _kind(event: Json) -> str:
             raise VendorRefused(what, advice="Check the model's and the voice's name")
         raise VendorLost(f"answered with an error ({error.get('code')})", advice="Try again")
     return kind
+
+
+def handshake_error(status: int) -> VendorRefused | VendorLost:
+    """What an HTTP status in place of a WebSocket means."""
+    if status not in (400, 401, 402, 403, 404):
+        return VendorLost(f"answered {status}", advice=LOST)
+    advice = {
+        401: "Check OPENAI_API_KEY",
+        403: "Check what the API key may do",
+        404: "Check the model's name, or whether the call still lasts",
+    }.get(status, "Check the model's name and the account")
+    return VendorRefused(f"OpenAI Realtime refused with {status}", advice=advice)

@@ -29,24 +29,27 @@ class InputRequest:
 
 @dataclass(slots=True)
 class UserItem:
-    """One item of the user's, positions in samples of what was fed. turn: our number for it; first: of its sound;
-    begin: of the speech in it; over: its speech is; mute: nobody will read its words; read: they are all known, or
-    were answered unread."""
+    """One item of the user's. Positions are counted in samples of the audio that was pushed."""
 
     turn: int
+    """Our number for the item."""
     first: int
+    """Position at which the item's audio begins."""
     begin: int
+    """Position at which the speech in it begins."""
     end: int
     text: str = ""
     over: bool = False
+    """The speech in it is over."""
     committed: bool = False
     mute: bool = False
+    """OpenAI will not transcribe it."""
     read: bool = False
+    """All its words are known, or it was answered without them."""
 
 
 class InputItems:
-    """unread: the position from which on a session that is made anew lacks what was said: somebody's words are not
-    known yet, or nobody will read them and they are not answered. None: it lacks nothing."""
+    """The user's items in the conversation, over all connections of a call."""
 
     def __init__(self, rate: int, wish: InputRequest) -> None:
         self._rate = rate
@@ -63,6 +66,7 @@ class InputItems:
         self._gone: list[str] = []
         self._committed = asyncio.Event()
         self.unread: int | None = None
+        """Position from which a new session still needs the user's audio. None: it has everything."""
 
     # ---------------------------------------------------------------------------------------- what the line tells
 
@@ -72,7 +76,7 @@ class InputItems:
         self._commit_from = position if self._open is None else max(position, self._open)
 
     def lost(self) -> None:
-        """The connection is over: what it has not read, nobody has."""
+        """The connection is over. Items that it has not transcribed are owed to the next one."""
         for item in self._items.values():
             if not item.read:
                 self._owed.append((item.first, item.end))

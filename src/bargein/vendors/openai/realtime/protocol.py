@@ -7,7 +7,7 @@ Sans-IO: events come in by `event`, and go out by `send`. The rules, all from wh
 - A response that was asked for and is not born cannot be cancelled: it is, by its id, as soon as it is born.
 - `response.cancel` crosses `response.done` on its way; the error that then comes is a note, and so is every other that
   speaks of something that is over.
-- What still comes of a response that was cut is dropped by its id, and what of it nobody can have heard is deleted.
+- Events of a response that was cut are dropped by its id, and its items that the user cannot have heard are deleted.
 - Our number of a reply rides in the metadata of its response, so that each is known by what it is, not by when it came.
 """
 
@@ -185,7 +185,7 @@ class RealtimeProtocol:
     def _created(self, response: Json) -> None:
         number = (response.get("metadata") or {}).get(REPLY)
         if response.get("conversation_id") is None and number is None and not self._vendor_turns:
-            return  # out of band: somebody else's
+            return  # out of band: another client's
         if self._asked is not None and number == str(self._asked.number):
             reply, self._asked = self._asked, None
             self._own(response["id"], reply)
@@ -197,7 +197,7 @@ class RealtimeProtocol:
             if self._vendor_turns:
                 self._early = (response["id"], [])  # the turn's end is on its way to the floor
             else:
-                log.info("The model began a response that nobody asked for; it is cancelled")
+                log.info("The model began a response without a request; the response is cancelled")
                 self._unheard.add(response["id"])
                 self._cancel(response["id"])
 
@@ -276,5 +276,5 @@ def _event_id(reply: OpenAIResponse) -> str:
 
 
 def _safe(code: Any) -> str:
-    """A code as it may be shown: short, and nothing that somebody else wrote at length."""
+    """A code as it may be shown: short, and without signs that a code does not have."""
     return "".join(char for char in str(code)[:60] if char.isalnum() or char in "_-. ")

@@ -1,4 +1,4 @@
-"""Waiting for a connection: for what it brings, but no longer than what is owed may take."""
+"""Waiting for a connection's next message, with a time limit while the server owes one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bargein.errors import VendorLost
 
 
 class ReceiveTimeout:
-    """One connection's. within, over: may be called at any time, from whoever serves it; one at a time waits."""
+    """The time limit of one connection. `within` and `over` may be called at any time. Only one task waits."""
 
     def __init__(self) -> None:
         self._waiting: asyncio.Timeout | None = None

@@ -343,5 +343,5 @@ class OpenAIResponse:
         )
 
     def unsaid(self, item: str) -> bool:
-        """Whether an item of it came when what was heard had been told already: nobody heard any of it."""
+        """Whether an item came after the report of what was heard: the user heard none of that item."""
         return self._heard_told and item not in self._parts
