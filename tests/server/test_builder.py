@@ -17,8 +17,9 @@ from bargein.server.simulated import Simulators
 from bargein.server.texts import CASCADE_GREETING
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.vendor import Vendor
+from tests.server.fake_parts import Fake
 from tests.server.kit import bare, settings, tone_agent
-from tests.server.test_registry import KEY, Fake, fake
+from tests.server.test_registry import KEY, fake
 
 __all__ = ["fake"]
 

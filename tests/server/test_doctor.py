@@ -13,8 +13,9 @@ from bargein.errors import VendorRefused
 from bargein.server.doctor import Finding, doctor_command, examine, table
 from bargein.server.serve import listen
 from bargein_simulators.openai_realtime import RealtimeSimulator, realtime_app
+from tests.server.fake_parts import Fake
 from tests.server.kit import bare, settings
-from tests.server.test_registry import KEY, REGISTRY, Fake, fake
+from tests.server.test_registry import KEY, REGISTRY, fake
 from tests.simulators.serving import serving
 
 __all__ = ["fake"]

@@ -9,8 +9,9 @@ import pytest
 from bargein.errors import Unavailable, UsageError
 from bargein.server.catalogue import open_agents
 from bargein.server.toml_config import load_tools, read_toml
+from tests.server.fake_parts import Fake
 from tests.server.kit import bare, settings
-from tests.server.test_registry import KEY, Fake, fake
+from tests.server.test_registry import KEY, fake
 
 __all__ = ["fake"]
 
