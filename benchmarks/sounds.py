@@ -60,7 +60,7 @@ class InterruptionScript:
 def script(
     sounds: list[VoiceClip], *, first_ms: float, every_ms: float, times: int, most_ms: float = 1_600
 ) -> InterruptionScript:
-    """A quiet room in which somebody interrupts every so often."""
+    """A quiet room in which a caller interrupts at intervals."""
     total = room(first_ms + every_ms * times).astype(np.int32)
     onsets = []
     for i in range(times):

@@ -1,7 +1,7 @@
 """The agent on Voxtral: in a real Chromium against the simulated vendor, and the local worker with a tiny model.
 
-The tiny model is made of the real classes with random weights. Its tokens are nonsense, and its numbers those of the
-machinery alone: real weights take longer.
+The tiny model is made of the real classes with random weights. Its tokens mean nothing. Its numbers are
+those of the machinery alone: real weights take longer.
 """
 
 from __future__ import annotations

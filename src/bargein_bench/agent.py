@@ -23,7 +23,7 @@ OPENERS = (
     "Of course. My grandmother told it differently.",
     "Yes, that reminds me of the lighthouse keeper.",
     "Very well, here is how the winter went.",
-    "Indeed. Nobody has asked me that in years.",
+    "Indeed. It is years since I was asked that.",
 )
 
 

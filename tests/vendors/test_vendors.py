@@ -13,7 +13,7 @@ from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.short_names import short_names
 from bargein.vendors.common.vendor import ApiKey, Part, Setting, Vendor
 from bargein.vendors.deepgram import flux_language
-from bargein.vendors.local import espeak_language
+from bargein.vendors.local.vendor import espeak_language
 
 MODULES = (cartesia, deepgram, elevenlabs, groq, local, mistral, openai, scripted, vllm)
 SDKS = ("deepgram", "openai", "mistralai", "torch", "moonshine_voice", "numpy")

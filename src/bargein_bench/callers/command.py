@@ -20,7 +20,7 @@ from bargein_bench.callers.fleet import CallPlan, CallRun, percentiles, run
 from bargein_bench.callers.telephone import RATE
 from bargein_simulators.command_errors import command_errors
 
-SAYINGS = ("Wait, stop. I have a question.", "No, that is not what I asked for.", "Excuse me, can I say something?")
+SENTENCES = ("Wait, stop. I have a question.", "No, that is not what I asked for.", "Excuse me, can I say something?")
 FIRST_MS, EVERY_MS = 3_000.0, 6_000.0
 
 
@@ -67,7 +67,7 @@ def simulate_twilio(
 async def _clips(wav: Path | None) -> list[tuple[str, Samples]]:
     if wav is not None:
         return [(wav.name, call_script.wav(wav))]
-    return [(text, resample((await say(text))[0], RATE).samples) for text in SAYINGS]
+    return [(text, resample((await say(text))[0], RATE).samples) for text in SENTENCES]
 
 
 def show(console: Console, done: CallRun) -> None:

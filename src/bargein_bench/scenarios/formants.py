@@ -21,7 +21,7 @@ Resonances = Sequence[tuple[float, float]]  # (Hz, bandwidth in Hz)
 
 HARMONICS_HZ = 7_000.0  # a voice has none above: half the rate is 8,000
 NASAL: Resonances = ((270, 60), (1_000, 140), (1_700, 200), (2_300, 220), (3_300, 300), (4_500, 400))
-NASAL_ZEROS: Resonances = ((750, 120),)  # the closed mouth swallows what lies here
+NASAL_ZEROS: Resonances = ((750, 120),)  # closed lips absorb these frequencies
 OPEN: Resonances = ((550, 210), (1_250, 255), (2_500, 360), (3_600, 450), (5_200, 750))
 
 

@@ -278,7 +278,7 @@ class Stage:
         return (SayLine(0.0, samples, 0, name=clip.name),)
 
     def _length(self, steps: Sequence[SayLine], before: int, scene: Scene) -> float:
-        """Length of the call in ms, with time to spare: some steps wait for the agent."""
+        """Length of the call in ms, with a margin: some steps wait for the agent."""
         opening = self._opening
         speech_ms = sum(len(step.samples) * 1000 / self._rate + step.at_ms for step in steps)
         begins = 0.0 if before and opening.asks else (opening.greets_ms or 0.0)
