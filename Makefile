@@ -29,15 +29,17 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 	$(BIN)/bargein serve $(ARGS)
 
 # Three stages. What computes takes every core; what waits for simulated vendors, servers and child processes waits
-# together; the page in a real browser is timed by ear, and runs alone. Each stage prints its slowest twenty.
+# together; the page in a real browser, and servers with twenty calls at once, are timed and run alone. Each stage prints
+# its slowest twenty.
 COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
 WAITING := tests/bench tests/server tests/simulators tests/vendors
+ALONE := tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/vendors/local/test_worker_process.py
 PYTEST := $(BIN)/python -m pytest --durations=20
 test: $(VENV)/.dev $(VENV)/.chromium  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
 	$(PYTEST) -n auto $(COMPUTING)
-	$(PYTEST) -n 3 --dist loadfile $(WAITING)
-	$(PYTEST) tests/web
+	$(PYTEST) -n 3 --dist loadfile $(WAITING) $(ALONE:%=--ignore=%)
+	$(PYTEST) $(ALONE) tests/web
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif

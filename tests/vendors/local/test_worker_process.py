@@ -168,7 +168,8 @@ async def test_who_does_not_take_frames_is_given_up_so_that_the_others_are_serve
     heard: list[Frame] = []
     with pytest.raises(VendorLost, match="not taken in time"):
         await collect(lazy, heard)
-    assert len(heard) == worker_process.MAX_QUEUED  # what had come is whole; only then it breaks off
+    # What had come is whole; only then it breaks off. The frame that was taken first may have been one of the queued.
+    assert len(heard) in (worker_process.MAX_QUEUED - 1, worker_process.MAX_QUEUED)
 
 
 # ------------------------------------------------------------------------------------------------ refusing
