@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -100,6 +103,50 @@ def test_a_required_setting_may_be_replaced_by_others() -> None:
     assert part.unset(Environment({"KEY": "k"})) is setting
     assert part.unset(Environment({"KEY": "k", "MODEL": "m"})) is None
     assert part.unset(Environment({"URL": "u"})) is None
+
+
+class Asked(dict[str, str]):
+    """An environment that keeps the names of the variables that were read."""
+
+    def __init__(self, **variables: str) -> None:
+        super().__init__(variables)
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return super().get(name, default)
+
+
+KEYED = [(m.VENDOR, part) for m in MODULES for part in m.VENDOR.parts if m.VENDOR.key is not None and part.takes_key]
+
+
+@pytest.mark.parametrize(("vendor", "part"), KEYED, ids=[f"{part.kind}-{part.name}" for _, part in KEYED])
+def test_a_part_made_in_a_script_reads_its_vendors_address_and_key(
+    vendor: Vendor, part: Part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Asked()
+    monkeypatch.setattr(Environment, "of_process", lambda: Environment(asked))
+    module, _, name = part.factory.partition(":")
+    getattr(importlib.import_module(module), name)()
+    assert vendor.key is not None
+    assert asked.names == {vendor.url_variable, *vendor.key.variables}
+
+
+@pytest.mark.parametrize(
+    ("make", "variable"),
+    [
+        (vllm.Voxtral, "BARGEIN_VLLM_URL"),
+        (vllm.VoxtralRealtime, "BARGEIN_VLLM_REALTIME_URL"),
+        (local.Ollama, "BARGEIN_OLLAMA_URL"),
+    ],
+)
+def test_a_server_of_the_users_own_is_read_from_its_variable(
+    make: Callable[[], object], variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Asked(**{variable: "http://gpu.test/v1"})
+    monkeypatch.setattr(Environment, "of_process", lambda: Environment(asked))
+    make()
+    assert asked.names == {variable}
 
 
 # ----------------------------------------------------------------------------------------------------- languages

@@ -51,6 +51,19 @@ async def flux(
 # ------------------------------------------------------------------------------------------------- turns
 
 
+async def test_flux_made_in_a_script_calls_the_address_of_the_environment_with_its_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with flux("can you help me please") as (stt, _):
+        root = stt._client._client_wrapper.get_environment().production
+        monkeypatch.setenv("BARGEIN_DEEPGRAM_URL", root)
+        monkeypatch.setenv("DEEPGRAM_API_KEY", KEY)
+        heard = await hear(DeepgramFlux().open(RATE), spoken("interruption-1"))
+        with pytest.raises(VendorRefused, match="401"):  # the environment's key is not for a base_url in code
+            await hear(DeepgramFlux(base_url=root).open(RATE), spoken("interruption-1"))
+    assert_one_turn(heard, "can you help me please")
+
+
 async def test_a_turn_begins_is_guessed_to_end_and_ends_with_its_words() -> None:
     async with flux("can you help me please") as (transcriber, _):
         heard = await hear(transcriber.open(RATE), spoken("interruption-1"))

@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein.protocols import SpeechChunk
 from bargein.vendors.common.contexts import ContextMessage, speak
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access
 from bargein.vendors.common.pool import SocketPool
 from bargein.vendors.common.timed_text import Timed
 
@@ -32,8 +32,9 @@ IDLE_S = 240.0  # the vendor closes a socket after 5 minutes
 
 
 class CartesiaSpeech:
-    """protocols.TTS by shape. voice: its id; language: two letters; rate: Hz. base_url: None is Cartesia itself;
-    timeout_s: silence while it owes us sound. Raises UsageError for a rate that it does not give."""
+    """protocols.TTS by shape. voice: its id; language: two letters; rate: Hz. base_url: None is BARGEIN_CARTESIA_URL,
+    or Cartesia itself; timeout_s: silence while it owes us sound. Raises UsageError for a rate that it does not
+    give."""
 
     name = "Cartesia"
 
@@ -52,13 +53,13 @@ class CartesiaSpeech:
             raise UsageError(f"Cartesia gives no {rate} Hz", advice=f"Choose one of {RATES}")
         self.rate = rate
         self._timeout_s = timeout_s
-        key = key_of(api_key, "CARTESIA_API_KEY", base_url)
-        url = f"{(base_url or BASE_URL).rstrip('/')}/tts/websocket?{urlencode({'cartesia_version': VERSION})}"
+        at = access("cartesia", "CARTESIA_API_KEY", api_key=api_key, base_url=base_url)
+        url = f"{(at.base_url or BASE_URL).rstrip('/')}/tts/websocket?{urlencode({'cartesia_version': VERSION})}"
 
         async def open_socket() -> ClientConnection:
             return await connect(
                 url,
-                additional_headers={"X-API-Key": key or ""},
+                additional_headers={"X-API-Key": at.key or ""},
                 max_size=MOST_BYTES,
                 compression=None,
                 close_timeout=CLOSE_S,

@@ -10,6 +10,11 @@ from typing import Self
 from pydantic import SecretStr
 
 
+def url_variable(vendor: str) -> str:
+    """The variable of a vendor's address, unless the vendor names another."""
+    return f"BARGEIN_{vendor.upper().replace('-', '_')}_URL"
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """A snapshot of variables. Never shown: some of them are keys."""

@@ -27,7 +27,7 @@ from typing import Literal, get_args
 from pydantic import SecretStr
 
 from bargein.errors import UsageError
-from bargein.vendors.common.environment import Environment
+from bargein.vendors.common.environment import Environment, url_variable
 from bargein.vendors.common.option import Option, Value
 
 Kind = Literal["stt", "llm", "tts", "realtime"]
@@ -190,7 +190,7 @@ class Vendor:
     def __post_init__(self) -> None:
         _demand_name("vendor", self.name)
         if not self.url_variable:
-            object.__setattr__(self, "url_variable", f"BARGEIN_{self.name.upper().replace('-', '_')}_URL")
+            object.__setattr__(self, "url_variable", url_variable(self.name))
         if self.key is not None and not self.key.variables:
             raise UsageError(
                 f"Vendor {self.name!r} has a key without a variable", advice='Give ApiKey(("ACME_API_KEY",))'

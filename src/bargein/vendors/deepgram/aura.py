@@ -24,7 +24,7 @@ from bargein.clock import Clock, MonotonicClock
 from bargein.errors import UsageError, VendorLost
 from bargein.protocols import SpeechChunk
 from bargein.vendors.common.clauses import clauses
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access
 from bargein.vendors.common.pool import Lease, SocketPool
 
 BASE_URL = "wss://api.deepgram.com"
@@ -39,8 +39,8 @@ CLOSE_S = 0.5  # longest wait for the vendor's close frame
 
 
 class DeepgramAura:
-    """protocols.TTS by shape. voice: the model's name; rate: Hz. base_url: None is Deepgram itself; timeout_s:
-    silence while it owes us sound. Raises UsageError for a rate that it does not give."""
+    """protocols.TTS by shape. voice: the model's name; rate: Hz. base_url: None is BARGEIN_DEEPGRAM_URL, or Deepgram
+    itself; timeout_s: silence while it owes us sound. Raises UsageError for a rate that it does not give."""
 
     name = "Deepgram Aura"
 
@@ -59,13 +59,13 @@ class DeepgramAura:
         self.rate = rate
         self._timeout_s = timeout_s
         self._clock = clock or MonotonicClock()
-        key = key_of(api_key, "DEEPGRAM_API_KEY", base_url)
-        root = (base_url or BASE_URL).rstrip("/")
+        at = access("deepgram", "DEEPGRAM_API_KEY", api_key=api_key, base_url=base_url)
+        root = (at.base_url or BASE_URL).rstrip("/")
         root = root.replace("http", "ws", 1) if root.startswith("http") else root
         url = f"{root}/v1/speak?{urlencode({'model': voice, 'encoding': 'linear16', 'sample_rate': rate})}"
 
         async def open_socket() -> ClientConnection:
-            headers = {"Authorization": f"Token {key or 'none'}"}
+            headers = {"Authorization": f"Token {at.key or 'none'}"}
             return await connect(
                 url, additional_headers=headers, max_size=MOST_BYTES, compression=None, close_timeout=CLOSE_S
             )

@@ -18,7 +18,7 @@ from bargein.audio.pcm import Samples
 from bargein.errors import Unavailable, UsageError, VendorLost
 from bargein.protocols import STTEvent, TurnUpdate, TurnUpdateKind
 from bargein.vendors.common.backlog import Backlog
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access
 from bargein.vendors.common.reconnect import Reconnect
 from bargein.vendors.deepgram.refusals import LOST, refused
 
@@ -57,7 +57,7 @@ class DeepgramFlux:
     model: flux-general-en, or flux-general-multi with languages as hints. eot_threshold: 0.5..1, how sure it must be
     that a turn is over; eager_eot_threshold: 0.3..eot_threshold, the same for a first guess on which a reply is
     prepared (None: no guesses); eot_timeout_ms: quiet that ends a turn whatever it believes. base_url: None is
-    Deepgram itself. Raises Unavailable without the SDK, UsageError for numbers that cannot be.
+    BARGEIN_DEEPGRAM_URL, or Deepgram itself. Raises Unavailable without the SDK, UsageError for numbers that cannot be.
     """
 
     turns = True
@@ -90,8 +90,8 @@ class DeepgramFlux:
             raise UsageError(f"eot_timeout_ms is {eot_timeout_ms}", advice="Give milliseconds from 500 to 60,000")
         self.name = model
         self.silence_s = silence_s
-        key = key_of(api_key, "DEEPGRAM_API_KEY", base_url)
-        self._client = AsyncDeepgramClient(api_key=key or "none", environment=environment(base_url))
+        at = access("deepgram", "DEEPGRAM_API_KEY", api_key=api_key, base_url=base_url)
+        self._client = AsyncDeepgramClient(api_key=at.key or "none", environment=environment(at.base_url))
         self.options: dict[str, object] = {
             "model": model,
             "encoding": "linear16",

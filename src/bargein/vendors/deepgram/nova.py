@@ -18,7 +18,7 @@ from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.errors import Unavailable, UsageError, VendorLost
 from bargein.protocols import STTEvent, TurnUpdate
 from bargein.vendors.common.backlog import Backlog
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access
 from bargein.vendors.common.reconnect import Reconnect
 from bargein.vendors.deepgram.nova_turns import NovaResult, NovaTurns, NovaWord
 from bargein.vendors.deepgram.refusals import LOST, refused
@@ -53,8 +53,8 @@ class DeepgramNova:
     model: nova-3 or another; language: as Deepgram names it ("en-US", "multi"), None: English. endpointing_ms: the
     pause that ends a turn, None: only the distance between words does, utterance_end_ms (1000 or more), which works in
     noise, too. smart_format: numbers, dates and the like in their written form. keyterms: words to expect. keep_ms: of
-    sound for a vendor that is away. silence_s: without an answer, after which it is lost. base_url: None is Deepgram
-    itself. Raises Unavailable without the SDK, UsageError for numbers that cannot be.
+    sound for a vendor that is away. silence_s: without an answer, after which it is lost. base_url: None is
+    BARGEIN_DEEPGRAM_URL, or Deepgram itself. Raises Unavailable without the SDK, UsageError for numbers that cannot be.
     """
 
     turns = True
@@ -85,8 +85,8 @@ class DeepgramNova:
         self.keep_ms = keep_ms
         self.silence_s = silence_s
         self.over_ms = max(utterance_end_ms, endpointing_ms or 0) + OVER_MS
-        key = key_of(api_key, "DEEPGRAM_API_KEY", base_url)
-        self._client = AsyncDeepgramClient(api_key=key or "none", environment=environment(base_url))
+        at = access("deepgram", "DEEPGRAM_API_KEY", api_key=api_key, base_url=base_url)
+        self._client = AsyncDeepgramClient(api_key=at.key or "none", environment=environment(at.base_url))
         self.options: dict[str, object] = {  # as text: the SDK would write True as "True"
             "model": model,
             "language": language,

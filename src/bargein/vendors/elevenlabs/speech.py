@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein.protocols import SpeechChunk
 from bargein.vendors.common.contexts import ContextMessage, speak
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access
 from bargein.vendors.common.pool import SocketPool
 from bargein.vendors.common.timed_text import Timed
 
@@ -32,9 +32,9 @@ SCHEDULE = [50, 120, 160, 290]  # characters; every clause is flushed, so this s
 
 
 class ElevenLabsSpeech:
-    """protocols.TTS by shape. voice: its id; language: two letters, for models that take it; rate: Hz;
-    voice_settings: as the vendor names them. base_url: None is ElevenLabs itself; timeout_s: silence while it owes us
-    sound. Raises UsageError for a rate that it does not give."""
+    """protocols.TTS by shape. voice: its id; language: two letters, for models that take it; rate: Hz; voice_settings:
+    as the vendor names them. base_url: None is BARGEIN_ELEVENLABS_URL, or ElevenLabs itself; timeout_s: silence while
+    it owes us sound. Raises UsageError for a rate that it does not give."""
 
     name = "ElevenLabs"
 
@@ -54,7 +54,7 @@ class ElevenLabsSpeech:
             raise UsageError(f"ElevenLabs gives no {rate} Hz", advice=f"Choose one of {RATES}")
         self.rate = rate
         self._timeout_s = timeout_s
-        key = key_of(api_key, "ELEVENLABS_API_KEY", base_url)
+        at = access("elevenlabs", "ELEVENLABS_API_KEY", "ELEVEN_API_KEY", api_key=api_key, base_url=base_url)
         query = {
             "model_id": model,
             "output_format": f"pcm_{rate}",
@@ -63,13 +63,13 @@ class ElevenLabsSpeech:
         }
         if language:
             query["language_code"] = language
-        root = (base_url or BASE_URL).rstrip("/")
+        root = (at.base_url or BASE_URL).rstrip("/")
         url = f"{root}/v1/text-to-speech/{quote(voice, safe='')}/multi-stream-input?{urlencode(query)}"
 
         async def open_socket() -> ClientConnection:
             return await connect(
                 url,
-                additional_headers={"xi-api-key": key or ""},
+                additional_headers={"xi-api-key": at.key or ""},
                 max_size=MOST_BYTES,
                 compression=None,
                 close_timeout=CLOSE_S,

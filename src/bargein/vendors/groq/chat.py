@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import SecretStr
 
 from bargein.vendors.common.chat_completions import ChatCompletions
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access
 
 BASE_URL = "https://api.groq.com/openai/v1"
 KEY = "GROQ_API_KEY"
@@ -17,7 +17,8 @@ THINKS: Mapping[str, object] = {"reasoning_effort": "low", "reasoning_format": "
 
 
 class GroqChat(ChatCompletions):
-    """protocols.LLM by shape. The arguments are those of ChatCompletions. base_url: None is Groq itself."""
+    """protocols.LLM by shape. The arguments are those of ChatCompletions. base_url: None is BARGEIN_GROQ_URL, or Groq
+    itself."""
 
     def __init__(
         self,
@@ -34,13 +35,14 @@ class GroqChat(ChatCompletions):
         first_token_s: float = 6.0,
     ) -> None:
         thinks = THINKS if model.startswith("openai/gpt-oss") else {}
+        at = access("groq", KEY, api_key=api_key, base_url=base_url)
         super().__init__(
             model,
             server="Groq",
             key=KEY,
             extra="groq",
-            base_url=base_url or BASE_URL,
-            api_key=key_of(api_key, KEY, base_url),
+            base_url=at.base_url or BASE_URL,
+            api_key=at.key,
             temperature=temperature,
             max_tokens=max_tokens,
             top_p=top_p,

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from bargein.errors import Unavailable
 from bargein.protocols import SpeechChunk
 from bargein.vendors.common.clauses import clauses
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access
 
 try:
     import openai
@@ -30,7 +30,8 @@ MOST_CHARS = 190  # of one request; the vendor takes about 200
 
 class GroqSpeech:
     """protocols.TTS by shape. voice: autumn, diana, hannah, austin, daniel or troy. base_url: up to and with "/v1";
-    None is Groq itself. timeout_s: silence while it owes us sound. Raises Unavailable without the SDK."""
+    None is BARGEIN_GROQ_URL, or Groq itself. timeout_s: silence while it owes us sound. Raises Unavailable without the
+    SDK."""
 
     name = "Groq speech"
     rate = RATE
@@ -46,10 +47,10 @@ class GroqSpeech:
     ) -> None:
         if not INSTALLED:
             raise Unavailable("The package openai is not installed", advice="Install the extra: bargein[groq]")
-        key = key_of(api_key, "GROQ_API_KEY", base_url)
+        at = access("groq", "GROQ_API_KEY", api_key=api_key, base_url=base_url)
         self._client = openai.AsyncOpenAI(
-            base_url=base_url or BASE_URL,
-            api_key=key or "none",
+            base_url=at.base_url or BASE_URL,
+            api_key=at.key or "none",
             max_retries=0,
             timeout=timeout_s,
             http_client=connections(),

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from bargein.audio.pcm import Pcm
 from bargein.protocols import BatchTranscript
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access
 from bargein.vendors.common.transcriptions import MOST_WAITING, RATE, Transcriptions
 
 BASE_URL = "https://api.groq.com/openai/v1"
@@ -17,8 +17,9 @@ class GroqWhisper:
     """protocols.BatchSTT by shape.
 
     model: whisper-large-v3-turbo, or the slower and surer whisper-large-v3. base_url: up to and with "/v1"; None is
-    Groq itself. language: as "en"; None lets it guess, which it does badly with short turns. prompt: names and words
-    to expect. most_waiting: readings under way at once. Raises Unavailable where the SDK is not installed.
+    BARGEIN_GROQ_URL, or Groq itself. language: as "en"; None lets it guess, which it does badly with short turns.
+    prompt: names and words to expect. most_waiting: readings under way at once. Raises Unavailable where the SDK is not
+    installed.
     """
 
     rate = RATE
@@ -34,12 +35,13 @@ class GroqWhisper:
         most_waiting: int = MOST_WAITING,
     ) -> None:
         self.name = model
+        at = access("groq", "GROQ_API_KEY", api_key=api_key, base_url=base_url)
         self._server = Transcriptions(
             model,
             vendor="Groq",
             extra="groq",
-            api_key=key_of(api_key, "GROQ_API_KEY", base_url),
-            base_url=base_url or BASE_URL,
+            api_key=at.key,
+            base_url=at.base_url or BASE_URL,
             language=language,
             prompt=prompt,
             verbose=True,

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bargein.vendors.common.chat_completions import ChatCompletions
+from bargein.vendors.common.environment import Environment
 
+URL = "BARGEIN_OLLAMA_URL"
 BASE_URL = "http://127.0.0.1:11434/v1"  # where Ollama listens unless told otherwise
 
 
 class OllamaChat(ChatCompletions):
     """protocols.LLM by shape. The arguments are those of ChatCompletions.
 
-    model: None takes the first that Ollama lists. base_url: None is this machine.
+    model: None takes the first that Ollama lists. base_url: None is BARGEIN_OLLAMA_URL, or this machine.
     """
 
     def __init__(
@@ -30,9 +32,9 @@ class OllamaChat(ChatCompletions):
         super().__init__(
             model,
             server="Ollama",
-            key="BARGEIN_OLLAMA_URL",
+            key=URL,
             extra="ollama",
-            base_url=base_url or BASE_URL,
+            base_url=base_url or Environment.of_process().get(URL) or BASE_URL,
             temperature=temperature,
             max_tokens=max_tokens,
             top_p=top_p,

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from bargein.errors import Unavailable, VendorLost, VendorRefused
 from bargein.protocols import Prompt, TextDelta, ToolCall
 from bargein.vendors.common.audio_turns import as_turns
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access
 from bargein.vendors.common.messages import as_messages, as_tools, wav, with_sound
 from bargein.vendors.common.requests import kept, short_wait, tried_twice
 
@@ -42,8 +42,9 @@ NO_ID = (None, "", "null")  # the SDK writes the last where the server gave none
 class VoxtralChat:
     """protocols.AudioLLM by shape.
 
-    base_url: without "/v1"; None is Mistral itself. temperature: 0..1; max_tokens: bound of one reply; timeout_s: to
-    connect, and between two pieces; first_token_s: to the first. Raises Unavailable without the SDK.
+    base_url: without "/v1"; None is BARGEIN_MISTRAL_URL, or Mistral itself. temperature: 0..1; max_tokens: bound of one
+    reply; timeout_s: to connect, and between two pieces; first_token_s: to the first. Raises Unavailable without the
+    SDK.
     """
 
     hears_audio: Literal[True] = True
@@ -61,7 +62,7 @@ class VoxtralChat:
     ) -> None:
         if not INSTALLED:
             raise Unavailable("The package mistralai is not installed", advice="Install the extra: bargein[mistral]")
-        key = key_of(api_key, "MISTRAL_API_KEY", base_url)
+        at = access("mistral", "MISTRAL_API_KEY", api_key=api_key, base_url=base_url)
         self.name = model
         self._options: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens}
         self._timeout_s, self._first_token_s = timeout_s, first_token_s
@@ -69,7 +70,7 @@ class VoxtralChat:
             timeout=timeout_s, limits=kept(httpx.Limits), event_hooks={"response": [to_the_end]}
         )
         # Retries are ours: the SDK's waits are a silence on the line.
-        self._client = Mistral(api_key=key or NO_KEY, server_url=base_url, async_client=self._http)
+        self._client = Mistral(api_key=at.key or NO_KEY, server_url=at.base_url, async_client=self._http)
 
     def reply(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
         """protocols.LLM.reply: text as it is written, then the tools that it calls. What is lost before the first

@@ -22,7 +22,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein.protocols import TurnUpdate, TurnUpdateKind
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access
 from bargein.vendors.common.voxtral_connection import (
     DELAY_MS,
     RATES,
@@ -50,8 +50,8 @@ class VoxtralRealtime:
     end_threshold, all 0..1: how sure it must be that someone has the turn, below which he has probably, and surely,
     ended it. min_silence_ms: of quiet before any end; end_timeout_ms: of quiet that ends a turn in any case (at least
     min_silence_ms; None: nothing does). keyterms: words to expect. silence_s: without a message in a turn, after which
-    the vendor is lost: more than end_timeout_ms. base_url: None is Mistral itself. Raises UsageError for wrong
-    numbers.
+    the vendor is lost: more than end_timeout_ms. base_url: None is BARGEIN_MISTRAL_URL, or Mistral itself. Raises
+    UsageError for wrong numbers.
 
     The SDK (mistralai 3.7) is not used: its stream takes a cancellation for an end, its goodbye lasts up to 10 s, and
     without a key it gives the environment's to any address. Its types check the events in the simulator and the tests.
@@ -96,10 +96,11 @@ class VoxtralRealtime:
         self.name = model
         self.silence_s = silence_s
         self._delay_ms = target_streaming_delay_ms or DELAY_MS
+        at = access("mistral", self.key, api_key=api_key, base_url=base_url)
         self._url = (
-            address(base_url or BASE_URL, "/v1/audio/transcriptions/realtime") + f"?{urlencode({'model': model})}"
+            address(at.base_url or BASE_URL, "/v1/audio/transcriptions/realtime") + f"?{urlencode({'model': model})}"
         )
-        self._key = key_of(api_key, self.key, base_url)
+        self._key = at.key
         detection: dict[str, object] = {
             "start_threshold": start_threshold,
             "eager_end_threshold": eager_end_threshold,

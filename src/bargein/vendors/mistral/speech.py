@@ -29,7 +29,7 @@ from bargein.audio.pcm import Pcm, Samples
 from bargein.errors import BargeinError, VendorLost, VendorRefused
 from bargein.protocols import SpeechChunk
 from bargein.vendors.common.clauses import clauses
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access
 from bargein.vendors.common.pool import SocketPool
 
 BASE_URL = "wss://api.mistral.ai"
@@ -47,8 +47,9 @@ NAMES = "Check the voice's and the model's names"
 
 
 class MistralSpeech:
-    """protocols.TTS by shape. voice: a preset's name, or the id of one of your own; base_url: up to "/v1", without
-    it; None is Mistral itself. timeout_s: silence while it owes us sound, or an answer to its settings."""
+    """protocols.TTS by shape. voice: a preset's name, or the id of one of your own; base_url: up to "/v1", without it;
+    None is BARGEIN_MISTRAL_URL, or Mistral itself. timeout_s: silence while it owes us sound, or an answer to its
+    settings."""
 
     name = "Mistral speech"
     rate = RATE
@@ -63,11 +64,11 @@ class MistralSpeech:
         timeout_s: float = 5.0,
     ) -> None:
         self._timeout_s = timeout_s
-        key = key_of(api_key, KEY, base_url)
-        root = (base_url or BASE_URL).rstrip("/")
+        at = access("mistral", KEY, api_key=api_key, base_url=base_url)
+        root = (at.base_url or BASE_URL).rstrip("/")
         root = root.replace("http", "ws", 1) if root.startswith("http") else root
         self._url = f"{root}/v1/audio/speech/realtime?{urlencode({'model': model})}"
-        self._headers = {"Authorization": f"Bearer {key or 'none'}"}
+        self._headers = {"Authorization": f"Bearer {at.key or 'none'}"}
         self._settings = {"voice": voice, "response_format": "pcm", "streaming_mode": "responsive"}
         self._pool = SocketPool(self._open, vendor=self.name, key=KEY, idle_s=IDLE_S)
         self._sounded: WeakSet[ClientConnection] = WeakSet()  # sockets on which the voice is known to be a good one

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from pydantic import SecretStr
 
 from bargein.vendors.common.chat_completions import ChatCompletions
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access, key_of
 
 KEY = "OPENAI_API_KEY"
 MODEL = "gpt-4.1-mini"
 
 
 class OpenAIChat(ChatCompletions):
-    """protocols.LLM by shape: OpenAI itself. The arguments are those of ChatCompletions."""
+    """protocols.LLM by shape: OpenAI itself. The arguments are those of ChatCompletions.
+
+    base_url: None is BARGEIN_OPENAI_URL, or OpenAI itself.
+    """
 
     def __init__(
         self,
@@ -29,12 +32,13 @@ class OpenAIChat(ChatCompletions):
         timeout_s: float = 5.0,
         first_token_s: float = 6.0,
     ) -> None:
+        at = access("openai", KEY, api_key=api_key, base_url=base_url)
         super().__init__(
             model,
             server="OpenAI",
             key=KEY,
-            base_url=base_url,
-            api_key=key_of(api_key, KEY, base_url),
+            base_url=at.base_url,
+            api_key=at.key,
             temperature=temperature,
             max_tokens=max_tokens,
             top_p=top_p,
@@ -48,7 +52,7 @@ class OpenAIChat(ChatCompletions):
 class OpenAICompatibleChat(ChatCompletions):
     """protocols.LLM by shape: any server with OpenAI's chat completions. The arguments are those of ChatCompletions.
 
-    model: None takes the first that the server lists. base_url: None is OpenAI itself.
+    model: None takes the first that the server lists. base_url: None is OPENAI_BASE_URL, or OpenAI itself.
     """
 
     def __init__(

@@ -10,21 +10,22 @@ from pydantic import SecretStr
 from bargein.protocols import Prompt
 from bargein.vendors.common.audio_turns import VOXTRAL_MODEL, as_turns
 from bargein.vendors.common.chat_completions import ChatCompletions
+from bargein.vendors.common.keys import address_of
 from bargein.vendors.common.messages import Message, as_messages, wav, with_sound
 
 
 class VLLMVoxtralChat(ChatCompletions):
     """protocols.AudioLLM by shape. The arguments are those of ChatCompletions.
 
-    base_url: of the server, up to and with "/v1". api_key: if the server asks for one. The environment's keys are for
-    vendors, not for this server.
+    base_url: the server's address, up to and with "/v1". None: BARGEIN_VLLM_URL. api_key: the key that the server asks
+    for; no variable of the environment holds it. Raises UsageError without an address.
     """
 
     hears_audio: Literal[True] = True
 
     def __init__(
         self,
-        base_url: str,
+        base_url: str | None = None,
         *,
         model: str = VOXTRAL_MODEL,
         api_key: SecretStr | str | None = None,
@@ -38,7 +39,7 @@ class VLLMVoxtralChat(ChatCompletions):
             server="vLLM",
             key="the server's --api-key",
             extra="vllm",
-            base_url=base_url,
+            base_url=address_of(base_url, "BARGEIN_VLLM_URL"),
             api_key=api_key,
             temperature=temperature,
             max_tokens=max_tokens,

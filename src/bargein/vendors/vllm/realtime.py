@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.errors import VendorLost, VendorRefused
 from bargein.protocols import TurnUpdate
+from bargein.vendors.common.keys import address_of
 from bargein.vendors.common.voxtral_connection import (
     DELAY_MS,
     SILENCE_S,
@@ -38,9 +39,10 @@ CODES = {"model_not_validated", "invalid_event", "invalid_json", "invalid_audio"
 class VLLMVoxtralRealtime:
     """protocols.StreamingSTT by shape; one serves every call.
 
-    base_url: the server's address, with or without /v1. model: the name that it is served by. api_key: the key that the
-    server asks for; no variable of the environment holds it. silence_s: time without a message, after which a server
-    that gives empty pieces counts as lost. Raises UsageError for a base_url that is not an address.
+    base_url: the server's address, with or without /v1. None: BARGEIN_VLLM_REALTIME_URL. model: the name that it is
+    served by. api_key: the key that the server asks for; no variable of the environment holds it. silence_s: time
+    without a message, after which a server that gives empty pieces counts as lost. Raises UsageError where the
+    address is missing or malformed.
     """
 
     turns = False
@@ -51,7 +53,7 @@ class VLLMVoxtralRealtime:
 
     def __init__(
         self,
-        base_url: str,
+        base_url: str | None = None,
         *,
         model: str = MODEL,
         api_key: SecretStr | str | None = None,
@@ -59,7 +61,7 @@ class VLLMVoxtralRealtime:
     ) -> None:
         self.name = model
         self.silence_s = silence_s
-        self._url = address(base_url, "/v1/realtime")
+        self._url = address(address_of(base_url, "BARGEIN_VLLM_REALTIME_URL"), "/v1/realtime")
         self._key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
 
     def open(self, rate: int) -> VoxtralConnection:

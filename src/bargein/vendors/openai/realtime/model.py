@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from bargein.errors import Unavailable, VendorLost, VendorRefused
 from bargein.protocols import ConversationItem, SessionConfig
-from bargein.vendors.common.keys import key_of
+from bargein.vendors.common.keys import access
 from bargein.vendors.openai.realtime.settings import (
     MODEL,
     TRANSCRIPTION_MODEL,
@@ -100,8 +100,10 @@ class OpenAIRealtime:
         self.name = model
         self.turns = turn_detection in ("semantic_vad", "vendor")
         self.transcribes_user = transcription_model is not None
-        key = key_of(api_key, "OPENAI_API_KEY", base_url)
-        self._client = openai.AsyncOpenAI(base_url=base_url, api_key=key or NO_KEY, timeout=REQUEST_S, max_retries=0)
+        at = access("openai", "OPENAI_API_KEY", api_key=api_key, base_url=base_url)
+        self._client = openai.AsyncOpenAI(
+            base_url=at.base_url, api_key=at.key or NO_KEY, timeout=REQUEST_S, max_retries=0
+        )
 
     def open(self, brief: SessionConfig, items: Callable[[], Sequence[ConversationItem]]) -> OpenAIRealtimeConnection:
         """protocols.RealtimeModel.open: over a WebSocket, all sound by way of us."""
