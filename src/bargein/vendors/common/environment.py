@@ -27,8 +27,8 @@ class Environment:
         return cls(dict(os.environ))
 
     def get(self, variable: str) -> str | None:
-        """A variable's value. None: the variable is not set, or is set to nothing."""
-        return self.variables.get(variable) or None
+        """A variable's value, without the white space around it. None: it is not set, or is set to nothing."""
+        return self.variables.get(variable, "").strip() or None
 
     def secret(self, *variables: str) -> SecretStr | None:
         """The value of the first variable that is set."""
