@@ -97,12 +97,12 @@ class RegisteredPart:
         return environment.get(self.vendor.url_variable) if self.key_variable is not None else None
 
     def demand(self, environment: Environment) -> None:
-        """Raises Unavailable that names what to install, the variable to set, or the variable of a malformed key or address."""
+        """Raises Unavailable that names what to install, the variable to set, or a malformed key's or address's."""
         if not self.installed:
             raise Unavailable(f"{self.title} is not installed", advice=self.how_to_install)
         addresses = [setting.variable for setting in self.part.settings if setting.parameter == "base_url"]
-        for variable in (self.vendor.url_variable, *addresses):
-            web_address(environment.get(variable), variable)
+        for address in (self.vendor.url_variable, *addresses):
+            web_address(environment.get(address), address)
         if (unset := self.part.unset(environment)) is not None:
             raise Unavailable(f"{self.title} has no {unset.variable}", advice=f"Set {unset.variable}")
         if self.key_set(environment) is not False:

@@ -67,7 +67,9 @@ def test_white_space_around_a_key_or_an_address_is_no_part_of_it(monkeypatch: py
     assert key_of(None, "ACME_API_KEY", None) is None
 
 
-@pytest.mark.parametrize(("key", "says"), [("a key", "white space"), ("a\nkey", "white space"), ("k\u00e9y", r"U\+00E9")])
+@pytest.mark.parametrize(
+    ("key", "says"), [("a key", "white space"), ("a\nkey", "white space"), ("k\u00e9y", r"U\+00E9")]
+)
 def test_a_key_that_no_header_can_hold_is_refused_and_its_variable_named(
     monkeypatch: pytest.MonkeyPatch, key: str, says: str
 ) -> None:
@@ -79,7 +81,9 @@ def test_a_key_that_no_header_can_hold_is_refused_and_its_variable_named(
         access("acme", "ACME_API_KEY", api_key=key, base_url=None)
 
 
-@pytest.mark.parametrize("url", ["localhost:8000/v1", "https:///v1", "ftp://host", "https://user:pass word@host", "http://h:x"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8000/v1", "https:///v1", "ftp://host", "https://user:pass word@host", "http://h:x"]
+)
 def test_what_is_no_address_is_refused_and_its_variable_named(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("BARGEIN_ACME_URL", url)
     with pytest.raises(Unavailable, match="BARGEIN_ACME_URL is no web address") as refused:

@@ -178,7 +178,9 @@ class ChatCompletions:
             raise Unavailable(f"{self._server} did not answer", advice=advice) from None
         except (ValueError, AttributeError, TypeError):
             advice = "Give its address up to and with /v1, or name its model"
-            raise Unavailable(f"{self._server} answered with something that is no list of models", advice=advice) from None
+            raise Unavailable(
+                f"{self._server} answered with something that is no list of models", advice=advice
+            ) from None
         chat = [name for name in names if "embed" not in name.lower()]
         if not chat:
             raise Unavailable(f"{self._server} has no chat model", advice="Load a model there") from None

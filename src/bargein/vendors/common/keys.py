@@ -89,7 +89,11 @@ def web_address(address: str | None, source: str = "base_url") -> str | None:
         return None
     try:
         parts = urlsplit(stripped)
-        good = parts.scheme in ("http", "https", "ws", "wss") and bool(parts.hostname) and not set(stripped) & set(" \t\r\n")
+        good = (
+            parts.scheme in ("http", "https", "ws", "wss")
+            and bool(parts.hostname)
+            and not set(stripped) & set(" \t\r\n")
+        )
         _ = parts.port  # a port that is no number
     except ValueError:
         good = False
