@@ -15,13 +15,13 @@ import hmac
 import logging
 import secrets
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bargein.errors import UsageError
+from bargein.server.places import among, named_by, same_place
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings, is_loopback
 
@@ -60,7 +60,8 @@ class Gate:
         if self._token is not None and len(self._token) < 16:
             raise UsageError("BARGEIN_TOKEN is shorter than 16 characters", advice="Set a longer one, at random")
         self._page_token_s = settings.page_token_s
-        self._origins = frozenset(settings.origins)
+        # A proxy may call us by another Host than the world calls it: a page of the public address is our own.
+        self._origins = frozenset((*settings.origins, *([settings.public_url] if settings.public_url else [])))
         self._check_host = self._token is None
         self._signer = URLSafeTimedSerializer(self._token or secrets.token_urlsafe(32), salt="bargein.page")
 
@@ -108,7 +109,7 @@ class Gate:
     def check_place(self, headers: Headers, *, origin: bool) -> None:
         """Raises Refusal for a foreign Host (on loopback) and, if origin, for another site's page."""
         host = headers.get("host", "")
-        if self._check_host and not is_loopback(_host_name(host)) and not self._allows_host(host):
+        if self._check_host and not is_loopback(_host_name(host)) and not named_by(host, self._origins):
             raise Refusal(
                 421,
                 "foreign_host",
@@ -118,14 +119,10 @@ class Gate:
         came_from = headers.get("origin")
         if not origin or came_from is None:
             return  # no browser: those always send it
-        came_from = came_from.rstrip("/").lower()
-        if came_from not in self._origins and urlsplit(came_from).netloc != host.lower():
+        if not same_place(came_from, host) and not among(came_from, self._origins):
             raise Refusal(
                 403, "foreign_origin", f"Pages of {came_from[:80]!r} may not call", advice="Allow it with --origin"
             )
-
-    def _allows_host(self, host: str) -> bool:
-        return any(urlsplit(origin).netloc == host.lower() for origin in self._origins)
 
 
 class Guard:
