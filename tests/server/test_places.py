@@ -16,8 +16,7 @@ def admitted(host: str, origin: str | None, *, origins: str = "", token: str | N
     headers = {"host": host} | ({"origin": origin} if origin is not None else {})
     try:
         gate.check_place(Headers(headers), origin=True)
-    except Refusal as refusal:
-        assert refusal.status in (403, 421)
+    except Refusal:
         return False
     return True
 

@@ -14,22 +14,23 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bargein.errors import UsageError
 from bargein.server.places import among, named_by, same_place
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings, is_loopback
+from bargein.server.under_a_path import placed, route_path
 
 log = logging.getLogger(__name__)
 
 PAGE = "page"
 POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013  # close codes of a WebSocket that was not accepted
-RUN_IT = "Pass its lifespan to the app that mounts it: voice = create_app(agent); FastAPI(lifespan=voice.lifespan)"
 BODY_BYTES = 64 * 1024  # of a request
 
 _CSP = (
@@ -129,52 +130,46 @@ class Guard:
     """ASGI: the checks that stand before every route, and the headers that go with every answer.
 
     elsewhere: routes that are called by others than pages, and check their callers better than by a name.
-    running: whether the app's lifespan runs; where it does not, every request is refused.
+    prefix: the path that a proxy puts before every path of ours.
+    running: returns when calls can be taken, at once where they can; raises Refusal.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         gate: Gate,
-        elsewhere: frozenset[str] = frozenset(),
-        running: Callable[[], bool] = lambda: True,
+        elsewhere: frozenset[str],
+        prefix: str,
+        running: Callable[[], Awaitable[None]],
     ) -> None:
         self._app = app
         self._gate = gate
         self._elsewhere = elsewhere
+        self._prefix = prefix
         self._running = running
-        self._complained = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        scope = placed(scope, self._prefix)
+        path = route_path(scope)
         headers = Headers(scope=scope)
         changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
         try:
-            self._demand_running()
-            if route_path(scope) not in self._elsewhere:
+            await self._running()
+            if path not in self._elsewhere:
                 self._gate.check_place(headers, origin=changes)
             _check_body(headers)
         except Refusal as refusal:
             await deny(scope, receive, send, refusal)
             return
-        await self._app(scope, receive, send if scope["type"] == "websocket" else _with_headers(send))
-
-    def _demand_running(self) -> None:
-        if self._running():
+        if not path and scope["type"] == "http":  # the place itself, without the slash that relative addresses need
+            place = f"{scope['root_path'].rpartition('/')[2]}/"
+            query = scope.get("query_string", b"").decode("latin-1")
+            await RedirectResponse(f"{place}?{query}" if query else place, 307)(scope, receive, send)
             return
-        refusal = Refusal(503, "not_started", "Bargein is mounted here, and its lifespan does not run", advice=RUN_IT)
-        if not self._complained:
-            self._complained = True
-            log.error("%s", refusal)
-        raise refusal
-
-
-def route_path(scope: Scope) -> str:
-    """The request's path below the place where the app is mounted."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", "").rstrip("/"))
+        await self._app(scope, receive, send if scope["type"] == "websocket" else _with_headers(send))
 
 
 async def deny(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
