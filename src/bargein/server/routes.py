@@ -118,8 +118,8 @@ async def metrics(hub: Hub = of_owner) -> Response:
 
 @router.get("/agents")
 async def agents(hub: Hub = of_caller) -> dict[str, object]:
-    """The agents there are, the default first, with their parts and their calls' policy; whether the vendors are simulated;
-    what is missing, and how it would come."""
+    """The agents there are, the default first, with their parts and their calls' policy; whether the vendors are
+    simulated; what is missing, and how it would come."""
     return {
         "agents": [_agent(hub, agent) for agent in hub.catalogue.agents.values()],
         "simulated": hub.catalogue.simulator_url is not None,
@@ -188,6 +188,14 @@ async def token(hub: Hub = of_owner) -> dict[str, object]:
 @router.get("/calls")
 async def calls(hub: Hub = of_owner) -> dict[str, object]:
     return dict(hub.calls.listing())
+
+
+@router.post("/calls/browser", status_code=204)
+async def may_call(hub: Hub = of_caller) -> None:
+    """Whether a page could open a call now: 204, or the refusal that its WebSocket would get. A browser shows a page
+    nothing of a handshake that was refused; here it can read why."""
+    with hub.calls.place():
+        return
 
 
 @router.get("/calls/{call_id}")
