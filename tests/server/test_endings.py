@@ -1,4 +1,4 @@
-"""Why a call ended: the same reason in the last decision, in the goodbye, in the close frame and in the call's status."""
+"""Why a call ended: one reason in the last decision, in the goodbye, in the close frame and in the status."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bargein.errors import UsageError
+from bargein.server.page_headers import HEADERS
 from bargein.server.places import among, named_by, same_place
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings, is_loopback
@@ -32,20 +33,6 @@ log = logging.getLogger(__name__)
 PAGE = "page"
 POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013  # close codes of a WebSocket that was not accepted
 BODY_BYTES = 64 * 1024  # of a request
-
-_CSP = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'; "
-    "img-src 'self' data: blob:; media-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self'; "
-    "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-HEADERS = [
-    (b"content-security-policy", _CSP.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"permissions-policy", b"microphone=(self), autoplay=(self)"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cache-control", b"no-cache"),
-]
 
 
 class Gate:
