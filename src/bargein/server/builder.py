@@ -168,9 +168,11 @@ def _is_local(part: object, builder: AgentBuilder) -> bool:
 
 @asynccontextmanager
 async def build(
-    choice: AgentChoice, builder: AgentBuilder, *, missing: list[Missing] | None = None
+    choice: AgentChoice, builder: AgentBuilder, *, missing: list[Missing] | None = None, companion: bool = False
 ) -> AsyncIterator[Agent]:
     """The agent that was chosen, its parts started. They end with the block.
+
+    companion: where no LLM is named and none can be had, the scripted companion is the best there is.
 
     Raises UsageError for what cannot be chosen, Unavailable when a part that was named, an LLM or a TTS cannot be had
     (the advice names the variable), VendorLost when a part does not start. missing: as in AgentBuilder.best.
@@ -183,6 +185,8 @@ async def build(
         stt = await _part("stt", choice.stt, choice, builder, stack, lacking)
         llm = await _part("llm", choice.llm, choice, builder, stack, lacking)
         tts = await _part("tts", choice.tts, choice, builder, stack, lacking)
+        if llm is None and companion:
+            llm = await _companion(choice, builder, stack)
         if llm is None:
             raise Unavailable("There is no LLM", advice=builder.advice("llm"))
         if tts is None:
@@ -214,6 +218,16 @@ async def _part(
         return await builder.best(kind, stack, missing, language=choice.language)
     part = builder.registry.find(kind, wish.name)
     return part, await builder.make(part, wish.options, stack, language=choice.language)
+
+
+async def _companion(
+    choice: AgentChoice, builder: AgentBuilder, stack: AsyncExitStack
+) -> tuple[RegisteredPart, Any] | None:
+    """A script in place of an LLM. None: there is none that speaks the language."""
+    for part in builder.registry.of_kind("llm"):
+        if part.part.scripted and part.part.speaks(choice.language):
+            return part, await builder.make(part, {}, stack, language=choice.language)
+    return None
 
 
 async def _realtime(choice: AgentChoice, wish: PartChoice, builder: AgentBuilder, stack: AsyncExitStack) -> Agent:
