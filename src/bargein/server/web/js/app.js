@@ -323,7 +323,7 @@ async function start(dummy, choice = null) {
 
 $("main").onclick = () => {
   if (!call) start(false);
-  else if (["speaking", "thinking", "barge_in"].includes(call.state)) call.connection?.send("interrupt");
+  else call.connection?.send("interrupt"); // on a free floor too: the loudspeaker may hold what the server believes over
 };
 $("dummy").onclick = () => start(true);
 $("hangup").onclick = () => call?.hangUp();
