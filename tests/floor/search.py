@@ -59,6 +59,7 @@ def key(f: Floor) -> tuple[object, ...]:
     run = speech.run_windows
     return (
         state, f.policy.verdict.confirm_ms, f.policy.verdict.doubt_ms, f.stt_words, f.stt_turns, f.says_waiting,
+        f.unconfirmed > 0,
         f.failures, f.reprompts, f.left, f.over, ago(f.quiet_since_ms, state == "idle"),
         # the reply
         turn.id - reply.turn if reply.turn else -1, live and reply.sounding, reply.protected,
@@ -101,8 +102,9 @@ SEARCHES = [
     ("alone", "", FINE, False),
     ("far", "far", (0.0,), False),
     ("instant", "echo protect", QUIET_OR_SURE, False),
+    ("short", "unplayed hard", QUIET_OR_SURE, False),
 ]
-GROUPS = ("hard", "page", "judge", "protect", "late", "fail", "stt", "turns", "guesses", "echo", "far")
+GROUPS = ("unplayed", "hard", "page", "judge", "protect", "late", "fail", "stt", "turns", "guesses", "echo", "far")
 
 
 def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[ev.Event]:
@@ -126,6 +128,11 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     yield ev.ReplyStarted(now, f.reply.id)
     yield ev.ReplyEnded(now, f.reply.id)
     yield ev.HungUp(now)
+    if "unplayed" in groups:
+        yield ev.ReplyStalled(now, f.reply.id, "the client does not play")
+        yield ev.ReplyStalled(now, f.reply.id - 1, "the client does not play")
+        yield ev.ReplyEnded(now, f.reply.id, confirmed=False)
+        yield ev.ReplyFailed(now, f.reply.id, "lost", confirmed=False)
     if "hard" in groups:
         yield ev.Interrupted(now, "button")
         yield ev.Interrupted(now, "operator")

@@ -152,6 +152,17 @@ class ReplyEnded:
 
     at_ms: float
     reply: int
+    confirmed: bool = True
+    """The client itself has said so. False: the client reports nothing, and by our own pace the reply is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStalled:
+    """The client has stopped playing: its reports stand still, or the report of the reply's end is overdue."""
+
+    at_ms: float
+    reply: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +172,8 @@ class ReplyFailed:
     at_ms: float
     reply: int
     why: str
+    confirmed: bool = True
+    """As in ReplyEnded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +228,7 @@ Event = (
     | ReplyStarted
     | ReplyProtected
     | ReplyEnded
+    | ReplyStalled
     | ReplyFailed
     | STTChanged
     | PolicyChanged
