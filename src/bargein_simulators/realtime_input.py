@@ -9,16 +9,20 @@ import asyncio
 import base64
 import time
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
 from bargein.audio.mulaw import from_mulaw
 from bargein.audio.pcm import Pcm, Samples
-from bargein.audio.resample import HotResampler
+from bargein.audio.resample import HotResampler, resample
+from bargein_simulators.alaw import from_alaw
 from bargein_simulators.realtime_behavior import RealtimeBehavior
 from bargein_simulators.realtime_config import AUDIO_FORMATS, PADDING_MS, PCM, SEMANTIC_MS
-from bargein_simulators.realtime_events import Json, RealtimeRefused, new_id
+from bargein_simulators.realtime_events import Json, new_id
+from bargein_simulators.realtime_idle import IdleTimeout
 from bargein_simulators.realtime_items import ServerItem
+from bargein_simulators.realtime_parameters import RealtimeRefused
 from bargein_simulators.realtime_port import SessionPort
 from bargein_simulators.realtime_responses import Responses
 from bargein_simulators.realtime_vad import SimulatedServerVAD
@@ -38,6 +42,8 @@ class UserAudioBuffer:
         self._resampler: HotResampler | None = HotResampler(PCM, 16_000)
         self._next_item: str | None = None  # id of the item that the running speech will be
         self._partial_item: str | None = None  # id of the item whose first words were sent
+        self._idle = IdleTimeout(session, lambda: self.vad.now_ms, self._timed_out)
+        responses.begun, responses.ended = self._idle.stop, self._idle.start
 
     def configure(self, input_config: Json) -> None:
         """Apply the session's audio.input."""
@@ -58,18 +64,42 @@ class UserAudioBuffer:
         found: Json | None = self._session.config["audio"]["input"].get("turn_detection")
         return found
 
+    @property
+    def _answers(self) -> bool:
+        """Whether the session has a model that answers; a transcription session has none."""
+        return bool(self._session.config["type"] == "realtime")
+
     def append(self, audio: str) -> None:
         """Take audio from an event, in base64. Raises RealtimeRefused."""
+        self.push_audio(self._decoded(audio, "audio"))
+
+    def _decoded(self, audio: str, param: str) -> Samples:
+        """Audio from base64 at the rate of the session's input format. Raises RealtimeRefused."""
         try:
             data = base64.b64decode(audio, validate=True)
         except ValueError:
-            raise RealtimeRefused("invalid_value", "Invalid audio: expected base64.", "audio") from None
+            raise RealtimeRefused("invalid_value", "Invalid audio: expected base64.", param) from None
         if len(data) > MOST_APPEND_BYTES:
-            raise RealtimeRefused("invalid_value", "Audio chunk too large.", "audio")
-        if self._session.config["audio"]["input"]["format"]["type"] == "audio/pcmu":
-            self.push_audio(from_mulaw(data))
-        else:
-            self.push_audio(np.frombuffer(data[: len(data) // 2 * 2], "<i2"))
+            raise RealtimeRefused("invalid_value", "Audio chunk too large.", param)
+        match self._session.config["audio"]["input"]["format"]["type"]:
+            case "audio/pcmu":
+                return from_mulaw(data)
+            case "audio/pcma":
+                return from_alaw(data)
+            case _:
+                return np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16)
+
+    def read_item(self, item: ServerItem, parts: Sequence[Json]) -> None:
+        """Transcribe the audio in an item that the client sent whole. Raises RealtimeRefused."""
+        rate = AUDIO_FORMATS[self._session.config["audio"]["input"]["format"]["type"]]
+        sent = [self._decoded(part["audio"], "item.content") for part in parts]
+        item.read.clear()
+        self._session.spawn(self._read_sent(item, resample(Pcm(np.concatenate(sent), rate), 16_000)))
+
+    async def _read_sent(self, item: ServerItem, pcm: Pcm) -> None:
+        said = await self._sim.read(pcm, self._script, over=True)
+        item.text = " ".join(text for text in (item.text, said) if text)
+        item.read.set()
 
     def push_audio(self, samples: Samples) -> None:
         """Take audio at the rate of the session's input format."""
@@ -78,6 +108,7 @@ class UserAudioBuffer:
         padding = (self._turns or {}).get("prefix_padding_ms", PADDING_MS)
         for detected in self.vad.push_audio(samples):
             if detected.kind == "started":
+                self._idle.stop()
                 self._next_item = new_id("item")
                 self._session.send(
                     "input_audio_buffer.speech_started",
@@ -86,13 +117,13 @@ class UserAudioBuffer:
                 )
                 if self._sim.fault("drop_speech"):
                     self._session.disconnect(1011)
-                elif (self._turns or {}).get("interrupt_response", True):
+                elif (self._turns or {}).get("interrupt_response", self._answers):
                     self._responses.interrupt()
             else:
                 item = self._next_item or new_id("item")
                 self._session.send("input_audio_buffer.speech_stopped", audio_end_ms=int(detected.at_ms), item_id=item)
                 self._commit(item, self.vad.commit(detected.began_ms - padding, detected.at_ms))
-                if (self._turns or {}).get("create_response", True):
+                if (self._turns or {}).get("create_response", self._answers):
                     self._responses.respond_to_turn()
         if self.vad.speaking and self.vad.now_ms - self.vad.speech_ms >= PARTIAL_MS:
             self._send_partial()
@@ -120,7 +151,15 @@ class UserAudioBuffer:
         item = self._next_item if self.vad.speaking and self._next_item else new_id("item")
         self._commit(item, self.vad.commit())
 
-    def _commit(self, item_id: str, pcm: Pcm) -> None:
+    def _timed_out(self, from_ms: float, until_ms: float) -> None:
+        """The user was silent for idle_timeout_ms: the silence becomes an item, and the model speaks again."""
+        item = new_id("item")
+        kind = "input_audio_buffer.timeout_triggered"
+        self._session.send(kind, audio_start_ms=int(from_ms), audio_end_ms=int(until_ms), item_id=item)
+        self._commit(item, self.vad.commit(from_ms, until_ms), silent=True)
+        self._responses.respond_to_turn()
+
+    def _commit(self, item_id: str, pcm: Pcm, *, silent: bool = False) -> None:
         self._next_item = None
         last = next(reversed(self._session.items), None)
         self._session.send("input_audio_buffer.committed", item_id=item_id, previous_item_id=last)
@@ -132,7 +171,10 @@ class UserAudioBuffer:
             "content": [{"type": "input_audio", "transcript": None}],
         }
         item = self._session.add(ServerItem(wire, pcm.ms))
-        self._session.spawn(self._read(item, pcm))
+        if silent:
+            item.read.set()
+        else:
+            self._session.spawn(self._read(item, pcm))
 
     async def _read(self, item: ServerItem, pcm: Pcm) -> None:
         began = time.monotonic()
