@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bargein.audio.pcm import Pcm
-from bargein_simulators.chat import Answer, ServedToolCall
+from bargein_simulators.chat import Answer
+from bargein_simulators.chat_wire import ServedToolCall
 from bargein_simulators.realtime_items import ServerItem
 from bargein_simulators.speech import SimulatedSpeech
 

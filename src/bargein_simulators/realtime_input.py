@@ -43,7 +43,7 @@ class UserAudioBuffer:
         self._next_item: str | None = None  # id of the item that the running speech will be
         self._partial_item: str | None = None  # id of the item whose first words were sent
         self._idle = IdleTimeout(session, lambda: self.vad.now_ms, self._timed_out)
-        responses.begun, responses.ended = self._idle.stop, self._idle.start
+        responses.begun, responses.ended = self._idle.stop, self._response_over
 
     def configure(self, input_config: Json) -> None:
         """Apply the session's audio.input."""
@@ -150,6 +150,11 @@ class UserAudioBuffer:
             )
         item = self._next_item if self.vad.speaking and self._next_item else new_id("item")
         self._commit(item, self.vad.commit())
+
+    def _response_over(self, audio_ms: float) -> None:
+        """A response of the conversation is over. audio_ms: length of its audio."""
+        if not self.vad.speaking:  # the user's speech may have ended it
+            self._idle.start(audio_ms)
 
     def _timed_out(self, from_ms: float, until_ms: float) -> None:
         """The user was silent for idle_timeout_ms: the silence becomes an item, and the model speaks again."""

@@ -6,7 +6,7 @@ import asyncio
 import copy
 from collections.abc import Callable
 
-from bargein_simulators.chat import ServedToolCall
+from bargein_simulators.chat_wire import ServedToolCall
 from bargein_simulators.realtime_behavior import RealtimeBehavior
 from bargein_simulators.realtime_config import response_config
 from bargein_simulators.realtime_events import Json, error_event, new_id

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from bargein.audio.pcm import Pcm
-from bargein.audio.resample import resample
 from bargein_simulators.realtime_events import Json
-from bargein_simulators.speech import SynthesizedText
+from bargein_simulators.speech import SynthesizedText, stretched
 
 PITCH = {
     "alloy": 1.0,
@@ -25,11 +21,5 @@ CUSTOM_PITCH = 0.98
 
 
 def voiced(speech: SynthesizedText, voice: str | Json, speed: float) -> SynthesizedText:
-    """The speech in a voice and at a speed. Both change pitch and length, as a faster tape does."""
-    factor = (PITCH[voice] if isinstance(voice, str) else CUSTOM_PITCH) * speed
-    if factor == 1.0 or not len(speech.pcm.samples):
-        return speech
-    rate = speech.pcm.rate
-    pcm = Pcm(resample(Pcm(speech.pcm.samples, round(rate * factor)), rate).samples, rate)
-    words = tuple(replace(w, start_ms=w.start_ms / factor, end_ms=w.end_ms / factor) for w in speech.words)
-    return SynthesizedText(speech.text, pcm, words)
+    """The speech in a voice and at a speed."""
+    return stretched(speech, (PITCH[voice] if isinstance(voice, str) else CUSTOM_PITCH) * speed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import openai
 import pytest
 
-from bargein_simulators.chat import ServedToolCall
+from bargein_simulators.chat_wire import ServedToolCall
 from bargein_simulators.openai_realtime import RealtimeSimulator
 from bargein_simulators.realtime_session import RealtimeSession
 from tests.simulators.realtime.kit import MODEL, Connection, Json, of

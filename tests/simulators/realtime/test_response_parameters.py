@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from bargein.audio.mulaw import from_mulaw
 from bargein_simulators.alaw import from_alaw
-from bargein_simulators.chat import ServedToolCall
+from bargein_simulators.chat_wire import ServedToolCall
 from bargein_simulators.openai_realtime import RealtimeSimulator
 from bargein_simulators.realtime_session import RealtimeSession
 from tests.simulators.realtime.kit import LONG, WORDS, Connection, Json, audio, of, order, recorded, text

@@ -12,7 +12,7 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from bargein.audio.mulaw import from_mulaw
-from bargein_simulators.chat import ServedToolCall
+from bargein_simulators.chat_wire import ServedToolCall
 from bargein_simulators.openai_realtime import RealtimeSimulator
 from bargein_simulators.realtime_session import RealtimeSession, ServerItem
 from tests.simulators.realtime.kit import (

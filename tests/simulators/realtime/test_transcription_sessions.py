@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from websockets.asyncio.client import connect
 
 from bargein_simulators.openai_realtime import RealtimeSimulator
 from bargein_simulators.realtime_session import RealtimeSession
-from tests.simulators.realtime.kit import MODEL, READ, Connection, Json, of, order, recorded, text
+from tests.simulators.realtime.kit import MODEL, READ, Connection, Json, of, order, recorded, speaking, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # as its server
 
@@ -144,6 +145,20 @@ async def test_after_a_silence_the_model_speaks_again(
     ]
     assert again[0]["item_id"] == timeout["item_id"]
     assert text(again) == "2."  # the first answer, and the silence
+
+
+async def test_a_user_who_interrupts_and_goes_on_speaking_is_not_silent(
+    connection: Connection, sim: RealtimeSimulator
+) -> None:
+    sim.least_idle_timeout_ms = 1
+    await connection.configure(turn_detection={"type": "server_vad", "idle_timeout_ms": 30, "create_response": False})
+    await speaking(connection, sim)
+    speech = recorded("interruption-3.wav")
+    await connection.feed(speech[: 48 * 1_200])  # it is not over
+    assert (await connection.next("response.done"))["response"]["status"] == "cancelled"
+    await asyncio.sleep(0.1)
+    await connection.feed(speech[48 * 1_200 :])
+    assert not of(await connection.until("conversation.item.done"), "input_audio_buffer.timeout_triggered")
 
 
 async def test_speech_within_the_silence_ends_it(connection: Connection, sim: RealtimeSimulator) -> None:
