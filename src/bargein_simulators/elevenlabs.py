@@ -118,6 +118,8 @@ class _Handler:
                 if not receiving.done():
                     receiving.cancel()
             if over in done:
+                if receiving in done:
+                    receiving.exception()  # the client has left at the same time
                 return
             if not done and self._contexts:
                 continue  # a reply is under way

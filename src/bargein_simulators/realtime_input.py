@@ -18,7 +18,7 @@ from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import HotResampler, resample
 from bargein_simulators.alaw import from_alaw
 from bargein_simulators.realtime_behavior import RealtimeBehavior
-from bargein_simulators.realtime_config import AUDIO_FORMATS, PADDING_MS, PCM, SEMANTIC_MS
+from bargein_simulators.realtime_config import AUDIO_FORMATS, PADDING_MS, PCM, SEMANTIC_MS, STREAMING
 from bargein_simulators.realtime_events import Json, new_id
 from bargein_simulators.realtime_idle import IdleTimeout
 from bargein_simulators.realtime_items import ServerItem
@@ -42,6 +42,7 @@ class UserAudioBuffer:
         self._resampler: HotResampler | None = HotResampler(PCM, 16_000)
         self._next_item: str | None = None  # id of the item that the running speech will be
         self._partial_item: str | None = None  # id of the item whose first words were sent
+        self._unmarked = False  # whether words are sent while the user speaks, and no turns are found
         self._idle = IdleTimeout(session, lambda: self.vad.now_ms, self._timed_out)
         responses.begun, responses.ended = self._idle.stop, self._response_over
 
@@ -53,7 +54,9 @@ class UserAudioBuffer:
             self.vad = SimulatedServerVAD(want)
             self._resampler = None if want == rate else HotResampler(rate, want)
         turns = input_config.get("turn_detection")
-        self.vad.on = turns is not None
+        streams = (input_config.get("transcription") or {}).get("model") == STREAMING
+        self._unmarked = turns is None and streams and not self._answers
+        self.vad.on = turns is not None or self._unmarked
         if turns is not None:
             semantic = turns["type"] == "semantic_vad"
             self.vad.threshold = 0.5 if semantic else turns["threshold"]
@@ -107,7 +110,9 @@ class UserAudioBuffer:
             samples = self._resampler.push_audio(samples)
         padding = (self._turns or {}).get("prefix_padding_ms", PADDING_MS)
         for detected in self.vad.push_audio(samples):
-            if detected.kind == "started":
+            if self._unmarked:
+                self._next_item = self._next_item or new_id("item")
+            elif detected.kind == "started":
                 self._idle.stop()
                 self._next_item = new_id("item")
                 self._session.send(
@@ -130,7 +135,7 @@ class UserAudioBuffer:
 
     def _send_partial(self) -> None:
         transcription = self._session.config["audio"]["input"].get("transcription") or {}
-        if self._partial_item != self._next_item and transcription.get("model") == "gpt-realtime-whisper":
+        if self._partial_item != self._next_item and transcription.get("model") == STREAMING:
             self._partial_item = self._next_item
             self._session.spawn(self._read_partial(str(self._next_item), self.vad.since(self.vad.speech_ms - 150)))
 
@@ -148,7 +153,8 @@ class UserAudioBuffer:
                 "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but buffer "
                 f"only has {self.vad.waiting_ms:.2f}ms of audio.",
             )
-        item = self._next_item if self.vad.speaking and self._next_item else new_id("item")
+        known = self._next_item if self.vad.speaking or self._unmarked else None
+        item = known or new_id("item")
         self._commit(item, self.vad.commit())
 
     def _response_over(self, audio_ms: float) -> None:

@@ -120,6 +120,7 @@ async def test_elevenlabs_an_empty_text_keeps_a_context_alive_and_opens_none() -
     await sim.speech.aclose()
 
 
+@pytest.mark.filterwarnings("ignore:ConnectionClosed.code:DeprecationWarning")  # the client's own
 async def test_elevenlabs_own_client_streams_one_text_and_the_socket_ends_with_it() -> None:
     sim = ElevenLabsSimulator()
     async with serving(elevenlabs_app(sim), ws=True) as url:

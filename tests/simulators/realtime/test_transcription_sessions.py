@@ -122,6 +122,23 @@ async def test_a_session_of_the_intent_needs_no_key_of_its_own(url: str) -> None
         assert '"type": "transcription"' in str(await socket.recv())
 
 
+async def test_a_streaming_model_sends_words_before_the_client_ends_the_turn(
+    transcription: Connection, sim: RealtimeSimulator
+) -> None:
+    whisper = {"type": "transcription", "audio": {"input": {"transcription": {"model": "gpt-realtime-whisper"}}}}
+    await transcription.send({"type": "session.update", "session": whisper})
+    session = (await transcription.next("session.updated"))["session"]
+    assert session["audio"]["input"]["turn_detection"] is None
+    first = sim.script[0]
+    await transcription.feed(recorded("interruption-3.wav"), 960)
+    events = await transcription.until(f"{READ}.delta")
+    assert [event["type"] for event in events] == [f"{READ}.delta"]
+    assert first.startswith(events[-1]["delta"])
+    await transcription.wire.input_audio_buffer.commit()
+    completed = await transcription.next(f"{READ}.completed")
+    assert (completed["item_id"], completed["transcript"]) == (events[-1]["item_id"], first)
+
+
 # --------------------------------------------------------------------------------------------------- idle_timeout_ms
 
 
