@@ -103,7 +103,7 @@ def chat(
         openai_transcriptions.add_transcriptions(app, stt)
         queues: dict[str, deque[Any]] = {"chat": model.faults, "speech": tts.faults, "transcriptions": stt.faults}
         _warn_without_voice("Speech")
-        _serve(app, port, "OPENAI_BASE_URL=http://{}/v1", queues, {"chat": model.tool_calls})
+        _serve(app, port, "OPENAI_BASE_URL=http://{0}/v1 GROQ_BASE_URL=http://{0}", queues, {"chat": model.tool_calls})
 
 
 def elevenlabs(

@@ -222,7 +222,10 @@ class _Handler:
         elif kind == "KeepAlive":
             self._connection.kept_alive.release()
         elif kind == "Configure":
-            self._send(configured(self._request, self._query.model, message))
+            answer = configured(self._request, self._query.model, message)
+            if answer["type"] == "ConfigureSuccess":
+                self._query = self._query.with_features(message.get("features") or {})
+            self._send(answer)
         else:
             self._send({"type": "Error", "variant": "SchemaError", "description": "Unknown message", "message": text})
         return True

@@ -37,6 +37,11 @@ class NovaQuery(BaseModel):
             raise ValueError("keyterm is for nova-3")
         return self
 
+    def with_features(self, features: Mapping[str, bool]) -> NovaQuery:
+        """The query after a Configure. The other features change no word of a script."""
+        known = {name: str(on).lower() for name, on in features.items() if name in ("punctuate", "smart_format")}
+        return self.model_copy(update=known)
+
     @property
     def pause_ms(self) -> int | None:
         """The pause that ends a turn. None: no pause ends one."""

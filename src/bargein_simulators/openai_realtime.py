@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bargein_simulators.realtime_behavior import KEPT, RealtimeBehavior
 from bargein_simulators.realtime_events import Json, check_session, error_event
-from bargein_simulators.realtime_parameters import RealtimeRefused
+from bargein_simulators.realtime_parameters import RealtimeRefused, out_of_range
 from bargein_simulators.realtime_session import RealtimeSession
 
 try:
@@ -34,7 +34,11 @@ MODEL = "gpt-realtime-2.1"  # for a client that names none
 SECRET_S = 600
 MAX_QUEUED = 10_000  # events for a client that does not read
 STT_MODELS = ("transcribe", "whisper")  # in the names of models that only transcribe
-WRONG_MODEL = 4000  # close code
+REFUSED = 4000  # close code
+BETA = RealtimeRefused(
+    "beta_api_shape_disabled", "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API."
+)
+SECRET_LIMITS_S = (10, 7_200)
 REFUSALS = {"401": 401, "404": 404, "429": 429, "500": 500}
 
 
@@ -86,12 +90,21 @@ def add_realtime(app: FastAPI, sim: RealtimeSimulator) -> None:
         value, until = f"ek_{secrets.token_hex(12)}", time.time() + seconds
         config = body.get("session") or {"type": "realtime"}
         try:
+            path = "expires_after.seconds"
+            if (refusal := out_of_range(path, seconds, SECRET_LIMITS_S, whole=True)) is not None:
+                raise refusal
             check_session(config)
             whole = RealtimeSession(sim, config.get("model") or MODEL, config).wire()
         except RealtimeRefused as refused:
             return _wrong(refused)
         sim.secrets[value] = (until, config)
         return JSONResponse({"value": value, "expires_at": int(until), "session": whole})
+
+    @app.post("/v1/realtime")
+    @app.post("/v1/realtime/sessions")
+    @app.post("/v1/realtime/transcription_sessions")
+    async def beta() -> Response:
+        return _wrong(BETA)
 
     @app.post("/v1/realtime/calls")
     async def calls(request: Request) -> Response:
@@ -131,9 +144,12 @@ async def _connected(sim: RealtimeSimulator, socket: WebSocket) -> None:
     if call_id is not None:
         await _serve(sim, socket, sim.calls[call_id], owner=False)
         return
-    if wrong := _wrong_model(model, transcribes=transcribes):
-        await socket.send_text(json.dumps(error_event("invalid_model", wrong, None)))
-        await socket.close(WRONG_MODEL, "invalid_request_error.invalid_model")
+    wrong = _wrong_model(model, transcribes=transcribes)
+    if "realtime" in socket.headers.get("openai-beta", ""):
+        wrong = BETA
+    if wrong is not None:
+        await socket.send_text(json.dumps(error_event(wrong.code, wrong.message, None)))
+        await socket.close(REFUSED, f"invalid_request_error.{wrong.code}")
         return
     config = known or ({"type": "transcription"} if transcribes else None)
     session = RealtimeSession(sim, model or (known or {}).get("model") or "", config)
@@ -144,15 +160,14 @@ async def _connected(sim: RealtimeSimulator, socket: WebSocket) -> None:
         await session.end()
 
 
-def _wrong_model(model: str | None, *, transcribes: bool) -> str:
-    """Why the model of a handshake does not fit its session. Empty: it does."""
-    if not model:
-        return ""
-    if transcribes:
-        return "You must not provide a model parameter for transcription sessions."
-    if any(name in model for name in STT_MODELS):
-        return f'Model "{model}" is not supported in realtime mode.'
-    return ""
+def _wrong_model(model: str | None, *, transcribes: bool) -> RealtimeRefused | None:
+    """The refusal of a model that does not fit its session. None: it fits."""
+    if model and transcribes:
+        message = "You must not provide a model parameter for transcription sessions."
+        return RealtimeRefused("invalid_model", message)
+    if model and any(name in model for name in STT_MODELS):
+        return RealtimeRefused("invalid_model", f'Model "{model}" is not supported in realtime mode.')
+    return None
 
 
 async def _serve(sim: RealtimeSimulator, socket: WebSocket, session: RealtimeSession, *, owner: bool) -> None:

@@ -207,6 +207,14 @@ async def test_without_an_encoding_raw_samples_are_no_audio() -> None:
 # ---------------------------------------------------------------------------------------------------------------- Nova
 
 
+async def test_nova_turns_formatting_on_within_a_connection() -> None:
+    async with connected(nova_app(NovaSimulator(delay_ms=0)), NOVA + RAW) as socket:
+        await socket.send(json.dumps({"type": "Configure", "features": {"punctuate": True}}))
+        await socket.send(spoken().tobytes())
+        final = await until(socket, lambda message: message.get("speech_final"))
+        assert final["channel"]["alternatives"][0]["transcript"] == "Hello there, can you help me?"
+
+
 @pytest.mark.parametrize(
     ("model", "settings", "expected"),
     [

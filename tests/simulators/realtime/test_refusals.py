@@ -185,6 +185,21 @@ async def test_a_call_that_the_client_tells_of_can_have_an_output(connection: Co
     assert (await connection.next("conversation.item.done"))["item"]["output"] == "sunny"
 
 
+async def test_the_beta_is_refused(sdk: openai.AsyncOpenAI) -> None:
+    async with sdk.realtime.connect(model=MODEL, extra_headers={"OpenAI-Beta": "realtime=v1"}) as wire:
+        connection = Connection(wire)
+        assert (await connection.next("error"))["error"]["code"] == "beta_api_shape_disabled"
+        assert await connection.closed() == ([], 4000)
+    with pytest.raises(openai.BadRequestError, match="Please use /v1/realtime for the GA API"):
+        await sdk.post("/realtime/sessions", body={"model": MODEL, "voice": "alloy"}, cast_to=object)
+
+
+@pytest.mark.parametrize("seconds", [9, 7_201])
+async def test_a_key_lives_within_the_vendors_bounds(sdk: openai.AsyncOpenAI, seconds: int) -> None:
+    with pytest.raises(openai.BadRequestError, match=r"expires_after\.seconds"):
+        await sdk.realtime.client_secrets.create(expires_after={"anchor": "created_at", "seconds": seconds})
+
+
 async def test_the_sessions_of_keys_are_checked_too(sdk: openai.AsyncOpenAI) -> None:
     wrong: Json = {"type": "realtime", "model": MODEL, "temperature": 0.8}
     with pytest.raises(openai.BadRequestError, match=r"Unknown parameter: 'session\.temperature'"):

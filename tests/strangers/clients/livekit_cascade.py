@@ -1,4 +1,4 @@
-"""LiveKit's plugins for Deepgram, Cartesia and ElevenLabs: each hears or says one sentence."""
+"""LiveKit's plugins for Deepgram, Cartesia, ElevenLabs and OpenAI: each hears or says one text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import aiohttp
 from livekit import rtc
 from livekit.agents import stt, tts
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
-from livekit.plugins import cartesia, deepgram, elevenlabs
+from livekit.plugins import cartesia, deepgram, elevenlabs, openai
 from told import RATE, TEXT, address, frames, speech, tell
 
 
@@ -33,12 +33,15 @@ async def hear(name: str, plugin: stt.STT) -> None:
 
 
 async def say(name: str, plugin: tts.TTS) -> None:
-    """Tell what the voice gave for a sentence that comes in words."""
+    """Tell what the voice gave for a text that comes in words, where the plugin takes words."""
     ms, words = 0.0, []
-    stream = plugin.stream()
-    for word in TEXT.split():
-        stream.push_text(word + " ")
-    stream.end_input()
+    if plugin.capabilities.streaming:
+        stream = plugin.stream()
+        for word in TEXT.split():
+            stream.push_text(word + " ")
+        stream.end_input()
+    else:
+        stream = plugin.synthesize(TEXT)
     async for audio in stream:
         ms += audio.frame.duration * 1000
         words += [str(word) for word in audio.frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, [])]
@@ -54,6 +57,7 @@ async def main() -> None:
         await asyncio.gather(
             hear("flux", deepgram.STTv2(base_url=f"{ws}/v2/listen", **more)),
             hear("nova", deepgram.STT(base_url=f"{http}/v1/listen", **more)),
+            say("openai-tts", openai.TTS(base_url=f"{http}/v1", api_key="k")),
             say("aura", deepgram.TTS(base_url=f"{http}/v1/speak", **more)),
             say("cartesia", cartesia.TTS(base_url=http, **more)),
             say("elevenlabs", elevenlabs.TTS(base_url=f"{http}/v1", **more)),

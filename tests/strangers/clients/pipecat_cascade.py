@@ -1,4 +1,4 @@
-"""Pipecat's services for Deepgram, Cartesia and ElevenLabs, each in a pipeline of its own: each hears or speaks."""
+"""Pipecat's services for Deepgram, Cartesia, ElevenLabs and OpenAI, each in a pipeline of its own: it hears or says."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from pipecat.frames.frames import (
     TTSAudioRawFrame,
     TTSStoppedFrame,
     TTSTextFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -26,6 +28,8 @@ from pipecat.services.deepgram.flux.stt import DeepgramFluxSTTService
 from pipecat.services.deepgram.stt import DeepgramSTTService
 from pipecat.services.deepgram.tts import DeepgramTTSService
 from pipecat.services.elevenlabs.tts import ElevenLabsTTSService
+from pipecat.services.openai.stt import OpenAIRealtimeSTTService
+from pipecat.services.openai.tts import OpenAITTSService
 from pipecat.workers.runner import WorkerRunner
 from told import RATE, TEXT, address, frames, speech, tell
 
@@ -70,8 +74,10 @@ async def run(name: str, service: FrameProcessor, *, hears: bool) -> None:
     await runner.add_workers(worker)
     running = asyncio.create_task(runner.run())
     if hears:
+        await worker.queue_frames([VADUserStartedSpeakingFrame()])
         async for data in frames(speech()):
             await worker.queue_frames([InputAudioRawFrame(audio=data, sample_rate=RATE, num_channels=1)])
+        await worker.queue_frames([VADUserStoppedSpeakingFrame()])
     else:
         said = [LLMTextFrame(word + " ") for word in TEXT.split()]
         await worker.queue_frames([LLMFullResponseStartFrame(), *said, LLMFullResponseEndFrame()])
@@ -89,6 +95,8 @@ async def main() -> None:
     await asyncio.gather(
         run("flux", DeepgramFluxSTTService(api_key="k", url=f"{ws}/v2/listen"), hears=True),
         run("nova", DeepgramSTTService(api_key="k", base_url=http), hears=True),
+        run("openai-stt", OpenAIRealtimeSTTService(api_key="k", base_url=f"{ws}/v1/realtime"), hears=True),
+        run("openai-tts", OpenAITTSService(api_key="k", base_url=f"{http}/v1"), hears=False),
         run("aura", DeepgramTTSService(api_key="k", base_url=ws), hears=False),
         run("cartesia", cartesia, hears=False),
         run("elevenlabs", elevenlabs, hears=False),
