@@ -181,7 +181,8 @@ async def test_sound_that_never_starts_is_said_and_does_not_hang(opened: Pages) 
         window.willing = false;
         Object.defineProperty(AudioContext.prototype, 'state', {
           get() {
-            return willing ? Object.getOwnPropertyDescriptor(BaseAudioContext.prototype, 'state').get.call(this) : 'suspended';
+            const { get } = Object.getOwnPropertyDescriptor(BaseAudioContext.prototype, 'state');
+            return willing ? get.call(this) : 'suspended';
           },
         });
         AudioContext.prototype.resume = function () {
