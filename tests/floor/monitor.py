@@ -56,6 +56,7 @@ class Seen:
     now_ms: float
     guarded_until_ms: float
     carried_ms: float
+    noticed_ms: float
 
     @classmethod
     def of(cls, floor: Floor) -> Seen:
@@ -63,7 +64,7 @@ class Seen:
             floor.state.value, floor.reply.id, floor.turn.id, floor.speech.evidence, floor.speech.onset_ms,
             floor.now_ms,
             floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
-            floor.onset.carried_ms,
+            floor.onset.carried_ms, floor.speech.noticed_ms,
         )  # fmt: skip
 
 
@@ -195,8 +196,11 @@ class _Step:
             case do.Dismiss(onset, until, _):
                 self.need(until >= onset, "what was dismissed has a length")
                 self.accounted = True
-            case do.Ignore():
+            case do.Ignore(what):
                 self.accounted = True
+                if what == "speech" and isinstance(self.event, ev.Tick):
+                    missing_ms = self.event.at_ms - self.was.noticed_ms
+                    self.need(missing_ms >= self.floor.policy.endpointing.deaf_ms, "windows that come late do come")
             case do.EndCall():
                 self.need(not self.live and not self.open, "nobody is left in the middle of something")
             case do.ReadWords():

@@ -76,7 +76,7 @@ def key(f: Floor) -> tuple[object, ...]:
         min(turn.spoken_ms, 3) if turn.open or reply.turn else -1, ago(turn.spoken_until_ms, turn.open or on),
         turn.own_level_db, turn.level_db if turn.open else None,
         # the speech
-        speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms),
+        speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms), ago(speech.noticed_ms, on),
         speech.level_db if on or run or held else None, run, ago(speech.run_from_ms, run > 0),
     )  # fmt: skip
 
@@ -103,8 +103,23 @@ SEARCHES = [
     ("far", "far", (0.0,), False),
     ("instant", "echo protect", QUIET_OR_SURE, False),
     ("short", "unplayed hard", QUIET_OR_SURE, False),
+    ("short", "stall", QUIET_OR_SURE, False),
 ]
-GROUPS = ("unplayed", "hard", "page", "judge", "protect", "late", "fail", "stt", "turns", "guesses", "echo", "far")
+GROUPS = (
+    "unplayed",
+    "hard",
+    "page",
+    "judge",
+    "protect",
+    "late",
+    "fail",
+    "stt",
+    "turns",
+    "guesses",
+    "echo",
+    "far",
+    "stall",
+)
 
 
 def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[ev.Event]:
@@ -124,6 +139,9 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         if "far" in groups:
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-20.0)
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-33.0)
+        if "stall" in groups:  # audio that was kept back for two windows
+            for speech in levels:
+                yield ev.SpeechWindow(now - 2, now - 1, speech, came_ms=now + 1)
     yield ev.SayRequested(now)
     yield ev.ReplyStarted(now, f.reply.id)
     yield ev.ReplyEnded(now, f.reply.id)

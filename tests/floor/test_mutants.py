@@ -28,6 +28,9 @@ RULES = ("state", "moves", "speech_rules", "evidence_rules", "reply_rules", "tim
 MUTANTS = {
     "the agent's own sound counts as speech": (
         "speech_rules", "if w.echo >= p.echo.echo_threshold and", "if w.echo > 1 and", "balanced", "echo", LEVELS),
+    "windows that come late are none": (
+        "timers", "due.append((speech.noticed_ms + p.endpointing.deaf_ms", "due.append((speech.until_ms + p.endpointing.deaf_ms",
+        "short", "stall", (0.0, 0.95)),
     "a hold for our own sound goes on": (
         "speech_rules", "        if speech.lasted_ms <= echo.echo_doubt_ms:", "        if False:", "echoing", "echo", LEVELS),
     "a call is left while somebody speaks": (

@@ -25,6 +25,13 @@ class SpeechWindow:
     """How far it stands above the quiet of the line, dB. 0 also where the rise was not measured."""
     level_db: float | None = None
     """How loud it is, dB of full scale. None: the level was not measured."""
+    came_ms: float | None = None
+    """When the window was judged. None: at its end."""
+
+    @property
+    def noticed_ms(self) -> float:
+        """When the floor learns of the window: later than `until_ms` where the network or the server stood still."""
+        return self.until_ms if self.came_ms is None else max(self.until_ms, self.came_ms)
 
 
 @dataclass(frozen=True, slots=True)

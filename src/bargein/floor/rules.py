@@ -79,7 +79,7 @@ class Floor(FloorState):
         out: list[Action] = []
         if self.over:
             return out
-        self.now_ms = max(self.now_ms, event.until_ms if isinstance(event, ev.SpeechWindow) else event.at_ms)
+        self.now_ms = max(self.now_ms, event.noticed_ms if isinstance(event, ev.SpeechWindow) else event.at_ms)
         match event:
             case ev.SpeechWindow():
                 on_window(self, event, out)
