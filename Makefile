@@ -8,20 +8,25 @@ ARGS ?=
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making an environment for Python in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
 
-# One stamp for each set of extras: pip runs again only when the project's own metadata changes.
+# One stamp for each set of extras: pip runs again only when the project's own metadata changes, and then shows what it
+# fetches, because that may take minutes.
+PIP := -m pip install --disable-pip-version-check --no-input -c constraints.txt
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded]'
+	@echo "Installing what 'make run' needs, once: some minutes on a slow line"
+	@$(BIN)/python $(PIP) -e '.[embedded]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "Installing what the tests need, once: some minutes on a slow line"
+	@$(BIN)/python $(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.run
 
 # The browser tests need a Chromium; where none is there, take the system's package.
 $(VENV)/.chromium: tools/chromium.sh | $(BIN)/python
-	sh tools/chromium.sh
+	@sh tools/chromium.sh
 	@touch $@
 
 run: $(VENV)/.run  ## set up, serve, print the address: no key and no network needed
