@@ -142,6 +142,30 @@ class AgentBuilder:
             trial.exception()  # taken: the reader of the trial may have given it up
 
 
+async def completed(agent: Agent, builder: AgentBuilder, stack: AsyncExitStack, missing: list[Missing]) -> Agent:
+    """A user's own agent, with the best STT that this machine has where the agent leaves the choice to the server.
+
+    missing: gets what the agent lacks, and how the agent would have it.
+    """
+    if agent.stt == "auto":
+        found = await builder.best("stt", stack, missing, language=agent.language)
+        stt: Any = None if found is None else found[1]
+        agent = replace(agent, stt=stt)
+        if found is not None and found[0].part.streams and agent.fallback_stt is None:
+            agent = replace(agent, fallback_stt=await builder.fallback_stt(agent.language))
+    if agent.fallback_tts is None and not _is_local(agent.tts, builder):
+        part = "model" if agent.realtime is not None else "TTS"
+        why = f"while the {part} of {agent.name} is away, callers hear nothing"
+        missing.append(Missing("fallback_tts", why, "Give the agent fallback_tts=local.Espeak()"))
+    return agent
+
+
+def _is_local(part: object, builder: AgentBuilder) -> bool:
+    """Whether the part runs on this machine, as far as the registry knows its class's module."""
+    module = type(part).__module__
+    return any(p.part.local and p.part.factory.partition(":")[0] == module for p in builder.registry.parts)
+
+
 @asynccontextmanager
 async def build(
     choice: AgentChoice, builder: AgentBuilder, *, missing: list[Missing] | None = None, companion: bool = False

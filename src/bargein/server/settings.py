@@ -60,6 +60,15 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
+    @field_validator("twilio_auth_token", "twilio_account_sid")
+    @classmethod
+    def _can_be_sent(cls, value: SecretStr | str | None) -> SecretStr | str | None:
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+        if not all("!" <= char <= "~" for char in plain):
+            msg = "white space, or a character beyond ASCII, stands in it; copy it again"
+            raise ValueError(msg)
+        return value
+
     @field_validator("root_path")
     @classmethod
     def _is_path(cls, value: str | None) -> str | None:
@@ -71,10 +80,16 @@ class Settings(BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _empty_is_none(cls, value: object, info: ValidationInfo) -> object:
-        """A variable that is set to nothing is not set."""
+    def _trimmed(cls, value: object, info: ValidationInfo) -> object:
+        """White space around a value is no part of it, and a variable that is set to nothing is not set."""
+        if isinstance(value, SecretStr):
+            value = SecretStr(value.get_secret_value().strip())
+            empty = not value.get_secret_value()
+        else:
+            value = value.strip() if isinstance(value, str) else value
+            empty = value == ""
         may_be_none = type(None) in get_args(cls.model_fields[str(info.field_name)].annotation)
-        return None if value == "" and may_be_none else value
+        return None if empty and may_be_none else value
 
     @property
     def prefix(self) -> str:
