@@ -130,6 +130,9 @@ class FloorState:
     """The call's STT can read words now."""
     stt_turns: bool = field(default=False, init=False)
     """The call's STT announces the ends of turns now."""
+    unconfirmed: int = field(default=0, init=False)
+    """The newest reply that was over without the client's word, so the client may still hold audio of it. 0: none, or
+    another reply has begun to sound since."""
     says_waiting: int = field(default=0, init=False)
     """Things to say that wait for the floor."""
     failures: int = field(default=0, init=False)
