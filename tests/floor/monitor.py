@@ -17,6 +17,7 @@ from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 
 HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP}
+LATE = ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed | ev.ToolsStarted | ev.ToolsEnded
 MOST_TICKS = 40
 
 
@@ -36,6 +37,12 @@ class Monitor:
     open: bool = False
     prepared: bool = False  # the open turn's reply is being made ahead
     accounted: bool = True  # the running onset has come to something that is on record
+    asking: bool = False  # the live reply is a reprompt
+    giving_up: bool = False  # it says that the agent cannot go on
+    filler: bool = False  # it is a filler: another reply is being made behind it
+    tools: bool = False  # it waits for tools
+    lost: int = 0  # replies in a row, up to the policy's number
+    left: bool = False  # the end of the call was ordered
     over: bool = False
 
     def step(self, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> Monitor:
@@ -55,6 +62,7 @@ class Seen:
     now_ms: float
     guarded_until_ms: float
     carried_ms: float
+    tools_until_ms: float
 
     @classmethod
     def of(cls, floor: Floor) -> Seen:
@@ -62,7 +70,7 @@ class Seen:
             floor.state.value, floor.reply.id, floor.turn.id, floor.speech.evidence, floor.speech.onset_ms,
             floor.now_ms,
             floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
-            floor.onset.carried_ms,
+            floor.onset.carried_ms, floor.reply.tools_until_ms,
         )  # fmt: skip
 
 
@@ -71,6 +79,11 @@ class _Step:
         self.m, self.floor, self.was, self.event, self.actions = m, floor, was, event, actions
         self.live, self.sounding, self.held, self.protected = m.live, m.sounding, m.held, m.protected
         self.open, self.accounted, self.prepared = m.open, m.accounted, m.prepared
+        self.asking, self.giving_up, self.filler, self.tools = m.asking, m.giving_up, m.filler, m.tools
+        self.lost, self.left = m.lost, m.left
+        self.behind = False  # a reply was made behind a filler, which is over
+        self.failed = False  # a reply was lost, in this very step
+        self.was_giving_up = False  # the reply that ended in this step said that the agent cannot go on
         self.reply = was.reply
         self.turn = was.turn
         self.answers = was.turn + 1 - m.answers if m.answers else 0  # the turn's own number
@@ -98,7 +111,8 @@ class _Step:
         return Monitor(
             self.live, self.sounding, self.held, self.protected,
             self.floor.turn.id + 1 - self.answers if self.answers else 0, self.open, self.prepared,
-            self.accounted, isinstance(self.event, ev.HungUp),
+            self.accounted, self.asking, self.giving_up, self.filler, self.tools, self.lost, self.left,
+            isinstance(self.event, ev.HungUp),
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------------ what the event means
@@ -114,14 +128,32 @@ class _Step:
         elif isinstance(e, ev.ReplyProtected) and mine:
             self.protected = e.protected
         elif isinstance(e, ev.ReplyEnded | ev.ReplyFailed) and mine:
-            self.end_reply()
-        elif isinstance(e, ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed):
+            self.end_reply(heard=self.sounding and isinstance(e, ev.ReplyEnded), lost=isinstance(e, ev.ReplyFailed))
+        elif isinstance(e, ev.ToolsStarted) and mine:
+            self.tools = not self.filler and not self.asking
+        elif isinstance(e, ev.ToolsEnded) and mine:
+            self.tools = False
+        elif isinstance(e, LATE):
             self.need(not self.actions, "(1) a late event about an old reply changes nothing")
 
-    def end_reply(self) -> None:
-        self.owed = 0 if self.sounding and isinstance(self.event, ev.ReplyEnded) else self.answers
+    def end_reply(self, *, heard: bool, lost: bool) -> None:
+        """The live reply is over by itself."""
+        self.behind = self.filler
+        if not self.filler:
+            self.owed = 0 if heard else self.answers
+            self.answers = 0
+            self.count(heard=heard, lost=lost)
+        self.was_giving_up = self.giving_up
         self.live = self.sounding = self.held = self.protected = False
-        self.answers = 0
+        self.asking = self.giving_up = self.filler = self.tools = False
+
+    def count(self, *, heard: bool, lost: bool) -> None:
+        """Replies that are lost in a row. A reprompt that is heard proves nothing: it needs no model."""
+        if lost:
+            self.failed = True
+            self.lost = min(self.lost + 1, self.floor.policy.idle.max_failures)
+        elif heard and not self.asking:
+            self.lost = 0
 
     # ---------------------------------------------------------------------------------------- what was ordered
 
@@ -141,9 +173,10 @@ class _Step:
                 self.cut(a, reply, barge_in)
             case do.DiscardLateReply(reply):
                 self.need(self.live and reply == self.reply and not self.sounding, "only what never came is given up")
-                self.owed = self.answers
-                self.live = self.held = self.protected = False
-                self.answers = 0
+                self.need(not self.filler, "a filler that is late is no lost reply")
+                waited = self.tools and self.floor.now_ms < self.was.tools_until_ms
+                self.need(not waited, "a running tool excuses that a reply is late")
+                self.end_reply(heard=False, lost=True)
             case do.Prepare(turn):
                 self.need(not self.live, "(2) nothing is made ahead while the agent speaks")
                 self.need(self.open and turn == self.turn, "(5) what is made ahead is the open turn's reply")
@@ -162,9 +195,28 @@ class _Step:
                 self.begin(reply)
             case do.Reprompt(reply, cause):
                 self.begin(reply)
+                self.asking = True
                 if cause != "silence":
-                    self.need(self.owed != 0, "(5) asked again for a turn that was lost")
+                    self.need(self.failed, "(5) sorry is said for a reply that was lost")
                     self.answers, self.owed = self.owed, 0
+                    most = self.floor.policy.idle.max_failures
+                    enough = most > 0 and self.lost == most and not self.was_giving_up
+                    self.need(
+                        (cause == "gave_up") == enough, "the agent gives up after max_failures in a row, no sooner"
+                    )
+                    self.giving_up = enough
+            case do.SayFiller(reply):
+                self.need(self.live and not self.sounding and not self.held, "a filler is said before a reply sounds")
+                self.need(self.tools and not self.filler, "a filler fills the time of a tool")
+                self.need(not self.open, "nobody talks into an open turn")
+                self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
+                self.reply, self.filler, self.tools, self.protected = reply, True, False, False
+            case do.ContinueReply(reply):
+                if isinstance(self.event, ev.Tick) and self.filler and not self.sounding:
+                    self.end_reply(heard=False, lost=False)  # it is late
+                self.need(self.behind, "what goes on was made behind a filler, which is over")
+                self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
+                self.reply, self.live, self.behind = reply, True, False
             case do.Listen(turn, from_ms):
                 known = turn == self.turn and (self.open or turn == self.reopened)
                 self.need(known or turn == self.turn + 1, "(8) turns are numbered as they come")
@@ -183,8 +235,11 @@ class _Step:
                 self.accounted = True
             case do.Ignore():
                 self.accounted = True
-            case do.EndCall():
+            case do.EndCall() | do.GiveUp():
                 self.need(not self.live and not self.open, "nobody is left in the middle of something")
+                self.need(not self.left, "a call is ended once")
+                self.need(isinstance(a, do.EndCall) or self.was_giving_up, "a call is given up once that was said")
+                self.left = True
             case do.ReadWords():
                 self.need(self.live, "words are read for a verdict only")
 
@@ -195,6 +250,7 @@ class _Step:
         self.need(not (self.open and not isinstance(self.actions[-1], do.Answer)), "nobody talks into an open turn")
         self.reply, self.live = reply, True
         self.sounding = self.held = self.protected = False
+        self.asking = self.giving_up = self.filler = self.tools = False
         self.answers = 0
 
     def cut(self, a: do.Cut | do.DiscardReply, reply: int, barge_in: do.BargeIn) -> None:
@@ -221,9 +277,12 @@ class _Step:
         if isinstance(a, do.DiscardReply) and a.turn:
             self.need(a.turn == self.answers, "(8) the turn that goes on is the one that was answered")
             self.reopened = a.turn
-        elif not self.sounding:
+        elif not self.sounding or self.filler:
             self.owed = self.answers
+        if self.sounding and not self.filler:
+            self.count(heard=True, lost=False)
         self.live = self.sounding = self.held = self.protected = False
+        self.asking = self.giving_up = self.filler = self.tools = False
         self.answers = 0
 
     def quiet_guard(self) -> bool:
@@ -237,6 +296,12 @@ class _Step:
         f, e = self.floor, self.event
         self.need(self.owed == 0, "(5) a turn whose reply was lost is closed or asked again")
         self.need(self.reopened == 0, "(8) a turn that goes on is listened to")
+        self.need(not self.behind, "a reply behind a filler goes on when the filler is over")
+        apologized = any(isinstance(a, do.Reprompt) for a in self.actions)
+        apology_owed = self.failed and not self.m.asking and not self.open and not self.m.left
+        self.need(apologized or not apology_owed, "a lost reply is never passed over in silence")
+        said_so = self.was_giving_up and not self.open and not apologized
+        self.need(self.left or not said_so, "a call is given up once that was said, unless the user talks")
         self.need(f.reply.id == self.reply and f.turn.id == self.turn, "the floor numbers as it says")
         if isinstance(e, ev.HungUp):
             self.need(not self.live and not self.open and f.deadline is None, "(5) a hang-up ends everything")

@@ -204,6 +204,7 @@ class Call:
     def _tick(self, process_ms: float) -> None:
         now_ms = process_ms - self._began_ms
         self._progress.tick(now_ms)
+        self._parts.speaker.tick(now_ms)
         if self._line_watch is not None:
             self._line_watch.tick(now_ms - self._parts.user_audio.last_ms)
         for _ in range(TICKS_AT_ONCE):
