@@ -129,7 +129,7 @@ class Floor(FloorState):
             case ev.PolicyChanged():
                 on_policy_changed(self, event, out)
             case ev.HungUp():
-                on_hung_up(self, out)
+                on_hung_up(self, event, out)
             case _:
                 assert_never(event)
         return out

@@ -19,7 +19,7 @@ from bargein.call.output.read_ahead import ReadText, ReplyText, has_words
 from bargein.call.output.reply import FirstSound, Replies, Reply, ReplySource, SpeechSource
 from bargein.call.output.text_streams import closing, slices
 from bargein.call.record.outages import Outages
-from bargein.errors import BargeinError, Unavailable, VendorLost
+from bargein.errors import BargeinError, Unavailable, UsageError, VendorLost
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyProtected
 from bargein.notices import Problem, ReplyBegins, WordsAdded, WordTimes
 from bargein.protocols import TTS, SpeechChunk, Word
@@ -176,6 +176,7 @@ class Speaker:
                 await self._play(reply, first.pop(0))
             context.kick()  # the first audio does not wait for the ticker
             async for chunk in chunks:
+                demand_chunk(chunk)
                 await self._play(reply, chunk)
         if rest := playout.finish(reply.id):
             context.notify(WordsAdded(reply.id, "", _times(rest), exact=False))
@@ -211,6 +212,7 @@ class Speaker:
         held: list[SpeechChunk] = []
         words, ms = False, 0.0
         async for chunk in chunks:
+            demand_chunk(chunk)
             held.append(chunk)
             if not self._carries_audio or dbfs(chunk.pcm.samples) >= AUDIBLE_DBFS:
                 return held
@@ -258,6 +260,13 @@ def _code(reply: Reply) -> str:
 
 def _no_voice(what: str) -> VendorLost:
     return VendorLost(f"The voice {what}", advice="Look at the vendor's status, and at the voice's settings")
+
+
+def demand_chunk(chunk: object) -> None:
+    """Raises UsageError for what no TTS may give: a TTS may be anybody's object."""
+    if not isinstance(chunk, SpeechChunk):
+        advice = "Let speak(text) yield SpeechChunk(Pcm(samples, rate), text)"
+        raise UsageError(f"The TTS yielded a {type(chunk).__name__}", advice=advice)
 
 
 def _times(words: tuple[Word, ...]) -> tuple[WordTimes, ...]:
