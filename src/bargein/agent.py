@@ -22,6 +22,7 @@ REPROMPTS: Mapping[str, str] = {
     "silence": "Are you still there?",
     "failed": "Sorry, I lost my thread. Could you say that again?",
     "late": "Sorry, that takes me too long. Could you ask me again?",
+    "back": "Sorry, we were cut off.",
     "deaf": "Sorry, I cannot make out any words at the moment. Please try again in a little while.",
 }
 # What each part must be able to do: a part is known by its methods, and needs no base class.
@@ -74,7 +75,8 @@ class Agent:
     fallback_stt: BatchSTT | None = None
     """Reads words while a streaming stt is away, and for verdicts beside a realtime model."""
     reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
-    """What to say on silence, failed, late and deaf (no words can be read), in the agent's language."""
+    """What to say on silence, failed, late, back (the connection was lost, and is there again) and deaf (no words can
+    be read), in the agent's language."""
     scripted: bool = False
     """The llm is a script and no language model. The page says so."""
 

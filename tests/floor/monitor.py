@@ -16,7 +16,8 @@ from bargein.floor.actions import Action, Source
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 
-HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP}
+HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP,
+        Source.LOST}  # fmt: skip
 MOST_TICKS = 40
 
 
@@ -36,6 +37,7 @@ class Monitor:
     open: bool = False
     prepared: bool = False  # the open turn's reply is being made ahead
     accounted: bool = True  # the running onset has come to something that is on record
+    away: bool = False  # the client's connection is lost
     over: bool = False
 
     def step(self, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> Monitor:
@@ -70,7 +72,7 @@ class _Step:
     def __init__(self, m: Monitor, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> None:
         self.m, self.floor, self.was, self.event, self.actions = m, floor, was, event, actions
         self.live, self.sounding, self.held, self.protected = m.live, m.sounding, m.held, m.protected
-        self.open, self.accounted, self.prepared = m.open, m.accounted, m.prepared
+        self.open, self.accounted, self.prepared, self.away = m.open, m.accounted, m.prepared, m.away
         self.reply = was.reply
         self.turn = was.turn
         self.answers = was.turn + 1 - m.answers if m.answers else 0  # the turn's own number
@@ -98,13 +100,20 @@ class _Step:
         return Monitor(
             self.live, self.sounding, self.held, self.protected,
             self.floor.turn.id + 1 - self.answers if self.answers else 0, self.open, self.prepared,
-            self.accounted, isinstance(self.event, ev.HungUp),
+            self.accounted, self.away, self.is_end(),
         )  # fmt: skip
+
+    def is_end(self) -> bool:
+        """The caller has hung up, or did not come back."""
+        gone = self.m.away and any(isinstance(a, do.EndCall) for a in self.actions)
+        return isinstance(self.event, ev.HungUp) or gone
 
     # ------------------------------------------------------------------------------------ what the event means
 
     def world(self) -> None:
         e = self.event
+        if isinstance(e, ev.ClientAway | ev.ClientBack):
+            self.away = isinstance(e, ev.ClientAway)
         fresh = self.floor.speech.evidence is not Evidence.SILENT and self.was.evidence is Evidence.SILENT
         if fresh and isinstance(e, ev.SpeechWindow):
             self.accounted = self.open
@@ -131,6 +140,7 @@ class _Step:
                 self.need(self.live and reply == self.reply and not self.held, "(4) only a live reply is held, once")
                 self.need(not self.protected, "a protected reply is not held")
                 self.need(not self.quiet_guard(), "the echo guard asks for firm evidence")
+                self.need(not self.away, "(9) nothing is held while the client is away")
                 self.held = True
             case do.Resume(reply):
                 undone = isinstance(self.event, ev.LevelOnset)
@@ -149,6 +159,7 @@ class _Step:
                 self.need(self.open and turn == self.turn, "(5) what is made ahead is the open turn's reply")
                 self.need(not self.prepared, "one reply is made ahead, not two")
                 self.need(isinstance(self.event, ev.TurnEnding), "only a guess makes a reply ahead")
+                self.need(not self.away, "(9) nothing is made ahead for a client that is away")
                 self.prepared = True
             case do.DiscardPrepared(turn):
                 self.need(self.prepared and turn == self.turn, "only what was made ahead is discarded")
@@ -162,7 +173,7 @@ class _Step:
                 self.begin(reply)
             case do.Reprompt(reply, cause):
                 self.begin(reply)
-                if cause != "silence":
+                if cause in ("failed", "late"):
                     self.need(self.owed != 0, "(5) asked again for a turn that was lost")
                     self.answers, self.owed = self.owed, 0
             case do.Listen(turn, from_ms):
@@ -176,6 +187,7 @@ class _Step:
                 if turn and turn == self.owed:
                     self.owed = 0
                 elif turn:
+                    self.need(not self.away or self.is_end(), "(9) the user's turn is kept while the client is away")
                     self.need(self.open and turn == self.turn, "(5) only what is open is closed")
                     self.open = False
             case do.Dismiss(onset, until, _):
@@ -190,6 +202,7 @@ class _Step:
 
     def begin(self, reply: int) -> None:
         self.need(not self.live, "(2) at most one reply is live")
+        self.need(not self.away, "(9) nothing is said to a client that is away")
         self.need(not self.held, "(4) nothing begins in a hold")
         self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
         self.need(not (self.open and not isinstance(self.actions[-1], do.Answer)), "nobody talks into an open turn")
@@ -238,7 +251,13 @@ class _Step:
         self.need(self.owed == 0, "(5) a turn whose reply was lost is closed or asked again")
         self.need(self.reopened == 0, "(8) a turn that goes on is listened to")
         self.need(f.reply.id == self.reply and f.turn.id == self.turn, "the floor numbers as it says")
-        if isinstance(e, ev.HungUp):
+        self.need(f.away == self.away, "the floor knows whether the client is away")
+        self.need(not self.away or not self.live, "(9) no reply is live while the client is away")
+        if isinstance(e, ev.ClientAway) and not self.m.away and self.was.evidence is Evidence.FIRM:
+            self.need(self.open or f.onset.dismissed, "(9) what the user says as the connection is lost is a turn")
+        if self.m.away and not self.away:
+            self.need(self.live or self.open, "(9) whoever comes back is spoken to, or listened to")
+        if self.is_end():
             self.need(not self.live and not self.open and f.deadline is None, "(5) a hang-up ends everything")
             self.need(not self.prepared, "nothing is made ahead for nobody")
             return

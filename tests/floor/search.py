@@ -60,6 +60,7 @@ def key(f: Floor) -> tuple[object, ...]:
     return (
         state, f.policy.verdict.confirm_ms, f.policy.verdict.doubt_ms, f.stt_words, f.stt_turns, f.says_waiting,
         f.failures, f.reprompts, f.left, f.over, ago(f.quiet_since_ms, state == "idle"),
+        f.away, f.away_until_ms - now if f.away else -9.0,
         # the reply
         turn.id - reply.turn if reply.turn else -1, live and reply.sounding, reply.protected,
         reply.reprompting and live, min(reply.false_holds, f.policy.hold.wary_after), reply.echo_reported,
@@ -101,8 +102,11 @@ SEARCHES = [
     ("alone", "", FINE, False),
     ("far", "far", (0.0,), False),
     ("instant", "echo protect", QUIET_OR_SURE, False),
+    ("short", "away hard", QUIET_OR_SURE, False),
+    ("balanced", "away", QUIET_OR_SURE, False),
+    ("short", "away guesses", (0.0,), True),
 ]
-GROUPS = ("hard", "page", "judge", "protect", "late", "fail", "stt", "turns", "guesses", "echo", "far")
+GROUPS = ("hard", "page", "judge", "protect", "late", "fail", "stt", "turns", "guesses", "echo", "far", "away")
 
 
 def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[ev.Event]:
@@ -126,6 +130,9 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     yield ev.ReplyStarted(now, f.reply.id)
     yield ev.ReplyEnded(now, f.reply.id)
     yield ev.HungUp(now)
+    if "away" in groups:
+        yield ev.ClientAway(now, 2)
+        yield ev.ClientBack(now)
     if "hard" in groups:
         yield ev.Interrupted(now, "button")
         yield ev.Interrupted(now, "operator")

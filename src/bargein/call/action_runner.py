@@ -63,7 +63,7 @@ class ActionRunner:
                 self._context.decided("close", why)
             case f.EndCall(why):
                 self._context.decided("leave", why)
-                self._ending.hang_up(why)
+                self._ending.leave(why)
             case f.Ignore(what, why):
                 self._context.decided("ignore", f"{what}: {why}")
             case _:

@@ -204,7 +204,7 @@ class Call:
     def _tick(self, process_ms: float) -> None:
         now_ms = process_ms - self._began_ms
         self._progress.tick(now_ms)
-        if self._line_watch is not None:
+        if self._line_watch is not None and not self.floor.away:
             self._line_watch.tick(now_ms - self._parts.user_audio.last_ms)
         for _ in range(TICKS_AT_ONCE):
             if self._due_ms is None or self._due_ms > now_ms:

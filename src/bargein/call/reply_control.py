@@ -10,7 +10,7 @@ from bargein import notices as n
 from bargein.call.context import CallContext
 from bargein.call.output.client_playout import ClientPlayout
 from bargein.call.output.playout import Playout
-from bargein.call.output.reply import Replies
+from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.silence_timer import SilenceTimer
 from bargein.call.output.speaker import Speaker
 from bargein.call.record.ledger import Ledger
@@ -74,7 +74,10 @@ class ReplyControl:
         track = reply.track if reply is not None and self._replies.has_sounded(reply) else None
         if reply is not None and reply.response is not None and track is not None:
             track.words.guess(reply.response.words())
-        heard_ms = cleared.position.ms
+        away = barge_in.source is f.Source.LOST
+        # The connection may have been dead for long before that was noticed: only what was reported was heard.
+        position = track.reported() if away and track is not None else cleared.position
+        heard_ms = position.ms
         heard_text = track.words.heard(heard_ms).text if track is not None else ""
         source = barge_in.source.value
         context.notify(
@@ -98,12 +101,16 @@ class ReplyControl:
         if reply is None:
             return
         if track is not None:
-            self._ledger.cut(reply, cleared.position)
+            (self._ledger.lost if away else self._ledger.cut)(reply, position)
         self._responder.stopped(reply, sounded=track is not None)
+        if away:
+            self._replies.lost = reply
 
     def discard(self, order: f.DiscardReply, now_ms: float) -> None:
         """The user interrupted before the reply sounded."""
-        self._discard("dropped", now_ms)
+        reply = self._discard("dropped", now_ms)
+        if order.barge_in.source is f.Source.LOST and not order.turn and reply is not None:
+            self._replies.lost = reply
         self._context.decided("drop", order.why, order.reply, order.barge_in.onset_ms)
         self._context.meter.count("drops", cause=order.barge_in.source.value)
 
@@ -112,9 +119,10 @@ class ReplyControl:
         self._discard("abandoned", now_ms)
         self._context.decided("abandon", order.why, order.reply)
 
-    def _discard(self, cause: str, now_ms: float) -> None:
+    def _discard(self, cause: str, now_ms: float) -> Reply | None:
         self._playout.cut(now_ms)
         reply = self._speaker.stop()
         if reply is not None:
             self._responder.stopped(reply, sounded=False)
         self._responder.discard_prepared(cause)
+        return reply

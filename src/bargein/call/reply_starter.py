@@ -6,10 +6,13 @@ from bargein.agent import Agent
 from bargein.call.context import CallContext
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.turns import Turns
+from bargein.call.output.lost_words import LostWords
 from bargein.call.output.reply import Reply, ReplyKind, ReplySource
 from bargein.call.output.speaker import Speaker
 from bargein.call.output.utterance_queue import UtteranceQueue
 from bargein.call.responders.responder import Responder
+
+AFTER_LOSS = ("back", "not_transferred")
 
 
 class ReplyStarter:
@@ -24,6 +27,7 @@ class ReplyStarter:
         responder: Responder,
         speaker: Speaker,
         utterances: UtteranceQueue,
+        lost_words: LostWords,
     ) -> None:
         self._context = context
         self._agent = agent
@@ -32,6 +36,7 @@ class ReplyStarter:
         self._responder = responder
         self._speaker = speaker
         self._utterances = utterances
+        self._lost_words = lost_words
 
     def prepare(self, turn: int, why: str) -> None:
         """The turn is probably over: begin its reply unheard."""
@@ -63,9 +68,11 @@ class ReplyStarter:
 
     def reprompt(self, reply: int, cause: str, why: str) -> None:
         """Say the agent's words for this cause."""
-        text = self._agent.reprompts.get(cause) or self._agent.reprompts.get("failed", "")
+        said = self._agent.reprompts
+        text = said.get(cause) or said.get("failed", "")
         self._context.decided("reprompt", why, reply)
-        self._begin(reply, "reprompt", self._responder.source_of(text))
+        source = self._lost_words.source(text) if cause in AFTER_LOSS else self._responder.source_of(text)
+        self._begin(reply, "reprompt", source)
 
     def _begin(self, reply: int, kind: ReplyKind, source: ReplySource, protected: int | None = 0) -> None:
         self._speaker.begin(Reply(reply, kind, self._context.now_ms(), protected), source)

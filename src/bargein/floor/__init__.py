@@ -28,6 +28,8 @@ from bargein.floor.actions import (
     Source,
 )
 from bargein.floor.events import (
+    ClientAway,
+    ClientBack,
     Event,
     HungUp,
     Interrupted,
@@ -59,6 +61,8 @@ __all__ = [
     "Action",
     "Answer",
     "BargeIn",
+    "ClientAway",
+    "ClientBack",
     "CloseTurn",
     "Cut",
     "DiscardLateReply",

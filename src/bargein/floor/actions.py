@@ -27,6 +27,8 @@ class Source(StrEnum):
     PAGE = "page"
     """The client's own level watch: good enough to hold, never to cut."""
     HANG_UP = "hang_up"
+    LOST = "lost"
+    """The connection to the client is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class Reprompt:
 
     reply: int
     cause: str
-    """silence, failed or late"""
+    """silence, failed, late, back or not_transferred"""
     why: str
 
 

@@ -183,6 +183,24 @@ class PolicyChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientAway:
+    """The connection to the client is lost. The client may come back."""
+
+    at_ms: float
+    keep_ms: float
+    """The call is kept for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientBack:
+    """The client has a connection again: the same call goes on."""
+
+    at_ms: float
+    cause: str = "back"
+    """What the agent says of it, as in `Reprompt`: back, or not_transferred."""
+
+
+@dataclass(frozen=True, slots=True)
 class HungUp:
     """The caller is gone. No event after this changes anything."""
 
@@ -216,6 +234,8 @@ Event = (
     | ReplyFailed
     | STTChanged
     | PolicyChanged
+    | ClientAway
+    | ClientBack
     | HungUp
     | Tick
 )

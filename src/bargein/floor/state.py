@@ -138,10 +138,14 @@ class FloorState:
     """How often a silent user was asked, since the user's last turn."""
     quiet_since_ms: float = field(default=0.0, init=False)
     """When the last reply was over. `user_silence_ms` counts from here."""
+    away: bool = field(default=False, init=False)
+    """The client's connection is lost: nothing begins to be said."""
+    away_until_ms: float = field(default=0.0, init=False)
+    """The call is kept until then for a client that is away."""
     left: bool = field(default=False, init=False)
     """The end of the call was ordered. It is ordered once."""
     over: bool = field(default=False, init=False)
-    """The caller has hung up: no event changes anything any more."""
+    """The caller has hung up, or did not come back: no event changes anything any more."""
 
     def __copy__(self) -> Self:
         """A floor in the same state that goes its own way. Everything but the records is immutable."""

@@ -1,6 +1,7 @@
 """The only place where the passing of time is a reason: what falls due in a state, when, and what is done then.
 
-No state waits for ever. IDLE may wait for the user; the end of SPEAKING is owed by the playout; every other state has a
+No state waits for ever. While the client is away, only the end of the call falls due.
+IDLE may wait for the user; the end of SPEAKING is owed by the playout; every other state has a
 timer of its own.
 """
 
@@ -11,6 +12,7 @@ from typing import assert_never
 
 from bargein.floor import actions as do
 from bargein.floor.actions import Action
+from bargein.floor.client_rules import client_gone
 from bargein.floor.moves import (
     answer,
     begin_reply,
@@ -33,6 +35,8 @@ def timers(floor: FloorState) -> list[Timer]:
     due: list[Timer] = []
     if floor.over:
         return due
+    if floor.away:
+        return [(floor.away_until_ms, client_gone)]
     if speech.evidence is not Evidence.SILENT:
         due.append((speech.until_ms + p.endpointing.deaf_ms, audio_lost))
     match floor.state:

@@ -221,6 +221,14 @@ class Track:
         guess = max(last.samples, min(guess, most))
         return Position(guess, self._ms(guess), self._ms(max(most, guess) - last.samples))
 
+    def reported(self) -> Position:
+        """The newest position that the client has reported. No time since then counts as playing."""
+        if not self._anchors:
+            return Position(0, 0.0, self._ms(self.sent))
+        last = self._anchors[-1]
+        bound_ms = self._ms(max(0, self.sent - last.samples)) if last.playing else last.bound_ms
+        return Position(last.samples, self._ms(last.samples), bound_ms)
+
     def was_at_ms(self, then_ms: float) -> float:
         """Which ms of the reply the client played at a moment of the call."""
         i = bisect_right(self._anchors, then_ms, key=lambda a: a.at_ms) - 1
