@@ -112,7 +112,7 @@ class Call:
                     tasks.spawn(parts.stt_stream.run(), "stt")
                 self._greet()
                 await parts.ending.wait()
-                self.feed(f.HungUp(self.now_ms()))
+                self.feed(f.HungUp(self.now_ms(), self.over or "the call is over"))
                 parts.speaker.stop()
                 tasks.cancel()
         finally:

@@ -202,9 +202,11 @@ class ClientBack:
 
 @dataclass(frozen=True, slots=True)
 class HungUp:
-    """The caller is gone. No event after this changes anything."""
+    """The call is over. No event after this changes anything."""
 
     at_ms: float
+    reason: str = "the call is over"
+    """Who or what ended it."""
 
 
 @dataclass(frozen=True, slots=True)

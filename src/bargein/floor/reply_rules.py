@@ -94,17 +94,17 @@ def on_policy_changed(floor: FloorState, e: ev.PolicyChanged, out: list[Action])
     weigh(floor, out)
 
 
-def on_hung_up(floor: FloorState, out: list[Action]) -> None:
-    """The caller is gone: everything ends, on record."""
+def on_hung_up(floor: FloorState, e: ev.HungUp, out: list[Action]) -> None:
+    """The call is over: everything ends, on record."""
     reply, turn = floor.reply, floor.turn
     if floor.live:
-        signal = do.BargeIn(reply.id, floor.now_ms, floor.now_ms, Source.HANG_UP, 1.0, "the far end hung up")
+        signal = do.BargeIn(reply.id, floor.now_ms, floor.now_ms, Source.HANG_UP, 1.0, e.reason)
         out.append(do.Cut(reply.id, signal) if reply.sounding else do.DiscardReply(reply.id, 0, signal))
         if reply.turn and not reply.sounding:
-            out.append(do.CloseTurn(reply.turn, "hung up before it was answered"))
-    discard_prepared(floor, "hung up", out)
+            out.append(do.CloseTurn(reply.turn, "the call ended before it was answered"))
+    discard_prepared(floor, "the call ended", out)
     if turn.open:
-        out.append(do.CloseTurn(turn.id, "hung up before the turn was over"))
+        out.append(do.CloseTurn(turn.id, "the call ended before the turn was over"))
     turn.open = False
     floor.says_waiting = 0
     floor.speech.end()

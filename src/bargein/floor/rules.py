@@ -122,7 +122,7 @@ class Floor(FloorState):
             case ev.ClientBack():
                 on_client_back(self, event, out)
             case ev.HungUp():
-                on_hung_up(self, out)
+                on_hung_up(self, event, out)
             case _:
                 assert_never(event)
         return out

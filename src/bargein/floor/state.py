@@ -145,7 +145,7 @@ class FloorState:
     left: bool = field(default=False, init=False)
     """The end of the call was ordered. It is ordered once."""
     over: bool = field(default=False, init=False)
-    """The caller has hung up, or did not come back: no event changes anything any more."""
+    """The call is over: no event changes anything any more."""
 
     def __copy__(self) -> Self:
         """A floor in the same state that goes its own way. Everything but the records is immutable."""

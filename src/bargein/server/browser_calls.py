@@ -130,6 +130,7 @@ class BrowserCalls:
 
 def _welcome(hub: Hub, browser: BrowserTransport, kept: KeptCall, *, resumed: bool) -> Welcome:
     call, agent = kept.call, kept.call.agent
+    simulated = hub.catalogue.simulator_url is not None
     can_return = browser.capabilities.carries_audio and hub.settings.keep_s > 0
     return Welcome(
         call_id=call.id,
@@ -137,7 +138,7 @@ def _welcome(hub: Hub, browser: BrowserTransport, kept: KeptCall, *, resumed: bo
         rate_in=browser.rate_in,
         rate_out=browser.rate_out,
         lead_ms=hub.host.lead_ms,
-        agent=AgentParts(agent.name, agent.stt_name, agent.llm_name, agent.tts_name, agent.scripted),
+        agent=AgentParts(agent.name, agent.stt_name, agent.llm_name, agent.tts_name, agent.scripted, simulated),
         policy=call.floor.policy.numbers() | {"language": agent.language},
         limits=browser.limits.as_sent(),
         resume=kept.secret if can_return else None,
@@ -217,7 +218,7 @@ async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str
             raise UsageError("Nothing can be chosen here", advice="Leave out the choice")
         choice = shaped(BrowserChoice, wish, "The choice")
         async with asyncio.timeout(BUILD_S):
-            return await parts.enter_async_context(build(choice, builder)), choice.preset
+            return await parts.enter_async_context(build(choice, builder, companion=True)), choice.preset
     except (msgspec.DecodeError, RecursionError):
         raise _BadChoice("bad_choice", "The choice cannot be read", "Send it as docs/protocol.md says") from None
     except TimeoutError:

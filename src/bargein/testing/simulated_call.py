@@ -295,7 +295,7 @@ async def call(
     """A call with this agent, offline and in moved time. See `bargein.testing` for an example.
 
     The agent's own LLM and tools run for real. Its stt and tts are replaced by scripted ones of their kind: an agent
-    without an stt reads no words here either. Give llm, stt or tts to have another in its place: an agent with a
+    with stt=None reads no words here either. Give llm, stt or tts to have another in its place: an agent with a
     realtime model needs an llm here, such as a ScriptedLLM. policy: in place of the agent's own.
     patience_s: real seconds that moved time waits for the agent's LLM or a tool.
     """
@@ -348,4 +348,4 @@ def _scripted_stt(agent: Agent) -> ScriptedSTT | ScriptedBatchSTT | None:
         return ScriptedSTT(turns=agent.realtime.turns)
     if agent.streaming_stt is not None:
         return ScriptedSTT(turns=agent.streaming_stt.turns)
-    return ScriptedBatchSTT() if agent.batch_stt is not None else None
+    return ScriptedBatchSTT() if agent.batch_stt is not None or agent.stt == "auto" else None

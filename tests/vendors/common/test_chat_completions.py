@@ -275,6 +275,17 @@ async def test_a_server_without_an_answer_is_unavailable(where: str) -> None:
     await model.aclose()
 
 
+async def test_an_address_without_v1_is_told_as_an_address_and_not_as_a_server_that_is_away(url: str) -> None:
+    model = OpenAICompatibleChat(base_url=url.removesuffix("/v1"))
+    with pytest.raises(Unavailable, match=r"answered 404 .*up to and with /v1"):
+        await model.start()
+    await model.aclose()
+    named = OpenAICompatibleChat("simulated-chat", base_url=url.removesuffix("/v1"))
+    with pytest.raises(VendorRefused, match=r"404.*up to and with /v1"):
+        await said(named)
+    await named.aclose()
+
+
 async def test_a_server_without_a_chat_model_says_so(url: str, chat: ChatSimulator) -> None:
     chat.models = ("nomic-embed-text",)
     model = OllamaChat(base_url=url)
@@ -287,7 +298,7 @@ async def test_the_key_goes_along_when_looking(url: str, chat: ChatSimulator) ->
     chat.api_key = KEY
     models = [OpenAICompatibleChat(base_url=url, api_key=SecretStr(key)) for key in (KEY, "another")]
     await models[0].start()
-    with pytest.raises(Unavailable, match="check its address and OPENAI_API_KEY") as caught:
+    with pytest.raises(Unavailable, match=r"answered 401 .*Check OPENAI_API_KEY") as caught:
         await models[1].start()
     assert "another" not in "".join(traceback.format_exception(caught.value))
     for model in models:

@@ -16,6 +16,7 @@ from bargein.call.context import CallContext
 from bargein.call.output.reply import Reply
 from bargein.call.output.text_streams import closing
 from bargein.call.record.conversation import Conversation
+from bargein.call.responders.llm_pieces import llm_pieces
 from bargein.errors import BargeinError
 from bargein.protocols import (
     LLM,
@@ -65,7 +66,7 @@ class ToolRunner:
             begun = len(reply.text)
             calls: list[ToolCall] = []
             try:
-                async with closing(llm.reply(prompt)) as deltas:
+                async with closing(llm_pieces(llm, prompt)) as deltas:
                     async for delta in deltas:
                         if isinstance(delta, TextDelta):
                             reply.text += delta.text
