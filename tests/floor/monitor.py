@@ -17,7 +17,7 @@ from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 
 HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP,
-        Source.LOST}  # fmt: skip
+        Source.LOST, Source.ENDING}  # fmt: skip
 MOST_TICKS = 40
 
 
@@ -38,7 +38,9 @@ class Monitor:
     prepared: bool = False  # the open turn's reply is being made ahead
     accounted: bool = True  # the running onset has come to something that is on record
     away: bool = False  # the client's connection is lost
+    leaving: bool = False  # the call has to end
     over: bool = False
+    kept: bool = False  # the newest reply that sounded is over, and its client has not said so
 
     def step(self, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> Monitor:
         """The world after this event. floor: as it is now; was: what it showed before."""
@@ -57,6 +59,7 @@ class Seen:
     now_ms: float
     guarded_until_ms: float
     carried_ms: float
+    noticed_ms: float
 
     @classmethod
     def of(cls, floor: Floor) -> Seen:
@@ -64,7 +67,7 @@ class Seen:
             floor.state.value, floor.reply.id, floor.turn.id, floor.speech.evidence, floor.speech.onset_ms,
             floor.now_ms,
             floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
-            floor.onset.carried_ms,
+            floor.onset.carried_ms, floor.speech.noticed_ms,
         )  # fmt: skip
 
 
@@ -73,6 +76,8 @@ class _Step:
         self.m, self.floor, self.was, self.event, self.actions = m, floor, was, event, actions
         self.live, self.sounding, self.held, self.protected = m.live, m.sounding, m.held, m.protected
         self.open, self.accounted, self.prepared, self.away = m.open, m.accounted, m.prepared, m.away
+        self.kept, self.leaving = m.kept, m.leaving
+        self.stalled = False  # in this very step
         self.reply = was.reply
         self.turn = was.turn
         self.answers = was.turn + 1 - m.answers if m.answers else 0  # the turn's own number
@@ -100,18 +105,19 @@ class _Step:
         return Monitor(
             self.live, self.sounding, self.held, self.protected,
             self.floor.turn.id + 1 - self.answers if self.answers else 0, self.open, self.prepared,
-            self.accounted, self.away, self.is_end(),
+            self.accounted, self.away, self.leaving, self.is_end(), self.kept,
         )  # fmt: skip
 
     def is_end(self) -> bool:
-        """The caller has hung up, or did not come back."""
-        gone = self.m.away and any(isinstance(a, do.EndCall) for a in self.actions)
+        """The caller has hung up, or did not come back, or was said goodbye to."""
+        gone = (self.m.away or self.leaving) and any(isinstance(a, do.EndCall) for a in self.actions)
         return isinstance(self.event, ev.HungUp) or gone
 
     # ------------------------------------------------------------------------------------ what the event means
 
     def world(self) -> None:
         e = self.event
+        self.leaving = self.leaving or isinstance(e, ev.EndingAsked)
         if isinstance(e, ev.ClientAway | ev.ClientBack):
             self.away = isinstance(e, ev.ClientAway)
         fresh = self.floor.speech.evidence is not Evidence.SILENT and self.was.evidence is Evidence.SILENT
@@ -120,11 +126,15 @@ class _Step:
         mine = self.live and getattr(e, "reply", None) == self.reply
         if isinstance(e, ev.ReplyStarted) and mine:
             self.sounding = True
+            self.kept = False
         elif isinstance(e, ev.ReplyProtected) and mine:
             self.protected = e.protected
         elif isinstance(e, ev.ReplyEnded | ev.ReplyFailed) and mine:
+            self.kept = not e.confirmed if self.sounding else self.kept
             self.end_reply()
-        elif isinstance(e, ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed):
+        elif isinstance(e, ev.ReplyStalled) and mine:
+            self.stalled = self.kept = True
+        elif isinstance(e, ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed | ev.ReplyStalled):
             self.need(not self.actions, "(1) a late event about an old reply changes nothing")
 
     def end_reply(self) -> None:
@@ -154,6 +164,14 @@ class _Step:
                 self.owed = self.answers
                 self.live = self.held = self.protected = False
                 self.answers = 0
+            case do.CutStalledReply(reply):
+                self.need(self.stalled and reply == self.reply, "only a reply that its client does not play is stopped")
+                self.owed = 0 if self.sounding else self.answers
+                self.stalled = self.live = self.sounding = self.held = self.protected = False
+                self.answers = 0
+            case do.FlushClient(reply):
+                self.need(self.kept and reply <= self.reply, "only a client that may hold something is emptied")
+                self.kept = False
             case do.Prepare(turn):
                 self.need(not self.live, "(2) nothing is made ahead while the agent speaks")
                 self.need(self.open and turn == self.turn, "(5) what is made ahead is the open turn's reply")
@@ -173,6 +191,7 @@ class _Step:
                 self.begin(reply)
             case do.Reprompt(reply, cause):
                 self.begin(reply)
+                self.protected = cause == "goodbye"
                 if cause in ("failed", "late"):
                     self.need(self.owed != 0, "(5) asked again for a turn that was lost")
                     self.answers, self.owed = self.owed, 0
@@ -193,8 +212,11 @@ class _Step:
             case do.Dismiss(onset, until, _):
                 self.need(until >= onset, "what was dismissed has a length")
                 self.accounted = True
-            case do.Ignore():
+            case do.Ignore(what):
                 self.accounted = True
+                if what == "speech" and isinstance(self.event, ev.Tick):
+                    missing_ms = self.event.at_ms - self.was.noticed_ms
+                    self.need(missing_ms >= self.floor.policy.endpointing.deaf_ms, "windows that come late do come")
             case do.EndCall():
                 self.need(not self.live and not self.open, "nobody is left in the middle of something")
             case do.ReadWords():
@@ -203,6 +225,7 @@ class _Step:
     def begin(self, reply: int) -> None:
         self.need(not self.live, "(2) at most one reply is live")
         self.need(not self.away, "(9) nothing is said to a client that is away")
+        self.need(not self.m.leaving, "(10) after the goodbye nothing is said")
         self.need(not self.held, "(4) nothing begins in a hold")
         self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
         self.need(not (self.open and not isinstance(self.actions[-1], do.Answer)), "nobody talks into an open turn")
@@ -248,15 +271,20 @@ class _Step:
 
     def after(self) -> None:
         f, e = self.floor, self.event
+        self.need(not self.stalled, "(1) a client that does not play is emptied, and its reply is over")
         self.need(self.owed == 0, "(5) a turn whose reply was lost is closed or asked again")
         self.need(self.reopened == 0, "(8) a turn that goes on is listened to")
         self.need(f.reply.id == self.reply and f.turn.id == self.turn, "the floor numbers as it says")
+        self.need(not self.leaving or self.live or self.is_end(), "(10) without a goodbye the call is over at once")
         self.need(f.away == self.away, "the floor knows whether the client is away")
         self.need(not self.away or not self.live, "(9) no reply is live while the client is away")
         if isinstance(e, ev.ClientAway) and not self.m.away and self.was.evidence is Evidence.FIRM:
-            self.need(self.open or f.onset.dismissed, "(9) what the user says as the connection is lost is a turn")
+            self.need(
+                self.open or f.onset.dismissed or self.leaving,
+                "(9) what the user says as the connection is lost is a turn",
+            )
         if self.m.away and not self.away:
-            self.need(self.live or self.open, "(9) whoever comes back is spoken to, or listened to")
+            self.need(self.live or self.open or self.leaving, "(9) whoever comes back is spoken to, or listened to")
         if self.is_end():
             self.need(not self.live and not self.open and f.deadline is None, "(5) a hang-up ends everything")
             self.need(not self.prepared, "nothing is made ahead for nobody")
@@ -297,6 +325,9 @@ class _Step:
         if hard and self.m.live:
             cut = any(isinstance(a, do.Cut | do.DiscardReply) for a in self.actions)
             self.need(cut, "the hard-stop lane passes every gate")
+        self.need(
+            not (hard and self.m.kept and self.kept), "(1) the hard-stop lane empties a client, whatever it holds"
+        )
 
     def own_sound(self) -> None:
         e, p = self.event, self.floor.policy

@@ -59,8 +59,10 @@ def key(f: Floor) -> tuple[object, ...]:
     run = speech.run_windows
     return (
         state, f.policy.verdict.confirm_ms, f.policy.verdict.doubt_ms, f.stt_words, f.stt_turns, f.says_waiting,
+        f.unconfirmed > 0,
         f.failures, f.reprompts, f.left, f.over, ago(f.quiet_since_ms, state == "idle"),
         f.away, f.away_until_ms - now if f.away else -9.0,
+        f.leaving, f.leave_by_ms - now if f.leaving else -9.0, f.leave_why,
         # the reply
         turn.id - reply.turn if reply.turn else -1, live and reply.sounding, reply.protected,
         reply.reprompting and live, min(reply.false_holds, f.policy.hold.wary_after), reply.echo_reported,
@@ -76,7 +78,7 @@ def key(f: Floor) -> tuple[object, ...]:
         min(turn.spoken_ms, 3) if turn.open or reply.turn else -1, ago(turn.spoken_until_ms, turn.open or on),
         turn.own_level_db, turn.level_db if turn.open else None,
         # the speech
-        speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms),
+        speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms), ago(speech.noticed_ms, on),
         speech.level_db if on or run or held else None, run, ago(speech.run_from_ms, run > 0),
     )  # fmt: skip
 
@@ -105,8 +107,27 @@ SEARCHES = [
     ("short", "away hard", QUIET_OR_SURE, False),
     ("balanced", "away", QUIET_OR_SURE, False),
     ("short", "away guesses", (0.0,), True),
+    ("short", "ending away", QUIET_OR_SURE, False),
+    ("short", "unplayed hard", QUIET_OR_SURE, False),
+    ("short", "stall", QUIET_OR_SURE, False),
 ]
-GROUPS = ("hard", "page", "judge", "protect", "late", "fail", "stt", "turns", "guesses", "echo", "far", "away")
+GROUPS = (
+    "unplayed",
+    "hard",
+    "page",
+    "judge",
+    "protect",
+    "late",
+    "fail",
+    "stt",
+    "turns",
+    "guesses",
+    "echo",
+    "far",
+    "stall",
+    "away",
+    "ending",
+)
 
 
 def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[ev.Event]:
@@ -126,6 +147,9 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         if "far" in groups:
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-20.0)
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-33.0)
+        if "stall" in groups:  # audio that was kept back for two windows
+            for speech in levels:
+                yield ev.SpeechWindow(now - 2, now - 1, speech, came_ms=now + 1)
     yield ev.SayRequested(now)
     yield ev.ReplyStarted(now, f.reply.id)
     yield ev.ReplyEnded(now, f.reply.id)
@@ -133,6 +157,13 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     if "away" in groups:
         yield ev.ClientAway(now, 2)
         yield ev.ClientBack(now)
+    if "ending" in groups:
+        yield ev.EndingAsked(now, "it has to end", 2)
+    if "unplayed" in groups:
+        yield ev.ReplyStalled(now, f.reply.id, "the client does not play")
+        yield ev.ReplyStalled(now, f.reply.id - 1, "the client does not play")
+        yield ev.ReplyEnded(now, f.reply.id, confirmed=False)
+        yield ev.ReplyFailed(now, f.reply.id, "lost", confirmed=False)
     if "hard" in groups:
         yield ev.Interrupted(now, "button")
         yield ev.Interrupted(now, "operator")

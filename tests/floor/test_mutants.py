@@ -22,12 +22,25 @@ ROOM = Path(bargein.floor.__file__).parent
 FINE = (0.0, 0.35, 0.6, 0.95)
 
 # In the order in which they import each other.
-RULES = ("state", "moves", "client_rules", "speech_rules", "evidence_rules", "reply_rules", "timers", "rules")
+RULES = (
+    "state",
+    "moves",
+    "client_rules",
+    "ending_rules",
+    "speech_rules",
+    "evidence_rules",
+    "reply_rules",
+    "timers",
+    "rules",
+)
 
 # what is broken: (file, the rule, its mutant, policy, groups, levels)
 MUTANTS = {
     "the agent's own sound counts as speech": (
         "speech_rules", "if w.echo >= p.echo.echo_threshold and", "if w.echo > 1 and", "balanced", "echo", LEVELS),
+    "windows that come late are none": (
+        "timers", "due.append((speech.noticed_ms + p.endpointing.deaf_ms", "due.append((speech.until_ms + p.endpointing.deaf_ms",
+        "short", "stall", (0.0, 0.95)),
     "a hold for our own sound goes on": (
         "speech_rules", "        if speech.lasted_ms <= echo.echo_doubt_ms:", "        if False:", "echoing", "echo", LEVELS),
     "a call is left while somebody speaks": (
@@ -62,6 +75,27 @@ MUTANTS = {
     "an old reply's end ends the new one": (
         "reply_rules", "    if e.reply != floor.reply.id or not floor.live:\n        return\n    if floor.reply.sounding:",
         "    if not floor.live:\n        return\n    if floor.reply.sounding:", "balanced", "late", LEVELS),
+    "a reply that its client does not play goes on": (
+        "reply_rules", "    out.append(do.CutStalledReply(e.reply, e.why))\n", "", "short", "unplayed", LEVELS),
+    "an old reply's stall ends the new one": (
+        "reply_rules", "    if e.reply != floor.reply.id or not floor.live:\n        return\n    out.append(do.CutStalledReply(e.reply,",
+        "    if not floor.live:\n        return\n    out.append(do.CutStalledReply(floor.reply.id,", "short", "unplayed", LEVELS),
+    "what was not played is forgotten": (
+        "reply_rules", "    floor.unconfirmed = e.reply\n", "", "short", "unplayed hard", LEVELS),
+    "an end by our own pace is the client's word": (
+        "reply_rules", "        floor.failures = 0\n        floor.unconfirmed = 0 if e.confirmed else e.reply\n",
+        "        floor.failures = 0\n", "short", "unplayed hard", LEVELS),
+    "a button on a free floor empties nothing": (
+        "evidence_rules", "    if floor.unconfirmed:\n        flush_client(floor, why, out)\n", "    if False:\n", "short",
+        "unplayed hard", LEVELS),
+    "a key on a free floor empties nothing": (
+        "evidence_rules", "    flush_client(floor, why, out)\n    if floor.live:\n        cut(floor, source, at_ms",
+        "    if floor.live:\n        cut(floor, source, at_ms", "short", "unplayed hard", LEVELS),
+    "a stop phrase on a free floor empties nothing": (
+        "evidence_rules", '        flush_client(floor, f"stop phrase in {e.text.strip()!r}", out)\n', "        pass\n", "short",
+        "unplayed turns", LEVELS),
+    "a client is emptied of what has ended": (
+        "reply_rules", "    floor.unconfirmed = 0\n", "", "short", "unplayed hard", LEVELS),
     "a hang-up is not the end": ("reply_rules", "floor.over = True", "floor.over = False", "balanced", "", LEVELS),
     "a page's onset holds a protected reply": (
         "evidence_rules", '    elif reply.protected:\n        why = "this reply is protected"\n',
@@ -70,7 +104,7 @@ MUTANTS = {
         "timers", 'out.append(do.CloseTurn(turn.id, f"{turn.spoken_ms:.0f} ms of sound is no turn"))', "pass", "balanced", "",
         LEVELS),
     "a stop phrase does not pass a protection": (
-        "evidence_rules", "if meaning is WordClass.STOP:", "if meaning is WordClass.STOP and not floor.reply.protected:",
+        "evidence_rules", "    if meaning is WordClass.STOP:", "    if meaning is WordClass.STOP and not floor.reply.protected:",
         "balanced", "turns protect", LEVELS),
     "the hold is not told": (
         "moves", "    out.append(do.Hold(floor.reply.id, onset_ms, source, why))", "    pass", "balanced", "", LEVELS),
@@ -105,19 +139,19 @@ MUTANTS = {
     "a reply goes on into a lost connection": (
         "client_rules", "_end_live_reply(floor, out) if floor.live else 0", "0", "short", "away", LEVELS),
     "a turn is answered while the client is away": (
-        "timers", "        return [(floor.away_until_ms, client_gone)]", "        due.append((floor.away_until_ms, client_gone))",
+        "timers", "        return [*due, (floor.away_until_ms, client_gone)]", "        due.append((floor.away_until_ms, client_gone))",
         "short", "away", LEVELS),
     "a client is waited for without end": (
-        "timers", "        return [(floor.away_until_ms, client_gone)]", "        return []", "short", "away", LEVELS),
+        "timers", "        return [*due, (floor.away_until_ms, client_gone)]", "        return due", "short", "away", LEVELS),
     "something is said to a client that is away": (
-        "reply_rules", "and not floor.says_waiting and not floor.away:", "and not floor.says_waiting:", "short", "away", LEVELS),
+        "reply_rules", "and not floor.says_waiting and not floor.mute:", "and not floor.says_waiting:", "short", "away", LEVELS),
     "typed words are answered while the client is away": (
-        "evidence_rules", "not floor.talking and not floor.away:", "not floor.talking:", "short", "away hard", LEVELS),
+        "evidence_rules", "not floor.talking and not floor.mute:", "not floor.talking and not floor.leaving:", "short", "away hard", LEVELS),
     "an STT's turn is answered while the client is away": (
-        "evidence_rules", "verdict.trust_transcriber_turns and not floor.away:\n        if", "verdict.trust_transcriber_turns:\n        if",
+        "evidence_rules", "verdict.trust_transcriber_turns and not floor.mute:\n        if", "verdict.trust_transcriber_turns:\n        if",
         "short", "away guesses", LEVELS),
     "a reply is made ahead for a client that is away": (
-        "evidence_rules", "trusted = floor.policy.verdict.trust_transcriber_turns and not floor.away",
+        "evidence_rules", "trusted = floor.policy.verdict.trust_transcriber_turns and not floor.mute",
         "trusted = floor.policy.verdict.trust_transcriber_turns", "short", "away guesses", LEVELS),
     "an answer that was not heard is forgotten": (
         "client_rules", "if reply.turn == turn.id and not turn.open else 0", "if False else 0\n    reply.turn = 0", "short",
@@ -127,6 +161,15 @@ MUTANTS = {
     "nobody speaks to a client that is back": (
         "client_rules", '    out.append(do.Reprompt(floor.reply.id, e.cause, "the client is back"))', "    end_reply(floor)", "short",
         "away", LEVELS),
+    "the goodbye can be talked over": (
+        "ending_rules", "    floor.reply.protected = True\n", "", "short", "ending", LEVELS),
+    "after the goodbye the call goes on": (
+        "rules", "if self.leaving and not self.live and not self.over:", "if False:", "short", "ending", LEVELS),
+    "typed words are answered after the goodbye": (
+        "evidence_rules", "not floor.talking and not floor.mute:", "not floor.talking and not floor.away:", "short",
+        "ending hard", LEVELS),
+    "a reply is cut for the goodbye without a word": (
+        "ending_rules", "    stop_all(floor, e.why, out)\n    if floor.away", "    if floor.away", "short", "ending", LEVELS),
     "a client that did not come back is still there": (
         "client_rules", "floor.left = floor.over = True", "floor.left = True", "short", "away", LEVELS),
     "an onset is decided about before it is heard": (

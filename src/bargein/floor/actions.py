@@ -27,6 +27,8 @@ class Source(StrEnum):
     PAGE = "page"
     """The client's own level watch: good enough to hold, never to cut."""
     HANG_UP = "hang_up"
+    ENDING = "ending"
+    """The call has to end."""
     LOST = "lost"
     """The connection to the client is lost."""
 
@@ -122,6 +124,23 @@ class DiscardLateReply:
 
 
 @dataclass(frozen=True, slots=True)
+class CutStalledReply:
+    """The reply was not interrupted, but its client has stopped playing it. As after a cut: cancel its generation,
+    empty every queue, flush the client, keep what the client has reported as played."""
+
+    reply: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlushClient:
+    """No reply sounds as far as the floor knows, but the client may still hold audio of this one: empty the client."""
+
+    reply: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prepare:
     """The user's turn is probably over: make its reply, but let none of it sound. `Answer` of the same turn releases
     the reply, if the turn's words are still the same; `DiscardPrepared` takes it back."""
@@ -161,7 +180,7 @@ class Reprompt:
 
     reply: int
     cause: str
-    """silence, failed, late, back or not_transferred"""
+    """silence, failed, late, back, not_transferred or goodbye"""
     why: str
 
 
@@ -209,6 +228,8 @@ Action = (
     | Cut
     | DiscardReply
     | DiscardLateReply
+    | CutStalledReply
+    | FlushClient
     | Prepare
     | DiscardPrepared
     | Answer

@@ -23,9 +23,11 @@ from bargein.floor.state import FloorState, State
 
 def on_say(floor: FloorState, out: list[Action]) -> None:
     """The agent is to say something unasked: now, or when the floor is free."""
-    if floor.state is State.IDLE and not floor.says_waiting and not floor.away:
+    if floor.state is State.IDLE and not floor.says_waiting and not floor.mute:
         begin_reply(floor, 0)
         out.append(do.Say(floor.reply.id, "the floor is free"))
+    elif floor.leaving:
+        out.append(do.Ignore("say", "the call has to end: it is refused"))
     elif floor.says_waiting < floor.policy.idle.max_waiting:
         floor.says_waiting += 1
         out.append(do.Ignore("say", f"the floor is not free ({'away' if floor.away else floor.state}): it waits"))
@@ -40,6 +42,7 @@ def on_reply_started(floor: FloorState, e: ev.ReplyStarted) -> None:
         return
     reply.sounding = True
     reply.sounding_since_ms = e.at_ms
+    floor.unconfirmed = 0
     if floor.state is State.THINKING:
         floor.state = State.SPEAKING
 
@@ -67,14 +70,28 @@ def on_reply_ended(floor: FloorState, e: ev.ReplyEnded, out: list[Action]) -> No
         return
     if floor.reply.sounding:
         floor.failures = 0
+        floor.unconfirmed = 0 if e.confirmed else e.reply
     else:
         out.append(do.CloseTurn(floor.reply.turn, "there was nothing to say"))
+    free_floor(floor, out)
+
+
+def on_reply_stalled(floor: FloorState, e: ev.ReplyStalled, out: list[Action]) -> None:
+    """The client has stopped playing the reply: the reply is over, and the floor is free."""
+    if e.reply != floor.reply.id or not floor.live:
+        return
+    out.append(do.CutStalledReply(e.reply, e.why))
+    if not floor.reply.sounding:
+        out.append(do.CloseTurn(floor.reply.turn, f"not played: {e.why}"))
+    floor.unconfirmed = e.reply
     free_floor(floor, out)
 
 
 def on_reply_failed(floor: FloorState, e: ev.ReplyFailed, out: list[Action]) -> None:
     """The reply's LLM or TTS is lost."""
     if e.reply == floor.reply.id and floor.live:
+        if floor.reply.sounding:
+            floor.unconfirmed = 0 if e.confirmed else e.reply
         lose_reply(floor, "failed", e.why, out)
 
 

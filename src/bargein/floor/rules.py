@@ -4,6 +4,7 @@ in which they are best read.
 - state.py: the records of what the floor knows. moves.py: what can be done about it.
 - speech_rules.py: the user's speech, window by window. evidence_rules.py: words, the STT's turns, a judge, keys.
 - reply_rules.py: the agent's replies, and the call as a whole. client_rules.py: a client whose connection is lost.
+- ending_rules.py: a call that has to end.
 - timers.py: all that time alone decides.
 
 Two steps. Any onset over a reply holds it at once: nothing is lost, so this may be quick and wrong. Then the first
@@ -23,6 +24,9 @@ good evidence decides. In the order in which the rules are asked:
 5. Speech that ended undecided resumes: at once if it cannot be read, else after the reading or
    `verdict_timeout_ms`.
 
+A reply is over when its client says so. A client that stops playing loses the reply (`ReplyStalled`), and the hard-stop
+lane also empties a client that may still hold audio of a reply which is over (`FlushClient`).
+
 An STT's guess that the turn is over makes its reply (`Prepare`), which sounds only when the turn is answered.
 A hold of a reply that does not sound yet (the user goes on while we think) is the same hold; its cut is a
 `DiscardReply`, and the turn goes on. No state waits for ever: see timers.py.
@@ -35,6 +39,7 @@ from typing import assert_never
 from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
 from bargein.floor.client_rules import on_client_away, on_client_back
+from bargein.floor.ending_rules import leave, on_ending
 from bargein.floor.evidence_rules import (
     on_input,
     on_interrupted,
@@ -52,6 +57,7 @@ from bargein.floor.reply_rules import (
     on_reply_ended,
     on_reply_failed,
     on_reply_protected,
+    on_reply_stalled,
     on_reply_started,
     on_say,
     on_stt_changed,
@@ -77,7 +83,7 @@ class Floor(FloorState):
         out: list[Action] = []
         if self.over:
             return out
-        self.now_ms = max(self.now_ms, event.until_ms if isinstance(event, ev.SpeechWindow) else event.at_ms)
+        self.now_ms = max(self.now_ms, event.noticed_ms if isinstance(event, ev.SpeechWindow) else event.at_ms)
         match event:
             case ev.SpeechWindow():
                 on_window(self, event, out)
@@ -111,6 +117,8 @@ class Floor(FloorState):
                 on_reply_protected(self, event, out)
             case ev.ReplyEnded():
                 on_reply_ended(self, event, out)
+            case ev.ReplyStalled():
+                on_reply_stalled(self, event, out)
             case ev.ReplyFailed():
                 on_reply_failed(self, event, out)
             case ev.STTChanged():
@@ -121,8 +129,12 @@ class Floor(FloorState):
                 on_client_away(self, event, out)
             case ev.ClientBack():
                 on_client_back(self, event, out)
+            case ev.EndingAsked():
+                on_ending(self, event, out)
             case ev.HungUp():
                 on_hung_up(self, event, out)
             case _:
                 assert_never(event)
+        if self.leaving and not self.live and not self.over:
+            leave(self, out)
         return out

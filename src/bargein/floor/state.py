@@ -130,6 +130,9 @@ class FloorState:
     """The call's STT can read words now."""
     stt_turns: bool = field(default=False, init=False)
     """The call's STT announces the ends of turns now."""
+    unconfirmed: int = field(default=0, init=False)
+    """The newest reply that was over without the client's word, so the client may still hold audio of it. 0: none, or
+    another reply has begun to sound since."""
     says_waiting: int = field(default=0, init=False)
     """Things to say that wait for the floor."""
     failures: int = field(default=0, init=False)
@@ -142,6 +145,12 @@ class FloorState:
     """The client's connection is lost: nothing begins to be said."""
     away_until_ms: float = field(default=0.0, init=False)
     """The call is kept until then for a client that is away."""
+    leaving: bool = field(default=False, init=False)
+    """The call has to end: after the goodbye nothing begins to be said."""
+    leave_by_ms: float = field(default=0.0, init=False)
+    """The call ends then, whether the goodbye was heard or not."""
+    leave_why: str = field(default="", init=False)
+    """The reason of that end."""
     left: bool = field(default=False, init=False)
     """The end of the call was ordered. It is ordered once."""
     over: bool = field(default=False, init=False)
@@ -166,6 +175,11 @@ class FloorState:
     def live(self) -> bool:
         """A reply is being made, sounds or is held."""
         return self.state in (State.THINKING, State.SPEAKING, State.BARGE_IN)
+
+    @property
+    def mute(self) -> bool:
+        """No reply may begin: the client is away, or the call has to end."""
+        return self.away or self.leaving
 
     @property
     def talking(self) -> bool:

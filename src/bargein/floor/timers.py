@@ -13,6 +13,7 @@ from typing import assert_never
 from bargein.floor import actions as do
 from bargein.floor.actions import Action
 from bargein.floor.client_rules import client_gone
+from bargein.floor.ending_rules import call_too_long, leave
 from bargein.floor.moves import (
     answer,
     begin_reply,
@@ -35,10 +36,14 @@ def timers(floor: FloorState) -> list[Timer]:
     due: list[Timer] = []
     if floor.over:
         return due
+    if floor.leaving:
+        due.append((floor.leave_by_ms, leave))
+    elif p.idle.max_call_ms is not None:
+        due.append((p.idle.max_call_ms, call_too_long))
     if floor.away:
-        return [(floor.away_until_ms, client_gone)]
+        return [*due, (floor.away_until_ms, client_gone)]
     if speech.evidence is not Evidence.SILENT:
-        due.append((speech.until_ms + p.endpointing.deaf_ms, audio_lost))
+        due.append((speech.noticed_ms + p.endpointing.deaf_ms, audio_lost))
     match floor.state:
         case State.IDLE:
             silence_ms = p.idle.user_silence_ms

@@ -95,6 +95,7 @@ class WatchedTool:
     def __init__(self, tool: Tool, work: Work) -> None:
         self.spec = tool.spec
         self.effect = tool.effect
+        self.hangs_up: bool = getattr(tool, "hangs_up", False)
         self._tool = tool
         self._work = work
 

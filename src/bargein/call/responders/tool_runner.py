@@ -134,6 +134,13 @@ class ToolRunner:
                 self._on_late_result(self._write(reply, call, result.result, error=result.error))
         return request
 
+    def hang_up_of(self, reply: Reply) -> HangUp | None:
+        """The hang-up that the reply was to end in. None: there was to be none. No tool runs for the answer."""
+        if isinstance(reply.end_request, HangUp):
+            return reply.end_request
+        tools = [self._tools.get(call.tool) for call in reply.terminal]
+        return HangUp() if any(getattr(tool, "hangs_up", False) for tool in tools) else None
+
     async def _run_now(self, tool: Tool, call: ToolCall, reply: Reply) -> ToolResult:
         result = await self._result(tool, call)
         if isinstance(result, HangUp | Transfer):
