@@ -63,6 +63,8 @@ def key(f: Floor) -> tuple[object, ...]:
         state, f.policy.verdict.confirm_ms, f.policy.verdict.doubt_ms, f.stt_words, f.stt_turns, f.says_waiting,
         f.unconfirmed > 0,
         f.failures, f.reprompts, f.left, f.over, ago(f.quiet_since_ms, state == "idle"),
+        f.away, f.away_until_ms - now if f.away else -9.0,
+        f.leaving, f.leave_by_ms - now if f.leaving else -9.0, f.leave_why,
         # the reply
         turn.id - reply.turn if reply.turn else -1, live and reply.sounding, reply.protected,
         reply.reprompting and live, reply.giving_up and live, reply.filler and live, reply.fillers if live else 0,
@@ -110,6 +112,10 @@ SEARCHES = [
     ("alone", "", FINE, False),
     ("far", "far", (0.0,), False),
     ("instant", "echo protect", QUIET_OR_SURE, False),
+    ("short", "away hard", QUIET_OR_SURE, False),
+    ("balanced", "away", QUIET_OR_SURE, False),
+    ("short", "away guesses", (0.0,), True),
+    ("short", "ending away", QUIET_OR_SURE, False),
     ("short", "unplayed hard", QUIET_OR_SURE, False),
     ("short", "stall", QUIET_OR_SURE, False),
 ]
@@ -128,6 +134,8 @@ GROUPS = (
     "echo",
     "far",
     "stall",
+    "away",
+    "ending",
 )
 
 
@@ -155,6 +163,11 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     yield ev.ReplyStarted(now, f.reply.id)
     yield ev.ReplyEnded(now, f.reply.id)
     yield ev.HungUp(now)
+    if "away" in groups:
+        yield ev.ClientAway(now, 2)
+        yield ev.ClientBack(now)
+    if "ending" in groups:
+        yield ev.EndingAsked(now, "it has to end", 2)
     if "unplayed" in groups:
         yield ev.ReplyStalled(now, f.reply.id, "the client does not play")
         yield ev.ReplyStalled(now, f.reply.id - 1, "the client does not play")

@@ -28,6 +28,7 @@ EXPLORED = [
     ("echoing", "echo late", (0.0, 0.95)),
     ("alone", "far", (0.0, 0.95)),
     ("leaving", "fail", (0.0, 0.95)),
+    ("short", "away ending", (0.0, 0.95)),
     ("short", "unplayed hard", (0.0, 0.95)),
     ("short", "stall", (0.0, 0.95)),
     ("short", "tools fail", (0.0, 0.95)),

@@ -22,7 +22,17 @@ ROOM = Path(bargein.floor.__file__).parent
 FINE = (0.0, 0.35, 0.6, 0.95)
 
 # In the order in which they import each other.
-RULES = ("state", "moves", "speech_rules", "evidence_rules", "reply_rules", "timers", "rules")
+RULES = (
+    "state",
+    "moves",
+    "client_rules",
+    "ending_rules",
+    "speech_rules",
+    "evidence_rules",
+    "reply_rules",
+    "timers",
+    "rules",
+)
 
 # what is broken: (file, the rule, its mutant, policy, groups, levels)
 MUTANTS = {
@@ -163,6 +173,42 @@ MUTANTS = {
         "moves", 'discard_prepared(floor, "another guess was made", out)', "pass", "short", "guesses", LEVELS),
     "keys do not change what was made ahead": (
         "evidence_rules", 'discard_prepared(floor, f"more was said: {why}", out)', "pass", "short", "guesses hard", LEVELS),
+    "a reply goes on into a lost connection": (
+        "client_rules", "_end_live_reply(floor, out) if floor.live else 0", "0", "short", "away", LEVELS),
+    "a turn is answered while the client is away": (
+        "timers", "        return [*due, (floor.away_until_ms, client_gone)]", "        due.append((floor.away_until_ms, client_gone))",
+        "short", "away", LEVELS),
+    "a client is waited for without end": (
+        "timers", "        return [*due, (floor.away_until_ms, client_gone)]", "        return due", "short", "away", LEVELS),
+    "something is said to a client that is away": (
+        "reply_rules", "and not floor.says_waiting and not floor.mute:", "and not floor.says_waiting:", "short", "away", LEVELS),
+    "typed words are answered while the client is away": (
+        "evidence_rules", "not floor.talking and not floor.mute:", "not floor.talking and not floor.leaving:", "short", "away hard", LEVELS),
+    "an STT's turn is answered while the client is away": (
+        "evidence_rules", "verdict.trust_transcriber_turns and not floor.mute:\n        if", "verdict.trust_transcriber_turns:\n        if",
+        "short", "away guesses", LEVELS),
+    "a reply is made ahead for a client that is away": (
+        "evidence_rules", "trusted = floor.policy.verdict.trust_transcriber_turns and not floor.mute",
+        "trusted = floor.policy.verdict.trust_transcriber_turns", "short", "away guesses", LEVELS),
+    "an answer that was not heard is forgotten": (
+        "client_rules", "if reply.turn == turn.id and not turn.open else 0", "if False else 0\n    reply.turn = 0", "short",
+        "away hard", LEVELS),
+    "what the user was saying is lost with the connection": (
+        "client_rules", "    elif spoken and not turn.open:", "    elif False:", "balanced", "away", LEVELS),
+    "nobody speaks to a client that is back": (
+        "client_rules", '    out.append(do.Reprompt(floor.reply.id, e.cause, "the client is back"))', "    end_reply(floor)", "short",
+        "away", LEVELS),
+    "the goodbye can be talked over": (
+        "ending_rules", "    floor.reply.protected = True\n", "", "short", "ending", LEVELS),
+    "after the goodbye the call goes on": (
+        "rules", "if self.leaving and not self.live and not self.over:", "if False:", "short", "ending", LEVELS),
+    "typed words are answered after the goodbye": (
+        "evidence_rules", "not floor.talking and not floor.mute:", "not floor.talking and not floor.away:", "short",
+        "ending hard", LEVELS),
+    "a reply is cut for the goodbye without a word": (
+        "ending_rules", "    stop_all(floor, e.why, out)\n    if floor.away", "    if floor.away", "short", "ending", LEVELS),
+    "a client that did not come back is still there": (
+        "client_rules", "floor.left = floor.over = True", "floor.left = True", "short", "away", LEVELS),
     "an onset is decided about before it is heard": (
         "moves", "onset.dismissed = onset.excused = onset.awaiting_words = onset.aside = False", "onset.dismissed = True",
         "balanced", "", LEVELS),

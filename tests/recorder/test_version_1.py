@@ -16,6 +16,15 @@ from bargein.recorder.replay import replay
 
 RECORDS = sorted((Path(__file__).parent / "version_1").glob("*.jsonl"))
 
+LATER = {
+    "EndingAsked",
+    "ClientAway",
+    "ClientBack",
+    "ReplyStalled",
+    "FlushClient",
+    "CutStalledReply",
+}  # version 2 has more
+
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_an_old_record_decides_the_same(path: Path) -> None:
@@ -39,7 +48,7 @@ def test_the_old_records_hold_every_event_and_every_action() -> None:
                     seen.add(type(action).__name__)
                 case Noted():
                     pass
-    assert seen == set(EVENTS) | set(ACTIONS)
+    assert seen == (set(EVENTS) | set(ACTIONS)) - LATER
 
 
 def test_an_old_policy_is_read_number_by_number() -> None:

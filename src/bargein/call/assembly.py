@@ -20,6 +20,7 @@ from bargein.call.input.stt_stream import STTStream
 from bargein.call.input.turns import Turns
 from bargein.call.input.user_audio import UserAudio
 from bargein.call.output.client_playout import ClientPlayout
+from bargein.call.output.lost_words import LostWords
 from bargein.call.output.playout import Playout
 from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.silence_timer import SilenceTimer
@@ -118,9 +119,10 @@ def assemble(
     utterances = UtteranceQueue(context, floor, responder.source_of)
     ending = CallEnding(context, control, responder.tool_runner, apologize, agent.on_failure)
     progress = ReplyProgress(context, replies, playout, ledger, ending.reply_completed, lost)
+    lost_words = LostWords(context, replies, ledger, responder.source_of)
     turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words)
     reply_control = ReplyControl(context, floor, replies, playout, speaker, ledger, responder, silence, outages)
-    reply_starter = ReplyStarter(context, agent, turns, speech, responder, speaker, utterances)
+    reply_starter = ReplyStarter(context, agent, turns, speech, responder, speaker, utterances, lost_words)
     inbound = InboundHandler(context, floor, user_audio, playout, silence, ledger, progress, turn_control, ending)
     if stt_stream is not None:
         user_audio.on_audio = stt_stream.push_audio

@@ -39,12 +39,18 @@ class CallEnding:
         self._hung_up = asyncio.Event()
         self.reason: str | None = None
         """Why the call is over. None: it goes on."""
+        self.lost: str | None = None
+        """How the connection was lost. None: the client is there."""
 
     def hang_up(self, reason: str) -> None:
         """End the call. The first reason counts."""
         if self.reason is None:
             self.reason = reason
             self._hung_up.set()
+
+    def leave(self, why: str) -> None:
+        """The floor ends the call. A call that waits for its client says what it waits for."""
+        self.hang_up(f"{self.lost}, and the client did not come back" if self.lost else why)
 
     async def wait(self) -> None:
         """Until the call is to end."""

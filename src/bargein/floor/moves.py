@@ -267,7 +267,7 @@ def lose_reply(floor: FloorState, cause: str, why: str, out: list[Action]) -> No
     floor.failures = min(floor.failures + 1, most)
     spoken_to = floor.turn.open or floor.talking or floor.undecided
     enough = most > 0 and floor.failures == most and not reply.giving_up
-    if (enough or not reply.reprompting) and not spoken_to and not floor.left:
+    if (enough or not reply.reprompting) and not spoken_to and not floor.left and not floor.leaving:
         begin_reply(floor, turn, reprompting=True)
         reply.giving_up = enough
         out.append(do.Reprompt(reply.id, "gave_up" if enough else cause, why))

@@ -24,12 +24,14 @@ from bargein.floor.state import FloorState, State
 
 def on_say(floor: FloorState, out: list[Action]) -> None:
     """The agent is to say something unasked: now, or when the floor is free."""
-    if floor.state is State.IDLE and not floor.says_waiting:
+    if floor.state is State.IDLE and not floor.says_waiting and not floor.mute:
         begin_reply(floor, 0)
         out.append(do.Say(floor.reply.id, "the floor is free"))
+    elif floor.leaving:
+        out.append(do.Ignore("say", "the call has to end: it is refused"))
     elif floor.says_waiting < floor.policy.idle.max_waiting:
         floor.says_waiting += 1
-        out.append(do.Ignore("say", f"the floor is not free ({floor.state}): it waits"))
+        out.append(do.Ignore("say", f"the floor is not free ({'away' if floor.away else floor.state}): it waits"))
     else:
         out.append(do.Ignore("say", "too many wait already: it is refused"))
 

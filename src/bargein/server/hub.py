@@ -23,6 +23,7 @@ from bargein.recorder.journal import prune
 from bargein.server.auth import Gate
 from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
+from bargein.server.kept_calls import KeptCalls
 from bargein.server.metrics import Metrics
 from bargein.server.settings import Settings
 from bargein.transports.browser.transport import BrowserLimits
@@ -57,6 +58,7 @@ class Hub:
     readiness: Readiness
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
+    kept: KeptCalls = field(default_factory=KeptCalls)
 
 
 @asynccontextmanager
@@ -84,6 +86,7 @@ async def open_hub(
             group,
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
+        metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
         metrics.gauge("agents_speaking", "calls in which the agent speaks now", lambda: float(calls.speaking))
         metrics.gauge("ticks_late", "ticks that came more than a period late, since the start", lambda: ticker.late)
         metrics.gauge("vad_windows", "windows judged, since the start", lambda: vad.stats.windows)

@@ -87,7 +87,7 @@ class TomlAgent(AgentChoice):
     description: Text = ""
     protected: Said = ""
     """The beginning of the greeting that nothing interrupts."""
-    reprompts: dict[Literal["silence", "failed", "late"], Said] = Field(default_factory=dict)
+    reprompts: dict[Literal["silence", "failed", "late", "back", "deaf"], Said] = Field(default_factory=dict)
     tools: tuple[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")], ...] = ()
     """Entries "module:function"."""
     policy: dict[str, Any] = Field(default_factory=dict)
