@@ -7,7 +7,6 @@ that does not hold. It is a value: hashable and comparable, so that a search can
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
 
 from bargein.floor import actions as do
@@ -18,7 +17,6 @@ from bargein.floor.speech import Evidence
 
 HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP}
 LATE = ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed | ev.ToolsStarted | ev.ToolsEnded
-MOST_TICKS = 40
 
 
 class Broken(AssertionError):
@@ -382,28 +380,3 @@ class _Step:
             self.need(not f.live or self.held, "whoever is as loud as the caller is heard, whoever spoke before")
         if self.was.state == "idle" and fresh and s.evidence is Evidence.FIRM:
             self.need(self.open, "(8) firm speech at rest opens a turn")
-
-
-def liveness(floor: Floor, longest_ms: float) -> int:
-    """From here, time alone (and a playout that ends what it plays) leads to rest. Returns how many steps it took.
-
-    Raises Broken when a deadline stays due after its tick, or rest does not come in time or steps.
-    """
-    f = copy(floor)
-    began = f.now_ms
-    for n in range(MOST_TICKS):
-        if f.over or (f.state.value == "idle" and f.deadline is None):
-            return n
-        due = f.deadline
-        if due is None:
-            if f.state.value != "speaking":
-                raise Broken(f"(5) {f.state} waits for nothing")
-            f.handle(ev.ReplyEnded(f.now_ms, f.reply.id))
-            continue
-        if due - began > longest_ms:
-            raise Broken(f"(5) not at rest after {due - began} ms")
-        before = (f.state, f.speech.evidence, f.reply.id, due)
-        acted = f.handle(ev.Tick(due))
-        if (f.state, f.speech.evidence, f.reply.id, f.deadline) == before and not acted:
-            raise Broken(f"(5) the deadline {due} stays due in {f.state}")
-    raise Broken(f"(5) {MOST_TICKS} ticks do not end {floor.state}")

@@ -111,24 +111,24 @@ MUTANTS = {
         "    if (floor.turn.open or floor.talking or undecided) and not giving_up:\n        yield", "balanced", "fail", LEVELS),
     "a tool is no excuse": (
         "timers", "max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms)",
-        "reply.due_from_ms + p.idle.answer_timeout_ms", "balanced", "tools", LEVELS),
+        "reply.due_from_ms + p.idle.answer_timeout_ms", "waiting", "tools", LEVELS),
     "a filler without a tool": (
-        "timers", "wanted = reply.tools_until_ms and not", "wanted = not", "balanced", "tools", LEVELS),
+        "timers", "wanted = reply.tools_until_ms and not", "wanted = not", "waiting", "tools", LEVELS),
     "a filler over the user's words": (
-        "timers", "if not wanted or floor.turn.open or", "if not wanted or", "balanced", "tools protect", LEVELS),
+        "timers", "if not wanted or floor.turn.open or", "if not wanted or", "waiting", "tools protect", LEVELS),
     "the reply behind a filler is forgotten": (
         "reply_rules", '        end_filler(floor, "the filler is over", out)\n        return\n    if not floor.reply.sounding',
-        '        free_floor(floor, out)\n        return\n    if not floor.reply.sounding', "balanced", "tools", LEVELS),
+        '        free_floor(floor, out)\n        return\n    if not floor.reply.sounding', "waiting", "tools", LEVELS),
     "a hold ends with the filler": (
-        "moves", "    held = floor.state is State.BARGE_IN\n    asked_ms", "    held = False\n    asked_ms", "balanced", "tools", LEVELS),
+        "moves", "    held = floor.state is State.BARGE_IN\n    asked_ms", "    held = False\n    asked_ms", "waiting", "tools", LEVELS),
     "a filler counts as the answer": (
         "moves", "(reply.filler or not reply.sounding):\n        out.append", "not reply.sounding:\n        out.append",
-        "balanced", "tools", LEVELS),
+        "waiting", "tools", LEVELS),
     "a filler that is lost is a lost reply": (
         "reply_rules", "    if floor.reply.filler:\n        end_filler(floor, f", "    if False:\n        end_filler(floor, f",
-        "balanced", "tools fail", LEVELS),
+        "waiting", "tools fail", LEVELS),
     "a filler that is late is a lost reply": (
-        "timers", "    if floor.reply.filler:\n", "    if False:\n", "balanced", "tools", LEVELS),
+        "timers", "    if floor.reply.filler:\n", "    if False:\n", "waiting", "tools", LEVELS),
     "a guess that was wrong is kept": (
         "evidence_rules", 'discard_prepared(floor, "the turn goes on", out)', "pass", "short", "guesses", LEVELS),
     "a guess is made about an old turn": (

@@ -77,7 +77,7 @@ def on_reply_ended(floor: FloorState, e: ev.ReplyEnded, out: list[Action]) -> No
 
 
 def on_reply_failed(floor: FloorState, e: ev.ReplyFailed, out: list[Action]) -> None:
-    """The reply's LLM or TTS is lost. A filler that is lost is missed by nobody."""
+    """The reply's LLM or TTS is lost. A filler that is lost costs nothing."""
     if e.reply != floor.reply.id or not floor.live:
         return
     if floor.reply.filler:
