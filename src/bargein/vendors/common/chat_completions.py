@@ -30,6 +30,7 @@ except ImportError:  # the extra is not there: `ChatCompletions` says so when it
 MOST_STOPS = 4  # stop sequences, as the vendors allow
 Bound = Literal["max_tokens", "max_completion_tokens"]
 LOOK_S = 0.3  # for the list of models: a server on this machine answers in a few ms, more is felt at start
+CHECK_S = 5.0
 NO_KEY = "none"  # local servers take any key, the SDK insists on one
 
 
@@ -98,6 +99,18 @@ class ChatCompletions:
         if self._model is None:
             self._model = await self._first_model()
             self.name = self._model
+
+    async def check(self) -> None:
+        """Ask the server for its models, which costs nothing. Raises VendorRefused or VendorLost."""
+        try:
+            await self._client.models.list(timeout=CHECK_S)
+        except openai.APIStatusError as error:
+            if error.status_code not in (404, 405, 501):  # a server without a list still answers
+                raise self._answered_no(error.status_code, error.code) from None
+        except openai.APIConnectionError:
+            raise self._lost("could not be reached") from None
+        except (openai.OpenAIError, ValueError, AttributeError):
+            raise self._lost("sent something that is no list of models") from None
 
     def reply(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
         """The reply's text as it is written, and then the tools that the model calls.

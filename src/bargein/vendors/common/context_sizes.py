@@ -39,6 +39,7 @@ WORDS = re.compile(
     r"(?:prompt|input|request)\b.{0,60}\b(?:too long|too large|exceeds)|longer than the maximum",
     re.IGNORECASE,
 )
+LARGE = re.compile("request too large", re.IGNORECASE)
 STATUSES = (400, 413, 422, 429)
 
 
@@ -55,8 +56,8 @@ def is_too_long(status: int, code: object, message: object) -> bool:
         return False
     if status == 413 or (status != 429 and str(code) in CODES):
         return True
-    wanted = r"request too large" if status == 429 else WORDS
-    return re.search(wanted, str(message or "")[:2_000], re.IGNORECASE) is not None
+    wanted = LARGE if status == 429 else WORDS
+    return wanted.search(str(message or "")[:2_000]) is not None
 
 
 def prompt_too_long(model: str, status: int) -> PromptTooLong:
