@@ -14,13 +14,18 @@ from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
+from tests.floor.seen import Broken, Seen
 
 HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP}
-LATE = ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed | ev.ToolsStarted | ev.ToolsEnded
-
-
-class Broken(AssertionError):
-    """A promise of the design does not hold."""
+LATE = (
+    ev.ReplyStarted
+    | ev.ReplyProtected
+    | ev.ReplyEnded
+    | ev.ReplyFailed
+    | ev.ReplyStalled
+    | ev.ToolsStarted
+    | ev.ToolsEnded
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,46 +47,24 @@ class Monitor:
     lost: int = 0  # replies in a row, up to the policy's number
     left: bool = False  # the end of the call was ordered
     over: bool = False
+    kept: bool = False  # the newest reply that sounded is over, and its client has not said so
 
     def step(self, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> Monitor:
         """The world after this event. floor: as it is now; was: what it showed before."""
         return _Step(self, floor, was, event, actions).run()
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a floor showed before an event."""
-
-    state: str
-    reply: int
-    turn: int
-    evidence: Evidence
-    onset_ms: float
-    now_ms: float
-    guarded_until_ms: float
-    carried_ms: float
-    tools_until_ms: float
-
-    @classmethod
-    def of(cls, floor: Floor) -> Seen:
-        return cls(
-            floor.state.value, floor.reply.id, floor.turn.id, floor.speech.evidence, floor.speech.onset_ms,
-            floor.now_ms,
-            floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
-            floor.onset.carried_ms, floor.reply.tools_until_ms,
-        )  # fmt: skip
-
-
 class _Step:
     def __init__(self, m: Monitor, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> None:
         self.m, self.floor, self.was, self.event, self.actions = m, floor, was, event, actions
         self.live, self.sounding, self.held, self.protected = m.live, m.sounding, m.held, m.protected
-        self.open, self.accounted, self.prepared = m.open, m.accounted, m.prepared
+        self.open, self.accounted, self.prepared, self.kept = m.open, m.accounted, m.prepared, m.kept
         self.asking, self.giving_up, self.filler, self.tools = m.asking, m.giving_up, m.filler, m.tools
         self.lost, self.left = m.lost, m.left
         self.behind = False  # a reply was made behind a filler, which is over
         self.failed = False  # a reply was lost, in this very step
         self.was_giving_up = False  # the reply that ended in this step said that the agent cannot go on
+        self.stalled = False  # in this very step
         self.reply = was.reply
         self.turn = was.turn
         self.answers = was.turn + 1 - m.answers if m.answers else 0  # the turn's own number
@@ -110,7 +93,7 @@ class _Step:
             self.live, self.sounding, self.held, self.protected,
             self.floor.turn.id + 1 - self.answers if self.answers else 0, self.open, self.prepared,
             self.accounted, self.asking, self.giving_up, self.filler, self.tools, self.lost, self.left,
-            isinstance(self.event, ev.HungUp),
+            isinstance(self.event, ev.HungUp), self.kept,
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------------ what the event means
@@ -123,10 +106,14 @@ class _Step:
         mine = self.live and getattr(e, "reply", None) == self.reply
         if isinstance(e, ev.ReplyStarted) and mine:
             self.sounding = True
+            self.kept = False
         elif isinstance(e, ev.ReplyProtected) and mine:
             self.protected = e.protected
         elif isinstance(e, ev.ReplyEnded | ev.ReplyFailed) and mine:
+            self.kept = not e.confirmed if self.sounding else self.kept
             self.end_reply(heard=self.sounding and isinstance(e, ev.ReplyEnded), lost=isinstance(e, ev.ReplyFailed))
+        elif isinstance(e, ev.ReplyStalled) and mine:
+            self.stalled = self.kept = True
         elif isinstance(e, ev.ToolsStarted) and mine:
             self.tools = not self.filler and not self.asking
         elif isinstance(e, ev.ToolsEnded) and mine:
@@ -175,6 +162,16 @@ class _Step:
                 waited = self.tools and self.floor.now_ms < self.was.tools_until_ms
                 self.need(not waited, "a running tool excuses that a reply is late")
                 self.end_reply(heard=False, lost=True)
+            case do.CutStalledReply(reply):
+                self.need(self.stalled and reply == self.reply, "only a reply that its client does not play is stopped")
+                self.owed = 0 if self.sounding and not self.filler else self.answers
+                self.was_giving_up, self.stalled = self.giving_up, False
+                self.live = self.sounding = self.held = self.protected = False
+                self.asking = self.giving_up = self.filler = self.tools = False
+                self.answers = 0
+            case do.FlushClient(reply):
+                self.need(self.kept and reply <= self.reply, "only a client that may hold something is emptied")
+                self.kept = False
             case do.Prepare(turn):
                 self.need(not self.live, "(2) nothing is made ahead while the agent speaks")
                 self.need(self.open and turn == self.turn, "(5) what is made ahead is the open turn's reply")
@@ -231,12 +228,18 @@ class _Step:
             case do.Dismiss(onset, until, _):
                 self.need(until >= onset, "what was dismissed has a length")
                 self.accounted = True
-            case do.Ignore():
+            case do.Ignore(what):
                 self.accounted = True
+                if what == "speech" and isinstance(self.event, ev.Tick):
+                    missing_ms = self.event.at_ms - self.was.noticed_ms
+                    self.need(missing_ms >= self.floor.policy.endpointing.deaf_ms, "windows that come late do come")
             case do.EndCall() | do.GiveUp():
                 self.need(not self.live and not self.open, "nobody is left in the middle of something")
                 self.need(not self.left, "a call is ended once")
-                self.need(isinstance(a, do.EndCall) or self.was_giving_up, "a call is given up once that was said")
+                said_so = self.was_giving_up and not self.floor.talking
+                self.need(
+                    isinstance(a, do.EndCall) or said_so, "a call is given up once that was said, to a silent user"
+                )
                 self.left = True
             case do.ReadWords():
                 self.need(self.live, "words are read for a verdict only")
@@ -292,6 +295,7 @@ class _Step:
 
     def after(self) -> None:
         f, e = self.floor, self.event
+        self.need(not self.stalled, "(1) a client that does not play is emptied, and its reply is over")
         self.need(self.owed == 0, "(5) a turn whose reply was lost is closed or asked again")
         self.need(self.reopened == 0, "(8) a turn that goes on is listened to")
         self.need(not self.behind, "a reply behind a filler goes on when the filler is over")
@@ -341,6 +345,9 @@ class _Step:
         if hard and self.m.live:
             cut = any(isinstance(a, do.Cut | do.DiscardReply) for a in self.actions)
             self.need(cut, "the hard-stop lane passes every gate")
+        self.need(
+            not (hard and self.m.kept and self.kept), "(1) the hard-stop lane empties a client, whatever it holds"
+        )
 
     def own_sound(self) -> None:
         e, p = self.event, self.floor.policy

@@ -6,7 +6,7 @@ from copy import copy
 
 from bargein.floor import events as ev
 from bargein.floor.rules import Floor
-from tests.floor.monitor import Broken
+from tests.floor.seen import Broken
 
 MOST_TICKS = 40
 

@@ -9,8 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bargein.floor import Floor, Policy, STTChanged
 from bargein.floor import events as ev
 from bargein.floor.speech import Evidence, UserSpeech
-from tests.floor.monitor import Monitor, Seen
+from tests.floor.monitor import Monitor
 from tests.floor.rest import liveness
+from tests.floor.seen import Seen
 
 MS = st.floats(1, 400)
 TEXTS = st.sampled_from(["stop", "tell me more", "mm-hmm", "", None])
@@ -59,6 +60,16 @@ class Conversation(RuleBasedStateMachine):
     @rule()
     def fail(self) -> None:
         self.feed(ev.ReplyFailed(self.now, self.floor.reply.id, "lost"))
+
+    @rule(old=st.integers(0, 2))
+    def stall(self, old: int) -> None:
+        self.feed(ev.ReplyStalled(self.now, self.floor.reply.id - old, "the client does not play"))
+
+    @rule(failed=st.booleans())
+    def end_unconfirmed(self, failed: bool) -> None:
+        reply = self.floor.reply.id
+        failure = ev.ReplyFailed(self.now, reply, "lost", confirmed=False)
+        self.feed(failure if failed else ev.ReplyEnded(self.now, reply, confirmed=False))
 
     @rule(on=st.booleans())
     def protect(self, on: bool) -> None:

@@ -41,6 +41,7 @@ def on_reply_started(floor: FloorState, e: ev.ReplyStarted) -> None:
         return
     reply.sounding = True
     reply.sounding_since_ms = e.at_ms
+    floor.unconfirmed = 0
     if floor.state is State.THINKING:
         floor.state = State.SPEAKING
 
@@ -66,13 +67,27 @@ def on_reply_ended(floor: FloorState, e: ev.ReplyEnded, out: list[Action]) -> No
     """The reply's last sample has been heard."""
     if e.reply != floor.reply.id or not floor.live:
         return
-    if floor.reply.filler:
+    reply = floor.reply
+    if reply.sounding:
+        floor.unconfirmed = 0 if e.confirmed else e.reply
+    if reply.filler:
         end_filler(floor, "the filler is over", out)
         return
-    if not floor.reply.sounding:
+    if not reply.sounding:
         out.append(do.CloseTurn(floor.reply.turn, "there was nothing to say"))
     elif not floor.reply.reprompting:
         floor.failures = 0
+    free_floor(floor, out)
+
+
+def on_reply_stalled(floor: FloorState, e: ev.ReplyStalled, out: list[Action]) -> None:
+    """The client has stopped playing the reply: the reply is over, and the floor is free."""
+    if e.reply != floor.reply.id or not floor.live:
+        return
+    out.append(do.CutStalledReply(e.reply, e.why))
+    if floor.reply.filler or not floor.reply.sounding:
+        out.append(do.CloseTurn(floor.reply.turn, f"not played: {e.why}"))
+    floor.unconfirmed = e.reply
     free_floor(floor, out)
 
 
@@ -80,6 +95,8 @@ def on_reply_failed(floor: FloorState, e: ev.ReplyFailed, out: list[Action]) -> 
     """The reply's LLM or TTS is lost. A filler that is lost costs nothing."""
     if e.reply != floor.reply.id or not floor.live:
         return
+    if floor.reply.sounding:
+        floor.unconfirmed = 0 if e.confirmed else e.reply
     if floor.reply.filler:
         end_filler(floor, f"the filler was lost: {e.why}", out, last=True)
     else:

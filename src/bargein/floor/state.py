@@ -140,6 +140,9 @@ class FloorState:
     """The call's STT can read words now."""
     stt_turns: bool = field(default=False, init=False)
     """The call's STT announces the ends of turns now."""
+    unconfirmed: int = field(default=0, init=False)
+    """The newest reply that was over without the client's word, so the client may still hold audio of it. 0: none, or
+    another reply has begun to sound since."""
     says_waiting: int = field(default=0, init=False)
     """Things to say that wait for the floor."""
     failures: int = field(default=0, init=False)
@@ -178,11 +181,6 @@ class FloorState:
     def talking(self) -> bool:
         """Clear speech runs, and no verdict on it was given."""
         return self.speech.evidence is Evidence.FIRM and not self.onset.dismissed
-
-    @property
-    def undecided(self) -> bool:
-        """Firm speech holds the reply, or held it just now, and awaits its verdict."""
-        return self.state is State.BARGE_IN and not self.onset.dismissed and self.firm_peak
 
     @property
     def firm_peak(self) -> bool:

@@ -97,6 +97,7 @@ class WatchedTool:
         self.effect = tool.effect
         if (limit_s := getattr(tool, "timeout_s", None)) is not None:
             self.timeout_s: float = limit_s
+        self.hangs_up: bool = getattr(tool, "hangs_up", False)
         self._tool = tool
         self._work = work
 

@@ -177,9 +177,8 @@ class ToolRunner:
         """The reply is over before its time: calls that have not begun never will, and the model is told so."""
         calls = {**reply.calls, **{call.id: call for call in reply.terminal}}
         reply.calls.clear()
-        reply.terminal.clear()
-        if reply.id:
-            for call in calls.values():
+        for call in calls.values():
+            if reply.id and self._conversation.tool_result(call.id) is None:
                 self._on_abandoned(self._write(reply, call, NEVER_BEGAN, error=True))
 
     def _effect(self, call: ToolCall) -> Effect | None:
@@ -240,6 +239,13 @@ class ToolRunner:
             else:
                 self._on_late_result(self._write(reply, call, result.result, error=result.error))
         return request
+
+    def hang_up_of(self, reply: Reply) -> HangUp | None:
+        """The hang-up that the reply was to end in. None: there was to be none. No tool runs for the answer."""
+        if isinstance(reply.end_request, HangUp):
+            return reply.end_request
+        tools = [self._tools.get(call.tool) for call in reply.terminal]
+        return HangUp() if any(getattr(tool, "hangs_up", False) for tool in tools) else None
 
     async def _run_now(self, tool: Tool, call: ToolCall, reply: Reply) -> ToolResult:
         reply.calls.pop(call.id, None)
