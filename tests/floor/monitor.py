@@ -238,7 +238,7 @@ class _Step:
                 self.need(not self.left, "a call is ended once")
                 said_so = self.was_giving_up and not self.floor.talking
                 self.need(
-                    isinstance(a, do.EndCall) or said_so, "a call is given up once that was said, to a silent user"
+                    isinstance(a, do.EndCall) or said_so, "a call is given up when that was said, to a silent user"
                 )
                 self.left = True
             case do.ReadWords():
