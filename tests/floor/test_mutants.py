@@ -74,8 +74,8 @@ MUTANTS = {
     "what was not played is forgotten": (
         "reply_rules", "    floor.unconfirmed = e.reply\n", "", "short", "unplayed hard", LEVELS),
     "an end by our own pace is the client's word": (
-        "reply_rules", "        floor.failures = 0\n        floor.unconfirmed = 0 if e.confirmed else e.reply\n",
-        "        floor.failures = 0\n", "short", "unplayed hard", LEVELS),
+        "reply_rules", "    if reply.sounding:\n        floor.unconfirmed = 0 if e.confirmed else e.reply\n",
+        "", "short", "unplayed hard", LEVELS),
     "a button on a free floor empties nothing": (
         "evidence_rules", "    if floor.unconfirmed:\n        flush_client(floor, why, out)\n", "    if False:\n", "short",
         "unplayed hard", LEVELS),
@@ -139,12 +139,8 @@ MUTANTS = {
         "reply.due_from_ms + p.idle.answer_timeout_ms", "waiting", "tools", LEVELS),
     "a filler without a tool": (
         "timers", "wanted = reply.tools_until_ms and not", "wanted = not", "waiting", "tools", LEVELS),
-    "a filler over the user's words": (
-        "timers", "if not wanted or floor.turn.open or", "if not wanted or", "waiting", "tools protect", LEVELS),
     "the reply behind a filler is forgotten": (
         "reply_rules", '        end_filler(floor, "the filler is over", out)\n', "        free_floor(floor, out)\n", "waiting", "tools", LEVELS),
-    "a hold ends with the filler": (
-        "moves", "    held = floor.state is State.BARGE_IN\n    asked_ms", "    held = False\n    asked_ms", "waiting", "tools", LEVELS),
     "a filler counts as the answer": (
         "moves", "(reply.filler or not reply.sounding):\n        out.append", "not reply.sounding:\n        out.append",
         "waiting", "tools", LEVELS),
