@@ -40,8 +40,9 @@ class NothingTTS(ToneTTS):
     async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.SpeechChunk]:
         async for _ in text:
             pass
-        return
-        yield
+        chunks: tuple[c.SpeechChunk, ...] = ()
+        for chunk in chunks:
+            yield chunk
 
 
 class DeafTTS(ToneTTS):
@@ -57,8 +58,10 @@ class DeafTTS(ToneTTS):
 class DeadLLM(ScriptedLLM):
     async def reply(self, prompt: c.Prompt) -> AsyncIterator[c.TextDelta | c.ToolCall]:
         self.prompts.append(prompt)
+        pieces: tuple[c.TextDelta, ...] = ()
+        for piece in pieces:
+            yield piece
         raise VendorLost("The model is gone", advice="Look")
-        yield
 
 
 class NeverLLM(ScriptedLLM):

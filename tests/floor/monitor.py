@@ -14,7 +14,7 @@ from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
-from tests.floor.seen import Broken, Seen
+from tests.floor.world import Broken, Seen, World
 
 HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP}
 LATE = (
@@ -29,25 +29,8 @@ LATE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Monitor:
-    """live: a reply is (ids are the floor's own, and only ever compared); answers: the turn it answers, 0 none."""
-
-    live: bool = False
-    sounding: bool = False
-    held: bool = False
-    protected: bool = False
-    answers: int = 0  # 0: none; else how many turns ago, +1
-    open: bool = False
-    prepared: bool = False  # the open turn's reply is being made ahead
-    accounted: bool = True  # the running onset has come to something that is on record
-    asking: bool = False  # the live reply is a reprompt
-    giving_up: bool = False  # it says that the agent cannot go on
-    filler: bool = False  # it is a filler: another reply is being made behind it
-    tools: bool = False  # it waits for tools
-    lost: int = 0  # replies in a row, up to the policy's number
-    left: bool = False  # the end of the call was ordered
-    over: bool = False
-    kept: bool = False  # the newest reply that sounded is over, and its client has not said so
+class Monitor(World):
+    """The world, which checks each step."""
 
     def step(self, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> Monitor:
         """The world after this event. floor: as it is now; was: what it showed before."""
@@ -61,10 +44,10 @@ class _Step:
         self.open, self.accounted, self.prepared, self.kept = m.open, m.accounted, m.prepared, m.kept
         self.asking, self.giving_up, self.filler, self.tools = m.asking, m.giving_up, m.filler, m.tools
         self.lost, self.left = m.lost, m.left
+        self.stalled = False  # in this very step
         self.behind = False  # a reply was made behind a filler, which is over
         self.failed = False  # a reply was lost, in this very step
         self.was_giving_up = False  # the reply that ended in this step said that the agent cannot go on
-        self.stalled = False  # in this very step
         self.reply = was.reply
         self.turn = was.turn
         self.answers = was.turn + 1 - m.answers if m.answers else 0  # the turn's own number
@@ -165,8 +148,8 @@ class _Step:
             case do.CutStalledReply(reply):
                 self.need(self.stalled and reply == self.reply, "only a reply that its client does not play is stopped")
                 self.owed = 0 if self.sounding and not self.filler else self.answers
-                self.was_giving_up, self.stalled = self.giving_up, False
-                self.live = self.sounding = self.held = self.protected = False
+                self.was_giving_up = self.giving_up
+                self.stalled = self.live = self.sounding = self.held = self.protected = False
                 self.asking = self.giving_up = self.filler = self.tools = False
                 self.answers = 0
             case do.FlushClient(reply):
@@ -237,9 +220,7 @@ class _Step:
                 self.need(not self.live and not self.open, "nobody is left in the middle of something")
                 self.need(not self.left, "a call is ended once")
                 said_so = self.was_giving_up and not self.floor.talking
-                self.need(
-                    isinstance(a, do.EndCall) or said_so, "a call is given up when that was said, to a silent user"
-                )
+                self.need(isinstance(a, do.EndCall) or said_so, "a call is given up when that was said, in silence")
                 self.left = True
             case do.ReadWords():
                 self.need(self.live, "words are read for a verdict only")

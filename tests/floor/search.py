@@ -18,8 +18,7 @@ from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 from bargein.floor.timers import timers
 from tests.floor.monitor import Monitor
-from tests.floor.rest import liveness
-from tests.floor.seen import Broken, Seen
+from tests.floor.world import Broken, Seen, liveness
 
 # One unit is one window.
 SMALL = Policy().with_({

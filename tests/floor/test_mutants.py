@@ -14,7 +14,7 @@ import pytest
 import bargein.floor
 from bargein.floor import Floor
 from tests.floor.search import LEVELS, POLICIES, search
-from tests.floor.seen import Broken
+from tests.floor.world import Broken
 
 pytestmark = pytest.mark.slow
 

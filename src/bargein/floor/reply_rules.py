@@ -81,7 +81,7 @@ def on_reply_ended(floor: FloorState, e: ev.ReplyEnded, out: list[Action]) -> No
 
 
 def on_reply_stalled(floor: FloorState, e: ev.ReplyStalled, out: list[Action]) -> None:
-    """The client has stopped playing the reply: the reply is over, and the floor is free."""
+    """The client has stopped playing the reply: the reply is over, and so is one behind a filler. The floor is free."""
     if e.reply != floor.reply.id or not floor.live:
         return
     out.append(do.CutStalledReply(e.reply, e.why))
