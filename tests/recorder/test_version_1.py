@@ -16,7 +16,8 @@ from bargein.recorder.replay import replay
 
 # Events and actions that version 1 did not have.
 SINCE = {
-    "ContinueReply", "CutStalledReply", "FlushClient", "GiveUp", "ReplyStalled", "SayFiller", "ToolsEnded", "ToolsStarted",
+    "ContinueReply", "CutStalledReply", "FlushClient", "GiveUp", "ReplyStalled", "SayFiller", "ToolsEnded",
+    "ToolsStarted",
 }  # fmt: skip
 RECORDS = sorted((Path(__file__).parent / "version_1").glob("*.jsonl"))
 
