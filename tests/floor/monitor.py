@@ -232,7 +232,8 @@ class _Step:
             case do.EndCall() | do.GiveUp():
                 self.need(not self.live and not self.open, "nobody is left in the middle of something")
                 self.need(not self.left or self.away or self.leaving, "a call is ended once")
-                self.need(isinstance(a, do.EndCall) or self.was_giving_up, "a call is given up once that was said")
+                said_so = self.was_giving_up and not self.floor.talking
+                self.need(isinstance(a, do.EndCall) or said_so, "a call is given up when that was said, in silence")
                 self.left = True
             case do.ReadWords():
                 self.need(self.live, "words are read for a verdict only")

@@ -40,6 +40,17 @@ POLICIES = {
     "far": SMALL.with_({**_BRIEF, "confirm_ms": 3, "doubt_ms": 3, "max_turn_ms": 3}),
     "alone": SMALL.with_({"alone_ms": 4, "doubt_ms": 4, "join_ms": 2, "verdict_timeout_ms": 2, "go_on_share": 1}),
     "asking": SMALL.with_(_ASKING),
+    "waiting": SMALL.with_(
+        {
+            **_BRIEF,
+            "hold_max_ms": 2,
+            "doubt_ms": 1,
+            "confirm_ms": 1,
+            "max_turn_ms": 1,
+            "max_failures": 1,
+            "filler_ms": 0,
+        }
+    ),
     "failing": SMALL.with_({"max_failures": 3}),
     "leaving": SMALL.with_({**_ASKING, "hang_up_on_silence": True}),
 }
@@ -104,9 +115,7 @@ SEARCHES = [
     ("instant", "page", LEVELS, False),
     ("patient", "hard page", QUIET_OR_SURE, False),
     ("asking", "fail", LEVELS, False),
-    ("short", "fail protect", QUIET_OR_SURE, False),
-    ("short", "tools late", QUIET_OR_SURE, False),
-    ("short", "tools fail", QUIET_OR_SURE, True),
+    ("waiting", "tools fail", QUIET_OR_SURE, False),
     ("leaving", "", LEVELS, False),
     ("echoing", "echo", QUIET_OR_SURE, False),
     ("alone", "", FINE, False),

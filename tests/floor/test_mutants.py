@@ -64,7 +64,8 @@ MUTANTS = {
     "sure speech never cuts": (
         "speech_rules", '        cut_by_speech(floor, f"lasted {lasted:.0f} ms", out)', "        pass", "balanced", "", LEVELS),
     "thinking has no limit": (
-        "timers", "due.append((reply.due_from_ms + p.idle.answer_timeout_ms, reply_late))", "pass", "balanced", "", LEVELS),
+        "timers", "            due.append((max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms), reply_late))\n", "",
+        "balanced", "", LEVELS),
     "a button does not stop a held reply": (
         "evidence_rules", '    if not floor.live:\n        out.append(do.Ignore(source.value, "nothing to interrupt"))',
         '    if floor.state is not State.SPEAKING:\n        out.append(do.Ignore(source.value, "nothing"))',
@@ -73,8 +74,8 @@ MUTANTS = {
         "reply_rules", "if floor.state is State.IDLE and not floor.says_waiting:", "if not floor.says_waiting:", "balanced", "",
         LEVELS),
     "an old reply's end ends the new one": (
-        "reply_rules", "    if e.reply != floor.reply.id or not floor.live:\n        return\n    if floor.reply.sounding:",
-        "    if not floor.live:\n        return\n    if floor.reply.sounding:", "balanced", "late", LEVELS),
+        "reply_rules", "    if e.reply != floor.reply.id or not floor.live:\n        return\n    reply = floor.reply\n    if reply.sounding:",
+        "    if not floor.live:\n        return\n    reply = floor.reply\n    if reply.sounding:", "balanced", "late", LEVELS),
     "a reply that its client does not play goes on": (
         "reply_rules", "    out.append(do.CutStalledReply(e.reply, e.why))\n", "", "short", "unplayed", LEVELS),
     "an old reply's stall ends the new one": (
@@ -83,8 +84,8 @@ MUTANTS = {
     "what was not played is forgotten": (
         "reply_rules", "    floor.unconfirmed = e.reply\n", "", "short", "unplayed hard", LEVELS),
     "an end by our own pace is the client's word": (
-        "reply_rules", "        floor.failures = 0\n        floor.unconfirmed = 0 if e.confirmed else e.reply\n",
-        "        floor.failures = 0\n", "short", "unplayed hard", LEVELS),
+        "reply_rules", "    if reply.sounding:\n        floor.unconfirmed = 0 if e.confirmed else e.reply\n",
+        "", "short", "unplayed hard", LEVELS),
     "a button on a free floor empties nothing": (
         "evidence_rules", "    if floor.unconfirmed:\n        flush_client(floor, why, out)\n", "    if False:\n", "short",
         "unplayed hard", LEVELS),
@@ -145,24 +146,19 @@ MUTANTS = {
         "    if (floor.turn.open or floor.talking or undecided) and not giving_up:\n        yield", "balanced", "fail", LEVELS),
     "a tool is no excuse": (
         "timers", "max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms)",
-        "reply.due_from_ms + p.idle.answer_timeout_ms", "balanced", "tools", LEVELS),
+        "reply.due_from_ms + p.idle.answer_timeout_ms", "waiting", "tools", LEVELS),
     "a filler without a tool": (
-        "timers", "wanted = reply.tools_until_ms and not", "wanted = not", "balanced", "tools", LEVELS),
-    "a filler over the user's words": (
-        "timers", "if not wanted or floor.turn.open or", "if not wanted or", "balanced", "tools protect", LEVELS),
+        "timers", "wanted = reply.tools_until_ms and not", "wanted = not", "waiting", "tools", LEVELS),
     "the reply behind a filler is forgotten": (
-        "reply_rules", '        end_filler(floor, "the filler is over", out)\n        return\n    if not floor.reply.sounding',
-        '        free_floor(floor, out)\n        return\n    if not floor.reply.sounding', "balanced", "tools", LEVELS),
-    "a hold ends with the filler": (
-        "moves", "    held = floor.state is State.BARGE_IN\n    asked_ms", "    held = False\n    asked_ms", "balanced", "tools", LEVELS),
+        "reply_rules", '        end_filler(floor, "the filler is over", out)\n', "        free_floor(floor, out)\n", "waiting", "tools", LEVELS),
     "a filler counts as the answer": (
         "moves", "(reply.filler or not reply.sounding):\n        out.append", "not reply.sounding:\n        out.append",
-        "balanced", "tools", LEVELS),
+        "waiting", "tools", LEVELS),
     "a filler that is lost is a lost reply": (
         "reply_rules", "    if floor.reply.filler:\n        end_filler(floor, f", "    if False:\n        end_filler(floor, f",
-        "balanced", "tools fail", LEVELS),
+        "waiting", "tools fail", LEVELS),
     "a filler that is late is a lost reply": (
-        "timers", "    if floor.reply.filler:\n", "    if False:\n", "balanced", "tools", LEVELS),
+        "timers", "    if floor.reply.filler:\n", "    if False:\n", "waiting", "tools", LEVELS),
     "a guess that was wrong is kept": (
         "evidence_rules", 'discard_prepared(floor, "the turn goes on", out)', "pass", "short", "guesses", LEVELS),
     "a guess is made about an old turn": (

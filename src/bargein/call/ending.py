@@ -61,6 +61,10 @@ class CallEnding:
         if reply.end_request is not None or reply.terminal:
             self._context.spawn(self._finish(reply), "end of the call")
 
+    def give_up(self, why: str) -> None:
+        """The agent cannot go on, and has said so: hand the caller on, if the agent wants that, or hang up."""
+        self._context.spawn(self._give_up(f"the agent gave up: {why}"), "giving up")
+
     def reply_stalled(self, reply: Reply) -> None:
         """The client stopped playing the reply. A goodbye waits for its ear no longer; a transfer and every other
         terminal tool do not happen, because the words before them were not heard."""
@@ -69,10 +73,6 @@ class CallEnding:
             self._context.spawn(
                 self._end_at_network(f"{hang_up.reason} (the goodbye was not played)"), "end of the call"
             )
-
-    def give_up(self, why: str) -> None:
-        """The agent cannot go on, and has said so: hand the caller on, if the agent wants that, or hang up."""
-        self._context.spawn(self._give_up(f"the agent gave up: {why}"), "giving up")
 
     async def transfer(self, to: str) -> None:
         """Hand the caller on to another number, and end our part of the call.

@@ -198,11 +198,6 @@ class FloorState:
         return self.speech.evidence is Evidence.FIRM and not self.onset.dismissed
 
     @property
-    def undecided(self) -> bool:
-        """Firm speech holds the reply, or held it just now, and awaits its verdict."""
-        return self.state is State.BARGE_IN and not self.onset.dismissed and self.firm_peak
-
-    @property
     def firm_peak(self) -> bool:
         """The last stretch of speech was firm at its best."""
         return self.speech.peak >= self.policy.hold.decide_threshold and self.speech.lasted_ms > 0
