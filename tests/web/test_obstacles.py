@@ -27,7 +27,6 @@ async def says(shown: Page, *words: str, where: str = "#obstacles") -> str:
     await shown.wait_for_function(
         "([where, words]) => words.every((word) => document.querySelector(where).textContent.includes(word))",
         arg=[where, list(words)],
-        timeout=6000,
     )
     return await shown.inner_text(where)
 
@@ -148,6 +147,10 @@ async def test_words_typed_before_a_call_begin_one_and_ask_for_no_microphone(ope
         assert await shown.evaluate("mic.opened") == []
         await idle(shown)
         assert await shown.inner_text("#status") == "Your turn: type something."
+        await says(shown, "This call is typed")
+        await shown.click("#obstacles button")
+        await shown.wait_for_function("() => document.querySelector('#status').textContent.includes('say something')")
+        assert await shown.evaluate("mic.opened") == ["one"]
 
 
 @pytest.mark.parametrize("state", ["suspended", "interrupted"])

@@ -87,6 +87,12 @@ export class Microphone {
     this.on.say({ text: "Your microphone is muted by the system or its own switch.", advice: `Unmute it. ${TYPE}` });
   }
 
+  // Nothing is heard, because nobody asked for it.
+  offer() {
+    this.on.typed(true);
+    this.on.say({ text: "This call is typed.", action: "Talk, too", act: () => this.open() });
+  }
+
   // Nothing is heard: why, and a button to try again.
   lack([text, advice]) {
     if (this.closed) return false;
