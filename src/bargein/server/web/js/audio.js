@@ -19,7 +19,11 @@ export class Sound {
   // direct: the agent's sound comes from the model's own track (`hear`), and what is said here goes there (`spoken`).
   // later: without a microphone now, with a button to have one.
   async open({ microphone, later = false, record, direct }) {
-    this.context = new AudioContext({ latencyHint: "interactive" });
+    try {
+      this.context = new AudioContext({ latencyHint: "interactive" });
+    } catch {
+      throw new Refused("The browser gives this page no sound.", "Close other pages that play sound, then call again.");
+    }
     this.awake = new Awake(this.context, (line) => this.on.obstacle("sound", line));
     const loudspeaker = direct ? "direct" : "playback";
     await this.load("capture");

@@ -25,7 +25,7 @@ export function show(now, why = "") {
   state = now;
   over = why;
   document.body.dataset.state = state;
-  $("main-label").textContent = { off: "Call", connecting: "…", speaking: "Stop", barge_in: "Stop" }[state] ?? "Talk";
+  $("main-label").textContent = { off: "Call", connecting: "Wait", speaking: "Stop", barge_in: "Stop" }[state] ?? "Talk";
   $("hangup").hidden = state === "off";
   $("dummy").hidden = state !== "off";
   document.querySelectorAll(".states li").forEach((li) => li.classList.toggle("on", li.dataset.is === state));
