@@ -89,7 +89,7 @@ export class Microphone {
     this.on.say({ text: "Your microphone is muted by the system or its own switch.", advice: `Unmute it. ${TYPE}` });
   }
 
-  // Nothing is heard, because nobody asked for it.
+  // Nothing is heard, because the call is typed by choice.
   offer() {
     this.on.typed(true);
     this.on.say({ text: "This call is typed.", action: "Talk, too", act: () => this.open() });
