@@ -377,8 +377,15 @@ async def scene(
         **more,
     )
     runtime = Runtime(clock, ticker, vad, notes)
-    about = {"policy": policy or SOON, "control": control}
-    call = Call(call_id="c1", agent=agent, transport=client, runtime=runtime, journal=notes, **about)
+    call = Call(
+        call_id="c1",
+        agent=agent,
+        transport=client,
+        runtime=runtime,
+        journal=notes,
+        policy=policy or SOON,
+        control=control,
+    )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())
     made = Scene(clock, client, call, ticker, notes, llm, tts, stt, vad)

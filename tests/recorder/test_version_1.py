@@ -16,8 +16,8 @@ from bargein.recorder.replay import replay
 
 # Events and actions that version 1 did not have.
 SINCE = {
-    "ClientAway", "ClientBack", "ContinueReply", "CutStalledReply", "EndingAsked", "FlushClient", "GiveUp", "ReplyStalled",
-    "SayFiller", "ToolsEnded", "ToolsStarted",
+    "ClientAway", "ClientBack", "ContinueReply", "CutStalledReply", "EndingAsked", "FlushClient", "GiveUp",
+    "ReplyStalled", "SayFiller", "ToolsEnded", "ToolsStarted",
 }  # fmt: skip
 RECORDS = sorted((Path(__file__).parent / "version_1").glob("*.jsonl"))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
-from bargein.floor.moves import begin_reply, discard_prepared, end_reply, extend_turn, open_turn
+from bargein.floor.moves import begin_reply, discard_prepared, end_reply, extend_turn, held_for_speech, open_turn
 from bargein.floor.speech import Evidence
 from bargein.floor.state import FloorState, State
 
@@ -22,7 +22,7 @@ def on_client_away(floor: FloorState, e: ev.ClientAway, out: list[Action]) -> No
         return
     floor.away, floor.away_until_ms = True, e.at_ms + e.keep_ms
     turn, speech = floor.turn, floor.speech
-    spoken = floor.talking or floor.undecided
+    spoken = floor.talking or held_for_speech(floor)
     discard_prepared(floor, LOST, out)
     reopened = _end_live_reply(floor, out) if floor.live else 0
     if reopened and not turn.open:

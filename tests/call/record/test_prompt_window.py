@@ -76,7 +76,7 @@ def test_the_llms_own_context_counts_where_it_is_smaller() -> None:
 
 @pytest.mark.parametrize("result", ["x" * 400_000, "字" * 200_000])
 def test_a_single_turn_that_is_too_much_is_shortened_in_its_middle(result: str) -> None:
-    items = [UserSaid(1, "what is there?"), ToolResult("a", "look", "{}", result)]
+    items: list[ConversationItem] = [UserSaid(1, "what is there?"), ToolResult("a", "look", "{}", result)]
     prompt = window(2_000).fit(Prompt("Be short.", items))
     used = prompt.items[1]
     assert isinstance(used, ToolResult)
@@ -112,13 +112,13 @@ async def test_what_is_left_out_is_summarized_where_the_agent_can() -> None:
 
     kept, items = window(1_000, summarize=summarize), talk(60)
     for n in range(1, len(items)):
-        prompt = kept.fit(Prompt("Be short.", items[:n]))
+        kept.fit(Prompt("Be short.", items[:n]))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     assert len(asked) > 2
     assert asked[1][0] == "1 summaries"
     assert f"{len(asked)} summaries" in as_messages(kept.fit(Prompt("Be short.", items)))[0]["content"]
-    assert prompt.left_out
+    assert kept.fit(Prompt("Be short.", items)).left_out
 
 
 async def test_a_summary_that_fails_costs_no_call() -> None:

@@ -72,8 +72,7 @@ class Call {
     if (unfit) throw new Refused(unfit.text, unfit.advice);
     const token = await tokenIfWanted();
     const direct = !this.choice && $("direct").checked && !$("direct-row").hidden;
-    hinder("typed", Boolean(this.typed));
-    await this.sound.open({ microphone: !this.wantDummy && !this.typed, record: options.has("record"), direct });
+    await this.sound.open({ microphone: !this.wantDummy && !this.typed, later: Boolean(this.typed), record: options.has("record"), direct });
     const claim = direct && !this.over ? await this.openDirect() : null;
     if (this.over) return this.release(); // hung up meanwhile
     await this.connect(token);
