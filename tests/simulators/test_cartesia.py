@@ -143,12 +143,13 @@ async def test_cartesia_waits_no_longer_for_more_text_than_it_was_told() -> None
 async def test_cartesias_own_client_maps_audio_to_its_flushes() -> None:
     sim = CartesiaSimulator()
     form: Any = {"container": "raw", "encoding": "pcm_s16le", "sample_rate": 24_000}
+    voice: Any = {"mode": "id", "id": "v"}
     async with (
         serving(cartesia_app(sim), ws=True) as url,
         AsyncCartesia(api_key="k", websocket_base_url=url.replace("http", "ws")) as client,
         client.tts.websocket_connect() as connection,
     ):
-        context = connection.context(model_id="sonic-3", voice={"mode": "id", "id": "v"}, output_format=form)
+        context = connection.context(model_id="sonic-3", voice=voice, output_format=form)
         await context.push("Stay hungry, ")
         await context.push("", flush=True)
         await context.push("stay foolish.")
