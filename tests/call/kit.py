@@ -376,12 +376,11 @@ async def scene(
         reprompts=reprompts,
         **more,
     )
-    runtime = Runtime(clock, ticker, vad, notes)
     call = Call(
         call_id="c1",
         agent=agent,
         transport=client,
-        runtime=runtime,
+        runtime=Runtime(clock, ticker, vad, notes),
         journal=notes,
         policy=policy or SOON,
         control=control,

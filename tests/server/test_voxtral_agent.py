@@ -78,7 +78,7 @@ async def voxtral(folder: Path, *, vllm: bool = False, greeting: str = "") -> As
             )
         transcriber, mind, spoken = parts
         agent = Agent(name="voxtral", llm=mind, tts=spoken, stt=transcriber, greeting=Greeting(greeting))
-        async with world(settings(folder), agent, alone=False) as here:
+        async with world(settings(folder, keep_s=0), agent, alone=False) as here:
             yield here, Vendors(chat, voice)
         await mind.aclose()
         if isinstance(spoken, MistralSpeech):
