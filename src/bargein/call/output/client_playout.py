@@ -5,6 +5,7 @@ Nothing is sent from here. The client holds, resumes and cuts by the call's noti
 
 from __future__ import annotations
 
+from bargein.audio.lengths import syllables
 from bargein.audio.words import MS_PER_CHAR
 from bargein.call.output.playout import GRACE_MS, STALL_MS, Cleared, PlayoutEvent
 from bargein.call.output.reply import Replies, Reply
@@ -144,7 +145,7 @@ class ClientPlayout:
 
     def _over(self, track: Track, now_ms: float) -> ReplyEnded | ReplyFailed:
         self.held = False
-        letters = len(track.words.text.strip())
+        letters = sum(map(syllables, track.words.text.strip()))
         if track.failure is not None:
             return ReplyFailed(now_ms, track.reply, track.failure)
         if letters >= 20 and track.made:
