@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from bargein.errors import UsageError
 from bargein.floor import Policy
 from bargein.protocols import LLM, TTS, BatchSTT, RealtimeModel, StreamingSTT, Tool
+from bargein.spoken_form import SpokenForm
 
 REPROMPTS: Mapping[str, str] = {
     "silence": "Are you still there?",
@@ -75,6 +76,12 @@ class Agent:
     """Reads words while a streaming stt is away, and for verdicts beside a realtime model."""
     reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
     """What to say on silence, failed, late and deaf (no words can be read), in the agent's language."""
+    spoken_form: SpokenForm = True
+    """What is spoken of a text. True: no marks of Markdown, no pictures, and of an address its host. False: the text as
+    it is written. A function gets each clause and returns what is spoken of it. What was heard is recorded in the text
+    as it was written, in any case."""
+    hide_thoughts: bool = True
+    """Text in `<think>...</think>` and the like is neither said nor kept. False: it is text like any other."""
     scripted: bool = False
     """The llm is a script and no language model. The page says so."""
 
@@ -157,6 +164,11 @@ class Agent:
             raise UsageError(
                 f"Agent {self.name!r}: policy cannot be {_shown(self.policy)}",
                 advice="Give Policy.instant(), Policy.balanced() or Policy.patient()",
+            )
+        if not isinstance(self.spoken_form, bool) and not callable(self.spoken_form):
+            raise UsageError(
+                f"Agent {self.name!r}: spoken_form cannot be {_shown(self.spoken_form)}",
+                advice="Give True, False, or a function that takes a clause and returns what is spoken of it",
             )
         if not isinstance(self.greeting, Greeting | str):
             raise UsageError(

@@ -11,11 +11,13 @@ class TextMap:
     """Positions are code points. A position of the spoken text lies between two characters; all written text that was
     dropped there belongs either to the character before (`ahead=False`) or to the one after."""
 
-    __slots__ = ("_at", "written")
+    __slots__ = ("_at", "plain", "written")
 
     def __init__(self) -> None:
         self.written = ""
         """All written text so far."""
+        self.plain = True
+        """So far all text is spoken as it is written."""
         self._at = [0]  # position in `written`, for each position of the spoken text
 
     def __len__(self) -> int:
@@ -30,6 +32,7 @@ class TextMap:
 
     def drop(self, text: str, *, ahead: bool) -> None:
         """This text is not spoken. ahead: it belongs to the character that follows."""
+        self.plain = self.plain and not text
         self.written += text
         if not ahead:
             self._at[-1] = len(self.written)
@@ -39,6 +42,7 @@ class TextMap:
         if not spoken:
             self.drop(written, ahead=False)
             return
+        self.plain = False
         begin = self._at[-1]
         self.written += written
         self._at.extend([begin] * (len(spoken) - 1))

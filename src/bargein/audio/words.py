@@ -63,9 +63,10 @@ class WordClock:
     @property
     def text(self) -> str:
         """The written text, as far as the TTS has come with it."""
-        if self._map is None:
+        if self._map is None or self._map.plain:
             return self._text
-        return self._map.written if self._finished else self._map.written[: self._map.at(len(self._text))]
+        whole = self._finished and len(self._text) >= len(self._map)
+        return self._map.written if whole else self._map.written[: self._map.at(len(self._text))]
 
     @property
     def ms(self) -> float:
@@ -218,13 +219,13 @@ class WordClock:
 
     def _place_in_text(self, position: int, *, last: bool) -> int:
         """A position of the spoken text, in the written text. last: no word follows so far."""
-        if self._map is None:
+        if self._map is None or self._map.plain:
             return position
         if last and not any(char.isalnum() for char in self._text[position:]):
             position = len(self._text)  # dropped signs after the last word were heard with it
         return self._map.at(position)
 
     def _written(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
-        if (at := self._map) is None:
+        if (at := self._map) is None or at.plain:
             return words
         return tuple(Word(w.start_ms, w.end_ms, at.at(w.begin), at.at(w.end)) for w in words)

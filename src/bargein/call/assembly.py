@@ -86,7 +86,7 @@ def assemble(
         if can.carries_audio
         else ClientPlayout(replies, transport)
     )
-    speaker = Speaker(context, replies, playout, agent.tts, agent.fallback_tts)
+    speaker = Speaker(context, replies, playout, agent.tts, agent.fallback_tts, agent.spoken_form)
 
     def say_tool_results() -> None:
         if ending.reason is None:

@@ -44,7 +44,7 @@ class ClientPlayout:
         """The reply's text will come. A reply that is no longer live gets no track."""
         if self._replies.live is not reply:
             return
-        reply.track = Track(reply.id, tts_rate, self._transport.rate_out, elsewhere=True)
+        reply.track = Track(reply.id, tts_rate, self._transport.rate_out, elsewhere=True, written=reply.written)
         reply.track.words.ms_per_char = self._ms_per_char
         self._started = self._finished = False
         self._text_ms = self._now_ms

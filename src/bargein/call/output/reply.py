@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bargein.audio.text_map import TextMap
 from bargein.call.output.track import Track
 from bargein.protocols import EndRequest, Response, SpeechChunk, ToolCall, ToolResult
+from bargein.spoken_form import SpokenForm, as_spoken
 
 ReplyKind = Literal["greeting", "reply", "say", "reprompt"]
 
@@ -42,6 +44,8 @@ class Reply:
     # What its model has made of it.
     text: str = ""
     """All that the model has written so far."""
+    written: TextMap | None = None
+    """Where the spoken text stands in `text`. None: it is spoken as it is written."""
     response: Response | None = None
     """The realtime model's own handle. None for an LLM's reply."""
     busy: bool = False
@@ -70,6 +74,13 @@ class Reply:
     """Set when it is known what was heard of a cut reply."""
     waits: list[tuple[int, asyncio.Event]] = field(default_factory=list)
     """Tools that wait until this many characters were heard."""
+
+    def spoken(self, text: AsyncIterator[str], form: SpokenForm) -> AsyncIterator[str]:
+        """What the TTS is to speak of the reply's text. Once per reply, before its track is made."""
+        if form is False:
+            return text
+        self.written = TextMap()
+        return as_spoken(text, self.written, None if form is True else form)
 
     async def wait_heard(self, chars: int) -> None:
         """Wait until the first `chars` characters of the text were heard."""

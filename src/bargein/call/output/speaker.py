@@ -15,6 +15,7 @@ from bargein.errors import BargeinError, Unavailable
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyProtected
 from bargein.notices import Problem, ReplyBegins, WordsAdded, WordTimes
 from bargein.protocols import TTS, SpeechChunk, Word
+from bargein.spoken_form import SpokenForm
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ class Speaker:
     """Starts and stops the making of the live reply.
 
     tts: None for a realtime model, which speaks by itself. fallback_tts: says that the tts, or the model, is lost.
+    spoken_form: as in Agent.
     """
 
     def __init__(
@@ -32,7 +34,9 @@ class Speaker:
         playout: Playout | ClientPlayout,
         tts: TTS | None,
         fallback_tts: TTS | None = None,
+        spoken_form: SpokenForm = True,
     ) -> None:
+        self._spoken_form = spoken_form
         self._context = context
         self._replies = replies
         self._playout = playout
@@ -89,11 +93,11 @@ class Speaker:
             raise Unavailable("The agent has no TTS to say this with", advice="Give the agent a fallback_tts")
         # The text is closed, too: a TTS need not close its input, and the model must stop with the cut.
         async with closing(text):
-            await self._speak(reply, tts.speak(text), tts.rate)
+            await self._speak(reply, tts.speak(reply.spoken(text, self._spoken_form)), tts.rate)
         self._tts_lost = self._tts_lost and fallback is not None
 
     async def _speak(self, reply: Reply, audio: AsyncIterator[SpeechChunk], rate: int) -> None:
-        context, playout, begun = self._context, self._playout, False
+        context, playout, begun, shown = self._context, self._playout, False, 0
         playout.begin(reply, rate)
         context.notify(ReplyBegins(reply.id, reply.kind, interruptible=reply.protected == 0))
         async with closing(audio) as chunks:
@@ -106,13 +110,17 @@ class Speaker:
                     words = playout.push_audio(reply.id, chunk)
                     if chunk.text or words:
                         exact = chunk.words is not None and chunk.exact
-                        context.notify(WordsAdded(reply.id, chunk.text, _times(words), exact))
+                        text = reply.track.words.text[shown:] if reply.track is not None else ""
+                        shown += len(text)
+                        context.notify(WordsAdded(reply.id, text, _times(words), exact))
                     if not begun and len(chunk.pcm):
                         begun = True
                         context.kick()  # the first audio does not wait for the ticker
                     await playout.wait_room()
-        if rest := playout.finish(reply.id):
-            context.notify(WordsAdded(reply.id, "", _times(rest), exact=False))
+        rest = playout.finish(reply.id)
+        text = reply.track.words.text[shown:] if reply.track is not None else ""
+        if rest or text:
+            context.notify(WordsAdded(reply.id, text, _times(rest), exact=False))
 
     def _fail(self, reply: Reply, code: str, message: str, advice: str) -> None:
         self._tts_lost = code == "voice_lost"

@@ -48,14 +48,17 @@ class ChatResponder:
         self._late_words = LateWords(context, conversation, turns)
         self._unsaid: set[str] = set()  # ids of tool calls whose results the agent has not said
         self._prepared: PreparedReply | None = None
-        self.tool_runner = ToolRunner(context, agent.tools, conversation, self._on_late_result)
+        self.tool_runner = ToolRunner(
+            context, agent.tools, conversation, self._on_late_result, hide_thoughts=agent.hide_thoughts
+        )
         self.prepared_stats = PreparedStats()
 
     # ------------------------------------------------------------------------------------------------ prepared
 
     def prepare(self, turn: Turn) -> None:
         """Begin to make the reply to a turn that is probably over."""
-        self._prepared = PreparedReply(turn.id, Reply(0, "reply", self._context.now_ms()), self._tts)
+        reply = Reply(0, "reply", self._context.now_ms())
+        self._prepared = PreparedReply(turn.id, reply, self._tts, self._agent.spoken_form)
         self._prepared.start(lambda prepared: self._prepared_text(prepared, turn), self._context.spawn)
 
     def discard_prepared(self, cause: str) -> None:
@@ -195,7 +198,7 @@ class ChatResponder:
 
 def _make_anew(reply: Reply) -> None:
     """Nothing that the discarded preparation has written or called belongs to the reply."""
-    reply.text, reply.end_request, reply.llm_lost = "", None, False
+    reply.text, reply.end_request, reply.llm_lost, reply.written = "", None, False, None
     reply.cut = reply.busy = False
     reply.terminal.clear()
     reply.used.clear()

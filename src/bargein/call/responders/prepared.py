@@ -10,6 +10,7 @@ from bargein.call.context import Spawn
 from bargein.call.output.reply import Reply
 from bargein.call.output.text_streams import closing
 from bargein.protocols import TTS, Prompt, SpeechChunk
+from bargein.spoken_form import SpokenForm
 
 AHEAD_MS = 1_500  # of audio; more would be expensive to throw away, and would sound no sooner
 
@@ -19,7 +20,7 @@ PreparedText = Callable[["PreparedReply"], Awaitable[AsyncIterator[str] | None]]
 class PreparedReply:
     """Makes a reply before the floor asks for it. The reply has no id until then."""
 
-    def __init__(self, turn: int, reply: Reply, tts: TTS) -> None:
+    def __init__(self, turn: int, reply: Reply, tts: TTS, spoken_form: SpokenForm = True) -> None:
         self.turn = turn
         self.reply = reply
         self.prompt: Prompt | None = None
@@ -29,6 +30,7 @@ class PreparedReply:
         self.released = asyncio.Event()
         """Set when the turn is over with the words of the prompt."""
         self._tts = tts
+        self._spoken_form = spoken_form
         self._ready: deque[SpeechChunk] = deque()
         self._news = asyncio.Event()
         self._over = False
@@ -70,7 +72,10 @@ class PreparedReply:
         try:
             stream = await text(self)
             if stream is not None:
-                async with closing(stream), closing(self._tts.speak(stream)) as chunks:
+                async with (
+                    closing(stream),
+                    closing(self._tts.speak(self.reply.spoken(stream, self._spoken_form))) as chunks,
+                ):
                     async for chunk in chunks:
                         self.made_ms += chunk.pcm.ms
                         self._ready.append(chunk)

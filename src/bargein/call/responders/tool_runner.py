@@ -16,7 +16,8 @@ from bargein.call.context import CallContext
 from bargein.call.output.reply import Reply
 from bargein.call.output.text_streams import closing
 from bargein.call.record.conversation import Conversation
-from bargein.errors import BargeinError
+from bargein.call.responders.thoughts import OPEN_THOUGHTS, ThoughtFilter
+from bargein.errors import BargeinError, VendorLost
 from bargein.protocols import (
     LLM,
     AgentSaid,
@@ -37,7 +38,8 @@ CANCELLED = "cancelled: the user interrupted before it was done"
 
 
 class ToolRunner:
-    """on_late_result: gets the result of a commit whose reply was cut. The agent should say it."""
+    """on_late_result: gets the result of a commit whose reply was cut. The agent should say it. hide_thoughts: as in
+    Agent."""
 
     def __init__(
         self,
@@ -45,8 +47,11 @@ class ToolRunner:
         tools: Sequence[Tool],
         conversation: Conversation,
         on_late_result: Callable[[ToolResult], None],
+        *,
+        hide_thoughts: bool = True,
     ) -> None:
         self._context = context
+        self._hide_thoughts = hide_thoughts
         self._tools = {tool.spec.name: tool for tool in tools}
         self._conversation = conversation
         self._on_late_result = on_late_result
@@ -65,7 +70,7 @@ class ToolRunner:
             begun = len(reply.text)
             calls: list[ToolCall] = []
             try:
-                async with closing(llm.reply(prompt)) as deltas:
+                async with closing(self._answer(llm, prompt)) as deltas:
                     async for delta in deltas:
                         if isinstance(delta, TextDelta):
                             reply.text += delta.text
@@ -93,6 +98,31 @@ class ToolRunner:
             spoken = (AgentSaid(reply.id, said),) if said else ()
             prompt = replace(prompt, items=(*prompt.items, *spoken, *results))
         log.warning("Call %s: the model called tools %d times in a row", self._context.call_id, MOST_ROUNDS)
+
+    async def _answer(self, llm: LLM, prompt: Prompt) -> AsyncIterator[TextDelta | EndRequest | ToolCall]:
+        """The model's answer without its thoughts. Raises VendorLost for an answer of thoughts alone."""
+        if not self._hide_thoughts:
+            async with closing(llm.reply(prompt)) as deltas:
+                async for delta in deltas:
+                    yield delta
+            return
+        thoughts = ThoughtFilter(begins_inside=OPEN_THOUGHTS.has(llm))
+        answered = False
+        async with closing(llm.reply(prompt)) as deltas:
+            async for delta in deltas:
+                if not isinstance(delta, TextDelta):
+                    answered = True
+                    yield delta
+                elif text := thoughts.add(delta.text):
+                    answered = answered or bool(text.strip())
+                    yield TextDelta(text)
+        if text := thoughts.finish():
+            answered = answered or bool(text.strip())
+            yield TextDelta(text)
+        if thoughts.began_inside is not None:
+            OPEN_THOUGHTS.learn(llm, begins_inside=thoughts.began_inside)
+        if thoughts.hidden and not answered:
+            raise VendorLost("The model wrote thoughts and no answer", advice="Allow it more tokens, or less thought")
 
     async def run(self, call: ToolCall, reply: Reply, released: asyncio.Event | None = None) -> ToolResult | None:
         """The result of one call. None: the tool runs later."""
