@@ -108,7 +108,8 @@ class BrowserCalls:
         if chosen is None:
             return
         agent, policy = chosen
-        parts_told = AgentParts(agent.name, agent.stt_name, agent.llm_name, agent.tts_name, agent.scripted)
+        simulated = hub.catalogue.simulator_url is not None
+        parts_told = AgentParts(agent.name, agent.stt_name, agent.llm_name, agent.tts_name, agent.scripted, simulated)
         with start_call(hub, agent, policy, browser) as call:
             browser.welcome(
                 Welcome(
@@ -181,7 +182,7 @@ async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str
             raise UsageError("Nothing can be chosen here", advice="Leave out the choice")
         choice = shaped(BrowserChoice, wish, "The choice")
         async with asyncio.timeout(BUILD_S):
-            return await parts.enter_async_context(build(choice, builder)), choice.preset
+            return await parts.enter_async_context(build(choice, builder, companion=True)), choice.preset
     except (msgspec.DecodeError, RecursionError):
         raise _BadChoice("bad_choice", "The choice cannot be read", "Send it as docs/protocol.md says") from None
     except TimeoutError:

@@ -7,9 +7,13 @@ is seen when the closing tag comes. From then on, that model's replies are taken
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from weakref import WeakSet
 
-from bargein.protocols import LLM
+from bargein.call.output.text_streams import closing
+from bargein.call.responders.llm_pieces import llm_pieces
+from bargein.errors import VendorLost
+from bargein.protocols import LLM, EndRequest, Prompt, TextDelta, ToolCall
 
 _NAMES = ("think", "thinking", "thought", "thoughts", "reasoning", "reflection")
 _TAG = re.compile(rf"<(/?)(?:{'|'.join(_NAMES)})>", re.IGNORECASE)
@@ -39,6 +43,27 @@ class ModelsWithOpenThoughts:
 
 
 OPEN_THOUGHTS = ModelsWithOpenThoughts()
+
+
+async def answer(llm: LLM, prompt: Prompt, *, hide_thoughts: bool) -> AsyncIterator[TextDelta | EndRequest | ToolCall]:
+    """The model's answer without its thoughts. Raises VendorLost for an answer of thoughts alone."""
+    thoughts = ThoughtFilter(begins_inside=OPEN_THOUGHTS.has(llm))
+    answered = False
+    async with closing(llm_pieces(llm, prompt)) as deltas:
+        async for delta in deltas:
+            if not hide_thoughts or not isinstance(delta, TextDelta):
+                answered = True
+                yield delta
+            elif text := thoughts.add(delta.text):
+                answered = answered or bool(text.strip())
+                yield TextDelta(text)
+    if text := thoughts.finish():
+        answered = answered or bool(text.strip())
+        yield TextDelta(text)
+    if thoughts.began_inside is not None:
+        OPEN_THOUGHTS.learn(llm, begins_inside=thoughts.began_inside)
+    if thoughts.hidden and not answered:
+        raise VendorLost("The model wrote thoughts and no answer", advice="Allow it more tokens, or less thought")
 
 
 class ThoughtFilter:
