@@ -88,6 +88,10 @@ class TomlAgent(AgentChoice):
     protected: Said = ""
     """The beginning of the greeting that nothing interrupts."""
     reprompts: dict[Literal["silence", "failed", "late"], Said] = Field(default_factory=dict)
+    spoken_form: bool = True
+    """As in Agent."""
+    hide_thoughts: bool = True
+    """As in Agent."""
     tools: tuple[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")], ...] = ()
     """Entries "module:function"."""
     policy: dict[str, Any] = Field(default_factory=dict)
