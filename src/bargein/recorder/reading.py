@@ -36,6 +36,10 @@ VERSION_1: Mapping[str, str] = {
 }
 
 
+NOT_IN_VERSION_1: Mapping[str, object] = {"max_failures": 0, "filler_ms": None}
+"""Numbers of policies that version 1 did not have, as it acted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Happened:
     """An event that went into the floor."""
@@ -159,4 +163,5 @@ def _from_version_1(raw: Mapping[str, object]) -> dict[str, object]:
 def _policy_1(flat: Mapping[str, object]) -> Policy:
     """A policy of version 1: all numbers side by side, with the preset's name and the language."""
     numbers = {name: value for name, value in flat.items() if name not in ("preset", "language")}
+    numbers = {**NOT_IN_VERSION_1, **numbers}
     return msgspec.structs.replace(Policy().with_(numbers), preset=str(flat["preset"]))

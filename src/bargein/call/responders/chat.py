@@ -51,7 +51,14 @@ class ChatResponder:
         self._unsaid: set[str] = set()  # ids of tool calls whose results the agent has not said
         self._prepared: PreparedReply | None = None
         self.tool_runner = ToolRunner(
-            context, agent.tools, conversation, self._on_late_result, hide_thoughts=agent.hide_thoughts, outages=outages
+            context,
+            agent.tools,
+            conversation,
+            self._on_late_result,
+            hide_thoughts=agent.hide_thoughts,
+            outages=outages,
+            max_prompt_tokens=agent.max_prompt_tokens,
+            summarize=agent.summarize,
         )
         self.prepared_stats = PreparedStats()
 
@@ -181,6 +188,9 @@ class ChatResponder:
         """Words of a turn that was answered already enter the conversation."""
         if self._hears_audio:
             self._late_words.update()
+
+    def completed(self, reply: Reply) -> None:
+        """The conversation has it."""
 
     def stopped(self, reply: Reply, *, sounded: bool) -> None:
         """The conversation has what was heard of it; calls of tools that never began are put beside it."""

@@ -46,6 +46,7 @@ class VonageDialect:
     binary = True
     returning = True  # not documented; a stream that returns no notify early loses nothing by it
     acknowledges = True
+    says_stop = False
 
     def read(self, message: str | bytes) -> DialectEvent | None:
         """The event of a message. Bytes are audio. Raises ProtocolError for a message outside Vonage's protocol."""
