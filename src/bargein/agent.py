@@ -30,6 +30,7 @@ from bargein.protocols import (
     Tool,
     Transfer,
 )
+from bargein.spoken_form import SpokenForm
 
 REPROMPTS: Mapping[str, str] = {
     "silence": "Are you still there?",
@@ -111,6 +112,12 @@ class Agent:
     """Tells in a few sentences what happened in turns that are left out of the prompt. None: they are left out."""
     on_failure: EndRequest = field(default_factory=HangUp)
     """How a call ends in which the policy's `max_failures` replies in a row were lost: HangUp() or Transfer(number)."""
+    spoken_form: SpokenForm = True
+    """What is spoken of a text. True: no marks of Markdown, no pictures, and of an address its host. False: the text as
+    it is written. A function gets each clause and returns what is spoken of it. What was heard is recorded in the text
+    as it was written, in any case."""
+    hide_thoughts: bool = True
+    """Text in `<think>...</think>` and the like is neither said nor kept. False: it is text like any other."""
     scripted: bool = False
     """The llm is a script and no language model. The page says so."""
 
@@ -225,6 +232,11 @@ class Agent:
             raise UsageError(
                 f"Agent {self.name!r}: policy cannot be {_shown(self.policy)}",
                 advice="Give Policy.instant(), Policy.balanced() or Policy.patient()",
+            )
+        if not isinstance(self.spoken_form, bool) and not callable(self.spoken_form):
+            raise UsageError(
+                f"Agent {self.name!r}: spoken_form cannot be {_shown(self.spoken_form)}",
+                advice="Give True, False, or a function that takes a clause and returns what is spoken of it",
             )
         if self.max_prompt_tokens is not None and self.max_prompt_tokens < LEAST_PROMPT_TOKENS:
             raise UsageError(

@@ -100,7 +100,9 @@ def assemble(
     def lost(reply: Reply) -> None:
         responder.tool_runner.abandon(reply)
 
-    speaker = Speaker(context, replies, playout, agent.tts, fallback_tts, outages=outages, lost=lost)
+    speaker = Speaker(
+        context, replies, playout, agent.tts, fallback_tts, spoken_form=agent.spoken_form, outages=outages, lost=lost
+    )
 
     def say_tool_results() -> None:
         if ending.reason is None:

@@ -142,6 +142,8 @@ async def _from_toml(stack: AsyncExitStack, file: str, builder: AgentBuilder, mi
         description=wish.description or made.description,
         greeting=replace(made.opening, protected=wish.protected),
         policy=policy,
+        spoken_form=wish.spoken_form,
+        hide_thoughts=wish.hide_thoughts,
         reprompts=dict(REPROMPTS) | {str(case): said for case, said in wish.reprompts.items()},
         tools=tools,
         fillers=wish.fillers,

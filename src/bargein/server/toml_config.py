@@ -93,6 +93,10 @@ class TomlAgent(AgentChoice):
     fillers: tuple[Said, ...] | None = None
     """What to say, in turn, while a tool takes long."""
     max_prompt_tokens: Annotated[int, Field(ge=500)] | None = None
+    spoken_form: bool = True
+    """As in Agent."""
+    hide_thoughts: bool = True
+    """As in Agent."""
     tools: tuple[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")], ...] = ()
     """Entries "module:function"."""
     policy: dict[str, Any] = Field(default_factory=dict)

@@ -39,6 +39,7 @@ from bargein.testing.own_parts import PATIENCE_S, WatchedTool, Work, watched_llm
 from bargein.testing.parts import ScriptedBatchSTT, ScriptedSTT, ScriptedVAD, ToneTTS
 from bargein.testing.transcript import transcript
 from bargein.transports.kept import KeptTransport
+from bargein.units import units
 
 WITHIN_MS = 30_000.0  # of moved time, for anything that is awaited
 USER_WORD_MS = 240
@@ -306,7 +307,7 @@ class SimulatedCall:
 
 
 def _words(text: str) -> Sequence[str]:
-    return SIGNS.sub(" ", text.casefold()).split()
+    return units(SIGNS.sub(" ", text.casefold()))
 
 
 @asynccontextmanager

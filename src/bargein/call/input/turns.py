@@ -14,6 +14,7 @@ from bargein.call.input.user_audio import UserAudio
 from bargein.errors import BargeinError
 from bargein.floor import STTChanged
 from bargein.protocols import BatchSTT, SaidOver
+from bargein.units import joined
 
 log = logging.getLogger(__name__)
 
@@ -108,20 +109,20 @@ class Turns:
         text: str | None = ""
         stream = self._stt_stream
         if stream is not None and (known := stream.words(turn.id, turn.from_ms)) and stream.connected:
-            return " ".join([known, *parts])
+            return joined([known, *parts])
         if spoken:
             text = await self._late_words(turn)
             if not text and self._read_before is not None and self._read_before[0] >= turn.from_ms:
                 text = self._read_before[1]  # a part of the turn was read, and the whole was not
             if text:
                 parts.insert(0, text)
-        return " ".join(parts) if parts else text
+        return joined(parts) if parts else text
 
     def known(self, turn: Turn, until_ms: float = math.inf) -> str:
         """The words of the turn so far, without waiting. until_ms: the turn was over then."""
         stream = self._stt_stream
         words = stream.words(turn.id, turn.from_ms, until_ms) if stream is not None else ""
-        return " ".join([words, *turn.typed] if words else turn.typed)
+        return joined([words, *turn.typed] if words else turn.typed)
 
     def audio(self, turn: Turn) -> Pcm:
         """The turn's audio so far, pre-roll included."""

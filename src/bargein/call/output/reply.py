@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal
 
+from bargein.audio.text_map import TextMap
 from bargein.call.output.read_ahead import ReadSpeech, ReplyText
 from bargein.call.output.track import Track
 from bargein.protocols import EndRequest, Response, SpeechChunk, ToolCall, ToolResult
+from bargein.spoken_form import SpokenForm, as_spoken
 
 ReplyKind = Literal["greeting", "reply", "say", "reprompt", "filler"]
 
@@ -49,6 +51,10 @@ class Reply:
     # What its model has made of it.
     text: str = ""
     """All that the model has written so far."""
+    written: TextMap | None = None
+    """Where the spoken text stands in `text`. None: it is spoken as it is written."""
+    shown: int = 0
+    """How many characters of `text` the client was shown."""
     response: Response | None = None
     """The realtime model's own handle. None for an LLM's reply."""
     speech: ReadSpeech | None = None
@@ -92,6 +98,21 @@ class Reply:
 
     def __post_init__(self) -> None:
         self.may_sound.set()
+
+    def spoken(self, text: AsyncIterator[str], form: SpokenForm) -> AsyncIterator[str]:
+        """What the TTS is to speak of the reply's text. Once per reply, before its track is made."""
+        if form is False:
+            return text
+        self.written, self.shown = TextMap(), 0
+        return as_spoken(text, self.written, None if form is True else form)
+
+    def show(self, chunk: str) -> str:
+        """More of the text to show, now that the TTS has given this text of its own."""
+        if self.written is None or self.track is None:
+            return chunk
+        text = self.track.words.text[self.shown :]
+        self.shown += len(text)
+        return text
 
     async def wait_heard(self, chars: int) -> None:
         """Wait until the first `chars` characters of the text were heard."""

@@ -23,6 +23,7 @@ from bargein.errors import BargeinError, Unavailable, UsageError, VendorLost
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyProtected
 from bargein.notices import Problem, ReplyBegins, WordsAdded, WordTimes
 from bargein.protocols import TTS, SpeechChunk, Word
+from bargein.spoken_form import SpokenForm
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Speaker:
 
     tts: None for a realtime model, which speaks by itself. fallback_tts: speaks where the tts, or the model, does not;
     None where the client gets its audio from elsewhere. outages: told when a voice goes away and comes back. lost: gets
-    each reply that was lost before its end.
+    each reply that was lost before its end. spoken_form: as in Agent.
     """
 
     def __init__(
@@ -47,9 +48,11 @@ class Speaker:
         tts: TTS | None,
         fallback_tts: TTS | None = None,
         *,
+        spoken_form: SpokenForm = True,
         outages: Outages | None = None,
         lost: Callable[[Reply], None] = lambda _: None,
     ) -> None:
+        self._spoken_form = spoken_form
         self._context = context
         self._replies = replies
         self._playout = playout
@@ -145,7 +148,7 @@ class Speaker:
                     reply.llm_lost = True
                 self._lose_voice(reply, error)
                 reply.by_fallback = True
-                await self._speak(reply, fallback.speak(text.read()), fallback.rate, text)
+                await self._speak(reply, fallback.speak(self._spoken(reply, text)), fallback.rate, text)
         finally:
             if text is not None:
                 await text.aclose()  # a TTS need not close its input, and the model must stop with the cut
@@ -160,7 +163,7 @@ class Speaker:
             if tts is None:
                 raise Unavailable("The agent has no TTS to say this with", advice="Give the agent a fallback_tts")
             reply.by_fallback = tts is self._fallback_tts
-            await self._speak(reply, tts.speak(text.read()), tts.rate, text)
+            await self._speak(reply, tts.speak(self._spoken(reply, text)), tts.rate, text)
         if not reply.by_fallback and self._tts is not None:
             self._tts_lost = False
             self._outages.restored("voice_lost")
@@ -178,8 +181,13 @@ class Speaker:
             async for chunk in chunks:
                 demand_chunk(chunk)
                 await self._play(reply, chunk)
-        if rest := playout.finish(reply.id):
-            context.notify(WordsAdded(reply.id, "", _times(rest), exact=False))
+        rest = playout.finish(reply.id)
+        left = reply.show("")
+        if rest or left:
+            context.notify(WordsAdded(reply.id, left, _times(rest), exact=False))
+
+    def _spoken(self, reply: Reply, text: ReplyText) -> AsyncIterator[str]:
+        return reply.spoken(text.read(), self._spoken_form)
 
     async def _play(self, reply: Reply, whole: SpeechChunk) -> None:
         # A call waits here for most of its life: it keeps only audio that is still to be played.
@@ -190,7 +198,7 @@ class Speaker:
             words = self._playout.push_audio(reply.id, chunk)
             if chunk.text or words:
                 exact = chunk.words is not None and chunk.exact
-                self._context.notify(WordsAdded(reply.id, chunk.text, _times(words), exact))
+                self._context.notify(WordsAdded(reply.id, reply.show(chunk.text), _times(words), exact))
             await self._playout.wait_room()
 
     async def _first_sound(

@@ -11,6 +11,7 @@ from bargein.call.context import CallContext
 from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.track import Position, Track
 from bargein.call.record.conversation import Conversation
+from bargein.units import last_units
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class Ledger:
         word = track.words.sounding(track.was_at_ms(onset_ms))
         if word is None:
             return None
-        return c.SaidOver(reply.id, " ".join(track.words.text[: word.end].split()[-OVER_WORDS:]))
+        return c.SaidOver(reply.id, last_units(track.words.text[: word.end], OVER_WORDS))
 
     def echo_words(self, onset_ms: float, until_ms: float) -> str:
         """The agent's words that could come back as an echo between two moments of the call."""

@@ -55,6 +55,7 @@ class ChatResponder:
             agent.tools,
             conversation,
             self._on_late_result,
+            hide_thoughts=agent.hide_thoughts,
             outages=outages,
             max_prompt_tokens=agent.max_prompt_tokens,
             summarize=agent.summarize,
@@ -65,7 +66,8 @@ class ChatResponder:
 
     def prepare(self, turn: Turn) -> None:
         """Begin to make the reply to a turn that is probably over."""
-        self._prepared = PreparedReply(turn.id, Reply(0, "reply", self._context.now_ms()), self._tts)
+        reply = Reply(0, "reply", self._context.now_ms())
+        self._prepared = PreparedReply(turn.id, reply, self._tts, self._agent.spoken_form)
         self._prepared.start(lambda prepared: self._prepared_text(prepared, turn), self._context.spawn)
 
     def discard_prepared(self, cause: str) -> None:
@@ -214,7 +216,7 @@ class ChatResponder:
 
 def _make_anew(reply: Reply) -> None:
     """Nothing that the discarded preparation has written or called belongs to the reply."""
-    reply.text, reply.end_request, reply.llm_lost = "", None, False
+    reply.text, reply.end_request, reply.llm_lost, reply.written = "", None, False, None
     reply.cut = reply.busy = False
     reply.tools_until_ms = 0.0
     reply.calls.clear()

@@ -11,6 +11,7 @@ from bargein.call.output.read_ahead import ReadText
 from bargein.call.output.reply import Reply
 from bargein.call.output.text_streams import closing
 from bargein.protocols import TTS, Prompt, SpeechChunk
+from bargein.spoken_form import SpokenForm
 
 AHEAD_MS = 1_500  # of audio; more would be expensive to throw away, and would sound no sooner
 
@@ -21,7 +22,7 @@ class PreparedReply:
     """Makes a reply before the floor asks for it. The reply has no id until then. It has ReplyText's shape, for another
     voice."""
 
-    def __init__(self, turn: int, reply: Reply, tts: TTS) -> None:
+    def __init__(self, turn: int, reply: Reply, tts: TTS, spoken_form: SpokenForm = True) -> None:
         self.turn = turn
         self.reply = reply
         self.prompt: Prompt | None = None
@@ -31,6 +32,7 @@ class PreparedReply:
         self.released = asyncio.Event()
         """Set when the turn is over with the words of the prompt."""
         self._tts = tts
+        self._spoken_form = spoken_form
         self._ready: deque[SpeechChunk] = deque()
         self._news = asyncio.Event()
         self._over = False
@@ -99,7 +101,7 @@ class PreparedReply:
             if stream is not None:
                 assert self._spawn is not None
                 self._text = ReadText(stream, self._spawn, f"prepared text {self.turn}")
-                async with closing(self._tts.speak(self._text.read())) as chunks:
+                async with closing(self._tts.speak(self.reply.spoken(self._text.read(), self._spoken_form))) as chunks:
                     async for chunk in chunks:
                         self.made_ms += chunk.pcm.ms
                         self._ready.append(chunk)

@@ -21,7 +21,7 @@ from bargein.call.output.text_streams import closing
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.outages import Outages
 from bargein.call.record.prompt_window import PromptWindow
-from bargein.call.responders.llm_pieces import llm_pieces
+from bargein.call.responders.thoughts import answer
 from bargein.errors import BargeinError, PromptTooLong
 from bargein.floor import ToolsEnded, ToolsStarted
 from bargein.protocols import (
@@ -56,7 +56,7 @@ def timeout_s(tool: Tool) -> float:
 
 class ToolRunner:
     """on_late_result: gets the result of a commit whose reply was cut. The agent should say it. on_abandoned: gets the
-    result of each call that never began, because its reply was cut or lost."""
+    result of each call that never began, because its reply was cut or lost. hide_thoughts: as in Agent."""
 
     def __init__(
         self,
@@ -66,11 +66,13 @@ class ToolRunner:
         on_late_result: Callable[[ToolResult], None],
         *,
         on_abandoned: Callable[[ToolResult], None] = lambda _: None,
+        hide_thoughts: bool = True,
         max_prompt_tokens: int | None = None,
         summarize: Summarize | None = None,
         outages: Outages | None = None,
     ) -> None:
         self._context = context
+        self._hide_thoughts = hide_thoughts
         self._tools = {tool.spec.name: tool for tool in tools}
         self._conversation = conversation
         self._on_late_result = on_late_result
@@ -130,7 +132,7 @@ class ToolRunner:
         shown = window.fit(prompt)
         for last in (False,) * SHORTENINGS + (True,):
             try:
-                async with closing(llm_pieces(llm, shown)) as pieces:
+                async with closing(answer(llm, shown, hide_thoughts=self._hide_thoughts)) as pieces:
                     async for piece in pieces:
                         spoke = True
                         yield piece

@@ -22,6 +22,7 @@ from bargein.protocols import (
     UserBackchannel,
     UserSaid,
 )
+from bargein.units import last_units, spans
 
 Message = dict[str, Any]
 
@@ -104,8 +105,7 @@ def wav(pcm: Pcm) -> bytes:
 
 def last_words(text: str, count: int = QUOTED_WORDS) -> str:
     """The last `count` words of a text, with an ellipsis in front when there were more."""
-    words = text.split()
-    return ("…" if len(words) > count else "") + " ".join(words[-count:])
+    return ("…" if len(spans(text)) > count else "") + last_units(text, count)
 
 
 def _tool(used: ToolResult) -> list[Message]:
@@ -160,7 +160,7 @@ def _matters(content: str, over: SaidOver, before: Sequence[ConversationItem]) -
         and last.reply == over.reply
         and last.text.strip().endswith(over.text.strip())
     )
-    return not told or len(content.split()) <= SHORT_ANSWER_WORDS or content == NOT_MADE_OUT
+    return not told or len(spans(content)) <= SHORT_ANSWER_WORDS or content == NOT_MADE_OUT
 
 
 def _backchannel(said: UserBackchannel) -> str:
