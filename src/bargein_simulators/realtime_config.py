@@ -7,7 +7,7 @@ import copy
 from bargein_simulators.realtime_events import Json, RealtimeRefused
 
 PCM = 24_000
-AUDIO_FORMATS = {"audio/pcm": PCM, "audio/pcmu": 8_000}
+AUDIO_FORMATS = {"audio/pcm": PCM, "audio/pcmu": 8_000, "audio/pcma": 8_000}
 PADDING_MS = 300
 BOTH_ON: Json = {"create_response": True, "interrupt_response": True}
 TURN_DETECTION: dict[str, Json] = {

@@ -12,6 +12,7 @@ from collections import deque
 
 import numpy as np
 
+from bargein.audio.alaw import from_alaw
 from bargein.audio.mulaw import from_mulaw
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import HotResampler
@@ -66,8 +67,11 @@ class UserAudioBuffer:
             raise RealtimeRefused("invalid_value", "Invalid audio: expected base64.", "audio") from None
         if len(data) > MOST_APPEND_BYTES:
             raise RealtimeRefused("invalid_value", "Audio chunk too large.", "audio")
-        if self._session.config["audio"]["input"]["format"]["type"] == "audio/pcmu":
+        kind = self._session.config["audio"]["input"]["format"]["type"]
+        if kind == "audio/pcmu":
             self.push_audio(from_mulaw(data))
+        elif kind == "audio/pcma":
+            self.push_audio(from_alaw(data))
         else:
             self.push_audio(np.frombuffer(data[: len(data) // 2 * 2], "<i2"))
 

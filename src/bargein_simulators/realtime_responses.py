@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bargein.audio.alaw import to_alaw
 from bargein.audio.mulaw import to_mulaw
-from bargein.audio.pcm import Pcm
+from bargein.audio.pcm import Pcm, Samples
 from bargein.protocols import Word
 from bargein_simulators.chat import ServedToolCall
 from bargein_simulators.realtime_behavior import RealtimeBehavior
@@ -19,6 +21,17 @@ from bargein_simulators.realtime_port import SessionPort
 
 TEXT_LEAD_MS = 1_500  # a word's text comes so much earlier than its audio
 ESCAPE = 2  # deltas that still come after a cancel
+
+
+def _pcm(samples: Samples) -> bytes:
+    return samples.astype("<i2").tobytes()
+
+
+ENCODERS: Mapping[str, Callable[[Samples], bytes]] = {
+    "audio/pcm": _pcm,
+    "audio/pcmu": to_mulaw,
+    "audio/pcma": to_alaw,
+}
 
 
 @dataclass(slots=True)
@@ -198,7 +211,7 @@ class Responses:
             if self._session.speaker is not None:
                 self._session.speaker.play(running.id, Pcm(chunk, rate))
             else:
-                data = to_mulaw(chunk) if kind == "audio/pcmu" else chunk.astype("<i2").tobytes()
+                data = ENCODERS[kind](chunk)
                 self._session.send("response.output_audio.delta", **ids, delta=base64.b64encode(data).decode())
             if self._sim.speed:
                 await self._wait(running, self._sim.chunk_ms / self._sim.speed)

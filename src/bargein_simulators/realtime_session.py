@@ -37,6 +37,7 @@ class RealtimeSession:
     """
 
     def __init__(self, sim: RealtimeBehavior, model: str, config: Json | None = None) -> None:
+        self._sim = sim
         self.id = new_id("sess")
         self.conversation = new_id("conv")
         self.config = defaults(model)
@@ -142,6 +143,8 @@ class RealtimeSession:
 
     def _merge(self, session: Json) -> None:
         self.config = configured(self.config, session, begun=bool(self.sent))
+        for side, granted in self._sim.grants.items():
+            self.config["audio"][side]["format"] = dict(granted)
         self.user.configure(self.config["audio"]["input"])
 
     def _item(self, event: Json, code: str) -> ServerItem:
