@@ -8,6 +8,7 @@ from bargein_simulators.realtime_events import Json, RealtimeRefused
 
 PCM = 24_000
 AUDIO_FORMATS = {"audio/pcm": PCM, "audio/pcmu": 8_000, "audio/pcma": 8_000}
+ASKED = ("audio/pcm", "audio/pcmu")  # what a client may ask for; `grants` may give the third
 PADDING_MS = 300
 BOTH_ON: Json = {"create_response": True, "interrupt_response": True}
 TURN_DETECTION: dict[str, Json] = {
@@ -37,7 +38,7 @@ def configured(config: Json, session: Json, *, begun: bool) -> Json:
         raise RealtimeRefused("invalid_value", "Invalid value: unknown voice.", "session.audio.output.voice")
     config = _merged(config, session)
     for side in ("input", "output"):
-        if (kind := (config["audio"][side]["format"] or {}).get("type")) not in AUDIO_FORMATS:
+        if (kind := (config["audio"][side]["format"] or {}).get("type")) not in ASKED:
             raise RealtimeRefused(
                 "invalid_value", f"This simulator has no '{kind}'.", f"session.audio.{side}.format.type"
             )

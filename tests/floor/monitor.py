@@ -56,6 +56,7 @@ class Seen:
     guarded_until_ms: float
     carried_ms: float
     noticed_ms: float
+    keys_until_ms: float
 
     @classmethod
     def of(cls, floor: Floor) -> Seen:
@@ -64,6 +65,7 @@ class Seen:
             floor.now_ms,
             floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
             floor.onset.carried_ms, floor.speech.noticed_ms,
+            floor.turn.keys_until_ms if floor.turn.open else -1.0,
         )  # fmt: skip
 
 
@@ -158,6 +160,10 @@ class _Step:
                 self.begin(reply)
                 self.prepared = False
                 self.need(self.open and turn == self.turn, "(5) what is answered is the open turn")
+                e, f = self.event, self.floor
+                whole = isinstance(e, ev.UserTyped) or (isinstance(e, ev.KeyPressed) and e.ends)
+                long = f.now_ms - f.turn.since_ms >= f.policy.endpointing.max_turn_ms
+                self.need(whole or long or f.now_ms >= self.was.keys_until_ms, "nothing is said between two keys")
                 self.open, self.answers = False, turn
             case do.Say(reply):
                 self.begin(reply)
@@ -247,6 +253,8 @@ class _Step:
             self.need(not self.prepared, "nothing is made ahead for nobody")
             return
         self.need(not self.prepared or (self.open and not self.live), "what is made ahead is used, or discarded")
+        if isinstance(e, ev.KeyPressed) and e.ends and not f.talking:
+            self.need(any(isinstance(a, do.Answer) for a in self.actions), "the last key is answered at once")
         gone_on = isinstance(e, ev.TurnResumed | ev.KeyPressed | ev.UserTyped)
         self.need(not (gone_on and self.prepared), "a turn that goes on has nothing made ahead")
         want = (

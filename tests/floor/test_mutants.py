@@ -105,6 +105,13 @@ MUTANTS = {
         "moves", 'discard_prepared(floor, "another guess was made", out)', "pass", "short", "guesses", LEVELS),
     "keys do not change what was made ahead": (
         "evidence_rules", 'discard_prepared(floor, f"more was said: {why}", out)', "pass", "short", "guesses hard", LEVELS),
+    "the agent talks between two keys": (
+        "timers", "max(turn.spoken_until_ms + quiet_ms, turn.keys_until_ms)", "turn.spoken_until_ms + quiet_ms",
+        "balanced", "hard", LEVELS),
+    "the STT ends a turn of keys": (
+        "evidence_rules", "elif floor.now_ms < floor.turn.keys_until_ms:", "elif False:", "short", "guesses hard", LEVELS),
+    "the last key waits for another": (
+        "evidence_rules", "    if e.ends and not floor.talking:", "    if False:", "balanced", "hard", LEVELS),
     "an onset is decided about before it is heard": (
         "moves", "onset.dismissed = onset.excused = onset.awaiting_words = onset.aside = False", "onset.dismissed = True",
         "balanced", "", LEVELS),

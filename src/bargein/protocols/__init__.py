@@ -16,6 +16,7 @@ from bargein.protocols.conversation import (
 from bargein.protocols.llm import (
     LLM,
     AudioLLM,
+    DigitRequest,
     Effect,
     EndRequest,
     HangUp,
@@ -77,6 +78,7 @@ __all__ = [
     "ClientHangUp",
     "ConversationItem",
     "Counter",
+    "DigitRequest",
     "Effect",
     "EndRequest",
     "Finished",

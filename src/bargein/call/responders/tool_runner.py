@@ -21,6 +21,7 @@ from bargein.errors import BargeinError
 from bargein.protocols import (
     LLM,
     AgentSaid,
+    DigitRequest,
     EndRequest,
     HangUp,
     Prompt,
@@ -155,6 +156,8 @@ class ToolRunner:
         meter.count("tools", cause="done")
         if isinstance(result, HangUp | Transfer):
             return result
+        if isinstance(result, DigitRequest):
+            result = self._context.digits.expect(result)
         return ToolResult(call.id, call.tool, call.arguments, result)
 
     def _write(self, reply: Reply, call: ToolCall, result: str | None, *, error: bool = False) -> ToolResult:

@@ -53,18 +53,12 @@ async def test_the_users_audio_goes_up_in_the_format_that_is_granted(phone: bool
     assert lengths[1] == pytest.approx(lengths[0], abs=100)
 
 
-async def test_a_format_that_we_do_not_speak_is_refused_with_the_remedy() -> None:
+@pytest.mark.parametrize("wrong", [{"type": "audio/opus"}, PCM | {"rate": 44_100}, PCM | {"rate": "x"}, [], 7])
+def test_a_format_that_we_do_not_speak_is_refused_with_the_remedy(wrong: object) -> None:
     asked = SessionFormats.asked(8_000, mulaw=True)
-    for wrong in (
-        {"type": "audio/opus"},
-        {"type": "audio/pcm", "rate": 44_100},
-        {"type": "audio/pcm", "rate": "x"},
-        [],
-        7,
-    ):
-        with pytest.raises(VendorRefused, match="input format, and audio/pcmu at 8000 Hz was asked for") as refused:
-            asked.granted({"audio": {"input": {"format": wrong}}})
-        assert "audio/pcmu" in refused.value.advice
+    with pytest.raises(VendorRefused, match="input format, and audio/pcmu at 8000 Hz was asked for") as refused:
+        asked.granted({"audio": {"input": {"format": wrong}}})
+    assert "audio/pcmu" in refused.value.advice
 
 
 @pytest.mark.parametrize("session", [{}, {"audio": None}, {"audio": {"input": None}}, {"audio": {"output": {}}}])
