@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bargein.floor import Floor, Policy, STTChanged
 from bargein.floor import events as ev
 from bargein.floor.speech import Evidence, UserSpeech
-from tests.floor.monitor import Monitor, Seen, liveness
+from tests.floor.monitor import Monitor
+from tests.floor.world import Seen, liveness
 
 MS = st.floats(1, 400)
 TEXTS = st.sampled_from(["stop", "tell me more", "mm-hmm", "", None])
@@ -58,6 +59,16 @@ class Conversation(RuleBasedStateMachine):
     @rule()
     def fail(self) -> None:
         self.feed(ev.ReplyFailed(self.now, self.floor.reply.id, "lost"))
+
+    @rule(old=st.integers(0, 2))
+    def stall(self, old: int) -> None:
+        self.feed(ev.ReplyStalled(self.now, self.floor.reply.id - old, "the client does not play"))
+
+    @rule(failed=st.booleans())
+    def end_unconfirmed(self, failed: bool) -> None:
+        reply = self.floor.reply.id
+        failure = ev.ReplyFailed(self.now, reply, "lost", confirmed=False)
+        self.feed(failure if failed else ev.ReplyEnded(self.now, reply, confirmed=False))
 
     @rule(on=st.booleans())
     def protect(self, on: bool) -> None:

@@ -43,6 +43,12 @@ class ActionRunner:
                 self._reply_control.discard(action, now_ms)
             case f.DiscardLateReply():
                 self._reply_control.discard_late(action, now_ms)
+            case f.CutStalledReply():
+                reply = self._reply_control.cut_stalled(action, now_ms)
+                if reply is not None:
+                    self._ending.reply_stalled(reply)
+            case f.FlushClient():
+                self._reply_control.flush_client(action, now_ms)
             case f.Prepare(turn, why):
                 self._reply_starter.prepare(turn, why)
             case f.DiscardPrepared(_, why):
@@ -53,6 +59,10 @@ class ActionRunner:
                 self._reply_starter.say(reply, why)
             case f.Reprompt(reply, cause, why):
                 self._reply_starter.reprompt(reply, cause, why)
+            case f.SayFiller(reply, why):
+                self._reply_starter.filler(reply, why)
+            case f.ContinueReply(reply, why):
+                self._reply_starter.continue_behind(reply, why)
             case f.Listen():
                 self._turn_control.listen(action)
             case f.ReadWords():
@@ -64,6 +74,9 @@ class ActionRunner:
             case f.EndCall(why):
                 self._context.decided("leave", why)
                 self._ending.hang_up(why)
+            case f.GiveUp(why):
+                self._context.decided("give_up", why)
+                self._ending.give_up(why)
             case f.Ignore(what, why):
                 self._context.decided("ignore", f"{what}: {why}")
             case _:

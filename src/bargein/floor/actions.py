@@ -120,6 +120,23 @@ class DiscardLateReply:
 
 
 @dataclass(frozen=True, slots=True)
+class CutStalledReply:
+    """The reply was not interrupted, but its client has stopped playing it. As after a cut: cancel its generation,
+    empty every queue, flush the client, keep what the client has reported as played."""
+
+    reply: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlushClient:
+    """No reply sounds as far as the floor knows, but the client may still hold audio of this one: empty the client."""
+
+    reply: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prepare:
     """The user's turn is probably over: make its reply, but let none of it sound. `Answer` of the same turn releases
     the reply, if the turn's words are still the same; `DiscardPrepared` takes it back."""
@@ -159,7 +176,23 @@ class Reprompt:
 
     reply: int
     cause: str
-    """silence, failed or late"""
+    """silence, failed, late, or gave_up: the agent cannot go on, and says so before the call is given up"""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SayFiller:
+    """Say a filler as this reply. The reply before it goes on being made, unheard, until `ContinueReply`."""
+
+    reply: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueReply:
+    """The filler is over: the reply that was made behind it may sound, and has this id from now on."""
+
+    reply: int
     why: str
 
 
@@ -191,6 +224,13 @@ class EndCall:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Too many replies were lost in a row: hang up or hand the caller on, as the agent says."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """A decision not to act."""
 
@@ -207,13 +247,18 @@ Action = (
     | Cut
     | DiscardReply
     | DiscardLateReply
+    | CutStalledReply
+    | FlushClient
     | Prepare
     | DiscardPrepared
     | Answer
     | Say
     | Reprompt
+    | SayFiller
+    | ContinueReply
     | Dismiss
     | CloseTurn
     | EndCall
+    | GiveUp
     | Ignore
 )

@@ -163,6 +163,17 @@ class ReplyEnded:
 
     at_ms: float
     reply: int
+    confirmed: bool = True
+    """The client itself has said so. False: the client reports nothing, and by our own pace the reply is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStalled:
+    """The client has stopped playing: its reports stand still, or the report of the reply's end is overdue."""
+
+    at_ms: float
+    reply: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +183,26 @@ class ReplyFailed:
     at_ms: float
     reply: int
     why: str
+    confirmed: bool = True
+    """As in ReplyEnded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsStarted:
+    """The reply waits for tools. Once more when the time that the tools may take has changed."""
+
+    at_ms: float
+    reply: int
+    until_ms: float
+    """When the last of the tools has used up its own timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsEnded:
+    """The reply waits for no tool any more."""
+
+    at_ms: float
+    reply: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +257,10 @@ Event = (
     | ReplyStarted
     | ReplyProtected
     | ReplyEnded
+    | ReplyStalled
     | ReplyFailed
+    | ToolsStarted
+    | ToolsEnded
     | STTChanged
     | PolicyChanged
     | HungUp

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator("token", "twilio_auth_token", "twilio_account_sid")
+    @field_validator("twilio_auth_token", "twilio_account_sid")
     @classmethod
     def _can_be_sent(cls, value: SecretStr | str | None) -> SecretStr | str | None:
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value or ""

@@ -18,7 +18,8 @@ from bargein.vendors.common.messages import as_messages
 from bargein.vendors.groq.chat import GroqChat
 from bargein.vendors.local.ollama import OllamaChat
 from bargein.vendors.openai.chat import OpenAICompatibleChat
-from bargein_simulators.chat import ChatMessage, ChatSimulator, Fault, ServedToolCall, chat_app
+from bargein_simulators.chat import ChatMessage, ChatSimulator, Fault, chat_app
+from bargein_simulators.chat_wire import ServedToolCall
 from tests.simulators.serving import serving
 
 PROMPT = Prompt("Be kind.", [AgentSaid(1, "I have", "found it", "cut"), UserSaid(1, "Which one, please, do you mean?")])
@@ -220,8 +221,7 @@ async def test_stop_sequences_go_along_and_too_many_are_refused(url: str, chat: 
     model = OpenAICompatibleChat("simulated-chat", base_url=url, stop=["END"])
     await said(model)
     await model.aclose()
-    assert chat.served[0].request.model_extra is not None
-    assert chat.served[0].request.model_extra["stop"] == ["END"]
+    assert chat.served[0].request.stop == ["END"]
     with pytest.raises(UsageError):
         OpenAICompatibleChat("m", stop=["a", "b", "c", "d", "e"])
 

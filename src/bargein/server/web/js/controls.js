@@ -6,7 +6,7 @@ import { $ } from "./screen.js";
 export function controls({ call, start }) {
   $("main").onclick = () => {
     if (!call()) start();
-    else if (["speaking", "thinking", "barge_in"].includes(call().state)) call().connection?.send("interrupt");
+    else call().connection?.send("interrupt"); // on a free floor too: the loudspeaker may hold what the server believes over
   };
   $("dummy").onclick = () => start({ dummy: true });
   $("hangup").onclick = () => call()?.hangUp();
