@@ -373,3 +373,28 @@ async def test_a_tone_tts_gives_back_its_text_with_a_time_for_every_word() -> No
     assert [told[word.begin : word.end] for word in words] == ["Whole", "words,", "and", "their", "times"]
     assert [word.start_ms for word in words] == [0, 200, 400, 600, 800]
     assert sum(len(chunk.pcm) for chunk in chunks) == 5 * 4800
+
+
+async def test_a_user_whose_connection_breaks_finds_the_same_call_again() -> None:
+    agent = Agent(llm=ScriptedLLM("Sure."), tts=ToneTTS(), greeting="one two three four")
+    async with call(agent) as c:
+        await c.agent_says("one two")
+        await c.loses_connection()
+        await c.passes(3000)
+        assert c.state == "idle"
+        await c.reconnects()
+        await c.agent_says("sorry we were cut off")
+        await c.user_says("a room please")
+        await c.agent_says("sure")
+        said = [item.text for item in c.messages if isinstance(item, AgentSaid)]
+        assert said[0].startswith("one two")
+        assert said[1].startswith("Sorry, we were cut off.")
+        assert f"{said[0]} {said[1].removeprefix('Sorry, we were cut off.').strip()}" == "one two three four"
+
+
+async def test_a_user_who_does_not_come_back_is_given_up() -> None:
+    agent = Agent(llm=ScriptedLLM(), tts=ToneTTS(), greeting="one two three four")
+    async with call(agent) as c:
+        await c.agent_says("one two")
+        await c.loses_connection()
+        assert await c.ends() == "the connection is lost, and the client did not come back"

@@ -11,23 +11,36 @@ agent = Agent(
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction, isgeneratorfunction
 from typing import Literal
 
 from bargein.errors import UsageError
 from bargein.floor import Policy
-from bargein.protocols import LLM, TTS, BatchSTT, EndRequest, HangUp, RealtimeModel, StreamingSTT, Tool, Transfer
+from bargein.protocols import (
+    LLM,
+    TTS,
+    BatchSTT,
+    ConversationItem,
+    EndRequest,
+    HangUp,
+    RealtimeModel,
+    StreamingSTT,
+    Tool,
+    Transfer,
+)
 
 REPROMPTS: Mapping[str, str] = {
     "silence": "Are you still there?",
     "failed": "Sorry, I lost my thread. Could you say that again?",
     "late": "Sorry, that takes me too long. Could you ask me again?",
+    "back": "Sorry, we were cut off.",
     "deaf": "Sorry, I cannot make out any words at the moment. Please try again in a little while.",
     "gave_up": "I am sorry, something is wrong on my side, and I have to end this call. Please call again later.",
-    "handed_on": "I am sorry, something is wrong on my side. I will put you through to somebody who can help.",
+    "handed_on": "I am sorry, something is wrong on my side. I will put you through to a colleague who can help.",
 }
+LEAST_PROMPT_TOKENS = 500
 FILLERS = ("One moment, please.", "I am still working on it.", "Thank you for waiting. It will not take much longer.")
 # What each part must be able to do: a part is known by its methods, and needs no base class.
 _SHAPES: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -39,6 +52,10 @@ _SHAPES: Mapping[str, tuple[tuple[str, ...], str]] = {
 }
 _GENERATORS = (("llm", "reply"), ("tts", "speak"), ("fallback_tts", "speak"))  # methods that yield as they go
 _STT = "a streaming STT (`open`, such as deepgram.Flux()) or a batch STT (`read`, such as local.Moonshine())"
+
+
+Summarize = Callable[[str, Sequence[ConversationItem]], Awaitable[str]]
+"""Makes a summary of the turns that are left out of prompts. It gets the summary so far, and the items that follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +98,17 @@ class Agent:
     fallback_stt: BatchSTT | None = None
     """Reads words while a streaming stt is away, and for verdicts beside a realtime model."""
     reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
-    """What to say on silence, failed, late, deaf (no words can be read), gave_up and handed_on (the agent cannot go on,
-    and hangs up or hands the caller on), in the agent's language."""
+    """What to say on silence, failed, late, back (the connection was lost, and is there again), deaf (no words can be
+    read), gave_up and handed_on (the agent cannot go on, and hangs up or hands the caller on), in the agent's
+    language."""
     fillers: Sequence[str] | None = None
     """What to say, in turn, while a tool takes long (the policy's `filler_ms`). None: FILLERS, for an agent that speaks
     English. (): nothing."""
+    max_prompt_tokens: int | None = None
+    """Most tokens of a prompt, by our own coarse estimate: older turns are left out. None: 16,000, or what the LLM
+    takes if that is less. A realtime model is asked to keep as much of the conversation; None: as much as it can."""
+    summarize: Summarize | None = None
+    """Tells in a few sentences what happened in turns that are left out of the prompt. None: they are left out."""
     on_failure: EndRequest = field(default_factory=HangUp)
     """How a call ends in which the policy's `max_failures` replies in a row were lost: HangUp() or Transfer(number)."""
     scripted: bool = False
@@ -202,6 +225,11 @@ class Agent:
             raise UsageError(
                 f"Agent {self.name!r}: policy cannot be {_shown(self.policy)}",
                 advice="Give Policy.instant(), Policy.balanced() or Policy.patient()",
+            )
+        if self.max_prompt_tokens is not None and self.max_prompt_tokens < LEAST_PROMPT_TOKENS:
+            raise UsageError(
+                f"Agent {self.name!r}: max_prompt_tokens cannot be {self.max_prompt_tokens}",
+                advice=f"Give at least {LEAST_PROMPT_TOKENS}, or None",
             )
         if not isinstance(self.on_failure, HangUp | Transfer):
             raise UsageError(

@@ -1,7 +1,7 @@
 """Every vendor's simulator at one address: `bargein serve --simulate` runs it in a process of its own.
 
-`python -m bargein_simulators.all_vendors` takes a free port, prints its address, and ends when its input closes. So it
-never outlives the process that started it, not even one that was killed.
+`python -m bargein_simulators.all_vendors [PORT]` takes that port, or a free one, prints its address, and ends when its
+input closes. So it never outlives the process that started it, not even one that was killed.
 """
 
 from __future__ import annotations
@@ -176,9 +176,9 @@ def answer(messages: Sequence[ChatMessage]) -> str:
     )
 
 
-def serve_until_input_closes(app: FastAPI) -> None:
-    """Serve on a free port, print the address, and end when standard input closes."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def serve_until_input_closes(app: FastAPI, port: int = 0) -> None:
+    """Serve on this port (0: a free one), print the address, and end when standard input closes."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
         # asyncio does so for its own sockets only. Otherwise a message waits up to 40 ms for the one before it.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False)
@@ -194,4 +194,4 @@ def serve_until_input_closes(app: FastAPI) -> None:
 
 
 if __name__ == "__main__":
-    serve_until_input_closes(all_vendors_app())
+    serve_until_input_closes(all_vendors_app(), int(sys.argv[1]) if len(sys.argv) > 1 else 0)

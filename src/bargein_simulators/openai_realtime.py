@@ -21,7 +21,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bargein_simulators.realtime_behavior import KEPT, RealtimeBehavior
-from bargein_simulators.realtime_events import Json, check_session, error_event
+from bargein_simulators.realtime_events import Json, check_session, error_event, parsed
 from bargein_simulators.realtime_parameters import RealtimeRefused, out_of_range
 from bargein_simulators.realtime_session import RealtimeSession
 
@@ -192,7 +192,7 @@ async def _serve(sim: RealtimeSimulator, socket: WebSocket, session: RealtimeSes
             if message["type"] == "websocket.disconnect":
                 return
             try:
-                session.handle(json.loads(message.get("text") or ""))
+                session.handle(parsed(message.get("text") or ""))
             except ValueError:
                 queue.put_nowait(error_event("invalid_json", "The event could not be parsed as JSON.", None))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from functools import cache
 from typing import Any, get_args
 
@@ -45,6 +46,15 @@ def error_event(code: str | None, message: str, event_id: str | None, param: str
     kind = "server_error" if code in ("session_expired", "server_error") else "invalid_request_error"
     error = {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
     return server_event("error", error=error)
+
+
+def parsed(text: str | bytes) -> object:
+    """A message of the client. Raises ValueError for what is no JSON; NaN and Infinity are none."""
+    return json.loads(text, parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
 
 
 def client_event(event: object) -> Json:

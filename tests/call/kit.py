@@ -7,7 +7,7 @@ that nothing sounds in a hold, and that samples come in order without gap or rep
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -353,8 +353,6 @@ async def scene(
     fallback_tts: ToneTTS | None = None,
     reprompts: Mapping[str, str] = REPROMPTS,
     realtime: c.RealtimeModel | None = None,
-    fillers: Sequence[str] | None = None,
-    on_failure: c.EndRequest | None = None,
     control: c.CallControl | None = None,
     **more: Any,
 ) -> AsyncIterator[Scene]:
@@ -376,8 +374,6 @@ async def scene(
         tools=tools,
         fallback_tts=fallback_tts,
         reprompts=reprompts,
-        fillers=fillers,
-        on_failure=on_failure or c.HangUp(),
         **more,
     )
     runtime = Runtime(clock, ticker, vad, notes)

@@ -320,6 +320,7 @@ async def phone_scene(
     tts: NoiseTTS | None = None,
     llm: c.LLM | None = None,
     control: c.CallControl | None = None,
+    kept: Callable[[TelephoneTransport, ManualClock], c.Transport] = lambda telephone, _: telephone,
 ) -> AsyncIterator[PhoneScene]:
     """A call over Twilio's wire. It is hung up and awaited in the end; no task may be left behind."""
     clock = ManualClock(1_000_000)
@@ -341,7 +342,7 @@ async def phone_scene(
     call = Call(
         call_id="c1",
         agent=agent,
-        transport=telephone,
+        transport=kept(telephone, clock),
         runtime=runtime,
         journal=notes,
         policy=policy or SOON,
@@ -354,7 +355,7 @@ async def phone_scene(
     try:
         yield made
     finally:
-        telephone.gone("test over")
+        call.hang_up("test over")
         await asyncio.wait_for(running, 5)
-        assert phone.closed is not None
+        assert made.phone.closed is not None
         assert asyncio.all_tasks() <= before | {asyncio.current_task()}

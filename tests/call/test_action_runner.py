@@ -66,7 +66,7 @@ EVERY: list[tuple[f.Action, list[tuple[object, ...]]]] = [
     (LISTEN, [("turns", "listen", LISTEN)]),
     (READ, [("turns", "read_words", READ)]),
     (DISMISS, [("turns", "dismiss", DISMISS)]),
-    (f.EndCall("nobody there"), [("ending", "hang_up", "nobody there")]),
+    (f.EndCall("nobody there"), [("ending", "leave", "nobody there")]),
     (f.CloseTurn(2, "no words"), []),
     (f.Ignore("turn", "too old"), []),
 ]

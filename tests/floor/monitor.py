@@ -16,7 +16,8 @@ from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 from tests.floor.world import Broken, Seen, World
 
-HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP}
+HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP,
+        Source.LOST, Source.ENDING}  # fmt: skip
 LATE = (
     ev.ReplyStarted
     | ev.ReplyProtected
@@ -43,7 +44,7 @@ class _Step:
         self.live, self.sounding, self.held, self.protected = m.live, m.sounding, m.held, m.protected
         self.open, self.accounted, self.prepared, self.kept = m.open, m.accounted, m.prepared, m.kept
         self.asking, self.giving_up, self.filler, self.tools = m.asking, m.giving_up, m.filler, m.tools
-        self.lost, self.left = m.lost, m.left
+        self.lost, self.left, self.away, self.leaving = m.lost, m.left, m.away, m.leaving
         self.stalled = False  # in this very step
         self.behind = False  # a reply was made behind a filler, which is over
         self.failed = False  # a reply was lost, in this very step
@@ -76,13 +77,21 @@ class _Step:
             self.live, self.sounding, self.held, self.protected,
             self.floor.turn.id + 1 - self.answers if self.answers else 0, self.open, self.prepared,
             self.accounted, self.asking, self.giving_up, self.filler, self.tools, self.lost, self.left,
-            isinstance(self.event, ev.HungUp), self.kept,
+            self.away, self.leaving, self.is_end(), self.kept,
         )  # fmt: skip
+
+    def is_end(self) -> bool:
+        """The caller has hung up, or did not come back, or was said goodbye to."""
+        gone = (self.m.away or self.leaving) and any(isinstance(a, do.EndCall) for a in self.actions)
+        return isinstance(self.event, ev.HungUp) or gone
 
     # ------------------------------------------------------------------------------------ what the event means
 
     def world(self) -> None:
         e = self.event
+        self.leaving = self.leaving or isinstance(e, ev.EndingAsked)
+        if isinstance(e, ev.ClientAway | ev.ClientBack):
+            self.away = isinstance(e, ev.ClientAway)
         fresh = self.floor.speech.evidence is not Evidence.SILENT and self.was.evidence is Evidence.SILENT
         if fresh and isinstance(e, ev.SpeechWindow):
             self.accounted = self.open
@@ -131,6 +140,7 @@ class _Step:
                 self.need(self.live and reply == self.reply and not self.held, "(4) only a live reply is held, once")
                 self.need(not self.protected, "a protected reply is not held")
                 self.need(not self.quiet_guard(), "the echo guard asks for firm evidence")
+                self.need(not self.away, "(9) nothing is held while the client is away")
                 self.held = True
             case do.Resume(reply):
                 undone = isinstance(self.event, ev.LevelOnset)
@@ -160,6 +170,7 @@ class _Step:
                 self.need(self.open and turn == self.turn, "(5) what is made ahead is the open turn's reply")
                 self.need(not self.prepared, "one reply is made ahead, not two")
                 self.need(isinstance(self.event, ev.TurnEnding), "only a guess makes a reply ahead")
+                self.need(not self.away, "(9) nothing is made ahead for a client that is away")
                 self.prepared = True
             case do.DiscardPrepared(turn):
                 self.need(self.prepared and turn == self.turn, "only what was made ahead is discarded")
@@ -168,17 +179,17 @@ class _Step:
                 self.begin(reply)
                 self.prepared = False
                 self.need(self.open and turn == self.turn, "(5) what is answered is the open turn")
-                e, f = self.event, self.floor
-                whole = isinstance(e, ev.UserTyped) or (isinstance(e, ev.KeyPressed) and e.ends)
-                long = f.now_ms - f.turn.since_ms >= f.policy.endpointing.max_turn_ms
-                self.need(whole or long or f.now_ms >= self.was.keys_until_ms, "nothing is said between two keys")
+                f, whole = self.floor, isinstance(self.event, ev.UserTyped) or getattr(self.event, "ends", False)
+                whole = whole or f.now_ms - f.turn.since_ms >= f.policy.endpointing.max_turn_ms
+                self.need(whole or f.now_ms >= self.was.keys_until_ms, "nothing is said between two keys")
                 self.open, self.answers = False, turn
             case do.Say(reply):
                 self.begin(reply)
             case do.Reprompt(reply, cause):
                 self.begin(reply)
                 self.asking = True
-                if cause != "silence":
+                self.protected = cause == "goodbye"
+                if cause not in ("silence", "back", "not_transferred", "goodbye"):
                     self.need(self.failed, "(5) sorry is said for a reply that was lost")
                     self.answers, self.owed = self.owed, 0
                     most = self.floor.policy.idle.max_failures
@@ -210,6 +221,7 @@ class _Step:
                 if turn and turn == self.owed:
                     self.owed = 0
                 elif turn:
+                    self.need(not self.away or self.is_end(), "(9) the user's turn is kept while the client is away")
                     self.need(self.open and turn == self.turn, "(5) only what is open is closed")
                     self.open = False
             case do.Dismiss(onset, until, _):
@@ -217,19 +229,22 @@ class _Step:
                 self.accounted = True
             case do.Ignore(what):
                 self.accounted = True
-                if what == "speech" and isinstance(self.event, ev.Tick):
-                    missing_ms = self.event.at_ms - self.was.noticed_ms
-                    self.need(missing_ms >= self.floor.policy.endpointing.deaf_ms, "windows that come late do come")
+                deaf = what == "speech" and isinstance(self.event, ev.Tick)
+                missing_ms = self.event.at_ms - self.was.noticed_ms if deaf else float("inf")
+                self.need(missing_ms >= self.floor.policy.endpointing.deaf_ms, "windows that come late do come")
             case do.EndCall() | do.GiveUp():
                 self.need(not self.live and not self.open, "nobody is left in the middle of something")
-                self.need(not self.left, "a call is ended once")
-                self.need(isinstance(a, do.EndCall) or self.was_giving_up, "a call is given up once that was said")
+                self.need(not self.left or self.away or self.leaving, "a call is ended once")
+                said_so = self.was_giving_up and not self.floor.talking
+                self.need(isinstance(a, do.EndCall) or said_so, "a call is given up when that was said, in silence")
                 self.left = True
             case do.ReadWords():
                 self.need(self.live, "words are read for a verdict only")
 
     def begin(self, reply: int) -> None:
         self.need(not self.live, "(2) at most one reply is live")
+        self.need(not self.away, "(9) nothing is said to a client that is away")
+        self.need(not self.m.leaving, "(10) after the goodbye nothing is said")
         self.need(not self.held, "(4) nothing begins in a hold")
         self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
         self.need(not (self.open and not isinstance(self.actions[-1], do.Answer)), "nobody talks into an open turn")
@@ -289,13 +304,23 @@ class _Step:
         said_so = self.was_giving_up and not self.open and not apologized
         self.need(self.left or not said_so, "a call is given up once that was said, unless the user talks")
         self.need(f.reply.id == self.reply and f.turn.id == self.turn, "the floor numbers as it says")
-        if isinstance(e, ev.HungUp):
+        self.need(not self.leaving or self.live or self.is_end(), "(10) without a goodbye the call is over at once")
+        self.need(f.away == self.away, "the floor knows whether the client is away")
+        self.need(not self.away or not self.live, "(9) no reply is live while the client is away")
+        if isinstance(e, ev.ClientAway) and not self.m.away and self.was.evidence is Evidence.FIRM:
+            self.need(
+                self.open or f.onset.dismissed or self.leaving,
+                "(9) what the user says as the connection is lost is a turn",
+            )
+        if self.m.away and not self.away:
+            self.need(self.live or self.open or self.leaving, "(9) whoever comes back is spoken to, or listened to")
+        if self.is_end():
             self.need(not self.live and not self.open and f.deadline is None, "(5) a hang-up ends everything")
             self.need(not self.prepared, "nothing is made ahead for nobody")
             return
         self.need(not self.prepared or (self.open and not self.live), "what is made ahead is used, or discarded")
-        if isinstance(e, ev.KeyPressed) and e.ends and not f.talking:
-            self.need(any(isinstance(a, do.Answer) for a in self.actions), "the last key is answered at once")
+        last = isinstance(e, ev.KeyPressed) and e.ends and not (f.talking or f.mute)
+        self.need(not last or do.Answer in map(type, self.actions), "the last key is answered at once")
         gone_on = isinstance(e, ev.TurnResumed | ev.KeyPressed | ev.UserTyped)
         self.need(not (gone_on and self.prepared), "a turn that goes on has nothing made ahead")
         want = (

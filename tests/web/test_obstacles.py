@@ -27,7 +27,6 @@ async def says(shown: Page, *words: str, where: str = "#obstacles") -> str:
     await shown.wait_for_function(
         "([where, words]) => words.every((word) => document.querySelector(where).textContent.includes(word))",
         arg=[where, list(words)],
-        timeout=6000,
     )
     return await shown.inner_text(where)
 
@@ -64,6 +63,19 @@ async def test_a_microphone_that_ends_is_said_the_call_is_typed_and_the_next_mic
         await shown.evaluate("() => mic.event('ended')")
         await says(shown, "was gone", "is heard")
         assert "say something" in await shown.inner_text("#status")
+
+
+async def test_a_device_that_goes_again_and_again_is_left_to_the_person(opened: Pages) -> None:
+    async with opened.calling(script=QUIET) as shown:
+        for taken in (2, 3, 4):
+            await shown.evaluate("() => mic.event('ended')")
+            await shown.wait_for_function("(taken) => mic.opened.length === taken", arg=taken)
+            await says(shown, "is heard")
+        await shown.evaluate("() => mic.event('ended')")
+        await says(shown, "Your microphone is gone")
+        assert await shown.evaluate("mic.opened.length") == 4
+        await shown.click("#obstacles button")
+        await shown.wait_for_function("() => mic.opened.length === 5")
 
 
 async def test_a_device_that_is_gone_without_a_word_is_noticed_and_a_better_one_is_offered(opened: Pages) -> None:
@@ -148,6 +160,10 @@ async def test_words_typed_before_a_call_begin_one_and_ask_for_no_microphone(ope
         assert await shown.evaluate("mic.opened") == []
         await idle(shown)
         assert await shown.inner_text("#status") == "Your turn: type something."
+        await says(shown, "This call is typed")
+        await shown.click("#obstacles button")
+        await shown.wait_for_function("() => document.querySelector('#status').textContent.includes('say something')")
+        assert await shown.evaluate("mic.opened") == ["one"]
 
 
 @pytest.mark.parametrize("state", ["suspended", "interrupted"])
@@ -222,6 +238,16 @@ async def test_plain_http_from_elsewhere_is_told_with_its_remedy_before_anybody_
     assert await shown.evaluate("bargein.state") == "off"
     assert thrown == []
     await context.close()
+
+
+async def test_a_browser_that_has_no_sound_left_is_told_so(opened: Pages) -> None:
+    script = (
+        "window.AudioContext = class { constructor() { throw new DOMException('too many', 'NotSupportedError'); } };"
+    )
+    async with opened.page(script=QUIET.replace("new AudioContext()", "null") + script) as shown:
+        await shown.click("#main")
+        await says(shown, "no sound", "Close other pages", where="#errors")
+        assert await shown.evaluate("bargein.state") == "off"
 
 
 async def test_a_worklet_that_cannot_be_loaded_is_named(opened: Pages) -> None:

@@ -73,7 +73,7 @@ class ActionRunner:
                 self._context.decided("close", why)
             case f.EndCall(why):
                 self._context.decided("leave", why)
-                self._ending.hang_up(why)
+                self._ending.leave(why)
             case f.GiveUp(why):
                 self._context.decided("give_up", why)
                 self._ending.give_up(why)

@@ -20,6 +20,7 @@ from bargein.call.input.stt_stream import STTStream
 from bargein.call.input.turns import Turns
 from bargein.call.input.user_audio import UserAudio, rate_of
 from bargein.call.output.client_playout import ClientPlayout
+from bargein.call.output.lost_words import LostWords
 from bargein.call.output.playout import Playout
 from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.silence_timer import SilenceTimer
@@ -28,6 +29,7 @@ from bargein.call.output.utterance_queue import Utterance, UtteranceQueue
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.ledger import Ledger
 from bargein.call.record.outages import Outages
+from bargein.call.record.prompt_window import PROMPT_TOKENS, newest
 from bargein.call.reply_control import ReplyControl
 from bargein.call.reply_progress import ReplyProgress
 from bargein.call.reply_starter import ReplyStarter
@@ -89,8 +91,12 @@ def assemble(
         if can.carries_audio
         else ClientPlayout(replies, transport)
     )
-    # Where the client gets its audio from the model, audio of ours reaches nobody.
+    # Where the client gets its audio from the model, audio of ours does not reach the caller.
     fallback_tts = agent.fallback_tts if can.carries_audio else None
+
+    def completed(reply: Reply) -> None:
+        responder.completed(reply)
+        ending.reply_completed(reply)
 
     def lost(reply: Reply) -> None:
         responder.tool_runner.abandon(reply)
@@ -118,10 +124,11 @@ def assemble(
     )
     utterances = UtteranceQueue(context, floor, responder.source_of)
     ending = CallEnding(context, control, responder.tool_runner, apologize, agent.on_failure)
-    progress = ReplyProgress(context, replies, playout, ledger, ending.reply_completed, lost)
+    progress = ReplyProgress(context, replies, playout, ledger, completed, lost)
+    lost_words = LostWords(context, replies, ledger, responder.source_of)
     turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words)
     reply_control = ReplyControl(context, floor, replies, playout, speaker, ledger, responder, silence, outages)
-    reply_starter = ReplyStarter(context, agent, turns, speech, responder, speaker, utterances)
+    reply_starter = ReplyStarter(context, agent, turns, speech, responder, speaker, utterances, lost_words)
     inbound = InboundHandler(context, floor, user_audio, playout, silence, ledger, progress, turn_control, ending)
     if stt_stream is not None:
         user_audio.on_audio = stt_stream.push_audio
@@ -151,8 +158,9 @@ def _realtime_connection(
     if agent.realtime is None:
         return None
     specs = tuple(tool.spec for tool in agent.tools)
-    config = c.SessionConfig(agent.instructions, agent.language, specs, user_audio.rate, can.mulaw)
-    return agent.realtime.open(config, lambda: conversation.items)
+    most = agent.max_prompt_tokens
+    config = c.SessionConfig(agent.instructions, agent.language, specs, user_audio.rate, can.mulaw, most)
+    return agent.realtime.open(config, lambda: newest(conversation.items, most or PROMPT_TOKENS))
 
 
 def _stt_stream(

@@ -210,7 +210,7 @@ class Call:
         self._parts.user_audio.tick(now_ms)
         self._progress.tick(now_ms)
         self._parts.speaker.tick(now_ms)
-        if self._line_watch is not None:
+        if self._line_watch is not None and not self.floor.away:
             self._line_watch.tick(now_ms - self._parts.user_audio.last_ms)
         if now_ms - self._ticked_ms > STALL_MS:
             self._catch_up_until_ms = now_ms + CATCH_UP_MS

@@ -39,12 +39,18 @@ class CallEnding:
         self._hung_up = asyncio.Event()
         self.reason: str | None = None
         """Why the call is over. None: it goes on."""
+        self.lost: str | None = None
+        """How the connection was lost. None: the client is there."""
 
     def hang_up(self, reason: str) -> None:
         """End the call. The first reason counts."""
         if self.reason is None:
             self.reason = reason
             self._hung_up.set()
+
+    def leave(self, why: str) -> None:
+        """The floor ends the call. A call that waits for its client says what it waits for."""
+        self.hang_up(f"{self.lost}, and the client did not come back" if self.lost else why)
 
     async def wait(self) -> None:
         """Until the call is to end."""
@@ -55,6 +61,10 @@ class CallEnding:
         if reply.end_request is not None or reply.terminal:
             self._context.spawn(self._finish(reply), "end of the call")
 
+    def give_up(self, why: str) -> None:
+        """The agent cannot go on, and has said so: hand the caller on, if the agent wants that, or hang up."""
+        self._context.spawn(self._give_up(f"the agent gave up: {why}"), "giving up")
+
     def reply_stalled(self, reply: Reply) -> None:
         """The client stopped playing the reply. A goodbye waits for its ear no longer; a transfer and every other
         terminal tool do not happen, because the words before them were not heard."""
@@ -63,10 +73,6 @@ class CallEnding:
             self._context.spawn(
                 self._end_at_network(f"{hang_up.reason} (the goodbye was not played)"), "end of the call"
             )
-
-    def give_up(self, why: str) -> None:
-        """The agent cannot go on, and has said so: hand the caller on, if the agent wants that, or hang up."""
-        self._context.spawn(self._give_up(f"the agent gave up: {why}"), "giving up")
 
     async def transfer(self, to: str) -> None:
         """Hand the caller on to another number, and end our part of the call.

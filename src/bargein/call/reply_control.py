@@ -83,7 +83,10 @@ class ReplyControl:
         if reply is not None and reply.response is not None and track is not None and not reply.by_fallback:
             late = reply.speech.words() if reply.speech is not None else ()
             track.words.guess((*late, *reply.response.words()))
-        heard_ms = cleared.position.ms
+        away = barge_in.source is f.Source.LOST
+        # The connection may have been dead for long before that was noticed: only what was reported was heard.
+        position = track.reported_position() if away and track is not None else cleared.position
+        heard_ms = position.ms
         heard_text = track.words.heard(heard_ms).text if track is not None else ""
         source = barge_in.source.value
         context.notify(
@@ -107,8 +110,10 @@ class ReplyControl:
         if reply is None:
             return
         if track is not None:
-            self._ledger.cut(reply, cleared.position)
+            (self._ledger.lost if away else self._ledger.cut)(reply, position)
         self._responder.stopped(reply, sounded=track is not None)
+        if away:
+            self._replies.lost = reply
 
     def cut_stalled(self, order: f.CutStalledReply, now_ms: float) -> Reply | None:
         """The client does not play the reply: end it where the client was, and let no stale audio sound later."""
@@ -156,7 +161,9 @@ class ReplyControl:
 
     def discard(self, order: f.DiscardReply, now_ms: float) -> None:
         """The user interrupted before the reply sounded."""
-        self._discard("dropped", now_ms)
+        reply = self._discard("dropped", now_ms)
+        if order.barge_in.source is f.Source.LOST and not order.turn and reply is not None:
+            self._replies.lost = reply
         self._context.decided("drop", order.why, order.reply, order.barge_in.onset_ms)
         self._context.meter.count("drops", cause=order.barge_in.source.value)
 
@@ -168,7 +175,7 @@ class ReplyControl:
         self._discard("abandoned", now_ms)
         self._context.decided("abandon", order.why, order.reply)
 
-    def _discard(self, cause: str, now_ms: float) -> None:
+    def _discard(self, cause: str, now_ms: float) -> Reply | None:
         self._playout.cut(now_ms)
         behind = self._replies.behind
         reply = self._speaker.stop()
@@ -176,3 +183,4 @@ class ReplyControl:
             if stopped is not None:
                 self._responder.stopped(stopped, sounded=False)
         self._responder.discard_prepared(cause)
+        return reply

@@ -6,11 +6,14 @@ from bargein.agent import Agent
 from bargein.call.context import CallContext
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.turns import Turns
+from bargein.call.output.lost_words import LostWords
 from bargein.call.output.reply import Reply, ReplyKind, ReplySource
 from bargein.call.output.speaker import Speaker
 from bargein.call.output.utterance_queue import UtteranceQueue
 from bargein.call.responders.responder import Responder
 from bargein.protocols import Transfer
+
+AFTER_LOSS = ("back", "not_transferred")
 
 
 class ReplyStarter:
@@ -25,6 +28,7 @@ class ReplyStarter:
         responder: Responder,
         speaker: Speaker,
         utterances: UtteranceQueue,
+        lost_words: LostWords,
     ) -> None:
         self._context = context
         self._agent = agent
@@ -34,6 +38,7 @@ class ReplyStarter:
         self._speaker = speaker
         self._utterances = utterances
         self._fillers = 0
+        self._lost_words = lost_words
 
     def prepare(self, turn: int, why: str) -> None:
         """The turn is probably over: begin its reply unheard."""
@@ -67,9 +72,11 @@ class ReplyStarter:
         """Say the agent's words for this cause."""
         if cause == "gave_up" and isinstance(self._agent.on_failure, Transfer):
             cause = "handed_on"
-        text = self._agent.reprompts.get(cause) or self._agent.reprompts.get("failed", "")
+        said = self._agent.reprompts
+        text = said.get(cause) or said.get("failed", "")
         self._context.decided("reprompt", why, reply)
-        self._begin(reply, "reprompt", self._responder.source_of(text))
+        source = self._lost_words.source(text) if cause in AFTER_LOSS else self._responder.source_of(text)
+        self._begin(reply, "reprompt", source)
 
     def filler(self, reply: int, why: str) -> None:
         """Say the next of the agent's fillers, before the reply that waits for a tool."""

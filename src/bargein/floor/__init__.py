@@ -33,6 +33,9 @@ from bargein.floor.actions import (
     Source,
 )
 from bargein.floor.events import (
+    ClientAway,
+    ClientBack,
+    EndingAsked,
     Event,
     HungUp,
     Interrupted,
@@ -67,6 +70,8 @@ __all__ = [
     "Action",
     "Answer",
     "BargeIn",
+    "ClientAway",
+    "ClientBack",
     "CloseTurn",
     "ContinueReply",
     "Cut",
@@ -76,6 +81,7 @@ __all__ = [
     "DiscardReply",
     "Dismiss",
     "EndCall",
+    "EndingAsked",
     "Event",
     "Floor",
     "FlushClient",

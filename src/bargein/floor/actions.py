@@ -27,6 +27,10 @@ class Source(StrEnum):
     PAGE = "page"
     """The client's own level watch: good enough to hold, never to cut."""
     HANG_UP = "hang_up"
+    ENDING = "ending"
+    """The call has to end."""
+    LOST = "lost"
+    """The connection to the client is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +180,8 @@ class Reprompt:
 
     reply: int
     cause: str
-    """silence, failed, late, or gave_up: the agent cannot go on, and says so before the call is given up"""
+    """silence, failed, late, back, not_transferred, goodbye, or gave_up: the agent cannot go on, and says so before the
+    call is given up"""
     why: str
 
 

@@ -225,6 +225,35 @@ class PolicyChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientAway:
+    """The connection to the client is lost. The client may come back."""
+
+    at_ms: float
+    keep_ms: float
+    """The call is kept for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientBack:
+    """The client has a connection again: the same call goes on."""
+
+    at_ms: float
+    cause: str = "back"
+    """What the agent says of it, as in `Reprompt`: back, or not_transferred."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndingAsked:
+    """The call has to end: the agent says goodbye."""
+
+    at_ms: float
+    why: str
+    """The reason of the call's end."""
+    within_ms: float = 8000.0
+    """The call ends then, whether the goodbye was heard or not."""
+
+
+@dataclass(frozen=True, slots=True)
 class HungUp:
     """The call is over. No event after this changes anything."""
 
@@ -263,6 +292,9 @@ Event = (
     | ToolsEnded
     | STTChanged
     | PolicyChanged
+    | ClientAway
+    | ClientBack
+    | EndingAsked
     | HungUp
     | Tick
 )

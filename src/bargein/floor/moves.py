@@ -241,9 +241,14 @@ def end_filler(floor: FloorState, why: str, out: list[Action], *, last: bool = F
         out.append(do.Hold(reply.id, floor.speech.onset_ms, Source.SPEECH, held_by))
 
 
+def held_for_speech(floor: FloorState) -> bool:
+    """The reply is held for firm speech that awaits its verdict."""
+    return floor.state is State.BARGE_IN and not floor.onset.dismissed and floor.firm_peak
+
+
 def free_floor(floor: FloorState, out: list[Action]) -> None:
     """The live reply is over, and no party took the floor: it goes to the one that waits for it."""
-    held, undecided = floor.state is State.BARGE_IN, floor.undecided
+    held, undecided = floor.state is State.BARGE_IN, held_for_speech(floor)
     giving_up = floor.reply.giving_up
     end_reply(floor)
     if floor.turn.open or floor.talking or undecided:
@@ -267,9 +272,9 @@ def lose_reply(floor: FloorState, cause: str, why: str, out: list[Action]) -> No
     reply, turn = floor.reply, floor.reply.turn
     most = floor.policy.idle.max_failures
     floor.failures = min(floor.failures + 1, most)
-    spoken_to = floor.turn.open or floor.talking or floor.undecided
+    spoken_to = floor.turn.open or floor.talking or held_for_speech(floor)
     enough = most > 0 and floor.failures == most and not reply.giving_up
-    if (enough or not reply.reprompting) and not spoken_to and not floor.left:
+    if (enough or not reply.reprompting) and not spoken_to and not floor.left and not floor.leaving:
         begin_reply(floor, turn, reprompting=True)
         reply.giving_up = enough
         out.append(do.Reprompt(reply.id, "gave_up" if enough else cause, why))

@@ -374,6 +374,21 @@ class IdlePolicy(NumberGroup, frozen=True, kw_only=True):
             pipecat="`PipelineWorker(idle_timeout_secs, cancel_on_idle_timeout)`, 300 s",
         ),
     ] = False
+    max_call_ms: (
+        Annotated[
+            float,
+            milliseconds("The longest that a call may last: then the agent says goodbye, and it ends. None: no bound."),
+        ]
+        | None
+    ) = None
+    same_turns: Annotated[
+        int,
+        count(
+            "So many turns that say the same are a machine's: the agent says goodbye, and the call ends. 0: never.",
+            lowest=0,
+            unit="turns",
+        ),
+    ] = 0
     max_waiting: Annotated[
         int, count("Things to say that may wait for the floor. More are refused.", lowest=1, unit="things")
     ] = 8

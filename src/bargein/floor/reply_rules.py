@@ -24,12 +24,14 @@ from bargein.floor.state import FloorState, State
 
 def on_say(floor: FloorState, out: list[Action]) -> None:
     """The agent is to say something unasked: now, or when the floor is free."""
-    if floor.state is State.IDLE and not floor.says_waiting:
+    if floor.state is State.IDLE and not floor.says_waiting and not floor.mute:
         begin_reply(floor, 0)
         out.append(do.Say(floor.reply.id, "the floor is free"))
+    elif floor.leaving:
+        out.append(do.Ignore("say", "the call has to end: it is refused"))
     elif floor.says_waiting < floor.policy.idle.max_waiting:
         floor.says_waiting += 1
-        out.append(do.Ignore("say", f"the floor is not free ({floor.state}): it waits"))
+        out.append(do.Ignore("say", f"the floor is not free ({'away' if floor.away else floor.state}): it waits"))
     else:
         out.append(do.Ignore("say", "too many wait already: it is refused"))
 
@@ -67,12 +69,13 @@ def on_reply_ended(floor: FloorState, e: ev.ReplyEnded, out: list[Action]) -> No
     """The reply's last sample has been heard."""
     if e.reply != floor.reply.id or not floor.live:
         return
-    if floor.reply.sounding:
+    reply = floor.reply
+    if reply.sounding:
         floor.unconfirmed = 0 if e.confirmed else e.reply
-    if floor.reply.filler:
+    if reply.filler:
         end_filler(floor, "the filler is over", out)
         return
-    if not floor.reply.sounding:
+    if not reply.sounding:
         out.append(do.CloseTurn(floor.reply.turn, "there was nothing to say"))
     elif not floor.reply.reprompting:
         floor.failures = 0
@@ -84,14 +87,14 @@ def on_reply_stalled(floor: FloorState, e: ev.ReplyStalled, out: list[Action]) -
     if e.reply != floor.reply.id or not floor.live:
         return
     out.append(do.CutStalledReply(e.reply, e.why))
-    if not floor.reply.sounding or floor.reply.filler:
+    if floor.reply.filler or not floor.reply.sounding:
         out.append(do.CloseTurn(floor.reply.turn, f"not played: {e.why}"))
     floor.unconfirmed = e.reply
     free_floor(floor, out)
 
 
 def on_reply_failed(floor: FloorState, e: ev.ReplyFailed, out: list[Action]) -> None:
-    """The reply's LLM or TTS is lost. A filler that is lost is missed by nobody."""
+    """The reply's LLM or TTS is lost. A filler that is lost costs nothing."""
     if e.reply != floor.reply.id or not floor.live:
         return
     if floor.reply.sounding:

@@ -3,7 +3,9 @@ in which they are best read.
 
 - state.py: the records of what the floor knows. moves.py: what can be done about it.
 - speech_rules.py: the user's speech, window by window. evidence_rules.py: words, the STT's turns, a judge, keys.
-- reply_rules.py: the agent's replies, and the call as a whole. timers.py: all that time alone decides.
+- reply_rules.py: the agent's replies, and the call as a whole. client_rules.py: a client whose connection is lost.
+- ending_rules.py: a call that has to end.
+- timers.py: all that time alone decides.
 
 Two steps. Any onset over a reply holds it at once: nothing is lost, so this may be quick and wrong. Then the first
 good evidence decides. In the order in which the rules are asked:
@@ -43,6 +45,8 @@ from typing import assert_never
 
 from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
+from bargein.floor.client_rules import on_client_away, on_client_back
+from bargein.floor.ending_rules import leave, on_ending
 from bargein.floor.evidence_rules import (
     on_input,
     on_interrupted,
@@ -135,8 +139,16 @@ class Floor(FloorState):
                 on_stt_changed(self, event, out)
             case ev.PolicyChanged():
                 on_policy_changed(self, event, out)
+            case ev.ClientAway():
+                on_client_away(self, event, out)
+            case ev.ClientBack():
+                on_client_back(self, event, out)
+            case ev.EndingAsked():
+                on_ending(self, event, out)
             case ev.HungUp():
                 on_hung_up(self, event, out)
             case _:
                 assert_never(event)
+        if self.leaving and not self.live and not self.over:
+            leave(self, out)
         return out

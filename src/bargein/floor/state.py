@@ -154,6 +154,16 @@ class FloorState:
     """How often a silent user was asked, since the user's last turn."""
     quiet_since_ms: float = field(default=0.0, init=False)
     """When the last reply was over. `user_silence_ms` counts from here."""
+    away: bool = field(default=False, init=False)
+    """The client's connection is lost: nothing begins to be said."""
+    away_until_ms: float = field(default=0.0, init=False)
+    """The call is kept until then for a client that is away."""
+    leaving: bool = field(default=False, init=False)
+    """The call has to end: after the goodbye nothing begins to be said."""
+    leave_by_ms: float = field(default=0.0, init=False)
+    """The call ends then, whether the goodbye was heard or not."""
+    leave_why: str = field(default="", init=False)
+    """The reason of that end."""
     left: bool = field(default=False, init=False)
     """The end of the call was ordered. It is ordered once."""
     over: bool = field(default=False, init=False)
@@ -180,14 +190,14 @@ class FloorState:
         return self.state in (State.THINKING, State.SPEAKING, State.BARGE_IN)
 
     @property
+    def mute(self) -> bool:
+        """No reply may begin: the client is away, or the call has to end."""
+        return self.away or self.leaving
+
+    @property
     def talking(self) -> bool:
         """Clear speech runs, and no verdict on it was given."""
         return self.speech.evidence is Evidence.FIRM and not self.onset.dismissed
-
-    @property
-    def undecided(self) -> bool:
-        """Firm speech holds the reply, or held it just now, and awaits its verdict."""
-        return self.state is State.BARGE_IN and not self.onset.dismissed and self.firm_peak
 
     @property
     def firm_peak(self) -> bool:

@@ -1,6 +1,7 @@
 """The only place where the passing of time is a reason: what falls due in a state, when, and what is done then.
 
-No state waits for ever. IDLE may wait for the user; the end of SPEAKING is owed by the playout; every other state has a
+No state waits for ever. While the client is away, only the end of the call falls due.
+IDLE may wait for the user; the end of SPEAKING is owed by the playout; every other state has a
 timer of its own.
 """
 
@@ -11,6 +12,8 @@ from typing import assert_never
 
 from bargein.floor import actions as do
 from bargein.floor.actions import Action
+from bargein.floor.client_rules import client_gone
+from bargein.floor.ending_rules import call_too_long, leave
 from bargein.floor.moves import (
     answer,
     begin_filler,
@@ -35,6 +38,12 @@ def timers(floor: FloorState) -> list[Timer]:
     due: list[Timer] = []
     if floor.over:
         return due
+    if floor.leaving:
+        due.append((floor.leave_by_ms, leave))
+    elif p.idle.max_call_ms is not None:
+        due.append((p.idle.max_call_ms, call_too_long))
+    if floor.away:
+        return [*due, (floor.away_until_ms, client_gone)]
     if speech.evidence is not Evidence.SILENT:
         due.append((speech.noticed_ms + p.endpointing.deaf_ms, audio_lost))
     match floor.state:

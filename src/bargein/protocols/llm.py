@@ -52,6 +52,10 @@ class Prompt:
     tools: Sequence[ToolSpec] = ()
     audio: Pcm | None = field(default=None, compare=False)
     """The user's turn as audio, for an AudioLLM."""
+    left_out: bool = False
+    """The conversation is long: turns before the first item are left out."""
+    summary: str = ""
+    """What happened in those turns, where the agent has a `summarize`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +117,13 @@ class LLM(Protocol):
     """
 
     name: str
+    # An LLM may also have `context_tokens`, how much it takes in one prompt: the call gives it no more.
 
     def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | EndRequest | ToolCall]:
         """Text first; after the text tool calls, or the request to end the call.
 
         Closing the iterator, or cancelling its task, stops the generation and frees the connection at once. Raises
-        VendorRefused or VendorLost.
+        VendorRefused or VendorLost; PromptTooLong has the call ask again with a shorter prompt.
         """
         ...
 

@@ -144,6 +144,8 @@ async def _from_toml(stack: AsyncExitStack, file: str, builder: AgentBuilder, mi
         policy=policy,
         reprompts=dict(REPROMPTS) | {str(case): said for case, said in wish.reprompts.items()},
         tools=tools,
+        fillers=wish.fillers,
+        max_prompt_tokens=wish.max_prompt_tokens,
     )
 
 

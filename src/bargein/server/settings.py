@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     page_token_s: int = Field(default=300, ge=1, le=86_400)
     origins: Annotated[tuple[str, ...], NoDecode] = ()  # other sites whose pages may call; comma-separated
     max_calls: int = Field(default=64, ge=1, le=10_000)
+    keep_s: float = Field(default=10, ge=0, le=300)  # a call whose connection is lost waits so long for another
     finished_kept: int = Field(default=50, ge=0, le=10_000)  # calls that stay listed after their end
     record: Path | None = Path("calls")  # a folder for every call; "" in the environment: nowhere
     record_keep: int = Field(default=1000, ge=1)

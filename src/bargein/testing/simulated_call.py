@@ -38,12 +38,14 @@ from bargein.testing.client import SimulatedClient
 from bargein.testing.own_parts import PATIENCE_S, WatchedTool, Work, watched_llm
 from bargein.testing.parts import ScriptedBatchSTT, ScriptedSTT, ScriptedVAD, ToneTTS
 from bargein.testing.transcript import transcript
+from bargein.transports.kept import KeptTransport
 
 WITHIN_MS = 30_000.0  # of moved time, for anything that is awaited
 USER_WORD_MS = 240
 BREATH_MS = 200  # between the agent's last word and the user's first
 QUIET_MS = 200  # after the user's last word, before the STT says that the turn is over
 SIGNS = re.compile(r"[^\w']+")
+KEEP_MS = 10_000.0  # a call waits for a user whose connection is lost
 LOUD, SILENT = 1000, 0
 END_S = 5.0  # real seconds for the end of a call: everything is cancelled then
 
@@ -69,9 +71,17 @@ class SimulatedCall:
     """
 
     def __init__(
-        self, call: Call, client: SimulatedClient, clock: ManualClock, ticker: Ticker, work: Work, stt: object
+        self,
+        call: Call,
+        client: SimulatedClient,
+        connections: KeptTransport,
+        clock: ManualClock,
+        ticker: Ticker,
+        work: Work,
+        stt: object,
     ) -> None:
         self.client = client
+        self._connections = connections
         self.control = CallControlStub()
         self._call = call
         self._clock = clock
@@ -200,6 +210,17 @@ class SimulatedCall:
         self.client.inbox.put_nowait(ClientHangUp("the user hung up"))
         await self.ends()
 
+    async def loses_connection(self) -> None:
+        """The user's connection breaks. The call waits `KEEP_MS` for the user."""
+        self.client.lose_connection()
+        await self._settle()
+
+    async def reconnects(self) -> None:
+        """The user is there again, on a new connection of the same call."""
+        self.client.lost = False
+        self._connections.take_over(self.client)
+        await self._settle()
+
     # ---------------------------------------------------------------------------------------------------- time
 
     async def _cue(self, over: str | None, within_ms: float) -> None:
@@ -251,7 +272,7 @@ class SimulatedCall:
         """One frame of 20 ms, at the loudspeaker and at the microphone."""
         self._clock.advance(FRAME_MS)
         self.client.play(FRAME_MS)
-        if sending:
+        if sending and not self.client.lost:
             samples = np.full(self.client.rate_in * FRAME_MS // 1000, LOUD if loud else SILENT, np.int16)
             self.client.inbox.put_nowait(AudioIn(samples, self._sent))
             self._sent += len(samples)
@@ -325,10 +346,11 @@ async def call(
         tools=tuple(WatchedTool(tool, work) for tool in agent.tools),
     )
     control = CallControlStub()
+    connections = KeptTransport(client, clock, KEEP_MS)
     live = Call(
         call_id="test",
         agent=tested,
-        transport=client,
+        transport=connections,
         runtime=Runtime(clock, ticker, ScriptedVAD(), NoMeter()),
         journal=NullJournal(),
         policy=policy,
@@ -336,7 +358,7 @@ async def call(
     )
     if isinstance(listening, ScriptedBatchSTT):
         listening.now_ms = live.now_ms
-    made = SimulatedCall(live, client, clock, ticker, work, listening)
+    made = SimulatedCall(live, client, connections, clock, ticker, work, listening)
     made.control = control
     running = asyncio.create_task(live.run(), name="simulated call")
     try:

@@ -130,8 +130,9 @@ async def test_less_than_a_tenth_of_a_second_cannot_be_committed(connection: Con
     await connection.next("input_audio_buffer.committed")
 
 
-async def test_what_is_no_json_is_an_error_and_no_more(connection: Connection) -> None:
-    await connection.wire.send_raw("{not json")
+@pytest.mark.parametrize("wrong", ["{not json", '{"type": "response.cancel", "event_id": NaN}'])
+async def test_what_is_no_json_is_an_error_and_no_more(connection: Connection, wrong: str) -> None:
+    await connection.wire.send_raw(wrong)
     await connection.next("error")
     assert order(await connection.answer()) == SPOKEN_ANSWER
 

@@ -36,6 +36,7 @@ class PlainDialect:
     rate = 8000
     mulaw = True
     returning = True
+    says_stop = True
 
     def __init__(self, *, binary: bool = False, acknowledges: bool = False) -> None:
         self.binary = binary

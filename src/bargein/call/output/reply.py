@@ -43,6 +43,9 @@ class Reply:
     protected: int | None = 0
     """How many of its first characters nothing interrupts. None: all of them."""
 
+    preface: int = 0
+    """How many of its first characters only say that the line was cut."""
+
     # What its model has made of it.
     text: str = ""
     """All that the model has written so far."""
@@ -140,7 +143,7 @@ class Replies:
     Speaker, playout and ledger ask here. What names another reply is late and changes nothing.
     """
 
-    __slots__ = ("behind", "live", "sounded", "unconfirmed")
+    __slots__ = ("behind", "live", "lost", "sounded", "unconfirmed")
 
     def __init__(self) -> None:
         self.live: Reply | None = None
@@ -151,6 +154,8 @@ class Replies:
         """The newest reply that has begun to sound, also once it is over."""
         self.unconfirmed: Reply | None = None
         """The cut reply of which the client has yet to say how much was heard."""
+        self.lost: Reply | None = None
+        """The reply that the loss of the connection has ended, until the client is back."""
 
     def begin(self, reply: Reply) -> None:
         """The floor has asked for this reply."""

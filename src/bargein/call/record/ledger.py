@@ -53,6 +53,16 @@ class Ledger:
             reply.confirm_by_ms = reply.over_ms + CONFIRM_MS
             self._replies.unconfirmed = reply
 
+    def lost(self, reply: Reply, position: Position) -> None:
+        """The connection was lost in the reply: only a client that comes back can say more."""
+        self.cut(reply, position)
+        reply.confirm_by_ms = float("inf")
+
+    def client_back(self, now_ms: float) -> None:
+        """A client that was away may say now what it had heard."""
+        if (reply := self._replies.unconfirmed) is not None:
+            reply.confirm_by_ms = min(reply.confirm_by_ms, now_ms + CONFIRM_MS)
+
     def on_flushed(self, now_ms: float, report: c.Flushed) -> None:
         """The client's last word on a cut reply: this much was heard."""
         reply = self._replies.unconfirmed

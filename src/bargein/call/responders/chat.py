@@ -50,7 +50,15 @@ class ChatResponder:
         self._late_words = LateWords(context, conversation, turns)
         self._unsaid: set[str] = set()  # ids of tool calls whose results the agent has not said
         self._prepared: PreparedReply | None = None
-        self.tool_runner = ToolRunner(context, agent.tools, conversation, self._on_late_result, outages=outages)
+        self.tool_runner = ToolRunner(
+            context,
+            agent.tools,
+            conversation,
+            self._on_late_result,
+            outages=outages,
+            max_prompt_tokens=agent.max_prompt_tokens,
+            summarize=agent.summarize,
+        )
         self.prepared_stats = PreparedStats()
 
     # ------------------------------------------------------------------------------------------------ prepared
@@ -178,6 +186,9 @@ class ChatResponder:
         """Words of a turn that was answered already enter the conversation."""
         if self._hears_audio:
             self._late_words.update()
+
+    def completed(self, reply: Reply) -> None:
+        """The conversation has it."""
 
     def stopped(self, reply: Reply, *, sounded: bool) -> None:
         """The conversation has what was heard of it; calls of tools that never began are put beside it."""

@@ -214,6 +214,12 @@ class RealtimeResponder:
 
     # ------------------------------------------------------------------------------------------ what was heard
 
+    def completed(self, reply: Reply) -> None:
+        """The model learns what the fallback TTS said in its place."""
+        if reply.by_fallback and reply.response is not None and reply.track is not None:
+            made_ms = reply.track.made * 1000 / reply.track.rate
+            reply.response.truncate(made_ms, c.AgentSaid(reply.id, reply.text.strip()))
+
     def stopped(self, reply: Reply, *, sounded: bool) -> None:
         """The model must believe no more of its reply than was heard."""
         self.tool_runner.abandon(reply)

@@ -71,6 +71,10 @@ class Responder(Protocol):
         """The STT has more of the user's words."""
         ...
 
+    def completed(self, reply: Reply) -> None:
+        """The reply was heard whole."""
+        ...
+
     def stopped(self, reply: Reply, *, sounded: bool) -> None:
         """The reply was stopped. sounded: the ledger knows how much of it was heard."""
         ...

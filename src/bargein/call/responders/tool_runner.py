@@ -14,13 +14,15 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
+from bargein.agent import Summarize
 from bargein.call.context import CallContext
 from bargein.call.output.reply import Reply
 from bargein.call.output.text_streams import closing
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.outages import Outages
+from bargein.call.record.prompt_window import PromptWindow
 from bargein.call.responders.llm_pieces import llm_pieces
-from bargein.errors import BargeinError
+from bargein.errors import BargeinError, PromptTooLong
 from bargein.floor import ToolsEnded, ToolsStarted
 from bargein.protocols import (
     LLM,
@@ -40,6 +42,7 @@ from bargein.protocols import (
 log = logging.getLogger(__name__)
 
 MOST_ROUNDS = 5  # of asking the model again with the results of its tools; a model that goes on is at fault
+SHORTENINGS = 5  # of a prompt that the LLM refuses: a thirty-second of it is left
 CANCELLED = "cancelled: the user interrupted before it was done"
 NEVER_BEGAN = "not done: the reply was interrupted before this began"
 TIMEOUT_S = 30.0  # of a tool that names no timeout of its own
@@ -64,6 +67,8 @@ class ToolRunner:
         on_late_result: Callable[[ToolResult], None],
         *,
         on_abandoned: Callable[[ToolResult], None] = lambda _: None,
+        max_prompt_tokens: int | None = None,
+        summarize: Summarize | None = None,
         outages: Outages | None = None,
     ) -> None:
         self._context = context
@@ -71,6 +76,8 @@ class ToolRunner:
         self._conversation = conversation
         self._on_late_result = on_late_result
         self._on_abandoned = on_abandoned
+        self._max_prompt_tokens, self._summarize = max_prompt_tokens, summarize
+        self._window: PromptWindow | None = None  # of the LLM, once it is asked
         self._outages = outages or Outages(context)
         self.specs = tuple(tool.spec for tool in tools)
         """What the model is told of the tools."""
@@ -87,7 +94,7 @@ class ToolRunner:
             begun = len(reply.text)
             calls: list[ToolCall] = []
             try:
-                async with closing(llm_pieces(llm, prompt)) as deltas:
+                async with closing(self._deltas(llm, prompt)) as deltas:
                     async for delta in deltas:
                         if isinstance(delta, TextDelta):
                             reply.text += delta.text
@@ -115,6 +122,27 @@ class ToolRunner:
             spoken = (AgentSaid(reply.id, said),) if said else ()
             prompt = replace(prompt, items=(*prompt.items, *spoken, *results))
         log.warning("Call %s: the model called tools %d times in a row", self._context.call_id, MOST_ROUNDS)
+
+    async def _deltas(self, llm: LLM, prompt: Prompt) -> AsyncIterator[TextDelta | EndRequest | ToolCall]:
+        """The pieces of one answer. A prompt that is too long for the LLM is shortened, and given again at once."""
+        if self._window is None:
+            self._window = PromptWindow(llm, self._max_prompt_tokens, self._summarize, self._context.spawn)
+        window, spoke = self._window, False
+        shown = window.fit(prompt)
+        for last in (False,) * SHORTENINGS + (True,):
+            try:
+                async with closing(llm_pieces(llm, shown)) as pieces:
+                    async for piece in pieces:
+                        spoke = True
+                        yield piece
+            except PromptTooLong as error:
+                window.shorten(shown)
+                before, shown = shown, window.fit(prompt)
+                if spoke or last or before == shown:
+                    raise
+                log.info("Call %s: %s; a shorter one is tried", self._context.call_id, error.message)
+            else:
+                return
 
     async def run_all(
         self, calls: Sequence[ToolCall], reply: Reply, released: asyncio.Event | None = None
@@ -150,9 +178,8 @@ class ToolRunner:
         """The reply is over before its time: calls that have not begun never will, and the model is told so."""
         calls = {**reply.calls, **{call.id: call for call in reply.terminal}}
         reply.calls.clear()
-        reply.terminal.clear()
-        if reply.id:
-            for call in calls.values():
+        for call in calls.values():
+            if reply.id and self._conversation.tool_result(call.id) is None:
                 self._on_abandoned(self._write(reply, call, NEVER_BEGAN, error=True))
 
     def _effect(self, call: ToolCall) -> Effect | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol, Self, assert_never
 
@@ -35,6 +35,8 @@ CLOSE_MS = 1_000  # the last messages may take this long to leave
 REASON_BYTES = 120  # a close frame has room for 123
 
 NORMAL, PROTOCOL_ERROR, FLOODED, STUCK, INTERNAL = 1000, 1002, 1008, 1011, 1011
+SERVER_STOPS, TAKEN_OVER = 1012, 4001
+GOODBYES = (1000, 1001)  # a client that closes so has left: its tab was closed, or its program has ended
 
 
 class Socket(Protocol):
@@ -85,10 +87,19 @@ class BrowserTransport:
     rate_in = w.RATE_IN
     rate_out = w.RATE_OUT
 
-    def __init__(self, socket: Socket, clock: Clock, limits: BrowserLimits | None = None) -> None:
+    def __init__(
+        self,
+        socket: Socket,
+        clock: Clock,
+        limits: BrowserLimits | None = None,
+        *,
+        close_code: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """close_code: the code with which the client closed the connection. None: the connection is lost."""
         self.capabilities = c.TransportCapabilities(pause=True, reports=True)
         self.limits = limits or BrowserLimits()
         self._socket = socket
+        self._close_code = close_code
         self._clock = clock
         self._send_queue = BrowserSendQueue(int(self.limits.unread_ms * self.rate_out / 1000), MAX_CONTROLS)
         self._messages = RateLimit(clock, self.limits.messages, self.limits.burst)
@@ -102,6 +113,7 @@ class BrowserTransport:
         self._writer: asyncio.Task[None] | None = None
         self._reading: asyncio.Timeout | None = None
         self._lost: str | None = None
+        self._may_return = True  # unless the client or this side has ended the call
         self._code = NORMAL
         self._closed = False
 
@@ -125,8 +137,12 @@ class BrowserTransport:
             self._lose(f"no hello within {self.limits.hello_ms / 1000:g} s", PROTOCOL_ERROR)
         return None
 
-    def welcome(self, welcome: w.Welcome) -> None:
-        """Accept the hello. The call begins, and the microphone's positions count from now."""
+    def welcome(self, welcome: w.Welcome, newest_reply: int = 0) -> None:
+        """Accept the hello. The call begins, or goes on, and the microphone's positions count from now.
+
+        newest_reply: of a call that goes on. The client may report on it.
+        """
+        self._reply = newest_reply
         self._welcomed = True
         self._positions.begin()
         self._send_queue.push_control(w.encode(welcome))
@@ -151,7 +167,9 @@ class BrowserTransport:
                 yield item
                 if isinstance(item, c.ClientHangUp):
                     return
-        yield c.ClientHangUp(self._lost or "the connection is lost")
+        closed = self._lost is None and self._close_code() in GOODBYES
+        reason = self._lost or ("the client closed the connection" if closed else "the connection is lost")
+        yield c.ClientHangUp(reason, lost=not closed and self._may_return)
 
     async def _receive(self) -> str | bytes | None:
         """The next message within the limits. None: the connection is lost."""
@@ -293,7 +311,7 @@ class BrowserTransport:
 
     def _push_control(self, text: str) -> None:
         if not self._send_queue.push_control(text) and not self._closed:
-            self._lose("the client does not read", STUCK)
+            self._lose("the client does not read", STUCK, lost=True)
 
     async def _write(self) -> None:
         """The one writer. A client that stops reading delays its own writer and no other call."""
@@ -305,20 +323,24 @@ class BrowserTransport:
                     else:
                         await self._socket.send_bytes(w.agent_frame(item))
         except TimeoutError:
-            self._lose("the client does not read", STUCK)
+            self._lose("the client does not read", STUCK, lost=True)
         except ConnectionError:
-            self._lose("the connection is lost", NORMAL)
+            self._lose("the connection is lost", NORMAL, lost=True)
         except Exception:
             log.exception("Writing to a browser failed")
             self._lose("an internal error", INTERNAL)
 
     # ----------------------------------------------------------------------------------------------------- ending
 
-    def _lose(self, reason: str, code: int) -> None:
-        """End the call from here: the call receives ClientHangUp with this reason."""
+    def release(self, reason: str) -> None:
+        """The call goes on over another connection: `receive` ends, and the client is told why."""
+        self._lose(reason, TAKEN_OVER)
+
+    def _lose(self, reason: str, code: int, *, lost: bool = False) -> None:
+        """End the call from here: the call receives ClientHangUp with this reason. lost: the client may come back."""
         if self._lost is not None:
             return
-        self._lost, self._code = reason, code
+        self._lost, self._code, self._may_return = reason, code, lost
         log.info("A browser is lost: %s", reason)
         if self._reading is not None and not self._reading.expired():
             self._reading.reschedule(asyncio.get_running_loop().time())

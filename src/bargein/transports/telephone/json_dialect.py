@@ -63,6 +63,7 @@ class JsonDialect(ABC, Generic[Message]):
     binary = False
     returning: bool
     acknowledges: bool
+    says_stop = True
 
     product: ClassVar[str]
     """The vendor's name for its streams, for errors."""

@@ -33,6 +33,7 @@ KEYS = frozenset("0123456789*#ABCD")  # of a telephone, and A-D of old exchanges
 NO_STREAM = ("bad_start", "bad_format")  # errors of a start, after which no stream can begin
 REASON_BYTES = 100  # a close frame has room for 123
 UNSUPPORTED = 1003  # the stream's format
+NORMAL_CLOSES = (1000, 1001)  # a peer that closes so has nothing more to say
 NORMAL, PROTOCOL_ERROR, REFUSED, FLOODED, STUCK = 1000, 1002, 1008, 1008, 1011
 
 # ------------------------------------------------------------------------------------------ a dialect's events
@@ -104,6 +105,8 @@ class TelephoneDialect(Protocol):
     """A clear returns the marks that were not played."""
     acknowledges: bool
     """The vendor answers a clear. Else a mark follows each clear."""
+    says_stop: bool
+    """The vendor says when the call is over. Else closing the socket says so."""
 
     @property
     def rate(self) -> int:
@@ -193,6 +196,7 @@ class TelephoneTransport:
         self._incoming: deque[c.Inbound] = deque()
         self._changed = asyncio.Event()
         self._lost: str | None = None
+        self._may_return = False  # the connection is lost, and the call was not ended
         self._code = NORMAL
         self._closed = False
         self._take_format()
@@ -243,8 +247,12 @@ class TelephoneTransport:
             if error.code in NO_STREAM and self.started is None:
                 self._lose(f"{error.message}. {error.advice}", UNSUPPORTED)
 
-    def gone(self, reason: str) -> None:
-        """For the socket: the network closed the connection, or the connection is lost."""
+    def gone(self, reason: str, code: int | None = None) -> None:
+        """For the socket: the network closed it with this code, or (None) it is lost. A `stop` came before, or not."""
+        self._lose(reason, NORMAL, lost=self._dialect.says_stop or code not in NORMAL_CLOSES)
+
+    def release(self, reason: str) -> None:
+        """The call goes on over another connection."""
         self._lose(reason, NORMAL)
 
     def _handle(self, event: DialectEvent) -> None:
@@ -312,7 +320,7 @@ class TelephoneTransport:
             while self._incoming:
                 yield self._incoming.popleft()
             if self._lost is not None:
-                yield c.ClientHangUp(self._lost)
+                yield c.ClientHangUp(self._lost, lost=self._may_return)
                 return
             self._changed.clear()
             await self._changed.wait()
@@ -327,7 +335,7 @@ class TelephoneTransport:
             if self._stuck_since_ms is None:
                 self._stuck_since_ms = now
             elif now - self._stuck_since_ms > self.limits.stuck_ms:
-                self._lose("the network does not read", STUCK)
+                self._lose("the network does not read", STUCK, lost=True)
             return False
         self._stuck_since_ms = None
         if self._lost is not None or self._closed:
@@ -368,9 +376,9 @@ class TelephoneTransport:
         """Close the stream: the server accepts no call from it."""
         self._lose(reason, REFUSED)
 
-    def _lose(self, reason: str, code: int) -> None:
+    def _lose(self, reason: str, code: int, *, lost: bool = False) -> None:
         if self._lost is None:
-            self._lost, self._code = reason, code
+            self._lost, self._code, self._may_return = reason, code, lost
             self._changed.set()
 
     async def close(self, reason: str) -> None:

@@ -48,6 +48,7 @@ class VonageDialect:
     binary = True
     returning = True  # not documented; a stream that returns no notify early loses nothing by it
     acknowledges = True
+    says_stop = False
 
     def __init__(self) -> None:
         self.incoming = self.outgoing = WireFormat("L16", RATE)

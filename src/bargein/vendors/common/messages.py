@@ -33,6 +33,7 @@ words the user spoke: an answer spoken over some words answers those words, and 
 Never repeat what was heard. Do not take up again what was interrupted, unless the user asks for it.
 A backchannel ("mm-hmm") means that the user listens: it is no answer and needs none."""
 
+LEFT_OUT = "# Before\nThe conversation began earlier: its first part is left out below."
 NOT_MADE_OUT = "(the user spoke; the words could not be made out)"
 
 QUOTED_WORDS = 8  # the end of a reply, as far as needed to find the place again
@@ -47,6 +48,8 @@ def as_messages(prompt: Prompt) -> list[Message]:
     `prompt.items`. A reply of which nothing was heard gives a note and no assistant message.
     """
     parts = [prompt.instructions.strip(), INTERRUPTION]
+    if prompt.left_out:
+        parts.append(f"{LEFT_OUT} {prompt.summary.strip()}".strip())
     if prompt.language != "en":
         parts.append(f'Answer in the language with the code "{prompt.language}".')
     messages: list[Message] = [{"role": "system", "content": "\n\n".join(part for part in parts if part)}]

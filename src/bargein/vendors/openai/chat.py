@@ -31,6 +31,7 @@ class OpenAIChat(ChatCompletions):
         max_tokens: int | None = 150,
         top_p: float | None = 1.0,
         stop: Sequence[str] = (),
+        context_tokens: int | None = None,
         timeout_s: float = 5.0,
         first_token_s: float = 6.0,
     ) -> None:
@@ -46,6 +47,7 @@ class OpenAIChat(ChatCompletions):
             top_p=top_p,
             stop=stop,
             bound="max_completion_tokens",
+            context_tokens=context_tokens,
             timeout_s=timeout_s,
             first_token_s=first_token_s,
         )
@@ -67,6 +69,7 @@ class OpenAICompatibleChat(ChatCompletions):
         max_tokens: int | None = 150,
         top_p: float | None = 1.0,
         stop: Sequence[str] = (),
+        context_tokens: int | None = None,
         timeout_s: float = 5.0,
         first_token_s: float = 6.0,
     ) -> None:
@@ -81,6 +84,7 @@ class OpenAICompatibleChat(ChatCompletions):
             max_tokens=max_tokens,
             top_p=top_p,
             stop=stop,
+            context_tokens=context_tokens,
             timeout_s=timeout_s,
             first_token_s=first_token_s,
         )

@@ -31,6 +31,7 @@ class VLLMVoxtralChat(ChatCompletions):
         api_key: SecretStr | str | None = None,
         temperature: float | None = 0.3,
         max_tokens: int | None = 150,
+        context_tokens: int | None = None,
         timeout_s: float = 5.0,
         first_token_s: float = 6.0,
     ) -> None:
@@ -43,6 +44,7 @@ class VLLMVoxtralChat(ChatCompletions):
             api_key=plain_key(api_key),
             temperature=temperature,
             max_tokens=max_tokens,
+            context_tokens=context_tokens,
             timeout_s=timeout_s,
             first_token_s=first_token_s,
         )

@@ -4,6 +4,7 @@ import { DummyCall } from "./dummy.js";
 import { FaultPanel, FaultyCall } from "./faults.js";
 import { Connection } from "./connection.js";
 import { controls } from "./controls.js";
+import { list } from "./decisions.js";
 import { DirectLine } from "./direct.js";
 import { ending } from "./endings.js";
 import { Lanes } from "./lanes.js";
@@ -13,6 +14,7 @@ import { $, agentIs, caption, complain, halo, hinder, options, show } from "./sc
 import { Refused } from "./refusals.js";
 import { ask, askCall, tokenIfWanted } from "./server.js";
 import { setUp } from "./setup.js";
+import { Reconnect } from "./reconnect.js";
 import { Sound } from "./audio.js";
 import { Transcript } from "./transcript.js";
 import { Waits } from "./waits.js";
@@ -20,6 +22,7 @@ import { Waits } from "./waits.js";
 const AGENT_RATE = 24000;
 const REFUSED_MS = 600; // a hold of the page's own that the server does not answer in this time ends
 const WELCOME_MS = 20000; // for the server to begin the call: it may have parts to start
+const GONE = "The connection was lost for too long, and with it the call.";
 const lanes = new Lanes($("lanes"), $("lane-tip"));
 const transcript = new Transcript($("transcript"));
 let call = null;
@@ -28,6 +31,7 @@ class Call {
   // dummy: true for the dummy call, a list for the faults that it is to meet; choice: the parts that were chosen, null for an
   // agent of the server's; typed: the first words of a call without a microphone.
   constructor({ dummy = false, choice = null, typed = "" }) {
+    this.how = { dummy, choice };
     this.state = "connecting";
     this.choice = choice;
     this.typed = typed;
@@ -41,6 +45,12 @@ class Call {
     this.localHold = null;
     this.dummy = null;
     this.abort = new AbortController();
+    this.again = new Reconnect({
+      connect: async () => this.connect(await tokenIfWanted()),
+      tell: () => this.set("reconnecting"),
+      gone: () => this.closed({ code: 1006 }).then(() => start(this.how)).then(() => complain(GONE, "This is a new one.")),
+      lost: (how) => this.closed(how),
+    });
     this.wantDummy = dummy;
     this.sounded = 0; // how often the agent began to speak after thinking
     this.problems = [];
@@ -62,22 +72,26 @@ class Call {
     if (unfit) throw new Refused(unfit.text, unfit.advice);
     const token = await tokenIfWanted();
     const direct = !this.choice && $("direct").checked && !$("direct-row").hidden;
-    hinder("typed", Boolean(this.typed));
-    await this.sound.open({ microphone: !this.wantDummy && !this.typed, record: options.has("record"), direct });
+    await this.sound.open({ microphone: !this.wantDummy && !this.typed, later: Boolean(this.typed), record: options.has("record"), direct });
     const claim = direct && !this.over ? await this.openDirect() : null;
     if (this.over) return this.release(); // hung up meanwhile
-    this.connection = new Connection({
-      token,
-      onMessage: (m) => this.message(m),
-      onFrame: (f) => this.sound.tell({ type: "audio", ...f }, [f.pcm]),
-      onClose: (how) => this.closed(how),
-    });
-    await this.connection.ready;
+    await this.connect(token);
     if (this.over) return this.release();
     const who = this.choice ? { choice: this.choice } : { agent: $("agents").value || undefined };
     this.connection.send("hello", { protocol: "bargein.v1", ...who, ...wanted, ...(claim && { direct: claim }) });
     this.sound.tell({ type: "localHold", on: $("local-hold").checked });
     this.late = setTimeout(() => this.fail("The server does not begin the call.", "Call again, or look into its log."), WELCOME_MS);
+  }
+
+  async connect(token) {
+    this.connection = new Connection({
+      token,
+      onMessage: (m) => this.again.take(m) || this.message(m),
+      onFrame: (f) => this.sound.tell({ type: "audio", ...f }, [f.pcm]),
+      onClose: (how) => this.again.broke(how) || this.closed(how),
+    });
+    await this.connection.ready;
+    return this.connection;
   }
 
   // The sound goes straight to the model and back; the model's events come here, too, for the server that decides who may speak.
@@ -108,10 +122,11 @@ class Call {
         clearTimeout(this.late);
         policy.take(m.policy);
         agentIs(m.agent);
-        this.sound.start();
+        this.again.welcome(m);
+        if (!m.resumed) this.sound.start();
         this.set("idle");
         this.unsaid.splice(0).forEach((text) => this.connection.send("say", { text }));
-        if (this.wantDummy) this.play().catch((error) => (complain(error.message), this.hangUp()));
+        if (this.wantDummy && !m.resumed) this.play().catch((error) => (complain(error.message), this.hangUp()));
         break;
       case "state":
         this.set(m.state);
@@ -159,15 +174,7 @@ class Call {
   }
 
   decision(m) {
-    const row = document.createElement("li");
-    row.className = m.kind;
-    const time = document.createElement("time");
-    time.textContent = `${(m.at_ms / 1000).toFixed(2)} s`;
-    const kind = document.createElement("b");
-    kind.textContent = m.kind;
-    row.append(time, kind, m.why);
-    $("decisions").prepend(row);
-    while ($("decisions").children.length > 200) $("decisions").lastChild.remove();
+    list(m);
     const after = m.onset_ms === undefined || m.onset_ms === null ? null : m.at_ms - m.onset_ms;
     if (m.kind === "hold") {
       this.holdAt = m.at_ms;
@@ -287,7 +294,8 @@ class Call {
   // ---------------------------------------------------------------------------------------------------- ending
 
   hangUp() {
-    if (this.connection?.opened) this.connection.close();
+    const tried = this.again.stop();
+    if (this.connection?.opened && !tried) this.connection.close();
     else {
       this.connection?.drop();
       this.closed({ left: true });
@@ -301,7 +309,7 @@ class Call {
   }
 
   say(text) {
-    if (this.id === undefined) this.unsaid.push(text);
+    if (this.id === undefined || this.again.attempt) this.unsaid.push(text);
     else this.connection.send("say", { text });
   }
 

@@ -17,8 +17,13 @@ export class Sound {
   }
 
   // direct: the agent's sound comes from the model's own track (`hear`), and what is said here goes there (`spoken`).
-  async open({ microphone, record, direct }) {
-    this.context = new AudioContext({ latencyHint: "interactive" });
+  // later: without a microphone now, with a button to have one.
+  async open({ microphone, later = false, record, direct }) {
+    try {
+      this.context = new AudioContext({ latencyHint: "interactive" });
+    } catch {
+      throw new Refused("The browser gives this page no sound.", "Close other pages that play sound, then call again.");
+    }
     this.awake = new Awake(this.context, (line) => this.on.obstacle("sound", line));
     const loudspeaker = direct ? "direct" : "playback";
     await this.load("capture");
@@ -34,13 +39,14 @@ export class Sound {
     if (record) this.playback.port.postMessage({ type: "record", on: true });
     // Without a microphone (a dummy call, a typed one) the model hears what is played into the capture.
     if (direct) this.aloud = this.context.createMediaStreamDestination();
-    if (microphone) {
+    if (microphone || later) {
       this.microphone = new Microphone({
         stream: (stream) => this.use(stream),
         say: (line, only) => this.on.obstacle("microphone", line, only),
         typed: (on) => this.on.typed(on),
       });
-      await this.microphone.open();
+      if (microphone) await this.microphone.open();
+      else this.microphone.offer();
     }
     await this.awake.start();
   }

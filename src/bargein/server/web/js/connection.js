@@ -33,6 +33,7 @@ export class Connection {
     this.socket.onmessage = ({ data }) => {
       if (typeof data === "string") {
         const message = JSON.parse(data);
+        if (message.type === "welcome") this.welcomed = true;
         if (message.type === "bye") this.bye = message.reason;
         onMessage(message);
       } else {
@@ -49,7 +50,9 @@ export class Connection {
   }
 
   microphone(sample, pcm) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(microphoneFrame(this.sequence++, sample, pcm));
+    if (this.socket.readyState !== WebSocket.OPEN || !this.welcomed) return;
+    this.first ??= sample; // positions count from this connection's welcome
+    this.socket.send(microphoneFrame(this.sequence++, sample - this.first, pcm));
   }
 
   // Where there is no call yet that could be hung up.

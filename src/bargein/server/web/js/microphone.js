@@ -4,6 +4,7 @@ const MIC = { echoCancellation: true, noiseSuppression: true, autoGainControl: t
 const TYPE = "Until then, type below: the agent answers, too.";
 const ASKED_MS = 1500; // after that the browser is waiting for the person
 const TOLD_MS = 10000; // a line that needs nothing from the person
+const LOSSES = 3; // in a minute: a device that goes more often is not taken again by itself
 
 // By the name of getUserMedia's error.
 const REFUSED = {
@@ -26,6 +27,7 @@ export class Microphone {
     this.known = new Set();
     this.closed = false;
     this.opening = null;
+    this.losses = []; // when, in ms
     this.changed = () => this.devices();
     this.watch = null;
   }
@@ -87,6 +89,12 @@ export class Microphone {
     this.on.say({ text: "Your microphone is muted by the system or its own switch.", advice: `Unmute it. ${TYPE}` });
   }
 
+  // Nothing is heard, because the call is typed by choice.
+  offer() {
+    this.on.typed(true);
+    this.on.say({ text: "This call is typed.", action: "Talk, too", act: () => this.open() });
+  }
+
   // Nothing is heard: why, and a button to try again.
   lack([text, advice]) {
     if (this.closed) return false;
@@ -102,7 +110,8 @@ export class Microphone {
     this.on.stream(null);
     this.lack([`Your microphone is gone${label ? ` (${label})` : ""}.`, "Plug it in again: it is taken at once."]);
     await this.list();
-    if (this.known.size && (await this.open())) this.brief("Your microphone was gone.", `Now ${this.label} is heard.`);
+    this.losses = [...this.losses.filter((at) => performance.now() - at < 60000), performance.now()];
+    if (this.known.size && this.losses.length <= LOSSES && (await this.open())) this.brief("Your microphone was gone.", `Now ${this.label} is heard.`);
   }
 
   get label() {

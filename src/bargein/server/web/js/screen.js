@@ -6,6 +6,7 @@ export const options = new URLSearchParams(location.search);
 const SAY = {
   off: "Press the button, and talk over it.",
   connecting: "Connecting …",
+  reconnecting: "The connection is lost. Reconnecting …",
   idle: "Your turn: say something.",
   listening: "Listening to you.",
   thinking: "Thinking.",
@@ -25,7 +26,8 @@ export function show(now, why = "") {
   state = now;
   over = why;
   document.body.dataset.state = state;
-  $("main-label").textContent = { off: "Call", connecting: "…", speaking: "Stop", barge_in: "Stop" }[state] ?? "Talk";
+  const label = { off: "Call", connecting: "Wait", reconnecting: "Wait", speaking: "Stop", barge_in: "Stop" };
+  $("main-label").textContent = label[state] ?? "Talk";
   $("hangup").hidden = state === "off";
   $("dummy").hidden = state !== "off";
   document.querySelectorAll(".states li").forEach((li) => li.classList.toggle("on", li.dataset.is === state));

@@ -20,7 +20,6 @@ from bargein.audio.alignment import PACE
 from bargein.audio.pcm import Samples
 from bargein.errors import VendorLost, VendorRefused
 from bargein.protocols import (
-    AgentSaid,
     ConversationItem,
     SessionConfig,
     STTEvent,
@@ -92,6 +91,8 @@ class OpenAIRealtimeConnection:
         self._receive_timeout = ReceiveTimeout()
         self._send_queue = RealtimeSendQueue(lasting=self._webrtc, full=self._not_read)
         self._history = History(items, brief.language, self.order)
+        self.tell, self.retell = self._history.tell, self._history.retell  # what another voice, or session, said
+        self.never_began = self._history.never_began
         self._ready = asyncio.Event()  # up
         self._refused: VendorRefused | None = None
         self._turn_from: int | None = None  # position at which the open turn begins
@@ -231,10 +232,6 @@ class OpenAIRealtimeConnection:
 
     def _put(self, event: Json, urgent: bool) -> None:
         self._send_queue.put(event, urgent=urgent)
-
-    def retell(self, said: AgentSaid) -> None:
-        """Put into the conversation what was heard of a reply that was made in an earlier one."""
-        self._history.retell(said)
 
     # --------------------------------------------------------------------------------------------- the connection
 

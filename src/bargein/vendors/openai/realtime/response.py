@@ -49,6 +49,14 @@ class ResponseHooks(Protocol):
         """Send an event."""
         ...
 
+    def tell(self, said: AgentSaid) -> None:
+        """Put what another voice said into the conversation."""
+        ...
+
+    def never_began(self, call: ToolCall) -> None:
+        """Answer a tool's call that is never handed on: its reply was cut or lost first."""
+        ...
+
     def retell(self, said: AgentSaid) -> None:
         """Put into the conversation what was heard of a reply that was made in an earlier one."""
         ...
@@ -106,6 +114,7 @@ class OpenAIResponse:
         self._ms = 0.0  # of all sound so far
         self._words: deque[tuple[Word, ...]] = deque()
         self._calls: list[ToolCall] = []
+        self._known_calls: set[str] = set()
         self._over = False
         self._again = False  # it has to be begun once more, on another connection
         self._more = False
@@ -145,6 +154,7 @@ class OpenAIResponse:
         finally:
             if not whole:  # else it is made, and may sound for long after this
                 self.cancel()
+                self._answer_calls()
 
     def _next(self) -> SpeechChunk | None:
         """Text first: it stands ahead of its sound. Then the words of an item that is whole, then sound."""
@@ -217,6 +227,11 @@ class OpenAIResponse:
         self._chars += len(text)
         self._news.set()
 
+    @property
+    def empty(self) -> bool:
+        """Nothing has come of it: no sound, no text, no call of a tool."""
+        return not (self.sounded or self._chars or self._known_calls)
+
     def whole(self, item: str) -> None:
         """An item has all of its sound and text: its words get their times."""
         part = self._parts.get(item)
@@ -232,9 +247,21 @@ class OpenAIResponse:
         part.sound.clear()
         self._news.set()
 
-    def calls(self, call: ToolCall) -> None:
-        """A tool is called."""
-        self._calls.append(call)
+    def calls(self, call: ToolCall, *, whole: bool = True) -> None:
+        """A tool is called. whole: the call is not broken off. Each call is told of once."""
+        if call.id in self._known_calls:
+            return
+        self._known_calls.add(call.id)
+        if self.dead or not whole:
+            self._hooks.never_began(call)
+        else:
+            self._calls.append(call)
+
+    def _answer_calls(self) -> None:
+        """The calls that will not be handed on."""
+        calls, self._calls = self._calls, []
+        for call in calls:
+            self._hooks.never_began(call)
 
     def done(self) -> None:
         """The response is over."""
@@ -281,6 +308,7 @@ class OpenAIResponse:
         self.dead = True
         self._ready.clear()
         self._hooks.stop(self)
+        self._answer_calls()
 
     def words(self) -> tuple[Word, ...]:
         """protocols.Response.words."""
@@ -299,6 +327,9 @@ class OpenAIResponse:
         if self._heard_told:
             return
         self._heard_told, self._heard_ms = True, ms
+        if said is not None and not self._parts:
+            self._hooks.tell(said)  # another voice said it
+            return
         here = [part for part in self._parts.values() if part.epoch == self._hooks.epoch]
         if len(here) < len(self._parts):
             if said is not None:
@@ -318,7 +349,7 @@ class OpenAIResponse:
             else:
                 self._truncate(part, heard)  # never beyond what has come: the server refuses that
                 last = part.item
-        text = cut_note(said, self._hooks.language) if said is not None else ""
+        text = cut_note(said, self._hooks.language) if said is not None and said.ended != "completed" else ""
         if text:
             event: Json = {"type": "conversation.item.create", "item": note(text)}
             self._hooks.order(event | ({"previous_item_id": last} if last is not None else {}))

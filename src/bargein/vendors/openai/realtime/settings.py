@@ -14,6 +14,7 @@ from bargein.vendors.openai.realtime.prompts import instructions
 MODEL = "gpt-realtime-2.1"
 VOICE = "marin"
 TRANSCRIPTION_MODEL = "gpt-realtime-whisper"
+RETAINED = 0.8  # of a conversation that is too long: the oldest items go, some at once, so that the cache serves
 
 TurnDetection = Literal["server_vad", "semantic_vad", "ours", "vendor"]
 Eagerness = Literal["low", "medium", "high", "auto"]
@@ -89,6 +90,10 @@ class RealtimeSettings:
             "tool_choice": "auto",
             "max_output_tokens": self.max_output_tokens or "inf",
         }
+        keeps: Json = {"type": "retention_ratio", "retention_ratio": RETAINED}
+        if brief.max_tokens is not None:
+            keeps["token_limits"] = {"post_instructions": brief.max_tokens}
+        made["truncation"] = keeps
         if self.effort is not None:
             made["reasoning"] = {"effort": self.effort}
         return made
