@@ -18,7 +18,7 @@ from bargein.call.input.own_words import OwnWords
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.stt_stream import STTStream
 from bargein.call.input.turns import Turns
-from bargein.call.input.user_audio import UserAudio
+from bargein.call.input.user_audio import UserAudio, rate_of
 from bargein.call.output.client_playout import ClientPlayout
 from bargein.call.output.lost_words import LostWords
 from bargein.call.output.playout import Playout
@@ -76,7 +76,8 @@ def assemble(
     conversation, replies = Conversation(), Replies()
     silence = SilenceTimer(context.meter)
     # A browser cancels echoes itself, and knows its loudspeaker. A telephone network does neither for us.
-    echo = LineEcho(transport.rate_in) if can.plays_immediately else None
+    rate = rate_of(transport.rate_in)
+    echo = LineEcho(rate, transport.rate_out) if can.plays_immediately else None
     speech = SpeechWatch(context, floor)
     user_audio = UserAudio(transport.rate_in, runtime.vad, context.now_ms, speech.window, echo)
     ledger = Ledger(context, replies, conversation, reports=can.reports)

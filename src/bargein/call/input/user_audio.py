@@ -38,6 +38,11 @@ FILL_MS = 20.0  # of silence at least, at once
 UNHEARD_MS = 100.0  # of ticks without audio: a frame after them comes late because nothing was sent
 
 
+def rate_of(rate: int) -> int:
+    """Hz of the audio that VAD and STT get, of a client's stream of `rate` Hz."""
+    return rate if rate in VAD_RATES else 16000
+
+
 class UserAudio:
     """on_window: gets every VAD window, with times on the call's clock. echo: removes the agent's own audio, where the
     line brings it back."""
@@ -50,7 +55,7 @@ class UserAudio:
         on_window: Callable[[SpeechWindow], None],
         echo: LineEcho | None = None,
     ) -> None:
-        self.rate = rate if rate in VAD_RATES else 16000
+        self.rate = rate_of(rate)
         self._resampler = HotResampler(rate, self.rate) if rate != self.rate else None
         self._in_rate = rate
         self._now_ms = now_ms

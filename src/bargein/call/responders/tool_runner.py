@@ -27,6 +27,7 @@ from bargein.floor import ToolsEnded, ToolsStarted
 from bargein.protocols import (
     LLM,
     AgentSaid,
+    DigitRequest,
     Effect,
     EndRequest,
     HangUp,
@@ -278,6 +279,8 @@ class ToolRunner:
         meter.count("tools", cause="done")
         if isinstance(result, HangUp | Transfer):
             return result
+        if isinstance(result, DigitRequest):
+            result = self._context.digits.expect(result)
         return ToolResult(call.id, call.tool, call.arguments, result)
 
     def _write(self, reply: Reply, call: ToolCall, result: str | None, *, error: bool = False) -> ToolResult:

@@ -19,19 +19,20 @@ from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
 from bargein import protocols as c
-from bargein.audio.pcm import FRAME_MS, Samples
+from bargein.audio.pcm import Samples
 from bargein.clock import Clock
 from bargein.errors import ProtocolError
 from bargein.notices import Notice
-from bargein.transports.positions import IncomingPositions
 from bargein.transports.rate_limit import RateLimit
+from bargein.transports.telephone.incoming_audio import IncomingAudio
 from bargein.transports.telephone.marks import Marks
-from bargein.transports.telephone.reorder import MediaReorderer
-from bargein.transports.telephone.stamps import Stamps
 
 log = logging.getLogger(__name__)
 
 KEYS = frozenset("0123456789*#ABCD")  # of a telephone, and A-D of old exchanges
+NO_STREAM = ("bad_start", "bad_format")  # errors of a start, after which no stream can begin
+REASON_BYTES = 100  # a close frame has room for 123
+UNSUPPORTED = 1003  # the stream's format
 NORMAL_CLOSES = (1000, 1001)  # a peer that closes so has nothing more to say
 NORMAL, PROTOCOL_ERROR, REFUSED, FLOODED, STUCK = 1000, 1002, 1008, 1008, 1011
 
@@ -98,10 +99,6 @@ class TelephoneDialect(Protocol):
     """One vendor's messages, for one stream. Text goes out as ASCII bytes."""
 
     name: str
-    rate: int
-    """Hz, both ways."""
-    mulaw: bool
-    """Outgoing audio is mu-law codes, else int16."""
     binary: bool
     """Outgoing audio is in binary messages."""
     returning: bool
@@ -110,6 +107,16 @@ class TelephoneDialect(Protocol):
     """The vendor answers a clear. Else a mark follows each clear."""
     says_stop: bool
     """The vendor says when the call is over. Else closing the socket says so."""
+
+    @property
+    def rate(self) -> int:
+        """Hz, both ways. A stream's start may change it."""
+        ...
+
+    @property
+    def mulaw(self) -> bool:
+        """Outgoing audio is mu-law codes, else int16. A stream's start may change it."""
+        ...
 
     def read(self, message: str | bytes) -> DialectEvent | None:
         """The event of a message. None: an event without meaning for the call. Raises ProtocolError."""
@@ -175,21 +182,12 @@ class TelephoneTransport:
     def __init__(
         self, wire: Wire, dialect: TelephoneDialect, clock: Clock, limits: TelephoneLimits | None = None
     ) -> None:
-        self.capabilities = c.TransportCapabilities(
-            pause=False, reports=True, plays_immediately=True, mulaw=dialect.mulaw
-        )
-        self.rate_in = self.rate_out = dialect.rate
         self.limits = limits or TelephoneLimits()
         self.started: Started | None = None
         self.faults = 0
         self._wire = wire
         self._dialect = dialect
         self._clock = clock
-        self._marks = Marks(dialect.rate, returning=dialect.returning)
-        self._order = MediaReorderer()
-        self._frame_samples = dialect.rate * FRAME_MS // 1000
-        self._stamps = Stamps(dialect.rate, self._frame_samples)
-        self._positions = IncomingPositions(clock, dialect.rate, self.limits.ahead_ms)
         self._messages = RateLimit(clock, self.limits.messages, self.limits.burst)
         self._flood = RateLimit(clock, self.limits.flood, self.limits.flood)
         self._fault_limit = RateLimit(clock, 0.5, 3)
@@ -201,8 +199,17 @@ class TelephoneTransport:
         self._may_return = False  # the connection is lost, and the call was not ended
         self._code = NORMAL
         self._closed = False
-        self._counted = True  # the frames' numbers give their order
-        self._stamped = True  # the frames' times tell the gaps
+        self._take_format()
+
+    def _take_format(self) -> None:
+        """The stream's audio format is known, or has changed by its start."""
+        dialect = self._dialect
+        self.capabilities = c.TransportCapabilities(
+            pause=False, reports=True, plays_immediately=True, mulaw=dialect.mulaw
+        )
+        self.rate_in = self.rate_out = dialect.rate
+        self._marks = Marks(dialect.rate, returning=dialect.returning)
+        self._audio = IncomingAudio(self._clock, dialect.rate, self.limits.ahead_ms)
 
     @property
     def name(self) -> str:
@@ -237,6 +244,8 @@ class TelephoneTransport:
                 self._handle(event)
         except ProtocolError as error:
             self._fault(error.code, error.message, error.advice)
+            if error.code in NO_STREAM and self.started is None:
+                self._lose(f"{error.message}. {error.advice}", UNSUPPORTED)
 
     def gone(self, reason: str, code: int | None = None) -> None:
         """For the socket: the network closed it with this code, or (None) it is lost. A `stop` came before, or not."""
@@ -269,32 +278,17 @@ class TelephoneTransport:
             case Started():
                 if self.started is not None:
                     raise ProtocolError("The stream has started already", advice="Send start once", code="start_again")
+                self._take_format()
                 self.started = event
                 self._changed.set()
             case _:
                 assert_never(event)
 
     def _push_audio(self, samples: Samples, number: int | None, at_ms: float | None) -> None:
-        positions, stamps = self._positions, self._stamps
-        for frame in self._order.take(number, samples, at_ms):
-            stated = stamps.gap(frame.at_ms, positions.end)
-            gap = frame.lost * self._frame_samples if stated is None else stated
-            first, believed = positions.place(len(frame.samples), gap)
-            if not believed and stated is not None:
-                stamps.doubt(frame.at_ms, first)
-            self._notify_call(c.AudioIn(frame.samples, first))
-        if not positions.in_pace(len(samples)):
-            advice = "Send the audio as it is spoken"
-            self._fault("audio_ahead", f"More than {self.limits.ahead_ms / 1000:g} s of audio came at once", advice)
-        if self._counted and not self._order.counted:
-            self._counted = False
-            self._fault(
-                "bad_numbers", "The frames' numbers give no order", "Count the frames up; they are taken as they come"
-            )
-        if self._stamped and not stamps.useful:
-            self._stamped = False
-            advice = "Give each frame's time in milliseconds; gaps are told by the frames' arrival now"
-            self._fault("bad_times", "The frames' times are no milliseconds", advice)
+        for audio in self._audio.take(samples, number, at_ms):
+            self._notify_call(audio)
+        for fault in self._audio.faults(len(samples)):
+            self._fault(fault.code, fault.message, fault.advice)
 
     def _notify_call(self, item: c.Inbound | None) -> None:
         if item is not None:
@@ -391,10 +385,11 @@ class TelephoneTransport:
         """Close the socket. A second close does nothing."""
         if not self._closed:
             self._closed = True
-            order = self._order
-            if order.lost or order.late or self.faults:
+            audio = self._audio
+            if audio.lost or audio.late or self.faults:
                 log.info(
                     "%s stream: %d frames lost, %d late, %d faults",
-                    *(self._dialect.name, order.lost, order.late, self.faults),
+                    *(self._dialect.name, audio.lost, audio.late, self.faults),
                 )
-            self._wire.close(self._code, (self._lost or reason)[:100])
+            told = (self._lost or reason).encode()[:REASON_BYTES].decode(errors="ignore")
+            self._wire.close(self._code, told)

@@ -17,7 +17,6 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from bargein.audio.alignment import PACE
-from bargein.audio.mulaw import RATE as MULAW_RATE
 from bargein.audio.pcm import Samples
 from bargein.errors import VendorLost, VendorRefused
 from bargein.protocols import (
@@ -29,6 +28,7 @@ from bargein.protocols import (
     UserBackchannel,
 )
 from bargein.vendors.common.reconnect import Backoff, Reconnect
+from bargein.vendors.openai.realtime.audio_formats import NegotiatedFormats
 from bargein.vendors.openai.realtime.audio_upload import IDLE_MS, AudioUpload
 from bargein.vendors.openai.realtime.handshake import LOST, handshake_error, open_session, read
 from bargein.vendors.openai.realtime.history import History
@@ -37,7 +37,7 @@ from bargein.vendors.openai.realtime.items import Json, created, note, typed
 from bargein.vendors.openai.realtime.prompts import backchannel_note, instructions, wording
 from bargein.vendors.openai.realtime.protocol import RealtimeProtocol
 from bargein.vendors.openai.realtime.receive_timeout import ReceiveTimeout
-from bargein.vendors.openai.realtime.response import PCM_RATE, OpenAIResponse
+from bargein.vendors.openai.realtime.response import OpenAIResponse
 from bargein.vendors.openai.realtime.send_queue import OutboundEvent, RealtimeSendQueue
 from bargein.vendors.openai.realtime.settings import RealtimeSettings, TurnDetection
 
@@ -72,7 +72,8 @@ class OpenAIRealtimeConnection:
         self._mulaw = brief.mulaw
         self.language = brief.language
         self.pace = PACE
-        self.rate = MULAW_RATE if brief.mulaw else PCM_RATE
+        self.formats = NegotiatedFormats(brief.rate, mulaw=brief.mulaw)
+        self.rate = self.formats.asked.output.rate
         self.connected = True
         self._live = False
         self._numbers = itertools.count(1)
@@ -280,7 +281,8 @@ class OpenAIRealtimeConnection:
     ) -> AsyncGenerator[STTEvent | None, None]:
         """One connection, until it ends. None: it is up. A cut stands between no socket and its task here."""
         if not self._webrtc:
-            await open_session(connection, self._settings.session(self._brief))
+            self.formats.grant(await open_session(connection, self._settings.session(self._brief)))
+            self._upload.format = self.formats.granted.input
         connecting.reschedule(None)
         self._begin()
         self.connected = True
