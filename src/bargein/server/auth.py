@@ -11,26 +11,34 @@ something can be changed or heard, and on loopback also `Host`: a name that an a
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Literal
 from urllib.parse import urlsplit
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bargein.clock import Clock, MonotonicClock
 from bargein.errors import UsageError
+from bargein.foreign import printable
+from bargein.server.guesses import Guesses
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings, is_loopback
 
 log = logging.getLogger(__name__)
 
-PAGE = "page"
+Audience = Literal["page", "phone"]
+"""Who a short-lived token is for: pages, which make calls and ask what there is, or a telephone vendor's sockets."""
 POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013  # close codes of a WebSocket that was not accepted
 RUN_IT = "Pass its lifespan to the app that mounts it: voice = create_app(agent); FastAPI(lifespan=voice.lifespan)"
 BODY_BYTES = 64 * 1024  # of a request
+BODY_S = 10.0  # for all of a body to come
+OFFERED = 3  # tokens of one request that are compared
 
 _CSP = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'; "
@@ -50,7 +58,7 @@ HEADERS = [
 class Gate:
     """Decides who may do what. Raises UsageError when it is made for an open address without a token."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._token = settings.token.get_secret_value() if settings.token else None
         if self._token is None and not settings.is_local:
             raise UsageError(
@@ -62,7 +70,8 @@ class Gate:
         self._page_token_s = settings.page_token_s
         self._origins = frozenset(settings.origins)
         self._check_host = self._token is None
-        self._signer = URLSafeTimedSerializer(self._token or secrets.token_urlsafe(32), salt="bargein.page")
+        self._signer = URLSafeTimedSerializer(self._token or secrets.token_urlsafe(32), salt="bargein.token")
+        self._guesses = Guesses(clock or MonotonicClock())
 
     @property
     def open(self) -> bool:
@@ -71,61 +80,81 @@ class Gate:
 
     # -------------------------------------------------------------------------------------------------- tokens
 
-    def page_token(self) -> str:
-        return self._signer.dumps(PAGE)
+    def page_token(self, audience: Audience = "page") -> str:
+        """A short-lived token."""
+        return self._signer.dumps(audience)
 
     @property
     def page_token_s(self) -> int:
         return self._page_token_s
 
-    def demand_owner(self, headers: Headers) -> None:
-        """Raises Refusal unless the request carries the server's own token."""
-        if not self.open and not self._is_owner(_bearer(headers)):
-            raise _no_token()
+    def demand_owner(self, headers: Headers, address: str) -> None:
+        """Raises Refusal unless the request carries the server's own token. address: of the peer."""
+        if not self.open:
+            self._demand(_offered(headers), None, address)
 
-    def demand_caller(self, headers: Headers, subprotocols: list[str]) -> None:
-        """Raises Refusal unless the request carries the server's token, or a page's that has not expired."""
+    def demand_caller(self, headers: Headers, subprotocols: Iterable[str], address: str) -> bool:
+        """Raises Refusal unless the request carries the server's token, or a page's that has not expired.
+
+        True: it carries the server's own, so that the owner asks and no visitor."""
         if self.open:
-            return
-        offered = [name.removeprefix("token.") for name in subprotocols if name.startswith("token.")]
-        if (bearer := _bearer(headers)) is not None:
-            offered.append(bearer)
-        if not any(self._is_owner(token) or self._is_page(token) for token in offered):
-            raise _no_token()
+            return False
+        return self._demand(_offered(headers, subprotocols), "page", address)
 
-    def _is_owner(self, token: str | None) -> bool:
+    def demand_phone(self, headers: Headers, tokens: Iterable[str], address: str) -> None:
+        """Raises Refusal unless the request carries the server's token, or one for telephones that has not expired."""
+        if not self.open:
+            self._demand([*tokens, *_offered(headers)], "phone", address)
+
+    def _demand(self, offered: list[str], audience: Audience | None, address: str) -> bool:
+        """Raises Refusal unless a token fits. True: it is the server's own."""
+        # A signed token cannot be guessed: its holder is not kept waiting for what others guess at the same address.
+        if audience is not None and any(self._is_for(token, audience) for token in offered):
+            return False
+        offered = [token for token in offered if token]
+        if offered and not self._guesses.allowed(address):
+            raise Refusal(
+                429, "too_many_guesses", "Too many wrong tokens came", advice="Wait a minute, then send the right one"
+            )
+        for token in offered[:OFFERED]:
+            if self._is_owner(token):
+                self._guesses.right(address)
+                return True
+            self._guesses.wrong(address)
+        raise _no_token()
+
+    def _is_owner(self, token: str) -> bool:
         # Compared as bytes and in constant time: a comparison that stops early tells how far it got.
-        return token is not None and hmac.compare_digest(token.encode(), (self._token or "").encode())
+        return hmac.compare_digest(token.encode(errors="replace"), (self._token or "").encode())
 
-    def _is_page(self, token: str) -> bool:
+    def _is_for(self, token: str, audience: Audience) -> bool:
         try:
-            return bool(self._signer.loads(token, max_age=self._page_token_s) == PAGE)
-        except BadData:
+            return bool(self._signer.loads(token, max_age=self._page_token_s) == audience)
+        except (BadData, ValueError):  # ValueError: of characters that no token has
             return False
 
     # ------------------------------------------------------------------------------------------------- origins
 
     def check_place(self, headers: Headers, *, origin: bool) -> None:
         """Raises Refusal for a foreign Host (on loopback) and, if origin, for another site's page."""
-        host = headers.get("host", "")
+        host = headers.get("host", "").lower()
         if self._check_host and not is_loopback(_host_name(host)) and not self._allows_host(host):
             raise Refusal(
                 421,
                 "foreign_host",
-                f"This server is not {host[:80]!r}",
+                f"This server is not {printable(host, 80)!r}",
                 advice="Call it by 127.0.0.1 or localhost; to serve other names, set BARGEIN_TOKEN",
             )
         came_from = headers.get("origin")
         if not origin or came_from is None:
             return  # no browser: those always send it
         came_from = came_from.rstrip("/").lower()
-        if came_from not in self._origins and urlsplit(came_from).netloc != host.lower():
-            raise Refusal(
-                403, "foreign_origin", f"Pages of {came_from[:80]!r} may not call", advice="Allow it with --origin"
-            )
+        if came_from not in self._origins and (not host or _place(came_from) != host):
+            shown = printable(came_from, 80)
+            raise Refusal(403, "foreign_origin", f"Pages of {shown!r} may not call", advice="Allow it with --origin")
 
     def _allows_host(self, host: str) -> bool:
-        return any(urlsplit(origin).netloc == host.lower() for origin in self._origins)
+        return any(_place(origin) == host for origin in self._origins)
 
 
 class Guard:
@@ -162,7 +191,18 @@ class Guard:
         except Refusal as refusal:
             await deny(scope, receive, send, refusal)
             return
-        await self._app(scope, receive, send if scope["type"] == "websocket" else _with_headers(send))
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(BODY_S):
+                whole = await _whole_body(receive)
+        except TimeoutError:
+            late = Refusal(408, "late_body", "The body did not come in time", advice="Send all of it at once")
+            await deny(scope, receive, send, late)
+            return
+        if whole is not None:
+            await self._app(scope, whole, _with_headers(send))
 
     def _demand_running(self) -> None:
         if self._running():
@@ -192,6 +232,26 @@ async def deny(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> 
     await response(scope, receive, send)
 
 
+async def _whole_body(receive: Receive) -> Receive | None:
+    """Read a request's body, which is bounded. Returns the request's receive, which has all of the body at once.
+
+    None: the client went away before its end."""
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    first: list[Message] = [{"type": "http.request", "body": b"".join(parts)}]
+
+    async def again() -> Message:
+        return first.pop() if first else await receive()
+
+    return again
+
+
 def _with_headers(send: Send) -> Send:
     async def wrapped(message: dict[str, object]) -> None:
         if message["type"] == "http.response.start":
@@ -211,9 +271,19 @@ def _check_body(headers: Headers) -> None:
         raise Refusal(413, "too_large", "The body is too large", advice=f"Send at most {BODY_BYTES} bytes")
 
 
-def _bearer(headers: Headers) -> str | None:
-    kind, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if kind.lower() == "bearer" else None
+def _offered(headers: Headers, subprotocols: Iterable[str] = ()) -> list[str]:
+    """The tokens that a request brings."""
+    kind, _, bearer = headers.get("authorization", "").partition(" ")
+    offered = [name.removeprefix("token.") for name in subprotocols if name.startswith("token.")]
+    return [*offered, bearer.strip()] if kind.lower() == "bearer" else offered
+
+
+def _place(origin: str) -> str:
+    """Host and port of an origin. "": there is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _host_name(host: str) -> str:

@@ -115,12 +115,16 @@ class Calls:
         """Calls in which the agent speaks now."""
         return sum(call.floor.reply.sounding for call, _ in self._live.values())
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place for a connection that wants to become a call. Raises Refusal when there is none."""
+    def demand_place(self) -> None:
+        """Raises Refusal when no place is free."""
         if self._taken >= self._most:
             self._metrics.call_refused("busy")
             raise Refusal(503, "busy", f"The server has {self._most} calls already", advice="Call again a little later")
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for a connection that has proved what it is. Raises Refusal when there is none."""
+        self.demand_place()
         self._taken += 1
         try:
             yield

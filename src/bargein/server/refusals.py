@@ -11,6 +11,12 @@ from starlette.exceptions import HTTPException
 
 from bargein.errors import BargeinError, UsageError
 
+_HEADERS = {
+    401: {"WWW-Authenticate": "Bearer"},
+    408: {"Connection": "close"},
+    429: {"Retry-After": "60"},
+}
+
 
 class Refusal(BargeinError):
     """A request that is answered no. status: of HTTP; code: stable, machine-readable."""
@@ -22,7 +28,7 @@ class Refusal(BargeinError):
 
     def response(self) -> JSONResponse:
         body = {"error": {"code": self.code, "message": self.message, "advice": self.advice}}
-        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
+        headers = _HEADERS.get(self.status)
         return JSONResponse(body, self.status, headers)
 
 

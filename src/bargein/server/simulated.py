@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from bargein.errors import Unavailable, UsageError, VendorLost
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.vendor import Vendor
+from bargein.vendors.common.worker_environment import worker_environment
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ async def simulated(environment: Environment, vendors: Sequence[Vendor]) -> Asyn
         sys.executable,
         "-m",
         "bargein_simulators.all_vendors",
+        env=worker_environment(("BARGEIN_MOONSHINE_MODEL",)),
         stdin=asyncio.subprocess.PIPE,  # it ends when this closes, also if we are killed
         stdout=asyncio.subprocess.PIPE,
     )

@@ -5,18 +5,36 @@ Browsers and telephones both begin their calls here, so that an agent yields by 
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from bargein.agent import Agent
 from bargein.call.call import Call
+from bargein.errors import UsageError
 from bargein.floor import Policy
-from bargein.protocols import CallControl, Journal, Transport
+from bargein.foreign import printable
+from bargein.protocols import CallControl, Transport
 from bargein.recorder.journal import FileJournal, NullJournal
+from bargein.recorder.redaction import Redaction
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
+
+RECORD_S = 2.0  # that the end of a call waits for its record
+NUMBERS = ("from", "to")  # facts that are telephone numbers
+FACT_CHARS = 200  # of what a connection says of itself
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+def language_for(agent: Agent, wanted: str | None) -> str:
+    """The language of a call. wanted: the connection's. Raises UsageError for one that is no language tag."""
+    if not wanted:
+        return agent.language
+    if len(wanted) > 35 or not _LANGUAGE.fullmatch(wanted):
+        raise UsageError(f"{printable(wanted, 40)!r} is no language", advice='Give a tag such as "en" or "pt-BR"')
+    return wanted
 
 
 def policy_for(
@@ -35,8 +53,8 @@ def policy_for(
     return policy.with_(numbers or {})
 
 
-@contextmanager
-def start_call(
+@asynccontextmanager
+async def start_call(
     hub: Hub,
     agent: Agent,
     policy: Policy,
@@ -44,27 +62,46 @@ def start_call(
     *,
     control: CallControl | None = None,
     facts: Mapping[str, str] | None = None,
-) -> Iterator[Call]:
-    """A call that is listed while the block, which runs it, lasts. Raises Refusal when the server is closing."""
+) -> AsyncIterator[Call]:
+    """A call that is listed while the block, which runs it, lasts. Then its record is on disk, unless the disk takes
+    too long. Raises Refusal when the server is closing."""
     call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     watchers = Watchers(hub.metrics)
+    journal = _journal(hub, call_id, agent, policy)
     call = Call(
         call_id=call_id,
         agent=agent,
         transport=transport,
         runtime=hub.host,
-        journal=_journal(hub, call_id, agent, policy),
+        journal=journal,
         policy=policy,
         watch=watchers.publish,
         control=control,
-        facts=facts,
+        facts={name: _fact(hub.redaction, name, value) for name, value in (facts or {}).items()},
     )
-    with hub.calls.listed(call, watchers):
-        yield call
-    hub.swept.set()
+    try:
+        with hub.calls.listed(call, watchers):
+            yield call
+    finally:
+        journal.close()
+        await journal.written(RECORD_S)
+        hub.swept.set()
 
 
-def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> Journal:
+def _fact(redaction: Redaction, name: str, value: str) -> str:
+    return printable(redaction.number(value) if name in NUMBERS else value, FACT_CHARS)
+
+
+def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> FileJournal | NullJournal:
     if hub.settings.record is None:
         return NullJournal()
-    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy, language=agent.language)
+    return FileJournal(
+        hub.settings.record,
+        call_id,
+        agent=agent.name,
+        policy=policy,
+        language=agent.language,
+        disk=hub.disk,
+        redaction=hub.redaction,
+        on_lost=hub.metrics.record_lost,
+    )

@@ -15,15 +15,17 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, assert_never
 
 from bargein import protocols as c
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.clock import Clock
 from bargein.errors import ProtocolError
+from bargein.foreign import printable
 from bargein.notices import Notice
 from bargein.transports.rate_limit import RateLimit
+from bargein.transports.telephone.limits import TelephoneLimits
 from bargein.transports.telephone.marks import Marks
 from bargein.transports.telephone.reorder import MediaReorderer
 
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 CLOCK_RATIO = 1.001  # a network's clock may run this much faster than ours, for the whole call
 KEYS = frozenset("0123456789*#ABCD")  # of a telephone, and A-D of old exchanges
 NORMAL, PROTOCOL_ERROR, REFUSED, FLOODED, STUCK = 1000, 1002, 1008, 1008, 1011
+MAX_ID = 200  # characters of a stream's, a call's or an account's id: an id goes into each message to the network
+PARAMETERS, NAME_CHARS, VALUE_CHARS = 50, 100, 1000  # of a start; what is more is left out
 
 # ------------------------------------------------------------------------------------------ a dialect's events
 
@@ -137,28 +141,6 @@ class Wire(Protocol):
     def close(self, code: int, reason: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class TelephoneLimits:
-    """Bounds for a network. Fifty frames and ten marks a second are usual. After a stall many may come at once."""
-
-    messages: float = 200
-    """Messages a second. A message beyond the rate is dropped."""
-    burst: float = 1000
-    """Messages at once."""
-    flood: float = 3000
-    """Dropped messages a second, beyond which the socket is closed."""
-    ahead_ms: float = 4_000
-    """Audio that may come ahead of real time."""
-    start_ms: float = 10_000
-    """The stream must start within this time."""
-    before_start: int = 100
-    """Other messages that may come before the start."""
-    unsent: int = 16_000
-    """Bytes that may wait for a network that does not read: a second of audio."""
-    stuck_ms: float = 10_000
-    """The network may read no audio for this long."""
-
-
 class TelephoneTransport:
     """A `protocols.Transport` by shape."""
 
@@ -215,11 +197,7 @@ class TelephoneTransport:
         """For the socket: a message came. Never waits, and raises no error for any content."""
         if self._lost is not None:
             return
-        if not self._messages.take():
-            if not self._flood.take():
-                self._lose("the network sent too many messages", FLOODED)
-            else:
-                self._fault("too_fast", f"More than {self.limits.messages:g} messages a second came", "Send fewer")
+        if not self._within_rate():
             return
         try:
             event = self._dialect.read(message)
@@ -227,6 +205,33 @@ class TelephoneTransport:
                 self._handle(event)
         except ProtocolError as error:
             self._fault(error.code, error.message, error.advice)
+
+    def charge(self) -> bool:
+        """For the socket: a frame came that is no message, such as a ping. False: do not answer the frame."""
+        if self._lost is not None or not self._within_rate():
+            return False
+        if self._wire.unsent > self.limits.unsent:
+            self._lose("the network does not read", STUCK)
+            return False
+        return True
+
+    def _within_rate(self) -> bool:
+        if self._messages.take():
+            return True
+        if self._flood.take():
+            self._fault("too_fast", f"More than {self.limits.messages:g} messages a second came", "Send fewer")
+        else:
+            self.flooded("the network sent too many messages")
+        return False
+
+    @property
+    def closing(self) -> tuple[int, str] | None:
+        """Code and reason with which the socket must be closed now. None: the stream goes on."""
+        return None if self._lost is None else (self._code, self._lost[:100])
+
+    def flooded(self, reason: str) -> None:
+        """For the socket: the network sends what no call needs."""
+        self._lose(reason, FLOODED)
 
     def gone(self, reason: str) -> None:
         """For the socket: the network closed the connection, or the connection is lost."""
@@ -255,7 +260,7 @@ class TelephoneTransport:
             case Started():
                 if self.started is not None:
                     raise ProtocolError("The stream has started already", advice="Send start once", code="start_again")
-                self.started = event
+                self.started = _bounded(event)
                 self._changed.set()
             case _:
                 assert_never(event)
@@ -381,3 +386,14 @@ class TelephoneTransport:
                     *(self._dialect.name, order.lost, order.late, self.faults),
                 )
             self._wire.close(self._code, (self._lost or reason)[:100])
+
+
+def _bounded(started: Started) -> Started:
+    """A start without what no network sends. Raises ProtocolError (bad_start) for an id that cannot be one."""
+    for each in (started.stream, started.call, started.account):
+        if len(each) > MAX_ID or not each.isprintable():
+            what = f"The id {printable(each, 40)!r} is none"
+            raise ProtocolError(what, advice=f"Send at most {MAX_ID} printable characters", code="bad_start")
+    kept = [(n, v) for n, v in started.parameters.items() if len(n) <= NAME_CHARS and len(v) <= VALUE_CHARS]
+    extra = {name: printable(value, MAX_ID) for name, value in started.extra.items()}
+    return replace(started, parameters=dict(kept[:PARAMETERS]), extra=extra)
