@@ -57,6 +57,26 @@ async def test_an_interruption_leaves_exactly_the_words_that_were_heard(preset: 
         assert c.messages[1].over.text.startswith("Good evening, how may")
 
 
+@pytest.mark.parametrize("turns", [True, False])
+async def test_a_client_that_sends_nothing_in_silence_is_interrupted_as_any_other(turns: bool) -> None:
+    """One hold, one cut at the same word, and the whole sentence is answered."""
+    told: list[list[str | None]] = []
+    for quiet in ("passes", "sends_nothing"):
+        answering = agent("Of course.", greeting=GREETING * 3, stt=ScriptedSTT(turns=turns))
+        async with call(answering) as c:
+            await c.agent_says("good evening")
+            await getattr(c, quiet)(1_300)
+            await c.user_says("wait, stop, I would like a room", over="this fine day")
+            await c.agent_says("Of course")
+            await getattr(c, quiet)(90_000)
+            await c.agent_is_silent()
+            said = [m.text for m in c.messages if isinstance(m, UserSaid)]
+            assert said == ["wait, stop, I would like a room"]
+            told.append([c.heard, *said, *(type(n).__name__ for n in c.client.notices)])
+            assert c.over is None
+    assert told[0] == told[1]
+
+
 async def test_the_same_call_twice_is_the_same_to_the_millisecond() -> None:
     async def once() -> tuple[float, str]:
         async with call(agent("Of course.")) as c:

@@ -11,8 +11,10 @@ agent = Agent(
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction, isgeneratorfunction
+from typing import Literal
 
 from bargein.errors import UsageError
 from bargein.floor import Policy
@@ -26,12 +28,13 @@ REPROMPTS: Mapping[str, str] = {
 }
 # What each part must be able to do: a part is known by its methods, and needs no base class.
 _SHAPES: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "llm": (("reply",), "an object with `name` and `async def reply(prompt)`"),
-    "tts": (("speak", "rate"), "an object with `name`, `rate` and `async def speak(text)`"),
-    "realtime": (("open", "turns", "transcribes_user"), "a realtime model, such as openai.Realtime()"),
-    "fallback_tts": (("speak", "rate"), "an object with `name`, `rate` and `async def speak(text)`"),
-    "fallback_stt": (("read", "rate"), "a batch STT: an object with `name`, `rate` and `async def read(pcm)`"),
+    "llm": (("reply", "name"), "an object with `name` and `async def reply(prompt)`"),
+    "tts": (("speak", "rate", "name"), "an object with `name`, `rate` and `async def speak(text)`"),
+    "realtime": (("open", "turns", "transcribes_user", "name"), "a realtime model, such as openai.Realtime()"),
+    "fallback_tts": (("speak", "rate", "name"), "an object with `name`, `rate` and `async def speak(text)`"),
+    "fallback_stt": (("read", "rate", "name"), "a batch STT: an object with `name`, `rate` and `async def read(pcm)`"),
 }
+_GENERATORS = (("llm", "reply"), ("tts", "speak"), ("fallback_tts", "speak"))  # methods that yield as they go
 _STT = "a streaming STT (`open`, such as deepgram.Flux()) or a batch STT (`read`, such as local.Moonshine())"
 
 
@@ -51,8 +54,9 @@ class Agent:
     Raises UsageError for parts that do not fit together; its advice says what to give.
     """
 
-    stt: StreamingSTT | BatchSTT | None = None
-    """Tells the user's words. None: no words are read, and voice activity alone decides."""
+    stt: StreamingSTT | BatchSTT | Literal["auto"] | None = "auto"
+    """Tells the user's words. "auto": the server gives the best STT that the machine has, and says which; run_call has
+    none to give. None: no words are read, and voice activity alone decides."""
     llm: LLM | None = None
     tts: TTS | None = None
     realtime: RealtimeModel | None = None
@@ -79,7 +83,10 @@ class Agent:
     """The llm is a script and no language model. The page says so."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tools", tuple(self.tools))
+        tools: object = self.tools
+        if isinstance(tools, str) or not isinstance(tools, Iterable):
+            raise UsageError(f"Agent {self.name!r}: tools cannot be {_shown(tools)}", advice="Give a list of tools")
+        object.__setattr__(self, "tools", tuple(tools))
         self._demand_parts()
         self._demand_shapes()
 
@@ -103,7 +110,14 @@ class Agent:
     @property
     def parts(self) -> tuple[object, ...]:
         """Every part that is there, to be started and closed with the agent."""
-        every = (self.llm, self.tts, self.stt, self.realtime, self.fallback_tts, self.fallback_stt)
+        every = (
+            self.llm,
+            self.tts,
+            None if self.stt == "auto" else self.stt,
+            self.realtime,
+            self.fallback_tts,
+            self.fallback_stt,
+        )
         return tuple(part for part in every if part is not None)
 
     @property
@@ -124,12 +138,13 @@ class Agent:
 
     def _demand_parts(self) -> None:
         if self.realtime is not None:
-            given = [name for name in ("stt", "llm", "tts") if getattr(self, name) is not None]
+            given = [name for name in ("stt", "llm", "tts") if getattr(self, name) not in (None, "auto")]
             if given:
                 raise UsageError(
                     f"Agent {self.name!r} has realtime and also {' and '.join(given)}",
                     advice="Give either realtime, or llm and tts (with or without stt)",
                 )
+            object.__setattr__(self, "stt", None)
             return
         missing = [name for name in ("llm", "tts") if getattr(self, name) is None]
         if missing:
@@ -141,12 +156,25 @@ class Agent:
     def _demand_shapes(self) -> None:
         for name, (methods, wanted) in _SHAPES.items():
             part = getattr(self, name)
-            if part is not None and (isinstance(part, type) or not all(hasattr(part, m) for m in methods)):
-                raise UsageError(f"Agent {self.name!r}: {name} cannot be {_shown(part)}", advice=f"Give {wanted}")
-        if self.stt is not None and (
-            isinstance(self.stt, type) or not (hasattr(self.stt, "open") or hasattr(self.stt, "read"))
-        ):
-            raise UsageError(f"Agent {self.name!r}: stt cannot be {_shown(self.stt)}", advice=f"Give {_STT}")
+            lacks = [method for method in methods if not hasattr(part, method)]
+            if part is not None and (isinstance(part, type) or lacks):
+                self._refuse(name, part, lacks, wanted)
+        for name, method in _GENERATORS:
+            function = getattr(getattr(self, name), method, None)
+            if iscoroutinefunction(function) or isgeneratorfunction(function):
+                raise UsageError(
+                    f"Agent {self.name!r}: {name}.{method} is no async generator",
+                    advice=f"Write `async def {method}(...)` with `yield` in it",
+                )
+        if self.stt is not None and self.stt != "auto":
+            kind = "open" if hasattr(self.stt, "open") else "read"
+            lacks = [method for method in (kind, "name") if not hasattr(self.stt, method)]
+            if isinstance(self.stt, type) or lacks:
+                self._refuse("stt", self.stt, lacks, _STT)
+        if not isinstance(self.instructions, str):
+            raise UsageError(
+                f"Agent {self.name!r}: instructions cannot be {_shown(self.instructions)}", advice="Give a string"
+            )
         for tool in self.tools:
             if not all(hasattr(tool, attribute) for attribute in ("spec", "effect", "run")):
                 raise UsageError(
@@ -163,6 +191,15 @@ class Agent:
                 f"Agent {self.name!r}: greeting cannot be {_shown(self.greeting)}",
                 advice="Give a string, or Greeting(text, protected)",
             )
+
+    def _refuse(self, name: str, part: object, lacks: Sequence[str], wanted: str) -> None:
+        """lacks: what the part does not have; [] for a class in place of an object."""
+        if lacks == ["name"] and not isinstance(part, type):
+            kind = type(part).__name__
+            raise UsageError(
+                f"Agent {self.name!r}: {name} has no name", advice=f'Write `name = "..."` in the class {kind}'
+            )
+        raise UsageError(f"Agent {self.name!r}: {name} cannot be {_shown(part)}", advice=f"Give {wanted}")
 
 
 def _shown(value: object) -> str:

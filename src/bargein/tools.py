@@ -59,6 +59,8 @@ class FunctionTool:
                 f"The tool {name} has no docstring", advice="Write one: it tells the model when to call it"
             )
         self._arguments = _model(function, name)
+        self.hangs_up = effect == "terminal" and get_type_hints(function).get("return") is HangUp
+        """It ends the call and, by its return type, nothing else."""
         schema = self._arguments.model_json_schema()
         schema.pop("title", None)
         schema.setdefault("properties", {})

@@ -35,6 +35,7 @@ from bargein_simulators.mistral_speech import MistralSpeechSimulator, add_mistra
 from bargein_simulators.openai_speech import SpeechSimulator, add_speech
 from bargein_simulators.openai_transcriptions import TranscriptionsSimulator, add_transcriptions
 from bargein_simulators.simulated_stt import Script, TranscribedWords, WordSource
+from bargein_simulators.tool_calls import add_tool_call_route
 
 try:
     from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
@@ -148,6 +149,10 @@ def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
     add_elevenlabs(app, sims.elevenlabs)
     add_cartesia(app, sims.cartesia)
 
+    tool_calls = {"chat": sims.chat.tool_calls}
+    if sims.realtime is not None:
+        tool_calls["openai-realtime"] = sims.realtime.tool_calls
+    add_tool_call_route(app, tool_calls)
     return add_fault_routes(app, sims.queues())
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from bargein import floor as f
 from bargein.call.action_runner import ActionRunner
+from bargein.call.output.reply import Reply
 from tests.call.parts import Parts
 
 BARGE_IN = f.BargeIn(1, 0.0, 0.0, f.Source.SPEECH, 0.9, "speech lasted")
@@ -20,7 +21,11 @@ class Doer:
         self.name, self.did = name, did
 
     def __getattr__(self, what: str) -> object:
-        return lambda *args: self.did.append((self.name, what, *args))
+        def do(*args: object) -> Reply:
+            self.did.append((self.name, what, *args))
+            return REPLY
+
+        return do
 
 
 class World:
@@ -36,6 +41,9 @@ RESUME = f.Resume(1, "a cough")
 CUT = f.Cut(1, BARGE_IN)
 DISCARD = f.DiscardReply(1, 0, BARGE_IN)
 LATE = f.DiscardLateReply(1, "late")
+STALLED = f.CutStalledReply(1, "no report")
+FLUSH = f.FlushClient(1, "button pressed")
+REPLY = Reply(1, "reply", 0.0)
 LISTEN = f.Listen(1, 0.0, "speech")
 READ = f.ReadWords(1, 0.0, "short")
 DISMISS = f.Dismiss(0.0, 10.0, "", "a noise")
@@ -45,6 +53,8 @@ EVERY: list[tuple[f.Action, list[tuple[object, ...]]]] = [
     (CUT, [("control", "cut", CUT, 5.0)]),
     (DISCARD, [("turns", "keep_unanswered", DISCARD), ("control", "discard", DISCARD, 5.0)]),
     (LATE, [("control", "discard_late", LATE, 5.0)]),
+    (STALLED, [("control", "cut_stalled", STALLED, 5.0), ("ending", "reply_stalled", REPLY)]),
+    (FLUSH, [("control", "flush_client", FLUSH, 5.0)]),
     (f.Prepare(2, "a guess"), [("starter", "prepare", 2, "a guess")]),
     (f.DiscardPrepared(2, "went on"), [("starter", "discard_prepared", "went on")]),
     (f.Answer(3, 2, "quiet"), [("starter", "answer", 3, 2, "quiet")]),

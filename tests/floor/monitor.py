@@ -37,6 +37,7 @@ class Monitor:
     prepared: bool = False  # the open turn's reply is being made ahead
     accounted: bool = True  # the running onset has come to something that is on record
     over: bool = False
+    kept: bool = False  # the newest reply that sounded is over, and its client has not said so
 
     def step(self, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> Monitor:
         """The world after this event. floor: as it is now; was: what it showed before."""
@@ -55,6 +56,7 @@ class Seen:
     now_ms: float
     guarded_until_ms: float
     carried_ms: float
+    noticed_ms: float
 
     @classmethod
     def of(cls, floor: Floor) -> Seen:
@@ -62,7 +64,7 @@ class Seen:
             floor.state.value, floor.reply.id, floor.turn.id, floor.speech.evidence, floor.speech.onset_ms,
             floor.now_ms,
             floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
-            floor.onset.carried_ms,
+            floor.onset.carried_ms, floor.speech.noticed_ms,
         )  # fmt: skip
 
 
@@ -70,7 +72,8 @@ class _Step:
     def __init__(self, m: Monitor, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> None:
         self.m, self.floor, self.was, self.event, self.actions = m, floor, was, event, actions
         self.live, self.sounding, self.held, self.protected = m.live, m.sounding, m.held, m.protected
-        self.open, self.accounted, self.prepared = m.open, m.accounted, m.prepared
+        self.open, self.accounted, self.prepared, self.kept = m.open, m.accounted, m.prepared, m.kept
+        self.stalled = False  # in this very step
         self.reply = was.reply
         self.turn = was.turn
         self.answers = was.turn + 1 - m.answers if m.answers else 0  # the turn's own number
@@ -98,7 +101,7 @@ class _Step:
         return Monitor(
             self.live, self.sounding, self.held, self.protected,
             self.floor.turn.id + 1 - self.answers if self.answers else 0, self.open, self.prepared,
-            self.accounted, isinstance(self.event, ev.HungUp),
+            self.accounted, isinstance(self.event, ev.HungUp), self.kept,
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------------ what the event means
@@ -111,11 +114,15 @@ class _Step:
         mine = self.live and getattr(e, "reply", None) == self.reply
         if isinstance(e, ev.ReplyStarted) and mine:
             self.sounding = True
+            self.kept = False
         elif isinstance(e, ev.ReplyProtected) and mine:
             self.protected = e.protected
         elif isinstance(e, ev.ReplyEnded | ev.ReplyFailed) and mine:
+            self.kept = not e.confirmed if self.sounding else self.kept
             self.end_reply()
-        elif isinstance(e, ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed):
+        elif isinstance(e, ev.ReplyStalled) and mine:
+            self.stalled = self.kept = True
+        elif isinstance(e, ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed | ev.ReplyStalled):
             self.need(not self.actions, "(1) a late event about an old reply changes nothing")
 
     def end_reply(self) -> None:
@@ -144,6 +151,14 @@ class _Step:
                 self.owed = self.answers
                 self.live = self.held = self.protected = False
                 self.answers = 0
+            case do.CutStalledReply(reply):
+                self.need(self.stalled and reply == self.reply, "only a reply that its client does not play is stopped")
+                self.owed = 0 if self.sounding else self.answers
+                self.stalled = self.live = self.sounding = self.held = self.protected = False
+                self.answers = 0
+            case do.FlushClient(reply):
+                self.need(self.kept and reply <= self.reply, "only a client that may hold something is emptied")
+                self.kept = False
             case do.Prepare(turn):
                 self.need(not self.live, "(2) nothing is made ahead while the agent speaks")
                 self.need(self.open and turn == self.turn, "(5) what is made ahead is the open turn's reply")
@@ -181,8 +196,11 @@ class _Step:
             case do.Dismiss(onset, until, _):
                 self.need(until >= onset, "what was dismissed has a length")
                 self.accounted = True
-            case do.Ignore():
+            case do.Ignore(what):
                 self.accounted = True
+                if what == "speech" and isinstance(self.event, ev.Tick):
+                    missing_ms = self.event.at_ms - self.was.noticed_ms
+                    self.need(missing_ms >= self.floor.policy.endpointing.deaf_ms, "windows that come late do come")
             case do.EndCall():
                 self.need(not self.live and not self.open, "nobody is left in the middle of something")
             case do.ReadWords():
@@ -235,6 +253,7 @@ class _Step:
 
     def after(self) -> None:
         f, e = self.floor, self.event
+        self.need(not self.stalled, "(1) a client that does not play is emptied, and its reply is over")
         self.need(self.owed == 0, "(5) a turn whose reply was lost is closed or asked again")
         self.need(self.reopened == 0, "(8) a turn that goes on is listened to")
         self.need(f.reply.id == self.reply and f.turn.id == self.turn, "the floor numbers as it says")
@@ -278,6 +297,9 @@ class _Step:
         if hard and self.m.live:
             cut = any(isinstance(a, do.Cut | do.DiscardReply) for a in self.actions)
             self.need(cut, "the hard-stop lane passes every gate")
+        self.need(
+            not (hard and self.m.kept and self.kept), "(1) the hard-stop lane empties a client, whatever it holds"
+        )
 
     def own_sound(self) -> None:
         e, p = self.event, self.floor.policy

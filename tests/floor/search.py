@@ -59,6 +59,7 @@ def key(f: Floor) -> tuple[object, ...]:
     run = speech.run_windows
     return (
         state, f.policy.verdict.confirm_ms, f.policy.verdict.doubt_ms, f.stt_words, f.stt_turns, f.says_waiting,
+        f.unconfirmed > 0,
         f.failures, f.reprompts, f.left, f.over, ago(f.quiet_since_ms, state == "idle"),
         # the reply
         turn.id - reply.turn if reply.turn else -1, live and reply.sounding, reply.protected,
@@ -75,7 +76,7 @@ def key(f: Floor) -> tuple[object, ...]:
         min(turn.spoken_ms, 3) if turn.open or reply.turn else -1, ago(turn.spoken_until_ms, turn.open or on),
         turn.own_level_db, turn.level_db if turn.open else None,
         # the speech
-        speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms),
+        speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms), ago(speech.noticed_ms, on),
         speech.level_db if on or run or held else None, run, ago(speech.run_from_ms, run > 0),
     )  # fmt: skip
 
@@ -101,8 +102,24 @@ SEARCHES = [
     ("alone", "", FINE, False),
     ("far", "far", (0.0,), False),
     ("instant", "echo protect", QUIET_OR_SURE, False),
+    ("short", "unplayed hard", QUIET_OR_SURE, False),
+    ("short", "stall", QUIET_OR_SURE, False),
 ]
-GROUPS = ("hard", "page", "judge", "protect", "late", "fail", "stt", "turns", "guesses", "echo", "far")
+GROUPS = (
+    "unplayed",
+    "hard",
+    "page",
+    "judge",
+    "protect",
+    "late",
+    "fail",
+    "stt",
+    "turns",
+    "guesses",
+    "echo",
+    "far",
+    "stall",
+)
 
 
 def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[ev.Event]:
@@ -122,10 +139,18 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         if "far" in groups:
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-20.0)
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-33.0)
+        if "stall" in groups:  # audio that was kept back for two windows
+            for speech in levels:
+                yield ev.SpeechWindow(now - 2, now - 1, speech, came_ms=now + 1)
     yield ev.SayRequested(now)
     yield ev.ReplyStarted(now, f.reply.id)
     yield ev.ReplyEnded(now, f.reply.id)
     yield ev.HungUp(now)
+    if "unplayed" in groups:
+        yield ev.ReplyStalled(now, f.reply.id, "the client does not play")
+        yield ev.ReplyStalled(now, f.reply.id - 1, "the client does not play")
+        yield ev.ReplyEnded(now, f.reply.id, confirmed=False)
+        yield ev.ReplyFailed(now, f.reply.id, "lost", confirmed=False)
     if "hard" in groups:
         yield ev.Interrupted(now, "button")
         yield ev.Interrupted(now, "operator")

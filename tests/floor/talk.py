@@ -51,7 +51,18 @@ class Talk:
         return [a for a in self.did if isinstance(a, kind)][-1]
 
     def names(self) -> list[str]:
-        shown = (f.Hold, f.Resume, f.Cut, f.DiscardReply, f.Answer, f.Say, f.Reprompt, f.CloseTurn)
+        shown = (
+            f.Hold,
+            f.Resume,
+            f.Cut,
+            f.DiscardReply,
+            f.Answer,
+            f.Say,
+            f.Reprompt,
+            f.CloseTurn,
+            f.CutStalledReply,
+            f.FlushClient,
+        )
         return [type(a).__name__ for a in self.did if isinstance(a, shown)]
 
     def all(self) -> list[str]:

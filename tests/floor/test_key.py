@@ -28,6 +28,8 @@ EXPLORED = [
     ("echoing", "echo late", (0.0, 0.95)),
     ("alone", "far", (0.0, 0.95)),
     ("leaving", "fail", (0.0, 0.95)),
+    ("short", "unplayed hard", (0.0, 0.95)),
+    ("short", "stall", (0.0, 0.95)),
 ]
 STEPS = 12
 MOST = 6_000  # states of each; the searches see them all, these tests a sample from the beginning

@@ -28,6 +28,9 @@ RULES = ("state", "moves", "speech_rules", "evidence_rules", "reply_rules", "tim
 MUTANTS = {
     "the agent's own sound counts as speech": (
         "speech_rules", "if w.echo >= p.echo.echo_threshold and", "if w.echo > 1 and", "balanced", "echo", LEVELS),
+    "windows that come late are none": (
+        "timers", "due.append((speech.noticed_ms + p.endpointing.deaf_ms", "due.append((speech.until_ms + p.endpointing.deaf_ms",
+        "short", "stall", (0.0, 0.95)),
     "a hold for our own sound goes on": (
         "speech_rules", "        if speech.lasted_ms <= echo.echo_doubt_ms:", "        if False:", "echoing", "echo", LEVELS),
     "a call is left while somebody speaks": (
@@ -62,6 +65,27 @@ MUTANTS = {
     "an old reply's end ends the new one": (
         "reply_rules", "    if e.reply != floor.reply.id or not floor.live:\n        return\n    if floor.reply.sounding:",
         "    if not floor.live:\n        return\n    if floor.reply.sounding:", "balanced", "late", LEVELS),
+    "a reply that its client does not play goes on": (
+        "reply_rules", "    out.append(do.CutStalledReply(e.reply, e.why))\n", "", "short", "unplayed", LEVELS),
+    "an old reply's stall ends the new one": (
+        "reply_rules", "    if e.reply != floor.reply.id or not floor.live:\n        return\n    out.append(do.CutStalledReply(e.reply,",
+        "    if not floor.live:\n        return\n    out.append(do.CutStalledReply(floor.reply.id,", "short", "unplayed", LEVELS),
+    "what was not played is forgotten": (
+        "reply_rules", "    floor.unconfirmed = e.reply\n", "", "short", "unplayed hard", LEVELS),
+    "an end by our own pace is the client's word": (
+        "reply_rules", "        floor.failures = 0\n        floor.unconfirmed = 0 if e.confirmed else e.reply\n",
+        "        floor.failures = 0\n", "short", "unplayed hard", LEVELS),
+    "a button on a free floor empties nothing": (
+        "evidence_rules", "    if floor.unconfirmed:\n        flush_client(floor, why, out)\n", "    if False:\n", "short",
+        "unplayed hard", LEVELS),
+    "a key on a free floor empties nothing": (
+        "evidence_rules", "    flush_client(floor, why, out)\n    if floor.live:\n        cut(floor, source, at_ms",
+        "    if floor.live:\n        cut(floor, source, at_ms", "short", "unplayed hard", LEVELS),
+    "a stop phrase on a free floor empties nothing": (
+        "evidence_rules", '        flush_client(floor, f"stop phrase in {e.text.strip()!r}", out)\n', "        pass\n", "short",
+        "unplayed turns", LEVELS),
+    "a client is emptied of what has ended": (
+        "reply_rules", "    floor.unconfirmed = 0\n", "", "short", "unplayed hard", LEVELS),
     "a hang-up is not the end": ("reply_rules", "floor.over = True", "floor.over = False", "balanced", "", LEVELS),
     "a page's onset holds a protected reply": (
         "evidence_rules", '    elif reply.protected:\n        why = "this reply is protected"\n',
@@ -70,7 +94,7 @@ MUTANTS = {
         "timers", 'out.append(do.CloseTurn(turn.id, f"{turn.spoken_ms:.0f} ms of sound is no turn"))', "pass", "balanced", "",
         LEVELS),
     "a stop phrase does not pass a protection": (
-        "evidence_rules", "if meaning is WordClass.STOP:", "if meaning is WordClass.STOP and not floor.reply.protected:",
+        "evidence_rules", "    if meaning is WordClass.STOP:", "    if meaning is WordClass.STOP and not floor.reply.protected:",
         "balanced", "turns protect", LEVELS),
     "the hold is not told": (
         "moves", "    out.append(do.Hold(floor.reply.id, onset_ms, source, why))", "    pass", "balanced", "", LEVELS),

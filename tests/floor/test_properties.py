@@ -59,6 +59,16 @@ class Conversation(RuleBasedStateMachine):
     def fail(self) -> None:
         self.feed(ev.ReplyFailed(self.now, self.floor.reply.id, "lost"))
 
+    @rule(old=st.integers(0, 2))
+    def stall(self, old: int) -> None:
+        self.feed(ev.ReplyStalled(self.now, self.floor.reply.id - old, "the client does not play"))
+
+    @rule(failed=st.booleans())
+    def end_unconfirmed(self, failed: bool) -> None:
+        reply = self.floor.reply.id
+        failure = ev.ReplyFailed(self.now, reply, "lost", confirmed=False)
+        self.feed(failure if failed else ev.ReplyEnded(self.now, reply, confirmed=False))
+
     @rule(on=st.booleans())
     def protect(self, on: bool) -> None:
         self.feed(ev.ReplyProtected(self.now, self.floor.reply.id, on))

@@ -114,3 +114,72 @@ def test_another_policy_counts_from_the_next_event_on() -> None:
     t.feed(f.PolicyChanged(t.now, Policy.instant()))
     t.speak(WINDOW)
     assert t.names() == ["Cut"]
+
+
+def test_a_reply_that_its_client_does_not_play_is_over_and_the_floor_is_free() -> None:
+    t = Talk()
+    reply = t.speaking()
+    t.feed(f.ReplyProtected(t.now, reply, protected=True))
+    t.feed(f.ReplyStalled(t.now, reply - 1, "late"))
+    assert t.names() == []
+    t.feed(f.ReplyStalled(t.now, reply, "no report for 3500 ms"))
+    assert t.names() == ["CutStalledReply"]
+    assert t.floor.state == "idle"
+
+
+def test_the_next_thing_to_say_is_said_after_a_reply_that_was_not_played() -> None:
+    t = Talk()
+    reply = t.speaking()
+    t.feed(f.SayRequested(t.now))
+    t.feed(f.ReplyStalled(t.now, reply, "no report"))
+    assert t.names() == ["CutStalledReply", "Say"]
+
+
+def test_an_answer_that_the_client_never_began_to_play_is_closed_on_record() -> None:
+    t = Talk()
+    t.speak(480)
+    t.quiet(960)
+    t.feed(f.ReplyStalled(t.now, 1, "no report"))
+    assert t.names() == ["Answer", "CutStalledReply", "CloseTurn"]
+
+
+def test_a_hard_stop_on_a_free_floor_empties_a_client_that_may_hold_something_once() -> None:
+    for hard in (f.Interrupted(0, "button"), f.Interrupted(0, "operator"), f.KeyPressed(0, "1"), f.Words(0, "stop")):
+        for over in (f.ReplyStalled(0, 1, "no report"), f.ReplyEnded(0, 1, confirmed=False)):
+            t = Talk()
+            assert t.speaking() == 1
+            t.feed(over)
+            t.did.clear()
+            t.feed(hard)
+            t.feed(hard)
+            assert [a for a in t.did if isinstance(a, f.FlushClient)] == [f.FlushClient(1, t.did[0].why)], (hard, over)
+
+
+def test_a_client_that_has_said_that_it_played_all_is_not_emptied() -> None:
+    t = Talk()
+    t.feed(f.ReplyEnded(t.now, t.speaking()))
+    t.feed(f.Interrupted(t.now, "button"))
+    assert t.all() == ["Ignore"]
+
+
+def test_a_reply_that_sounds_clears_the_debt_of_the_one_before() -> None:
+    t = Talk()
+    t.feed(f.ReplyStalled(t.now, t.speaking(), "no report"))
+    t.feed(f.Interrupted(t.now, "button"))
+    t.feed(f.ReplyEnded(t.now, t.speaking(), confirmed=False))
+    t.speaking()
+    t.feed(f.Interrupted(t.now, "button"))
+    assert t.all() == ["Cut"]
+
+
+def test_speech_that_held_an_answer_has_the_floor_when_the_answer_is_lost() -> None:
+    t = Talk(stt=True)
+    t.speak(480)
+    t.quiet(960)
+    t.speak(480)
+    t.quiet(192)
+    assert t.floor.state == "barge_in"
+    assert not t.floor.talking
+    t.feed(f.ReplyFailed(t.now, 1, "the model is gone"))
+    assert t.names() == ["Answer", "Hold", "CloseTurn"]
+    assert t.floor.state == "listening"

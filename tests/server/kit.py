@@ -66,7 +66,7 @@ class Echo:
 
 
 def tone_agent(name: str = "tone", greeting: str = "") -> Agent:
-    return Agent(name=name, llm=Echo(), tts=ToneVoice(), scripted=True, greeting=Greeting(greeting))
+    return Agent(name=name, stt=None, llm=Echo(), tts=ToneVoice(), scripted=True, greeting=Greeting(greeting))
 
 
 agent = tone_agent("from-a-file", "Hello there, this is a greeting")  # for --agent tests/server/kit.py:agent

@@ -143,6 +143,12 @@ async def test_a_connection_that_says_half_is_closed(half: bytes, monkeypatch: p
     async with world() as here, here.client() as client:
         host, port = here.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
+        first, end, rest = half.rpartition(b"\r\n\r\n")
+        if first.startswith(b"GET"):  # a whole request, whose answer is taken before the half one follows
+            writer.write(first + end)
+            async with asyncio.timeout(5):
+                await reader.readuntil(b'{"status":"ok"}')
+            half = rest
         writer.write(half)
         async with asyncio.timeout(8):  # uvicorn's own wait for another request is 5 s
             with suppress(ConnectionError):

@@ -28,7 +28,7 @@ TONE = 0.1  # the tone lies at 0.24; below this it does not sound
 
 
 def teller() -> Agent:
-    return Agent(name="teller", llm=Echo(), tts=ToneVoice(), scripted=True, greeting=Greeting(GREETING))
+    return Agent(name="teller", stt=None, llm=Echo(), tts=ToneVoice(), scripted=True, greeting=Greeting(GREETING))
 
 
 def microphone(folder: Path, *sounds: tuple[float, Samples]) -> Path:

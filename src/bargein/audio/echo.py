@@ -116,6 +116,11 @@ class LineEcho:
             _put(self._sent, at, _SILENCE[: min(unheard, RING)], self._sent_end)
             self._sent_end = at
 
+    def restart(self) -> None:
+        """The stream has lost its pace: the offset of the clocks is measured anew."""
+        self._catch_up()
+        self._offset, self._frames = None, 0
+
     def clean(self, first_sample: int, at_ms: float, samples: Samples) -> Samples:
         """Incoming audio without echo. first_sample: its position in the stream; at_ms: its arrival. Returns the same
         array when there is no echo to subtract, and never a louder one."""

@@ -43,6 +43,12 @@ class ActionRunner:
                 self._reply_control.discard(action, now_ms)
             case f.DiscardLateReply():
                 self._reply_control.discard_late(action, now_ms)
+            case f.CutStalledReply():
+                reply = self._reply_control.cut_stalled(action, now_ms)
+                if reply is not None:
+                    self._ending.reply_stalled(reply)
+            case f.FlushClient():
+                self._reply_control.flush_client(action, now_ms)
             case f.Prepare(turn, why):
                 self._reply_starter.prepare(turn, why)
             case f.DiscardPrepared(_, why):

@@ -53,6 +53,15 @@ class CallEnding:
         if reply.end_request is not None or reply.terminal:
             self._context.spawn(self._finish(reply), "end of the call")
 
+    def reply_stalled(self, reply: Reply) -> None:
+        """The client stopped playing the reply. A goodbye waits for its ear no longer; a transfer and every other
+        terminal tool do not happen, because the words before them were not heard."""
+        hang_up = self._tool_runner.hang_up_of(reply)
+        if hang_up is not None:
+            self._context.spawn(
+                self._end_at_network(f"{hang_up.reason} (the goodbye was not played)"), "end of the call"
+            )
+
     async def transfer(self, to: str) -> None:
         """Hand the caller on to another number, and end our part of the call.
 

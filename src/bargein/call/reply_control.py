@@ -9,10 +9,11 @@ from bargein import floor as f
 from bargein import notices as n
 from bargein.call.context import CallContext
 from bargein.call.output.client_playout import ClientPlayout
-from bargein.call.output.playout import Playout
-from bargein.call.output.reply import Replies
+from bargein.call.output.playout import Cleared, Playout
+from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.silence_timer import SilenceTimer
 from bargein.call.output.speaker import Speaker
+from bargein.call.output.track import Position
 from bargein.call.record.ledger import Ledger
 from bargein.call.responders.responder import Responder
 
@@ -100,6 +101,47 @@ class ReplyControl:
         if track is not None:
             self._ledger.cut(reply, cleared.position)
         self._responder.stopped(reply, sounded=track is not None)
+
+    def cut_stalled(self, order: f.CutStalledReply, now_ms: float) -> Reply | None:
+        """The client does not play the reply: end it where the client was, and let no stale audio sound later."""
+        context = self._context
+        cleared = self._playout.cut(now_ms, stalled=True)
+        reply = self._speaker.stop()
+        sounded = reply is not None and self._replies.has_sounded(reply)
+        if reply is not None and sounded:
+            self._ledger.cut(reply, cleared.position)
+        self._empty_client(order.reply, cleared)
+        context.notify(n.TtsInterrupted(order.reply, "stalled"))
+        advice = "Let the page play sound (click it), or look at the connection to the telephone network"
+        context.notify(n.Problem("not_played", f"Reply {order.reply} is not played: {order.why}", advice))
+        context.decided("stall", order.why, order.reply)
+        context.meter.count("stalls")
+        log.warning("Call %s: reply %d is not played (%s)", context.call_id, order.reply, order.why)
+        if reply is not None:
+            self._responder.stopped(reply, sounded=sounded)
+        return reply
+
+    def flush_client(self, order: f.FlushClient, now_ms: float) -> None:
+        """The reply is over, and the client may still hold some of it."""
+        self._playout.flush(order.reply, now_ms)
+        self._empty_client(order.reply, Cleared(0, 0.0, Position(0, 0.0, 0.0)))
+        self._context.decided("flush", order.why, order.reply)
+
+    def _empty_client(self, reply: int, cleared: Cleared) -> None:
+        known = self._replies.sounded
+        heard = known is not None and known.id == reply and known.track is not None
+        heard_ms = known.heard_ms if known is not None and heard else 0.0
+        self._context.notify(
+            n.AudioInterrupted(
+                conversation_id=self._context.call_id,
+                reply_id=reply,
+                cleared_chunks=cleared.chunks,
+                cleared_ms=round(cleared.ms, 1),
+                heard_ms=round(heard_ms, 1),
+                heard_text=known.track.words.heard(heard_ms).text if known is not None and known.track else "",
+                timestamp=time.time(),
+            )
+        )
 
     def discard(self, order: f.DiscardReply, now_ms: float) -> None:
         """The user interrupted before the reply sounded."""

@@ -54,7 +54,7 @@ class ReplyProgress:
                 self._ledger.begins(live)
                 log.info("Call %s: %s %d sounds", self._context.call_id, live.kind, event.reply)
                 self._context.meter.observe("first_audio", event.at_ms - live.asked_ms, live.kind)
-        else:
+        elif not isinstance(event, f.ReplyStalled):  # that one the floor ends, as it does a cut
             self._over(event)
         self._context.feed(event)
 
@@ -78,5 +78,5 @@ class ReplyProgress:
             return
         ended: Literal["completed", "failed"] = "completed" if completed else "failed"
         log.info("Call %s: %s %d %s", self._context.call_id, reply.kind, reply.id, ended)
-        self._ledger.over(reply, ended)
+        self._ledger.over(reply, ended, confirmed=event.confirmed)
         self._context.meter.count("replies", cause=reply.kind)

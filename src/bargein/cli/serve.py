@@ -26,6 +26,7 @@ PrivateNumbersOption = Annotated[
     bool, typer.Option("--private-numbers", help="Keep callers' numbers out of records and log")
 ]
 OriginOption = Annotated[list[str] | None, typer.Option(help="Another site whose pages may call; may be repeated")]
+RootPathOption = Annotated[str | None, typer.Option(help="The path that a proxy puts before every path: /voice")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more in the log")]
 
 
@@ -40,6 +41,7 @@ def serve(
     redact_digits: RedactDigitsOption = False,
     private_numbers: PrivateNumbersOption = False,
     origin: OriginOption = None,
+    root_path: RootPathOption = None,
     simulate: SimulateOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -59,6 +61,7 @@ def serve(
         redact_digits=redact_digits or None,
         private_numbers=private_numbers or None,
         origins=tuple(origin or ()) or None,
+        root_path=root_path,
         simulate=simulate or None,
     )
 

@@ -120,6 +120,23 @@ class DiscardLateReply:
 
 
 @dataclass(frozen=True, slots=True)
+class CutStalledReply:
+    """The reply was not interrupted, but its client has stopped playing it. As after a cut: cancel its generation,
+    empty every queue, flush the client, keep what the client has reported as played."""
+
+    reply: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlushClient:
+    """No reply sounds as far as the floor knows, but the client may still hold audio of this one: empty the client."""
+
+    reply: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prepare:
     """The user's turn is probably over: make its reply, but let none of it sound. `Answer` of the same turn releases
     the reply, if the turn's words are still the same; `DiscardPrepared` takes it back."""
@@ -207,6 +224,8 @@ Action = (
     | Cut
     | DiscardReply
     | DiscardLateReply
+    | CutStalledReply
+    | FlushClient
     | Prepare
     | DiscardPrepared
     | Answer

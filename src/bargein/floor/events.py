@@ -25,6 +25,13 @@ class SpeechWindow:
     """How far it stands above the quiet of the line, dB. 0 also where the rise was not measured."""
     level_db: float | None = None
     """How loud it is, dB of full scale. None: the level was not measured."""
+    came_ms: float | None = None
+    """When the window was judged. None: at its end."""
+
+    @property
+    def noticed_ms(self) -> float:
+        """When the floor learns of the window: later than `until_ms` where the network or the server stood still."""
+        return self.until_ms if self.came_ms is None else max(self.until_ms, self.came_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,17 @@ class ReplyEnded:
 
     at_ms: float
     reply: int
+    confirmed: bool = True
+    """The client itself has said so. False: the client reports nothing, and by our own pace the reply is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStalled:
+    """The client has stopped playing: its reports stand still, or the report of the reply's end is overdue."""
+
+    at_ms: float
+    reply: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +179,8 @@ class ReplyFailed:
     at_ms: float
     reply: int
     why: str
+    confirmed: bool = True
+    """As in ReplyEnded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +204,11 @@ class PolicyChanged:
 
 @dataclass(frozen=True, slots=True)
 class HungUp:
-    """The caller is gone. No event after this changes anything."""
+    """The call is over. No event after this changes anything."""
 
     at_ms: float
+    reason: str = "the call is over"
+    """Who or what ended it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +235,7 @@ Event = (
     | ReplyStarted
     | ReplyProtected
     | ReplyEnded
+    | ReplyStalled
     | ReplyFailed
     | STTChanged
     | PolicyChanged

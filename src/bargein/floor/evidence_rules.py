@@ -12,6 +12,7 @@ from bargein.floor.moves import (
     cut,
     discard_prepared,
     dismiss,
+    flush_client,
     hold,
     open_turn,
     prepare,
@@ -59,6 +60,8 @@ def on_words(floor: FloorState, e: ev.Words, out: list[Action]) -> None:
         on_unreadable(floor, current, out)
         return
     meaning, count = floor.lexicon.judge(e.text)
+    if floor.unconfirmed and meaning is WordClass.STOP:
+        flush_client(floor, f"stop phrase in {e.text.strip()!r}", out)
     if not floor.live or (e.reading != onset.reading and floor.before_reply(e.at_ms)):
         return  # they belong to a turn that is open or was answered: the transcript has them
     if meaning is WordClass.STOP:
@@ -188,6 +191,7 @@ def on_input(floor: FloorState, at_ms: float, source: Source, why: str, out: lis
     turn = floor.turn
     was_open = turn.open
     discard_prepared(floor, f"more was said: {why}", out)
+    flush_client(floor, why, out)
     if floor.live:
         cut(floor, source, at_ms, 1.0, why, out)
     if was_open:
@@ -204,7 +208,12 @@ def on_input(floor: FloorState, at_ms: float, source: Source, why: str, out: lis
 def on_interrupted(floor: FloorState, e: ev.Interrupted, out: list[Action]) -> None:
     """The page's button or an operator stops the agent."""
     source = Source.BUTTON if e.by == "button" else Source.OPERATOR
+    why = f"{source.value} pressed" if source is Source.BUTTON else "operator"
+    if floor.unconfirmed:
+        flush_client(floor, why, out)
+        if not floor.live:
+            return
     if not floor.live:
         out.append(do.Ignore(source.value, "nothing to interrupt"))
         return
-    cut(floor, source, e.at_ms, 1.0, f"{source.value} pressed" if source is Source.BUTTON else "operator", out)
+    cut(floor, source, e.at_ms, 1.0, why, out)

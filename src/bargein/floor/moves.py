@@ -111,6 +111,13 @@ def cut_by_speech(floor: FloorState, why: str, out: list[Action]) -> None:
     cut(floor, Source.SPEECH, floor.speech.onset_ms, floor.speech.peak, f"speech {why}", out)
 
 
+def flush_client(floor: FloorState, why: str, out: list[Action]) -> None:
+    """Empty a client that may still hold audio of a reply which is over."""
+    if floor.unconfirmed:
+        out.append(do.FlushClient(floor.unconfirmed, why))
+        floor.unconfirmed = 0
+
+
 # -------------------------------------------------------------------------------------------------- the user's turn
 
 
@@ -203,10 +210,15 @@ def end_reply(floor: FloorState) -> None:
     floor.quiet_since_ms = floor.now_ms
 
 
+def held_for_speech(floor: FloorState) -> bool:
+    """The reply is held for firm speech that awaits its verdict."""
+    return floor.state is State.BARGE_IN and not floor.onset.dismissed and floor.firm_peak
+
+
 def free_floor(floor: FloorState, out: list[Action]) -> None:
     """The live reply is over, and no party took the floor: it goes to the one that waits for it."""
     held = floor.state is State.BARGE_IN
-    undecided = held and not floor.onset.dismissed and floor.firm_peak
+    undecided = held_for_speech(floor)
     end_reply(floor)
     if floor.turn.open or floor.talking or undecided:
         yield_to_user(floor, "the reply is over, the user has spoken", out)
@@ -222,7 +234,7 @@ def free_floor(floor: FloorState, out: list[Action]) -> None:
 def lose_reply(floor: FloorState, cause: str, why: str, out: list[Action]) -> None:
     """The live reply is lost. Reprompt once; if the reprompt is lost too, or the user talks, record the loss."""
     reply, turn = floor.reply, floor.reply.turn
-    spoken_to = floor.turn.open or floor.talking
+    spoken_to = floor.turn.open or floor.talking or held_for_speech(floor)
     if turn and not reply.reprompting and not floor.failures and not spoken_to:
         floor.failures += 1
         begin_reply(floor, turn, reprompting=True)

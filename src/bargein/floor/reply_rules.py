@@ -40,6 +40,7 @@ def on_reply_started(floor: FloorState, e: ev.ReplyStarted) -> None:
         return
     reply.sounding = True
     reply.sounding_since_ms = e.at_ms
+    floor.unconfirmed = 0
     if floor.state is State.THINKING:
         floor.state = State.SPEAKING
 
@@ -67,14 +68,28 @@ def on_reply_ended(floor: FloorState, e: ev.ReplyEnded, out: list[Action]) -> No
         return
     if floor.reply.sounding:
         floor.failures = 0
+        floor.unconfirmed = 0 if e.confirmed else e.reply
     else:
         out.append(do.CloseTurn(floor.reply.turn, "there was nothing to say"))
+    free_floor(floor, out)
+
+
+def on_reply_stalled(floor: FloorState, e: ev.ReplyStalled, out: list[Action]) -> None:
+    """The client has stopped playing the reply: the reply is over, and the floor is free."""
+    if e.reply != floor.reply.id or not floor.live:
+        return
+    out.append(do.CutStalledReply(e.reply, e.why))
+    if not floor.reply.sounding:
+        out.append(do.CloseTurn(floor.reply.turn, f"not played: {e.why}"))
+    floor.unconfirmed = e.reply
     free_floor(floor, out)
 
 
 def on_reply_failed(floor: FloorState, e: ev.ReplyFailed, out: list[Action]) -> None:
     """The reply's LLM or TTS is lost."""
     if e.reply == floor.reply.id and floor.live:
+        if floor.reply.sounding:
+            floor.unconfirmed = 0 if e.confirmed else e.reply
         lose_reply(floor, "failed", e.why, out)
 
 
@@ -94,17 +109,17 @@ def on_policy_changed(floor: FloorState, e: ev.PolicyChanged, out: list[Action])
     weigh(floor, out)
 
 
-def on_hung_up(floor: FloorState, out: list[Action]) -> None:
-    """The caller is gone: everything ends, on record."""
+def on_hung_up(floor: FloorState, e: ev.HungUp, out: list[Action]) -> None:
+    """The call is over: everything ends, on record."""
     reply, turn = floor.reply, floor.turn
     if floor.live:
-        signal = do.BargeIn(reply.id, floor.now_ms, floor.now_ms, Source.HANG_UP, 1.0, "the far end hung up")
+        signal = do.BargeIn(reply.id, floor.now_ms, floor.now_ms, Source.HANG_UP, 1.0, e.reason)
         out.append(do.Cut(reply.id, signal) if reply.sounding else do.DiscardReply(reply.id, 0, signal))
         if reply.turn and not reply.sounding:
-            out.append(do.CloseTurn(reply.turn, "hung up before it was answered"))
-    discard_prepared(floor, "hung up", out)
+            out.append(do.CloseTurn(reply.turn, "the call ended before it was answered"))
+    discard_prepared(floor, "the call ended", out)
     if turn.open:
-        out.append(do.CloseTurn(turn.id, "hung up before the turn was over"))
+        out.append(do.CloseTurn(turn.id, "the call ended before the turn was over"))
     turn.open = False
     floor.says_waiting = 0
     floor.speech.end()

@@ -22,6 +22,9 @@ good evidence decides. In the order in which the rules are asked:
 5. Speech that ended undecided resumes: at once if it cannot be read, else after the reading or
    `verdict_timeout_ms`.
 
+A reply is over when its client says so. A client that stops playing loses the reply (`ReplyStalled`), and the hard-stop
+lane also empties a client that may still hold audio of a reply which is over (`FlushClient`).
+
 An STT's guess that the turn is over makes its reply (`Prepare`), which sounds only when the turn is answered.
 A hold of a reply that does not sound yet (the user goes on while we think) is the same hold; its cut is a
 `DiscardReply`, and the turn goes on. No state waits for ever: see timers.py.
@@ -50,6 +53,7 @@ from bargein.floor.reply_rules import (
     on_reply_ended,
     on_reply_failed,
     on_reply_protected,
+    on_reply_stalled,
     on_reply_started,
     on_say,
     on_stt_changed,
@@ -75,7 +79,7 @@ class Floor(FloorState):
         out: list[Action] = []
         if self.over:
             return out
-        self.now_ms = max(self.now_ms, event.until_ms if isinstance(event, ev.SpeechWindow) else event.at_ms)
+        self.now_ms = max(self.now_ms, event.noticed_ms if isinstance(event, ev.SpeechWindow) else event.at_ms)
         match event:
             case ev.SpeechWindow():
                 on_window(self, event, out)
@@ -109,6 +113,8 @@ class Floor(FloorState):
                 on_reply_protected(self, event, out)
             case ev.ReplyEnded():
                 on_reply_ended(self, event, out)
+            case ev.ReplyStalled():
+                on_reply_stalled(self, event, out)
             case ev.ReplyFailed():
                 on_reply_failed(self, event, out)
             case ev.STTChanged():
@@ -116,7 +122,7 @@ class Floor(FloorState):
             case ev.PolicyChanged():
                 on_policy_changed(self, event, out)
             case ev.HungUp():
-                on_hung_up(self, out)
+                on_hung_up(self, event, out)
             case _:
                 assert_never(event)
         return out

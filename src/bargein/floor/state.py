@@ -130,6 +130,9 @@ class FloorState:
     """The call's STT can read words now."""
     stt_turns: bool = field(default=False, init=False)
     """The call's STT announces the ends of turns now."""
+    unconfirmed: int = field(default=0, init=False)
+    """The newest reply that was over without the client's word, so the client may still hold audio of it. 0: none, or
+    another reply has begun to sound since."""
     says_waiting: int = field(default=0, init=False)
     """Things to say that wait for the floor."""
     failures: int = field(default=0, init=False)
@@ -141,7 +144,7 @@ class FloorState:
     left: bool = field(default=False, init=False)
     """The end of the call was ordered. It is ordered once."""
     over: bool = field(default=False, init=False)
-    """The caller has hung up: no event changes anything any more."""
+    """The call is over: no event changes anything any more."""
 
     def __copy__(self) -> Self:
         """A floor in the same state that goes its own way. Everything but the records is immutable."""

@@ -34,7 +34,7 @@ def timers(floor: FloorState) -> list[Timer]:
     if floor.over:
         return due
     if speech.evidence is not Evidence.SILENT:
-        due.append((speech.until_ms + p.endpointing.deaf_ms, audio_lost))
+        due.append((speech.noticed_ms + p.endpointing.deaf_ms, audio_lost))
     match floor.state:
         case State.IDLE:
             silence_ms = p.idle.user_silence_ms

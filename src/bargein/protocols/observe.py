@@ -31,6 +31,7 @@ Counter = Literal[
     "holds",
     "resumes",
     "cuts",
+    "stalls",  # replies that the client stopped playing
     "drops",  # replies that were discarded before they sounded
     "replies",
     "vendor_errors",

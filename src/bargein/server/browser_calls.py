@@ -120,7 +120,8 @@ class BrowserCalls:
                         return
 
     async def _talk(self, hub: Hub, browser: BrowserTransport, agent: Agent, policy: Policy) -> None:
-        parts_told = AgentParts(agent.name, agent.stt_name, agent.llm_name, agent.tts_name, agent.scripted)
+        simulated = hub.catalogue.simulator_url is not None
+        parts_told = AgentParts(agent.name, agent.stt_name, agent.llm_name, agent.tts_name, agent.scripted, simulated)
         async with start_call(hub, agent, policy, browser) as call:
             browser.welcome(
                 Welcome(
@@ -203,7 +204,7 @@ async def _made(hub: Hub, visitor: _Visitor, parts: AsyncExitStack) -> tuple[Age
         if not visitor.owned:
             _demand_visitors(choice, builder)
         async with asyncio.timeout(BUILD_S):
-            return await parts.enter_async_context(build(choice, builder)), choice.preset
+            return await parts.enter_async_context(build(choice, builder, companion=True)), choice.preset
     except (msgspec.DecodeError, RecursionError):
         raise _BadChoice("bad_choice", "The choice cannot be read", "Send it as docs/protocol.md says") from None
     except TimeoutError:

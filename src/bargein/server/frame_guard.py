@@ -118,6 +118,9 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = True  # refused: uvicorn would log an error for each
+        if self.close_sent and self._waiting:
+            self._stop()
+            self.transport.close()  # the answer to our close stands behind what is not parsed any more
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()

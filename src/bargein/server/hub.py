@@ -15,6 +15,7 @@ import numpy as np
 
 from bargein.agent import Agent
 from bargein.audio.vad import WINDOW, SileroVAD
+from bargein.call.output.speaker import demand_chunk
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
@@ -154,6 +155,7 @@ async def _say_a_word(agent: Agent) -> None:
         if (close := getattr(spoken, "aclose", None)) is not None:
             stack.push_async_callback(close)
         async for piece in spoken:
+            demand_chunk(piece)
             if len(piece.pcm.samples):
                 return
 

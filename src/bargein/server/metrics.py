@@ -28,6 +28,7 @@ _COUNTERS: dict[c.Counter, str] = {
     "holds": "holds, by what made them",
     "resumes": "holds that ended in a resume",
     "cuts": "replies that were cut, by what cut them",
+    "stalls": "replies that the client stopped playing",
     "drops": "replies that were given up before they sounded",
     "replies": "replies that were heard to their end, by kind",
     "vendor_errors": "failures of STTs, LLMs, TTSs and realtime models",

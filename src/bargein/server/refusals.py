@@ -11,6 +11,9 @@ from starlette.exceptions import HTTPException
 
 from bargein.errors import BargeinError, UsageError
 
+ELSEWHERE = (
+    "See docs/protocol.md for what there is; behind a proxy that answers for one path, set --root-path to that path"
+)
 _HEADERS = {
     401: {"WWW-Authenticate": "Bearer"},
     408: {"Connection": "close"},
@@ -64,4 +67,4 @@ def _http(_: Request, error: Exception) -> JSONResponse:
         404: ("not_found", "There is nothing here"),
         405: ("wrong_method", "This is not done with that method"),
     }.get(status, ("refused", f"The request was refused with {status}"))
-    return Refusal(status, code, message, advice="See docs/protocol.md for what there is").response()
+    return Refusal(status, code, message, advice=ELSEWHERE).response()

@@ -29,6 +29,7 @@ from bargein.server.probe import AT_ONCE, code_of, try_part
 from bargein.server.refusals import Refusal
 from bargein.server.registry import RegisteredPart
 from bargein.server.simulated import FAULTS, inject
+from bargein.server.start_call import policy_for
 from bargein.server.toml_config import Language, PartChoice
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.vendor import KINDS
@@ -129,9 +130,11 @@ async def metrics(hub: Hub = of_owner) -> Response:
 
 @router.get("/agents")
 async def agents(hub: Hub = of_caller) -> dict[str, object]:
-    """The agents there are, the default first; their parts; what is missing, and how it would come."""
+    """The agents there are, the default first, with their parts and their calls' policy; whether the vendors are
+    simulated; what is missing, and how it would come."""
     return {
-        "agents": [_agent(agent) for agent in hub.catalogue.agents.values()],
+        "agents": [_agent(hub, agent) for agent in hub.catalogue.agents.values()],
+        "simulated": hub.catalogue.simulator_url is not None,
         "missing": [asdict(missing) for missing in hub.catalogue.missing],
         "policies": list(PRESETS),
     }
@@ -201,6 +204,14 @@ async def token(audience: Audience = "page", hub: Hub = of_owner) -> dict[str, o
 @router.get("/calls")
 async def calls(hub: Hub = of_owner) -> dict[str, object]:
     return dict(hub.calls.listing())
+
+
+@router.post("/calls/browser", status_code=204)
+async def may_call(hub: Hub = of_caller) -> None:
+    """Whether a page could open a call now: 204, or the refusal that its WebSocket would get. A browser shows a page
+    nothing of a handshake that was refused; here it can read why."""
+    with hub.calls.place():
+        return
 
 
 @router.get("/calls/{call_id}")
@@ -311,7 +322,7 @@ def _number(number: Number) -> dict[str, object]:
     }
 
 
-def _agent(agent: Agent) -> dict[str, object]:
+def _agent(hub: Hub, agent: Agent) -> dict[str, object]:
     return {
         "name": agent.name,
         "description": agent.description,
@@ -321,5 +332,5 @@ def _agent(agent: Agent) -> dict[str, object]:
         "scripted": agent.scripted,
         "direct": hasattr(agent.realtime, "create_call"),
         "language": agent.language,
-        "policy": agent.policy.numbers(),
+        "policy": policy_for(hub, agent).numbers(),
     }

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
+from bargein.call.responders.llm_pieces import llm_pieces
 from bargein.protocols import LLM, AudioLLM, EndRequest, HangUp, Prompt, TextDelta, Tool, ToolCall, Transfer
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class WatchedLLM:
         self._work = work
 
     async def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | EndRequest | ToolCall]:
-        pieces = self._llm.reply(prompt)
+        pieces = llm_pieces(self._llm, prompt)
         try:
             while True:
                 with self._work.one():
@@ -94,6 +95,7 @@ class WatchedTool:
     def __init__(self, tool: Tool, work: Work) -> None:
         self.spec = tool.spec
         self.effect = tool.effect
+        self.hangs_up: bool = getattr(tool, "hangs_up", False)
         self._tool = tool
         self._work = work
 

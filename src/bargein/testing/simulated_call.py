@@ -151,6 +151,11 @@ class SimulatedCall:
         for _ in range(int(ms // FRAME_MS)):
             await self._step()
 
+    async def sends_nothing(self, ms: float) -> None:
+        """Let moved time pass in which the user's client sends no audio, as a telephone may do in silence."""
+        for _ in range(int(ms // FRAME_MS)):
+            await self._step(sending=False)
+
     async def ends(self, *, within_ms: float = WITHIN_MS) -> str:
         """Wait until the call is over, and say why it ended."""
         await self._until(lambda: self.over is not None, "the call to end", within_ms, ends=True)
@@ -242,13 +247,14 @@ class SimulatedCall:
             await self._step()
             left_ms -= FRAME_MS
 
-    async def _step(self, *, loud: bool = False) -> None:
+    async def _step(self, *, loud: bool = False, sending: bool = True) -> None:
         """One frame of 20 ms, at the loudspeaker and at the microphone."""
         self._clock.advance(FRAME_MS)
         self.client.play(FRAME_MS)
-        samples = np.full(self.client.rate_in * FRAME_MS // 1000, LOUD if loud else SILENT, np.int16)
-        self.client.inbox.put_nowait(AudioIn(samples, self._sent))
-        self._sent += len(samples)
+        if sending:
+            samples = np.full(self.client.rate_in * FRAME_MS // 1000, LOUD if loud else SILENT, np.int16)
+            self.client.inbox.put_nowait(AudioIn(samples, self._sent))
+            self._sent += len(samples)
         self._ticker.tick(self._clock.now_ms())
         await self._settle()
         if isinstance(self._stt, ScriptedSTT):
@@ -295,7 +301,7 @@ async def call(
     """A call with this agent, offline and in moved time. See `bargein.testing` for an example.
 
     The agent's own LLM and tools run for real. Its stt and tts are replaced by scripted ones of their kind: an agent
-    without an stt reads no words here either. Give llm, stt or tts to have another in its place: an agent with a
+    with stt=None reads no words here either. Give llm, stt or tts to have another in its place: an agent with a
     realtime model needs an llm here, such as a ScriptedLLM. policy: in place of the agent's own.
     patience_s: real seconds that moved time waits for the agent's LLM or a tool.
     """
@@ -348,4 +354,4 @@ def _scripted_stt(agent: Agent) -> ScriptedSTT | ScriptedBatchSTT | None:
         return ScriptedSTT(turns=agent.realtime.turns)
     if agent.streaming_stt is not None:
         return ScriptedSTT(turns=agent.streaming_stt.turns)
-    return ScriptedBatchSTT() if agent.batch_stt is not None else None
+    return ScriptedBatchSTT() if agent.batch_stt is not None or agent.stt == "auto" else None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from copy import copy
 
 from bargein.floor import Event, Floor, Policy, PolicyChanged, ReadWords, SpeechWindow, State, Tick, Words
-from bargein.floor.events import ReplyEnded, ReplyFailed
+from bargein.floor.events import ReplyEnded, ReplyFailed, ReplyStalled
 from bargein.floor.speech import Evidence
 from bargein_bench.tuning.episodes import Episode
 from bargein_bench.tuning.outcome import Outcome, OutcomeWatch
@@ -74,7 +74,7 @@ class _Replay:
                 self._apply(actions, at_ms)
                 if watch.over:
                     return
-            if isinstance(event, ReplyEnded | ReplyFailed):
+            if isinstance(event, ReplyEnded | ReplyFailed | ReplyStalled):
                 watch.end(at_ms)
                 return
             # By a window, deadlines come nearer only when the state or the evidence changes; otherwise they wander off.

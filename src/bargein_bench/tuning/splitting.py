@@ -24,7 +24,7 @@ LONGEST_MS = 15_000  # an episode that does not end (music) is closed, and the n
 TOLERANCE_MS = 300  # evidence may come so long before its label's onset: two clocks, and the VAD's windows
 
 _BY_HAND = ev.KeyPressed | ev.UserTyped | ev.Interrupted
-_REPLYS = ev.LevelOnset | ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed
+_REPLYS = ev.LevelOnset | ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed | ev.ReplyStalled
 _LEFT_OUT = ev.Tick | ev.PolicyChanged | ev.SayRequested | ev.HungUp | _BY_HAND
 
 
@@ -163,7 +163,7 @@ class _Splitter:
             self._end(now)
             return
         now.watch.apply(actions, at_ms)
-        if isinstance(event, ev.ReplyEnded | ev.ReplyFailed) and event.reply == now.reply:
+        if isinstance(event, ev.ReplyEnded | ev.ReplyFailed | ev.ReplyStalled) and event.reply == now.reply:
             now.watch.end(at_ms)
         if busy:
             now.busy_ms = max(now.busy_ms, at_ms)

@@ -7,11 +7,12 @@ import pytest
 
 from bargein.audio.pcm import Pcm
 from bargein.call.output.client_playout import LOST_MS, ClientPlayout
-from bargein.call.output.playout import GRACE_MS, STALL_MS, PlayoutEvent
+from bargein.call.output.playout import STALL_MS, PlayoutEvent
 from bargein.call.output.reply import Replies, Reply
+from bargein.call.output.report_watch import END_MS
 from bargein.call.output.track import Track
 from bargein.clock import ManualClock
-from bargein.floor import ReplyEnded, ReplyFailed, ReplyStarted
+from bargein.floor import ReplyEnded, ReplyFailed, ReplyStalled, ReplyStarted
 from bargein.protocols import Held, Played, SpeechChunk
 from tests.call.kit import FakeClient
 
@@ -95,13 +96,13 @@ def test_a_client_that_reports_nothing_any_more_does_not_hold_the_floor(playout:
     playout.tick(1_000)
     playout.finish(1)
     assert playout.tick(1_000 + STALL_MS - 20) == []
-    assert [type(e) for e in playout.tick(1_000 + STALL_MS)] == [ReplyEnded]
+    assert [type(e) for e in playout.tick(1_000 + STALL_MS)] == [ReplyStalled]
 
 
 def test_a_model_that_was_lost_ends_the_reply_when_what_it_sent_has_sounded(playout: ClientPlayout) -> None:
     playout.tick(1_000)
     playout.finish(1, "it broke off")
-    assert playout.tick(1_000 + GRACE_MS) == [ReplyFailed(1_000 + GRACE_MS, 1, "it broke off")]
+    assert playout.tick(1_000 + END_MS) == [ReplyFailed(1_000 + END_MS, 1, "it broke off", confirmed=False)]
 
 
 def test_a_model_that_gives_nothing_more_does_not_hold_the_floor_though_its_stream_goes_on(

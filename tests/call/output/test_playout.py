@@ -8,9 +8,10 @@ import numpy as np
 
 from bargein.audio.echo import LineEcho
 from bargein.audio.pcm import Pcm
-from bargein.call.output.playout import GRACE_MS, HELD_WAIT_MS, STALL_MS, Playout, PlayoutEvent
+from bargein.call.output.playout import HELD_WAIT_MS, STALL_MS, Playout, PlayoutEvent
 from bargein.call.output.reply import Replies, Reply
-from bargein.floor import ReplyEnded, ReplyFailed, ReplyStarted
+from bargein.call.output.report_watch import END_MS
+from bargein.floor import ReplyEnded, ReplyFailed, ReplyStalled, ReplyStarted
 from bargein.protocols import AudioOut, Held, Played, SpeechChunk, TransportCapabilities
 from tests.call.kit import Notes
 
@@ -109,12 +110,20 @@ def test_the_client_cannot_have_finished_what_was_not_sent() -> None:
 def test_a_client_that_never_says_finished_holds_the_floor_no_longer_than_the_grace() -> None:
     world = World(200)
     events = world.run(0, 4_000)
-    assert events == [ReplyStarted(0, 1), ReplyEnded(200 + GRACE_MS, 1)]
+    why = f"the client's report of the end is overdue by {END_MS:g} ms"
+    assert events == [ReplyStarted(0, 1), ReplyStalled(200 + END_MS, 1, why)]
+
+
+def test_a_client_that_reports_the_last_sample_and_never_says_finished_has_heard_all() -> None:
+    world = World(200)
+    world.run(0, 140)
+    world.playout.on_played(240, Played(1, 1_600, playing=False))
+    assert world.run(240, 400) == [ReplyEnded(240, 1)]
 
 
 def test_a_client_without_reports_ends_when_the_last_frame_has_sounded() -> None:
     world = World(200, wire=Wire(pause=False, reports=False))
-    assert world.run(0, 400) == [ReplyStarted(0, 1), ReplyEnded(200, 1)]
+    assert world.run(0, 400) == [ReplyStarted(0, 1), ReplyEnded(200, 1, confirmed=False)]
 
 
 def test_a_reply_without_audio_ends_without_having_begun() -> None:
@@ -144,6 +153,10 @@ async def test_a_tts_that_gives_too_much_waits_until_there_is_room() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     world.run(20, 300)
+    await asyncio.sleep(0)
+    assert not waiting.done(), "what the client has and did not play is not heard"
+    world.playout.on_played(300, Played(1, 1_600, playing=True))
+    world.run(300, 320)
     await waiting
 
 
@@ -151,10 +164,11 @@ async def test_a_tts_that_gives_too_much_waits_until_there_is_room() -> None:
 
 
 def test_a_tts_that_stalls_in_the_middle_of_a_reply_is_lost() -> None:
-    world = World(200, complete=False)
+    world = World(200, wire=Wire(pause=False, reports=False), complete=False)
     events = world.run(0, 10_000)
     assert isinstance(events[-1], ReplyFailed)
     assert events[-1].why == f"the TTS gave nothing for {STALL_MS} ms"
+    assert not events[-1].confirmed
     assert world.notes.counts["underruns"] == 1
 
 
@@ -168,7 +182,8 @@ def test_a_failure_is_reported_once_the_audio_before_it_has_sounded() -> None:
     world = World(200, complete=False)
     world.run(0, 100)
     world.playout.finish(1, "the vendor is gone")
-    assert world.run(100, 4_000)[-1] == ReplyFailed(200 + GRACE_MS, 1, "the vendor is gone")
+    world.run(100, 200)
+    assert world.playout.on_finished(200, 1) == ReplyFailed(200, 1, "the vendor is gone")
 
 
 def test_chunks_of_another_reply_are_dropped() -> None:

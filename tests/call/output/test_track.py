@@ -168,8 +168,10 @@ def test_where_the_client_was_at_a_moment(then_ms: float, ms: float) -> None:
     assert track.was_at_ms(then_ms) == ms
 
 
-def test_no_client_plays_more_than_was_made_unless_its_audio_comes_from_elsewhere() -> None:
+def test_no_client_plays_more_than_it_was_sent_unless_its_audio_comes_from_elsewhere() -> None:
     ours = filled(960)
+    assert ours.reach(4_800) == 0
+    send(ours)
     assert ours.reach(4_800) == 960
     elsewhere = Track(2, RATE, RATE, elsewhere=True)
     assert elsewhere.reach(4_800) == 4_800

@@ -38,6 +38,11 @@ class World:
         samples = int(words * WORD)
         self.ledger.cut(reply or self.reply, Position(samples, samples * 1000 / RATE, bound_ms))
 
+    def plays_on(self, ms: float) -> None:
+        """The client reports that so much has played by then."""
+        assert self.reply.track is not None
+        self.reply.track.report(ms, int(ms * RATE / 1000), playing=True)
+
     def said(self, reply: int = 1) -> tuple[str, str, str, bool]:
         said = self.conversation.agent(reply)
         assert said is not None
@@ -161,6 +166,7 @@ def test_words_are_said_over_the_word_that_sounded_then() -> None:
 
 def test_only_the_end_of_a_long_sentence_goes_with_it() -> None:
     world = World(" ".join(f"word{k}" for k in range(30)))
+    world.plays_on(20 * WORD_MS)
     over = world.ledger.said_over(20.5 * WORD_MS)
     assert over is not None
     assert over.text.split() == [f"word{k}" for k in range(9, 21)]
@@ -190,6 +196,7 @@ def test_before_its_first_word_nothing_is_said_over() -> None:
 
 def test_what_may_come_back_as_an_echo_was_said_up_to_a_second_before() -> None:
     world = World()
+    world.plays_on(1_400)
     assert world.ledger.echo_words(1_500, 1_700) == "was a fox who lived by a"
 
 

@@ -6,10 +6,11 @@ Nothing is sent from here. The client holds, resumes and cuts by the call's noti
 from __future__ import annotations
 
 from bargein.audio.words import MS_PER_CHAR
-from bargein.call.output.playout import GRACE_MS, STALL_MS, Cleared, PlayoutEvent
+from bargein.call.output.playout import STALL_MS, Cleared, PlayoutEvent
 from bargein.call.output.reply import Replies, Reply
+from bargein.call.output.report_watch import END_MS
 from bargein.call.output.track import Position, Track
-from bargein.floor import ReplyEnded, ReplyFailed, ReplyStarted
+from bargein.floor import ReplyEnded, ReplyFailed, ReplyStalled, ReplyStarted
 from bargein.protocols import Held, Played, SpeechChunk, Transport, Word
 
 LOST_MS = 20_000.0  # without a word more: a reply is made faster than it is heard, so the model is lost
@@ -24,7 +25,7 @@ class ClientPlayout:
         self._transport = transport
         self.held = False
         self._started = False
-        self._reported_ms = 0.0  # when the client reported last
+        self._reported_ms = 0.0  # when a report moved on
         self._text_ms = 0.0  # when the model gave text last
         self._finished = False
         self._complete_ms: float | None = None
@@ -46,7 +47,7 @@ class ClientPlayout:
         reply.track = Track(reply.id, tts_rate, self._transport.rate_out, elsewhere=True)
         reply.track.words.ms_per_char = self._ms_per_char
         self._started = self._finished = False
-        self._text_ms = self._now_ms
+        self._text_ms = self._reported_ms = self._now_ms
         self._complete_ms = None
 
     def push_audio(self, reply: int, chunk: SpeechChunk) -> tuple[Word, ...]:
@@ -79,11 +80,16 @@ class ClientPlayout:
         self.held = False
         self._reported_ms = self._text_ms = now_ms
 
-    def cut(self, now_ms: float) -> Cleared:
-        """The live reply is over. How much audio was not heard is unknown here."""
+    def cut(self, now_ms: float, *, stalled: bool = False) -> Cleared:
+        """The live reply is over. How much audio was not heard is unknown here. stalled: as in Playout."""
         self.held = False
         track = self.track
-        return Cleared(0, 0.0, Position(0, 0.0, 0.0) if track is None else track.position(now_ms))
+        if track is None:
+            return Cleared(0, 0.0, Position(0, 0.0, 0.0))
+        return Cleared(0, 0.0, track.reported_position() if stalled else track.position(now_ms))
+
+    def flush(self, reply: int, now_ms: float) -> None:
+        """The client empties itself by the call's notice."""
 
     # ------------------------------------------------------------------------------------------------- reports
 
@@ -92,7 +98,8 @@ class ClientPlayout:
         track = self._replies.live_track(report.reply)
         if track is None or self.held:
             return
-        self._reported_ms = now_ms
+        if report.samples > track.made:
+            self._reported_ms = now_ms
         self._finished = self._finished and not report.playing
         track.reach(report.samples)
         bound_ms = float("inf") if report.playing else 0.0
@@ -106,7 +113,7 @@ class ClientPlayout:
             track.reach(report.samples)
             track.report(now_ms, report.samples, playing=False, bound_ms=report.bound_ms, final=True)
 
-    def on_finished(self, now_ms: float, reply: int) -> ReplyEnded | ReplyFailed | None:
+    def on_finished(self, now_ms: float, reply: int) -> ReplyEnded | ReplyFailed | ReplyStalled | None:
         """The client has played all that came. None: more may come."""
         track = self._replies.live_track(reply)
         if track is None:
@@ -129,24 +136,26 @@ class ClientPlayout:
             self._text_ms = now_ms
             events.append(ReplyStarted(now_ms, track.reply))
         complete = self._complete_ms
-        if complete is None:
-            if excused:
-                self._text_ms = now_ms
-            elif self._started and now_ms - self._text_ms >= LOST_MS:
-                track.failure = f"the model gave nothing for {LOST_MS:g} ms"
-                events.append(self._over(track, now_ms))
-            return events
-        silent = now_ms - max(self._reported_ms, complete)
-        if (self._finished and self._started) or silent >= (GRACE_MS if track.failure else STALL_MS):
-            # A client that has stopped reporting no longer holds the floor.
+        silent_ms = now_ms - max(self._reported_ms, complete or 0.0)
+        if complete is None and excused:
+            self._text_ms = now_ms
+        elif complete is None and self._started and now_ms - self._text_ms >= LOST_MS:
+            track.failure = f"the model gave nothing for {LOST_MS:g} ms"
             events.append(self._over(track, now_ms))
+        elif complete is not None and self._finished and self._started:
+            events.append(self._over(track, now_ms))
+        elif track.failure is not None and silent_ms >= END_MS:
+            events.append(self._over(track, now_ms, confirmed=False))
+        elif silent_ms >= STALL_MS and not self._finished and (self._started or complete is not None):
+            why = f"the client's reports have stood still for {STALL_MS:g} ms"
+            events.append(ReplyStalled(now_ms, track.reply, why))
         return events
 
-    def _over(self, track: Track, now_ms: float) -> ReplyEnded | ReplyFailed:
+    def _over(self, track: Track, now_ms: float, *, confirmed: bool = True) -> ReplyEnded | ReplyFailed:
         self.held = False
         letters = len(track.words.text.strip())
         if track.failure is not None:
-            return ReplyFailed(now_ms, track.reply, track.failure)
+            return ReplyFailed(now_ms, track.reply, track.failure, confirmed)
         if letters >= 20 and track.made:
             self._ms_per_char += (track.made * 1000 / track.rate / letters - self._ms_per_char) * LEARN
         track.words.finish()

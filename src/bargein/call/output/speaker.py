@@ -11,7 +11,7 @@ from bargein.call.output.client_playout import ClientPlayout
 from bargein.call.output.playout import SLICE_MS, Playout
 from bargein.call.output.reply import Replies, Reply, ReplySource, SpeechSource
 from bargein.call.output.text_streams import closing, slices
-from bargein.errors import BargeinError, Unavailable
+from bargein.errors import BargeinError, Unavailable, UsageError
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyProtected
 from bargein.notices import Problem, ReplyBegins, WordsAdded, WordTimes
 from bargein.protocols import TTS, SpeechChunk, Word
@@ -98,6 +98,7 @@ class Speaker:
         context.notify(ReplyBegins(reply.id, reply.kind, interruptible=reply.protected == 0))
         async with closing(audio) as chunks:
             async for whole in chunks:
+                demand_chunk(whole)
                 # A call waits here for most of its life: it keeps only audio that is still to be played.
                 sliced = slices(whole, SLICE_MS)
                 del whole
@@ -123,6 +124,13 @@ class Speaker:
         else:
             self._replies.end(reply.id)
             self._context.feed(ReplyFailed(self._context.now_ms(), reply.id, message))
+
+
+def demand_chunk(chunk: object) -> None:
+    """Raises UsageError for what no TTS may give: a TTS may be anybody's object."""
+    if not isinstance(chunk, SpeechChunk):
+        advice = "Let speak(text) yield SpeechChunk(Pcm(samples, rate), text)"
+        raise UsageError(f"The TTS yielded a {type(chunk).__name__}", advice=advice)
 
 
 def _times(words: tuple[Word, ...]) -> tuple[WordTimes, ...]:

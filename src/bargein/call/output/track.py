@@ -18,6 +18,8 @@ from bargein.audio.resample import StreamResampler
 from bargein.audio.words import WordClock
 from bargein.protocols import AudioOut, SpeechChunk, WireSamples, Word
 
+BEYOND_REPORT_MS = 500.0  # a client is believed to be at most this far past its newest report: they come each 100 ms
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -66,7 +68,13 @@ class Track:
         self.made = 0
         """Samples that the TTS has given."""
         self.sent = 0
-        """Samples that were handed to the transport."""
+        """Samples that were handed to the transport. A hold may take some back."""
+        self.handed = 0
+        """The most samples that a client can have."""
+        self.reported = 0
+        """The furthest sample that the client has reported as played."""
+        self.paced = False
+        """The client reports nothing, and our own pace stands in for its reports."""
         self.complete = False
         """The TTS has given all of it."""
         self.failure: str | None = None
@@ -148,12 +156,14 @@ class Track:
     def sent_frame(self, frame: AudioOut) -> None:
         """The frame was handed to the transport."""
         self.sent += len(frame.samples)
+        self.handed = max(self.handed, self.sent)
         self._sequence += 1
         self.done_sending = frame.last
 
     def unsend(self, first: AudioOut) -> None:
         """The frame `first` and all later ones came back from the transport unsent."""
         self.sent, self._sequence, self.done_sending = first.first_sample, first.sequence, False
+        self.handed = self.sent
 
     def rewind(self, samples: int) -> None:
         """Send on from this position, which may also lie ahead of what was sent."""
@@ -181,11 +191,12 @@ class Track:
     # ----------------------------------------------------------------------------------------------- position
 
     def reach(self, samples: int) -> int:
-        """The position that a report of the client stands for: at most all that was made."""
+        """The position that a report of the client stands for: at most all that it was sent, and at least what it has
+        reported before."""
         if self._elsewhere and samples > self.made:
             self.words.grow(samples - self.made, self.rate)
-            self.made = self.sent = samples
-        return min(samples, self.made)
+            self.made = self.sent = self.handed = samples
+        return max(self.reported, min(samples, self.handed))
 
     def report(
         self,
@@ -197,10 +208,21 @@ class Track:
         bound_ms: float = float("inf"),
         final: bool = False,
     ) -> None:
-        """The client was at position `samples` at at_ms. A report that lies before the newest one changes nothing.
+        """The client has reported that it was at position `samples` at at_ms. A report that lies before the newest one
+        changes nothing.
 
         final: the client has counted, and replaces later positions that were our own estimate.
         """
+        self.reported = max(self.reported, min(samples, self.made))
+        self._anchor(at_ms, samples, playing, before, bound_ms, final=final)
+
+    def assume(self, at_ms: float, samples: int, *, playing: bool) -> None:
+        """By our own estimate the client was at position `samples` at at_ms."""
+        self._anchor(at_ms, samples, playing, None, float("inf"), final=False)
+
+    def _anchor(
+        self, at_ms: float, samples: int, playing: bool, before: int | None, bound_ms: float, *, final: bool
+    ) -> None:
         anchors = self._anchors
         if final:
             while anchors and anchors[-1].samples > samples:
@@ -210,7 +232,7 @@ class Track:
         anchors.append(Anchor(at_ms, min(samples, self.made), playing, before, bound_ms))
 
     def position(self, now_ms: float) -> Position:
-        """Where the client is now, estimated from its last report."""
+        """Where the client is now, estimated from its last report: never far beyond the report."""
         if not self._anchors:
             return Position(0, 0.0, self._ms(self.sent))
         last = self._anchors[-1]
@@ -218,8 +240,34 @@ class Track:
             return Position(last.samples, self._ms(last.samples), min(last.bound_ms, self._ms(self.sent)))
         guess = last.samples + int(max(0.0, now_ms - last.at_ms) * self.rate / 1000)
         most = self.sent if last.before is None else min(self.sent, last.before)
-        guess = max(last.samples, min(guess, most))
+        guess = max(last.samples, min(guess, most, self._believed))
         return Position(guess, self._ms(guess), self._ms(max(most, guess) - last.samples))
+
+    def reported_position(self) -> Position:
+        """Where the client is by its own word alone. The bound: how far beyond its report it may have played."""
+        at = self.reported
+        last = next((anchor for anchor in reversed(self._anchors) if anchor.samples == at), None)
+        if last is not None and not last.playing:
+            beyond = last.bound_ms
+        else:
+            most = self.handed if last is None or last.before is None else last.before
+            beyond = self._ms(min(most, self.handed) - at)
+        return Position(at, self._ms(at), min(beyond, self._ms(self.handed - at), BEYOND_REPORT_MS))
+
+    @property
+    def unplayed_ms(self) -> float:
+        """Audio that was sent and not reported as played."""
+        return self._ms(max(0, self.sent - self.reported))
+
+    @property
+    def unheard_ms(self) -> float:
+        """Audio that was made and not reported as played."""
+        return self._ms(max(0, self.made - self.reported))
+
+    @property
+    def _believed(self) -> int:
+        """The furthest sample that the client is believed to have played."""
+        return self.sent if self.paced else self.reported + int(BEYOND_REPORT_MS * self.rate / 1000)
 
     def was_at_ms(self, then_ms: float) -> float:
         """Which ms of the reply the client played at a moment of the call."""
@@ -228,7 +276,7 @@ class Track:
             return 0.0
         anchor = self._anchors[i]
         ms = self._ms(anchor.samples) + (then_ms - anchor.at_ms if anchor.playing else 0.0)
-        following = self._anchors[i + 1].samples if i + 1 < len(self._anchors) else self.sent
+        following = self._anchors[i + 1].samples if i + 1 < len(self._anchors) else min(self.sent, self._believed)
         return min(ms, self._ms(following))
 
     def _ms(self, samples: int) -> float:

@@ -63,11 +63,14 @@ class Ledger:
         self._write(reply, "cut", Position(samples, samples * 1000 / track.rate, report.bound_ms))
         self._confirm()
 
-    def over(self, reply: Reply, ended: Literal["completed", "failed"]) -> None:
-        """The reply was heard to its end, or to where it failed."""
+    def over(self, reply: Reply, ended: Literal["completed", "failed"], *, confirmed: bool = True) -> None:
+        """The reply was heard to its end, or to where it failed. confirmed: the client has said so."""
         reply.over_ms = self._context.now_ms()
-        made = reply.track.made if reply.track is not None else 0
-        self._write(reply, ended, Position(made, float("inf"), 0.0))
+        track = reply.track
+        if track is None:
+            return
+        ms = float("inf") if ended == "completed" else track.made * 1000 / track.rate
+        self._write(reply, ended, Position(track.made, ms, 0.0 if confirmed else track.made * 1000 / track.rate))
 
     async def wait_confirmed(self) -> None:
         """Wait until it is known what was heard of a reply that was cut."""
@@ -98,7 +101,7 @@ class Ledger:
         heard = track.words.heard(at.ms)
         said = reply.text[: heard.end].strip() if ended != "completed" else reply.text.strip()
         unheard = reply.text[heard.end :].strip() if ended != "completed" else ""
-        exact = ended == "completed" or (heard.exact and _same_words(track, at))
+        exact = at.bound_ms == 0 if ended == "completed" else heard.exact and _same_words(track, at)
         if self._conversation.agent_heard(reply.id, said, unheard, ended, exact=exact) is not None:
             self._context.notify(n.Transcript("agent", said, final=exact, reply_id=reply.id, unheard=unheard))
             self._context.journal.note(

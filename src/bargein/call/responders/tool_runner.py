@@ -16,6 +16,7 @@ from bargein.call.context import CallContext
 from bargein.call.output.reply import Reply
 from bargein.call.output.text_streams import closing
 from bargein.call.record.conversation import Conversation
+from bargein.call.responders.llm_pieces import llm_pieces
 from bargein.errors import BargeinError
 from bargein.protocols import (
     LLM,
@@ -65,7 +66,7 @@ class ToolRunner:
             begun = len(reply.text)
             calls: list[ToolCall] = []
             try:
-                async with closing(llm.reply(prompt)) as deltas:
+                async with closing(llm_pieces(llm, prompt)) as deltas:
                     async for delta in deltas:
                         if isinstance(delta, TextDelta):
                             reply.text += delta.text
@@ -132,6 +133,13 @@ class ToolRunner:
             else:
                 self._on_late_result(self._write(reply, call, result.result, error=result.error))
         return request
+
+    def hang_up_of(self, reply: Reply) -> HangUp | None:
+        """The hang-up that the reply was to end in. None: there was to be none. No tool runs for the answer."""
+        if isinstance(reply.end_request, HangUp):
+            return reply.end_request
+        tools = [self._tools.get(call.tool) for call in reply.terminal]
+        return HangUp() if any(getattr(tool, "hangs_up", False) for tool in tools) else None
 
     async def _run_now(self, tool: Tool, call: ToolCall, reply: Reply) -> ToolResult:
         result = await self._result(tool, call)

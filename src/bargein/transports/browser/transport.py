@@ -24,12 +24,13 @@ from bargein.errors import ProtocolError
 from bargein.notices import Notice, Problem, ReplyBegins
 from bargein.transports.browser import wire as w
 from bargein.transports.browser.send_queue import BrowserSendQueue
+from bargein.transports.positions import IncomingPositions
 from bargein.transports.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)
 
 MAX_CONTROLS = 1000  # messages in the queue for a client that does not read; a call sends some tens a second
-CLOCK_RATIO = 1.001  # a client's clock may run this much faster than ours, for the whole call
+MAX_BACK = 5  # frames in a row that were sent already, after which the client has begun to count anew
 CLOSE_MS = 1_000  # the last messages may take this long to leave
 REASON_BYTES = 120  # a close frame has room for 123
 
@@ -61,7 +62,7 @@ class BrowserLimits:
     flood: float = 2000
     """Messages a second, beyond which the socket is closed."""
     ahead_ms: float = 2_000
-    """Microphone audio that may come ahead of real time."""
+    """Microphone audio that may come ahead of real time without an error."""
     hello_ms: float = 10_000
     """A `hello` must come within this time."""
     unread_ms: float = 4_000
@@ -93,11 +94,11 @@ class BrowserTransport:
         self._messages = RateLimit(clock, self.limits.messages, self.limits.burst)
         self._flood = RateLimit(clock, self.limits.flood, self.limits.flood)
         self._error_limit = RateLimit(clock, 1, 1)
-        self._audio = RateLimit(clock, self.rate_in * CLOCK_RATIO, self.limits.ahead_ms * self.rate_in / 1000)
-        self._mic_end = 0  # position after the newest microphone sample
+        self._positions = IncomingPositions(clock, self.rate_in, self.limits.ahead_ms)
+        self._mic_end = 0  # position after the newest microphone sample, as the client counts
+        self._back = 0  # frames in a row that were sent already
         self._reply = 0  # the newest reply that was announced to the client
         self._welcomed = False
-        self._welcomed_ms = 0.0
         self._writer: asyncio.Task[None] | None = None
         self._reading: asyncio.Timeout | None = None
         self._lost: str | None = None
@@ -127,7 +128,7 @@ class BrowserTransport:
     def welcome(self, welcome: w.Welcome) -> None:
         """Accept the hello. The call begins, and the microphone's positions count from now."""
         self._welcomed = True
-        self._welcomed_ms = self._clock.now_ms()
+        self._positions.begin()
         self._send_queue.push_control(w.encode(welcome))
 
     def direct(self) -> None:
@@ -208,16 +209,19 @@ class BrowserTransport:
 
     def _audio_in(self, first_sample: int, samples: Samples) -> c.AudioIn:
         if first_sample < self._mic_end:
+            self._back += 1
             what = f"Audio from sample {first_sample} came after sample {self._mic_end}"
-            raise ProtocolError(what, advice="Count the samples up, and send each sample once", code="audio_back")
-        end = first_sample + len(samples)
-        # The rate limit bounds the amount of audio, the position bounds the length of a gap.
-        max_ms = (self._clock.now_ms() - self._welcomed_ms) * CLOCK_RATIO + self.limits.ahead_ms
-        if end * 1000 / self.rate_in > max_ms or not self._audio.take(len(samples)):
+            advice = "Count the samples up, and send each sample once"
+            if self._back < MAX_BACK:
+                raise ProtocolError(what, advice=advice, code="audio_back")
+            self._mic_end = first_sample
+        self._back = 0
+        first, believed = self._positions.place(len(samples), first_sample - self._mic_end)
+        self._mic_end = first_sample + len(samples)
+        if not (self._positions.in_pace(len(samples)) and believed) and self._error_limit.take():
             what = f"Audio runs more than {self.limits.ahead_ms:g} ms ahead of real time"
-            raise ProtocolError(what, advice="Send the audio as it is spoken", code="audio_ahead")
-        self._mic_end = end
-        return c.AudioIn(samples, first_sample)
+            self._send_error(what, "Send the audio as it is spoken", "audio_ahead")
+        return c.AudioIn(samples, first)
 
     def _inbound(self, message: w.FromClient) -> c.Inbound | None:
         """A checked message as the call's event. None: the call has no part in the message."""

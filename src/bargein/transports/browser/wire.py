@@ -123,7 +123,7 @@ class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
     n: int
 
 
-class AgentParts(msgspec.Struct, frozen=True):
+class AgentParts(msgspec.Struct, frozen=True, omit_defaults=True):
     """The agent that answers, and the names of its parts."""
 
     name: str
@@ -133,6 +133,8 @@ class AgentParts(msgspec.Struct, frozen=True):
     tts: str
     scripted: bool
     """The LLM is a script."""
+    simulated: bool = False
+    """Simulators stand in for the vendors. Sent only where they do."""
 
 
 class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):

@@ -19,6 +19,7 @@ from bargein.protocols import WireSamples
 from bargein.transports.telephone.transport import KEYS, DialectEvent, Media, Pressed, Started, Stopped
 
 MAX_MEDIA_BYTES = 8000  # of mu-law in one message: a second; usual are 160
+MAX_NUMBER = 10**14
 STREAM = b"%STREAM"  # in a template: the stream's id, as a JSON string
 
 Number = int | str | None  # vendors write numbers as strings, too
@@ -29,8 +30,10 @@ class MediaFields(msgspec.Struct):
     """Mu-law codes (base64 on the wire)."""
     track: str = "inbound"
     """Begins with `inbound` for the caller's audio."""
-    chunk: Number = None
-    """The vendor's count of the chunks of audio."""
+    chunk: object = None
+    """The vendor's count of the chunks of audio. A value that is no number costs no audio."""
+    timestamp: object = None
+    """The vendor's time of the chunk, in ms. As `chunk`."""
 
 
 class MarkFields(msgspec.Struct):
@@ -150,7 +153,7 @@ def _caller_audio(media: MediaFields) -> Media | None:
     if not payload or len(payload) > MAX_MEDIA_BYTES:
         what = f"A frame has {len(payload)} bytes"
         raise ProtocolError(what, advice="Send 160 bytes of mu-law every 20 ms", code="bad_media")
-    return Media(from_mulaw(payload), as_number(media.chunk))
+    return Media(from_mulaw(payload), as_number(media.chunk), as_number(media.timestamp))
 
 
 def pressed(digit: str) -> Pressed:
@@ -160,8 +163,10 @@ def pressed(digit: str) -> Pressed:
     return Pressed(digit)
 
 
-def as_number(value: Number) -> int | None:
+def as_number(value: object) -> int | None:
     """None: no number, or too long for one."""
     if isinstance(value, str):
         return int(value) if value.isdecimal() and len(value) < 15 else None
-    return value
+    if isinstance(value, float):
+        return round(value) if abs(value) < MAX_NUMBER else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < MAX_NUMBER else None

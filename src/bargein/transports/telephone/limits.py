@@ -16,7 +16,7 @@ class TelephoneLimits:
     flood: float = 3000
     """Dropped messages a second, beyond which the socket is closed."""
     ahead_ms: float = 4_000
-    """Audio that may come ahead of real time."""
+    """Audio that may come ahead of real time without being noted as a burst."""
     start_ms: float = 2_000
     """The stream must start within this time."""
     before_start: int = 100

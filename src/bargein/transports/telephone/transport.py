@@ -24,14 +24,16 @@ from bargein.clock import Clock
 from bargein.errors import ProtocolError
 from bargein.foreign import printable
 from bargein.notices import Notice
+from bargein.transports.positions import IncomingPositions
 from bargein.transports.rate_limit import RateLimit
 from bargein.transports.telephone.limits import TelephoneLimits
 from bargein.transports.telephone.marks import Marks
 from bargein.transports.telephone.reorder import MediaReorderer
+from bargein.transports.telephone.stamps import Stamps
+from bargein.transports.telephone.wire import Wire
 
 log = logging.getLogger(__name__)
 
-CLOCK_RATIO = 1.001  # a network's clock may run this much faster than ours, for the whole call
 KEYS = frozenset("0123456789*#ABCD")  # of a telephone, and A-D of old exchanges
 NORMAL, PROTOCOL_ERROR, REFUSED, FLOODED, STUCK = 1000, 1002, 1008, 1008, 1011
 MAX_ID = 200  # characters of a stream's, a call's or an account's id: an id goes into each message to the network
@@ -63,6 +65,8 @@ class Media:
     samples: Samples
     number: int | None
     """The vendor's count of the frames. None: the vendor gives no usable number."""
+    at_ms: float | None = None
+    """The vendor's time of the frame, in ms from any beginning. None: the vendor gives no usable time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +130,6 @@ class TelephoneDialect(Protocol):
         ...
 
 
-class Wire(Protocol):
-    """An open WebSocket. No method waits."""
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the kernel has not taken yet."""
-        ...
-
-    def text(self, data: bytes) -> None: ...
-
-    def binary(self, data: bytes) -> None: ...
-
-    def close(self, code: int, reason: str) -> None: ...
-
-
 class TelephoneTransport:
     """A `protocols.Transport` by shape."""
 
@@ -162,12 +151,14 @@ class TelephoneTransport:
         self._dialect = dialect
         self._clock = clock
         self._marks = Marks(dialect.rate, returning=dialect.returning)
-        self._order = MediaReorderer(dialect.rate * FRAME_MS // 1000)
+        self._order = MediaReorderer()
+        self._frame_samples = dialect.rate * FRAME_MS // 1000
+        self._stamps = Stamps(dialect.rate, self._frame_samples)
+        self._positions = IncomingPositions(clock, dialect.rate, self.limits.ahead_ms)
         self._messages = RateLimit(clock, self.limits.messages, self.limits.burst)
         self._flood = RateLimit(clock, self.limits.flood, self.limits.flood)
         self._fault_limit = RateLimit(clock, 0.5, 3)
         self._before_start = 0  # messages
-        self._began_ms: float | None = None  # when the first audio came
         self._stuck_since_ms: float | None = None  # since when the network has read no audio
         self._incoming: deque[c.Inbound] = deque()
         self._changed = asyncio.Event()
@@ -175,6 +166,7 @@ class TelephoneTransport:
         self._code = NORMAL
         self._closed = False
         self._counted = True  # the frames' numbers give their order
+        self._stamped = True  # the frames' times tell the gaps
 
     @property
     def name(self) -> str:
@@ -249,8 +241,8 @@ class TelephoneTransport:
                 f"{type(event).__name__} came before start", advice="Send start first", code="before_start"
             )
         match event:
-            case Media(samples, number):
-                self._push_audio(samples, number)
+            case Media(samples, number, at_ms):
+                self._push_audio(samples, number, at_ms)
             case MarkBack(name):
                 self._notify_call(self._marks.back(self._clock.now_ms(), name))
             case ClearDone():
@@ -265,24 +257,27 @@ class TelephoneTransport:
             case _:
                 assert_never(event)
 
-    def _push_audio(self, samples: Samples, number: int | None) -> None:
-        now = self._clock.now_ms()
-        if self._began_ms is None:
-            self._began_ms = now
-        for at, frame in self._order.take(number, samples):
-            end_ms = (at + len(frame)) * 1000 / self.rate_in
-            if end_ms > (now - self._began_ms) * CLOCK_RATIO + self.limits.ahead_ms:
-                raise ProtocolError(
-                    f"Audio runs more than {self.limits.ahead_ms:g} ms ahead of real time",
-                    advice="Send the audio as it is spoken",
-                    code="audio_ahead",
-                )
-            self._notify_call(c.AudioIn(frame, at))
+    def _push_audio(self, samples: Samples, number: int | None, at_ms: float | None) -> None:
+        positions, stamps = self._positions, self._stamps
+        for frame in self._order.take(number, samples, at_ms):
+            stated = stamps.gap(frame.at_ms, positions.end)
+            gap = frame.lost * self._frame_samples if stated is None else stated
+            first, believed = positions.place(len(frame.samples), gap)
+            if not believed and stated is not None:
+                stamps.doubt(frame.at_ms, first)
+            self._notify_call(c.AudioIn(frame.samples, first))
+        if not positions.in_pace(len(samples)):
+            advice = "Send the audio as it is spoken"
+            self._fault("audio_ahead", f"More than {self.limits.ahead_ms / 1000:g} s of audio came at once", advice)
         if self._counted and not self._order.counted:
             self._counted = False
             self._fault(
                 "bad_numbers", "The frames' numbers give no order", "Count the frames up; they are taken as they come"
             )
+        if self._stamped and not stamps.useful:
+            self._stamped = False
+            advice = "Give each frame's time in milliseconds; gaps are told by the frames' arrival now"
+            self._fault("bad_times", "The frames' times are no milliseconds", advice)
 
     def _notify_call(self, item: c.Inbound | None) -> None:
         if item is not None:

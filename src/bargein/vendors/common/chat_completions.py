@@ -152,7 +152,7 @@ class ChatCompletions:
         advice = {
             401: f"Check {self._key_variable}",
             403: f"Check what {self._key_variable} may do",
-            404: "Check the model's name and the base URL",
+            404: "Check the model's name, and the server's address (up to and with /v1)",
             429: "The account's quota is used up: check its billing",
         }.get(status, "Check the model's name and whether it takes temperature and max_tokens")
         return VendorRefused(f"The chat model {self.name} was refused with {status}", advice=advice)
@@ -165,9 +165,22 @@ class ChatCompletions:
         try:
             async with asyncio.timeout(LOOK_S):
                 names = [model.id for model in (await self._client.models.list()).data]
-        except (openai.OpenAIError, OSError, ValueError, AttributeError):
+        except openai.APIStatusError as error:
+            advice = {
+                401: f"Check {self._key_variable}",
+                403: f"Check what {self._key_variable} may do",
+                404: "Give its address up to and with /v1, or name its model",
+            }.get(error.status_code, "Look at the server, or name its model")
+            what = f"{self._server} answered {error.status_code} when it was asked for its models"
+            raise Unavailable(what, advice=advice) from None
+        except (openai.OpenAIError, OSError):
             advice = f"Start it, name its model, or check its address and {self._key_variable}"
             raise Unavailable(f"{self._server} did not answer", advice=advice) from None
+        except (ValueError, AttributeError, TypeError):
+            advice = "Give its address up to and with /v1, or name its model"
+            raise Unavailable(
+                f"{self._server} answered with something that is no list of models", advice=advice
+            ) from None
         chat = [name for name in names if "embed" not in name.lower()]
         if not chat:
             raise Unavailable(f"{self._server} has no chat model", advice="Load a model there") from None

@@ -1,28 +1,37 @@
 // The page's wiring: what the connection, the sound and the person say goes to whom it concerns.
 
-import { Chooser } from "./chooser.js";
 import { DummyCall } from "./dummy.js";
 import { FaultPanel, FaultyCall } from "./faults.js";
 import { Connection } from "./connection.js";
+import { controls } from "./controls.js";
 import { DirectLine } from "./direct.js";
+import { ending } from "./endings.js";
 import { Lanes } from "./lanes.js";
+import { lookAtPlace, obstacle, within } from "./obstacles.js";
 import { PolicyPanel } from "./policy.js";
-import { $, agentIs, caption, complain, halo, options, show } from "./screen.js";
+import { $, agentIs, caption, complain, halo, hinder, options, show } from "./screen.js";
+import { Refused } from "./refusals.js";
 import { ask, askCall, tokenIfWanted } from "./server.js";
+import { setUp } from "./setup.js";
 import { Sound } from "./audio.js";
 import { Transcript } from "./transcript.js";
 import { Waits } from "./waits.js";
 
 const AGENT_RATE = 24000;
 const REFUSED_MS = 600; // a hold of the page's own that the server does not answer in this time ends
+const WELCOME_MS = 20000; // for the server to begin the call: it may have parts to start
 const lanes = new Lanes($("lanes"), $("lane-tip"));
 const transcript = new Transcript($("transcript"));
 let call = null;
 
 class Call {
-  constructor(dummy, choice) {
+  // dummy: true for the dummy call, a list for the faults that it is to meet; choice: the parts that were chosen, null for an
+  // agent of the server's; typed: the first words of a call without a microphone.
+  constructor({ dummy = false, choice = null, typed = "" }) {
     this.state = "connecting";
-    this.choice = choice; // the parts that were chosen; null: an agent of the server's
+    this.choice = choice;
+    this.typed = typed;
+    this.unsaid = typed ? [typed] : []; // typed before the call began
     this.verdicts = [];
     this.reports = [];
     this.messages = []; // all of them, if ?record
@@ -32,10 +41,16 @@ class Call {
     this.localHold = null;
     this.dummy = null;
     this.abort = new AbortController();
-    this.wantDummy = dummy; // true: the dummy call; a list: the faults that it is to meet
+    this.wantDummy = dummy;
     this.sounded = 0; // how often the agent began to speak after thinking
     this.problems = [];
-    this.sound = new Sound({ capture: (m) => this.capture(m), playback: (m) => this.playback(m) });
+    this.sound = new Sound({
+      capture: (m) => this.capture(m),
+      playback: (m) => this.playback(m),
+      track: (track) => this.direct?.hear(track),
+      obstacle,
+      typed: (on) => hinder("typed", on),
+    });
   }
 
   async open() {
@@ -43,21 +58,26 @@ class Call {
     lanes.clear();
     $("decisions").replaceChildren();
     show("connecting");
+    const unfit = lookAtPlace();
+    if (unfit) throw new Refused(unfit.text, unfit.advice);
     const token = await tokenIfWanted();
     const direct = !this.choice && $("direct").checked && !$("direct-row").hidden;
-    await this.sound.open({ microphone: !this.wantDummy, record: options.has("record"), direct });
+    hinder("typed", Boolean(this.typed));
+    await this.sound.open({ microphone: !this.wantDummy && !this.typed, record: options.has("record"), direct });
     const claim = direct && !this.over ? await this.openDirect() : null;
     if (this.over) return this.release(); // hung up meanwhile
     this.connection = new Connection({
       token,
       onMessage: (m) => this.message(m),
       onFrame: (f) => this.sound.tell({ type: "audio", ...f }, [f.pcm]),
-      onClose: (reason, code) => this.closed(reason, code),
+      onClose: (how) => this.closed(how),
     });
     await this.connection.ready;
+    if (this.over) return this.release();
     const who = this.choice ? { choice: this.choice } : { agent: $("agents").value || undefined };
     this.connection.send("hello", { protocol: "bargein.v1", ...who, ...wanted, ...(claim && { direct: claim }) });
     this.sound.tell({ type: "localHold", on: $("local-hold").checked });
+    this.late = setTimeout(() => this.fail("The server does not begin the call.", "Call again, or look into its log."), WELCOME_MS);
   }
 
   // The sound goes straight to the model and back; the model's events come here, too, for the server that decides who may speak.
@@ -85,10 +105,12 @@ class Call {
     switch (m.type) {
       case "welcome":
         this.id = m.call_id;
+        clearTimeout(this.late);
         policy.take(m.policy);
         agentIs(m.agent);
         this.sound.start();
         this.set("idle");
+        this.unsaid.splice(0).forEach((text) => this.connection.send("say", { text }));
         if (this.wantDummy) this.play().catch((error) => (complain(error.message), this.hangUp()));
         break;
       case "state":
@@ -130,6 +152,7 @@ class Call {
         this.problems.push(m);
         complain(m.message, m.advice);
         this.waits.check();
+        if (m.fatal || this.id === undefined) this.problem = m; // why it ends, if it ends now
         if (this.id === undefined) this.connection.drop(); // the hello was refused, and we have no other
         break;
     }
@@ -264,8 +287,22 @@ class Call {
   // ---------------------------------------------------------------------------------------------------- ending
 
   hangUp() {
-    if (this.connection) this.connection.close();
-    else this.closed("", 1000);
+    if (this.connection?.opened) this.connection.close();
+    else {
+      this.connection?.drop();
+      this.closed({ left: true });
+    }
+  }
+
+  // The call ends from here, for a reason that is no wish of the person.
+  fail(message, advice) {
+    this.problem = { message, advice };
+    this.connection.drop();
+  }
+
+  say(text) {
+    if (this.id === undefined) this.unsaid.push(text);
+    else this.connection.send("say", { text });
   }
 
   // The microphone is released, and the model has no listener.
@@ -274,15 +311,18 @@ class Call {
     await this.sound.close();
   }
 
-  async closed(reason, code) {
+  async closed(how) {
+    clearTimeout(this.late);
     this.abort.abort();
+    this.sound.silence();
     this.direct?.close();
     clearTimeout(this.localHold?.timer);
     if (call === this) {
       window.bargein.last = this;
       call = null;
-      show("off");
-      if (code !== 1000 && code !== 1005) complain("The call broke off.", reason || "Press the button to call again.");
+      this.ended = ending({ ...how, problem: how.left ? null : this.problem });
+      show("off", this.ended.text);
+      if (this.ended.fault) complain(this.ended.text, this.ended.advice);
     }
     this.over = true;
     this.waits.check();
@@ -306,45 +346,23 @@ const policy = new PolicyPanel({
   },
 });
 
-async function start(dummy, choice = null) {
+async function start(how = {}) {
   if (call) return;
   caption("");
-  const mine = (call = new Call(dummy, choice));
+  const mine = (call = new Call(how));
   try {
     await mine.open();
   } catch (error) {
     await mine.release().catch(() => {}); // what failed to open may fail to close
     if (call !== mine) return; // it was hung up, and said so
     call = null;
-    show("off");
-    complain(error.message);
+    show("off", error.message);
+    complain(error.message, error.advice);
   }
 }
 
-$("main").onclick = () => {
-  if (!call) start(false);
-  else if (["speaking", "thinking", "barge_in"].includes(call.state)) call.connection?.send("interrupt");
-};
-$("dummy").onclick = () => start(true);
-$("hangup").onclick = () => call?.hangUp();
-$("local-hold").onchange = () => call?.sound.tell({ type: "localHold", on: $("local-hold").checked });
-$("typed").onsubmit = (e) => {
-  e.preventDefault();
-  const text = $("text").value.trim();
-  if (!text) return;
-  if (!call?.connection) complain("There is no call.", "Press the button first.");
-  else {
-    call.connection.send("say", { text });
-    $("text").value = "";
-  }
-};
-addEventListener("keydown", (e) => {
-  if (e.target.matches("input, select, button, textarea, summary")) return;
-  if (e.code === "Space") {
-    e.preventDefault();
-    $("main").click();
-  } else if (e.code === "Escape") call?.hangUp();
-});
+controls({ call: () => call, start });
+within($("obstacles"));
 
 window.bargein = {
   lastError: null,
@@ -359,38 +377,15 @@ window.bargein = {
   start,
 };
 
-const faults = new FaultPanel({ section: $("faults"), ask, watch: () => start(faults.faults.map((fault) => fault.name)) });
+const faults = new FaultPanel({ section: $("faults"), ask, watch: () => start({ dummy: faults.faults.map((fault) => fault.name) }) });
 
 if (options.has("direct")) $("direct").checked = true;
 if (options.get("localhold") === "0") $("local-hold").checked = false;
 show("off");
-const served = await ask("agents").catch((error) => {
-  complain(error.message);
-  return null;
-});
-if (!served) complain("The server does not answer.", "Reload the page when it runs again.");
-else {
-  await policy.open(ask).catch((error) => complain(error.message));
-  for (const agent of served.agents) $("agents").append(new Option(agent.name, agent.name));
-  $("agents").hidden = served.agents.length < 2;
-  const describe = () => {
-    const agent = served.agents.find((a) => a.name === $("agents").value) ?? served.agents[0];
-    agentIs({ ...agent, tts: agent.tts === agent.llm ? "" : agent.tts });
-    $("direct-row").hidden = !agent.direct;
-  };
-  $("agents").onchange = describe;
-  if (served.agents.length) describe();
-  const chooser = new Chooser({
-    section: $("choose"),
-    ask,
-    start: () => start(false, chooser.choice),
-    preset: (name) => policy.choose(name),
-  });
-  await chooser.open().catch(() => {}); // a server that offers no choice: the section stays hidden
-}
-await faults.open().catch(() => {}); // the same
+lookAtPlace();
+await setUp({ policy, faults, start, chosen: () => Object.keys(wanted).length > 0 });
 const wish = options.get("dummy") ?? "";
 if (wish.startsWith("faults")) {
   const named = wish.split(":")[1]?.split(",");
-  start(named ?? faults.faults.map((fault) => fault.name));
-} else if (options.has("dummy")) start(true);
+  start({ dummy: named ?? faults.faults.map((fault) => fault.name) });
+} else if (options.has("dummy")) start({ dummy: true });

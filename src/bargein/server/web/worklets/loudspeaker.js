@@ -22,6 +22,8 @@ export class Loudspeaker extends AudioWorkletProcessor {
     this.meterSum = 0;
     this.gain = 0;
     this.interruptible = new Map();
+    this.last = { reply: 0, played: 0 }; // the newest reply that was heard to its end
+    this.drained = false; // `played` has told that all audio which came has sounded
     this.port.onmessage = (e) => this.take(e.data);
   }
 
@@ -65,7 +67,7 @@ export class Loudspeaker extends AudioWorkletProcessor {
     this.cutBelow = Math.max(this.cutBelow, reply);
     if (reply >= this.reply) {
       this.mark("flush");
-      const played = reply === this.reply ? this.consumed : 0;
+      const played = reply === this.reply ? this.consumed : reply === this.last.reply ? this.last.played : 0;
       // What was handed down already cannot be recalled: it has been consumed, so it counts as heard.
       this.port.postMessage({ type: "flushed", reply, played, frame: currentFrame });
       if (reply === this.reply) this.begin(0);
@@ -110,12 +112,17 @@ export class Loudspeaker extends AudioWorkletProcessor {
       this.tell("finished");
       this.mark("finished");
       const done = this.reply;
+      this.last = { reply: done, played: this.consumed };
       this.begin(0);
       this.finished(done);
-    } else if (this.reply > 0 && currentTime >= this.nextReport && moved) {
+    } else if (this.reply > 0 && moved && currentTime >= this.nextReport) {
       this.nextReport = currentTime + REPORT_S;
+      this.drained = false;
       this.tell("played");
-    }
+    } else if (this.reply > 0 && !moved && !this.drained && this.consumed > 0 && !shared.paused) {
+      this.drained = true; // the server sends more: what it sent until now was heard
+      this.tell("played");
+    } else if (moved) this.drained = false;
     return true;
   }
 
