@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import json
 import logging
 import sys
 import time
@@ -20,10 +21,11 @@ from dataclasses import dataclass, field
 from bargein.server import serve
 from tests.attack.mutations import WIRES, Chance
 from tests.attack.raw_socket import raw_socket
-from tests.server.kit import HEADER, World, settings, tone_agent, world
+from tests.server.kit import HEADER, Client, World, settings, tone_agent, world
 
 GAP_S = 3.0  # between two frames of the neighbour's agent, which come every 20 ms: faults stopped all for 5 to 17 s
 HEALTH_S = 3.0
+SILENT_S = 20.0  # without a frame: the agent has stopped
 PAUSE_S = 0.02  # of an attacker between two messages
 ATTACKERS = 2  # on each wire
 
@@ -110,27 +112,41 @@ async def _requests(here: World, chance: Chance, count: int, fuzzed: Fuzzed) -> 
 
 
 async def _neighbour(here: World, fuzzed: Fuzzed, over: asyncio.Event) -> None:
-    """A call as it should be: its agent speaks all the time, and each frame comes once and in order."""
+    """A call as it should be: its client plays and reports, its agent speaks all the time, and each frame comes once
+    and in order."""
     async with here.client() as client:
         while not over.is_set():
-            reply = await client.speaking()
-            client.frames.clear()
-            newest = time.monotonic()
-            while not over.is_set():
-                async with asyncio.timeout(60):
-                    raw = await client.socket.recv()
-                if not isinstance(raw, bytes):
-                    if '"type":"error"' in raw or '"type":"bye"' in raw:
-                        fuzzed.faults.append(f"the neighbour was told {raw[:200]}")
-                    continue
-                now = time.monotonic()
-                fuzzed.gap_s, newest = max(fuzzed.gap_s, now - newest), now
-                _, last, _, of, sequence, _ = HEADER.unpack_from(raw)
-                if of == reply and sequence != fuzzed.frames and fuzzed.frames and sequence:
-                    fuzzed.faults.append(f"frame {sequence} of reply {of} came after {fuzzed.frames - 1}")
-                fuzzed.frames = sequence + 1
-                if last:
-                    break
+            await client.say("go on")
+            await _one_reply(client, fuzzed, over)
+
+
+async def _one_reply(client: Client, fuzzed: Fuzzed, over: asyncio.Event) -> None:
+    newest, expected = None, 0
+    while not over.is_set():
+        try:
+            async with asyncio.timeout(SILENT_S):
+                raw = await client.socket.recv()
+        except TimeoutError:
+            fuzzed.faults.append(f"the neighbour heard nothing for {SILENT_S:g} s")
+            return
+        if not isinstance(raw, bytes):
+            if json.loads(raw)["type"] in ("error", "bye"):
+                fuzzed.faults.append(f"the neighbour was told {raw[:200]}")
+            continue
+        now = time.monotonic()
+        fuzzed.gap_s = max(fuzzed.gap_s, now - newest if newest is not None else 0.0)
+        newest = now
+        _, last, _, reply, sequence, first = HEADER.unpack_from(raw)
+        if sequence != expected:
+            fuzzed.faults.append(f"frame {sequence} of reply {reply} came in place of {expected}")
+        expected = sequence + 1
+        fuzzed.frames += 1
+        played = {"reply_id": reply, "played": first + (len(raw) - HEADER.size) // 2}
+        if last:
+            await client.send({"type": "finished"} | played)
+            return
+        if sequence % 5 == 0:
+            await client.send({"type": "played", "playing": True} | played)
 
 
 async def _health(here: World, fuzzed: Fuzzed, over: asyncio.Event) -> None:
@@ -176,5 +192,5 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    logging.basicConfig(level=logging.CRITICAL)
+    logging.getLogger().addHandler(logging.NullHandler())  # the faults are printed below
     sys.exit(asyncio.run(main(chosen.seconds, chosen.seed)))

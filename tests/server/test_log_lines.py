@@ -11,6 +11,7 @@ from time import process_time
 
 import pytest
 
+from bargein.clock import ManualClock
 from bargein.errors import ProtocolError
 from bargein.server.log_lines import LINE_CHARS, TRACE_LINES, LineFormatter, LineQueue, log_lines
 
@@ -66,10 +67,11 @@ def taken(end: int, until: str) -> str:
 def test_a_log_that_is_not_read_is_lost_and_says_how_much(pipe: tuple[int, int]) -> None:
     read, write = pipe
     with os.fdopen(os.dup(write), "w") as stream:
-        queue = LineQueue(stream, most=10)
+        queue = LineQueue(stream, most=10, clock=(clock := ManualClock()))
         log = logging.Logger("test")
         log.addHandler(queue)
         for n in range(500):  # the pipe takes 64 KiB: some 50 of these; the loop ends, so that no line waits for it
+            clock.advance(1000)
             log.warning("%d %s", n, "x" * 1500)
         log.warning("the last")
         threading.Thread(target=queue.close, daemon=True).start()  # what waits is written while the pipe is read
@@ -84,6 +86,22 @@ def test_a_log_that_is_not_read_is_lost_and_says_how_much(pipe: tuple[int, int])
         assert kept == sorted(kept)
         assert len(kept) + lost == 501
         assert lost > 400
+
+
+def test_lines_that_a_stranger_can_repeat_are_left_out_and_counted(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    with os.fdopen(os.dup(write), "w") as stream:
+        queue = LineQueue(stream, clock=(clock := ManualClock()))
+        log = logging.Logger("test")
+        log.addHandler(queue)
+        for n in range(1001):
+            clock.advance(10_000 if n == 1000 else 0)
+            log.warning("Invalid request %d", n)
+        log.warning("of another kind")
+        lines = taken(read, "of another kind").splitlines()
+        queue.close()
+    assert len(lines) == 202
+    assert lines[-2].endswith("Invalid request 1000 (800 more of these before)")
 
 
 def test_the_log_goes_to_stderr_while_the_server_runs_and_not_after(

@@ -15,6 +15,7 @@ from typing import Any
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
 from bargein.clock import MonotonicClock
 from bargein.transports.rate_limit import RateLimit
@@ -24,7 +25,7 @@ AT_ONCE = 64  # frames that are parsed before other calls have their turn
 PARTS = 100  # of one message
 WAITING_BYTES = 1 << 20  # not parsed yet
 UNSENT_BYTES = 64 * 1024  # that a client has not read, when it asks for one more pong
-POLICY_VIOLATION = 1008
+NOT_UTF8, POLICY_VIOLATION = 1007, 1008
 
 
 class FrameCounter:
@@ -133,6 +134,16 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         else:
             super().handle_ping()
 
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:  # uvicorn would log a traceback for each
+                self.frames = []
+                self._refuse("a text that is no UTF-8", NOT_UTF8)
+                return
+        super().send_receive_event_to_app()
+
     def _no_request(self) -> None:
         """Answer a head that uvicorn's HTTP takes and `websockets` does not (a control character, a long line). uvicorn
         would leave the connection as it is, and fail on it when the server closes."""
@@ -166,7 +177,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         if self._next is None:
             self._next = self.loop.call_soon(self._parse)
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, why: str, code: int = POLICY_VIOLATION) -> None:
         """Close the connection: no call listens to a client any more that does so."""
         if self._refused:
             return
@@ -174,9 +185,9 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._refused = True
         if self.transport.is_closing():
             return
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": POLICY_VIOLATION, "reason": why})
-        if self.handshake_complete and not self.close_sent:
-            self.conn.send_close(POLICY_VIOLATION, why)
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": why})
+        if self.handshake_complete and not self.close_sent and self.conn.state is State.OPEN:
+            self.conn.send_close(code, why)
             self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         if self.transport.get_write_buffer_size() > UNSENT_BYTES:

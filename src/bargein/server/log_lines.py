@@ -16,12 +16,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
+from bargein.clock import Clock, MonotonicClock
 from bargein.foreign import printable
 from bargein.recorder.redaction import NO_REDACTION, Redaction
+from bargein.transports.rate_limit import RateLimit
 
 LINE_CHARS = 2000  # of one line
 TRACE_LINES = 60  # of a traceback: the last ones
 QUEUED_LINES = 2000
+KINDS = 1000  # of lines, each by its place in the code
+KIND_AT_ONCE, KIND_PER_S = 200, 5  # lines of one kind: a stranger can cause as many as they like
 CLOSE_S = 1.0  # for the lines that still wait at the end
 
 
@@ -44,7 +48,13 @@ class LineFormatter(logging.Formatter):
 class LineQueue(logging.Handler):
     """Takes lines without waiting, and writes them in a thread. Close it to end the thread."""
 
-    def __init__(self, stream: IO[str], most: int = QUEUED_LINES, redaction: Redaction = NO_REDACTION) -> None:
+    def __init__(
+        self,
+        stream: IO[str],
+        most: int = QUEUED_LINES,
+        redaction: Redaction = NO_REDACTION,
+        clock: Clock | None = None,
+    ) -> None:
         super().__init__()
         self.setFormatter(LineFormatter(redaction))
         self._file = stream.fileno()
@@ -52,14 +62,18 @@ class LineQueue(logging.Handler):
         self._waiting: deque[str] = deque()
         self._changed = threading.Condition()
         self._lost = 0
+        self._clock = clock or MonotonicClock()
+        self._kinds: dict[tuple[str, int], tuple[RateLimit, list[int]]] = {}
         self._ending = False
         # A daemon: a stream that is never read again must not keep the process.
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
+        if (more := self._more_before(record)) is None:
+            return
         try:
-            line = self.format(record)
+            line = self.format(record) + more
         except Exception:  # as logging does: a bad log call fails nothing else
             line = f"A log line of {record.name} could not be made"
         with self._changed:
@@ -68,6 +82,20 @@ class LineQueue(logging.Handler):
                 return
             self._waiting.append(line)
             self._changed.notify()
+
+    def _more_before(self, record: logging.LogRecord) -> str | None:
+        """What to add about lines of the same kind that were left out. None: this line is left out."""
+        kind = (record.name, record.lineno)
+        if kind not in self._kinds and len(self._kinds) < KINDS:
+            self._kinds[kind] = RateLimit(self._clock, KIND_PER_S, KIND_AT_ONCE), [0]
+        if kind not in self._kinds:
+            return ""
+        limit, left_out = self._kinds[kind]
+        if not limit.take():
+            left_out[0] += 1
+            return None
+        more, left_out[0] = left_out[0], 0
+        return f" ({more} more of these before)" if more else ""
 
     def close(self) -> None:
         """Write what waits, within a bound."""
