@@ -8,15 +8,20 @@ ARGS ?=
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making an environment for Python in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
 
-# One stamp for each set of extras: pip runs again only when the project's own metadata changes.
+# One stamp for each set of extras: pip runs again only when the project's own metadata changes, and then shows what it
+# fetches, because that may take minutes.
+PIP := -m pip install --disable-pip-version-check --no-input -c constraints.txt
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded]'
+	@echo "Installing what 'make run' needs, once: some minutes on a slow line"
+	@$(BIN)/python $(PIP) -e '.[embedded]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "Installing what the tests need, once: some minutes on a slow line"
+	@$(BIN)/python $(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.run
 
 # Frameworks whose own clients are tried on our simulators: an environment apart, since their versions are their own.
@@ -29,7 +34,7 @@ $(VENV)/.strangers: tests/strangers/requirements.txt tests/strangers/constraints
 
 # The browser tests need a Chromium; where none is there, take the system's package.
 $(VENV)/.chromium: tools/chromium.sh | $(BIN)/python
-	sh tools/chromium.sh
+	@sh tools/chromium.sh
 	@touch $@
 
 run: $(VENV)/.run  ## set up, serve, print the address: no key and no network needed

@@ -33,6 +33,7 @@ from bargein_simulators.chat_wire import (
     ChatAnswer,
     ServedToolCall,
     broken_event,
+    forced_tool,
     invalid_request,
     vendor_of,
     wrong_request,
@@ -263,6 +264,8 @@ def _answer(chat: ChatSimulator, body: ChatRequest, path: str, *, empty: bool) -
     parts = [said] if isinstance(said, str) else list(said)
     calls = [part for part in parts if isinstance(part, ServedToolCall) and may_call]
     text = "".join(part for part in parts if isinstance(part, str))
+    if not calls and (name := forced_tool(body.tool_choice, (body.model_extra or {}).get("tools"))):
+        calls, text = [ServedToolCall(name)], ""
     for stop in [body.stop] if isinstance(body.stop, str) else body.stop or ():
         text = text.partition(stop)[0]
     tokens = TOKEN.findall(text)

@@ -33,6 +33,16 @@ def vendor_of(path: str, model: str) -> VendorName:
     return "mistral" if model.startswith(MISTRAL_MODELS) else "openai"
 
 
+def forced_tool(choice: object, tools: Sequence[Mapping[str, Any]] | None) -> str | None:
+    """The tool that the model must call by a request's tool_choice. None: it may answer as it likes."""
+    names = [str((tool.get("function") or {}).get("name")) for tool in tools or ()]
+    if choice in ("required", "any"):  # Mistral's word is "any"
+        return names[0] if names else None
+    if isinstance(choice, Mapping):
+        return str((choice.get("function") or {}).get("name") or "") or None
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ChatAnswer:
     """An answer of the simulated model, on the wire of one vendor."""

@@ -209,6 +209,21 @@ async def test_a_call_on_demand_comes_once_and_its_result_is_spoken_of() -> None
         assert (await client.chat.completions.create(**asked)).choices[0].message.content == "The tool says: sunny"
 
 
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])
+async def test_a_tool_that_must_be_called_is_called(client: openai.AsyncOpenAI, choice: Any) -> None:
+    answer = await client.chat.completions.create(
+        model="simulated-chat",
+        messages=[{"role": "user", "content": "Hello?"}],
+        tools=[{"type": "function", "function": {"name": "weather", "parameters": {}}}],
+        tool_choice=choice,
+    )
+    assert answer.choices[0].finish_reason == "tool_calls"
+    assert answer.choices[0].message.tool_calls is not None
+    [call] = answer.choices[0].message.tool_calls
+    assert call.type == "function"
+    assert (call.function.name, call.function.arguments) == ("weather", "{}")
+
+
 async def test_groqs_own_client_finds_its_paths_and_its_usage(chat: ChatSimulator) -> None:
     app = chat_app(chat)
     add_transcriptions(app, TranscriptionsSimulator())

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bargein.agent import Agent, Greeting
+from bargein.server.builder import AgentBuilder
+from bargein.server.catalogue import Catalogue
 from benchmarks.chromium import page
-from tests.server.kit import Echo, ToneVoice, World, settings, world
+from tests.server.kit import Echo, ToneVoice, World, bare, settings, world
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -51,10 +53,13 @@ class Pages:
 
 
 @asynccontextmanager
-async def pages() -> AsyncIterator[Pages]:
-    """The browser's microphone is a beep that the agent is not to hear: see `QUIET`."""
+async def pages(*, everything: bool = False) -> AsyncIterator[Pages]:
+    """The browser's microphone is a beep that the agent is not to hear: see `QUIET`. everything: parts can be chosen,
+    and faults be injected."""
     agent = Agent(name="teller", llm=Echo(), tts=ToneVoice(), scripted=True, greeting=Greeting(GREETING))
-    async with world(settings(max_calls=40), agent) as here, page() as first:
+    builder, url = (AgentBuilder(bare(GROQ_API_KEY="a-key")), "http://127.0.0.1:9") if everything else (None, None)
+    catalogue = Catalogue({"teller": agent}, builder=builder, simulator_url=url)
+    async with world(settings(max_calls=40), catalogue=catalogue) as here, page() as first:
         browser = first.context.browser
         assert browser is not None
         yield Pages(here, browser)

@@ -178,11 +178,11 @@ async def test_sound_that_never_starts_is_said_and_does_not_hang(opened: Pages) 
         QUIET
         + """
         const { resume } = AudioContext.prototype;
+        const state = Object.getOwnPropertyDescriptor(BaseAudioContext.prototype, 'state').get;
         window.willing = false;
         Object.defineProperty(AudioContext.prototype, 'state', {
           get() {
-            const { get } = Object.getOwnPropertyDescriptor(BaseAudioContext.prototype, 'state');
-            return willing ? get.call(this) : 'suspended';
+            return willing ? state.call(this) : 'suspended';
           },
         });
         AudioContext.prototype.resume = function () {

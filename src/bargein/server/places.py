@@ -30,7 +30,7 @@ def named_by(host: str, origins: Iterable[str]) -> bool:
 
 
 def _place(origin: str) -> tuple[str, str, int] | None:
-    """Scheme, name and port. None: the origin names no place ("null", a file, nonsense)."""
+    """Scheme, name and port. None: the origin names no place ("null", a file, a broken address)."""
     scheme, separator, _ = origin.lower().partition("://")
     if not separator or scheme not in DEFAULT_PORTS or "@" in origin:
         return None
