@@ -18,14 +18,17 @@ from typing import Literal
 
 from bargein.errors import UsageError
 from bargein.floor import Policy
-from bargein.protocols import LLM, TTS, BatchSTT, RealtimeModel, StreamingSTT, Tool
+from bargein.protocols import LLM, TTS, BatchSTT, EndRequest, HangUp, RealtimeModel, StreamingSTT, Tool, Transfer
 
 REPROMPTS: Mapping[str, str] = {
     "silence": "Are you still there?",
     "failed": "Sorry, I lost my thread. Could you say that again?",
     "late": "Sorry, that takes me too long. Could you ask me again?",
     "deaf": "Sorry, I cannot make out any words at the moment. Please try again in a little while.",
+    "gave_up": "I am sorry, something is wrong on my side, and I have to end this call. Please call again later.",
+    "handed_on": "I am sorry, something is wrong on my side. I will put you through to somebody who can help.",
 }
+FILLERS = ("One moment, please.", "I am still working on it.", "Thank you for waiting. It will not take much longer.")
 # What each part must be able to do: a part is known by its methods, and needs no base class.
 _SHAPES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "llm": (("reply", "name"), "an object with `name` and `async def reply(prompt)`"),
@@ -74,11 +77,17 @@ class Agent:
     """As in `--agent`, in logs and in GET /agents."""
     description: str = ""
     fallback_tts: TTS | None = None
-    """Says that the tts, or the realtime model, is lost."""
+    """Speaks where the tts, or the realtime model, fails: the words that are known, or else an apology."""
     fallback_stt: BatchSTT | None = None
     """Reads words while a streaming stt is away, and for verdicts beside a realtime model."""
     reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
-    """What to say on silence, failed, late and deaf (no words can be read), in the agent's language."""
+    """What to say on silence, failed, late, deaf (no words can be read), gave_up and handed_on (the agent cannot go on,
+    and hangs up or hands the caller on), in the agent's language."""
+    fillers: Sequence[str] | None = None
+    """What to say, in turn, while a tool takes long (the policy's `filler_ms`). None: FILLERS, for an agent that speaks
+    English. (): nothing."""
+    on_failure: EndRequest = field(default_factory=HangUp)
+    """How a call ends in which the policy's `max_failures` replies in a row were lost: HangUp() or Transfer(number)."""
     scripted: bool = False
     """The llm is a script and no language model. The page says so."""
 
@@ -87,6 +96,7 @@ class Agent:
         if isinstance(tools, str) or not isinstance(tools, Iterable):
             raise UsageError(f"Agent {self.name!r}: tools cannot be {_shown(tools)}", advice="Give a list of tools")
         object.__setattr__(self, "tools", tuple(tools))
+        object.__setattr__(self, "fillers", None if self.fillers is None else tuple(self.fillers))
         self._demand_parts()
         self._demand_shapes()
 
@@ -94,6 +104,13 @@ class Agent:
     def opening(self) -> Greeting:
         """The greeting with its protected beginning, "" where there is none."""
         return Greeting(self.greeting) if isinstance(self.greeting, str) else self.greeting
+
+    @property
+    def filler_texts(self) -> Sequence[str]:
+        """What to say while a tool takes long. Empty: nothing."""
+        if self.fillers is not None:
+            return self.fillers
+        return FILLERS if self.language.partition("-")[0].lower() == "en" else ()
 
     @property
     def streaming_stt(self) -> StreamingSTT | None:
@@ -185,6 +202,15 @@ class Agent:
             raise UsageError(
                 f"Agent {self.name!r}: policy cannot be {_shown(self.policy)}",
                 advice="Give Policy.instant(), Policy.balanced() or Policy.patient()",
+            )
+        if not isinstance(self.on_failure, HangUp | Transfer):
+            raise UsageError(
+                f"Agent {self.name!r}: on_failure cannot be {_shown(self.on_failure)}",
+                advice="Give HangUp(), or Transfer(number)",
+            )
+        if isinstance(self.fillers, str) or not all(isinstance(text, str) for text in self.fillers or ()):
+            raise UsageError(
+                f"Agent {self.name!r}: fillers are no list of texts", advice='Give ("One moment, please.",)'
             )
         if not isinstance(self.greeting, Greeting | str):
             raise UsageError(

@@ -29,7 +29,7 @@ from bargein.protocols import Effect, HangUp, ToolSpec, Transfer
 log = logging.getLogger(__name__)
 
 EFFECTS = 'Write @tool("read"), @tool("commit") or @tool("terminal")'
-TIMEOUT_S = 8.0  # below the policy's answer_timeout_ms: a tool that is too slow is told to the model, not to the caller
+TIMEOUT_S = 8.0  # longer is a long silence on the line, also with fillers: a tool that needs it says so
 NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,63}")  # as the vendors allow
 
 
@@ -49,7 +49,7 @@ class FunctionTool:
             raise UsageError(f"{function!r} cannot be a tool", advice="Make a tool of a function")
         self.effect: Effect = effect
         self._function = function
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         name = name or function.__name__
         if not NAME.fullmatch(name):
             raise UsageError(f"A tool cannot be called {name!r}", advice="Use up to 64 letters, digits and _")
@@ -76,7 +76,7 @@ class FunctionTool:
         except ValidationError as error:
             raise _bad(self.spec.name, error) from None
         values = {name: getattr(given, name) for name in type(given).model_fields}
-        limit = asyncio.timeout(self._timeout_s)
+        limit = asyncio.timeout(self.timeout_s)
         try:
             async with limit:
                 if inspect.iscoroutinefunction(self._function):
@@ -88,7 +88,7 @@ class FunctionTool:
         except TimeoutError:
             if limit.expired():
                 advice = "Tell the caller that it takes too long"
-                raise VendorLost(f"{self.spec.name} took longer than {self._timeout_s:g} s", advice=advice) from None
+                raise VendorLost(f"{self.spec.name} took longer than {self.timeout_s:g} s", advice=advice) from None
             raise self._failed() from None
         except Exception:
             raise self._failed() from None
@@ -118,8 +118,9 @@ def tool(
     """Make a tool of a function: @tool("read"), @tool("commit") or @tool("terminal").
 
     effect: what an interruption does to it, always to be given. name: another than the function's. timeout_s: how long
-    it may take. Every parameter needs a type hint; Annotated[type, "words"] describes it to the LLM. Async functions
-    run in the event loop, others in a thread. Raises UsageError for what cannot be a tool.
+    it may take; the call waits as long, and says a filler meanwhile. Every parameter needs a type hint;
+    Annotated[type, "words"] describes it to the LLM. Async functions run in the event loop, others in a thread. Raises
+    UsageError for what cannot be a tool.
     """
     if effect is None or callable(effect):
         raise UsageError("@tool is not told the tool's effect", advice=EFFECTS)

@@ -17,7 +17,8 @@ from bargein.floor.policy import Policy
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 from bargein.floor.timers import timers
-from tests.floor.monitor import Broken, Monitor, Seen, liveness
+from tests.floor.monitor import Monitor
+from tests.floor.world import Broken, Seen, liveness
 
 # One unit is one window.
 SMALL = Policy().with_({
@@ -25,7 +26,7 @@ SMALL = Policy().with_({
     "hold_max_ms": 4, "wary_after": 1, "confirm_ms": 2, "verdict_timeout_ms": 1, "look_ms": 1, "words_wait_ms": 1,
     "doubt_ms": 3, "min_words": 1, "pre_roll_ms": 1, "end_of_turn_ms": 1, "turn_grace_ms": 2, "min_turn_ms": 2,
     "max_turn_ms": 4, "answer_timeout_ms": 2, "user_silence_ms": None, "max_waiting": 1, "deaf_ms": 2, "alone_ms": 0,
-    "far_ms": 2, "go_on_share": 1,
+    "far_ms": 2, "go_on_share": 1, "max_failures": 2, "filler_ms": 1, "filler_again_ms": 2, "max_fillers": 1,
 })  # fmt: skip
 _BRIEF = {"echo_guard_ms": 0, "answer_timeout_ms": 1, "min_turn_ms": 1, "wary_after": 0}
 _ASKING = {"user_silence_ms": 2, "max_reprompts": 1}
@@ -39,6 +40,7 @@ POLICIES = {
     "far": SMALL.with_({**_BRIEF, "confirm_ms": 3, "doubt_ms": 3, "max_turn_ms": 3}),
     "alone": SMALL.with_({"alone_ms": 4, "doubt_ms": 4, "join_ms": 2, "verdict_timeout_ms": 2, "go_on_share": 1}),
     "asking": SMALL.with_(_ASKING),
+    "failing": SMALL.with_({"max_failures": 3}),
     "leaving": SMALL.with_({**_ASKING, "hang_up_on_silence": True}),
 }
 LEVELS = (0.0, 0.35, 0.95)  # quiet, faint, sure; 0.6 between them is firm, and doubtful
@@ -63,7 +65,10 @@ def key(f: Floor) -> tuple[object, ...]:
         f.failures, f.reprompts, f.left, f.over, ago(f.quiet_since_ms, state == "idle"),
         # the reply
         turn.id - reply.turn if reply.turn else -1, live and reply.sounding, reply.protected,
-        reply.reprompting and live, min(reply.false_holds, f.policy.hold.wary_after), reply.echo_reported,
+        reply.reprompting and live, reply.giving_up and live, reply.filler and live, reply.fillers if live else 0,
+        ago(reply.tools_from_ms, live and reply.tools_until_ms > 0),
+        max(-1.0, reply.tools_until_ms - now) if live and reply.tools_until_ms else -9.0,
+        min(reply.false_holds, f.policy.hold.wary_after), reply.echo_reported,
         reply.far_reported and live, ago(reply.asked_ms, live),
         ago(reply.due_from_ms, state in ("thinking", "barge_in")),
         ago(reply.sounding_since_ms, reply.sounding), ago(reply.held_since_ms, held),
@@ -97,6 +102,9 @@ SEARCHES = [
     ("instant", "page", LEVELS, False),
     ("patient", "hard page", QUIET_OR_SURE, False),
     ("asking", "fail", LEVELS, False),
+    ("short", "fail protect", QUIET_OR_SURE, False),
+    ("short", "tools late", QUIET_OR_SURE, False),
+    ("short", "tools fail", QUIET_OR_SURE, True),
     ("leaving", "", LEVELS, False),
     ("echoing", "echo", QUIET_OR_SURE, False),
     ("alone", "", FINE, False),
@@ -113,6 +121,7 @@ GROUPS = (
     "protect",
     "late",
     "fail",
+    "tools",
     "stt",
     "turns",
     "guesses",
@@ -170,6 +179,12 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         yield ev.ReplyEnded(now, f.reply.id - 1)
         yield ev.ReplyFailed(now, f.reply.id - 1, "lost")
         yield ev.ReplyProtected(now, f.reply.id - 1, protected=True)
+    if "tools" in groups:
+        yield ev.ToolsStarted(now, f.reply.id, now + 2)
+        yield ev.ToolsEnded(now, f.reply.id)
+    if "late" in groups and "tools" in groups:
+        yield ev.ToolsStarted(now, f.reply.id - 1, now + 2)
+        yield ev.ToolsEnded(now, f.reply.id - 1)
     if "fail" in groups:
         yield ev.ReplyFailed(now, f.reply.id, "lost")
     if "stt" in groups:

@@ -13,8 +13,8 @@ import pytest
 
 import bargein.floor
 from bargein.floor import Floor
-from tests.floor.monitor import Broken
 from tests.floor.search import LEVELS, POLICIES, search
+from tests.floor.world import Broken
 
 pytestmark = pytest.mark.slow
 
@@ -116,6 +116,43 @@ MUTANTS = {
         LEVELS),
     "a lost reply is nobody's business": (
         "moves", '    out.append(do.CloseTurn(turn, f"no reply: {why}"))', "    pass", "balanced", "fail", LEVELS),
+    "a lost reply is passed over in silence": (
+        "moves", "    if (enough or not reply.reprompting) and", "    if enough and", "balanced", "fail", LEVELS),
+    "an apology that is talked over makes the next failure silent": (
+        "moves", "    if (enough or not reply.reprompting) and", "    if (enough or (not reply.reprompting and floor.failures < 2)) and",
+        "failing", "fail", LEVELS),
+    "the agent never gives up": (
+        "moves", "floor.failures = min(floor.failures + 1, most)", "floor.failures = 0", "balanced", "fail", LEVELS),
+    "an apology that is heard makes up for the loss": (
+        "reply_rules", "    elif not floor.reply.reprompting:\n        floor.failures = 0", "    else:\n        floor.failures = 0",
+        "balanced", "fail", LEVELS),
+    "a call is given up without a word": (
+        "moves", "        reply.giving_up = enough\n", "        floor.left = enough\n", "balanced", "fail", LEVELS),
+    "a call goes on that was given up": (
+        "moves", "    if giving_up:\n", "    if False:\n", "balanced", "fail", LEVELS),
+    "a call is given up while the user talks": (
+        "moves", "    if floor.turn.open or floor.talking or undecided:\n        yield",
+        "    if (floor.turn.open or floor.talking or undecided) and not giving_up:\n        yield", "balanced", "fail", LEVELS),
+    "a tool is no excuse": (
+        "timers", "max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms)",
+        "reply.due_from_ms + p.idle.answer_timeout_ms", "balanced", "tools", LEVELS),
+    "a filler without a tool": (
+        "timers", "wanted = reply.tools_until_ms and not", "wanted = not", "balanced", "tools", LEVELS),
+    "a filler over the user's words": (
+        "timers", "if not wanted or floor.turn.open or", "if not wanted or", "balanced", "tools protect", LEVELS),
+    "the reply behind a filler is forgotten": (
+        "reply_rules", '        end_filler(floor, "the filler is over", out)\n        return\n    if not floor.reply.sounding',
+        '        free_floor(floor, out)\n        return\n    if not floor.reply.sounding', "balanced", "tools", LEVELS),
+    "a hold ends with the filler": (
+        "moves", "    held = floor.state is State.BARGE_IN\n    asked_ms", "    held = False\n    asked_ms", "balanced", "tools", LEVELS),
+    "a filler counts as the answer": (
+        "moves", "(reply.filler or not reply.sounding):\n        out.append", "not reply.sounding:\n        out.append",
+        "balanced", "tools", LEVELS),
+    "a filler that is lost is a lost reply": (
+        "reply_rules", "    if floor.reply.filler:\n        end_filler(floor, f", "    if False:\n        end_filler(floor, f",
+        "balanced", "tools fail", LEVELS),
+    "a filler that is late is a lost reply": (
+        "timers", "    if floor.reply.filler:\n", "    if False:\n", "balanced", "tools", LEVELS),
     "a guess that was wrong is kept": (
         "evidence_rules", 'discard_prepared(floor, "the turn goes on", out)', "pass", "short", "guesses", LEVELS),
     "a guess is made about an old turn": (

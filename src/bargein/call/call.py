@@ -209,6 +209,7 @@ class Call:
         now_ms = process_ms - self._began_ms
         self._parts.user_audio.tick(now_ms)
         self._progress.tick(now_ms)
+        self._parts.speaker.tick(now_ms)
         if self._line_watch is not None:
             self._line_watch.tick(now_ms - self._parts.user_audio.last_ms)
         if now_ms - self._ticked_ms > STALL_MS:

@@ -12,7 +12,7 @@ from bargein.call.output.reply import Reply
 from bargein.call.responders.tool_runner import ToolRunner
 from bargein.errors import BargeinError, UsageError
 from bargein.notices import Problem
-from bargein.protocols import CallControl, HangUp, Transfer
+from bargein.protocols import CallControl, EndRequest, HangUp, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ NUMBER = re.compile(r"\+[1-9]\d{6,14}")  # E.164
 
 class CallEnding:
     """control: the telephone network's; None: only the connection can be closed. not_transferred: called when a
-    transfer has failed and the caller stays."""
+    transfer has failed and the caller stays. on_failure: what `give_up` does; None: it hangs up."""
 
     def __init__(
         self,
@@ -29,11 +29,13 @@ class CallEnding:
         control: CallControl | None,
         tool_runner: ToolRunner,
         not_transferred: Callable[[], None],
+        on_failure: EndRequest | None = None,
     ) -> None:
         self._context = context
         self._control = control
         self._tool_runner = tool_runner
         self._not_transferred = not_transferred
+        self._on_failure = on_failure or HangUp()
         self._hung_up = asyncio.Event()
         self.reason: str | None = None
         """Why the call is over. None: it goes on."""
@@ -62,6 +64,10 @@ class CallEnding:
                 self._end_at_network(f"{hang_up.reason} (the goodbye was not played)"), "end of the call"
             )
 
+    def give_up(self, why: str) -> None:
+        """The agent cannot go on, and has said so: hand the caller on, if the agent wants that, or hang up."""
+        self._context.spawn(self._give_up(f"the agent gave up: {why}"), "giving up")
+
     async def transfer(self, to: str) -> None:
         """Hand the caller on to another number, and end our part of the call.
 
@@ -85,6 +91,17 @@ class CallEnding:
             await self._end_at_network(request.reason)
         elif request is not None:
             await self._hand_on(request)
+
+    async def _give_up(self, reason: str) -> None:
+        if isinstance(self._on_failure, Transfer):
+            try:
+                await self.transfer(self._on_failure.to)
+            except BargeinError as error:
+                log.warning("Call %s: not transferred: %s", self._context.call_id, error)
+                self._context.notify(Problem("not_transferred", error.message, error.advice))
+            else:
+                return
+        await self._end_at_network(reason)
 
     async def _hand_on(self, request: Transfer) -> None:
         try:

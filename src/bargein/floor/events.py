@@ -184,6 +184,24 @@ class ReplyFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolsStarted:
+    """The reply waits for tools. Once more when the time that the tools may take has changed."""
+
+    at_ms: float
+    reply: int
+    until_ms: float
+    """When the last of the tools has used up its own timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsEnded:
+    """The reply waits for no tool any more."""
+
+    at_ms: float
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
 class STTChanged:
     """What the call's STT can do from now on."""
 
@@ -237,6 +255,8 @@ Event = (
     | ReplyEnded
     | ReplyStalled
     | ReplyFailed
+    | ToolsStarted
+    | ToolsEnded
     | STTChanged
     | PolicyChanged
     | HungUp

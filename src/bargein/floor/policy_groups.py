@@ -324,6 +324,27 @@ class IdlePolicy(NumberGroup, frozen=True, kw_only=True):
     answer_timeout_ms: Annotated[
         float, milliseconds("A reply that does not begin to sound is given up after this, and the agent says so.")
     ] = 10_000
+    max_failures: Annotated[
+        int,
+        count(
+            "Replies lost in a row after which the agent says that it cannot go on, and ends the call or hands it on. "
+            "0: never.",
+            lowest=0,
+            unit="replies",
+            livekit="`SessionConnectOptions(max_unrecoverable_errors)`, 3: the session closes",
+        ),
+    ] = 3
+    filler_ms: (
+        Annotated[
+            float,
+            milliseconds("A tool that runs so long, before the reply sounds, has the agent say a filler. None: never."),
+        ]
+        | None
+    ) = 2_500
+    filler_again_ms: Annotated[
+        float, milliseconds("A tool that runs on for so long after a filler has the agent say the next one.")
+    ] = 8_000
+    max_fillers: Annotated[int, count("Fillers in one reply.", lowest=0, unit="fillers")] = 3
     user_silence_ms: (
         Annotated[
             float,

@@ -28,6 +28,13 @@ lane also empties a client that may still hold audio of a reply which is over (`
 An STT's guess that the turn is over makes its reply (`Prepare`), which sounds only when the turn is answered.
 A hold of a reply that does not sound yet (the user goes on while we think) is the same hold; its cut is a
 `DiscardReply`, and the turn goes on. No state waits for ever: see timers.py.
+
+A reply that waits for a tool may have a filler said before it. The filler is a reply like any other, and takes the
+other's place until it is over: then the other goes on under a new id, held if the filler was. A cut of the filler is a
+cut of both.
+
+A reply that is lost is never passed over in silence: the agent says so, each time, unless the user talks. When
+`max_failures` were lost in a row, the agent says that it cannot go on, and the call is given up.
 """
 
 from __future__ import annotations
@@ -57,6 +64,8 @@ from bargein.floor.reply_rules import (
     on_reply_started,
     on_say,
     on_stt_changed,
+    on_tools_ended,
+    on_tools_started,
 )
 from bargein.floor.speech_rules import on_window
 from bargein.floor.state import FloorState
@@ -117,6 +126,10 @@ class Floor(FloorState):
                 on_reply_stalled(self, event, out)
             case ev.ReplyFailed():
                 on_reply_failed(self, event, out)
+            case ev.ToolsStarted():
+                on_tools_started(self, event)
+            case ev.ToolsEnded():
+                on_tools_ended(self, event)
             case ev.STTChanged():
                 on_stt_changed(self, event, out)
             case ev.PolicyChanged():

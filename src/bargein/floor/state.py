@@ -49,6 +49,16 @@ class ReplyState:
     """Speech may not interrupt it now."""
     reprompting: bool = False
     """It is a reprompt. If it is lost too, no second reprompt follows."""
+    giving_up: bool = False
+    """It says that the agent cannot go on. The call is given up when it is over."""
+    filler: bool = False
+    """It fills the time that a tool takes. The reply that waits for the tool goes on when it is over."""
+    fillers: int = 0
+    """How many fillers were said while this reply was made. `max_fillers` bounds them."""
+    tools_from_ms: float = 0.0
+    """When the running tools began. `filler_ms` counts from here."""
+    tools_until_ms: float = 0.0
+    """Until when running tools excuse that the reply does not sound. 0: no tool runs."""
     held_since_ms: float = 0.0
     """When the running hold, or the last one, began. `hold_max_ms` counts from here."""
     false_holds: int = 0
@@ -136,7 +146,8 @@ class FloorState:
     says_waiting: int = field(default=0, init=False)
     """Things to say that wait for the floor."""
     failures: int = field(default=0, init=False)
-    """Replies lost since the last one that was heard to its end. The first is reprompted, the next is recorded."""
+    """Replies lost in a row, reprompts included, up to `max_failures`. A reply that is no reprompt, and sounds to its
+    end or its cut, ends the row."""
     reprompts: int = field(default=0, init=False)
     """How often a silent user was asked, since the user's last turn."""
     quiet_since_ms: float = field(default=0.0, init=False)
@@ -170,6 +181,11 @@ class FloorState:
     def talking(self) -> bool:
         """Clear speech runs, and no verdict on it was given."""
         return self.speech.evidence is Evidence.FIRM and not self.onset.dismissed
+
+    @property
+    def undecided(self) -> bool:
+        """Firm speech holds the reply, or held it just now, and awaits its verdict."""
+        return self.state is State.BARGE_IN and not self.onset.dismissed and self.firm_peak
 
     @property
     def firm_peak(self) -> bool:

@@ -28,7 +28,9 @@ class Tool(Protocol):
     spec: ToolSpec
     effect: Effect
     """read: a cut cancels the call. commit: the call begins once the words before it were heard; no cut cancels it.
-    terminal: the call begins once the whole reply was heard; a cut reply never makes it."""
+    terminal: the call begins once the whole reply was heard; a cut reply never makes it.
+
+    A Tool may also have `timeout_s`, the longest time that it takes (30 without): the call waits so long for it."""
 
     async def run(self, arguments: str) -> str | HangUp | Transfer:
         """Run the tool. arguments: JSON, as the LLM wrote it.

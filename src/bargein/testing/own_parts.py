@@ -96,6 +96,8 @@ class WatchedTool:
         self.spec = tool.spec
         self.effect = tool.effect
         self.hangs_up: bool = getattr(tool, "hangs_up", False)
+        if (limit_s := getattr(tool, "timeout_s", None)) is not None:
+            self.timeout_s: float = limit_s
         self._tool = tool
         self._work = work
 

@@ -14,6 +14,7 @@ from bargein import protocols as c
 from bargein.audio.pcm import Samples
 from bargein.call.context import CallContext
 from bargein.call.output.text_streams import closing
+from bargein.call.record.outages import Outages
 from bargein.errors import BargeinError
 from bargein.notices import Problem
 
@@ -68,6 +69,7 @@ class STTStream:
         turns: bool,
         at_ms: Callable[[int], float],
         is_own: Callable[[str, float, float], bool],
+        outages: Outages | None = None,
     ) -> None:
         self.name = name
         self.turns = turns
@@ -86,6 +88,7 @@ class STTStream:
         self._rate = rate
         self._at_ms = at_ms
         self._is_own = is_own
+        self._outages = outages or Outages(context)
         self._pushed = 0
         self._anchors: deque[tuple[int, int]] = deque([(0, 0)], maxlen=64)  # samples pushed, their position
         self._utterances: deque[RecognizedUtterance] = deque(maxlen=KEPT)
@@ -183,7 +186,10 @@ class STTStream:
     def _changed(self, lost: c.STTLost | None) -> None:
         context = self._context
         context.journal.note(context.now_ms(), "stt", lost=lost.why if lost else None, for_good=self.gone)
-        if lost is not None:
+        if lost is None:
+            self._outages.restored("ears_lost")
+        else:
+            self._outages.lost("ears_lost", f"{lost.why}. {lost.advice}")
             context.meter.count("vendor_errors", cause="ears_lost")
             context.notify(Problem("ears_lost", lost.why, lost.advice))
         if self.on_connected is not None:

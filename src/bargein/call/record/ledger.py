@@ -34,7 +34,8 @@ class Ledger:
     def begins(self, reply: Reply) -> None:
         """The reply begins to sound."""
         self._replies.sounded = reply
-        self._conversation.agent_begins(reply.id)
+        if reply.kind != "filler":  # it is no answer, and the model never learns of it
+            self._conversation.agent_begins(reply.id)
 
     def heard_chars(self, now_ms: float) -> int:
         """How many characters of the reply that sounds were heard."""
@@ -113,7 +114,7 @@ class Ledger:
     def said_over(self, onset_ms: float) -> c.SaidOver | None:
         """What the agent was saying at a moment of the call."""
         reply, track = self._replies.sounded, self._sounded_track()
-        if reply is None or track is None or onset_ms > reply.over_ms:
+        if reply is None or track is None or onset_ms > reply.over_ms or reply.kind == "filler":
             return None
         word = track.words.sounding(track.was_at_ms(onset_ms))
         if word is None:

@@ -14,6 +14,7 @@ from bargein.call.output.reply import Reply, ReplyContent, ReplySource, SpeechSo
 from bargein.call.output.text_streams import one
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.ledger import Ledger
+from bargein.call.record.outages import Outages
 from bargein.call.responders.late_words import LateWords
 from bargein.call.responders.prepared import PreparedReply
 from bargein.call.responders.responder import PreparedStats
@@ -35,6 +36,7 @@ class ChatResponder:
         ledger: Ledger,
         turns: Turns,
         results_waiting: Callable[[], None],
+        outages: Outages | None = None,
     ) -> None:
         self._context = context
         self._agent = agent
@@ -48,7 +50,7 @@ class ChatResponder:
         self._late_words = LateWords(context, conversation, turns)
         self._unsaid: set[str] = set()  # ids of tool calls whose results the agent has not said
         self._prepared: PreparedReply | None = None
-        self.tool_runner = ToolRunner(context, agent.tools, conversation, self._on_late_result)
+        self.tool_runner = ToolRunner(context, agent.tools, conversation, self._on_late_result, outages=outages)
         self.prepared_stats = PreparedStats()
 
     # ------------------------------------------------------------------------------------------------ prepared
@@ -139,6 +141,10 @@ class ChatResponder:
 
         return source
 
+    def filler_of(self, text: str) -> ReplySource:
+        """The TTS says it."""
+        return self.source_of(text)
+
     def _release(self, prepared: PreparedReply) -> SpeechSource:
         self.prepared_stats.used += 1
         self._context.meter.count("prepared", cause="used")
@@ -148,7 +154,8 @@ class ChatResponder:
         for used in prepared.reply.used:
             self._conversation.tool(used)
         prepared.release()
-        return SpeechSource(prepared.audio(), self._tts.rate)
+        self.tool_runner.announce(prepared.reply)
+        return SpeechSource(prepared.audio(), self._tts.rate, prepared)
 
     def _on_late_result(self, result: c.ToolResult) -> None:
         self._unsaid.add(result.id)
@@ -173,7 +180,8 @@ class ChatResponder:
             self._late_words.update()
 
     def stopped(self, reply: Reply, *, sounded: bool) -> None:
-        """The conversation has what was heard of it."""
+        """The conversation has what was heard of it; calls of tools that never began are put beside it."""
+        self.tool_runner.abandon(reply)
 
     def _write_down(self, turn: Turn, text: str | None, *, spoken: bool) -> None:
         """The turn's words enter the conversation. For an LLM that hears audio they may come later."""
@@ -197,5 +205,7 @@ def _make_anew(reply: Reply) -> None:
     """Nothing that the discarded preparation has written or called belongs to the reply."""
     reply.text, reply.end_request, reply.llm_lost = "", None, False
     reply.cut = reply.busy = False
+    reply.tools_until_ms = 0.0
+    reply.calls.clear()
     reply.terminal.clear()
     reply.used.clear()
