@@ -110,7 +110,7 @@ class Client:
     async def still_there(self) -> bool:
         """Whether the call goes on: it answers."""
         await self.send({"type": "ping", "n": 7})
-        return (await self.until("pong"))["n"] == 7
+        return (await self.until("pong", n=7))["n"] == 7
 
     async def closed(self, seconds: float = 5) -> int:
         """Read on to the end; the code of the close."""
