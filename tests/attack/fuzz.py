@@ -166,7 +166,7 @@ async def attacked(*, fast: bool) -> AsyncIterator[World]:
     """A server for it. fast: telephones by picows."""
     before, serve.FAST = serve.FAST, fast
     try:
-        async with world(settings(max_calls=32), tone_agent(), alone=False) as here:
+        async with world(settings(max_calls=32, keep_s=0.5), tone_agent(), alone=False) as here:
             yield here
     finally:
         serve.FAST = before
