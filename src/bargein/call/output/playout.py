@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from bargein.audio.echo import LineEcho
 from bargein.audio.pcm import FRAME_MS
 from bargein.call.output.reply import Replies, Reply
-from bargein.call.output.report_watch import END_MS, LOST_MS, REFILL_MS, ReportWatch
+from bargein.call.output.report_watch import END_MS, REFILL_MS, ReportWatch
 from bargein.call.output.track import BEYOND_REPORT_MS, Position, Track
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyStalled, ReplyStarted
 from bargein.protocols import Held, Meter, Played, SpeechChunk, Transport, Word
@@ -57,7 +57,6 @@ class Playout:
         self._echo = echo
         self._lead_ms = lead_ms
         self._watch = ReportWatch()
-        self._has_reported = False  # in this call
         self.held = False
         """Nothing is sent, because the floor has ordered a hold."""
         self._held_at_ms = 0.0
@@ -103,7 +102,8 @@ class Playout:
 
     def _has_room(self, track: Track) -> bool:
         waiting_ms = track.waiting_ms + self._lead_ms
-        return max(waiting_ms, 0.0 if track.paced else track.unheard_ms) < max(BUFFER_MS - SLICE_MS, SLICE_MS)
+        unheard_ms = track.unheard_ms if self._watch.has_reported and not track.paced else 0.0
+        return max(waiting_ms, unheard_ms) < max(BUFFER_MS - SLICE_MS, SLICE_MS)
 
     def finish(self, reply: int, failure: str | None = None) -> tuple[Word, ...]:
         """The TTS has ended, or has failed. Returns the words whose times are known only now."""
@@ -220,7 +220,7 @@ class Playout:
         return self._over(track, now_ms)
 
     def _reported(self, track: Track, samples: int, now_ms: float) -> None:
-        self._has_reported = True
+        self._watch.came()
         track.paced = False
         if samples > track.reported:
             self._watch.moved(now_ms)
@@ -229,7 +229,7 @@ class Playout:
     def _paces(self) -> bool:
         """The client does not report, as far as we know. A network that plays audio at once cannot be suspended."""
         can = self._transport.capabilities
-        return not can.reports or (can.plays_immediately and not self._has_reported)
+        return not can.reports or (can.plays_immediately and not self._watch.has_reported)
 
     # ---------------------------------------------------------------------------------------------------- time
 
@@ -283,7 +283,7 @@ class Playout:
         if track.done_sending and track.reported >= track.made:
             return self._over(track, now_ms)
         if self._watch.lost(now_ms, track.unplayed_ms):
-            return self._stalled(track, now_ms, f"the client's reports have stood still for {LOST_MS:g} ms")
+            return self._stalled(track, now_ms, f"the client's reports have stood still for {self._watch.lost_ms:g} ms")
         if track.done_sending and self._watch.end_overdue(now_ms, silent_ms):
             return self._stalled(track, now_ms, f"the client's report of the end is overdue by {END_MS:g} ms")
         return None
