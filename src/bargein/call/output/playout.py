@@ -200,10 +200,11 @@ class Playout:
                 track.report(now_ms, report.samples, playing=False, bound_ms=report.bound_ms)
                 track.discard_before(report.samples)
         elif self.held:
-            at = track.reach(report.samples)
-            self._reported(track, at, now_ms)
-            track.rewind(at)
-            track.report(now_ms, track.sent, playing=False, bound_ms=report.bound_ms, final=True)
+            if track.can_have_played(report.samples):
+                at = track.reach(report.samples)
+                self._reported(track, at, now_ms)
+                track.rewind(at)
+                track.report(now_ms, track.sent, playing=False, bound_ms=report.bound_ms, final=True)
             self._stop_waiting(now_ms)
         elif track.done_sending and report.samples <= track.sent:  # with the report of the reply's end
             self._reported(track, report.samples, now_ms)
