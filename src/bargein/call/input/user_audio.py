@@ -14,7 +14,7 @@ from bargein.audio.resample import HotResampler
 from bargein.audio.timeline import StreamClock
 from bargein.audio.vad import VADWindow
 from bargein.floor import SpeechWindow
-from bargein.protocols import VAD, AudioIn
+from bargein.protocols import VAD, AudioIn, VADStream
 
 VAD_RATES = (8000, 16000)
 KEEP_MS = 5_000  # always kept: covers any hold, and the pre-roll of the turn that follows it
@@ -24,6 +24,10 @@ LEVEL_WORTH = (0.05, 0.5)  # of speech: below, no loudness makes it speech; abov
 QUIET_FRAMES, LEAST_FRAMES = 50, 5  # of 20 ms before a window, in which the quiet of the line is sought
 QUIETEST = 107.0  # mean square at -70 dBFS: quieter levels count as this
 GAP_MS = 2_000  # of silence stand for a longer gap in the stream
+
+
+def _unjudged(window: SpeechWindow) -> None:
+    """The call is over."""
 
 
 class UserAudio:
@@ -45,7 +49,7 @@ class UserAudio:
         self._echo = echo
         self._clock = StreamClock(self.rate)
         self._on_window = on_window
-        self._stream = vad.open(self.rate, self._window)
+        self._stream: VADStream | None = vad.open(self.rate, self._window)
         self._kept: deque[Samples] = deque()
         self._first = 0  # position of the first kept sample
         self._end = 0  # position after the newest
@@ -69,7 +73,8 @@ class UserAudio:
             samples = self._echo.clean(self._end, now, samples)
         self._append(samples)
         self._clock.arrived(self._end, now)
-        self._stream.push_audio(samples)
+        if self._stream is not None:
+            self._stream.push_audio(samples)
 
     def at(self, sample: int) -> float:
         """When a sample of this stream was spoken, in ms on the call's clock."""
@@ -81,8 +86,12 @@ class UserAudio:
         return self._clock.at(self._end)
 
     def close(self) -> None:
-        """The VAD judges no more of this call."""
-        self._stream.close()
+        """The VAD judges no more of this call, and nothing gets its audio."""
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = None
+        self.on_audio = None
+        self._on_window = _unjudged
 
     def since(self, from_ms: float) -> Pcm:
         """The audio from a moment of the call until now, as far as it is still kept."""
@@ -99,7 +108,8 @@ class UserAudio:
         return Pcm(np.concatenate(parts), self.rate) if parts else Pcm.silence(0, self.rate)
 
     def _silence(self, samples: int) -> None:
-        self._stream.skip(samples)
+        if self._stream is not None:
+            self._stream.skip(samples)
         fill = min(samples, GAP_MS * self.rate // 1000)
         if samples > fill:
             # Older audio is of no use after so long a gap, and its positions would be wrong.

@@ -63,6 +63,10 @@ class Speaker:
             self._task.cancel()
         return live
 
+    def release(self) -> None:
+        """The call is over. The last task's error would hold all that the task knew."""
+        self._task = None
+
     async def _make(self, reply: Reply, source: ReplySource, before: asyncio.Task[None] | None) -> None:
         if before is not None and not before.done():
             await asyncio.wait([before])

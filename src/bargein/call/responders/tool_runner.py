@@ -36,6 +36,10 @@ MOST_ROUNDS = 5  # of asking the model again with the results of its tools; a mo
 CANCELLED = "cancelled: the user interrupted before it was done"
 
 
+def _untold(_: ToolResult) -> None:
+    """The call is over."""
+
+
 class ToolRunner:
     """on_late_result: gets the result of a commit whose reply was cut. The agent should say it."""
 
@@ -52,6 +56,10 @@ class ToolRunner:
         self._on_late_result = on_late_result
         self.specs = tuple(tool.spec for tool in tools)
         """What the model is told of the tools."""
+
+    def release(self) -> None:
+        """The call is over: no result is told any more."""
+        self._on_late_result = _untold
 
     async def reply_text(
         self, llm: LLM, prompt: Prompt, reply: Reply, released: asyncio.Event | None = None

@@ -120,6 +120,7 @@ class PhoneListener(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._telephone is not None:
             self._telephone.gone("the connection is gone")
+            self._telephone = None  # it holds the socket, which holds this
 
     def pause_writing(self) -> None:
         """What waits is seen in `unsent`."""
@@ -166,6 +167,7 @@ class PicowsProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._owner is not None:
             self._owner.connection_lost(exc)
+        self._transport = self._owner = None
 
     def eof_received(self) -> None:
         return None
