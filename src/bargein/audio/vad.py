@@ -237,6 +237,7 @@ class SileroVAD:
             except RuntimeError:
                 log.warning("The event loop was closed before the VAD, which stops now")
                 return
+            del work, scored  # the wait for the next windows must hold no stream of a call that is over
 
     def _gather(self) -> list[tuple[SileroVADStream, PendingWindow]] | None:
         """Wait for work: one window of each stream that has one (empty: the streams were closed during the wait).
