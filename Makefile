@@ -8,20 +8,33 @@ ARGS ?=
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making an environment for Python in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
 
-# One stamp for each set of extras: pip runs again only when the project's own metadata changes.
+# One stamp for each set of extras: pip runs again only when the project's own metadata changes, and then shows what it
+# fetches, because that may take minutes.
+PIP := -m pip install --disable-pip-version-check --no-input -c constraints.txt
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded]'
+	@echo "Installing what 'make run' needs, once: some minutes on a slow line"
+	@$(BIN)/python $(PIP) -e '.[embedded]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "Installing what the tests need, once: some minutes on a slow line"
+	@$(BIN)/python $(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.run
+
+# Frameworks whose own clients are tried on our simulators: an environment apart, since their versions are their own.
+STRANGERS := $(VENV)/strangers
+$(VENV)/.strangers: tests/strangers/requirements.txt tests/strangers/constraints.txt | $(BIN)/python
+	$(PYTHON) -m venv $(STRANGERS)
+	$(STRANGERS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c tests/strangers/constraints.txt -r tests/strangers/requirements.txt
+	@touch $@
 
 # The browser tests need a Chromium; where none is there, take the system's package.
 $(VENV)/.chromium: tools/chromium.sh | $(BIN)/python
-	sh tools/chromium.sh
+	@sh tools/chromium.sh
 	@touch $@
 
 run: $(VENV)/.run  ## set up, serve, print the address: no key and no network needed
@@ -32,10 +45,10 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 # together; the page in a real browser, and servers with twenty calls at once, are timed and run alone. Each stage prints
 # its slowest twenty.
 COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
-WAITING := tests/bench tests/server tests/simulators tests/vendors
+WAITING := tests/bench tests/server tests/simulators tests/strangers tests/vendors
 ALONE := tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/vendors/local/test_worker_process.py
 PYTEST := $(BIN)/python -m pytest --durations=20
-test: $(VENV)/.dev $(VENV)/.chromium  ## everything, the page in a real browser included
+test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
 	$(PYTEST) -n auto $(COMPUTING)
 	$(PYTEST) -n 3 --dist loadfile $(WAITING) $(ALONE:%=--ignore=%)

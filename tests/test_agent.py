@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -26,6 +27,36 @@ def made(**parts: object) -> Agent:
 
 
 # ------------------------------------------------------------------------------------------------------ refused
+
+
+class Nameless:
+    """An LLM and a batch STT that have no name."""
+
+    rate = 16_000
+
+    async def reply(self, prompt: object) -> AsyncIterator[str]:
+        yield "Yes."
+
+    async def read(self, pcm: object) -> None: ...
+
+
+class Returning:
+    """An LLM that returns its answer."""
+
+    name = "returning"
+
+    async def reply(self, prompt: object) -> str:
+        return "Yes."
+
+
+class Plain:
+    """A TTS that is a plain generator."""
+
+    name, rate = "plain", 16_000
+
+    def speak(self, text: object) -> Iterator[None]:
+        yield None
+
 
 MISFITS: list[tuple[dict[str, object], str]] = [
     (
@@ -115,6 +146,24 @@ MISFITS: list[tuple[dict[str, object], str]] = [
     (
         {"llm": LLM, "tts": TTS, "greeting": None},
         "Agent 'agent': greeting cannot be a NoneType. Give a string, or Greeting(text, protected)",
+    ),
+    ({"llm": LLM, "tts": TTS, "instructions": None}, "Agent 'agent': instructions cannot be a NoneType. Give a string"),
+    ({"llm": LLM, "tts": TTS, "tools": hang_up}, "Agent 'agent': tools cannot be a FunctionTool. Give a list of tools"),
+    (
+        {"llm": Nameless(), "tts": TTS},
+        "Agent 'agent': llm has no name. Write `name = \"...\"` in the class Nameless",
+    ),
+    (
+        {"llm": LLM, "tts": TTS, "stt": Nameless()},
+        "Agent 'agent': stt has no name. Write `name = \"...\"` in the class Nameless",
+    ),
+    (
+        {"llm": Returning(), "tts": TTS},
+        "Agent 'agent': llm.reply is no async generator. Write `async def reply(...)` with `yield` in it",
+    ),
+    (
+        {"llm": LLM, "tts": Plain()},
+        "Agent 'agent': tts.speak is no async generator. Write `async def speak(...)` with `yield` in it",
     ),
 ]
 

@@ -15,14 +15,16 @@ MAY: dict[str, set[str]] = {
     "errors": set(),
     "clock": set(),
     "notices": set(),
-    "floor": {"errors"},
-    "audio": {"errors", "protocols"},  # words.py speaks of the protocols' Word and SpeechChunk
+    "units": set(),
+    "floor": {"errors", "units"},
+    "audio": {"errors", "protocols", "units"},  # words.py speaks of the protocols' Word and SpeechChunk
     "protocols": {"audio", "floor", "notices", "errors"},
-    "agent": {"protocols", "floor", "errors"},
+    "spoken_form": {"audio"},
+    "agent": {"protocols", "floor", "spoken_form", "errors"},
     "tools": {"protocols", "errors"},
-    "call": {"agent", "protocols", "notices", "audio", "floor", "errors", "clock"},
+    "call": {"agent", "protocols", "notices", "audio", "floor", "spoken_form", "errors", "clock", "units"},
     "transports": {"protocols", "notices", "audio", "errors", "clock"},
-    "vendors": {"protocols", "audio", "errors", "clock"},
+    "vendors": {"protocols", "audio", "errors", "clock", "units"},
     "recorder": {"protocols", "floor", "errors"},
 }
 ANY = {"server", "cli", "__main__", "testing", "run", "standalone_call", ""}  # the wiring may know everybody

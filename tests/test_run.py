@@ -23,7 +23,7 @@ GREETING = "Hello there"
 
 
 def agent(**more: object) -> Agent:
-    return Agent(llm=ScriptedLLM("Yes."), tts=ToneTTS(), greeting=GREETING, **more)  # type: ignore[arg-type]  # by name
+    return Agent(stt=None, llm=ScriptedLLM("Yes."), tts=ToneTTS(), greeting=GREETING, **more)  # type: ignore[arg-type]  # by name
 
 
 class Playing(SimulatedClient):
@@ -165,6 +165,6 @@ def test_a_part_that_fails_at_its_start_raises_its_own_error() -> None:
         async def start(self) -> None:
             raise UsageError("The voice is not there", advice="Choose another")
 
-    broken = Agent(llm=ScriptedLLM(), tts=Broken())
+    broken = Agent(stt=None, llm=ScriptedLLM(), tts=Broken())
     with pytest.raises(UsageError, match="The voice is not there"):
         serve(broken, port=0)

@@ -57,6 +57,26 @@ async def test_an_interruption_leaves_exactly_the_words_that_were_heard(preset: 
         assert c.messages[1].over.text.startswith("Good evening, how may")
 
 
+@pytest.mark.parametrize("turns", [True, False])
+async def test_a_client_that_sends_nothing_in_silence_is_interrupted_as_any_other(turns: bool) -> None:
+    """One hold, one cut at the same word, and the whole sentence is answered."""
+    told: list[list[str | None]] = []
+    for quiet in ("passes", "sends_nothing"):
+        answering = agent("Of course.", greeting=GREETING * 3, stt=ScriptedSTT(turns=turns))
+        async with call(answering) as c:
+            await c.agent_says("good evening")
+            await getattr(c, quiet)(1_300)
+            await c.user_says("wait, stop, I would like a room", over="this fine day")
+            await c.agent_says("Of course")
+            await getattr(c, quiet)(90_000)
+            await c.agent_is_silent()
+            said = [m.text for m in c.messages if isinstance(m, UserSaid)]
+            assert said == ["wait, stop, I would like a room"]
+            told.append([c.heard, *said, *(type(n).__name__ for n in c.client.notices)])
+            assert c.over is None
+    assert told[0] == told[1]
+
+
 async def test_the_same_call_twice_is_the_same_to_the_millisecond() -> None:
     async def once() -> tuple[float, str]:
         async with call(agent("Of course.")) as c:
@@ -353,3 +373,28 @@ async def test_a_tone_tts_gives_back_its_text_with_a_time_for_every_word() -> No
     assert [told[word.begin : word.end] for word in words] == ["Whole", "words,", "and", "their", "times"]
     assert [word.start_ms for word in words] == [0, 200, 400, 600, 800]
     assert sum(len(chunk.pcm) for chunk in chunks) == 5 * 4800
+
+
+async def test_a_user_whose_connection_breaks_finds_the_same_call_again() -> None:
+    agent = Agent(llm=ScriptedLLM("Sure."), tts=ToneTTS(), greeting="one two three four")
+    async with call(agent) as c:
+        await c.agent_says("one two")
+        await c.loses_connection()
+        await c.passes(3000)
+        assert c.state == "idle"
+        await c.reconnects()
+        await c.agent_says("sorry we were cut off")
+        await c.user_says("a room please")
+        await c.agent_says("sure")
+        said = [item.text for item in c.messages if isinstance(item, AgentSaid)]
+        assert said[0].startswith("one two")
+        assert said[1].startswith("Sorry, we were cut off.")
+        assert f"{said[0]} {said[1].removeprefix('Sorry, we were cut off.').strip()}" == "one two three four"
+
+
+async def test_a_user_who_does_not_come_back_is_given_up() -> None:
+    agent = Agent(llm=ScriptedLLM(), tts=ToneTTS(), greeting="one two three four")
+    async with call(agent) as c:
+        await c.agent_says("one two")
+        await c.loses_connection()
+        assert await c.ends() == "the connection is lost, and the client did not come back"

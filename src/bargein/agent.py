@@ -11,28 +11,52 @@ agent = Agent(
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction, isgeneratorfunction
+from typing import Literal
 
 from bargein.errors import UsageError
 from bargein.floor import Policy
-from bargein.protocols import LLM, TTS, BatchSTT, RealtimeModel, StreamingSTT, Tool
+from bargein.protocols import (
+    LLM,
+    TTS,
+    BatchSTT,
+    ConversationItem,
+    EndRequest,
+    HangUp,
+    RealtimeModel,
+    StreamingSTT,
+    Tool,
+    Transfer,
+)
+from bargein.spoken_form import SpokenForm
 
 REPROMPTS: Mapping[str, str] = {
     "silence": "Are you still there?",
     "failed": "Sorry, I lost my thread. Could you say that again?",
     "late": "Sorry, that takes me too long. Could you ask me again?",
+    "back": "Sorry, we were cut off.",
     "deaf": "Sorry, I cannot make out any words at the moment. Please try again in a little while.",
+    "gave_up": "I am sorry, something is wrong on my side, and I have to end this call. Please call again later.",
+    "handed_on": "I am sorry, something is wrong on my side. I will put you through to a colleague who can help.",
 }
+LEAST_PROMPT_TOKENS = 500
+FILLERS = ("One moment, please.", "I am still working on it.", "Thank you for waiting. It will not take much longer.")
 # What each part must be able to do: a part is known by its methods, and needs no base class.
 _SHAPES: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "llm": (("reply",), "an object with `name` and `async def reply(prompt)`"),
-    "tts": (("speak", "rate"), "an object with `name`, `rate` and `async def speak(text)`"),
-    "realtime": (("open", "turns", "transcribes_user"), "a realtime model, such as openai.Realtime()"),
-    "fallback_tts": (("speak", "rate"), "an object with `name`, `rate` and `async def speak(text)`"),
-    "fallback_stt": (("read", "rate"), "a batch STT: an object with `name`, `rate` and `async def read(pcm)`"),
+    "llm": (("reply", "name"), "an object with `name` and `async def reply(prompt)`"),
+    "tts": (("speak", "rate", "name"), "an object with `name`, `rate` and `async def speak(text)`"),
+    "realtime": (("open", "turns", "transcribes_user", "name"), "a realtime model, such as openai.Realtime()"),
+    "fallback_tts": (("speak", "rate", "name"), "an object with `name`, `rate` and `async def speak(text)`"),
+    "fallback_stt": (("read", "rate", "name"), "a batch STT: an object with `name`, `rate` and `async def read(pcm)`"),
 }
+_GENERATORS = (("llm", "reply"), ("tts", "speak"), ("fallback_tts", "speak"))  # methods that yield as they go
 _STT = "a streaming STT (`open`, such as deepgram.Flux()) or a batch STT (`read`, such as local.Moonshine())"
+
+
+Summarize = Callable[[str, Sequence[ConversationItem]], Awaitable[str]]
+"""Makes a summary of the turns that are left out of prompts. It gets the summary so far, and the items that follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +75,9 @@ class Agent:
     Raises UsageError for parts that do not fit together; its advice says what to give.
     """
 
-    stt: StreamingSTT | BatchSTT | None = None
-    """Tells the user's words. None: no words are read, and voice activity alone decides."""
+    stt: StreamingSTT | BatchSTT | Literal["auto"] | None = "auto"
+    """Tells the user's words. "auto": the server gives the best STT that the machine has, and says which; run_call has
+    none to give. None: no words are read, and voice activity alone decides."""
     llm: LLM | None = None
     tts: TTS | None = None
     realtime: RealtimeModel | None = None
@@ -70,16 +95,38 @@ class Agent:
     """As in `--agent`, in logs and in GET /agents."""
     description: str = ""
     fallback_tts: TTS | None = None
-    """Says that the tts, or the realtime model, is lost."""
+    """Speaks where the tts, or the realtime model, fails: the words that are known, or else an apology."""
     fallback_stt: BatchSTT | None = None
     """Reads words while a streaming stt is away, and for verdicts beside a realtime model."""
     reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
-    """What to say on silence, failed, late and deaf (no words can be read), in the agent's language."""
+    """What to say on silence, failed, late, back (the connection was lost, and is there again), deaf (no words can be
+    read), gave_up and handed_on (the agent cannot go on, and hangs up or hands the caller on), in the agent's
+    language."""
+    fillers: Sequence[str] | None = None
+    """What to say, in turn, while a tool takes long (the policy's `filler_ms`). None: FILLERS, for an agent that speaks
+    English. (): nothing."""
+    max_prompt_tokens: int | None = None
+    """Most tokens of a prompt, by our own coarse estimate: older turns are left out. None: 16,000, or what the LLM
+    takes if that is less. A realtime model is asked to keep as much of the conversation; None: as much as it can."""
+    summarize: Summarize | None = None
+    """Tells in a few sentences what happened in turns that are left out of the prompt. None: they are left out."""
+    on_failure: EndRequest = field(default_factory=HangUp)
+    """How a call ends in which the policy's `max_failures` replies in a row were lost: HangUp() or Transfer(number)."""
+    spoken_form: SpokenForm = True
+    """What is spoken of a text. True: no marks of Markdown, no pictures, and of an address its host. False: the text as
+    it is written. A function gets each clause and returns what is spoken of it. What was heard is recorded in the text
+    as it was written, in any case."""
+    hide_thoughts: bool = True
+    """Text in `<think>...</think>` and the like is neither said nor kept. False: it is text like any other."""
     scripted: bool = False
     """The llm is a script and no language model. The page says so."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tools", tuple(self.tools))
+        tools: object = self.tools
+        if isinstance(tools, str) or not isinstance(tools, Iterable):
+            raise UsageError(f"Agent {self.name!r}: tools cannot be {_shown(tools)}", advice="Give a list of tools")
+        object.__setattr__(self, "tools", tuple(tools))
+        object.__setattr__(self, "fillers", None if self.fillers is None else tuple(self.fillers))
         self._demand_parts()
         self._demand_shapes()
 
@@ -87,6 +134,13 @@ class Agent:
     def opening(self) -> Greeting:
         """The greeting with its protected beginning, "" where there is none."""
         return Greeting(self.greeting) if isinstance(self.greeting, str) else self.greeting
+
+    @property
+    def filler_texts(self) -> Sequence[str]:
+        """What to say while a tool takes long. Empty: nothing."""
+        if self.fillers is not None:
+            return self.fillers
+        return FILLERS if self.language.partition("-")[0].lower() == "en" else ()
 
     @property
     def streaming_stt(self) -> StreamingSTT | None:
@@ -103,7 +157,14 @@ class Agent:
     @property
     def parts(self) -> tuple[object, ...]:
         """Every part that is there, to be started and closed with the agent."""
-        every = (self.llm, self.tts, self.stt, self.realtime, self.fallback_tts, self.fallback_stt)
+        every = (
+            self.llm,
+            self.tts,
+            None if self.stt == "auto" else self.stt,
+            self.realtime,
+            self.fallback_tts,
+            self.fallback_stt,
+        )
         return tuple(part for part in every if part is not None)
 
     @property
@@ -124,12 +185,13 @@ class Agent:
 
     def _demand_parts(self) -> None:
         if self.realtime is not None:
-            given = [name for name in ("stt", "llm", "tts") if getattr(self, name) is not None]
+            given = [name for name in ("stt", "llm", "tts") if getattr(self, name) not in (None, "auto")]
             if given:
                 raise UsageError(
                     f"Agent {self.name!r} has realtime and also {' and '.join(given)}",
                     advice="Give either realtime, or llm and tts (with or without stt)",
                 )
+            object.__setattr__(self, "stt", None)
             return
         missing = [name for name in ("llm", "tts") if getattr(self, name) is None]
         if missing:
@@ -141,12 +203,25 @@ class Agent:
     def _demand_shapes(self) -> None:
         for name, (methods, wanted) in _SHAPES.items():
             part = getattr(self, name)
-            if part is not None and (isinstance(part, type) or not all(hasattr(part, m) for m in methods)):
-                raise UsageError(f"Agent {self.name!r}: {name} cannot be {_shown(part)}", advice=f"Give {wanted}")
-        if self.stt is not None and (
-            isinstance(self.stt, type) or not (hasattr(self.stt, "open") or hasattr(self.stt, "read"))
-        ):
-            raise UsageError(f"Agent {self.name!r}: stt cannot be {_shown(self.stt)}", advice=f"Give {_STT}")
+            lacks = [method for method in methods if not hasattr(part, method)]
+            if part is not None and (isinstance(part, type) or lacks):
+                self._refuse(name, part, lacks, wanted)
+        for name, method in _GENERATORS:
+            function = getattr(getattr(self, name), method, None)
+            if iscoroutinefunction(function) or isgeneratorfunction(function):
+                raise UsageError(
+                    f"Agent {self.name!r}: {name}.{method} is no async generator",
+                    advice=f"Write `async def {method}(...)` with `yield` in it",
+                )
+        if self.stt is not None and self.stt != "auto":
+            kind = "open" if hasattr(self.stt, "open") else "read"
+            lacks = [method for method in (kind, "name") if not hasattr(self.stt, method)]
+            if isinstance(self.stt, type) or lacks:
+                self._refuse("stt", self.stt, lacks, _STT)
+        if not isinstance(self.instructions, str):
+            raise UsageError(
+                f"Agent {self.name!r}: instructions cannot be {_shown(self.instructions)}", advice="Give a string"
+            )
         for tool in self.tools:
             if not all(hasattr(tool, attribute) for attribute in ("spec", "effect", "run")):
                 raise UsageError(
@@ -158,11 +233,39 @@ class Agent:
                 f"Agent {self.name!r}: policy cannot be {_shown(self.policy)}",
                 advice="Give Policy.instant(), Policy.balanced() or Policy.patient()",
             )
+        if not isinstance(self.spoken_form, bool) and not callable(self.spoken_form):
+            raise UsageError(
+                f"Agent {self.name!r}: spoken_form cannot be {_shown(self.spoken_form)}",
+                advice="Give True, False, or a function that takes a clause and returns what is spoken of it",
+            )
+        if self.max_prompt_tokens is not None and self.max_prompt_tokens < LEAST_PROMPT_TOKENS:
+            raise UsageError(
+                f"Agent {self.name!r}: max_prompt_tokens cannot be {self.max_prompt_tokens}",
+                advice=f"Give at least {LEAST_PROMPT_TOKENS}, or None",
+            )
+        if not isinstance(self.on_failure, HangUp | Transfer):
+            raise UsageError(
+                f"Agent {self.name!r}: on_failure cannot be {_shown(self.on_failure)}",
+                advice="Give HangUp(), or Transfer(number)",
+            )
+        if isinstance(self.fillers, str) or not all(isinstance(text, str) for text in self.fillers or ()):
+            raise UsageError(
+                f"Agent {self.name!r}: fillers are no list of texts", advice='Give ("One moment, please.",)'
+            )
         if not isinstance(self.greeting, Greeting | str):
             raise UsageError(
                 f"Agent {self.name!r}: greeting cannot be {_shown(self.greeting)}",
                 advice="Give a string, or Greeting(text, protected)",
             )
+
+    def _refuse(self, name: str, part: object, lacks: Sequence[str], wanted: str) -> None:
+        """lacks: what the part does not have; [] for a class in place of an object."""
+        if lacks == ["name"] and not isinstance(part, type):
+            kind = type(part).__name__
+            raise UsageError(
+                f"Agent {self.name!r}: {name} has no name", advice=f'Write `name = "..."` in the class {kind}'
+            )
+        raise UsageError(f"Agent {self.name!r}: {name} cannot be {_shown(part)}", advice=f"Give {wanted}")
 
 
 def _shown(value: object) -> str:

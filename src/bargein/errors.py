@@ -5,6 +5,7 @@ BargeinError
   AudioShapeError   samples of another dtype, rank or rate than the function takes
   ProtocolError     a client or vendor sent a message outside its protocol: the call may go on
   VendorRefused     the vendor answered no (key, quota, unknown model): another try is useless
+    PromptTooLong   the prompt is longer than the model takes: ask with a shorter one
   VendorLost        the vendor went away: the call can go on, another try may work
   Unavailable       a part is not installed or not configured on this machine
 """
@@ -39,6 +40,10 @@ class ProtocolError(BargeinError):
 
 class VendorRefused(BargeinError):
     """The vendor refused the request (key, quota, unknown voice). Another attempt will not help."""
+
+
+class PromptTooLong(VendorRefused):
+    """The prompt is longer than the model takes. A shorter one may be taken."""
 
 
 class VendorLost(BargeinError):

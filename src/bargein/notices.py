@@ -24,7 +24,7 @@ class StateChanged(_Notice, frozen=True, tag="state"):
 
 class ReplyBegins(_Notice, frozen=True, tag="reply"):
     reply_id: int
-    kind: Literal["greeting", "reply", "say", "reprompt"]
+    kind: Literal["greeting", "reply", "say", "reprompt", "filler"]
     interruptible: bool
 
 

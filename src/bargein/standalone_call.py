@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -20,6 +21,8 @@ from bargein.floor import Policy
 from bargein.notices import Notice
 from bargein.protocols import CallControl, Journal, Transport
 from bargein.recorder.journal import NullJournal
+
+log = logging.getLogger(__name__)
 
 
 async def standalone_call(
@@ -39,6 +42,8 @@ async def standalone_call(
             f"run_call() needs an Agent, and was given a {type(agent).__name__}",
             advice="Give an Agent(llm=..., tts=...), or an Agent(realtime=...)",
         )
+    if agent.stt == "auto":
+        log.warning("Agent %s has no stt, so no words are read. Give stt=..., or stt=None", agent.name)
     missing = [name for name in ("receive", "send", "hold", "flush", "notify", "close") if not hasattr(transport, name)]
     if missing or isinstance(transport, type):
         raise UsageError(

@@ -18,18 +18,18 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError
 
 from bargein.errors import BargeinError, UsageError, VendorLost
-from bargein.protocols import Effect, HangUp, ToolSpec, Transfer
+from bargein.protocols import DigitRequest, Effect, HangUp, ToolSpec, Transfer
 
 log = logging.getLogger(__name__)
 
 EFFECTS = 'Write @tool("read"), @tool("commit") or @tool("terminal")'
-TIMEOUT_S = 8.0  # below the policy's answer_timeout_ms: a tool that is too slow is told to the model, not to the caller
+TIMEOUT_S = 8.0  # longer is a long silence on the line, also with fillers: a tool that needs it says so
 NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,63}")  # as the vendors allow
 
 
@@ -49,7 +49,7 @@ class FunctionTool:
             raise UsageError(f"{function!r} cannot be a tool", advice="Make a tool of a function")
         self.effect: Effect = effect
         self._function = function
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         name = name or function.__name__
         if not NAME.fullmatch(name):
             raise UsageError(f"A tool cannot be called {name!r}", advice="Use up to 64 letters, digits and _")
@@ -69,14 +69,14 @@ class FunctionTool:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._function(*args, **kwargs)
 
-    async def run(self, arguments: str) -> str | HangUp | Transfer:
+    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest:
         """protocols.Tool.run. Raises BadArguments, ToolFailed or VendorLost, and nothing else."""
         try:
             given = self._arguments.model_validate_json(arguments or "{}")
         except ValidationError as error:
             raise _bad(self.spec.name, error) from None
         values = {name: getattr(given, name) for name in type(given).model_fields}
-        limit = asyncio.timeout(self._timeout_s)
+        limit = asyncio.timeout(self.timeout_s)
         try:
             async with limit:
                 if inspect.iscoroutinefunction(self._function):
@@ -88,7 +88,7 @@ class FunctionTool:
         except TimeoutError:
             if limit.expired():
                 advice = "Tell the caller that it takes too long"
-                raise VendorLost(f"{self.spec.name} took longer than {self._timeout_s:g} s", advice=advice) from None
+                raise VendorLost(f"{self.spec.name} took longer than {self.timeout_s:g} s", advice=advice) from None
             raise self._failed() from None
         except Exception:
             raise self._failed() from None
@@ -99,8 +99,8 @@ class FunctionTool:
         log.exception("The tool %s failed", self.spec.name)
         return ToolFailed(f"{self.spec.name} failed", advice="Tell the caller that it did not work")
 
-    def _told(self, result: object) -> str | HangUp | Transfer:
-        if isinstance(result, HangUp | Transfer):
+    def _told(self, result: object) -> str | HangUp | Transfer | DigitRequest:
+        if isinstance(result, HangUp | Transfer | DigitRequest):
             return result
         if self.effect == "terminal" and result is None:
             return HangUp()
@@ -118,8 +118,9 @@ def tool(
     """Make a tool of a function: @tool("read"), @tool("commit") or @tool("terminal").
 
     effect: what an interruption does to it, always to be given. name: another than the function's. timeout_s: how long
-    it may take. Every parameter needs a type hint; Annotated[type, "words"] describes it to the LLM. Async functions
-    run in the event loop, others in a thread. Raises UsageError for what cannot be a tool.
+    it may take; the call waits as long, and says a filler meanwhile. Every parameter needs a type hint;
+    Annotated[type, "words"] describes it to the LLM. Async functions run in the event loop, others in a thread. Raises
+    UsageError for what cannot be a tool.
     """
     if effect is None or callable(effect):
         raise UsageError("@tool is not told the tool's effect", advice=EFFECTS)
@@ -177,6 +178,17 @@ def _bad(name: str, error: ValidationError) -> BadArguments:
 def hang_up(reason: str = "the conversation is over") -> HangUp:
     """End the call, once your words were heard. Say goodbye in the same reply, before calling this."""
     return HangUp(reason)
+
+
+@tool("read")
+async def collect_digits(
+    count: Annotated[int, Field(ge=1, le=64), "how many digits, where that is known"] | None = None,
+    end_key: Annotated[Literal["#", "*"], "the key that ends the input at once"] = "#",
+    timeout_s: Annotated[float, Field(gt=0, le=60), "how long the next key may take"] | None = None,
+) -> DigitRequest:
+    """Have the caller key in digits, such as a number of an account or a PIN. Ask for the digits in your own words,
+    in the same reply, and say nothing after calling this: the keys come as the caller's next words, all at once."""
+    return DigitRequest(count, end_key, timeout_s)
 
 
 def transfer_to(numbers: Mapping[str, str]) -> FunctionTool:

@@ -44,6 +44,7 @@ class Talker:
 
 AGENT = Agent(
     name="talker",
+    stt=None,
     llm=Talker(),
     tts=EspeakTTS(),
     scripted=True,
@@ -54,6 +55,7 @@ AGENT = Agent(
 # With a short greeting: `bargein bench` then asks for the long replies.
 COMPANION = Agent(
     name="companion",
+    stt=None,
     llm=Talker(),
     tts=EspeakTTS(),
     scripted=True,

@@ -1,7 +1,7 @@
 """Every vendor's simulator at one address: `bargein serve --simulate` runs it in a process of its own.
 
-`python -m bargein_simulators.all_vendors` takes a free port, prints its address, and ends when its input closes. So it
-never outlives the process that started it, not even one that was killed.
+`python -m bargein_simulators.all_vendors [PORT]` takes that port, or a free one, prints its address, and ends when its
+input closes. So it never outlives the process that started it, not even one that was killed.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from bargein_simulators.mistral_speech import MistralSpeechSimulator, add_mistra
 from bargein_simulators.openai_speech import SpeechSimulator, add_speech
 from bargein_simulators.openai_transcriptions import TranscriptionsSimulator, add_transcriptions
 from bargein_simulators.simulated_stt import Script, TranscribedWords, WordSource
+from bargein_simulators.tool_calls import add_tool_call_route
 
 try:
     from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
@@ -148,6 +149,10 @@ def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
     add_elevenlabs(app, sims.elevenlabs)
     add_cartesia(app, sims.cartesia)
 
+    tool_calls = {"chat": sims.chat.tool_calls}
+    if sims.realtime is not None:
+        tool_calls["openai-realtime"] = sims.realtime.tool_calls
+    add_tool_call_route(app, tool_calls)
     return add_fault_routes(app, sims.queues())
 
 
@@ -171,9 +176,9 @@ def answer(messages: Sequence[ChatMessage]) -> str:
     )
 
 
-def serve_until_input_closes(app: FastAPI) -> None:
-    """Serve on a free port, print the address, and end when standard input closes."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def serve_until_input_closes(app: FastAPI, port: int = 0) -> None:
+    """Serve on this port (0: a free one), print the address, and end when standard input closes."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
         # asyncio does so for its own sockets only. Otherwise a message waits up to 40 ms for the one before it.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False)
@@ -189,4 +194,4 @@ def serve_until_input_closes(app: FastAPI) -> None:
 
 
 if __name__ == "__main__":
-    serve_until_input_closes(all_vendors_app())
+    serve_until_input_closes(all_vendors_app(), int(sys.argv[1]) if len(sys.argv) > 1 else 0)

@@ -18,18 +18,27 @@ import re
 import time
 import wave
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, computed_field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, computed_field
 
 from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
 from bargein.errors import BargeinError
-from bargein_simulators.faults import SimulatedDisconnect, add_fault_route, take_fault
+from bargein_simulators.chat_wire import (
+    ChatAnswer,
+    ServedToolCall,
+    broken_event,
+    forced_tool,
+    invalid_request,
+    vendor_of,
+    wrong_request,
+)
+from bargein_simulators.faults import add_fault_route, take_fault
 
 Fault = Literal[
     "401",
@@ -50,6 +59,7 @@ Fault = Literal[
 Ended = Literal["open", "completed", "disconnected", "refused", "faulty"]
 
 KEPT_REQUESTS = 1000  # older ones are discarded
+TOKEN = re.compile(r"\s*\S+")
 
 _REFUSALS: dict[Fault, tuple[int, str, str]] = {  # status, error type, error code
     "401": (401, "invalid_request_error", "invalid_api_key"),
@@ -89,6 +99,9 @@ class ChatRequest(BaseModel):
     stream: bool = False
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    stop: str | list[str] | None = None
+    stream_options: dict[str, Any] | None = None
+    tool_choice: Any = None
     _read: list[ChatMessage] = PrivateAttr(default_factory=list)
 
     @computed_field  # type: ignore[prop-decorator]  # a client gets the field, and cannot set it
@@ -100,15 +113,6 @@ class ChatRequest(BaseModel):
     async def read_by(self, chat: ChatSimulator) -> None:
         """Put words in place of audio. Raises ValueError for audio that cannot be read."""
         self._read = [await _read(chat, message) for message in self.sent]
-
-
-@dataclass(frozen=True, slots=True)
-class ServedToolCall:
-    """A tool call of the simulated model."""
-
-    tool: str
-    arguments: str = "{}"
-    """JSON."""
 
 
 Answer = str | Sequence[str | ServedToolCall]
@@ -138,7 +142,9 @@ class Served:
 
 
 def say_back(messages: Sequence[ChatMessage]) -> str:
-    """The default answer: the user's last words."""
+    """The default answer: the user's last words, or the result of a tool."""
+    if messages and messages[-1].role == "tool":
+        return f"The tool says: {messages[-1].content}"
     said = next((message.content for message in reversed(messages) if message.role == "user"), None)
     return f"I am a simulator of a language model. You said: {said}" if said else "Hello, I am a simulator."
 
@@ -153,6 +159,8 @@ class ChatSimulator:
     """Transcribes audio in a message (16 kHz). None: its words come from `script`."""
     script: deque[str] = field(default_factory=lambda: deque(["Hello, can you help me?"]))
     """Words of audio in messages, one text for each audio, again and again."""
+    tool_calls: deque[ServedToolCall] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+    """Tool calls on demand: the next answers are these, in place of `respond`."""
     whole_calls: bool = False
     """Send a tool call in one delta, as Mistral does."""
     call_ids: bool = True
@@ -198,6 +206,7 @@ def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
     app.state.chat = chat
 
     @app.get("/v1/models")
+    @app.get("/openai/v1/models")
     async def models(authorization: str = Header("")) -> Response:
         if not _may(chat, authorization):
             return _refusal("401", authorization)
@@ -205,7 +214,16 @@ def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
         return JSONResponse({"object": "list", "data": data})
 
     @app.post("/v1/chat/completions")
-    async def completions(request: Request, body: ChatRequest, authorization: str = Header("")) -> Response:
+    @app.post("/openai/v1/chat/completions")
+    async def completions(request: Request, authorization: str = Header("")) -> Response:
+        try:
+            body = ChatRequest.model_validate(json.loads(await request.body()))
+        except ValidationError as error:
+            return invalid_request(error.errors()[0])
+        except ValueError:
+            return wrong_request("We could not parse the JSON body of your request.", None, None)
+        if refusal := _unserved(body):
+            return refusal
         served = Served(body)
         chat.served.append(served)
         try:
@@ -226,17 +244,61 @@ def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
                 pass
             served.end("disconnected")
             return Response(status_code=499)
-        said = [] if fault == "empty" else chat.respond(body.messages)
-        parts = [said] if isinstance(said, str) else list(said)
-        calls = [part for part in parts if isinstance(part, ServedToolCall)]
-        text = "".join(part for part in parts if isinstance(part, str))
-        tokens = re.findall(r"\s*\S+", text)[: body.max_completion_tokens or body.max_tokens]
+        answer = _answer(chat, body, request.url.path, empty=fault == "empty")
         if body.stream:
-            events = _events(chat, served, tokens, calls, fault)
-            return StreamingResponse(events, media_type="text/event-stream")
-        served.sent.extend(tokens)
+            return StreamingResponse(_events(chat, served, answer, fault), media_type="text/event-stream")
+        served.sent.extend(answer.tokens)
         served.end("completed")
-        return JSONResponse(_completion(body.model, "".join(tokens), calls))
+        return JSONResponse(answer.whole())
+
+
+def _answer(chat: ChatSimulator, body: ChatRequest, path: str, *, empty: bool) -> ChatAnswer:
+    """What the model answers. empty: nothing."""
+    may_call = body.tool_choice != "none"
+    said: Answer = ""
+    if not empty:
+        if may_call and chat.tool_calls and body.messages[-1:] and body.messages[-1].role != "tool":
+            said = [chat.tool_calls.popleft()]
+        else:
+            said = chat.respond(body.messages)
+    parts = [said] if isinstance(said, str) else list(said)
+    calls = [part for part in parts if isinstance(part, ServedToolCall) and may_call]
+    text = "".join(part for part in parts if isinstance(part, str))
+    if not calls and (name := forced_tool(body.tool_choice, (body.model_extra or {}).get("tools"))):
+        calls, text = [ServedToolCall(name)], ""
+    for stop in [body.stop] if isinstance(body.stop, str) else body.stop or ():
+        text = text.partition(stop)[0]
+    tokens = TOKEN.findall(text)
+    most = body.max_completion_tokens or body.max_tokens
+    cut = most is not None and len(tokens) > most
+    vendor = vendor_of(path, body.model)
+    return ChatAnswer(
+        vendor=vendor,
+        model=body.model,
+        tokens=tokens[:most],
+        calls=calls,
+        prompt_tokens=sum(len(TOKEN.findall(message.content or "")) for message in body.messages),
+        finish="length" if cut else "tool_calls" if calls else "stop",
+        include_usage=bool((body.stream_options or {}).get("include_usage")),
+        whole_calls=chat.whole_calls or vendor == "mistral",
+        call_ids=chat.call_ids,
+        number=len(chat.served),
+    )
+
+
+def _unserved(body: ChatRequest) -> Response | None:
+    """The refusal of a request for what the simulator does not do."""
+    more = body.model_extra or {}
+    if body.stream_options is not None and not body.stream:
+        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        return wrong_request(message, "stream_options", "invalid_value")
+    if more.get("n") not in (None, 1):
+        return wrong_request("The simulator gives one choice: n must be 1.", "n", "not_simulated")
+    if more.get("logprobs"):
+        return wrong_request("The simulator has no logprobs.", "logprobs", "not_simulated")
+    if "audio" in (more.get("modalities") or ()):
+        return wrong_request("The simulated chat gives no audio.", "modalities", "not_simulated")
+    return None
 
 
 async def _read(chat: ChatSimulator, message: SentMessage) -> ChatMessage:
@@ -270,102 +332,37 @@ def _wav(given: object) -> Pcm:
         raise ValueError("The audio is no WAV") from error
 
 
-async def _events(
-    chat: ChatSimulator, served: Served, tokens: Sequence[str], calls: Sequence[ServedToolCall], fault: Fault | None
-) -> AsyncIterator[str]:
+async def _events(chat: ChatSimulator, served: Served, answer: ChatAnswer, fault: Fault | None) -> AsyncIterator[str]:
     """The answer as server-sent events. A client that leaves cancels this, and is recorded."""
-    model = served.request.model
     ended: Ended = "disconnected"
     try:
         if fault == "stall_first":
             await asyncio.Event().wait()
         await asyncio.sleep(chat.first_token_ms / 1000)
-        yield _event(_chunk(model, {"role": "assistant", "content": ""}))
+        yield answer.first()
         if chat.thinks:
-            yield _event(_chunk(model, {"reasoning": chat.thinks}))
-        for index, token in enumerate(tokens):
+            yield answer.delta(reasoning=chat.thinks)
+        for index, token in enumerate(answer.tokens):
             if index:
                 await asyncio.sleep(chat.token_ms / 1000)
             served.first_s = served.first_s or time.monotonic()
-            yield _event(_chunk(model, {"content": token}))
+            yield answer.delta(content=token)
             served.sent.append(token)
             served.sent_s.append(time.monotonic())
             if fault == "stall" or (fault == "stall_after_ten" and index == 9):
                 await asyncio.Event().wait()
             if fault is not None and fault not in ("empty", "stall_after_ten"):
                 ended = "faulty"
-                yield _broken(fault)
+                yield broken_event(fault)
                 return
-        for number, call in enumerate(calls):
-            for delta in _call_deltas(number, call, chat):
-                yield _event(_chunk(model, {"tool_calls": [delta]}))
-        yield _event(_chunk(model, {}, finish="tool_calls" if calls else "stop"))
-        yield "data: [DONE]\n\n"
+        for number in range(len(answer.calls)):
+            for delta in answer.call_deltas(number):
+                yield answer.delta(tool_calls=[delta])
+        for last in answer.last():
+            yield last
         ended = "completed"
     finally:
         served.end(ended)
-
-
-def _broken(fault: Fault) -> str:
-    match fault:
-        case "malformed":
-            return 'data: {"id": "chatcmpl-simulated", "choi\n\n'
-        case "groq_error":
-            failed = _chunk("", {}) | {"x_groq": {"id": "req_1", "error": "The server had an error"}}
-            return _event(failed)
-        case "error_chunk":
-            return _event({"error": {"message": "The server had an error", "type": "server_error", "code": None}})
-        case _:
-            raise SimulatedDisconnect
-
-
-def _event(data: Mapping[str, object]) -> str:
-    return f"data: {json.dumps(data)}\n\n"
-
-
-def _call_deltas(number: int, call: ServedToolCall, chat: ChatSimulator) -> list[dict[str, object]]:
-    """A tool call as the vendor streams it.
-
-    Its id and name come first, then its arguments in two deltas. With whole_calls, all of it is one delta.
-    """
-    begins: dict[str, object] = {
-        "index": number,
-        "type": "function",
-        "function": {"name": call.tool, "arguments": call.arguments if chat.whole_calls else ""},
-    }
-    if chat.call_ids:
-        begins["id"] = f"call_{len(chat.served)}_{number}"
-    if chat.whole_calls:
-        return [begins]
-    middle = len(call.arguments) // 2
-    rest = [call.arguments[:middle], call.arguments[middle:]]
-    return [begins, *({"index": number, "function": {"arguments": delta}} for delta in rest if delta)]
-
-
-def _chunk(model: str, delta: Mapping[str, object], finish: str | None = None) -> dict[str, object]:
-    return {
-        "id": "chatcmpl-simulated",
-        "object": "chat.completion.chunk",
-        "created": 0,
-        "model": model,
-        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
-    }
-
-
-def _completion(model: str, text: str, calls: Sequence[ServedToolCall]) -> dict[str, object]:
-    message: dict[str, object] = {"role": "assistant", "content": text, "refusal": None}
-    if calls:
-        message["tool_calls"] = [
-            {"id": f"call_{n}", "type": "function", "function": {"name": call.tool, "arguments": call.arguments}}
-            for n, call in enumerate(calls)
-        ]
-    return {
-        "id": "chatcmpl-simulated",
-        "object": "chat.completion",
-        "created": 0,
-        "model": model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
-    }
 
 
 def _may(chat: ChatSimulator, authorization: str) -> bool:

@@ -20,6 +20,7 @@ from bargein_simulators.command_errors import command_errors, missing
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from bargein_simulators.chat_wire import ServedToolCall
     from bargein_simulators.simulated_stt import WordSource
     from bargein_simulators.simulated_tts import TTSSettings
 
@@ -31,6 +32,10 @@ KeyOption = Annotated[str | None, typer.Option(help="Require this key; otherwise
 FaultOption = Annotated[list[str] | None, typer.Option(help="A fault that happens once; may be repeated")]
 FirstAudioOption = Annotated[float, typer.Option(help="ms from a text to its first audio")]
 SpeedOption = Annotated[float, typer.Option(help="Times real time at which audio is made; 0: at once")]
+CallOption = Annotated[
+    list[str] | None,
+    typer.Option(help='A tool call that the model answers with, once; may be repeated. \'weather {"city": "Oslo"}\''),
+]
 SayOption = Annotated[list[str] | None, typer.Option(help="The user's words, one text for each turn; '|' is a pause")]
 
 V = TypeVar("V", bound="TTSSettings")
@@ -78,14 +83,17 @@ def chat(
     first_token_ms: Annotated[float, typer.Option(help="Pause before the first")] = 0,
     first_audio_ms: FirstAudioOption = 90,
     api_key: KeyOption = None,
+    tool_call: CallOption = None,
     fault: FaultOption = None,
 ) -> None:
-    """A server with OpenAI's wire protocol: chat completions, speech and transcriptions (Groq's are the same)."""
+    """A server with OpenAI's wire protocol: chat completions, speech and transcriptions, at Groq's paths, too."""
     with command_errors(console):
         from bargein_simulators import chat as llm  # noqa: PLC0415
         from bargein_simulators import openai_speech, openai_transcriptions  # noqa: PLC0415
+        from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
 
         model = llm.ChatSimulator(token_ms=token_ms, first_token_ms=first_token_ms, models=(), api_key=api_key)
+        model.tool_calls.extend(read_tool_calls(tool_call))
         tts = openai_speech.SpeechSimulator(first_audio_ms=first_audio_ms, speed=4, api_key=api_key)
         stt = openai_transcriptions.TranscriptionsSimulator(api_key=api_key)
         model.faults.extend(_known(fault, llm.Fault))
@@ -95,7 +103,7 @@ def chat(
         openai_transcriptions.add_transcriptions(app, stt)
         queues: dict[str, deque[Any]] = {"chat": model.faults, "speech": tts.faults, "transcriptions": stt.faults}
         _warn_without_voice("Speech")
-        _serve(app, port, "OPENAI_BASE_URL=http://{}/v1", queues)
+        _serve(app, port, "OPENAI_BASE_URL=http://{0}/v1 GROQ_BASE_URL=http://{0}", queues, {"chat": model.tool_calls})
 
 
 def elevenlabs(
@@ -135,18 +143,21 @@ def mistral(
     first_audio_ms: FirstAudioOption = 90,
     speed: SpeedOption = 4,
     api_key: KeyOption = None,
+    tool_call: CallOption = None,
     fault: FaultOption = None,
 ) -> None:
     """Mistral: Voxtral's realtime transcription, chat with audio, and speech."""
     with command_errors(console):
         from bargein_simulators import chat as llm  # noqa: PLC0415
         from bargein_simulators import mistral_realtime, mistral_speech  # noqa: PLC0415
+        from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
 
         stt = mistral_realtime.MistralRealtimeSimulator(words=_script(say), api_key=api_key)
         model = llm.ChatSimulator(
             first_token_ms=first_token_ms, token_ms=20, models=(), api_key=api_key, whole_calls=True
         )
         model.script = deque(say or SAID)
+        model.tool_calls.extend(read_tool_calls(tool_call))
         tts = mistral_speech.MistralSpeechSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
         model.faults.extend(_known(fault, llm.Fault))
         app = _app("Mistral")
@@ -155,29 +166,33 @@ def mistral(
         mistral_speech.add_mistral_speech(app, tts, http=True)
         queues: dict[str, deque[Any]] = {"realtime": stt.faults, "chat": model.faults, "speech": tts.faults}
         _warn_without_voice("Speech")
-        _serve(app, port, "BARGEIN_MISTRAL_URL=http://{}", queues)
+        _serve(app, port, "BARGEIN_MISTRAL_URL=http://{}", queues, {"chat": model.tool_calls})
 
 
 def vllm_realtime(
     port: PortOption = 8087,
     say: SayOption = None,
     api_key: KeyOption = None,
+    tool_call: CallOption = None,
     fault: FaultOption = None,
 ) -> None:
     """Voxtral on vLLM: `/v1/realtime`, and chat with audio."""
     with command_errors(console):
         from bargein_simulators import chat as llm  # noqa: PLC0415
         from bargein_simulators import vllm_realtime as vllm  # noqa: PLC0415
+        from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
 
         stt = vllm.VLLMRealtimeSimulator(words=_script(say), api_key=api_key)
         model = llm.ChatSimulator(first_token_ms=180, token_ms=20, models=(), api_key=api_key)
         model.script = deque(say or SAID)
+        model.tool_calls.extend(read_tool_calls(tool_call))
         stt.faults.extend(_known(fault, vllm.Fault))
         app = _app("vLLM")
         vllm.add_vllm_realtime(app, stt)
         llm.add_chat(app, model)
         queues: dict[str, deque[Any]] = {"realtime": stt.faults, "chat": model.faults}
-        _serve(app, port, "BARGEIN_VLLM_URL=http://{0}/v1 BARGEIN_VLLM_REALTIME_URL=http://{0}/v1", queues)
+        setting = "BARGEIN_VLLM_URL=http://{0}/v1 BARGEIN_VLLM_REALTIME_URL=http://{0}/v1"
+        _serve(app, port, setting, queues, {"chat": model.tool_calls})
 
 
 def openai_realtime(
@@ -187,12 +202,14 @@ def openai_realtime(
     speed: SpeedOption = 8,
     transcript_ms: Annotated[float, typer.Option(help="ms from the end of a turn to its words")] = 250,
     api_key: KeyOption = None,
+    tool_call: CallOption = None,
     fault: FaultOption = None,
 ) -> None:
     """OpenAI Realtime: WebSocket, WebRTC and the sideband, ephemeral keys. It finds real turns in the audio it gets."""
     with command_errors(console):
         from bargein_simulators import openai_realtime as realtime  # noqa: PLC0415
         from bargein_simulators import realtime_behavior  # noqa: PLC0415
+        from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
 
         _require_voice()
         sim = realtime.RealtimeSimulator(
@@ -202,10 +219,12 @@ def openai_realtime(
             transcript_ms=transcript_ms,
             api_key=api_key,
         )
+        sim.tool_calls.extend(read_tool_calls(tool_call))
         sim.faults.extend(_known(fault, realtime_behavior.Fault))
         app = _app("OpenAI Realtime")
         realtime.add_realtime(app, sim)
-        _serve(app, port, "BARGEIN_OPENAI_URL=http://{}/v1", {"openai-realtime": sim.faults})
+        name = "openai-realtime"
+        _serve(app, port, "BARGEIN_OPENAI_URL=http://{}/v1", {name: sim.faults}, {name: sim.tool_calls})
 
 
 def add_commands(group: typer.Typer) -> None:
@@ -268,11 +287,22 @@ def _serve_tts(
     _serve(app, port, setting, {name: sim.faults})
 
 
-def _serve(app: FastAPI, port: int, setting: str, queues: Mapping[str, deque[Any]]) -> None:
-    """Serve until Ctrl-C. setting: environment variable that points an agent at the server, printed first."""
+def _serve(
+    app: FastAPI,
+    port: int,
+    setting: str,
+    queues: Mapping[str, deque[Any]],
+    tool_calls: Mapping[str, deque[ServedToolCall]] | None = None,
+) -> None:
+    """Serve until Ctrl-C.
+
+    setting: environment variable that points an agent at the server, printed first. queues: of faults. tool_calls: of
+    simulated models.
+    """
     import uvicorn  # noqa: PLC0415
 
     from bargein_simulators.faults import add_fault_routes  # noqa: PLC0415
+    from bargein_simulators.tool_calls import add_tool_call_route  # noqa: PLC0415
 
     console.print(setting.format(f"127.0.0.1:{port}"), highlight=False)
     console.print(
@@ -280,6 +310,13 @@ def _serve(app: FastAPI, port: int, setting: str, queues: Mapping[str, deque[Any
         highlight=False,
         markup=False,
     )
+    if tool_calls:
+        add_tool_call_route(app, tool_calls)
+        console.print(
+            f'tool calls: POST /simulator/NAME/tool-calls {{"calls": ["TOOL {{...}}"]}}, NAME: {", ".join(tool_calls)}',
+            highlight=False,
+            markup=False,
+        )
     uvicorn.run(
         add_fault_routes(app, queues),
         host="127.0.0.1",

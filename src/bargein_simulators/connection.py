@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from bargein.audio.alaw import from_alaw
 from bargein.audio.mulaw import from_mulaw
 from bargein.audio.pcm import Samples
 
@@ -126,9 +127,21 @@ async def receive(socket: WebSocket, within_s: float | None = None) -> Message:
     return message
 
 
-def samples_of(data: bytes, *, mulaw: bool = False) -> Samples:
-    """Samples of 16-bit PCM, or of mu-law. An odd byte at the end of PCM is discarded."""
-    if mulaw:
-        return from_mulaw(data)
-    samples: Samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16)
-    return samples
+def samples_of(data: bytes, encoding: str = "s16le") -> Samples:
+    """Samples of an encoding: "s16le", "s32le", "f16le", "f32le", "mulaw", "alaw".
+
+    Bytes at the end that are no whole sample are discarded.
+    """
+    match encoding:
+        case "mulaw":
+            return from_mulaw(data)
+        case "alaw":
+            return from_alaw(data)
+        case "s16le":
+            return np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16)
+        case "s32le":
+            return (np.frombuffer(data[: len(data) // 4 * 4], "<i4") >> 16).astype(np.int16)
+        case _:
+            size = 2 if encoding == "f16le" else 4
+            floats = np.frombuffer(data[: len(data) // size * size], f"<f{size}").astype(np.float32)
+            return (np.nan_to_num(floats).clip(-1, 1) * 32_767).astype(np.int16)

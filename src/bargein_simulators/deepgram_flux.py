@@ -8,11 +8,11 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Self, get_args
+from typing import Literal, get_args
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import ValidationError
 from starlette.websockets import WebSocket
 
 from bargein_simulators.connection import (
@@ -21,9 +21,10 @@ from bargein_simulators.connection import (
     SendQueue,
     SimulatedConnection,
     receive,
-    samples_of,
     serve_connection,
 )
+from bargein_simulators.deepgram_audio import ClientAudio, UndecodableAudio
+from bargein_simulators.deepgram_flux_wire import FluxQuery, FluxThresholds, configured, turn_info
 from bargein_simulators.deepgram_handshake import key_fits, refused
 from bargein_simulators.faults import add_fault_route, take_fault
 from bargein_simulators.simulated_stt import Script, SimulatedSTT, STTScriptEvent, WordSource
@@ -37,13 +38,6 @@ TIMELESS = (
     '{"type": "TurnInfo", "request_id": "x", "sequence_id": 99, "event": "EndOfTurn", "turn_index": 0, "words": [],'
     ' "audio_window_start": 0, "audio_window_end": Infinity, "transcript": "can", "end_of_turn_confidence": 0.1}'
 )
-EVENTS = {
-    "update": "Update",
-    "started": "StartOfTurn",
-    "eager_end": "EagerEndOfTurn",
-    "resumed": "TurnResumed",
-    "ended": "EndOfTurn",
-}
 
 
 @dataclass(slots=True)
@@ -113,25 +107,12 @@ def _refusal(sim: FluxSimulator, socket: WebSocket, fault: Fault | None) -> JSON
     if fault in refusals:
         return refused(int(fault), refusals[fault])
     try:
-        _Query.model_validate(dict(socket.query_params))
-    except ValidationError:
-        return refused(400, "INVALID_QUERY_PARAMETER")
+        FluxQuery.model_validate(dict(socket.query_params))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = str(first["loc"][0]) if first["loc"] else "query"
+        return refused(400, "INVALID_QUERY_PARAMETER", message=f"Invalid {where}: {first['msg']}")
     return None
-
-
-class _Query(BaseModel):
-    model: Literal["flux-general-en", "flux-general-multi"]
-    encoding: Literal["linear16", "mulaw"]
-    sample_rate: Literal["8000", "16000", "24000", "44100", "48000"]
-    eot_threshold: float = Field(default=0.7, ge=0.5, le=1)
-    eager_eot_threshold: float | None = Field(default=None, ge=0.3, le=0.9)
-    eot_timeout_ms: int = Field(default=5_000, ge=500, le=60_000)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.eager_eot_threshold is not None and self.eager_eot_threshold > self.eot_threshold:
-            raise ValueError("eager_eot_threshold is above eot_threshold")
-        return self
 
 
 class _Handler:
@@ -140,22 +121,14 @@ class _Handler:
     def __init__(
         self, sim: FluxSimulator, socket: WebSocket, connection: FluxServerConnection, fault: Fault | None
     ) -> None:
-        query = _Query.model_validate(connection.query)
+        query = FluxQuery.model_validate(connection.query)
         self._sim, self._socket, self._connection, self._fault = sim, socket, connection, fault
-        self._mulaw = query.encoding == "mulaw"
-        self._rate = int(query.sample_rate)
-        self._thresholds: dict[str, object] = {
-            "eot_threshold": query.eot_threshold,
-            "eager_eot_threshold": query.eager_eot_threshold,
-            "eot_timeout_ms": query.eot_timeout_ms,
-        }
-        self._stt = SimulatedSTT(
-            self._rate,
-            sim.words(),
-            eager=query.eager_eot_threshold,
-            end=query.eot_threshold,
-            timeout_ms=query.eot_timeout_ms,
-        )
+        self._input = ClientAudio(query.encoding, None if query.sample_rate is None else int(query.sample_rate))
+        self._thresholds: FluxThresholds = query
+        self._multilingual = query.model == "flux-general-multi"
+        self._keyterms: list[str] = socket.query_params.getlist("keyterm")
+        self._hints: list[str] = socket.query_params.getlist("language_hint")
+        self._stt: SimulatedSTT | None = None  # from the first samples on
         self._request = str(uuid.uuid4())
         self._sequence = 0
         self._send_queue = SendQueue(socket, self._record)
@@ -188,10 +161,19 @@ class _Handler:
                 return
 
     async def _audio(self, data: bytes) -> None:
-        samples = samples_of(data, mulaw=self._mulaw)
-        self._connection.audio_ms += len(samples) * 1000 / self._rate
+        try:
+            samples = self._input.push(data)
+        except UndecodableAudio as error:
+            self._fatal("UNPARSABLE_AUDIO", str(error), 1008)
+            return
+        if samples is None:
+            return
+        self._connection.audio_ms += len(samples) * 1000 / self._input.rate
         if self._muted:
             return
+        if self._stt is None:
+            self._stt = SimulatedSTT(self._input.rate, self._sim.words())
+            self._apply(self._stt)
         for event in await self._stt.push_audio(samples):
             self._event(event)
             if self._connection.ended == "faulty":
@@ -239,12 +221,10 @@ class _Handler:
             message = {}
         kind = message.get("type") if isinstance(message, dict) else None
         if kind == "CloseStream":
-            for event in await self._stt.force_end():
-                self._event(event)
+            await self._force_end()
             return False
         if kind == "ForceEndTurn":
-            for event in await self._stt.force_end():
-                self._event(event)
+            await self._force_end()
         elif kind == "Configure":
             self._configure(message)
         else:
@@ -253,45 +233,41 @@ class _Handler:
             return False
         return True
 
+    async def _force_end(self) -> None:
+        for event in [] if self._stt is None else await self._stt.force_end():
+            self._event(event)
+
+    def _apply(self, stt: SimulatedSTT) -> None:
+        """Give the STT the thresholds."""
+        stt.end, stt.eager = self._thresholds.end, self._thresholds.eager_eot_threshold
+        stt.timeout_ms = self._thresholds.eot_timeout_ms
+
     def _configure(self, message: Json) -> None:
-        thresholds = message.get("thresholds")
-        changed = self._thresholds | (dict(thresholds) if isinstance(thresholds, dict) else {})
-        eager, end = changed["eager_eot_threshold"], changed["eot_threshold"]
-        if not isinstance(end, int | float) or (isinstance(eager, int | float) and eager > end):
-            self._send("ConfigureFailure", code="INVALID_THRESHOLDS", description="eager is above eot")
+        try:
+            configure, thresholds = configured(self._thresholds, message)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            self._send("ConfigureFailure", code="INVALID_CONFIGURATION", description=f"{where}: {first['msg']}")
             return
-        self._thresholds = changed
-        self._stt.end = float(end)
-        self._stt.eager = float(eager) if isinstance(eager, int | float) else None
-        keyterms = message.get("keyterms", [])
-        self._send("ConfigureSuccess", thresholds=changed, keyterms=keyterms, language_hints=None)
+        if configure.language_hints and not self._multilingual:
+            words = "language_hints are for flux-general-multi"
+            self._send("ConfigureFailure", code="INVALID_CONFIGURATION", description=words)
+            return
+        self._thresholds = thresholds
+        if self._stt is not None:
+            self._apply(self._stt)
+        self._keyterms = self._keyterms if configure.keyterms is None else configure.keyterms
+        self._hints = self._hints if configure.language_hints is None else configure.language_hints
+        facts: dict[str, object] = {"thresholds": thresholds.model_dump(include=set(FluxThresholds.model_fields))}
+        if self._multilingual:
+            facts["language_hints"] = self._hints
+        if configure.numerals is not None:
+            facts["numerals"] = configure.numerals
+        self._send("ConfigureSuccess", keyterms=self._keyterms, **facts)
 
     def _send(self, kind: str, **facts: object) -> None:
         message = {"type": kind, "request_id": self._request, "sequence_id": self._sequence, **facts}
         self._sequence += 1
         delay_ms = self._sim.delay_ms + (SLOW_MS if self._fault == "slow" else 0)
         self._send_queue.send(message, delay_ms)
-
-
-def turn_info(event: STTScriptEvent) -> dict[str, object]:
-    """The fields of a TurnInfo about an event."""
-    info: dict[str, object] = {
-        "event": EVENTS[event.kind],
-        "turn_index": event.turn,
-        "audio_window_start": round(event.window_start_ms / 1000, 3),
-        "audio_window_end": round(event.window_end_ms / 1000, 3),
-        "transcript": event.text,
-        "words": [
-            {
-                "word": word.word,
-                "confidence": 0.98,
-                "start": round(word.start_ms / 1000, 3),
-                "end": round(word.end_ms / 1000, 3),
-            }
-            for word in event.words
-        ],
-        "end_of_turn_confidence": event.confidence,
-    }
-    if event.trigger is not None:
-        info["trigger"] = event.trigger
-    return info

@@ -22,13 +22,21 @@ from bargein_simulators.connection import (
     SendQueue,
     SimulatedConnection,
     receive,
-    samples_of,
     serve_connection,
 )
+from bargein_simulators.deepgram_audio import ClientAudio, UndecodableAudio
 from bargein_simulators.deepgram_handshake import key_fits, refused
-from bargein_simulators.deepgram_nova_wire import NovaQuery, metadata, results
+from bargein_simulators.deepgram_nova_wire import NovaQuery, configured, metadata, results
 from bargein_simulators.faults import add_fault_route, take_fault
-from bargein_simulators.simulated_stt import WORD_MS, RecognizedWord, Script, SimulatedSTT, STTScriptEvent, WordSource
+from bargein_simulators.simulated_stt import (
+    NEVER,
+    WORD_MS,
+    RecognizedWord,
+    Script,
+    SimulatedSTT,
+    STTScriptEvent,
+    WordSource,
+)
 
 Fault = Literal[
     "400", "401", "402", "403", "404", "429", "500",
@@ -43,7 +51,7 @@ TIMELESS = (
 )
 QUIET_INTERIM_MS, QUIET_FINAL_MS = 1_000, 3_000  # how often silence is reported, by interim and by final results
 NO_AUDIO = "Deepgram did not receive audio data or a text message within the timeout window. See NET-0001"
-NEVER = 1.1  # above every confidence
+UNDECODABLE = "DATA-0000"  # reason of the close
 
 
 @dataclass(slots=True)
@@ -163,16 +171,9 @@ class _Handler:
     ) -> None:
         self._query = NovaQuery.model_validate(connection.query)
         self._sim, self._socket, self._connection, self._fault = sim, socket, connection, fault
-        self._rate = self._query.sample_rate
+        self._input = ClientAudio(self._query.encoding, self._query.sample_rate)
         self._source = _UnsentWords(sim, sim.words())
-        pause_ms = self._query.pause_ms
-        self._stt = SimulatedSTT(
-            self._rate,
-            self._source,
-            eager=None,
-            end=NEVER if pause_ms is None or pause_ms > 1_000 else max(pause_ms, 50) / 1_000,
-            timeout_ms=pause_ms or self._query.utterance_end_ms or 1_000,
-        )
+        self._stt: SimulatedSTT | None = None  # from the first samples on
         self._request = str(uuid.uuid4())
         self._send_queue = SendQueue(socket)
         self._from_ms = 0.0  # audio position up to which everything is final
@@ -213,13 +214,18 @@ class _Handler:
         kind = str(message.get("type")) if isinstance(message, dict) else "no JSON"
         self._connection.controls.append(kind)
         if kind in ("Finalize", "CloseStream"):
-            for event in [] if self._muted else await self._stt.force_end():
+            for event in [] if self._muted or self._stt is None else await self._stt.force_end():
                 self._ended(event, finalize=kind == "Finalize")
             if kind == "CloseStream":
                 self._send(metadata(self._request, self._connection.audio_ms))
                 return False
         elif kind == "KeepAlive":
             self._connection.kept_alive.release()
+        elif kind == "Configure":
+            answer = configured(self._request, self._query.model, message)
+            if answer["type"] == "ConfigureSuccess":
+                self._query = self._query.with_features(message.get("features") or {})
+            self._send(answer)
         else:
             self._send({"type": "Error", "variant": "SchemaError", "description": "Unknown message", "message": text})
         return True
@@ -227,8 +233,17 @@ class _Handler:
     async def _audio(self, data: bytes) -> None:
         if self._muted:
             return  # the audio is ignored: the script's words are for a connection that can send them
-        samples = samples_of(data, mulaw=self._query.encoding == "mulaw")
-        self._connection.audio_ms += len(samples) * 1000 / self._rate
+        try:
+            samples = self._input.push(data)
+        except UndecodableAudio:
+            self._connection.end("faulty")
+            self._send_queue.close(1008, UNDECODABLE)
+            return
+        if samples is None:
+            return
+        self._connection.audio_ms += len(samples) * 1000 / self._input.rate
+        if self._stt is None:
+            self._stt = self._listener()
         for event in await self._stt.push_audio(samples):
             match event.kind:
                 case "started":
@@ -243,6 +258,17 @@ class _Handler:
                     pass
             if self._over():
                 return
+
+    def _listener(self) -> SimulatedSTT:
+        """The STT with the query's settings."""
+        pause_ms = self._query.pause_ms
+        return SimulatedSTT(
+            self._input.rate,
+            self._source,
+            eager=None,
+            end=NEVER if pause_ms is None or pause_ms > 1_000 else max(pause_ms, 50) / 1_000,
+            timeout_ms=pause_ms or self._query.utterance_end_ms or 1_000,
+        )
 
     def _over(self) -> bool:
         """Whether a fault has ended the connection or its answers."""

@@ -9,13 +9,18 @@ import uuid
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal, Self
 
 from fastapi import FastAPI
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from bargein_simulators.audio_formats import RawEncoder
+from bargein_simulators.deepgram_handshake import refused
 from bargein_simulators.simulated_tts import (
     FAULT_AFTER,
     Fault,
+    Pace,
     Spoke,
     TTSSettings,
     chunks,
@@ -25,6 +30,12 @@ from bargein_simulators.simulated_tts import (
 )
 
 FLUSHES, FLUSHES_S = 20, 60.0
+RATES = {  # the first is the default
+    "linear16": (24_000, 8_000, 16_000, 32_000, 48_000),
+    "mulaw": (8_000, 16_000),
+    "alaw": (8_000, 16_000),
+}
+AUDIO_PARAMETERS = (("encoding",), ("container",), ())
 
 
 @dataclass(slots=True)
@@ -51,16 +62,48 @@ def add_speak(app: FastAPI, sim: SpeakSimulator) -> None:
 
     @app.websocket("/v1/speak")
     async def speak(socket: WebSocket) -> None:
+        try:
+            query = _Query.model_validate(dict(socket.query_params))
+        except ValidationError as error:
+            first = error.errors()[0]
+            code = "UNSUPPORTED_AUDIO_FORMAT" if first["loc"] in AUDIO_PARAMETERS else "INVALID_QUERY_PARAMETER"
+            name = first["loc"][0] if first["loc"] else "sample_rate"
+            await socket.send_denial_response(refused(400, code, message=f"Invalid {name}: {first['msg']}"))
+            return
         key = socket.headers.get("authorization", "").removeprefix("Token ").removeprefix("Bearer ")
-        await serve_tts(sim, socket, key, {"err_code": "REFUSED"}, lambda: _Handler(sim, socket))
+        await serve_tts(sim, socket, key, {"err_code": "REFUSED"}, lambda: _Handler(sim, socket, query))
+
+
+class _Query(BaseModel):
+    """The part of the query that is read. Raises ValidationError where Deepgram refuses with 400."""
+
+    model: str = Field(default="aura-asteria-en", pattern="^aura-")
+    encoding: Literal["linear16", "mulaw", "alaw"] = "linear16"  # the WebSocket has no compressed format
+    container: Literal["none"] = "none"
+    sample_rate: int | None = None
+    speed: float = Field(default=1.0, ge=0.7, le=1.5)
+
+    @model_validator(mode="after")
+    def _known_rate(self) -> Self:
+        if self.rate not in RATES[self.encoding]:
+            rates = ", ".join(str(rate) for rate in RATES[self.encoding])
+            raise ValueError(f"{self.encoding} has the sample rates {rates}")
+        return self
+
+    @property
+    def rate(self) -> int:
+        return self.sample_rate or RATES[self.encoding][0]
 
 
 class _Handler:
     """Handles one connection. Each flush is one reply of the record."""
 
-    def __init__(self, sim: SpeakSimulator, socket: WebSocket) -> None:
+    def __init__(self, sim: SpeakSimulator, socket: WebSocket, query: _Query) -> None:
         self._sim, self._socket = sim, socket
-        self._rate = int(socket.query_params.get("sample_rate", "24000"))
+        self._rate, self._speed = query.rate, query.speed
+        self._model = query.model
+        self._encoder = RawEncoder({"linear16": "s16le"}.get(query.encoding, query.encoding))
+        self._pace = Pace()
         self._text = ""
         self._sequence = 0
         self._flushes: deque[float] = deque(maxlen=sim.flushes)
@@ -70,7 +113,12 @@ class _Handler:
         self._speaker = asyncio.create_task(self._speak())
 
     async def run(self) -> None:
-        metadata = {"type": "Metadata", "request_id": str(uuid.uuid4()), "model_name": "aura", "model_version": "1"}
+        metadata = {
+            "type": "Metadata",
+            "request_id": str(uuid.uuid4()),
+            "model_name": self._model,
+            "model_version": "1",
+        }
         await self._socket.send_text(json.dumps({**metadata, "model_uuid": str(uuid.uuid4())}))
         while True:
             try:
@@ -130,7 +178,9 @@ class _Handler:
         if fault == "silent":
             await asyncio.Event().wait()
         sent = 0
-        async for chunk in chunks(self._sim, spoke.text, self._rate, slow=fault == "slow"):
+        slow, speed = fault == "slow", self._speed
+        made = chunks(self._sim, spoke.text, self._rate, slow=slow, pace=self._pace, speed=speed)
+        async for chunk in made:
             if spoke.ended != "open":
                 return  # cleared
             sent += 1
@@ -143,7 +193,7 @@ class _Handler:
                 await asyncio.Event().wait()
             spoke.first_s = spoke.first_s or time.monotonic()
             if len(chunk.pcm.samples):
-                await self._socket.send_bytes(chunk.pcm.to_bytes())
+                await self._socket.send_bytes(self._encoder.push(chunk.pcm.samples))
             spoke.sent_ms += chunk.pcm.ms
             spoke.words += chunk.words
             await asyncio.sleep(0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -117,7 +118,7 @@ class _Strict(BaseModel):
 
 
 class _Format(_Strict):
-    encoding: Literal["pcm_s16le", "pcm_mulaw"] = "pcm_s16le"  # the simulator has two of the vendor's six
+    encoding: Literal["pcm_s16le", "pcm_s32le", "pcm_f16le", "pcm_f32le", "pcm_mulaw", "pcm_alaw"] = "pcm_s16le"
     sample_rate: Literal[8_000, 16_000, 22_050, 24_000, 44_100, 48_000] = 16_000
 
 
@@ -172,7 +173,9 @@ class _Handler:
         self._stt: SimulatedSTT | None = None  # from the first audio on
         self._sent_words = 0  # of the present turn
         self._in_turn = self._muted = False
-        self._text = ""
+        self._text = ""  # since the last flush
+        self._done_ms = 0.0  # audio position up to which the last flush told
+        self._segments: list[dict[str, object]] = []  # turns since the last flush
         self._send_queue = SendQueue(socket)
 
     async def run(self) -> None:
@@ -248,7 +251,7 @@ class _Handler:
                 end=min(1.0, max(1 - turns.end_threshold, quiet)),
                 timeout_ms=5_000 if turns.end_timeout_ms is None else turns.end_timeout_ms,
             )
-        samples = samples_of(data, mulaw=self._session.audio_format.encoding == "pcm_mulaw")
+        samples = samples_of(data, self._session.audio_format.encoding.removeprefix("pcm_"))
         self._connection.audio_ms += len(samples) * 1000 / rate
         if self._muted:
             return  # the script's words are for a connection that can send them
@@ -256,15 +259,27 @@ class _Handler:
             self._on_event(event)
 
     async def _finish(self) -> None:
-        """End the open turn, and send its last words and the totals."""
+        """End the open turn, and send its last words and the totals since the last flush."""
         if self._stt is not None:
             for event in await self._stt.force_end():
                 self._on_event(event)
-        seconds = round(self._connection.audio_ms / 1000)
-        usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "prompt_audio_seconds": seconds}
+        audio_ms = self._connection.audio_ms
+        tokens = len(self._text.split())
+        usage = {
+            "prompt_tokens": 0,
+            "completion_tokens": tokens,
+            "total_tokens": tokens,
+            "prompt_audio_seconds": math.ceil((audio_ms - self._done_ms) / 1000),
+        }
         self._send(
-            "transcription.done", model=self._connection.model, text=self._text, language=None, segments=[], usage=usage
+            "transcription.done",
+            model=self._connection.model,
+            text=self._text,
+            language=None,
+            segments=self._segments,
+            usage=usage,
         )
+        self._text, self._segments, self._done_ms = "", [], audio_ms
 
     def _on_event(self, event: STTScriptEvent) -> None:
         if event.words and not self._in_turn:
@@ -275,6 +290,15 @@ class _Handler:
             self._turn(EVENTS[event.kind], event.window_end_ms)
         elif event.kind == "ended":
             self._connection.turns.append(event.text)
+            if event.words:
+                self._segments.append(
+                    {
+                        "type": "transcription_segment",
+                        "text": event.text,
+                        "start": round(event.words[0].start_ms / 1000, 3),
+                        "end": round(event.words[-1].end_ms / 1000, 3),
+                    }
+                )
             reason = "timeout" if event.trigger == "timeout" else "threshold"
             self._turn("turn.end", event.window_end_ms, end_reason=reason)
             self._in_turn, self._sent_words = False, 0
@@ -309,7 +333,7 @@ class _Handler:
                 pass
 
     def _error(self, message: str, code: int) -> NoReturn:
-        """Raises _Over: none is survived."""
+        """Raises _SessionEnded: the session survives no error."""
         self._send("error", error={"message": message, "code": code})
         self._connection.end("error")
         raise _SessionEnded(1011)

@@ -11,19 +11,19 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import numpy as np
 from fastapi import FastAPI, Header
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bargein.audio.pcm import Pcm
 from bargein.protocols import Word
 from bargein.vendors.common.clauses import cut
+from bargein_simulators.audio_formats import NO_PYAV, AudioEncoder, RawEncoder, can_compress, file_encoder
 from bargein_simulators.faults import SimulatedDisconnect
 from bargein_simulators.simulated_tts import (
     FAULT_AFTER,
     Fault,
+    Pace,
     Spoke,
     TTSSettings,
     chunks,
@@ -34,6 +34,7 @@ from bargein_simulators.simulated_tts import (
 
 RATE = 24_000
 MODEL = "voxtral-mini-tts-3-0"
+FORMATS = ("pcm", "wav", "mp3", "flac", "opus")
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class MistralSpeechSimulator(TTSSettings):
 
 
 class SpeechBody(BaseModel):
-    """The part of a request that is read. Only the format "pcm" is simulated."""
+    """The part of a request that is read."""
 
     model_config = ConfigDict(extra="allow")
     input: str
@@ -92,8 +93,9 @@ def add_mistral_speech(app: FastAPI, sim: MistralSpeechSimulator, *, http: bool 
     async def say(body: SpeechBody, authorization: str = Header("")) -> Response:
         key = authorization.removeprefix("Bearer ")
         status = sim.refusal(key)
-        if not status and body.response_format != "pcm":
-            status = 422
+        if not status and (wrong := wrong_format(body.response_format)):
+            where = {"type": "enum", "loc": ["body", "response_format"], "msg": wrong, "input": body.response_format}
+            return JSONResponse({"object": "error", "message": {"detail": [where]}, "type": "invalid_request"}, 422)
         if not status and body.ref_audio is None and not sim.knows(body.voice_id):
             status = 404
         if status:
@@ -102,18 +104,22 @@ def add_mistral_speech(app: FastAPI, sim: MistralSpeechSimulator, *, http: bool 
         spoke, fault = Spoke(body.input), sim.next_fault()
         sim.spoke.append(spoke)
         if body.stream:
-            return StreamingResponse(_events(sim, spoke, fault), media_type="text/event-stream")
+            events = _events(sim, spoke, fault, encoder(body.response_format))
+            return StreamingResponse(events, media_type="text/event-stream")
         try:
-            audio = b"".join([chunk async for chunk in _audio(sim, spoke, fault, body.input)])
+            made = _audio(sim, spoke, fault, body.input, encoder(body.response_format))
+            audio = b"".join([chunk async for chunk in made])
         except (SimulatedDisconnect, _Garbage):
             return Response("<html>an error</html>", status_code=502, media_type="text/html")
         spoke.end("completed")
         return JSONResponse({"audio_data": base64.b64encode(audio).decode()})
 
 
-async def _events(sim: MistralSpeechSimulator, spoke: Spoke, fault: Fault | None) -> AsyncIterator[str]:
+async def _events(
+    sim: MistralSpeechSimulator, spoke: Spoke, fault: Fault | None, into: AudioEncoder
+) -> AsyncIterator[str]:
     try:
-        async for chunk in _rechunked(sim, _audio(sim, spoke, fault, spoke.text)):
+        async for chunk in _rechunked(sim, _audio(sim, spoke, fault, spoke.text, into)):
             yield f"event: speech.audio.delta\ndata: {json.dumps(_delta(chunk))}\n\n"
         yield f"event: speech.audio.done\ndata: {json.dumps(_done(spoke))}\n\n"
         spoke.end("completed")
@@ -130,6 +136,7 @@ async def _events(sim: MistralSpeechSimulator, spoke: Spoke, fault: Fault | None
 class _Generation:
     spoke: Spoke
     fault: Fault | None
+    into: AudioEncoder
     rest: str = ""
     """Text that came and is no whole clause yet."""
     texts: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1_000))
@@ -168,14 +175,16 @@ class _Handler:
                 case "session.update" if not isinstance(message.get("session"), dict | None):
                     await self._error("Invalid session")
                 case "session.update":
-                    self._session.update(message.get("session") or {})
+                    changes = message.get("session") or {}
+                    if wrong := wrong_format(changes.get("response_format", self._session["response_format"])):
+                        await self._error(wrong)
+                        continue
+                    self._session.update(changes)
                     voice = self._session["voice"]
                     if not self._sim.knows(voice):
                         await self._socket.close(self._sim.close_code, f"Voice '{voice}' not found.")
                         return
                     await self._send({"type": "session.updated", "session": self._session})
-                case "input_text.append" | "input_text.flush" if self._session["response_format"] != "pcm":
-                    await self._error("Only pcm is simulated")
                 case "input_text.append":
                     self._append(str(message.get("text", "")))
                 case "input_text.flush" | "input_text.end":
@@ -192,7 +201,8 @@ class _Handler:
 
     def _append(self, text: str) -> None:
         if self._open is None:
-            self._open = _Generation(Spoke(), self._sim.next_fault())
+            into = encoder(str(self._session["response_format"]))
+            self._open = _Generation(Spoke(), self._sim.next_fault(), into)
             self._sim.spoke.append(self._open.spoke)
             self._all.append(self._open)
             self._queue.put_nowait(self._open)
@@ -229,9 +239,13 @@ class _Handler:
         spoke.end("completed")
 
     async def _audio(self, generation: _Generation) -> AsyncIterator[bytes]:
+        pace = Pace()
         while (text := await generation.texts.get()) is not None:
-            async for chunk in _audio(self._sim, generation.spoke, generation.fault, text):
+            made = _audio(self._sim, generation.spoke, generation.fault, text, generation.into, pace=pace, last=False)
+            async for chunk in made:
                 yield chunk
+        if rest := generation.into.end():
+            yield rest
 
     async def _error(self, what: str) -> None:
         await self._send({"type": "error", "error": {"message": what, "code": 400}})
@@ -247,15 +261,36 @@ class _Garbage(Exception):
     """The next message is to be no JSON."""
 
 
-async def _audio(sim: MistralSpeechSimulator, spoke: Spoke, fault: Fault | None, text: str) -> AsyncIterator[bytes]:
-    """Audio of a text, which is added to the record.
+def encoder(response_format: str) -> AudioEncoder:
+    """The encoder of a format. The vendor's "pcm" is 32-bit floats."""
+    return RawEncoder("f32le") if response_format == "pcm" else file_encoder(response_format, RATE)
+
+
+def wrong_format(name: object) -> str:
+    """Why a format cannot be had. Empty: it can."""
+    if name not in FORMATS:
+        return f"Input should be {', '.join(repr(known) for known in FORMATS[:-1])} or {FORMATS[-1]!r}"
+    return "" if name in ("pcm", "wav") or can_compress() else NO_PYAV
+
+
+async def _audio(
+    sim: MistralSpeechSimulator,
+    spoke: Spoke,
+    fault: Fault | None,
+    text: str,
+    into: AudioEncoder,
+    *,
+    pace: Pace | None = None,
+    last: bool = True,
+) -> AsyncIterator[bytes]:
+    """Audio of a text, which is added to the record. last: whether no other text follows in the same file.
 
     Raises SimulatedDisconnect or _Garbage, or never ends, as the fault demands.
     """
     if fault == "silent":
         await asyncio.Event().wait()
     began_ms = spoke.sent_ms
-    async for chunk in chunks(sim, text, RATE, slow=fault == "slow"):
+    async for chunk in chunks(sim, text, RATE, slow=fault == "slow", pace=pace):
         if spoke.sent_ms >= FAULT_AFTER * sim.chunk_ms and fault in ("stall", "drop", "garbage"):
             spoke.end("faulty")
             if fault == "drop":
@@ -266,8 +301,11 @@ async def _audio(sim: MistralSpeechSimulator, spoke: Spoke, fault: Fault | None,
         spoke.first_s = spoke.first_s or time.monotonic()
         spoke.sent_ms += chunk.pcm.ms
         spoke.words += [Word(began_ms + w.start_ms, began_ms + w.end_ms, 0, 0) for w in chunk.words]
-        yield floats(chunk.pcm)
+        if data := into.push(chunk.pcm.samples):
+            yield data
         await asyncio.sleep(0)
+    if last and (rest := into.end()):
+        yield rest
 
 
 async def _rechunked(sim: MistralSpeechSimulator, audio: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -283,15 +321,12 @@ async def _rechunked(sim: MistralSpeechSimulator, audio: AsyncIterator[bytes]) -
         yield rest
 
 
-def floats(pcm: Pcm) -> bytes:
-    """Audio as 32-bit little-endian floats, -1 to 1: the vendor's "pcm"."""
-    return (pcm.samples.astype(np.float32) / 32_768).astype("<f4").tobytes()
-
-
 def _delta(chunk: bytes) -> dict[str, object]:
     return {"type": "speech.audio.delta", "audio_data": base64.b64encode(chunk).decode()}
 
 
 def _done(spoke: Spoke) -> dict[str, object]:
-    usage = {"prompt_tokens": len(spoke.text), "completion_tokens": 0, "total_tokens": len(spoke.text)}
+    audio_tokens = round(spoke.sent_ms / 80)  # the codec's frames
+    prompt = len(spoke.text.split())
+    usage = {"prompt_tokens": prompt, "completion_tokens": audio_tokens, "total_tokens": prompt + audio_tokens}
     return {"type": "speech.audio.done", "usage": usage}

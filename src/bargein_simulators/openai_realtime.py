@@ -21,7 +21,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bargein_simulators.realtime_behavior import KEPT, RealtimeBehavior
-from bargein_simulators.realtime_events import Json, RealtimeRefused, error_event
+from bargein_simulators.realtime_events import Json, check_session, error_event, parsed
+from bargein_simulators.realtime_parameters import RealtimeRefused, out_of_range
 from bargein_simulators.realtime_session import RealtimeSession
 
 try:
@@ -32,6 +33,12 @@ except ImportError:  # without the extra "webrtc" only sockets are served
 MODEL = "gpt-realtime-2.1"  # for a client that names none
 SECRET_S = 600
 MAX_QUEUED = 10_000  # events for a client that does not read
+STT_MODELS = ("transcribe", "whisper")  # in the names of models that only transcribe
+REFUSED = 4000  # close code
+BETA = RealtimeRefused(
+    "beta_api_shape_disabled", "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API."
+)
+SECRET_LIMITS_S = (10, 7_200)
 REFUSALS = {"401": 401, "404": 404, "429": 429, "500": 500}
 
 
@@ -81,13 +88,23 @@ def add_realtime(app: FastAPI, sim: RealtimeSimulator) -> None:
         body = await request.json()
         seconds = (body.get("expires_after") or {}).get("seconds", SECRET_S)
         value, until = f"ek_{secrets.token_hex(12)}", time.time() + seconds
-        config = body.get("session") or {}
-        sim.secrets[value] = (until, config)
+        config = body.get("session") or {"type": "realtime"}
         try:
+            path = "expires_after.seconds"
+            if (refusal := out_of_range(path, seconds, SECRET_LIMITS_S, whole=True)) is not None:
+                raise refusal
+            check_session(config)
             whole = RealtimeSession(sim, config.get("model") or MODEL, config).wire()
         except RealtimeRefused as refused:
             return _wrong(refused)
+        sim.secrets[value] = (until, config)
         return JSONResponse({"value": value, "expires_at": int(until), "session": whole})
+
+    @app.post("/v1/realtime")
+    @app.post("/v1/realtime/sessions")
+    @app.post("/v1/realtime/transcription_sessions")
+    async def beta() -> Response:
+        return _wrong(BETA)
 
     @app.post("/v1/realtime/calls")
     async def calls(request: Request) -> Response:
@@ -114,23 +131,43 @@ async def _connected(sim: RealtimeSimulator, socket: WebSocket) -> None:
         (p.removeprefix("openai-insecure-api-key.") for p in socket.scope["subprotocols"] if "api-key." in p), None
     )
     call_id, model = socket.query_params.get("call_id"), socket.query_params.get("model")
+    known = sim.secret(key)
+    transcribes = socket.query_params.get("intent") == "transcription" or (known or {}).get("type") == "transcription"
     status = sim.refusal(key)
-    if not status and call_id is not None and (call_id not in sim.calls or sim.secret(key) is not None):
+    if not status and call_id is not None and (call_id not in sim.calls or known is not None):
         await socket.send_denial_response(_no_session())
         return
-    if status or (call_id is None and not model):
+    if status or (call_id is None and not model and not transcribes and not (known or {}).get("model")):
         await socket.send_denial_response(_refused(status or 400))
         return
     await socket.accept("realtime" if "realtime" in socket.scope["subprotocols"] else None)
     if call_id is not None:
         await _serve(sim, socket, sim.calls[call_id], owner=False)
         return
-    session = RealtimeSession(sim, model or "", sim.secret(key))
+    wrong = _wrong_model(model, transcribes=transcribes)
+    if "realtime" in socket.headers.get("openai-beta", ""):
+        wrong = BETA
+    if wrong is not None:
+        await socket.send_text(json.dumps(error_event(wrong.code, wrong.message, None)))
+        await socket.close(REFUSED, f"invalid_request_error.{wrong.code}")
+        return
+    config = known or ({"type": "transcription"} if transcribes else None)
+    session = RealtimeSession(sim, model or (known or {}).get("model") or "", config)
     sim.sessions.append(session)
     try:
         await _serve(sim, socket, session, owner=True)
     finally:
         await session.end()
+
+
+def _wrong_model(model: str | None, *, transcribes: bool) -> RealtimeRefused | None:
+    """The refusal of a model that does not fit its session. None: it fits."""
+    if model and transcribes:
+        message = "You must not provide a model parameter for transcription sessions."
+        return RealtimeRefused("invalid_model", message)
+    if model and any(name in model for name in STT_MODELS):
+        return RealtimeRefused("invalid_model", f'Model "{model}" is not supported in realtime mode.')
+    return None
 
 
 async def _serve(sim: RealtimeSimulator, socket: WebSocket, session: RealtimeSession, *, owner: bool) -> None:
@@ -155,7 +192,7 @@ async def _serve(sim: RealtimeSimulator, socket: WebSocket, session: RealtimeSes
             if message["type"] == "websocket.disconnect":
                 return
             try:
-                session.handle(json.loads(message.get("text") or ""))
+                session.handle(parsed(message.get("text") or ""))
             except ValueError:
                 queue.put_nowait(error_event("invalid_json", "The event could not be parsed as JSON.", None))
 
@@ -196,11 +233,12 @@ async def _call(sim: RealtimeSimulator, request: Request) -> Response:
         form = await request.form()
         offer, config = (
             await _part(form["sdp"]),
-            json.loads(await _part(form["session"]) if "session" in form else "{}"),
+            json.loads(await _part(form["session"]) if "session" in form else '{"type": "realtime"}'),
         )
     else:
-        offer, config = (await request.body()).decode(), sim.secret(key) or {}
+        offer, config = (await request.body()).decode(), sim.secret(key) or {"type": "realtime"}
     try:
+        check_session(config)
         session = RealtimeSession(sim, config.get("model") or MODEL, config)
     except RealtimeRefused as refused:
         return _wrong(refused)

@@ -12,6 +12,9 @@ from __future__ import annotations
 import asyncio
 import email
 import io
+import json
+import math
+import re
 import wave
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -24,6 +27,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response, Streami
 from starlette.requests import ClientDisconnect
 
 from bargein.audio.pcm import Pcm
+from bargein_simulators.audio_formats import decoded
 from bargein_simulators.faults import SimulatedDisconnect, add_fault_route, take_fault
 
 Fault = Literal["401", "403", "404", "429", "quota", "500", "slow", "silent", "drop", "garbage", "page"]
@@ -91,6 +95,8 @@ class TranscriptionsSimulator:
     """Transcribes the audio, in place of `texts`."""
     answer_ms: float = 0.0
     """From a request to its answer."""
+    word_ms: float = 0.0
+    """Between two words of a streamed answer."""
     models: tuple[str, ...] = ()
     """Models that exist. Empty: any."""
     api_key: str | None = None
@@ -136,6 +142,7 @@ def add_transcriptions(app: FastAPI, sim: TranscriptionsSimulator) -> None:
     app.state.transcriptions = sim
 
     @app.post("/v1/audio/transcriptions")
+    @app.post("/openai/v1/audio/transcriptions")
     async def transcriptions(request: Request, authorization: str = Header("")) -> Response:
         served = Transcribed({})
         sim.served.append(served)
@@ -166,6 +173,8 @@ async def _answer(
     model, form = served.form.get("model", ""), served.form.get("response_format", "json")
     if not model or (sim.models and model not in sim.models):
         raise TranscriptionRefused("404")
+    if form in ("srt", "vtt", "diarized_json"):
+        raise TranscriptionRefused(None, f"The simulator does not give {form}.", code="not_simulated")
     if form not in ("json", "text", "verbose_json") or (form == "verbose_json" and "whisper" not in model):
         raise TranscriptionRefused(None, "response_format is not compatible with the model.", code="unsupported_value")
     language = served.form.get("language", "en")
@@ -181,10 +190,34 @@ async def _answer(
         served.end("faulty")
         return _broken(fault)
     served.text = "".join(segment.text if not k else f" {segment.text}" for k, segment in enumerate(segments))
+    if served.form.get("stream") == "true" and "whisper" not in model:  # whisper-1 does not stream: it is ignored
+        return StreamingResponse(_events(sim, served), media_type="text/event-stream")
     served.end("completed")
     if form == "text":
         return PlainTextResponse(served.text + "\n")
-    return JSONResponse((verbose if form == "verbose_json" else plain)(served.pcm, segments))
+    if form == "verbose_json":
+        words = served.form.get("timestamp_granularities[]") == "word"
+        return JSONResponse(verbose(served.pcm, segments, words=words))
+    return JSONResponse(plain(served.pcm, segments))
+
+
+async def _events(sim: TranscriptionsSimulator, served: Transcribed) -> AsyncIterator[str]:
+    """The transcript as server-sent events, a word in each."""
+    words = re.findall(r"\s*\S+", served.text)
+    ended: Ended = "disconnected"
+    try:
+        for word in words:
+            yield f"data: {json.dumps({'type': 'transcript.text.delta', 'delta': word})}\n\n"
+            await asyncio.sleep(sim.word_ms / 1000)
+        assert served.pcm is not None
+        heard = math.ceil(served.pcm.ms / 100)
+        details = {"audio_tokens": heard, "text_tokens": 0}
+        usage = {"type": "tokens", "input_tokens": heard, "input_token_details": details}
+        usage |= {"output_tokens": len(words), "total_tokens": heard + len(words)}
+        yield f"data: {json.dumps({'type': 'transcript.text.done', 'text': served.text, 'usage': usage})}\n\n"
+        ended = "completed"
+    finally:
+        served.end(ended)
 
 
 def plain(pcm: Pcm, segments: Sequence[Segment]) -> dict[str, object]:
@@ -193,8 +226,8 @@ def plain(pcm: Pcm, segments: Sequence[Segment]) -> dict[str, object]:
     return {"text": text, "usage": {"type": "duration", "seconds": -(-len(pcm.samples) // pcm.rate)}}
 
 
-def verbose(pcm: Pcm, segments: Sequence[Segment]) -> dict[str, object]:
-    """The answer in the format verbose_json. The segments share the audio evenly."""
+def verbose(pcm: Pcm, segments: Sequence[Segment], *, words: bool = False) -> dict[str, object]:
+    """The answer in the format verbose_json. The segments share the audio evenly. words: with their times, evenly."""
     each_s = pcm.ms / 1000 / max(len(segments), 1)
     segments_sent = [
         {
@@ -211,12 +244,18 @@ def verbose(pcm: Pcm, segments: Sequence[Segment]) -> dict[str, object]:
         }
         for k, segment in enumerate(segments)
     ]
-    facts = {
+    facts: dict[str, object] = {
         "task": "transcribe",
         "language": "english",
         "duration": round(pcm.ms / 1000, 2),
         "segments": segments_sent,
     }
+    if words:
+        texts = " ".join(segment.text for segment in segments).split()
+        each = pcm.ms / 1000 / max(len(texts), 1)
+        facts["words"] = [
+            {"word": text, "start": round(each * k, 2), "end": round(each * (k + 1), 2)} for k, text in enumerate(texts)
+        ]
     return {**plain(pcm, segments), **facts}
 
 
@@ -245,20 +284,30 @@ def _form(body: bytes, content_type: str) -> Mapping[str, bytes]:
 
 
 def _wav(data: bytes | None) -> Pcm:
-    """The audio of the file. Raises TranscriptionRefused for what is no WAV of 16-bit samples, or too short."""
-    try:
-        with wave.open(io.BytesIO(data or b"")) as file:
-            if file.getsampwidth() != 2:
-                raise TranscriptionRefused(None, "Invalid file format.")
-            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
-            pcm = Pcm(samples[:: file.getnchannels()].copy(), file.getframerate())
-    except (wave.Error, EOFError, ValueError):
-        raise TranscriptionRefused(None, "Invalid file format.") from None
+    """The audio of the file. Raises TranscriptionRefused for what is no audio, or too short."""
+    pcm = _plain_wav(data or b"")
+    if pcm is None:  # another format, such as MP3
+        try:
+            pcm = decoded(data or b"")
+        except ValueError as error:
+            raise TranscriptionRefused(None, f"Invalid file format. {error}") from None
     if pcm.ms < SHORTEST_MS:
         raise TranscriptionRefused(
             None, "Audio file is too short. Minimum audio length is 0.1 seconds.", code="audio_too_short"
         )
     return pcm
+
+
+def _plain_wav(data: bytes) -> Pcm | None:
+    """The audio of a WAV of 16-bit samples. None: the file is no such WAV."""
+    try:
+        with wave.open(io.BytesIO(data)) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
+            return (
+                Pcm(samples[:: file.getnchannels()].copy(), file.getframerate()) if file.getsampwidth() == 2 else None
+            )
+    except (wave.Error, EOFError, ValueError):
+        return None
 
 
 async def _wait(request: Request, ms: float | None) -> bool:

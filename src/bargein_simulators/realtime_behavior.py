@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from bargein.audio.pcm import Pcm
-from bargein_simulators.chat import Answer, ServedToolCall
+from bargein_simulators.chat import Answer
+from bargein_simulators.chat_wire import ServedToolCall
 from bargein_simulators.realtime_items import ServerItem
 from bargein_simulators.speech import SimulatedSpeech
 
@@ -38,6 +39,8 @@ SAID = ("Hello, can you help me?", "And what else?", "Thank you, that is all.")
 
 def say_back(said: str, items: Sequence[ServerItem]) -> str:
     """The default answer. It is long enough to be interrupted, and repeats what the model knows of the interruption."""
+    if items and items[-1].wire["type"] == "function_call_output":
+        return f"The tool says: {items[-1].wire['output']}"
     if not said:
         return "Hello, I am a simulator of a speech model."
     notes = [item.text for item in items if item.wire.get("role") == "system"]
@@ -61,6 +64,8 @@ class RealtimeBehavior:
 
     respond: Callable[[str, Sequence[ServerItem]], Answer] | None = None
     """Makes the answer to the user's last words and all items: a text, or texts and tool calls in their order."""
+    tool_calls: deque[ServedToolCall] = field(default_factory=lambda: deque(maxlen=KEPT))
+    """Tool calls on demand: the next responses are these, in place of the answer."""
     transcribe: Callable[[Pcm], Awaitable[str]] | None = None
     """Transcribes the user's audio. None: the words come from `script`."""
     script: deque[str] = field(default_factory=lambda: deque(SAID))
@@ -75,11 +80,15 @@ class RealtimeBehavior:
     """Times real time at which audio is sent. 0: at once. WebRTC always plays in real time."""
     token_ms: float = 10.0
     """Between two deltas of a tool call's arguments."""
+    least_idle_timeout_ms: int = 5_000
+    """Smallest idle_timeout_ms that is accepted: the vendor's own, or a smaller one for tests."""
     transcript_ms: float = 250.0
     """From a commit to its transcript."""
     faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT))
     """Taken from the left, each as soon as it can happen."""
     speech: SimulatedSpeech = field(default_factory=SimulatedSpeech)
+    grants: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Audio formats of "input" and "output" that a session gets, whatever was asked for."""
 
     def fault(self, name: Fault) -> bool:
         """Whether the next fault is this one; if so, it is taken."""
@@ -101,11 +110,16 @@ class RealtimeBehavior:
             script.rotate(-1)
         return text if over else " ".join(text.split()[:2])
 
-    def answer(self, items: Sequence[ServerItem], instructions: str) -> list[str | ServedToolCall]:
-        """The model's next response. instructions: of that response."""
+    def answer(
+        self, items: Sequence[ServerItem], instructions: str, *, calls: bool = True
+    ) -> list[str | ServedToolCall]:
+        """The model's next response. instructions: of that response. calls: whether it may call tools."""
         if (asked := EXACTLY.search(instructions)) is not None:
             return [asked[1].strip()]
+        if calls and self.tool_calls and (not items or items[-1].wire["type"] != "function_call_output"):
+            return [self.tool_calls.popleft()]
         users = [item for item in items if item.wire.get("role") == "user"]
         said = users[-1].text if users else ""
         answer = (self.respond or say_back)(said, items)
-        return [answer] if isinstance(answer, str) else list(answer)
+        parts: list[str | ServedToolCall] = [answer] if isinstance(answer, str) else list(answer)
+        return [part for part in parts if calls or isinstance(part, str)]

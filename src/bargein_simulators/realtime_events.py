@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 from functools import cache
 from typing import Any, get_args
 
-from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
-from pydantic import BaseModel, ValidationError
+from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent, SessionUpdateEvent
+from pydantic import BaseModel
+
+from bargein_simulators.realtime_parameters import RealtimeRefused, check_event, invalid
 
 Json = dict[str, Any]
 
+APPEND = {"type", "audio"}
+
 _numbers = itertools.count(1)
-
-
-class RealtimeRefused(Exception):
-    """An event of the client is answered with an `error`. code, message, param: in the vendor's words."""
-
-    def __init__(self, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.code, self.message, self.param = code, message, param
 
 
 @cache
@@ -51,25 +48,29 @@ def error_event(code: str | None, message: str, event_id: str | None, param: str
     return server_event("error", error=error)
 
 
+def parsed(text: str | bytes) -> object:
+    """A message of the client. Raises ValueError for what is no JSON; NaN and Infinity are none."""
+    return json.loads(text, parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
 def client_event(event: object) -> Json:
     """Check an event of the client. Raises RealtimeRefused."""
     if not isinstance(event, dict) or "type" not in event:
         raise RealtimeRefused("invalid_event", "The 'type' field is missing.")
     kind = event["type"]
-    if not isinstance(kind, str) or kind not in _models(RealtimeClientEvent):
-        raise RealtimeRefused("invalid_value", f"Invalid value: '{kind}'.", "type")
-    if kind == "input_audio_buffer.append" and isinstance(event.get("audio"), str):
-        return event  # fifty of these come in a second, and they have no other field
-    if kind == "conversation.item.truncate" and isinstance(at := event.get("audio_end_ms"), int) and at < 0:
-        raise RealtimeRefused(
-            "integer_below_min_value",
-            f"Invalid 'audio_end_ms': integer below minimum value. Expected a value >= 0, but got {at} instead.",
-            "audio_end_ms",
-        )
-    try:
-        _models(RealtimeClientEvent)[kind].model_validate(event)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RealtimeRefused("invalid_value", f"Invalid value for '{where}': {first['msg']}.", where) from None
+    models = _models(RealtimeClientEvent)
+    if not isinstance(kind, str) or kind not in models:
+        raise invalid("type", kind, list(models))
+    if kind == "input_audio_buffer.append" and event.keys() == APPEND and isinstance(event["audio"], str):
+        return event  # fifty of these come in a second
+    check_event(models[kind], event)
     return event
+
+
+def check_session(session: object) -> None:
+    """Check the session in the body of an HTTP request. Raises RealtimeRefused."""
+    check_event(SessionUpdateEvent, {"type": "session.update", "session": session})

@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import copy
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-from bargein.audio.mulaw import to_mulaw
-from bargein.audio.pcm import Pcm
-from bargein.protocols import Word
-from bargein_simulators.chat import ServedToolCall
+from bargein_simulators.chat_wire import ServedToolCall
 from bargein_simulators.realtime_behavior import RealtimeBehavior
-from bargein_simulators.realtime_config import AUDIO_FORMATS
-from bargein_simulators.realtime_events import Json, RealtimeRefused, error_event, new_id
+from bargein_simulators.realtime_config import response_config
+from bargein_simulators.realtime_events import Json, error_event, new_id
 from bargein_simulators.realtime_items import ServerItem, text_item
+from bargein_simulators.realtime_output import make_part, wait
+from bargein_simulators.realtime_parameters import RealtimeRefused
 from bargein_simulators.realtime_port import SessionPort
-
-TEXT_LEAD_MS = 1_500  # a word's text comes so much earlier than its audio
-ESCAPE = 2  # deltas that still come after a cancel
-
-
-@dataclass(slots=True)
-class RunningResponse:
-    """A response under way."""
-
-    id: str
-    params: Json
-    """Of the response.create."""
-    default: bool
-    """Whether its items go into the conversation."""
-    reason: str | None = None
-    """Why it is cancelled. None: it is not."""
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    output: list[Json] = field(default_factory=list)
-    task: asyncio.Task[None] | None = None
-
-    def cancelled(self) -> bool:
-        return self.reason is not None
+from bargein_simulators.realtime_running import TEXT_TOKEN, RunningResponse
 
 
 class Responses:
@@ -47,6 +24,9 @@ class Responses:
         self._sim, self._session = sim, session
         self._running: dict[str, RunningResponse] = {}
         self._active: RunningResponse | None = None
+        self.spoken = False  # whether a response in the conversation has given audio
+        self.begun: Callable[[], None] = lambda: None  # called when a response begins to write to the conversation
+        self.ended: Callable[[float], None] = lambda ms: None  # called with the length of its audio when it is over
 
     def respond_to_turn(self) -> None:
         """The user's turn is over, and the server creates the response itself."""
@@ -73,15 +53,17 @@ class Responses:
 
     def create(self, params: Json) -> None:
         """The client creates a response. Raises RealtimeRefused."""
+        config = response_config(self._session.config, params, spoken=self.spoken)
         if self._sim.fault("mute"):
             return
         default = params.get("conversation") != "none"
         if default and self._active is not None:
             raise RealtimeRefused("conversation_already_has_active_response", self._busy())
-        running = RunningResponse(new_id("resp"), params, default)
+        running = RunningResponse(new_id("resp"), params, config, default)
         self._running[running.id] = running
         if default:
             self._active = running
+            self.begun()
         running.task = self._session.spawn(self._respond(running))
 
     def cancel(self, response_id: str | None) -> None:
@@ -120,164 +102,51 @@ class Responses:
         self._session.send("response.created", response=self._response(running, "in_progress"))
         failed = "rate_limit_exceeded" if sim.fault("rate_limit") else "server_error" if sim.fault("fail") else None
         try:
-            await self._wait(running, sim.first_audio_ms + (2_000 if sim.fault("slow") else 0))
-            if failed is None and not running.cancelled():
-                for part in await self._answer(running):
-                    if running.cancelled():
+            await wait(running, sim.first_audio_ms + (2_000 if sim.fault("slow") else 0))
+            input_tokens = 0
+            if failed is None and not running.over():
+                items = await self._read(running)
+                input_tokens = sum(len(TEXT_TOKEN.findall(item.text)) for item in items)
+                for part in self._parts(running, items):
+                    if running.over():
                         break
-                    if isinstance(part, ServedToolCall):
-                        await self._function_call(running, part)
-                    else:
-                        await self._speak(running, part)
+                    await make_part(sim, self._session, running, part)
         finally:
+            self.spoken = self.spoken or (running.default and running.audio_ms > 0)
             del self._running[running.id]
             if self._active is running:
                 self._active = None
-        status = "failed" if failed else "cancelled" if running.reason else "completed"
-        if failed:
-            detail: Json | None = {"type": "failed", "error": {"type": "invalid_request_error", "code": failed}}
-        else:
-            detail = {"type": "cancelled", "reason": running.reason} if running.reason else None
+        status, detail = _status(running, failed)
         if running.cancelled() and self._sim.fault("no_done"):
             return
-        self._session.send("response.done", response=self._response(running, status, detail))
+        self._session.send("response.done", response=self._response(running, status, detail, input_tokens))
         limits = [{"name": "tokens", "limit": 40_000, "remaining": 39_000, "reset_seconds": 1.5}]
         self._session.send("rate_limits.updated", rate_limits=limits)
+        if running.default:
+            self.ended(running.audio_ms)
 
-    async def _answer(self, running: RunningResponse) -> list[str | ServedToolCall]:
+    async def _read(self, running: RunningResponse) -> list[ServerItem]:
+        """The items that the model reads."""
         given = running.params.get("input")
         if given is None:
             items = list(self._session.items.values())
             for item in items:
                 await item.read.wait()
-        else:  # these replace the conversation; one may be a reference to an item of the conversation
-            items = [self._session.items.get(wire.get("id") or "") or text_item(wire) for wire in given]
-        instructions = running.params.get("instructions") or self._session.config["instructions"]
-        return self._sim.answer(items, instructions)
+            return items
+        # These replace the conversation; one may be a reference to an item of the conversation.
+        return [self._session.items.get(wire.get("id") or "") or text_item(wire) for wire in given]
 
-    async def _wait(self, running: RunningResponse, ms: float) -> None:
-        """Wait for so long, or until the response is cancelled."""
-        if ms > 0 and not running.cancelled():
-            try:
-                async with asyncio.timeout(ms / 1000):
-                    await running.stop.wait()
-            except TimeoutError:
-                pass
+    def _parts(self, running: RunningResponse, items: list[ServerItem]) -> list[str | ServedToolCall]:
+        """What the model says and calls."""
+        parts = self._sim.answer(items, running.config.instructions, calls=running.config.calls)
+        forced = running.config.forced
+        if forced is not None and not any(isinstance(part, ServedToolCall) for part in parts):
+            return [ServedToolCall(forced)]
+        return parts
 
-    async def _speak(self, running: RunningResponse, text: str) -> None:
-        """Send one spoken item, its events in the server's order."""
-        output = self._session.config["audio"]["output"]
-        kind = output["format"]["type"] if self._session.speaker is None else "audio/pcm"
-        rate = AUDIO_FORMATS[kind]
-        speech = await self._sim.speech.say(text, rate)
-        wire: Json = {
-            "id": new_id("item"),
-            "type": "message",
-            "role": "assistant",
-            "status": "in_progress",
-            "content": [],
-        }
-        item = ServerItem(wire, truth=speech.words, spoken=text, pcm=speech.pcm)
-        item.read.set()
-        ids = self._begin_item(running, item)
-        self._session.send("response.content_part.added", **ids, part={"type": "audio", "transcript": ""})
-        size = int(self._sim.chunk_ms * rate / 1000)
-        sent_chars, escaped = 0, 0
-        for at in range(0, len(speech.pcm.samples), size):
-            if running.cancelled():
-                escaped += 1
-                # Over WebRTC, audio that the loudspeaker did not get is never heard.
-                if escaped > ESCAPE or self._session.speaker is not None:
-                    break
-            chunk = speech.pcm.samples[at : at + size]
-            sent_chars = self._send_text(ids, speech.words, text, sent_chars, at * 1000 / rate + TEXT_LEAD_MS)
-            if self._sim.fault_after("drop", item.ms):
-                self._session.disconnect(1011)
-                return
-            item.ms += len(chunk) * 1000 / rate
-            if self._session.speaker is not None:
-                self._session.speaker.play(running.id, Pcm(chunk, rate))
-            else:
-                data = to_mulaw(chunk) if kind == "audio/pcmu" else chunk.astype("<i2").tobytes()
-                self._session.send("response.output_audio.delta", **ids, delta=base64.b64encode(data).decode())
-            if self._sim.speed:
-                await self._wait(running, self._sim.chunk_ms / self._sim.speed)
-            else:
-                await asyncio.sleep(0)
-        whole = not running.cancelled()
-        if whole:
-            self._send_text(ids, speech.words, text, sent_chars, float("inf"))
-        if self._session.speaker is not None:
-            self._session.speaker.end(running.id)
-        self._end_item(running, item, ids, text if whole else text[:sent_chars], whole=whole)
-
-    def _send_text(self, ids: Json, words: tuple[Word, ...], text: str, sent_chars: int, until_ms: float) -> int:
-        """Send the text of the words that begin before until_ms. Returns the number of characters sent so far."""
-        following = next((word.begin for word in words if word.start_ms >= until_ms), len(text))
-        if following > sent_chars:
-            self._session.send("response.output_audio_transcript.delta", **ids, delta=text[sent_chars:following])
-        return max(sent_chars, following)
-
-    def _begin_item(self, running: RunningResponse, item: ServerItem) -> Json:
-        index, last = len(running.output), next(reversed(self._session.items), None)
-        running.output.append(item.wire)
-        self._session.send(
-            "response.output_item.added", response_id=running.id, output_index=index, item=copy.deepcopy(item.wire)
-        )
-        if running.default:
-            self._session.items[item.id] = item
-            self._session.send("conversation.item.added", item=copy.deepcopy(item.wire), previous_item_id=last)
-        ids: Json = {"response_id": running.id, "item_id": item.id, "output_index": index}
-        return ids if item.wire["type"] == "function_call" else {**ids, "content_index": 0}
-
-    def _end_item(self, running: RunningResponse, item: ServerItem, ids: Json, text: str, *, whole: bool) -> None:
-        self._session.send("response.output_audio.done", **ids)
-        self._session.send("response.output_audio_transcript.done", **ids, transcript=text)
-        self._session.send("response.content_part.done", **ids, part={"type": "audio", "transcript": text})
-        item.wire["status"] = "completed" if whole else "incomplete"
-        item.wire["content"] = [{"type": "output_audio", "transcript": text}]
-        self._item_done(running, item)
-        if item.truncated_ms is None:
-            item.text = text
-        else:  # truncated during the response: the item that is kept has no text
-            item.wire["content"][0].pop("transcript")
-
-    def _item_done(self, running: RunningResponse, item: ServerItem) -> None:
-        wire = copy.deepcopy(item.wire)
-        if running.default:
-            self._session.send("conversation.item.done", item=wire, previous_item_id=None)
-        index = next(k for k, made in enumerate(running.output) if made["id"] == item.id)
-        running.output[index] = wire  # the response keeps the item as it was made, even when it is truncated later
-        self._session.send("response.output_item.done", response_id=running.id, output_index=index, item=wire)
-
-    async def _function_call(self, running: RunningResponse, call: ServedToolCall) -> None:
-        wire: Json = {
-            "id": new_id("item"),
-            "type": "function_call",
-            "status": "in_progress",
-            "call_id": new_id("call"),
-            "name": call.tool,
-            "arguments": "",
-        }
-        item = ServerItem(wire)
-        item.read.set()
-        ids = self._begin_item(running, item)
-        more = {**ids, "call_id": wire["call_id"]}
-        half = len(call.arguments) // 2
-        for chunk in (call.arguments[:half], call.arguments[half:]):
-            if chunk:
-                self._session.send("response.function_call_arguments.delta", **more, delta=chunk)
-            await self._wait(running, self._sim.token_ms)
-            if running.cancelled():
-                wire["status"] = "incomplete"
-                self._item_done(running, item)
-                return
-        wire |= {"status": "completed", "arguments": call.arguments}
-        self._session.send("response.function_call_arguments.done", **more, name=call.tool, arguments=call.arguments)
-        self._item_done(running, item)
-
-    def _response(self, running: RunningResponse, status: str, detail: Json | None = None) -> Json:
-        usage = {"total_tokens": 1, "input_tokens": 1, "output_tokens": 0}
+    def _response(
+        self, running: RunningResponse, status: str, detail: Json | None = None, input_tokens: int = 0
+    ) -> Json:
         return {
             "id": running.id,
             "object": "realtime.response",
@@ -285,9 +154,18 @@ class Responses:
             "status_details": detail,
             "output": [] if status == "in_progress" else copy.deepcopy(running.output),
             "conversation_id": self._session.conversation if running.default else None,
-            "output_modalities": ["audio"],
-            "max_output_tokens": "inf",
-            "audio": {"output": copy.deepcopy(self._session.config["audio"]["output"])},
-            "usage": None if status == "in_progress" else usage,
+            **running.config.described(),
+            "usage": None if status == "in_progress" else running.usage(input_tokens),
             "metadata": running.params.get("metadata"),
         }
+
+
+def _status(running: RunningResponse, failed: str | None) -> tuple[str, Json | None]:
+    """The status of a response that is over, and its details. failed: the code of its failure."""
+    if failed is not None:
+        return "failed", {"type": "failed", "error": {"type": "invalid_request_error", "code": failed}}
+    if running.reason is not None:
+        return "cancelled", {"type": "cancelled", "reason": running.reason}
+    if running.exhausted:
+        return "incomplete", {"type": "incomplete", "reason": "max_output_tokens"}
+    return "completed", None

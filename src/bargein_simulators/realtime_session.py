@@ -15,10 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from bargein_simulators.realtime_behavior import RealtimeBehavior
-from bargein_simulators.realtime_config import configured, defaults
-from bargein_simulators.realtime_events import Json, RealtimeRefused, client_event, error_event, new_id, server_event
+from bargein_simulators.realtime_config import configured, defaults, transcription_defaults
+from bargein_simulators.realtime_events import Json, client_event, error_event, new_id, server_event
 from bargein_simulators.realtime_input import UserAudioBuffer
 from bargein_simulators.realtime_items import ServerItem, text_item
+from bargein_simulators.realtime_parameters import RealtimeRefused, invalid, missing, out_of_range
 from bargein_simulators.realtime_port import SimulatedSpeaker
 from bargein_simulators.realtime_responses import Responses
 
@@ -27,6 +28,13 @@ __all__ = ["RealtimeSession", "ServerItem", "SimulatedSpeaker"]
 log = logging.getLogger(__name__)
 
 KEPT = 2_000
+LONGEST_IDLE_MS = 30_000
+TRANSCRIPTION_EVENTS = (  # all that a transcription session takes
+    "session.update",
+    "input_audio_buffer.append",
+    "input_audio_buffer.commit",
+    "input_audio_buffer.clear",
+)
 
 
 class RealtimeSession:
@@ -39,7 +47,8 @@ class RealtimeSession:
     def __init__(self, sim: RealtimeBehavior, model: str, config: Json | None = None) -> None:
         self.id = new_id("sess")
         self.conversation = new_id("conv")
-        self.config = defaults(model)
+        transcribes = (config or {}).get("type") == "transcription"
+        self.config = transcription_defaults() if transcribes else defaults(model)
         self.items: dict[str, ServerItem] = {}
         self.received: deque[tuple[float, Json]] = deque(maxlen=KEPT)
         self.sent: deque[tuple[float, Json]] = deque(maxlen=KEPT)
@@ -49,6 +58,7 @@ class RealtimeSession:
         self.close: Callable[[int], None] | None = None  # closes the clients' connections
         self._peers: list[Callable[[Json], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sim = sim
         self.responses = Responses(sim, self)
         self.user = UserAudioBuffer(sim, self, self.responses)
         if config is not None:
@@ -87,7 +97,8 @@ class RealtimeSession:
         self.over.set()
 
     def wire(self) -> Json:
-        return {**copy.deepcopy(self.config), "id": self.id, "object": "realtime.session", "expires_at": self.expires}
+        kind = "realtime.session" if self.config["type"] == "realtime" else "realtime.transcription_session"
+        return {**copy.deepcopy(self.config), "id": self.id, "object": kind, "expires_at": self.expires}
 
     @property
     def expires(self) -> int:
@@ -110,6 +121,8 @@ class RealtimeSession:
             self.send_event(error_event(refused.code, refused.message, event_id, refused.param))
 
     def _event(self, event: Json) -> None:
+        if self.config["type"] == "transcription" and event["type"] not in TRANSCRIPTION_EVENTS:
+            raise invalid("type", event["type"], TRANSCRIPTION_EVENTS)
         match event["type"]:
             case "session.update":
                 self._merge(event["session"])
@@ -141,7 +154,15 @@ class RealtimeSession:
                 pass
 
     def _merge(self, session: Json) -> None:
-        self.config = configured(self.config, session, begun=bool(self.sent))
+        config = configured(self.config, session, begun=bool(self.sent), spoken=self.responses.spoken)
+        idle_ms = (config["audio"]["input"].get("turn_detection") or {}).get("idle_timeout_ms")
+        limits = (self._sim.least_idle_timeout_ms, LONGEST_IDLE_MS)
+        path = "session.audio.input.turn_detection.idle_timeout_ms"
+        if idle_ms is not None and (refusal := out_of_range(path, idle_ms, limits, whole=True)) is not None:
+            raise refusal
+        for side, granted in self._sim.grants.items():
+            config["audio"][side]["format"] = dict(granted)
+        self.config = config
         self.user.configure(self.config["audio"]["input"])
 
     def _item(self, event: Json, code: str) -> ServerItem:
@@ -183,9 +204,22 @@ class RealtimeSession:
                 "item_create_invalid_previous_item_id", "The previous item does not exist.", "previous_item_id"
             )
         content = wire.get("content") or []
-        if wire.get("role") == "assistant" and any(part.get("type") == "output_audio" for part in content):
-            raise RealtimeRefused("invalid_value", "Assistant audio cannot be created.", "item.content")
-        self.add(text_item(wire), after)
+        for index, part in enumerate(content):
+            if part.get("type") in ("input_text", "output_text", "output_audio") and part.get("text") is None:
+                raise missing(f"item.content[{index}].text")  # the model's audio cannot be created
+        if wire["type"] == "function_call_output" and wire["call_id"] not in self._calls():
+            message = f"Tool call ID '{wire['call_id'][:60]}' not found in conversation."
+            raise RealtimeRefused("invalid_tool_call_id", message)
+        item = text_item(wire)
+        if audio := [part for part in content if part.get("audio")]:
+            self.user.read_item(item, audio)
+            item.wire = {**wire, "content": [{k: v for k, v in part.items() if k != "audio"} for part in content]}
+        self.add(item, after)
+
+    def _calls(self) -> set[str]:
+        """Ids of the tool calls in the conversation."""
+        wires = [item.wire for item in self.items.values()]
+        return {wire.get("call_id") or "" for wire in wires if wire["type"] == "function_call"}
 
     def _truncate(self, event: Json) -> None:
         item = self._item(event, "item_truncate_invalid_item_id")

@@ -22,7 +22,7 @@ from av.audio.resampler import AudioResampler
 
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
-from bargein_simulators.realtime_events import Json, error_event
+from bargein_simulators.realtime_events import Json, error_event, parsed
 from bargein_simulators.realtime_session import RealtimeSession
 
 RATE = 48_000
@@ -155,7 +155,7 @@ class WebRTCPeer:
 
     def _on_message(self, text: str | bytes) -> None:
         try:
-            self._session.handle(json.loads(text))
+            self._session.handle(parsed(text))
         except ValueError:
             self._send(error_event("invalid_json", "The event could not be parsed as JSON.", None))
 

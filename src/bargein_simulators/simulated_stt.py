@@ -30,6 +30,7 @@ WORD_MS = 280  # length of a scripted word while the speech goes on
 SURE_MS = 1_000  # of quiet for a confidence of 1; it grows evenly until then
 PAUSE = "|"  # in a script: the speaker pauses here, and says the words behind it once he goes on
 LEAD_IN_MS = 150  # of audio before the first word, for real STT
+NEVER = 1.1  # above every confidence
 KEEP_MS = 30_000  # of audio, for real STT
 
 
@@ -132,8 +133,8 @@ def silero() -> SileroModel:
 class SimulatedSTT:
     """The STT of one connection.
 
-    rate: of the audio, Hz. eager, end: confidence from which a turn is probably over, and surely over; eager None: no
-    eager_end is sent. timeout_ms: quiet that ends a turn at any confidence.
+    rate: of the audio, Hz. eager, end: confidence from which a turn is probably over, and surely over, NEVER for never;
+    eager None: no eager_end is sent. timeout_ms: quiet that ends a turn at any confidence.
     """
 
     def __init__(

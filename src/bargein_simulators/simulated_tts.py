@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bargein.audio.pcm import Pcm
 from bargein.protocols import Word
 from bargein_simulators.connection import receive
-from bargein_simulators.speech import SimulatedSpeech, SynthesizedText
+from bargein_simulators.speech import SimulatedSpeech, SynthesizedText, stretched
 
 log = logging.getLogger(__name__)
 
@@ -103,21 +103,52 @@ class Chunk:
     """Whether the chunk is the last of its text."""
 
 
-async def chunks(settings: TTSSettings, text: str, rate: int, *, slow: bool = False) -> AsyncIterator[Chunk]:
-    """Audio of the text in chunks, each when the vendor would send it. slow: SLOW_MS later."""
-    began = time.monotonic()
-    speech = await settings.speech.say(text, rate)
-    wait_ms = settings.first_audio_ms + (SLOW_MS if slow else 0)
-    await asyncio.sleep(max(0.0, began + wait_ms / 1000 - time.monotonic()))
+@dataclass(slots=True)
+class Pace:
+    """When audio may leave: the model makes it at a set speed, from text to text of one reply."""
+
+    until_s: float = 0.0
+    """When the audio so far is made, by the monotonic clock."""
+
+    async def wait(self, settings: TTSSettings, came_s: float, ms: float, *, slow: bool = False) -> None:
+        """Wait until the next audio is made.
+
+        came_s: when its text came. ms: length of the audio. slow: SLOW_MS later.
+        """
+        first_s = came_s + (settings.first_audio_ms + (SLOW_MS if slow else 0)) / 1000
+        now = time.monotonic()
+        at = max(first_s, self.until_s, now if settings.speed else 0.0)
+        if at > now:
+            await asyncio.sleep(at - now)
+        self.until_s = at + (ms / 1000 / settings.speed if settings.speed else 0.0)
+
+
+async def chunks(
+    settings: TTSSettings,
+    text: str,
+    rate: int,
+    *,
+    slow: bool = False,
+    pace: Pace | None = None,
+    came_s: float | None = None,
+    speed: float = 1.0,
+) -> AsyncIterator[Chunk]:
+    """Audio of the text in chunks, each when the vendor would send it.
+
+    slow: SLOW_MS later. pace: of the reply that the text is a part of. came_s: when the text came. speed: of the voice.
+    """
+    came_s = time.monotonic() if came_s is None else came_s
+    pace = Pace() if pace is None else pace
+    speech = stretched(await settings.speech.say(text, rate), speed)
     size = max(1, int(settings.chunk_ms * rate / 1000))
     samples = speech.pcm.samples
     for at in range(0, max(len(samples), 1), size):
-        if at and settings.speed:
-            await asyncio.sleep(settings.chunk_ms / 1000 / settings.speed)
         at_ms, until_ms = at * 1000 / rate, (at + size) * 1000 / rate
         last = at + size >= len(samples)
         words = tuple(w for w in speech.words if at_ms <= w.start_ms < until_ms or (last and w.start_ms >= until_ms))
-        yield Chunk(Pcm(samples[at : at + size].copy(), rate), at_ms, words, speech, last)
+        pcm = Pcm(samples[at : at + size].copy(), rate)
+        await pace.wait(settings, came_s, pcm.ms, slow=slow)
+        yield Chunk(pcm, at_ms, words, speech, last)
 
 
 class TTSHandler(Protocol):
@@ -153,6 +184,19 @@ async def serve_tts(
         await handler.stop()
 
 
+@dataclass(frozen=True, slots=True)
+class TTSText:
+    """A text of a reply that is to be spoken as one."""
+
+    text: str
+    flush: int = 0
+    """Number of the flush that the text belongs to, for vendors that count them."""
+    flushed: bool = False
+    """Whether the text is the last of its flush."""
+    came_s: float = field(default_factory=time.monotonic)
+    """When the text came, by the monotonic clock."""
+
+
 @dataclass(slots=True)
 class TTSContext:
     """A reply on a connection that can have several at a time."""
@@ -163,28 +207,44 @@ class TTSContext:
     sent: int = 0
     """Chunks that were sent."""
     cancelled: bool = False
-    texts: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1_000))
+    speed: float = 1.0
+    """Of the voice."""
+    texts: asyncio.Queue[TTSText | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1_000))
     """Texts to be spoken; None after the last."""
     task: asyncio.Task[None] | None = None
+
+    def spoken_from(self, text: str) -> None:
+        """Record text that came."""
+        if text.strip() and not self.spoke.text:
+            self.spoke.came_s = time.monotonic()
+        self.spoke.text += text
 
     async def speak(
         self,
         sim: TTSSettings,
         rate: int,
-        send: Callable[[Chunk], Awaitable[bool]],
+        send: Callable[[Chunk, TTSText], Awaitable[bool]],
+        flushed: Callable[[TTSText], Awaitable[None]],
         done: Callable[[], Awaitable[None]],
     ) -> None:
         """Speak the texts as they come.
 
-        send: sends a chunk, and returns False when the context is to send nothing more. done: sends the end.
+        send: sends a chunk, and returns False when the context is to send nothing more. flushed: called after the last
+        text of a flush. done: sends the end.
         """
+        pace = Pace()
         try:
-            while (text := await self.texts.get()) is not None and not self.cancelled:
+            while (item := await self.texts.get()) is not None and not self.cancelled:
                 if self.fault == "silent":
                     continue
-                async for chunk in chunks(sim, text, rate, slow=self.fault == "slow"):
-                    if not await send(chunk):
-                        return
+                if item.text.strip():
+                    slow, speed = self.fault == "slow", self.speed
+                    made = chunks(sim, item.text, rate, slow=slow, pace=pace, came_s=item.came_s, speed=speed)
+                    async for chunk in made:
+                        if not await send(chunk, item):
+                            return
+                if item.flushed:
+                    await flushed(item)
             if self.fault not in ("silent", "stall"):
                 await done()
                 self.spoke.end("completed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,16 @@ class SynthesizedText:
     """Audio of the whole text."""
     words: tuple[Word, ...]
     """Times of the words in the audio; begin and end index the text."""
+
+
+def stretched(speech: SynthesizedText, factor: float) -> SynthesizedText:
+    """The speech, so many times as fast. Pitch and length change together, as on a faster tape."""
+    if factor == 1.0 or not len(speech.pcm.samples):
+        return speech
+    rate = speech.pcm.rate
+    pcm = Pcm(resample(Pcm(speech.pcm.samples, round(rate * factor)), rate).samples, rate)
+    words = tuple(replace(w, start_ms=w.start_ms / factor, end_ms=w.end_ms / factor) for w in speech.words)
+    return SynthesizedText(speech.text, pcm, words)
 
 
 class SimulatedSpeech:

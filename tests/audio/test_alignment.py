@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bargein.audio.alignment import PACE, Aligned, align, align_begun
-from bargein.audio.lengths import TOKEN
 from bargein.protocols import Word
+from bargein.units import spans
 from bargein_simulators.speech import SimulatedSpeech
 
 TEXTS = (
@@ -52,12 +52,7 @@ async def test_at_most_one_word_off_in_95_of_100_random_moments(text: str) -> No
     for _ in range(400):
         ms = dice.uniform(300, said.pcm.ms)
         heard, true = counted(words, ms), counted(said.words, ms)
-        off.append(
-            abs(
-                sum(m.start() < heard for m in TOKEN.finditer(text))
-                - sum(m.start() < true for m in TOKEN.finditer(text))
-            )
-        )
+        off.append(abs(sum(begin < heard for begin, _ in spans(text)) - sum(begin < true for begin, _ in spans(text))))
     assert sum(n <= 1 for n in off) >= 380
     assert max(off) <= 3
 
@@ -80,7 +75,7 @@ def test_odd_texts_and_silence_give_no_nonsense(text: str) -> None:
     assert align(text, np.zeros(8000, np.int16), 8000) == Aligned((), PACE)
     assert align(text, np.zeros(0, np.int16), 8000) == Aligned((), PACE)
     tone = (np.sin(np.arange(16_000) / 5) * 8000).astype(np.int16)
-    assert len(align(text, tone, 8000).words) == len(list(TOKEN.finditer(text.strip())))
+    assert len(align(text, tone, 8000).words) == len(spans(text))
 
 
 def test_a_text_of_many_stops_over_a_sound_of_many_pauses_has_all_its_words() -> None:
@@ -103,7 +98,7 @@ async def test_what_has_only_begun_is_laid_out_by_its_pauses_and_the_pace_of_wha
         ahead = next((w.end for w in said.words if w.start_ms > ms + 1_500), len(text))
         words = align_begun(text[:ahead], come, 8000, pace)
         heard, true = counted(words, ms), counted(said.words, ms)
-        starts = [m.start() for m in TOKEN.finditer(text)]
+        starts = [begin for begin, _ in spans(text)]
         off.append(abs(sum(s < heard for s in starts) - sum(s < true for s in starts)))
     assert sum(n <= 1 for n in off) >= 160
     assert max(off) <= 3

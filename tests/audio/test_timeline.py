@@ -85,3 +85,20 @@ def test_ten_minutes_of_drift_do_not_add_up(drift: float) -> None:
     for sample, spoken, arrived in frames(16000, [0, 19, 10], drift, 30_000):
         clock.arrived(sample, arrived)
         assert abs(clock.at(sample) - spoken) <= StreamClock.ERROR_MS + ROUNDING_MS
+
+
+def test_a_stretch_with_another_delay_leaves_the_times_before_it_alone() -> None:
+    clock = StreamClock(8000)
+    clock.arrived(8000, 1000)
+    clock.split(8000)
+    clock.arrived(16000, 1200)  # a second of audio that came 800 ms too soon
+    assert [clock.at(sample) for sample in (0, 4000, 7999, 8000, 16000)] == [0, 500, 999.875, 200, 1200]
+    assert clock.at(-8) == -1
+    assert [clock.position(at_ms) for at_ms in (-10, 100, 199, 200, 500, 1200)] == [0, 800, 1592, 8000, 10400, 16000]
+
+
+def test_the_position_of_a_time_is_the_inverse_within_a_stretch() -> None:
+    clock = StreamClock(16000)
+    for k in range(1, 100):
+        clock.arrived(320 * k, 5000 + 20 * k)
+    assert [clock.position(clock.at(sample)) for sample in (0, 1, 999, 31_680)] == [0, 1, 999, 31_680]

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from tests.call.scripted_vad import ScriptedVAD
 
 RATE = 24_000
 WORD_MS = 200  # every word of the ToneTTS
+LOUD = 100  # a word's own number, so much louder, can be heard
 SOON = Policy().with_({"alone_ms": 0})  # a third of a second of speech cuts, without any STT
 
 
@@ -119,7 +121,7 @@ class FakeClient:
                 assert reply not in self.order, "two replies sound in turns"
                 self.order.append(reply)
             assert first == self._consumed.get(reply, 0), "a sample was lost or played twice"
-            sounding.extend(samples[:part].tolist())
+            sounding.extend((samples[:part] // LOUD).tolist())
             self._consumed[reply] = first + part
             want -= part
             if part < len(samples):
@@ -157,7 +159,7 @@ class ToneTTS:
                         continue
                     if self.silent or (self.fail_after is not None and count >= self.fail_after):
                         raise VendorLost("The tone TTS is gone", advice="Try again")
-                    samples = np.full(WORD_MS * RATE // 1000, count + 1, np.int16)
+                    samples = np.full(WORD_MS * RATE // 1000, (count + 1) * LOUD, np.int16)
                     spoken = word + " "
                     times = c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word))
                     yield c.SpeechChunk(Pcm(samples, RATE), spoken, (times,) if self.timed else None)
@@ -351,6 +353,8 @@ async def scene(
     fallback_tts: ToneTTS | None = None,
     reprompts: Mapping[str, str] = REPROMPTS,
     realtime: c.RealtimeModel | None = None,
+    control: c.CallControl | None = None,
+    **more: Any,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
     clock = ManualClock(1_000_000)
@@ -370,9 +374,17 @@ async def scene(
         tools=tools,
         fallback_tts=fallback_tts,
         reprompts=reprompts,
+        **more,
     )
-    runtime = Runtime(clock, ticker, vad, notes)
-    call = Call(call_id="c1", agent=agent, transport=client, runtime=runtime, journal=notes, policy=policy or SOON)
+    call = Call(
+        call_id="c1",
+        agent=agent,
+        transport=client,
+        runtime=Runtime(clock, ticker, vad, notes),
+        journal=notes,
+        policy=policy or SOON,
+        control=control,
+    )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())
     made = Scene(clock, client, call, ticker, notes, llm, tts, stt, vad)

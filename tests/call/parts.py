@@ -16,7 +16,7 @@ from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.track import Track
 from bargein.clock import ManualClock
 from bargein.floor import Event
-from tests.call.kit import RATE, WORD_MS, Notes
+from tests.call.kit import LOUD, RATE, WORD_MS, Notes
 
 
 class Parts:
@@ -72,12 +72,12 @@ async def settle() -> None:
 
 
 def spoken(text: str, *, timed: bool = True) -> c.SpeechChunk:
-    """Each word of the text as WORD_MS of audio, in one chunk; word k has the value k+1."""
+    """Each word of the text as WORD_MS of audio, in one chunk; word k has the value (k+1) * LOUD."""
     words, at = [], 0
     for k, word in enumerate(text.split()):
         words.append(c.Word(k * WORD_MS, (k + 1) * WORD_MS, at, at + len(word)))
         at += len(word) + 1
-    samples = np.repeat(np.arange(1, len(words) + 1), WORD_MS * RATE // 1000).astype(np.int16)
+    samples = np.repeat(np.arange(1, len(words) + 1), WORD_MS * RATE // 1000).astype(np.int16) * np.int16(LOUD)
     return c.SpeechChunk(Pcm(samples, RATE), text, tuple(words) if timed else None)
 
 

@@ -116,6 +116,10 @@ class FakePhone:
         self.closed: tuple[int, str] | None = None
         self.telephone: TelephoneTransport | None = None
         self.chunk = 0
+        self.spoken_ms = 0.0
+        """The stream's own time: of speech, silence and absence."""
+        self.stamp: Callable[[float], object] = lambda ms: str(round(ms))
+        """A frame's timestamp, from the stream's own time at its end."""
         self.stuck = False
 
     # -- the Wire
@@ -196,10 +200,16 @@ class FakePhone:
 
     def speak(self, level: int) -> None:
         """20 ms of the caller's sound leave the telephone."""
+        self.back.append((self.clock.now_ms() + self.way_ms, self.frame(level)))
+
+    def frame(self, level: int) -> str:
+        """A message of 20 ms."""
         self.chunk += 1
+        self.spoken_ms += 20
         payload = base64.b64encode(to_mulaw(np.full(160, level, np.int16))).decode()
-        media = {"track": "inbound", "chunk": str(self.chunk), "timestamp": str(self.chunk * 20), "payload": payload}
-        self.back.append((self.clock.now_ms() + self.way_ms, json.dumps({"event": "media", "media": media})))
+        stamp = self.stamp(self.spoken_ms)
+        media = {"track": "inbound", "chunk": str(self.chunk), "timestamp": stamp, "payload": payload}
+        return json.dumps({"event": "media", "media": media})
 
     def press(self, digit: str) -> None:
         self._say(json.dumps({"event": "dtmf", "dtmf": {"digit": digit}}))
@@ -251,6 +261,7 @@ class PhoneScene:
     notes: Notes
     llm: ScriptedLLM
     tts: NoiseTTS
+    stt: ScriptedSTT | None = None
 
     async def settle(self) -> None:
         for _ in range(30):
@@ -266,10 +277,27 @@ class PhoneScene:
             self.ticker.tick(self.clock.now_ms())
             await self.settle()
 
-    async def until(self, done: Callable[[], bool], within_ms: float = 30_000) -> None:
+    async def absent(self, ms: float, *, spoken: bool = True) -> None:
+        """Time passes, and the network sends no frame. spoken: the stream's own time passes, too."""
+        for _ in range(int(ms // 20)):
+            for _ in range(5):
+                self.phone.play(4)
+                await self.settle()
+            self.phone.spoken_ms += 20 * spoken
+            self.ticker.tick(self.clock.now_ms())
+            await self.settle()
+
+    def burst(self, ms: float, speech: float = 0.0) -> None:
+        """So much audio comes at once."""
+        assert self.phone.telephone is not None
+        self.phone.play(1)
+        for _ in range(int(ms // 20)):
+            self.phone.telephone.incoming(self.phone.frame(int(speech * 1000)))
+
+    async def until(self, done: Callable[[], bool], within_ms: float = 30_000, *, absent: bool = False) -> None:
         while not done():
             assert within_ms > 0, "it never came to be"
-            await self.pass_ms(20)
+            await (self.absent(20) if absent else self.pass_ms(20))
             within_ms -= 20
 
     @property
@@ -292,6 +320,7 @@ async def phone_scene(
     tts: NoiseTTS | None = None,
     llm: c.LLM | None = None,
     control: c.CallControl | None = None,
+    kept: Callable[[TelephoneTransport, ManualClock], c.Transport] = lambda telephone, _: telephone,
 ) -> AsyncIterator[PhoneScene]:
     """A call over Twilio's wire. It is hung up and awaited in the end; no task may be left behind."""
     clock = ManualClock(1_000_000)
@@ -313,7 +342,7 @@ async def phone_scene(
     call = Call(
         call_id="c1",
         agent=agent,
-        transport=telephone,
+        transport=kept(telephone, clock),
         runtime=runtime,
         journal=notes,
         policy=policy or SOON,
@@ -321,12 +350,12 @@ async def phone_scene(
     )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())
-    made = PhoneScene(clock, phone, call, ticker, notes, scripted, tts)
+    made = PhoneScene(clock, phone, call, ticker, notes, scripted, tts, stt)
     await made.settle()
     try:
         yield made
     finally:
-        telephone.gone("test over")
+        call.hang_up("test over")
         await asyncio.wait_for(running, 5)
-        assert phone.closed is not None
+        assert made.phone.closed is not None
         assert asyncio.all_tasks() <= before | {asyncio.current_task()}

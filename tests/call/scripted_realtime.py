@@ -9,7 +9,7 @@ import numpy as np
 
 from bargein import protocols as c
 from bargein.audio.pcm import Pcm, Samples
-from tests.call.kit import RATE, WORD_MS
+from tests.call.kit import LOUD, RATE, WORD_MS
 
 
 class ScriptedRealtime:
@@ -110,7 +110,7 @@ class ScriptedResponse:
                     tool, _, arguments = word[1:].partition(":")
                     calling.append(c.ToolCall(f"call-{tool}", tool, arguments or "{}"))
                     continue
-                pcm = Pcm(np.full(WORD_MS * RATE // 1000, count + 1, np.int16), RATE)
+                pcm = Pcm(np.full(WORD_MS * RATE // 1000, (count + 1) * LOUD, np.int16), RATE)
                 words.append(c.Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word)))
                 at += len(word) + 1
                 count += 1

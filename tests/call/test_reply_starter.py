@@ -28,7 +28,7 @@ class World:
         self.agent = Agent(
             name="a", llm=ScriptedLLM(), tts=ToneTTS(), reprompts={"failed": "Sorry?", "silence": "Are you there?"}
         )
-        self.starter = ReplyStarter(self.parts.context, self.agent, self, self, self, self, self)  # type: ignore[arg-type]
+        self.starter = ReplyStarter(self.parts.context, self.agent, self, self, self, self, self, self)  # type: ignore[arg-type]
 
     # Responder
     def prepare(self, turn: Turn) -> None:

@@ -7,7 +7,6 @@ that does not hold. It is a value: hashable and comparable, so that a search can
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
 
 from bargein.floor import actions as do
@@ -15,56 +14,28 @@ from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
+from tests.floor.world import Broken, Seen, World
 
-HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP}
-MOST_TICKS = 40
-
-
-class Broken(AssertionError):
-    """A promise of the design does not hold."""
+HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP,
+        Source.LOST, Source.ENDING}  # fmt: skip
+LATE = (
+    ev.ReplyStarted
+    | ev.ReplyProtected
+    | ev.ReplyEnded
+    | ev.ReplyFailed
+    | ev.ReplyStalled
+    | ev.ToolsStarted
+    | ev.ToolsEnded
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Monitor:
-    """live: a reply is (ids are the floor's own, and only ever compared); answers: the turn it answers, 0 none."""
-
-    live: bool = False
-    sounding: bool = False
-    held: bool = False
-    protected: bool = False
-    answers: int = 0  # 0: none; else how many turns ago, +1
-    open: bool = False
-    prepared: bool = False  # the open turn's reply is being made ahead
-    accounted: bool = True  # the running onset has come to something that is on record
-    over: bool = False
-    kept: bool = False  # the newest reply that sounded is over, and its client has not said so
+class Monitor(World):
+    """The world, which checks each step."""
 
     def step(self, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> Monitor:
         """The world after this event. floor: as it is now; was: what it showed before."""
         return _Step(self, floor, was, event, actions).run()
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a floor showed before an event."""
-
-    state: str
-    reply: int
-    turn: int
-    evidence: Evidence
-    onset_ms: float
-    now_ms: float
-    guarded_until_ms: float
-    carried_ms: float
-
-    @classmethod
-    def of(cls, floor: Floor) -> Seen:
-        return cls(
-            floor.state.value, floor.reply.id, floor.turn.id, floor.speech.evidence, floor.speech.onset_ms,
-            floor.now_ms,
-            floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
-            floor.onset.carried_ms,
-        )  # fmt: skip
 
 
 class _Step:
@@ -72,7 +43,12 @@ class _Step:
         self.m, self.floor, self.was, self.event, self.actions = m, floor, was, event, actions
         self.live, self.sounding, self.held, self.protected = m.live, m.sounding, m.held, m.protected
         self.open, self.accounted, self.prepared, self.kept = m.open, m.accounted, m.prepared, m.kept
+        self.asking, self.giving_up, self.filler, self.tools = m.asking, m.giving_up, m.filler, m.tools
+        self.lost, self.left, self.away, self.leaving = m.lost, m.left, m.away, m.leaving
         self.stalled = False  # in this very step
+        self.behind = False  # a reply was made behind a filler, which is over
+        self.failed = False  # a reply was lost, in this very step
+        self.was_giving_up = False  # the reply that ended in this step said that the agent cannot go on
         self.reply = was.reply
         self.turn = was.turn
         self.answers = was.turn + 1 - m.answers if m.answers else 0  # the turn's own number
@@ -100,13 +76,22 @@ class _Step:
         return Monitor(
             self.live, self.sounding, self.held, self.protected,
             self.floor.turn.id + 1 - self.answers if self.answers else 0, self.open, self.prepared,
-            self.accounted, isinstance(self.event, ev.HungUp), self.kept,
+            self.accounted, self.asking, self.giving_up, self.filler, self.tools, self.lost, self.left,
+            self.away, self.leaving, self.is_end(), self.kept,
         )  # fmt: skip
+
+    def is_end(self) -> bool:
+        """The caller has hung up, or did not come back, or was said goodbye to."""
+        gone = (self.m.away or self.leaving) and any(isinstance(a, do.EndCall) for a in self.actions)
+        return isinstance(self.event, ev.HungUp) or gone
 
     # ------------------------------------------------------------------------------------ what the event means
 
     def world(self) -> None:
         e = self.event
+        self.leaving = self.leaving or isinstance(e, ev.EndingAsked)
+        if isinstance(e, ev.ClientAway | ev.ClientBack):
+            self.away = isinstance(e, ev.ClientAway)
         fresh = self.floor.speech.evidence is not Evidence.SILENT and self.was.evidence is Evidence.SILENT
         if fresh and isinstance(e, ev.SpeechWindow):
             self.accounted = self.open
@@ -118,16 +103,34 @@ class _Step:
             self.protected = e.protected
         elif isinstance(e, ev.ReplyEnded | ev.ReplyFailed) and mine:
             self.kept = not e.confirmed if self.sounding else self.kept
-            self.end_reply()
+            self.end_reply(heard=self.sounding and isinstance(e, ev.ReplyEnded), lost=isinstance(e, ev.ReplyFailed))
         elif isinstance(e, ev.ReplyStalled) and mine:
             self.stalled = self.kept = True
-        elif isinstance(e, ev.ReplyStarted | ev.ReplyProtected | ev.ReplyEnded | ev.ReplyFailed | ev.ReplyStalled):
+        elif isinstance(e, ev.ToolsStarted) and mine:
+            self.tools = not self.filler and not self.asking
+        elif isinstance(e, ev.ToolsEnded) and mine:
+            self.tools = False
+        elif isinstance(e, LATE):
             self.need(not self.actions, "(1) a late event about an old reply changes nothing")
 
-    def end_reply(self) -> None:
-        self.owed = 0 if self.sounding and isinstance(self.event, ev.ReplyEnded) else self.answers
+    def end_reply(self, *, heard: bool, lost: bool) -> None:
+        """The live reply is over by itself."""
+        self.behind = self.filler
+        if not self.filler:
+            self.owed = 0 if heard else self.answers
+            self.answers = 0
+            self.count(heard=heard, lost=lost)
+        self.was_giving_up = self.giving_up
         self.live = self.sounding = self.held = self.protected = False
-        self.answers = 0
+        self.asking = self.giving_up = self.filler = self.tools = False
+
+    def count(self, *, heard: bool, lost: bool) -> None:
+        """Replies that are lost in a row. A reprompt that is heard proves nothing: it needs no model."""
+        if lost:
+            self.failed = True
+            self.lost = min(self.lost + 1, self.floor.policy.idle.max_failures)
+        elif heard and not self.asking:
+            self.lost = 0
 
     # ---------------------------------------------------------------------------------------- what was ordered
 
@@ -137,6 +140,7 @@ class _Step:
                 self.need(self.live and reply == self.reply and not self.held, "(4) only a live reply is held, once")
                 self.need(not self.protected, "a protected reply is not held")
                 self.need(not self.quiet_guard(), "the echo guard asks for firm evidence")
+                self.need(not self.away, "(9) nothing is held while the client is away")
                 self.held = True
             case do.Resume(reply):
                 undone = isinstance(self.event, ev.LevelOnset)
@@ -147,13 +151,16 @@ class _Step:
                 self.cut(a, reply, barge_in)
             case do.DiscardLateReply(reply):
                 self.need(self.live and reply == self.reply and not self.sounding, "only what never came is given up")
-                self.owed = self.answers
-                self.live = self.held = self.protected = False
-                self.answers = 0
+                self.need(not self.filler, "a filler that is late is no lost reply")
+                waited = self.tools and self.floor.now_ms < self.was.tools_until_ms
+                self.need(not waited, "a running tool excuses that a reply is late")
+                self.end_reply(heard=False, lost=True)
             case do.CutStalledReply(reply):
                 self.need(self.stalled and reply == self.reply, "only a reply that its client does not play is stopped")
-                self.owed = 0 if self.sounding else self.answers
+                self.owed = 0 if self.sounding and not self.filler else self.answers
+                self.was_giving_up = self.giving_up
                 self.stalled = self.live = self.sounding = self.held = self.protected = False
+                self.asking = self.giving_up = self.filler = self.tools = False
                 self.answers = 0
             case do.FlushClient(reply):
                 self.need(self.kept and reply <= self.reply, "only a client that may hold something is emptied")
@@ -163,6 +170,7 @@ class _Step:
                 self.need(self.open and turn == self.turn, "(5) what is made ahead is the open turn's reply")
                 self.need(not self.prepared, "one reply is made ahead, not two")
                 self.need(isinstance(self.event, ev.TurnEnding), "only a guess makes a reply ahead")
+                self.need(not self.away, "(9) nothing is made ahead for a client that is away")
                 self.prepared = True
             case do.DiscardPrepared(turn):
                 self.need(self.prepared and turn == self.turn, "only what was made ahead is discarded")
@@ -171,14 +179,37 @@ class _Step:
                 self.begin(reply)
                 self.prepared = False
                 self.need(self.open and turn == self.turn, "(5) what is answered is the open turn")
+                f, whole = self.floor, isinstance(self.event, ev.UserTyped) or getattr(self.event, "ends", False)
+                whole = whole or f.now_ms - f.turn.since_ms >= f.policy.endpointing.max_turn_ms
+                self.need(whole or f.now_ms >= self.was.keys_until_ms, "nothing is said between two keys")
                 self.open, self.answers = False, turn
             case do.Say(reply):
                 self.begin(reply)
             case do.Reprompt(reply, cause):
                 self.begin(reply)
-                if cause != "silence":
-                    self.need(self.owed != 0, "(5) asked again for a turn that was lost")
+                self.asking = True
+                self.protected = cause == "goodbye"
+                if cause not in ("silence", "back", "not_transferred", "goodbye"):
+                    self.need(self.failed, "(5) sorry is said for a reply that was lost")
                     self.answers, self.owed = self.owed, 0
+                    most = self.floor.policy.idle.max_failures
+                    enough = most > 0 and self.lost == most and not self.was_giving_up
+                    self.need(
+                        (cause == "gave_up") == enough, "the agent gives up after max_failures in a row, no sooner"
+                    )
+                    self.giving_up = enough
+            case do.SayFiller(reply):
+                self.need(self.live and not self.sounding and not self.held, "a filler is said before a reply sounds")
+                self.need(self.tools and not self.filler, "a filler fills the time of a tool")
+                self.need(not self.open, "nobody talks into an open turn")
+                self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
+                self.reply, self.filler, self.tools, self.protected = reply, True, False, False
+            case do.ContinueReply(reply):
+                if isinstance(self.event, ev.Tick) and self.filler and not self.sounding:
+                    self.end_reply(heard=False, lost=False)  # it is late
+                self.need(self.behind, "what goes on was made behind a filler, which is over")
+                self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
+                self.reply, self.live, self.behind = reply, True, False
             case do.Listen(turn, from_ms):
                 known = turn == self.turn and (self.open or turn == self.reopened)
                 self.need(known or turn == self.turn + 1, "(8) turns are numbered as they come")
@@ -190,25 +221,36 @@ class _Step:
                 if turn and turn == self.owed:
                     self.owed = 0
                 elif turn:
+                    self.need(not self.away or self.is_end(), "(9) the user's turn is kept while the client is away")
                     self.need(self.open and turn == self.turn, "(5) only what is open is closed")
                     self.open = False
             case do.Dismiss(onset, until, _):
                 self.need(until >= onset, "what was dismissed has a length")
                 self.accounted = True
-            case do.Ignore():
+            case do.Ignore(what):
                 self.accounted = True
-            case do.EndCall():
+                deaf = what == "speech" and isinstance(self.event, ev.Tick)
+                missing_ms = self.event.at_ms - self.was.noticed_ms if deaf else float("inf")
+                self.need(missing_ms >= self.floor.policy.endpointing.deaf_ms, "windows that come late do come")
+            case do.EndCall() | do.GiveUp():
                 self.need(not self.live and not self.open, "nobody is left in the middle of something")
+                self.need(not self.left or self.away or self.leaving, "a call is ended once")
+                said_so = self.was_giving_up and not self.floor.talking
+                self.need(isinstance(a, do.EndCall) or said_so, "a call is given up when that was said, in silence")
+                self.left = True
             case do.ReadWords():
                 self.need(self.live, "words are read for a verdict only")
 
     def begin(self, reply: int) -> None:
         self.need(not self.live, "(2) at most one reply is live")
+        self.need(not self.away, "(9) nothing is said to a client that is away")
+        self.need(not self.m.leaving, "(10) after the goodbye nothing is said")
         self.need(not self.held, "(4) nothing begins in a hold")
         self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
         self.need(not (self.open and not isinstance(self.actions[-1], do.Answer)), "nobody talks into an open turn")
         self.reply, self.live = reply, True
         self.sounding = self.held = self.protected = False
+        self.asking = self.giving_up = self.filler = self.tools = False
         self.answers = 0
 
     def cut(self, a: do.Cut | do.DiscardReply, reply: int, barge_in: do.BargeIn) -> None:
@@ -235,9 +277,12 @@ class _Step:
         if isinstance(a, do.DiscardReply) and a.turn:
             self.need(a.turn == self.answers, "(8) the turn that goes on is the one that was answered")
             self.reopened = a.turn
-        elif not self.sounding:
+        elif not self.sounding or self.filler:
             self.owed = self.answers
+        if self.sounding and not self.filler:
+            self.count(heard=True, lost=False)
         self.live = self.sounding = self.held = self.protected = False
+        self.asking = self.giving_up = self.filler = self.tools = False
         self.answers = 0
 
     def quiet_guard(self) -> bool:
@@ -252,12 +297,30 @@ class _Step:
         self.need(not self.stalled, "(1) a client that does not play is emptied, and its reply is over")
         self.need(self.owed == 0, "(5) a turn whose reply was lost is closed or asked again")
         self.need(self.reopened == 0, "(8) a turn that goes on is listened to")
+        self.need(not self.behind, "a reply behind a filler goes on when the filler is over")
+        apologized = any(isinstance(a, do.Reprompt) for a in self.actions)
+        apology_owed = self.failed and not self.m.asking and not self.open and not self.m.left
+        self.need(apologized or not apology_owed, "a lost reply is never passed over in silence")
+        said_so = self.was_giving_up and not self.open and not apologized
+        self.need(self.left or not said_so, "a call is given up once that was said, unless the user talks")
         self.need(f.reply.id == self.reply and f.turn.id == self.turn, "the floor numbers as it says")
-        if isinstance(e, ev.HungUp):
+        self.need(not self.leaving or self.live or self.is_end(), "(10) without a goodbye the call is over at once")
+        self.need(f.away == self.away, "the floor knows whether the client is away")
+        self.need(not self.away or not self.live, "(9) no reply is live while the client is away")
+        if isinstance(e, ev.ClientAway) and not self.m.away and self.was.evidence is Evidence.FIRM:
+            self.need(
+                self.open or f.onset.dismissed or self.leaving,
+                "(9) what the user says as the connection is lost is a turn",
+            )
+        if self.m.away and not self.away:
+            self.need(self.live or self.open or self.leaving, "(9) whoever comes back is spoken to, or listened to")
+        if self.is_end():
             self.need(not self.live and not self.open and f.deadline is None, "(5) a hang-up ends everything")
             self.need(not self.prepared, "nothing is made ahead for nobody")
             return
         self.need(not self.prepared or (self.open and not self.live), "what is made ahead is used, or discarded")
+        last = isinstance(e, ev.KeyPressed) and e.ends and not (f.talking or f.mute)
+        self.need(not last or do.Answer in map(type, self.actions), "the last key is answered at once")
         gone_on = isinstance(e, ev.TurnResumed | ev.KeyPressed | ev.UserTyped)
         self.need(not (gone_on and self.prepared), "a turn that goes on has nothing made ahead")
         want = (
@@ -335,28 +398,3 @@ class _Step:
             self.need(not f.live or self.held, "whoever is as loud as the caller is heard, whoever spoke before")
         if self.was.state == "idle" and fresh and s.evidence is Evidence.FIRM:
             self.need(self.open, "(8) firm speech at rest opens a turn")
-
-
-def liveness(floor: Floor, longest_ms: float) -> int:
-    """From here, time alone (and a playout that ends what it plays) leads to rest. Returns how many steps it took.
-
-    Raises Broken when a deadline stays due after its tick, or rest does not come in time or steps.
-    """
-    f = copy(floor)
-    began = f.now_ms
-    for n in range(MOST_TICKS):
-        if f.over or (f.state.value == "idle" and f.deadline is None):
-            return n
-        due = f.deadline
-        if due is None:
-            if f.state.value != "speaking":
-                raise Broken(f"(5) {f.state} waits for nothing")
-            f.handle(ev.ReplyEnded(f.now_ms, f.reply.id))
-            continue
-        if due - began > longest_ms:
-            raise Broken(f"(5) not at rest after {due - began} ms")
-        before = (f.state, f.speech.evidence, f.reply.id, due)
-        acted = f.handle(ev.Tick(due))
-        if (f.state, f.speech.evidence, f.reply.id, f.deadline) == before and not acted:
-            raise Broken(f"(5) the deadline {due} stays due in {f.state}")
-    raise Broken(f"(5) {MOST_TICKS} ticks do not end {floor.state}")

@@ -17,7 +17,8 @@ from bargein.floor.policy import Policy
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 from bargein.floor.timers import timers
-from tests.floor.monitor import Broken, Monitor, Seen, liveness
+from tests.floor.monitor import Monitor
+from tests.floor.world import Broken, Seen, liveness
 
 # One unit is one window.
 SMALL = Policy().with_({
@@ -25,7 +26,8 @@ SMALL = Policy().with_({
     "hold_max_ms": 4, "wary_after": 1, "confirm_ms": 2, "verdict_timeout_ms": 1, "look_ms": 1, "words_wait_ms": 1,
     "doubt_ms": 3, "min_words": 1, "pre_roll_ms": 1, "end_of_turn_ms": 1, "turn_grace_ms": 2, "min_turn_ms": 2,
     "max_turn_ms": 4, "answer_timeout_ms": 2, "user_silence_ms": None, "max_waiting": 1, "deaf_ms": 2, "alone_ms": 0,
-    "far_ms": 2, "go_on_share": 1,
+    "far_ms": 2, "go_on_share": 1, "max_failures": 2, "filler_ms": 1, "filler_again_ms": 2, "max_fillers": 1,
+    "key_gap_ms": 2,
 })  # fmt: skip
 _BRIEF = {"echo_guard_ms": 0, "answer_timeout_ms": 1, "min_turn_ms": 1, "wary_after": 0}
 _ASKING = {"user_silence_ms": 2, "max_reprompts": 1}
@@ -39,6 +41,18 @@ POLICIES = {
     "far": SMALL.with_({**_BRIEF, "confirm_ms": 3, "doubt_ms": 3, "max_turn_ms": 3}),
     "alone": SMALL.with_({"alone_ms": 4, "doubt_ms": 4, "join_ms": 2, "verdict_timeout_ms": 2, "go_on_share": 1}),
     "asking": SMALL.with_(_ASKING),
+    "waiting": SMALL.with_(
+        {
+            **_BRIEF,
+            "hold_max_ms": 2,
+            "doubt_ms": 1,
+            "confirm_ms": 1,
+            "max_turn_ms": 1,
+            "max_failures": 1,
+            "filler_ms": 0,
+        }
+    ),
+    "failing": SMALL.with_({"max_failures": 3}),
     "leaving": SMALL.with_({**_ASKING, "hang_up_on_silence": True}),
 }
 LEVELS = (0.0, 0.35, 0.95)  # quiet, faint, sure; 0.6 between them is firm, and doubtful
@@ -61,9 +75,14 @@ def key(f: Floor) -> tuple[object, ...]:
         state, f.policy.verdict.confirm_ms, f.policy.verdict.doubt_ms, f.stt_words, f.stt_turns, f.says_waiting,
         f.unconfirmed > 0,
         f.failures, f.reprompts, f.left, f.over, ago(f.quiet_since_ms, state == "idle"),
+        f.away, f.away_until_ms - now if f.away else -9.0,
+        f.leaving, f.leave_by_ms - now if f.leaving else -9.0, f.leave_why,
         # the reply
         turn.id - reply.turn if reply.turn else -1, live and reply.sounding, reply.protected,
-        reply.reprompting and live, min(reply.false_holds, f.policy.hold.wary_after), reply.echo_reported,
+        reply.reprompting and live, reply.giving_up and live, reply.filler and live, reply.fillers if live else 0,
+        ago(reply.tools_from_ms, live and reply.tools_until_ms > 0),
+        max(-1.0, reply.tools_until_ms - now) if live and reply.tools_until_ms else -9.0,
+        min(reply.false_holds, f.policy.hold.wary_after), reply.echo_reported,
         reply.far_reported and live, ago(reply.asked_ms, live),
         ago(reply.due_from_ms, state in ("thinking", "barge_in")),
         ago(reply.sounding_since_ms, reply.sounding), ago(reply.held_since_ms, held),
@@ -72,11 +91,12 @@ def key(f: Floor) -> tuple[object, ...]:
         onset.unreadable, ago(onset.asked_until_ms, on or held), min(onset.carried_ms, 4),
         ago(onset.carried_until_ms, onset.carried_ms > 0),
         # the turn
+        max(0.0, turn.keys_until_ms - now) if turn.open else 0.0,
         turn.open, turn.prepared, ago(turn.since_ms, turn.open), turn.since_ms == speech.onset_ms,
         min(turn.spoken_ms, 3) if turn.open or reply.turn else -1, ago(turn.spoken_until_ms, turn.open or on),
         turn.own_level_db, turn.level_db if turn.open else None,
         # the speech
-        speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms),
+        speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms), ago(speech.noticed_ms, on),
         speech.level_db if on or run or held else None, run, ago(speech.run_from_ms, run > 0),
     )  # fmt: skip
 
@@ -97,14 +117,37 @@ SEARCHES = [
     ("instant", "page", LEVELS, False),
     ("patient", "hard page", QUIET_OR_SURE, False),
     ("asking", "fail", LEVELS, False),
+    ("waiting", "tools fail", QUIET_OR_SURE, False),
     ("leaving", "", LEVELS, False),
     ("echoing", "echo", QUIET_OR_SURE, False),
     ("alone", "", FINE, False),
     ("far", "far", (0.0,), False),
     ("instant", "echo protect", QUIET_OR_SURE, False),
+    ("short", "away hard", QUIET_OR_SURE, False),
+    ("balanced", "away", QUIET_OR_SURE, False),
+    ("short", "away guesses", (0.0,), True),
+    ("short", "ending away", QUIET_OR_SURE, False),
     ("short", "unplayed hard", QUIET_OR_SURE, False),
+    ("short", "stall", QUIET_OR_SURE, False),
 ]
-GROUPS = ("unplayed", "hard", "page", "judge", "protect", "late", "fail", "stt", "turns", "guesses", "echo", "far")
+GROUPS = (
+    "unplayed",
+    "hard",
+    "page",
+    "judge",
+    "protect",
+    "late",
+    "fail",
+    "tools",
+    "stt",
+    "turns",
+    "guesses",
+    "echo",
+    "far",
+    "stall",
+    "away",
+    "ending",
+)
 
 
 def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[ev.Event]:
@@ -124,10 +167,18 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         if "far" in groups:
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-20.0)
             yield ev.SpeechWindow(now, now + 1, 0.95, level_db=-33.0)
+        if "stall" in groups:  # audio that was kept back for two windows
+            for speech in levels:
+                yield ev.SpeechWindow(now - 2, now - 1, speech, came_ms=now + 1)
     yield ev.SayRequested(now)
     yield ev.ReplyStarted(now, f.reply.id)
     yield ev.ReplyEnded(now, f.reply.id)
     yield ev.HungUp(now)
+    if "away" in groups:
+        yield ev.ClientAway(now, 2)
+        yield ev.ClientBack(now)
+    if "ending" in groups:
+        yield ev.EndingAsked(now, "it has to end", 2)
     if "unplayed" in groups:
         yield ev.ReplyStalled(now, f.reply.id, "the client does not play")
         yield ev.ReplyStalled(now, f.reply.id - 1, "the client does not play")
@@ -137,6 +188,7 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         yield ev.Interrupted(now, "button")
         yield ev.Interrupted(now, "operator")
         yield ev.KeyPressed(now, "5")
+        yield ev.KeyPressed(now, "#", ends=True)
         yield ev.UserTyped(now)
     if "page" in groups:
         yield ev.LevelOnset(now, f.reply.id)
@@ -152,6 +204,12 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         yield ev.ReplyEnded(now, f.reply.id - 1)
         yield ev.ReplyFailed(now, f.reply.id - 1, "lost")
         yield ev.ReplyProtected(now, f.reply.id - 1, protected=True)
+    if "tools" in groups:
+        yield ev.ToolsStarted(now, f.reply.id, now + 2)
+        yield ev.ToolsEnded(now, f.reply.id)
+    if "late" in groups and "tools" in groups:
+        yield ev.ToolsStarted(now, f.reply.id - 1, now + 2)
+        yield ev.ToolsEnded(now, f.reply.id - 1)
     if "fail" in groups:
         yield ev.ReplyFailed(now, f.reply.id, "lost")
     if "stt" in groups:
@@ -230,7 +288,7 @@ def search(
                     transitions.add((here.state.value, cause_of(here, event), there.state.value))
                 if edges % 5 == 0:
                     _alone(here, there, event, actions)
-                if isinstance(event, INTERRUPTS):
+                if isinstance(event, INTERRUPTS) and not getattr(event, "ends", False):  # what ends is answered
                     _twice(there, event)
                 node = (key(there), after)
                 if node in seen:

@@ -69,3 +69,28 @@ def test_ordinary_first_words_that_happen_to_be_stop_phrases_stop_only_alone() -
     assert Lexicon.of("es").judge("¡Para!")[0] is WordClass.STOP
     assert Lexicon.of("hi").judge("बस एक बात")[0] is WordClass.WORDS
     assert Lexicon.of("ja").judge("ちょっと聞きたい")[0] is WordClass.WORDS
+
+
+@pytest.mark.parametrize(
+    ("language", "phrase", "text", "said"),
+    [
+        ("th", "หยุด", "หยุดก่อนนะ", WordClass.STOP),
+        ("th", "หยุด", "ไม่หยุด", WordClass.WORDS),
+        ("lo", "ຢຸດ", "ຢຸດກ່ອນ", WordClass.STOP),
+        ("km", "ឈប់", "ឈប់សិន", WordClass.STOP),
+        ("ko", "잠깐", "잠깐 기다려", WordClass.STOP),
+        ("zh", "stop", "我说 stop 了吗", WordClass.WORDS),
+        ("zh", "stop", "stop！", WordClass.STOP),
+        ("ja", "ストップ", "スト ップ", WordClass.STOP),  # some recognisers put spaces anywhere
+    ],
+)
+def test_a_stop_phrase_of_ones_own_is_found_in_every_script(
+    language: str, phrase: str, text: str, said: WordClass
+) -> None:
+    assert Lexicon.of(language, stop_phrases=(phrase,)).judge(text)[0] is said
+
+
+def test_words_of_another_script_are_counted_as_words_and_characters_with_their_marks() -> None:
+    assert Lexicon.of("zh").judge("我用iPhone")[1] == 3
+    assert Lexicon.of("th").judge("ที่นี่")[1] == 2
+    assert Lexicon.of("en").judge("你好吗")[1] == 3

@@ -13,8 +13,8 @@ import pytest
 
 import bargein.floor
 from bargein.floor import Floor
-from tests.floor.monitor import Broken
 from tests.floor.search import LEVELS, POLICIES, search
+from tests.floor.world import Broken
 
 pytestmark = pytest.mark.slow
 
@@ -22,12 +22,25 @@ ROOM = Path(bargein.floor.__file__).parent
 FINE = (0.0, 0.35, 0.6, 0.95)
 
 # In the order in which they import each other.
-RULES = ("state", "moves", "speech_rules", "evidence_rules", "reply_rules", "timers", "rules")
+RULES = (
+    "state",
+    "moves",
+    "client_rules",
+    "ending_rules",
+    "speech_rules",
+    "evidence_rules",
+    "reply_rules",
+    "timers",
+    "rules",
+)
 
 # what is broken: (file, the rule, its mutant, policy, groups, levels)
 MUTANTS = {
     "the agent's own sound counts as speech": (
         "speech_rules", "if w.echo >= p.echo.echo_threshold and", "if w.echo > 1 and", "balanced", "echo", LEVELS),
+    "windows that come late are none": (
+        "timers", "due.append((speech.noticed_ms + p.endpointing.deaf_ms", "due.append((speech.until_ms + p.endpointing.deaf_ms",
+        "short", "stall", (0.0, 0.95)),
     "a hold for our own sound goes on": (
         "speech_rules", "        if speech.lasted_ms <= echo.echo_doubt_ms:", "        if False:", "echoing", "echo", LEVELS),
     "a call is left while somebody speaks": (
@@ -51,17 +64,18 @@ MUTANTS = {
     "sure speech never cuts": (
         "speech_rules", '        cut_by_speech(floor, f"lasted {lasted:.0f} ms", out)', "        pass", "balanced", "", LEVELS),
     "thinking has no limit": (
-        "timers", "due.append((reply.due_from_ms + p.idle.answer_timeout_ms, reply_late))", "pass", "balanced", "", LEVELS),
+        "timers", "            due.append((max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms), reply_late))\n", "",
+        "balanced", "", LEVELS),
     "a button does not stop a held reply": (
         "evidence_rules", '    if not floor.live:\n        out.append(do.Ignore(source.value, "nothing to interrupt"))',
         '    if floor.state is not State.SPEAKING:\n        out.append(do.Ignore(source.value, "nothing"))',
         "balanced", "hard", LEVELS),
     "something is said over a reply": (
-        "reply_rules", "if floor.state is State.IDLE and not floor.says_waiting:", "if not floor.says_waiting:", "balanced", "",
-        LEVELS),
+        "reply_rules", "if floor.state is State.IDLE and not floor.says_waiting and", "if not floor.says_waiting and",
+        "balanced", "", LEVELS),
     "an old reply's end ends the new one": (
-        "reply_rules", "    if e.reply != floor.reply.id or not floor.live:\n        return\n    if floor.reply.sounding:",
-        "    if not floor.live:\n        return\n    if floor.reply.sounding:", "balanced", "late", LEVELS),
+        "reply_rules", "    if e.reply != floor.reply.id or not floor.live:\n        return\n    reply = floor.reply\n    if reply.sounding:",
+        "    if not floor.live:\n        return\n    reply = floor.reply\n    if reply.sounding:", "balanced", "late", LEVELS),
     "a reply that its client does not play goes on": (
         "reply_rules", "    out.append(do.CutStalledReply(e.reply, e.why))\n", "", "short", "unplayed", LEVELS),
     "an old reply's stall ends the new one": (
@@ -70,8 +84,8 @@ MUTANTS = {
     "what was not played is forgotten": (
         "reply_rules", "    floor.unconfirmed = e.reply\n", "", "short", "unplayed hard", LEVELS),
     "an end by our own pace is the client's word": (
-        "reply_rules", "        floor.failures = 0\n        floor.unconfirmed = 0 if e.confirmed else e.reply\n",
-        "        floor.failures = 0\n", "short", "unplayed hard", LEVELS),
+        "reply_rules", "    if reply.sounding:\n        floor.unconfirmed = 0 if e.confirmed else e.reply\n",
+        "", "short", "unplayed hard", LEVELS),
     "a button on a free floor empties nothing": (
         "evidence_rules", "    if floor.unconfirmed:\n        flush_client(floor, why, out)\n", "    if False:\n", "short",
         "unplayed hard", LEVELS),
@@ -113,6 +127,38 @@ MUTANTS = {
         LEVELS),
     "a lost reply is nobody's business": (
         "moves", '    out.append(do.CloseTurn(turn, f"no reply: {why}"))', "    pass", "balanced", "fail", LEVELS),
+    "a lost reply is passed over in silence": (
+        "moves", "    if (enough or not reply.reprompting) and", "    if enough and", "balanced", "fail", LEVELS),
+    "an apology that is talked over makes the next failure silent": (
+        "moves", "    if (enough or not reply.reprompting) and", "    if (enough or (not reply.reprompting and floor.failures < 2)) and",
+        "failing", "fail", LEVELS),
+    "the agent never gives up": (
+        "moves", "floor.failures = min(floor.failures + 1, most)", "floor.failures = 0", "balanced", "fail", LEVELS),
+    "an apology that is heard makes up for the loss": (
+        "reply_rules", "    elif not floor.reply.reprompting:\n        floor.failures = 0", "    else:\n        floor.failures = 0",
+        "balanced", "fail", LEVELS),
+    "a call is given up without a word": (
+        "moves", "        reply.giving_up = enough\n", "        floor.left = enough\n", "balanced", "fail", LEVELS),
+    "a call goes on that was given up": (
+        "moves", "    if giving_up:\n", "    if False:\n", "balanced", "fail", LEVELS),
+    "a call is given up while the user talks": (
+        "moves", "    if floor.turn.open or floor.talking or undecided:\n        yield",
+        "    if (floor.turn.open or floor.talking or undecided) and not giving_up:\n        yield", "balanced", "fail", LEVELS),
+    "a tool is no excuse": (
+        "timers", "max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms)",
+        "reply.due_from_ms + p.idle.answer_timeout_ms", "waiting", "tools", LEVELS),
+    "a filler without a tool": (
+        "timers", "wanted = reply.tools_until_ms and not", "wanted = not", "waiting", "tools", LEVELS),
+    "the reply behind a filler is forgotten": (
+        "reply_rules", '        end_filler(floor, "the filler is over", out)\n', "        free_floor(floor, out)\n", "waiting", "tools", LEVELS),
+    "a filler counts as the answer": (
+        "moves", "(reply.filler or not reply.sounding):\n        out.append", "not reply.sounding:\n        out.append",
+        "waiting", "tools", LEVELS),
+    "a filler that is lost is a lost reply": (
+        "reply_rules", "    if floor.reply.filler:\n        end_filler(floor, f", "    if False:\n        end_filler(floor, f",
+        "waiting", "tools fail", LEVELS),
+    "a filler that is late is a lost reply": (
+        "timers", "    if floor.reply.filler:\n", "    if False:\n", "waiting", "tools", LEVELS),
     "a guess that was wrong is kept": (
         "evidence_rules", 'discard_prepared(floor, "the turn goes on", out)', "pass", "short", "guesses", LEVELS),
     "a guess is made about an old turn": (
@@ -123,6 +169,49 @@ MUTANTS = {
         "moves", 'discard_prepared(floor, "another guess was made", out)', "pass", "short", "guesses", LEVELS),
     "keys do not change what was made ahead": (
         "evidence_rules", 'discard_prepared(floor, f"more was said: {why}", out)', "pass", "short", "guesses hard", LEVELS),
+    "the agent talks between two keys": (
+        "timers", "max(turn.spoken_until_ms + quiet_ms, turn.keys_until_ms)", "turn.spoken_until_ms + quiet_ms",
+        "balanced", "hard", LEVELS),
+    "the STT ends a turn of keys": (
+        "evidence_rules", "elif floor.now_ms < floor.turn.keys_until_ms:", "elif False:", "short", "guesses hard", LEVELS),
+    "the last key waits for another": (
+        "evidence_rules", "    if e.ends and not (floor.talking or floor.mute):", "    if False:", "balanced", "hard", LEVELS),
+    "a reply goes on into a lost connection": (
+        "client_rules", "_end_live_reply(floor, out) if floor.live else 0", "0", "short", "away", LEVELS),
+    "a turn is answered while the client is away": (
+        "timers", "        return [*due, (floor.away_until_ms, client_gone)]", "        due.append((floor.away_until_ms, client_gone))",
+        "short", "away", LEVELS),
+    "a client is waited for without end": (
+        "timers", "        return [*due, (floor.away_until_ms, client_gone)]", "        return due", "short", "away", LEVELS),
+    "something is said to a client that is away": (
+        "reply_rules", "and not floor.says_waiting and not floor.mute:", "and not floor.says_waiting:", "short", "away", LEVELS),
+    "typed words are answered while the client is away": (
+        "evidence_rules", "not floor.talking and not floor.mute:", "not floor.talking and not floor.leaving:", "short", "away hard", LEVELS),
+    "an STT's turn is answered while the client is away": (
+        "evidence_rules", "verdict.trust_transcriber_turns and not floor.mute:\n        if", "verdict.trust_transcriber_turns:\n        if",
+        "short", "away guesses", LEVELS),
+    "a reply is made ahead for a client that is away": (
+        "evidence_rules", "trusted = floor.policy.verdict.trust_transcriber_turns and not floor.mute",
+        "trusted = floor.policy.verdict.trust_transcriber_turns", "short", "away guesses", LEVELS),
+    "an answer that was not heard is forgotten": (
+        "client_rules", "if reply.turn == turn.id and not turn.open else 0", "if False else 0\n    reply.turn = 0", "short",
+        "away hard", LEVELS),
+    "what the user was saying is lost with the connection": (
+        "client_rules", "    elif spoken and not turn.open:", "    elif False:", "balanced", "away", LEVELS),
+    "nobody speaks to a client that is back": (
+        "client_rules", '    out.append(do.Reprompt(floor.reply.id, e.cause, "the client is back"))', "    end_reply(floor)", "short",
+        "away", LEVELS),
+    "the goodbye can be talked over": (
+        "ending_rules", "    floor.reply.protected = True\n", "", "short", "ending", LEVELS),
+    "after the goodbye the call goes on": (
+        "rules", "if self.leaving and not self.live and not self.over:", "if False:", "short", "ending", LEVELS),
+    "typed words are answered after the goodbye": (
+        "evidence_rules", "not floor.talking and not floor.mute:", "not floor.talking and not floor.away:", "short",
+        "ending hard", LEVELS),
+    "a reply is cut for the goodbye without a word": (
+        "ending_rules", "    stop_all(floor, e.why, out)\n    if floor.away", "    if floor.away", "short", "ending", LEVELS),
+    "a client that did not come back is still there": (
+        "client_rules", "floor.left = floor.over = True", "floor.left = True", "short", "away", LEVELS),
     "an onset is decided about before it is heard": (
         "moves", "onset.dismissed = onset.excused = onset.awaiting_words = onset.aside = False", "onset.dismissed = True",
         "balanced", "", LEVELS),

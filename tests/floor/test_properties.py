@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bargein.floor import Floor, Policy, STTChanged
 from bargein.floor import events as ev
 from bargein.floor.speech import Evidence, UserSpeech
-from tests.floor.monitor import Monitor, Seen, liveness
+from tests.floor.monitor import Monitor
+from tests.floor.world import Seen, liveness
 
 MS = st.floats(1, 400)
 TEXTS = st.sampled_from(["stop", "tell me more", "mm-hmm", "", None])

@@ -76,3 +76,25 @@ def test_a_microphone_that_dies_in_the_middle_of_a_word_ends_it() -> None:
     t.now += 1_500
     t.ticks()
     assert t.names() == ["Hold", "Resume"]
+
+
+def test_windows_that_come_late_are_no_dead_microphone() -> None:
+    """The line stood still for 1.3 s. Its audio comes after all, as old as it is: one hold, and one cut."""
+    t = Talk()
+    t.speaking()
+    t.now += 1_300
+    for k in range(40):
+        at_ms = t.now - 1_300 + k * WINDOW
+        t.feed(f.SpeechWindow(at_ms, at_ms + WINDOW, 0.95, came_ms=t.now))
+        t.now += 2
+        t.ticks()
+    assert t.names() == ["Hold", "Cut"]
+
+
+def test_time_counts_from_when_a_window_came() -> None:
+    t = Talk()
+    t.speaking()
+    t.now += 900
+    t.feed(f.SpeechWindow(t.now - 900, t.now - 868, 0.95, came_ms=t.now))
+    assert t.floor.deadline is not None
+    assert t.floor.deadline == t.now + t.floor.policy.endpointing.deaf_ms

@@ -14,6 +14,11 @@ from bargein.floor import PolicyChanged
 from bargein.recorder.reading import ACTIONS, EVENTS, Happened, Noted, Ordered, read
 from bargein.recorder.replay import replay
 
+# Events and actions that version 1 did not have.
+SINCE = {
+    "ClientAway", "ClientBack", "ContinueReply", "CutStalledReply", "EndingAsked", "FlushClient", "GiveUp",
+    "ReplyStalled", "SayFiller", "ToolsEnded", "ToolsStarted",
+}  # fmt: skip
 RECORDS = sorted((Path(__file__).parent / "version_1").glob("*.jsonl"))
 
 
@@ -39,7 +44,7 @@ def test_the_old_records_hold_every_event_and_every_action() -> None:
                     seen.add(type(action).__name__)
                 case Noted():
                     pass
-    assert seen == set(EVENTS) | set(ACTIONS)
+    assert seen == (set(EVENTS) | set(ACTIONS)) - SINCE
 
 
 def test_an_old_policy_is_read_number_by_number() -> None:

@@ -39,7 +39,7 @@ class Fake:
 
     async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.SpeechChunk]:
         await self._do()
-        yield c.SpeechChunk(Pcm(np.ones(160, np.int16), 16_000), "Hello.")
+        yield c.SpeechChunk(Pcm(np.full(160, 900, np.int16), 16_000), "Hello.")
 
     async def reply(self, prompt: c.Prompt) -> AsyncIterator[c.TextDelta]:
         await self._do()

@@ -66,7 +66,7 @@ class Echo:
 
 
 def tone_agent(name: str = "tone", greeting: str = "") -> Agent:
-    return Agent(name=name, llm=Echo(), tts=ToneVoice(), scripted=True, greeting=Greeting(greeting))
+    return Agent(name=name, stt=None, llm=Echo(), tts=ToneVoice(), scripted=True, greeting=Greeting(greeting))
 
 
 agent = tone_agent("from-a-file", "Hello there, this is a greeting")  # for --agent tests/server/kit.py:agent
@@ -184,16 +184,20 @@ def settings(tmp: Path | None = None, **given: object) -> Settings:
 
 @asynccontextmanager
 async def world(
-    chosen: Settings | None = None, *agents: Agent, limits: BrowserLimits | None = None, alone: bool = True
+    chosen: Settings | None = None,
+    *agents: Agent,
+    limits: BrowserLimits | None = None,
+    alone: bool = True,
+    catalogue: Catalogue | None = None,
 ) -> AsyncIterator[World]:
-    """Everything as in `bargein serve`, but for the agents. No task may be left behind; alone: and nobody else makes
-    any meanwhile."""
+    """Everything as in `bargein serve`, but for the agents, or the whole catalogue. No task may be left behind; alone:
+    and nobody else makes any meanwhile."""
     chosen = chosen or settings()
     offered = agents or (tone_agent(),)
 
     @asynccontextmanager
     async def opened(_: Settings) -> AsyncIterator[Catalogue]:
-        yield Catalogue({each.name: each for each in offered})
+        yield catalogue or Catalogue({each.name: each for each in offered})
 
     before = asyncio.all_tasks()
     app = VoiceApp(chosen, agents=opened, limits=limits)

@@ -21,7 +21,7 @@ STRICT = BrowserLimits(messages=100, burst=50, flood=600)  # a busy machine may 
 
 @pytest_asyncio.fixture
 async def here() -> AsyncIterator[World]:
-    async with world(None, tone_agent(), limits=QUICK) as made:
+    async with world(settings(keep_s=0), tone_agent(), limits=QUICK) as made:
         yield made
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,8 +16,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from bargein import Agent, UsageError, create_app
-from tests.server.kit import HELLO, TOKEN, Client, on_uvicorn, tone_agent
+from bargein import Agent, Unavailable, UsageError, create_app
+from tests.server.kit import HELLO, TOKEN, Client, Echo, ToneVoice, on_uvicorn, tone_agent
 
 AGENT = tone_agent("mounted", "Good evening, this is a greeting of some length")
 PROTOCOLS = [Subprotocol("bargein.v1")]
@@ -121,28 +121,77 @@ async def test_pages_of_other_sites_are_refused_under_the_path_and_allowed_ones_
         assert webhook.json()["error"]["code"] == "no_auth_token"
 
 
-async def test_where_nobody_runs_the_lifespan_every_request_is_told_what_to_do(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_an_app_that_is_mounted_and_nothing_more_starts_with_its_first_request() -> None:
     app = FastAPI()
     app.mount("/voice", create_app(AGENT))
-    advice = "voice = create_app(agent); FastAPI(lifespan=voice.lifespan)"
+    before = asyncio.all_tasks()
+    async with on_uvicorn(app) as url, httpx.AsyncClient(base_url=url, follow_redirects=True) as http:
+        answers = await asyncio.gather(*(http.get(path) for path in ("/voice", "/voice/", "/voice/agents") * 2))
+        assert [answer.status_code for answer in answers] == [200] * 6
+        socket_url = url.replace("http", "ws") + "/voice/calls/browser"
+        async with connect(socket_url, subprotocols=PROTOCOLS, close_timeout=0.2) as socket:
+            client = Client(socket)
+            await client.send(HELLO)
+            await client.until("welcome")
+            await client.until("state", state="speaking")
+    (left,) = [task for task in asyncio.all_tasks() - before if task.get_name() == "the mounted app's lifespan"]
+    left.cancel()  # as the loop's end does
+    await asyncio.wait([left])
+    assert left.cancelled()
+
+
+def test_its_parts_are_closed_when_the_event_loop_ends() -> None:
+    done: list[str] = []
+
+    class Voice(ToneVoice):
+        async def start(self) -> None:
+            done.append("started")
+
+        async def aclose(self) -> None:
+            done.append("closed")
+
+    async def one_request() -> int:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            return (await http.get("/voice/agents")).status_code
+
+    app = FastAPI()
+    app.mount("/voice", create_app(Agent(name="own", llm=Echo(), tts=Voice(), scripted=True)))
+    for _ in range(2):  # two servers, one after the other
+        assert asyncio.run(one_request()) == 200
+        assert done == ["started", "closed"]
+        done.clear()
+
+
+async def test_parts_that_do_not_start_are_named_in_every_answer_and_once_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    starts: list[None] = []
+
+    class Voice(ToneVoice):
+        async def start(self) -> None:
+            starts.append(None)
+            raise Unavailable("The voice has no key", advice="Set VOICE_KEY")
+
+    app = FastAPI()
+    app.mount("/voice", create_app(Agent(name="own", llm=Echo(), tts=Voice(), scripted=True)))
     async with on_uvicorn(app) as url, httpx.AsyncClient(base_url=f"{url}/voice") as http:
-        with caplog.at_level(logging.INFO):
-            for path in ("/", "/healthz", "/agents", "/web/js/app.js", "/nowhere"):
-                answer = await http.get(path)
-                assert answer.status_code == 503, path
-                assert answer.json()["error"]["code"] == "not_started"
-                assert advice in answer.json()["error"]["advice"]
-            for path in ("/calls/browser", "/twilio/media", "/calls/x/events"):
-                with pytest.raises(InvalidStatus) as refused:
-                    await connect(url.replace("http", "ws") + f"/voice{path}")
-                assert refused.value.response.status_code == 503
-                assert advice.encode() in refused.value.response.body
-        told = [record.getMessage() for record in caplog.records if "lifespan" in record.getMessage()]
-        assert len(told) == 1, "said once in the log, and not for every request"
-        assert advice in told[0]
-        assert not any(record.exc_info for record in caplog.records)
+        for path in ("/", "/healthz", "/agents", "/web/js/app.js", "/nowhere"):
+            answer = await http.get(path)
+            assert answer.status_code == 503, path
+            assert answer.json()["error"] == {
+                "code": "not_started",
+                "message": "The voice has no key",
+                "advice": "Set VOICE_KEY",
+            }
+        for path in ("/calls/browser", "/twilio/media", "/calls/x/events"):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(url.replace("http", "ws") + f"/voice{path}")
+            assert refused.value.response.status_code == 503
+            assert b"VOICE_KEY" in refused.value.response.body
+    assert len(starts) == 1
+    assert len([r for r in caplog.records if "VOICE_KEY" in r.getMessage()]) == 1
+    assert not any(record.exc_info for record in caplog.records)
 
 
 async def test_a_lifespan_that_is_over_ends_its_calls_and_refuses_the_next() -> None:

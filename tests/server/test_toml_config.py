@@ -21,6 +21,8 @@ instructions = "You sell tea."
 greeting = "What may it be?"
 protected = "This call is recorded."
 preset = "patient"
+spoken_form = false
+hide_thoughts = false
 tools = ["shop_for_this_test:till"]
 
 [stt]
@@ -65,6 +67,7 @@ async def test_a_file_becomes_an_agent(tmp_path: Path, fake: type[Fake]) -> None
         assert catalogue.missing == ()
         assert (agent.opening.protected, agent.opening.text) == ("This call is recorded.", "What may it be?")
         assert (agent.policy.preset, agent.policy.verdict.confirm_ms) == ("patient", 400)
+        assert (agent.spoken_form, agent.hide_thoughts) == (False, False)
         assert agent.reprompts["silence"] == "Still there?"
         assert agent.reprompts["late"].startswith("Sorry")
         assert agent.streaming_stt is not None

@@ -15,7 +15,7 @@ LONG = "This sentence is one of many that keep the voice at work for longer than
 async def test_a_voice_that_is_killed_comes_back_and_every_call_goes_on() -> None:
     process = worker()
     voice = EspeakTTS(process)
-    agent = Agent(name="killed", llm=Echo(), tts=voice, scripted=True, greeting=Greeting(LONG))
+    agent = Agent(name="killed", stt=None, llm=Echo(), tts=voice, scripted=True, greeting=Greeting(LONG))
     async with world(None, agent) as here:
         async with here.client() as one, here.client() as other:
             for client in (one, other):

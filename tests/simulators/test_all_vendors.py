@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from bargein.errors import UsageError
+from bargein.server import simulated as simulation
 from bargein.server.registry import installed_vendors
 from bargein.server.simulated import FAULTS, TTS_SIMULATORS, inject, simulated
 from bargein.vendors.common.environment import Environment
@@ -98,3 +99,38 @@ async def test_they_go_when_whoever_started_them_is_killed() -> None:
 
         with pytest.raises((httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError)):
             await ask_for_ever()
+
+
+async def test_simulators_that_are_killed_are_started_again_at_the_same_address_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    started: list[asyncio.subprocess.Process] = []
+    start, news, gave_up = simulation._start, asyncio.Event(), asyncio.Event()
+    error = simulation.log.error
+
+    def told_of_the_end(*args: object) -> None:
+        error(*args)
+        gave_up.set()
+
+    monkeypatch.setattr(simulation.log, "error", told_of_the_end)
+
+    async def watched(port: int) -> tuple[asyncio.subprocess.Process, str]:
+        process, url = await start(port)
+        started.append(process)
+        news.set()
+        return process, url
+
+    monkeypatch.setattr(simulation, "_start", watched)
+    monkeypatch.setattr(simulation, "RESTARTS", 1)
+    async with simulated(Environment(), ()) as simulators, httpx.AsyncClient() as http, asyncio.timeout(60):
+        news.clear()
+        started[0].kill()
+        await news.wait()
+        assert (await http.get(f"{simulators.url}/v1/models")).status_code == 200
+        started[1].kill()
+        await started[1].wait()
+        await gave_up.wait()
+    assert len(started) == 2
+    told = [record.getMessage() for record in caplog.records]
+    assert any("they are started again (1 of 1)" in line for line in told), "it is mentioned"
+    assert any("The simulators are back" in line for line in told)

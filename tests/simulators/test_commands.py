@@ -11,6 +11,7 @@ import pytest
 import typer
 import uvicorn
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from bargein_simulators import commands
@@ -96,6 +97,41 @@ def test_without_espeak_a_voice_is_missing_and_everything_else_is_served(
     assert printed in " ".join(result.output.split())
     assert "bargein[espeak]" in result.output
     assert len(served) == (exit_code == 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "model"),
+    [("chat", "chat"), ("mistral", "chat"), ("vllm-realtime", "chat"), ("openai-realtime", "openai-realtime")],
+)
+def test_a_tool_call_on_demand_is_given_at_start_or_over_the_wire(
+    group: typer.Typer, served: list[tuple[FastAPI, int]], command: str, model: str
+) -> None:
+    result = CliRunner().invoke(group, [command, "--tool-call", 'weather {"city": "Oslo"}'])
+    assert result.exit_code == 0, result.output
+    client = TestClient(served[0][0])
+    added = client.post(f"/simulator/{model}/tool-calls", json={"calls": ["hang_up"]})
+    assert added.json() == {"waiting": 2}
+    assert client.post(f"/simulator/{model}/tool-calls", json={"calls": ["weather Oslo"]}).status_code == 422
+    assert client.post("/simulator/nobody/tool-calls", json={"calls": []}).status_code == 404
+
+
+@pytest.mark.parametrize("wrong", ["weather Oslo", 'weather ["Oslo"]', " "])
+def test_what_is_no_tool_call_is_refused(group: typer.Typer, served: list[tuple[FastAPI, int]], wrong: str) -> None:
+    result = CliRunner().invoke(group, ["chat", "--tool-call", wrong])
+    assert result.exit_code == 2
+    assert "is no tool call" in result.output
+    assert served == []
+
+
+def test_the_model_of_the_command_calls_the_tool_once(group: typer.Typer, served: list[tuple[FastAPI, int]]) -> None:
+    CliRunner().invoke(group, ["chat", "--tool-call", 'weather {"city": "Oslo"}', "--token-ms", "0"])
+    client = TestClient(served[0][0])
+    asked = {"model": "m", "messages": [{"role": "user", "content": "Hello?"}]}
+    [first, second] = [
+        client.post("/v1/chat/completions", json=asked).json()["choices"][0]["message"] for _ in range(2)
+    ]
+    assert first["tool_calls"][0]["function"] == {"name": "weather", "arguments": '{"city": "Oslo"}'}
+    assert "tool_calls" not in second
 
 
 WITHOUT_SDKS = """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from bargein.audio.alaw import to_alaw
 from bargein.audio.mulaw import to_mulaw
 from bargein_simulators.connection import SendQueue, SimulatedConnection, samples_of
 
@@ -60,4 +62,18 @@ def test_how_a_connection_ended_first_is_kept() -> None:
 def test_half_a_sample_is_discarded_and_mu_law_is_read() -> None:
     samples = samples_of(b"\x01\x00\xff\xff\x07")
     assert samples.tolist() == [1, -1]
-    assert len(samples_of(to_mulaw(samples), mulaw=True)) == 2
+    assert len(samples_of(to_mulaw(samples), "mulaw")) == 2
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        ("s32le", np.array([2**30, -(2**30)], "<i4").tobytes()),
+        ("f32le", np.array([0.5, -0.5], "<f4").tobytes()),
+        ("f16le", np.array([0.5, -0.5], "<f2").tobytes()),
+        ("alaw", to_alaw(np.array([16_384, -16_384], np.int16))),
+    ],
+)
+def test_every_encoding_is_the_same_audio(encoding: str, data: bytes) -> None:
+    assert samples_of(data, encoding).tolist() == pytest.approx([16_384, -16_384], abs=600)
+    assert len(samples_of(data + b"\x00", encoding)) == len(samples_of(data, encoding)) + (encoding == "alaw")

@@ -18,6 +18,7 @@ from mistralai.extra.exceptions import RealtimeTranscriptionException
 from mistralai.extra.realtime.connection import UnknownRealtimeEvent
 from websockets.asyncio.client import ClientConnection, connect
 
+from bargein.audio.alaw import to_alaw
 from bargein.audio.mulaw import to_mulaw
 from bargein_simulators.mistral_realtime import CHECKED, MistralRealtimeSimulator, add_mistral_realtime, checked
 from bargein_simulators.simulated_stt import Script
@@ -52,6 +53,10 @@ async def test_mistrals_own_client_understands_all_of_it() -> None:
             (AudioFormat(encoding="pcm_s16le", sample_rate=16_000), SOUND.tobytes()),
             (AudioFormat(encoding="pcm_s16le", sample_rate=8_000), SOUND[::2].tobytes()),
             (AudioFormat(encoding="pcm_mulaw", sample_rate=8_000), to_mulaw(SOUND[::2])),
+            (AudioFormat(encoding="pcm_alaw", sample_rate=8_000), to_alaw(SOUND[::2])),
+            (AudioFormat(encoding="pcm_f32le", sample_rate=16_000), (SOUND / 32_768).astype("<f4").tobytes()),
+            (AudioFormat(encoding="pcm_f16le", sample_rate=16_000), (SOUND / 32_768).astype("<f2").tobytes()),
+            (AudioFormat(encoding="pcm_s32le", sample_rate=16_000), (SOUND.astype("<i4") << 16).tobytes()),
         ):
             events: list[Any] = []
             connection = await Mistral(api_key="key", server_url=url).audio.realtime.connect(
@@ -80,6 +85,27 @@ async def test_mistrals_own_client_understands_all_of_it() -> None:
         with pytest.raises(RealtimeTranscriptionException, match="401"):
             await Mistral(api_key="other", server_url=url).audio.realtime.connect(MISTRAL)
         assert sim.connections[-1].ended == "refused"
+
+
+async def test_a_flush_tells_what_came_since_the_last_one() -> None:
+    async with mistral() as (url, _), asyncio.timeout(10):
+        connection = await Mistral(api_key="key", server_url=url).audio.realtime.connect(MISTRAL)
+        told: list[Any] = []
+        events = aiter(connection)
+        for _ in range(2):
+            await connection.send_audio(SOUND.tobytes())
+            await connection.flush_audio()
+            while (event := await anext(events)).type != "transcription.done":
+                pass
+            told.append(event)
+        await connection.end_audio()
+        told.append([event async for event in events][-1])
+    assert [done.text for done in told] == ["can you help me please", "can you help me please", ""]
+    assert [[segment.text for segment in done.segments] for done in told] == [[told[0].text], [told[0].text], []]
+    seconds = -(-len(SOUND) // 16_000)
+    assert [done.usage.prompt_audio_seconds for done in told] == [seconds, seconds, 0]
+    assert [done.usage.completion_tokens for done in told] == [5, 5, 0]
+    assert told[1].segments[0].start > told[0].segments[0].end
 
 
 async def test_mistral_ends_the_session_with_an_error() -> None:

@@ -24,6 +24,13 @@ App = Callable[[Any], FastAPI]
 MISTRAL = (mistral_speech_app, MistralSpeechSimulator, "/v1/audio/speech/realtime")
 AURA = (speak_app, SpeakSimulator, "/v1/speak")
 CARTESIA = (cartesia_app, CartesiaSimulator, "/tts/websocket")
+CARTESIA_REQUEST = {
+    "context_id": "1",
+    "model_id": "sonic-3",
+    "transcript": "Hello.",
+    "voice": {"mode": "id", "id": "v"},
+    "output_format": {"container": "raw", "encoding": "pcm_s16le", "sample_rate": 24_000},
+}
 ELEVENLABS = (elevenlabs_app, ElevenLabsSimulator, "/v1/text-to-speech/voice/multi-stream-input")
 
 
@@ -107,7 +114,7 @@ class Broken(SimulatedSpeech):
             ],
         ),
         (*AURA, [{"type": "Speak", "text": "Hello."}, {"type": "Flush"}]),
-        (*CARTESIA, [{"context_id": "1", "transcript": "Hello."}]),
+        (*CARTESIA, [CARTESIA_REQUEST]),
         (*ELEVENLABS, [{"context_id": "1", "text": "Hello.", "flush": True}]),
     ],
 )

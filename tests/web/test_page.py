@@ -11,12 +11,11 @@ import numpy as np
 
 from bargein.agent import Agent, Greeting
 from bargein.audio.pcm import Samples
-from bargein.server.settings import Settings
 from benchmarks.browser import exact_contexts, stops
 from benchmarks.chromium import PageRecording, page, recording, spoken
 from benchmarks.process import server
 from benchmarks.sounds import RATE, room
-from tests.server.kit import Echo, ToneVoice, World, world
+from tests.server.kit import Echo, ToneVoice, World, settings, world
 from tests.sounds import load
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ TONE = 0.1  # the tone lies at 0.24; below this it does not sound
 
 
 def teller() -> Agent:
-    return Agent(name="teller", llm=Echo(), tts=ToneVoice(), scripted=True, greeting=Greeting(GREETING))
+    return Agent(name="teller", stt=None, llm=Echo(), tts=ToneVoice(), scripted=True, greeting=Greeting(GREETING))
 
 
 def microphone(folder: Path, *sounds: tuple[float, Samples]) -> Path:
@@ -43,7 +42,7 @@ def microphone(folder: Path, *sounds: tuple[float, Samples]) -> Path:
 @asynccontextmanager
 async def called(wav: Path, *, page_holds: bool) -> AsyncIterator[tuple[Page, World]]:
     """A page in a call with an agent that greets for 6 s."""
-    async with world(Settings(record=None), teller()) as here, page(wav) as shown:
+    async with world(settings(), teller()) as here, page(wav) as shown:
         await shown.goto(f"{here.url}/?record=1&localhold={int(page_holds)}")
         await shown.click("#main")
         await shown.wait_for_function("() => bargein.state === 'speaking'")

@@ -16,9 +16,10 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from bargein.audio.lengths import LASTS, TOKEN
+from bargein.audio.lengths import added, lasts
 from bargein.audio.pcm import Samples
 from bargein.protocols import Word
+from bargein.units import spans
 
 BLOCK_MS = 10
 QUIET = 0.05  # of the loud parts' level (their 95th percentile): lower levels are silence
@@ -26,7 +27,7 @@ NEAR = 4  # stops, or pauses, in a row that may stay unpaired as long as another
 PAUSE_MS = 140  # shorter pauses lie inside words
 UNMARKED = 0.3  # cost of a stop without a pause
 UNWRITTEN, LONGEST_MS = 0.5, 600  # cost of a pause of this length without a stop
-STOPS = frozenset(".,!?;:…。！？、，")
+STOPS = frozenset(".,!?;:…。！？；：、，।។။၊")
 PACE = 62.0  # ms a letter, of a usual speaker
 NEAR_MS, NEAR_SHARE = 120.0, 0.3  # of a pause from the time at which its stop is due, growing with the audio
 FAR_MS, FAR = 1_500, 0.12  # a pause pairs with a stop within this, or this share of the audio, of the stop's due time
@@ -54,7 +55,7 @@ class Aligned:
 
 def align(text: str, samples: Samples, rate: int) -> Aligned:
     """The words of a text with their times, in ms from the first sample. samples: shape (n,), int16, all audio."""
-    tokens = _tokens(text)
+    tokens = spans(text)
     span = _speech_span(samples, rate)
     if not tokens or span is None:
         return Aligned((), PACE)
@@ -70,7 +71,7 @@ def align_begun(text: str, samples: Samples, rate: int, pace: float) -> tuple[Wo
     """As `align`, for speech whose audio is still coming, behind the text. pace: ms for each letter, as an estimate.
 
     Each stop takes the pause next to its due time, if there is one. The words after the stop begin at that pause."""
-    tokens = _tokens(text)
+    tokens = spans(text)
     span = _speech_span(samples, rate)
     if not tokens or span is None:
         return ()
@@ -90,18 +91,14 @@ def align_begun(text: str, samples: Samples, rate: int, pace: float) -> tuple[Wo
     rest = tokens[first:]
     if rest:
         # No pause follows the last sign of the rest: the next words have not begun.
-        lasts = sum(LASTS.get(char, 1.0) for char in text[rest[0][0] : rest[-1][1]].rstrip("".join(STOPS)))
-        words += _spread(text, rest, at_ms, at_ms + lasts * pace)
+        length = sum(map(lasts, text[rest[0][0] : rest[-1][1]].rstrip("".join(STOPS))))
+        words += _spread(text, rest, at_ms, at_ms + length * pace)
     return tuple(words)
-
-
-def _tokens(text: str) -> list[tuple[int, int]]:
-    return [(m.start(), m.start() + len(m.group().rstrip())) for m in TOKEN.finditer(text)]
 
 
 def _letters(text: str) -> list[float]:
     """The length of each beginning of the text, in letters. A stop has no length: its pause is in the audio."""
-    return [0.0, *accumulate(0.0 if char in STOPS else LASTS.get(char, 1.0) for char in text)]
+    return added(0.0 if char in STOPS else lasts(char) for char in text)
 
 
 def _speech_span(samples: Samples, rate: int) -> tuple[float, float, list[tuple[float, float]]] | None:
@@ -171,12 +168,12 @@ def _spread(text: str, tokens: list[tuple[int, int]], start_ms: float, end_ms: f
     """The words of a phrase, by the lengths of their letters. A stop inside the phrase includes its pause."""
     first = tokens[0][0]
     phrase = re.sub(r"[^\w%$€£]+$", "", text[first : tokens[-1][1]])
-    lasts = [0.0, *accumulate(LASTS.get(char, 1.0) for char in phrase)]
-    pace, most = (end_ms - start_ms) / max(lasts[-1], 1.0), len(phrase)
+    until = added(map(lasts, phrase))
+    pace, most = (end_ms - start_ms) / max(until[-1], 1.0), len(phrase)
     return [
         Word(
-            start_ms + pace * lasts[min(begin - first, most)],
-            start_ms + pace * lasts[min(end - first, most)],
+            start_ms + pace * until[min(begin - first, most)],
+            start_ms + pace * until[min(end - first, most)],
             begin,
             end,
         )

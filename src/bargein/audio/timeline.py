@@ -3,6 +3,9 @@
 Samples come in frames, and each frame has a delay that jitters. Jitter only adds to a delay, so the least delay of the
 last seconds is the best estimate of the stream's own delay and holds for every sample: speech in a late frame gets no
 later time. Older delays are discarded, because the two clocks drift.
+
+A stream may lose its pace: audio that was given up as silence comes after all. `split` begins a stretch with a delay of
+its own, and the samples before it keep their times.
 """
 
 from __future__ import annotations
@@ -12,14 +15,15 @@ from collections import deque
 WINDOW_MS = 4_000.0  # the least delay comes from this much of the past: long enough for a frame with little jitter
 BUCKET_MS = 250.0  # the past is kept as the least delay of each bucket, not of each frame
 MAX_DRIFT_PPM = 200.0  # each sound card is within 100 of the truth
+STRETCHES = 32  # of the past whose times are kept
 
 
 class StreamClock:
     """rate: Hz of the stream.
 
     A sample's time is never later than the sample's arrival. The time is late by at most the least jitter of the frames
-    in the last WINDOW_MS - BUCKET_MS, and off by at most ERROR_MS more for the drift of the clocks. At each instant a
-    later sample has a later time.
+    in the last WINDOW_MS - BUCKET_MS, and off by at most ERROR_MS more for the drift of the clocks. Within a stretch, a
+    later sample has a later time at each instant.
     """
 
     ERROR_MS = 1.0  # MAX_DRIFT_PPM over WINDOW_MS + BUCKET_MS, and over a jitter of up to 750 ms
@@ -28,6 +32,8 @@ class StreamClock:
         self._ms_per_sample = 1000 / rate
         self._buckets: deque[tuple[float, float]] = deque()  # (when the bucket began, its least delay)
         self._delay_ms = 0.0
+        self._since = 0  # position at which the present stretch begins
+        self._past: deque[tuple[int, float]] = deque(maxlen=STRETCHES)  # (position after a stretch, its delay)
 
     def arrived(self, last_sample: int, at_ms: float) -> None:
         """All samples before position `last_sample` (exclusive) have come at at_ms, a time on the call's clock."""
@@ -42,6 +48,26 @@ class StreamClock:
             buckets[-1] = (buckets[-1][0], delay)
             self._delay_ms = min(self._delay_ms, delay)
 
+    def split(self, sample: int) -> None:
+        """A stretch begins at this position. The samples before it keep the times that they have now."""
+        if sample > self._since:
+            self._past.append((sample, self._delay_ms))
+            self._since = sample
+
     def at(self, sample: int) -> float:
         """The time at which a sample was spoken, in ms on the call's clock, plus the least delay of the network."""
-        return sample * self._ms_per_sample + self._delay_ms
+        delay_ms = self._delay_ms
+        if sample < self._since:
+            delay_ms = next((delay for end, delay in self._past if sample < end), delay_ms)
+        return sample * self._ms_per_sample + delay_ms
+
+    def position(self, at_ms: float) -> int:
+        """The position of the sample that was spoken at a time: the inverse of `at`. The newest one, where two
+        stretches have the time."""
+        position, since = (at_ms - self._delay_ms) / self._ms_per_sample, self._since
+        past = list(self._past)
+        while position < since and past:
+            end, delay_ms = past.pop()
+            since = past[-1][0] if past else 0
+            position = min(end, (at_ms - delay_ms) / self._ms_per_sample)
+        return round(max(position, since))

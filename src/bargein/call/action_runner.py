@@ -59,6 +59,10 @@ class ActionRunner:
                 self._reply_starter.say(reply, why)
             case f.Reprompt(reply, cause, why):
                 self._reply_starter.reprompt(reply, cause, why)
+            case f.SayFiller(reply, why):
+                self._reply_starter.filler(reply, why)
+            case f.ContinueReply(reply, why):
+                self._reply_starter.continue_behind(reply, why)
             case f.Listen():
                 self._turn_control.listen(action)
             case f.ReadWords():
@@ -69,7 +73,10 @@ class ActionRunner:
                 self._context.decided("close", why)
             case f.EndCall(why):
                 self._context.decided("leave", why)
-                self._ending.hang_up(why)
+                self._ending.leave(why)
+            case f.GiveUp(why):
+                self._context.decided("give_up", why)
+                self._ending.give_up(why)
             case f.Ignore(what, why):
                 self._context.decided("ignore", f"{what}: {why}")
             case _:

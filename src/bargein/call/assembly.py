@@ -18,15 +18,18 @@ from bargein.call.input.own_words import OwnWords
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.stt_stream import STTStream
 from bargein.call.input.turns import Turns
-from bargein.call.input.user_audio import UserAudio
+from bargein.call.input.user_audio import UserAudio, rate_of
 from bargein.call.output.client_playout import ClientPlayout
+from bargein.call.output.lost_words import LostWords
 from bargein.call.output.playout import Playout
-from bargein.call.output.reply import Replies
+from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.silence_timer import SilenceTimer
 from bargein.call.output.speaker import Speaker
 from bargein.call.output.utterance_queue import Utterance, UtteranceQueue
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.ledger import Ledger
+from bargein.call.record.outages import Outages
+from bargein.call.record.prompt_window import PROMPT_TOKENS, newest
 from bargein.call.reply_control import ReplyControl
 from bargein.call.reply_progress import ReplyProgress
 from bargein.call.reply_starter import ReplyStarter
@@ -84,20 +87,34 @@ def assemble(
     conversation, replies = Conversation(), Replies()
     silence = SilenceTimer(context.meter)
     # A browser cancels echoes itself, and knows its loudspeaker. A telephone network does neither for us.
-    echo = LineEcho(transport.rate_in) if can.plays_immediately else None
+    rate = rate_of(transport.rate_in)
+    echo = LineEcho(rate, transport.rate_out) if can.plays_immediately else None
     speech = SpeechWatch(context, floor)
     user_audio = UserAudio(transport.rate_in, runtime.vad, context.now_ms, speech.window, echo)
     ledger = Ledger(context, replies, conversation, reports=can.reports)
     own_words = OwnWords(floor, ledger)
+    outages = Outages(context)
     connection = _realtime_connection(agent, user_audio, can, conversation)
-    stt_stream = _stt_stream(context, agent, connection, user_audio, own_words)
+    stt_stream = _stt_stream(context, agent, connection, user_audio, own_words, outages)
     turns = Turns(context, agent.batch_stt, user_audio, stt_stream, slow=connection is not None)
     playout = (
         Playout(replies, transport, context.meter, runtime.lead_ms, echo)
         if can.carries_audio
         else ClientPlayout(replies, transport)
     )
-    speaker = Speaker(context, replies, playout, agent.tts, agent.fallback_tts)
+    # Where the client gets its audio from the model, audio of ours does not reach the caller.
+    fallback_tts = agent.fallback_tts if can.carries_audio else None
+
+    def completed(reply: Reply) -> None:
+        responder.completed(reply)
+        ending.reply_completed(reply)
+
+    def lost(reply: Reply) -> None:
+        responder.tool_runner.abandon(reply)
+
+    speaker = Speaker(
+        context, replies, playout, agent.tts, fallback_tts, spoken_form=agent.spoken_form, outages=outages, lost=lost
+    )
 
     def say_tool_results() -> None:
         if ending.reason is None:
@@ -107,14 +124,24 @@ def assemble(
         utterances.add_text(agent.reprompts.get("failed", ""), "reprompt")
 
     responder = _responder(
-        context, agent, connection, conversation, ledger, turns, user_audio, results_waiting=say_tool_results
+        context,
+        agent,
+        connection,
+        conversation,
+        ledger,
+        turns,
+        user_audio,
+        results_waiting=say_tool_results,
+        outages=outages,
+        fallback=fallback_tts is not None,
     )
     utterances = UtteranceQueue(context, floor, responder.source_of)
-    ending = CallEnding(context, control, responder.tool_runner, apologize)
-    progress = ReplyProgress(context, replies, playout, ledger, ending.reply_completed)
+    ending = CallEnding(context, control, responder.tool_runner, apologize, agent.on_failure)
+    progress = ReplyProgress(context, replies, playout, ledger, completed, lost)
+    lost_words = LostWords(context, replies, ledger, responder.source_of)
     turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words)
-    reply_control = ReplyControl(context, floor, replies, playout, speaker, ledger, responder, silence)
-    reply_starter = ReplyStarter(context, agent, turns, speech, responder, speaker, utterances)
+    reply_control = ReplyControl(context, floor, replies, playout, speaker, ledger, responder, silence, outages)
+    reply_starter = ReplyStarter(context, agent, turns, speech, responder, speaker, utterances, lost_words)
     inbound = InboundHandler(context, floor, user_audio, playout, silence, ledger, progress, turn_control, ending)
     if stt_stream is not None:
         user_audio.on_audio = stt_stream.push_audio
@@ -145,8 +172,9 @@ def _realtime_connection(
     if agent.realtime is None:
         return None
     specs = tuple(tool.spec for tool in agent.tools)
-    config = c.SessionConfig(agent.instructions, agent.language, specs, user_audio.rate, can.mulaw)
-    return agent.realtime.open(config, lambda: conversation.items)
+    most = agent.max_prompt_tokens
+    config = c.SessionConfig(agent.instructions, agent.language, specs, user_audio.rate, can.mulaw, most)
+    return agent.realtime.open(config, lambda: newest(conversation.items, most or PROMPT_TOKENS))
 
 
 def _stt_stream(
@@ -155,6 +183,7 @@ def _stt_stream(
     realtime: c.RealtimeConnection | None,
     user_audio: UserAudio,
     own_words: OwnWords,
+    outages: Outages,
 ) -> STTStream | None:
     """What listens as the user speaks: the realtime model itself, or a streaming STT."""
     connection: c.STTConnection
@@ -172,6 +201,7 @@ def _stt_stream(
         turns=turns,
         at_ms=user_audio.at,
         is_own=own_words.explain,
+        outages=outages,
     )
 
 
@@ -185,10 +215,23 @@ def _responder(
     user_audio: UserAudio,
     *,
     results_waiting: Callable[[], None],
+    outages: Outages,
+    fallback: bool,
 ) -> Responder:
     """What makes the replies: the realtime model, or the LLM with the TTS."""
     if connection is not None:
-        return RealtimeResponder(context, agent, connection, conversation, ledger, turns, user_audio, results_waiting)
+        return RealtimeResponder(
+            context,
+            agent,
+            connection,
+            conversation,
+            ledger,
+            turns,
+            user_audio,
+            results_waiting,
+            outages=outages,
+            fallback=fallback,
+        )
     assert agent.llm is not None  # Agent demands both, or a realtime model
     assert agent.tts is not None
-    return ChatResponder(context, agent, agent.llm, agent.tts, conversation, ledger, turns, results_waiting)
+    return ChatResponder(context, agent, agent.llm, agent.tts, conversation, ledger, turns, results_waiting, outages)

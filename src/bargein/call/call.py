@@ -21,6 +21,8 @@ from bargein.call.tasks import CallTasks
 
 log = logging.getLogger(__name__)
 
+STALL_MS = 200.0  # between two ticks: the process stood still, and what came meanwhile waits in its sockets
+CATCH_UP_MS = 60.0  # to read the sockets, and to judge what they held, before time alone decides
 TICKS_AT_ONCE = 8  # deadlines of the floor in one round; more are a rule that wakes itself for ever
 
 
@@ -59,6 +61,8 @@ class Call:
         self._events: deque[f.Event] = deque()  # fed, and not handled yet
         self._handling = False
         self._due_ms: float | None = None
+        self._ticked_ms = 0.0
+        self._catch_up_until_ms = 0.0
         self._parts = self._assemble(runtime, control)
         self.conversation = self._parts.conversation
         self._action_runner = self._parts.action_runner
@@ -113,7 +117,7 @@ class Call:
                     tasks.spawn(parts.stt_stream.run(), "stt")
                 self._greet()
                 await parts.ending.wait()
-                self.feed(f.HungUp(self.now_ms()))
+                self.feed(f.HungUp(self.now_ms(), self.over or "the call is over"))
                 parts.speaker.stop()
                 tasks.cancel()
         finally:
@@ -207,9 +211,16 @@ class Call:
 
     def _tick(self, process_ms: float) -> None:
         now_ms = process_ms - self._began_ms
+        self._parts.user_audio.tick(now_ms)
         self._progress.tick(now_ms)
-        if self._line_watch is not None:
+        self._parts.speaker.tick(now_ms)
+        if self._line_watch is not None and not self.floor.away:
             self._line_watch.tick(now_ms - self._parts.user_audio.last_ms)
+        if now_ms - self._ticked_ms > STALL_MS:
+            self._catch_up_until_ms = now_ms + CATCH_UP_MS
+        self._ticked_ms = now_ms
+        if now_ms < self._catch_up_until_ms:
+            return
         for _ in range(TICKS_AT_ONCE):
             if self._due_ms is None or self._due_ms > now_ms:
                 return

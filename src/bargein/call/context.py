@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from bargein.call.input.digits import DigitEntry
 from bargein.floor import Event
 from bargein.notices import Decision, Notice
 from bargein.protocols import Journal, Meter
@@ -39,6 +40,8 @@ class CallContext:
     """Makes a named task that the end of the call waits for."""
     kick: Callable[[], None]
     """Sends the audio that is due now, before the next tick."""
+    digits: DigitEntry = field(default_factory=DigitEntry)
+    """The caller's keys."""
 
     def release(self) -> None:
         """The call is over: its parts hold it no longer, so that it can go with its last user."""

@@ -12,7 +12,7 @@ from bargein.call.output.reply import Reply
 from bargein.call.responders.tool_runner import ToolRunner
 from bargein.errors import BargeinError, UsageError
 from bargein.notices import Problem
-from bargein.protocols import CallControl, HangUp, Transfer
+from bargein.protocols import CallControl, EndRequest, HangUp, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ NUMBER = re.compile(r"\+[1-9]\d{6,14}")  # E.164
 
 class CallEnding:
     """control: the telephone network's; None: only the connection can be closed. not_transferred: called when a
-    transfer has failed and the caller stays."""
+    transfer has failed and the caller stays. on_failure: what `give_up` does; None: it hangs up."""
 
     def __init__(
         self,
@@ -29,20 +29,28 @@ class CallEnding:
         control: CallControl | None,
         tool_runner: ToolRunner,
         not_transferred: Callable[[], None],
+        on_failure: EndRequest | None = None,
     ) -> None:
         self._context = context
         self._control = control
         self._tool_runner = tool_runner
         self._not_transferred = not_transferred
+        self._on_failure = on_failure or HangUp()
         self._hung_up = asyncio.Event()
         self.reason: str | None = None
         """Why the call is over. None: it goes on."""
+        self.lost: str | None = None
+        """How the connection was lost. None: the client is there."""
 
     def hang_up(self, reason: str) -> None:
         """End the call. The first reason counts."""
         if self.reason is None:
             self.reason = reason
             self._hung_up.set()
+
+    def leave(self, why: str) -> None:
+        """The floor ends the call. A call that waits for its client says what it waits for."""
+        self.hang_up(f"{self.lost}, and the client did not come back" if self.lost else why)
 
     async def wait(self) -> None:
         """Until the call is to end."""
@@ -52,6 +60,10 @@ class CallEnding:
         """All of the reply was heard: end the call, if the reply wants that."""
         if reply.end_request is not None or reply.terminal:
             self._context.spawn(self._finish(reply), "end of the call")
+
+    def give_up(self, why: str) -> None:
+        """The agent cannot go on, and has said so: hand the caller on, if the agent wants that, or hang up."""
+        self._context.spawn(self._give_up(f"the agent gave up: {why}"), "giving up")
 
     def reply_stalled(self, reply: Reply) -> None:
         """The client stopped playing the reply. A goodbye waits for its ear no longer; a transfer and every other
@@ -85,6 +97,17 @@ class CallEnding:
             await self._end_at_network(request.reason)
         elif request is not None:
             await self._hand_on(request)
+
+    async def _give_up(self, reason: str) -> None:
+        if isinstance(self._on_failure, Transfer):
+            try:
+                await self.transfer(self._on_failure.to)
+            except BargeinError as error:
+                log.warning("Call %s: not transferred: %s", self._context.call_id, error)
+                self._context.notify(Problem("not_transferred", error.message, error.advice))
+            else:
+                return
+        await self._end_at_network(reason)
 
     async def _hand_on(self, request: Transfer) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -18,6 +19,8 @@ from bargein.call.record.ledger import Ledger
 from bargein.call.reply_progress import ReplyProgress
 from bargein.call.turn_control import TurnControl
 from bargein.errors import UsageError
+
+log = logging.getLogger(__name__)
 
 
 class InboundHandler:
@@ -68,7 +71,7 @@ class InboundHandler:
                 self._playout.on_held(now_ms, c.Held(reply, samples))
                 self._context.feed(f.LevelOnset(max(0.0, now_ms - age_ms), reply))
             case c.KeyPress(key):
-                self._turn_control.type(f.KeyPressed(now_ms, key), key)
+                self._turn_control.press(now_ms, key)
             case c.Typed(text):
                 self._turn_control.type(f.UserTyped(now_ms), text)
             case c.StopPressed():
@@ -78,10 +81,33 @@ class InboundHandler:
             case c.ClientFault(code, message, advice):
                 self._context.notify(n.Problem(code, message, advice))
                 self._context.journal.note(now_ms, "fault", code=code, message=message)
+            case c.ConnectionLost(reason, keep_ms):
+                self._connection_lost(now_ms, reason, keep_ms)
+            case c.ConnectionBack(cause):
+                self._connection_back(now_ms, cause)
             case c.ClientHangUp(reason):
                 self._ending.hang_up(reason)
             case _:
                 assert_never(item)
+
+    def _connection_lost(self, now_ms: float, reason: str, keep_ms: float) -> None:
+        """The call waits. The floor ends what sounds, and says when to wait no more."""
+        context = self._context
+        log.info("Call %s: the client is away: %s", context.call_id, reason)
+        self._ending.lost = reason
+        context.journal.note(now_ms, "away", reason=reason, keep_ms=keep_ms)
+        context.meter.count("connections", cause="lost")
+        context.feed(f.ClientAway(now_ms, keep_ms))
+
+    def _connection_back(self, now_ms: float, cause: str) -> None:
+        context = self._context
+        log.info("Call %s: the client is back", context.call_id)
+        self._ending.lost = None
+        context.journal.note(now_ms, "back")
+        context.meter.count("connections", cause="back")
+        self._user_audio.last_ms = now_ms
+        self._ledger.client_back(now_ms)
+        context.feed(f.ClientBack(now_ms, cause))
 
     def _change_policy(self, now_ms: float, preset: str | None, numbers: Mapping[str, object]) -> None:
         try:

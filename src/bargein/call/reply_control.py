@@ -10,11 +10,13 @@ from bargein import notices as n
 from bargein.call.context import CallContext
 from bargein.call.output.client_playout import ClientPlayout
 from bargein.call.output.playout import Cleared, Playout
+from bargein.call.output.read_ahead import has_words
 from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.silence_timer import SilenceTimer
 from bargein.call.output.speaker import Speaker
 from bargein.call.output.track import Position
 from bargein.call.record.ledger import Ledger
+from bargein.call.record.outages import Outages
 from bargein.call.responders.responder import Responder
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class ReplyControl:
         ledger: Ledger,
         responder: Responder,
         silence: SilenceTimer,
+        outages: Outages | None = None,
     ) -> None:
         self._context = context
         self._floor = floor
@@ -42,6 +45,7 @@ class ReplyControl:
         self._ledger = ledger
         self._responder = responder
         self._silence = silence
+        self._outages = outages or Outages(context)
         self._held_since_ms = 0.0
 
     def hold(self, order: f.Hold, now_ms: float) -> None:
@@ -71,11 +75,18 @@ class ReplyControl:
         if not self._playout.held:
             self._silence.ordered(now_ms)  # a held client is silent already
         cleared = self._playout.cut(now_ms)
+        behind = self._replies.behind
         reply = self._speaker.stop()
+        if behind is not None:
+            self._responder.stopped(behind, sounded=False)
         track = reply.track if reply is not None and self._replies.has_sounded(reply) else None
-        if reply is not None and reply.response is not None and track is not None:
-            track.words.guess(reply.response.words())
-        heard_ms = cleared.position.ms
+        if reply is not None and reply.response is not None and track is not None and not reply.by_fallback:
+            late = reply.speech.words() if reply.speech is not None else ()
+            track.words.guess((*late, *reply.response.words()))
+        away = barge_in.source is f.Source.LOST
+        # The connection may have been dead for long before that was noticed: only what was reported was heard.
+        position = track.reported_position() if away and track is not None else cleared.position
+        heard_ms = position.ms
         heard_text = track.words.heard(heard_ms).text if track is not None else ""
         source = barge_in.source.value
         context.notify(
@@ -99,14 +110,19 @@ class ReplyControl:
         if reply is None:
             return
         if track is not None:
-            self._ledger.cut(reply, cleared.position)
+            (self._ledger.lost if away else self._ledger.cut)(reply, position)
         self._responder.stopped(reply, sounded=track is not None)
+        if away:
+            self._replies.lost = reply
 
     def cut_stalled(self, order: f.CutStalledReply, now_ms: float) -> Reply | None:
         """The client does not play the reply: end it where the client was, and let no stale audio sound later."""
         context = self._context
         cleared = self._playout.cut(now_ms, stalled=True)
+        behind = self._replies.behind
         reply = self._speaker.stop()
+        if behind is not None:
+            self._responder.stopped(behind, sounded=False)
         sounded = reply is not None and self._replies.has_sounded(reply)
         if reply is not None and sounded:
             self._ledger.cut(reply, cleared.position)
@@ -145,18 +161,26 @@ class ReplyControl:
 
     def discard(self, order: f.DiscardReply, now_ms: float) -> None:
         """The user interrupted before the reply sounded."""
-        self._discard("dropped", now_ms)
+        reply = self._discard("dropped", now_ms)
+        if order.barge_in.source is f.Source.LOST and not order.turn and reply is not None:
+            self._replies.lost = reply
         self._context.decided("drop", order.why, order.reply, order.barge_in.onset_ms)
         self._context.meter.count("drops", cause=order.barge_in.source.value)
 
     def discard_late(self, order: f.DiscardLateReply, now_ms: float) -> None:
-        """The reply did not come in time."""
+        """The reply did not come in time: its model is taken to be away, or its voice where the model has written."""
+        live = self._replies.live
+        if live is not None:
+            self._outages.lost("voice_lost" if has_words(live.text) else "model_lost", order.why)
         self._discard("abandoned", now_ms)
         self._context.decided("abandon", order.why, order.reply)
 
-    def _discard(self, cause: str, now_ms: float) -> None:
+    def _discard(self, cause: str, now_ms: float) -> Reply | None:
         self._playout.cut(now_ms)
+        behind = self._replies.behind
         reply = self._speaker.stop()
-        if reply is not None:
-            self._responder.stopped(reply, sounded=False)
+        for stopped in (behind, reply):
+            if stopped is not None:
+                self._responder.stopped(stopped, sounded=False)
         self._responder.discard_prepared(cause)
+        return reply

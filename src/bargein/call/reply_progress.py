@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 
 
 class ReplyProgress:
-    """Turns what the playout knows into the floor's events. completed: gets each reply that was heard whole."""
+    """Turns what the playout knows into the floor's events. completed: gets each reply that was heard whole; lost:
+    each that failed while it sounded."""
 
     def __init__(
         self,
@@ -27,12 +28,14 @@ class ReplyProgress:
         playout: Playout | ClientPlayout,
         ledger: Ledger,
         completed: Callable[[Reply], None],
+        lost: Callable[[Reply], None] = lambda _: None,
     ) -> None:
         self._context = context
         self._replies = replies
         self._playout = playout
         self._ledger = ledger
         self._completed = completed
+        self._lost = lost
 
     def tick(self, now_ms: float) -> None:
         """Send what is due, and see how far the reply has come. Called every 20 ms."""
@@ -74,6 +77,8 @@ class ReplyProgress:
         completed = isinstance(event, f.ReplyEnded)
         if completed:
             self._completed(reply)
+        else:
+            self._lost(reply)
         if not self._replies.has_sounded(reply):
             return
         ended: Literal["completed", "failed"] = "completed" if completed else "failed"

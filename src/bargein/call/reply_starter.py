@@ -6,10 +6,14 @@ from bargein.agent import Agent
 from bargein.call.context import CallContext
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.turns import Turns
+from bargein.call.output.lost_words import LostWords
 from bargein.call.output.reply import Reply, ReplyKind, ReplySource
 from bargein.call.output.speaker import Speaker
 from bargein.call.output.utterance_queue import UtteranceQueue
 from bargein.call.responders.responder import Responder
+from bargein.protocols import Transfer
+
+AFTER_LOSS = ("back", "not_transferred")
 
 
 class ReplyStarter:
@@ -24,6 +28,7 @@ class ReplyStarter:
         responder: Responder,
         speaker: Speaker,
         utterances: UtteranceQueue,
+        lost_words: LostWords,
     ) -> None:
         self._context = context
         self._agent = agent
@@ -32,6 +37,8 @@ class ReplyStarter:
         self._responder = responder
         self._speaker = speaker
         self._utterances = utterances
+        self._fillers = 0
+        self._lost_words = lost_words
 
     def prepare(self, turn: int, why: str) -> None:
         """The turn is probably over: begin its reply unheard."""
@@ -63,9 +70,28 @@ class ReplyStarter:
 
     def reprompt(self, reply: int, cause: str, why: str) -> None:
         """Say the agent's words for this cause."""
-        text = self._agent.reprompts.get(cause) or self._agent.reprompts.get("failed", "")
+        if cause == "gave_up" and isinstance(self._agent.on_failure, Transfer):
+            cause = "handed_on"
+        said = self._agent.reprompts
+        text = said.get(cause) or said.get("failed", "")
         self._context.decided("reprompt", why, reply)
-        self._begin(reply, "reprompt", self._responder.source_of(text))
+        source = self._lost_words.source(text) if cause in AFTER_LOSS else self._responder.source_of(text)
+        self._begin(reply, "reprompt", source)
+
+    def filler(self, reply: int, why: str) -> None:
+        """Say the next of the agent's fillers, before the reply that waits for a tool."""
+        fillers = self._agent.filler_texts
+        text = fillers[self._fillers % len(fillers)] if fillers else ""
+        self._fillers += 1
+        self._context.decided("filler", why, reply)
+        self._speaker.begin_filler(Reply(reply, "filler", self._context.now_ms()), self._responder.filler_of(text))
+
+    def continue_behind(self, reply: int, why: str) -> None:
+        """The filler is over: the reply behind it may sound."""
+        self._context.decided("continue", why, reply)
+        behind = self._speaker.continue_behind(reply)
+        if behind is not None:
+            self._responder.tool_runner.announce(behind)
 
     def _begin(self, reply: int, kind: ReplyKind, source: ReplySource, protected: int | None = 0) -> None:
         self._speaker.begin(Reply(reply, kind, self._context.now_ms(), protected), source)

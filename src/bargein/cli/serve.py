@@ -21,6 +21,7 @@ PolicyOption = Annotated[str | None, typer.Option(help="instant, balanced or pat
 RecordOption = Annotated[Path | None, typer.Option(help="Folder for what happened in each call")]
 NoRecordOption = Annotated[bool, typer.Option("--no-record", help="Keep no record of calls")]
 OriginOption = Annotated[list[str] | None, typer.Option(help="Another site whose pages may call; may be repeated")]
+RootPathOption = Annotated[str | None, typer.Option(help="The path that a proxy puts before every path: /voice")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more in the log")]
 
 
@@ -32,6 +33,7 @@ def serve(
     record: RecordOption = None,
     no_record: NoRecordOption = False,
     origin: OriginOption = None,
+    root_path: RootPathOption = None,
     simulate: SimulateOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -48,6 +50,7 @@ def serve(
         policy=policy,
         record=record,
         origins=tuple(origin or ()) or None,
+        root_path=root_path,
         simulate=simulate or None,
     )
 

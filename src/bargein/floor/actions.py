@@ -27,6 +27,10 @@ class Source(StrEnum):
     PAGE = "page"
     """The client's own level watch: good enough to hold, never to cut."""
     HANG_UP = "hang_up"
+    ENDING = "ending"
+    """The call has to end."""
+    LOST = "lost"
+    """The connection to the client is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +180,24 @@ class Reprompt:
 
     reply: int
     cause: str
-    """silence, failed or late"""
+    """silence, failed, late, back, not_transferred, goodbye, or gave_up: the agent cannot go on, and says so before the
+    call is given up"""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SayFiller:
+    """Say a filler as this reply. The reply before it goes on being made, unheard, until `ContinueReply`."""
+
+    reply: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueReply:
+    """The filler is over: the reply that was made behind it may sound, and has this id from now on."""
+
+    reply: int
     why: str
 
 
@@ -208,6 +229,13 @@ class EndCall:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Too many replies were lost in a row: hang up or hand the caller on, as the agent says."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """A decision not to act."""
 
@@ -231,8 +259,11 @@ Action = (
     | Answer
     | Say
     | Reprompt
+    | SayFiller
+    | ContinueReply
     | Dismiss
     | CloseTurn
     | EndCall
+    | GiveUp
     | Ignore
 )

@@ -25,6 +25,13 @@ class SpeechWindow:
     """How far it stands above the quiet of the line, dB. 0 also where the rise was not measured."""
     level_db: float | None = None
     """How loud it is, dB of full scale. None: the level was not measured."""
+    came_ms: float | None = None
+    """When the window was judged. None: at its end."""
+
+    @property
+    def noticed_ms(self) -> float:
+        """When the floor learns of the window: later than `until_ms` where the network or the server stood still."""
+        return self.until_ms if self.came_ms is None else max(self.until_ms, self.came_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,10 @@ class KeyPressed:
 
     at_ms: float
     key: str
+    ends: bool = False
+    """No key follows: `#`, or the last of as many as were asked for."""
+    gap_ms: float | None = None
+    """The next key may take this long. None: `key_gap_ms` of the policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +188,24 @@ class ReplyFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolsStarted:
+    """The reply waits for tools. Once more when the time that the tools may take has changed."""
+
+    at_ms: float
+    reply: int
+    until_ms: float
+    """When the last of the tools has used up its own timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsEnded:
+    """The reply waits for no tool any more."""
+
+    at_ms: float
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
 class STTChanged:
     """What the call's STT can do from now on."""
 
@@ -196,10 +225,41 @@ class PolicyChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class HungUp:
-    """The caller is gone. No event after this changes anything."""
+class ClientAway:
+    """The connection to the client is lost. The client may come back."""
 
     at_ms: float
+    keep_ms: float
+    """The call is kept for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientBack:
+    """The client has a connection again: the same call goes on."""
+
+    at_ms: float
+    cause: str = "back"
+    """What the agent says of it, as in `Reprompt`: back, or not_transferred."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndingAsked:
+    """The call has to end: the agent says goodbye."""
+
+    at_ms: float
+    why: str
+    """The reason of the call's end."""
+    within_ms: float = 8000.0
+    """The call ends then, whether the goodbye was heard or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp:
+    """The call is over. No event after this changes anything."""
+
+    at_ms: float
+    reason: str = "the call is over"
+    """Who or what ended it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +288,13 @@ Event = (
     | ReplyEnded
     | ReplyStalled
     | ReplyFailed
+    | ToolsStarted
+    | ToolsEnded
     | STTChanged
     | PolicyChanged
+    | ClientAway
+    | ClientBack
+    | EndingAsked
     | HungUp
     | Tick
 )

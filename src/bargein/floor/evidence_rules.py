@@ -151,9 +151,11 @@ def on_turn_ended(floor: FloorState, e: ev.TurnEnded, out: list[Action]) -> None
     """The STT says that the user's turn is over."""
     if floor.live and e.text:
         on_words(floor, ev.Words(e.at_ms, e.text), out)
-    if floor.state is State.LISTENING and floor.policy.verdict.trust_transcriber_turns:
+    if floor.state is State.LISTENING and floor.policy.verdict.trust_transcriber_turns and not floor.mute:
         if e.at_ms < floor.turn.since_ms:
             out.append(do.Ignore("turn", "what ended is older than the turn that is open"))
+        elif floor.now_ms < floor.turn.keys_until_ms:
+            out.append(do.Ignore("turn", "another key may follow"))
         else:
             answer(floor, "the STT heard the turn end", out)
 
@@ -162,7 +164,7 @@ def on_turn_ending(floor: FloorState, e: ev.TurnEnding, out: list[Action]) -> No
     """The STT guesses that the user's turn is over."""
     if floor.live and e.text:
         on_words(floor, ev.Words(e.at_ms, e.text), out)
-    trusted = floor.policy.verdict.trust_transcriber_turns
+    trusted = floor.policy.verdict.trust_transcriber_turns and not floor.mute
     if floor.state is State.LISTENING and trusted and e.at_ms >= floor.turn.since_ms:
         prepare(floor, "the STT guesses that the turn is over", out)
 
@@ -201,8 +203,17 @@ def on_input(floor: FloorState, at_ms: float, source: Source, why: str, out: lis
     turn.spoken_ms = max(turn.spoken_ms, floor.policy.endpointing.min_turn_ms)  # input is never too short
     turn.spoken_until_ms = max(turn.spoken_until_ms, at_ms)
     floor.state = State.LISTENING
-    if source is Source.TYPED and not floor.talking:
+    if source is Source.TYPED and not floor.talking and not floor.mute:
         answer(floor, why, out)
+
+
+def on_key(floor: FloorState, e: ev.KeyPressed, out: list[Action]) -> None:
+    """A key is input, and others may follow within `key_gap_ms`: nothing is said between two keys."""
+    on_input(floor, e.at_ms, Source.KEY, f"key {e.key} pressed", out)
+    gap_ms = floor.policy.endpointing.key_gap_ms if e.gap_ms is None else e.gap_ms
+    floor.turn.keys_until_ms = e.at_ms + (0.0 if e.ends else gap_ms)
+    if e.ends and not (floor.talking or floor.mute):
+        answer(floor, f"key {e.key} ends the input", out)
 
 
 def on_interrupted(floor: FloorState, e: ev.Interrupted, out: list[Action]) -> None:

@@ -1,7 +1,8 @@
 """What words mean for the floor: a stop phrase, a backchannel, nothing, or words for the agent.
 
 Phrases are compared folded: lower case, no punctuation, doubled letters single ("hmmm" is "hm"), so that one
-spelling serves for all the ways in which recognisers write a hum. Chinese and Japanese are compared without spaces.
+spelling serves for all the ways in which recognisers write a hum. Scripts without spaces (`bargein.units`) are compared
+by the character, and spaces inside them do not count.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+
+from bargein.units import units
 
 
 class WordClass(StrEnum):
@@ -89,11 +92,10 @@ ALONE: dict[str, tuple[str, ...]] = {
 }
 
 LANGUAGES = tuple(BACKCHANNELS)
-_UNSPACED = ("zh", "ja")
 
 
-def fold(text: str, *, spaced: bool) -> tuple[str, ...]:
-    """Text as comparable tokens: words, or single characters where the language writes no spaces."""
+def fold(text: str) -> tuple[str, ...]:
+    """Text as comparable tokens: words, or single characters in scripts without spaces."""
     kept: list[str] = []
     last = ""
     for char in unicodedata.normalize("NFKD", text.casefold()):
@@ -109,17 +111,13 @@ def fold(text: str, *, spaced: bool) -> tuple[str, ...]:
             if category != "Lm":
                 kept.append(" ")
             last = ""
-    joined = "".join(kept)
-    if spaced:
-        return tuple(joined.split())
-    return tuple(unicodedata.normalize("NFKC", joined.replace(" ", "")))
+    return tuple(units(unicodedata.normalize("NFKC", "".join(kept))))
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
     """The phrases of one language, folded. Make it with `of`."""
 
-    spaced: bool
     backchannels: frozenset[tuple[str, ...]]
     stops: frozenset[tuple[str, ...]]
     alone: frozenset[tuple[str, ...]]
@@ -131,23 +129,22 @@ class Lexicon:
         """The lexicon of a language ("de", "de-AT"), with phrases added. An unknown language has hums only:
         a language we cannot read must not lose words to another one's list."""
         base = language.replace("_", "-").split("-", 1)[0].lower()
-        spaced = base not in _UNSPACED
         hums = BACKCHANNELS.get(base, ("mm", "hm", "mhm", "mm hm", "uh huh", "ah", "oh", "ok", "okay"))
-        calm = frozenset(fold(p, spaced=spaced) for p in (*hums, *backchannels)) - {()}
-        stops = frozenset(fold(p, spaced=spaced) for p in (*STOP_PHRASES.get(base, ("stop",)), *stop_phrases))
+        calm = frozenset(fold(p) for p in (*hums, *backchannels)) - {()}
+        stops = frozenset(fold(p) for p in (*STOP_PHRASES.get(base, ("stop",)), *stop_phrases))
         # A phrase that was added by name wins over our own list, the stop phrase over everything.
         calm -= stops - {()}
-        own = {fold(p, spaced=spaced) for p in stop_phrases}
-        alone = frozenset(fold(p, spaced=spaced) for p in ALONE.get(base, ())) - own
-        return Lexicon(spaced, calm, stops - {()}, alone, max(len(p) for p in calm | stops))
+        own = {fold(p) for p in stop_phrases}
+        alone = frozenset(fold(p) for p in ALONE.get(base, ())) - own
+        return Lexicon(calm, stops - {()}, alone, max(len(p) for p in calm | stops))
 
     def judge(self, text: str) -> tuple[WordClass, int]:
-        """What text amounts to, and how many of its words (characters in Chinese and Japanese) are no backchannel.
+        """What text amounts to, and how many of its words (characters in scripts without spaces) are no backchannel.
 
         STOP when a stop phrase stands first, hums before it apart: "okay, wait" stops, "it does not stop" is words,
         and so is "enough of them": some phrases stop only when nothing follows.
         """
-        tokens = fold(text, spaced=self.spaced)
+        tokens = fold(text)
         if not tokens:
             return WordClass.NOTHING, 0
         i = foreign = 0
@@ -166,7 +163,7 @@ class Lexicon:
 
     def may_become_backchannel(self, text: str) -> bool:
         """Whether more words could make it one: "I" becomes "I see" as easily as "I want"."""
-        tokens, i = fold(text, spaced=self.spaced), 0
+        tokens, i = fold(text), 0
         while i < len(tokens):
             if any(len(p) > len(tokens) - i and p[: len(tokens) - i] == tokens[i:] for p in self.backchannels):
                 return True

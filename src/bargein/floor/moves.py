@@ -88,10 +88,12 @@ def cut(floor: FloorState, source: Source, onset_ms: float, confidence: float, w
     reopened = 0 if reply.sounding or by_hand else newest
     if reply.sounding:
         out.append(do.Cut(reply.id, signal))
+        if not reply.reprompting and not reply.filler:
+            floor.failures = 0
     else:
         out.append(do.DiscardReply(reply.id, reopened, signal))
-        if reply.turn and not reopened:
-            out.append(do.CloseTurn(reply.turn, f"stopped before it was answered: {why}"))
+    if reply.turn and not reopened and (reply.filler or not reply.sounding):
+        out.append(do.CloseTurn(reply.turn, f"stopped before it was answered: {why}"))
     end_reply(floor)
     if by_hand:
         if turn.open or floor.talking:
@@ -129,6 +131,7 @@ def open_turn(floor: FloorState, onset_ms: float, why: str, out: list[Action], *
         turn.spoken_ms = 0.0
         turn.level_db = None
         turn.spoken_until_ms = onset_ms
+        turn.keys_until_ms = 0.0
     turn.open = True
     turn.since_ms = onset_ms
     floor.reprompts = 0
@@ -172,8 +175,10 @@ def begin_reply(floor: FloorState, turn: int, *, reprompting: bool = False) -> N
     reply.id += 1
     reply.turn = turn
     reply.asked_ms = reply.due_from_ms = floor.now_ms
-    reply.sounding = reply.protected = False
+    reply.sounding = reply.protected = reply.giving_up = reply.filler = False
     reply.reprompting = reprompting
+    reply.fillers = 0
+    reply.tools_from_ms = reply.tools_until_ms = 0.0
     reply.echo_reported = reply.far_reported = False
     reply.false_holds = 0
     floor.state = State.THINKING
@@ -182,6 +187,7 @@ def begin_reply(floor: FloorState, turn: int, *, reprompting: bool = False) -> N
 def answer(floor: FloorState, why: str, out: list[Action]) -> None:
     """The open turn is over: its reply begins."""
     floor.turn.open = floor.turn.prepared = False
+    floor.turn.keys_until_ms = 0.0
     learn_level(floor)
     begin_reply(floor, floor.turn.id)
     out.append(do.Answer(floor.reply.id, floor.turn.id, why))
@@ -206,8 +212,33 @@ def end_reply(floor: FloorState) -> None:
     floor.onset.carried_ms = 0.0
     floor.reply.sounding = floor.reply.protected = floor.onset.awaiting_words = False
     floor.reply.turn = 0
+    floor.reply.giving_up = floor.reply.filler = False
     floor.state = State.IDLE
     floor.quiet_since_ms = floor.now_ms
+
+
+def begin_filler(floor: FloorState, why: str, out: list[Action]) -> None:
+    """A filler is said in place of the reply that waits for a tool, and in that reply's turn."""
+    reply = floor.reply
+    asked_ms, fillers = reply.asked_ms, reply.fillers + 1
+    begin_reply(floor, reply.turn)
+    reply.asked_ms, reply.fillers, reply.filler = asked_ms, fillers, True
+    out.append(do.SayFiller(reply.id, why))
+
+
+def end_filler(floor: FloorState, why: str, out: list[Action], *, last: bool = False) -> None:
+    """The filler is over: the reply behind it goes on, and so does a hold. last: no filler follows."""
+    reply = floor.reply
+    held = floor.state is State.BARGE_IN
+    asked_ms, fillers = reply.asked_ms, reply.fillers
+    begin_reply(floor, reply.turn)
+    reply.asked_ms, reply.fillers = asked_ms, floor.policy.idle.max_fillers if last else fillers
+    out.append(do.ContinueReply(reply.id, why))
+    if held:
+        floor.state = State.BARGE_IN
+        reply.held_since_ms = floor.now_ms
+        held_by = "held, as the filler was"
+        out.append(do.Hold(reply.id, floor.speech.onset_ms, Source.SPEECH, held_by))
 
 
 def held_for_speech(floor: FloorState) -> bool:
@@ -217,14 +248,18 @@ def held_for_speech(floor: FloorState) -> bool:
 
 def free_floor(floor: FloorState, out: list[Action]) -> None:
     """The live reply is over, and no party took the floor: it goes to the one that waits for it."""
-    held = floor.state is State.BARGE_IN
-    undecided = held_for_speech(floor)
+    held, undecided = floor.state is State.BARGE_IN, held_for_speech(floor)
+    giving_up = floor.reply.giving_up
     end_reply(floor)
     if floor.turn.open or floor.talking or undecided:
         yield_to_user(floor, "the reply is over, the user has spoken", out)
         return
     if held:
         out.append(do.Ignore("hold", "the reply was over before a verdict"))
+    if giving_up:
+        floor.left, floor.says_waiting = True, 0
+        out.append(do.GiveUp(f"{floor.failures} replies in a row were lost"))
+        return
     if floor.says_waiting:
         floor.says_waiting -= 1
         begin_reply(floor, 0)
@@ -232,14 +267,17 @@ def free_floor(floor: FloorState, out: list[Action]) -> None:
 
 
 def lose_reply(floor: FloorState, cause: str, why: str, out: list[Action]) -> None:
-    """The live reply is lost. Reprompt once; if the reprompt is lost too, or the user talks, record the loss."""
+    """The live reply is lost: say so, or say that the agent cannot go on. A reprompt that is lost too, and a loss while
+    the user talks, are recorded."""
     reply, turn = floor.reply, floor.reply.turn
+    most = floor.policy.idle.max_failures
+    floor.failures = min(floor.failures + 1, most)
     spoken_to = floor.turn.open or floor.talking or held_for_speech(floor)
-    if turn and not reply.reprompting and not floor.failures and not spoken_to:
-        floor.failures += 1
+    enough = most > 0 and floor.failures == most and not reply.giving_up
+    if (enough or not reply.reprompting) and not spoken_to and not floor.left and not floor.leaving:
         begin_reply(floor, turn, reprompting=True)
-        out.append(do.Reprompt(reply.id, cause, why))
+        reply.giving_up = enough
+        out.append(do.Reprompt(reply.id, "gave_up" if enough else cause, why))
         return
-    floor.failures = 0
     out.append(do.CloseTurn(turn, f"no reply: {why}"))
     free_floor(floor, out)

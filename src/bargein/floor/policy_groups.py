@@ -269,6 +269,14 @@ class EndpointingPolicy(NumberGroup, frozen=True, kw_only=True):
             livekit="`endpointing.max_delay`, 3.0 s",
         ),
     ] = 3000
+    key_gap_ms: Annotated[
+        float,
+        milliseconds(
+            "The next key of a telephone may take this long; `#` ends the keys at once.",
+            pipecat="`DTMFAggregator(timeout)`, 2 s",
+            livekit="`GetDtmfTask(dtmf_input_timeout)`, 4 s",
+        ),
+    ] = 2500
     min_turn_ms: Annotated[
         float,
         milliseconds(
@@ -324,6 +332,27 @@ class IdlePolicy(NumberGroup, frozen=True, kw_only=True):
     answer_timeout_ms: Annotated[
         float, milliseconds("A reply that does not begin to sound is given up after this, and the agent says so.")
     ] = 10_000
+    max_failures: Annotated[
+        int,
+        count(
+            "Replies lost in a row after which the agent says that it cannot go on, and ends the call or hands it on. "
+            "0: never.",
+            lowest=0,
+            unit="replies",
+            livekit="`SessionConnectOptions(max_unrecoverable_errors)`, 3: the session closes",
+        ),
+    ] = 3
+    filler_ms: (
+        Annotated[
+            float,
+            milliseconds("A tool that runs so long, before the reply sounds, has the agent say a filler. None: never."),
+        ]
+        | None
+    ) = 2_500
+    filler_again_ms: Annotated[
+        float, milliseconds("A tool that runs on for so long after a filler has the agent say the next one.")
+    ] = 8_000
+    max_fillers: Annotated[int, count("Fillers in one reply.", lowest=0, unit="fillers")] = 3
     user_silence_ms: (
         Annotated[
             float,
@@ -345,6 +374,21 @@ class IdlePolicy(NumberGroup, frozen=True, kw_only=True):
             pipecat="`PipelineWorker(idle_timeout_secs, cancel_on_idle_timeout)`, 300 s",
         ),
     ] = False
+    max_call_ms: (
+        Annotated[
+            float,
+            milliseconds("The longest that a call may last: then the agent says goodbye, and it ends. None: no bound."),
+        ]
+        | None
+    ) = None
+    same_turns: Annotated[
+        int,
+        count(
+            "So many turns that say the same are a machine's: the agent says goodbye, and the call ends. 0: never.",
+            lowest=0,
+            unit="turns",
+        ),
+    ] = 0
     max_waiting: Annotated[
         int, count("Things to say that may wait for the floor. More are refused.", lowest=1, unit="things")
     ] = 8

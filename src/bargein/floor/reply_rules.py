@@ -10,6 +10,7 @@ from bargein.floor.moves import (
     begin_reply,
     cut,
     discard_prepared,
+    end_filler,
     end_reply,
     free_floor,
     lose_reply,
@@ -23,12 +24,14 @@ from bargein.floor.state import FloorState, State
 
 def on_say(floor: FloorState, out: list[Action]) -> None:
     """The agent is to say something unasked: now, or when the floor is free."""
-    if floor.state is State.IDLE and not floor.says_waiting:
+    if floor.state is State.IDLE and not floor.says_waiting and not floor.mute:
         begin_reply(floor, 0)
         out.append(do.Say(floor.reply.id, "the floor is free"))
+    elif floor.leaving:
+        out.append(do.Ignore("say", "the call has to end: it is refused"))
     elif floor.says_waiting < floor.policy.idle.max_waiting:
         floor.says_waiting += 1
-        out.append(do.Ignore("say", f"the floor is not free ({floor.state}): it waits"))
+        out.append(do.Ignore("say", f"the floor is not free ({'away' if floor.away else floor.state}): it waits"))
     else:
         out.append(do.Ignore("say", "too many wait already: it is refused"))
 
@@ -66,31 +69,58 @@ def on_reply_ended(floor: FloorState, e: ev.ReplyEnded, out: list[Action]) -> No
     """The reply's last sample has been heard."""
     if e.reply != floor.reply.id or not floor.live:
         return
-    if floor.reply.sounding:
-        floor.failures = 0
+    reply = floor.reply
+    if reply.sounding:
         floor.unconfirmed = 0 if e.confirmed else e.reply
-    else:
+    if reply.filler:
+        end_filler(floor, "the filler is over", out)
+        return
+    if not reply.sounding:
         out.append(do.CloseTurn(floor.reply.turn, "there was nothing to say"))
+    elif not floor.reply.reprompting:
+        floor.failures = 0
     free_floor(floor, out)
 
 
 def on_reply_stalled(floor: FloorState, e: ev.ReplyStalled, out: list[Action]) -> None:
-    """The client has stopped playing the reply: the reply is over, and the floor is free."""
+    """The client has stopped playing the reply: the reply is over, and so is one behind a filler. The floor is free."""
     if e.reply != floor.reply.id or not floor.live:
         return
     out.append(do.CutStalledReply(e.reply, e.why))
-    if not floor.reply.sounding:
+    if floor.reply.filler or not floor.reply.sounding:
         out.append(do.CloseTurn(floor.reply.turn, f"not played: {e.why}"))
     floor.unconfirmed = e.reply
     free_floor(floor, out)
 
 
 def on_reply_failed(floor: FloorState, e: ev.ReplyFailed, out: list[Action]) -> None:
-    """The reply's LLM or TTS is lost."""
-    if e.reply == floor.reply.id and floor.live:
-        if floor.reply.sounding:
-            floor.unconfirmed = 0 if e.confirmed else e.reply
+    """The reply's LLM or TTS is lost. A filler that is lost costs nothing."""
+    if e.reply != floor.reply.id or not floor.live:
+        return
+    if floor.reply.sounding:
+        floor.unconfirmed = 0 if e.confirmed else e.reply
+    if floor.reply.filler:
+        end_filler(floor, f"the filler was lost: {e.why}", out, last=True)
+    else:
         lose_reply(floor, "failed", e.why, out)
+
+
+def on_tools_started(floor: FloorState, e: ev.ToolsStarted) -> None:
+    """The live reply waits for tools: that excuses its silence, for as long as the tools may take."""
+    reply = floor.reply
+    if e.reply != reply.id or not floor.live or reply.filler or reply.reprompting:
+        return
+    if not reply.tools_until_ms:
+        reply.tools_from_ms = e.at_ms
+    reply.tools_until_ms = max(e.until_ms, e.at_ms)
+
+
+def on_tools_ended(floor: FloorState, e: ev.ToolsEnded) -> None:
+    """The live reply has the results of its tools: it may take `answer_timeout_ms` from here."""
+    reply = floor.reply
+    if e.reply == reply.id and floor.live and reply.tools_until_ms:
+        reply.tools_from_ms = reply.tools_until_ms = 0.0
+        reply.due_from_ms = max(reply.due_from_ms, e.at_ms)
 
 
 # ---------------------------------------------------------------------------------------------------- the whole call
@@ -109,17 +139,17 @@ def on_policy_changed(floor: FloorState, e: ev.PolicyChanged, out: list[Action])
     weigh(floor, out)
 
 
-def on_hung_up(floor: FloorState, out: list[Action]) -> None:
-    """The caller is gone: everything ends, on record."""
+def on_hung_up(floor: FloorState, e: ev.HungUp, out: list[Action]) -> None:
+    """The call is over: everything ends, on record."""
     reply, turn = floor.reply, floor.turn
     if floor.live:
-        signal = do.BargeIn(reply.id, floor.now_ms, floor.now_ms, Source.HANG_UP, 1.0, "the far end hung up")
+        signal = do.BargeIn(reply.id, floor.now_ms, floor.now_ms, Source.HANG_UP, 1.0, e.reason)
         out.append(do.Cut(reply.id, signal) if reply.sounding else do.DiscardReply(reply.id, 0, signal))
-        if reply.turn and not reply.sounding:
-            out.append(do.CloseTurn(reply.turn, "hung up before it was answered"))
-    discard_prepared(floor, "hung up", out)
+        if reply.turn and (reply.filler or not reply.sounding):
+            out.append(do.CloseTurn(reply.turn, "the call ended before it was answered"))
+    discard_prepared(floor, "the call ended", out)
     if turn.open:
-        out.append(do.CloseTurn(turn.id, "hung up before the turn was over"))
+        out.append(do.CloseTurn(turn.id, "the call ended before the turn was over"))
     turn.open = False
     floor.says_waiting = 0
     floor.speech.end()

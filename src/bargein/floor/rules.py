@@ -3,7 +3,9 @@ in which they are best read.
 
 - state.py: the records of what the floor knows. moves.py: what can be done about it.
 - speech_rules.py: the user's speech, window by window. evidence_rules.py: words, the STT's turns, a judge, keys.
-- reply_rules.py: the agent's replies, and the call as a whole. timers.py: all that time alone decides.
+- reply_rules.py: the agent's replies, and the call as a whole. client_rules.py: a client whose connection is lost.
+- ending_rules.py: a call that has to end.
+- timers.py: all that time alone decides.
 
 Two steps. Any onset over a reply holds it at once: nothing is lost, so this may be quick and wrong. Then the first
 good evidence decides. In the order in which the rules are asked:
@@ -28,6 +30,13 @@ lane also empties a client that may still hold audio of a reply which is over (`
 An STT's guess that the turn is over makes its reply (`Prepare`), which sounds only when the turn is answered.
 A hold of a reply that does not sound yet (the user goes on while we think) is the same hold; its cut is a
 `DiscardReply`, and the turn goes on. No state waits for ever: see timers.py.
+
+A reply that waits for a tool may have a filler said before it. The filler is a reply like any other, and takes the
+other's place until it is over: then the other goes on under a new id, held if the filler was. A cut of the filler is a
+cut of both.
+
+A reply that is lost is never passed over in silence: the agent says so, each time, unless the user talks. When
+`max_failures` were lost in a row, the agent says that it cannot go on, and the call is given up.
 """
 
 from __future__ import annotations
@@ -36,10 +45,13 @@ from typing import assert_never
 
 from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
+from bargein.floor.client_rules import on_client_away, on_client_back
+from bargein.floor.ending_rules import leave, on_ending
 from bargein.floor.evidence_rules import (
     on_input,
     on_interrupted,
     on_judged,
+    on_key,
     on_level,
     on_turn_ended,
     on_turn_ending,
@@ -57,6 +69,8 @@ from bargein.floor.reply_rules import (
     on_reply_started,
     on_say,
     on_stt_changed,
+    on_tools_ended,
+    on_tools_started,
 )
 from bargein.floor.speech_rules import on_window
 from bargein.floor.state import FloorState
@@ -79,7 +93,7 @@ class Floor(FloorState):
         out: list[Action] = []
         if self.over:
             return out
-        self.now_ms = max(self.now_ms, event.until_ms if isinstance(event, ev.SpeechWindow) else event.at_ms)
+        self.now_ms = max(self.now_ms, event.noticed_ms if isinstance(event, ev.SpeechWindow) else event.at_ms)
         match event:
             case ev.SpeechWindow():
                 on_window(self, event, out)
@@ -100,7 +114,7 @@ class Floor(FloorState):
             case ev.Judged():
                 on_judged(self, event, out)
             case ev.KeyPressed():
-                on_input(self, event.at_ms, Source.KEY, f"key {event.key} pressed", out)
+                on_key(self, event, out)
             case ev.UserTyped():
                 on_input(self, event.at_ms, Source.TYPED, "the user typed", out)
             case ev.Interrupted():
@@ -117,12 +131,24 @@ class Floor(FloorState):
                 on_reply_stalled(self, event, out)
             case ev.ReplyFailed():
                 on_reply_failed(self, event, out)
+            case ev.ToolsStarted():
+                on_tools_started(self, event)
+            case ev.ToolsEnded():
+                on_tools_ended(self, event)
             case ev.STTChanged():
                 on_stt_changed(self, event, out)
             case ev.PolicyChanged():
                 on_policy_changed(self, event, out)
+            case ev.ClientAway():
+                on_client_away(self, event, out)
+            case ev.ClientBack():
+                on_client_back(self, event, out)
+            case ev.EndingAsked():
+                on_ending(self, event, out)
             case ev.HungUp():
-                on_hung_up(self, out)
+                on_hung_up(self, event, out)
             case _:
                 assert_never(event)
+        if self.leaving and not self.live and not self.over:
+            leave(self, out)
         return out

@@ -31,6 +31,8 @@ class UserSpeech:
     """Where the speech began: the first sample of its first window."""
     until_ms: float = 0.0
     """Where its last window of speech ends."""
+    noticed_ms: float = 0.0
+    """When the newest window came, of speech or of quiet. `deaf_ms` counts from here."""
     peak: float = 0.0
     """The highest probability in it, 0..1."""
     level_db: float | None = None
@@ -42,6 +44,7 @@ class UserSpeech:
 
     def push(self, w: SpeechWindow, p: HoldPolicy) -> bool:
         """Take one window; True when by it the speech is over."""
+        self.noticed_ms = max(self.noticed_ms, w.noticed_ms)
         if self.evidence is Evidence.SILENT:
             loud = w.speech >= p.loud_threshold and w.rise_db >= p.loud_rise_db
             if w.speech < p.hold_threshold and not loud:

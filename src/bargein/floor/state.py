@@ -49,6 +49,16 @@ class ReplyState:
     """Speech may not interrupt it now."""
     reprompting: bool = False
     """It is a reprompt. If it is lost too, no second reprompt follows."""
+    giving_up: bool = False
+    """It says that the agent cannot go on. The call is given up when it is over."""
+    filler: bool = False
+    """It fills the time that a tool takes. The reply that waits for the tool goes on when it is over."""
+    fillers: int = 0
+    """How many fillers were said while this reply was made. `max_fillers` bounds them."""
+    tools_from_ms: float = 0.0
+    """When the running tools began. `filler_ms` counts from here."""
+    tools_until_ms: float = 0.0
+    """Until when running tools excuse that the reply does not sound. 0: no tool runs."""
     held_since_ms: float = 0.0
     """When the running hold, or the last one, began. `hold_max_ms` counts from here."""
     false_holds: int = 0
@@ -103,6 +113,8 @@ class TurnState:
     """How much firm speech it holds. Less than `min_turn_ms` is no turn, where no part reads words."""
     spoken_until_ms: float = 0.0
     """Where its last firm speech ended. `end_of_turn_ms` counts from here."""
+    keys_until_ms: float = 0.0
+    """Until then another key may follow the last one. 0: no key was pressed in it."""
     level_db: float | None = None
     """Level of its loudest window, dB of full scale. None: the level was not measured."""
     own_level_db: float | None = None
@@ -136,15 +148,26 @@ class FloorState:
     says_waiting: int = field(default=0, init=False)
     """Things to say that wait for the floor."""
     failures: int = field(default=0, init=False)
-    """Replies lost since the last one that was heard to its end. The first is reprompted, the next is recorded."""
+    """Replies lost in a row, reprompts included, up to `max_failures`. A reply that is no reprompt, and sounds to its
+    end or its cut, ends the row."""
     reprompts: int = field(default=0, init=False)
     """How often a silent user was asked, since the user's last turn."""
     quiet_since_ms: float = field(default=0.0, init=False)
     """When the last reply was over. `user_silence_ms` counts from here."""
+    away: bool = field(default=False, init=False)
+    """The client's connection is lost: nothing begins to be said."""
+    away_until_ms: float = field(default=0.0, init=False)
+    """The call is kept until then for a client that is away."""
+    leaving: bool = field(default=False, init=False)
+    """The call has to end: after the goodbye nothing begins to be said."""
+    leave_by_ms: float = field(default=0.0, init=False)
+    """The call ends then, whether the goodbye was heard or not."""
+    leave_why: str = field(default="", init=False)
+    """The reason of that end."""
     left: bool = field(default=False, init=False)
     """The end of the call was ordered. It is ordered once."""
     over: bool = field(default=False, init=False)
-    """The caller has hung up: no event changes anything any more."""
+    """The call is over: no event changes anything any more."""
 
     def __copy__(self) -> Self:
         """A floor in the same state that goes its own way. Everything but the records is immutable."""
@@ -165,6 +188,11 @@ class FloorState:
     def live(self) -> bool:
         """A reply is being made, sounds or is held."""
         return self.state in (State.THINKING, State.SPEAKING, State.BARGE_IN)
+
+    @property
+    def mute(self) -> bool:
+        """No reply may begin: the client is away, or the call has to end."""
+        return self.away or self.leaving
 
     @property
     def talking(self) -> bool:

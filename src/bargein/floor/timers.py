@@ -1,6 +1,7 @@
 """The only place where the passing of time is a reason: what falls due in a state, when, and what is done then.
 
-No state waits for ever. IDLE may wait for the user; the end of SPEAKING is owed by the playout; every other state has a
+No state waits for ever. While the client is away, only the end of the call falls due.
+IDLE may wait for the user; the end of SPEAKING is owed by the playout; every other state has a
 timer of its own.
 """
 
@@ -11,11 +12,15 @@ from typing import assert_never
 
 from bargein.floor import actions as do
 from bargein.floor.actions import Action
+from bargein.floor.client_rules import client_gone
+from bargein.floor.ending_rules import call_too_long, leave
 from bargein.floor.moves import (
     answer,
+    begin_filler,
     begin_reply,
     cut_by_speech,
     discard_prepared,
+    end_filler,
     free_floor,
     lose_reply,
     resume,
@@ -33,8 +38,14 @@ def timers(floor: FloorState) -> list[Timer]:
     due: list[Timer] = []
     if floor.over:
         return due
+    if floor.leaving:
+        due.append((floor.leave_by_ms, leave))
+    elif p.idle.max_call_ms is not None:
+        due.append((p.idle.max_call_ms, call_too_long))
+    if floor.away:
+        return [*due, (floor.away_until_ms, client_gone)]
     if speech.evidence is not Evidence.SILENT:
-        due.append((speech.until_ms + p.endpointing.deaf_ms, audio_lost))
+        due.append((speech.noticed_ms + p.endpointing.deaf_ms, audio_lost))
     match floor.state:
         case State.IDLE:
             silence_ms = p.idle.user_silence_ms
@@ -46,10 +57,12 @@ def timers(floor: FloorState) -> list[Timer]:
             if not floor.talking:
                 owed = floor.stt_turns and p.verdict.trust_transcriber_turns
                 quiet_ms = p.endpointing.turn_grace_ms if owed else p.endpointing.end_of_turn_ms
-                due.append((turn.spoken_until_ms + quiet_ms, turn_over))
+                due.append((max(turn.spoken_until_ms + quiet_ms, turn.keys_until_ms), turn_over))
             due.append((turn.since_ms + p.endpointing.max_turn_ms, turn_too_long))
         case State.THINKING:
-            due.append((reply.due_from_ms + p.idle.answer_timeout_ms, reply_late))
+            due.append((max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms), reply_late))
+            if (filler_ms := _filler_ms(floor)) is not None:
+                due.append((reply.tools_from_ms + filler_ms, tools_slow))
         case State.BARGE_IN:
             due.append((reply.held_since_ms + p.hold.hold_max_ms, hold_too_long))
             if speech.evidence is Evidence.SILENT:
@@ -63,6 +76,15 @@ def timers(floor: FloorState) -> list[Timer]:
         case _:
             assert_never(floor.state)
     return due
+
+
+def _filler_ms(floor: FloorState) -> float | None:
+    """How long tools may run before the next filler. None: no filler is said."""
+    idle, reply = floor.policy.idle, floor.reply
+    wanted = reply.tools_until_ms and not reply.protected and reply.fillers < idle.max_fillers
+    if not wanted or floor.turn.open or floor.speech.evidence is not Evidence.SILENT or idle.filler_ms is None:
+        return None
+    return idle.filler_again_ms if reply.fillers else idle.filler_ms
 
 
 def on_tick(floor: FloorState, at_ms: float, out: list[Action]) -> None:
@@ -111,10 +133,19 @@ def turn_too_long(floor: FloorState, out: list[Action]) -> None:
 
 
 def reply_late(floor: FloorState, out: list[Action]) -> None:
-    """The reply has not begun to sound within `answer_timeout_ms`: give it up."""
+    """The reply has not begun to sound within `answer_timeout_ms`, nor within the time of its tools: give it up."""
+    if floor.reply.filler:
+        end_filler(floor, "the filler is late", out, last=True)
+        return
     why = f"no sound for {floor.policy.idle.answer_timeout_ms:g} ms"
     out.append(do.DiscardLateReply(floor.reply.id, why))
     lose_reply(floor, "late", why, out)
+
+
+def tools_slow(floor: FloorState, out: list[Action]) -> None:
+    """Tools have run for `filler_ms` (`filler_again_ms` since the last filler) before the reply sounds: fill the
+    time."""
+    begin_filler(floor, f"tools run for {floor.now_ms - floor.reply.tools_from_ms:.0f} ms", out)
 
 
 def hold_too_long(floor: FloorState, out: list[Action]) -> None:

@@ -28,13 +28,15 @@ class Tool(Protocol):
     spec: ToolSpec
     effect: Effect
     """read: a cut cancels the call. commit: the call begins once the words before it were heard; no cut cancels it.
-    terminal: the call begins once the whole reply was heard; a cut reply never makes it."""
+    terminal: the call begins once the whole reply was heard; a cut reply never makes it.
 
-    async def run(self, arguments: str) -> str | HangUp | Transfer:
+    A Tool may also have `timeout_s`, the longest time that it takes (30 without): the call waits so long for it."""
+
+    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest:
         """Run the tool. arguments: JSON, as the LLM wrote it.
 
-        Returns the result for the LLM, or how the call is to end. Raises BargeinError, and no other error; the LLM
-        reads its message.
+        Returns the result for the LLM, how the call is to end, or what the caller is to key in. Raises BargeinError,
+        and no other error; the LLM reads its message.
         """
         ...
 
@@ -50,6 +52,10 @@ class Prompt:
     tools: Sequence[ToolSpec] = ()
     audio: Pcm | None = field(default=None, compare=False)
     """The user's turn as audio, for an AudioLLM."""
+    left_out: bool = False
+    """The conversation is long: turns before the first item are left out."""
+    summary: str = ""
+    """What happened in those turns, where the agent has a `summarize`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,18 @@ EndRequest = HangUp | Transfer
 
 
 @dataclass(frozen=True, slots=True)
+class DigitRequest:
+    """The agent expects the caller to press keys. They come as one turn of the user."""
+
+    count: int | None = None
+    """So many keys are whole at once. None: any number."""
+    end_key: str = "#"
+    """This key ends the input at once."""
+    timeout_s: float | None = None
+    """The next key may take this long. None: as the policy says (`key_gap_ms`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """The LLM calls a tool, and is asked again with the tool's result."""
 
@@ -99,12 +117,13 @@ class LLM(Protocol):
     """
 
     name: str
+    # An LLM may also have `context_tokens`, how much it takes in one prompt: the call gives it no more.
 
     def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | EndRequest | ToolCall]:
         """Text first; after the text tool calls, or the request to end the call.
 
         Closing the iterator, or cancelling its task, stops the generation and frees the connection at once. Raises
-        VendorRefused or VendorLost.
+        VendorRefused or VendorLost; PromptTooLong has the call ask again with a shorter prompt.
         """
         ...
 

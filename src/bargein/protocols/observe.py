@@ -36,6 +36,7 @@ Counter = Literal[
     "replies",
     "vendor_errors",
     "underruns",
+    "connections",  # of the client; cause: lost, or back
     "prepared",  # replies prepared before the turn was surely over; cause: used, or why not
     "prepared_waste_chars",  # text that was generated for those that were not used
     "prepared_waste_ms",  # and audio

@@ -23,6 +23,8 @@ class SessionConfig:
     """Hz of the user's audio, 8000 or 16000."""
     mulaw: bool = False
     """The client takes mu-law, so the model's mu-law can pass through untouched."""
+    max_tokens: int | None = None
+    """How much of the conversation the model is to keep, besides the instructions. None: the vendor's own limit."""
 
 
 @dataclass(frozen=True, slots=True)

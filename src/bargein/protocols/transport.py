@@ -6,7 +6,7 @@ A position is a number of samples of one reply, at the transport's `rate_out`, s
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -120,6 +120,26 @@ class ClientHangUp:
 
     reason: str
     """For the record."""
+    lost: bool = field(default=False, compare=False)
+    """It went without a goodbye: the connection broke, and the same client may come back on another."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """The connection is lost, and the call is kept: another connection may come (transports/kept.py)."""
+
+    reason: str
+    """For the record."""
+    keep_ms: float
+    """How long the call waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionBack:
+    """The client is there again. Positions of the user's audio go on; what was lost is a gap."""
+
+    cause: str = "back"
+    """What the agent says of it: a key of `Agent.reprompts`."""
 
 
 Inbound = (
@@ -135,6 +155,8 @@ Inbound = (
     | SettingsRequested
     | ClientFault
     | ClientHangUp
+    | ConnectionLost
+    | ConnectionBack
 )
 
 WireSamples = NDArray[np.integer[Any]]  # int16, or mu-law codes as uint8

@@ -20,7 +20,8 @@ class SpeechChunk:
     """Text that begins to sound with this chunk, "" while earlier text goes on. All texts of a reply, joined, are
     exactly the text that went into the TTS: the words heard are found by it."""
     words: tuple[Word, ...] | None = None
-    """Times of the words of `text`. None: the TTS gives none, and the call estimates them."""
+    """Times of the words of `text`, with positions in all text that went into the TTS. In scripts without spaces a word
+    is one character with its marks (`bargein.units`). None: the TTS gives no times, and the call estimates them."""
     exact: bool = True
     """The times are the vendor's own. False: an estimate, better than the call's."""
     ahead: bool = False

@@ -36,6 +36,12 @@ VERSION_1: Mapping[str, str] = {
 }
 
 
+NO_GAP: Mapping[str, object] = {"key_gap_ms": 0}
+"""As each call acted before there was the number: a key had the quiet of a turn after it."""
+NOT_IN_VERSION_1: Mapping[str, object] = {"max_failures": 0, "filler_ms": None, **NO_GAP}
+"""Numbers of policies that version 1 did not have, as it acted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Happened:
     """An event that went into the floor."""
@@ -124,7 +130,12 @@ def _header(path: Path, line: bytes) -> Header:
         )
     try:
         if kind.version == VERSION:
-            return msgspec.json.decode(line, type=Header)
+            header = msgspec.json.decode(line, type=Header)
+            return (
+                header
+                if b'"key_gap_ms"' in line
+                else msgspec.structs.replace(header, policy=header.policy.with_(NO_GAP))
+            )
         raw = msgspec.json.decode(line, type=dict[str, object])
         flat = msgspec.convert(raw["policy"], dict[str, object])
         return msgspec.convert(raw | {"policy": _policy_1(flat), "language": flat["language"]}, Header)
@@ -159,4 +170,5 @@ def _from_version_1(raw: Mapping[str, object]) -> dict[str, object]:
 def _policy_1(flat: Mapping[str, object]) -> Policy:
     """A policy of version 1: all numbers side by side, with the preset's name and the language."""
     numbers = {name: value for name, value in flat.items() if name not in ("preset", "language")}
+    numbers = {**NOT_IN_VERSION_1, **numbers}
     return msgspec.structs.replace(Policy().with_(numbers), preset=str(flat["preset"]))

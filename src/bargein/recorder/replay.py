@@ -99,7 +99,7 @@ def _without_why(action: Action) -> Action:
 
 def _pass_time(floor: Floor, index: int, until: Event, owed: list[tuple[int, float, Action]]) -> None:
     """Hand in the floor's own deadlines that lie before an event."""
-    until_ms = until.until_ms if isinstance(until, SpeechWindow) else until.at_ms
+    until_ms = until.noticed_ms if isinstance(until, SpeechWindow) else until.at_ms
     for _ in range(TICKS_AT_ONCE):
         due = floor.deadline
         if due is None or due >= until_ms:

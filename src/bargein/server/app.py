@@ -22,7 +22,8 @@ from bargein.server.catalogue import open_agents
 from bargein.server.given_agents import opener
 from bargein.server.hub import Hub, OpenAgents, open_hub
 from bargein.server.make_settings import library_settings
-from bargein.server.refusals import install
+from bargein.server.own_lifespan import OwnLifespan
+from bargein.server.refusals import Refusal, install
 from bargein.server.routes import router
 from bargein.server.settings import Settings
 from bargein.server.telephone.asgi import PhoneAsgi
@@ -42,7 +43,8 @@ MIME_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "app
 class VoiceApp(FastAPI):
     """Bargein as an ASGI app, to be served by itself or mounted in another app under any path.
 
-    Starlette runs the lifespan of the outermost app only, so an app that mounts this one passes its lifespan on:
+    Starlette runs the lifespan of the outermost app only. An app that mounts this one passes its lifespan on, so that
+    the agents' parts start with the app and a wrong setting stops it; elsewhere they start with the first request:
 
         voice = create_app(agent)
         app = FastAPI(lifespan=voice.lifespan)
@@ -77,7 +79,12 @@ class VoiceApp(FastAPI):
         self.state.hub = None
         self.state.phones = phones
         self._add_routes(phones)
-        self.add_middleware(Guard, gate=self._gate, elsewhere=frozenset((*phones, VOICE)), running=lambda: self.running)
+        self._own_lifespan = OwnLifespan(self._open)
+        self._run_by_others = False
+        elsewhere = frozenset((*phones, VOICE))
+        self.add_middleware(
+            Guard, gate=self._gate, elsewhere=elsewhere, prefix=settings.prefix, running=self._demand_running
+        )
 
     @property
     def running(self) -> bool:
@@ -93,6 +100,12 @@ class VoiceApp(FastAPI):
         """
         if self.running:
             raise UsageError("This app's lifespan runs already", advice="Run it once: in the outermost app only")
+        self._run_by_others = True
+        async with self._open():
+            yield
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[None]:
         async with open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub:
             direct = WebRTCCalls(hub)
             self.state.direct = direct
@@ -103,6 +116,15 @@ class VoiceApp(FastAPI):
                 await hub.calls.hang_up_all("the server closes")
                 direct.close()
                 self.state.hub = None
+
+    async def _demand_running(self) -> None:
+        """Returns when calls can be taken. Raises Refusal when the parts do not start, or the lifespan is over."""
+        if self.running:
+            return
+        if self._run_by_others:
+            advice = "Run its lifespan for as long as requests come"
+            raise Refusal(503, "not_started", "Bargein's lifespan does not run", advice=advice)
+        await self._own_lifespan.started()
 
     def _add_routes(self, phones: dict[str, TelephoneVendor]) -> None:
         def hub() -> Hub:

@@ -14,37 +14,25 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets
-from collections.abc import Callable
-from urllib.parse import urlsplit
+from collections.abc import Awaitable, Callable
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bargein.errors import UsageError
+from bargein.server.page_headers import HEADERS
+from bargein.server.places import among, named_by, same_place
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings, is_loopback
+from bargein.server.under_a_path import placed, route_path
 
 log = logging.getLogger(__name__)
 
 PAGE = "page"
 POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013  # close codes of a WebSocket that was not accepted
-RUN_IT = "Pass its lifespan to the app that mounts it: voice = create_app(agent); FastAPI(lifespan=voice.lifespan)"
 BODY_BYTES = 64 * 1024  # of a request
-
-_CSP = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'; "
-    "img-src 'self' data: blob:; media-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self'; "
-    "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-HEADERS = [
-    (b"content-security-policy", _CSP.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"permissions-policy", b"microphone=(self), autoplay=(self)"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cache-control", b"no-cache"),
-]
 
 
 class Gate:
@@ -60,7 +48,8 @@ class Gate:
         if self._token is not None and len(self._token) < 16:
             raise UsageError("BARGEIN_TOKEN is shorter than 16 characters", advice="Set a longer one, at random")
         self._page_token_s = settings.page_token_s
-        self._origins = frozenset(settings.origins)
+        # A proxy may call us by another Host than the world calls it: a page of the public address is our own.
+        self._origins = frozenset((*settings.origins, *([settings.public_url] if settings.public_url else [])))
         self._check_host = self._token is None
         self._signer = URLSafeTimedSerializer(self._token or secrets.token_urlsafe(32), salt="bargein.page")
 
@@ -108,7 +97,7 @@ class Gate:
     def check_place(self, headers: Headers, *, origin: bool) -> None:
         """Raises Refusal for a foreign Host (on loopback) and, if origin, for another site's page."""
         host = headers.get("host", "")
-        if self._check_host and not is_loopback(_host_name(host)) and not self._allows_host(host):
+        if self._check_host and not is_loopback(_host_name(host)) and not named_by(host, self._origins):
             raise Refusal(
                 421,
                 "foreign_host",
@@ -118,66 +107,56 @@ class Gate:
         came_from = headers.get("origin")
         if not origin or came_from is None:
             return  # no browser: those always send it
-        came_from = came_from.rstrip("/").lower()
-        if came_from not in self._origins and urlsplit(came_from).netloc != host.lower():
+        if not same_place(came_from, host) and not among(came_from, self._origins):
             raise Refusal(
                 403, "foreign_origin", f"Pages of {came_from[:80]!r} may not call", advice="Allow it with --origin"
             )
-
-    def _allows_host(self, host: str) -> bool:
-        return any(urlsplit(origin).netloc == host.lower() for origin in self._origins)
 
 
 class Guard:
     """ASGI: the checks that stand before every route, and the headers that go with every answer.
 
     elsewhere: routes that are called by others than pages, and check their callers better than by a name.
-    running: whether the app's lifespan runs; where it does not, every request is refused.
+    prefix: the path that a proxy puts before every path of ours.
+    running: returns when calls can be taken, at once where they can; raises Refusal.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         gate: Gate,
-        elsewhere: frozenset[str] = frozenset(),
-        running: Callable[[], bool] = lambda: True,
+        elsewhere: frozenset[str],
+        prefix: str,
+        running: Callable[[], Awaitable[None]],
     ) -> None:
         self._app = app
         self._gate = gate
         self._elsewhere = elsewhere
+        self._prefix = prefix
         self._running = running
-        self._complained = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        scope = placed(scope, self._prefix)
+        path = route_path(scope)
         headers = Headers(scope=scope)
         changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
         try:
-            self._demand_running()
-            if route_path(scope) not in self._elsewhere:
+            await self._running()
+            if path not in self._elsewhere:
                 self._gate.check_place(headers, origin=changes)
             _check_body(headers)
         except Refusal as refusal:
             await deny(scope, receive, send, refusal)
             return
-        await self._app(scope, receive, send if scope["type"] == "websocket" else _with_headers(send))
-
-    def _demand_running(self) -> None:
-        if self._running():
+        if not path and scope["type"] == "http":  # the place itself, without the slash that relative addresses need
+            place = f"{scope['root_path'].rpartition('/')[2]}/"
+            query = scope.get("query_string", b"").decode("latin-1")
+            await RedirectResponse(f"{place}?{query}" if query else place, 307)(scope, receive, send)
             return
-        refusal = Refusal(503, "not_started", "Bargein is mounted here, and its lifespan does not run", advice=RUN_IT)
-        if not self._complained:
-            self._complained = True
-            log.error("%s", refusal)
-        raise refusal
-
-
-def route_path(scope: Scope) -> str:
-    """The request's path below the place where the app is mounted."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", "").rstrip("/"))
+        await self._app(scope, receive, send if scope["type"] == "websocket" else _with_headers(send))
 
 
 async def deny(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:

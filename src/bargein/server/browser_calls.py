@@ -20,6 +20,7 @@ from bargein.notices import Problem
 from bargein.server.auth import deny
 from bargein.server.builder import build
 from bargein.server.hub import Hub
+from bargein.server.kept_calls import BROWSER, KeptCall
 from bargein.server.refusals import Refusal
 from bargein.server.start_call import policy_for, start_call
 from bargein.server.toml_config import BrowserChoice, shaped
@@ -31,6 +32,11 @@ log = logging.getLogger(__name__)
 
 HELLOS = 5  # a hello that was refused may be followed by a better one, so many times in all
 TRY_AGAIN_LATER = 1013
+CALL_GONE = Problem(
+    "call_gone",
+    "That call is over, or another connection has taken it up",
+    "Send a hello without resume: it begins a new call",
+)
 BUILD_S = 15  # for the parts of an agent that is made for one call: SDKs are imported then, and models looked up
 
 
@@ -42,6 +48,7 @@ class AsgiSocket:
         self._send = send
         self._over = False
         self.newest_text = ""
+        self._close_code: int | None = None
 
     async def receive(self) -> str | bytes | None:
         if self._over:
@@ -49,11 +56,16 @@ class AsgiSocket:
         message = await self._receive()
         if message["type"] != "websocket.receive":
             self._over = True
+            self._close_code = message.get("code")
             return None
         text: str | None = message.get("text")
         self.newest_text = text or ""
         data: bytes = message.get("bytes") or b""
         return data if text is None else text
+
+    def close_code(self) -> int | None:
+        """With which the client closed the connection. None: it is open, or lost."""
+        return self._close_code
 
     async def send_text(self, text: str) -> None:
         await self._out({"type": "websocket.send", "text": text})
@@ -91,11 +103,10 @@ class BrowserCalls:
         protocol = PROTOCOL if PROTOCOL in scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": protocol, "headers": []})
         socket = AsgiSocket(receive, send)
-        async with BrowserTransport(socket, hub.host.clock, hub.limits) as browser:
+        async with BrowserTransport(socket, hub.host.clock, hub.limits, close_code=socket.close_code) as browser:
             try:
-                with hub.calls.place():
-                    async with AsyncExitStack() as parts:  # of an agent that was made for this call
-                        await self._talk(hub, browser, socket, parts)
+                async with AsyncExitStack() as parts:  # its place, and an agent that was made for this call
+                    await self._talk(hub, browser, socket, parts)
             except Refusal as refusal:
                 browser.refuse(Problem(refusal.code, refusal.message, refusal.advice, fatal=True), TRY_AGAIN_LATER)
             except Exception:
@@ -107,32 +118,58 @@ class BrowserCalls:
         chosen = await _choose(hub, self._direct(), browser, socket, parts)
         if chosen is None:
             return
+        if isinstance(chosen, KeptCall):
+            browser.welcome(_welcome(hub, browser, chosen, resumed=True), chosen.transport.newest_reply)
+            await chosen.carry_on(browser)  # the first connection's task runs the call
+            return
         agent, policy = chosen
-        parts_told = AgentParts(agent.name, agent.stt_name, agent.llm_name, agent.tts_name, agent.scripted)
-        with start_call(hub, agent, policy, browser) as call:
-            browser.welcome(
-                Welcome(
-                    call_id=call.id,
-                    conversation_id=call.id,
-                    rate_in=browser.rate_in,
-                    rate_out=browser.rate_out,
-                    lead_ms=hub.host.lead_ms,
-                    agent=parts_told,
-                    policy=policy.numbers() | {"language": agent.language},
-                    limits=browser.limits.as_sent(),
-                )
-            )
-            await call.run()
+        with start_call(hub, agent, policy, browser, network=BROWSER) as kept:
+            browser.welcome(_welcome(hub, browser, kept, resumed=False))
+            await kept.call.run()
+
+
+def _welcome(hub: Hub, browser: BrowserTransport, kept: KeptCall, *, resumed: bool) -> Welcome:
+    call, agent = kept.call, kept.call.agent
+    simulated = hub.catalogue.simulator_url is not None
+    can_return = browser.capabilities.carries_audio and hub.settings.keep_s > 0
+    return Welcome(
+        call_id=call.id,
+        conversation_id=call.id,
+        rate_in=browser.rate_in,
+        rate_out=browser.rate_out,
+        lead_ms=hub.host.lead_ms,
+        agent=AgentParts(agent.name, agent.stt_name, agent.llm_name, agent.tts_name, agent.scripted, simulated),
+        policy=call.floor.policy.numbers() | {"language": agent.language},
+        limits=browser.limits.as_sent(),
+        resume=kept.secret if can_return else None,
+        keep_ms=hub.settings.keep_s * 1000 if can_return else 0.0,
+        resumed=resumed,
+    )
 
 
 async def _choose(
     hub: Hub, direct: WebRTCCalls, browser: BrowserTransport, socket: AsgiSocket, parts: AsyncExitStack
-) -> tuple[Agent, Policy] | None:
-    """What the client's hello asks for; None: it never asked well. parts: of an agent that is made for it."""
+) -> tuple[Agent, Policy] | KeptCall | None:
+    """What the client's hello asks for; None: it never asked well. parts: the place, and an agent that is made for it.
+
+    A call that is taken up again has its place, so it is found also where no other is free.
+    """
+    if not hub.kept.away:
+        hub.calls.demand_place()
+    placed = False
     for _ in range(HELLOS):
         hello = await browser.handshake()
         if hello is None:
             return None
+        if hello.resume is not None:
+            kept = hub.kept.claim(hello.resume.call_id, hello.resume.secret)
+            if kept is not None:
+                return kept
+            browser.refuse(CALL_GONE)
+            continue
+        if not placed:
+            parts.enter_context(hub.calls.place())
+            placed = True
         code = "unknown_agent"
         try:
             made: tuple[Agent, str | None] | None
@@ -181,7 +218,7 @@ async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str
             raise UsageError("Nothing can be chosen here", advice="Leave out the choice")
         choice = shaped(BrowserChoice, wish, "The choice")
         async with asyncio.timeout(BUILD_S):
-            return await parts.enter_async_context(build(choice, builder)), choice.preset
+            return await parts.enter_async_context(build(choice, builder, companion=True)), choice.preset
     except (msgspec.DecodeError, RecursionError):
         raise _BadChoice("bad_choice", "The choice cannot be read", "Send it as docs/protocol.md says") from None
     except TimeoutError:

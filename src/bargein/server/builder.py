@@ -142,11 +142,37 @@ class AgentBuilder:
             trial.exception()  # taken: the reader of the trial may have given it up
 
 
+async def completed(agent: Agent, builder: AgentBuilder, stack: AsyncExitStack, missing: list[Missing]) -> Agent:
+    """A user's own agent, with the best STT that this machine has where the agent leaves the choice to the server.
+
+    missing: gets what the agent lacks, and how the agent would have it.
+    """
+    if agent.stt == "auto":
+        found = await builder.best("stt", stack, missing, language=agent.language)
+        stt: Any = None if found is None else found[1]
+        agent = replace(agent, stt=stt)
+        if found is not None and found[0].part.streams and agent.fallback_stt is None:
+            agent = replace(agent, fallback_stt=await builder.fallback_stt(agent.language))
+    if agent.fallback_tts is None and not _is_local(agent.tts, builder):
+        part = "model" if agent.realtime is not None else "TTS"
+        why = f"while the {part} of {agent.name} is away, callers hear nothing"
+        missing.append(Missing("fallback_tts", why, "Give the agent fallback_tts=local.Espeak()"))
+    return agent
+
+
+def _is_local(part: object, builder: AgentBuilder) -> bool:
+    """Whether the part runs on this machine, as far as the registry knows its class's module."""
+    module = type(part).__module__
+    return any(p.part.local and p.part.factory.partition(":")[0] == module for p in builder.registry.parts)
+
+
 @asynccontextmanager
 async def build(
-    choice: AgentChoice, builder: AgentBuilder, *, missing: list[Missing] | None = None
+    choice: AgentChoice, builder: AgentBuilder, *, missing: list[Missing] | None = None, companion: bool = False
 ) -> AsyncIterator[Agent]:
     """The agent that was chosen, its parts started. They end with the block.
+
+    companion: where no LLM is named and none can be had, the scripted companion is the best there is.
 
     Raises UsageError for what cannot be chosen, Unavailable when a part that was named, an LLM or a TTS cannot be had
     (the advice names the variable), VendorLost when a part does not start. missing: as in AgentBuilder.best.
@@ -159,6 +185,8 @@ async def build(
         stt = await _part("stt", choice.stt, choice, builder, stack, lacking)
         llm = await _part("llm", choice.llm, choice, builder, stack, lacking)
         tts = await _part("tts", choice.tts, choice, builder, stack, lacking)
+        if llm is None and companion:
+            llm = await _companion(choice, builder, stack)
         if llm is None:
             raise Unavailable("There is no LLM", advice=builder.advice("llm"))
         if tts is None:
@@ -190,6 +218,16 @@ async def _part(
         return await builder.best(kind, stack, missing, language=choice.language)
     part = builder.registry.find(kind, wish.name)
     return part, await builder.make(part, wish.options, stack, language=choice.language)
+
+
+async def _companion(
+    choice: AgentChoice, builder: AgentBuilder, stack: AsyncExitStack
+) -> tuple[RegisteredPart, Any] | None:
+    """A script in place of an LLM. None: there is none that speaks the language."""
+    for part in builder.registry.of_kind("llm"):
+        if part.part.scripted and part.part.speaks(choice.language):
+            return part, await builder.make(part, {}, stack, language=choice.language)
+    return None
 
 
 async def _realtime(choice: AgentChoice, wish: PartChoice, builder: AgentBuilder, stack: AsyncExitStack) -> Agent:

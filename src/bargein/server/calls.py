@@ -118,14 +118,18 @@ class Calls:
     @contextmanager
     def place(self) -> Iterator[None]:
         """A place for a connection that wants to become a call. Raises Refusal when there is none."""
-        if self._taken >= self._most:
-            self._metrics.call_refused("busy")
-            raise Refusal(503, "busy", f"The server has {self._most} calls already", advice="Call again a little later")
+        self.demand_place()
         self._taken += 1
         try:
             yield
         finally:
             self._taken -= 1
+
+    def demand_place(self) -> None:
+        """Raises Refusal when no place is free."""
+        if self._taken >= self._most:
+            self._metrics.call_refused("busy")
+            raise Refusal(503, "busy", f"The server has {self._most} calls already", advice="Call again a little later")
 
     @contextmanager
     def listed(self, call: Call, watchers: Watchers) -> Iterator[None]:

@@ -15,7 +15,7 @@ from bargein.agent import REPROMPTS, Agent, Greeting
 from bargein.errors import Unavailable, UsageError, VendorLost
 from bargein.floor import Policy
 from bargein.server.agent_file import is_agent_file, load_agent
-from bargein.server.builder import AgentBuilder, Missing, build, enter
+from bargein.server.builder import AgentBuilder, Missing, build, completed, enter
 from bargein.server.registry import CASCADE, GUIDE, SCRIPTED, RegisteredPart, Registry, installed_vendors
 from bargein.server.settings import Settings
 from bargein.server.texts import CASCADE_GREETING, CASCADE_INSTRUCTIONS
@@ -81,10 +81,11 @@ async def _agents(wanted: str, stack: AsyncExitStack, builder: AgentBuilder, mis
     if wanted.endswith(".toml"):
         return [await _from_toml(stack, wanted, builder, missing)]
     if is_agent_file(wanted):
-        agent = load_agent(wanted)
+        with builder.environment.in_process():  # the file's parts look for their keys and addresses there
+            agent = load_agent(wanted)
         for part in agent.parts:
             await enter(stack, part)
-        return [agent]
+        return [await completed(agent, builder, stack, missing)]
     if wanted in (GUIDE, SCRIPTED):
         agents = await _guide(stack, builder, missing)
         return agents if wanted == GUIDE else [replace(agents[-1], name=SCRIPTED), *agents[:-1]]
@@ -129,17 +130,24 @@ def _choice(recipe: AgentRecipe, builder: AgentBuilder) -> AgentChoice:
 
 async def _from_toml(stack: AsyncExitStack, file: str, builder: AgentBuilder, missing: list[Missing]) -> Agent:
     wish = read_toml(file)
-    policy = Policy.named(wish.preset or "balanced").with_(wish.policy)
-    tools = load_tools(wish.tools, Path(file).parent)
-    made = await stack.enter_async_context(build(wish, builder, missing=missing))
+    try:
+        policy = Policy.named(wish.preset or "balanced").with_(wish.policy)
+        tools = load_tools(wish.tools, Path(file).parent)
+        made = await stack.enter_async_context(build(wish, builder, missing=missing))
+    except (UsageError, Unavailable) as error:
+        raise type(error)(f"{file}: {error.message}", advice=error.advice) from error
     return replace(
         made,
         name=wish.name or made.name,
         description=wish.description or made.description,
         greeting=replace(made.opening, protected=wish.protected),
         policy=policy,
+        spoken_form=wish.spoken_form,
+        hide_thoughts=wish.hide_thoughts,
         reprompts=dict(REPROMPTS) | {str(case): said for case, said in wish.reprompts.items()},
         tools=tools,
+        fillers=wish.fillers,
+        max_prompt_tokens=wish.max_prompt_tokens,
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from bargein.agent import Agent
 from bargein.errors import UsageError
-from bargein.server.builder import enter
+from bargein.server.builder import AgentBuilder, Missing, completed, enter
 from bargein.server.catalogue import Catalogue
 from bargein.server.hub import OpenAgents
+from bargein.server.registry import installed_vendors
 from bargein.server.settings import Settings
 
 MAKE_ONE = "Give an Agent(llm=..., tts=...), or an Agent(realtime=...)"
@@ -34,10 +36,20 @@ def opener(given: object, function: str) -> OpenAgents:
         raise UsageError(f"Two agents are called {twice!r}", advice="Give each a name of its own: Agent(name=...)")
 
     @asynccontextmanager
-    async def opened(_: Settings) -> AsyncIterator[Catalogue]:
+    async def opened(settings: Settings) -> AsyncIterator[Catalogue]:
+        if settings.simulate:
+            raise UsageError(
+                f"{function}() cannot simulate the vendors of parts that are made already",
+                advice="Run `bargein serve --simulate --agent FILE.py`, or unset BARGEIN_SIMULATE",
+            )
+        registry = await asyncio.to_thread(installed_vendors)  # a stranger's vendor may import for seconds
+        missing: list[Missing] = []
         async with AsyncExitStack() as stack:
+            builder = AgentBuilder(registry=registry)
+            stack.push_async_callback(builder.aclose)
             for part in {id(part): part for agent in checked for part in agent.parts}.values():
                 await enter(stack, part)
-            yield Catalogue(named)
+            agents = [await completed(agent, builder, stack, missing) for agent in checked]
+            yield Catalogue({agent.name: agent for agent in agents}, tuple(dict.fromkeys(missing)))
 
     return opened

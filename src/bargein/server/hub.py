@@ -4,44 +4,28 @@ server starts, and gone, awaited, when it stops."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from bargein.agent import Agent
-from bargein.audio.vad import WINDOW, SileroVAD
+from bargein.audio.vad import SileroVAD
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
-from bargein.errors import BargeinError
 from bargein.recorder.journal import prune
 from bargein.server.auth import Gate
 from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
+from bargein.server.kept_calls import KeptCalls
 from bargein.server.metrics import Metrics
+from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.settings import Settings
 from bargein.transports.browser.transport import BrowserLimits
 
 log = logging.getLogger(__name__)
 
-WARM_S = 30  # a TTS that says nothing for so long is not ready
 OpenAgents = Callable[[Settings], AbstractAsyncContextManager[Catalogue]]
-
-
-@dataclass(slots=True)
-class Readiness:
-    """done: the first try is over; waits: what is not ready, by part, and why."""
-
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-    waits: dict[str, str] = field(default_factory=lambda: {"vad": "starting", "tts": "starting"})
-
-    @property
-    def ready(self) -> bool:
-        return not self.waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +40,7 @@ class Hub:
     readiness: Readiness
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
+    kept: KeptCalls = field(default_factory=KeptCalls)
 
 
 @asynccontextmanager
@@ -83,6 +68,7 @@ async def open_hub(
             group,
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
+        metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
         metrics.gauge("agents_speaking", "calls in which the agent speaks now", lambda: float(calls.speaking))
         metrics.gauge("ticks_late", "ticks that came more than a period late, since the start", lambda: ticker.late)
         metrics.gauge("vad_windows", "windows judged, since the start", lambda: vad.stats.windows)
@@ -91,7 +77,7 @@ async def open_hub(
         async with group:
             chores = [
                 group.create_task(ticker.run(), name="ticker"),
-                group.create_task(_warm(hub), name="warm up"),
+                group.create_task(keep_ready(hub.readiness, hub.host, catalogue.default), name="readiness"),
                 group.create_task(_sweep(hub), name="old records"),
             ]
             try:
@@ -100,46 +86,6 @@ async def open_hub(
                 await calls.hang_up_all("the server closes")
                 for chore in chores:
                     chore.cancel()
-
-
-async def _warm(hub: Hub) -> None:
-    """Show the VAD a window and have the TTS say a word: after that the first call waits for nothing."""
-    waits = hub.readiness.waits
-    try:
-        async with asyncio.timeout(WARM_S):
-            judged = asyncio.Event()
-            stream = hub.host.vad.open(16_000, lambda _: judged.set())
-            stream.push_audio(np.zeros(WINDOW[16_000], np.int16))
-            await judged.wait()
-            stream.close()
-            del waits["vad"]
-            await _say_a_word(hub.catalogue.default)
-            del waits["tts"]
-    except (BargeinError, TimeoutError) as error:
-        part = next(iter(waits))
-        waits[part] = str(error) or f"no answer within {WARM_S} s"
-        log.warning("Not ready: %s: %s", part, waits[part])
-    except Exception as error:
-        log.exception("The TTS of %s failed", hub.catalogue.default.name)
-        waits[next(iter(waits))] = f"{type(error).__name__}; see the server's log"
-    finally:
-        hub.readiness.done.set()
-
-
-async def _say_a_word(agent: Agent) -> None:
-    async def word() -> AsyncIterator[str]:
-        yield "Ready."
-
-    tts = agent.tts or agent.fallback_tts
-    if tts is None:
-        return  # a realtime model speaks by itself, and is asked only in a call
-    spoken = tts.speak(word())
-    async with contextlib.AsyncExitStack() as stack:
-        if (close := getattr(spoken, "aclose", None)) is not None:
-            stack.push_async_callback(close)
-        async for piece in spoken:
-            if len(piece.pcm.samples):
-                return
 
 
 async def _sweep(hub: Hub) -> None:

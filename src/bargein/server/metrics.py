@@ -30,6 +30,7 @@ _COUNTERS: dict[c.Counter, str] = {
     "replies": "replies that were heard to their end, by kind",
     "vendor_errors": "failures of STTs, LLMs, TTSs and realtime models",
     "underruns": "times that a TTS came too slowly",
+    "connections": "connections of clients that were lost, and that took their call up again",
     "prepared": "replies prepared before the turn was surely over: used, or why not",
     "prepared_waste_chars": "characters written for prepared replies that were not used",
     "prepared_waste_ms": "milliseconds of sound made for prepared replies that were not used",

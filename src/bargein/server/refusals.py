@@ -11,6 +11,10 @@ from starlette.exceptions import HTTPException
 
 from bargein.errors import BargeinError, UsageError
 
+ELSEWHERE = (
+    "See docs/protocol.md for what there is; behind a proxy that answers for one path, set --root-path to that path"
+)
+
 
 class Refusal(BargeinError):
     """A request that is answered no. status: of HTTP; code: stable, machine-readable."""
@@ -58,4 +62,4 @@ def _http(_: Request, error: Exception) -> JSONResponse:
         404: ("not_found", "There is nothing here"),
         405: ("wrong_method", "This is not done with that method"),
     }.get(status, ("refused", f"The request was refused with {status}"))
-    return Refusal(status, code, message, advice="See docs/protocol.md for what there is").response()
+    return Refusal(status, code, message, advice=ELSEWHERE).response()

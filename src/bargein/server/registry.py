@@ -18,6 +18,7 @@ from typing import Any
 
 from bargein.errors import Unavailable, UsageError
 from bargein.vendors.common.environment import Environment
+from bargein.vendors.common.keys import environment_key, web_address
 from bargein.vendors.common.option import Value
 from bargein.vendors.common.vendor import AgentRecipe, Kind, Part, Vendor
 
@@ -96,12 +97,17 @@ class RegisteredPart:
         return environment.get(self.vendor.url_variable) if self.key_variable is not None else None
 
     def demand(self, environment: Environment) -> None:
-        """Raises Unavailable that names what to install, or the variable to set."""
+        """Raises Unavailable that names what to install, the variable to set, or a malformed key's or address's."""
         if not self.installed:
             raise Unavailable(f"{self.title} is not installed", advice=self.how_to_install)
+        addresses = [setting.variable for setting in self.part.settings if setting.parameter == "base_url"]
+        for address in (self.vendor.url_variable, *addresses):
+            web_address(environment.get(address), address)
         if (unset := self.part.unset(environment)) is not None:
             raise Unavailable(f"{self.title} has no {unset.variable}", advice=f"Set {unset.variable}")
         if self.key_set(environment) is not False:
+            if self.vendor.key is not None and self.part.takes_key:
+                environment_key(environment, *self.vendor.key.variables)
             return
         key, variable = self.vendor.key, self.key_variable
         if key is not None and self.vendor.key_is_elsewhere(environment):

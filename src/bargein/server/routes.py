@@ -27,6 +27,7 @@ from bargein.server.probe import AT_ONCE, code_of, try_part
 from bargein.server.refusals import Refusal
 from bargein.server.registry import RegisteredPart
 from bargein.server.simulated import FAULTS, inject
+from bargein.server.start_call import policy_for
 from bargein.server.toml_config import Language, PartChoice
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.vendor import KINDS
@@ -105,7 +106,9 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(hub: Hub = of_hub) -> JSONResponse:
-    """Calls can be taken: the VAD is warm, and the TTS has spoken once."""
+    """Calls can be taken: the VAD is warm, the TTS has spoken, and the LLM's server answers. Asking has the parts
+    tried again in the background, so an outage and its end show in a later answer."""
+    hub.readiness.look_again()
     waits = hub.readiness.waits
     return JSONResponse({"ready": not waits, "waiting_for": dict(waits)}, 503 if waits else 200)
 
@@ -117,9 +120,11 @@ async def metrics(hub: Hub = of_owner) -> Response:
 
 @router.get("/agents")
 async def agents(hub: Hub = of_caller) -> dict[str, object]:
-    """The agents there are, the default first; their parts; what is missing, and how it would come."""
+    """The agents there are, the default first, with their parts and their calls' policy; whether the vendors are
+    simulated; what is missing, and how it would come."""
     return {
-        "agents": [_agent(agent) for agent in hub.catalogue.agents.values()],
+        "agents": [_agent(hub, agent) for agent in hub.catalogue.agents.values()],
+        "simulated": hub.catalogue.simulator_url is not None,
         "missing": [asdict(missing) for missing in hub.catalogue.missing],
         "policies": list(PRESETS),
     }
@@ -185,6 +190,14 @@ async def token(hub: Hub = of_owner) -> dict[str, object]:
 @router.get("/calls")
 async def calls(hub: Hub = of_owner) -> dict[str, object]:
     return dict(hub.calls.listing())
+
+
+@router.post("/calls/browser", status_code=204)
+async def may_call(hub: Hub = of_caller) -> None:
+    """Whether a page could open a call now: 204, or the refusal that its WebSocket would get. A browser shows a page
+    nothing of a handshake that was refused; here it can read why."""
+    with hub.calls.place():
+        return
 
 
 @router.get("/calls/{call_id}")
@@ -295,7 +308,7 @@ def _number(number: Number) -> dict[str, object]:
     }
 
 
-def _agent(agent: Agent) -> dict[str, object]:
+def _agent(hub: Hub, agent: Agent) -> dict[str, object]:
     return {
         "name": agent.name,
         "description": agent.description,
@@ -305,5 +318,5 @@ def _agent(agent: Agent) -> dict[str, object]:
         "scripted": agent.scripted,
         "direct": hasattr(agent.realtime, "create_call"),
         "language": agent.language,
-        "policy": agent.policy.numbers(),
+        "policy": policy_for(hub, agent).numbers(),
     }

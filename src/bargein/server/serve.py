@@ -35,6 +35,7 @@ SHUTDOWN_S = 5
 # in them.
 GC_THRESHOLD = 3_000
 SEND_BUFFER = 64 * 1024  # of the kernel, per connection: what lies there cannot be taken back, nor seen as unread
+SIMULATED = "simulated: our simulators stand in for every vendor, and no real model answers"
 UNACKED_MS = 20_000  # a peer that takes nothing for so long is dropped by the kernel, with all that waits for it
 
 
@@ -187,6 +188,8 @@ def announce(console: Console, url: str, hub: Hub) -> None:
     parts = (("agent", agent.name), ("stt", stt), ("llm", llm), ("tts", agent.tts_name), ("phone", phone))
     for name, value in parts:
         console.print(f"  {name:<6} {escape(value)}", highlight=False, soft_wrap=True)
+    if hub.catalogue.simulator_url is not None:
+        console.print(f"  [yellow]{escape(SIMULATED)}[/yellow]", highlight=False, soft_wrap=True)
     for missing in hub.catalogue.missing:
         console.print(
             f"  [dim]no {escape(missing.part)}: {escape(missing.why)}. {escape(missing.advice)}[/dim]",

@@ -4,11 +4,15 @@ addresses themselves (vendors/common/vendor.py)."""
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Any, get_args
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")  # a path that a proxy may put before ours
 
 
 def _from(*variables: str) -> Any:
@@ -27,6 +31,7 @@ class Settings(BaseSettings):
     page_token_s: int = Field(default=300, ge=1, le=86_400)
     origins: Annotated[tuple[str, ...], NoDecode] = ()  # other sites whose pages may call; comma-separated
     max_calls: int = Field(default=64, ge=1, le=10_000)
+    keep_s: float = Field(default=10, ge=0, le=300)  # a call whose connection is lost waits so long for another
     finished_kept: int = Field(default=50, ge=0, le=10_000)  # calls that stay listed after their end
     record: Path | None = Path("calls")  # a folder for every call; "" in the environment: nowhere
     record_keep: int = Field(default=1000, ge=1)
@@ -35,6 +40,7 @@ class Settings(BaseSettings):
     policy: str | None = None  # a preset for every call; None: the agent's own
     lead_ms: float = Field(default=100, ge=20, le=1000)
     public_url: str | None = None  # how the world calls this server: https://..., where a proxy stands before it
+    root_path: str | None = None  # what a proxy puts before every path: /voice; None: the path of public_url
     twilio_auth_token: SecretStr | None = _from("TWILIO_AUTH_TOKEN")
     twilio_account_sid: str | None = _from("TWILIO_ACCOUNT_SID")
     twilio_url: str | None = None  # of its REST API, if it is not its own
@@ -55,12 +61,42 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
+    @field_validator("twilio_auth_token", "twilio_account_sid")
+    @classmethod
+    def _can_be_sent(cls, value: SecretStr | str | None) -> SecretStr | str | None:
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+        if not all("!" <= char <= "~" for char in plain):
+            msg = "white space, or a character beyond ASCII, stands in it; copy it again"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_path(cls, value: str | None) -> str | None:
+        path = value and f"/{value.strip('/')}"
+        if path and path != "/" and not PREFIX.fullmatch(path):
+            msg = "it must be a path such as /voice"
+            raise ValueError(msg)
+        return path
+
     @field_validator("*", mode="before")
     @classmethod
-    def _empty_is_none(cls, value: object, info: ValidationInfo) -> object:
-        """A variable that is set to nothing is not set."""
+    def _trimmed(cls, value: object, info: ValidationInfo) -> object:
+        """White space around a value is no part of it, and a variable that is set to nothing is not set."""
+        if isinstance(value, SecretStr):
+            value = SecretStr(value.get_secret_value().strip())
+            empty = not value.get_secret_value()
+        else:
+            value = value.strip() if isinstance(value, str) else value
+            empty = value == ""
         may_be_none = type(None) in get_args(cls.model_fields[str(info.field_name)].annotation)
-        return None if value == "" and may_be_none else value
+        return None if empty and may_be_none else value
+
+    @property
+    def prefix(self) -> str:
+        """The path before every path of ours, as others see it; "" for none."""
+        path = self.root_path if self.root_path is not None else urlsplit(self.public_url or "").path
+        return path.rstrip("/")
 
     @property
     def is_local(self) -> bool:

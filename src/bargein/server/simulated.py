@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from bargein.clock import MonotonicClock
 from bargein.errors import Unavailable, UsageError, VendorLost
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.vendor import Vendor
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 
 START_S = 30.0
 END_S = 5.0
+RESTARTS = 5  # in a row, of simulators that end
+PAUSE_S = 0.2  # before the first of them, and as much more before each other
+LASTED_S = 60.0  # simulators that lived so long begin a new row
 KEY = "simulators-ask-for-no-key"
 
 
@@ -68,33 +72,82 @@ class Simulators:
 @asynccontextmanager
 async def simulated(environment: Environment, vendors: Sequence[Vendor]) -> AsyncIterator[Simulators]:
     """The vendors, replaced by simulators that live as long as the block. Raises Unavailable."""
+    process, url = await _start(0)
+    keeper = asyncio.create_task(_keep(process, url), name="simulators")
+    try:
+        yield Simulators(url, environment.with_(pointed_at(url, vendors)))
+    finally:
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+
+
+async def _start(port: int) -> tuple[asyncio.subprocess.Process, str]:
+    """The process and its address. port: 0 for a free one. Raises Unavailable."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bargein_simulators.all_vendors",
+        str(port),
         stdin=asyncio.subprocess.PIPE,  # it ends when this closes, also if we are killed
         stdout=asyncio.subprocess.PIPE,
     )
-    assert process.stdin is not None
     assert process.stdout is not None
     try:
         async with asyncio.timeout(START_S):
             line = (await process.stdout.readline()).decode().strip()
-        if not line.startswith("http://"):
-            raise Unavailable(
-                "The simulators did not start", advice="Run `python -m bargein_simulators.all_vendors` to see why"
-            )
-        yield Simulators(line, environment.with_(pointed_at(line, vendors)))
-    except TimeoutError:
-        raise Unavailable("The simulators did not start in time", advice="Try again") from None
+    except BaseException as error:
+        await _end(process)
+        if isinstance(error, TimeoutError):
+            raise Unavailable("The simulators did not start in time", advice="Try again") from None
+        raise
+    if not line.startswith("http://"):
+        await _end(process)
+        advice = "Run `python -m bargein_simulators.all_vendors` to see why"
+        raise Unavailable("The simulators did not start", advice=advice)
+    return process, line
+
+
+async def _keep(process: asyncio.subprocess.Process, url: str) -> None:
+    """Start the simulators again, at the same address, when they end; not for ever. They end with this task."""
+    clock = MonotonicClock()
+    restarts, began_ms = 0, clock.now_ms()
+    try:
+        while True:
+            code = await process.wait()
+            if clock.now_ms() - began_ms > LASTED_S * 1000:
+                restarts = 0
+            if restarts == RESTARTS:
+                advice = "Start the server again, and look at what ends them"
+                log.error(
+                    "The simulators ended with %s, %d times in a row: calls fail from now on. %s",
+                    code,
+                    restarts + 1,
+                    advice,
+                )
+                return
+            restarts += 1
+            log.warning("The simulators ended with %s; they are started again (%d of %d)", code, restarts, RESTARTS)
+            await asyncio.sleep(PAUSE_S * restarts)
+            began_ms = clock.now_ms()
+            try:
+                process, _ = await _start(int(url.rpartition(":")[2]))
+            except Unavailable as error:
+                log.warning("%s", error)
+            else:
+                log.warning("The simulators are back")
     finally:
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(END_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(END_S):
             await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 def pointed_at(url: str, vendors: Sequence[Vendor]) -> dict[str, str]:

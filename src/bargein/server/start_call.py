@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from bargein.agent import Agent
 from bargein.call.call import Call
 from bargein.floor import Policy
-from bargein.protocols import CallControl, Journal, Transport
+from bargein.protocols import CallControl, Journal
 from bargein.recorder.journal import FileJournal, NullJournal
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
+from bargein.server.kept_calls import KeptCall
+from bargein.transports.kept import Connection, KeptTransport
 
 
 def policy_for(
@@ -40,14 +42,23 @@ def start_call(
     hub: Hub,
     agent: Agent,
     policy: Policy,
-    transport: Transport,
+    connection: Connection,
     *,
+    network: str,
+    network_id: str | None = None,
     control: CallControl | None = None,
     facts: Mapping[str, str] | None = None,
-) -> Iterator[Call]:
-    """A call that is listed while the block, which runs it, lasts. Raises Refusal when the server is closing."""
+) -> Iterator[KeptCall]:
+    """A call that is listed while the block, which runs it, lasts. Raises Refusal when the server is closing.
+
+    network_id: the network's own id of the call, by which a new connection finds it. "": it has none, and the call
+    ends with its connection. None: our own id of the call is meant.
+    """
     call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     watchers = Watchers(hub.metrics)
+    found_by = call_id if network_id is None else network_id
+    can_return = bool(found_by) and connection.capabilities.carries_audio
+    transport = KeptTransport(connection, hub.host.clock, hub.settings.keep_s * 1000 if can_return else 0)
     call = Call(
         call_id=call_id,
         agent=agent,
@@ -59,8 +70,9 @@ def start_call(
         control=control,
         facts=facts,
     )
-    with hub.calls.listed(call, watchers):
-        yield call
+    kept = KeptCall(call, transport)
+    with hub.calls.listed(call, watchers), hub.kept.listed(network, found_by, kept):
+        yield kept
     hub.swept.set()
 
 

@@ -87,7 +87,16 @@ class TomlAgent(AgentChoice):
     description: Text = ""
     protected: Said = ""
     """The beginning of the greeting that nothing interrupts."""
-    reprompts: dict[Literal["silence", "failed", "late"], Said] = Field(default_factory=dict)
+    reprompts: dict[Literal["silence", "failed", "late", "back", "deaf", "gave_up", "handed_on"], Said] = Field(
+        default_factory=dict
+    )
+    fillers: tuple[Said, ...] | None = None
+    """What to say, in turn, while a tool takes long."""
+    max_prompt_tokens: Annotated[int, Field(ge=500)] | None = None
+    spoken_form: bool = True
+    """As in Agent."""
+    hide_thoughts: bool = True
+    """As in Agent."""
     tools: tuple[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")], ...] = ()
     """Entries "module:function"."""
     policy: dict[str, Any] = Field(default_factory=dict)

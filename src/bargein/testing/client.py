@@ -58,6 +58,8 @@ class SimulatedClient:
         self.replies: dict[int, ClientReply] = {}
         """By id, in the order in which they began to sound."""
         self.paused = False
+        self.lost = False
+        """Its connection is lost."""
         self.closed: str | None = None
         self._buffer: list[tuple[int, int, bool]] = []  # reply, samples, last
         self._known: dict[int, ClientReply] = {}
@@ -114,6 +116,14 @@ class SimulatedClient:
                 self.inbox.put_nowait(c.Flushed(reply, self._reply(reply).played))
             case _:
                 pass
+
+    def release(self, reason: str) -> None:
+        pass  # its one connection is never replaced while it lives
+
+    def lose_connection(self) -> None:
+        """The connection breaks: what the client has still plays, and nothing more comes."""
+        self.lost = True
+        self.inbox.put_nowait(c.ClientHangUp("the connection is lost", lost=True))
 
     async def close(self, reason: str) -> None:
         self.closed = reason

@@ -7,7 +7,19 @@ from collections.abc import AsyncIterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-from bargein.protocols import LLM, AudioLLM, EndRequest, HangUp, Prompt, TextDelta, Tool, ToolCall, Transfer
+from bargein.call.responders.llm_pieces import llm_pieces
+from bargein.protocols import (
+    LLM,
+    AudioLLM,
+    DigitRequest,
+    EndRequest,
+    HangUp,
+    Prompt,
+    TextDelta,
+    Tool,
+    ToolCall,
+    Transfer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +80,7 @@ class WatchedLLM:
         self._work = work
 
     async def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | EndRequest | ToolCall]:
-        pieces = self._llm.reply(prompt)
+        pieces = llm_pieces(self._llm, prompt)
         try:
             while True:
                 with self._work.one():
@@ -94,11 +106,13 @@ class WatchedTool:
     def __init__(self, tool: Tool, work: Work) -> None:
         self.spec = tool.spec
         self.effect = tool.effect
+        if (limit_s := getattr(tool, "timeout_s", None)) is not None:
+            self.timeout_s: float = limit_s
         self.hangs_up: bool = getattr(tool, "hangs_up", False)
         self._tool = tool
         self._work = work
 
-    async def run(self, arguments: str) -> str | HangUp | Transfer:
+    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest:
         with self._work.one():
             return await self._tool.run(arguments)
 

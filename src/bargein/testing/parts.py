@@ -24,6 +24,7 @@ from bargein.protocols import (
     TurnUpdateKind,
     Word,
 )
+from bargein.units import spans
 
 RATE = 24_000  # Hz of the tones
 WORD_MS = 200  # every word of the ToneTTS
@@ -68,7 +69,8 @@ class ScriptedLLM:
 
 
 class ToneTTS:
-    """A TTS that speaks each word as a tone of 200 ms, with its exact time, as fast as the text comes."""
+    """A TTS that speaks each word as a tone of 200 ms, with its exact time, as fast as the text comes. In scripts
+    without spaces each character is a word."""
 
     name = "tone"
     rate = RATE
@@ -77,13 +79,12 @@ class ToneTTS:
         """A word is what stands between spaces, also where the pieces of the text cut it."""
         at = count = 0
         async for token in _tokens(text):
-            word = token.rstrip()
-            if not word:
-                yield SpeechChunk(Pcm.silence(0, RATE), token, ())
-            else:
-                times = Word(count * WORD_MS, (count + 1) * WORD_MS, at, at + len(word))
-                yield SpeechChunk(Pcm(TONE, RATE), token, (times,))
-                count += 1
+            here = spans(token)
+            words = tuple(
+                Word(n * WORD_MS, (n + 1) * WORD_MS, at + begin, at + end) for n, (begin, end) in enumerate(here, count)
+            )
+            yield SpeechChunk(Pcm(np.tile(TONE, len(here)), RATE), token, words)
+            count += len(here)
             at += len(token)
 
 

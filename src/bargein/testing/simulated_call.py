@@ -38,12 +38,15 @@ from bargein.testing.client import SimulatedClient
 from bargein.testing.own_parts import PATIENCE_S, WatchedTool, Work, watched_llm
 from bargein.testing.parts import ScriptedBatchSTT, ScriptedSTT, ScriptedVAD, ToneTTS
 from bargein.testing.transcript import transcript
+from bargein.transports.kept import KeptTransport
+from bargein.units import units
 
 WITHIN_MS = 30_000.0  # of moved time, for anything that is awaited
 USER_WORD_MS = 240
 BREATH_MS = 200  # between the agent's last word and the user's first
 QUIET_MS = 200  # after the user's last word, before the STT says that the turn is over
 SIGNS = re.compile(r"[^\w']+")
+KEEP_MS = 10_000.0  # a call waits for a user whose connection is lost
 LOUD, SILENT = 1000, 0
 END_S = 5.0  # real seconds for the end of a call: everything is cancelled then
 
@@ -69,9 +72,17 @@ class SimulatedCall:
     """
 
     def __init__(
-        self, call: Call, client: SimulatedClient, clock: ManualClock, ticker: Ticker, work: Work, stt: object
+        self,
+        call: Call,
+        client: SimulatedClient,
+        connections: KeptTransport,
+        clock: ManualClock,
+        ticker: Ticker,
+        work: Work,
+        stt: object,
     ) -> None:
         self.client = client
+        self._connections = connections
         self.control = CallControlStub()
         self._call = call
         self._clock = clock
@@ -151,6 +162,11 @@ class SimulatedCall:
         for _ in range(int(ms // FRAME_MS)):
             await self._step()
 
+    async def sends_nothing(self, ms: float) -> None:
+        """Let moved time pass in which the user's client sends no audio, as a telephone may do in silence."""
+        for _ in range(int(ms // FRAME_MS)):
+            await self._step(sending=False)
+
     async def ends(self, *, within_ms: float = WITHIN_MS) -> str:
         """Wait until the call is over, and say why it ended."""
         await self._until(lambda: self.over is not None, "the call to end", within_ms, ends=True)
@@ -194,6 +210,17 @@ class SimulatedCall:
         """The user hangs up; returns when the call is over."""
         self.client.inbox.put_nowait(ClientHangUp("the user hung up"))
         await self.ends()
+
+    async def loses_connection(self) -> None:
+        """The user's connection breaks. The call waits `KEEP_MS` for the user."""
+        self.client.lose_connection()
+        await self._settle()
+
+    async def reconnects(self) -> None:
+        """The user is there again, on a new connection of the same call."""
+        self.client.lost = False
+        self._connections.take_over(self.client)
+        await self._settle()
 
     # ---------------------------------------------------------------------------------------------------- time
 
@@ -242,13 +269,14 @@ class SimulatedCall:
             await self._step()
             left_ms -= FRAME_MS
 
-    async def _step(self, *, loud: bool = False) -> None:
+    async def _step(self, *, loud: bool = False, sending: bool = True) -> None:
         """One frame of 20 ms, at the loudspeaker and at the microphone."""
         self._clock.advance(FRAME_MS)
         self.client.play(FRAME_MS)
-        samples = np.full(self.client.rate_in * FRAME_MS // 1000, LOUD if loud else SILENT, np.int16)
-        self.client.inbox.put_nowait(AudioIn(samples, self._sent))
-        self._sent += len(samples)
+        if sending and not self.client.lost:
+            samples = np.full(self.client.rate_in * FRAME_MS // 1000, LOUD if loud else SILENT, np.int16)
+            self.client.inbox.put_nowait(AudioIn(samples, self._sent))
+            self._sent += len(samples)
         self._ticker.tick(self._clock.now_ms())
         await self._settle()
         if isinstance(self._stt, ScriptedSTT):
@@ -279,7 +307,7 @@ class SimulatedCall:
 
 
 def _words(text: str) -> Sequence[str]:
-    return SIGNS.sub(" ", text.casefold()).split()
+    return units(SIGNS.sub(" ", text.casefold()))
 
 
 @asynccontextmanager
@@ -295,7 +323,7 @@ async def call(
     """A call with this agent, offline and in moved time. See `bargein.testing` for an example.
 
     The agent's own LLM and tools run for real. Its stt and tts are replaced by scripted ones of their kind: an agent
-    without an stt reads no words here either. Give llm, stt or tts to have another in its place: an agent with a
+    with stt=None reads no words here either. Give llm, stt or tts to have another in its place: an agent with a
     realtime model needs an llm here, such as a ScriptedLLM. policy: in place of the agent's own.
     patience_s: real seconds that moved time waits for the agent's LLM or a tool.
     """
@@ -319,10 +347,11 @@ async def call(
         tools=tuple(WatchedTool(tool, work) for tool in agent.tools),
     )
     control = CallControlStub()
+    connections = KeptTransport(client, clock, KEEP_MS)
     live = Call(
         call_id="test",
         agent=tested,
-        transport=client,
+        transport=connections,
         runtime=Runtime(clock, ticker, ScriptedVAD(), NoMeter()),
         journal=NullJournal(),
         policy=policy,
@@ -330,7 +359,7 @@ async def call(
     )
     if isinstance(listening, ScriptedBatchSTT):
         listening.now_ms = live.now_ms
-    made = SimulatedCall(live, client, clock, ticker, work, listening)
+    made = SimulatedCall(live, client, connections, clock, ticker, work, listening)
     made.control = control
     running = asyncio.create_task(live.run(), name="simulated call")
     try:
@@ -348,4 +377,4 @@ def _scripted_stt(agent: Agent) -> ScriptedSTT | ScriptedBatchSTT | None:
         return ScriptedSTT(turns=agent.realtime.turns)
     if agent.streaming_stt is not None:
         return ScriptedSTT(turns=agent.streaming_stt.turns)
-    return ScriptedBatchSTT() if agent.batch_stt is not None else None
+    return ScriptedBatchSTT() if agent.batch_stt is not None or agent.stt == "auto" else None

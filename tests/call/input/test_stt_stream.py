@@ -277,6 +277,13 @@ async def test_an_utterance_belongs_to_the_turn_that_asked_for_it_first(world: W
     assert world.stream.words(3, 0) == ""
 
 
+async def test_an_utterance_in_a_script_without_spaces_is_shared_by_the_character(world: World) -> None:
+    await world.run(update("words", "你好", 100, 900))
+    assert world.stream.words(1, 0) == "你好"
+    await world.run(update("words", "你好，我想订票", 100, 1_500))
+    assert world.stream.words(2, 0) == "我想订票"
+
+
 async def test_dismissed_words_belong_to_no_turn(world: World) -> None:
     await world.run(update("ended", "mm-hmm", 100, 300), update("ended", "wait", 900, 1_200, turn=1))
     world.stream.dismiss(500)

@@ -123,7 +123,12 @@ def test_a_window_comes_with_when_it_was_spoken() -> None:
     world = World()
     world.push(320)
     world.vad.says(0.01)
-    assert world.windows == [SpeechWindow(288, 320, 0.01)]
+    world.now_ms += 7
+    world.vad.says(0.02)
+    assert world.windows == [
+        SpeechWindow(288, 320, 0.01, came_ms=320),
+        SpeechWindow(288, 320, 0.02, came_ms=327),
+    ]
 
 
 def test_after_the_end_of_the_call_the_vad_is_closed() -> None:

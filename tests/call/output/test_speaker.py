@@ -111,7 +111,7 @@ async def test_a_protected_reply_is_announced_as_such(world: World) -> None:
 
 async def test_a_tts_that_gives_a_minute_at_once_waits_for_the_playout() -> None:
     async def audio() -> AsyncIterator[SpeechChunk]:
-        yield SpeechChunk(Pcm(np.ones(60 * RATE, np.int16), RATE), "long")
+        yield SpeechChunk(Pcm(np.full(60 * RATE, 900, np.int16), RATE), "long")
 
     world = World(None)
     reply = await world.begin(SpeechSource(audio(), RATE))
@@ -215,12 +215,13 @@ async def test_the_fallback_apologizes_and_only_while_the_tts_is_lost() -> None:
     world = World(tts, fallback)
     await world.begin(one("hello"))
     await world.begin(one("sorry"), Reply(2, "reprompt", 0.0))
-    assert (tts.spoken, fallback.spoken) == (0, 1)
+    assert (tts.spoken, fallback.spoken) == (0, 2)
+    assert (tts.closed, fallback.closed) == (1, 2), "the TTS was not tried for the apology"
     tts.silent = False
     await world.begin(one("hello again"), Reply(3, "reply", 0.0))
-    assert (tts.spoken, fallback.spoken) == (2, 1)
+    assert (tts.spoken, fallback.spoken) == (2, 2)
     await world.begin(one("are you there"), Reply(4, "reprompt", 0.0))
-    assert (tts.spoken, fallback.spoken) == (5, 1), "the TTS works again"
+    assert (tts.spoken, fallback.spoken) == (5, 2), "the TTS works again"
     await world.parts.end()
 
 

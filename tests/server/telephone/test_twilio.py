@@ -320,7 +320,7 @@ async def test_a_message_without_end_ends_that_stream_and_no_other() -> None:
 
 @pytest.mark.usefixtures("either_socket")
 async def test_a_peer_that_vanishes_leaves_nothing_behind() -> None:
-    async with world(None, tone_agent(greeting=GREETING)) as here:
+    async with world(settings(keep_s=0.2), tone_agent(greeting=GREETING)) as here:
         async with stream(here) as phone:
             await phone.start()
             await phone.until("media")

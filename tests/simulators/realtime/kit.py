@@ -14,11 +14,11 @@ import pytest
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import ConnectionClosed
 
-from bargein.audio.mulaw import to_mulaw
 from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
 from bargein_simulators.openai_realtime import RealtimeSimulator
 from bargein_simulators.realtime_config import AUDIO_FORMATS
+from bargein_simulators.realtime_output import encoded
 from tests.sounds import load
 
 Json = dict[str, Any]
@@ -104,10 +104,17 @@ class Connection:
         )
         await self.next("conversation.item.done")
 
-    async def answer(self) -> list[Json]:
-        """All events of the answer that is asked for now."""
-        await self.wire.response.create()
+    async def answer(self, **response: object) -> list[Json]:
+        """All events of the answer that is asked for now. response: the parameters of its response.create."""
+        await self.send({"type": "response.create", "response": response})
         return await self.until("rate_limits.updated")
+
+    async def refused(self, event: Json) -> Json:
+        """The error that answers an event."""
+        await self.send({"event_id": "mine", **event})
+        error = dict((await self.next("error"))["error"])
+        assert error["event_id"] == "mine"
+        return error
 
 
 def recorded(name: str, kind: str = "audio/pcm") -> bytes:
@@ -115,7 +122,7 @@ def recorded(name: str, kind: str = "audio/pcm") -> bytes:
     clip = load(name)
     with_silence = np.concatenate((clip.samples, np.zeros(clip.rate, np.int16)))
     samples = resample(Pcm(with_silence, clip.rate), AUDIO_FORMATS[kind]).samples
-    return to_mulaw(samples) if kind == "audio/pcmu" else samples.astype("<i2").tobytes()
+    return encoded(samples, kind)
 
 
 def order(events: Sequence[Json]) -> list[str]:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")  # as its server
 [LABEL] = [label for label in labels("interruption") if label.file == "interruption-3.wav"]
 
 
-@pytest.mark.parametrize("kind", ["audio/pcm", "audio/pcmu"])
+@pytest.mark.parametrize("kind", ["audio/pcm", "audio/pcmu", "audio/pcma"])
 async def test_speech_is_found_on_the_clock_of_the_sound_however_it_is_fed(sdk: openai.AsyncOpenAI, kind: str) -> None:
     found = set()
     for chunk_bytes in (None, 960, 334):

@@ -12,7 +12,7 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from bargein.audio.mulaw import from_mulaw
-from bargein_simulators.chat import ServedToolCall
+from bargein_simulators.chat_wire import ServedToolCall
 from bargein_simulators.openai_realtime import RealtimeSimulator
 from bargein_simulators.realtime_session import RealtimeSession, ServerItem
 from tests.simulators.realtime.kit import (
@@ -166,5 +166,5 @@ async def test_an_answer_beside_the_conversation_leaves_no_trace_in_it(
 
 async def test_a_call_with_a_session_that_cannot_be_is_refused(sdk: openai.AsyncOpenAI) -> None:
     wrong: Any = {"type": "realtime", "model": MODEL, "audio": {"output": {"voice": "nobody"}}}
-    with pytest.raises(openai.BadRequestError, match="unknown voice"):
+    with pytest.raises(openai.BadRequestError, match="Supported values are: 'alloy'"):
         await sdk.realtime.calls.create(sdp="v=0", session=wrong)

@@ -266,29 +266,6 @@ async def test_a_flood_ends_the_call() -> None:
         assert wire.closed == (1008, "the client sent too many messages")
 
 
-async def test_audio_may_run_two_seconds_ahead_and_catches_up_with_time() -> None:
-    async with browser() as (transport, wire, clock):
-        wire.inbox.put_nowait(mic(0, 32_000))
-        wire.inbox.put_nowait(mic(32_000))
-        wire.say({"type": "interrupt"})
-        assert isinstance(await next_of(transport), c.AudioIn)
-        assert await next_of(transport) == c.StopPressed()
-        clock.advance(20)
-        wire.inbox.put_nowait(mic(32_000))
-        assert isinstance(await next_of(transport), c.AudioIn)
-        await settle()
-        assert wire.codes == ["audio_ahead"]
-
-
-async def test_a_gap_as_long_as_time_itself_is_no_fault() -> None:
-    async with browser() as (transport, wire, clock):
-        clock.advance(60_000)
-        wire.inbox.put_nowait(mic(960_000))
-        item = await next_of(transport)
-        assert isinstance(item, c.AudioIn)
-        assert item.first_sample == 960_000
-
-
 async def test_without_a_hello_there_is_no_call() -> None:
     async with browser(BrowserLimits(hello_ms=0), greet=False) as (transport, wire, _):
         assert await transport.handshake() is None

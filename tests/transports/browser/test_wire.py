@@ -118,6 +118,9 @@ def test_what_the_server_says_is_one_json_object() -> None:
         "agent": {"name": "front", "stt": "flux", "llm": "groq", "tts": "aura", "scripted": False},
         "policy": {"preset": "patient"},
         "limits": {"unread_ms": 4_000},
+        "resume": None,
+        "keep_ms": 0.0,
+        "resumed": False,
     }
 
 

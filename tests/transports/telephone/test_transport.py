@@ -36,6 +36,7 @@ class PlainDialect:
     rate = 8000
     mulaw = True
     returning = True
+    says_stop = True
 
     def __init__(self, *, binary: bool = False, acknowledges: bool = False) -> None:
         self.binary = binary
@@ -207,13 +208,15 @@ async def test_numbers_that_give_no_order_are_one_fault_and_the_audio_goes_on(st
     assert [type(item) for item in await stream.given()] == [c.AudioIn]
 
 
-async def test_audio_ahead_of_real_time_is_refused_until_time_has_passed(stream: Stream) -> None:
-    stream.come(*[f"media {k} 8000" for k in range(1, 6)])
+async def test_a_burst_is_noted_and_taken_and_moves_the_beginning_of_the_stream(stream: Stream) -> None:
+    stream.come(*[f"media {k} 8000" for k in range(1, 8)])
     got = await stream.given()
-    assert [type(item) for item in got] == [c.AudioIn] * 4 + [c.ClientFault]
-    stream.clock.advance(60_000)
-    stream.come("media 6 8000")
-    assert [type(item) for item in await stream.given()] == [c.AudioIn]
+    assert [item.code for item in got if isinstance(item, c.ClientFault)] == ["audio_ahead"] * 3
+    assert [item.first_sample for item in got if isinstance(item, c.AudioIn)] == [8000 * k for k in range(7)]
+    for k in range(8, 200):
+        stream.clock.advance(20)
+        stream.come(f"media {k} 160")
+        assert [type(item) for item in await stream.given()] == [c.AudioIn]
 
 
 async def test_a_key_and_the_end_reach_the_call_and_nothing_comes_after_the_end(stream: Stream) -> None:

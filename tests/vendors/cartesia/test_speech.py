@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cartesia.types import GenerationRequest
 from cartesia.types.websocket_client_event import CancelContextRequest
-from cartesia.types.websocket_response import Chunk, Done, Error, Timestamps
+from cartesia.types.websocket_response import Chunk, Done, Error, FlushDone, Timestamps
 from websockets.asyncio.client import connect
 
 from bargein.errors import UsageError
@@ -51,7 +51,13 @@ def test_our_messages_are_what_the_vendors_types_say() -> None:
 
 
 async def test_the_simulators_messages_are_what_the_vendors_types_say() -> None:
-    types: dict[str, Any] = {"chunk": Chunk, "timestamps": Timestamps, "done": Done, "error": Error}
+    types: dict[str, Any] = {
+        "chunk": Chunk,
+        "timestamps": Timestamps,
+        "flush_done": FlushDone,
+        "done": Done,
+        "error": Error,
+    }
     sim = CartesiaSimulator()
     seen = set()
     async with serving(cartesia_app(sim), ws=True) as url:
@@ -68,4 +74,4 @@ async def test_the_simulators_messages_are_what_the_vendors_types_say() -> None:
             told = json.loads(await socket.recv())
             assert Error.model_validate(told).status_code == 404
     await sim.speech.aclose()
-    assert seen == {"chunk", "timestamps", "done"}
+    assert seen == {"chunk", "timestamps", "flush_done", "done"}

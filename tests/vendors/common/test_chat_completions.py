@@ -18,7 +18,8 @@ from bargein.vendors.common.messages import as_messages
 from bargein.vendors.groq.chat import GroqChat
 from bargein.vendors.local.ollama import OllamaChat
 from bargein.vendors.openai.chat import OpenAICompatibleChat
-from bargein_simulators.chat import ChatMessage, ChatSimulator, Fault, ServedToolCall, chat_app
+from bargein_simulators.chat import ChatMessage, ChatSimulator, Fault, chat_app
+from bargein_simulators.chat_wire import ServedToolCall
 from tests.simulators.serving import serving
 
 PROMPT = Prompt("Be kind.", [AgentSaid(1, "I have", "found it", "cut"), UserSaid(1, "Which one, please, do you mean?")])
@@ -220,8 +221,7 @@ async def test_stop_sequences_go_along_and_too_many_are_refused(url: str, chat: 
     model = OpenAICompatibleChat("simulated-chat", base_url=url, stop=["END"])
     await said(model)
     await model.aclose()
-    assert chat.served[0].request.model_extra is not None
-    assert chat.served[0].request.model_extra["stop"] == ["END"]
+    assert chat.served[0].request.stop == ["END"]
     with pytest.raises(UsageError):
         OpenAICompatibleChat("m", stop=["a", "b", "c", "d", "e"])
 
@@ -275,6 +275,17 @@ async def test_a_server_without_an_answer_is_unavailable(where: str) -> None:
     await model.aclose()
 
 
+async def test_an_address_without_v1_is_told_as_an_address_and_not_as_a_server_that_is_away(url: str) -> None:
+    model = OpenAICompatibleChat(base_url=url.removesuffix("/v1"))
+    with pytest.raises(Unavailable, match=r"answered 404 .*up to and with /v1"):
+        await model.start()
+    await model.aclose()
+    named = OpenAICompatibleChat("simulated-chat", base_url=url.removesuffix("/v1"))
+    with pytest.raises(VendorRefused, match=r"404.*up to and with /v1"):
+        await said(named)
+    await named.aclose()
+
+
 async def test_a_server_without_a_chat_model_says_so(url: str, chat: ChatSimulator) -> None:
     chat.models = ("nomic-embed-text",)
     model = OllamaChat(base_url=url)
@@ -287,7 +298,7 @@ async def test_the_key_goes_along_when_looking(url: str, chat: ChatSimulator) ->
     chat.api_key = KEY
     models = [OpenAICompatibleChat(base_url=url, api_key=SecretStr(key)) for key in (KEY, "another")]
     await models[0].start()
-    with pytest.raises(Unavailable, match="check its address and OPENAI_API_KEY") as caught:
+    with pytest.raises(Unavailable, match=r"answered 401 .*Check OPENAI_API_KEY") as caught:
         await models[1].start()
     assert "another" not in "".join(traceback.format_exception(caught.value))
     for model in models:

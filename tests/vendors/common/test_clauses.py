@@ -35,6 +35,9 @@ async def cut_up(*parts: str, first_soft_at: int = 90) -> list[str]:
         ["Wait... ", "what?! ", "No."],
         ["你好。", "你好吗？", "很好！"],
         ["「はい。」", "そうです。"],
+        ["（はい｡）", "「そうです。」", "では、また。"],
+        ["សួស្តី។ ", "បាទ៕ ", "អរគុណ។"],
+        ["မင်္ဂလာပါ။ ", "ဟုတ်ကဲ့။"],
         ["नमस्ते। ", "आप कैसे हैं? ", "ठीक।"],
         ["كيف حالك؟ ", "بخير."],
         ["Mail me at a.b@c.example or see bargein.md. ", "Thanks."],
@@ -143,3 +146,29 @@ def test_what_was_certain_stays_certain_when_more_comes(parts: list[str]) -> Non
 
 def _bare(found: list[str]) -> list[str]:
     return [bare for clause in found if (bare := clause.strip())]
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("今日はとても良い天気ですから、散歩に行きましょう。", "今日はとても良い天気ですから、"),
+        ("我们今天早上去公园散步，然后一起吃饭。", "我们今天早上去公园散步，"),
+        ("วันนี้อากาศดีมากจริงๆนะครับ เราไปเดินเล่นกันไหม", "วันนี้อากาศดีมากจริงๆนะครับ "),
+        ("ມື້ນີ້ອາກາດດີຫຼາຍແທ້ໆສຳລັບພວກເຮົາ ໄປຫຼິ້ນກັນ", "ມື້ນີ້ອາກາດດີຫຼາຍແທ້ໆສຳລັບພວກເຮົາ "),
+        ("하지만 저는 오늘 정말 바빠서, 내일 갈게요.", "하지만 저는 오늘 정말 바빠서, "),
+    ],
+)
+async def test_the_first_clause_ends_early_in_every_script(text: str, first: str) -> None:
+    assert (await cut_up(text, first_soft_at=24))[0] == first
+
+
+async def test_a_long_chinese_text_without_any_sign_is_cut_sooner_than_a_latin_one() -> None:
+    chinese = await cut_up("好" * 300)
+    assert len(chinese[0]) < 80
+    assert "".join(chinese) == "好" * 300
+    assert len((await cut_up("a" * 900))[0]) == HARD_AT
+
+
+async def test_a_cut_without_any_space_parts_no_mark_from_its_letter() -> None:
+    for clause in await cut_up("ก้" * 400):
+        assert not clause.startswith("\u0e49")

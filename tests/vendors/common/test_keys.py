@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from bargein.errors import UsageError
+from bargein.errors import Unavailable, UsageError
 from bargein.vendors.common.keys import Access, access, address_of, key_of
 
 
@@ -53,3 +53,41 @@ def test_a_server_of_the_users_own_has_an_address_or_a_variable_to_set(monkeypat
     monkeypatch.setenv("BARGEIN_VLLM_URL", "http://gpu/v1")
     assert address_of(None, "BARGEIN_VLLM_URL") == "http://gpu/v1"
     assert address_of("http://other/v1", "BARGEIN_VLLM_URL") == "http://other/v1"
+
+
+@pytest.mark.parametrize("around", ["{}\n", " {}", "{}\r\n", "\t{} "])
+def test_white_space_around_a_key_or_an_address_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch, around: str) -> None:
+    monkeypatch.setenv("ACME_API_KEY", around.format("a-key"))
+    monkeypatch.setenv("BARGEIN_ACME_URL", around.format("https://proxy"))
+    assert access("acme", "ACME_API_KEY", api_key=None, base_url=None) == Access("https://proxy", "a-key")
+    assert access("acme", api_key=around.format("given"), base_url=None).key == "given"
+    assert key_of(SecretStr(around.format("given")), "ACME_API_KEY", None) == "given"
+    assert key_of(None, "ACME_API_KEY", None) == "a-key"
+    monkeypatch.setenv("ACME_API_KEY", around.format(""))
+    assert key_of(None, "ACME_API_KEY", None) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "says"), [("a key", "white space"), ("a\nkey", "white space"), ("k\u00e9y", r"U\+00E9")]
+)
+def test_a_key_that_no_header_can_hold_is_refused_and_its_variable_named(
+    monkeypatch: pytest.MonkeyPatch, key: str, says: str
+) -> None:
+    monkeypatch.setenv("ACME_KEY", key)
+    with pytest.raises(Unavailable, match=f"ACME_KEY is no key: .*{says}") as refused:
+        access("acme", "ACME_API_KEY", "ACME_KEY", api_key=None, base_url=None)
+    assert key not in str(refused.value)
+    with pytest.raises(Unavailable, match=f"api_key is no key: .*{says}"):
+        access("acme", "ACME_API_KEY", api_key=key, base_url=None)
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8000/v1", "https:///v1", "ftp://host", "https://user:pass word@host", "http://h:x"]
+)
+def test_what_is_no_address_is_refused_and_its_variable_named(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("BARGEIN_ACME_URL", url)
+    with pytest.raises(Unavailable, match="BARGEIN_ACME_URL is no web address") as refused:
+        access("acme", api_key=None, base_url=None)
+    assert url not in str(refused.value)
+    with pytest.raises(Unavailable, match="base_url is no web address"):
+        address_of(url, "BARGEIN_ACME_URL")

@@ -91,6 +91,7 @@ def test_only_the_last_few_heard_words_are_quoted() -> None:
 
 def test_last_words_of_a_short_text_are_the_text() -> None:
     assert last_words("two words", 2) == "two words"
+    assert last_words("我们一起去公园散步。", 4) == "…公园散步。"
 
 
 def test_a_cut_after_the_last_word_lost_nothing() -> None:

@@ -14,7 +14,8 @@ from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein.vendors.common.speech_requests import pcm16, wav16
 from bargein.vendors.groq.speech import GroqSpeech
 from bargein.vendors.openai.speech import OpenAISpeech
-from bargein_simulators.openai_speech import SpeechSimulator, header, speech_app
+from bargein_simulators.audio_formats import wav_header
+from bargein_simulators.openai_speech import SpeechSimulator, speech_app
 from bargein_simulators.simulated_tts import Fault, Spoke
 from tests.simulators.serving import serving
 from tests.vendors.timed import TEXT, clock_of, pieces, spoken
@@ -146,11 +147,11 @@ def test_a_speed_that_cannot_be_is_refused() -> None:
 @pytest.mark.parametrize("size", [1, 3, 7, 64, 1000])
 def test_samples_survive_any_cut_of_the_stream(size: int) -> None:
     samples = np.arange(-300, 300, dtype=np.int16)
-    for decode, data in ((pcm16(), samples.tobytes()), (wav16(24_000)(), header(24_000) + samples.tobytes())):
+    for decode, data in ((pcm16(), samples.tobytes()), (wav16(24_000)(), wav_header(24_000) + samples.tobytes())):
         got = [decode(data[at : at + size]) for at in range(0, len(data), size)]
         assert np.array_equal(np.concatenate(got), samples)
 
 
 def test_a_wav_of_another_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="format"):
-        wav16(16_000)()(header(24_000))
+        wav16(16_000)()(wav_header(24_000))

@@ -18,7 +18,8 @@ from bargein.protocols import TurnUpdate
 from bargein.vendors.deepgram import flux as deepgram_flux
 from bargein.vendors.deepgram.flux import DeepgramFlux
 from bargein.vendors.deepgram.listen import environment
-from bargein_simulators.deepgram_flux import Fault, FluxSimulator, flux_app, turn_info
+from bargein_simulators.deepgram_flux import Fault, FluxSimulator, flux_app
+from bargein_simulators.deepgram_flux_wire import turn_info
 from bargein_simulators.simulated_stt import RecognizedWord, Script, STTScriptEvent
 from tests.simulators.serving import serving
 from tests.vendors.stt_connections import (

@@ -11,7 +11,7 @@ from elevenlabs.types import AudioOutputMulti, CloseContext, FinalOutputMulti, I
 from bargein.audio.pcm import Pcm
 from bargein.errors import UsageError
 from bargein.vendors.elevenlabs.speech import ElevenLabsSpeech, _Dialect
-from bargein_simulators.elevenlabs import alignment
+from bargein_simulators.elevenlabs_wire import alignment
 from bargein_simulators.simulated_tts import Chunk
 from bargein_simulators.speech import SimulatedSpeech
 from tests.vendors.timed import spoken

@@ -17,7 +17,8 @@ from bargein.vendors.common import requests
 from bargein.vendors.common.messages import wav, with_sound
 from bargein.vendors.mistral.chat import VoxtralChat
 from bargein.vendors.vllm.chat import VLLMVoxtralChat
-from bargein_simulators.chat import ChatSimulator, ServedToolCall, chat_app
+from bargein_simulators.chat import ChatSimulator, chat_app
+from bargein_simulators.chat_wire import ServedToolCall
 from tests.simulators.serving import serving
 
 KEY = "mk-secret-of-ours"

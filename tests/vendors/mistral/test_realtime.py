@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from mistralai.client.models import RealtimeTranscriptionSessionUpdatePayload
 
-from bargein.errors import UsageError, VendorLost, VendorRefused
+from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.protocols import STTEvent, STTLost, TurnUpdate
 from bargein.vendors.common import reconnect, voxtral_connection
 from bargein.vendors.common.reconnect import Backoff
@@ -192,12 +192,16 @@ async def test_a_line_without_sound_is_closed_and_opened_again(monkeypatch: pyte
         {"end_threshold": -0.1},
         {"end_timeout_ms": 100},
         {"target_streaming_delay_ms": 0},
-        {"base_url": "localhost:8000"},
     ],
 )
 def test_what_cannot_be_is_refused_when_it_is_made(odd: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         VoxtralRealtime(api_key=KEY, **odd)
+
+
+def test_an_address_that_is_none_is_refused_when_it_is_made() -> None:
+    with pytest.raises(Unavailable, match="no web address"):
+        VoxtralRealtime(api_key=KEY, base_url="localhost:8000")
 
 
 def test_another_rate_is_refused() -> None:

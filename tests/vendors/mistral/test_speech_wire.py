@@ -24,7 +24,7 @@ from mistralai.client.models import (
 from mistralai.extra.realtime.speech import RealtimeSpeech, audio_bytes
 from websockets.asyncio.client import connect
 
-from bargein_simulators.mistral_speech import MistralSpeechSimulator, add_mistral_speech, floats, mistral_speech_app
+from bargein_simulators.mistral_speech import MistralSpeechSimulator, add_mistral_speech, encoder, mistral_speech_app
 from bargein_simulators.simulated_tts import Fault
 from tests.simulators.serving import serving
 from tests.vendors.mistral.speech_kit import (
@@ -98,7 +98,7 @@ async def test_the_vendors_own_client_hears_the_same_over_every_wire() -> None:
             async for told in live:
                 if isinstance(told, SpeechStreamAudioDelta):
                     heard[2] += audio_bytes(told)
-        assert heard == 3 * [floats((await sim.speech.say("Hello there.", 24_000)).pcm)]
+        assert heard == 3 * [encoder("pcm").push((await sim.speech.say("Hello there.", 24_000)).pcm.samples)]
         assert [spoke.ended for spoke in sim.spoke] == 3 * ["completed"]
 
 

@@ -1,4 +1,5 @@
-"""Is the telephone line alive? A telephone network sends audio all the time, also of silence."""
+"""Is the telephone line alive? Most networks send audio all the time, also of silence. Some send nothing in silence
+(DTX) or while the caller's telephone is mute, so a line without audio is noted soon, and given up late."""
 
 from __future__ import annotations
 
@@ -6,8 +7,8 @@ from collections.abc import Callable
 
 from bargein.protocols import ClientFault
 
-MUTE_MS = 10_000  # without a frame: something is wrong with the stream
-GONE_MS = 60_000  # without a frame: the call is ended
+MUTE_MS = 10_000  # without a frame: the caller is mute, or something is wrong with the stream
+GONE_MS = 600_000  # without a frame: the call is ended. A lost connection ends it sooner, and so may the agent
 
 
 class LineWatch:
@@ -26,5 +27,5 @@ class LineWatch:
             self._hang_up(f"no sound came for {GONE_MS / 1000:g} s")
         elif not self._reported:
             self._reported = True
-            advice = "The caller cannot be heard: look at the telephone vendor's stream"
+            advice = "The caller's telephone is mute or silent, or the vendor's stream is broken"
             self._fault(ClientFault("no_audio", f"No sound for {MUTE_MS / 1000:g} s", advice))

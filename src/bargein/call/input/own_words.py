@@ -26,8 +26,8 @@ def is_own_words(text: str, agent: str, language: str) -> bool:
     """Whether the agent has just said every word of `text`, in that order. A stop phrase never counts as the agent's
     own, unless the agent said that very phrase."""
     lexicon = Lexicon.of(language)
-    recognized = fold(text, spaced=lexicon.spaced)
-    own = fold(agent, spaced=lexicon.spaced)
+    recognized = fold(text)
+    own = fold(agent)
     if len(recognized) < MIN_WORDS or lexicon.judge(text)[0] is WordClass.BACKCHANNEL:
         return False
     said = iter(own)

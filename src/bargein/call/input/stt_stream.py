@@ -14,8 +14,10 @@ from bargein import protocols as c
 from bargein.audio.pcm import Samples
 from bargein.call.context import CallContext
 from bargein.call.output.text_streams import closing
+from bargein.call.record.outages import Outages
 from bargein.errors import BargeinError
 from bargein.notices import Problem
+from bargein.units import after_units, joined, spans
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +44,13 @@ class RecognizedUtterance:
     assigned: dict[int, int] = field(default_factory=dict)
     """Turn of the call -> how many of the first words that turn has used up."""
 
-    def words(self, turn: int) -> list[str]:
+    def words(self, turn: int) -> str:
         """The words that no other turn of the call has."""
-        return self.text.split()[max((n for t, n in self.assigned.items() if t != turn), default=0) :]
+        return after_units(self.text, max((n for t, n in self.assigned.items() if t != turn), default=0))
 
     def assign(self, turn: int) -> None:
         """All words so far belong to this turn of the call."""
-        self.assigned[turn] = len(self.text.split())
+        self.assigned[turn] = len(spans(self.text))
 
 
 class STTStream:
@@ -68,6 +70,7 @@ class STTStream:
         turns: bool,
         at_ms: Callable[[int], float],
         is_own: Callable[[str, float, float], bool],
+        outages: Outages | None = None,
     ) -> None:
         self.name = name
         self.turns = turns
@@ -86,6 +89,7 @@ class STTStream:
         self._rate = rate
         self._at_ms = at_ms
         self._is_own = is_own
+        self._outages = outages or Outages(context)
         self._pushed = 0
         self._anchors: deque[tuple[int, int]] = deque([(0, 0)], maxlen=64)  # samples pushed, their position
         self._utterances: deque[RecognizedUtterance] = deque(maxlen=KEPT)
@@ -131,9 +135,9 @@ class STTStream:
         parts: list[str] = []
         for utterance in self._utterances:
             if utterance.until_ms > from_ms and utterance.from_ms < until_ms:
-                parts += utterance.words(turn)
+                parts.append(utterance.words(turn))
                 utterance.assign(turn)
-        return " ".join(parts)
+        return joined(part for part in parts if part)
 
     async def wait_words(self, turn: int, from_ms: float, most_s: float) -> str | None:
         """`words`, waiting for them while there are none or the vendor is away. None: they did not come."""
@@ -156,7 +160,7 @@ class STTStream:
                     for utterance in self._utterances:
                         here = utterance.until_ms > from_ms and utterance.from_ms < now_ms
                         if here and (words := utterance.words(DISMISSED)):
-                            return " ".join(words)
+                            return words
                     if self.listened_ms >= now_ms + SURELY_MS:
                         return ""
                     await self._news.wait()
@@ -187,7 +191,10 @@ class STTStream:
     def _changed(self, lost: c.STTLost | None) -> None:
         context = self._context
         context.journal.note(context.now_ms(), "stt", lost=lost.why if lost else None, for_good=self.gone)
-        if lost is not None:
+        if lost is None:
+            self._outages.restored("ears_lost")
+        else:
+            self._outages.lost("ears_lost", f"{lost.why}. {lost.advice}")
             context.meter.count("vendor_errors", cause="ears_lost")
             context.notify(Problem("ears_lost", lost.why, lost.advice))
         if self.on_connected is not None:
@@ -223,10 +230,9 @@ class STTStream:
         if kind == "progress":
             return  # words that come too late to be evidence
         feed, assigned = self._context.feed, utterance.assigned
-        words = utterance.text.split()[max(assigned.values()) :] if assigned else utterance.words(DISMISSED)
+        text = after_units(utterance.text, max(assigned.values(), default=0))
         # An utterance that a turn was answered with has old words: what is new in it began after those.
         at_ms = max(utterance.from_ms, utterance.since_ms) if assigned else utterance.from_ms
-        text = " ".join(words)
         if text and self._is_own(text, at_ms, until_ms):
             feed(f.Judged(at_ms, interrupts=False, confidence=0.9, why=f"the agent's own words, {text!r}"))
             return

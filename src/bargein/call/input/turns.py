@@ -14,6 +14,7 @@ from bargein.call.input.user_audio import UserAudio
 from bargein.errors import BargeinError
 from bargein.floor import STTChanged
 from bargein.protocols import BatchSTT, SaidOver
+from bargein.units import joined
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,26 @@ class Turn:
     over: SaidOver | None
     """What it was said over. None: the agent was silent."""
     typed: list[str] = field(default_factory=list)
-    """Keys and typed words in it."""
+    """Keys and typed words in it. Keys in a row are one entry."""
+    keys: str = ""
+    """The newest entry of `typed`, where it is keys."""
+    keys_whole: bool = False
+    """No key belongs to `keys` any more."""
     unread: bool = False
     """Its answer was discarded before its words entered the conversation."""
+
+    def type(self, text: str) -> None:
+        """Add typed words."""
+        self.typed.append(text)
+        self.keys, self.keys_whole = "", False
+
+    def key(self, keys: str, *, whole: bool) -> None:
+        """Set the keys of the running input, all of them. whole: no key follows."""
+        if self.keys and not self.keys_whole:
+            self.typed[-1] = keys
+        else:
+            self.typed.append(keys)
+        self.keys, self.keys_whole = keys, whole
 
 
 class Turns:
@@ -78,7 +96,7 @@ class Turns:
             newest = Turn(turn, from_ms, over)
         elif newest.id != turn:
             # Words that are not read yet must not be lost: they are the beginning of this turn.
-            newest = Turn(turn, newest.from_ms, newest.over or over, newest.typed)
+            newest = Turn(turn, newest.from_ms, newest.over or over, newest.typed, newest.keys, newest.keys_whole)
         elif over is not None and newest.over is None:
             newest.over = over
         self.newest = newest
@@ -108,20 +126,20 @@ class Turns:
         text: str | None = ""
         stream = self._stt_stream
         if stream is not None and (known := stream.words(turn.id, turn.from_ms)) and stream.connected:
-            return " ".join([known, *parts])
+            return joined([known, *parts])
         if spoken:
             text = await self._late_words(turn)
             if not text and self._read_before is not None and self._read_before[0] >= turn.from_ms:
                 text = self._read_before[1]  # a part of the turn was read, and the whole was not
             if text:
                 parts.insert(0, text)
-        return " ".join(parts) if parts else text
+        return joined(parts) if parts else text
 
     def known(self, turn: Turn, until_ms: float = math.inf) -> str:
         """The words of the turn so far, without waiting. until_ms: the turn was over then."""
         stream = self._stt_stream
         words = stream.words(turn.id, turn.from_ms, until_ms) if stream is not None else ""
-        return " ".join([words, *turn.typed] if words else turn.typed)
+        return joined([words, *turn.typed] if words else turn.typed)
 
     def audio(self, turn: Turn) -> Pcm:
         """The turn's audio so far, pre-roll included."""

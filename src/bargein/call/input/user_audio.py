@@ -1,4 +1,9 @@
-"""The user's audio: kept for a while, put on the call's clock, and judged by the VAD."""
+"""The user's audio: kept for a while, put on the call's clock, and judged by the VAD.
+
+A far end may send nothing in silence (DTX, mute). So audio that is missing for ABSENT_MS is silence, from then on frame
+by frame: VAD and STT get the silence in real time, as on a line that sends all of it. Audio that comes after all (a
+network's stall) follows the silence, and no word is lost.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import HotResampler
 from bargein.audio.timeline import StreamClock
 from bargein.audio.vad import VADWindow
+from bargein.call.input.burst import BurstLimiter
 from bargein.floor import SpeechWindow
 from bargein.protocols import VAD, AudioIn, VADStream
 
@@ -24,6 +30,17 @@ LEVEL_WORTH = (0.05, 0.5)  # of speech: below, no loudness makes it speech; abov
 QUIET_FRAMES, LEAST_FRAMES = 50, 5  # of 20 ms before a window, in which the quiet of the line is sought
 QUIETEST = 107.0  # mean square at -70 dBFS: quieter levels count as this
 GAP_MS = 2_000  # of silence stand for a longer gap in the stream
+ABSENT_MS = 200.0  # a network's usual jitter is less
+STEP_MS = 40.0  # between two ticks count for absence at most
+STALL_MS = 200.0  # between two ticks: we stood still, and the missing audio may wait in its socket
+SHORT_MS = 200  # of silence, which the VAD judges whole
+FILL_MS = 20.0  # of silence at least, at once
+UNHEARD_MS = 100.0  # of ticks without audio: a frame after them comes late because nothing was sent
+
+
+def rate_of(rate: int) -> int:
+    """Hz of the audio that VAD and STT get, of a client's stream of `rate` Hz."""
+    return rate if rate in VAD_RATES else 16000
 
 
 def _unjudged(window: SpeechWindow) -> None:
@@ -42,10 +59,11 @@ class UserAudio:
         on_window: Callable[[SpeechWindow], None],
         echo: LineEcho | None = None,
     ) -> None:
-        self.rate = rate if rate in VAD_RATES else 16000
+        self.rate = rate_of(rate)
         self._resampler = HotResampler(rate, self.rate) if rate != self.rate else None
         self._in_rate = rate
         self._now_ms = now_ms
+        self._bursts = BurstLimiter(rate, now_ms())
         self._echo = echo
         self._clock = StreamClock(self.rate)
         self._on_window = on_window
@@ -54,6 +72,9 @@ class UserAudio:
         self._first = 0  # position of the first kept sample
         self._end = 0  # position after the newest
         self._in_end = 0
+        self._filled = 0  # samples of silence in place of missing audio, since the newest audio
+        self._absent_ms = 0.0  # time without audio, as the ticks tell it
+        self._tick_ms = now_ms()
         self.last_ms = now_ms()
         """When the newest audio came."""
         self.on_audio: Callable[[int, Samples], None] | None = None
@@ -63,18 +84,56 @@ class UserAudio:
 
     def push_audio(self, audio: AudioIn) -> None:
         """Take the next audio of the stream. Never waits."""
-        gap = audio.first_sample - self._in_end
-        if gap > 0:
-            self._silence(round(gap * self.rate / self._in_rate))
-        self._in_end = audio.first_sample + len(audio.samples)
         now = self.last_ms = self._now_ms()
+        if self._bursts.admit(now, audio):
+            self._take(now, audio)
+
+    def tick(self, now_ms: float) -> None:
+        """Time passes: audio of a burst whose wait is over is taken, and audio that is missing is silence."""
+        for audio in self._bursts.tick(now_ms):
+            self._take(now_ms, audio)
+        step_ms, self._tick_ms = now_ms - self._tick_ms, now_ms
+        self._absent_ms = self._absent_ms + min(step_ms, STEP_MS) if step_ms < STALL_MS else 0.0
+        if self._absent_ms < ABSENT_MS or not self._in_end:
+            return
+        missing_ms = now_ms - ABSENT_MS - self._clock.at(self._end)
+        if missing_ms >= FILL_MS:
+            missing = int(missing_ms * self.rate / 1000)
+            self._filled += missing
+            self._silence(missing)
+
+    def _take(self, now: float, audio: AudioIn) -> None:
+        gap = audio.first_sample - self._in_end - self._bursts.take_dropped()
+        self._in_end = audio.first_sample + len(audio.samples)
         samples = self._resampler.push_audio(audio.samples) if self._resampler else audio.samples
+        if gap > 0 or self._absent_ms >= UNHEARD_MS:
+            self._place(now, round(gap * self.rate / self._in_rate), len(samples))
+        self._absent_ms = 0.0
         if self._echo is not None:
             samples = self._echo.clean(self._end, now, samples)
         self._append(samples)
         self._clock.arrived(self._end, now)
         if self._stream is not None:
             self._stream.push_audio(samples)
+
+    def _place(self, now: float, gap: int, size: int) -> None:
+        """Silence before the next `size` samples: as much as the client tells (gap), else what has passed."""
+        missing = gap - self._filled
+        if gap <= 0:
+            late_ms = now - self._clock.at(self._end + size)
+            told = not self._filled and late_ms <= ABSENT_MS
+            missing = 0 if told else int(late_ms * self.rate / 1000)
+        elif missing < 0:
+            told = False
+        else:
+            told = True
+        if missing > 0:
+            self._silence(missing)
+        if self._filled:
+            self._clock.split(self._end)
+        if not told and self._echo is not None:
+            self._echo.restart()
+        self._filled = 0
 
     def at(self, sample: int) -> float:
         """When a sample of this stream was spoken, in ms on the call's clock."""
@@ -97,8 +156,7 @@ class UserAudio:
         """The audio from a moment of the call until now, as far as it is still kept."""
         if not self._kept:
             return Pcm.silence(0, self.rate)
-        ago = self._clock.at(self._end) - from_ms
-        first = max(self._first, min(self._end, self._end - int(ago * self.rate / 1000)))
+        first = max(self._first, min(self._end, self._clock.position(from_ms)))
         parts: list[Samples] = []
         at = self._first
         for part in self._kept:
@@ -108,7 +166,11 @@ class UserAudio:
         return Pcm(np.concatenate(parts), self.rate) if parts else Pcm.silence(0, self.rate)
 
     def _silence(self, samples: int) -> None:
-        if self._stream is not None:
+        if self._stream is None:
+            pass  # the call is over
+        elif samples <= SHORT_MS * self.rate // 1000:
+            self._stream.push_audio(np.zeros(samples, np.int16))
+        else:
             self._stream.skip(samples)
         fill = min(samples, GAP_MS * self.rate // 1000)
         if samples > fill:
@@ -175,5 +237,6 @@ class UserAudio:
                 round(echo, 3),
                 round(rise, 1),
                 round(self._level(window), 1) if speech >= LEVEL_WORTH[0] else None,
+                round(self._now_ms(), 1),
             )
         )

@@ -5,6 +5,7 @@ Nothing is sent from here. The client holds, resumes and cuts by the call's noti
 
 from __future__ import annotations
 
+from bargein.audio.lengths import syllables
 from bargein.audio.words import MS_PER_CHAR
 from bargein.call.output.playout import STALL_MS, Cleared, PlayoutEvent
 from bargein.call.output.reply import Replies, Reply
@@ -44,7 +45,7 @@ class ClientPlayout:
         """The reply's text will come. A reply that is no longer live gets no track."""
         if self._replies.live is not reply:
             return
-        reply.track = Track(reply.id, tts_rate, self._transport.rate_out, elsewhere=True)
+        reply.track = Track(reply.id, tts_rate, self._transport.rate_out, elsewhere=True, written=reply.written)
         reply.track.words.ms_per_char = self._ms_per_char
         self._started = self._finished = False
         self._text_ms = self._reported_ms = self._now_ms
@@ -153,7 +154,7 @@ class ClientPlayout:
 
     def _over(self, track: Track, now_ms: float, *, confirmed: bool = True) -> ReplyEnded | ReplyFailed:
         self.held = False
-        letters = len(track.words.text.strip())
+        letters = sum(map(syllables, track.words.text.strip()))
         if track.failure is not None:
             return ReplyFailed(now_ms, track.reply, track.failure, confirmed)
         if letters >= 20 and track.made:

@@ -81,7 +81,14 @@ class Playout:
         if self._replies.live is not reply:
             return
         can = self._transport.capabilities
-        reply.track = Track(reply.id, tts_rate, self._transport.rate_out, mulaw=can.mulaw, whole=can.plays_immediately)
+        reply.track = Track(
+            reply.id,
+            tts_rate,
+            self._transport.rate_out,
+            mulaw=can.mulaw,
+            whole=can.plays_immediately,
+            written=reply.written,
+        )
         self._started = False
         self._dry_since_ms = None
         self._room.set()

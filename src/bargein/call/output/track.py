@@ -15,6 +15,7 @@ import numpy as np
 from bargein.audio.mulaw import SILENCE, Mulaw, mulaw_codes
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.audio.resample import StreamResampler
+from bargein.audio.text_map import TextMap
 from bargein.audio.words import WordClock
 from bargein.protocols import AudioOut, SpeechChunk, WireSamples, Word
 
@@ -50,6 +51,7 @@ class Track:
 
     mulaw: frames are mu-law codes. whole: the last frame is filled up with silence (a telephone network plays frames
     of one size). elsewhere: the client gets the audio from the model itself, and reports how much there is.
+    written: see WordClock.
     """
 
     def __init__(
@@ -61,10 +63,11 @@ class Track:
         mulaw: bool = False,
         whole: bool = False,
         elsewhere: bool = False,
+        written: TextMap | None = None,
     ) -> None:
         self.reply = reply
         self.rate = rate
-        self.words = WordClock()
+        self.words = WordClock(written)
         self.made = 0
         """Samples that the TTS has given."""
         self.sent = 0

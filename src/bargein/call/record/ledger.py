@@ -11,6 +11,7 @@ from bargein.call.context import CallContext
 from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.track import Position, Track
 from bargein.call.record.conversation import Conversation
+from bargein.units import last_units
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ class Ledger:
     def begins(self, reply: Reply) -> None:
         """The reply begins to sound."""
         self._replies.sounded = reply
-        self._conversation.agent_begins(reply.id)
+        if reply.kind != "filler":  # it is no answer, and the model never learns of it
+            self._conversation.agent_begins(reply.id)
 
     def heard_chars(self, now_ms: float) -> int:
         """How many characters of the reply that sounds were heard."""
@@ -51,6 +53,16 @@ class Ledger:
         if self._reports:
             reply.confirm_by_ms = reply.over_ms + CONFIRM_MS
             self._replies.unconfirmed = reply
+
+    def lost(self, reply: Reply, position: Position) -> None:
+        """The connection was lost in the reply: only a client that comes back can say more."""
+        self.cut(reply, position)
+        reply.confirm_by_ms = float("inf")
+
+    def client_back(self, now_ms: float) -> None:
+        """A client that was away may say now what it had heard."""
+        if (reply := self._replies.unconfirmed) is not None:
+            reply.confirm_by_ms = min(reply.confirm_by_ms, now_ms + CONFIRM_MS)
 
     def on_flushed(self, now_ms: float, report: c.Flushed) -> None:
         """The client's last word on a cut reply: this much was heard."""
@@ -114,12 +126,12 @@ class Ledger:
     def said_over(self, onset_ms: float) -> c.SaidOver | None:
         """What the agent was saying at a moment of the call."""
         reply, track = self._replies.sounded, self._sounded_track()
-        if reply is None or track is None or onset_ms > reply.over_ms:
+        if reply is None or track is None or onset_ms > reply.over_ms or reply.kind == "filler":
             return None
         word = track.words.sounding(track.was_at_ms(onset_ms))
         if word is None:
             return None
-        return c.SaidOver(reply.id, " ".join(track.words.text[: word.end].split()[-OVER_WORDS:]))
+        return c.SaidOver(reply.id, last_units(track.words.text[: word.end], OVER_WORDS))
 
     def echo_words(self, onset_ms: float, until_ms: float) -> str:
         """The agent's words that could come back as an echo between two moments of the call."""

@@ -14,6 +14,7 @@ from bargein.call.output.reply import Reply, ReplyContent, ReplySource, SpeechSo
 from bargein.call.output.text_streams import one
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.ledger import Ledger
+from bargein.call.record.outages import Outages
 from bargein.call.responders.late_words import LateWords
 from bargein.call.responders.prepared import PreparedReply
 from bargein.call.responders.responder import PreparedStats, nothing_waits
@@ -35,6 +36,7 @@ class ChatResponder:
         ledger: Ledger,
         turns: Turns,
         results_waiting: Callable[[], None],
+        outages: Outages | None = None,
     ) -> None:
         self._context = context
         self._agent = agent
@@ -48,14 +50,24 @@ class ChatResponder:
         self._late_words = LateWords(context, conversation, turns)
         self._unsaid: set[str] = set()  # ids of tool calls whose results the agent has not said
         self._prepared: PreparedReply | None = None
-        self.tool_runner = ToolRunner(context, agent.tools, conversation, self._on_late_result)
+        self.tool_runner = ToolRunner(
+            context,
+            agent.tools,
+            conversation,
+            self._on_late_result,
+            hide_thoughts=agent.hide_thoughts,
+            outages=outages,
+            max_prompt_tokens=agent.max_prompt_tokens,
+            summarize=agent.summarize,
+        )
         self.prepared_stats = PreparedStats()
 
     # ------------------------------------------------------------------------------------------------ prepared
 
     def prepare(self, turn: Turn) -> None:
         """Begin to make the reply to a turn that is probably over."""
-        self._prepared = PreparedReply(turn.id, Reply(0, "reply", self._context.now_ms()), self._tts)
+        reply = Reply(0, "reply", self._context.now_ms())
+        self._prepared = PreparedReply(turn.id, reply, self._tts, self._agent.spoken_form)
         self._prepared.start(lambda prepared: self._prepared_text(prepared, turn), self._context.spawn)
 
     def discard_prepared(self, cause: str) -> None:
@@ -139,6 +151,10 @@ class ChatResponder:
 
         return source
 
+    def filler_of(self, text: str) -> ReplySource:
+        """The TTS says it."""
+        return self.source_of(text)
+
     def _release(self, prepared: PreparedReply) -> SpeechSource:
         self.prepared_stats.used += 1
         self._context.meter.count("prepared", cause="used")
@@ -148,7 +164,8 @@ class ChatResponder:
         for used in prepared.reply.used:
             self._conversation.tool(used)
         prepared.release()
-        return SpeechSource(prepared.audio(), self._tts.rate)
+        self.tool_runner.announce(prepared.reply)
+        return SpeechSource(prepared.audio(), self._tts.rate, prepared)
 
     def _on_late_result(self, result: c.ToolResult) -> None:
         self._unsaid.add(result.id)
@@ -172,8 +189,12 @@ class ChatResponder:
         if self._hears_audio:
             self._late_words.update()
 
+    def completed(self, reply: Reply) -> None:
+        """The conversation has it."""
+
     def stopped(self, reply: Reply, *, sounded: bool) -> None:
-        """The conversation has what was heard of it."""
+        """The conversation has what was heard of it; calls of tools that never began are put beside it."""
+        self.tool_runner.abandon(reply)
 
     def release(self) -> None:
         """The call is over: hold none of the parts that hold this one."""
@@ -201,7 +222,9 @@ class ChatResponder:
 
 def _make_anew(reply: Reply) -> None:
     """Nothing that the discarded preparation has written or called belongs to the reply."""
-    reply.text, reply.end_request, reply.llm_lost = "", None, False
+    reply.text, reply.end_request, reply.llm_lost, reply.written = "", None, False, None
     reply.cut = reply.busy = False
+    reply.tools_until_ms = 0.0
+    reply.calls.clear()
     reply.terminal.clear()
     reply.used.clear()

@@ -59,6 +59,10 @@ class Responder(Protocol):
         """How these very words are said."""
         ...
 
+    def filler_of(self, text: str) -> ReplySource:
+        """How these words are said, while the reply behind them waits for a tool. They enter no context."""
+        ...
+
     def turn_started(self, from_ms: float) -> None:
         """The user took a turn, whose audio begins at from_ms."""
         ...
@@ -69,6 +73,10 @@ class Responder(Protocol):
 
     def words_came(self) -> None:
         """The STT has more of the user's words."""
+        ...
+
+    def completed(self, reply: Reply) -> None:
+        """The reply was heard whole."""
         ...
 
     def stopped(self, reply: Reply, *, sounded: bool) -> None:

@@ -85,7 +85,7 @@ async def _read(receive: Receive, telephone: TelephoneTransport) -> None:
     while True:
         message = await receive()
         if message["type"] != "websocket.receive":
-            telephone.gone("the connection is gone")
+            telephone.gone("the connection is gone", message.get("code"))
             return
         text: str | None = message.get("text")
         telephone.incoming(message["bytes"] if text is None else text)

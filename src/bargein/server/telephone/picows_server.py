@@ -94,7 +94,7 @@ class PhoneListener(WSListener):
         if telephone is None:
             return
         if kind is WSMsgType.CLOSE:
-            telephone.gone("the client closed the stream")
+            telephone.gone("the client closed the stream", frame.get_close_code().value)
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
         elif kind is WSMsgType.TEXT and frame.fin:

@@ -75,11 +75,21 @@ async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, 
     """The whole life of one stream. Raises nothing: what fails here concerns no other call."""
     reason = "ended"
     try:
-        with hub.calls.place():
-            started = await telephone.handshake()
-            if started is not None:
-                vendor.verify(caller, started)
-                await _talk(hub, vendor, telephone, started)
+        if not hub.kept.away:
+            hub.calls.demand_place()  # a call that waits for its caller has a place already
+        started = await telephone.handshake()
+        if started is not None:
+            vendor.verify(caller, started)
+            if (kept := hub.kept.find(_network(telephone, started), started.call)) is None:
+                with hub.calls.place():
+                    await _talk(hub, vendor, telephone, started)
+            elif kept.transport.fits(telephone):
+                log.info("Call %s: %s stream %s", kept.call.id, telephone.name, started.stream)
+                await kept.carry_on(telephone)  # the first stream's task runs the call
+            else:
+                kept.call.hang_up("a stream of another form took its place")
+                with hub.calls.place():
+                    await _talk(hub, vendor, telephone, started)
     except Refusal as refusal:
         log.warning("A telephone stream was refused: %s", refusal)
         reason = refusal.code
@@ -95,10 +105,17 @@ async def _talk(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTransport
     agent, policy = _choose(hub, started.parameters)
     facts = {"transport": telephone.name, "stream": started.stream, "phone_call": started.call, **started.extra}
     facts |= {name: started.parameters[name][:40] for name in FACTS if name in started.parameters}
-    with start_call(hub, agent, policy, telephone, control=vendor.exchange(started), facts=facts) as call:
+    ids = {"network": _network(telephone, started), "network_id": started.call}
+    with start_call(hub, agent, policy, telephone, **ids, control=vendor.exchange(started), facts=facts) as kept:
+        call = kept.call
         log.info("Call %s: %s stream %s", call.id, telephone.name, started.stream)
         await call.run()
     log.info("Call %s: over (%s)", call.id, call.over)
+
+
+def _network(telephone: TelephoneTransport, started: Started) -> str:
+    """Where the call's id means this call: the vendor's account."""
+    return f"{telephone.name} {started.account}"
 
 
 def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:

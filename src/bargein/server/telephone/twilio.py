@@ -23,6 +23,7 @@ from bargein.server.auth import Gate
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings
 from bargein.server.telephone.serve import SocketRequest, is_this_machine
+from bargein.server.under_a_path import joined
 from bargein.transports.telephone.transport import Started, TelephoneDialect
 from bargein.transports.telephone.twilio import TwilioDialect
 
@@ -80,7 +81,7 @@ class Twilio:
         parameters = {name: query[name] for name in PASSED_ON if name in query}
         parameters |= {name.lower(): form[name] for name in ("From", "To") if name in form}
         parameters["token"] = self._signer.dumps([form.get("CallSid", ""), secrets.token_urlsafe(9)])
-        return sdk.connect(base.replace("http", "ws", 1) + mounted + MEDIA, parameters)
+        return sdk.connect(joined(base.replace("http", "ws", 1), mounted + MEDIA), parameters)
 
     def _signed(self, caller: SocketRequest, form: ImmutableMultiDict[str, str] | None, *schemes: str) -> bool:
         assert self._token is not None
@@ -91,7 +92,9 @@ class Twilio:
             bases = [f"{scheme}://{host}" for scheme in schemes]
         # Some sign the address of a socket with a slash at its end, some without.
         paths = [caller.path] if form is not None else [caller.path, f"{caller.path}/"]
-        return any(sdk.signed(self._token, base + path, form, caller.headers) for base in bases for path in paths)
+        return any(
+            sdk.signed(self._token, joined(base, path), form, caller.headers) for base in bases for path in paths
+        )
 
     # --------------------------------------------------------------------------------------------------- stream
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol, Self, assert_never
 
@@ -24,16 +24,19 @@ from bargein.errors import ProtocolError
 from bargein.notices import Notice, Problem, ReplyBegins
 from bargein.transports.browser import wire as w
 from bargein.transports.browser.send_queue import BrowserSendQueue
+from bargein.transports.positions import IncomingPositions
 from bargein.transports.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)
 
 MAX_CONTROLS = 1000  # messages in the queue for a client that does not read; a call sends some tens a second
-CLOCK_RATIO = 1.001  # a client's clock may run this much faster than ours, for the whole call
+MAX_BACK = 5  # frames in a row that were sent already, after which the client has begun to count anew
 CLOSE_MS = 1_000  # the last messages may take this long to leave
 REASON_BYTES = 120  # a close frame has room for 123
 
 NORMAL, PROTOCOL_ERROR, FLOODED, STUCK, INTERNAL = 1000, 1002, 1008, 1011, 1011
+SERVER_STOPS, TAKEN_OVER = 1012, 4001
+GOODBYES = (1000, 1001)  # a client that closes so has left: its tab was closed, or its program has ended
 
 
 class Socket(Protocol):
@@ -61,7 +64,7 @@ class BrowserLimits:
     flood: float = 2000
     """Messages a second, beyond which the socket is closed."""
     ahead_ms: float = 2_000
-    """Microphone audio that may come ahead of real time."""
+    """Microphone audio that may come ahead of real time without an error."""
     hello_ms: float = 10_000
     """A `hello` must come within this time."""
     unread_ms: float = 4_000
@@ -84,23 +87,33 @@ class BrowserTransport:
     rate_in = w.RATE_IN
     rate_out = w.RATE_OUT
 
-    def __init__(self, socket: Socket, clock: Clock, limits: BrowserLimits | None = None) -> None:
+    def __init__(
+        self,
+        socket: Socket,
+        clock: Clock,
+        limits: BrowserLimits | None = None,
+        *,
+        close_code: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """close_code: the code with which the client closed the connection. None: the connection is lost."""
         self.capabilities = c.TransportCapabilities(pause=True, reports=True)
         self.limits = limits or BrowserLimits()
         self._socket = socket
+        self._close_code = close_code
         self._clock = clock
         self._send_queue = BrowserSendQueue(int(self.limits.unread_ms * self.rate_out / 1000), MAX_CONTROLS)
         self._messages = RateLimit(clock, self.limits.messages, self.limits.burst)
         self._flood = RateLimit(clock, self.limits.flood, self.limits.flood)
         self._error_limit = RateLimit(clock, 1, 1)
-        self._audio = RateLimit(clock, self.rate_in * CLOCK_RATIO, self.limits.ahead_ms * self.rate_in / 1000)
-        self._mic_end = 0  # position after the newest microphone sample
+        self._positions = IncomingPositions(clock, self.rate_in, self.limits.ahead_ms)
+        self._mic_end = 0  # position after the newest microphone sample, as the client counts
+        self._back = 0  # frames in a row that were sent already
         self._reply = 0  # the newest reply that was announced to the client
         self._welcomed = False
-        self._welcomed_ms = 0.0
         self._writer: asyncio.Task[None] | None = None
         self._reading: asyncio.Timeout | None = None
         self._lost: str | None = None
+        self._may_return = True  # unless the client or this side has ended the call
         self._code = NORMAL
         self._closed = False
 
@@ -124,10 +137,14 @@ class BrowserTransport:
             self._lose(f"no hello within {self.limits.hello_ms / 1000:g} s", PROTOCOL_ERROR)
         return None
 
-    def welcome(self, welcome: w.Welcome) -> None:
-        """Accept the hello. The call begins, and the microphone's positions count from now."""
+    def welcome(self, welcome: w.Welcome, newest_reply: int = 0) -> None:
+        """Accept the hello. The call begins, or goes on, and the microphone's positions count from now.
+
+        newest_reply: of a call that goes on. The client may report on it.
+        """
+        self._reply = newest_reply
         self._welcomed = True
-        self._welcomed_ms = self._clock.now_ms()
+        self._positions.begin()
         self._send_queue.push_control(w.encode(welcome))
 
     def direct(self) -> None:
@@ -150,7 +167,9 @@ class BrowserTransport:
                 yield item
                 if isinstance(item, c.ClientHangUp):
                     return
-        yield c.ClientHangUp(self._lost or "the connection is lost")
+        closed = self._lost is None and self._close_code() in GOODBYES
+        reason = self._lost or ("the client closed the connection" if closed else "the connection is lost")
+        yield c.ClientHangUp(reason, lost=not closed and self._may_return)
 
     async def _receive(self) -> str | bytes | None:
         """The next message within the limits. None: the connection is lost."""
@@ -204,16 +223,19 @@ class BrowserTransport:
 
     def _audio_in(self, first_sample: int, samples: Samples) -> c.AudioIn:
         if first_sample < self._mic_end:
+            self._back += 1
             what = f"Audio from sample {first_sample} came after sample {self._mic_end}"
-            raise ProtocolError(what, advice="Count the samples up, and send each sample once", code="audio_back")
-        end = first_sample + len(samples)
-        # The rate limit bounds the amount of audio, the position bounds the length of a gap.
-        max_ms = (self._clock.now_ms() - self._welcomed_ms) * CLOCK_RATIO + self.limits.ahead_ms
-        if end * 1000 / self.rate_in > max_ms or not self._audio.take(len(samples)):
+            advice = "Count the samples up, and send each sample once"
+            if self._back < MAX_BACK:
+                raise ProtocolError(what, advice=advice, code="audio_back")
+            self._mic_end = first_sample
+        self._back = 0
+        first, believed = self._positions.place(len(samples), first_sample - self._mic_end)
+        self._mic_end = first_sample + len(samples)
+        if not (self._positions.in_pace(len(samples)) and believed) and self._error_limit.take():
             what = f"Audio runs more than {self.limits.ahead_ms:g} ms ahead of real time"
-            raise ProtocolError(what, advice="Send the audio as it is spoken", code="audio_ahead")
-        self._mic_end = end
-        return c.AudioIn(samples, first_sample)
+            self._send_error(what, "Send the audio as it is spoken", "audio_ahead")
+        return c.AudioIn(samples, first)
 
     def _inbound(self, message: w.FromClient) -> c.Inbound | None:
         """A checked message as the call's event. None: the call has no part in the message."""
@@ -289,7 +311,7 @@ class BrowserTransport:
 
     def _push_control(self, text: str) -> None:
         if not self._send_queue.push_control(text) and not self._closed:
-            self._lose("the client does not read", STUCK)
+            self._lose("the client does not read", STUCK, lost=True)
 
     async def _write(self) -> None:
         """The one writer. A client that stops reading delays its own writer and no other call."""
@@ -301,20 +323,24 @@ class BrowserTransport:
                     else:
                         await self._socket.send_bytes(w.agent_frame(item))
         except TimeoutError:
-            self._lose("the client does not read", STUCK)
+            self._lose("the client does not read", STUCK, lost=True)
         except ConnectionError:
-            self._lose("the connection is lost", NORMAL)
+            self._lose("the connection is lost", NORMAL, lost=True)
         except Exception:
             log.exception("Writing to a browser failed")
             self._lose("an internal error", INTERNAL)
 
     # ----------------------------------------------------------------------------------------------------- ending
 
-    def _lose(self, reason: str, code: int) -> None:
-        """End the call from here: the call receives ClientHangUp with this reason."""
+    def release(self, reason: str) -> None:
+        """The call goes on over another connection: `receive` ends, and the client is told why."""
+        self._lose(reason, TAKEN_OVER)
+
+    def _lose(self, reason: str, code: int, *, lost: bool = False) -> None:
+        """End the call from here: the call receives ClientHangUp with this reason. lost: the client may come back."""
         if self._lost is not None:
             return
-        self._lost, self._code = reason, code
+        self._lost, self._code, self._may_return = reason, code, lost
         log.info("A browser is lost: %s", reason)
         if self._reading is not None and not self._reading.expired():
             self._reading.reschedule(asyncio.get_running_loop().time())

@@ -35,6 +35,14 @@ class _FromClient(msgspec.Struct, frozen=True, tag_field="type"):
     pass
 
 
+class ResumeCall(msgspec.Struct, frozen=True):
+    """A call whose connection the client has lost, and that it takes up again."""
+
+    call_id: Annotated[str, msgspec.Meta(max_length=80)]
+    secret: Annotated[str, msgspec.Meta(max_length=100)]
+    """As the latest `welcome` gave it."""
+
+
 class Hello(_FromClient, frozen=True, tag="hello"):
     """The first message. The server chooses the fields that are left out."""
 
@@ -46,6 +54,8 @@ class Hello(_FromClient, frozen=True, tag="hello"):
     direct: Annotated[str, msgspec.Meta(max_length=80)] | None = None
     """A call that POST /openai/calls made. The agent's audio goes there by WebRTC; this connection carries the
     microphone's audio, for the floor."""
+    resume: ResumeCall | None = None
+    """Go on with this call. The other fields are the call's own then."""
 
 
 class AudioChunk(_FromClient, frozen=True, tag="audio_chunk"):
@@ -123,7 +133,7 @@ class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
     n: int
 
 
-class AgentParts(msgspec.Struct, frozen=True):
+class AgentParts(msgspec.Struct, frozen=True, omit_defaults=True):
     """The agent that answers, and the names of its parts."""
 
     name: str
@@ -133,6 +143,8 @@ class AgentParts(msgspec.Struct, frozen=True):
     tts: str
     scripted: bool
     """The LLM is a script."""
+    simulated: bool = False
+    """Simulators stand in for the vendors. Sent only where they do."""
 
 
 class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
@@ -148,6 +160,12 @@ class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
     """Every number of the policy, by name."""
     limits: dict[str, float]
     """The bounds that the client should keep."""
+    resume: str | None = None
+    """The secret to take the call up again with, once, when the connection is lost. None: this call cannot be."""
+    keep_ms: float = 0.0
+    """How long a call without a connection waits for its client."""
+    resumed: bool = False
+    """This call was taken up again."""
 
 
 _decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)

@@ -7,6 +7,7 @@ be heard: after some frames in a row with useless numbers, frames are taken in t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from bargein.audio.pcm import Samples
 
@@ -15,14 +16,23 @@ MAX_GAP = 500  # frames (10 s): a larger jump is no loss but another way of coun
 MAX_LATE = 5  # late frames in a row, after which the numbers are ignored
 
 
-class MediaReorderer:
-    """frame_samples: samples in one frame."""
+class OrderedFrame(NamedTuple):
+    """A frame in its order."""
 
-    def __init__(self, frame_samples: int) -> None:
-        self._frame_samples = frame_samples
+    samples: Samples
+    lost: int
+    """Frames that are missing just before it."""
+    at_ms: float | None
+    """The vendor's time of the frame."""
+
+
+class MediaReorderer:
+    """One stream's frames."""
+
+    def __init__(self) -> None:
         self._next: int | None = None  # number of the frame that is due
-        self._at = 0  # position of that frame
-        self._early: dict[int, Samples] = {}
+        self._missing = 0  # frames just before that one
+        self._early: dict[int, tuple[Samples, float | None]] = {}
         self._late_in_a_row = 0
         self.lost = 0
         """Frames that did not come in time."""
@@ -31,10 +41,10 @@ class MediaReorderer:
         self.counted = True
         """The vendor's numbers give the order."""
 
-    def take(self, number: int | None, samples: Samples) -> Iterator[tuple[int, Samples]]:
-        """Take a frame. Gives the frames that are in order now, each with its position in samples since the first."""
+    def take(self, number: int | None, samples: Samples, at_ms: float | None = None) -> Iterator[OrderedFrame]:
+        """Take a frame. Gives the frames that are in order now."""
         if number is None or not self.counted:
-            yield self._put(samples)
+            yield OrderedFrame(samples, 0, at_ms)
             return
         if self._next is None or abs(number - self._next) > MAX_GAP:
             yield from self._all_early()
@@ -45,30 +55,27 @@ class MediaReorderer:
             if self._late_in_a_row >= MAX_LATE:
                 self.counted = False
                 yield from self._all_early()
-                yield self._put(samples)
+                yield OrderedFrame(samples, 0, at_ms)
             return
         self._late_in_a_row = 0
-        self._early[number] = samples
+        self._early[number] = samples, at_ms
         if number != self._next and len(self._early) <= WAIT:
             return
         if number != self._next or self._next not in self._early:
             missing = min(self._early) - self._next
             self.lost += missing
-            self._at += missing * self._frame_samples
+            self._missing += missing
             self._next += missing
         yield from self._in_order()
 
-    def _in_order(self) -> Iterator[tuple[int, Samples]]:
+    def _in_order(self) -> Iterator[OrderedFrame]:
         while self._next is not None and self._next in self._early:
-            samples = self._early.pop(self._next)
+            samples, at_ms = self._early.pop(self._next)
             self._next += 1
-            yield self._put(samples)
+            missing, self._missing = self._missing, 0
+            yield OrderedFrame(samples, missing, at_ms)
 
-    def _all_early(self) -> Iterator[tuple[int, Samples]]:
+    def _all_early(self) -> Iterator[OrderedFrame]:
         for number in sorted(self._early):
-            yield self._put(self._early.pop(number))
-
-    def _put(self, samples: Samples) -> tuple[int, Samples]:
-        at = self._at
-        self._at += len(samples)
-        return at, samples
+            samples, at_ms = self._early.pop(number)
+            yield OrderedFrame(samples, 0, at_ms)

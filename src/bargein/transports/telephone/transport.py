@@ -19,18 +19,21 @@ from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
 from bargein import protocols as c
-from bargein.audio.pcm import FRAME_MS, Samples
+from bargein.audio.pcm import Samples
 from bargein.clock import Clock
 from bargein.errors import ProtocolError
 from bargein.notices import Notice
 from bargein.transports.rate_limit import RateLimit
+from bargein.transports.telephone.incoming_audio import IncomingAudio
 from bargein.transports.telephone.marks import Marks
-from bargein.transports.telephone.reorder import MediaReorderer
 
 log = logging.getLogger(__name__)
 
-CLOCK_RATIO = 1.001  # a network's clock may run this much faster than ours, for the whole call
 KEYS = frozenset("0123456789*#ABCD")  # of a telephone, and A-D of old exchanges
+NO_STREAM = ("bad_start", "bad_format")  # errors of a start, after which no stream can begin
+REASON_BYTES = 100  # a close frame has room for 123
+UNSUPPORTED = 1003  # the stream's format
+NORMAL_CLOSES = (1000, 1001)  # a peer that closes so has nothing more to say
 NORMAL, PROTOCOL_ERROR, REFUSED, FLOODED, STUCK = 1000, 1002, 1008, 1008, 1011
 
 # ------------------------------------------------------------------------------------------ a dialect's events
@@ -59,6 +62,8 @@ class Media:
     samples: Samples
     number: int | None
     """The vendor's count of the frames. None: the vendor gives no usable number."""
+    at_ms: float | None = None
+    """The vendor's time of the frame, in ms from any beginning. None: the vendor gives no usable time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +99,24 @@ class TelephoneDialect(Protocol):
     """One vendor's messages, for one stream. Text goes out as ASCII bytes."""
 
     name: str
-    rate: int
-    """Hz, both ways."""
-    mulaw: bool
-    """Outgoing audio is mu-law codes, else int16."""
     binary: bool
     """Outgoing audio is in binary messages."""
     returning: bool
     """A clear returns the marks that were not played."""
     acknowledges: bool
     """The vendor answers a clear. Else a mark follows each clear."""
+    says_stop: bool
+    """The vendor says when the call is over. Else closing the socket says so."""
+
+    @property
+    def rate(self) -> int:
+        """Hz, both ways. A stream's start may change it."""
+        ...
+
+    @property
+    def mulaw(self) -> bool:
+        """Outgoing audio is mu-law codes, else int16. A stream's start may change it."""
+        ...
 
     def read(self, message: str | bytes) -> DialectEvent | None:
         """The event of a message. None: an event without meaning for the call. Raises ProtocolError."""
@@ -148,7 +161,7 @@ class TelephoneLimits:
     flood: float = 3000
     """Dropped messages a second, beyond which the socket is closed."""
     ahead_ms: float = 4_000
-    """Audio that may come ahead of real time."""
+    """Audio that may come ahead of real time without being noted as a burst."""
     start_ms: float = 10_000
     """The stream must start within this time."""
     before_start: int = 100
@@ -169,30 +182,34 @@ class TelephoneTransport:
     def __init__(
         self, wire: Wire, dialect: TelephoneDialect, clock: Clock, limits: TelephoneLimits | None = None
     ) -> None:
-        self.capabilities = c.TransportCapabilities(
-            pause=False, reports=True, plays_immediately=True, mulaw=dialect.mulaw
-        )
-        self.rate_in = self.rate_out = dialect.rate
         self.limits = limits or TelephoneLimits()
         self.started: Started | None = None
         self.faults = 0
         self._wire = wire
         self._dialect = dialect
         self._clock = clock
-        self._marks = Marks(dialect.rate, returning=dialect.returning)
-        self._order = MediaReorderer(dialect.rate * FRAME_MS // 1000)
         self._messages = RateLimit(clock, self.limits.messages, self.limits.burst)
         self._flood = RateLimit(clock, self.limits.flood, self.limits.flood)
         self._fault_limit = RateLimit(clock, 0.5, 3)
         self._before_start = 0  # messages
-        self._began_ms: float | None = None  # when the first audio came
         self._stuck_since_ms: float | None = None  # since when the network has read no audio
         self._incoming: deque[c.Inbound] = deque()
         self._changed = asyncio.Event()
         self._lost: str | None = None
+        self._may_return = False  # the connection is lost, and the call was not ended
         self._code = NORMAL
         self._closed = False
-        self._counted = True  # the frames' numbers give their order
+        self._take_format()
+
+    def _take_format(self) -> None:
+        """The stream's audio format is known, or has changed by its start."""
+        dialect = self._dialect
+        self.capabilities = c.TransportCapabilities(
+            pause=False, reports=True, plays_immediately=True, mulaw=dialect.mulaw
+        )
+        self.rate_in = self.rate_out = dialect.rate
+        self._marks = Marks(dialect.rate, returning=dialect.returning)
+        self._audio = IncomingAudio(self._clock, dialect.rate, self.limits.ahead_ms)
 
     @property
     def name(self) -> str:
@@ -227,9 +244,15 @@ class TelephoneTransport:
                 self._handle(event)
         except ProtocolError as error:
             self._fault(error.code, error.message, error.advice)
+            if error.code in NO_STREAM and self.started is None:
+                self._lose(f"{error.message}. {error.advice}", UNSUPPORTED)
 
-    def gone(self, reason: str) -> None:
-        """For the socket: the network closed the connection, or the connection is lost."""
+    def gone(self, reason: str, code: int | None = None) -> None:
+        """For the socket: the network closed it with this code, or (None) it is lost. A `stop` came before, or not."""
+        self._lose(reason, NORMAL, lost=self._dialect.says_stop or code not in NORMAL_CLOSES)
+
+    def release(self, reason: str) -> None:
+        """The call goes on over another connection."""
         self._lose(reason, NORMAL)
 
     def _handle(self, event: DialectEvent) -> None:
@@ -244,8 +267,8 @@ class TelephoneTransport:
                 f"{type(event).__name__} came before start", advice="Send start first", code="before_start"
             )
         match event:
-            case Media(samples, number):
-                self._push_audio(samples, number)
+            case Media(samples, number, at_ms):
+                self._push_audio(samples, number, at_ms)
             case MarkBack(name):
                 self._notify_call(self._marks.back(self._clock.now_ms(), name))
             case ClearDone():
@@ -255,29 +278,17 @@ class TelephoneTransport:
             case Started():
                 if self.started is not None:
                     raise ProtocolError("The stream has started already", advice="Send start once", code="start_again")
+                self._take_format()
                 self.started = event
                 self._changed.set()
             case _:
                 assert_never(event)
 
-    def _push_audio(self, samples: Samples, number: int | None) -> None:
-        now = self._clock.now_ms()
-        if self._began_ms is None:
-            self._began_ms = now
-        for at, frame in self._order.take(number, samples):
-            end_ms = (at + len(frame)) * 1000 / self.rate_in
-            if end_ms > (now - self._began_ms) * CLOCK_RATIO + self.limits.ahead_ms:
-                raise ProtocolError(
-                    f"Audio runs more than {self.limits.ahead_ms:g} ms ahead of real time",
-                    advice="Send the audio as it is spoken",
-                    code="audio_ahead",
-                )
-            self._notify_call(c.AudioIn(frame, at))
-        if self._counted and not self._order.counted:
-            self._counted = False
-            self._fault(
-                "bad_numbers", "The frames' numbers give no order", "Count the frames up; they are taken as they come"
-            )
+    def _push_audio(self, samples: Samples, number: int | None, at_ms: float | None) -> None:
+        for audio in self._audio.take(samples, number, at_ms):
+            self._notify_call(audio)
+        for fault in self._audio.faults(len(samples)):
+            self._fault(fault.code, fault.message, fault.advice)
 
     def _notify_call(self, item: c.Inbound | None) -> None:
         if item is not None:
@@ -309,7 +320,7 @@ class TelephoneTransport:
             while self._incoming:
                 yield self._incoming.popleft()
             if self._lost is not None:
-                yield c.ClientHangUp(self._lost)
+                yield c.ClientHangUp(self._lost, lost=self._may_return)
                 return
             self._changed.clear()
             await self._changed.wait()
@@ -324,7 +335,7 @@ class TelephoneTransport:
             if self._stuck_since_ms is None:
                 self._stuck_since_ms = now
             elif now - self._stuck_since_ms > self.limits.stuck_ms:
-                self._lose("the network does not read", STUCK)
+                self._lose("the network does not read", STUCK, lost=True)
             return False
         self._stuck_since_ms = None
         if self._lost is not None or self._closed:
@@ -365,19 +376,20 @@ class TelephoneTransport:
         """Close the stream: the server accepts no call from it."""
         self._lose(reason, REFUSED)
 
-    def _lose(self, reason: str, code: int) -> None:
+    def _lose(self, reason: str, code: int, *, lost: bool = False) -> None:
         if self._lost is None:
-            self._lost, self._code = reason, code
+            self._lost, self._code, self._may_return = reason, code, lost
             self._changed.set()
 
     async def close(self, reason: str) -> None:
         """Close the socket. A second close does nothing."""
         if not self._closed:
             self._closed = True
-            order = self._order
-            if order.lost or order.late or self.faults:
+            audio = self._audio
+            if audio.lost or audio.late or self.faults:
                 log.info(
                     "%s stream: %d frames lost, %d late, %d faults",
-                    *(self._dialect.name, order.lost, order.late, self.faults),
+                    *(self._dialect.name, audio.lost, audio.late, self.faults),
                 )
-            self._wire.close(self._code, (self._lost or reason)[:100])
+            told = (self._lost or reason).encode()[:REASON_BYTES].decode(errors="ignore")
+            self._wire.close(self._code, told)

@@ -19,7 +19,7 @@ from bargein.protocols import SpeechChunk
 from bargein.vendors.common.contexts import ContextMessage, speak
 from bargein.vendors.common.keys import access
 from bargein.vendors.common.pool import SocketPool
-from bargein.vendors.common.timed_text import Timed
+from bargein.vendors.common.told_times import with_times
 
 BASE_URL = "wss://api.cartesia.ai"
 VERSION = "2026-08-14"  # of the wire, as SDK 4.2 sends it
@@ -114,12 +114,9 @@ class _Dialect:
             case "chunk":
                 return ContextMessage(base64.b64decode(answer["data"], validate=True))
             case "timestamps":
-                times = answer.get("word_timestamps") or {"words": (), "start": (), "end": ()}
-                words: list[Timed] = [
-                    (str(word), 1000 * float(start), 1000 * float(end))
-                    for word, start, end in zip(times["words"], times["start"], times["end"], strict=True)
-                ]
-                return ContextMessage(words=words)
+                times = answer.get("word_timestamps") or {}
+                seconds = with_times(times.get("words") or (), times.get("start") or (), times.get("end") or ())
+                return ContextMessage(words=[(word, 1000 * start, 1000 * end) for word, start, end in seconds])
             case "done":
                 return ContextMessage(done=True)
             case _:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.protocols import Prompt, TextDelta, ToolCall
+from bargein.vendors.common.context_sizes import context_tokens, is_too_long, prompt_too_long
 from bargein.vendors.common.messages import Message, as_messages, as_tools
 from bargein.vendors.common.requests import kept, short_wait, tried_twice
 
@@ -29,6 +30,7 @@ except ImportError:  # the extra is not there: `ChatCompletions` says so when it
 MOST_STOPS = 4  # stop sequences, as the vendors allow
 Bound = Literal["max_tokens", "max_completion_tokens"]
 LOOK_S = 0.3  # for the list of models: a server on this machine answers in a few ms, more is felt at start
+CHECK_S = 5.0
 NO_KEY = "none"  # local servers take any key, the SDK insists on one
 
 
@@ -50,6 +52,7 @@ class ChatCompletions:
         stop: Sequence[str] = (),
         bound: Bound = "max_tokens",
         body: Mapping[str, object] | None = None,
+        context_tokens: int | None = None,
         timeout_s: float = 5.0,
         first_token_s: float = 6.0,
     ) -> None:
@@ -62,6 +65,7 @@ class ChatCompletions:
         bound: the name under which max_tokens is sent. Newer vendors want max_completion_tokens, local servers do not
         know it.
         stop: up to four sequences that end a reply. body: more fields of every request.
+        context_tokens: how much the model takes in one prompt; the call gives it no more. None: by the model's name.
         timeout_s: to connect, and between two pieces. first_token_s: to the first piece.
 
         Raises Unavailable where the SDK is not installed, UsageError for more than four stop sequences.
@@ -72,7 +76,7 @@ class ChatCompletions:
             raise UsageError(f"{len(stop)} stop sequences are too many", advice=f"Give at most {MOST_STOPS}")
         self.name = model or server
         self._model, self._server, self._key_variable = model, server, key
-        self._first_token_s = first_token_s
+        self._first_token_s, self._context_tokens = first_token_s, context_tokens
         chosen = {"temperature": temperature, "top_p": top_p, bound: max_tokens, "stop": list(stop) or None}
         self._options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
         if body:
@@ -85,11 +89,28 @@ class ChatCompletions:
             http_client=openai.DefaultAsyncHttpxClient(limits=kept(type(openai.DEFAULT_CONNECTION_LIMITS))),
         )  # retries are ours: the SDK's wait half a second and more, which is a silence on the line
 
+    @property
+    def context_tokens(self) -> int:
+        """How much the model takes in one prompt."""
+        return self._context_tokens or context_tokens(self._model)
+
     async def start(self) -> None:
         """Find the model, if none was named. Raises Unavailable when the server does not answer, or has none."""
         if self._model is None:
             self._model = await self._first_model()
             self.name = self._model
+
+    async def check(self) -> None:
+        """Ask the server for its models, which costs nothing. Raises VendorRefused or VendorLost."""
+        try:
+            await self._client.models.list(timeout=CHECK_S)
+        except openai.APIStatusError as error:
+            if error.status_code not in (404, 405, 501):  # a server without a list still answers
+                raise self._answered_no(error.status_code, error.code) from None
+        except openai.APIConnectionError:
+            raise self._lost("could not be reached") from None
+        except (openai.OpenAIError, ValueError, AttributeError):
+            raise self._lost("sent something that is no list of models") from None
 
     def reply(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
         """The reply's text as it is written, and then the tools that the model calls.
@@ -134,12 +155,16 @@ class ChatCompletions:
         except openai.APIStatusError as error:
             if (wait := short_wait(error.status_code, error.response.headers.get("retry-after"))) is not None:
                 raise wait from None
+            if is_too_long(error.status_code, error.code, error.message):
+                raise prompt_too_long(self.name, error.status_code) from None
             raise self._answered_no(error.status_code, error.code) from None
         except openai.APITimeoutError:
             raise self._lost("did not answer in time") from None
         except openai.APIConnectionError:
             raise self._lost("could not be reached, or broke off") from None
-        except (openai.OpenAIError, ValueError, AttributeError):  # an error in the stream, or what is no chunk
+        except (openai.OpenAIError, ValueError, AttributeError) as error:  # an error in the stream, or what is no chunk
+            if isinstance(error, openai.APIError) and is_too_long(400, error.code, error.message):
+                raise prompt_too_long(self.name, 400) from None
             raise self._lost("sent something that is no answer") from None
 
     def _messages(self, prompt: Prompt) -> list[Message]:
@@ -152,7 +177,7 @@ class ChatCompletions:
         advice = {
             401: f"Check {self._key_variable}",
             403: f"Check what {self._key_variable} may do",
-            404: "Check the model's name and the base URL",
+            404: "Check the model's name, and the server's address (up to and with /v1)",
             429: "The account's quota is used up: check its billing",
         }.get(status, "Check the model's name and whether it takes temperature and max_tokens")
         return VendorRefused(f"The chat model {self.name} was refused with {status}", advice=advice)
@@ -165,9 +190,22 @@ class ChatCompletions:
         try:
             async with asyncio.timeout(LOOK_S):
                 names = [model.id for model in (await self._client.models.list()).data]
-        except (openai.OpenAIError, OSError, ValueError, AttributeError):
+        except openai.APIStatusError as error:
+            advice = {
+                401: f"Check {self._key_variable}",
+                403: f"Check what {self._key_variable} may do",
+                404: "Give its address up to and with /v1, or name its model",
+            }.get(error.status_code, "Look at the server, or name its model")
+            what = f"{self._server} answered {error.status_code} when it was asked for its models"
+            raise Unavailable(what, advice=advice) from None
+        except (openai.OpenAIError, OSError):
             advice = f"Start it, name its model, or check its address and {self._key_variable}"
             raise Unavailable(f"{self._server} did not answer", advice=advice) from None
+        except (ValueError, AttributeError, TypeError):
+            advice = "Give its address up to and with /v1, or name its model"
+            raise Unavailable(
+                f"{self._server} answered with something that is no list of models", advice=advice
+            ) from None
         chat = [name for name in names if "embed" not in name.lower()]
         if not chat:
             raise Unavailable(f"{self._server} has no chat model", advice="Load a model there") from None

@@ -2,21 +2,27 @@
 
 All clauses joined are the text, to the character. Where a clause ends never depends on how the text came in pieces;
 only white space behind a clause does: it goes with the clause if it has come, else with the next.
+
+Lengths are counted in letters: a Chinese character is spoken as long as three of them.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator
 
-FIRST_SOFT_AT = 24  # characters after which a comma will do for the first clause: nothing sounds before it is cut
+from bargein.audio.lengths import width
+from bargein.units import is_unspaced
+
+FIRST_SOFT_AT = 24  # letters after which a comma will do for the first clause: nothing sounds before it is cut
 SOFT_AT = 90  # the same for the others: they are made while another sounds, and the longer, the better the melody
-HARD_AT = 200  # characters after which any space will do; with no space at all, twice that is cut blind
+HARD_AT = 200  # letters after which any space will do; with no space at all, twice that is cut blind
 STOPS = ".!?…;:؟؛۔"
-WIDE_STOPS = "。！？；：।॥"  # these end a clause without a space behind them
+WIDE_STOPS = "。｡！？；：।॥។៕။།"  # these end a clause without a space behind them
 SOFT = ",–—،"
-WIDE_SOFT = "、，"
-CLOSERS = "\"'”’)]}»」』"
-OPENERS = "\"'“‘([{«「『¿¡"
+WIDE_SOFT = "、､，၊"
+CLOSERS = "\"'”’)]}»」』）】》〉｣"
+OPENERS = "\"'“‘([{«「『（【《〈｢¿¡"
 # A point behind these is part of the word. Compared in lower case, without the point.
 # fmt: off
 ABBREVIATIONS = frozenset((
@@ -31,15 +37,21 @@ NUMBERED = frozenset(("no", "nos", "fig", "vol", "art"))  # only before a number
 def cut(text: str, soft_at: int = SOFT_AT) -> int:
     """How many characters of text are a whole clause already; 0: more must come first to be sure.
 
-    soft_at: characters after which a comma will do. What cannot be spoken (spaces, signs) is never a clause alone.
+    soft_at: letters after which a comma will do. What cannot be spoken (spaces, signs) is never a clause alone.
     """
     spoken = False
     # Counted from here: white space before it may have gone with the clause before.
     begin = len(text) - len(text.lstrip())
+    hard, long = 0, -1.0  # where HARD_AT is reached; letters before this character
+    length = 0.0
     for i, char in enumerate(text):
         spoken = spoken or char.isalnum()
-        if i >= begin + 2 * HARD_AT:
-            return text.rfind(" ", begin + 1, begin + HARD_AT) + 1 or begin + HARD_AT
+        long = length
+        if i >= begin:
+            length += width(char)
+        hard = hard or (i if long >= HARD_AT else 0)
+        if long >= 2 * HARD_AT:
+            return text.rfind(" ", begin + 1, hard) + 1 or _whole_character(text, hard)
         if not spoken:
             continue
         if char == "\n":
@@ -60,13 +72,28 @@ def cut(text: str, soft_at: int = SOFT_AT) -> int:
                     if text[after].isdigit():
                         continue
                 return after
-        elif char in WIDE_SOFT and i >= begin + soft_at:
+        elif long >= soft_at and (char in WIDE_SOFT or (char.isspace() and _ends_phrase(text[begin:i]))):
             return _with_spaces(text, i + 1)
-        elif char in SOFT and i >= begin + soft_at and (after := _with_spaces(text, i + 1)) > i + 1:
+        elif char in SOFT and long >= soft_at and (after := _with_spaces(text, i + 1)) > i + 1:
             return after
-        elif i >= begin + HARD_AT and char.isspace():
+        elif long >= HARD_AT and char.isspace():
             return i + 1
     return 0
+
+
+def _ends_phrase(before: str) -> bool:
+    """Whether a space after this text ends a phrase, as in Thai, Lao and Burmese: they put no spaces between words."""
+    at = len(before) - 1
+    while at > 0 and unicodedata.category(before[at])[0] == "M":
+        at -= 1
+    return at >= 0 and is_unspaced(before[at])
+
+
+def _whole_character(text: str, at: int) -> int:
+    """The next place that does not part a mark from its letter."""
+    while at < len(text) and unicodedata.category(text[at])[0] == "M":
+        at += 1
+    return at
 
 
 def _in_a_word(before: str) -> bool:
@@ -93,7 +120,7 @@ async def clauses(
 ) -> AsyncGenerator[str, None]:
     """The clauses of a text that comes in pieces, each as soon as its end is certain. None is empty.
 
-    first_soft_at, soft_at: characters after which a comma will do, in the first clause and in the others.
+    first_soft_at, soft_at: letters after which a comma will do, in the first clause and in the others.
     """
     held, at = "", first_soft_at
     async for piece in text:

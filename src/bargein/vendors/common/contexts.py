@@ -22,9 +22,11 @@ from bargein.errors import BargeinError, VendorLost
 from bargein.protocols import SpeechChunk
 from bargein.vendors.common.clauses import clauses
 from bargein.vendors.common.pool import Lease, SocketPool
-from bargein.vendors.common.timed_text import Timed, TimedText
+from bargein.vendors.common.timed_text import TimedText
+from bargein.vendors.common.told_times import Timed
 
 UNTIMED_MS = 1_500  # of sound without a time for any word: none will come, and the text is given without
+SPELLED_OUT_MS = 8_000  # the same, while times come for words in other spelling: a number of many digits
 CANCEL_S = 0.2
 _ids = itertools.count(1)
 
@@ -176,8 +178,9 @@ class _Reply:
 
     def _spoken(self, heard: ContextMessage) -> list[SpeechChunk]:
         at_ms = self._samples * 1000 / self._rate if heard.relative else 0.0
-        words = self._text.chars((c, at_ms + s, at_ms + e) for c, s, e in heard.chars)
-        words += self._text.words((w, at_ms + s, at_ms + e) for w, s, e in heard.words)
+        sounding = bool(heard.pcm) or not heard.relative
+        words = self._text.chars(((c, at_ms + s, at_ms + e) for c, s, e in heard.chars), sounding=sounding)
+        words += self._text.words(((w, at_ms + s, at_ms + e) for w, s, e in heard.words), sounding=sounding)
         if heard.done:
             words += self._text.finish()
         data = self._rest + heard.pcm
@@ -193,7 +196,8 @@ class _Reply:
             return [*known, SpeechChunk(Pcm.silence(0, self._rate), rest, None)]
         if words:
             self._timed_ms = words[-1].end_ms
-        late = self._samples * 1000 / self._rate - self._timed_ms > UNTIMED_MS
+        patience_ms = SPELLED_OUT_MS if self._text.spelled_out else UNTIMED_MS
+        late = self._samples * 1000 / self._rate - self._timed_ms > patience_ms
         if late and self._text.owed and (text := self._text.take(all_of_it=True)):
             return [SpeechChunk(pcm, text, None)]
         text = self._text.take(all_of_it=heard.done)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -27,8 +28,8 @@ class Environment:
         return cls(dict(os.environ))
 
     def get(self, variable: str) -> str | None:
-        """A variable's value. None: the variable is not set, or is set to nothing."""
-        return self.variables.get(variable) or None
+        """A variable's value, without the white space around it. None: it is not set, or is set to nothing."""
+        return self.variables.get(variable, "").strip() or None
 
     def secret(self, *variables: str) -> SecretStr | None:
         """The value of the first variable that is set."""
@@ -38,3 +39,18 @@ class Environment:
     def with_(self, overrides: Mapping[str, str]) -> Self:
         """The same with other values. A variable with "" is not set any more."""
         return type(self)({**self.variables, **overrides})
+
+    @contextmanager
+    def in_process(self) -> Iterator[None]:
+        """Make these variables the process's own while the block runs, for code that reads them there."""
+        changed = {name: value for name, value in self.variables.items() if os.environ.get(name) != value}
+        before = {name: os.environ.get(name) for name in changed}
+        os.environ.update(changed)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value

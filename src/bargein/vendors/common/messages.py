@@ -22,6 +22,7 @@ from bargein.protocols import (
     UserBackchannel,
     UserSaid,
 )
+from bargein.units import last_units, spans
 
 Message = dict[str, Any]
 
@@ -33,6 +34,7 @@ words the user spoke: an answer spoken over some words answers those words, and 
 Never repeat what was heard. Do not take up again what was interrupted, unless the user asks for it.
 A backchannel ("mm-hmm") means that the user listens: it is no answer and needs none."""
 
+LEFT_OUT = "# Before\nThe conversation began earlier: its first part is left out below."
 NOT_MADE_OUT = "(the user spoke; the words could not be made out)"
 
 QUOTED_WORDS = 8  # the end of a reply, as far as needed to find the place again
@@ -47,6 +49,8 @@ def as_messages(prompt: Prompt) -> list[Message]:
     `prompt.items`. A reply of which nothing was heard gives a note and no assistant message.
     """
     parts = [prompt.instructions.strip(), INTERRUPTION]
+    if prompt.left_out:
+        parts.append(f"{LEFT_OUT} {prompt.summary.strip()}".strip())
     if prompt.language != "en":
         parts.append(f'Answer in the language with the code "{prompt.language}".')
     messages: list[Message] = [{"role": "system", "content": "\n\n".join(part for part in parts if part)}]
@@ -101,8 +105,7 @@ def wav(pcm: Pcm) -> bytes:
 
 def last_words(text: str, count: int = QUOTED_WORDS) -> str:
     """The last `count` words of a text, with an ellipsis in front when there were more."""
-    words = text.split()
-    return ("…" if len(words) > count else "") + " ".join(words[-count:])
+    return ("…" if len(spans(text)) > count else "") + last_units(text, count)
 
 
 def _tool(used: ToolResult) -> list[Message]:
@@ -157,7 +160,7 @@ def _matters(content: str, over: SaidOver, before: Sequence[ConversationItem]) -
         and last.reply == over.reply
         and last.text.strip().endswith(over.text.strip())
     )
-    return not told or len(content.split()) <= SHORT_ANSWER_WORDS or content == NOT_MADE_OUT
+    return not told or len(spans(content)) <= SHORT_ANSWER_WORDS or content == NOT_MADE_OUT
 
 
 def _backchannel(said: UserBackchannel) -> str:

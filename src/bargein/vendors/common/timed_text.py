@@ -1,125 +1,223 @@
-"""A vendor's word times, put on our own text: to the character, whatever the vendor did to spaces and signs."""
+"""A vendor's times, put on our own text: to the unit, whatever the vendor did to spaces, signs and spelling."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable
 
 from bargein.protocols import Word
+from bargein.units import Span, is_unspaced, spans
+from bargein.vendors.common.told_times import SAME_MS, Timed, ToldHistory, ToldLetter, letters, of_chars, of_words
 
-_TOKEN = re.compile(r"\S+")
-_SIGNS = re.compile(r"[\W_]+")
-NEAR_CHARS = 8  # so far ahead a character is sought that the vendor left out something before
-NEAR_WORDS = 4  # the same for words
-
-Timed = tuple[str, float, float]  # a character or a word; ms from the reply's first sample to its start and end
+WINDOW = 64  # letters ahead in which the text is found again after other spelling
+FREE, FIRM = 4, 10  # letters that must agree there: behind what is often spelled out, and behind other words
+SYLLABLE = 2  # letters for which a character of a script without spaces counts
+WAITING = 400  # letters that were told and not found yet
+# What is often told in other letters: numbers, amounts, abbreviations, single letters.
+_SPELLED_OUT = re.compile(r"[\d$€£¥%&+=@#/°]|^\W*\w\W*$|^\W*\w{1,5}\.|\w\.\w|^[^a-z]*[A-Z][^a-z]*$")
 
 
 class TimedText:
-    """text: all that went to the vendor. What is aligned to its times grows from the front."""
+    """text: all that went to the vendor. What has times grows from the front."""
 
     def __init__(self) -> None:
         self.text = ""
-        self._at = 0  # aligned so far
-        self._given = 0
-        self._open: tuple[int, int, float, float] | None = None  # begin, end, start ms, end ms of a word under way
+        self._letters = ""
+        self._index: list[int] = []  # position in the text of each letter
+        self._units: list[Span] = []
+        self._unit = 0  # units whose times were given
+        self._starts: list[float] = []  # of letters whose times are known
+        self._ends: list[float] = []
+        self._signs: dict[int, float] = {}  # letter -> end of the signs after it
+        self._ended = False  # the vendor says that a word ends here
+        self._told = ToldHistory()
+        self._waiting: list[ToldLetter] = []  # told, and not found in the text yet
+        self._taken = 0
+        self._end = 0  # of the last unit whose times were given
 
     def sent(self, text: str) -> None:
         """More went to the vendor."""
+        for at, char in enumerate(text, len(self.text)):
+            for letter in letters(char):
+                self._letters += letter
+                self._index.append(at)
         self.text += text
+        begin = self._units.pop()[0] if self._unit < len(self._units) else self._end  # the last one may go on
+        self._units += [(begin + first, begin + last) for first, last in spans(self.text[begin:])]
 
     @property
     def owed(self) -> bool:
         """Whether words went out that no time came for yet."""
         return any(char.isalnum() for char in self.text[self._at :])
 
-    def chars(self, timed: Iterable[Timed]) -> tuple[Word, ...]:
-        """The next characters as they are spoken; the words that are whole by them."""
-        whole: list[Word] = []
-        for char, start_ms, end_ms in timed:
-            at = self._find(char)
-            if at is None:
-                continue
-            self._at = at + 1
-            if char.isspace():
-                whole += self._closed()
-                continue
-            if self._open is not None and at < self._open[1]:
-                begin, end, began_ms, _ = self._open
-                self._open = (begin, end, began_ms, max(self._open[3], end_ms))
-            else:
-                whole += self._closed()
-                begin, end = self._token(at)
-                self._open = (begin, end, start_ms, end_ms)
-            if self._open[1] == self._at:
-                whole += self._closed()
-        return tuple(whole)
+    @property
+    def spelled_out(self) -> bool:
+        """Whether times came for words that are not found in the text yet."""
+        return bool(self._waiting)
 
-    def words(self, timed: Iterable[Timed]) -> tuple[Word, ...]:
-        """The next words as they are spoken."""
-        whole: list[Word] = []
-        for spoken, start_ms, end_ms in timed:
-            wanted = _bare(spoken)
-            if not wanted:
-                continue
-            near = [m for m, _ in zip(_TOKEN.finditer(self.text, self._at), range(NEAR_WORDS), strict=False)]
-            found = next((m for m in near if _bare(m.group()) == wanted), None)
-            # A token that the vendor says as several words ("twenty-one"): its first is its start, its last its end.
-            found = found or next((m for m in near[:1] if wanted in _bare(m.group())), None)
-            if found is None:
-                continue
-            if _bare(found.group()) == wanted or _bare(found.group()).endswith(wanted):
-                begin, began_ms = found.start(), start_ms
-                if self._open is not None and self._open[0] == begin:
-                    began_ms = self._open[2]
-                self._open = None
-                whole.append(Word(began_ms, end_ms, begin, found.end()))
-                self._at = found.end()
-            elif self._open is None or self._open[0] != found.start():
-                self._open = (found.start(), found.end(), start_ms, end_ms)
-        return tuple(whole)
+    def chars(self, timed: Iterable[Timed], *, sounding: bool = True) -> tuple[Word, ...]:
+        """Characters as they are spoken. Returns the units that are whole by them. sounding: audio came with them."""
+        timed = list(timed)
+        self._add_signs(timed)
+        closed = self._closed()
+        return closed + self._add(of_chars(timed), sounding=sounding)
+
+    def words(self, timed: Iterable[Timed], *, sounding: bool = True) -> tuple[Word, ...]:
+        """Words as they are spoken. Returns the units that are whole by them."""
+        return self._add(of_words(timed), sounding=sounding)
 
     def finish(self) -> tuple[Word, ...]:
-        """No more times come: the word under way, if there is one."""
-        return tuple(self._closed())
+        """No more times come. Returns the units that are whole only now."""
+        self._advance(final=True)
+        left = len(self._letters) - self._place
+        if self._waiting and left and left <= 2 * len(self._waiting) + FREE and self._free(self._unit_of(self._place)):
+            self._skip(left, self._waiting)  # the last words were spelled out
+        self._waiting = []
+        return self._closed(final=True)
 
     def take(self, *, all_of_it: bool = False) -> str:
-        """What is newly aligned, with the signs and spaces behind it; all_of_it: whatever was sent."""
-        end = len(self.text) if all_of_it else self._at
-        while 0 < end < len(self.text) and end > self._given and not self.text[end].isalnum():
+        """The text that has times now, with the signs and spaces after it; all_of_it: all that was sent."""
+        end = len(self.text) if all_of_it else max(self._at, self._end)
+        while 0 < end < len(self.text) and end > self._taken and not self.text[end].isalnum():
             end += 1
             if self.text[end - 1].isspace() and end < len(self.text) and not self.text[end].isspace():
                 break
-        end = max(end, self._given)
-        taken = self.text[self._given : end]
-        self._given = end
+        end = max(end, self._taken)
+        taken = self.text[self._taken : end]
+        self._taken = end
         return taken
 
-    def _closed(self) -> Sequence[Word]:
-        if self._open is None:
-            return ()
-        begin, end, start_ms, end_ms = self._open
-        self._open = None
-        return (Word(start_ms, max(start_ms, end_ms), begin, end),)
+    # ------------------------------------------------------------------------------------------ letters and times
 
-    def _find(self, char: str) -> int | None:
-        at, text = self._at, self.text
-        if char.isspace():
-            return at if at < len(text) and text[at].isspace() else None
-        while at < len(text) and text[at].isspace():
-            at += 1
-        for near in range(at, min(at + NEAR_CHARS, len(text))):
-            if text[near].casefold() == char.casefold():
-                return near
+    @property
+    def _place(self) -> int:
+        """Letters whose times are known."""
+        return len(self._starts)
+
+    @property
+    def _at(self) -> int:
+        """Position in the text after those letters."""
+        return self._index[self._place - 1] + 1 if self._place else 0
+
+    def _add_signs(self, timed: list[Timed]) -> None:
+        """Signs with which a passage begins belong to the last letter of the passage before."""
+        if not self._starts or self._waiting:
+            return
+        for char, start_ms, end_ms in timed:
+            if letters(char) or self._ended or start_ms < self._ends[-1] - SAME_MS:
+                return
+            if char.isspace():
+                self._ended = True
+                return
+            self._signs[self._place] = end_ms
+        self._ended = self._ended or bool(timed)
+
+    def _add(self, told: list[ToldLetter], *, sounding: bool) -> tuple[Word, ...]:
+        following = self._letters[self._place : self._place + len(told) + WINDOW]
+        told = self._told.new(told, following, in_step=not self._waiting, sounding=sounding)
+        if not told:
+            return ()
+        self._told.add(told)
+        self._waiting = [*self._waiting, *told][-WAITING:]
+        self._advance()
+        return self._closed()
+
+    def _advance(self, *, final: bool = False) -> None:
+        """Find what was told in the text, as far as is sure."""
+        told, n = self._waiting, 0
+        plain = "".join(letter.char for letter in told)
+        while n < len(told) and self._place < len(self._letters):
+            if plain[n] == self._letters[self._place]:
+                letter = told[n]
+                self._know(letter.start_ms, letter.end_ms)
+                self._ended = letter.ends or letter.signs_ms > 0
+                if letter.signs_ms:
+                    self._signs[self._place] = letter.signs_ms
+                n += 1
+                continue
+            found = self._found_again(told, plain, n, final=final)
+            if found is None:
+                break
+            self._skip(found[1], told[n : n + found[0]])
+            n += found[0]
+        self._waiting = told[n:]
+        if self._place == len(self._letters) and final:
+            self._waiting = []
+
+    def _know(self, start_ms: float, end_ms: float) -> None:
+        """The next letter's time. Times never go back."""
+        start_ms = max(start_ms, self._starts[-1] if self._starts else 0.0)
+        self._starts.append(start_ms)
+        self._ends.append(max(start_ms, end_ms, self._ends[-1] if self._ends else 0.0))
+
+    def _skip(self, count: int, instead: list[ToldLetter]) -> None:
+        """The next letters were told in other letters, or not at all."""
+        now = self._ends[-1] if self._ends else 0.0
+        start_ms, end_ms = (instead[0].start_ms, instead[-1].end_ms) if instead else (now, now)
+        each = (end_ms - start_ms) / max(count, 1)
+        for n in range(count):
+            self._know(start_ms + each * n, start_ms + each * (n + 1))
+        self._ended = True
+
+    def _found_again(self, told: list[ToldLetter], plain: str, n: int, *, final: bool) -> tuple[int, int] | None:
+        """How many told letters, and how many of the text's, to leave out until both agree. None: not known yet."""
+        place, need = self._place, FREE
+        first = self._unit_of(place)
+        begun = self._index[place] > self._units[first][0]  # some of its letters agreed, and the others did not
+        for unit in range(first, len(self._units)):
+            begin = max(place, bisect_left(self._index, self._units[unit][0]))
+            if begin > place + WINDOW:
+                return None
+            if unit > first + begun and not self._free(unit - 1):
+                need = FIRM
+            wanted = self._wanted(begin, need, final=final)
+            at = plain.find(wanted, n) if wanted else -1
+            while at >= 0 and not told[at].begins:
+                at = plain.find(wanted, at + 1)
+            if at >= 0:
+                return at - n, begin - place
         return None
 
-    def _token(self, at: int) -> tuple[int, int]:
-        begin = at
-        while begin > 0 and not self.text[begin - 1].isspace():
-            begin -= 1
-        found = _TOKEN.match(self.text, begin)
-        return begin, found.end() if found else at + 1
+    def _wanted(self, begin: int, need: int, *, final: bool) -> str:
+        """The letters that must be told for the text to go on here. "": the text is too short to be sure."""
+        weight = 0
+        for end in range(begin, len(self._letters)):
+            weight += SYLLABLE if is_unspaced(self._letters[end]) else 1
+            if weight >= need:
+                return self._letters[begin : end + 1]
+        return self._letters[begin:] if final or (need == FREE and weight >= 2) else ""
 
+    def _unit_of(self, letter: int) -> int:
+        return bisect_left(self._units, self._index[letter], key=lambda unit: unit[1] - 1)
 
-def _bare(word: str) -> str:
-    return _SIGNS.sub("", word).casefold()
+    def _free(self, unit: int) -> bool:
+        """Whether the unit is often spelled out."""
+        text = self.text[slice(*self._units[unit])]
+        return not is_unspaced(text) and _SPELLED_OUT.search(text) is not None
+
+    # ---------------------------------------------------------------------------------------------------- units
+
+    def _closed(self, *, final: bool = False) -> tuple[Word, ...]:
+        """The units that are whole, and were not given."""
+        words: list[Word] = []
+        while self._unit < len(self._units):
+            begin, end = self._units[self._unit]
+            first, last = bisect_left(self._index, begin), bisect_left(self._index, end)
+            if self._place < last or (first == last and self._place <= last and not final):
+                break
+            if first == last:  # signs alone: they last until the next letter
+                start_ms = self._ends[first - 1] if first else 0.0
+                end_ms = self._starts[last] if self._place > last else start_ms
+            else:
+                apart = is_unspaced(self.text[begin:end])
+                signs = self._index[last - 1] + 1 < end
+                if self._place == last and signs and not (apart or self._ended or final):
+                    break  # the time of its signs may come
+                start_ms, end_ms = self._starts[first], self._ends[last - 1]
+                if not apart:
+                    end_ms = max(end_ms, self._signs.get(last, 0.0))
+            words.append(Word(start_ms, max(start_ms, end_ms), begin, end))
+            self._unit += 1
+            self._end = end
+        return tuple(words)

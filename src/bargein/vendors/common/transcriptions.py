@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from bargein.audio.pcm import Pcm
 from bargein.errors import AudioShapeError, Unavailable, VendorLost, VendorRefused
 from bargein.protocols import BatchTranscript
+from bargein.units import joined
 
 try:
     import openai
@@ -178,7 +179,7 @@ def _spoken(text: str, segments: Iterable[object]) -> str:
     pieces = [(str(getattr(segment, "text", "")), _made_up(segment)) for segment in segments]
     if not any(made_up for _, made_up in pieces):
         return text.strip()
-    return " ".join(piece.strip() for piece, made_up in pieces if not made_up).strip()
+    return joined(piece for piece, made_up in pieces if not made_up)
 
 
 def _made_up(segment: object) -> bool:

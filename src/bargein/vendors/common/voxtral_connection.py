@@ -18,6 +18,7 @@ from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.audio.resample import HotResampler
 from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein.protocols import STTEvent, TurnUpdate
+from bargein.units import is_unspaced
 from bargein.vendors.common.backlog import Backlog
 from bargein.vendors.common.reconnect import Reconnect
 
@@ -105,8 +106,8 @@ class VoxtralPieces:
             self._sure = len(self._text)
         self._text += piece
         last = self._text[-1:]
-        # After a sign, and in Chinese and Japanese, which put no spaces, nothing is waited for.
-        if not (last.isalnum() or last in "'’-") or "\u2e80" <= last < "\uac00":
+        # After a sign, and in scripts without spaces, nothing is waited for.
+        if not (last.isalnum() or last in "'’-") or is_unspaced(last):
             self._sure = len(self._text)
 
     def finalize(self) -> None:

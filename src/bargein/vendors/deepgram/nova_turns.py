@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bargein.protocols import TurnUpdate, TurnUpdateKind
+from bargein.units import joined
 
 KEPT_MS = 1_000.0  # of sound without a turn: the first word of the next may lie in it
 SAME_MS = 20.0  # two times of the same word, rounded differently
@@ -103,7 +104,7 @@ class NovaTurns:
     def _new(self, result: NovaResult) -> tuple[str, list[NovaWord]]:
         """The result without the words that were told already."""
         words = [word for word in result.words if (word.start_ms + word.end_ms) / 2 > self._told_ms]
-        text = result.text if len(words) == len(result.words) else " ".join(word.text for word in words)
+        text = result.text if len(words) == len(result.words) else joined(word.text for word in words)
         return text.strip(), words
 
     def _answered(self, result: NovaResult) -> None:
@@ -125,4 +126,4 @@ class NovaTurns:
         return TurnUpdate(kind, max(self._turn, 0), self._text, self._from_ms, self.listened_ms)
 
     def _said(self) -> str:
-        return " ".join([*self._pieces, self._interim] if self._interim else self._pieces)
+        return joined([*self._pieces, self._interim] if self._interim else self._pieces)

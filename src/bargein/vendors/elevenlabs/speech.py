@@ -18,7 +18,7 @@ from bargein.protocols import SpeechChunk
 from bargein.vendors.common.contexts import ContextMessage, speak
 from bargein.vendors.common.keys import access
 from bargein.vendors.common.pool import SocketPool
-from bargein.vendors.common.timed_text import Timed
+from bargein.vendors.common.told_times import with_times
 
 BASE_URL = "wss://api.elevenlabs.io"
 VOICE = "EXAVITQu4vr4xnSDxMaL"
@@ -120,16 +120,14 @@ class _Dialect:
         named = told.get("contextId", told.get("context_id"))
         if named != context:
             return None
-        alignment = told.get("alignment") or {}
-        chars = alignment.get("chars") or ()
-        starts = alignment.get("charStartTimesMs") or ()
-        lasts = alignment.get("charDurationsMs") or ()
-        timed: list[Timed] = [
-            (str(char), float(start), float(start) + float(lasting))
-            for char, start, lasting in zip(chars, starts, lasts, strict=True)
-        ]
         audio = told.get("audio")
         pcm = base64.b64decode(audio, validate=True) if audio else b""
+        # The normalized alignment spells numbers out. It serves where the other is missing.
+        alignment = told.get("alignment") or (told.get("normalizedAlignment") if pcm else None) or {}
+        starts = alignment.get("charStartTimesMs") or ()
+        lasts = alignment.get("charDurationsMs") or ()
+        ends = [None if None in (start, ms) else start + ms for start, ms in zip(starts, lasts, strict=False)]
+        timed = with_times(alignment.get("chars") or (), starts, ends)
         return ContextMessage(pcm, chars=timed, relative=True, done=bool(told.get("isFinal") or told.get("is_final")))
 
     def closed(self, code: int, reason: str) -> BargeinError:

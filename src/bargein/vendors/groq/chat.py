@@ -31,6 +31,7 @@ class GroqChat(ChatCompletions):
         top_p: float | None = 1.0,
         stop: Sequence[str] = (),
         body: Mapping[str, object] | None = None,
+        context_tokens: int | None = None,
         timeout_s: float = 5.0,
         first_token_s: float = 6.0,
     ) -> None:
@@ -49,6 +50,7 @@ class GroqChat(ChatCompletions):
             stop=stop,
             bound="max_completion_tokens",
             body={**thinks, **(body or {})},
+            context_tokens=context_tokens,
             timeout_s=timeout_s,
             first_token_s=first_token_s,
         )

@@ -15,6 +15,7 @@ import numpy as np
 
 from bargein.audio.pcm import Pcm, Samples
 from bargein.protocols import SpeechChunk, Word
+from bargein.units import Span, spans
 from bargein.vendors.common.clauses import CLOSERS, clauses
 from bargein.vendors.local.espeak_worker import AUDIO, RATE, WORDS
 from bargein.vendors.local.worker_process import WorkerProcess
@@ -24,11 +25,9 @@ TAIL = 4096  # samples looked at in one go
 QUIET = 60  # of 32768: a quieter sample is inaudible
 # Of the pause behind a clause so much is kept at most, by what the clause ends with. By itself espeak makes 213 to 262
 # ms behind a sentence, 130 behind a colon, 47 behind a comma; but a sentence's too where we had to cut at a space.
-PAUSE_MS = {**dict.fromkeys(".!?…。！？।॥؟۔", 250), **dict.fromkeys(",;:–—、，；：،؛", 120)}
+PAUSE_MS = {**dict.fromkeys(".!?…。！？।॥؟۔។", 250), **dict.fromkeys(",;:–—、，；：،؛၊", 120)}
 NO_PAUSE_MS = 20
-_TOKEN = re.compile(r"\S+")
 _SPEAKABLE = re.compile(r"\w")
-_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff]")  # kana, Han, Thai and Lao
 
 
 def worker() -> WorkerProcess:
@@ -136,33 +135,22 @@ def _words(clause: str, marks: list[tuple[int, int]], end: int, chars: int, samp
     phrase that it has whole in its dictionary ("of the", "would have to"): the time of such a phrase, which is exact,
     is divided among its words by their letters.
     """
-    spans: list[tuple[int, int]] = []
-    known: list[tuple[int, int]] = []  # index of a span, the sample at which it begins
-    for begin, stop in _tokens(clause, [at for at, _ in marks]):
+    tokens: list[Span] = []
+    known: list[tuple[int, int]] = []  # index of a token, the sample at which it begins
+    for begin, stop in spans(clause):
         inside = [sample for at, sample in marks if begin <= at < stop]
-        if spans and not inside and not _SPEAKABLE.search(clause, begin, stop):
-            spans[-1] = (spans[-1][0], stop)  # punctuation alone goes with the word before
+        if tokens and not inside and not _SPEAKABLE.search(clause, begin, stop):
+            tokens[-1] = (tokens[-1][0], stop)  # punctuation alone goes with the word before
             continue
-        if inside or not spans:
-            known.append((len(spans), inside[0] if inside else 0))
-        spans.append((begin, stop))
+        if inside or not tokens:
+            known.append((len(tokens), inside[0] if inside else 0))
+        tokens.append((begin, stop))
     starts = []
-    for (first, sample), (after, until) in pairwise([*known, (len(spans), end)]):
-        letters = list(accumulate((stop - begin for begin, stop in spans[first:after]), initial=0))
+    for (first, sample), (after, until) in pairwise([*known, (len(tokens), end)]):
+        letters = list(accumulate((stop - begin for begin, stop in tokens[first:after]), initial=0))
         starts += [sample + (until - sample) * done // letters[-1] for done in letters[:-1]]
     ms = 1000 / RATE
     return [
         Word((samples + sample) * ms, (samples + until) * ms, chars + begin, chars + stop)
-        for (begin, stop), (sample, until) in zip(spans, pairwise([*starts, end]), strict=True)
+        for (begin, stop), (sample, until) in zip(tokens, pairwise([*starts, end]), strict=True)
     ]
-
-
-def _tokens(clause: str, marks: list[int]) -> list[tuple[int, int]]:
-    """What counts as a word: what stands between spaces, or, in scripts without them, what espeak says is one."""
-    tokens: list[tuple[int, int]] = []
-    for found in _TOKEN.finditer(clause):
-        cuts = [found.start()]
-        if _UNSPACED.search(found.group()):
-            cuts += sorted({at for at in marks if found.start() < at < found.end() and clause[at].isalnum()})
-        tokens += zip(cuts, [*cuts[1:], found.end()], strict=True)
-    return tokens

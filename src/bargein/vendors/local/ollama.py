@@ -8,6 +8,7 @@ from bargein.vendors.common.chat_completions import ChatCompletions
 from bargein.vendors.common.environment import Environment
 
 URL = "BARGEIN_OLLAMA_URL"
+CONTEXT_TOKENS = 4_000  # as Ollama serves a model unless told otherwise; it drops the beginning without a word
 BASE_URL = "http://127.0.0.1:11434/v1"  # where Ollama listens unless told otherwise
 
 
@@ -26,6 +27,7 @@ class OllamaChat(ChatCompletions):
         max_tokens: int | None = 150,
         top_p: float | None = 1.0,
         stop: Sequence[str] = (),
+        context_tokens: int = CONTEXT_TOKENS,
         timeout_s: float = 5.0,
         first_token_s: float = 6.0,
     ) -> None:
@@ -39,6 +41,7 @@ class OllamaChat(ChatCompletions):
             max_tokens=max_tokens,
             top_p=top_p,
             stop=stop,
+            context_tokens=context_tokens,
             timeout_s=timeout_s,
             first_token_s=first_token_s,
         )

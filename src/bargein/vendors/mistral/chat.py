@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Literal, cast
@@ -17,6 +18,8 @@ from pydantic import SecretStr
 from bargein.errors import Unavailable, VendorLost, VendorRefused
 from bargein.protocols import Prompt, TextDelta, ToolCall
 from bargein.vendors.common.audio_turns import as_turns
+from bargein.vendors.common.context_sizes import context_tokens as known_context_tokens
+from bargein.vendors.common.context_sizes import is_too_long, prompt_too_long
 from bargein.vendors.common.keys import access
 from bargein.vendors.common.messages import as_messages, as_tools, wav, with_sound
 from bargein.vendors.common.requests import kept, short_wait, tried_twice
@@ -43,7 +46,8 @@ class VoxtralChat:
     """protocols.AudioLLM by shape.
 
     base_url: without "/v1"; None is BARGEIN_MISTRAL_URL, or Mistral itself. temperature: 0..1; max_tokens: bound of one
-    reply; timeout_s: to connect, and between two pieces; first_token_s: to the first. Raises Unavailable without the
+    reply; context_tokens: how much the model takes in one prompt, None: by its name; timeout_s: to connect, and between
+    two pieces; first_token_s: to the first. Raises Unavailable without the
     SDK.
     """
 
@@ -57,6 +61,7 @@ class VoxtralChat:
         model: str = MODEL,
         temperature: float = 0.3,
         max_tokens: int = 150,
+        context_tokens: int | None = None,
         timeout_s: float = 5.0,
         first_token_s: float = 6.0,
     ) -> None:
@@ -64,6 +69,7 @@ class VoxtralChat:
             raise Unavailable("The package mistralai is not installed", advice="Install the extra: bargein[mistral]")
         at = access("mistral", "MISTRAL_API_KEY", api_key=api_key, base_url=base_url)
         self.name = model
+        self.context_tokens = context_tokens or known_context_tokens(model)
         self._options: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens}
         self._timeout_s, self._first_token_s = timeout_s, first_token_s
         self._http = httpx.AsyncClient(
@@ -104,6 +110,10 @@ class VoxtralChat:
         except MistralError as error:
             if (wait := short_wait(error.status_code, error.headers.get("retry-after"))) is not None:
                 raise wait from None
+            body = error.body
+            code = found[1] if (found := re.search(r'"code"\s*:\s*"?(\w+)', body)) else None
+            if is_too_long(error.status_code, code, body):
+                raise prompt_too_long(self.name, error.status_code) from None
             raise self._answered_no(error.status_code) from None
         except httpx.TimeoutException:
             raise self._lost("did not answer in time") from None

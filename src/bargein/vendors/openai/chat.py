@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pydantic import SecretStr
 
 from bargein.vendors.common.chat_completions import ChatCompletions
-from bargein.vendors.common.keys import access, key_of
+from bargein.vendors.common.environment import Environment
+from bargein.vendors.common.keys import access, key_of, web_address
 
 KEY = "OPENAI_API_KEY"
+BASE_URL = "OPENAI_BASE_URL"
 MODEL = "gpt-4.1-mini"
 
 
@@ -29,6 +31,7 @@ class OpenAIChat(ChatCompletions):
         max_tokens: int | None = 150,
         top_p: float | None = 1.0,
         stop: Sequence[str] = (),
+        context_tokens: int | None = None,
         timeout_s: float = 5.0,
         first_token_s: float = 6.0,
     ) -> None:
@@ -44,6 +47,7 @@ class OpenAIChat(ChatCompletions):
             top_p=top_p,
             stop=stop,
             bound="max_completion_tokens",
+            context_tokens=context_tokens,
             timeout_s=timeout_s,
             first_token_s=first_token_s,
         )
@@ -65,19 +69,22 @@ class OpenAICompatibleChat(ChatCompletions):
         max_tokens: int | None = 150,
         top_p: float | None = 1.0,
         stop: Sequence[str] = (),
+        context_tokens: int | None = None,
         timeout_s: float = 5.0,
         first_token_s: float = 6.0,
     ) -> None:
+        given = web_address(base_url)
         super().__init__(
             model,
             server="The OpenAI-compatible server",
             key=KEY,
-            base_url=base_url,
-            api_key=key_of(api_key, KEY, base_url),
+            base_url=given or web_address(Environment.of_process().get(BASE_URL), BASE_URL),
+            api_key=key_of(api_key, KEY, given),
             temperature=temperature,
             max_tokens=max_tokens,
             top_p=top_p,
             stop=stop,
+            context_tokens=context_tokens,
             timeout_s=timeout_s,
             first_token_s=first_token_s,
         )

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from bargein.protocols import Prompt
 from bargein.vendors.common.audio_turns import VOXTRAL_MODEL, as_turns
 from bargein.vendors.common.chat_completions import ChatCompletions
-from bargein.vendors.common.keys import address_of
+from bargein.vendors.common.keys import address_of, plain_key
 from bargein.vendors.common.messages import Message, as_messages, wav, with_sound
 
 
@@ -31,6 +31,7 @@ class VLLMVoxtralChat(ChatCompletions):
         api_key: SecretStr | str | None = None,
         temperature: float | None = 0.3,
         max_tokens: int | None = 150,
+        context_tokens: int | None = None,
         timeout_s: float = 5.0,
         first_token_s: float = 6.0,
     ) -> None:
@@ -40,9 +41,10 @@ class VLLMVoxtralChat(ChatCompletions):
             key="the server's --api-key",
             extra="vllm",
             base_url=address_of(base_url, "BARGEIN_VLLM_URL"),
-            api_key=api_key,
+            api_key=plain_key(api_key),
             temperature=temperature,
             max_tokens=max_tokens,
+            context_tokens=context_tokens,
             timeout_s=timeout_s,
             first_token_s=first_token_s,
         )

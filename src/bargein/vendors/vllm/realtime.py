@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.errors import VendorLost, VendorRefused
 from bargein.protocols import TurnUpdate
-from bargein.vendors.common.keys import address_of
+from bargein.vendors.common.keys import address_of, plain_key
 from bargein.vendors.common.voxtral_connection import (
     DELAY_MS,
     SILENCE_S,
@@ -62,7 +62,7 @@ class VLLMVoxtralRealtime:
         self.name = model
         self.silence_s = silence_s
         self._url = address(address_of(base_url, "BARGEIN_VLLM_REALTIME_URL"), "/v1/realtime")
-        self._key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        self._key = plain_key(api_key)
 
     def open(self, rate: int) -> VoxtralConnection:
         """One call's connection. Raises UsageError for a rate that is not taken."""

@@ -11,7 +11,7 @@ import pytest
 
 from bargein import protocols as c
 from bargein.errors import BargeinError, VendorLost
-from bargein_simulators.chat import ServedToolCall
+from bargein_simulators.chat_wire import ServedToolCall
 from tests.vendors.openai.realtime.kit import Talk, said, simulator, talk
 
 

@@ -6,7 +6,8 @@ import asyncio
 import base64
 from dataclasses import dataclass, field
 
-from bargein.protocols import AgentSaid, SpeechChunk
+from bargein.protocols import AgentSaid, SpeechChunk, ToolCall
+from bargein.vendors.openai.realtime.audio_formats import NegotiatedFormats
 from bargein.vendors.openai.realtime.items import Json
 from bargein.vendors.openai.realtime.protocol import REPLY, RealtimeProtocol
 from bargein.vendors.openai.realtime.response import OpenAIResponse
@@ -26,12 +27,16 @@ class Line:
     vendor_turns: bool = False
     epoch: int = 0
     retold: list[AgentSaid] = field(default_factory=list)
+    told: list[AgentSaid] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.session = RealtimeProtocol(self.put, webrtc=self.webrtc, vendor_turns=self.vendor_turns)
 
     def put(self, event: Json, urgent: bool) -> None:
         self.sent.append(event)
+
+    formats = NegotiatedFormats(16_000, mulaw=False)
 
     async def begin(self, reply: OpenAIResponse) -> None:
         self.session.begin(reply)
@@ -41,6 +46,12 @@ class Line:
 
     def order(self, event: Json) -> None:
         self.sent.append(event)
+
+    def tell(self, said: AgentSaid) -> None:
+        self.told.append(said)
+
+    def never_began(self, call: ToolCall) -> None:
+        self.unanswered.append(call.id)
 
     def retell(self, said: AgentSaid) -> None:
         self.retold.append(said)
@@ -96,6 +107,11 @@ class Line:
 
 def message(item: str, status: str = "completed") -> Json:
     return {"id": item, "type": "message", "role": "assistant", "status": status, "content": []}
+
+
+def call(item: str, status: str = "completed") -> Json:
+    name = {"name": "look", "arguments": "{}", "call_id": f"of_{item}"}
+    return {"id": item, "type": "function_call", "status": status, **name}
 
 
 async def heard(reply: OpenAIResponse) -> tuple[str, float]:

@@ -1,28 +1,41 @@
 // The page's wiring: what the connection, the sound and the person say goes to whom it concerns.
 
-import { Chooser } from "./chooser.js";
 import { DummyCall } from "./dummy.js";
 import { FaultPanel, FaultyCall } from "./faults.js";
 import { Connection } from "./connection.js";
+import { controls } from "./controls.js";
+import { list } from "./decisions.js";
 import { DirectLine } from "./direct.js";
+import { ending } from "./endings.js";
 import { Lanes } from "./lanes.js";
+import { lookAtPlace, obstacle, within } from "./obstacles.js";
 import { PolicyPanel } from "./policy.js";
-import { $, agentIs, caption, complain, halo, options, show } from "./screen.js";
+import { $, agentIs, caption, complain, halo, hinder, options, show } from "./screen.js";
+import { Refused } from "./refusals.js";
 import { ask, askCall, tokenIfWanted } from "./server.js";
+import { setUp } from "./setup.js";
+import { Reconnect } from "./reconnect.js";
 import { Sound } from "./audio.js";
 import { Transcript } from "./transcript.js";
 import { Waits } from "./waits.js";
 
 const AGENT_RATE = 24000;
 const REFUSED_MS = 600; // a hold of the page's own that the server does not answer in this time ends
+const WELCOME_MS = 20000; // for the server to begin the call: it may have parts to start
+const GONE = "The connection was lost for too long, and with it the call.";
 const lanes = new Lanes($("lanes"), $("lane-tip"));
 const transcript = new Transcript($("transcript"));
 let call = null;
 
 class Call {
-  constructor(dummy, choice) {
+  // dummy: true for the dummy call, a list for the faults that it is to meet; choice: the parts that were chosen, null for an
+  // agent of the server's; typed: the first words of a call without a microphone.
+  constructor({ dummy = false, choice = null, typed = "" }) {
+    this.how = { dummy, choice };
     this.state = "connecting";
-    this.choice = choice; // the parts that were chosen; null: an agent of the server's
+    this.choice = choice;
+    this.typed = typed;
+    this.unsaid = typed ? [typed] : []; // typed before the call began
     this.verdicts = [];
     this.reports = [];
     this.messages = []; // all of them, if ?record
@@ -32,10 +45,22 @@ class Call {
     this.localHold = null;
     this.dummy = null;
     this.abort = new AbortController();
-    this.wantDummy = dummy; // true: the dummy call; a list: the faults that it is to meet
+    this.again = new Reconnect({
+      connect: async () => this.connect(await tokenIfWanted()),
+      tell: () => this.set("reconnecting"),
+      gone: () => this.closed({ code: 1006 }).then(() => start(this.how)).then(() => complain(GONE, "This is a new one.")),
+      lost: (how) => this.closed(how),
+    });
+    this.wantDummy = dummy;
     this.sounded = 0; // how often the agent began to speak after thinking
     this.problems = [];
-    this.sound = new Sound({ capture: (m) => this.capture(m), playback: (m) => this.playback(m) });
+    this.sound = new Sound({
+      capture: (m) => this.capture(m),
+      playback: (m) => this.playback(m),
+      track: (track) => this.direct?.hear(track),
+      obstacle,
+      typed: (on) => hinder("typed", on),
+    });
   }
 
   async open() {
@@ -43,21 +68,30 @@ class Call {
     lanes.clear();
     $("decisions").replaceChildren();
     show("connecting");
+    const unfit = lookAtPlace();
+    if (unfit) throw new Refused(unfit.text, unfit.advice);
     const token = await tokenIfWanted();
     const direct = !this.choice && $("direct").checked && !$("direct-row").hidden;
-    await this.sound.open({ microphone: !this.wantDummy, record: options.has("record"), direct });
+    await this.sound.open({ microphone: !this.wantDummy && !this.typed, later: Boolean(this.typed), record: options.has("record"), direct });
     const claim = direct && !this.over ? await this.openDirect() : null;
     if (this.over) return this.release(); // hung up meanwhile
-    this.connection = new Connection({
-      token,
-      onMessage: (m) => this.message(m),
-      onFrame: (f) => this.sound.tell({ type: "audio", ...f }, [f.pcm]),
-      onClose: (reason, code) => this.closed(reason, code),
-    });
-    await this.connection.ready;
+    await this.connect(token);
+    if (this.over) return this.release();
     const who = this.choice ? { choice: this.choice } : { agent: $("agents").value || undefined };
     this.connection.send("hello", { protocol: "bargein.v1", ...who, ...wanted, ...(claim && { direct: claim }) });
     this.sound.tell({ type: "localHold", on: $("local-hold").checked });
+    this.late = setTimeout(() => this.fail("The server does not begin the call.", "Call again, or look into its log."), WELCOME_MS);
+  }
+
+  async connect(token) {
+    this.connection = new Connection({
+      token,
+      onMessage: (m) => this.again.take(m) || this.message(m),
+      onFrame: (f) => this.sound.tell({ type: "audio", ...f }, [f.pcm]),
+      onClose: (how) => this.again.broke(how) || this.closed(how),
+    });
+    await this.connection.ready;
+    return this.connection;
   }
 
   // The sound goes straight to the model and back; the model's events come here, too, for the server that decides who may speak.
@@ -85,11 +119,14 @@ class Call {
     switch (m.type) {
       case "welcome":
         this.id = m.call_id;
+        clearTimeout(this.late);
         policy.take(m.policy);
         agentIs(m.agent);
-        this.sound.start();
+        this.again.welcome(m);
+        if (!m.resumed) this.sound.start();
         this.set("idle");
-        if (this.wantDummy) this.play().catch((error) => (complain(error.message), this.hangUp()));
+        this.unsaid.splice(0).forEach((text) => this.connection.send("say", { text }));
+        if (this.wantDummy && !m.resumed) this.play().catch((error) => (complain(error.message), this.hangUp()));
         break;
       case "state":
         this.set(m.state);
@@ -130,21 +167,14 @@ class Call {
         this.problems.push(m);
         complain(m.message, m.advice);
         this.waits.check();
+        if (m.fatal || this.id === undefined) this.problem = m; // why it ends, if it ends now
         if (this.id === undefined) this.connection.drop(); // the hello was refused, and we have no other
         break;
     }
   }
 
   decision(m) {
-    const row = document.createElement("li");
-    row.className = m.kind;
-    const time = document.createElement("time");
-    time.textContent = `${(m.at_ms / 1000).toFixed(2)} s`;
-    const kind = document.createElement("b");
-    kind.textContent = m.kind;
-    row.append(time, kind, m.why);
-    $("decisions").prepend(row);
-    while ($("decisions").children.length > 200) $("decisions").lastChild.remove();
+    list(m);
     const after = m.onset_ms === undefined || m.onset_ms === null ? null : m.at_ms - m.onset_ms;
     if (m.kind === "hold") {
       this.holdAt = m.at_ms;
@@ -264,8 +294,23 @@ class Call {
   // ---------------------------------------------------------------------------------------------------- ending
 
   hangUp() {
-    if (this.connection) this.connection.close();
-    else this.closed("", 1000);
+    const tried = this.again.stop();
+    if (this.connection?.opened && !tried) this.connection.close();
+    else {
+      this.connection?.drop();
+      this.closed({ left: true });
+    }
+  }
+
+  // The call ends from here, for a reason that is no wish of the person.
+  fail(message, advice) {
+    this.problem = { message, advice };
+    this.connection.drop();
+  }
+
+  say(text) {
+    if (this.id === undefined || this.again.attempt) this.unsaid.push(text);
+    else this.connection.send("say", { text });
   }
 
   // The microphone is released, and the model has no listener.
@@ -274,15 +319,18 @@ class Call {
     await this.sound.close();
   }
 
-  async closed(reason, code) {
+  async closed(how) {
+    clearTimeout(this.late);
     this.abort.abort();
+    this.sound.silence();
     this.direct?.close();
     clearTimeout(this.localHold?.timer);
     if (call === this) {
       window.bargein.last = this;
       call = null;
-      show("off");
-      if (code !== 1000 && code !== 1005) complain("The call broke off.", reason || "Press the button to call again.");
+      this.ended = ending({ ...how, problem: how.left ? null : this.problem });
+      show("off", this.ended.text);
+      if (this.ended.fault) complain(this.ended.text, this.ended.advice);
     }
     this.over = true;
     this.waits.check();
@@ -306,45 +354,23 @@ const policy = new PolicyPanel({
   },
 });
 
-async function start(dummy, choice = null) {
+async function start(how = {}) {
   if (call) return;
   caption("");
-  const mine = (call = new Call(dummy, choice));
+  const mine = (call = new Call(how));
   try {
     await mine.open();
   } catch (error) {
     await mine.release().catch(() => {}); // what failed to open may fail to close
     if (call !== mine) return; // it was hung up, and said so
     call = null;
-    show("off");
-    complain(error.message);
+    show("off", error.message);
+    complain(error.message, error.advice);
   }
 }
 
-$("main").onclick = () => {
-  if (!call) start(false);
-  else call.connection?.send("interrupt"); // on a free floor too: the loudspeaker may hold what the server believes over
-};
-$("dummy").onclick = () => start(true);
-$("hangup").onclick = () => call?.hangUp();
-$("local-hold").onchange = () => call?.sound.tell({ type: "localHold", on: $("local-hold").checked });
-$("typed").onsubmit = (e) => {
-  e.preventDefault();
-  const text = $("text").value.trim();
-  if (!text) return;
-  if (!call?.connection) complain("There is no call.", "Press the button first.");
-  else {
-    call.connection.send("say", { text });
-    $("text").value = "";
-  }
-};
-addEventListener("keydown", (e) => {
-  if (e.target.matches("input, select, button, textarea, summary")) return;
-  if (e.code === "Space") {
-    e.preventDefault();
-    $("main").click();
-  } else if (e.code === "Escape") call?.hangUp();
-});
+controls({ call: () => call, start });
+within($("obstacles"));
 
 window.bargein = {
   lastError: null,
@@ -359,38 +385,15 @@ window.bargein = {
   start,
 };
 
-const faults = new FaultPanel({ section: $("faults"), ask, watch: () => start(faults.faults.map((fault) => fault.name)) });
+const faults = new FaultPanel({ section: $("faults"), ask, watch: () => start({ dummy: faults.faults.map((fault) => fault.name) }) });
 
 if (options.has("direct")) $("direct").checked = true;
 if (options.get("localhold") === "0") $("local-hold").checked = false;
 show("off");
-const served = await ask("agents").catch((error) => {
-  complain(error.message);
-  return null;
-});
-if (!served) complain("The server does not answer.", "Reload the page when it runs again.");
-else {
-  await policy.open(ask).catch((error) => complain(error.message));
-  for (const agent of served.agents) $("agents").append(new Option(agent.name, agent.name));
-  $("agents").hidden = served.agents.length < 2;
-  const describe = () => {
-    const agent = served.agents.find((a) => a.name === $("agents").value) ?? served.agents[0];
-    agentIs({ ...agent, tts: agent.tts === agent.llm ? "" : agent.tts });
-    $("direct-row").hidden = !agent.direct;
-  };
-  $("agents").onchange = describe;
-  if (served.agents.length) describe();
-  const chooser = new Chooser({
-    section: $("choose"),
-    ask,
-    start: () => start(false, chooser.choice),
-    preset: (name) => policy.choose(name),
-  });
-  await chooser.open().catch(() => {}); // a server that offers no choice: the section stays hidden
-}
-await faults.open().catch(() => {}); // the same
+lookAtPlace();
+await setUp({ policy, faults, start, chosen: () => Object.keys(wanted).length > 0 });
 const wish = options.get("dummy") ?? "";
 if (wish.startsWith("faults")) {
   const named = wish.split(":")[1]?.split(",");
-  start(named ?? faults.faults.map((fault) => fault.name));
-} else if (options.has("dummy")) start(true);
+  start({ dummy: named ?? faults.faults.map((fault) => fault.name) });
+} else if (options.has("dummy")) start({ dummy: true });

@@ -1,21 +1,34 @@
 // The page's microphone and loudspeaker: one AudioContext at the device's own rate, two worklets in it.
 
-const MIC = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
+import { Awake } from "./awake.js";
+import { at } from "./base.js";
+import { Microphone } from "./microphone.js";
+import { Refused } from "./refusals.js";
+
+const LOAD_MS = 10000; // for a worklet
 
 export class Sound {
-  // on: { capture(message), playback(message) }
+  // on: { capture(message), playback(message), track(track): the one that is heard now, obstacle(kind, line, only), typed(on) }
   constructor(on) {
     this.on = on;
     this.context = null;
-    this.stream = null;
+    this.microphone = null;
+    this.source = null;
   }
 
   // direct: the agent's sound comes from the model's own track (`hear`), and what is said here goes there (`spoken`).
-  async open({ microphone, record, direct }) {
-    this.context = new AudioContext({ latencyHint: "interactive" });
+  // later: without a microphone now, with a button to have one.
+  async open({ microphone, later = false, record, direct }) {
+    try {
+      this.context = new AudioContext({ latencyHint: "interactive" });
+    } catch {
+      throw new Refused("The browser gives this page no sound.", "Close other pages that play sound, then call again.");
+    }
+    this.awake = new Awake(this.context, (line) => this.on.obstacle("sound", line));
     const loudspeaker = direct ? "direct" : "playback";
-    await this.context.audioWorklet.addModule("web/worklets/capture.js");
-    await this.context.audioWorklet.addModule(`web/worklets/${loudspeaker}.js`);
+    await this.load("capture");
+    await this.load(loudspeaker);
+    if (this.closed) return;
     this.playback = new AudioWorkletNode(this.context, `bargein-${loudspeaker}`, { numberOfInputs: direct ? 1 : 0, outputChannelCount: [1] });
     this.capture = new AudioWorkletNode(this.context, "bargein-capture", { numberOfOutputs: 1, outputChannelCount: [1] });
     this.playback.connect(this.context.destination);
@@ -24,22 +37,38 @@ export class Sound {
     this.capture.port.onmessage = (e) => this.on.capture(e.data);
     this.playback.port.onmessage = (e) => this.on.playback(e.data);
     if (record) this.playback.port.postMessage({ type: "record", on: true });
-    if (microphone) {
-      try {
-        this.stream = await navigator.mediaDevices.getUserMedia({ audio: MIC });
-      } catch (error) {
-        await this.close();
-        throw new Error(
-          error.name === "NotAllowedError"
-            ? "The microphone is not allowed. Allow it in the address bar, or watch a dummy call."
-            : "No microphone was found. Plug one in, or watch a dummy call.",
-        );
-      }
-      this.context.createMediaStreamSource(this.stream).connect(this.capture);
+    // Without a microphone (a dummy call, a typed one) the model hears what is played into the capture.
+    if (direct) this.aloud = this.context.createMediaStreamDestination();
+    if (microphone || later) {
+      this.microphone = new Microphone({
+        stream: (stream) => this.use(stream),
+        say: (line, only) => this.on.obstacle("microphone", line, only),
+        typed: (on) => this.on.typed(on),
+      });
+      if (microphone) await this.microphone.open();
+      else this.microphone.offer();
     }
-    // Without a microphone (a dummy call) the model hears what is played into the capture.
-    if (direct && !microphone) this.aloud = this.context.createMediaStreamDestination();
-    if (this.context.state !== "running") await this.context.resume();
+    await this.awake.start();
+  }
+
+  get stream() {
+    return this.microphone?.stream ?? null;
+  }
+
+  // What is heard from now on; null: nothing.
+  use(stream) {
+    this.source?.disconnect();
+    this.source = stream && !this.closed ? this.context.createMediaStreamSource(stream) : null;
+    this.source?.connect(this.capture);
+    if (this.aloud) this.on.track(this.spoken);
+  }
+
+  async load(worklet) {
+    const late = new Promise((_, reject) => setTimeout(reject, LOAD_MS));
+    const loading = this.context.audioWorklet.addModule(at(`web/worklets/${worklet}.js`));
+    await Promise.race([loading, late]).catch(() => {
+      throw new Refused("The page's sound cannot be loaded.", `Look whether ${at(`web/worklets/${worklet}.js`)} can be reached, then reload the page.`);
+    });
   }
 
   get latencySamples() {
@@ -91,10 +120,16 @@ export class Sound {
     return Promise.all([one(this.capture), one(this.playback)]).then(([microphone, output]) => ({ microphone, output }));
   }
 
+  // The call is over: nothing is heard any more, and nothing stands in its way.
+  silence() {
+    this.microphone?.close();
+    this.awake?.close();
+  }
+
   async close() {
-    this.stream?.getTracks().forEach((track) => track.stop());
+    this.silence();
+    this.closed = true;
     if (this.context && this.context.state !== "closed") await this.context.close();
-    this.stream = null;
     if (this.pump) this.pump.srcObject = null;
   }
 }

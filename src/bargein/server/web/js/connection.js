@@ -1,22 +1,39 @@
 // One WebSocket, one call. Hands out messages and frames; knows nothing of sound or screen.
 
+import { socketAt } from "./base.js";
 import { PROTOCOL, agentFrame, microphoneFrame } from "./protocol.js";
+import { Refused } from "./refusals.js";
+import { whyNoCall } from "./server.js";
+
+const OPEN_MS = 10000; // for a socket to open
 
 export class Connection {
   constructor({ token, onMessage, onFrame, onClose }) {
-    const url = new URL("calls/browser", location.href);
-    url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    this.socket = new WebSocket(url, token ? [PROTOCOL, `token.${token}`] : [PROTOCOL]);
+    this.socket = new WebSocket(socketAt("calls/browser"), token ? [PROTOCOL, `token.${token}`] : [PROTOCOL]);
     this.socket.binaryType = "arraybuffer";
     this.sequence = 0;
     this.bye = null;
+    this.left = false; // it was hung up here
+    this.opened = false;
     this.ready = new Promise((resolve, reject) => {
-      this.socket.onopen = resolve;
-      this.socket.onerror = () => reject(new Error("The server does not answer."));
+      const late = setTimeout(() => {
+        reject(new Refused("The server accepts no call.", "It may hang, or a proxy before it may hold back WebSockets."));
+        this.socket.close();
+      }, OPEN_MS);
+      this.socket.onopen = () => {
+        clearTimeout(late);
+        this.opened = true;
+        resolve();
+      };
+      this.socket.onerror = () => {
+        clearTimeout(late);
+        if (!this.opened) whyNoCall(token).then(reject);
+      };
     });
     this.socket.onmessage = ({ data }) => {
       if (typeof data === "string") {
         const message = JSON.parse(data);
+        if (message.type === "welcome") this.welcomed = true;
         if (message.type === "bye") this.bye = message.reason;
         onMessage(message);
       } else {
@@ -24,7 +41,8 @@ export class Connection {
         if (frame) onFrame(frame);
       }
     };
-    this.socket.onclose = (e) => onClose(this.bye ?? e.reason ?? "", e.code);
+    // A socket that never opened is told by `ready`.
+    this.socket.onclose = (e) => this.opened && onClose({ bye: this.bye, reason: e.reason, code: e.code, left: this.left });
   }
 
   send(type, fields = {}) {
@@ -32,7 +50,9 @@ export class Connection {
   }
 
   microphone(sample, pcm) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(microphoneFrame(this.sequence++, sample, pcm));
+    if (this.socket.readyState !== WebSocket.OPEN || !this.welcomed) return;
+    this.first ??= sample; // positions count from this connection's welcome
+    this.socket.send(microphoneFrame(this.sequence++, sample - this.first, pcm));
   }
 
   // Where there is no call yet that could be hung up.
@@ -41,22 +61,8 @@ export class Connection {
   }
 
   close() {
+    this.left = true;
     this.send("hangup");
     setTimeout(() => this.socket.close(1000), 500);
   }
-}
-
-// A page token, where the server wants one.
-export async function pageToken() {
-  let owner = sessionStorage.getItem("bargein-token");
-  if (!owner) {
-    owner = prompt("This server asks for its token (BARGEIN_TOKEN):") ?? "";
-    sessionStorage.setItem("bargein-token", owner);
-  }
-  const answer = await fetch("token", { method: "POST", headers: { Authorization: `Bearer ${owner}` } });
-  if (!answer.ok) {
-    sessionStorage.removeItem("bargein-token");
-    throw new Error("That token was not accepted. Try again with the server's BARGEIN_TOKEN.");
-  }
-  return (await answer.json()).token;
 }

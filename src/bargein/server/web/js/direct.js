@@ -21,7 +21,7 @@ export class DirectLine {
     const stream = new Promise((resolve) => {
       this.peer.ontrack = (e) => resolve(e.streams[0] ?? new MediaStream([e.track]));
     });
-    this.peer.addTrack(track, new MediaStream([track]));
+    this.sender = this.peer.addTrack(track, new MediaStream([track]));
     this.channel = this.peer.createDataChannel(CHANNEL);
     this.channel.onmessage = (e) => this.event(JSON.parse(e.data));
     this.peer.onconnectionstatechange = () => {
@@ -32,6 +32,11 @@ export class DirectLine {
     const { answer, name } = await this.ask(this.peer.localDescription.sdp);
     await this.peer.setRemoteDescription({ type: "answer", sdp: answer });
     return { name, stream: await stream };
+  }
+
+  // Another microphone: what the model hears from now on.
+  hear(track) {
+    this.sender?.replaceTrack(track).catch(() => {});
   }
 
   gathered() {

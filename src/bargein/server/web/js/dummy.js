@@ -1,5 +1,7 @@
 // The dummy call: a scripted caller, heard aloud, that coughs, hums and interrupts, so that all verdicts can be watched.
 
+import { request } from "./server.js";
+
 const SCRIPT = [
   { say: "story", caption: "The caller asks for a story, over the greeting.", after: 2500, expect: "cut" },
   { say: "cough", caption: "A cough. The agent may pause, and must go on.", after: 3500, expect: "resume" },
@@ -20,7 +22,7 @@ export class DummyCall {
     this.lines = Object.fromEntries(
       await Promise.all(
         names.map(async (name) => {
-          const data = await (await fetch(`web/caller/${name}.wav`)).arrayBuffer();
+          const data = await (await request(`web/caller/${name}.wav`)).arrayBuffer();
           return [name, await this.call.sound.context.decodeAudioData(data)];
         }),
       ),

@@ -1,6 +1,7 @@
 // Two lanes scrolling in time: you above, the agent below, and every decision between them with its milliseconds.
 
 const SECONDS = 12;
+const STEP_MS = 1000;
 const KINDS = { onset: "you", hold: "alert", resume: "agent", cut: "alert", drop: "alert" };
 
 export class Lanes {
@@ -20,8 +21,14 @@ export class Lanes {
     };
     pick();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", pick);
-    const draw = () => {
-      this.draw();
+    // Who wants less motion gets steps instead of a scroll.
+    const still = matchMedia("(prefers-reduced-motion: reduce)");
+    let drawn = 0;
+    const draw = (now) => {
+      if (!still.matches || now - drawn > STEP_MS) {
+        this.draw();
+        drawn = now;
+      }
       requestAnimationFrame(draw);
     };
     requestAnimationFrame(draw);

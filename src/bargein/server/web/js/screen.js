@@ -6,20 +6,44 @@ export const options = new URLSearchParams(location.search);
 const SAY = {
   off: "Press the button, and talk over it.",
   connecting: "Connecting …",
+  reconnecting: "The connection is lost. Reconnecting …",
   idle: "Your turn: say something.",
   listening: "Listening to you.",
   thinking: "Thinking.",
   speaking: "Speaking. Talk over it.",
   barge_in: "Silent: was that for me?",
 };
+const TYPED = { idle: "Your turn: type something.", listening: "Your turn: type something.", speaking: "Speaking. Type over it." };
+const PAUSED = "Waiting for the sound: click anywhere.";
+const LINE_MS = 9000;
 
-export function show(state) {
+let state = "off";
+let over = ""; // why the last call ended
+const hindered = { typed: false, paused: false };
+
+// why: of a call that is over.
+export function show(now, why = "") {
+  state = now;
+  over = why;
   document.body.dataset.state = state;
-  $("status").textContent = SAY[state] ?? state;
-  $("main-label").textContent = { off: "Call", connecting: "…", speaking: "Stop", barge_in: "Stop" }[state] ?? "Talk";
+  const label = { off: "Call", connecting: "Wait", reconnecting: "Wait", speaking: "Stop", barge_in: "Stop" };
+  $("main-label").textContent = label[state] ?? "Talk";
   $("hangup").hidden = state === "off";
   $("dummy").hidden = state !== "off";
   document.querySelectorAll(".states li").forEach((li) => li.classList.toggle("on", li.dataset.is === state));
+  tell();
+}
+
+// typed: nothing is heard of the person, who types; paused: the browser plays nothing.
+export function hinder(what, on) {
+  hindered[what] = on;
+  tell();
+}
+
+function tell() {
+  const said = SAY[state] ?? state;
+  const text = state === "off" ? over || said : hindered.paused ? PAUSED : hindered.typed ? (TYPED[state] ?? said) : said;
+  if ($("status").textContent !== text) $("status").textContent = text;
 }
 
 export function halo(level) {
@@ -36,12 +60,13 @@ export function complain(message, advice = "") {
   const p = document.createElement("p");
   const b = document.createElement("b");
   b.textContent = message;
-  p.append(b, ` ${advice}`);
+  p.append(b, ` ${advice ?? ""}`);
   $("errors").replaceChildren(p);
-  setTimeout(() => p.remove(), 9000);
+  setTimeout(() => p.remove(), LINE_MS);
 }
 
 export function agentIs(agent) {
   $("agent-name").textContent = [agent.name, agent.tts && `TTS ${agent.tts}`, agent.stt && `STT ${agent.stt}`].filter(Boolean).join(" · ");
   $("scripted").hidden = !agent.scripted;
+  $("simulated").hidden = !agent.simulated;
 }

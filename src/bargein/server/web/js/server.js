@@ -1,39 +1,78 @@
-// Requests to the server, with a token where it wants one.
+// Requests to the server, with a token where it wants one. Each throws a Refused, with its remedy.
 
-import { pageToken } from "./connection.js";
+import { at } from "./base.js";
+import { Refused, refusal, unreachable } from "./refusals.js";
+
+const KEPT = "bargein-token"; // in sessionStorage
+const PATIENCE_MS = 30000; // for any answer
 
 let auth = false; // the server wants a token
+
+export async function request(path, options = {}) {
+  return fetch(at(path), { signal: AbortSignal.timeout(PATIENCE_MS), ...options }).catch(() => {
+    throw unreachable();
+  });
+}
 
 export async function tokenIfWanted() {
   return auth ? pageToken() : null;
 }
 
-// Asks the server (with a body: by POST), with a token where it wants one. Throws an Error, with its advice.
+const bearer = (token) => (token ? { Authorization: `Bearer ${token}` } : {});
+
+// Asks the server (with a body: by POST).
 export async function ask(path, body) {
-  const request = (headers) =>
-    fetch(path, {
+  const once = async () =>
+    request(path, {
       method: body ? "POST" : "GET",
-      headers: { ...headers, ...(body && { "Content-Type": "application/json" }) },
+      headers: { ...bearer(await tokenIfWanted()), ...(body && { "Content-Type": "application/json" }) },
       body: body && JSON.stringify(body),
     });
-  const tokened = async () => request({ Authorization: `Bearer ${await pageToken()}` });
-  let answer = auth ? await tokened() : await request({});
-  if (!auth && (answer.status === 401 || answer.status === 403)) {
+  let answer = await once();
+  if (!auth && answer.status === 401 && answer.headers.get("www-authenticate") === "Bearer") {
     auth = true;
-    answer = await tokened();
+    answer = await once();
   }
-  const said = await answer.json();
-  if (answer.ok) return said;
-  throw Object.assign(new Error(`${said.error.message}.`), { advice: `${said.error.advice}.` });
+  if (!answer.ok) throw await refusal(answer);
+  return answer.json().catch(() => {
+    throw new Refused("What answers here is no voice server.", "Call the page by the address that the server printed.");
+  });
+}
+
+// Why a WebSocket did not open: browsers hide the answer that it got.
+export async function whyNoCall(token) {
+  try {
+    const answer = await request("calls/browser", { method: "POST", headers: bearer(token) });
+    if (!answer.ok) return await refusal(answer);
+    return new Refused(
+      "The server takes calls, but the WebSocket does not open.",
+      "A proxy before the server must pass on WebSockets (the headers Upgrade and Connection); an extension may block them, too.",
+    );
+  } catch (error) {
+    return error;
+  }
 }
 
 // Asks for a call between this page and the model: an offer for an answer, and the name to claim it by.
 export async function askCall(offer, agent) {
-  const headers = { "Content-Type": "application/sdp", ...(auth && { Authorization: `Bearer ${await pageToken()}` }) };
-  const answer = await fetch(`openai/calls?${new URLSearchParams(agent ? { agent } : {})}`, { method: "POST", headers, body: offer });
-  if (!answer.ok) {
-    const said = await answer.json();
-    throw new Error(`${said.error.message}. ${said.error.advice}.`);
-  }
+  const headers = { "Content-Type": "application/sdp", ...bearer(await tokenIfWanted()) };
+  const path = `openai/calls?${new URLSearchParams(agent ? { agent } : {})}`;
+  const answer = await request(path, { method: "POST", headers, body: offer });
+  if (!answer.ok) throw await refusal(answer);
   return { answer: await answer.text(), name: answer.headers.get("location").split("/").pop() };
+}
+
+// A page's token, for the server's own, which the person types once.
+async function pageToken() {
+  let owner = sessionStorage.getItem(KEPT);
+  if (!owner) {
+    owner = prompt("This server asks for its token (BARGEIN_TOKEN):")?.trim() ?? "";
+    if (!owner) throw new Refused("This server asks for its token.", "Reload the page, and type the server's BARGEIN_TOKEN.", { status: 401 });
+    sessionStorage.setItem(KEPT, owner);
+  }
+  const answer = await request("token", { method: "POST", headers: bearer(owner) });
+  if (answer.ok) return (await answer.json()).token;
+  if (answer.status !== 401) throw await refusal(answer);
+  sessionStorage.removeItem(KEPT);
+  throw new Refused("That token was not accepted.", "Try again with the server's BARGEIN_TOKEN.", { status: 401 });
 }

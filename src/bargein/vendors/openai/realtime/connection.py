@@ -18,11 +18,9 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from bargein.audio.alignment import PACE
-from bargein.audio.mulaw import RATE as MULAW_RATE
 from bargein.audio.pcm import Samples
 from bargein.errors import VendorLost, VendorRefused
 from bargein.protocols import (
-    AgentSaid,
     ConversationItem,
     SessionConfig,
     STTEvent,
@@ -32,6 +30,7 @@ from bargein.protocols import (
 )
 from bargein.vendors.common.reconnect import Backoff, Reconnect
 from bargein.vendors.common.weak import weakly
+from bargein.vendors.openai.realtime.audio_formats import NegotiatedFormats
 from bargein.vendors.openai.realtime.audio_upload import IDLE_MS, AudioUpload
 from bargein.vendors.openai.realtime.handshake import LOST, handshake_error, open_session, read
 from bargein.vendors.openai.realtime.history import History
@@ -40,7 +39,7 @@ from bargein.vendors.openai.realtime.items import Json, created, note, typed
 from bargein.vendors.openai.realtime.prompts import backchannel_note, instructions, wording
 from bargein.vendors.openai.realtime.protocol import RealtimeProtocol
 from bargein.vendors.openai.realtime.receive_timeout import ReceiveTimeout
-from bargein.vendors.openai.realtime.response import PCM_RATE, OpenAIResponse
+from bargein.vendors.openai.realtime.response import OpenAIResponse
 from bargein.vendors.openai.realtime.send_queue import OutboundEvent, RealtimeSendQueue
 from bargein.vendors.openai.realtime.settings import RealtimeSettings, TurnDetection
 
@@ -75,7 +74,8 @@ class OpenAIRealtimeConnection:
         self._mulaw = brief.mulaw
         self.language = brief.language
         self.pace = PACE
-        self.rate = MULAW_RATE if brief.mulaw else PCM_RATE
+        self.formats = NegotiatedFormats(brief.rate, mulaw=brief.mulaw)
+        self.rate = self.formats.asked.output.rate
         self.connected = True
         self._live = False
         self._numbers = itertools.count(1)
@@ -93,6 +93,8 @@ class OpenAIRealtimeConnection:
         self._receive_timeout = ReceiveTimeout()
         self._send_queue = RealtimeSendQueue(lasting=self._webrtc, full=weakly(self._not_read))
         self._history = History(items, brief.language, weakly(self.order))
+        self.tell, self.retell = self._history.tell, self._history.retell  # what another voice, or session, said
+        self.never_began = self._history.never_began
         self._ready = asyncio.Event()  # up
         self._refused: VendorRefused | None = None
         self._turn_from: int | None = None  # position at which the open turn begins
@@ -234,10 +236,6 @@ class OpenAIRealtimeConnection:
     def _put(self, event: Json, urgent: bool) -> None:
         self._send_queue.put(event, urgent=urgent)
 
-    def retell(self, said: AgentSaid) -> None:
-        """Put into the conversation what was heard of a reply that was made in an earlier one."""
-        self._history.retell(said)
-
     # --------------------------------------------------------------------------------------------- the connection
 
     def events(self) -> AsyncGenerator[STTEvent, None]:
@@ -286,7 +284,8 @@ class OpenAIRealtimeConnection:
     ) -> AsyncGenerator[STTEvent | None, None]:
         """One connection, until it ends. None: it is up. A cut stands between no socket and its task here."""
         if not self._webrtc:
-            await open_session(connection, self._settings.session(self._brief))
+            self.formats.grant(await open_session(connection, self._settings.session(self._brief)))
+            self._upload.format = self.formats.granted.input
         connecting.reschedule(None)
         self._begin()
         self.connected = True

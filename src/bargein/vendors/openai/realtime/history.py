@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bargein.protocols import AgentSaid, ConversationItem, ToolResult
+from bargein.protocols import AgentSaid, ConversationItem, ToolCall, ToolResult
 from bargein.vendors.openai.realtime.items import Json, as_items, called, created, late, output
 from bargein.vendors.openai.realtime.response import OpenAIResponse
+
+NEVER_BEGAN = "not done: the reply was interrupted before this began"
 
 
 class History:
@@ -53,6 +55,15 @@ class History:
             del self._owed[said.reply]
             for made in as_items([said], self._language):
                 self._order(created(made))
+
+    def tell(self, said: AgentSaid) -> None:
+        """Tell what another voice said in the model's place."""
+        for made in as_items([said], self._language):
+            self._order(created(made))
+
+    def never_began(self, call: ToolCall) -> None:
+        """A tool's call that is never handed on gets its output: a model waits for one."""
+        self.push_tool_result(ToolResult(call.id, call.tool, call.arguments, NEVER_BEGAN, error=True))
 
     def calls(self, call: str) -> None:
         """The model called a tool."""

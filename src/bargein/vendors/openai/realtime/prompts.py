@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bargein.protocols import AgentSaid, SaidOver
+from bargein.units import last_units, spans
 
 QUOTED_WORDS = 12  # the end of what was heard, as far as needed to find the place again
 
@@ -197,5 +198,4 @@ def over_note(over: SaidOver, language: str = "en") -> str:
 
 def last_words(text: str, count: int = QUOTED_WORDS) -> str:
     """The last words of a text, with an ellipsis in front when there were more."""
-    words = text.split()
-    return ("…" if len(words) > count else "") + " ".join(words[-count:])
+    return ("…" if len(spans(text)) > count else "") + last_units(text, count)

@@ -166,7 +166,11 @@ class RealtimeProtocol:
                 self._early[1].append(event)
             return
         reply = self._replies.get(response)
-        if reply is None or reply.dead:
+        if reply is None:
+            return
+        if kind == "response.output_item.done":
+            _call(reply, event["item"])  # also of a reply that was cut: every call is answered
+        if reply.dead:
             return
         match kind:
             case "response.output_audio.delta":
@@ -174,11 +178,8 @@ class RealtimeProtocol:
             case "response.output_audio_transcript.delta" | "response.output_text.delta":
                 reply.said(event["item_id"], event["delta"])
             case "response.output_item.done":
-                item = event["item"]
-                if item["type"] == "function_call" and item.get("status") != "incomplete":
-                    reply.calls(ToolCall(item["call_id"], item["name"], item.get("arguments") or "{}"))
-                elif item["type"] == "message":
-                    reply.whole(item["id"])
+                if event["item"]["type"] == "message":
+                    reply.whole(event["item"]["id"])
             case _:
                 pass
 
@@ -227,7 +228,12 @@ class RealtimeProtocol:
         if reply is not None and not reply.dead:
             self._ended(reply, response)
         unheard = response["id"] in self._unheard
-        items = [item["id"] for item in response.get("output") or ()]
+        output = response.get("output") or ()
+        if reply is not None and reply.dead:
+            for item in output:
+                _call(reply, item)
+        # A call of a tool stays, with its answer.
+        items = [item["id"] for item in output if unheard or item.get("type") != "function_call"]
         self._delete(item for item in items if (reply.unsaid(item) if reply is not None and reply.dead else unheard))
         self._unheard.discard(response["id"])
         self._cancelled.discard(response["id"])
@@ -237,7 +243,11 @@ class RealtimeProtocol:
         details = response.get("status_details") or {}
         if response.get("status") != "failed":
             if response.get("status") == "incomplete":
-                log.info("The model broke off: %s", details.get("reason"))
+                reason = _safe(details.get("reason"))
+                log.info("The model broke off: %s", reason)
+                if reply.empty and not response.get("output"):
+                    reply.fail(VendorLost(f"OpenAI broke off before any word ({reason})", advice="Try again"))
+                    return
             for item in response.get("output") or ():
                 reply.whole(item["id"])
             reply.done()
@@ -269,6 +279,14 @@ class RealtimeProtocol:
         else:
             asked.fail(VendorLost(f"OpenAI did not take the request ({_safe(code or 'error')})", advice="Try again"))
             self._go_on()
+
+
+def _call(reply: OpenAIResponse, item: Json) -> None:
+    """Hand a call of a tool to its reply. An item of another kind is none."""
+    if item.get("type") == "function_call":
+        whole = item.get("status") != "incomplete"
+        call = ToolCall(item["call_id"], item.get("name") or "", item.get("arguments") or "{}")
+        reply.calls(call, whole=whole)
 
 
 def _event_id(reply: OpenAIResponse) -> str:

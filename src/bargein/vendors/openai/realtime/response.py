@@ -18,6 +18,7 @@ from bargein.audio.mulaw import Audio, Mulaw
 from bargein.audio.pcm import Pcm
 from bargein.errors import BargeinError, VendorLost
 from bargein.protocols import AgentSaid, SpeechChunk, ToolCall, ToolCalls, Word
+from bargein.vendors.openai.realtime.audio_formats import PCM_RATE, FormatConverter, NegotiatedFormats
 from bargein.vendors.openai.realtime.items import Json, note
 from bargein.vendors.openai.realtime.prompts import cut_note
 
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 MOST_MS = 300_000  # of sound in one reply: it is made faster than it is heard, and has to lie somewhere
 LATE_MS = 40  # so much later than it was sent a far end may hear it, and no more is said of it
 WHOLE_MS = 1.0  # an item of which less is missing was heard whole
-PCM_RATE = 24_000
 
 
 class ResponseHooks(Protocol):
@@ -35,6 +35,7 @@ class ResponseHooks(Protocol):
     language: str
     pace: float  # ms for each letter, as far as it is known
     epoch: int  # number of the conversation at the model's side; a session that is made anew has another
+    formats: NegotiatedFormats
 
     async def begin(self, reply: OpenAIResponse) -> None:
         """Have it made: waits for a connection, and for the user's sound to be there."""
@@ -46,6 +47,14 @@ class ResponseHooks(Protocol):
 
     def order(self, event: Json) -> None:
         """Send an event."""
+        ...
+
+    def tell(self, said: AgentSaid) -> None:
+        """Put what another voice said into the conversation."""
+        ...
+
+    def never_began(self, call: ToolCall) -> None:
+        """Answer a tool's call that is never handed on: its reply was cut or lost first."""
         ...
 
     def retell(self, said: AgentSaid) -> None:
@@ -60,6 +69,8 @@ class ContentPart:
     item: str
     epoch: int
     """The session's number, as in ResponseHooks."""
+    converter: FormatConverter
+    """From the session's format to the call's."""
     began_ms: float
     """Where the item's audio begins in the reply's."""
     begin: int
@@ -103,6 +114,7 @@ class OpenAIResponse:
         self._ms = 0.0  # of all sound so far
         self._words: deque[tuple[Word, ...]] = deque()
         self._calls: list[ToolCall] = []
+        self._known_calls: set[str] = set()
         self._over = False
         self._again = False  # it has to be begun once more, on another connection
         self._more = False
@@ -142,6 +154,7 @@ class OpenAIResponse:
         finally:
             if not whole:  # else it is made, and may sound for long after this
                 self.cancel()
+                self._answer_calls()
 
     def _next(self) -> SpeechChunk | None:
         """Text first: it stands ahead of its sound. Then the words of an item that is whole, then sound."""
@@ -181,10 +194,13 @@ class OpenAIResponse:
         except (binascii.Error, ValueError):
             log.warning("The model's sound could not be read: it is no base64")
             return
-        data = data if self._mulaw else data[: len(data) // 2 * 2]
         if not data:
             return
         part = self._part(item)
+        data = part.converter.push_audio(data)
+        data = data if self._mulaw else data[: len(data) // 2 * 2]
+        if not data:
+            return
         part.content = content
         part.sound.append(data)
         ms = len(data) / (8 if self._mulaw else PCM_RATE / 500)
@@ -211,6 +227,11 @@ class OpenAIResponse:
         self._chars += len(text)
         self._news.set()
 
+    @property
+    def empty(self) -> bool:
+        """Nothing has come of it: no sound, no text, no call of a tool."""
+        return not (self.sounded or self._chars or self._known_calls)
+
     def whole(self, item: str) -> None:
         """An item has all of its sound and text: its words get their times."""
         part = self._parts.get(item)
@@ -226,9 +247,21 @@ class OpenAIResponse:
         part.sound.clear()
         self._news.set()
 
-    def calls(self, call: ToolCall) -> None:
-        """A tool is called."""
-        self._calls.append(call)
+    def calls(self, call: ToolCall, *, whole: bool = True) -> None:
+        """A tool is called. whole: the call is not broken off. Each call is told of once."""
+        if call.id in self._known_calls:
+            return
+        self._known_calls.add(call.id)
+        if self.dead or not whole:
+            self._hooks.never_began(call)
+        else:
+            self._calls.append(call)
+
+    def _answer_calls(self) -> None:
+        """The calls that will not be handed on."""
+        calls, self._calls = self._calls, []
+        for call in calls:
+            self._hooks.never_began(call)
 
     def done(self) -> None:
         """The response is over."""
@@ -256,7 +289,9 @@ class OpenAIResponse:
     def _part(self, item: str) -> ContentPart:
         part = self._parts.get(item)
         if part is None:
-            part = self._parts[item] = ContentPart(item, self._hooks.epoch, self._ms, self._chars)
+            part = self._parts[item] = ContentPart(
+                item, self._hooks.epoch, self._hooks.formats.output_converter(), self._ms, self._chars
+            )
         return part
 
     def _as_sound(self, data: bytes) -> Audio:
@@ -273,6 +308,7 @@ class OpenAIResponse:
         self.dead = True
         self._ready.clear()
         self._hooks.stop(self)
+        self._answer_calls()
 
     def words(self) -> tuple[Word, ...]:
         """protocols.Response.words."""
@@ -291,6 +327,9 @@ class OpenAIResponse:
         if self._heard_told:
             return
         self._heard_told, self._heard_ms = True, ms
+        if said is not None and not self._parts:
+            self._hooks.tell(said)  # another voice said it
+            return
         here = [part for part in self._parts.values() if part.epoch == self._hooks.epoch]
         if len(here) < len(self._parts):
             if said is not None:
@@ -310,7 +349,7 @@ class OpenAIResponse:
             else:
                 self._truncate(part, heard)  # never beyond what has come: the server refuses that
                 last = part.item
-        text = cut_note(said, self._hooks.language) if said is not None else ""
+        text = cut_note(said, self._hooks.language) if said is not None and said.ended != "completed" else ""
         if text:
             event: Json = {"type": "conversation.item.create", "item": note(text)}
             self._hooks.order(event | ({"previous_item_id": last} if last is not None else {}))

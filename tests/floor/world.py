@@ -1,0 +1,92 @@
+"""What a watcher of a floor knows: the world as its events and actions tell it, and what the floor shows."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+
+from bargein.floor import events as ev
+from bargein.floor.rules import Floor
+from bargein.floor.speech import Evidence
+
+MOST_TICKS = 40
+
+
+class Broken(AssertionError):
+    """A promise of the design does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """live: a reply is (ids are the floor's own, and only ever compared); answers: the turn it answers, 0 none."""
+
+    live: bool = False
+    sounding: bool = False
+    held: bool = False
+    protected: bool = False
+    answers: int = 0  # 0: none; else how many turns ago, +1
+    open: bool = False
+    prepared: bool = False  # the open turn's reply is being made ahead
+    accounted: bool = True  # the running onset has come to something that is on record
+    asking: bool = False  # the live reply is a reprompt
+    giving_up: bool = False  # it says that the agent cannot go on
+    filler: bool = False  # it is a filler: another reply is being made behind it
+    tools: bool = False  # it waits for tools
+    lost: int = 0  # replies in a row, up to the policy's number
+    left: bool = False  # the end of the call was ordered
+    away: bool = False  # the client's connection is lost
+    leaving: bool = False  # the call has to end
+    over: bool = False
+    kept: bool = False  # the newest reply that sounded is over, and its client has not said so
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a floor showed before an event."""
+
+    state: str
+    reply: int
+    turn: int
+    evidence: Evidence
+    onset_ms: float
+    now_ms: float
+    guarded_until_ms: float
+    carried_ms: float
+    noticed_ms: float
+    tools_until_ms: float
+    keys_until_ms: float
+
+    @classmethod
+    def of(cls, floor: Floor) -> Seen:
+        return cls(
+            floor.state.value, floor.reply.id, floor.turn.id, floor.speech.evidence, floor.speech.onset_ms,
+            floor.now_ms,
+            floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
+            floor.onset.carried_ms, floor.speech.noticed_ms, floor.reply.tools_until_ms,
+            floor.turn.keys_until_ms if floor.turn.open else -1.0,
+        )  # fmt: skip
+
+
+def liveness(floor: Floor, longest_ms: float) -> int:
+    """From here, time alone (and a playout that ends what it plays) leads to rest. Returns how many steps it took.
+
+    Raises Broken when a deadline stays due after its tick, or rest does not come in time or steps.
+    """
+    f = copy(floor)
+    began = f.now_ms
+    for n in range(MOST_TICKS):
+        if f.over or (f.state.value == "idle" and f.deadline is None):
+            return n
+        due = f.deadline
+        if due is None:
+            if f.state.value != "speaking":
+                raise Broken(f"(5) {f.state} waits for nothing")
+            f.handle(ev.ReplyEnded(f.now_ms, f.reply.id))
+            continue
+        if due - began > longest_ms:
+            raise Broken(f"(5) not at rest after {due - began} ms")
+        before = (f.state, f.speech.evidence, f.reply.id, due)
+        acted = f.handle(ev.Tick(due))
+        if (f.state, f.speech.evidence, f.reply.id, f.deadline) == before and not acted:
+            raise Broken(f"(5) the deadline {due} stays due in {f.state}")
+    raise Broken(f"(5) {MOST_TICKS} ticks do not end {floor.state}")
