@@ -131,6 +131,7 @@ class PhoneListener(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._telephone is not None:
             self._telephone.gone("the connection is gone")
+            self._telephone = None  # it holds the socket, which holds this
 
     def pause_writing(self) -> None:
         """What waits is seen in `unsent`."""
@@ -184,6 +185,7 @@ class PicowsProtocol(asyncio.Protocol):
             self._owner.connection_lost(exc)
         elif self._transport is not None:
             self._on_lost(self._transport)
+        self._transport = self._owner = None
 
     def eof_received(self) -> None:
         return None
