@@ -160,7 +160,8 @@ class World:
         async with asyncio.timeout(5):
             while self.server.server_state.tasks:
                 await asyncio.wait(list(self.server.server_state.tasks))
-            while self.hub.calls.ids:  # a telephone's call is a task of the hub's, and is over after its socket
+            # A telephone's call is a task of the hub's, and is over after its socket.
+            while self.hub.calls.ids:  # noqa: ASYNC110  # a test may look
                 await asyncio.sleep(0.01)
         return not self.hub.calls.ids
 
