@@ -60,6 +60,17 @@ class CallParts:
     ending: CallEnding
     line_watch: LineWatch | None
     """None: the client is no telephone line, and may be silent."""
+    context: CallContext
+
+    def release(self) -> None:
+        """The call is over: no part holds another that holds the first. Memory goes at once, and not when Python's
+        collector looks for circles."""
+        self.context.release()
+        self.user_audio.close()
+        if self.stt_stream is not None:
+            self.stt_stream.release()
+        self.speaker.release()
+        self.responder.release()
 
 
 def assemble(
@@ -151,6 +162,7 @@ def assemble(
         action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, ending),
         ending=ending,
         line_watch=LineWatch(inbound.handle, ending.hang_up) if can.plays_immediately else None,
+        context=context,
     )
 
 

@@ -55,6 +55,10 @@ def timeout_s(tool: Tool) -> float:
     return float(getattr(tool, "timeout_s", TIMEOUT_S))
 
 
+def _untold(_: ToolResult) -> None:
+    """The call is over."""
+
+
 class ToolRunner:
     """on_late_result: gets the result of a commit whose reply was cut. The agent should say it. on_abandoned: gets the
     result of each call that never began, because its reply was cut or lost. hide_thoughts: as in Agent."""
@@ -83,6 +87,10 @@ class ToolRunner:
         self._outages = outages or Outages(context)
         self.specs = tuple(tool.spec for tool in tools)
         """What the model is told of the tools."""
+
+    def release(self) -> None:
+        """The call is over: no result is told any more."""
+        self._on_late_result = _untold
 
     async def reply_text(
         self, llm: LLM, prompt: Prompt, reply: Reply, released: asyncio.Event | None = None

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from weakref import proxy
 
 import openai
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
@@ -28,6 +29,7 @@ from bargein.protocols import (
     UserBackchannel,
 )
 from bargein.vendors.common.reconnect import Backoff, Reconnect
+from bargein.vendors.common.weak import weakly
 from bargein.vendors.openai.realtime.audio_formats import NegotiatedFormats
 from bargein.vendors.openai.realtime.audio_upload import IDLE_MS, AudioUpload
 from bargein.vendors.openai.realtime.handshake import LOST, handshake_error, open_session, read
@@ -89,8 +91,8 @@ class OpenAIRealtimeConnection:
         self._user = InputItems(brief.rate, wish)
         self._session = self._new_session()
         self._receive_timeout = ReceiveTimeout()
-        self._send_queue = RealtimeSendQueue(lasting=self._webrtc, full=self._not_read)
-        self._history = History(items, brief.language, self.order)
+        self._send_queue = RealtimeSendQueue(lasting=self._webrtc, full=weakly(self._not_read))
+        self._history = History(items, brief.language, weakly(self.order))
         self.tell, self.retell = self._history.tell, self._history.retell  # what another voice, or session, said
         self.never_began = self._history.never_began
         self._ready = asyncio.Event()  # up
@@ -172,7 +174,8 @@ class OpenAIRealtimeConnection:
         return instructions(self._brief.instructions, self.language)
 
     def _reply(self, params: Json, *, spoken: bool = False) -> OpenAIResponse:
-        return OpenAIResponse(self, next(self._numbers), params, spoken=spoken, mulaw=self._mulaw, webrtc=self._webrtc)
+        hooks = proxy(self)  # a reply is held here, and must not hold this
+        return OpenAIResponse(hooks, next(self._numbers), params, spoken=spoken, mulaw=self._mulaw, webrtc=self._webrtc)
 
     # -------------------------------------------------------------------------------------- ResponseHooks
 
@@ -336,7 +339,7 @@ class OpenAIRealtimeConnection:
         self._upload.stops()
 
     def _new_session(self) -> RealtimeProtocol:
-        return RealtimeProtocol(self._put, webrtc=self._webrtc, vendor_turns=self._detection == "vendor")
+        return RealtimeProtocol(weakly(self._put), webrtc=self._webrtc, vendor_turns=self._detection == "vendor")
 
     def _refuse(self, error: VendorRefused) -> None:
         """End all waiting for a connection."""
