@@ -145,6 +145,10 @@ class Call:
         """
         await self._parts.ending.transfer(to)
 
+    def say_goodbye(self, why: str) -> None:
+        """End the call after a last sentence (`Agent.reprompts["goodbye"]`) that nothing interrupts, within 8 s."""
+        self.feed(f.EndingAsked(self.now_ms(), why))
+
     def hang_up(self, reason: str) -> None:
         """End the call; `run` returns when all of it is over."""
         self._parts.ending.hang_up(reason)

@@ -76,7 +76,7 @@ class ReplyStarter:
         text = said.get(cause) or said.get("failed", "")
         self._context.decided("reprompt", why, reply)
         source = self._lost_words.source(text) if cause in AFTER_LOSS else self._responder.source_of(text)
-        self._begin(reply, "reprompt", source)
+        self._begin(reply, "reprompt", source, None if cause == "goodbye" else 0)
 
     def filler(self, reply: int, why: str) -> None:
         """Say the next of the agent's fillers, before the reply that waits for a tool."""

@@ -40,6 +40,7 @@ from bargein.protocols.stt import (
     TurnUpdateKind,
 )
 from bargein.protocols.transport import (
+    SERVER_STOPPED,
     AudioIn,
     AudioOut,
     CallControl,
@@ -66,6 +67,7 @@ from bargein.protocols.vad import VAD, VADStream
 
 __all__ = [
     "LLM",
+    "SERVER_STOPPED",
     "TTS",
     "VAD",
     "AgentSaid",

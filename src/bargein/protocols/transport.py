@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from bargein.audio.pcm import Samples
 from bargein.notices import Notice
 
+SERVER_STOPPED = "the server stopped"
+"""Why a call ends whose server was told to stop. A transport may tell its client by a code of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class AudioIn:

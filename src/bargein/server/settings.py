@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     origins: Annotated[tuple[str, ...], NoDecode] = ()  # other sites whose pages may call; comma-separated
     max_calls: int = Field(default=64, ge=1, le=10_000)
     keep_s: float = Field(default=10, ge=0, le=300)  # a call whose connection is lost waits so long for another
+    drain_s: float = Field(default=30, ge=0, le=86_400)  # after a signal calls may end by themselves for so long
     finished_kept: int = Field(default=50, ge=0, le=10_000)  # calls that stay listed after their end
     record: Path | None = Path("calls")  # a folder for every call; "" in the environment: nowhere
     record_keep: int = Field(default=1000, ge=1)

@@ -87,8 +87,8 @@ class TomlAgent(AgentChoice):
     description: Text = ""
     protected: Said = ""
     """The beginning of the greeting that nothing interrupts."""
-    reprompts: dict[Literal["silence", "failed", "late", "back", "deaf", "gave_up", "handed_on"], Said] = Field(
-        default_factory=dict
+    reprompts: dict[Literal["silence", "failed", "late", "back", "goodbye", "deaf", "gave_up", "handed_on"], Said] = (
+        Field(default_factory=dict)
     )
     fillers: tuple[Said, ...] | None = None
     """What to say, in turn, while a tool takes long."""

@@ -183,4 +183,6 @@ async def voice(request: Request) -> Response:
     form = ImmutableMultiDict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
     mounted = request.scope.get("root_path", "").rstrip("/")
     twiml = vendor.voice(caller, form, secure=request.url.scheme == "https", mounted=mounted)
+    if request.app.state.hub.calls.closing:
+        twiml = sdk.reject()
     return Response(twiml, media_type="application/xml")

@@ -38,6 +38,13 @@ def connect(url: str, parameters: Mapping[str, str]) -> str:
     return str(response)
 
 
+def reject() -> str:
+    """TwiML that gives the caller a busy tone."""
+    response = VoiceResponse()
+    response.reject(reason="busy")
+    return str(response)
+
+
 class _Rerouted(TwilioHttpClient):  # type: ignore[misc]  # the package is not typed
     """Another base URL than Twilio's own: a proxy, or a simulator."""
 
