@@ -160,6 +160,10 @@ class World:
         async with asyncio.timeout(5):
             while self.server.server_state.tasks:
                 await asyncio.wait(list(self.server.server_state.tasks))
+            for call_id in self.hub.calls.ids:  # a telephone's task is the hub's own
+                with self.hub.calls.watchers(call_id).one_more() as watcher:
+                    while await watcher.next() is not None:
+                        pass
         return not self.hub.calls.ids
 
     async def over(self, client: Client, seconds: float = 5) -> str:

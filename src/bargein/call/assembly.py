@@ -109,7 +109,8 @@ def assemble(
             utterances.add(Utterance("say", responder.say_tool_results))
 
     def apologize() -> None:
-        utterances.add_text(agent.reprompts.get("failed", ""), "reprompt")
+        said = agent.reprompts
+        utterances.add_text(said.get("not_transferred") or said.get("failed", ""), "reprompt")
 
     responder = _responder(
         context,
@@ -124,7 +125,7 @@ def assemble(
         fallback=fallback_tts is not None,
     )
     utterances = UtteranceQueue(context, floor, responder.source_of)
-    ending = CallEnding(context, control, responder.tool_runner, apologize, agent.on_failure)
+    ending = CallEnding(context, control, responder.tool_runner, apologize, agent.on_failure, transport)
     progress = ReplyProgress(context, replies, playout, ledger, completed, lost)
     lost_words = LostWords(context, replies, ledger, responder.source_of)
     turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words)
