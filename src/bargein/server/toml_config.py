@@ -43,7 +43,7 @@ Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", 
 Shape = TypeVar("Shape", bound=BaseModel)
 
 Reprompted = Literal[
-    "silence", "failed", "late", "back", "not_transferred", "goodbye", "deaf", "gave_up", "handed_on"
+    "silence", "failed", "late", "back", "not_transferred", "machine", "goodbye", "deaf", "gave_up", "handed_on"
 ]  # fmt: skip
 
 

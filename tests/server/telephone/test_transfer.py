@@ -43,10 +43,15 @@ class Operator:
 async def transferring(llm: Operator) -> AsyncIterator[tuple[World, Stream, list[tuple[str, dict[str, str]]]]]:
     """A caller who was put through: the other number rings, and the stream is over."""
     agent = Agent(name="tone", llm=llm, tts=ToneVoice(), tools=[transfer_to({"sales": TO})])
-    given = {"twilio_auth_token": TOKEN, "twilio_account_sid": "AC1", "public_url": PUBLIC, "keep_s": 0.2}
+    given: dict[str, object] = {
+        "twilio_auth_token": TOKEN,
+        "twilio_account_sid": "AC1",
+        "public_url": PUBLIC,
+        "keep_s": 0.2,
+    }
     async with (
         rest() as (url, asked),
-        world(settings(twilio_url=url, **given), agent, alone=False) as here,
+        world(settings(None, twilio_url=url, **given), agent, alone=False) as here,
         stream(here) as phone,
     ):
         await phone.start(parameters=await answered(here))

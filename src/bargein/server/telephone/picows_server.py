@@ -34,6 +34,7 @@ from uvicorn.server import ServerState
 
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
+from bargein.server.telephone.keepalive import kept_alive
 from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, serve_phone
 from bargein.transports.telephone.transport import TelephoneTransport
 
@@ -85,7 +86,9 @@ class PhoneListener(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         sock = transport.underlying_transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        telephone = TelephoneTransport(PicowsWire(transport), self._vendor.dialect(), self._hub.host.clock)
+        dialect = self._vendor.dialect()
+        wire = kept_alive(self._hub, PicowsWire(transport), dialect)
+        telephone = TelephoneTransport(wire, dialect, self._hub.host.clock)
         self._telephone = telephone
         self._hub.tasks.create_task(serve_phone(self._hub, self._vendor, self._caller, telephone), name="telephone")
 
