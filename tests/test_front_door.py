@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[1]
 HEAVY = ("fastapi", "onnxruntime", "openai", "aiortc", "rich", "numpy", "pydantic", "uvicorn", "typer", "asyncio")
 NAMES = {
     "Agent", "AudioShapeError", "BargeinError", "Greeting", "HangUp", "Policy", "ProtocolError", "Transfer",
-    "Unavailable", "UsageError", "VendorLost", "VendorRefused", "create_app", "hang_up", "run_call", "serve", "tool",
-    "transfer_to",
+    "Unavailable", "UsageError", "VendorLost", "VendorRefused", "collect_digits", "create_app", "hang_up", "run_call",
+    "serve", "tool", "transfer_to",
 }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bargein.floor import Policy
     from bargein.protocols import HangUp, Transfer
     from bargein.run import create_app, run_call, serve
-    from bargein.tools import hang_up, tool, transfer_to
+    from bargein.tools import collect_digits, hang_up, tool, transfer_to
 
 __version__ = "0.1.0"
 
@@ -45,6 +45,7 @@ __all__ = [
     "VendorLost",
     "VendorRefused",
     "__version__",
+    "collect_digits",
     "create_app",
     "hang_up",
     "run_call",
@@ -67,7 +68,7 @@ _MODULES = {
     "bargein.floor": ("Policy",),
     "bargein.protocols": ("HangUp", "Transfer"),
     "bargein.run": ("create_app", "run_call", "serve"),
-    "bargein.tools": ("hang_up", "tool", "transfer_to"),
+    "bargein.tools": ("collect_digits", "hang_up", "tool", "transfer_to"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -18,13 +18,13 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError
 
 from bargein.errors import BargeinError, UsageError, VendorLost
-from bargein.protocols import Effect, HangUp, ToolSpec, Transfer
+from bargein.protocols import DigitRequest, Effect, HangUp, ToolSpec, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class FunctionTool:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._function(*args, **kwargs)
 
-    async def run(self, arguments: str) -> str | HangUp | Transfer:
+    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest:
         """protocols.Tool.run. Raises BadArguments, ToolFailed or VendorLost, and nothing else."""
         try:
             given = self._arguments.model_validate_json(arguments or "{}")
@@ -99,8 +99,8 @@ class FunctionTool:
         log.exception("The tool %s failed", self.spec.name)
         return ToolFailed(f"{self.spec.name} failed", advice="Tell the caller that it did not work")
 
-    def _told(self, result: object) -> str | HangUp | Transfer:
-        if isinstance(result, HangUp | Transfer):
+    def _told(self, result: object) -> str | HangUp | Transfer | DigitRequest:
+        if isinstance(result, HangUp | Transfer | DigitRequest):
             return result
         if self.effect == "terminal" and result is None:
             return HangUp()
@@ -178,6 +178,17 @@ def _bad(name: str, error: ValidationError) -> BadArguments:
 def hang_up(reason: str = "the conversation is over") -> HangUp:
     """End the call, once your words were heard. Say goodbye in the same reply, before calling this."""
     return HangUp(reason)
+
+
+@tool("read")
+async def collect_digits(
+    count: Annotated[int, Field(ge=1, le=64), "how many digits, where that is known"] | None = None,
+    end_key: Annotated[Literal["#", "*"], "the key that ends the input at once"] = "#",
+    timeout_s: Annotated[float, Field(gt=0, le=60), "how long the next key may take"] | None = None,
+) -> DigitRequest:
+    """Have the caller key in digits, such as a number of an account or a PIN. Ask for the digits in your own words,
+    in the same reply, and say nothing after calling this: the keys come as the caller's next words, all at once."""
+    return DigitRequest(count, end_key, timeout_s)
 
 
 def transfer_to(numbers: Mapping[str, str]) -> FunctionTool:

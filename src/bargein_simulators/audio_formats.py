@@ -11,9 +11,9 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from bargein.audio.alaw import to_alaw
 from bargein.audio.mulaw import to_mulaw
 from bargein.audio.pcm import Pcm, Samples
-from bargein_simulators.alaw import to_alaw
 
 try:
     import av

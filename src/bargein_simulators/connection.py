@@ -14,9 +14,9 @@ from starlette.responses import JSONResponse
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from bargein.audio.alaw import from_alaw
 from bargein.audio.mulaw import from_mulaw
 from bargein.audio.pcm import Samples
-from bargein_simulators.alaw import from_alaw
 
 Ended = Literal["open", "closed", "disconnected", "refused", "faulty", "error"]
 Json = Mapping[str, Any]

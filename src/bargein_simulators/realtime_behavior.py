@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -87,6 +87,8 @@ class RealtimeBehavior:
     faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT))
     """Taken from the left, each as soon as it can happen."""
     speech: SimulatedSpeech = field(default_factory=SimulatedSpeech)
+    grants: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Audio formats of "input" and "output" that a session gets, whatever was asked for."""
 
     def fault(self, name: Fault) -> bool:
         """Whether the next fault is this one; if so, it is taken."""

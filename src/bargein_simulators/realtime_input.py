@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bargein.audio.alaw import from_alaw
 from bargein.audio.mulaw import from_mulaw
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import HotResampler, resample
-from bargein_simulators.alaw import from_alaw
 from bargein_simulators.realtime_behavior import RealtimeBehavior
 from bargein_simulators.realtime_config import AUDIO_FORMATS, PADDING_MS, PCM, SEMANTIC_MS, STREAMING
 from bargein_simulators.realtime_events import Json, new_id

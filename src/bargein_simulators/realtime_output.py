@@ -6,10 +6,10 @@ import asyncio
 import base64
 import copy
 
+from bargein.audio.alaw import to_alaw
 from bargein.audio.mulaw import to_mulaw
 from bargein.audio.pcm import Pcm, Samples
 from bargein.protocols import Word
-from bargein_simulators.alaw import to_alaw
 from bargein_simulators.chat_wire import ServedToolCall
 from bargein_simulators.realtime_behavior import RealtimeBehavior
 from bargein_simulators.realtime_config import AUDIO_FORMATS

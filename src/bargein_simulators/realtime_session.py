@@ -160,6 +160,8 @@ class RealtimeSession:
         path = "session.audio.input.turn_detection.idle_timeout_ms"
         if idle_ms is not None and (refusal := out_of_range(path, idle_ms, limits, whole=True)) is not None:
             raise refusal
+        for side, granted in self._sim.grants.items():
+            config["audio"][side]["format"] = dict(granted)
         self.config = config
         self.user.configure(self.config["audio"]["input"])
 

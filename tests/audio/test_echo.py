@@ -183,3 +183,36 @@ def test_gaps_silence_and_clipping_do_no_harm() -> None:
     assert 0 <= echo.explains(90_000, 90_000 + 256) <= 1
     echo.silenced(0)
     assert 0 <= echo.explains(90_000, 90_000 + 256) <= 1
+
+
+def test_our_own_sound_at_another_rate_is_found_all_the_same() -> None:
+    class Thrice(LineEcho):
+        def played(self, at_ms: float, samples: np.ndarray[tuple[int, ...], np.dtype[np.integer]]) -> None:
+            super().played(at_ms, np.repeat(samples, 3))
+
+    line = Line(spoken("speech.wav"), 133, -20, echo=Thrice(8000, 24000)).run()
+    late = [share for end, share in line.told if end > 4000 + 8 * 733]
+    assert sum(share >= EXPLAINED for share in late) >= 0.98 * len(late)
+
+
+def test_after_a_stream_has_lost_its_pace_the_echo_is_found_in_its_new_place() -> None:
+    class Shifted(LineEcho):
+        """From the third second on, positions are 700 ms further on: silence was put in that was none."""
+
+        moved = False
+
+        def clean(self, first_sample: int, at_ms: float, samples: Samples) -> Samples:
+            if first_sample > 24_000 and not self.moved:
+                self.moved = True
+                self.restart()
+            return super().clean(first_sample + 5_600 * self.moved, at_ms, samples)
+
+        def explains(self, first_sample: int, last_sample: int) -> float:
+            return super().explains(first_sample + 5_600 * self.moved, last_sample + 5_600 * self.moved)
+
+    line = Line(spoken("speech.wav"), 133, -20, echo=Shifted()).run()
+    assert isinstance(line.echo, Shifted)
+    assert line.echo.moved
+    late = [share for end, share in line.told if end > 24_000 + 8 * 500]
+    assert len(late) > 20
+    assert sum(share >= EXPLAINED for share in late) >= 0.8 * len(late)

@@ -120,7 +120,7 @@ async def test_keys_interrupt_and_are_the_callers_words() -> None:  # 24
         await s.until(lambda: bool(s.llm.prompts))
         said = s.llm.prompts[0].items[-1]
         assert isinstance(said, c.UserSaid)
-        assert said.text == "4 2"
+        assert said.text == "42"
 
 
 async def test_a_caller_who_hangs_up_in_the_middle_leaves_the_truth_behind() -> None:

@@ -91,9 +91,8 @@ def test_a_turn_is_opened_with_what_it_was_said_over_at_its_onset(world: World) 
 
 
 def test_a_key_belongs_to_the_turn_that_the_floor_opens_for_it(world: World) -> None:
-    key = f.KeyPressed(10.0, "4")
-    world.control.type(key, "4")
-    assert world.parts.events == [key]
+    world.control.press(10.0, "4")
+    assert world.parts.events == [f.KeyPressed(10.0, "4")]
     world.control.listen(f.Listen(1, 10.0, "key"))
     assert world.newest is not None
     assert world.newest.typed == ["4"]

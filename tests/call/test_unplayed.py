@@ -9,7 +9,7 @@ import pytest
 from bargein import notices as n
 from bargein import protocols as c
 from bargein.agent import Greeting
-from bargein.call.output.report_watch import AHEAD_MS, END_MS, LOST_MS, UNPLAYED_MS
+from bargein.call.output.report_watch import AHEAD_MS, END_MS, FIRST_MS, LOST_MS, UNPLAYED_MS
 from bargein.call.output.track import BEYOND_REPORT_MS
 from bargein.tools import hang_up
 from tests.call.kit import RATE, WORD_MS, FakeClient, Scene, ScriptedLLM, ScriptedSTT, scene
@@ -105,8 +105,9 @@ async def test_a_page_that_never_begins_to_play_has_heard_nothing() -> None:
     async with scene(greeting=LONG) as s:
         suspend(s)
         await s.until(lambda: s.state == "speaking")
-        await s.until(lambda: s.state == "idle", 6_000)
+        await s.until(lambda: s.state == "idle", UNPLAYED_MS + FIRST_MS)
         assert (said(s).text, said(s).unheard, said(s).ended) == ("", LONG, "cut")
+        assert s.client.most_ms <= UNPLAYED_MS + FIRST_MS + 2 * REPORT_MS
 
 
 async def test_a_page_that_is_suspended_near_the_end_has_not_heard_the_end() -> None:

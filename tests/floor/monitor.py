@@ -179,6 +179,9 @@ class _Step:
                 self.begin(reply)
                 self.prepared = False
                 self.need(self.open and turn == self.turn, "(5) what is answered is the open turn")
+                f, whole = self.floor, isinstance(self.event, ev.UserTyped) or getattr(self.event, "ends", False)
+                whole = whole or f.now_ms - f.turn.since_ms >= f.policy.endpointing.max_turn_ms
+                self.need(whole or f.now_ms >= self.was.keys_until_ms, "nothing is said between two keys")
                 self.open, self.answers = False, turn
             case do.Say(reply):
                 self.begin(reply)
@@ -226,9 +229,9 @@ class _Step:
                 self.accounted = True
             case do.Ignore(what):
                 self.accounted = True
-                if what == "speech" and isinstance(self.event, ev.Tick):
-                    missing_ms = self.event.at_ms - self.was.noticed_ms
-                    self.need(missing_ms >= self.floor.policy.endpointing.deaf_ms, "windows that come late do come")
+                deaf = what == "speech" and isinstance(self.event, ev.Tick)
+                missing_ms = self.event.at_ms - self.was.noticed_ms if deaf else float("inf")
+                self.need(missing_ms >= self.floor.policy.endpointing.deaf_ms, "windows that come late do come")
             case do.EndCall() | do.GiveUp():
                 self.need(not self.live and not self.open, "nobody is left in the middle of something")
                 self.need(not self.left or self.away or self.leaving, "a call is ended once")
@@ -316,6 +319,8 @@ class _Step:
             self.need(not self.prepared, "nothing is made ahead for nobody")
             return
         self.need(not self.prepared or (self.open and not self.live), "what is made ahead is used, or discarded")
+        last = isinstance(e, ev.KeyPressed) and e.ends and not (f.talking or f.mute)
+        self.need(not last or do.Answer in map(type, self.actions), "the last key is answered at once")
         gone_on = isinstance(e, ev.TurnResumed | ev.KeyPressed | ev.UserTyped)
         self.need(not (gone_on and self.prepared), "a turn that goes on has nothing made ahead")
         want = (

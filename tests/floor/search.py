@@ -27,6 +27,7 @@ SMALL = Policy().with_({
     "doubt_ms": 3, "min_words": 1, "pre_roll_ms": 1, "end_of_turn_ms": 1, "turn_grace_ms": 2, "min_turn_ms": 2,
     "max_turn_ms": 4, "answer_timeout_ms": 2, "user_silence_ms": None, "max_waiting": 1, "deaf_ms": 2, "alone_ms": 0,
     "far_ms": 2, "go_on_share": 1, "max_failures": 2, "filler_ms": 1, "filler_again_ms": 2, "max_fillers": 1,
+    "key_gap_ms": 2,
 })  # fmt: skip
 _BRIEF = {"echo_guard_ms": 0, "answer_timeout_ms": 1, "min_turn_ms": 1, "wary_after": 0}
 _ASKING = {"user_silence_ms": 2, "max_reprompts": 1}
@@ -90,6 +91,7 @@ def key(f: Floor) -> tuple[object, ...]:
         onset.unreadable, ago(onset.asked_until_ms, on or held), min(onset.carried_ms, 4),
         ago(onset.carried_until_ms, onset.carried_ms > 0),
         # the turn
+        max(0.0, turn.keys_until_ms - now) if turn.open else 0.0,
         turn.open, turn.prepared, ago(turn.since_ms, turn.open), turn.since_ms == speech.onset_ms,
         min(turn.spoken_ms, 3) if turn.open or reply.turn else -1, ago(turn.spoken_until_ms, turn.open or on),
         turn.own_level_db, turn.level_db if turn.open else None,
@@ -186,6 +188,7 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         yield ev.Interrupted(now, "button")
         yield ev.Interrupted(now, "operator")
         yield ev.KeyPressed(now, "5")
+        yield ev.KeyPressed(now, "#", ends=True)
         yield ev.UserTyped(now)
     if "page" in groups:
         yield ev.LevelOnset(now, f.reply.id)
@@ -285,7 +288,7 @@ def search(
                     transitions.add((here.state.value, cause_of(here, event), there.state.value))
                 if edges % 5 == 0:
                     _alone(here, there, event, actions)
-                if isinstance(event, INTERRUPTS):
+                if isinstance(event, INTERRUPTS) and not getattr(event, "ends", False):  # what ends is answered
                     _twice(there, event)
                 node = (key(there), after)
                 if node in seen:

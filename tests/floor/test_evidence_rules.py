@@ -195,10 +195,40 @@ def test_keys_are_input_and_more_of_them_may_follow() -> None:  # 24
     t.feed(f.KeyPressed(t.now, "1"))
     t.quiet(320)
     t.feed(f.KeyPressed(t.now, "2"))
-    t.quiet(640)
+    t.quiet(2_400)
     assert t.names() == ["Cut"]
-    t.quiet(320)
+    t.quiet(160)
     assert t.names() == ["Cut", "Answer"]
+
+
+def test_the_pace_of_keys_is_their_own_and_the_last_one_is_answered_at_once() -> None:
+    t = Talk()
+    for key in "4827":
+        t.feed(f.KeyPressed(t.now, key))
+        t.quiet(1_000)
+    assert t.names() == []
+    t.feed(f.KeyPressed(t.now, "#", ends=True))
+    assert t.names() == ["Answer"]
+
+
+def test_a_key_may_give_the_next_one_another_pace() -> None:
+    t = Talk()
+    t.feed(f.KeyPressed(t.now, "4", gap_ms=5_000))
+    t.quiet(4_900)
+    assert t.names() == []
+    t.quiet(150)
+    assert t.names() == ["Answer"]
+
+
+def test_the_end_that_an_stt_tells_of_is_none_while_keys_come() -> None:
+    t = Talk(stt=True)
+    t.speak(480)
+    t.feed(f.KeyPressed(t.now, "4"))
+    t.quiet(480)
+    t.feed(f.TurnEnded(t.now, "my number is"))
+    assert "Answer" not in t.names()
+    t.feed(f.KeyPressed(t.now, "2", ends=True))
+    assert t.names() == ["Answer"]
 
 
 def test_two_quick_interruptions_are_one() -> None:  # 11

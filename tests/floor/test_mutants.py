@@ -71,8 +71,8 @@ MUTANTS = {
         '    if floor.state is not State.SPEAKING:\n        out.append(do.Ignore(source.value, "nothing"))',
         "balanced", "hard", LEVELS),
     "something is said over a reply": (
-        "reply_rules", "if floor.state is State.IDLE and not floor.says_waiting:", "if not floor.says_waiting:", "balanced", "",
-        LEVELS),
+        "reply_rules", "if floor.state is State.IDLE and not floor.says_waiting and", "if not floor.says_waiting and",
+        "balanced", "", LEVELS),
     "an old reply's end ends the new one": (
         "reply_rules", "    if e.reply != floor.reply.id or not floor.live:\n        return\n    reply = floor.reply\n    if reply.sounding:",
         "    if not floor.live:\n        return\n    reply = floor.reply\n    if reply.sounding:", "balanced", "late", LEVELS),
@@ -169,6 +169,13 @@ MUTANTS = {
         "moves", 'discard_prepared(floor, "another guess was made", out)', "pass", "short", "guesses", LEVELS),
     "keys do not change what was made ahead": (
         "evidence_rules", 'discard_prepared(floor, f"more was said: {why}", out)', "pass", "short", "guesses hard", LEVELS),
+    "the agent talks between two keys": (
+        "timers", "max(turn.spoken_until_ms + quiet_ms, turn.keys_until_ms)", "turn.spoken_until_ms + quiet_ms",
+        "balanced", "hard", LEVELS),
+    "the STT ends a turn of keys": (
+        "evidence_rules", "elif floor.now_ms < floor.turn.keys_until_ms:", "elif False:", "short", "guesses hard", LEVELS),
+    "the last key waits for another": (
+        "evidence_rules", "    if e.ends and not (floor.talking or floor.mute):", "    if False:", "balanced", "hard", LEVELS),
     "a reply goes on into a lost connection": (
         "client_rules", "_end_live_reply(floor, out) if floor.live else 0", "0", "short", "away", LEVELS),
     "a turn is answered while the client is away": (

@@ -54,6 +54,7 @@ class Seen:
     carried_ms: float
     noticed_ms: float
     tools_until_ms: float
+    keys_until_ms: float
 
     @classmethod
     def of(cls, floor: Floor) -> Seen:
@@ -62,6 +63,7 @@ class Seen:
             floor.now_ms,
             floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
             floor.onset.carried_ms, floor.speech.noticed_ms, floor.reply.tools_until_ms,
+            floor.turn.keys_until_ms if floor.turn.open else -1.0,
         )  # fmt: skip
 
 

@@ -110,7 +110,7 @@ class Client:
     async def still_there(self) -> bool:
         """Whether the call goes on: it answers."""
         await self.send({"type": "ping", "n": 7})
-        return (await self.until("pong"))["n"] == 7
+        return (await self.until("pong", n=7))["n"] == 7
 
     async def closed(self, seconds: float = 5) -> int:
         """Read on to the end; the code of the close."""
@@ -160,7 +160,9 @@ class World:
         async with asyncio.timeout(5):
             while self.server.server_state.tasks:
                 await asyncio.wait(list(self.server.server_state.tasks))
-            for call_id in self.hub.calls.ids:  # a telephone's task is the hub's own
+            for (
+                call_id
+            ) in self.hub.calls.ids:  # a telephone's call is a task of the hub's, and is over after its socket
                 with self.hub.calls.watchers(call_id).one_more() as watcher:
                     while await watcher.next() is not None:
                         pass

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bargein.audio.alaw import to_alaw
 from bargein.audio.mulaw import to_mulaw
-from bargein_simulators.alaw import to_alaw
 from bargein_simulators.connection import SendQueue, SimulatedConnection, samples_of
 
 

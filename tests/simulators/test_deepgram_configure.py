@@ -18,10 +18,10 @@ from fastapi import FastAPI
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from bargein.audio.alaw import to_alaw
 from bargein.audio.mulaw import to_mulaw
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
-from bargein_simulators.alaw import to_alaw
 from bargein_simulators.deepgram_flux import FluxSimulator, flux_app
 from bargein_simulators.deepgram_nova import NovaSimulator, nova_app
 from tests.simulators.serving import serving

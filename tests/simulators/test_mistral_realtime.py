@@ -18,8 +18,8 @@ from mistralai.extra.exceptions import RealtimeTranscriptionException
 from mistralai.extra.realtime.connection import UnknownRealtimeEvent
 from websockets.asyncio.client import ClientConnection, connect
 
+from bargein.audio.alaw import to_alaw
 from bargein.audio.mulaw import to_mulaw
-from bargein_simulators.alaw import to_alaw
 from bargein_simulators.mistral_realtime import CHECKED, MistralRealtimeSimulator, add_mistral_realtime, checked
 from bargein_simulators.simulated_stt import Script
 from tests.simulators.serving import serving

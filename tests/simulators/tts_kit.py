@@ -14,9 +14,9 @@ import pytest
 from fastapi import FastAPI
 from websockets.asyncio.client import ClientConnection, connect
 
+from bargein.audio.alaw import from_alaw
 from bargein.audio.mulaw import from_mulaw
 from bargein.audio.pcm import Samples
-from bargein_simulators.alaw import from_alaw
 from tests.simulators.serving import serving
 
 TEXT = "Hello there."

@@ -174,3 +174,26 @@ async def test_the_dummy_call_shows_every_verdict_with_the_embedded_agent(tmp_pa
     last = cut["heard"].split()[-1].strip(".,;:")
     where = [t["heard"] for t in said if t["role"] == "agent"][-1]
     assert last in where, "asked where it was stopped, it names the last word that was heard"
+
+
+async def test_a_page_whose_sound_is_suspended_has_heard_what_it_played_and_is_silent_when_it_goes_on(
+    tmp_path: Path,
+) -> None:
+    async with called(microphone(tmp_path), page_holds=False) as (shown, here):
+        await shown.wait_for_function("() => bargein.call.reports.some(r => r.type === 'played' && r.played > 36000)")
+        await shown.evaluate("() => bargein.call.sound.context.suspend()")
+        await shown.wait_for_function("() => bargein.state === 'idle'")
+        await shown.evaluate("() => bargein.call.sound.context.resume()")
+        await shown.click("#main")  # "Talk" stops what may sound, too
+        await shown.wait_for_timeout(700)
+        heard = await recording(shown)
+        (call,) = [here.hub.calls.call(i) for i in here.hub.calls.ids]
+        said = call.conversation.agent(1)
+    assert said is not None
+    words = len(said.text.split())
+    played_ms = max(int(str(r["played"])) for r in heard.reports) / 24
+    assert said.ended == "cut"
+    assert abs(words * 100 - played_ms) <= 200
+    assert 1_500 <= sounding_ms(heard) <= played_ms + 100
+    assert kinds(heard, "audio_interrupted", "barge_in")[:1] == ["audio_interrupted"]
+    assert "barge_in" not in kinds(heard, "barge_in")

@@ -57,10 +57,11 @@ QUIET = 4.0  # mean square of digital silence, nearly
 
 
 class LineEcho:
-    """One call's echo. Times are in ms on one clock, audio is at `rate` Hz."""
+    """One call's echo. Times are in ms on one clock, audio is at `rate` Hz, and the agent's own at `played_rate` Hz."""
 
-    def __init__(self, rate: int = 8000) -> None:
+    def __init__(self, rate: int = 8000, played_rate: int | None = None) -> None:
         self._rate = rate
+        self._played_rate = played_rate or rate
         self._per_ms = rate / 1000
         self._sent: Samples = np.zeros(RING, np.int16)
         self._sent_end = -RING  # place after the newest sample of the agent's audio
@@ -297,8 +298,11 @@ class LineEcho:
                 if gap > self._ms(LATEST_MS):
                     self._sounds_from = at
                 _put(self._sent, self._sent_end, _SILENCE[: min(gap, RING)], at)
-            end = at + len(sent)
             linear = from_mulaw(sent.data) if sent.dtype == np.uint8 else sent.astype(np.int16, copy=False)
+            if self._played_rate != self._rate:
+                places = np.arange(len(linear) * self._rate // self._played_rate) * (self._played_rate / self._rate)
+                linear = np.interp(places, np.arange(len(linear)), linear).astype(np.int16)
+            end = at + len(linear)
             _put(self._sent, at, linear, end)
             self._sent_end = end
         self._waiting_sent.clear()

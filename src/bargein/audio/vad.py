@@ -78,6 +78,10 @@ class PendingWindow:
     """The context and the window."""
 
 
+def _unheard(_: VADWindow) -> None:
+    """The stream is closed, and holds its owner no longer."""
+
+
 class SileroVADStream:
     """One call's stream. Call its methods on the event loop; the scores come back there, in order."""
 
@@ -130,6 +134,7 @@ class SileroVADStream:
         """Stop: no score comes after this, not even for a window in the model."""
         self._closed = True
         self._vad.discard_stream(self)
+        self._on_window = _unheard
 
     def deliver(self, window: VADWindow) -> bool:
         """For the VAD: give a score to the owner. False: the owner raised, and the error was logged."""
@@ -232,6 +237,7 @@ class SileroVAD:
             except RuntimeError:
                 log.warning("The event loop was closed before the VAD, which stops now")
                 return
+            del work, scored  # the wait for the next windows must hold no stream of a call that is over
 
     def _gather(self) -> list[tuple[SileroVADStream, PendingWindow]] | None:
         """Wait for work: one window of each stream that has one (empty: the streams were closed during the wait).

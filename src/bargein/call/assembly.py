@@ -19,7 +19,7 @@ from bargein.call.input.own_words import OwnWords
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.stt_stream import STTStream
 from bargein.call.input.turns import Turns
-from bargein.call.input.user_audio import UserAudio
+from bargein.call.input.user_audio import UserAudio, rate_of
 from bargein.call.output.client_playout import ClientPlayout
 from bargein.call.output.lost_words import LostWords
 from bargein.call.output.playout import Playout
@@ -61,6 +61,17 @@ class CallParts:
     ending: CallEnding
     line_watch: LineWatch | None
     """None: the client is no telephone line, and may be silent."""
+    context: CallContext
+
+    def release(self) -> None:
+        """The call is over: no part holds another that holds the first. Memory goes at once, and not when Python's
+        collector looks for circles."""
+        self.context.release()
+        self.user_audio.close()
+        if self.stt_stream is not None:
+            self.stt_stream.release()
+        self.speaker.release()
+        self.responder.release()
 
 
 def assemble(
@@ -77,7 +88,8 @@ def assemble(
     conversation, replies = Conversation(), Replies()
     silence = SilenceTimer(context.meter)
     # A browser cancels echoes itself, and knows its loudspeaker. A telephone network does neither for us.
-    echo = LineEcho(transport.rate_in) if can.plays_immediately else None
+    rate = rate_of(transport.rate_in)
+    echo = LineEcho(rate, transport.rate_out) if can.plays_immediately else None
     speech = SpeechWatch(context, floor)
     user_audio = UserAudio(transport.rate_in, runtime.vad, context.now_ms, speech.window, echo)
     ledger = Ledger(context, replies, conversation, reports=can.reports)
@@ -154,6 +166,7 @@ def assemble(
         action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, ending),
         ending=ending,
         line_watch=LineWatch(inbound.handle, ending.hang_up) if can.plays_immediately else None,
+        context=context,
     )
 
 

@@ -70,9 +70,10 @@ class Call:
         self._line_watch = self._parts.line_watch
 
     def _assemble(self, runtime: Runtime, control: c.CallControl | None) -> CallParts:
+        clock, began_ms = self._clock, self._began_ms
         context = CallContext(
             call_id=self.id,
-            now_ms=self.now_ms,
+            now_ms=lambda: clock.now_ms() - began_ms,  # parts keep it: it must not hold the call
             journal=self._journal,
             meter=runtime.meter,
             notify=self._notify,
@@ -125,8 +126,11 @@ class Call:
             reason = self.over or "ended"
             self._notify(n.Bye(reason))
             self._journal.note(self.now_ms(), "bye", reason=reason)
-            await self._transport.close(reason)
-            self._journal.close()
+            try:
+                await self._transport.close(reason)
+            finally:
+                self._journal.close()
+                parts.release()
 
     def interrupt(self, by: Literal["button", "operator"] = "operator") -> bool:
         """Stop the agent, whatever the policy says. False: there was nothing to stop."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from bargein.call.input.digits import DigitEntry
 from bargein.floor import Event
 from bargein.notices import Decision, Notice
 from bargein.protocols import Journal, Meter
@@ -14,7 +15,11 @@ from bargein.protocols import Journal, Meter
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 
-@dataclass(frozen=True, slots=True)
+def _nothing(*_: object) -> None:
+    """What is told to a call that is over."""
+
+
+@dataclass(slots=True)
 class CallContext:
     """Given by a call to each of its parts. Nothing here waits."""
 
@@ -35,6 +40,12 @@ class CallContext:
     """Makes a named task that the end of the call waits for."""
     kick: Callable[[], None]
     """Sends the audio that is due now, before the next tick."""
+    digits: DigitEntry = field(default_factory=DigitEntry)
+    """The caller's keys."""
+
+    def release(self) -> None:
+        """The call is over: its parts hold it no longer, so that it can go with its last user."""
+        self.notify = self.feed = self.kick = _nothing
 
     def decided(self, kind: str, why: str, reply: int | None = None, onset_ms: float | None = None) -> None:
         """Tell the client what the floor has decided, and why."""

@@ -71,7 +71,7 @@ class InboundHandler:
                 self._playout.on_held(now_ms, c.Held(reply, samples))
                 self._context.feed(f.LevelOnset(max(0.0, now_ms - age_ms), reply))
             case c.KeyPress(key):
-                self._turn_control.type(f.KeyPressed(now_ms, key), key)
+                self._turn_control.press(now_ms, key)
             case c.Typed(text):
                 self._turn_control.type(f.UserTyped(now_ms), text)
             case c.StopPressed():

@@ -10,6 +10,18 @@ from typing import Any
 from bargein.errors import UsageError
 
 
+async def _shallow(work: Coroutine[Any, Any, None]) -> None:
+    """Await the work. A task keeps the error that cancelled it, the error keeps every frame on its way, and a frame may
+    keep what leads back to the task (an asyncio.Timeout does). So the error is raised anew, without its way."""
+    cancelled = False
+    try:
+        await work
+    except asyncio.CancelledError:
+        cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+
+
 class CallTasks:
     """An async context manager. Leaving the block waits for every task of the call.
 
@@ -31,7 +43,10 @@ class CallTasks:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._group is not None
-        await self._group.__aexit__(kind, error, trace)
+        try:
+            await self._group.__aexit__(kind, error, trace)
+        finally:
+            self._group = None  # it holds the task that ran the call
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task that `cancel` cancels."""
@@ -45,7 +60,9 @@ class CallTasks:
         if self._group is None:
             work.close()
             raise UsageError("A call that does not run cannot speak", advice="Await Call.run() first")
-        return self._group.create_task(work, name=f"call {self._call_id}: {name}")
+        task = self._group.create_task(_shallow(work), name=f"call {self._call_id}: {name}")
+        task.add_done_callback(lambda _: work.close())  # where the task was cancelled before it began
+        return task
 
     def cancel(self) -> None:
         """Cancel every task that `spawn` made."""

@@ -38,11 +38,29 @@ class TurnControl:
         self._stt_stream = stt_stream
         self._own_words = own_words
         self._pending_input = ""
+        self._pending_keys: tuple[str, bool] | None = None  # all keys of the running input; whether these are whole
 
-    def type(self, event: f.KeyPressed | f.UserTyped, text: str) -> None:
-        """A key or typed text: it interrupts, and belongs to the turn that the floor opens for it."""
+    def type(self, event: f.UserTyped, text: str) -> None:
+        """Typed text: it interrupts, and belongs to the turn that the floor opens for it."""
         self._pending_input = text
         self._context.feed(event)
+
+    def press(self, now_ms: float, key: str) -> None:
+        """A key: as typed text, and it belongs to the keys before it, also where the agent answers these already."""
+        keys = self._keys_before() + key
+        ends, gap_ms = self._context.digits.judge(keys)
+        self._pending_keys = keys, ends
+        self._context.feed(f.KeyPressed(now_ms, key, ends, gap_ms))
+
+    def _keys_before(self) -> str:
+        if self._pending_keys is not None:
+            keys, whole = self._pending_keys  # fed, and not handled yet
+            return "" if whole else keys
+        floor, newest = self._floor, self._turns.newest
+        if newest is None or newest.keys_whole:
+            return ""
+        here = floor.turn.open and floor.turn.id == newest.id
+        return newest.keys if here or (floor.live and floor.reply.turn == newest.id) else ""
 
     def listen(self, order: f.Listen) -> None:
         """The user has the floor."""
@@ -50,8 +68,12 @@ class TurnControl:
         turn = self._turns.open(order.turn, order.from_ms, over)
         self._responder.turn_started(order.from_ms)
         if self._pending_input:
-            turn.typed.append(self._pending_input)
+            turn.type(self._pending_input)
             self._pending_input = ""
+        if self._pending_keys is not None:
+            keys, whole = self._pending_keys
+            turn.key(keys, whole=whole)
+            self._pending_keys = None
         self._context.decided("listen", order.why)
 
     def read_words(self, order: f.ReadWords) -> None:

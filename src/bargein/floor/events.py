@@ -111,6 +111,10 @@ class KeyPressed:
 
     at_ms: float
     key: str
+    ends: bool = False
+    """No key follows: `#`, or the last of as many as were asked for."""
+    gap_ms: float | None = None
+    """The next key may take this long. None: `key_gap_ms` of the policy."""
 
 
 @dataclass(frozen=True, slots=True)

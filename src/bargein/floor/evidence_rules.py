@@ -154,6 +154,8 @@ def on_turn_ended(floor: FloorState, e: ev.TurnEnded, out: list[Action]) -> None
     if floor.state is State.LISTENING and floor.policy.verdict.trust_transcriber_turns and not floor.mute:
         if e.at_ms < floor.turn.since_ms:
             out.append(do.Ignore("turn", "what ended is older than the turn that is open"))
+        elif floor.now_ms < floor.turn.keys_until_ms:
+            out.append(do.Ignore("turn", "another key may follow"))
         else:
             answer(floor, "the STT heard the turn end", out)
 
@@ -203,6 +205,15 @@ def on_input(floor: FloorState, at_ms: float, source: Source, why: str, out: lis
     floor.state = State.LISTENING
     if source is Source.TYPED and not floor.talking and not floor.mute:
         answer(floor, why, out)
+
+
+def on_key(floor: FloorState, e: ev.KeyPressed, out: list[Action]) -> None:
+    """A key is input, and others may follow within `key_gap_ms`: nothing is said between two keys."""
+    on_input(floor, e.at_ms, Source.KEY, f"key {e.key} pressed", out)
+    gap_ms = floor.policy.endpointing.key_gap_ms if e.gap_ms is None else e.gap_ms
+    floor.turn.keys_until_ms = e.at_ms + (0.0 if e.ends else gap_ms)
+    if e.ends and not (floor.talking or floor.mute):
+        answer(floor, f"key {e.key} ends the input", out)
 
 
 def on_interrupted(floor: FloorState, e: ev.Interrupted, out: list[Action]) -> None:

@@ -131,6 +131,7 @@ def open_turn(floor: FloorState, onset_ms: float, why: str, out: list[Action], *
         turn.spoken_ms = 0.0
         turn.level_db = None
         turn.spoken_until_ms = onset_ms
+        turn.keys_until_ms = 0.0
     turn.open = True
     turn.since_ms = onset_ms
     floor.reprompts = 0
@@ -186,6 +187,7 @@ def begin_reply(floor: FloorState, turn: int, *, reprompting: bool = False) -> N
 def answer(floor: FloorState, why: str, out: list[Action]) -> None:
     """The open turn is over: its reply begins."""
     floor.turn.open = floor.turn.prepared = False
+    floor.turn.keys_until_ms = 0.0
     learn_level(floor)
     begin_reply(floor, floor.turn.id)
     out.append(do.Answer(floor.reply.id, floor.turn.id, why))

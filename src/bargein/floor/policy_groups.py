@@ -270,6 +270,14 @@ class EndpointingPolicy(NumberGroup, frozen=True, kw_only=True):
             livekit="`endpointing.max_delay`, 3.0 s",
         ),
     ] = 3000
+    key_gap_ms: Annotated[
+        float,
+        milliseconds(
+            "The next key of a telephone may take this long; `#` ends the keys at once.",
+            pipecat="`DTMFAggregator(timeout)`, 2 s",
+            livekit="`GetDtmfTask(dtmf_input_timeout)`, 4 s",
+        ),
+    ] = 2500
     min_turn_ms: Annotated[
         float,
         milliseconds(

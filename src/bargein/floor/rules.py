@@ -51,6 +51,7 @@ from bargein.floor.evidence_rules import (
     on_input,
     on_interrupted,
     on_judged,
+    on_key,
     on_level,
     on_turn_ended,
     on_turn_ending,
@@ -113,7 +114,7 @@ class Floor(FloorState):
             case ev.Judged():
                 on_judged(self, event, out)
             case ev.KeyPressed():
-                on_input(self, event.at_ms, Source.KEY, f"key {event.key} pressed", out)
+                on_key(self, event, out)
             case ev.UserTyped():
                 on_input(self, event.at_ms, Source.TYPED, "the user typed", out)
             case ev.Interrupted():

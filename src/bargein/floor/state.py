@@ -113,6 +113,8 @@ class TurnState:
     """How much firm speech it holds. Less than `min_turn_ms` is no turn, where no part reads words."""
     spoken_until_ms: float = 0.0
     """Where its last firm speech ended. `end_of_turn_ms` counts from here."""
+    keys_until_ms: float = 0.0
+    """Until then another key may follow the last one. 0: no key was pressed in it."""
     level_db: float | None = None
     """Level of its loudest window, dB of full scale. None: the level was not measured."""
     own_level_db: float | None = None

@@ -57,7 +57,7 @@ def timers(floor: FloorState) -> list[Timer]:
             if not floor.talking:
                 owed = floor.stt_turns and p.verdict.trust_transcriber_turns
                 quiet_ms = p.endpointing.turn_grace_ms if owed else p.endpointing.end_of_turn_ms
-                due.append((turn.spoken_until_ms + quiet_ms, turn_over))
+                due.append((max(turn.spoken_until_ms + quiet_ms, turn.keys_until_ms), turn_over))
             due.append((turn.since_ms + p.endpointing.max_turn_ms, turn_too_long))
         case State.THINKING:
             due.append((max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms), reply_late))

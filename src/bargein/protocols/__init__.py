@@ -16,6 +16,7 @@ from bargein.protocols.conversation import (
 from bargein.protocols.llm import (
     LLM,
     AudioLLM,
+    DigitRequest,
     Effect,
     EndRequest,
     HangUp,
@@ -84,6 +85,7 @@ __all__ = [
     "ConnectionLost",
     "ConversationItem",
     "Counter",
+    "DigitRequest",
     "Effect",
     "EndRequest",
     "Finished",

@@ -32,11 +32,11 @@ class Tool(Protocol):
 
     A Tool may also have `timeout_s`, the longest time that it takes (30 without): the call waits so long for it."""
 
-    async def run(self, arguments: str) -> str | HangUp | Transfer:
+    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest:
         """Run the tool. arguments: JSON, as the LLM wrote it.
 
-        Returns the result for the LLM, or how the call is to end. Raises BargeinError, and no other error; the LLM
-        reads its message.
+        Returns the result for the LLM, how the call is to end, or what the caller is to key in. Raises BargeinError,
+        and no other error; the LLM reads its message.
         """
         ...
 
@@ -82,6 +82,18 @@ class Transfer:
 
 
 EndRequest = HangUp | Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class DigitRequest:
+    """The agent expects the caller to press keys. They come as one turn of the user."""
+
+    count: int | None = None
+    """So many keys are whole at once. None: any number."""
+    end_key: str = "#"
+    """This key ends the input at once."""
+    timeout_s: float | None = None
+    """The next key may take this long. None: as the policy says (`key_gap_ms`)."""
 
 
 @dataclass(frozen=True, slots=True)

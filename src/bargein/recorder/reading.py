@@ -36,7 +36,9 @@ VERSION_1: Mapping[str, str] = {
 }
 
 
-NOT_IN_VERSION_1: Mapping[str, object] = {"max_failures": 0, "filler_ms": None}
+NO_GAP: Mapping[str, object] = {"key_gap_ms": 0}
+"""As each call acted before there was the number: a key had the quiet of a turn after it."""
+NOT_IN_VERSION_1: Mapping[str, object] = {"max_failures": 0, "filler_ms": None, **NO_GAP}
 """Numbers of policies that version 1 did not have, as it acted."""
 
 
@@ -128,7 +130,12 @@ def _header(path: Path, line: bytes) -> Header:
         )
     try:
         if kind.version == VERSION:
-            return msgspec.json.decode(line, type=Header)
+            header = msgspec.json.decode(line, type=Header)
+            return (
+                header
+                if b'"key_gap_ms"' in line
+                else msgspec.structs.replace(header, policy=header.policy.with_(NO_GAP))
+            )
         raw = msgspec.json.decode(line, type=dict[str, object])
         flat = msgspec.convert(raw["policy"], dict[str, object])
         return msgspec.convert(raw | {"policy": _policy_1(flat), "language": flat["language"]}, Header)

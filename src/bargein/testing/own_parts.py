@@ -8,7 +8,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from bargein.call.responders.llm_pieces import llm_pieces
-from bargein.protocols import LLM, AudioLLM, EndRequest, HangUp, Prompt, TextDelta, Tool, ToolCall, Transfer
+from bargein.protocols import (
+    LLM,
+    AudioLLM,
+    DigitRequest,
+    EndRequest,
+    HangUp,
+    Prompt,
+    TextDelta,
+    Tool,
+    ToolCall,
+    Transfer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +112,7 @@ class WatchedTool:
         self._tool = tool
         self._work = work
 
-    async def run(self, arguments: str) -> str | HangUp | Transfer:
+    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest:
         with self._work.one():
             return await self._tool.run(arguments)
 

@@ -153,10 +153,19 @@ async def test_a_tts_that_gives_too_much_waits_until_there_is_room() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     world.run(20, 300)
+    await waiting
+
+
+async def test_what_the_client_has_and_did_not_play_takes_room() -> None:
+    world = World(2_900, complete=False)
+    world.run(0, 20)
+    world.playout.on_played(20, Played(1, 160, playing=True))
+    waiting = asyncio.create_task(world.playout.wait_room())
+    world.run(20, 1_000)
     await asyncio.sleep(0)
-    assert not waiting.done(), "what the client has and did not play is not heard"
-    world.playout.on_played(300, Played(1, 1_600, playing=True))
-    world.run(300, 320)
+    assert not waiting.done()
+    world.playout.on_played(1_000, Played(1, 1_600, playing=True))
+    world.run(1_000, 1_020)
     await waiting
 
 

@@ -9,8 +9,8 @@ import pytest
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
+from bargein.audio.alaw import from_alaw
 from bargein.audio.mulaw import from_mulaw
-from bargein_simulators.alaw import from_alaw
 from bargein_simulators.chat_wire import ServedToolCall
 from bargein_simulators.openai_realtime import RealtimeSimulator
 from bargein_simulators.realtime_session import RealtimeSession

@@ -55,14 +55,14 @@ class SimulatedStream:
         """Names of the marks that were asked for."""
         self.closed: tuple[int, str] | None = None
         self._messages = messages
-        self._per_ms = dialect.rate // 1000
-        self._frame = dialect.rate // 50
-        self._mulaw = dialect.mulaw
         self._there: deque[tuple[float, Heard]] = deque()
         self._back: deque[tuple[float, str]] = deque()
         self._line: deque[int | str] = deque()
         for message in messages.start():
             self.telephone.incoming(message)
+        self._per_ms = dialect.rate // 1000
+        self._frame = dialect.rate // 50
+        self._mulaw = dialect.mulaw
 
     def text(self, data: bytes) -> None:
         self._there.append((self.clock.now_ms() + WAY_MS, self._messages.heard(data, binary=False)))

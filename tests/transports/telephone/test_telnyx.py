@@ -136,7 +136,7 @@ def test_what_telnyx_complains_of_is_told_with_what_to_set() -> None:
         ('{"event":"playedStream","stream_id":"S1"}', "unknown_event"),
         ('{"event":"dtmf","stream_id":"S1","dtmf":{"digit":"99"}}', "bad_key"),
         ('{"event":"error","stream_id":"S1"}', "vendor_error"),
-        (START.replace("PCMU", "PCMA"), "bad_format"),
+        (START.replace("PCMU", "G722"), "bad_format"),
         (START.replace("8000", "16000"), "bad_format"),
         (START.replace('"channels":1', '"channels":2'), "bad_format"),
         ('{"event":"start","start":{}}', "bad_start"),

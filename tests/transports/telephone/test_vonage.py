@@ -108,7 +108,7 @@ def test_sound_that_looks_like_text_is_sound() -> None:
         ('{"event":"websocket:dtmf"}', "bad_key"),
         ('{"event":"media"}', "unknown_event"),
         ('{"event":"websocket:connected"}', "bad_format"),
-        (CONNECTED.replace("16000", "8000"), "bad_format"),
+        (CONNECTED.replace("16000", "11025"), "bad_format"),
         (b"", "bad_media"),
         (b"\x00", "bad_media"),
         pytest.param(bytes(641), "bad_media", id="half a sample"),
@@ -126,8 +126,8 @@ def test_what_vonage_would_never_say_is_refused_and_changes_nothing(message: str
 
 
 def test_another_rate_is_refused_with_what_the_ncco_must_say() -> None:
-    with pytest.raises(ProtocolError, match=r"rate=8000.*audio/l16;rate=16000"):
-        VonageDialect().read(CONNECTED.replace("16000", "8000"))
+    with pytest.raises(ProtocolError, match=r"rate=44100.*audio/l16;rate=16000"):
+        VonageDialect().read(CONNECTED.replace("16000", "44100"))
 
 
 def test_what_goes_out_is_what_the_documentation_gives_and_nothing_else() -> None:

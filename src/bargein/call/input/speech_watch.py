@@ -11,8 +11,7 @@ class SpeechWatch:
     """Called for every window of every call: nothing here waits or searches."""
 
     def __init__(self, context: CallContext, floor: Floor) -> None:
-        self._feed = context.feed
-        self._notify = context.notify
+        self._context = context
         self._floor = floor
         self._on = False
         self.last_firm_ms = float("-inf")
@@ -23,8 +22,10 @@ class SpeechWatch:
         floor = self._floor
         if window.speech >= floor.policy.hold.decide_threshold:
             self.last_firm_ms = window.until_ms
-        self._feed(window)
+        self._context.feed(window)
         speech = floor.speech
         if (on := speech.evidence > 0) is not self._on:
             self._on = on
-            self._notify(SpeechNoticed("started" if on else "ended", speech.onset_ms if on else speech.until_ms))
+            self._context.notify(
+                SpeechNoticed("started" if on else "ended", speech.onset_ms if on else speech.until_ms)
+            )

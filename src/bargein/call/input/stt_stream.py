@@ -95,6 +95,10 @@ class STTStream:
         self._utterances: deque[RecognizedUtterance] = deque(maxlen=KEPT)
         self._news = asyncio.Event()
 
+    def release(self) -> None:
+        """The call is over: no part is told of words."""
+        self.on_words = self.on_connected = None
+
     # ------------------------------------------------------------------------------------------------- audio in
 
     def push_audio(self, position: int, samples: Samples) -> None:

@@ -32,9 +32,26 @@ class Turn:
     over: SaidOver | None
     """What it was said over. None: the agent was silent."""
     typed: list[str] = field(default_factory=list)
-    """Keys and typed words in it."""
+    """Keys and typed words in it. Keys in a row are one entry."""
+    keys: str = ""
+    """The newest entry of `typed`, where it is keys."""
+    keys_whole: bool = False
+    """No key belongs to `keys` any more."""
     unread: bool = False
     """Its answer was discarded before its words entered the conversation."""
+
+    def type(self, text: str) -> None:
+        """Add typed words."""
+        self.typed.append(text)
+        self.keys, self.keys_whole = "", False
+
+    def key(self, keys: str, *, whole: bool) -> None:
+        """Set the keys of the running input, all of them. whole: no key follows."""
+        if self.keys and not self.keys_whole:
+            self.typed[-1] = keys
+        else:
+            self.typed.append(keys)
+        self.keys, self.keys_whole = keys, whole
 
 
 class Turns:
@@ -79,7 +96,7 @@ class Turns:
             newest = Turn(turn, from_ms, over)
         elif newest.id != turn:
             # Words that are not read yet must not be lost: they are the beginning of this turn.
-            newest = Turn(turn, newest.from_ms, newest.over or over, newest.typed)
+            newest = Turn(turn, newest.from_ms, newest.over or over, newest.typed, newest.keys, newest.keys_whole)
         elif over is not None and newest.over is None:
             newest.over = over
         self.newest = newest

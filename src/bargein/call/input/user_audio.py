@@ -20,7 +20,7 @@ from bargein.audio.timeline import StreamClock
 from bargein.audio.vad import VADWindow
 from bargein.call.input.burst import BurstLimiter
 from bargein.floor import SpeechWindow
-from bargein.protocols import VAD, AudioIn
+from bargein.protocols import VAD, AudioIn, VADStream
 
 VAD_RATES = (8000, 16000)
 KEEP_MS = 5_000  # always kept: covers any hold, and the pre-roll of the turn that follows it
@@ -38,6 +38,15 @@ FILL_MS = 20.0  # of silence at least, at once
 UNHEARD_MS = 100.0  # of ticks without audio: a frame after them comes late because nothing was sent
 
 
+def rate_of(rate: int) -> int:
+    """Hz of the audio that VAD and STT get, of a client's stream of `rate` Hz."""
+    return rate if rate in VAD_RATES else 16000
+
+
+def _unjudged(window: SpeechWindow) -> None:
+    """The call is over."""
+
+
 class UserAudio:
     """on_window: gets every VAD window, with times on the call's clock. echo: removes the agent's own audio, where the
     line brings it back."""
@@ -50,7 +59,7 @@ class UserAudio:
         on_window: Callable[[SpeechWindow], None],
         echo: LineEcho | None = None,
     ) -> None:
-        self.rate = rate if rate in VAD_RATES else 16000
+        self.rate = rate_of(rate)
         self._resampler = HotResampler(rate, self.rate) if rate != self.rate else None
         self._in_rate = rate
         self._now_ms = now_ms
@@ -58,7 +67,7 @@ class UserAudio:
         self._echo = echo
         self._clock = StreamClock(self.rate)
         self._on_window = on_window
-        self._stream = vad.open(self.rate, self._window)
+        self._stream: VADStream | None = vad.open(self.rate, self._window)
         self._kept: deque[Samples] = deque()
         self._first = 0  # position of the first kept sample
         self._end = 0  # position after the newest
@@ -104,7 +113,8 @@ class UserAudio:
             samples = self._echo.clean(self._end, now, samples)
         self._append(samples)
         self._clock.arrived(self._end, now)
-        self._stream.push_audio(samples)
+        if self._stream is not None:
+            self._stream.push_audio(samples)
 
     def _place(self, now: float, gap: int, size: int) -> None:
         """Silence before the next `size` samples: as much as the client tells (gap), else what has passed."""
@@ -135,8 +145,12 @@ class UserAudio:
         return self._clock.at(self._end)
 
     def close(self) -> None:
-        """The VAD judges no more of this call."""
-        self._stream.close()
+        """The VAD judges no more of this call, and nothing gets its audio."""
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = None
+        self.on_audio = None
+        self._on_window = _unjudged
 
     def since(self, from_ms: float) -> Pcm:
         """The audio from a moment of the call until now, as far as it is still kept."""
@@ -152,7 +166,9 @@ class UserAudio:
         return Pcm(np.concatenate(parts), self.rate) if parts else Pcm.silence(0, self.rate)
 
     def _silence(self, samples: int) -> None:
-        if samples <= SHORT_MS * self.rate // 1000:
+        if self._stream is None:
+            pass  # the call is over
+        elif samples <= SHORT_MS * self.rate // 1000:
             self._stream.push_audio(np.zeros(samples, np.int16))
         else:
             self._stream.skip(samples)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from bargein.audio.echo import LineEcho
 from bargein.audio.pcm import FRAME_MS
 from bargein.call.output.reply import Replies, Reply
-from bargein.call.output.report_watch import END_MS, LOST_MS, REFILL_MS, ReportWatch
+from bargein.call.output.report_watch import END_MS, REFILL_MS, ReportWatch
 from bargein.call.output.track import BEYOND_REPORT_MS, Position, Track
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyStalled, ReplyStarted
 from bargein.protocols import Held, Meter, Played, SpeechChunk, Transport, Word
@@ -57,7 +57,6 @@ class Playout:
         self._echo = echo
         self._lead_ms = lead_ms
         self._watch = ReportWatch()
-        self._has_reported = False  # in this call
         self.held = False
         """Nothing is sent, because the floor has ordered a hold."""
         self._held_at_ms = 0.0
@@ -110,7 +109,8 @@ class Playout:
 
     def _has_room(self, track: Track) -> bool:
         waiting_ms = track.waiting_ms + self._lead_ms
-        return max(waiting_ms, 0.0 if track.paced else track.unheard_ms) < max(BUFFER_MS - SLICE_MS, SLICE_MS)
+        unheard_ms = track.unheard_ms if self._watch.has_reported and not track.paced else 0.0
+        return max(waiting_ms, unheard_ms) < max(BUFFER_MS - SLICE_MS, SLICE_MS)
 
     def finish(self, reply: int, failure: str | None = None) -> tuple[Word, ...]:
         """The TTS has ended, or has failed. Returns the words whose times are known only now."""
@@ -207,10 +207,11 @@ class Playout:
                 track.report(now_ms, report.samples, playing=False, bound_ms=report.bound_ms)
                 track.discard_before(report.samples)
         elif self.held:
-            at = track.reach(report.samples)
-            self._reported(track, at, now_ms)
-            track.rewind(at)
-            track.report(now_ms, track.sent, playing=False, bound_ms=report.bound_ms, final=True)
+            if track.can_have_played(report.samples):
+                at = track.reach(report.samples)
+                self._reported(track, at, now_ms)
+                track.rewind(at)
+                track.report(now_ms, track.sent, playing=False, bound_ms=report.bound_ms, final=True)
             self._stop_waiting(now_ms)
         elif track.done_sending and report.samples <= track.sent:  # with the report of the reply's end
             self._reported(track, report.samples, now_ms)
@@ -227,7 +228,7 @@ class Playout:
         return self._over(track, now_ms)
 
     def _reported(self, track: Track, samples: int, now_ms: float) -> None:
-        self._has_reported = True
+        self._watch.came()
         track.paced = False
         if samples > track.reported:
             self._watch.moved(now_ms)
@@ -236,7 +237,7 @@ class Playout:
     def _paces(self) -> bool:
         """The client does not report, as far as we know. A network that plays audio at once cannot be suspended."""
         can = self._transport.capabilities
-        return not can.reports or (can.plays_immediately and not self._has_reported)
+        return not can.reports or (can.plays_immediately and not self._watch.has_reported)
 
     # ---------------------------------------------------------------------------------------------------- time
 
@@ -290,7 +291,7 @@ class Playout:
         if track.done_sending and track.reported >= track.made:
             return self._over(track, now_ms)
         if self._watch.lost(now_ms, track.unplayed_ms):
-            return self._stalled(track, now_ms, f"the client's reports have stood still for {LOST_MS:g} ms")
+            return self._stalled(track, now_ms, f"the client's reports have stood still for {self._watch.lost_ms:g} ms")
         if track.done_sending and self._watch.end_overdue(now_ms, silent_ms):
             return self._stalled(track, now_ms, f"the client's report of the end is overdue by {END_MS:g} ms")
         return None

@@ -99,6 +99,10 @@ class Speaker:
             task.cancel()
         return live
 
+    def release(self) -> None:
+        """The call is over. A task's error would hold all that the task knew."""
+        self._tasks = []
+
     def tick(self, now_ms: float) -> None:
         """Wait no longer for a voice that does not begin. Called every 20 ms."""
         live = self._replies.live

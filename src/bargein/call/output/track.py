@@ -193,6 +193,10 @@ class Track:
 
     # ----------------------------------------------------------------------------------------------- position
 
+    def can_have_played(self, samples: int) -> bool:
+        """Whether a client's report can be true: no client plays what it was not sent."""
+        return self._elsewhere or samples <= self.handed
+
     def reach(self, samples: int) -> int:
         """The position that a report of the client stands for: at most all that it was sent, and at least what it has
         reported before."""

@@ -70,9 +70,10 @@ class Ledger:
         if reply is None or reply.id != report.reply or reply.track is None:
             return
         track = reply.track
-        samples = track.reach(report.samples)
-        track.report(now_ms, samples, playing=False, bound_ms=report.bound_ms, final=True)
-        self._write(reply, "cut", Position(samples, samples * 1000 / track.rate, report.bound_ms))
+        if track.can_have_played(report.samples):
+            samples = track.reach(report.samples)
+            track.report(now_ms, samples, playing=False, bound_ms=report.bound_ms, final=True)
+            self._write(reply, "cut", Position(samples, samples * 1000 / track.rate, report.bound_ms))
         self._confirm()
 
     def over(self, reply: Reply, ended: Literal["completed", "failed"], *, confirmed: bool = True) -> None:

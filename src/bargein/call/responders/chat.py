@@ -17,7 +17,7 @@ from bargein.call.record.ledger import Ledger
 from bargein.call.record.outages import Outages
 from bargein.call.responders.late_words import LateWords
 from bargein.call.responders.prepared import PreparedReply
-from bargein.call.responders.responder import PreparedStats
+from bargein.call.responders.responder import PreparedStats, nothing_waits
 from bargein.call.responders.tool_runner import ToolRunner
 
 log = logging.getLogger(__name__)
@@ -195,6 +195,12 @@ class ChatResponder:
     def stopped(self, reply: Reply, *, sounded: bool) -> None:
         """The conversation has what was heard of it; calls of tools that never began are put beside it."""
         self.tool_runner.abandon(reply)
+
+    def release(self) -> None:
+        """The call is over: hold none of the parts that hold this one."""
+        self._results_waiting = nothing_waits
+        self._prepared = None
+        self.tool_runner.release()
 
     def _write_down(self, turn: Turn, text: str | None, *, spoken: bool) -> None:
         """The turn's words enter the conversation. For an LLM that hears audio they may come later."""

@@ -18,7 +18,7 @@ from bargein.call.record.conversation import Conversation
 from bargein.call.record.ledger import Ledger
 from bargein.call.record.outages import Outages
 from bargein.call.responders.late_words import LateWords
-from bargein.call.responders.responder import PreparedStats
+from bargein.call.responders.responder import PreparedStats, nothing_waits
 from bargein.call.responders.tool_runner import CANCELLED, MOST_ROUNDS, ToolRunner
 from bargein.errors import BargeinError, VendorLost
 
@@ -229,6 +229,12 @@ class RealtimeResponder:
             reply.response.truncate(0.0, None)
         else:
             self._truncating = self._context.spawn(self._truncate(reply, reply.response), "truncate")
+
+    def release(self) -> None:
+        """The call is over: hold none of the parts that hold this one."""
+        self._results_waiting = nothing_waits
+        self._truncating = None
+        self.tool_runner.release()
 
     async def _truncate(self, reply: Reply, response: c.Response) -> None:
         """As soon as the client has said where the cut caught it."""

@@ -24,6 +24,10 @@ class PreparedStats:
     """Audio of discarded replies."""
 
 
+def nothing_waits() -> None:
+    """For a call that is over: no result of a tool waits to be said."""
+
+
 class Responder(Protocol):
     """Only `answer` and `say_tool_results` wait."""
 
@@ -77,4 +81,8 @@ class Responder(Protocol):
 
     def stopped(self, reply: Reply, *, sounded: bool) -> None:
         """The reply was stopped. sounded: the ledger knows how much of it was heard."""
+        ...
+
+    def release(self) -> None:
+        """The call is over: hold none of the parts that hold this one."""
         ...

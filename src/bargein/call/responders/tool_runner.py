@@ -27,6 +27,7 @@ from bargein.floor import ToolsEnded, ToolsStarted
 from bargein.protocols import (
     LLM,
     AgentSaid,
+    DigitRequest,
     Effect,
     EndRequest,
     HangUp,
@@ -52,6 +53,10 @@ LATE_MS = 1_000.0  # so much later than its timeout a tool's result may reach th
 def timeout_s(tool: Tool) -> float:
     """How long a tool may take."""
     return float(getattr(tool, "timeout_s", TIMEOUT_S))
+
+
+def _untold(_: ToolResult) -> None:
+    """The call is over."""
 
 
 class ToolRunner:
@@ -82,6 +87,10 @@ class ToolRunner:
         self._outages = outages or Outages(context)
         self.specs = tuple(tool.spec for tool in tools)
         """What the model is told of the tools."""
+
+    def release(self) -> None:
+        """The call is over: no result is told any more."""
+        self._on_late_result = _untold
 
     async def reply_text(
         self, llm: LLM, prompt: Prompt, reply: Reply, released: asyncio.Event | None = None
@@ -286,6 +295,8 @@ class ToolRunner:
         meter.count("tools", cause="done")
         if isinstance(result, HangUp | Transfer):
             return result
+        if isinstance(result, DigitRequest):
+            result = self._context.digits.expect(result)
         return ToolResult(call.id, call.tool, call.arguments, result)
 
     def _write(self, reply: Reply, call: ToolCall, result: str | None, *, error: bool = False) -> ToolResult:

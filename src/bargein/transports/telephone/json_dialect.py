@@ -1,4 +1,4 @@
-"""The JSON that Twilio, Telnyx and Plivo share: mu-law at 8000 Hz, base64 in text messages.
+"""The JSON that Twilio, Telnyx and Plivo share: audio as base64 in text messages.
 
 A vendor's file adds its names: the fields of its messages, the bytes of what goes out, the start and the events that
 only this vendor sends. (Vonage sends audio as binary messages and stands apart.)
@@ -13,12 +13,12 @@ from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
-from bargein.audio.mulaw import RATE, from_mulaw
 from bargein.errors import ProtocolError
 from bargein.protocols import WireSamples
+from bargein.transports.telephone.formats import WireFormat
 from bargein.transports.telephone.transport import KEYS, DialectEvent, Media, Pressed, Started, Stopped
 
-MAX_MEDIA_BYTES = 8000  # of mu-law in one message: a second; usual are 160
+MAX_MEDIA_MS = 1000  # of audio in one message; usual are 20
 MAX_NUMBER = 10**14
 STREAM = b"%STREAM"  # in a template: the stream's id, as a JSON string
 
@@ -27,7 +27,7 @@ Number = int | str | None  # vendors write numbers as strings, too
 
 class MediaFields(msgspec.Struct):
     payload: bytes
-    """Mu-law codes (base64 on the wire)."""
+    """Audio in the stream's format (base64 on the wire)."""
     track: str = "inbound"
     """Begins with `inbound` for the caller's audio."""
     chunk: object = None
@@ -60,8 +60,6 @@ class JsonDialect(ABC, Generic[Message]):
     """One stream's messages: the shared half of a `TelephoneDialect`."""
 
     name: str
-    rate = RATE
-    mulaw = True
     binary = False
     returning: bool
     acknowledges: bool
@@ -77,9 +75,21 @@ class JsonDialect(ABC, Generic[Message]):
 
     def __init__(self, decoder: msgspec.json.Decoder[Message]) -> None:
         self._decode = decoder.decode
+        self.incoming, self.outgoing = WireFormat(), WireFormat()
+        """The stream's formats, known by its start."""
         self._stream = ""
         """The stream's id. Empty before the start."""
         self._media = self._mark = self._mark_end = self._clear = b""
+
+    @property
+    def rate(self) -> int:
+        """Hz, both ways."""
+        return self.incoming.rate
+
+    @property
+    def mulaw(self) -> bool:
+        """Outgoing audio is mu-law codes, else int16."""
+        return self.outgoing.mulaw
 
     # -------------------------------------------------------------------------------------- a vendor's own half
 
@@ -111,7 +121,7 @@ class JsonDialect(ABC, Generic[Message]):
             what = f"{event[:40]} is of stream {m.stream[:40]!r}"
             raise ProtocolError(what, advice="One socket, one stream", code="other_stream")
         if event == "media" and m.media is not None:
-            return _caller_audio(m.media)
+            return self._caller_audio(m.media)
         if event == "dtmf" and m.dtmf is not None:
             return pressed(m.dtmf.digit)
         if event == "stop":
@@ -119,14 +129,28 @@ class JsonDialect(ABC, Generic[Message]):
         return self.other_event(m)
 
     def _start(self, message: Message) -> Started:
+        formats = self.incoming, self.outgoing
         started = self.start(message)
-        if not self._stream:
+        if self._stream:
+            self.incoming, self.outgoing = formats  # a second start changes nothing
+        else:
             self._stream = started.stream
             quoted = dumps(started.stream).encode()
             self._media = self.media_template.replace(STREAM, quoted)
             self._mark, self._mark_end = (part.replace(STREAM, quoted) for part in self.mark_template)
             self._clear = self.clear_template.replace(STREAM, quoted)
         return started
+
+    def _caller_audio(self, media: MediaFields) -> Media | None:
+        """None: audio of the agent, from a stream of both tracks."""
+        if not media.track.startswith("inbound"):
+            return None
+        payload, form = media.payload, self.incoming
+        if not payload or len(payload) > form.rate * form.sample_bytes * MAX_MEDIA_MS // 1000:
+            what = f"A frame has {len(payload)} bytes"
+            advice = f"Send {form.rate * form.sample_bytes // 50} bytes of {form.codec} every 20 ms"
+            raise ProtocolError(what, advice=advice, code="bad_media")
+        return Media(form.expand(payload), as_number(media.chunk), as_number(media.timestamp))
 
     def unknown_event(self, event: str) -> ProtocolError:
         return ProtocolError(
@@ -136,25 +160,14 @@ class JsonDialect(ABC, Generic[Message]):
     # ------------------------------------------------------------------------------------------ what goes out
 
     def media(self, samples: WireSamples) -> bytes:
-        """samples: mu-law codes, shape (n,), uint8."""
-        return self._media + b2a_base64(samples.data, newline=False) + b'"}}'
+        """samples: mu-law codes, shape (n,), uint8; or int16 for another format."""
+        return self._media + b2a_base64(self.outgoing.compress(samples), newline=False) + b'"}}'
 
     def mark(self, name: str) -> bytes:
         return self._mark + name.encode() + self._mark_end
 
     def clear(self) -> bytes:
         return self._clear
-
-
-def _caller_audio(media: MediaFields) -> Media | None:
-    """None: audio of the agent, from a stream of both tracks."""
-    if not media.track.startswith("inbound"):
-        return None
-    payload = media.payload
-    if not payload or len(payload) > MAX_MEDIA_BYTES:
-        what = f"A frame has {len(payload)} bytes"
-        raise ProtocolError(what, advice="Send 160 bytes of mu-law every 20 ms", code="bad_media")
-    return Media(from_mulaw(payload), as_number(media.chunk), as_number(media.timestamp))
 
 
 def pressed(digit: str) -> Pressed:

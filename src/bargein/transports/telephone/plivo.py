@@ -1,7 +1,8 @@
-"""Plivo audio streaming, both ways: mu-law at 8000 Hz, base64 in JSON text.
+"""Plivo audio streaming, both ways: base64 in JSON text.
 
 The call's XML starts the stream: `<Stream bidirectional="true" keepCallAlive="true"
-contentType="audio/x-mulaw;rate=8000">` (the default is int16). Its `extraHeaders` arrive as parameters.
+contentType="audio/x-mulaw;rate=8000">`. The default content type is `audio/x-l16;rate=8000`, and
+`audio/x-l16;rate=16000` is the third. The `extraHeaders` arrive as parameters.
 
 Plivo is the WebSocket's client and sends `start`, `media`, `dtmf`, `playedStream`, `clearedAudio` and perhaps `stop`.
 Plivo takes `playAudio`, `checkpoint` and `clearAudio`. A checkpoint comes back, as `playedStream`, only after all audio
@@ -18,9 +19,16 @@ import msgspec
 
 from bargein.audio.mulaw import RATE
 from bargein.errors import ProtocolError
+from bargein.transports.telephone.formats import Codec, WireFormat, refused
 from bargein.transports.telephone.json_dialect import JsonDialect, JsonMessage, Number, as_number
 from bargein.transports.telephone.transport import ClearDone, DialectEvent, MarkBack, Started
 
+CODECS: dict[str, tuple[Codec, tuple[int, ...]]] = {
+    "audio/x-mulaw": ("PCMU", (RATE,)),
+    "audio/x-l16": ("L16", (8000, 16000)),
+}
+ADVICE = 'Set contentType="audio/x-mulaw;rate=8000" in the <Stream>, or audio/x-l16 with rate 8000 or 16000'
+FORM = b"%FORM"  # in the template: the format's fields
 PREFIX = "x-ph-"  # Plivo puts it before the names of extraHeaders
 
 
@@ -53,7 +61,7 @@ class PlivoDialect(JsonDialect[_Message]):
     returning = False
     acknowledges = True
     product = "audio streaming"
-    media_template = b'{"event":"playAudio","media":{"contentType":"audio/x-mulaw","sampleRate":8000,"payload":"'
+    media_template = b'{"event":"playAudio","media":{%FORM,"payload":"'
     mark_template = b'{"event":"checkpoint","streamId":%STREAM,"name":"', b'"}'
     clear_template = b'{"event":"clearAudio","streamId":%STREAM}'
 
@@ -66,12 +74,13 @@ class PlivoDialect(JsonDialect[_Message]):
         if start is None or not stream:
             raise ProtocolError("A start has no streamId", advice="Send what Plivo sends", code="bad_start")
         form = start.media_format
-        if form.encoding != "audio/x-mulaw" or as_number(form.rate) != RATE:
-            raise ProtocolError(
-                f"The stream is {form.encoding[:40]!r} at {str(form.rate)[:10]}",
-                advice='Set contentType="audio/x-mulaw;rate=8000" in the <Stream>; its default is another',
-                code="bad_format",
-            )
+        codec, rates = CODECS.get(form.encoding.lower(), ("PCMU", ()))
+        rate = as_number(form.rate)
+        if rate is None or rate not in rates:
+            raise refused(form.encoding, form.rate, ADVICE)
+        self.incoming = self.outgoing = WireFormat(codec, rate)
+        fields = b'"contentType":"%s","sampleRate":%d' % (form.encoding.lower().encode(), rate)
+        self.media_template = type(self).media_template.replace(FORM, fields)  # type: ignore[misc]  # of this stream
         account = "" if start.account_id is None else str(start.account_id)
         return Started(stream, start.call_id, account, _parameters(message.extra_headers))
 

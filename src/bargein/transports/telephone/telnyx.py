@@ -1,8 +1,12 @@
-"""Telnyx media streaming, both ways: mu-law at 8000 Hz, base64 in JSON text, much like Twilio's with other names.
+"""Telnyx media streaming, both ways: base64 in JSON text, much like Twilio's with other names.
 
 The stream is started (`streaming_start`, `dial`, `answer` or TeXML `<Stream>`) with these settings:
-`stream_bidirectional_mode: "rtp"` (the default takes whole mp3 files), `stream_bidirectional_codec: "PCMU"`,
-`stream_codec: "PCMU"` and `stream_track: "inbound_track"`.
+`stream_bidirectional_mode: "rtp"` (the default takes whole mp3 files), `stream_track: "inbound_track"`, and one codec
+for `stream_codec` and `stream_bidirectional_codec`: PCMU, PCMA (8000 Hz) or L16 (8000, 16000 or 24000 Hz).
+
+The start announces the format of the caller's audio (that of the telephone line, where `stream_codec` is not set), and
+not the format of the audio that Telnyx takes. That is assumed to be the same. A custom parameter `bidirectional_codec`
+tells another one of the same rate.
 
 Telnyx is the WebSocket's client and sends `connected`, `start`, `media`, `mark`, `dtmf`, `error` and `stop`. Telnyx
 takes `media`, `mark` and `clear`. Media may come out of order: `chunk` counts its chunks. A chunk that goes to Telnyx
@@ -15,15 +19,24 @@ from __future__ import annotations
 from binascii import b2a_base64
 
 import msgspec
-import numpy as np
 
-from bargein.audio.mulaw import RATE, SILENCE
+from bargein.audio.mulaw import RATE
 from bargein.errors import ProtocolError
 from bargein.protocols import WireSamples
+from bargein.transports.telephone.formats import Codec, WireFormat, refused
 from bargein.transports.telephone.json_dialect import JsonDialect, JsonMessage, MarkFields, Number, as_number
 from bargein.transports.telephone.transport import DialectEvent, MarkBack, Started
 
-MIN_MEDIA_BYTES = 160  # Telnyx refuses shorter chunks
+CHUNKS = 50  # a second: Telnyx refuses shorter ones
+CODECS: dict[str, tuple[Codec, tuple[int, ...]]] = {
+    "PCMU": ("PCMU", (RATE,)),
+    "PCMA": ("PCMA", (RATE,)),
+    "L16": ("L16", (8000, 16000, 24000)),
+}
+ADVICE = (
+    "Use PCMU, PCMA or L16: set stream_codec and stream_bidirectional_codec both to one of these, and "
+    'stream_bidirectional_mode to "rtp"'
+)
 
 
 class _Parameter(msgspec.Struct):
@@ -82,14 +95,10 @@ class TelnyxDialect(JsonDialect[_Message]):
         if start is None or not message.stream:
             raise ProtocolError("A start has no stream_id", advice="Send what Telnyx sends", code="bad_start")
         form = start.media_format
-        if form.encoding != "PCMU" or as_number(form.sample_rate) != RATE or as_number(form.channels) != 1:
-            raise ProtocolError(
-                f"The stream is {form.encoding[:20]} at {str(form.sample_rate)[:10]}",
-                advice='Start it with stream_codec and stream_bidirectional_codec "PCMU", stream_bidirectional_mode '
-                '"rtp" and a sampling rate of 8000',
-                code="bad_format",
-            )
+        self.incoming = _format(form.encoding, form.sample_rate, form.channels)
         parameters = _parameters(start.custom_parameters)
+        told = parameters.get("bidirectional_codec")
+        self.outgoing = _format(told, self.rate, 1) if told and told.upper() != self.incoming.codec else self.incoming
         parameters |= {name: value for name, value in (("from", start.from_), ("to", start.to)) if value}
         extra = {"phone_session": start.call_session_id} if start.call_session_id else {}
         return Started(message.stream, start.call_control_id, start.user_id or "", parameters, extra)
@@ -104,13 +113,22 @@ class TelnyxDialect(JsonDialect[_Message]):
         raise self.unknown_event(message.event)
 
     def media(self, samples: WireSamples) -> bytes:
-        """samples: mu-law codes, shape (n,), uint8.
+        """samples: mu-law codes, shape (n,), uint8; or int16 for another format.
 
         The first chunk after a resume may be shorter than a frame. Silence before it fills the frame up, and moves no
         position."""
-        if len(samples) < MIN_MEDIA_BYTES:
-            samples = np.concatenate((np.full(MIN_MEDIA_BYTES - len(samples), SILENCE, np.uint8), samples))
-        return self._media + b2a_base64(samples.data, newline=False) + b'"}}'
+        form = self.outgoing
+        whole = form.padded(samples, form.rate // CHUNKS)
+        return self._media + b2a_base64(form.compress(whole), newline=False) + b'"}}'
+
+
+def _format(encoding: str, rate: Number, channels: Number) -> WireFormat:
+    """Raises ProtocolError (bad_format)."""
+    codec, rates = CODECS.get(encoding.upper(), ("PCMU", ()))
+    hz = as_number(rate)
+    if hz is None or hz not in rates or as_number(channels) != 1:
+        raise refused(encoding, rate, ADVICE)
+    return WireFormat(codec, hz)
 
 
 def _parameters(given: dict[str, object] | list[_Parameter] | None) -> dict[str, str]:
@@ -124,6 +142,6 @@ def _refusal(error: _Error) -> ProtocolError:
     what = f"{error.title or 'error'} ({error.code})"
     return ProtocolError(
         f"Telnyx refused a message with {what[:80]}: {error.detail[:160]}",
-        advice='Check that the stream was started with stream_bidirectional_mode "rtp" and PCMU both ways',
+        advice='Check that the stream was started with stream_bidirectional_mode "rtp" and one codec both ways',
         code="vendor_error",
     )

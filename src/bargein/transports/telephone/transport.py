@@ -15,25 +15,31 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, assert_never
 
 from bargein import protocols as c
-from bargein.audio.pcm import FRAME_MS, Samples
+from bargein.audio.pcm import Samples
 from bargein.clock import Clock
 from bargein.errors import ProtocolError
+from bargein.foreign import printable
 from bargein.notices import Notice
-from bargein.transports.positions import IncomingPositions
 from bargein.transports.rate_limit import RateLimit
+from bargein.transports.telephone.incoming_audio import IncomingAudio
+from bargein.transports.telephone.limits import TelephoneLimits
 from bargein.transports.telephone.marks import Marks
-from bargein.transports.telephone.reorder import MediaReorderer
-from bargein.transports.telephone.stamps import Stamps
+from bargein.transports.telephone.wire import Wire
 
 log = logging.getLogger(__name__)
 
 KEYS = frozenset("0123456789*#ABCD")  # of a telephone, and A-D of old exchanges
+NO_STREAM = ("bad_start", "bad_format")  # errors of a start, after which no stream can begin
+REASON_BYTES = 100  # a close frame has room for 123
+UNSUPPORTED = 1003  # the stream's format
 NORMAL_CLOSES = (1000, 1001)  # a peer that closes so has nothing more to say
 NORMAL, PROTOCOL_ERROR, REFUSED, FLOODED, STUCK = 1000, 1002, 1008, 1008, 1011
+MAX_ID = 200  # characters of a stream's, a call's or an account's id: an id goes into each message to the network
+PARAMETERS, NAME_CHARS, VALUE_CHARS = 50, 100, 1000  # of a start; what is more is left out
 
 # ------------------------------------------------------------------------------------------ a dialect's events
 
@@ -98,10 +104,6 @@ class TelephoneDialect(Protocol):
     """One vendor's messages, for one stream. Text goes out as ASCII bytes."""
 
     name: str
-    rate: int
-    """Hz, both ways."""
-    mulaw: bool
-    """Outgoing audio is mu-law codes, else int16."""
     binary: bool
     """Outgoing audio is in binary messages."""
     returning: bool
@@ -110,6 +112,16 @@ class TelephoneDialect(Protocol):
     """The vendor answers a clear. Else a mark follows each clear."""
     says_stop: bool
     """The vendor says when the call is over. Else closing the socket says so."""
+
+    @property
+    def rate(self) -> int:
+        """Hz, both ways. A stream's start may change it."""
+        ...
+
+    @property
+    def mulaw(self) -> bool:
+        """Outgoing audio is mu-law codes, else int16. A stream's start may change it."""
+        ...
 
     def read(self, message: str | bytes) -> DialectEvent | None:
         """The event of a message. None: an event without meaning for the call. Raises ProtocolError."""
@@ -128,43 +140,6 @@ class TelephoneDialect(Protocol):
         ...
 
 
-class Wire(Protocol):
-    """An open WebSocket. No method waits."""
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the kernel has not taken yet."""
-        ...
-
-    def text(self, data: bytes) -> None: ...
-
-    def binary(self, data: bytes) -> None: ...
-
-    def close(self, code: int, reason: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class TelephoneLimits:
-    """Bounds for a network. Fifty frames and ten marks a second are usual. After a stall many may come at once."""
-
-    messages: float = 200
-    """Messages a second. A message beyond the rate is dropped."""
-    burst: float = 1000
-    """Messages at once."""
-    flood: float = 3000
-    """Dropped messages a second, beyond which the socket is closed."""
-    ahead_ms: float = 4_000
-    """Audio that may come ahead of real time without being noted as a burst."""
-    start_ms: float = 10_000
-    """The stream must start within this time."""
-    before_start: int = 100
-    """Other messages that may come before the start."""
-    unsent: int = 16_000
-    """Bytes that may wait for a network that does not read: a second of audio."""
-    stuck_ms: float = 10_000
-    """The network may read no audio for this long."""
-
-
 class TelephoneTransport:
     """A `protocols.Transport` by shape."""
 
@@ -175,21 +150,12 @@ class TelephoneTransport:
     def __init__(
         self, wire: Wire, dialect: TelephoneDialect, clock: Clock, limits: TelephoneLimits | None = None
     ) -> None:
-        self.capabilities = c.TransportCapabilities(
-            pause=False, reports=True, plays_immediately=True, mulaw=dialect.mulaw
-        )
-        self.rate_in = self.rate_out = dialect.rate
         self.limits = limits or TelephoneLimits()
         self.started: Started | None = None
         self.faults = 0
         self._wire = wire
         self._dialect = dialect
         self._clock = clock
-        self._marks = Marks(dialect.rate, returning=dialect.returning)
-        self._order = MediaReorderer()
-        self._frame_samples = dialect.rate * FRAME_MS // 1000
-        self._stamps = Stamps(dialect.rate, self._frame_samples)
-        self._positions = IncomingPositions(clock, dialect.rate, self.limits.ahead_ms)
         self._messages = RateLimit(clock, self.limits.messages, self.limits.burst)
         self._flood = RateLimit(clock, self.limits.flood, self.limits.flood)
         self._fault_limit = RateLimit(clock, 0.5, 3)
@@ -201,8 +167,17 @@ class TelephoneTransport:
         self._may_return = False  # the connection is lost, and the call was not ended
         self._code = NORMAL
         self._closed = False
-        self._counted = True  # the frames' numbers give their order
-        self._stamped = True  # the frames' times tell the gaps
+        self._take_format()
+
+    def _take_format(self) -> None:
+        """The stream's audio format is known, or has changed by its start."""
+        dialect = self._dialect
+        self.capabilities = c.TransportCapabilities(
+            pause=False, reports=True, plays_immediately=True, mulaw=dialect.mulaw
+        )
+        self.rate_in = self.rate_out = dialect.rate
+        self._marks = Marks(dialect.rate, returning=dialect.returning)
+        self._audio = IncomingAudio(self._clock, dialect.rate, self.limits.ahead_ms)
 
     @property
     def name(self) -> str:
@@ -225,11 +200,7 @@ class TelephoneTransport:
         """For the socket: a message came. Never waits, and raises no error for any content."""
         if self._lost is not None:
             return
-        if not self._messages.take():
-            if not self._flood.take():
-                self._lose("the network sent too many messages", FLOODED)
-            else:
-                self._fault("too_fast", f"More than {self.limits.messages:g} messages a second came", "Send fewer")
+        if not self._within_rate():
             return
         try:
             event = self._dialect.read(message)
@@ -237,6 +208,35 @@ class TelephoneTransport:
                 self._handle(event)
         except ProtocolError as error:
             self._fault(error.code, error.message, error.advice)
+            if error.code in NO_STREAM and self.started is None:
+                self._lose(f"{error.message}. {error.advice}", UNSUPPORTED)
+
+    def charge(self) -> bool:
+        """For the socket: a frame came that is no message, such as a ping. False: do not answer the frame."""
+        if self._lost is not None or not self._within_rate():
+            return False
+        if self._wire.unsent > self.limits.unsent:
+            self._lose("the network does not read", STUCK)
+            return False
+        return True
+
+    def _within_rate(self) -> bool:
+        if self._messages.take():
+            return True
+        if self._flood.take():
+            self._fault("too_fast", f"More than {self.limits.messages:g} messages a second came", "Send fewer")
+        else:
+            self.flooded("the network sent too many messages")
+        return False
+
+    @property
+    def closing(self) -> tuple[int, str] | None:
+        """Code and reason with which the socket must be closed now. None: the stream goes on."""
+        return None if self._lost is None else (self._code, self._lost[:100])
+
+    def flooded(self, reason: str) -> None:
+        """For the socket: the network sends what no call needs."""
+        self._lose(reason, FLOODED)
 
     def gone(self, reason: str, code: int | None = None) -> None:
         """For the socket: the network closed it with this code, or (None) it is lost. A `stop` came before, or not."""
@@ -269,32 +269,17 @@ class TelephoneTransport:
             case Started():
                 if self.started is not None:
                     raise ProtocolError("The stream has started already", advice="Send start once", code="start_again")
-                self.started = event
+                self._take_format()
+                self.started = _bounded(event)
                 self._changed.set()
             case _:
                 assert_never(event)
 
     def _push_audio(self, samples: Samples, number: int | None, at_ms: float | None) -> None:
-        positions, stamps = self._positions, self._stamps
-        for frame in self._order.take(number, samples, at_ms):
-            stated = stamps.gap(frame.at_ms, positions.end)
-            gap = frame.lost * self._frame_samples if stated is None else stated
-            first, believed = positions.place(len(frame.samples), gap)
-            if not believed and stated is not None:
-                stamps.doubt(frame.at_ms, first)
-            self._notify_call(c.AudioIn(frame.samples, first))
-        if not positions.in_pace(len(samples)):
-            advice = "Send the audio as it is spoken"
-            self._fault("audio_ahead", f"More than {self.limits.ahead_ms / 1000:g} s of audio came at once", advice)
-        if self._counted and not self._order.counted:
-            self._counted = False
-            self._fault(
-                "bad_numbers", "The frames' numbers give no order", "Count the frames up; they are taken as they come"
-            )
-        if self._stamped and not stamps.useful:
-            self._stamped = False
-            advice = "Give each frame's time in milliseconds; gaps are told by the frames' arrival now"
-            self._fault("bad_times", "The frames' times are no milliseconds", advice)
+        for audio in self._audio.take(samples, number, at_ms):
+            self._notify_call(audio)
+        for fault in self._audio.faults(len(samples)):
+            self._fault(fault.code, fault.message, fault.advice)
 
     def _notify_call(self, item: c.Inbound | None) -> None:
         if item is not None:
@@ -391,10 +376,22 @@ class TelephoneTransport:
         """Close the socket. A second close does nothing."""
         if not self._closed:
             self._closed = True
-            order = self._order
-            if order.lost or order.late or self.faults:
+            audio = self._audio
+            if audio.lost or audio.late or self.faults:
                 log.info(
                     "%s stream: %d frames lost, %d late, %d faults",
-                    *(self._dialect.name, order.lost, order.late, self.faults),
+                    *(self._dialect.name, audio.lost, audio.late, self.faults),
                 )
-            self._wire.close(self._code, (self._lost or reason)[:100])
+            told = (self._lost or reason).encode()[:REASON_BYTES].decode(errors="ignore")
+            self._wire.close(self._code, told)
+
+
+def _bounded(started: Started) -> Started:
+    """A start without what no network sends. Raises ProtocolError (bad_start) for an id that cannot be one."""
+    for each in (started.stream, started.call, started.account):
+        if len(each) > MAX_ID or not each.isprintable():
+            what = f"The id {printable(each, 40)!r} is none"
+            raise ProtocolError(what, advice=f"Send at most {MAX_ID} printable characters", code="bad_start")
+    kept = [(n, v) for n, v in started.parameters.items() if len(n) <= NAME_CHARS and len(v) <= VALUE_CHARS]
+    extra = {name: printable(value, MAX_ID) for name, value in started.extra.items()}
+    return replace(started, parameters=dict(kept[:PARAMETERS]), extra=extra)

@@ -11,6 +11,7 @@ import msgspec
 
 from bargein.audio.mulaw import RATE
 from bargein.errors import ProtocolError
+from bargein.transports.telephone.formats import refused
 from bargein.transports.telephone.json_dialect import JsonDialect, JsonMessage, MarkFields, Number, as_number
 from bargein.transports.telephone.transport import DialectEvent, MarkBack, Started
 
@@ -59,10 +60,8 @@ class TwilioDialect(JsonDialect[_Message]):
             raise ProtocolError("A start has no streamSid", advice="Send what Twilio sends", code="bad_start")
         form = start.media_format
         if form.encoding != "audio/x-mulaw" or as_number(form.rate) != RATE or as_number(form.channels) != 1:
-            what = (
-                f"The stream is {form.encoding[:40]} at {str(form.rate)[:10]} with {str(form.channels)[:10]} channels"
-            )
-            raise ProtocolError(what, advice="Stream mono mu-law at 8000 Hz", code="bad_format")
+            advice = "Stream mono mu-law at 8000 Hz (audio/x-mulaw), Twilio's only format"
+            raise refused(form.encoding, form.rate, advice)
         parameters = {name: str(value) for name, value in start.custom_parameters.items()}
         return Started(sid, start.call_sid, start.account_sid, parameters)
 

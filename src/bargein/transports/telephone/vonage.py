@@ -1,10 +1,10 @@
-"""Vonage Voice API WebSockets: int16 at 16000 Hz as binary messages, commands and events as JSON text.
+"""Vonage Voice API WebSockets: int16 at 8000, 16000 or 24000 Hz as binary messages, commands and events as JSON text.
 
 The call's NCCO connects the stream: `{"action":"connect","endpoint":[{"type":"websocket","uri":...,
 "content-type":"audio/l16;rate=16000","headers":{...}}]}`. The `headers` arrive with the first message, beside its own
 fields or under `headers`. Vonage sends no id of the call: put the `uuid` of the answer webhook among the headers.
 
-Vonage is the WebSocket's client and sends `websocket:connected` first, then 640 bytes every 20 ms, and now and then
+Vonage is the WebSocket's client and sends `websocket:connected` first, then audio every 20 ms, and now and then
 `websocket:dtmf`, `websocket:notify` and `websocket:cleared`. Vonage takes messages of 20 ms and the actions `notify`
 and `clear`. A notify comes back when all audio before it was played. A clear is answered with `websocket:cleared`. The
 end of a call has no message: the socket closes. (Vonage's documentation of WebSockets in the Voice API.)
@@ -12,17 +12,21 @@ end of a call has no message: the socket closes. (Vonage's documentation of WebS
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
-from bargein.audio.pcm import Pcm
-from bargein.errors import AudioShapeError, ProtocolError
+from bargein.errors import ProtocolError
 from bargein.protocols import WireSamples
+from bargein.transports.telephone.formats import WireFormat, refused
 from bargein.transports.telephone.json_dialect import DtmfFields, MarkFields, pressed
 from bargein.transports.telephone.transport import ClearDone, DialectEvent, MarkBack, Media, Started
 
-RATE = 16_000
-FRAME = 320  # samples: Vonage plays messages of exactly 20 ms
-MAX_MEDIA_BYTES = 32_000  # in one message: a second; usual are 640
+RATE = 16_000  # until the first message tells another
+RATES = (8_000, 16_000, 24_000)
+CONTENT_TYPE = re.compile(r"\s*audio/l16\s*;\s*rate\s*=\s*(\d{1,6})\s*", re.IGNORECASE)
+MESSAGES = 50  # a second: Vonage plays messages of exactly 20 ms
+MAX_MEDIA_MS = 1000  # in one message; usual are 20
 OWN_FIELDS = frozenset({"event", "content-type", "headers"})  # of the first message; other fields come from the NCCO
 
 
@@ -41,12 +45,24 @@ class VonageDialect:
     """A `TelephoneDialect` by shape, for one stream."""
 
     name = "vonage"
-    rate = RATE
-    mulaw = False
     binary = True
     returning = True  # not documented; a stream that returns no notify early loses nothing by it
     acknowledges = True
     says_stop = False
+
+    def __init__(self) -> None:
+        self.incoming = self.outgoing = WireFormat("L16", RATE)
+        self._started = False
+
+    @property
+    def rate(self) -> int:
+        """Hz, both ways."""
+        return self.incoming.rate
+
+    @property
+    def mulaw(self) -> bool:
+        """Outgoing audio is mu-law codes, else int16: Vonage takes int16."""
+        return False
 
     def read(self, message: str | bytes) -> DialectEvent | None:
         """The event of a message. Bytes are audio. Raises ProtocolError for a message outside Vonage's protocol."""
@@ -70,37 +86,36 @@ class VonageDialect:
             f"Event {m.event[:40]!r} is unknown", advice="See the Voice API's messages", code="unknown_event"
         )
 
-    @staticmethod
-    def _start(fields: dict[str, object]) -> Started:
+    def _start(self, fields: dict[str, object]) -> Started:
         content_type = str(fields.get("content-type", ""))
-        if content_type.replace(" ", "").lower() != f"audio/l16;rate={RATE}":
-            raise ProtocolError(
-                f"The stream is {content_type[:40]!r}",
-                advice=f'Set "content-type": "audio/l16;rate={RATE}" in the NCCO\'s endpoint',
-                code="bad_format",
-            )
+        told = CONTENT_TYPE.fullmatch(content_type)
+        rate = int(told[1]) if told else 0
+        if rate not in RATES:
+            advice = 'Set "content-type": "audio/l16;rate=16000" in the NCCO\'s endpoint; 8000 and 24000 are taken, too'
+            raise refused(content_type, rate or "no rate", advice)
+        if not self._started:
+            self._started = True
+            self.incoming = self.outgoing = WireFormat("L16", rate)
         given = {name: value for name, value in fields.items() if name not in OWN_FIELDS}
         nested = fields.get("headers")
         given |= nested if isinstance(nested, dict) else {}
         parameters = {name: value for name, value in given.items() if isinstance(value, str)}
         return Started("", parameters.get("uuid", ""), parameters=parameters)
 
-    @staticmethod
-    def _caller_audio(data: bytes) -> Media:
-        if not data or len(data) > MAX_MEDIA_BYTES:
-            raise ProtocolError(f"A frame has {len(data)} bytes", advice="Send 640 bytes every 20 ms", code="bad_media")
-        try:
-            return Media(Pcm.from_bytes(data, RATE).samples, None)
-        except AudioShapeError as error:
-            raise ProtocolError(error.message, advice=error.advice, code="bad_media") from None
+    def _caller_audio(self, data: bytes) -> Media:
+        form = self.incoming
+        if not data or len(data) > form.rate * 2 * MAX_MEDIA_MS // 1000:
+            advice = f"Send {form.rate * 2 // MESSAGES} bytes every 20 ms"
+            raise ProtocolError(f"A frame has {len(data)} bytes", advice=advice, code="bad_media")
+        return Media(form.expand(data), None)
 
     def media(self, samples: WireSamples) -> bytes:
         """samples: int16, shape (n,).
 
         The first chunk after a resume may be shorter than a frame. Silence before it fills the frame up, and moves no
         position."""
-        data = samples.astype("<i2", copy=False).tobytes()
-        return bytes(2 * max(0, FRAME - len(samples))) + data
+        form = self.outgoing
+        return bytes(form.compress(form.padded(samples, form.rate // MESSAGES)))
 
     def mark(self, name: str) -> bytes:
         return b'{"action":"notify","payload":{"name":"' + name.encode() + b'"}}'

@@ -7,6 +7,7 @@ import base64
 from dataclasses import dataclass, field
 
 from bargein.protocols import AgentSaid, SpeechChunk, ToolCall
+from bargein.vendors.openai.realtime.audio_formats import NegotiatedFormats
 from bargein.vendors.openai.realtime.items import Json
 from bargein.vendors.openai.realtime.protocol import REPLY, RealtimeProtocol
 from bargein.vendors.openai.realtime.response import OpenAIResponse
@@ -34,6 +35,8 @@ class Line:
 
     def put(self, event: Json, urgent: bool) -> None:
         self.sent.append(event)
+
+    formats = NegotiatedFormats(16_000, mulaw=False)
 
     async def begin(self, reply: OpenAIResponse) -> None:
         self.session.begin(reply)

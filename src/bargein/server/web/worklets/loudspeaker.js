@@ -22,7 +22,7 @@ export class Loudspeaker extends AudioWorkletProcessor {
     this.meterSum = 0;
     this.gain = 0;
     this.interruptible = new Map();
-    this.last = { reply: 0, played: 0 }; // the newest reply that was heard to its end
+    this.last = { reply: 0, played: 0 }; // the newest reply that is over
     this.drained = false; // `played` has told that all audio which came has sounded
     this.port.onmessage = (e) => this.take(e.data);
   }
@@ -70,6 +70,7 @@ export class Loudspeaker extends AudioWorkletProcessor {
       const played = reply === this.reply ? this.consumed : reply === this.last.reply ? this.last.played : 0;
       // What was handed down already cannot be recalled: it has been consumed, so it counts as heard.
       this.port.postMessage({ type: "flushed", reply, played, frame: currentFrame });
+      this.last = { reply, played };
       if (reply === this.reply) this.begin(0);
       this.gain = 0;
     }
@@ -115,14 +116,12 @@ export class Loudspeaker extends AudioWorkletProcessor {
       this.last = { reply: done, played: this.consumed };
       this.begin(0);
       this.finished(done);
-    } else if (this.reply > 0 && moved && currentTime >= this.nextReport) {
+    } else if (this.reply > 0 && currentTime >= this.nextReport && (moved || (!this.drained && !shared.paused))) {
       this.nextReport = currentTime + REPORT_S;
-      this.drained = false;
       this.tell("played");
-    } else if (this.reply > 0 && !moved && !this.drained && this.consumed > 0 && !shared.paused) {
-      this.drained = true; // the server sends more: what it sent until now was heard
-      this.tell("played");
-    } else if (moved) this.drained = false;
+      this.drained = !moved;
+    }
+    if (moved) this.drained = false;
     return true;
   }
 

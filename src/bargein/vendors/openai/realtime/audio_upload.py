@@ -6,12 +6,10 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Iterable
 
-from bargein.audio.mulaw import RATE as MULAW_RATE
-from bargein.audio.mulaw import to_mulaw
 from bargein.audio.pcm import Samples
 from bargein.audio.resample import HotResampler
 from bargein.vendors.common.backlog import Backlog
-from bargein.vendors.openai.realtime.response import PCM_RATE
+from bargein.vendors.openai.realtime.audio_formats import SessionFormats
 from bargein.vendors.openai.realtime.send_queue import OutboundEvent
 
 KEEP_MS = 60_000  # of audio that no session has acknowledged
@@ -26,7 +24,9 @@ class AudioUpload:
         self._rate = rate
         self._piece = rate * piece_ms // 1000
         self._backlog = Backlog(rate, KEEP_MS)
-        self._resampler = self._new_resampler()
+        self.format = SessionFormats.asked(rate, mulaw=False).input
+        """The format in which the audio goes up. 8 kHz goes as mu-law, which is what a telephone's sound was anyway."""
+        self._resampler = HotResampler(rate, self.format.rate)
         self._moved = asyncio.Event()
 
     @property
@@ -77,7 +77,7 @@ class AudioUpload:
         """Another connection: it is sent once more from the first of these, and where there is none, from now on."""
         self._backlog.rewind()
         self._backlog.skip(min((p for p in wanted if p is not None), default=self.end))
-        self._resampler = self._new_resampler()
+        self._resampler = HotResampler(self._rate, self.format.rate)
         return self.sent
 
     def take(self, until: int | None) -> OutboundEvent | None:
@@ -86,13 +86,6 @@ class AudioUpload:
         if samples is None:
             return None
         self._moved.set()
-        if self._resampler is not None:
-            data = self._resampler.push_audio(samples).astype("<i2", copy=False).tobytes()
-        else:
-            data = to_mulaw(samples)
+        data = self.format.encode(self._resampler.push_audio(samples))
         # Base64 needs no escapes, so that the rest need not be built anew for each.
         return OutboundEvent(APPEND, f'{{"type":"{APPEND}","audio":"{b64encode(data).decode()}"}}')
-
-    def _new_resampler(self) -> HotResampler | None:
-        """8 kHz goes up as mu-law, which is what a telephone's sound was anyway."""
-        return None if self._rate == MULAW_RATE else HotResampler(self._rate, PCM_RATE)

@@ -11,13 +11,13 @@ import contextlib
 import itertools
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from weakref import proxy
 
 import openai
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from bargein.audio.alignment import PACE
-from bargein.audio.mulaw import RATE as MULAW_RATE
 from bargein.audio.pcm import Samples
 from bargein.errors import VendorLost, VendorRefused
 from bargein.protocols import (
@@ -29,6 +29,8 @@ from bargein.protocols import (
     UserBackchannel,
 )
 from bargein.vendors.common.reconnect import Backoff, Reconnect
+from bargein.vendors.common.weak import weakly
+from bargein.vendors.openai.realtime.audio_formats import NegotiatedFormats
 from bargein.vendors.openai.realtime.audio_upload import IDLE_MS, AudioUpload
 from bargein.vendors.openai.realtime.handshake import LOST, handshake_error, open_session, read
 from bargein.vendors.openai.realtime.history import History
@@ -37,7 +39,7 @@ from bargein.vendors.openai.realtime.items import Json, created, note, typed
 from bargein.vendors.openai.realtime.prompts import backchannel_note, instructions, wording
 from bargein.vendors.openai.realtime.protocol import RealtimeProtocol
 from bargein.vendors.openai.realtime.receive_timeout import ReceiveTimeout
-from bargein.vendors.openai.realtime.response import PCM_RATE, OpenAIResponse
+from bargein.vendors.openai.realtime.response import OpenAIResponse
 from bargein.vendors.openai.realtime.send_queue import OutboundEvent, RealtimeSendQueue
 from bargein.vendors.openai.realtime.settings import RealtimeSettings, TurnDetection
 
@@ -72,7 +74,8 @@ class OpenAIRealtimeConnection:
         self._mulaw = brief.mulaw
         self.language = brief.language
         self.pace = PACE
-        self.rate = MULAW_RATE if brief.mulaw else PCM_RATE
+        self.formats = NegotiatedFormats(brief.rate, mulaw=brief.mulaw)
+        self.rate = self.formats.asked.output.rate
         self.connected = True
         self._live = False
         self._numbers = itertools.count(1)
@@ -88,8 +91,8 @@ class OpenAIRealtimeConnection:
         self._user = InputItems(brief.rate, wish)
         self._session = self._new_session()
         self._receive_timeout = ReceiveTimeout()
-        self._send_queue = RealtimeSendQueue(lasting=self._webrtc, full=self._not_read)
-        self._history = History(items, brief.language, self.order)
+        self._send_queue = RealtimeSendQueue(lasting=self._webrtc, full=weakly(self._not_read))
+        self._history = History(items, brief.language, weakly(self.order))
         self.tell, self.retell = self._history.tell, self._history.retell  # what another voice, or session, said
         self.never_began = self._history.never_began
         self._ready = asyncio.Event()  # up
@@ -171,7 +174,8 @@ class OpenAIRealtimeConnection:
         return instructions(self._brief.instructions, self.language)
 
     def _reply(self, params: Json, *, spoken: bool = False) -> OpenAIResponse:
-        return OpenAIResponse(self, next(self._numbers), params, spoken=spoken, mulaw=self._mulaw, webrtc=self._webrtc)
+        hooks = proxy(self)  # a reply is held here, and must not hold this
+        return OpenAIResponse(hooks, next(self._numbers), params, spoken=spoken, mulaw=self._mulaw, webrtc=self._webrtc)
 
     # -------------------------------------------------------------------------------------- ResponseHooks
 
@@ -280,7 +284,8 @@ class OpenAIRealtimeConnection:
     ) -> AsyncGenerator[STTEvent | None, None]:
         """One connection, until it ends. None: it is up. A cut stands between no socket and its task here."""
         if not self._webrtc:
-            await open_session(connection, self._settings.session(self._brief))
+            self.formats.grant(await open_session(connection, self._settings.session(self._brief)))
+            self._upload.format = self.formats.granted.input
         connecting.reschedule(None)
         self._begin()
         self.connected = True
@@ -334,7 +339,7 @@ class OpenAIRealtimeConnection:
         self._upload.stops()
 
     def _new_session(self) -> RealtimeProtocol:
-        return RealtimeProtocol(self._put, webrtc=self._webrtc, vendor_turns=self._detection == "vendor")
+        return RealtimeProtocol(weakly(self._put), webrtc=self._webrtc, vendor_turns=self._detection == "vendor")
 
     def _refuse(self, error: VendorRefused) -> None:
         """End all waiting for a connection."""

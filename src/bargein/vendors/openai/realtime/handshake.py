@@ -21,12 +21,15 @@ NOT_AN_EVENT = (msgspec.DecodeError, KeyError, TypeError, AttributeError, ValueE
 decode = msgspec.json.Decoder(dict).decode
 
 
-async def open_session(connection: AsyncRealtimeConnection, session: Json) -> None:
-    """Set up the session. Raises VendorRefused where OpenAI refuses it, VendorLost where another try may work."""
+async def open_session(connection: AsyncRealtimeConnection, session: Json) -> Json:
+    """Set up the session. Returns the session as OpenAI grants it.
+
+    Raises VendorRefused where OpenAI refuses it, VendorLost where another try may work."""
     await _until(connection, "session.created")
     update = {"type": "session.update", "event_id": "open", "session": session}
     await connection.send_raw(encode(update).decode())
-    await _until(connection, "session.updated")
+    granted = (await _until(connection, "session.updated")).get("session")
+    return granted if isinstance(granted, dict) else {}
 
 
 def read(data: bytes, taken: Callable[[Json], T]) -> T:
@@ -37,20 +40,21 @@ def read(data: bytes, taken: Callable[[Json], T]) -> T:
         raise VendorLost(f"sent data that is not an event ({type(error).__name__})", advice="Try again") from error
 
 
-async def _until(connection: AsyncRealtimeConnection, kind: str) -> None:
-    while read(await connection.recv_bytes(), _kind) != kind:
-        pass
+async def _until(connection: AsyncRealtimeConnection, kind: str) -> Json:
+    while True:
+        event = read(await connection.recv_bytes(), _checked)
+        if event["type"] == kind:
+            return event
 
 
-def _kind(event: Json) -> str:
-    kind: str = event["type"]
-    if kind == "error":
+def _checked(event: Json) -> Json:
+    if event["type"] == "error":
         error = event["error"]
         if error.get("type") == "invalid_request_error":
             what = f"OpenAI Realtime refused the session ({error.get('code')}, {error.get('param')})"
             raise VendorRefused(what, advice="Check the model's and the voice's name")
         raise VendorLost(f"answered with an error ({error.get('code')})", advice="Try again")
-    return kind
+    return event
 
 
 def handshake_error(status: int) -> VendorRefused | VendorLost:

@@ -18,6 +18,7 @@ from bargein.audio.mulaw import Audio, Mulaw
 from bargein.audio.pcm import Pcm
 from bargein.errors import BargeinError, VendorLost
 from bargein.protocols import AgentSaid, SpeechChunk, ToolCall, ToolCalls, Word
+from bargein.vendors.openai.realtime.audio_formats import PCM_RATE, FormatConverter, NegotiatedFormats
 from bargein.vendors.openai.realtime.items import Json, note
 from bargein.vendors.openai.realtime.prompts import cut_note
 
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 MOST_MS = 300_000  # of sound in one reply: it is made faster than it is heard, and has to lie somewhere
 LATE_MS = 40  # so much later than it was sent a far end may hear it, and no more is said of it
 WHOLE_MS = 1.0  # an item of which less is missing was heard whole
-PCM_RATE = 24_000
 
 
 class ResponseHooks(Protocol):
@@ -35,6 +35,7 @@ class ResponseHooks(Protocol):
     language: str
     pace: float  # ms for each letter, as far as it is known
     epoch: int  # number of the conversation at the model's side; a session that is made anew has another
+    formats: NegotiatedFormats
 
     async def begin(self, reply: OpenAIResponse) -> None:
         """Have it made: waits for a connection, and for the user's sound to be there."""
@@ -68,6 +69,8 @@ class ContentPart:
     item: str
     epoch: int
     """The session's number, as in ResponseHooks."""
+    converter: FormatConverter
+    """From the session's format to the call's."""
     began_ms: float
     """Where the item's audio begins in the reply's."""
     begin: int
@@ -191,10 +194,13 @@ class OpenAIResponse:
         except (binascii.Error, ValueError):
             log.warning("The model's sound could not be read: it is no base64")
             return
-        data = data if self._mulaw else data[: len(data) // 2 * 2]
         if not data:
             return
         part = self._part(item)
+        data = part.converter.push_audio(data)
+        data = data if self._mulaw else data[: len(data) // 2 * 2]
+        if not data:
+            return
         part.content = content
         part.sound.append(data)
         ms = len(data) / (8 if self._mulaw else PCM_RATE / 500)
@@ -283,7 +289,9 @@ class OpenAIResponse:
     def _part(self, item: str) -> ContentPart:
         part = self._parts.get(item)
         if part is None:
-            part = self._parts[item] = ContentPart(item, self._hooks.epoch, self._ms, self._chars)
+            part = self._parts[item] = ContentPart(
+                item, self._hooks.epoch, self._hooks.formats.output_converter(), self._ms, self._chars
+            )
         return part
 
     def _as_sound(self, data: bytes) -> Audio:

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from bargein.errors import UsageError
 from bargein.protocols import SessionConfig
+from bargein.vendors.openai.realtime.audio_formats import SessionFormats
 from bargein.vendors.openai.realtime.items import Json, tool
 from bargein.vendors.openai.realtime.prompts import instructions
 
@@ -69,10 +70,9 @@ class RealtimeSettings:
     def session(self, brief: SessionConfig, *, webrtc: bool = False) -> Json:
         """The body of a session.update for a call. webrtc: the browser and OpenAI agree on the audio formats."""
         took: Json = {"turn_detection": None if webrtc else self._turn_detection()}
+        formats = SessionFormats.asked(brief.rate, mulaw=brief.mulaw)
         if not webrtc:
-            phone = {"type": "audio/pcmu"}
-            pcm = {"type": "audio/pcm", "rate": 24_000}
-            took["format"] = phone if brief.rate == 8_000 else pcm
+            took["format"] = formats.input.as_json()
         if self.transcription_model is not None:
             primary = brief.language.partition("-")[0].lower()
             took["transcription"] = {"model": self.transcription_model, "language": primary}
@@ -80,7 +80,7 @@ class RealtimeSettings:
             took["noise_reduction"] = {"type": self.noise_reduction}
         gave: Json = {"voice": self.voice, "speed": self.speed}
         if not webrtc:
-            gave["format"] = {"type": "audio/pcmu"} if brief.mulaw else {"type": "audio/pcm", "rate": 24_000}
+            gave["format"] = formats.output.as_json()
         made: Json = {
             "type": "realtime",
             "output_modalities": ["audio"],

@@ -1,0 +1,36 @@
+"""The keys of a telephone as one input: when more of them may follow, and when they are whole.
+
+Keys are input by themselves, ended by "#" or by a pause (`key_gap_ms`). A tool may expect digits: so many of them, or
+up to another key, with a pause of its own.
+"""
+
+from __future__ import annotations
+
+from bargein.protocols import DigitRequest
+
+END_KEY = "#"
+
+
+class DigitEntry:
+    """One call's key input."""
+
+    def __init__(self) -> None:
+        self._request: DigitRequest | None = None
+
+    def expect(self, request: DigitRequest) -> str:
+        """The model asks for digits. Returns what the model is told."""
+        self._request = request
+        count = f"{request.count} digits" if request.count else "digits"
+        return f"The caller may key in {count} now. The keys come as the caller's next words."
+
+    def judge(self, keys: str) -> tuple[bool, float | None]:
+        """keys: of one input, so far. Whether the input is whole, and how long the next key may take, in ms (None: as
+        the policy says)."""
+        request = self._request
+        if request is None:
+            return keys.endswith(END_KEY), None
+        gap_ms = None if request.timeout_s is None else request.timeout_s * 1000
+        ends = keys.endswith(request.end_key) or bool(request.count and len(keys) >= request.count)
+        if ends:
+            self._request = None
+        return ends, gap_ms
