@@ -37,6 +37,9 @@ REPROMPTS: Mapping[str, str] = {
     "failed": "Sorry, I lost my thread. Could you say that again?",
     "late": "Sorry, that takes me too long. Could you ask me again?",
     "back": "Sorry, we were cut off.",
+    "not_transferred": "Sorry, I could not put you through.",
+    "machine": "",  # to a voicemail; "": the call ends without a word
+    "goodbye": "Sorry, I have to end this call now. Goodbye.",
     "deaf": "Sorry, I cannot make out any words at the moment. Please try again in a little while.",
     "gave_up": "I am sorry, something is wrong on my side, and I have to end this call. Please call again later.",
     "handed_on": "I am sorry, something is wrong on my side. I will put you through to a colleague who can help.",
@@ -100,8 +103,8 @@ class Agent:
     """Reads words while a streaming stt is away, and for verdicts beside a realtime model."""
     reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
     """What to say on silence, failed, late, back (the connection was lost, and is there again), deaf (no words can be
-    read), gave_up and handed_on (the agent cannot go on, and hangs up or hands the caller on), in the agent's
-    language."""
+    read), not_transferred, machine (a voicemail), goodbye (the call has to end), gave_up and handed_on (the agent
+    cannot go on, and hangs up or hands the caller on), in the agent's language."""
     fillers: Sequence[str] | None = None
     """What to say, in turn, while a tool takes long (the policy's `filler_ms`). None: FILLERS, for an agent that speaks
     English. (): nothing."""

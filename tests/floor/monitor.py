@@ -188,7 +188,7 @@ class _Step:
             case do.Reprompt(reply, cause):
                 self.begin(reply)
                 self.asking = True
-                self.protected = cause == "goodbye"
+                self.protected = cause in ("goodbye", "machine")
                 if cause not in ("silence", "back", "not_transferred", "goodbye"):
                     self.need(self.failed, "(5) sorry is said for a reply that was lost")
                     self.answers, self.owed = self.owed, 0

@@ -26,11 +26,11 @@ ROOT = Path(__file__).parent.parent.parent
 async def bargein_serve(record: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """The process, and the address that it prints."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("BARGEIN_", "OPENAI_"))}
-    command = ["-m", "bargein", "serve", "--port", "0", "--agent", f"{KIT}:agent", "--record", str(record)]
+    chosen = ["--agent", f"{KIT}:agent", "--record", str(record), "--drain-s", "0"]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *command,
-        env=env | {"PYTHONPATH": str(ROOT)},
+        *("-m", "bargein", "serve", "--port", "0", *chosen),
+        env=env | {"PYTHONPATH": f"{ROOT}:{ROOT}/src"},
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -62,7 +62,7 @@ async def test_what_ends_the_server_leaves_a_record_that_decides_the_same(tmp_pa
         code = await client.closed()
         async with asyncio.timeout(10):
             await process.wait()
-        assert code == (1006 if how is signal.SIGKILL else 1000)
+        assert code == (1006 if how is signal.SIGKILL else 1012)
     recording = read(tmp_path / call_id)
     assert recording.header.agent == "from-a-file"
     assert recording.complete is (how is not signal.SIGKILL)

@@ -14,6 +14,7 @@ from bargein.call.context import CallContext
 from bargein.call.ending import CallEnding
 from bargein.call.inbound import InboundHandler
 from bargein.call.input.line_watch import LineWatch
+from bargein.call.input.machine_judge import MachineJudge
 from bargein.call.input.own_words import OwnWords
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.stt_stream import STTStream
@@ -121,7 +122,8 @@ def assemble(
             utterances.add(Utterance("say", responder.say_tool_results))
 
     def apologize() -> None:
-        utterances.add_text(agent.reprompts.get("failed", ""), "reprompt")
+        said = agent.reprompts
+        utterances.add_text(said.get("not_transferred") or said.get("failed", ""), "reprompt")
 
     responder = _responder(
         context,
@@ -136,12 +138,14 @@ def assemble(
         fallback=fallback_tts is not None,
     )
     utterances = UtteranceQueue(context, floor, responder.source_of)
-    ending = CallEnding(context, control, responder.tool_runner, apologize, agent.on_failure)
+    ending = CallEnding(context, control, responder.tool_runner, apologize, agent.on_failure, transport)
     progress = ReplyProgress(context, replies, playout, ledger, completed, lost)
+    machine = MachineJudge(context, floor, turns)
+    conversation.on_user = machine.said
     lost_words = LostWords(context, replies, ledger, responder.source_of)
     turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words)
     reply_control = ReplyControl(context, floor, replies, playout, speaker, ledger, responder, silence, outages)
-    reply_starter = ReplyStarter(context, agent, turns, speech, responder, speaker, utterances, lost_words)
+    reply_starter = ReplyStarter(context, agent, turns, speech, responder, speaker, utterances, lost_words, machine)
     inbound = InboundHandler(context, floor, user_audio, playout, silence, ledger, progress, turn_control, ending)
     if stt_stream is not None:
         user_audio.on_audio = stt_stream.push_audio

@@ -143,11 +143,23 @@ class Call:
         self._parts.utterances.say(text, interruptible=interruptible)
 
     async def transfer(self, to: str) -> None:
-        """Hand the caller on to another number (E.164), now; the call is over then.
+        """Hand the caller on to another number (E.164), now; the call is over then, or waits for the answer.
 
         Raises UsageError where that cannot be done, VendorRefused or VendorLost when it was not.
         """
         await self._parts.ending.transfer(to)
+
+    def transferred(self) -> None:
+        """The network says that the number to which the caller was handed on has answered: the call is over."""
+        self._parts.ending.transferred()
+
+    def not_transferred(self, why: str) -> None:
+        """The network says that the number has not answered, and brings the caller back. why: for the model."""
+        self._parts.ending.not_transferred(why)
+
+    def say_goodbye(self, why: str) -> None:
+        """End the call after a last sentence (`Agent.reprompts["goodbye"]`) that nothing interrupts, within 8 s."""
+        self.feed(f.EndingAsked(self.now_ms(), why))
 
     def hang_up(self, reason: str) -> None:
         """End the call; `run` returns when all of it is over."""

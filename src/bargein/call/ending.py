@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 
 from bargein.call.context import CallContext
 from bargein.call.output.reply import Reply
 from bargein.call.responders.tool_runner import ToolRunner
-from bargein.errors import BargeinError, UsageError
+from bargein.call.transfer import CallTransfer
+from bargein.errors import BargeinError
 from bargein.notices import Problem
-from bargein.protocols import CallControl, EndRequest, HangUp, Transfer
+from bargein.protocols import CallControl, EndRequest, HangUp, ToolCall, Transfer
 
 log = logging.getLogger(__name__)
-
-NUMBER = re.compile(r"\+[1-9]\d{6,14}")  # E.164
 
 
 class CallEnding:
@@ -30,10 +28,12 @@ class CallEnding:
         tool_runner: ToolRunner,
         not_transferred: Callable[[], None],
         on_failure: EndRequest | None = None,
+        transport: object = None,
     ) -> None:
         self._context = context
         self._control = control
         self._tool_runner = tool_runner
+        self._transfer = CallTransfer(context, control, tool_runner, transport)
         self._not_transferred = not_transferred
         self._on_failure = on_failure or HangUp()
         self._hung_up = asyncio.Event()
@@ -50,6 +50,8 @@ class CallEnding:
 
     def leave(self, why: str) -> None:
         """The floor ends the call. A call that waits for its client says what it waits for."""
+        if self._transfer.to is not None:
+            self.transferred()
         self.hang_up(f"{self.lost}, and the client did not come back" if self.lost else why)
 
     async def wait(self) -> None:
@@ -74,29 +76,29 @@ class CallEnding:
                 self._end_at_network(f"{hang_up.reason} (the goodbye was not played)"), "end of the call"
             )
 
-    async def transfer(self, to: str) -> None:
-        """Hand the caller on to another number, and end our part of the call.
+    async def transfer(self, to: str, asked_by: ToolCall | None = None) -> None:
+        """Hand the caller on to another number. Our part of the call ends, or waits until the number has answered.
 
         Raises UsageError for a wrong number or a call that cannot be transferred, VendorRefused or VendorLost.
         """
-        if not NUMBER.fullmatch(to):
-            raise UsageError(
-                f"{to[:40]!r} is no telephone number", advice="Write it as +, country and number: +4930123456"
-            )
-        if self._control is None:
-            raise UsageError(
-                "This call cannot be transferred",
-                advice="Set the telephone vendor's credentials; docs/telephone.md says which",
-            )
-        await self._control.transfer(to)
-        self.hang_up(f"transferred to {to}")
+        if not await self._transfer.begin(to, asked_by):
+            self.hang_up(f"transferred to {to}")
+
+    def transferred(self) -> None:
+        """The number that rang has answered."""
+        if (to := self._transfer.to) is not None:
+            self.hang_up(f"transferred to {to}")
+
+    def not_transferred(self, why: str) -> None:
+        """The number that rang has not answered: the caller comes back."""
+        self._transfer.failed(why)
 
     async def _finish(self, reply: Reply) -> None:
         request = await self._tool_runner.finish(reply)
         if isinstance(request, HangUp):
             await self._end_at_network(request.reason)
         elif request is not None:
-            await self._hand_on(request)
+            await self._hand_on(request, reply.end_call)
 
     async def _give_up(self, reason: str) -> None:
         if isinstance(self._on_failure, Transfer):
@@ -109,13 +111,14 @@ class CallEnding:
                 return
         await self._end_at_network(reason)
 
-    async def _hand_on(self, request: Transfer) -> None:
+    async def _hand_on(self, request: Transfer, asked_by: ToolCall | None) -> None:
         try:
-            await self.transfer(request.to)
+            await self.transfer(request.to, asked_by)
         except BargeinError as error:
             log.warning("Call %s: not transferred: %s", self._context.call_id, error)
             self._context.notify(Problem("not_transferred", error.message, error.advice))
-            self._not_transferred()
+            if not self._transfer.tell(asked_by, f"not transferred: {error.message}"):
+                self._not_transferred()
 
     async def _end_at_network(self, reason: str) -> None:
         if self._control is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bargein.agent import Agent
 from bargein.call.context import CallContext
+from bargein.call.input.machine_judge import MachineJudge
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.turns import Turns
 from bargein.call.output.lost_words import LostWords
@@ -29,6 +30,7 @@ class ReplyStarter:
         speaker: Speaker,
         utterances: UtteranceQueue,
         lost_words: LostWords,
+        machine: MachineJudge | None = None,
     ) -> None:
         self._context = context
         self._agent = agent
@@ -39,6 +41,7 @@ class ReplyStarter:
         self._utterances = utterances
         self._fillers = 0
         self._lost_words = lost_words
+        self._machine = machine
 
     def prepare(self, turn: int, why: str) -> None:
         """The turn is probably over: begin its reply unheard."""
@@ -61,6 +64,8 @@ class ReplyStarter:
         spoken = self._speech.last_firm_ms > newest.from_ms
         made = self._responder.new_reply(reply, turn)
         self._speaker.begin(made, lambda r: self._responder.answer(r, newest, spoken=spoken))
+        if self._machine is not None:
+            self._machine.turn_over(newest)
 
     def say(self, reply: int, why: str) -> None:
         """Say the oldest utterance that waits."""
@@ -73,10 +78,10 @@ class ReplyStarter:
         if cause == "gave_up" and isinstance(self._agent.on_failure, Transfer):
             cause = "handed_on"
         said = self._agent.reprompts
-        text = said.get(cause) or said.get("failed", "")
+        text = said.get(cause, "") if cause == "machine" else said.get(cause) or said.get("failed", "")
         self._context.decided("reprompt", why, reply)
         source = self._lost_words.source(text) if cause in AFTER_LOSS else self._responder.source_of(text)
-        self._begin(reply, "reprompt", source)
+        self._begin(reply, "reprompt", source, None if cause in ("goodbye", "machine") else 0)
 
     def filler(self, reply: int, why: str) -> None:
         """Say the next of the agent's fillers, before the reply that waits for a tool."""

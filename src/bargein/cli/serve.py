@@ -27,6 +27,9 @@ PrivateNumbersOption = Annotated[
 ]
 OriginOption = Annotated[list[str] | None, typer.Option(help="Another site whose pages may call; may be repeated")]
 RootPathOption = Annotated[str | None, typer.Option(help="The path that a proxy puts before every path: /voice")]
+DrainOption = Annotated[
+    float | None, typer.Option(help="Seconds after SIGTERM in which calls may end by themselves (30)", min=0)
+]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more in the log")]
 
 
@@ -43,6 +46,7 @@ def serve(
     origin: OriginOption = None,
     root_path: RootPathOption = None,
     simulate: SimulateOption = False,
+    drain_s: DrainOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve calls, and the page to make them with.
@@ -63,6 +67,7 @@ def serve(
         origins=tuple(origin or ()) or None,
         root_path=root_path,
         simulate=simulate or None,
+        drain_s=drain_s,
     )
 
 

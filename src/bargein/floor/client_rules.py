@@ -77,6 +77,12 @@ def on_client_back(floor: FloorState, e: ev.ClientBack, out: list[Action]) -> No
     if turn.open:
         turn.open = False
         out.append(do.CloseTurn(turn.id, f"{turn.spoken_ms:.0f} ms of sound is no turn"))
+    if floor.says_waiting and e.cause != "back":
+        # What waits is the model's own word on it.
+        floor.says_waiting -= 1
+        begin_reply(floor, 0)
+        out.append(do.Say(floor.reply.id, "the client is back"))
+        return
     begin_reply(floor, 0, reprompting=True)
     out.append(do.Reprompt(floor.reply.id, e.cause, "the client is back"))
 

@@ -19,7 +19,7 @@ def on_ending(floor: FloorState, e: ev.EndingAsked, out: list[Action]) -> None:
         return
     begin_reply(floor, 0, reprompting=True)
     floor.reply.protected = True
-    out.append(do.Reprompt(floor.reply.id, "goodbye", e.why))
+    out.append(do.Reprompt(floor.reply.id, e.cause, e.why))
 
 
 def stop_all(floor: FloorState, why: str, out: list[Action]) -> None:

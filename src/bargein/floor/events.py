@@ -251,6 +251,8 @@ class EndingAsked:
     """The reason of the call's end."""
     within_ms: float = 8000.0
     """The call ends then, whether the goodbye was heard or not."""
+    cause: str = "goodbye"
+    """What the agent says, as in `Reprompt`: goodbye, or machine (what picked up is a machine)."""
 
 
 @dataclass(frozen=True, slots=True)

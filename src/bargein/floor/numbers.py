@@ -20,6 +20,7 @@ from bargein.errors import UsageError
 
 Value = float | int | bool | tuple[str, ...] | None
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 NO_COUNTERPART = "no counterpart"
 
 
@@ -143,8 +144,8 @@ def _meta(hint: Any) -> Meta:
     raise TypeError(f"{hint} declares no number")
 
 
-def milliseconds(about: str, **more: Any) -> Meta:
-    return Meta(ge=0, le=HOUR_MS, description=about, extra={"unit": "ms", **more})
+def milliseconds(about: str, *, most_ms: float = HOUR_MS, **more: Any) -> Meta:
+    return Meta(ge=0, le=most_ms, description=about, extra={"unit": "ms", **more})
 
 
 def decibels(about: str, **more: Any) -> Meta:

@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar
 
 from bargein.errors import UsageError
 from bargein.floor.numbers import (
+    DAY_MS,
     Number,
     NumberGroup,
     Slider,
@@ -375,20 +376,28 @@ class IdlePolicy(NumberGroup, frozen=True, kw_only=True):
         ),
     ] = False
     max_call_ms: (
+        Annotated[float, milliseconds("After this the agent says goodbye. None: no bound.", most_ms=DAY_MS)] | None
+    ) = None
+    same_turns: (
         Annotated[
-            float,
-            milliseconds("The longest that a call may last: then the agent says goodbye, and it ends. None: no bound."),
+            int,
+            count(
+                "So many turns in a row that say the same end the call. 0: never. None: 5 on telephones.",
+                lowest=0,
+                unit="turns",
+            ),
         ]
         | None
     ) = None
-    same_turns: Annotated[
-        int,
-        count(
-            "So many turns that say the same are a machine's: the agent says goodbye, and the call ends. 0: never.",
-            lowest=0,
-            unit="turns",
-        ),
-    ] = 0
+    machine_ms: (
+        Annotated[
+            float,
+            milliseconds(
+                "A first turn that speaks for so long, or a beep, is a voicemail: the call ends. None: never."
+            ),
+        ]
+        | None
+    ) = None
     max_waiting: Annotated[
         int, count("Things to say that may wait for the floor. More are refused.", lowest=1, unit="things")
     ] = 8

@@ -41,6 +41,7 @@ from bargein.protocols.stt import (
     TurnUpdateKind,
 )
 from bargein.protocols.transport import (
+    SERVER_STOPPED,
     AudioIn,
     AudioOut,
     CallControl,
@@ -54,6 +55,7 @@ from bargein.protocols.transport import (
     Inbound,
     KeyPress,
     LocalHold,
+    MayReturn,
     Played,
     SettingsRequested,
     StopPressed,
@@ -67,6 +69,7 @@ from bargein.protocols.vad import VAD, VADStream
 
 __all__ = [
     "LLM",
+    "SERVER_STOPPED",
     "TTS",
     "VAD",
     "AgentSaid",
@@ -94,6 +97,7 @@ __all__ = [
     "KeyPress",
     "Latency",
     "LocalHold",
+    "MayReturn",
     "Meter",
     "Played",
     "Prompt",

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bargein.audio.pcm import Samples
 from bargein.notices import Notice
+
+SERVER_STOPPED = "the server stopped"
+"""Why a call ends whose server was told to stop. A transport may tell its client by a code of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +269,19 @@ class Transport(Protocol):
     async def close(self, reason: str) -> None: ...
 
 
+@runtime_checkable
+class MayReturn(Protocol):
+    """A transport whose client can come back after the network has taken it away (transports/kept.py)."""
+
+    def expect_return(self, keep_ms: float | None) -> None:
+        """The network takes the caller away now, and may bring the caller back within keep_ms. None: it does not."""
+        ...
+
+    def returns_because(self, cause: str) -> None:
+        """Why the caller comes back: a key of `Agent.reprompts`."""
+        ...
+
+
 class CallControl(Protocol):
     """What the network behind a telephone call can do with the call, besides carrying audio."""
 
@@ -274,6 +290,7 @@ class CallControl(Protocol):
         ...
 
     async def transfer(self, to: str) -> None:
-        """Hand the caller on to another number (E.164). Our part of the call is then over. Raises VendorRefused or
+        """Hand the caller on to another number (E.164). Our part of the call is then over, unless the control has
+        `return_ms`: so long the network may take to say that the number did not answer. Raises VendorRefused or
         VendorLost."""
         ...

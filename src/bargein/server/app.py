@@ -29,7 +29,7 @@ from bargein.server.settings import Settings
 from bargein.server.telephone.asgi import PhoneAsgi
 from bargein.server.telephone.carriers import carriers
 from bargein.server.telephone.serve import TelephoneVendor
-from bargein.server.telephone.twilio import MEDIA, VOICE, Twilio
+from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
 from bargein.server.telephone.twilio import router as twilio_router
 from bargein.server.webrtc_calls import WebRTCCalls
 from bargein.server.webrtc_calls import router as direct_router
@@ -81,7 +81,7 @@ class VoiceApp(FastAPI):
         self._add_routes(phones)
         self._own_lifespan = OwnLifespan(self._open)
         self._run_by_others = False
-        elsewhere = frozenset((*phones, VOICE))
+        elsewhere = frozenset((*phones, VOICE, NEXT))
         self.add_middleware(
             Guard, gate=self._gate, elsewhere=elsewhere, prefix=settings.prefix, running=self._demand_running
         )

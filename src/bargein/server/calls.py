@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +13,15 @@ import msgspec
 
 from bargein.call.call import Call
 from bargein.notices import Notice
+from bargein.protocols import SERVER_STOPPED
 from bargein.server.metrics import Metrics
 from bargein.server.refusals import Refusal
 
 WATCHER_NOTICES = 512  # some ten seconds of a lively call; then the oldest is dropped
 WATCHERS = 16  # of one call
+GOODBYE_S = 9.0  # for the last sentence of every call; the floor ends each of them within 8 s
 
+log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
 
 
@@ -127,6 +131,8 @@ class Calls:
 
     def demand_place(self) -> None:
         """Raises Refusal when no place is free."""
+        if self._closing:
+            raise self._closed()
         if self._taken >= self._most:
             self._metrics.call_refused("busy")
             raise Refusal(503, "busy", f"The server has {self._most} calls already", advice="Call again a little later")
@@ -136,8 +142,7 @@ class Calls:
         """The call can be found while the block runs, and its last state for a while after it. Raises Refusal when
         the server is about to close."""
         if self._closing:
-            self._metrics.call_refused("closing")
-            raise Refusal(503, "busy", "The server is closing", advice="Call again a little later")
+            raise self._closed()
         self._live[call.id] = (call, watchers)
         self._none.clear()
         self._metrics.call_began()
@@ -175,12 +180,43 @@ class Calls:
             "finished": [_short(status) for status in self._finished],
         }
 
+    @property
+    def closing(self) -> bool:
+        """No call begins any more."""
+        return self._closing
+
+    async def drain(self, within_s: float, at_once: asyncio.Event) -> None:
+        """No call begins after this. Those that run may end by themselves within this time; then the agents say
+        goodbye, and the calls end. at_once: once it is set, nothing is waited for."""
+        self._closing = True
+        if self._live:
+            log.warning("No more calls are taken; %d may end by themselves within %g s", len(self._live), within_s)
+        await self._all_over(within_s, at_once)
+        if at_once.is_set():
+            return
+        for call, _ in self._live.values():
+            call.say_goodbye(SERVER_STOPPED)
+        await self._all_over(GOODBYE_S, at_once)
+
+    async def _all_over(self, within_s: float, at_once: asyncio.Event) -> None:
+        """Until no call is live, or the time is over, or `at_once` is set."""
+        waiting = [asyncio.ensure_future(event.wait()) for event in (self._none, at_once)]
+        try:
+            await asyncio.wait(waiting, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
+
     async def hang_up_all(self, reason: str) -> None:
         """No call begins after this; returns when every one is over."""
         self._closing = True
         for call, _ in self._live.values():
             call.hang_up(reason)
         await self._none.wait()
+
+    def _closed(self) -> Refusal:
+        self._metrics.call_refused("closing")
+        return Refusal(503, "closing", "The server is closing", advice="Call again a little later")
 
     def _find(self, call_id: str) -> tuple[Call, Watchers]:
         if call_id in self._live:

@@ -121,7 +121,7 @@ async def readyz(hub: Hub = of_hub) -> JSONResponse:
     """Calls can be taken: the VAD is warm, the TTS has spoken, and the LLM's server answers. Asking has the parts
     tried again in the background, so an outage and its end show in a later answer."""
     hub.readiness.look_again()
-    waits = hub.readiness.waits
+    waits = {"server": "it is closing"} if hub.calls.closing else hub.readiness.waits
     return JSONResponse({"ready": not waits, "waiting_for": dict(waits)}, 503 if waits else 200)
 
 

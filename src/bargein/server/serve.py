@@ -8,6 +8,7 @@ import gc
 import logging
 import socket
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -16,6 +17,7 @@ from rich.markup import escape
 from threadpoolctl import threadpool_limits
 
 from bargein.errors import UsageError
+from bargein.protocols import SERVER_STOPPED
 from bargein.server.app import VoiceApp
 from bargein.server.catalogue import open_agents
 from bargein.server.connection_guard import ConnectionCensus, census_for, guarded_http
@@ -53,9 +55,13 @@ class BargeinServer(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._on_ready = on_ready
+        self._signals = 0
+        self._at_once = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Until a signal comes. Raises what the agents' parts raise at their start."""
+        self._loop = asyncio.get_running_loop()
         async with self._app.lifespan():
             await super().serve(sockets=sockets)
 
@@ -70,10 +76,23 @@ class BargeinServer(uvicorn.Server):
                 logging.getLogger(__name__).warning("Not ready after %d s", READY_S)
             self._on_ready(hub)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal. The first one drains, the second one ends at once, a third one waits for nothing more.
+
+        uvicorn would raise the signal again at the end, so that an end in good order looks like a kill.
+        """
+        self._signals += 1
+        self.should_exit = True
+        self.force_exit = self._signals > 2
+        if self._signals > 1 and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._at_once.set)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         hub: Hub | None = self._app.state.hub
         if hub is not None:
-            await hub.calls.hang_up_all("the server closes")
+            if self._signals:  # a program that sets should_exit wants the end now
+                await hub.calls.drain(self._app.settings.drain_s, self._at_once)
+            await hub.calls.hang_up_all(SERVER_STOPPED if self._signals else "the server closes")
         await super().shutdown(sockets=sockets)
 
 

@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     origins: Annotated[tuple[str, ...], NoDecode] = ()  # other sites whose pages may call; comma-separated
     max_calls: int = Field(default=64, ge=1, le=10_000)
     keep_s: float = Field(default=10, ge=0, le=300)  # a call whose connection is lost waits so long for another
+    drain_s: float = Field(default=30, ge=0, le=86_400)  # after a signal calls may end by themselves for so long
+    max_call_s: float | None = Field(default=None, ge=1, le=86_400)  # where the agent sets no bound
     max_connections: int | None = Field(default=None, ge=16)  # open at a time; None: 4 for each call, and 256
     max_connections_per_address: int | None = Field(default=None, ge=1)  # None: half of all
     finished_kept: int = Field(default=50, ge=0, le=10_000)  # calls that stay listed after their end
@@ -47,6 +49,7 @@ class Settings(BaseSettings):
     simulate: bool = False  # the vendors' parts talk to our simulators
     policy: str | None = None  # a preset for every call; None: the agent's own
     lead_ms: float = Field(default=100, ge=20, le=1000)
+    keepalive_ms: float | None = Field(default=None, ge=20)  # of pause, then a telephone gets a frame of silence
     public_url: str | None = None  # how the world calls this server: https://..., where a proxy stands before it
     root_path: str | None = None  # what a proxy puts before every path: /voice; None: the path of public_url
     twilio_auth_token: SecretStr | None = _from("TWILIO_AUTH_TOKEN")

@@ -52,7 +52,10 @@ def policy_for(
     """
     named = preset or hub.settings.policy
     policy = Policy.named(named) if named is not None else agent.policy
-    return policy.with_(numbers or {})
+    policy = policy.with_(numbers or {})
+    if policy.idle.max_call_ms is None and hub.settings.max_call_s is not None:
+        policy = policy.with_({"max_call_ms": hub.settings.max_call_s * 1000})
+    return policy
 
 
 @asynccontextmanager

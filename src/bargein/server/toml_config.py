@@ -42,6 +42,10 @@ Said = Annotated[str, Field(max_length=4_000)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
 Shape = TypeVar("Shape", bound=BaseModel)
 
+Reprompted = Literal[
+    "silence", "failed", "late", "back", "not_transferred", "machine", "goodbye", "deaf", "gave_up", "handed_on"
+]  # fmt: skip
+
 
 class PartChoice(BaseModel):
     """A part by its name in the registry. An option that is not given has the part's own default."""
@@ -87,9 +91,7 @@ class TomlAgent(AgentChoice):
     description: Text = ""
     protected: Said = ""
     """The beginning of the greeting that nothing interrupts."""
-    reprompts: dict[Literal["silence", "failed", "late", "back", "deaf", "gave_up", "handed_on"], Said] = Field(
-        default_factory=dict
-    )
+    reprompts: dict[Reprompted, Said] = Field(default_factory=dict)
     fillers: tuple[Said, ...] | None = None
     """What to say, in turn, while a tool takes long."""
     max_prompt_tokens: Annotated[int, Field(ge=500)] | None = None

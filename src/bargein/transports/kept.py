@@ -101,8 +101,9 @@ class KeptTransport:
         self._news.set()
         return self._attached.released
 
-    def expect_return(self, keep_ms: float) -> None:
-        """The network ends this connection now, and may bring the caller back within keep_ms: its end is no hang-up."""
+    def expect_return(self, keep_ms: float | None) -> None:
+        """The network ends this connection now, and may bring the caller back within keep_ms: its end is no hang-up.
+        None: it does not."""
         self._expected_ms = keep_ms
 
     def returns_because(self, cause: str) -> None:

@@ -75,6 +75,8 @@ class Reply:
     """Terminal tools. They run once the reply was heard whole."""
     end_request: EndRequest | None = None
     """How the call is to end once the reply was heard whole."""
+    end_call: ToolCall | None = None
+    """The tool call that asked for that end. None: no tool did."""
 
     # What has sounded of it.
     track: Track | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Literal
 
 from bargein.protocols import AgentSaid, ConversationItem, SaidOver, ToolResult, UserBackchannel, UserSaid
@@ -15,6 +16,8 @@ class Conversation:
     def __init__(self) -> None:
         self.items: list[ConversationItem] = []
         """In order."""
+        self.on_user: Callable[[UserSaid], None] = lambda _: None
+        """Gets the words of each turn, and again when better ones replace them."""
 
     def agent_begins(self, reply: int) -> None:
         """A reply begins to sound. Once per reply."""
@@ -58,7 +61,9 @@ class Conversation:
     def user(self, turn: int, text: str | None, over: SaidOver | None) -> UserSaid:
         """Write down the words of a turn. A turn that went on after its answer is replaced whole."""
         self.items = list(self.with_user(turn, text, over))
-        return next(item for item in self.items if isinstance(item, UserSaid) and item.turn == turn)
+        said = next(item for item in self.items if isinstance(item, UserSaid) and item.turn == turn)
+        self.on_user(said)
+        return said
 
     def tool(self, result: ToolResult) -> None:
         """Write down a call of a tool. A later result of the same call replaces it."""

@@ -246,10 +246,18 @@ class ToolRunner:
         for call in terminals:
             result = await self._result(self._tools[call.tool], call)
             if isinstance(result, HangUp | Transfer):
-                request = request or result
+                if request is None:
+                    request, reply.end_call = result, call
             else:
                 self._on_late_result(self._write(reply, call, result.result, error=result.error))
         return request
+
+    def fail_late(self, call: ToolCall, why: str) -> None:
+        """What a tool asked for at the end of its reply has failed."""
+        used = ToolResult(call.id, call.tool, call.arguments, why, error=True)
+        self._conversation.tool(used)
+        self._context.journal.note(self._context.now_ms(), "tool", id=call.id, tool=call.tool, result=why, error=True)
+        self._on_late_result(used)
 
     def hang_up_of(self, reply: Reply) -> HangUp | None:
         """The hang-up that the reply was to end in. None: there was to be none. No tool runs for the answer."""
@@ -263,7 +271,7 @@ class ToolRunner:
         self._tools_begin(reply, tool)
         result = await self._result(tool, call)
         if isinstance(result, HangUp | Transfer):
-            reply.end_request = result
+            reply.end_request, reply.end_call = result, call
             return self._write(reply, call, "done at the end of this reply")
         return self._write(reply, call, result.result, error=result.error)
 

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from bargein.server.auth import deny
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
+from bargein.server.telephone.keepalive import kept_alive
 from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, serve_phone
 from bargein.transports.telephone.transport import TelephoneTransport
 
@@ -73,7 +74,8 @@ class PhoneAsgi:
         await receive()  # websocket.connect
         await send({"type": "websocket.accept", "headers": []})
         wire = AsgiWire(send)
-        telephone = TelephoneTransport(wire, vendor.dialect(), hub.host.clock)
+        dialect = vendor.dialect()
+        telephone = TelephoneTransport(kept_alive(hub, wire, dialect), dialect, hub.host.clock)
         async with asyncio.TaskGroup() as group:
             group.create_task(wire.pump(), name="telephone writer")
             reader = group.create_task(_read(receive, telephone), name="telephone reader")

@@ -34,6 +34,7 @@ from uvicorn.server import ServerState
 from bargein.server.frame_guard import GuardedWebSocket
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
+from bargein.server.telephone.keepalive import kept_alive
 from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, refusals, serve_phone
 from bargein.transports.telephone.transport import TelephoneTransport
 
@@ -88,7 +89,8 @@ class PhoneListener(WSListener):
         sock = transport.underlying_transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._wire = PicowsWire(transport)
-        telephone = TelephoneTransport(self._wire, self._vendor.dialect(), self._hub.host.clock)
+        dialect = self._vendor.dialect()
+        telephone = TelephoneTransport(kept_alive(self._hub, self._wire, dialect), dialect, self._hub.host.clock)
         self._telephone = telephone
         self._hub.tasks.create_task(serve_phone(self._hub, self._vendor, self._caller, telephone), name="telephone")
 

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # A telephone into which no word is spoken is a voicemail, or lies on the sofa: ask twice, then hang up.
 SILENCE_MS = 12_000
+SAME_TURNS = 5  # an announcement on hold comes again and again; a caller chooses other words before long
+LONGEST_MS = 4 * 3_600_000  # then it is a line that was forgotten
 FACTS = ("from", "to")  # of the parameters, those that belong into the record
 
 
@@ -161,4 +163,8 @@ def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
         language = agent.language
     if policy.idle.user_silence_ms is None:
         policy = policy.with_({"user_silence_ms": SILENCE_MS, "hang_up_on_silence": True})
+    if policy.idle.same_turns is None:
+        policy = policy.with_({"same_turns": SAME_TURNS})
+    if policy.idle.max_call_ms is None:
+        policy = policy.with_({"max_call_ms": LONGEST_MS})
     return dataclasses.replace(agent, language=language), policy

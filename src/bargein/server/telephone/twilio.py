@@ -20,6 +20,7 @@ from starlette.datastructures import Headers, ImmutableMultiDict
 from bargein.errors import UsageError
 from bargein.protocols import CallControl
 from bargein.server.auth import Gate
+from bargein.server.kept_calls import KeptCall
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings
 from bargein.server.telephone.serve import SocketRequest, demand_no_page, is_this_machine
@@ -32,10 +33,16 @@ try:
 except ImportError:
     sdk = None  # type: ignore[assignment]
 
-VOICE, MEDIA = "/twilio/voice", "/twilio/media"
+VOICE, MEDIA, NEXT = "/twilio/voice", "/twilio/media", "/twilio/next"
 TOKEN_S = 60  # Twilio connects at once
 MOST_TOKENS = 10_000  # used ones, remembered until they expire
 PASSED_ON = ("agent", "policy", "language")  # of the webhook's query, to the stream
+NOT_ANSWERED = {  # Twilio's DialCallStatus, for the model
+    "busy": "the line is busy",
+    "no-answer": "there is no answer",
+    "failed": "the number cannot be reached",
+    "canceled": "the call was given up",
+}
 INSTALL = "Install it with pip install 'bargein[twilio]'"
 
 
@@ -68,6 +75,37 @@ class Twilio:
         self, caller: SocketRequest, form: ImmutableMultiDict[str, str], *, secure: bool, mounted: str = ""
     ) -> str:
         """TwiML for a call that comes in. mounted: the path under which the app is mounted. Raises Refusal."""
+        self.demand_twilio(caller, form, secure=secure)
+        host = caller.headers.get("host", "")
+        base = self._public or f"{'https' if secure else 'http'}://{host}"
+        query = dict(parse_qsl(urlsplit(caller.path).query))
+        parameters = {name: query[name] for name in PASSED_ON if name in query}
+        parameters |= {name.lower(): form[name] for name in ("From", "To") if name in form}
+        parameters["token"] = self._signer.dumps([form.get("CallSid", ""), secrets.token_urlsafe(9)])
+        parameters["next"] = joined(base, mounted + NEXT)
+        return sdk.connect(joined(base.replace("http", "ws", 1), mounted + MEDIA), parameters, parameters["next"])
+
+    def after_stream(
+        self,
+        caller: SocketRequest,
+        form: ImmutableMultiDict[str, str],
+        kept: KeptCall | None,
+        *,
+        secure: bool,
+        mounted: str = "",
+    ) -> str:
+        """TwiML for a call whose stream, or whose transfer, is over. kept: our call, if it goes on."""
+        status = form.get("DialCallStatus")
+        if kept is not None and status in NOT_ANSWERED:
+            kept.call.not_transferred(NOT_ANSWERED[status])
+        elif kept is not None and status is not None:
+            kept.call.transferred()
+        if kept is None or not kept.live:
+            return sdk.hang_up()
+        return self.voice(caller, form, secure=secure, mounted=mounted)
+
+    def demand_twilio(self, caller: SocketRequest, form: ImmutableMultiDict[str, str], *, secure: bool) -> None:
+        """Raises Refusal for a webhook that Twilio did not call."""
         if sdk is None:
             raise Refusal(501, "not_installed", "The twilio package is not installed", advice=INSTALL)
         if self._token is None:
@@ -76,13 +114,6 @@ class Twilio:
             self._gate.demand_phone(_headers(caller), (), caller.host)
         elif not self._signed(caller, form, "https" if secure else "http"):
             raise _bad_signature()
-        host = caller.headers.get("host", "")
-        base = self._public or f"{'https' if secure else 'http'}://{host}"
-        query = dict(parse_qsl(urlsplit(caller.path).query))
-        parameters = {name: query[name] for name in PASSED_ON if name in query}
-        parameters |= {name.lower(): form[name] for name in ("From", "To") if name in form}
-        parameters["token"] = self._signer.dumps([form.get("CallSid", ""), secrets.token_urlsafe(9)])
-        return sdk.connect(joined(base.replace("http", "ws", 1), mounted + MEDIA), parameters)
 
     def _signed(self, caller: SocketRequest, form: ImmutableMultiDict[str, str] | None, *schemes: str) -> bool:
         assert self._token is not None
@@ -120,7 +151,8 @@ class Twilio:
     def exchange(self, started: Started) -> CallControl | None:
         if self._token is None or self._account is None or not started.call:
             return None
-        return sdk.TwilioExchange(self._account, self._token, started.call, self._rest_url)
+        action = started.parameters.get("next")
+        return sdk.TwilioExchange(self._account, self._token, started.call, self._rest_url, action=action)
 
     def _spend(self, token: str, call: str) -> None:
         """Each token opens one stream."""
@@ -178,11 +210,29 @@ router = APIRouter()
 async def voice(request: Request) -> Response:
     """Twilio's webhook for a call that comes in: TwiML that streams it to us."""
     vendor: Twilio = request.app.state.phones[MEDIA]
+    caller, form, mounted = await _webhook(request)
+    twiml = vendor.voice(caller, form, secure=request.url.scheme == "https", mounted=mounted)
+    if request.app.state.hub.calls.closing:
+        twiml = sdk.reject()
+    return Response(twiml, media_type="application/xml")
+
+
+@router.post(NEXT)
+async def following(request: Request) -> Response:
+    """Twilio's webhook after a stream or a transfer: a call that goes on gets a stream again, any other one ends."""
+    vendor: Twilio = request.app.state.phones[MEDIA]
+    caller, form, mounted = await _webhook(request)
+    vendor.demand_twilio(caller, form, secure=request.url.scheme == "https")
+    kept = request.app.state.hub.kept.find(f"twilio {form.get('AccountSid', '')}", form.get("CallSid", ""))
+    twiml = vendor.after_stream(caller, form, kept, secure=request.url.scheme == "https", mounted=mounted)
+    return Response(twiml, media_type="application/xml")
+
+
+async def _webhook(request: Request) -> tuple[SocketRequest, ImmutableMultiDict[str, str], str]:
+    """Who asks, the form, and the path under which the app is mounted."""
     client = request.client
     query = request.url.query
     path = f"{request.url.path}?{query}" if query else request.url.path
     caller = SocketRequest(client.host if client else "", request.headers, path)
     form = ImmutableMultiDict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
-    mounted = request.scope.get("root_path", "").rstrip("/")
-    twiml = vendor.voice(caller, form, secure=request.url.scheme == "https", mounted=mounted)
-    return Response(twiml, media_type="application/xml")
+    return caller, form, request.scope.get("root_path", "").rstrip("/")

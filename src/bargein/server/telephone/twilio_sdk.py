@@ -18,6 +18,8 @@ from bargein.errors import VendorLost, VendorRefused
 
 API = "https://api.twilio.com"
 REST_S = 10.0
+RING_S = 25  # another number may ring for so long
+ANSWER_MS = 15_000.0  # for Twilio's word on it after that; without one the number has answered
 SIGNATURE, SIGNATURE_SETTINGS = "x-twilio-signature", "x-twilio-webhooks-signature-settings"
 
 
@@ -31,13 +33,27 @@ def signed(token: str, url: str, params: ImmutableMultiDict[str, str] | None, he
         return False
 
 
-def connect(url: str, parameters: Mapping[str, str]) -> str:
-    """TwiML that connects the call to a bidirectional stream at url (wss)."""
-    response, wire = VoiceResponse(), Connect()
+def connect(url: str, parameters: Mapping[str, str], action: str) -> str:
+    """TwiML that connects the call to a bidirectional stream at url (wss). action: asked what follows the stream."""
+    response, wire = VoiceResponse(), Connect(action=action)
     stream = wire.stream(url=url)
     for name, value in parameters.items():
         stream.parameter(name=name, value=value)
     response.append(wire)
+    return str(response)
+
+
+def hang_up() -> str:
+    """TwiML that ends the call."""
+    response = VoiceResponse()
+    response.hangup()
+    return str(response)
+
+
+def reject() -> str:
+    """TwiML that gives the caller a busy tone."""
+    response = VoiceResponse()
+    response.reject(reason="busy")
     return str(response)
 
 
@@ -53,9 +69,14 @@ class _Rerouted(TwilioHttpClient):  # type: ignore[misc]  # the package is not t
 
 
 class TwilioExchange:
-    """A protocols.CallControl by shape, for one call."""
+    """A protocols.CallControl by shape, for one call. action: the address that is told how a transfer went; None: it
+    is not told, and a transfer ends our part of the call."""
 
-    def __init__(self, account: str, token: str, call: str, base_url: str | None = None) -> None:
+    def __init__(
+        self, account: str, token: str, call: str, base_url: str | None = None, *, action: str | None = None
+    ) -> None:
+        self.return_ms = RING_S * 1000 + ANSWER_MS if action else 0.0
+        self._action = action
         self._client = Client(account, token, http_client=_Rerouted(base_url or API))
         self._call = call
 
@@ -64,7 +85,10 @@ class TwilioExchange:
 
     async def transfer(self, to: str) -> None:
         response = VoiceResponse()
-        response.dial(to)
+        if self._action:
+            response.dial(to, action=self._action, timeout=RING_S)
+        else:
+            response.dial(to)
         await self._update(twiml=str(response))
 
     async def _update(self, **change: str) -> None:

@@ -35,7 +35,7 @@ CLOSE_MS = 1_000  # the last messages may take this long to leave
 REASON_BYTES = 120  # a close frame has room for 123
 
 NORMAL, PROTOCOL_ERROR, FLOODED, STUCK, INTERNAL, TRY_AGAIN_LATER = 1000, 1002, 1008, 1011, 1011, 1013
-SERVER_STOPS, TAKEN_OVER = 1012, 4001
+SERVICE_RESTART, TAKEN_OVER = 1012, 4001
 GOODBYES = (1000, 1001)  # a client that closes so has left: its tab was closed, or its program has ended
 
 
@@ -354,6 +354,8 @@ class BrowserTransport:
         if self._closed:
             return
         self._closed = True
+        if reason == c.SERVER_STOPPED and self._lost is None:
+            self._code = SERVICE_RESTART
         self._send_queue.close()
         if self._writer is not None:
             try:

@@ -4,11 +4,12 @@ const SAID = {
   "the client hung up": "You hung up.",
   "the agent hung up": "The agent hung up.",
   "the operator hung up": "An operator hung up.",
+  "the server stopped": "The server stopped, and with it the call.",
   "the server closes": "The server stopped, and with it the call.",
   "the connection is lost": "The connection to the server was lost.",
   "the client does not read": "This page could not keep up: the connection is too slow, or the tab slept.",
 };
-const FAULTS = new Set(["the server closes", "the connection is lost", "the client does not read", "an error of ours", "an internal error"]);
+const FAULTS = new Set(["the server stopped", "the server closes", "the connection is lost", "the client does not read", "an error of ours", "an internal error"]);
 const AGAIN = "Press the button to call again.";
 const CODES = {
   1001: ["The server stopped, and with it the call.", "Call again when it runs again."],

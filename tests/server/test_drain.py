@@ -1,0 +1,115 @@
+"""A signal: no new calls, time for those that run, a goodbye, exit 0. With a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+from tests.server.kit import HELLO, Client, tone_agent, world
+
+ROOT = Path(__file__).parents[2]
+GOODBYE = "Sorry, I have to end this call now. Goodbye."
+
+
+@dataclass
+class Served:
+    """`bargein serve` in a process of its own."""
+
+    process: asyncio.subprocess.Process
+    url: str
+
+    @asynccontextmanager
+    async def client(self, *, hello: bool = True) -> AsyncIterator[Client]:
+        url = self.url.replace("http", "ws") + "/calls/browser"
+        async with connect(url, subprotocols=[Subprotocol("bargein.v1")], close_timeout=0.2) as socket:
+            client = Client(socket)
+            if hello:
+                await client.send(HELLO)
+            yield client
+
+    async def exit_code(self, seconds: float = 20) -> int:
+        async with asyncio.timeout(seconds):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def served(drain_s: float) -> AsyncIterator[Served]:
+    command = ["serve", "--agent", "tests/server/kit.py:agent", "--port", "0", "--no-record", "--drain-s", str(drain_s)]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bargein", *command),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            while not (found := re.search(r"http://\S+", (await process.stdout.readline()).decode())):
+                pass
+        yield Served(process, found[0])
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_a_signal_lets_calls_end_says_goodbye_to_the_rest_and_exits_with_0() -> None:
+    async with served(drain_s=0.8) as here, here.client() as call, httpx.AsyncClient(base_url=here.url) as http:
+        await call.until("welcome")
+        await call.until("state", state="speaking")
+        here.process.send_signal(signal.SIGTERM)
+        ready = await http.get("/readyz")
+        while ready.status_code == 200:
+            ready = await http.get("/readyz")
+        assert ready.json()["ready"] is False
+        assert (await http.get("/healthz")).status_code == 200
+        async with here.client(hello=False) as late:
+            assert await late.error() == "closing"
+            assert await late.closed() == 1013
+        assert await call.still_there(), "the call goes on meanwhile"
+        told = ""
+        while GOODBYE not in told:
+            told += str((await call.until("words"))["text"])
+            await call.send({"type": "finished", "reply_id": 1, "played": 0})
+        assert (await call.until("bye", 15))["reason"] == "the server stopped"
+        assert await call.closed() == 1012
+        assert await here.exit_code() == 0
+
+
+async def test_a_second_signal_ends_at_once_and_that_is_a_good_end_too() -> None:
+    async with served(drain_s=600) as here, here.client() as call, httpx.AsyncClient(base_url=here.url) as http:
+        await call.until("welcome")
+        here.process.send_signal(signal.SIGINT)
+        while (await http.get("/readyz")).status_code == 200:
+            pass
+        assert await call.still_there()
+        here.process.send_signal(signal.SIGTERM)
+        assert (await call.until("bye"))["reason"] == "the server stopped"
+        assert await here.exit_code() == 0
+
+
+async def test_a_server_whose_last_call_has_ended_waits_no_longer() -> None:
+    async with served(drain_s=600) as here:
+        async with here.client() as call:
+            await call.until("welcome")
+            here.process.send_signal(signal.SIGTERM)
+            await call.send({"type": "hangup"})
+            await call.until("bye")
+        assert await here.exit_code() == 0
+
+
+async def test_a_program_that_stops_its_server_waits_for_no_call() -> None:
+    async with world(None, tone_agent(greeting="hello " * 60)) as here, here.client() as call:
+        here.server.should_exit = True
+        assert (await call.until("bye"))["reason"] == "the server closes"
+        assert await call.closed() == 1000
