@@ -12,7 +12,8 @@ SRC = ROOT.parent
 
 # room -> rooms it may import. Modules at the top level count as rooms of their own name.
 MAY: dict[str, set[str]] = {
-    "errors": set(),
+    "foreign": set(),
+    "errors": {"foreign"},
     "clock": set(),
     "notices": set(),
     "units": set(),
@@ -22,9 +23,9 @@ MAY: dict[str, set[str]] = {
     "spoken_form": {"audio"},
     "agent": {"protocols", "floor", "spoken_form", "errors"},
     "tools": {"protocols", "errors"},
-    "call": {"agent", "protocols", "notices", "audio", "floor", "spoken_form", "errors", "clock", "units"},
-    "transports": {"protocols", "notices", "audio", "errors", "clock"},
-    "vendors": {"protocols", "audio", "errors", "clock", "units"},
+    "call": {"agent", "protocols", "notices", "audio", "floor", "spoken_form", "errors", "foreign", "clock", "units"},
+    "transports": {"protocols", "notices", "audio", "errors", "foreign", "clock"},
+    "vendors": {"protocols", "audio", "errors", "foreign", "clock", "units"},
     "recorder": {"protocols", "floor", "errors"},
 }
 ANY = {"server", "cli", "__main__", "testing", "run", "standalone_call", ""}  # the wiring may know everybody

@@ -12,14 +12,20 @@ BargeinError
 
 from __future__ import annotations
 
+from bargein.foreign import printable
+
+TEXT_CHARS = 2000  # of a message or an advice: either may quote a client or a vendor
+
 
 class BargeinError(Exception):
-    """Base of every error of Bargein. advice: one sentence, the reader's next step. Neither text may hold a key."""
+    """Base of every error of Bargein. advice: one sentence, the reader's next step. Neither text may hold a key.
+
+    Both texts become one line each, of at most TEXT_CHARS characters."""
 
     def __init__(self, message: str, *, advice: str) -> None:
-        super().__init__(f"{message}. {advice}")
-        self.message = message
-        self.advice = advice
+        self.message = printable(message, TEXT_CHARS)
+        self.advice = printable(advice, TEXT_CHARS)
+        super().__init__(f"{self.message}. {self.advice}")
 
 
 class UsageError(BargeinError):

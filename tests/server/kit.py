@@ -110,7 +110,7 @@ class Client:
     async def still_there(self) -> bool:
         """Whether the call goes on: it answers."""
         await self.send({"type": "ping", "n": 7})
-        return (await self.until("pong"))["n"] == 7
+        return (await self.until("pong", n=7))["n"] == 7
 
     async def closed(self, seconds: float = 5) -> int:
         """Read on to the end; the code of the close."""
@@ -160,6 +160,9 @@ class World:
         async with asyncio.timeout(5):
             while self.server.server_state.tasks:
                 await asyncio.wait(list(self.server.server_state.tasks))
+            # A telephone's call is a task of the hub's, and is over after its socket.
+            while self.hub.calls.ids:  # noqa: ASYNC110  # a test may look
+                await asyncio.sleep(0.01)
         return not self.hub.calls.ids
 
     async def over(self, client: Client, seconds: float = 5) -> str:

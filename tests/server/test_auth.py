@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from pydantic import SecretStr
@@ -12,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from bargein.clock import ManualClock
 from bargein.errors import UsageError
 from bargein.server.auth import Gate
 from bargein.server.refusals import Refusal
@@ -50,21 +53,21 @@ def test_other_names_are_not(host: str) -> None:
 def test_a_page_token_opens_calls_for_its_time_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     made = gate()
     token = made.page_token()
-    made.demand_caller(Headers({}), ["bargein.v1", f"token.{token}"])
+    made.demand_caller(Headers({}), ["bargein.v1", f"token.{token}"], "")
     with pytest.raises(Refusal):
-        made.demand_owner(Headers({"authorization": f"Bearer {token}"}))
+        made.demand_owner(Headers({"authorization": f"Bearer {token}"}), "")
     for bad in (token[:-1], f"{token}x", "", "a.b.c", gate().page_token()[::-1]):
         with pytest.raises(Refusal):
-            made.demand_caller(Headers({}), [f"token.{bad}"])
+            made.demand_caller(Headers({}), [f"token.{bad}"], "")
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: 4e9)
     with pytest.raises(Refusal):
-        made.demand_caller(Headers({}), [f"token.{token}"])
+        made.demand_caller(Headers({}), [f"token.{token}"], "")
 
 
 def test_a_page_token_of_another_server_is_worth_nothing() -> None:
     other = Gate(settings(token=SecretStr(TOKEN + "!")))
     with pytest.raises(Refusal):
-        gate().demand_caller(Headers({}), [f"token.{other.page_token()}"])
+        gate().demand_caller(Headers({}), [f"token.{other.page_token()}"], "")
 
 
 def test_settings_never_show_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,3 +148,152 @@ async def test_a_body_has_a_length_and_a_bound() -> None:
             yield b"{}"
 
         assert (await here.http.post("/calls/x/say", content=pieces())).status_code == 411
+
+
+# ------------------------------------------------------------------------------- malformed, guessed, for another end
+
+MALFORMED = [
+    "http://[",
+    "http://]",
+    "[",
+    "//",
+    "http://[::1",
+    "http://\xff",
+    "\x01",
+    "null",
+    "http://a:b:c",
+    "x" * 9000,
+]
+
+
+@pytest.mark.parametrize("name", ["Origin", "Host", "Authorization", "Sec-WebSocket-Protocol", "X-Twilio-Signature"])
+@pytest.mark.parametrize("locked", [False, True])
+async def test_a_malformed_header_is_refused_and_nothing_fails(
+    name: str, locked: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen = settings(token=SecretStr(TOKEN), twilio_auth_token=SecretStr("t")) if locked else settings()
+    async with world(chosen) as here:
+        host, port = here.url.removeprefix("http://").split(":")
+        for value in MALFORMED:
+            for target in ("POST /calls/x/hangup", "POST /twilio/voice", "GET /calls", *SOCKETS):
+                reader, writer = await asyncio.open_connection(host, int(port))
+                headers = UPGRADE | {"Host": f"{host}:{port}"} if target in SOCKETS else {"Host": f"{host}:{port}"}
+                headers |= {name: value}
+                if target == "POST /twilio/voice":
+                    headers |= {"Content-Length": "0"}
+                lines = [f"{target} HTTP/1.1", *(f"{n}: {v}" for n, v in headers.items())]
+                writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+                async with asyncio.timeout(5):
+                    status = (await reader.readline()).split()[1:2]
+                assert status == [] or int(status[0]) < 500, (target, value, status)
+                writer.close()
+                with suppress(ConnectionError):
+                    await writer.wait_closed()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"], caplog.text
+
+
+SOCKETS = ("GET /calls/browser", "GET /calls/x/events", "GET /twilio/media", "GET /telnyx/media", "GET /vonage/media")
+UPGRADE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version": "13",
+}
+
+
+async def test_a_malformed_origin_is_a_foreign_one() -> None:
+    async with world() as here:
+        answer = await here.http.post("/calls/x/hangup", headers={"Origin": "http://["})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "foreign_origin")
+        assert await refused(here, origin=Origin("http://[")) == 403
+
+
+def test_a_token_is_for_its_end_and_no_other() -> None:
+    made = gate()
+    page, phone = made.page_token(), made.page_token("phone")
+    made.demand_caller(Headers({}), [f"token.{page}"], "a")
+    made.demand_phone(Headers({}), [phone], "a")
+    with pytest.raises(Refusal):
+        made.demand_caller(Headers({}), [f"token.{phone}"], "b")
+    with pytest.raises(Refusal):
+        made.demand_phone(Headers({"authorization": f"Bearer {page}"}), [page], "b")
+    with pytest.raises(Refusal):
+        made.demand_owner(Headers({"authorization": f"Bearer {phone}"}), "b")
+
+
+@pytest.mark.parametrize("name", ["twilio", "telnyx", "vonage", "plivo"])
+async def test_no_page_opens_a_telephones_socket(name: str) -> None:
+    for chosen in (settings(), settings(token=SecretStr(TOKEN))):
+        async with world(chosen) as here:
+            url = here.url.replace("http", "ws") + f"/{name}/media?token={TOKEN}"
+            for origin in (here.url, "http://localhost:3000", "null"):
+                assert await refused(here, url, origin=Origin(origin)) == 403
+
+
+async def test_a_telephones_token_is_given_to_the_owner() -> None:
+    async with world(settings(token=SecretStr(TOKEN))) as here:
+        assert (await here.http.post("/token?audience=phone")).status_code == 401
+        told = (await here.http.post("/token?audience=phone", headers=OWNER)).json()
+        page = (await here.http.post("/token", headers=OWNER)).json()
+        url = here.url.replace("http", "ws") + "/plivo/media?token="
+        async with connect(url + told["token"]):
+            pass
+        with pytest.raises(InvalidStatus, match="401"):
+            await connect(url + page["token"])
+        assert (await here.http.post("/token?audience=owner", headers=OWNER)).status_code == 422
+
+
+def wrong(made: Gate, address: str, token: str = "a wrong token, long enough") -> int:
+    with pytest.raises(Refusal) as refusal:
+        made.demand_owner(Headers({"authorization": f"Bearer {token}"}), address)
+    return refusal.value.status
+
+
+def right(made: Gate, address: str) -> None:
+    made.demand_owner(Headers(OWNER), address)
+
+
+def test_one_address_has_few_guesses_and_then_one_now_and_then() -> None:
+    clock = ManualClock()
+    made = Gate(settings(token=SecretStr(TOKEN)), clock)
+    assert [wrong(made, "a") for _ in range(32)] == [401] * 30 + [429] * 2
+    assert wrong(made, "a", TOKEN) == 429, "also the right one waits"
+    assert wrong(made, "b") == 401
+    clock.advance(5_000)
+    assert [wrong(made, "a"), wrong(made, "a")] == [401, 429]
+    clock.advance(60_000)
+    right(made, "a")
+
+
+def test_many_addresses_have_few_guesses_together_and_lock_no_owner_out() -> None:
+    made = Gate(settings(token=SecretStr(TOKEN)), ManualClock())
+    right(made, "the owner's")
+    told = [wrong(made, f"{n}") for n in range(300)]
+    assert told == [401] * 200 + [429] * 100
+    right(made, "the owner's")
+
+
+def test_a_signed_token_does_not_wait_for_what_others_guess() -> None:
+    made = Gate(settings(token=SecretStr(TOKEN)), ManualClock())
+    token = made.page_token()
+    for _ in range(32):
+        wrong(made, "a")
+    made.demand_caller(Headers({}), [f"token.{token}"], "a")
+
+
+def test_many_tokens_in_one_request_are_no_more_guesses() -> None:
+    made = Gate(settings(token=SecretStr(TOKEN)), ManualClock())
+    with pytest.raises(Refusal):
+        made.demand_caller(Headers({}), [f"token.guess{n}" for n in range(1000)] + [f"token.{TOKEN}"], "a")
+
+
+async def test_a_request_without_a_token_is_no_guess() -> None:
+    async with world(settings(token=SecretStr(TOKEN))) as here:
+        assert {(await here.http.get("/calls")).status_code for _ in range(20)} == {401}
+        assert (await here.http.get("/calls", headers=OWNER)).status_code == 200
+        bad = {"Authorization": "Bearer wrong"}
+        statuses = [(await here.http.get("/calls", headers=bad)).status_code for _ in range(34)]
+        assert statuses[:30] == [401] * 30
+        assert statuses[-1] == 429
+        answer = await here.http.get("/calls", headers=bad)
+        assert answer.headers["retry-after"]

@@ -20,6 +20,11 @@ PortOption = Annotated[int | None, typer.Option(help="Port to listen on; 0: any 
 PolicyOption = Annotated[str | None, typer.Option(help="instant, balanced or patient, for every call")]
 RecordOption = Annotated[Path | None, typer.Option(help="Folder for what happened in each call")]
 NoRecordOption = Annotated[bool, typer.Option("--no-record", help="Keep no record of calls")]
+KeepDaysOption = Annotated[float | None, typer.Option(help="Remove records that are older; default: of no age")]
+RedactDigitsOption = Annotated[bool, typer.Option("--redact-digits", help="Keep digits out of records")]
+PrivateNumbersOption = Annotated[
+    bool, typer.Option("--private-numbers", help="Keep callers' numbers out of records and log")
+]
 OriginOption = Annotated[list[str] | None, typer.Option(help="Another site whose pages may call; may be repeated")]
 RootPathOption = Annotated[str | None, typer.Option(help="The path that a proxy puts before every path: /voice")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more in the log")]
@@ -32,6 +37,9 @@ def serve(
     policy: PolicyOption = None,
     record: RecordOption = None,
     no_record: NoRecordOption = False,
+    keep_days: KeepDaysOption = None,
+    redact_digits: RedactDigitsOption = False,
+    private_numbers: PrivateNumbersOption = False,
     origin: OriginOption = None,
     root_path: RootPathOption = None,
     simulate: SimulateOption = False,
@@ -49,6 +57,9 @@ def serve(
         port=port,
         policy=policy,
         record=record,
+        keep_days=keep_days,
+        redact_digits=redact_digits or None,
+        private_numbers=private_numbers or None,
         origins=tuple(origin or ()) or None,
         root_path=root_path,
         simulate=simulate or None,
@@ -79,17 +90,17 @@ def _run(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
     from rich.console import Console  # noqa: PLC0415  # after the line above, and only where a server is to run
-    from rich.logging import RichHandler  # noqa: PLC0415
 
+    from bargein.server.log_lines import log_lines  # noqa: PLC0415
     from bargein.server.make_settings import make_settings  # noqa: PLC0415
     from bargein.server.serve import serve as run_server  # noqa: PLC0415
+    from bargein.server.settings import redaction_for  # noqa: PLC0415
 
-    handler = RichHandler(console=Console(stderr=True), show_path=False, markup=False)
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[handler])
     settings = make_settings(**given)
     if no_record:
         settings = settings.model_copy(update={"record": None})
-    try:
-        run_server(settings, Console(), on_ready=on_ready)
-    except KeyboardInterrupt:
-        return  # uvicorn has shut down in good order, and then tells how it was asked to
+    with log_lines(logging.INFO if verbose else logging.WARNING, redaction_for(settings)):
+        try:
+            run_server(settings, Console(), on_ready=on_ready)
+        except KeyboardInterrupt:
+            return  # uvicorn has shut down in good order, and then tells how it was asked to

@@ -4,22 +4,27 @@ others, or for the first line that is none.
 
 The first line is a header. Then `{"at": ms, "event": "SpeechWindow", ...}`, `{"at": ms, "action": "Hold", ...}`
 and `{"at": ms, "note": "user", ...}`, where the rest of the line is the fields of that class, or the note's facts.
+
+In a server a thread writes the lines (disk.py), since a disk may take any time.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from bargein.errors import UsageError
 from bargein.floor import Action, Event, Policy, SpeechWindow
+from bargein.recorder.disk import DiskThread
+from bargein.recorder.record_file import RecordFile
+from bargein.recorder.redaction import NO_REDACTION, Redaction
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +34,6 @@ FILE = "events.jsonl"
 MAX_BYTES = 256 * 1024 * 1024  # some 20 hours of one call
 KEEP = 1000  # calls; older folders go
 WINDOWS = 8  # a quarter of a second
-LAST_WORDS_BYTES = 256  # kept free for the line that says that the file is full
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
@@ -60,33 +64,49 @@ class NullJournal:
 
     def close(self) -> None: ...
 
+    async def written(self, within_s: float) -> bool:
+        return True
+
 
 class FileJournal:
     """A protocols.Journal by shape. Nothing here raises, but for a call id that is no name: what cannot be written
     is counted in `lost`, said once in the log, and once in the file when it can be written again.
 
-    root: folder of all calls; max_bytes: bound of the file.
+    root: folder of all calls; max_bytes: bound of the file; disk: writes the lines (None: each line is written before
+    the method returns); on_lost: told how many lines were lost, in any thread.
     """
 
     def __init__(
-        self, root: Path, call_id: str, *, agent: str, policy: Policy, language: str, max_bytes: int = MAX_BYTES
+        self,
+        root: Path,
+        call_id: str,
+        *,
+        agent: str,
+        policy: Policy,
+        language: str,
+        max_bytes: int = MAX_BYTES,
+        disk: DiskThread | None = None,
+        redaction: Redaction = NO_REDACTION,
+        on_lost: Callable[[int], None] = lambda _: None,
     ) -> None:
         if not re.fullmatch(r"[\w-]{1,100}", call_id):
             raise UsageError(f"{call_id[:100]!r} is no name for a call", advice="Use letters, digits, - and _")
         self.path = root / call_id / FILE
-        self.lost = 0
-        self._untold = 0  # of the lost, those that the file does not say yet
-        self._left = max_bytes - LAST_WORDS_BYTES
-        self._torn = False
+        self._file = RecordFile(self.path, max_bytes, on_lost)
+        self._disk = disk
+        self._redaction = None if redaction.nothing else redaction
+        self._on_lost = on_lost
+        self._dropped = 0  # lines that found no room on their way to the disk
+        self._dropped_untold = 0
         self._windows: list[SpeechWindow] = []
-        self._fd: int | None = None
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self._fd = os.open(self.path, flags, 0o600)  # what people said is private
-        except OSError as error:
-            log.warning("Call %s is not recorded: %s", call_id, error.strerror)
+        self._closed = False
+        self._do(self._file.open)
         self._line(_encoder.encode(Header(call_id, agent, language, policy, time.time())))
+
+    @property
+    def lost(self) -> int:
+        """Lines that are not in the file."""
+        return self._file.lost + self._dropped
 
     def event(self, event: Event) -> None:
         if not isinstance(event, SpeechWindow):
@@ -102,91 +122,84 @@ class FileJournal:
 
     def note(self, at_ms: float, kind: str, **facts: object) -> None:
         self._write_windows()
+        if self._redaction is not None:
+            facts = self._redaction.fields(facts)
         try:
             line = _encoder.encode({"at": at_ms, "note": kind} | facts | {"at": at_ms, "note": kind})
         except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
-            self._lose("a note that is no JSON")
+            self._do(lambda: self._file.lose("a note that is no JSON"))
         else:
             self._line(line)
+
+    def close(self) -> None:
+        """Close the file. With a disk's thread it is closed when all before was written: see `written`."""
+        if self._closed:
+            return
+        self._write_windows()
+        self._closed = True
+        dropped, self._dropped_untold = self._dropped_untold, 0
+        self._do(lambda: self._file.close(dropped))
+
+    async def written(self, within_s: float) -> bool:
+        """Wait for what was written so far. False: the disk has not taken it within the bound."""
+        return self._disk is None or await self._disk.reached(within_s)
 
     def _write_windows(self) -> None:
         waiting, self._windows = self._windows, []
         if waiting:
             self._line(b"\n".join(_line_of(window.at_ms, "event", window) for window in waiting), len(waiting))
 
-    def close(self) -> None:
-        self._write_windows()
-        if self._fd is not None:
-            try:
-                os.close(self._fd)
-            except OSError as error:
-                log.warning("%s was not closed properly: %s", self.path, error.strerror)
-            self._fd = None
-
     def _entry(self, at_ms: float, key: str, what: Event | Action) -> None:
         self._write_windows()
         try:
-            line = _line_of(at_ms, key, what)
+            line = _line_of(at_ms, key, what, self._redaction)
         except (TypeError, ValueError, msgspec.MsgspecError):
-            self._lose(f"{type(what).__name__} that is no JSON")
+            name = type(what).__name__
+            self._do(lambda: self._file.lose(f"{name} that is no JSON"))
         else:
             self._line(line)
 
     def _line(self, line: bytes, lines: int = 1) -> None:
-        if self._fd is None:
-            self._lose("nowhere to write to", lines)
+        if self._disk is None:
+            self._file.write(line, lines)
             return
-        out = line + b"\n"
-        if self._untold:
-            out = _encoder.encode({"at": 0.0, "note": "lost", "lines": self._untold}) + b"\n" + out
-        if self._torn:
-            out = b"\n" + out
-        if len(out) > self._left:
-            self.lost += lines
-            self._full(self._fd)
+        if self._disk.put(partial(self._file.write, line, lines, self._dropped_untold), len(line)):
+            self._dropped_untold = 0
             return
-        try:
-            written = os.write(self._fd, out)
-        except OSError as error:
-            self._lose(error.strerror or "no reason given", lines)
-            return
-        self._left -= written
-        if written < len(out):
-            self._torn = True
-            self._lose("only a part of a line was written")
+        if not self._dropped:
+            log.error("Lines of %s are lost: the disk is too slow", self.path)
+        self._dropped += lines
+        self._dropped_untold += lines
+        self._on_lost(lines)
+
+    def _do(self, job: Callable[[], None]) -> None:
+        if self._disk is None:
+            job()
         else:
-            self._torn, self._untold = False, 0
-
-    def _full(self, fd: int) -> None:
-        log.error("%s is as large as it may become; the rest of the call is not recorded", self.path)
-        try:
-            os.write(fd, b'{"at":0.0,"note":"full"}\n')
-        except OSError as error:
-            self._lose(error.strerror or "no reason given")
-        self.close()
-
-    def _lose(self, why: str, lines: int = 1) -> None:
-        if not self.lost:
-            log.error("A line of %s is lost: %s", self.path, why)
-        self.lost += lines
-        self._untold += lines
+            self._disk.put(job)
 
 
-def _line_of(at_ms: float, key: str, what: Event | Action) -> bytes:
+def _line_of(at_ms: float, key: str, what: Event | Action, redaction: Redaction | None = None) -> bytes:
     head = b'{"at":%s,"%s":"%s",' % (_encoder.encode(at_ms), key.encode(), type(what).__name__.encode())
-    return head + _encoder.encode(what)[1:]
+    if redaction is None:
+        return head + _encoder.encode(what)[1:]
+    return head + _encoder.encode(redaction.fields(msgspec.to_builtins(what, enc_hook=str)))[1:]
 
 
-def prune(root: Path, keep: int = KEEP, living: Iterable[str] = ()) -> int:
-    """Remove the oldest calls but `keep`, never the living ones. Only folders that hold a record are touched.
-    Returns how many went; raises nothing."""
+def prune(root: Path, keep: int = KEEP, living: Iterable[str] = (), *, max_age_s: float | None = None) -> int:
+    """Remove the oldest calls but `keep`, and all whose last line is older than max_age_s; never the living ones. Only
+    folders that hold a record are touched. Returns how many went; raises nothing."""
     try:
         alive = set(living)
-        found = [(f.stat().st_mtime_ns, f.parent) for f in root.glob(f"*/{FILE}") if f.parent.name not in alive]
+        found = [(f.stat().st_mtime, f.parent) for f in root.glob(f"*/{FILE}") if f.parent.name not in alive]
     except OSError as error:
         log.warning("Old calls in %s cannot be listed: %s", root, error.strerror)
         return 0
-    old = sorted(found, reverse=True)[max(0, keep) :]
+    newest = sorted(found, reverse=True)
+    old = newest[max(0, keep) :]
+    if max_age_s is not None:
+        until = time.time() - max_age_s
+        old = [each for each in newest[: max(0, keep)] if each[0] < until] + old
     for _, folder in old:
         shutil.rmtree(folder, ignore_errors=True)
     return len(old)

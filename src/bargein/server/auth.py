@@ -11,17 +11,23 @@ something can be changed or heard, and on loopback also `Host`: a name that an a
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Literal
+from urllib.parse import urlsplit
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bargein.clock import Clock, MonotonicClock
 from bargein.errors import UsageError
+from bargein.foreign import printable
+from bargein.server.guesses import Guesses
 from bargein.server.page_headers import HEADERS
 from bargein.server.places import among, named_by, same_place
 from bargein.server.refusals import Refusal
@@ -30,15 +36,18 @@ from bargein.server.under_a_path import placed, route_path
 
 log = logging.getLogger(__name__)
 
-PAGE = "page"
+Audience = Literal["page", "phone"]
+"""Who a short-lived token is for: pages, which make calls and ask what there is, or a telephone vendor's sockets."""
 POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013  # close codes of a WebSocket that was not accepted
 BODY_BYTES = 64 * 1024  # of a request
+BODY_S = 10.0  # for all of a body to come
+OFFERED = 3  # tokens of one request that are compared
 
 
 class Gate:
     """Decides who may do what. Raises UsageError when it is made for an open address without a token."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._token = settings.token.get_secret_value() if settings.token else None
         if self._token is None and not settings.is_local:
             raise UsageError(
@@ -51,7 +60,8 @@ class Gate:
         # A proxy may call us by another Host than the world calls it: a page of the public address is our own.
         self._origins = frozenset((*settings.origins, *([settings.public_url] if settings.public_url else [])))
         self._check_host = self._token is None
-        self._signer = URLSafeTimedSerializer(self._token or secrets.token_urlsafe(32), salt="bargein.page")
+        self._signer = URLSafeTimedSerializer(self._token or secrets.token_urlsafe(32), salt="bargein.token")
+        self._guesses = Guesses(clock or MonotonicClock())
 
     @property
     def open(self) -> bool:
@@ -60,36 +70,57 @@ class Gate:
 
     # -------------------------------------------------------------------------------------------------- tokens
 
-    def page_token(self) -> str:
-        return self._signer.dumps(PAGE)
+    def page_token(self, audience: Audience = "page") -> str:
+        """A short-lived token."""
+        return self._signer.dumps(audience)
 
     @property
     def page_token_s(self) -> int:
         return self._page_token_s
 
-    def demand_owner(self, headers: Headers) -> None:
-        """Raises Refusal unless the request carries the server's own token."""
-        if not self.open and not self._is_owner(_bearer(headers)):
-            raise _no_token()
+    def demand_owner(self, headers: Headers, address: str) -> None:
+        """Raises Refusal unless the request carries the server's own token. address: of the peer."""
+        if not self.open:
+            self._demand(_offered(headers), None, address)
 
-    def demand_caller(self, headers: Headers, subprotocols: list[str]) -> None:
-        """Raises Refusal unless the request carries the server's token, or a page's that has not expired."""
+    def demand_caller(self, headers: Headers, subprotocols: Iterable[str], address: str) -> bool:
+        """Raises Refusal unless the request carries the server's token, or a page's that has not expired.
+
+        True: it carries the server's own, so that the owner asks and no visitor."""
         if self.open:
-            return
-        offered = [name.removeprefix("token.") for name in subprotocols if name.startswith("token.")]
-        if (bearer := _bearer(headers)) is not None:
-            offered.append(bearer)
-        if not any(self._is_owner(token) or self._is_page(token) for token in offered):
-            raise _no_token()
+            return False
+        return self._demand(_offered(headers, subprotocols), "page", address)
 
-    def _is_owner(self, token: str | None) -> bool:
+    def demand_phone(self, headers: Headers, tokens: Iterable[str], address: str) -> None:
+        """Raises Refusal unless the request carries the server's token, or one for telephones that has not expired."""
+        if not self.open:
+            self._demand([*tokens, *_offered(headers)], "phone", address)
+
+    def _demand(self, offered: list[str], audience: Audience | None, address: str) -> bool:
+        """Raises Refusal unless a token fits. True: it is the server's own."""
+        # A signed token cannot be guessed: its holder is not kept waiting for what others guess at the same address.
+        if audience is not None and any(self._is_for(token, audience) for token in offered[: 2 * OFFERED]):
+            return False
+        offered = [token for token in offered if token]
+        if offered and not self._guesses.allowed(address):
+            raise Refusal(
+                429, "too_many_guesses", "Too many wrong tokens came", advice="Wait a minute, then send the right one"
+            )
+        for token in offered[:OFFERED]:
+            if self._is_owner(token):
+                self._guesses.right(address)
+                return True
+            self._guesses.wrong(address)
+        raise _no_token()
+
+    def _is_owner(self, token: str) -> bool:
         # Compared as bytes and in constant time: a comparison that stops early tells how far it got.
-        return token is not None and hmac.compare_digest(token.encode(), (self._token or "").encode())
+        return hmac.compare_digest(token.encode(errors="replace"), (self._token or "").encode())
 
-    def _is_page(self, token: str) -> bool:
+    def _is_for(self, token: str, audience: Audience) -> bool:
         try:
-            return bool(self._signer.loads(token, max_age=self._page_token_s) == PAGE)
-        except BadData:
+            return bool(self._signer.loads(token, max_age=self._page_token_s) == audience)
+        except (BadData, ValueError):  # ValueError: of characters that no token has
             return False
 
     # ------------------------------------------------------------------------------------------------- origins
@@ -101,16 +132,15 @@ class Gate:
             raise Refusal(
                 421,
                 "foreign_host",
-                f"This server is not {host[:80]!r}",
+                f"This server is not {printable(host, 80)!r}",
                 advice="Call it by 127.0.0.1 or localhost; to serve other names, set BARGEIN_TOKEN",
             )
         came_from = headers.get("origin")
         if not origin or came_from is None:
             return  # no browser: those always send it
         if not same_place(came_from, host) and not among(came_from, self._origins):
-            raise Refusal(
-                403, "foreign_origin", f"Pages of {came_from[:80]!r} may not call", advice="Allow it with --origin"
-            )
+            shown = printable(came_from, 80)
+            raise Refusal(403, "foreign_origin", f"Pages of {shown!r} may not call", advice="Allow it with --origin")
 
 
 class Guard:
@@ -144,6 +174,7 @@ class Guard:
         headers = Headers(scope=scope)
         changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
         try:
+            _check_host(headers)
             await self._running()
             if path not in self._elsewhere:
                 self._gate.check_place(headers, origin=changes)
@@ -156,7 +187,18 @@ class Guard:
             query = scope.get("query_string", b"").decode("latin-1")
             await RedirectResponse(f"{place}?{query}" if query else place, 307)(scope, receive, send)
             return
-        await self._app(scope, receive, send if scope["type"] == "websocket" else _with_headers(send))
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(BODY_S):
+                whole = await _whole_body(receive)
+        except TimeoutError:
+            late = Refusal(408, "late_body", "The body did not come in time", advice="Send all of it at once")
+            await deny(scope, receive, send, late)
+            return
+        if whole is not None:
+            await self._app(scope, whole, _with_headers(send))
 
 
 async def deny(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
@@ -171,6 +213,26 @@ async def deny(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> 
     await response(scope, receive, send)
 
 
+async def _whole_body(receive: Receive) -> Receive | None:
+    """Read a request's body, which is bounded. Returns the request's receive, which has all of the body at once.
+
+    None: the client went away before its end."""
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    first: list[Message] = [{"type": "http.request", "body": b"".join(parts)}]
+
+    async def again() -> Message:
+        return first.pop() if first else await receive()
+
+    return again
+
+
 def _with_headers(send: Send) -> Send:
     async def wrapped(message: dict[str, object]) -> None:
         if message["type"] == "http.response.start":
@@ -182,6 +244,14 @@ def _with_headers(send: Send) -> Send:
     return wrapped  # type: ignore[return-value]  # starlette's Message is a MutableMapping of anything
 
 
+def _check_host(headers: Headers) -> None:
+    """Of every route: addresses are made of the Host, and of some texts none can be made."""
+    try:
+        urlsplit(f"//{headers.get('host', '')}").port  # noqa: B018  # raises
+    except ValueError:
+        raise Refusal(400, "bad_host", "The Host is no name", advice="Send a name or an address, and a port") from None
+
+
 def _check_body(headers: Headers) -> None:
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers:
@@ -190,9 +260,11 @@ def _check_body(headers: Headers) -> None:
         raise Refusal(413, "too_large", "The body is too large", advice=f"Send at most {BODY_BYTES} bytes")
 
 
-def _bearer(headers: Headers) -> str | None:
-    kind, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if kind.lower() == "bearer" else None
+def _offered(headers: Headers, subprotocols: Iterable[str] = ()) -> list[str]:
+    """The tokens that a request brings."""
+    kind, _, bearer = headers.get("authorization", "").partition(" ")
+    offered = [name.removeprefix("token.") for name in subprotocols if name.startswith("token.")]
+    return [*offered, bearer.strip()] if kind.lower() == "bearer" else offered
 
 
 def _host_name(host: str) -> str:

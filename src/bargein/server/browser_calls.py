@@ -18,15 +18,16 @@ from bargein.errors import BargeinError, Unavailable, UsageError
 from bargein.floor import Policy
 from bargein.notices import Problem
 from bargein.server.auth import deny
-from bargein.server.builder import build
+from bargein.server.builder import AgentBuilder, build
 from bargein.server.hub import Hub
 from bargein.server.kept_calls import BROWSER, KeptCall
 from bargein.server.refusals import Refusal
-from bargein.server.start_call import policy_for, start_call
-from bargein.server.toml_config import BrowserChoice, shaped
+from bargein.server.start_call import language_for, policy_for, start_call
+from bargein.server.toml_config import BrowserChoice, PartChoice, shaped
 from bargein.server.webrtc_calls import WebRTCCalls
 from bargein.transports.browser.transport import BrowserTransport
-from bargein.transports.browser.wire import PROTOCOL, AgentParts, Welcome
+from bargein.transports.browser.wire import PROTOCOL, AgentParts, Hello, Welcome
+from bargein.vendors.common.vendor import Kind
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ class BrowserCalls:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         hub = self._hub()
         try:
-            hub.gate.demand_caller(Headers(scope=scope), scope["subprotocols"])
+            owned = hub.gate.demand_caller(Headers(scope=scope), scope["subprotocols"], _address(scope))
         except Refusal as refusal:
             await deny(scope, receive, send, refusal)
             return
@@ -105,8 +106,9 @@ class BrowserCalls:
         socket = AsgiSocket(receive, send)
         async with BrowserTransport(socket, hub.host.clock, hub.limits, close_code=socket.close_code) as browser:
             try:
-                async with AsyncExitStack() as parts:  # its place, and an agent that was made for this call
-                    await self._talk(hub, browser, socket, parts)
+                if not hub.kept.away:
+                    hub.calls.demand_place()
+                await self._greet(hub, browser, socket, _address(scope), owned=owned)
             except Refusal as refusal:
                 browser.refuse(Problem(refusal.code, refusal.message, refusal.advice, fatal=True), TRY_AGAIN_LATER)
             except Exception:
@@ -114,16 +116,33 @@ class BrowserCalls:
                 advice = "Call again, and send the server's log to its owner"
                 browser.refuse(Problem("internal", "The call failed", advice, fatal=True))
 
-    async def _talk(self, hub: Hub, browser: BrowserTransport, socket: AsgiSocket, parts: AsyncExitStack) -> None:
-        chosen = await _choose(hub, self._direct(), browser, socket, parts)
-        if chosen is None:
-            return
-        if isinstance(chosen, KeptCall):
-            browser.welcome(_welcome(hub, browser, chosen, resumed=True), chosen.transport.newest_reply)
-            await chosen.carry_on(browser)  # the first connection's task runs the call
-            return
-        agent, policy = chosen
-        with start_call(hub, agent, policy, browser, network=BROWSER) as kept:
+    async def _greet(
+        self, hub: Hub, browser: BrowserTransport, socket: AsgiSocket, address: str, *, owned: bool
+    ) -> None:
+        """From hello to the end of the call. A hello that asked for what is not there may be followed by another."""
+        for _ in range(HELLOS):
+            with hub.page_strangers.one_more(address, browser.drop):
+                hello = await browser.handshake()
+            if hello is None:
+                return
+            if hello.resume is not None:
+                kept = hub.kept.claim(hello.resume.call_id, hello.resume.secret)
+                if kept is None:
+                    browser.refuse(CALL_GONE)
+                    continue
+                # The call has its place, and is found also where no other is free.
+                browser.welcome(_welcome(hub, browser, kept, resumed=True), kept.transport.newest_reply)
+                await kept.carry_on(browser)  # the first connection's task runs the call
+                return
+            with hub.calls.place():
+                async with AsyncExitStack() as parts:  # of an agent that was made for this call
+                    visitor = _Visitor(hello, socket.newest_text, owned)
+                    if (chosen := await _choose(hub, self._direct(), browser, visitor, parts)) is not None:
+                        await self._talk(hub, browser, *chosen)
+                        return
+
+    async def _talk(self, hub: Hub, browser: BrowserTransport, agent: Agent, policy: Policy) -> None:
+        async with start_call(hub, agent, policy, browser, network=BROWSER) as kept:
             browser.welcome(_welcome(hub, browser, kept, resumed=False))
             await kept.call.run()
 
@@ -147,50 +166,43 @@ def _welcome(hub: Hub, browser: BrowserTransport, kept: KeptCall, *, resumed: bo
     )
 
 
-async def _choose(
-    hub: Hub, direct: WebRTCCalls, browser: BrowserTransport, socket: AsgiSocket, parts: AsyncExitStack
-) -> tuple[Agent, Policy] | KeptCall | None:
-    """What the client's hello asks for; None: it never asked well. parts: the place, and an agent that is made for it.
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Visitor:
+    """A client and its newest hello."""
 
-    A call that is taken up again has its place, so it is found also where no other is free.
-    """
-    if not hub.kept.away:
-        hub.calls.demand_place()
-    placed = False
-    for _ in range(HELLOS):
-        hello = await browser.handshake()
-        if hello is None:
-            return None
-        if hello.resume is not None:
-            kept = hub.kept.claim(hello.resume.call_id, hello.resume.secret)
-            if kept is not None:
-                return kept
-            browser.refuse(CALL_GONE)
-            continue
-        if not placed:
-            parts.enter_context(hub.calls.place())
-            placed = True
-        code = "unknown_agent"
-        try:
-            made: tuple[Agent, str | None] | None
-            if hello.direct is not None:
-                made = direct.waits(hello.direct), None
-            else:
-                made = await _made(hub, socket.newest_text, parts)
-            agent, preset = made or (hub.catalogue.get(hello.agent), None)
-            code = "bad_settings"
-            policy = policy_for(hub, agent, preset=hello.policy or preset, numbers=hello.settings)
-            if hello.direct is not None:  # last: a hello that is refused may be said better, and claim it then
-                agent = await parts.enter_async_context(direct.claimed(hello.direct))
-                browser.direct()
-        except _BadChoice as error:
-            browser.refuse(Problem(error.code, error.message, error.advice))
-            continue
-        except UsageError as error:
-            browser.refuse(Problem(code, error.message, error.advice))
-            continue
-        return dataclasses.replace(agent, language=hello.language or agent.language), policy
-    return None
+    hello: Hello
+    text: str
+    """The whole hello: its choice of parts is not the transport's to read."""
+    owned: bool
+    """The server's owner asks."""
+
+
+async def _choose(
+    hub: Hub, direct: WebRTCCalls, browser: BrowserTransport, visitor: _Visitor, parts: AsyncExitStack
+) -> tuple[Agent, Policy] | None:
+    """What the hello asks for. None: it was refused. parts: of an agent that is made for it."""
+    hello = visitor.hello
+    code = "unknown_agent"
+    try:
+        made: tuple[Agent, str | None] | None
+        if hello.direct is not None:
+            made = direct.waits(hello.direct), None
+        else:
+            made = await _made(hub, visitor, parts)
+        agent, preset = made or (hub.catalogue.get(hello.agent), None)
+        code = "bad_settings"
+        policy = policy_for(hub, agent, preset=hello.policy or preset, numbers=hello.settings)
+        language = language_for(agent, hello.language)
+        if hello.direct is not None:  # last: a hello that is refused may be said better, and claim it then
+            agent = await parts.enter_async_context(direct.claimed(hello.direct))
+            browser.direct()
+    except _BadChoice as error:
+        browser.refuse(Problem(error.code, error.message, error.advice))
+        return None
+    except UsageError as error:
+        browser.refuse(Problem(code, error.message, error.advice))
+        return None
+    return dataclasses.replace(agent, language=language), policy
 
 
 class _BadChoice(BargeinError):
@@ -207,16 +219,18 @@ class _Choosing(msgspec.Struct):
     choice: Any = None
 
 
-async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str | None] | None:
+async def _made(hub: Hub, visitor: _Visitor, parts: AsyncExitStack) -> tuple[Agent, str | None] | None:
     """The agent that a hello composes, made for this call, and its preset; None: it composes none."""
     builder = hub.catalogue.builder
     try:
-        wish = _choosing.decode(hello).choice
+        wish = _choosing.decode(visitor.text).choice
         if wish is None:
             return None
         if builder is None:
             raise UsageError("Nothing can be chosen here", advice="Leave out the choice")
         choice = shaped(BrowserChoice, wish, "The choice")
+        if not visitor.owned:
+            _demand_visitors(choice, builder)
         async with asyncio.timeout(BUILD_S):
             return await parts.enter_async_context(build(choice, builder, companion=True)), choice.preset
     except (msgspec.DecodeError, RecursionError):
@@ -228,6 +242,20 @@ async def _made(hub: Hub, hello: str, parts: AsyncExitStack) -> tuple[Agent, str
         code = {UsageError: "bad_choice", Unavailable: "part_missing"}.get(type(error), "part_lost")
         hide = str if builder is None else builder.hide
         raise _BadChoice(code, hide(error.message), hide(error.advice)) from None
+
+
+def _demand_visitors(choice: BrowserChoice, builder: AgentBuilder) -> None:
+    """Raises UsageError for an option that only the server's owner may set."""
+    wishes: dict[Kind, PartChoice | None]
+    wishes = {"stt": choice.stt, "llm": choice.llm, "tts": choice.tts, "realtime": choice.realtime}
+    for kind, wish in wishes.items():
+        if wish is not None:
+            builder.registry.find(kind, wish.name).part.demand_visitors(wish.options)
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 _choosing = msgspec.json.Decoder(_Choosing)

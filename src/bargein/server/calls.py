@@ -117,7 +117,7 @@ class Calls:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place for a connection that wants to become a call. Raises Refusal when there is none."""
+        """A place for a connection that has proved what it is. Raises Refusal when there is none."""
         self.demand_place()
         self._taken += 1
         try:

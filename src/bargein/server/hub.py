@@ -4,27 +4,33 @@ server starts, and gone, awaited, when it stops."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from bargein.audio.vad import SileroVAD
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
+from bargein.recorder.disk import DiskThread
 from bargein.recorder.journal import prune
+from bargein.recorder.redaction import Redaction
 from bargein.server.auth import Gate
 from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
 from bargein.server.kept_calls import KeptCalls
 from bargein.server.metrics import Metrics
 from bargein.server.readiness import Readiness, keep_ready
-from bargein.server.settings import Settings
+from bargein.server.settings import Settings, redaction_for
+from bargein.server.strangers import Strangers
 from bargein.transports.browser.transport import BrowserLimits
 
 log = logging.getLogger(__name__)
 
+SWEEP_S = 600  # between two looks at old records, at most
 OpenAgents = Callable[[Settings], AbstractAsyncContextManager[Catalogue]]
 
 
@@ -35,9 +41,13 @@ class Hub:
     host: Runtime
     catalogue: Catalogue
     calls: Calls
+    phone_strangers: Strangers
+    page_strangers: Strangers
     metrics: Metrics
     limits: BrowserLimits
     readiness: Readiness
+    disk: DiskThread  # writes and sweeps the records
+    redaction: Redaction  # of records, facts and the log
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
     kept: KeptCalls = field(default_factory=KeptCalls)
@@ -52,6 +62,8 @@ async def open_hub(
     async with AsyncExitStack() as stack:
         vad = await stack.enter_async_context(SileroVAD())
         catalogue = await stack.enter_async_context(agents(settings))
+        disk = DiskThread()
+        stack.push_async_callback(disk.aclose)
         ticker = Ticker(clock)
         calls = Calls(settings.max_calls, settings.finished_kept, metrics)
         group = asyncio.TaskGroup()
@@ -61,9 +73,13 @@ async def open_hub(
             Runtime(clock, ticker, vad, metrics, settings.lead_ms),
             catalogue,
             calls,
+            Strangers(metrics),
+            Strangers(metrics),
             metrics,
             limits,
             Readiness(),
+            disk,
+            redaction_for(settings),
             asyncio.Event(),
             group,
         )
@@ -71,6 +87,7 @@ async def open_hub(
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
         metrics.gauge("agents_speaking", "calls in which the agent speaks now", lambda: float(calls.speaking))
         metrics.gauge("ticks_late", "ticks that came more than a period late, since the start", lambda: ticker.late)
+        metrics.gauge("record_bytes_waiting", "bytes of records that wait for the disk", lambda: disk.waiting_bytes)
         metrics.gauge("vad_windows", "windows judged, since the start", lambda: vad.stats.windows)
         metrics.gauge("vad_busy_ms", "time spent judging them, since the start", lambda: vad.stats.busy_ms)
         metrics.gauge("vad_dropped", "windows that came faster than they could be judged", lambda: vad.dropped)
@@ -89,9 +106,15 @@ async def open_hub(
 
 
 async def _sweep(hub: Hub) -> None:
-    """Keep so many records and no more; off the event loop, since a folder can be slow."""
-    root = hub.settings.record
-    while root is not None:
-        await asyncio.to_thread(prune, root, hub.settings.record_keep, hub.calls.ids)
-        await hub.swept.wait()
+    """Keep so many records, for so long, and no more."""
+    root, days = hub.settings.record, hub.settings.keep_days
+    if root is None:
+        return
+    max_age_s = None if days is None else days * 86_400
+    while True:
+        living = hub.calls.ids
+        await hub.disk.run(partial(prune, root, hub.settings.record_keep, living, max_age_s=max_age_s))
+        with contextlib.suppress(TimeoutError):  # records grow old while no call ends, too
+            async with asyncio.timeout(SWEEP_S):
+                await hub.swept.wait()
         hub.swept.clear()

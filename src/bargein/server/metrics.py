@@ -9,9 +9,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from bargein import protocols as c
+from bargein.foreign import printable
 
 BUCKETS_MS = (5, 10, 20, 30, 40, 60, 80, 110, 150, 200, 300, 450, 700, 1000, 1500, 3000, 10_000)
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+CAUSES, CAUSE_CHARS = 100, 60  # of one metric; a cause beyond that counts as OTHER
+OTHER = "other"
 
 _LATENCIES: dict[c.Latency, str] = {
     "onset_to_hold": "from the first sample of the user's speech to the hold",
@@ -53,23 +56,31 @@ class Metrics:
             name: Counter(f"bargein_{name}", text, ["cause"], registry=self.registry)
             for name, text in _COUNTERS.items()
         }
+        self._causes: dict[str, set[str]] = {}
         self._calls = Counter("bargein_calls", "calls that began", registry=self.registry)
         self._refused = Counter("bargein_calls_refused", "calls refused, by reason", ["cause"], registry=self.registry)
+        self._lost_lines = Counter(
+            "bargein_record_lines_lost", "lines of calls' records that are not on disk", registry=self.registry
+        )
         self._dropped = Counter(
             "bargein_notices_dropped", "notices that a slow watcher of a call missed", registry=self.registry
         )
 
     def observe(self, name: c.Latency, ms: float, cause: str) -> None:
-        self._latencies[name].labels(cause).observe(ms)
+        self._latencies[name].labels(self._label(name, cause)).observe(ms)
 
     def count(self, name: c.Counter, amount: int = 1, cause: str = "") -> None:
-        self._counters[name].labels(cause).inc(amount)
+        self._counters[name].labels(self._label(name, cause)).inc(amount)
 
     def call_began(self) -> None:
         self._calls.inc()
 
     def call_refused(self, cause: str) -> None:
-        self._refused.labels(cause).inc()
+        self._refused.labels(self._label("refused", cause)).inc()
+
+    def record_lost(self, lines: int) -> None:
+        """In any thread."""
+        self._lost_lines.inc(lines)
 
     def notice_dropped(self) -> None:
         self._dropped.inc()
@@ -77,6 +88,16 @@ class Metrics:
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A value that is read whenever the page is asked for."""
         Gauge(f"bargein_{name}", text, registry=self.registry).set_function(value)
+
+    def _label(self, metric: str, cause: str) -> str:
+        """A cause as a label: each label lives as long as the process, and some causes are a vendor's words."""
+        known = self._causes.setdefault(metric, set())
+        label = cause if cause in known else printable(cause, CAUSE_CHARS)
+        if label not in known:
+            if len(known) >= CAUSES:
+                return OTHER
+            known.add(label)
+        return label
 
     def page(self) -> bytes:
         """All of it, as Prometheus reads it."""

@@ -14,6 +14,11 @@ from bargein.errors import BargeinError, UsageError
 ELSEWHERE = (
     "See docs/protocol.md for what there is; behind a proxy that answers for one path, set --root-path to that path"
 )
+_HEADERS = {
+    401: {"WWW-Authenticate": "Bearer"},
+    408: {"Connection": "close"},
+    429: {"Retry-After": "60"},
+}
 
 
 class Refusal(BargeinError):
@@ -26,7 +31,7 @@ class Refusal(BargeinError):
 
     def response(self) -> JSONResponse:
         body = {"error": {"code": self.code, "message": self.message, "advice": self.advice}}
-        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
+        headers = _HEADERS.get(self.status)
         return JSONResponse(body, self.status, headers)
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bargein.agent import Agent
@@ -19,6 +20,7 @@ from bargein.floor import Policy
 from bargein.floor.numbers import Number
 from bargein.floor.policy import PRESETS
 from bargein.floor.policy_groups import NUMBERS
+from bargein.server.auth import Audience
 from bargein.server.builder import AgentBuilder
 from bargein.server.calls import Watcher
 from bargein.server.hub import Hub
@@ -80,22 +82,32 @@ def hub_of(request: Request) -> Hub:
     return hub
 
 
+def peer_of(connection: HTTPConnection) -> str:
+    """The address that a request or a socket comes from."""
+    return connection.client.host if connection.client is not None else ""
+
+
 def owner(request: Request) -> Hub:
     """For routes that only the server's owner may use."""
     hub = hub_of(request)
-    hub.gate.demand_owner(request.headers)
+    hub.gate.demand_owner(request.headers, peer_of(request))
     return hub
 
 
 def caller(request: Request) -> Hub:
     """For routes that a page may use, too."""
     hub = hub_of(request)
-    hub.gate.demand_caller(request.headers, [])
+    hub.gate.demand_caller(request.headers, [], peer_of(request))
     return hub
 
 
+def is_owner(request: Request) -> bool:
+    """For routes that a page may use, too: whether the server's owner asks."""
+    return hub_of(request).gate.demand_caller(request.headers, [], peer_of(request))
+
+
 router = APIRouter()
-of_hub, of_owner, of_caller = Depends(hub_of), Depends(owner), Depends(caller)
+of_hub, of_owner, of_caller, by_owner = Depends(hub_of), Depends(owner), Depends(caller), Depends(is_owner)
 
 
 @router.get("/healthz")
@@ -140,19 +152,23 @@ async def policy(hub: Hub = of_caller) -> dict[str, object]:
 
 
 @router.get("/parts")
-async def parts(hub: Hub = of_caller) -> dict[str, object]:
-    """What an agent can be made of; of keys, only whether they are set."""
+async def parts(hub: Hub = of_hub, owned: bool = by_owner) -> dict[str, object]:
+    """What an agent can be made of, with the options that the asker may set; of keys, only whether they are set."""
     builder = _builder(hub)
     return {
-        "parts": [_part(part, builder.environment) for kind in KINDS for part in builder.registry.of_kind(kind)],
+        "parts": [
+            _part(part, builder.environment, owned=owned) for kind in KINDS for part in builder.registry.of_kind(kind)
+        ],
         "policies": list(PRESETS),
     }
 
 
 @router.post("/parts/try")
-async def parts_try(this: TryThis, hub: Hub = of_caller) -> dict[str, object]:
+async def parts_try(this: TryThis, hub: Hub = of_hub, owned: bool = by_owner) -> dict[str, object]:
     """Try one part alone: a TTS says a word, an LLM answers, an STT reads a sentence that our own TTS says."""
     builder = _builder(hub)
+    if not owned:
+        builder.registry.find(this.kind, this.name).part.demand_visitors(this.options)
     if len(builder.trials) >= AT_ONCE:
         advice = "Wait until one of them has answered"
         raise Refusal(429, "busy", f"{AT_ONCE} parts are being tried already", advice=advice)
@@ -182,9 +198,9 @@ async def inject_fault(this: InjectThis, hub: Hub = of_caller) -> dict[str, str]
 
 
 @router.post("/token")
-async def token(hub: Hub = of_owner) -> dict[str, object]:
-    """A page's token: opens calls for a few minutes, and nothing else."""
-    return {"token": hub.gate.page_token(), "expires_in": hub.gate.page_token_s}
+async def token(audience: Audience = "page", hub: Hub = of_owner) -> dict[str, object]:
+    """A token for a page, which opens calls for a few minutes, or for a telephone vendor's socket; and nothing else."""
+    return {"token": hub.gate.page_token(audience), "expires_in": hub.gate.page_token_s}
 
 
 @router.get("/calls")
@@ -241,7 +257,7 @@ async def events(socket: WebSocket, call_id: str) -> None:
     """First the call's status (`{"type": "call", ...}`), then every notice as it comes; closes with the call."""
     hub: Hub = socket.app.state.hub
     try:
-        hub.gate.demand_owner(socket.headers)
+        hub.gate.demand_owner(socket.headers, peer_of(socket))
         watchers = hub.calls.watchers(call_id)
         with watchers.one_more() as watcher:
             await socket.accept()
@@ -279,7 +295,7 @@ def _builder(hub: Hub) -> AgentBuilder:
     return hub.catalogue.builder
 
 
-def _part(part: RegisteredPart, environment: Environment) -> dict[str, object]:
+def _part(part: RegisteredPart, environment: Environment, *, owned: bool) -> dict[str, object]:
     return {
         "kind": part.kind,
         "name": part.name,
@@ -290,7 +306,7 @@ def _part(part: RegisteredPart, environment: Environment) -> dict[str, object]:
         "variable": part.key_variable,
         "requirement": part.part.requirement,
         "languages": list(part.part.languages),
-        "options": [asdict(option) for option in part.part.options],
+        "options": [asdict(option) for option in part.part.options if owned or option.for_visitors],
     }
 
 

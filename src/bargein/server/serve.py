@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import logging
 import socket
@@ -17,10 +18,13 @@ from threadpoolctl import threadpool_limits
 from bargein.errors import UsageError
 from bargein.server.app import VoiceApp
 from bargein.server.catalogue import open_agents
+from bargein.server.connection_guard import ConnectionCensus, census_for, guarded_http
+from bargein.server.frame_guard import GuardedWebSocket
 from bargein.server.given_agents import opener
 from bargein.server.hub import Hub, OpenAgents
+from bargein.server.log_lines import log_lines
 from bargein.server.make_settings import library_settings
-from bargein.server.settings import Settings
+from bargein.server.settings import Settings, redaction_for
 from bargein.transports.browser.wire import MESSAGE_BYTES
 
 try:
@@ -95,20 +99,25 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _websockets(app: VoiceApp) -> object:
+def _websockets(app: VoiceApp, census: ConnectionCensus) -> object:
     """What accepts WebSockets: picows for telephones, where it is installed, and websockets for all others."""
-    return picows_protocol(lambda: app.state.hub, lambda: app.state.phones) if FAST else "websockets-sansio"
+    if FAST:
+        return picows_protocol(lambda: app.state.hub, lambda: app.state.phones, census.leave)
+    return functools.partial(GuardedWebSocket, on_lost=census.leave)
 
 
 def config_for(app: VoiceApp) -> uvicorn.Config:
     """As measured: uvloop and websockets-sansio halve what a frame costs; deflate would only add to it."""
+    census = census_for(app.settings)
     return uvicorn.Config(
         app,
         loop="auto",  # uvloop where it is installed: everywhere but on Windows
-        ws=_websockets(app),  # type: ignore[arg-type]  # a function that makes protocols will do
+        http=guarded_http(census),  # type: ignore[arg-type]  # a function that makes protocols will do
+        ws=_websockets(app, census),  # type: ignore[arg-type]  # a function that makes protocols will do
         ws_max_size=MESSAGE_BYTES,
         ws_per_message_deflate=False,
         lifespan="off",  # BargeinServer runs it
+        log_config=None,  # its own would write from the event loop; records go to the process's log
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -127,10 +136,12 @@ def serve_agents(given: object, **settings: Any) -> None:
     else:
         advice = "In an app use create_app(); in a file for --agent, call it under `if __name__ == '__main__'`"
         raise UsageError("serve() was called while an event loop runs", advice=advice)
-    try:
-        serve(library_settings(**settings), Console(), agents=agents)
-    except KeyboardInterrupt:
-        return  # the server has shut down in good order, and then tells how it was asked to
+    chosen = library_settings(**settings)
+    with log_lines(logging.WARNING, redaction_for(chosen)):
+        try:
+            serve(chosen, Console(), agents=agents)
+        except KeyboardInterrupt:
+            return  # the server has shut down in good order, and then tells how it was asked to
 
 
 def serve(
@@ -150,7 +161,7 @@ def serve(
     threadpool_limits(1, "blas")
     if settings.record is not None:
         try:
-            settings.record.mkdir(parents=True, exist_ok=True)
+            settings.record.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             advice = "Choose another folder with --record, or none with --no-record"
             raise UsageError(

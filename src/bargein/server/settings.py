@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bargein.recorder.redaction import Redaction
+
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")  # a path that a proxy may put before ours
 
 
@@ -32,9 +34,15 @@ class Settings(BaseSettings):
     origins: Annotated[tuple[str, ...], NoDecode] = ()  # other sites whose pages may call; comma-separated
     max_calls: int = Field(default=64, ge=1, le=10_000)
     keep_s: float = Field(default=10, ge=0, le=300)  # a call whose connection is lost waits so long for another
+    max_connections: int | None = Field(default=None, ge=16)  # open at a time; None: 4 for each call, and 256
+    max_connections_per_address: int | None = Field(default=None, ge=1)  # None: half of all
     finished_kept: int = Field(default=50, ge=0, le=10_000)  # calls that stay listed after their end
     record: Path | None = Path("calls")  # a folder for every call; "" in the environment: nowhere
     record_keep: int = Field(default=1000, ge=1)
+    keep_days: float | None = Field(default=None, gt=0)  # records older than this are removed; None: of any age
+    redact_digits: bool = False  # no digit that was said, written or keyed stands in records; codes not in the log
+    redact_arguments: Annotated[tuple[str, ...], NoDecode] = ()  # of tools: hidden in records; comma-separated
+    private_numbers: bool = False  # records and log name callers' numbers by other names
     agent: str = "guide"  # a name, FILE.py:NAME or FILE.toml
     simulate: bool = False  # the vendors' parts talk to our simulators
     policy: str | None = None  # a preset for every call; None: the agent's own
@@ -44,6 +52,16 @@ class Settings(BaseSettings):
     twilio_auth_token: SecretStr | None = _from("TWILIO_AUTH_TOKEN")
     twilio_account_sid: str | None = _from("TWILIO_ACCOUNT_SID")
     twilio_url: str | None = None  # of its REST API, if it is not its own
+
+    @field_validator("redact_arguments", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        parts = value.split(",") if isinstance(value, str) else value
+        return (
+            tuple(str(each).strip() for each in parts if str(each).strip())
+            if isinstance(parts, list | tuple)
+            else value
+        )
 
     @field_validator("origins", mode="before")
     @classmethod
@@ -102,6 +120,15 @@ class Settings(BaseSettings):
     def is_local(self) -> bool:
         """Whether only this machine can reach the server."""
         return is_loopback(self.host)
+
+
+def redaction_for(settings: Settings) -> Redaction:
+    """What records and log leave out."""
+    return Redaction(
+        digits=settings.redact_digits,
+        arguments=frozenset(settings.redact_arguments),
+        numbers=settings.private_numbers,
+    )
 
 
 def is_loopback(host: str) -> bool:

@@ -15,6 +15,7 @@ from bargein.clock import MonotonicClock
 from bargein.errors import Unavailable, UsageError, VendorLost
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.vendor import Vendor
+from bargein.vendors.common.worker_environment import worker_environment
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ async def _start(port: int) -> tuple[asyncio.subprocess.Process, str]:
         "-m",
         "bargein_simulators.all_vendors",
         str(port),
+        env=worker_environment(("BARGEIN_MOONSHINE_MODEL",)),
         stdin=asyncio.subprocess.PIPE,  # it ends when this closes, also if we are killed
         stdout=asyncio.subprocess.PIPE,
     )

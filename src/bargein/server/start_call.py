@@ -5,20 +5,38 @@ Browsers and telephones both begin their calls here, so that an agent yields by 
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from bargein.agent import Agent
 from bargein.call.call import Call
+from bargein.errors import UsageError
 from bargein.floor import Policy
-from bargein.protocols import CallControl, Journal
+from bargein.foreign import printable
+from bargein.protocols import CallControl
 from bargein.recorder.journal import FileJournal, NullJournal
+from bargein.recorder.redaction import Redaction
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
 from bargein.server.kept_calls import KeptCall
 from bargein.transports.kept import Connection, KeptTransport
+
+RECORD_S = 2.0  # that the end of a call waits for its record
+NUMBERS = ("from", "to")  # facts that are telephone numbers
+FACT_CHARS = 200  # of what a connection says of itself
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+def language_for(agent: Agent, wanted: str | None) -> str:
+    """The language of a call. wanted: the connection's. Raises UsageError for one that is no language tag."""
+    if not wanted:
+        return agent.language
+    if len(wanted) > 35 or not _LANGUAGE.fullmatch(wanted):
+        raise UsageError(f"{printable(wanted, 40)!r} is no language", advice='Give a tag such as "en" or "pt-BR"')
+    return wanted
 
 
 def policy_for(
@@ -37,8 +55,8 @@ def policy_for(
     return policy.with_(numbers or {})
 
 
-@contextmanager
-def start_call(
+@asynccontextmanager
+async def start_call(
     hub: Hub,
     agent: Agent,
     policy: Policy,
@@ -48,14 +66,16 @@ def start_call(
     network_id: str | None = None,
     control: CallControl | None = None,
     facts: Mapping[str, str] | None = None,
-) -> Iterator[KeptCall]:
-    """A call that is listed while the block, which runs it, lasts. Raises Refusal when the server is closing.
+) -> AsyncIterator[KeptCall]:
+    """A call that is listed while the block, which runs it, lasts. Then its record is on disk, unless the disk takes
+    too long. Raises Refusal when the server is closing.
 
     network_id: the network's own id of the call, by which a new connection finds it. "": it has none, and the call
     ends with its connection. None: our own id of the call is meant.
     """
     call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     watchers = Watchers(hub.metrics)
+    journal = _journal(hub, call_id, agent, policy)
     found_by = call_id if network_id is None else network_id
     can_return = bool(found_by) and connection.capabilities.carries_audio
     transport = KeptTransport(connection, hub.host.clock, hub.settings.keep_s * 1000 if can_return else 0)
@@ -64,19 +84,36 @@ def start_call(
         agent=agent,
         transport=transport,
         runtime=hub.host,
-        journal=_journal(hub, call_id, agent, policy),
+        journal=journal,
         policy=policy,
         watch=watchers.publish,
         control=control,
-        facts=facts,
+        facts={name: _fact(hub.redaction, name, value) for name, value in (facts or {}).items()},
     )
     kept = KeptCall(call, transport)
-    with hub.calls.listed(call, watchers), hub.kept.listed(network, found_by, kept):
-        yield kept
-    hub.swept.set()
+    try:
+        with hub.calls.listed(call, watchers), hub.kept.listed(network, found_by, kept):
+            yield kept
+    finally:
+        journal.close()
+        await journal.written(RECORD_S)
+        hub.swept.set()
 
 
-def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> Journal:
+def _fact(redaction: Redaction, name: str, value: str) -> str:
+    return printable(redaction.number(value) if name in NUMBERS else value, FACT_CHARS)
+
+
+def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> FileJournal | NullJournal:
     if hub.settings.record is None:
         return NullJournal()
-    return FileJournal(hub.settings.record, call_id, agent=agent.name, policy=policy, language=agent.language)
+    return FileJournal(
+        hub.settings.record,
+        call_id,
+        agent=agent.name,
+        policy=policy,
+        language=agent.language,
+        disk=hub.disk,
+        redaction=hub.redaction,
+        on_lost=hub.metrics.record_lost,
+    )

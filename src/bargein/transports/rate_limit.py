@@ -15,12 +15,17 @@ class RateLimit:
         self._left = burst
         self._at_ms = clock.now_ms()
 
-    def take(self, units: float = 1) -> bool:
-        """False: the units are more than the limit allows now, and none of them is counted."""
+    @property
+    def left(self) -> float:
+        """Units that may pass now."""
         now = self._clock.now_ms()
         self._left = min(self._burst, self._left + (now - self._at_ms) * self._rate / 1000)
         self._at_ms = now
-        if units > self._left:
+        return self._left
+
+    def take(self, units: float = 1) -> bool:
+        """False: the units are more than the limit allows now, and none of them is counted."""
+        if units > self.left:
             return False
         self._left -= units
         return True

@@ -54,9 +54,6 @@ class World:
         self.most = 0  # of its reports that can be true, the furthest
         self.over = False
 
-    def ended(self) -> bool:
-        return self.over
-
     @property
     def sent(self) -> int:
         return max((f.first_sample + len(f.samples) for f in self.wire.frames), default=0)
@@ -95,6 +92,9 @@ class World:
                 self.stop(stalled=True)
             self.over = self.over or isinstance(event, ReplyEnded | ReplyFailed | ReplyStalled)
 
+    def done(self) -> bool:
+        return self.over
+
     def stop(self, *, stalled: bool) -> None:
         cleared = self.playout.cut(self.parts.clock.now_ms(), stalled=stalled)
         self.parts.replies.end(1)
@@ -112,14 +112,14 @@ def test_what_is_heard_is_what_was_reported_and_little_more(
 ) -> None:
     world = World(pause=pause)
     for kind, ticks, away in steps:
-        if world.ended():
+        if world.done():
             break
         if kind == "holds":
             world.playout.hold(world.parts.clock.now_ms())
             world.report("held", 1, max(0, world.at + (away if away % 3 == 0 else 0)))
             world.playout.resume(world.parts.clock.now_ms())
         for _ in range(ticks):
-            if world.ended():
+            if world.done():
                 break
             world.tick(plays=kind in ("plays", "holds"))
             match kind:
@@ -131,13 +131,13 @@ def test_what_is_heard_is_what_was_reported_and_little_more(
                     world.report("finished", 1, max(0, world.at + away))
                 case _:
                     pass
-    if cut and not world.ended():
+    if cut and not world.over:
         world.stop(stalled=False)
     for _ in range(2_000):
-        if world.ended():
+        if world.done():
             break
         world.tick(plays=False)
-    assert world.ended(), "a client that reports nothing more holds the floor for a bound"
+    assert world.over, "a client that reports nothing more holds the floor for a bound"
     world.report("flushed", 1, max(0, last))
     said = world.conversation.agent(1)
     assert said is not None

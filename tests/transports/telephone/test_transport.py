@@ -13,6 +13,7 @@ from bargein import protocols as c
 from bargein.clock import ManualClock
 from bargein.errors import ProtocolError
 from bargein.notices import Bye
+from bargein.transports.telephone.limits import TelephoneLimits
 from bargein.transports.telephone.transport import (
     ClearDone,
     DialectEvent,
@@ -21,7 +22,6 @@ from bargein.transports.telephone.transport import (
     Pressed,
     Started,
     Stopped,
-    TelephoneLimits,
     TelephoneTransport,
 )
 

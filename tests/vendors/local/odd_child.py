@@ -40,6 +40,9 @@ def handle(ask: Ask) -> Iterator[Frame]:
             raise ValueError("a secret that is in the log only")
         case "too much":
             yield OWN, bytes(MAX_FRAME + 1)
+        case "environment":
+            for name, value in os.environ.items():
+                yield OWN, f"{name}={value}".encode()
         case "nice":
             yield OWN, str(os.nice(0)).encode()
         case unknown:

@@ -29,7 +29,8 @@ def children_find_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def odd(*, max_waiting: int = 8, nice: int = 0, clock: ManualClock | None = None) -> WorkerProcess:
-    return WorkerProcess("tests.vendors.local.odd_child", name="odd", max_waiting=max_waiting, nice=nice, clock=clock)
+    module, variables = "tests.vendors.local.odd_child", ("ODD_CHILD",)
+    return WorkerProcess(module, name="odd", max_waiting=max_waiting, nice=nice, variables=variables, clock=clock)
 
 
 @pytest.fixture

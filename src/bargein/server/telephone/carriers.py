@@ -2,8 +2,8 @@
 
 None of them signs its socket, so the server's own token must tell who calls: as `Authorization: Bearer`, or, since a
 vendor is told nothing but an address, as `?token=` in it. (It is written down at the vendor's; our logs never show it.)
-Without a token of the server only this machine may call, and no page from elsewhere that a browser on this machine
-shows.
+Or a short-lived token for telephones: `POST /token?audience=phone`. A page's token opens no telephone's socket, and no
+page may open one. Without a token of the server only this machine may call.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bargein.protocols import CallControl
 from bargein.server.auth import Gate
 from bargein.server.refusals import Refusal
 from bargein.server.settings import is_loopback
-from bargein.server.telephone.serve import FORWARDED, SocketRequest, TelephoneVendor
+from bargein.server.telephone.serve import FORWARDED, SocketRequest, TelephoneVendor, demand_no_page
 from bargein.transports.telephone.plivo import PlivoDialect
 from bargein.transports.telephone.telnyx import TelnyxDialect
 from bargein.transports.telephone.transport import Started, TelephoneDialect
@@ -43,11 +43,12 @@ class Carrier:
 
     def admit(self, caller: SocketRequest) -> None:
         """Raises Refusal for a caller without a token, or, where none is demanded, from elsewhere."""
+        demand_no_page(caller)
         if self._gate.open:
             self._demand_local(caller)
             return
         query = parse_qs(caller.path.partition("?")[2])
-        self._gate.demand_caller(Headers(dict(caller.headers)), [f"token.{told}" for told in query.get("token", ())])
+        self._gate.demand_phone(Headers(dict(caller.headers)), query.get("token", ()), caller.host)
 
     def verify(self, caller: SocketRequest, started: Started) -> None:
         """A caller that was admitted may stream."""
@@ -57,8 +58,7 @@ class Carrier:
         return None
 
     def _demand_local(self, caller: SocketRequest) -> None:
-        """A proxy on this machine has our address, too; but it says for whom it comes, or calls us by another name.
-        So does a browser: it says whose page it shows."""
+        """A proxy on this machine has our address, too; but it says for whom it comes, or calls us by another name."""
         headers = caller.headers
         local = is_loopback(caller.host) and is_loopback(_name(f"//{headers.get('host', '')}"))
         if not local or any(name in headers for name in FORWARDED):
@@ -67,10 +67,6 @@ class Carrier:
                 "no_token_set",
                 f"{self._name} calls from elsewhere need the server's token",
                 advice="Set BARGEIN_TOKEN, and add ?token= with it to the address that the vendor is told",
-            )
-        if "origin" in headers and not is_loopback(_name(headers["origin"])):
-            raise Refusal(
-                403, "foreign_origin", "Pages of other sites may not call", advice="Call from this machine, or no page"
             )
 
 

@@ -29,22 +29,22 @@ from picows import (
 )
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # it is there, but its stub does not tell
 from uvicorn.config import Config
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
+from bargein.server.frame_guard import GuardedWebSocket
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
-from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, serve_phone
+from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, refusals, serve_phone
 from bargein.transports.telephone.transport import TelephoneTransport
 
-log = logging.getLogger(__name__)
-
 MESSAGE_BYTES = 64 * 1024
+PARTS = 100  # of one message
 READ_BUFFER = 4096  # bytes, per connection; grows where a client sends more
 SEND_BUFFER = 8 * 1024  # of the kernel: what lies there can neither be taken back nor seen as unread
 HANDSHAKE_S = 10
 
 Vendors = Callable[[], Mapping[str, TelephoneVendor]]
+OnLost = Callable[[asyncio.BaseTransport], None]
 
 
 class PicowsWire:
@@ -79,19 +79,22 @@ class PhoneListener(WSListener):
         self._vendor = vendor
         self._caller = caller
         self._telephone: TelephoneTransport | None = None
+        self._wire: PicowsWire | None = None
         self._parts: list[bytes] = []
+        self._size = 0  # of the parts
         self._text = False  # what comes in parts is text
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         sock = transport.underlying_transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        telephone = TelephoneTransport(PicowsWire(transport), self._vendor.dialect(), self._hub.host.clock)
+        self._wire = PicowsWire(transport)
+        telephone = TelephoneTransport(self._wire, self._vendor.dialect(), self._hub.host.clock)
         self._telephone = telephone
         self._hub.tasks.create_task(serve_phone(self._hub, self._vendor, self._caller, telephone), name="telephone")
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         telephone, kind = self._telephone, frame.msg_type
-        if telephone is None:
+        if telephone is None or transport.is_disconnected:
             return
         if kind is WSMsgType.CLOSE:
             telephone.gone("the client closed the stream", frame.get_close_code().value)
@@ -103,16 +106,24 @@ class PhoneListener(WSListener):
             telephone.incoming(data.decode("utf-8", "replace") if telephone.binary else data)
         elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             self._part(telephone, kind, frame)
+        elif telephone.charge() and kind is WSMsgType.PING:
+            transport.send_pong(frame.get_payload_as_bytes())
+        if telephone.closing is not None and self._wire is not None:
+            self._wire.close(*telephone.closing)  # at once: more frames of this read may wait
 
     def _part(self, telephone: TelephoneTransport, kind: WSMsgType, frame: WSFrame) -> None:
         """Binary messages, and those that come in parts."""
         if kind is not WSMsgType.CONTINUATION:
             self._parts.clear()
+            self._size = 0
             self._text = kind is WSMsgType.TEXT
         self._parts.append(frame.get_payload_as_bytes())
-        if sum(map(len, self._parts)) > MESSAGE_BYTES:
-            telephone.gone("a message is too long")
-        elif frame.fin:
+        self._size += frame.payload_size
+        if self._size > MESSAGE_BYTES or len(self._parts) > PARTS:
+            telephone.flooded("a message is too long, or in too many parts")
+        elif not frame.fin:
+            telephone.charge()
+        else:
             whole = b"".join(self._parts)
             telephone.incoming(whole.decode("utf-8", "replace") if self._text and telephone.binary else whole)
             self._parts.clear()
@@ -135,11 +146,13 @@ class PicowsProtocol(asyncio.Protocol):
         self,
         hub: Callable[[], Hub],
         vendors: Vendors,
+        on_lost: OnLost,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
     ) -> None:
         self._hub = hub
+        self._on_lost = on_lost
         self._vendors = vendors
         self._uvicorn = (config, server_state, app_state)
         self._transport: asyncio.Transport | None = None
@@ -154,7 +167,10 @@ class PicowsProtocol(asyncio.Protocol):
         if self._owner is None:
             target = data.split(b" ", 2)[1].decode("latin-1")  # uvicorn has read this head, and writes it anew
             vendor = self._vendors().get(target.partition("?")[0])
-            self._owner = WebSocketsSansIOProtocol(*self._uvicorn) if vendor is None else self._fast(vendor, transport)
+            if vendor is None or not data.isascii():  # picows fails on other headers
+                self._owner = GuardedWebSocket(*self._uvicorn, on_lost=self._on_lost)
+            else:
+                self._owner = self._fast(vendor, transport)
             self._owner.connection_made(transport)
             # uvicorn makes us the socket's protocol as soon as this returns; our last act is to step aside.
             asyncio.get_running_loop().call_soon(self._step_aside)
@@ -167,6 +183,8 @@ class PicowsProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._owner is not None:
             self._owner.connection_lost(exc)
+        elif self._transport is not None:
+            self._on_lost(self._transport)
         self._transport = self._owner = None
 
     def eof_received(self) -> None:
@@ -183,7 +201,7 @@ class PicowsProtocol(asyncio.Protocol):
             try:
                 vendor.admit(caller)
             except Refusal as refusal:
-                log.warning("A telephone was refused: %s", refusal)
+                refusals.warn("A telephone was refused", refusal)
                 said = {"error": {"code": refusal.code, "message": refusal.message, "advice": refusal.advice}}
                 response = WSUpgradeResponse.create_error_response(
                     HTTPStatus(refusal.status), json.dumps(said).encode()
@@ -191,11 +209,23 @@ class PicowsProtocol(asyncio.Protocol):
                 return WSUpgradeResponseWithListener(response, None)
             return PhoneListener(hub, vendor, caller)
 
-        made: asyncio.BaseProtocol = WSProtocol(
+        made: Any = _CountedProtocol(
             None, None, False, listener, logging.getLogger("picows"), True, HANDSHAKE_S, False, 0, 0,
-            WSAutoPingStrategy.PING_WHEN_IDLE, True, MESSAGE_BYTES, None, READ_BUFFER,
+            WSAutoPingStrategy.PING_WHEN_IDLE, False, MESSAGE_BYTES, None, READ_BUFFER,
         )  # fmt: skip
-        return made
+        made.on_lost = lambda: self._on_lost(transport)
+        owner: asyncio.BaseProtocol = made
+        return owner
+
+
+class _CountedProtocol(WSProtocol):  # type: ignore[misc]  # its stub does not tell
+    """picows's, which tells when its connection is gone."""
+
+    on_lost: Callable[[], None]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.on_lost()
+        super().connection_lost(exc)
 
 
 def _hand(owner: asyncio.BaseProtocol, data: bytes) -> None:
@@ -211,10 +241,10 @@ def _hand(owner: asyncio.BaseProtocol, data: bytes) -> None:
         data = data[len(part) :]
 
 
-def picows_protocol(hub: Callable[[], Hub], vendors: Vendors) -> Callable[..., asyncio.Protocol]:
-    """For uvicorn's `ws`."""
+def picows_protocol(hub: Callable[[], Hub], vendors: Vendors, on_lost: OnLost) -> Callable[..., asyncio.Protocol]:
+    """For uvicorn's `ws`. on_lost: told of each connection that is gone."""
 
     def make(config: Config, server_state: ServerState, app_state: dict[str, Any]) -> asyncio.Protocol:
-        return PicowsProtocol(hub, vendors, config, server_state, app_state)
+        return PicowsProtocol(hub, vendors, on_lost, config, server_state, app_state)
 
     return make

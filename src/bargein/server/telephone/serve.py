@@ -7,16 +7,17 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from bargein.agent import Agent
+from bargein.clock import Clock, MonotonicClock
 from bargein.errors import UsageError
 from bargein.floor import Policy
 from bargein.protocols import CallControl
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
 from bargein.server.settings import is_loopback
-from bargein.server.start_call import policy_for, start_call
+from bargein.server.start_call import language_for, policy_for, start_call
+from bargein.transports.rate_limit import RateLimit
 from bargein.transports.telephone.transport import Started, TelephoneDialect, TelephoneTransport
 
 log = logging.getLogger(__name__)
@@ -35,20 +36,23 @@ class SocketRequest:
     path: str
 
 
+FROM_BROWSERS = ("origin", "sec-fetch-site", "sec-fetch-mode")
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
 def is_this_machine(caller: SocketRequest) -> bool:
     """Whether it calls from here. A proxy on this machine has our address, too, but it says for whom it comes, or calls
-    us by another name; and a page of some other site names itself."""
+    us by another name."""
     host = caller.headers.get("host", "")
     name = host.rsplit("]", 1)[0] if host.startswith("[") else host.rsplit(":", 1)[0]
-    try:
-        origin = urlsplit(caller.headers.get("origin", "http://localhost")).hostname or ""
-    except ValueError:
-        origin = ""
     direct = not any(header in caller.headers for header in FORWARDED)
-    return is_loopback(caller.host) and is_loopback(name) and is_loopback(origin) and direct
+    return is_loopback(caller.host) and is_loopback(name) and direct
+
+
+def demand_no_page(caller: SocketRequest) -> None:
+    """Raises Refusal for a browser, whose every socket has an Origin: no page has business with a telephone's."""
+    if any(name in caller.headers for name in FROM_BROWSERS):
+        raise Refusal(403, "foreign_origin", "Pages may not open a telephone's socket", advice="Open /calls/browser")
 
 
 class TelephoneVendor(Protocol):
@@ -71,13 +75,32 @@ class TelephoneVendor(Protocol):
         ...
 
 
+class RefusalLog:
+    """Tells what is refused, within a rate: strangers can be refused as often as they like."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._limit = RateLimit(clock or MonotonicClock(), 0.5, 20)
+        self._untold = 0
+
+    def warn(self, what: str, refusal: Refusal) -> None:
+        if not self._limit.take():
+            self._untold += 1
+            return
+        log.warning("%s: %s%s", what, refusal, f" ({self._untold} more before)" if self._untold else "")
+        self._untold = 0
+
+
+refusals = RefusalLog()
+
+
 async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, telephone: TelephoneTransport) -> None:
     """The whole life of one stream. Raises nothing: what fails here concerns no other call."""
     reason = "ended"
     try:
         if not hub.kept.away:
             hub.calls.demand_place()  # a call that waits for its caller has a place already
-        started = await telephone.handshake()
+        with hub.phone_strangers.one_more(caller.host, lambda: telephone.refuse("too many strangers")):
+            started = await telephone.handshake()
         if started is not None:
             vendor.verify(caller, started)
             if (kept := hub.kept.find(_network(telephone, started), started.call)) is None:
@@ -91,7 +114,7 @@ async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, 
                 with hub.calls.place():
                     await _talk(hub, vendor, telephone, started)
     except Refusal as refusal:
-        log.warning("A telephone stream was refused: %s", refusal)
+        refusals.warn("A telephone stream was refused", refusal)
         reason = refusal.code
         telephone.refuse(reason)
     except Exception:
@@ -106,7 +129,7 @@ async def _talk(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTransport
     facts = {"transport": telephone.name, "stream": started.stream, "phone_call": started.call, **started.extra}
     facts |= {name: started.parameters[name][:40] for name in FACTS if name in started.parameters}
     ids = {"network": _network(telephone, started), "network_id": started.call}
-    with start_call(hub, agent, policy, telephone, **ids, control=vendor.exchange(started), facts=facts) as kept:
+    async with start_call(hub, agent, policy, telephone, **ids, control=vendor.exchange(started), facts=facts) as kept:
         call = kept.call
         log.info("Call %s: %s stream %s", call.id, telephone.name, started.stream)
         await call.run()
@@ -131,6 +154,11 @@ def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
     except UsageError as error:
         log.warning("%s; taking the agent's own", error)
         policy = agent.policy
+    try:
+        language = language_for(agent, parameters.get("language"))
+    except UsageError as error:
+        log.warning("%s; taking the agent's own", error)
+        language = agent.language
     if policy.idle.user_silence_ms is None:
         policy = policy.with_({"user_silence_ms": SILENCE_MS, "hang_up_on_silence": True})
-    return dataclasses.replace(agent, language=parameters.get("language") or agent.language), policy
+    return dataclasses.replace(agent, language=language), policy

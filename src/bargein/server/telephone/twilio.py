@@ -22,7 +22,7 @@ from bargein.protocols import CallControl
 from bargein.server.auth import Gate
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings
-from bargein.server.telephone.serve import SocketRequest, is_this_machine
+from bargein.server.telephone.serve import SocketRequest, demand_no_page, is_this_machine
 from bargein.server.under_a_path import joined
 from bargein.transports.telephone.transport import Started, TelephoneDialect
 from bargein.transports.telephone.twilio import TwilioDialect
@@ -71,8 +71,9 @@ class Twilio:
         if sdk is None:
             raise Refusal(501, "not_installed", "The twilio package is not installed", advice=INSTALL)
         if self._token is None:
+            demand_no_page(caller)
             self._demand_local(caller)
-            self._gate.demand_caller(_headers(caller), [])
+            self._gate.demand_phone(_headers(caller), (), caller.host)
         elif not self._signed(caller, form, "https" if secure else "http"):
             raise _bad_signature()
         host = caller.headers.get("host", "")
@@ -100,6 +101,7 @@ class Twilio:
 
     def admit(self, caller: SocketRequest) -> None:
         """Raises Refusal for a socket that cannot be Twilio's."""
+        demand_no_page(caller)
         if self._token is None:
             self._demand_local(caller)
         elif sdk.SIGNATURE in caller.headers and not self._signed(caller, None, "wss", "ws", "https", "http"):
@@ -113,7 +115,7 @@ class Twilio:
         elif self._token is not None:
             raise _bad_token("The stream brought no token")
         else:
-            self._gate.demand_caller(_headers(caller), [])
+            self._gate.demand_phone(_headers(caller), (), caller.host)
 
     def exchange(self, started: Started) -> CallControl | None:
         if self._token is None or self._account is None or not started.call:

@@ -25,7 +25,10 @@ def signed(token: str, url: str, params: ImmutableMultiDict[str, str] | None, he
     """Whether Twilio signed this request to this url (as it called it: scheme, host, port, path, query)."""
     signature = headers.get(SIGNATURE, "")
     algorithm = get_signature_algorithm(headers.get(SIGNATURE_SETTINGS, ""))
-    return bool(RequestValidator(token).validate(url, params or {}, signature, algorithm))
+    try:
+        return bool(RequestValidator(token).validate(url, params or {}, signature, algorithm))
+    except (ValueError, TypeError):  # of an address or a signature that is none
+        return False
 
 
 def connect(url: str, parameters: Mapping[str, str]) -> str:

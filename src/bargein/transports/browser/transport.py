@@ -34,7 +34,7 @@ MAX_BACK = 5  # frames in a row that were sent already, after which the client h
 CLOSE_MS = 1_000  # the last messages may take this long to leave
 REASON_BYTES = 120  # a close frame has room for 123
 
-NORMAL, PROTOCOL_ERROR, FLOODED, STUCK, INTERNAL = 1000, 1002, 1008, 1011, 1011
+NORMAL, PROTOCOL_ERROR, FLOODED, STUCK, INTERNAL, TRY_AGAIN_LATER = 1000, 1002, 1008, 1011, 1011, 1013
 SERVER_STOPS, TAKEN_OVER = 1012, 4001
 GOODBYES = (1000, 1001)  # a client that closes so has left: its tab was closed, or its program has ended
 
@@ -150,6 +150,10 @@ class BrowserTransport:
     def direct(self) -> None:
         """The client gets the agent's audio from the model by WebRTC, and only reports. Call this before the call."""
         self.capabilities = dataclasses.replace(self.capabilities, carries_audio=False)
+
+    def drop(self) -> None:
+        """End the wait for a hello: others need the place."""
+        self._lose("too many strangers", TRY_AGAIN_LATER)
 
     def refuse(self, problem: Problem, code: int = NORMAL) -> None:
         """Refuse the hello. After a problem that is not fatal the client may send another hello."""

@@ -15,17 +15,20 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, assert_never
 
 from bargein import protocols as c
 from bargein.audio.pcm import Samples
 from bargein.clock import Clock
 from bargein.errors import ProtocolError
+from bargein.foreign import printable
 from bargein.notices import Notice
 from bargein.transports.rate_limit import RateLimit
 from bargein.transports.telephone.incoming_audio import IncomingAudio
+from bargein.transports.telephone.limits import TelephoneLimits
 from bargein.transports.telephone.marks import Marks
+from bargein.transports.telephone.wire import Wire
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,8 @@ REASON_BYTES = 100  # a close frame has room for 123
 UNSUPPORTED = 1003  # the stream's format
 NORMAL_CLOSES = (1000, 1001)  # a peer that closes so has nothing more to say
 NORMAL, PROTOCOL_ERROR, REFUSED, FLOODED, STUCK = 1000, 1002, 1008, 1008, 1011
+MAX_ID = 200  # characters of a stream's, a call's or an account's id: an id goes into each message to the network
+PARAMETERS, NAME_CHARS, VALUE_CHARS = 50, 100, 1000  # of a start; what is more is left out
 
 # ------------------------------------------------------------------------------------------ a dialect's events
 
@@ -135,43 +140,6 @@ class TelephoneDialect(Protocol):
         ...
 
 
-class Wire(Protocol):
-    """An open WebSocket. No method waits."""
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the kernel has not taken yet."""
-        ...
-
-    def text(self, data: bytes) -> None: ...
-
-    def binary(self, data: bytes) -> None: ...
-
-    def close(self, code: int, reason: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class TelephoneLimits:
-    """Bounds for a network. Fifty frames and ten marks a second are usual. After a stall many may come at once."""
-
-    messages: float = 200
-    """Messages a second. A message beyond the rate is dropped."""
-    burst: float = 1000
-    """Messages at once."""
-    flood: float = 3000
-    """Dropped messages a second, beyond which the socket is closed."""
-    ahead_ms: float = 4_000
-    """Audio that may come ahead of real time without being noted as a burst."""
-    start_ms: float = 10_000
-    """The stream must start within this time."""
-    before_start: int = 100
-    """Other messages that may come before the start."""
-    unsent: int = 16_000
-    """Bytes that may wait for a network that does not read: a second of audio."""
-    stuck_ms: float = 10_000
-    """The network may read no audio for this long."""
-
-
 class TelephoneTransport:
     """A `protocols.Transport` by shape."""
 
@@ -232,11 +200,7 @@ class TelephoneTransport:
         """For the socket: a message came. Never waits, and raises no error for any content."""
         if self._lost is not None:
             return
-        if not self._messages.take():
-            if not self._flood.take():
-                self._lose("the network sent too many messages", FLOODED)
-            else:
-                self._fault("too_fast", f"More than {self.limits.messages:g} messages a second came", "Send fewer")
+        if not self._within_rate():
             return
         try:
             event = self._dialect.read(message)
@@ -246,6 +210,33 @@ class TelephoneTransport:
             self._fault(error.code, error.message, error.advice)
             if error.code in NO_STREAM and self.started is None:
                 self._lose(f"{error.message}. {error.advice}", UNSUPPORTED)
+
+    def charge(self) -> bool:
+        """For the socket: a frame came that is no message, such as a ping. False: do not answer the frame."""
+        if self._lost is not None or not self._within_rate():
+            return False
+        if self._wire.unsent > self.limits.unsent:
+            self._lose("the network does not read", STUCK)
+            return False
+        return True
+
+    def _within_rate(self) -> bool:
+        if self._messages.take():
+            return True
+        if self._flood.take():
+            self._fault("too_fast", f"More than {self.limits.messages:g} messages a second came", "Send fewer")
+        else:
+            self.flooded("the network sent too many messages")
+        return False
+
+    @property
+    def closing(self) -> tuple[int, str] | None:
+        """Code and reason with which the socket must be closed now. None: the stream goes on."""
+        return None if self._lost is None else (self._code, self._lost[:100])
+
+    def flooded(self, reason: str) -> None:
+        """For the socket: the network sends what no call needs."""
+        self._lose(reason, FLOODED)
 
     def gone(self, reason: str, code: int | None = None) -> None:
         """For the socket: the network closed it with this code, or (None) it is lost. A `stop` came before, or not."""
@@ -279,7 +270,7 @@ class TelephoneTransport:
                 if self.started is not None:
                     raise ProtocolError("The stream has started already", advice="Send start once", code="start_again")
                 self._take_format()
-                self.started = event
+                self.started = _bounded(event)
                 self._changed.set()
             case _:
                 assert_never(event)
@@ -393,3 +384,14 @@ class TelephoneTransport:
                 )
             told = (self._lost or reason).encode()[:REASON_BYTES].decode(errors="ignore")
             self._wire.close(self._code, told)
+
+
+def _bounded(started: Started) -> Started:
+    """A start without what no network sends. Raises ProtocolError (bad_start) for an id that cannot be one."""
+    for each in (started.stream, started.call, started.account):
+        if len(each) > MAX_ID or not each.isprintable():
+            what = f"The id {printable(each, 40)!r} is none"
+            raise ProtocolError(what, advice=f"Send at most {MAX_ID} printable characters", code="bad_start")
+    kept = [(n, v) for n, v in started.parameters.items() if len(n) <= NAME_CHARS and len(v) <= VALUE_CHARS]
+    extra = {name: printable(value, MAX_ID) for name, value in started.extra.items()}
+    return replace(started, parameters=dict(kept[:PARAMETERS]), extra=extra)

@@ -28,9 +28,9 @@ VENDOR = Vendor(
             factory="bargein.vendors.cartesia.speech:CartesiaSpeech",
             requirement="bargein",
             options=(
-                Option("voice", "Voice's id"),
+                Option("voice", "Voice's id", visitors=True),
                 Option("model", "Model", "sonic-3", ("sonic-3", "sonic-2")),
-                Option("language", "Language"),
+                Option("language", "Language", visitors=True),
             ),
             language=primary_language,
             rank=2,

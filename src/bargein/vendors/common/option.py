@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bargein.errors import UsageError
+from bargein.foreign import printable
 
 Value = str | float | tuple[str, ...]
 
@@ -32,6 +33,21 @@ class Option:
     """Smallest number that is allowed."""
     most: float = 0
     """Largest number that is allowed."""
+    visitors: bool = False
+    """A page's visitor may give any text, such as a voice's id. Otherwise a visitor chooses among the suggestions: a
+    name may be a file on this machine, or weights to be fetched."""
+
+    @property
+    def for_visitors(self) -> bool:
+        """A page's visitor may set the option."""
+        return self.kind != "text" or self.visitors or bool(self.suggestions)
+
+    def demand_visitors(self, value: object) -> None:
+        """Raises UsageError for a value that only the server's owner may give."""
+        if self.kind != "text" or self.visitors or value is None or value in self.suggestions:
+            return
+        allowed = f"Choose one of {', '.join(self.suggestions)}" if self.suggestions else "Leave it out"
+        raise UsageError(f"{self.name} cannot be {printable(value, 80)!r} on a page", advice=allowed)
 
     def read(self, value: object) -> Value:
         """The value as the factory takes it. Raises UsageError that names the option and what is allowed."""

@@ -140,6 +140,12 @@ class Part:
                 raise UsageError(f"{self.name} has no option {name[:80]!r}", advice=allowed)
         return {name: known[name].read(value) for name, value in options.items() if value is not None}
 
+    def demand_visitors(self, options: Mapping[str, object]) -> None:
+        """Raises UsageError for an option that only the server's owner may set."""
+        for option in self.options:
+            if option.name in options:
+                option.demand_visitors(options[option.name])
+
     def unset(self, environment: Environment) -> Setting | None:
         """A required setting that the environment lacks."""
         for setting in self.settings:

@@ -33,7 +33,7 @@ def flux_language(language: str) -> Mapping[str, Value]:
     return given if given["language"] == "en" else {**given, "model": "flux-general-multi"}
 
 
-_LANGUAGE = Option("language", "Language")
+_LANGUAGE = Option("language", "Language", visitors=True)
 _KEYTERMS = Option("keyterms", "Words to expect", kind="words")
 
 VENDOR = Vendor(
@@ -84,6 +84,7 @@ VENDOR = Vendor(
                     "Voice",
                     "aura-2-thalia-en",
                     ("aura-2-thalia-en", "aura-2-apollo-en", "aura-2-helena-en"),
+                    visitors=True,
                 ),
             ),
             rank=3,

@@ -28,7 +28,7 @@ VENDOR = Vendor(
             factory="bargein.vendors.elevenlabs.speech:ElevenLabsSpeech",
             requirement="bargein",
             options=(
-                Option("voice", "Voice's id"),
+                Option("voice", "Voice's id", visitors=True),
                 Option("model", "Model", "eleven_flash_v2_5", ("eleven_flash_v2_5", "eleven_turbo_v2_5")),
             ),
             rank=1,

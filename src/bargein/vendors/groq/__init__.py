@@ -40,7 +40,7 @@ VENDOR = Vendor(
             factory="bargein.vendors.groq.whisper:GroqWhisper",
             packages=("openai",),
             requirement="bargein[groq]",
-            options=(Option("model", "Model", _WHISPERS[0], _WHISPERS), Option("language", "Language")),
+            options=(Option("model", "Model", _WHISPERS[0], _WHISPERS), Option("language", "Language", visitors=True)),
             language=primary_language,
             rank=3,
         ),

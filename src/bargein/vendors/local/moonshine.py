@@ -26,7 +26,13 @@ NICE = 5
 
 def worker() -> WorkerProcess:
     """The process that reads. One serves every call."""
-    return WorkerProcess("bargein.vendors.local.moonshine_worker", name="moonshine", max_waiting=1 + WAITING, nice=NICE)
+    return WorkerProcess(
+        "bargein.vendors.local.moonshine_worker",
+        name="moonshine",
+        max_waiting=1 + WAITING,
+        nice=NICE,
+        variables=("BARGEIN_MOONSHINE_MODEL",),
+    )
 
 
 class MoonshineSTT:

@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 
 from bargein.clock import Clock, MonotonicClock
 from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
+from bargein.foreign import printable
+from bargein.vendors.common.worker_environment import worker_environment
 
 log = logging.getLogger(__name__)
 
@@ -63,13 +65,23 @@ class _Child:
 
 class WorkerProcess:
     """module: run as `python -m module`; name: for messages; max_waiting: requests that may be in flight or in line;
-    nice: added to the child's niceness."""
+    nice: added to the child's niceness; variables: of the environment, that the child gets besides the usual ones."""
 
-    def __init__(self, module: str, *, name: str, max_waiting: int, nice: int = 0, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        module: str,
+        *,
+        name: str,
+        max_waiting: int,
+        nice: int = 0,
+        variables: tuple[str, ...] = (),
+        clock: Clock | None = None,
+    ) -> None:
         self._module = module
         self.name = name
         self._max_waiting = max_waiting
         self._nice = nice
+        self._variables = variables
         self._clock = clock or MonotonicClock()
         self._requests: dict[int, _Request] = {}
         self._last_id = 0
@@ -152,7 +164,7 @@ class WorkerProcess:
     # ------------------------------------------------------------------------------------------------- inside
 
     async def _spawn(self) -> None:
-        env = {**os.environ, "BARGEIN_NICE": str(self._nice), "PYTHONUNBUFFERED": "1"}
+        env = worker_environment(self._variables) | {"BARGEIN_NICE": str(self._nice), "PYTHONUNBUFFERED": "1"}
         pipe = asyncio.subprocess.PIPE
         try:
             # In a session of its own: Ctrl-C in our terminal is for us, and the child ends when we have ended.
@@ -188,12 +200,12 @@ class WorkerProcess:
             *lines, line = (line + chunk).split(b"\n")
             line = line[:LOG_BYTES]
             for whole in lines[:left]:
-                log.warning("%s: %s", self.name, whole[:LOG_BYTES].decode(errors="replace"))
+                log.warning("%s: %s", self.name, printable(whole.decode(errors="replace"), LOG_BYTES))
             if left and len(lines) >= left:
                 log.warning("The %s worker says too much; no more of it is logged", self.name)
             left = max(0, left - len(lines))
         if line and left:
-            log.warning("%s: %s", self.name, line.decode(errors="replace"))
+            log.warning("%s: %s", self.name, printable(line.decode(errors="replace"), LOG_BYTES))
 
     @staticmethod
     async def _read(process: asyncio.subprocess.Process) -> tuple[int, int, bytes]:

@@ -42,7 +42,7 @@ VENDOR = Vendor(
             requirement="bargein",
             options=(
                 Option("model", "Model", _REALTIME, (_REALTIME,)),
-                Option("language", "Language"),
+                Option("language", "Language", visitors=True),
                 Option("target_streaming_delay_ms", "Delay, ms", 480, kind="number", least=80, most=2400),
             ),
             language=primary_language,
@@ -64,7 +64,7 @@ VENDOR = Vendor(
             factory="bargein.vendors.mistral.speech:MistralSpeech",
             requirement="bargein",
             options=(
-                Option("voice", "Voice's id"),
+                Option("voice", "Voice's id", visitors=True),
                 Option("model", "Model", "voxtral-mini-tts-3-0", ("voxtral-mini-tts-3-0",)),
             ),
         ),

@@ -32,6 +32,7 @@ __getattr__ = short_names(
 _KEY = "OPENAI_API_KEY"
 _CHATS = ("gpt-4.1-mini", "gpt-4.1", "gpt-4o-mini")
 _WHISPERS = ("whisper-1", "gpt-4o-mini-transcribe", "gpt-4o-transcribe")
+_WRITER = "gpt-realtime-whisper"
 _VOICES = ("alloy", "ash", "coral", "nova", "sage", "verse")
 
 VENDOR = Vendor(
@@ -47,7 +48,7 @@ VENDOR = Vendor(
             factory="bargein.vendors.openai.whisper:OpenAIWhisper",
             packages=("openai",),
             requirement="bargein[openai]",
-            options=(Option("model", "Model", _WHISPERS[0], _WHISPERS), Option("language", "Language")),
+            options=(Option("model", "Model", _WHISPERS[0], _WHISPERS), Option("language", "Language", visitors=True)),
             language=primary_language,
             rank=4,
         ),
@@ -107,7 +108,7 @@ VENDOR = Vendor(
                     "server_vad",
                     ("server_vad", "semantic_vad", "ours", "vendor"),
                 ),
-                Option("transcription_model", "Which model writes down the user's words", "gpt-realtime-whisper"),
+                Option("transcription_model", "Which model writes down the user's words", _WRITER, (_WRITER,)),
                 Option("effort", "How much it thinks", None, ("minimal", "low", "medium", "high")),
             ),
             rank=1,

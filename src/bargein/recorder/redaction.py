@@ -1,0 +1,102 @@
+"""What a record leaves out: digits (cards, codes, keys of a telephone), named arguments of tools, callers' numbers.
+
+Times, positions and the policy stay, so that a redacted record decides the same when it is replayed. Numbers that are
+spelled out ("four eight two seven") stay, too.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+DIGIT, ANY_KEY, HIDDEN = "#", "0", "(hidden)"
+TEXTS = frozenset({"text", "unheard", "why", "result", "arguments", "message", "lost", "reason", "over", "from", "to"})
+"""Fields that hold what people, models and networks say."""
+_DIGITS = re.compile(r"\d")
+_NUMBER = re.compile(r"(?<![\w+-])\+?\d{7,15}(?![\w-])")
+_CODE = re.compile(r"(?<![\w-])\d{4,}(?![\w-])")
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """The default redacts nothing."""
+
+    digits: bool = False
+    """Every digit in a text becomes #, and every key of a telephone 0."""
+    arguments: frozenset[str] = frozenset()
+    """Names of tools' arguments, and of fields in tools' results, whose values are hidden."""
+    numbers: bool = False
+    """A telephone number becomes a name that is the same for the same number while the process runs."""
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
+    """For those names. Without a secret a table of all numbers would tell whose name it is."""
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.digits or self.arguments or self.numbers)
+
+    def fields(self, fields: Mapping[str, object]) -> dict[str, object]:
+        """The fields of an event, an action or a note."""
+        return {name: self._field(name, value) for name, value in fields.items()}
+
+    def text(self, text: str) -> str:
+        """A text that people, models or networks said."""
+        if self.numbers:
+            text = _NUMBER.sub(self._alias, text)
+        if self.digits:
+            text = _DIGITS.sub(DIGIT, text)
+        return text
+
+    def log_line(self, line: str) -> str:
+        """A line of the log. Times and calls' names stay."""
+        if self.numbers:
+            line = _NUMBER.sub(self._alias, line)
+        if self.digits:
+            line = _CODE.sub(lambda found: DIGIT * len(found.group()), line)
+        return line
+
+    def number(self, number: str) -> str:
+        """A caller's number."""
+        return self._named(number) if self.numbers and number else self.text(number)
+
+    def _field(self, name: str, value: object) -> object:
+        if name == "key" and self.digits:
+            return ANY_KEY
+        if name not in TEXTS:
+            return value
+        if isinstance(value, str):
+            if name in ("result", "arguments") and self.arguments:
+                value = self._without_arguments(value)
+            return self.text(value)
+        if isinstance(value, list | tuple):
+            return [self.text(each) if isinstance(each, str) else each for each in value]
+        return value
+
+    def _without_arguments(self, text: str) -> str:
+        try:
+            whole = json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+        return json.dumps(self._hidden(whole), ensure_ascii=False)
+
+    def _hidden(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {n: HIDDEN if n in self.arguments else self._hidden(v) for n, v in value.items()}
+        if isinstance(value, list):
+            return [self._hidden(each) for each in value]
+        return value
+
+    def _alias(self, found: re.Match[str]) -> str:
+        return self._named(found.group())
+
+    def _named(self, number: str) -> str:
+        digest = hmac.digest(self.secret, number.lstrip("+").encode(errors="replace"), "sha256")
+        # Letters only: the digits of a name would be redacted in turn.
+        return "number-" + "".join(chr(ord("a") + byte % 26) for byte in digest[:8])
+
+
+NO_REDACTION = Redaction()
