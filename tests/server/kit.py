@@ -160,10 +160,8 @@ class World:
         async with asyncio.timeout(5):
             while self.server.server_state.tasks:
                 await asyncio.wait(list(self.server.server_state.tasks))
-            for (
-                call_id
-            ) in self.hub.calls.ids:  # a telephone's call is a task of the hub's, and is over after its socket
-                with self.hub.calls.watchers(call_id).one_more() as watcher:
+            while ids := self.hub.calls.ids:  # a telephone's call is over after its socket
+                with self.hub.calls.watchers(ids[0]).one_more() as watcher:
                     while await watcher.next() is not None:
                         pass
         return not self.hub.calls.ids

@@ -90,7 +90,7 @@ class ToolRunner:
 
     def release(self) -> None:
         """The call is over: no result is told any more."""
-        self._on_late_result = _untold
+        self._on_late_result = self._on_abandoned = _untold
 
     async def reply_text(
         self, llm: LLM, prompt: Prompt, reply: Reply, released: asyncio.Event | None = None
