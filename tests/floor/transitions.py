@@ -16,7 +16,7 @@ from tests.floor.search import FINE, GROUPS, POLICIES, SEARCHES, alphabet, cause
 
 PAGE = Path(__file__).parents[2] / "docs" / "floor.md"
 FIRST = 700  # states of each search: every transition but a few shows itself there
-DEEP = {"alone": 3_000}  # a hold that lasts too long lies deeper
+DEEP = {"alone": 6_000}  # a hold that lasts too long lies deeper
 WALK, WALK_STEPS = 70_000, 16  # events of all random walks, and of one
 # What the searches do not combine.
 BESIDES: list[tuple[str, str, tuple[float, ...], bool]] = [

@@ -92,6 +92,9 @@ class World:
                 self.stop(stalled=True)
             self.over = self.over or isinstance(event, ReplyEnded | ReplyFailed | ReplyStalled)
 
+    def done(self) -> bool:
+        return self.over
+
     def stop(self, *, stalled: bool) -> None:
         cleared = self.playout.cut(self.parts.clock.now_ms(), stalled=stalled)
         self.parts.replies.end(1)
@@ -109,14 +112,14 @@ def test_what_is_heard_is_what_was_reported_and_little_more(
 ) -> None:
     world = World(pause=pause)
     for kind, ticks, away in steps:
-        if world.over:
+        if world.done():
             break
         if kind == "holds":
             world.playout.hold(world.parts.clock.now_ms())
             world.report("held", 1, max(0, world.at + (away if away % 3 == 0 else 0)))
             world.playout.resume(world.parts.clock.now_ms())
         for _ in range(ticks):
-            if world.over:
+            if world.done():
                 break
             world.tick(plays=kind in ("plays", "holds"))
             match kind:
@@ -131,7 +134,7 @@ def test_what_is_heard_is_what_was_reported_and_little_more(
     if cut and not world.over:
         world.stop(stalled=False)
     for _ in range(2_000):
-        if world.over:
+        if world.done():
             break
         world.tick(plays=False)
     assert world.over, "a client that reports nothing more holds the floor for a bound"

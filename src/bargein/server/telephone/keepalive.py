@@ -31,8 +31,6 @@ class KeepaliveWire:
         self._every_ms = every_ms
         self._sent_ms: float | None = None  # when the newest message left
         self._closed = False
-        size = dialect.rate * FRAME_MS // 1000
-        self._silence: WireSamples = np.full(size, SILENCE, np.uint8) if dialect.mulaw else np.zeros(size, np.int16)
 
     @property
     def unsent(self) -> int:
@@ -60,8 +58,13 @@ class KeepaliveWire:
         if self._sent_ms is None or now_ms - self._sent_ms < self._every_ms or self._wire.unsent:
             return
         self._sent_ms = now_ms
-        media = self._dialect.media(self._silence)
+        media = self._dialect.media(self._silence())
         (self._wire.binary if self._dialect.binary else self._wire.text)(media)
+
+    def _silence(self) -> WireSamples:
+        """A frame in the format that the stream's start has told."""
+        size = self._dialect.rate * FRAME_MS // 1000
+        return np.full(size, SILENCE, np.uint8) if self._dialect.mulaw else np.zeros(size, np.int16)
 
 
 def kept_alive(hub: Hub, wire: Wire, dialect: TelephoneDialect) -> Wire:
