@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -105,8 +106,9 @@ async def test_silent_sockets_keep_no_caller_out(name: str) -> None:
             await asyncio.gather(*(each.wait_closed() for each in others[:8]))
         assert here.hub.calls.taken == 0
         async with asyncio.timeout(10), silent(here, f"/{name}/media", 2) as callers:
-            for caller in callers:
-                await caller.send(json.dumps(STARTS[name]))
+            start = json.dumps(STARTS[name])
+            for number, caller in enumerate(callers):  # each is a call of its own
+                await caller.send(re.sub(r'"(CA?)1"', rf'"\g<1>{number}"', start))
             for caller in callers:
                 assert await caller.recv(), "the greeting"
 

@@ -68,6 +68,7 @@ class CallParts:
         collector looks for circles."""
         self.context.release()
         self.user_audio.close()
+        self.conversation.release()
         if self.stt_stream is not None:
             self.stt_stream.release()
         self.speaker.release()

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import msgspec
 
 from bargein.errors import UsageError
+from bargein.floor.idle_policy import IdlePolicy
 from bargein.floor.policy_groups import (
     NUMBERS,
     EchoPolicy,
     EndpointingPolicy,
     HoldPolicy,
-    IdlePolicy,
     VerdictPolicy,
 )
 

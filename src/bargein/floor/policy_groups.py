@@ -4,8 +4,8 @@ The evidence, in short: an onset is `hold_windows` windows in a row with speech 
 (`loud_threshold`) where it stands `loud_rise_db` above the line's quiet. It is firm once one window reached
 `decide_threshold`, and over after `speech_gap_ms` of quiet. Any onset holds; only a firm one cuts by speech alone.
 
-docs/policy.md is made of this file: `python tools/policy_page.py`. The names of peers were read in Pipecat 1.14.0 and
-LiveKit Agents 1.8.9.
+The group `idle` is in idle_policy.py. docs/policy.md is made of both: `python tools/policy_page.py`. The names of peers
+were read in Pipecat 1.14.0 and LiveKit Agents 1.8.9.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from bargein.errors import UsageError
+from bargein.floor.idle_policy import IdlePolicy
 from bargein.floor.numbers import (
-    DAY_MS,
     Number,
     NumberGroup,
     Slider,
@@ -323,84 +323,6 @@ class EchoPolicy(NumberGroup, frozen=True, kw_only=True):
         float,
         milliseconds("Speech no longer than this, before a window was known as the agent's own, was echo, too."),
     ] = 100
-
-
-class IdlePolicy(NumberGroup, frozen=True, kw_only=True):
-    """What happens while neither party speaks."""
-
-    group: ClassVar[str] = "idle"
-
-    answer_timeout_ms: Annotated[
-        float, milliseconds("A reply that does not begin to sound is given up after this, and the agent says so.")
-    ] = 10_000
-    max_failures: Annotated[
-        int,
-        count(
-            "Replies lost in a row after which the agent says that it cannot go on, and ends the call or hands it on. "
-            "0: never.",
-            lowest=0,
-            unit="replies",
-            livekit="`SessionConnectOptions(max_unrecoverable_errors)`, 3: the session closes",
-        ),
-    ] = 3
-    filler_ms: (
-        Annotated[
-            float,
-            milliseconds("A tool that runs so long, before the reply sounds, has the agent say a filler. None: never."),
-        ]
-        | None
-    ) = 2_500
-    filler_again_ms: Annotated[
-        float, milliseconds("A tool that runs on for so long after a filler has the agent say the next one.")
-    ] = 8_000
-    max_fillers: Annotated[int, count("Fillers in one reply.", lowest=0, unit="fillers")] = 3
-    user_silence_ms: (
-        Annotated[
-            float,
-            milliseconds(
-                "Quiet after which the agent asks whether the user is there. None: never.",
-                pipecat="`LLMUserAggregatorParams.user_idle_timeout`, off",
-                livekit="`AgentSession(user_away_timeout)`, 15.0 s",
-            ),
-        ]
-        | None
-    ) = None
-    max_reprompts: Annotated[
-        int, count("How often in a row it asks, without a word of the user.", lowest=0, unit="times")
-    ] = 2
-    hang_up_on_silence: Annotated[
-        bool,
-        switch(
-            "After the last time, and as much quiet again, the call ends.",
-            pipecat="`PipelineWorker(idle_timeout_secs, cancel_on_idle_timeout)`, 300 s",
-        ),
-    ] = False
-    max_call_ms: (
-        Annotated[float, milliseconds("After this the agent says goodbye. None: no bound.", most_ms=DAY_MS)] | None
-    ) = None
-    same_turns: (
-        Annotated[
-            int,
-            count(
-                "So many turns in a row that say the same end the call. 0: never. None: 5 on telephones.",
-                lowest=0,
-                unit="turns",
-            ),
-        ]
-        | None
-    ) = None
-    machine_ms: (
-        Annotated[
-            float,
-            milliseconds(
-                "A first turn that speaks for so long, or a beep, is a voicemail: the call ends. None: never."
-            ),
-        ]
-        | None
-    ) = None
-    max_waiting: Annotated[
-        int, count("Things to say that may wait for the floor. More are refused.", lowest=1, unit="things")
-    ] = 8
 
 
 GROUPS: tuple[type[NumberGroup], ...] = (HoldPolicy, VerdictPolicy, EndpointingPolicy, EchoPolicy, IdlePolicy)

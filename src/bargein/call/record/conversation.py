@@ -19,6 +19,10 @@ class Conversation:
         self.on_user: Callable[[UserSaid], None] = lambda _: None
         """Gets the words of each turn, and again when better ones replace them."""
 
+    def release(self) -> None:
+        """The call is over: its words concern no other part any more."""
+        self.on_user = lambda _: None
+
     def agent_begins(self, reply: int) -> None:
         """A reply begins to sound. Once per reply."""
         if self.agent(reply) is None:
