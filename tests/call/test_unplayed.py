@@ -8,9 +8,11 @@ import pytest
 
 from bargein import notices as n
 from bargein import protocols as c
-from bargein.agent import Greeting
+from bargein.agent import Agent, Greeting
 from bargein.call.output.report_watch import AHEAD_MS, END_MS, FIRST_MS, LOST_MS, UNPLAYED_MS
 from bargein.call.output.track import BEYOND_REPORT_MS
+from bargein.testing import ScriptedLLM as QuietLLM
+from bargein.testing import ToneTTS, call
 from bargein.tools import hang_up
 from tests.call.kit import RATE, WORD_MS, FakeClient, Scene, ScriptedLLM, ScriptedSTT, scene
 from tests.call.phone_kit import FakePhone, phone_scene
@@ -359,3 +361,16 @@ async def test_an_answer_is_made_for_the_next_turn_though_the_one_before_was_not
         await s.until(lambda: s.state == "idle")
         assert said(s, 2) == c.AgentSaid(2, "second")
         assert [type(i).__name__ for i in s.llm.prompts[1].items] == ["UserSaid", "AgentSaid", "UserSaid"]
+
+
+async def test_an_agents_own_test_can_suspend_the_users_loudspeaker() -> None:
+    agent = Agent(llm=QuietLLM(), tts=ToneTTS(), greeting=LONG)
+    async with call(agent) as talk:
+        await talk.agent_says("word5")
+        talk.client.suspended = True
+        await talk.agent_is_silent()
+        assert talk.heard.split()[-1] in ("word4", "word5")
+        talk.client.suspended = False
+        await talk.passes(2_000)
+        assert talk.heard.split()[-1] in ("word4", "word5")
+        assert [problem.code for problem in talk.problems] == ["not_played"]

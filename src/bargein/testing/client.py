@@ -58,6 +58,8 @@ class SimulatedClient:
         self.replies: dict[int, ClientReply] = {}
         """By id, in the order in which they began to sound."""
         self.paused = False
+        self.suspended = False
+        """Its loudspeaker stands still and reports nothing, as of a page that the browser has put to sleep."""
         self.lost = False
         """Its connection is lost."""
         self.closed: str | None = None
@@ -106,14 +108,16 @@ class SimulatedClient:
                 known.words += words
             case n.HoldNow(reply_id=reply):
                 self.paused = True
-                self.inbox.put_nowait(c.Held(reply, self._reply(reply).played))
+                if not self.suspended:
+                    self.inbox.put_nowait(c.Held(reply, self._reply(reply).played))
             case n.ResumeNow():
                 self.paused = False
             case n.AudioInterrupted(reply_id=reply):
                 self.paused = False
                 self._reply(reply).cut = True
                 self.flush(reply)
-                self.inbox.put_nowait(c.Flushed(reply, self._reply(reply).played))
+                if not self.suspended:
+                    self.inbox.put_nowait(c.Flushed(reply, self._reply(reply).played))
             case _:
                 pass
 
@@ -137,6 +141,8 @@ class SimulatedClient:
 
     def play(self, ms: float) -> None:
         """Time passes at the loudspeaker."""
+        if self.suspended:
+            return
         want = int(ms * RATE / 1000)
         while self._buffer and not self.paused:
             id_, samples, last = self._buffer[0]

@@ -175,3 +175,33 @@ async def test_text_needs_no_room(playout: ClientPlayout) -> None:
 def test_a_cut_without_a_reply_takes_nothing_back(world: World) -> None:
     world.replies.end(1)
     assert world.playout.cut(100).position.samples == 0
+
+
+def test_a_client_that_stands_still_has_stalled_though_the_model_goes_on_and_was_heard_as_far_as_it_reported(
+    playout: ClientPlayout,
+) -> None:
+    playout.on_played(200, Played(1, 24_000, playing=True))
+    playout.tick(220)
+    for at in range(300, 200 + int(STALL_MS), 100):
+        playout.on_played(at, Played(1, 24_000, playing=True))
+        playout.push_audio(1, text(" and on"))
+        assert playout.tick(at) == []
+    (event,) = playout.tick(200 + STALL_MS)
+    assert isinstance(event, ReplyStalled)
+    cleared = playout.cut(200 + STALL_MS, stalled=True)
+    assert cleared.position.samples == 24_000
+
+
+def test_a_client_that_never_plays_the_models_audio_has_stalled_and_heard_nothing(playout: ClientPlayout) -> None:
+    playout.tick(1_000)
+    playout.finish(1)
+    (event,) = playout.tick(1_000 + STALL_MS)
+    assert isinstance(event, ReplyStalled)
+    assert playout.cut(1_000 + STALL_MS, stalled=True).position.samples == 0
+
+
+def test_a_client_whose_reply_waits_for_a_tool_has_not_stalled(playout: ClientPlayout) -> None:
+    playout.on_played(200, Played(1, 24_000, playing=True))
+    playout.tick(220)
+    playout.on_finished(1_200, 1)
+    assert playout.tick(1_200 + STALL_MS, excused=True) == []

@@ -35,7 +35,15 @@ export class Sound {
     // The capture gives silence; it is connected because a node that leads nowhere may not be run.
     this.capture.connect(this.context.destination);
     this.capture.port.onmessage = (e) => this.on.capture(e.data);
-    this.playback.port.onmessage = (e) => this.on.playback(e.data);
+    this.playback.port.onmessage = (e) => {
+      this.place = e.data.reply && e.data.type !== "finished" ? e.data : null;
+      this.on.playback(e.data);
+    };
+    // Where the browser stops the sound in the middle of a reply, the server is told: nothing more is heard.
+    this.context.addEventListener("statechange", () => {
+      const { reply, played } = this.place ?? {};
+      if (reply && this.context.state === "suspended") this.on.playback({ type: "played", reply, played, playing: false });
+    });
     if (record) this.playback.port.postMessage({ type: "record", on: true });
     // Without a microphone (a dummy call, a typed one) the model hears what is played into the capture.
     if (direct) this.aloud = this.context.createMediaStreamDestination();
