@@ -123,10 +123,11 @@ SEARCHES = [
     ("alone", "", FINE, False),
     ("far", "far", (0.0,), False),
     ("instant", "echo protect", QUIET_OR_SURE, False),
-    ("short", "away hard", QUIET_OR_SURE, False),
+    ("short", "away hard", (0.0,), False),
     ("balanced", "away", QUIET_OR_SURE, False),
     ("short", "away guesses", (0.0,), True),
-    ("short", "ending away", QUIET_OR_SURE, False),
+    ("short", "ending", QUIET_OR_SURE, False),
+    ("short", "ending away", (0.0,), False),
     ("short", "unplayed hard", QUIET_OR_SURE, False),
     ("short", "stall", QUIET_OR_SURE, False),
 ]

@@ -45,7 +45,9 @@ export class Connection {
     this.socket.onclose = (e) => this.opened && onClose({ bye: this.bye, reason: e.reason, code: e.code, left: this.left });
   }
 
+  // Before the welcome the server takes nothing but a hello.
   send(type, fields = {}) {
+    if (type !== "hello" && !this.welcomed) return;
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ type, ...fields }));
   }
 
