@@ -105,10 +105,12 @@ async def test_silent_sockets_keep_no_caller_out(name: str) -> None:
             await asyncio.gather(*(each.wait_closed() for each in others[:8]))
         assert here.hub.calls.taken == 0
         async with asyncio.timeout(10), silent(here, f"/{name}/media", 2) as callers:
-            for caller in callers:
-                await caller.send(json.dumps(STARTS[name]))
+            for at, caller in enumerate(callers):
+                own = json.dumps(STARTS[name]).replace('"CA1"', f'"CA1{at}"').replace('"C1"', f'"C1{at}"')
+                await caller.send(own)  # two streams of one call would be one call
             for caller in callers:
                 assert await caller.recv(), "the greeting"
+            assert here.hub.calls.taken == 2
 
 
 async def test_silent_pages_keep_no_caller_out() -> None:
