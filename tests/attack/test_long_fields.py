@@ -95,6 +95,16 @@ def test_a_field_costs_little_and_stays_short(name: str, hostile: str, lines: li
         assert thread_time() - began < CPU_S
 
 
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_start_that_is_refused_fits_a_close_frame(name: str) -> None:
+    """In bytes, also where its characters are wide."""
+    for first in spoiled(STARTS[name], "\N{ELEPHANT}" * 300):
+        telephone = TelephoneTransport(NoWire(), DIALECTS[name](), ManualClock(1000))
+        telephone.incoming(json.dumps(first))
+        if telephone.closing is not None:
+            assert 0 < len(telephone.closing[1].encode()) <= 123
+
+
 @pytest_asyncio.fixture
 async def here() -> AsyncIterator[World]:
     async with world() as made:

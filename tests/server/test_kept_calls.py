@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from bargein import protocols as c
 from bargein.server import serve
+from tests.attack.raw_socket import END, PING, PONG, frame
 from tests.server.kit import Client, World, settings, tone_agent, world
 from tests.server.telephone.test_twilio import answered, guarded, stream
 from tests.transports.telephone.simulated_stream import VendorMessages
@@ -130,6 +133,15 @@ async def test_a_page_that_says_goodbye_is_not_waited_for(code: int) -> None:
         assert await here.nobody_left()
 
 
+@pytest.mark.usefixtures("either_socket")
+async def test_a_page_whose_frames_are_refused_is_not_waited_for() -> None:
+    async with world(settings(keep_s=60), tone_agent(greeting=GREETING)) as here:
+        async with here.client() as client:
+            client.socket.transport.write(frame(END | PONG) * 5_000)
+            assert await here.over(client) == "the client's frames were refused"
+        assert not here.hub.kept.away
+
+
 async def test_a_page_that_does_not_come_back_is_given_up_and_counted() -> None:
     async with world(settings(keep_s=0.3), tone_agent(greeting=GREETING)) as here:
         async with here.client() as client:
@@ -196,6 +208,57 @@ async def test_another_call_is_another_call() -> None:
         await first.until("media")
         await second.until("media")
         assert len(here.hub.calls.ids) == 2
+
+
+@pytest.mark.usefixtures("either_socket")
+@pytest.mark.parametrize("path", ["/twilio/media", "/vonage/media"])
+async def test_a_telephone_whose_frames_are_refused_is_not_waited_for(path: str) -> None:
+    async with world(settings(keep_s=60), tone_agent(greeting=GREETING)) as here, stream(here, path) as phone:
+        if path == "/twilio/media":
+            await phone.start()
+        else:
+            await phone.socket.send(STREAMS["vonage"].start()[0])
+        await phone.socket.recv()
+        phone.socket.transport.write(frame(END | PING) * 20_000)
+        with suppress(ConnectionClosed):
+            while True:
+                await phone.socket.recv()
+        assert await here.nobody_left()
+
+
+@pytest.mark.usefixtures("either_socket")
+@pytest.mark.parametrize("code", [1011, 4001])
+async def test_a_stream_that_is_closed_without_a_stop_may_come_back(
+    code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with world(None, tone_agent(greeting=GREETING)) as here:
+        async with stream(here) as first:
+            await first.start()
+            await first.until("media")
+            await first.socket.close(code)
+        await away(here)
+        async with stream(here) as second:
+            second.stream = "MZ2"
+            await second.start()
+            await second.until("media")
+            assert len(here.hub.calls.ids) == 1
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.usefixtures("either_socket")
+async def test_a_stranger_with_a_kept_calls_id_finds_nothing() -> None:
+    """Without a token, with the call's own id: the call waits on, its place is not free, and no place is taken."""
+    async with guarded() as here:
+        async with stream(here) as first:
+            await first.start(parameters=await answered(here))
+            await first.until("media")
+            first.socket.transport.abort()
+        await away(here)
+        for parameters in ({}, {"token": "x"}):
+            async with stream(here) as thief:
+                await thief.start(parameters=parameters)
+                assert await thief.closed() == (1008, "bad_token")
+        assert (here.hub.kept.away, here.hub.calls.taken, len(here.hub.calls.ids)) == (1, 1, 1)
 
 
 STREAMS: dict[str, VendorMessages] = {"telnyx": Telnyx(), "plivo": Plivo(), "vonage": Vonage()}

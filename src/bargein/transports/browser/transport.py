@@ -37,6 +37,7 @@ REASON_BYTES = 120  # a close frame has room for 123
 NORMAL, PROTOCOL_ERROR, FLOODED, STUCK, INTERNAL, TRY_AGAIN_LATER = 1000, 1002, 1008, 1011, 1011, 1013
 SERVICE_RESTART, TAKEN_OVER = 1012, 4001
 GOODBYES = (1000, 1001)  # a client that closes so has left: its tab was closed, or its program has ended
+REFUSED_CLOSES = (1007, 1008)  # the server's own bound on frames has closed the connection: no page closes so
 
 
 class Socket(Protocol):
@@ -171,9 +172,15 @@ class BrowserTransport:
                 yield item
                 if isinstance(item, c.ClientHangUp):
                     return
-        closed = self._lost is None and self._close_code() in GOODBYES
-        reason = self._lost or ("the client closed the connection" if closed else "the connection is lost")
-        yield c.ClientHangUp(reason, lost=not closed and self._may_return)
+        reason, lost = self._lost, self._may_return
+        if reason is None:
+            code = self._close_code()
+            lost = code not in (*GOODBYES, *REFUSED_CLOSES)
+            if code in REFUSED_CLOSES:
+                reason = "the client's frames were refused"
+            else:
+                reason = "the connection is lost" if lost else "the client closed the connection"
+        yield c.ClientHangUp(reason, lost=lost)
 
     async def _receive(self) -> str | bytes | None:
         """The next message within the limits. None: the connection is lost."""

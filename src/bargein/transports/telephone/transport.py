@@ -28,15 +28,13 @@ from bargein.transports.rate_limit import RateLimit
 from bargein.transports.telephone.incoming_audio import IncomingAudio
 from bargein.transports.telephone.limits import TelephoneLimits
 from bargein.transports.telephone.marks import Marks
-from bargein.transports.telephone.wire import Wire
+from bargein.transports.telephone.wire import NORMAL_CLOSES, REFUSED_CLOSES, Wire, close_reason
 
 log = logging.getLogger(__name__)
 
 KEYS = frozenset("0123456789*#ABCD")  # of a telephone, and A-D of old exchanges
 NO_STREAM = ("bad_start", "bad_format")  # errors of a start, after which no stream can begin
-REASON_BYTES = 100  # a close frame has room for 123
 UNSUPPORTED = 1003  # the stream's format
-NORMAL_CLOSES = (1000, 1001)  # a peer that closes so has nothing more to say
 NORMAL, PROTOCOL_ERROR, REFUSED, FLOODED, STUCK = 1000, 1002, 1008, 1008, 1011
 MAX_ID = 200  # characters of a stream's, a call's or an account's id: an id goes into each message to the network
 PARAMETERS, NAME_CHARS, VALUE_CHARS = 50, 100, 1000  # of a start; what is more is left out
@@ -216,7 +214,7 @@ class TelephoneTransport:
         if self._lost is not None or not self._within_rate():
             return False
         if self._wire.unsent > self.limits.unsent:
-            self._lose("the network does not read", STUCK)
+            self._lose("the network does not read", STUCK, lost=True)
             return False
         return True
 
@@ -232,7 +230,7 @@ class TelephoneTransport:
     @property
     def closing(self) -> tuple[int, str] | None:
         """Code and reason with which the socket must be closed now. None: the stream goes on."""
-        return None if self._lost is None else (self._code, self._lost[:100])
+        return None if self._lost is None else (self._code, close_reason(self._lost))
 
     def flooded(self, reason: str) -> None:
         """For the socket: the network sends what no call needs."""
@@ -240,7 +238,8 @@ class TelephoneTransport:
 
     def gone(self, reason: str, code: int | None = None) -> None:
         """For the socket: the network closed it with this code, or (None) it is lost. A `stop` came before, or not."""
-        self._lose(reason, NORMAL, lost=self._dialect.says_stop or code not in NORMAL_CLOSES)
+        ended = () if self._dialect.says_stop else NORMAL_CLOSES
+        self._lose(reason, NORMAL, lost=code not in (*ended, *REFUSED_CLOSES))
 
     def release(self, reason: str) -> None:
         """The call goes on over another connection."""
@@ -382,8 +381,7 @@ class TelephoneTransport:
                     "%s stream: %d frames lost, %d late, %d faults",
                     *(self._dialect.name, audio.lost, audio.late, self.faults),
                 )
-            told = (self._lost or reason).encode()[:REASON_BYTES].decode(errors="ignore")
-            self._wire.close(self._code, told)
+            self._wire.close(self._code, close_reason(self._lost or reason))
 
 
 def _bounded(started: Started) -> Started:
