@@ -114,6 +114,7 @@ class BrowserTransport:
         self._writer: asyncio.Task[None] | None = None
         self._reading: asyncio.Timeout | None = None
         self._lost: str | None = None
+        self._broken = False  # nothing can be sent any more
         self._may_return = True  # unless the client or this side has ended the call
         self._code = NORMAL
         self._closed = False
@@ -187,7 +188,7 @@ class BrowserTransport:
         while self._lost is None:
             try:
                 # Without a deadline. The writer sets one when it loses the client.
-                async with asyncio.timeout(None) as self._reading:
+                async with asyncio.timeout(CLOSE_MS / 1000 if self._broken else None) as self._reading:
                     raw = await self._socket.receive()
             except TimeoutError:
                 return None
@@ -336,7 +337,9 @@ class BrowserTransport:
         except TimeoutError:
             self._lose("the client does not read", STUCK, lost=True)
         except ConnectionError:
-            self._lose("the connection is lost", NORMAL, lost=True)
+            self._broken = True  # the reader learns whether the client has said goodbye
+            if self._reading is not None and not self._reading.expired():
+                self._reading.reschedule(asyncio.get_running_loop().time() + CLOSE_MS / 1000)
         except Exception:
             log.exception("Writing to a browser failed")
             self._lose("an internal error", INTERNAL)
