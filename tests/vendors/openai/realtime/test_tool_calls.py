@@ -7,7 +7,6 @@ import asyncio
 import pytest
 
 from bargein.errors import BargeinError
-from bargein.protocols import AgentSaid
 from bargein_simulators.realtime_events import server_event
 from tests.vendors.openai.realtime.wire import Line, call, heard, settle
 
@@ -76,12 +75,3 @@ async def test_a_response_that_breaks_off_before_any_word_has_failed(reason: str
     done(line, "resp_1", "incomplete", reason=reason)
     with pytest.raises(BargeinError, match=reason):
         await hearing
-
-
-def test_the_model_is_told_what_another_voice_said_in_its_place() -> None:
-    line = Line()
-    reply = line.reply(1)
-    said = AgentSaid(1, "This call is recorded.")
-    reply.truncate(900, said)
-    assert line.told == [said]
-    assert line.sent == []
