@@ -15,10 +15,9 @@ class OpenAIWhisper:
     """protocols.BatchSTT by shape.
 
     model: whisper-1 tells how sure it was, so that words it made up can be left out (see transcriptions.py);
-    gpt-4o-transcribe and its like do not. base_url: up to and with "/v1". base_url and api_key: what None means is told at
-    `openai_access`.
-    language: as "en"; None lets it guess, which it does badly with short turns. prompt: names and words to expect.
-    most_waiting: readings under way at once. Raises Unavailable where the SDK is not installed.
+    gpt-4o-transcribe and its like do not. base_url: up to and with "/v1". base_url and api_key: what None means is told
+    at `openai_access`. language: as "en"; None lets it guess, which it does badly with short turns. prompt: names and
+    words to expect. most_waiting: readings under way at once. Raises Unavailable where the SDK is not installed.
     """
 
     rate = RATE
