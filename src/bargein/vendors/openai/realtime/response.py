@@ -115,6 +115,7 @@ class OpenAIResponse:
         self._words: deque[tuple[Word, ...]] = deque()
         self._calls: list[ToolCall] = []
         self._known_calls: set[str] = set()
+        self._at_birth = self._came  # of the response that is made now
         self._over = False
         self._again = False  # it has to be begun once more, on another connection
         self._more = False
@@ -184,6 +185,7 @@ class OpenAIResponse:
         """The model has begun to make it."""
         self.responses.add(response)
         self.started = True
+        self._at_birth = self._came
 
     def delta(self, item: str, content: int, audio: str) -> None:
         """Sound, as base64. What cannot be read is skipped, and what comes after a failure."""
@@ -229,8 +231,12 @@ class OpenAIResponse:
 
     @property
     def empty(self) -> bool:
-        """Nothing has come of it: no sound, no text, no call of a tool."""
-        return not (self.sounded or self._chars or self._known_calls)
+        """Nothing has come of the newest response: no sound, no text, no call of a tool."""
+        return self._came == self._at_birth
+
+    @property
+    def _came(self) -> tuple[float, int, int]:
+        return self._ms, self._chars, len(self._known_calls)
 
     def whole(self, item: str) -> None:
         """An item has all of its sound and text: its words get their times."""
