@@ -153,10 +153,10 @@ class ChatCompletions:
         except TimeoutError:
             raise self._lost("did not answer in time") from None
         except openai.APIStatusError as error:
-            if (wait := short_wait(error.status_code, error.response.headers.get("retry-after"))) is not None:
-                raise wait from None
             if is_too_long(error.status_code, error.code, error.message):
                 raise prompt_too_long(self.name, error.status_code) from None
+            if (wait := short_wait(error.status_code, error.response.headers.get("retry-after"))) is not None:
+                raise wait from None
             raise self._answered_no(error.status_code, error.code) from None
         except openai.APITimeoutError:
             raise self._lost("did not answer in time") from None
