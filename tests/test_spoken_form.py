@@ -34,12 +34,28 @@ WRITTEN = {
         "(see http://user@host.io:8080/x) <https://a.io/b> mailto:me@b.org",
         "(see host.io) a.io me@b.org",
     ),
+    "user without a path": (
+        "http://a:b@c and https://me@host.io. http://a@b@c:80?x http://u:p@www.d.io#y",
+        "c and host.io. c d.io",
+    ),
+    "address of numbers": ("http://[::1]:80/x http://[::2] http://10.0.0.1:80", "[::1] [::2] 10.0.0.1"),
     "no address": ("https is h and www too, http: //x", "https is h and www too, http: //x"),
     "code": ("Run `pip install a_b`:\n```python\nx = 1 * 2\n```\nDone", "Run pip install a_b:\n\nx = 1 * 2\n\nDone"),
     "table": ("| a | b |\n|---|:-:|\n| 1 | 2 |\nend", " a , b \n\n 1 , 2 \nend"),
+    "table of single dashes": ("a | b\n-|-\n1 | 2\n\n|a|b|\n|-|-|\n|1|2|", "a , b\n\n1 , 2\n\na,b\n\n1,2"),
+    "table with sides": ("|a|\n| :-: |\n|1|\n:- | -:\n|:-|\nend", "a\n\n1\n\n\nend"),
+    "table of a terminal": ("+-+-+\n|a|b|\n+-+-+", "\na,b\n"),
+    "no table": ("+-\n: so\n|\n- | x", "+-\n: so\n\n, x"),
     "rule": ("one\n---\n* * *\n===\ntwo", "one\n\n\n\ntwo"),
     "quote": ("> so\n> > it is", " so\n it is"),
     "escape": (r"\*not\* \# \x", r"*not* # \x"),
+    "each sign of ASCII is escaped": (
+        "\\!\\\"\\#\\$\\%\\&\\'\\(\\)\\*\\+\\,\\-\\.\\/\\:\\;\\<\\=\\>\\?\\@\\[\\\\\\]\\^\\_\\`\\{\\|\\}\\~",
+        "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
+    ),
+    "no escape": ("\\5 \\a \\é \\– `\\$` a\\ b", "\\5 \\a \\é \\– \\$ a\\ b"),
+    "amounts": (r"It is \$5 \& 20\%.", "It is $5 & 20%."),
+    "broken line": ("one\\\ntwo", "one\ntwo"),
     "pictures": ("Hi 👋🏽! Great😀work ❤️ 👨‍👩‍👧 1️⃣ 🇩🇪 → ok", "Hi ! Great work   1  → ok"),
     "own markup": ('Wait <break time="1s"/> a < b > c <3', 'Wait <break time="1s"/> a < b > c <3'),
     "chinese": ("我**好**，见[这里](https://a.cn/b)。😀再见", "我好，见这里。 再见"),
@@ -61,7 +77,7 @@ def cut_up(text: str, cuts: list[int]) -> list[str]:
     return [text[a:b] for a, b in itertools.pairwise(places)]
 
 
-marked = st.text(st.sampled_from("*_`~#>|-[]()! \nabh1.:/w😀\u200d\ufe0f\\<>你"), max_size=40)
+marked = st.text(st.sampled_from("*_`~#>|-+=[]()! \nabh1.:/w@$😀\u200d\ufe0f\\<>你"), max_size=40)
 texts = st.one_of(marked, st.sampled_from([written for written, _ in WRITTEN.values()]), st.text(max_size=30))
 
 

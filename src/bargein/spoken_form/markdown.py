@@ -1,27 +1,18 @@
-"""What is spoken of a written text: the words without marks of Markdown and pictures, an address by its host.
-
-A language model writes for the eye, a TTS speaks each sign: "**Note**" becomes "asterisk asterisk note". The spoken
-form is made of the pieces in which the text comes, and only a tail that may still become something else is held back.
-`TextMap` keeps every position. Numbers and amounts are the TTS's own business.
-"""
+"""The spoken form of Markdown: marks and pictures are left out, an address is spoken by its host."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
-from difflib import SequenceMatcher
+from string import punctuation
 
 from bargein.audio.text_map import TextMap
-
-SpokenForm = bool | Callable[[str], str]
-"""True: without marks of Markdown and pictures, an address by its host. False: as it is written. A function: gets each
-clause of the text, and returns what is spoken of it."""
 
 LINK = 400  # characters in which a link must end
 LINE = 120  # characters of a line that may be a mark altogether
 _ADDRESSES = ("https://", "http://", "www.", "mailto:")
 _ADDRESS = re.compile(r"[!#$%&'()*+,\-./:;=?@\[\]~\w]+", re.ASCII)
-_HOST = re.compile(r"(?:https?://|mailto:)?(?:[^/?#@\s]*@(?=[^/?#]*/))?(?:www\.)?", re.IGNORECASE)
+_HOST = re.compile(r"(?:https?://(?:[^/?#]*@)?|mailto:)?(?:www\.)?", re.IGNORECASE)
+_NAME = re.compile(r"\[[^\]]*\]|[^/?#:]*")
 _PICTURE = re.compile(
     "[\U0001f000-\U0001f3fa\U0001f400-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u231a\u231b\u23e9-\u23ff\u25aa\u25ab\u25b6"
     "\u25c0\u25fb-\u25fe\u2934\u2935\u3030\u303d\u3297\u3299]"
@@ -32,64 +23,6 @@ _BULLET = re.compile(r"[-*+•◦‣▪][ \t]+(?:\[[ xX]\][ \t]+)?")
 _PART_OF_BULLET = re.compile(r"[-*+•◦‣▪](?:[ \t]+(?:\[(?:[ xX](?:\][ \t]*)?)?)?)?")
 _MARK_LINE = re.compile(r"[-*_=|:+ \t]*")
 _FENCE = re.compile(r"(`{3,}|~{3,})[^\n`]*")
-_CLAUSE = re.compile(r"[,.!?…;:]+[\"'”’)\]]*\s+|[。！？、，；।။។]+\s*|\n\s*")
-_TOKENS = re.compile(r"\s+|\w+|.", re.DOTALL)
-
-
-def spoken_text(text: str) -> str:
-    """What is spoken of a whole text."""
-    form = MarkdownForm(TextMap())
-    return form.add(text) + form.finish()
-
-
-def as_spoken(text: AsyncIterator[str], written: TextMap, form: Callable[[str], str] | None) -> AsyncIterator[str]:
-    """The spoken form of a text that comes in pieces. Closing the iterator leaves `text` to its owner.
-
-    written: gets every position. form: makes the spoken form of a clause. None: Markdown and the like is left out.
-    """
-    return _spoken(text, MarkdownForm(written) if form is None else ClauseForm(written, form))
-
-
-async def _spoken(text: AsyncIterator[str], form: MarkdownForm | ClauseForm) -> AsyncIterator[str]:
-    async for piece in text:
-        if spoken := form.add(piece):
-            yield spoken
-    if spoken := form.finish():
-        yield spoken
-
-
-class ClauseForm:
-    """The spoken form by a function of the user's own, a clause at a time."""
-
-    def __init__(self, written: TextMap, form: Callable[[str], str]) -> None:
-        self._map, self._form = written, form
-        self._rest = ""
-
-    def add(self, piece: str) -> str:
-        """What is spoken of the text that is certain now."""
-        self._rest += piece
-        ends = [match.end() for match in _CLAUSE.finditer(self._rest) if match.end() < len(self._rest)]
-        spoken, begin = "", 0
-        for end in ends:
-            spoken += self._clause(self._rest[begin:end])
-            begin = end
-        self._rest = self._rest[begin:]
-        return spoken
-
-    def finish(self) -> str:
-        """What is spoken of the rest."""
-        rest, self._rest = self._rest, ""
-        return self._clause(rest) if rest else ""
-
-    def _clause(self, text: str) -> str:
-        spoken = self._form(text)
-        old, new = _TOKENS.findall(text), _TOKENS.findall(spoken)
-        for kind, a, b, i, j in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-            if kind == "equal":
-                self._map.keep("".join(old[a:b]))
-            else:
-                self._map.replace("".join(new[i:j]), "".join(old[a:b]))
-        return spoken
 
 
 class MarkdownForm:
@@ -191,13 +124,12 @@ class MarkdownForm:
             return None if not whole and len(indent) < LINE else 0
         if mark[0] in "`~" and (len(mark) >= 3 or not whole):
             return self._fenced(line, mark, whole)
-        if self._fence or mark[0] not in "#>-*+•◦‣▪|=_":
+        if self._fence or mark[0] not in "#>-*+•◦‣▪|=_:":
             return 0
         if len(_MARK_LINE.match(mark).group()) == len(mark) and len(mark) <= LINE:  # type: ignore[union-attr]
             if not whole:
                 return None
-            rule = sum(char in "-*_=" for char in mark) >= 3 or mark.rstrip() in ("-", "*", "+")
-            return self._drop(line, ahead=False) if rule else 0
+            return self._drop(line, ahead=False) if _is_rule(mark) else 0
         if mark[0] == "#":
             heading = re.match(r"#{1,6}([ \t]+|$)", mark)
             if heading is not None and (heading.group(1) or not whole):
@@ -253,11 +185,12 @@ class MarkdownForm:
         address = found.group() if found else text[at]
         if at + len(address) == len(text) and not final:
             return 0
-        while address and (address[-1] in ".,:;!?*_~'[]&" or (address[-1] == ")" and "(" not in address)):
+        while address and (address[-1] in ".,:;!?*_~'[&" or _closes(address, "()") or _closes(address, "[]")):
             address = address[:-1]
-        host = _HOST.match(address)
-        prefix = host.group() if host else ""
-        name = address[len(prefix) :] if prefix.lower() == "mailto:" else re.split(r"[/?#:]", address[len(prefix) :])[0]
+        prefix = _HOST.match(address).group()  # type: ignore[union-attr]  # which may be empty
+        name = address[len(prefix) :]
+        if prefix.lower() != "mailto:":
+            name = _NAME.match(name).group()  # type: ignore[union-attr]  # which may be empty
         if not name:
             return self._keep(address)
         self._drop(prefix, ahead=True)
@@ -353,7 +286,9 @@ class MarkdownForm:
         if at + 1 == len(text) and not final:
             return 0
         escaped = text[at + 1 : at + 2]
-        if escaped and escaped in "\\`*_{}[]()#+-.!|~><":
+        if escaped == "\n":
+            return self._drop("\\", ahead=False)  # a line is broken here
+        if escaped and escaped in punctuation:
             return self._drop("\\", ahead=True) + self._keep(escaped)
         return self._keep("\\")
 
@@ -385,6 +320,18 @@ class MarkdownForm:
             and written[begin + 1 :].lower().startswith(_ADDRESSES)
             and not re.search(r"[\s>]", written[begin:])
         )
+
+
+def _is_rule(mark: str) -> bool:
+    """Whether a line of marks is a rule, a bullet without text, or belongs to a table."""
+    of_table = "-" in mark and ("|" in mark or mark.count("+") > 1)
+    rule = sum(char in "-*_=" for char in mark) >= 3
+    return rule or of_table or mark.rstrip() in ("-", "*", "+") or not mark.strip("| \t")
+
+
+def _closes(address: str, pair: str) -> bool:
+    """Whether an address ends with a bracket that it does not open."""
+    return address.endswith(pair[1]) and pair[0] not in address
 
 
 def _closing(text: str, begin: int, pair: str) -> int:
