@@ -104,7 +104,8 @@ class Agent:
     reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
     """What to say on silence, failed, late, back (the connection was lost, and is there again), deaf (no words can be
     read), not_transferred, machine (a voicemail), goodbye (the call has to end), gave_up and handed_on (the agent
-    cannot go on, and hangs up or hands the caller on), in the agent's language."""
+    cannot go on, and hangs up or hands the caller on), in the agent's language. An absent entry is ours for an agent
+    that speaks English; else nothing is said, and for late and silence the text for failed. "" says nothing."""
     fillers: Sequence[str] | None = None
     """What to say, in turn, while a tool takes long (the policy's `filler_ms`). None: FILLERS, for an agent that speaks
     English. (): nothing."""
@@ -129,6 +130,8 @@ class Agent:
         if isinstance(tools, str) or not isinstance(tools, Iterable):
             raise UsageError(f"Agent {self.name!r}: tools cannot be {_shown(tools)}", advice="Give a list of tools")
         object.__setattr__(self, "tools", tuple(tools))
+        if self.language.lower().split("-")[0] == "en":
+            object.__setattr__(self, "reprompts", {**REPROMPTS, **self.reprompts})
         object.__setattr__(self, "fillers", None if self.fillers is None else tuple(self.fillers))
         self._demand_parts()
         self._demand_shapes()
