@@ -144,7 +144,9 @@ async def test_a_call_that_follows_a_hang_up_at_once_is_not_disturbed_by_the_tri
     async with shown.calling("?record=1", script=QUIET) as page:
         await page.route_web_socket("**/calls/browser", answer)
         await page.evaluate(BROKEN)
-        await page.wait_for_function("() => bargein.call.connection !== window.broken && bargein.call.connection.opened")
+        await page.wait_for_function(
+            "() => bargein.call.connection !== window.broken && bargein.call.connection.opened"
+        )
         silent = False
         await page.click("#hangup")
         await page.click("#main")
@@ -157,11 +159,14 @@ async def test_a_call_that_follows_a_hang_up_at_once_is_not_disturbed_by_the_tri
 
 async def test_a_try_that_is_not_answered_is_given_up_and_the_next_finds_the_call(shown: Pages) -> None:
     tries: list[WebSocketRoute] = []
+    closed: list[int | None] = []
 
     def answer(route: WebSocketRoute) -> None:
         tries.append(route)
         if len(tries) > 1:
             route.connect_to_server()
+        else:
+            route.on_close(lambda code, _: closed.append(code))
 
     async with shown.calling("?record=1", script=QUIET) as page:
         await page.route_web_socket("**/calls/browser", answer)
@@ -170,6 +175,7 @@ async def test_a_try_that_is_not_answered_is_given_up_and_the_next_finds_the_cal
         await page.wait_for_function("() => bargein.call.again.attempt === null && bargein.state === 'speaking'")
         assert await page.evaluate("() => bargein.call === window.first")
         assert len(tries) == 2
+        assert closed == [4000], "1000 would be a goodbye, and the server would end the call"
         # The close of the try that was given up comes last of all.
         await tries[0].close(code=1011, reason="late")
         await page.wait_for_function("() => bargein.call.reports.some(r => r.reply_id === 2 && r.type === 'played')")

@@ -3,6 +3,7 @@
 const FIRST_MS = 250; // before the second try; each later one waits twice as long
 const MOST_MS = 2000;
 const ANSWER_MS = 5000; // a try that takes longer is given up
+const GIVEN_UP = 4000; // its close code: no goodbye, so the server keeps the call for the next try
 const MAY_RETURN = [1001, 1005, 1006, 1011]; // other codes are the server's own end of a call
 
 const pause = (ms, signal) =>
@@ -65,16 +66,17 @@ export class Reconnect {
     const late = setTimeout(end, this.answerMs);
     signal.addEventListener("abort", end);
     const given = new Promise((resolve) => trial.signal.addEventListener("abort", () => resolve("lost")));
-    const answer = await Promise.race([this.ask(trial.signal).catch(() => "lost"), given]);
+    const drop = (connection) => connection.drop(signal.aborted ? undefined : GIVEN_UP);
+    const answer = await Promise.race([this.ask(trial.signal, drop).catch(() => "lost"), given]);
     clearTimeout(late);
     if (answer !== "back") end();
     return answer;
   }
 
-  async ask(signal) {
+  async ask(signal, drop) {
     const connection = await this.connect();
-    signal.addEventListener("abort", () => connection.drop());
-    if (signal.aborted) connection.drop();
+    signal.addEventListener("abort", () => drop(connection));
+    if (signal.aborted) drop(connection);
     await connection.ready;
     if (signal.aborted) return "lost";
     this.use(connection);
