@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "settings.md"
 OPTIONS = {"origin": "origins"}  # options of `bargein serve` that are named otherwise than their setting
 HEAD = """\
-<!-- Made by tools/settings_page.py from src/bargein/server/settings.py and the vendors' declarations. Change those, and run
-the script. -->
+<!-- Made by tools/settings_page.py from src/bargein/server/settings.py and the vendors' declarations. Change those, and
+run the script. -->
 
 # Settings
 
@@ -83,10 +83,11 @@ def _value(value: object) -> str:
 
 
 def _range(field: FieldInfo) -> str:
-    least = next((str(m.ge) for m in field.metadata if isinstance(m, Ge)), "")
-    least = next((f"over {m.gt}" for m in field.metadata if isinstance(m, Gt)), least)
-    most = next((str(m.le) for m in field.metadata if isinstance(m, Le)), "")
-    return f"{least}..{most}" if most else f"{least}.." if least and not least.startswith("over") else least
+    bounds = {type(bound): bound for bound in field.metadata}
+    if Gt in bounds:
+        return f"over {bounds[Gt].gt}"
+    least, most = (getattr(bounds.get(kind), name, "") for kind, name in ((Ge, "ge"), (Le, "le")))
+    return f"{least}..{most}" if Ge in bounds else ""
 
 
 def _vendors() -> Iterator[Vendor]:

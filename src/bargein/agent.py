@@ -110,8 +110,9 @@ class Agent:
     """What to say, in turn, while a tool takes long (the policy's `filler_ms`). None: FILLERS, for an agent that speaks
     English. (): nothing."""
     max_prompt_tokens: int | None = None
-    """Most tokens of a prompt, by our own coarse estimate: older turns are left out. None: 16,000, or what the LLM
-    takes if that is less. A realtime model is asked to keep as much of the conversation; None: as much as it can."""
+    """Most tokens of a prompt, by our own coarse estimate: older turns are left out. None: 16,000, or four fifths of
+    the LLM's context less 500, if that is fewer. A realtime model is asked to keep as much of the conversation; None:
+    as much as it can."""
     summarize: Summarize | None = None
     """Tells in a few sentences what happened in turns that are left out of the prompt. None: they are left out."""
     on_failure: EndRequest = field(default_factory=HangUp)

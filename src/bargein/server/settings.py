@@ -46,8 +46,8 @@ class Settings(BaseSettings):
     drain_s: float = Field(default=30, ge=0, le=86_400)
     """How long calls may end by themselves after SIGTERM or SIGINT."""
     max_call_s: float | None = Field(default=None, ge=1, le=86_400)
-    """The longest that a call lasts, where its agent's policy has no `max_call_ms`. Without both, a telephone call lasts
-    four hours at most, and a page's call has no bound."""
+    """The longest that a call lasts, where its agent's policy has no `max_call_ms`. Without both, a telephone call
+    lasts four hours at most, and a page's call has no bound."""
     max_connections: int | None = Field(default=None, ge=16)
     """Connections open at a time. none: 4 for each call, and 256. Always fewer than the process may have files."""
     max_connections_per_address: int | None = Field(default=None, ge=1)
