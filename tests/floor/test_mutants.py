@@ -13,7 +13,7 @@ import pytest
 
 import bargein.floor
 from bargein.floor import Floor
-from tests.floor.search import LEVELS, POLICIES, search
+from tests.floor.search import LEVELS, POLICIES, QUIET_OR_SURE, search
 from tests.floor.world import Broken
 
 pytestmark = pytest.mark.slow
@@ -196,6 +196,10 @@ MUTANTS = {
     "an answer that was not heard is forgotten": (
         "client_rules", "if reply.turn == turn.id and not turn.open else 0", "if False else 0\n    reply.turn = 0", "short",
         "away hard", LEVELS),
+    "the question behind a filler is lost with the connection": (
+        "client_rules", "        if not reply.filler:\n", "        if True:\n", "waiting", "tools away", QUIET_OR_SURE),
+    "a caller who comes back after all is never apologized to": (
+        "client_rules", "    floor.left = False  #", "    #", "losing", "fail away", QUIET_OR_SURE),
     "what the user was saying is lost with the connection": (
         "client_rules", "    elif spoken and not turn.open:", "    elif False:", "balanced", "away", LEVELS),
     "nobody speaks to a client that is back": (
