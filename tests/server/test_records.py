@@ -59,7 +59,7 @@ async def test_a_callers_number_stands_in_no_record_no_status_and_no_log(
     caplog.set_level(logging.INFO, logger="bargein")
     start = json.loads(json.dumps(STARTS[name]).replace('"from": "+1"', f'"from": "{NUMBER}"'))
     start = json.loads(json.dumps(start).replace('"from": "1"', f'"from": "{NUMBER}"'))
-    chosen = settings(tmp_path, private_numbers=True, redact_digits=True)
+    chosen = settings(tmp_path, keep_s=0, private_numbers=True, redact_digits=True)
     async with world(chosen, tone_agent(greeting="hello there")) as here:
         async with connect(f"{here.url.replace('http', 'ws')}/{name}/media") as socket:
             await socket.send(json.dumps(start))
