@@ -51,7 +51,7 @@ def check_session(session: RealtimeSession) -> None:
     assert len(story.heard()) < len(STORY)
 
 
-async def test_openai_agents(tmp_path: Path) -> None:
+async def test_openai_agents_interrupts_a_story_and_calls_a_tool(tmp_path: Path) -> None:
     seen, session = await conversation("openai_agents", tmp_path)
     assert of(seen, "error") == []
     assert len(of(seen, "interrupted")) == 1
@@ -63,7 +63,7 @@ async def test_openai_agents(tmp_path: Path) -> None:
     check_session(session)
 
 
-async def test_livekit_agents(tmp_path: Path) -> None:
+async def test_livekit_truncates_to_what_it_played_and_calls_a_tool(tmp_path: Path) -> None:
     seen, session = await conversation("livekit_realtime", tmp_path)
     assert of(seen, "error") == []
     assert of(seen, "called") == [{"kind": "called", "arguments": {"city": "Oslo"}}]
@@ -76,7 +76,7 @@ async def test_livekit_agents(tmp_path: Path) -> None:
     check_session(session)
 
 
-async def test_pipecat(tmp_path: Path) -> None:
+async def test_pipecat_interrupts_a_story_and_calls_a_tool(tmp_path: Path) -> None:
     seen, session = await conversation("pipecat_realtime", tmp_path)
     assert of(seen, "error") == []
     assert len(of(seen, "interrupted")) >= 1

@@ -127,7 +127,14 @@ class ToldHistory:
             return told  # too short to be recognised
         if plain in self._letters[-max(4 * len(plain), KEPT) :] and (in_step or plain not in following):
             return []
-        again = next((n for n in range(len(plain) - 1, SURE - 1, -1) if self._letters.endswith(plain[:n])), 0)
+        again = next(
+            (
+                n
+                for n in range(min(len(plain) - 1, len(self._letters)), SURE - 1, -1)
+                if self._letters.endswith(plain[:n])
+            ),
+            0,
+        )
         if again and in_step and again + _same(plain[again:], following) > expected:
             return _moved(told[again:], self._starts[-again] - told[0].start_ms)
         return told
@@ -138,13 +145,16 @@ class ToldHistory:
         count = next((n for n, t in enumerate(told) if (t.start_ms + t.end_ms) / 2 >= self._end_ms), len(told))
         if not count:
             return told
-        first = bisect_left(self._starts, told[0].start_ms - SAME_MS)
-        last = bisect_left(self._starts, told[count - 1].end_ms) + SURE
-        plain = "".join(letter.char for letter in told[:count])
+        looked_at = told[max(0, count - KEPT) : count]  # of a long passage its end: to compare is quadratic
+        first = bisect_left(self._starts, looked_at[0].start_ms - SAME_MS)
+        last = bisect_left(self._starts, looked_at[-1].end_ms) + SURE
+        plain = "".join(letter.char for letter in looked_at)
         if self._letters.startswith(plain, first):
             return told[count:]
         there = self._letters[max(0, first - SURE) : last]
-        if count >= SURE and (plain in there or SequenceMatcher(None, plain, there, autojunk=False).ratio() >= ALIKE):
+        if len(plain) >= SURE and (
+            plain in there or SequenceMatcher(None, plain, there, autojunk=False).ratio() >= ALIKE
+        ):
             return told[count:]
         # Other letters than were told for that time: they are new, and their times are wrong.
         several = count == len(told) and sum(letter.begins for letter in told) > 1
