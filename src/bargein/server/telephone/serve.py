@@ -99,22 +99,21 @@ async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, 
     """The whole life of one stream. Raises nothing: what fails here concerns no other call."""
     reason = "ended"
     try:
-        if not hub.kept.away:
-            hub.calls.demand_place()  # a call that waits for its caller has a place already
+        if not hub.calls.ids:
+            hub.calls.demand_place()  # else this may be a second stream of a call, which has its place already
         with hub.phone_strangers.one_more(caller.host, lambda: telephone.refuse("too many strangers")):
             started = await telephone.handshake()
         if started is not None:
             vendor.verify(caller, started)
-            if (kept := hub.kept.find(_network(telephone, started), started.call)) is None:
-                with hub.calls.place():
-                    await _talk(hub, vendor, telephone, started)
-            elif kept.transport.fits(telephone):
+            kept = hub.kept.find(_network(telephone, started), started.call)
+            if kept is not None and kept.transport.fits(telephone):
                 log.info("Call %s: %s stream %s", kept.call.id, telephone.name, started.stream)
                 await kept.carry_on(telephone)  # the first stream's task runs the call
-            else:
-                kept.call.hang_up("a stream of another form took its place")
-                with hub.calls.place():
-                    await _talk(hub, vendor, telephone, started)
+                return
+            with hub.calls.place(instead=kept is not None):
+                if kept is not None:
+                    kept.call.hang_up("a stream of another form took its place")
+                await _talk(hub, vendor, telephone, started)
     except Refusal as refusal:
         refusals.warn("A telephone stream was refused", refusal)
         reason = refusal.code
