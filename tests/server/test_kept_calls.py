@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from bargein import protocols as c
 from bargein.server import serve
 from tests.attack.raw_socket import END, PING, PONG, frame
-from tests.server.kit import Client, World, settings, tone_agent, world
+from tests.server.kit import HELLO, Client, World, settings, tone_agent, world
 from tests.server.telephone.test_twilio import answered, guarded, stream
 from tests.transports.telephone.simulated_stream import VendorMessages
 from tests.transports.telephone.test_plivo import Plivo
@@ -111,6 +111,8 @@ async def test_a_secret_serves_once_and_a_wrong_one_never_and_the_page_may_begin
             again = await lost(first)
         await away(here)
         async with here.client(again) as second, here.client({}) as thief:
+            await second.audio()
+            assert await second.still_there()  # so the audio has come
             for resume in (again["resume"], {**again["resume"], "secret": "x" * 43}, {"call_id": "no", "secret": "no"}):  # type: ignore[dict-item]
                 await thief.send({"type": "hello", "protocol": "bargein.v1", "resume": resume})
                 error = await thief.until("error")
@@ -118,6 +120,27 @@ async def test_a_secret_serves_once_and_a_wrong_one_never_and_the_page_may_begin
             await thief.send({"type": "hello", "protocol": "bargein.v1"})
             assert (await thief.until("welcome"))["resumed"] is False
             assert await second.still_there()
+
+
+async def test_a_page_whose_second_connection_breaks_at_once_comes_back_with_the_secret_that_it_has() -> None:
+    async with world(None, tone_agent(greeting=GREETING)) as here:
+        async with here.client() as first:
+            again = await lost(first)
+        await away(here)
+        async with here.client(again) as unlucky:
+            await lost(unlucky)  # as if no welcome had come
+        await away(here)
+        async with here.client(again) as second:
+            newer = await lost(second)
+        await away(here)
+        async with here.client(newer) as third:
+            await lost(third)
+        await away(here)
+        async with here.client({}) as late:
+            await late.send(HELLO | again)
+            assert await late.error() == "call_gone"  # the page has a newer one
+            await late.send(HELLO | newer)
+            assert (await late.until("welcome"))["resumed"] is True
 
 
 async def test_a_call_that_waits_keeps_its_place_and_only_that() -> None:
