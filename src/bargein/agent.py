@@ -104,13 +104,15 @@ class Agent:
     reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
     """What to say on silence, failed, late, back (the connection was lost, and is there again), deaf (no words can be
     read), not_transferred, machine (a voicemail), goodbye (the call has to end), gave_up and handed_on (the agent
-    cannot go on, and hangs up or hands the caller on), in the agent's language."""
+    cannot go on, and hangs up or hands the caller on), in the agent's language. An absent entry is ours for an agent
+    that speaks English; else nothing is said, and for late and silence the text for failed. "" says nothing."""
     fillers: Sequence[str] | None = None
     """What to say, in turn, while a tool takes long (the policy's `filler_ms`). None: FILLERS, for an agent that speaks
     English. (): nothing."""
     max_prompt_tokens: int | None = None
-    """Most tokens of a prompt, by our own coarse estimate: older turns are left out. None: 16,000, or what the LLM
-    takes if that is less. A realtime model is asked to keep as much of the conversation; None: as much as it can."""
+    """Most tokens of a prompt, by our own coarse estimate: older turns are left out. None: 16,000, or four fifths of
+    the LLM's context less 500, if that is fewer. A realtime model is asked to keep as much of the conversation; None:
+    as much as it can."""
     summarize: Summarize | None = None
     """Tells in a few sentences what happened in turns that are left out of the prompt. None: they are left out."""
     on_failure: EndRequest = field(default_factory=HangUp)
@@ -129,6 +131,8 @@ class Agent:
         if isinstance(tools, str) or not isinstance(tools, Iterable):
             raise UsageError(f"Agent {self.name!r}: tools cannot be {_shown(tools)}", advice="Give a list of tools")
         object.__setattr__(self, "tools", tuple(tools))
+        if self.language.lower().split("-")[0] == "en":
+            object.__setattr__(self, "reprompts", {**REPROMPTS, **self.reprompts})
         object.__setattr__(self, "fillers", None if self.fillers is None else tuple(self.fillers))
         self._demand_parts()
         self._demand_shapes()

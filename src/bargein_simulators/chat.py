@@ -327,9 +327,13 @@ def _wav(given: object) -> Pcm:
     data = given.get("data") if isinstance(given, dict) else given
     try:
         with wave.open(io.BytesIO(base64.b64decode(str(data), validate=True))) as file:
-            return Pcm.from_bytes(file.readframes(file.getnframes()), file.getframerate())
+            data, rate = file.readframes(file.getnframes()), file.getframerate()
+        pcm = Pcm.from_bytes(data, rate)
     except (wave.Error, EOFError, BargeinError) as error:
         raise ValueError("The audio is no WAV") from error
+    if not rate:
+        raise ValueError("The audio has no rate")
+    return pcm
 
 
 async def _events(chat: ChatSimulator, served: Served, answer: ChatAnswer, fault: Fault | None) -> AsyncIterator[str]:

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from bargein_simulators.simulated_tts import TTSSettings
 
 console = Console()
+CHAT_SETTINGS = """\
+OPENAI_BASE_URL=http://{0}/v1
+BARGEIN_OPENAI_URL=http://{0}/v1
+BARGEIN_GROQ_URL=http://{0}/openai/v1
+for Groq's own SDK: GROQ_BASE_URL=http://{0}"""
 SAID = ("Hello, can you help me?", "And what else?", "Thank you, that is all.")
 
 PortOption = Annotated[int, typer.Option(help="Port on 127.0.0.1")]
@@ -103,7 +108,7 @@ def chat(
         openai_transcriptions.add_transcriptions(app, stt)
         queues: dict[str, deque[Any]] = {"chat": model.faults, "speech": tts.faults, "transcriptions": stt.faults}
         _warn_without_voice("Speech")
-        _serve(app, port, "OPENAI_BASE_URL=http://{0}/v1 GROQ_BASE_URL=http://{0}", queues, {"chat": model.tool_calls})
+        _serve(app, port, CHAT_SETTINGS, queues, {"chat": model.tool_calls})
 
 
 def elevenlabs(
@@ -296,7 +301,7 @@ def _serve(
 ) -> None:
     """Serve until Ctrl-C.
 
-    setting: environment variable that points an agent at the server, printed first. queues: of faults. tool_calls: of
+    setting: environment variables that point an agent at the server, printed first. queues: of faults. tool_calls: of
     simulated models.
     """
     import uvicorn  # noqa: PLC0415

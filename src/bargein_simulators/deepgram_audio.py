@@ -8,7 +8,8 @@ from bargein_simulators.connection import samples_of
 ENCODINGS = {"linear16": "s16le", "linear32": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
 WAV_ENCODINGS = {(1, 16): "s16le", (3, 32): "f32le", (7, 8): "mulaw", (6, 8): "alaw"}  # by format tag and bits
 MOST_HEADER_BYTES = 4_096
-NO_CONTAINER = "The payload cannot be decoded as audio. The simulator reads WAV, and no other container."
+LOWEST_RATE, HIGHEST_RATE = 8_000, 48_000  # Hz
+NO_CONTAINER = "The payload cannot be decoded as audio. The simulator reads WAV of 8 to 48 kHz, and no other container."
 
 
 class UndecodableAudio(Exception):
@@ -45,9 +46,10 @@ def _wav_header(data: bytes) -> tuple[int, str, int] | None:
         if name == b"data":
             tag, channels = int.from_bytes(form[:2], "little"), int.from_bytes(form[2:4], "little")
             encoding = WAV_ENCODINGS.get((tag, int.from_bytes(form[14:16], "little")))
-            if encoding is None or channels != 1:
+            rate = int.from_bytes(form[4:8], "little")
+            if encoding is None or channels != 1 or not LOWEST_RATE <= rate <= HIGHEST_RATE:
                 raise UndecodableAudio(NO_CONTAINER)
-            return at + 8, encoding, int.from_bytes(form[4:8], "little")
+            return at + 8, encoding, rate
         if name == b"fmt ":
             form = data[at + 8 : at + 8 + size]
         at += 8 + size + size % 2

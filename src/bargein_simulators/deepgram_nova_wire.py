@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from bargein_simulators.deepgram_audio import HIGHEST_RATE, LOWEST_RATE
 from bargein_simulators.simulated_stt import RecognizedWord
 
 MOST_KEYTERM_TOKENS = 500
@@ -17,7 +18,7 @@ class NovaQuery(BaseModel):
 
     model: Annotated[str, Field(pattern="^(nova|enhanced|base)")]
     encoding: Literal["linear16", "linear32", "mulaw", "alaw"] | None = None  # None: a container, whose header is read
-    sample_rate: Annotated[int, Field(ge=8_000, le=48_000)] | None = None
+    sample_rate: Annotated[int, Field(ge=LOWEST_RATE, le=HIGHEST_RATE)] | None = None
     channels: Literal["1"] = "1"
     interim_results: Literal["true", "false"] = "false"
     vad_events: Literal["true", "false"] = "false"

@@ -303,9 +303,8 @@ def _plain_wav(data: bytes) -> Pcm | None:
     try:
         with wave.open(io.BytesIO(data)) as file:
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
-            return (
-                Pcm(samples[:: file.getnchannels()].copy(), file.getframerate()) if file.getsampwidth() == 2 else None
-            )
+            rate, plain = file.getframerate(), file.getsampwidth() == 2
+            return Pcm(samples[:: file.getnchannels()].copy(), rate) if plain and rate else None
     except (wave.Error, EOFError, ValueError):
         return None
 

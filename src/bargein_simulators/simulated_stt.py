@@ -15,8 +15,9 @@ from typing import Literal, Protocol
 import numpy as np
 
 from bargein.audio.pcm import Pcm, Samples
-from bargein.audio.resample import HotResampler, resample
+from bargein.audio.resample import HotResampler, StreamResampler, resample
 from bargein.audio.silero import CONTEXT, STATE, WINDOW, Floats, SileroModel
+from bargein.errors import UsageError
 
 Kind = Literal["update", "started", "eager_end", "resumed", "ended"]
 Trigger = Literal["model", "manual", "timeout"]
@@ -148,7 +149,7 @@ class SimulatedSTT:
     ) -> None:
         self.eager, self.end, self.timeout_ms = eager, end, timeout_ms
         self._rate = rate if rate in WINDOW else 16_000
-        self._resampler = None if rate == self._rate else HotResampler(rate, self._rate)
+        self._resampler = None if rate == self._rate else _resampler(rate, self._rate)
         self._words = words
         self._size, self._context = WINDOW[self._rate], CONTEXT[self._rate]
         self._rest: Samples = np.zeros(self._context, np.int16)
@@ -289,3 +290,11 @@ class SimulatedSTT:
         first = max(0, int(from_ms * self._rate / 1000) - self._kept_from)
         samples = np.concatenate(list(self._kept) or [np.zeros(0, np.int16)])
         return Pcm(samples[first:], self._rate)
+
+
+def _resampler(rate: int, to_rate: int) -> HotResampler | StreamResampler:
+    """The short filter where the rates have one. Otherwise soxr, which gives the audio up to 66 ms later."""
+    try:
+        return HotResampler(rate, to_rate)
+    except UsageError:
+        return StreamResampler(rate, to_rate)

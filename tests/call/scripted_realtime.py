@@ -94,6 +94,7 @@ class ScriptedResponse:
         self.cuts = 0
         self.heard_ms: float | None = None
         self.said: c.AgentSaid | None = None
+        self.by_fallback: bool | None = None
         self._more = False
 
     async def audio(self) -> AsyncIterator[c.SpeechChunk | c.ToolCalls]:
@@ -133,6 +134,6 @@ class ScriptedResponse:
     def words(self) -> tuple[c.Word, ...]:
         return ()
 
-    def truncate(self, ms: float, said: c.AgentSaid | None) -> None:
-        self.heard_ms, self.said = ms, said
+    def truncate(self, ms: float, said: c.AgentSaid | None, *, by_fallback: bool = False) -> None:
+        self.heard_ms, self.said, self.by_fallback = ms, said, by_fallback
         self.model.calls.append(("truncate", round(ms), said.text if said else None))

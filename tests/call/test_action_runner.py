@@ -21,8 +21,8 @@ class Doer:
         self.name, self.did = name, did
 
     def __getattr__(self, what: str) -> object:
-        def do(*args: object) -> Reply:
-            self.did.append((self.name, what, *args))
+        def do(*args: object, **named: object) -> Reply:
+            self.did.append((self.name, what, *args, *named.values()))
             return REPLY
 
         return do
@@ -66,7 +66,8 @@ EVERY: list[tuple[f.Action, list[tuple[object, ...]]]] = [
     (LISTEN, [("turns", "listen", LISTEN)]),
     (READ, [("turns", "read_words", READ)]),
     (DISMISS, [("turns", "dismiss", DISMISS)]),
-    (f.EndCall("nobody there"), [("ending", "leave", "nobody there")]),
+    (f.EndCall("nobody there"), [("ending", "leave", "nobody there", False)]),
+    (f.EndCall("not back", gone=True), [("ending", "leave", "not back", True)]),
     (f.CloseTurn(2, "no words"), []),
     (f.Ignore("turn", "too old"), []),
 ]

@@ -228,6 +228,24 @@ async def test_a_realtime_model_that_gives_words_and_no_sound_did_not_say_them(s
         await ask(s)
         assert said(s) == ["the sea is calm"]
         assert [x.code for x in s.client.notices if isinstance(x, n.Problem)] == ["model_lost"]
+        assert model.responses[0].said == c.AgentSaid(1, "the sea is calm")
+        assert model.responses[0].by_fallback
+
+
+async def test_a_realtime_model_is_told_that_the_fallback_was_cut_and_not_its_own_audio() -> None:
+    model = WordsWithoutSound(
+        "the sea is calm and the moon is up and the boats are all in the harbour", silent_ms=6_000
+    )
+    async with scene(realtime=model, fallback_tts=ToneTTS()) as s:
+        await s.pass_ms(640, speech=0.95)
+        await s.until(lambda: s.state == "speaking", 10_000)
+        await s.pass_ms(960)
+        await s.pass_ms(512, speech=0.95)
+        await s.settle()
+        told = model.responses[0]
+        assert told.said is not None
+        assert (told.said.ended, told.by_fallback) == ("cut", True)
+        assert told.said.text.startswith("the sea")
 
 
 async def test_silence_in_place_of_words_is_not_recorded_as_heard_without_a_fallback_either() -> None:

@@ -237,3 +237,20 @@ async def test_a_call_that_is_lost_again_does_not_repeat_its_apology_twice() -> 
             await s.pass_ms(100)
         await s.until(lambda: k.said()[-1][1] == "completed")
         assert k.said()[-1][0] == f"{BACK} four five six seven eight nine ten."
+
+
+async def test_words_that_a_loss_took_are_said_at_the_return_or_not_at_all() -> None:
+    async with kept_call("Fine.", greeting=TEN) as k:
+        s = k.scene
+        await s.pass_ms(700)
+        await s.pass_ms(600, speech=0.95)
+        k.drop()
+        await s.pass_ms(300)
+        k.dial_in()
+        await s.until(lambda: k.said()[-1] == ("Fine.", "completed"))
+        await s.pass_ms(500)
+        k.drop()
+        await s.pass_ms(300)
+        k.dial_in()
+        await s.until(lambda: k.said()[-1] == (BACK, "completed"))
+        assert "ten" not in " ".join(text for text, _ in k.said())

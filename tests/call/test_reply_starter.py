@@ -26,7 +26,11 @@ class World:
         self.began: list[tuple[Reply, ReplySource]] = []
         self.answers: list[tuple[int, int, bool]] = []
         self.agent = Agent(
-            name="a", llm=ScriptedLLM(), tts=ToneTTS(), reprompts={"failed": "Sorry?", "silence": "Are you there?"}
+            name="a",
+            llm=ScriptedLLM(),
+            tts=ToneTTS(),
+            language="de",
+            reprompts={"failed": "Wie bitte?", "silence": "Sind Sie noch da?"},
         )
         self.starter = ReplyStarter(self.parts.context, self.agent, self, self, self, self, self, self)  # type: ignore[arg-type]
 
@@ -101,7 +105,7 @@ def test_the_oldest_utterance_is_said_with_its_protection() -> None:
     assert source is utterance.source
 
 
-@pytest.mark.parametrize(("cause", "text"), [("silence", "Are you there?"), ("late", "Sorry?")])
+@pytest.mark.parametrize(("cause", "text"), [("silence", "Sind Sie noch da?"), ("late", "Wie bitte?"), ("goodbye", "")])
 async def test_a_reprompt_says_the_agents_words_for_its_cause(cause: str, text: str) -> None:
     world = World()
     world.starter.reprompt(3, cause, "no word")

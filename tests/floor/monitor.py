@@ -14,19 +14,10 @@ from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
-from tests.floor.world import Broken, Seen, World
+from tests.floor.world import LATE, Broken, Seen, World
 
 HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP,
         Source.LOST, Source.ENDING}  # fmt: skip
-LATE = (
-    ev.ReplyStarted
-    | ev.ReplyProtected
-    | ev.ReplyEnded
-    | ev.ReplyFailed
-    | ev.ReplyStalled
-    | ev.ToolsStarted
-    | ev.ToolsEnded
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +82,7 @@ class _Step:
         e = self.event
         self.leaving = self.leaving or isinstance(e, ev.EndingAsked)
         if isinstance(e, ev.ClientAway | ev.ClientBack):
+            self.left = self.left and not (self.away and isinstance(e, ev.ClientBack))
             self.away = isinstance(e, ev.ClientAway)
         fresh = self.floor.speech.evidence is not Evidence.SILENT and self.was.evidence is Evidence.SILENT
         if fresh and isinstance(e, ev.SpeechWindow):
@@ -189,7 +181,7 @@ class _Step:
                 self.begin(reply)
                 self.asking = True
                 self.protected = cause in ("goodbye", "machine")
-                if cause not in ("silence", "back", "not_transferred", "goodbye"):
+                if cause not in ("silence", "back", "not_transferred", "machine", "goodbye"):
                     self.need(self.failed, "(5) sorry is said for a reply that was lost")
                     self.answers, self.owed = self.owed, 0
                     most = self.floor.policy.idle.max_failures
@@ -211,7 +203,9 @@ class _Step:
                 self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
                 self.reply, self.live, self.behind = reply, True, False
             case do.Listen(turn, from_ms):
-                known = turn == self.turn and (self.open or turn == self.reopened)
+                unanswered = isinstance(self.event, ev.ClientAway) and turn == self.owed  # behind a filler
+                self.owed = 0 if unanswered else self.owed
+                known = turn == self.turn and (self.open or turn == self.reopened or unanswered)
                 self.need(known or turn == self.turn + 1, "(8) turns are numbered as they come")
                 if self.floor.speech.evidence is not Evidence.SILENT and isinstance(self.event, ev.SpeechWindow):
                     onset = self.floor.speech.onset_ms - self.floor.policy.endpointing.pre_roll_ms
@@ -305,15 +299,7 @@ class _Step:
         self.need(self.left or not said_so, "a call is given up once that was said, unless the user talks")
         self.need(f.reply.id == self.reply and f.turn.id == self.turn, "the floor numbers as it says")
         self.need(not self.leaving or self.live or self.is_end(), "(10) without a goodbye the call is over at once")
-        self.need(f.away == self.away, "the floor knows whether the client is away")
-        self.need(not self.away or not self.live, "(9) no reply is live while the client is away")
-        if isinstance(e, ev.ClientAway) and not self.m.away and self.was.evidence is Evidence.FIRM:
-            self.need(
-                self.open or f.onset.dismissed or self.leaving,
-                "(9) what the user says as the connection is lost is a turn",
-            )
-        if self.m.away and not self.away:
-            self.need(self.live or self.open or self.leaving, "(9) whoever comes back is spoken to, or listened to")
+        self.away_client()
         if self.is_end():
             self.need(not self.live and not self.open and f.deadline is None, "(5) a hang-up ends everything")
             self.need(not self.prepared, "nothing is made ahead for nobody")
@@ -344,6 +330,17 @@ class _Step:
         ended = self.was.evidence is Evidence.FIRM and f.speech.evidence is Evidence.SILENT
         if (ended or (self.m.held and not self.held)) and not self.held and f.speech.evidence is Evidence.SILENT:
             self.need(self.accounted or self.open or self.live_answer(), "(8) firm speech comes to something on record")
+
+    def away_client(self) -> None:
+        f, lost = self.floor, isinstance(self.event, ev.ClientAway) and not self.m.away
+        self.need(f.away == self.away, "the floor knows whether the client is away")
+        self.need(not self.away or not self.live, "(9) no reply is live while the client is away")
+        kept = self.open or f.onset.dismissed or self.leaving or not (lost and self.was.evidence is Evidence.FIRM)
+        self.need(kept, "(9) what the user says as the connection is lost is a turn")
+        again = self.open or self.leaving or not (lost and self.m.filler and self.m.answers == 1)
+        self.need(again, "(9) a turn whose answer has not sounded is open again")
+        met = self.live or self.open or self.leaving or not (self.m.away and not self.away)
+        self.need(met, "(9) whoever comes back is spoken to, or listened to")
 
     def live_answer(self) -> bool:
         return any(isinstance(a, do.Answer | do.Cut | do.DiscardReply) for a in self.actions)

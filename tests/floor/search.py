@@ -26,7 +26,7 @@ SMALL = Policy().with_({
     "hold_max_ms": 4, "wary_after": 1, "confirm_ms": 2, "verdict_timeout_ms": 1, "look_ms": 1, "words_wait_ms": 1,
     "doubt_ms": 3, "min_words": 1, "pre_roll_ms": 1, "end_of_turn_ms": 1, "turn_grace_ms": 2, "min_turn_ms": 2,
     "max_turn_ms": 4, "answer_timeout_ms": 2, "user_silence_ms": None, "max_waiting": 1, "deaf_ms": 2, "alone_ms": 0,
-    "far_ms": 2, "go_on_share": 1, "max_failures": 2, "filler_ms": 1, "filler_again_ms": 2, "max_fillers": 1,
+    "far_ms": 2, "go_on_share": 1, "max_failures": 0, "filler_ms": 1, "filler_again_ms": 2, "max_fillers": 1,
     "key_gap_ms": 2,
 })  # fmt: skip
 _BRIEF = {"echo_guard_ms": 0, "answer_timeout_ms": 1, "min_turn_ms": 1, "wary_after": 0}
@@ -37,6 +37,10 @@ POLICIES = {
     "patient": SMALL.with_({"hold_windows": 2, "min_words": 2, "trust_transcriber_turns": False}),
     # Nothing lasts longer than it must to be told apart: for alphabets that would be too much otherwise.
     "short": SMALL.with_({**_BRIEF, "hold_max_ms": 2, "doubt_ms": 1, "confirm_ms": 1, "max_turn_ms": 2}),
+    # The agent gives up after two losses in a row. Elsewhere it never does, or each search would be thrice as large.
+    "losing": SMALL.with_(
+        {**_BRIEF, "hold_max_ms": 2, "doubt_ms": 1, "confirm_ms": 1, "max_turn_ms": 2, "max_failures": 2}
+    ),
     "echoing": SMALL.with_({"speech_gap_ms": 2}),
     "far": SMALL.with_({**_BRIEF, "confirm_ms": 3, "doubt_ms": 3, "max_turn_ms": 3}),
     "alone": SMALL.with_({"alone_ms": 4, "doubt_ms": 4, "join_ms": 2, "verdict_timeout_ms": 2, "go_on_share": 1}),
@@ -117,17 +121,24 @@ SEARCHES = [
     ("instant", "page", LEVELS, False),
     ("patient", "hard page", QUIET_OR_SURE, False),
     ("asking", "fail", LEVELS, False),
+    ("losing", "late fail", QUIET_OR_SURE, False),
+    ("losing", "fail protect", QUIET_OR_SURE, False),
+    ("losing", "fail away", QUIET_OR_SURE, False),
+    ("losing", "fail unplayed", QUIET_OR_SURE, False),
     ("waiting", "tools fail", QUIET_OR_SURE, False),
+    ("waiting", "tools away", QUIET_OR_SURE, False),
+    ("waiting", "tools unplayed", QUIET_OR_SURE, False),
+    ("waiting", "tools ending", QUIET_OR_SURE, False),
     ("leaving", "", LEVELS, False),
     ("echoing", "echo", QUIET_OR_SURE, False),
     ("alone", "", FINE, False),
     ("far", "far", (0.0,), False),
     ("instant", "echo protect", QUIET_OR_SURE, False),
-    ("short", "away hard", (0.0,), False),
+    ("short", "away hard", QUIET_OR_SURE, False),
     ("balanced", "away", QUIET_OR_SURE, False),
     ("short", "away guesses", (0.0,), True),
     ("short", "ending", QUIET_OR_SURE, False),
-    ("short", "ending away", (0.0,), False),
+    ("short", "ending away", QUIET_OR_SURE, False),
     ("short", "unplayed hard", QUIET_OR_SURE, False),
     ("short", "stall", QUIET_OR_SURE, False),
 ]

@@ -13,7 +13,7 @@ import pytest
 
 import bargein.floor
 from bargein.floor import Floor
-from tests.floor.search import LEVELS, POLICIES, search
+from tests.floor.search import LEVELS, POLICIES, QUIET_OR_SURE, search
 from tests.floor.world import Broken
 
 pytestmark = pytest.mark.slow
@@ -133,17 +133,17 @@ MUTANTS = {
         "moves", "    if (enough or not reply.reprompting) and", "    if (enough or (not reply.reprompting and floor.failures < 2)) and",
         "failing", "fail", LEVELS),
     "the agent never gives up": (
-        "moves", "floor.failures = min(floor.failures + 1, most)", "floor.failures = 0", "balanced", "fail", LEVELS),
+        "moves", "floor.failures = min(floor.failures + 1, most)", "floor.failures = 0", "losing", "fail", LEVELS),
     "an apology that is heard makes up for the loss": (
         "reply_rules", "    elif not floor.reply.reprompting:\n        floor.failures = 0", "    else:\n        floor.failures = 0",
-        "balanced", "fail", LEVELS),
+        "losing", "fail", LEVELS),
     "a call is given up without a word": (
-        "moves", "        reply.giving_up = enough\n", "        floor.left = enough\n", "balanced", "fail", LEVELS),
+        "moves", "        reply.giving_up = enough\n", "        floor.left = enough\n", "losing", "fail", LEVELS),
     "a call goes on that was given up": (
-        "moves", "    if giving_up:\n", "    if False:\n", "balanced", "fail", LEVELS),
+        "moves", "    if giving_up:\n", "    if False:\n", "losing", "fail", LEVELS),
     "a call is given up while the user talks": (
         "moves", "    if floor.turn.open or floor.talking or undecided:\n        yield",
-        "    if (floor.turn.open or floor.talking or undecided) and not giving_up:\n        yield", "balanced", "fail", LEVELS),
+        "    if (floor.turn.open or floor.talking or undecided) and not giving_up:\n        yield", "failing", "fail", LEVELS),
     "a tool is no excuse": (
         "timers", "max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms)",
         "reply.due_from_ms + p.idle.answer_timeout_ms", "waiting", "tools", LEVELS),
@@ -196,6 +196,10 @@ MUTANTS = {
     "an answer that was not heard is forgotten": (
         "client_rules", "if reply.turn == turn.id and not turn.open else 0", "if False else 0\n    reply.turn = 0", "short",
         "away hard", LEVELS),
+    "the question behind a filler is lost with the connection": (
+        "client_rules", "        if not reply.filler:\n", "        if True:\n", "waiting", "tools away", QUIET_OR_SURE),
+    "a caller who comes back after all is never apologized to": (
+        "client_rules", "    floor.left = False  #", "    #", "losing", "fail away", QUIET_OR_SURE),
     "what the user was saying is lost with the connection": (
         "client_rules", "    elif spoken and not turn.open:", "    elif False:", "balanced", "away", LEVELS),
     "nobody speaks to a client that is back": (

@@ -10,6 +10,15 @@ from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 
 MOST_TICKS = 40
+LATE = (
+    ev.ReplyStarted
+    | ev.ReplyProtected
+    | ev.ReplyEnded
+    | ev.ReplyFailed
+    | ev.ReplyStalled
+    | ev.ToolsStarted
+    | ev.ToolsEnded
+)
 
 
 class Broken(AssertionError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -289,6 +290,19 @@ async def test_transcripts_are_streamed_word_by_word() -> None:
             )
     assert sim.served[2].pcm is not None
     assert sim.served[2].pcm.ms == pytest.approx(1_000, abs=60)
+
+
+async def test_a_wav_without_a_rate_is_no_audio(chat: ChatSimulator) -> None:
+    chat.models = ()
+    app = chat_app(chat)
+    add_transcriptions(app, TranscriptionsSimulator())
+    file = wav_header(0) + bytes(32_000)
+    said: Any = {"type": "input_audio", "input_audio": {"data": b64encode(file).decode(), "format": "wav"}}
+    async with serving(app) as url, openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="key-1", max_retries=0) as client:
+        with pytest.raises(openai.BadRequestError, match="Invalid file format"):
+            await client.audio.transcriptions.create(model="whisper-1", file=("a.wav", file))
+        with pytest.raises(openai.BadRequestError, match="audio cannot be read"):
+            await client.chat.completions.create(model="m", messages=[{"role": "user", "content": [said]}])
 
 
 def silence() -> bytes:

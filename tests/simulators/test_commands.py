@@ -14,8 +14,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
+from bargein.protocols import Prompt, TextDelta, UserSaid
+from bargein.vendors.groq.chat import GroqChat
 from bargein_simulators import commands
+from bargein_simulators.chat import ChatSimulator, chat_app
 from bargein_simulators.commands import add_commands
+from tests.simulators.serving import serving
 
 COMMANDS = ("deepgram", "chat", "elevenlabs", "cartesia", "mistral", "vllm-realtime", "openai-realtime")
 
@@ -61,6 +65,27 @@ def test_each_serves_its_vendor_and_prints_what_points_at_it(
     assert port == 9
     paths = {route.path for route in app.routes if hasattr(route, "path")}
     assert {path, "/simulator/{name}/faults"} <= paths
+
+
+def test_the_chat_server_prints_a_line_for_each_reader_of_its_address(
+    group: typer.Typer, served: list[tuple[FastAPI, int]]
+) -> None:
+    result = CliRunner().invoke(group, ["chat", "--port", "9"])
+    assert result.output.splitlines()[:4] == [
+        "OPENAI_BASE_URL=http://127.0.0.1:9/v1",
+        "BARGEIN_OPENAI_URL=http://127.0.0.1:9/v1",
+        "BARGEIN_GROQ_URL=http://127.0.0.1:9/openai/v1",
+        "for Groq's own SDK: GROQ_BASE_URL=http://127.0.0.1:9",
+    ]
+
+
+async def test_groqs_chat_finds_the_server_at_the_printed_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(chat_app(ChatSimulator(models=(), respond=lambda _: "Yes."))) as url:
+        monkeypatch.setenv("BARGEIN_GROQ_URL", f"{url}/openai/v1")
+        model = GroqChat(api_key="k")
+        said = [piece async for piece in model.reply(Prompt("", [UserSaid(1, "hello")]))]
+        await model.aclose()
+    assert said == [TextDelta("Yes.")]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from bargein.audio.alaw import to_alaw
 from bargein.audio.mulaw import to_mulaw
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
+from bargein_simulators.audio_formats import wav_header
 from bargein_simulators.deepgram_flux import FluxSimulator, flux_app
 from bargein_simulators.deepgram_nova import NovaSimulator, nova_app
 from tests.simulators.serving import serving
@@ -176,7 +177,9 @@ async def test_flux_with_a_threshold_of_one_ends_no_turn_but_by_timeout_or_by_fo
         ("&encoding=alaw&sample_rate=8000", lambda: to_alaw(spoken(8_000))),
         ("&encoding=mulaw&sample_rate=8000", lambda: to_mulaw(spoken(8_000))),
         ("&encoding=linear32&sample_rate=16000", lambda: (spoken() / 32_768).astype("<f4").tobytes()),
+        ("&encoding=linear16&sample_rate=44100", lambda: spoken(44_100).tobytes()),
         ("", lambda: wav(spoken(24_000), 24_000)),
+        ("", lambda: wav(spoken(22_050), 22_050)),
     ],
 )
 async def test_flux_and_nova_read_the_same_audio(query: str, encode: Any) -> None:
@@ -204,7 +207,30 @@ async def test_without_an_encoding_raw_samples_are_no_audio() -> None:
         assert (await until(socket, lambda message: message["type"] == "Error"))["code"] == "UNPARSABLE_AUDIO"
 
 
+@pytest.mark.parametrize("rate", [0, 1, 7_999, 48_001, 96_000, 2**31 - 1])
+async def test_a_header_with_a_rate_that_no_vendor_hears_is_no_audio(rate: int) -> None:
+    data = wav_header(rate) + bytes(3_200)
+    async with connected(nova_app(), NOVA) as socket:
+        await socket.send(data)
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "DATA-0000")
+    async with connected(flux_app(FluxSimulator(delay_ms=0)), FLUX) as socket:
+        await socket.send(data)
+        assert (await until(socket, lambda message: message["type"] == "Error"))["code"] == "UNPARSABLE_AUDIO"
+
+
 # ---------------------------------------------------------------------------------------------------------------- Nova
+
+
+@pytest.mark.parametrize("rate", [11_025, 22_050, 44_100, 47_999])
+async def test_nova_hears_every_rate_that_it_takes(rate: int) -> None:
+    data = spoken(rate).tobytes()
+    async with connected(nova_app(NovaSimulator(delay_ms=0)), f"{NOVA}&encoding=linear16&sample_rate={rate}") as socket:
+        await socket.send(data)
+        final = await until(socket, lambda message: message.get("speech_final"))
+        assert final["channel"]["alternatives"][0]["transcript"] == "hello there can you help me"
 
 
 async def test_nova_turns_formatting_on_within_a_connection() -> None:

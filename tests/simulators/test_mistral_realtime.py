@@ -20,6 +20,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.audio.alaw import to_alaw
 from bargein.audio.mulaw import to_mulaw
+from bargein.audio.pcm import Pcm
+from bargein.audio.resample import resample
 from bargein_simulators.mistral_realtime import CHECKED, MistralRealtimeSimulator, add_mistral_realtime, checked
 from bargein_simulators.simulated_stt import Script
 from tests.simulators.serving import serving
@@ -52,6 +54,8 @@ async def test_mistrals_own_client_understands_all_of_it() -> None:
         for audio_format, data in (
             (AudioFormat(encoding="pcm_s16le", sample_rate=16_000), SOUND.tobytes()),
             (AudioFormat(encoding="pcm_s16le", sample_rate=8_000), SOUND[::2].tobytes()),
+            (AudioFormat(encoding="pcm_s16le", sample_rate=44_100), resample(Pcm(SOUND, 16_000), 44_100).to_bytes()),
+            (AudioFormat(encoding="pcm_s16le", sample_rate=22_050), resample(Pcm(SOUND, 16_000), 22_050).to_bytes()),
             (AudioFormat(encoding="pcm_mulaw", sample_rate=8_000), to_mulaw(SOUND[::2])),
             (AudioFormat(encoding="pcm_alaw", sample_rate=8_000), to_alaw(SOUND[::2])),
             (AudioFormat(encoding="pcm_f32le", sample_rate=16_000), (SOUND / 32_768).astype("<f4").tobytes()),
@@ -62,7 +66,8 @@ async def test_mistrals_own_client_understands_all_of_it() -> None:
             connection = await Mistral(api_key="key", server_url=url).audio.realtime.connect(
                 MISTRAL, audio_format, turn_detection=TurnDetectionConfig(), context_bias=["Bargein"]
             )
-            await connection.send_audio(data)
+            for at in range(0, len(data), 100_000):  # a message holds no more than 262,144 bytes
+                await connection.send_audio(data[at : at + 100_000])
             await connection.end_audio()
             async for event in connection:
                 events.append(event)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bargein.audio.pcm import Pcm, Samples
+from bargein.audio.resample import resample
 from bargein_simulators.simulated_stt import Script, SimulatedSTT, STTScriptEvent, TranscribedWords
 from tests.sounds import labels, load
 
@@ -38,6 +39,17 @@ async def test_how_the_audio_is_fed_changes_nothing() -> None:
     at_once = await fed(SimulatedSTT(RATE, Script(["can you help me"])), interruption())
     in_frames = await fed(SimulatedSTT(RATE, Script(["can you help me"])), interruption(), 320)
     assert at_once == in_frames
+
+
+@pytest.mark.parametrize("rate", [11_025, 22_050, 44_100])
+async def test_a_rate_without_a_short_filter_is_heard_at_the_same_times(rate: int) -> None:
+    heard = await fed(SimulatedSTT(RATE, Script(["can you help me"])), interruption())
+    samples = resample(Pcm(interruption(), RATE), rate).samples
+    other = await fed(SimulatedSTT(rate, Script(["can you help me"])), samples, rate // 50)
+    kinds = [event.kind for event in other if event.kind != "update"]
+    assert kinds == [event.kind for event in heard if event.kind != "update"]
+    began, expected = (next(e for e in events if e.kind == "started") for events in (other, heard))
+    assert began.words[0].start_ms == pytest.approx(expected.words[0].start_ms, abs=70)
 
 
 async def test_a_turn_is_ended_by_force_once() -> None:

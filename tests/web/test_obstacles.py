@@ -170,9 +170,13 @@ async def test_words_typed_before_a_call_begin_one_and_ask_for_no_microphone(ope
 async def test_sound_that_the_browser_stops_in_a_call_is_said_and_a_click_goes_on(opened: Pages, state: str) -> None:
     async with opened.calling(script=QUIET) as shown:
         # Chromium never interrupts (Safari does): its suspension stands in for it, under the other name.
+        await shown.wait_for_function("() => bargein.call.reports.some((r) => r.played > 0)")
         await shown.evaluate(
             """async (state) => {
-              const { context } = bargein.call.sound;
+              const { connection, sound: { context } } = bargein.call;
+              const send = connection.send.bind(connection);
+              window.sent = [];
+              connection.send = (type, fields) => (sent.push({ type, ...fields }), send(type, fields));
               const real = Object.getOwnPropertyDescriptor(BaseAudioContext.prototype, 'state');
               Object.defineProperty(context, 'state', {
                 get: () => (real.get.call(context) === 'suspended' ? state : real.get.call(context)),
@@ -182,6 +186,8 @@ async def test_sound_that_the_browser_stops_in_a_call_is_said_and_a_click_goes_o
             state,
         )
         await says(shown, "browser has stopped the sound", "Click anywhere")
+        # The server is told that nothing sounds any more.
+        assert await shown.evaluate("sent.some((m) => m.type === 'played' && m.playing === false)")
         assert "click anywhere" in await shown.inner_text("#status")
         await shown.click("footer")
         await shown.wait_for_function("() => bargein.call.sound.context.state === 'running'")

@@ -71,9 +71,9 @@ class ActionRunner:
                 self._turn_control.dismiss(action)
             case f.CloseTurn(_, why):
                 self._context.decided("close", why)
-            case f.EndCall(why):
+            case f.EndCall(why, gone):
                 self._context.decided("leave", why)
-                self._ending.leave(why)
+                self._ending.leave(why, gone=gone)
             case f.GiveUp(why):
                 self._context.decided("give_up", why)
                 self._ending.give_up(why)

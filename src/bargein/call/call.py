@@ -134,7 +134,7 @@ class Call:
 
     def interrupt(self, by: Literal["button", "operator"] = "operator") -> bool:
         """Stop the agent, whatever the policy says. False: there was nothing to stop."""
-        live = self.floor.live
+        live = self.floor.live or bool(self.floor.unconfirmed)  # the client may still hold what is over
         self.feed(f.Interrupted(self.now_ms(), by))
         return live
 

@@ -35,7 +35,7 @@ class CallEnding:
         self._tool_runner = tool_runner
         self._transfer = CallTransfer(context, control, tool_runner, transport)
         self._not_transferred = not_transferred
-        self._on_failure = on_failure or HangUp()
+        self._on_failure: EndRequest = on_failure or HangUp()
         self._hung_up = asyncio.Event()
         self.reason: str | None = None
         """Why the call is over. None: it goes on."""
@@ -48,11 +48,11 @@ class CallEnding:
             self.reason = reason
             self._hung_up.set()
 
-    def leave(self, why: str) -> None:
-        """The floor ends the call. A call that waits for its client says what it waits for."""
-        if self._transfer.to is not None:
+    def leave(self, why: str, *, gone: bool = False) -> None:
+        """The floor ends the call. gone: the client was waited for in vain."""
+        if gone and self._transfer.to is not None:
             self.transferred()
-        self.hang_up(f"{self.lost}, and the client did not come back" if self.lost else why)
+        self.hang_up(f"{self.lost}, and the client did not come back" if gone and self.lost else why)
 
     async def wait(self) -> None:
         """Until the call is to end."""
@@ -101,9 +101,10 @@ class CallEnding:
             await self._hand_on(request, reply.end_call)
 
     async def _give_up(self, reason: str) -> None:
-        if isinstance(self._on_failure, Transfer):
+        wanted, self._on_failure = self._on_failure, HangUp()  # a caller who comes back is not handed on again
+        if isinstance(wanted, Transfer):
             try:
-                await self.transfer(self._on_failure.to)
+                await self.transfer(wanted.to)
             except BargeinError as error:
                 log.warning("Call %s: not transferred: %s", self._context.call_id, error)
                 self._context.notify(Problem("not_transferred", error.message, error.advice))

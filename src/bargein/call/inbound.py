@@ -107,7 +107,10 @@ class InboundHandler:
         context.meter.count("connections", cause="back")
         self._user_audio.last_ms = now_ms
         self._ledger.client_back(now_ms)
+        self._playout.client_back()
         context.feed(f.ClientBack(now_ms, cause))
+        # Where the floor is the user's, or has another thing to say, the lost words are not said any more.
+        self._ledger.forget_lost()
 
     def _change_policy(self, now_ms: float, preset: str | None, numbers: Mapping[str, object]) -> None:
         try:

@@ -112,7 +112,7 @@ class ReplyControl:
         if track is not None:
             (self._ledger.lost if away else self._ledger.cut)(reply, position)
         self._responder.stopped(reply, sounded=track is not None)
-        if away:
+        if away and reply.kind != "filler":
             self._replies.lost = reply
 
     def cut_stalled(self, order: f.CutStalledReply, now_ms: float) -> Reply | None:
@@ -162,7 +162,7 @@ class ReplyControl:
     def discard(self, order: f.DiscardReply, now_ms: float) -> None:
         """The user interrupted before the reply sounded."""
         reply = self._discard("dropped", now_ms)
-        if order.barge_in.source is f.Source.LOST and not order.turn and reply is not None:
+        if order.barge_in.source is f.Source.LOST and not order.turn and reply is not None and reply.kind != "filler":
             self._replies.lost = reply
         self._context.decided("drop", order.why, order.reply, order.barge_in.onset_ms)
         self._context.meter.count("drops", cause=order.barge_in.source.value)
@@ -171,7 +171,8 @@ class ReplyControl:
         """The reply did not come in time: its model is taken to be away, or its voice where the model has written."""
         live = self._replies.live
         if live is not None:
-            self._outages.lost("voice_lost" if has_words(live.text) else "model_lost", order.why)
+            spoken_by_tts = live.response is None  # a realtime model that writes and is silent is lost itself
+            self._outages.lost("voice_lost" if spoken_by_tts and has_words(live.text) else "model_lost", order.why)
         self._discard("abandoned", now_ms)
         self._context.decided("abandon", order.why, order.reply)
 

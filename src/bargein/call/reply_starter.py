@@ -1,4 +1,4 @@
-"""Starts replies as the floor orders: an answer to a turn, an utterance that waited, a re-prompt."""
+"""Starts replies as the floor orders: an answer to a turn, an utterance that waited, a re-prompt, a filler."""
 
 from __future__ import annotations
 
@@ -61,6 +61,8 @@ class ReplyStarter:
         newest = self._turns.newest
         if newest is None or newest.id != turn:
             return
+        if not newest.keys:
+            self._context.digits.forget()
         spoken = self._speech.last_firm_ms > newest.from_ms
         made = self._responder.new_reply(reply, turn)
         self._speaker.begin(made, lambda r: self._responder.answer(r, newest, spoken=spoken))
@@ -78,7 +80,7 @@ class ReplyStarter:
         if cause == "gave_up" and isinstance(self._agent.on_failure, Transfer):
             cause = "handed_on"
         said = self._agent.reprompts
-        text = said.get(cause, "") if cause == "machine" else said.get(cause) or said.get("failed", "")
+        text = said.get(cause, said.get("failed", "") if cause in ("late", "silence") else "")
         self._context.decided("reprompt", why, reply)
         source = self._lost_words.source(text) if cause in AFTER_LOSS else self._responder.source_of(text)
         self._begin(reply, "reprompt", source, None if cause in ("goodbye", "machine") else 0)

@@ -223,9 +223,11 @@ class CloseTurn:
 
 @dataclass(frozen=True, slots=True)
 class EndCall:
-    """The user is not there any more: end the call."""
+    """End the call: the user is gone, has been said goodbye to, or a bound of the call is reached."""
 
     why: str
+    gone: bool = False
+    """The client's connection was lost, and was waited for in vain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,13 +45,14 @@ def _end_live_reply(floor: FloorState, out: list[Action]) -> int:
         out.append(do.Cut(reply.id, signal))
         if not reply.reprompting and not reply.filler:
             floor.failures = 0  # the model and the TTS work
-        if reply.filler:
-            out.append(do.CloseTurn(reply.turn, f"not answered: {LOST}"))
-        end_reply(floor)
-        return 0
-    # Words that were kept over a protected beginning are a later turn, and have the floor.
+        if not reply.filler:
+            end_reply(floor)
+            return 0
+    # Nothing has answered the turn (behind a filler no answer has sounded). Words that were kept over a protected
+    # beginning are a later turn, and have the floor.
     reopened = reply.turn if reply.turn == turn.id and not turn.open else 0
-    out.append(do.DiscardReply(reply.id, reopened, signal))
+    if not reply.sounding:
+        out.append(do.DiscardReply(reply.id, reopened, signal))
     if reply.turn and not reopened:
         out.append(do.CloseTurn(reply.turn, f"not answered: {LOST}"))
     end_reply(floor)
@@ -63,6 +64,7 @@ def on_client_back(floor: FloorState, e: ev.ClientBack, out: list[Action]) -> No
     if not floor.away:
         return
     floor.away = False
+    floor.left = False  # where the call was to end, it goes on after all
     turn, p = floor.turn, floor.policy.endpointing
     floor.speech.end()  # what ran has ended with the old connection
     floor.quiet_since_ms = floor.now_ms
@@ -95,4 +97,4 @@ def client_gone(floor: FloorState, out: list[Action]) -> None:
     end_reply(floor)
     floor.says_waiting = 0
     floor.left = floor.over = True
-    out.append(do.EndCall("the connection was lost, and the client did not come back"))
+    out.append(do.EndCall("the connection was lost, and the client did not come back", gone=True))

@@ -257,7 +257,7 @@ def free_floor(floor: FloorState, out: list[Action]) -> None:
     if held:
         out.append(do.Ignore("hold", "the reply was over before a verdict"))
     if giving_up:
-        floor.left, floor.says_waiting = True, 0
+        floor.left = True
         out.append(do.GiveUp(f"{floor.failures} replies in a row were lost"))
         return
     if floor.says_waiting:

@@ -55,7 +55,8 @@ def timers(floor: FloorState) -> list[Timer]:
                 due.append((floor.quiet_since_ms + silence_ms, user_gone))
         case State.LISTENING:
             if not floor.talking:
-                owed = floor.stt_turns and p.verdict.trust_transcriber_turns
+                keyed = turn.keys_until_ms >= turn.spoken_until_ms  # a key came last, and no STT ends a turn of keys
+                owed = floor.stt_turns and p.verdict.trust_transcriber_turns and not keyed
                 quiet_ms = p.endpointing.turn_grace_ms if owed else p.endpointing.end_of_turn_ms
                 due.append((max(turn.spoken_until_ms + quiet_ms, turn.keys_until_ms), turn_over))
             due.append((turn.since_ms + p.endpointing.max_turn_ms, turn_too_long))

@@ -60,10 +60,12 @@ class Response(Protocol):
         """Times of the words that came without times, as well as they can be estimated now."""
         ...
 
-    def truncate(self, ms: float, said: AgentSaid | None) -> None:
+    def truncate(self, ms: float, said: AgentSaid | None, *, by_fallback: bool = False) -> None:
         """Have the model believe that `ms` of the reply's audio were heard, and no more. Once, after `cancel`.
 
         said: the reply as the record has it; None: the caller heard nothing of it.
+        by_fallback: the fallback TTS spoke in the model's place, to the end or to a cut. The caller heard none of the
+        model's own audio. `ms` counts the fallback's audio, and the model must believe that it said `said`.
         """
         ...
 

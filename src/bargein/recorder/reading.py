@@ -8,14 +8,14 @@ is not read: the language is the one that the call began with.)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
 import msgspec
 
 from bargein.errors import UsageError
-from bargein.floor import Action, Event, Policy
+from bargein.floor import Action, Event, Policy, PolicyChanged
 from bargein.recorder.journal import FILE, FORMAT, VERSION, Header
 
 EVENTS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
@@ -36,10 +36,9 @@ VERSION_1: Mapping[str, str] = {
 }
 
 
-NO_GAP: Mapping[str, object] = {"key_gap_ms": 0}
-"""As each call acted before there was the number: a key had the quiet of a turn after it."""
-NOT_IN_VERSION_1: Mapping[str, object] = {"max_failures": 0, "filler_ms": None, **NO_GAP}
-"""Numbers of policies that version 1 did not have, as it acted."""
+LATER_NUMBERS: Mapping[str, object] = {"max_failures": 0, "filler_ms": None, "key_gap_ms": 0}
+"""Numbers of policies that older records do not have, as calls acted before there was the number. (A key had the quiet
+of a turn after it.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +130,7 @@ def _header(path: Path, line: bytes) -> Header:
     try:
         if kind.version == VERSION:
             header = msgspec.json.decode(line, type=Header)
-            return (
-                header
-                if b'"key_gap_ms"' in line
-                else msgspec.structs.replace(header, policy=header.policy.with_(NO_GAP))
-            )
+            return msgspec.structs.replace(header, policy=header.policy.with_(_lacking(line)))
         raw = msgspec.json.decode(line, type=dict[str, object])
         flat = msgspec.convert(raw["policy"], dict[str, object])
         return msgspec.convert(raw | {"policy": _policy_1(flat), "language": flat["language"]}, Header)
@@ -152,8 +147,16 @@ def _entry(line: bytes, version: int) -> Entry:
     if version == 1:
         raw = _from_version_1(raw)
     if "event" in raw:
-        return Happened(at_ms, msgspec.convert(raw, EVENTS[str(raw.pop("event"))]))
+        event = msgspec.convert(raw, EVENTS[str(raw.pop("event"))])
+        if isinstance(event, PolicyChanged):
+            event = replace(event, policy=event.policy.with_(_lacking(line)))
+        return Happened(at_ms, event)
     return Ordered(at_ms, msgspec.convert(raw, ACTIONS[str(raw.pop("action"))]))
+
+
+def _lacking(line: bytes) -> dict[str, object]:
+    """The numbers that the policy of this line does not have, as the call acted."""
+    return {name: value for name, value in LATER_NUMBERS.items() if f'"{name}"'.encode() not in line}
 
 
 def _from_version_1(raw: Mapping[str, object]) -> dict[str, object]:
@@ -170,5 +173,5 @@ def _from_version_1(raw: Mapping[str, object]) -> dict[str, object]:
 def _policy_1(flat: Mapping[str, object]) -> Policy:
     """A policy of version 1: all numbers side by side, with the preset's name and the language."""
     numbers = {name: value for name, value in flat.items() if name not in ("preset", "language")}
-    numbers = {**NOT_IN_VERSION_1, **numbers}
+    numbers = {**LATER_NUMBERS, **numbers}
     return msgspec.structs.replace(Policy().with_(numbers), preset=str(flat["preset"]))

@@ -23,38 +23,71 @@ def _from(*variables: str) -> Any:
 
 
 class Settings(BaseSettings):
-    """Immutable once made. Times carry their unit."""
+    """Immutable once made. Times carry their unit. The text under a field is its line in docs/settings.md."""
 
-    model_config = SettingsConfigDict(env_prefix="BARGEIN_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BARGEIN_", frozen=True, extra="ignore", populate_by_name=True, use_attribute_docstrings=True
+    )
 
     host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=0, le=65535)  # 0: any that is free
-    token: SecretStr | None = None  # demanded from everybody once it is set
+    """Address to listen on. Others than this machine's own need a token."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """Port to listen on. 0: any that is free."""
+    token: SecretStr | None = None
+    """The server's token, 16 characters or more. Once it is set, every caller needs it, or a token made with it."""
     page_token_s: int = Field(default=300, ge=1, le=86_400)
-    origins: Annotated[tuple[str, ...], NoDecode] = ()  # other sites whose pages may call; comma-separated
+    """How long a token of `POST /token` lives."""
+    origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Other sites whose pages may call, separated by commas."""
     max_calls: int = Field(default=64, ge=1, le=10_000)
-    keep_s: float = Field(default=10, ge=0, le=300)  # a call whose connection is lost waits so long for another
-    drain_s: float = Field(default=30, ge=0, le=86_400)  # after a signal calls may end by themselves for so long
-    max_call_s: float | None = Field(default=None, ge=1, le=86_400)  # where the agent sets no bound
-    max_connections: int | None = Field(default=None, ge=16)  # open at a time; None: 4 for each call, and 256
-    max_connections_per_address: int | None = Field(default=None, ge=1)  # None: half of all
-    finished_kept: int = Field(default=50, ge=0, le=10_000)  # calls that stay listed after their end
-    record: Path | None = Path("calls")  # a folder for every call; "" in the environment: nowhere
+    """Calls at a time."""
+    keep_s: float = Field(default=10, ge=0, le=300)
+    """How long a call whose connection is lost waits for another. 0: it ends at once."""
+    drain_s: float = Field(default=30, ge=0, le=86_400)
+    """How long calls may end by themselves after SIGTERM or SIGINT."""
+    max_call_s: float | None = Field(default=None, ge=1, le=86_400)
+    """The longest that a call lasts, where its agent's policy has no `max_call_ms`. Without both, a telephone call
+    lasts four hours at most, and a page's call has no bound."""
+    max_connections: int | None = Field(default=None, ge=16)
+    """Connections open at a time. none: 4 for each call, and 256. Always fewer than the process may have files."""
+    max_connections_per_address: int | None = Field(default=None, ge=1)
+    """Connections of one address. none: half of all."""
+    finished_kept: int = Field(default=50, ge=0, le=10_000)
+    """Calls that `GET /calls` lists after their end."""
+    record: Path | None = Path("calls")
+    """Folder for the records of calls. Set to nothing, or `--no-record`: no records. `serve()` and `create_app()` write
+    none unless told where."""
     record_keep: int = Field(default=1000, ge=1)
-    keep_days: float | None = Field(default=None, gt=0)  # records older than this are removed; None: of any age
-    redact_digits: bool = False  # no digit that was said, written or keyed stands in records; codes not in the log
-    redact_arguments: Annotated[tuple[str, ...], NoDecode] = ()  # of tools: hidden in records; comma-separated
-    private_numbers: bool = False  # records and log name callers' numbers by other names
-    agent: str = "guide"  # a name, FILE.py:NAME or FILE.toml
-    simulate: bool = False  # the vendors' parts talk to our simulators
-    policy: str | None = None  # a preset for every call; None: the agent's own
+    """Records that are kept, the newest."""
+    keep_days: float | None = Field(default=None, gt=0)
+    """Age at which records are removed. none: they are kept at any age."""
+    redact_digits: bool = False
+    """Keep digits that were said, written or keyed out of records, and codes out of the log."""
+    redact_arguments: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names of tools' arguments whose values stay out of records, separated by commas."""
+    private_numbers: bool = False
+    """Name callers' numbers by other names in records, status and log."""
+    agent: str = "guide"
+    """The agent, by its name, as FILE.py:NAME, or as FILE.toml."""
+    simulate: bool = False
+    """Our simulators stand in for every vendor."""
+    policy: str | None = None
+    """A preset for every call: `instant`, `balanced` or `patient`. none: each agent's own."""
     lead_ms: float = Field(default=100, ge=20, le=1000)
-    keepalive_ms: float | None = Field(default=None, ge=20)  # of pause, then a telephone gets a frame of silence
-    public_url: str | None = None  # how the world calls this server: https://..., where a proxy stands before it
-    root_path: str | None = None  # what a proxy puts before every path: /voice; None: the path of public_url
+    """How far the audio that was sent may be ahead of the caller's loudspeaker. A longer lead outlasts a worse network;
+    a shorter one leaves less to take back at a cut."""
+    keepalive_ms: float | None = Field(default=None, ge=20)
+    """Pause after which a telephone gets a frame of silence. none: no such frames."""
+    public_url: str | None = None
+    """This server's address for the outside world, where a proxy stands before it: `https://...`."""
+    root_path: str | None = None
+    """What a proxy puts before every path, such as `/voice`. none: the path of `BARGEIN_PUBLIC_URL`."""
     twilio_auth_token: SecretStr | None = _from("TWILIO_AUTH_TOKEN")
+    """Twilio's secret. Once it is set, every webhook of Twilio must be signed."""
     twilio_account_sid: str | None = _from("TWILIO_ACCOUNT_SID")
-    twilio_url: str | None = None  # of its REST API, if it is not its own
+    """Twilio's account, for hang-ups and transfers."""
+    twilio_url: str | None = None
+    """Address of Twilio's REST API, if it is not Twilio's own."""
 
     @field_validator("redact_arguments", mode="before")
     @classmethod

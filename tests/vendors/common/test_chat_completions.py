@@ -267,9 +267,8 @@ async def test_a_named_model_is_not_looked_for() -> None:
     await model.aclose()
 
 
-@pytest.mark.parametrize("where", ["http://127.0.0.1:9/v1", "no address at all"])
-async def test_a_server_without_an_answer_is_unavailable(where: str) -> None:
-    model = OllamaChat(base_url=where)
+async def test_a_server_without_an_answer_is_unavailable() -> None:
+    model = OllamaChat(base_url="http://127.0.0.1:9/v1")
     with pytest.raises(Unavailable, match="Ollama did not answer"):
         await model.start()
     await model.aclose()

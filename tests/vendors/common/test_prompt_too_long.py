@@ -61,6 +61,25 @@ async def test_a_prompt_that_is_too_long_is_known_as_such_and_the_advice_says_wh
         await llm.aclose()
 
 
+@pytest.mark.parametrize("hosted", ["OpenAI", "Mistral"])
+async def test_a_prompt_that_is_too_long_for_a_minute_is_not_sent_again(hosted: str) -> None:
+    asked: list[int] = []
+    app = FastAPI(openapi_url=None)
+
+    @app.post("/v1/chat/completions")
+    async def completions() -> Response:
+        asked.append(1)
+        return JSONResponse(TOO_LONG["openai, too many a minute"][1], 429, {"retry-after": "0.05"})
+
+    async with serving(app) as url:
+        llm: OpenAIChat | VoxtralChat
+        llm = OpenAIChat(base_url=f"{url}/v1") if hosted == "OpenAI" else VoxtralChat(base_url=url)
+        with pytest.raises(PromptTooLong):
+            [piece async for piece in llm.reply(PROMPT)]
+        await llm.aclose()
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("case", OTHERS)
 async def test_other_refusals_stay_what_they_are(case: str) -> None:
     async with serving(refusing(*OTHERS[case])) as url:

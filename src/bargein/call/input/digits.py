@@ -23,6 +23,10 @@ class DigitEntry:
         count = f"{request.count} digits" if request.count else "digits"
         return f"The caller may key in {count} now. The keys come as the caller's next words."
 
+    def forget(self) -> None:
+        """The caller has answered in words: no digits are expected any more."""
+        self._request = None
+
     def judge(self, keys: str) -> tuple[bool, float | None]:
         """keys: of one input, so far. Whether the input is whole, and how long the next key may take, in ms (None: as
         the policy says)."""

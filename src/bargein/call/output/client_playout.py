@@ -70,6 +70,15 @@ class ClientPlayout:
             self._complete_ms = self._now_ms
         return ()
 
+    def go_on(self, reply: Reply) -> None:
+        """The reply is the live one again, under another id, after a filler. It has not sounded."""
+        self._started = self._finished = False
+        if reply.track is not None:
+            reply.track.reply = reply.id
+
+    def client_back(self) -> None:
+        """A call whose client gets its audio elsewhere ends with its connection."""
+
     # --------------------------------------------------------------------------------------- hold, resume, cut
 
     def hold(self, now_ms: float) -> None:

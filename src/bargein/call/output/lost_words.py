@@ -31,9 +31,10 @@ class LostWords:
         """Says the preface, and goes on with the words that were not heard. The new reply inherits what the lost one
         was to do: its protection, and the end of the call."""
 
+        lost, self._replies.lost = self._replies.lost, None
+
         async def source(reply: Reply) -> ReplyContent:
             await self._ledger.wait_confirmed()
-            lost, self._replies.lost = self._replies.lost, None
             text = preface.strip()
             if lost is not None:
                 rest, protected = _unheard(lost)
@@ -41,7 +42,7 @@ class LostWords:
                 if protected and rest:
                     reply.protected = None if protected >= len(rest) else len(text) + 1 + protected
                     self._context.feed(ReplyProtected(self._context.now_ms(), reply.id, protected=True))
-                reply.end_request = lost.end_request
+                reply.end_request, reply.end_call = lost.end_request, lost.end_call
                 reply.terminal.extend(lost.terminal)
                 text = f"{text} {rest}".strip()
             return await self._source_of(text)(reply)

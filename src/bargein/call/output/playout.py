@@ -117,6 +117,18 @@ class Playout:
         track = self._replies.live_track(reply)
         return () if track is None else track.finish(failure)
 
+    def go_on(self, reply: Reply) -> None:
+        """The reply is the live one again, under another id, after a filler. It has not sounded."""
+        self._started = False
+        self._dry_since_ms = None
+        if reply.track is not None:
+            reply.track.reply = reply.id
+        self._room.set()
+
+    def client_back(self) -> None:
+        """The client has another connection: what the lost one failed to report says nothing of this one."""
+        self._reports_held = True
+
     # --------------------------------------------------------------------------------------- hold, resume, cut
 
     def hold(self, now_ms: float) -> None:

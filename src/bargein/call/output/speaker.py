@@ -81,7 +81,12 @@ class Speaker:
         that reply; None: there is none."""
         if self._replies.live is not None and self._replies.behind is not None:
             self._tasks[-1].cancel()  # the filler is late
-        return self._replies.continue_behind(reply)
+        behind = self._replies.continue_behind(reply)
+        if behind is not None:
+            self._playout.go_on(behind)
+            if behind.track is not None:
+                self._context.notify(ReplyBegins(behind.id, behind.kind, interruptible=behind.protected == 0))
+        return behind
 
     def stop(self) -> Reply | None:
         """End the live reply before its time, and the one behind it. Returns the live one; None: there was none.

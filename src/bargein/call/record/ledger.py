@@ -64,6 +64,10 @@ class Ledger:
         if (reply := self._replies.unconfirmed) is not None:
             reply.confirm_by_ms = min(reply.confirm_by_ms, now_ms + CONFIRM_MS)
 
+    def forget_lost(self) -> None:
+        """What was lost with the connection is not said any more."""
+        self._replies.lost = None
+
     def on_flushed(self, now_ms: float, report: c.Flushed) -> None:
         """The client's last word on a cut reply: this much was heard."""
         reply = self._replies.unconfirmed

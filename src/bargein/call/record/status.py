@@ -18,7 +18,7 @@ class CallStatus:
     agent_speaking: bool
     """From a reply's first sample to its last, holds included. For a realtime model: from when it begins to answer."""
     kind: str | None
-    """What the live reply is: greeting, reply, say or reprompt. None: there is none."""
+    """What the live reply is: greeting, reply, say, reprompt or filler. None: there is none."""
     turn: int
     reply: int
     started_s: float

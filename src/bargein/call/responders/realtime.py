@@ -218,7 +218,7 @@ class RealtimeResponder:
         """The model learns what the fallback TTS said in its place."""
         if reply.by_fallback and reply.response is not None and reply.track is not None:
             made_ms = reply.track.made * 1000 / reply.track.rate
-            reply.response.truncate(made_ms, c.AgentSaid(reply.id, reply.text.strip()))
+            reply.response.truncate(made_ms, c.AgentSaid(reply.id, reply.text.strip()), by_fallback=True)
 
     def stopped(self, reply: Reply, *, sounded: bool) -> None:
         """The model must believe no more of its reply than was heard."""
@@ -226,7 +226,7 @@ class RealtimeResponder:
         if reply.response is None:
             return
         if not sounded:
-            reply.response.truncate(0.0, None)
+            reply.response.truncate(0.0, None, by_fallback=reply.by_fallback)
         else:
             self._truncating = self._context.spawn(self._truncate(reply, reply.response), "truncate")
 
@@ -239,7 +239,8 @@ class RealtimeResponder:
     async def _truncate(self, reply: Reply, response: c.Response) -> None:
         """As soon as the client has said where the cut caught it."""
         await self._ledger.wait_confirmed()
-        response.truncate(reply.heard_ms, self._conversation.agent(reply.id))
+        said = self._conversation.agent(reply.id)
+        response.truncate(reply.heard_ms, said, by_fallback=reply.by_fallback)
 
     async def _wait_truncated(self) -> None:
         if self._truncating is not None and not self._truncating.done():

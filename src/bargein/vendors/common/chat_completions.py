@@ -43,8 +43,8 @@ class ChatCompletions:
         *,
         server: str,
         key: str,
+        base_url: str,
         extra: str = "openai",
-        base_url: str | None = None,
         api_key: SecretStr | str | None = None,
         temperature: float | None = 0.3,
         max_tokens: int | None = 150,
@@ -60,7 +60,7 @@ class ChatCompletions:
 
         model: the server's name for the model. None: the first chat model that the server lists, asked for at start.
         server, key: the server's name and its key's variable, for errors. extra: brings the SDK.
-        base_url: up to and with "/v1". None: OpenAI's own. api_key: None for local servers.
+        base_url: up to and with "/v1". api_key: None for local servers.
         temperature (0..2), top_p (0..1), max_tokens (of one reply): None leaves the number to the server.
         bound: the name under which max_tokens is sent. Newer vendors want max_completion_tokens, local servers do not
         know it.
@@ -153,10 +153,10 @@ class ChatCompletions:
         except TimeoutError:
             raise self._lost("did not answer in time") from None
         except openai.APIStatusError as error:
-            if (wait := short_wait(error.status_code, error.response.headers.get("retry-after"))) is not None:
-                raise wait from None
             if is_too_long(error.status_code, error.code, error.message):
                 raise prompt_too_long(self.name, error.status_code) from None
+            if (wait := short_wait(error.status_code, error.response.headers.get("retry-after"))) is not None:
+                raise wait from None
             raise self._answered_no(error.status_code, error.code) from None
         except openai.APITimeoutError:
             raise self._lost("did not answer in time") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -9,6 +10,8 @@ from pydantic import SecretStr
 
 from bargein.errors import Unavailable, UsageError
 from bargein.vendors.common.environment import Environment, url_variable
+
+log = logging.getLogger(__name__)
 
 GIVEN = "api_key"
 
@@ -22,10 +25,16 @@ class Access:
     key: str | None = field(repr=False)
 
 
-def access(vendor: str, *key_variables: str, api_key: SecretStr | str | None, base_url: str | None) -> Access:
+def access(
+    vendor: str,
+    *key_variables: str,
+    api_key: SecretStr | str | None,
+    base_url: str | None,
+    for_server_of: str = "",
+) -> Access:
     """The address and the key of a part that a script or the server makes.
 
-    vendor: the vendor's name, as in `Vendor.name`. key_variables: as in `ApiKey.variables`.
+    vendor: the vendor's name, as in `Vendor.name`. key_variables, for_server_of: as in `ApiKey`.
 
     A given base_url goes before BARGEIN_<VENDOR>_URL, and a given key before the environment's. The environment's key
     is for the environment's address: with a given base_url only a given key counts. Raises Unavailable for a malformed
@@ -38,7 +47,13 @@ def access(vendor: str, *key_variables: str, api_key: SecretStr | str | None, ba
     found = web_address(environment.get(variable), variable)
     if api_key is not None:
         return Access(found, plain_key(api_key))
-    return Access(found, environment_key(environment, *key_variables))
+    key = environment_key(environment, *key_variables)
+    if key is not None and found is None and for_server_of and environment.get(for_server_of) is not None:
+        names = " and ".join(name for name in key_variables if environment.get(name) is not None)
+        advice = f"Set {variable}, too, or give api_key"
+        log.warning("%s is set, so %s is not sent to %s. %s", for_server_of, names, vendor, advice)
+        key = None
+    return Access(found, key)
 
 
 def address_of(base_url: str | None, variable: str) -> str:

@@ -72,7 +72,7 @@ class Transcriptions:
         vendor: str,
         extra: str,
         api_key: SecretStr | str | None,
-        base_url: str | None,
+        base_url: str,
         language: str | None,
         prompt: str | None,
         verbose: bool,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bargein.vendors.common.chat_completions import ChatCompletions
 from bargein.vendors.common.environment import Environment
+from bargein.vendors.common.keys import web_address
 
 URL = "BARGEIN_OLLAMA_URL"
 CONTEXT_TOKENS = 4_000  # as Ollama serves a model unless told otherwise; it drops the beginning without a word
@@ -16,6 +17,7 @@ class OllamaChat(ChatCompletions):
     """protocols.LLM by shape. The arguments are those of ChatCompletions.
 
     model: None takes the first that Ollama lists. base_url: None is BARGEIN_OLLAMA_URL, or this machine.
+    Raises Unavailable for a malformed address.
     """
 
     def __init__(
@@ -36,7 +38,7 @@ class OllamaChat(ChatCompletions):
             server="Ollama",
             key=URL,
             extra="ollama",
-            base_url=base_url or Environment.of_process().get(URL) or BASE_URL,
+            base_url=web_address(base_url) or web_address(Environment.of_process().get(URL), URL) or BASE_URL,
             temperature=temperature,
             max_tokens=max_tokens,
             top_p=top_p,

@@ -45,10 +45,9 @@ NO_ID = (None, "", "null")  # the SDK writes the last where the server gave none
 class VoxtralChat:
     """protocols.AudioLLM by shape.
 
-    base_url: without "/v1"; None is BARGEIN_MISTRAL_URL, or Mistral itself. temperature: 0..1; max_tokens: bound of one
-    reply; context_tokens: how much the model takes in one prompt, None: by its name; timeout_s: to connect, and between
-    two pieces; first_token_s: to the first. Raises Unavailable without the
-    SDK.
+    base_url: without "/v1"; None is BARGEIN_MISTRAL_URL, or Mistral itself. temperature: 0..1. max_tokens: bound of one
+    reply. context_tokens: how much the model takes in one prompt; None: by the model's name. timeout_s: to connect, and
+    between two pieces. first_token_s: to the first piece. Raises Unavailable without the SDK.
     """
 
     hears_audio: Literal[True] = True
@@ -108,12 +107,12 @@ class VoxtralChat:
         except TimeoutError:
             raise self._lost("did not answer in time") from None
         except MistralError as error:
-            if (wait := short_wait(error.status_code, error.headers.get("retry-after"))) is not None:
-                raise wait from None
             body = error.body
             code = found[1] if (found := re.search(r'"code"\s*:\s*"?(\w+)', body)) else None
             if is_too_long(error.status_code, code, body):
                 raise prompt_too_long(self.name, error.status_code) from None
+            if (wait := short_wait(error.status_code, error.headers.get("retry-after"))) is not None:
+                raise wait from None
             raise self._answered_no(error.status_code) from None
         except httpx.TimeoutException:
             raise self._lost("did not answer in time") from None

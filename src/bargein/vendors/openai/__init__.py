@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bargein.vendors.common.option import Option
 from bargein.vendors.common.short_names import short_names
 from bargein.vendors.common.vendor import AgentRecipe, ApiKey, Part, Setting, Vendor, primary_language
+from bargein.vendors.openai.address import KEY, OTHER_SERVER
 
 if TYPE_CHECKING:
     from bargein.vendors.openai.chat import OpenAIChat as Chat
@@ -29,7 +30,6 @@ __getattr__ = short_names(
     extra="openai",
 )
 
-_KEY = "OPENAI_API_KEY"
 _CHATS = ("gpt-4.1-mini", "gpt-4.1", "gpt-4o-mini")
 _WHISPERS = ("whisper-1", "gpt-4o-mini-transcribe", "gpt-4o-transcribe")
 _WRITER = "gpt-realtime-whisper"
@@ -38,7 +38,7 @@ _VOICES = ("alloy", "ash", "coral", "nova", "sage", "verse")
 VENDOR = Vendor(
     name="openai",
     title="OpenAI",
-    key=ApiKey((_KEY,), for_server_of="OPENAI_BASE_URL"),
+    key=ApiKey((KEY,), for_server_of=OTHER_SERVER),
     simulator="http://{server}/v1",
     parts=(
         Part(
@@ -71,9 +71,9 @@ VENDOR = Vendor(
             requirement="bargein[openai]",
             options=(Option("model", "Model", "OPENAI_MODEL, or its first"),),
             settings=(
-                Setting("OPENAI_BASE_URL", "base_url", required=True, instead=(_KEY, "OPENAI_MODEL")),
+                Setting(OTHER_SERVER, "base_url", required=True, instead=(KEY, "OPENAI_MODEL")),
                 Setting("OPENAI_MODEL", "model"),
-                Setting(_KEY, "api_key", secret=True),
+                Setting(KEY, "api_key", secret=True),
             ),
             takes_key=False,
             own_server=True,

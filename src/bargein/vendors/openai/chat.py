@@ -8,17 +8,16 @@ from pydantic import SecretStr
 
 from bargein.vendors.common.chat_completions import ChatCompletions
 from bargein.vendors.common.environment import Environment
-from bargein.vendors.common.keys import access, key_of, web_address
+from bargein.vendors.common.keys import key_of, web_address
+from bargein.vendors.openai.address import BASE_URL, KEY, OTHER_SERVER, openai_access
 
-KEY = "OPENAI_API_KEY"
-BASE_URL = "OPENAI_BASE_URL"
 MODEL = "gpt-4.1-mini"
 
 
 class OpenAIChat(ChatCompletions):
     """protocols.LLM by shape: OpenAI itself. The arguments are those of ChatCompletions.
 
-    base_url: None is BARGEIN_OPENAI_URL, or OpenAI itself.
+    base_url and api_key: what None means is told at `openai_access`.
     """
 
     def __init__(
@@ -35,13 +34,13 @@ class OpenAIChat(ChatCompletions):
         timeout_s: float = 5.0,
         first_token_s: float = 6.0,
     ) -> None:
-        at = access("openai", KEY, api_key=api_key, base_url=base_url)
+        url, api_key = openai_access(api_key=api_key, base_url=base_url)
         super().__init__(
             model,
             server="OpenAI",
             key=KEY,
-            base_url=at.base_url,
-            api_key=at.key,
+            base_url=url,
+            api_key=api_key,
             temperature=temperature,
             max_tokens=max_tokens,
             top_p=top_p,
@@ -78,7 +77,7 @@ class OpenAICompatibleChat(ChatCompletions):
             model,
             server="The OpenAI-compatible server",
             key=KEY,
-            base_url=given or web_address(Environment.of_process().get(BASE_URL), BASE_URL),
+            base_url=given or web_address(Environment.of_process().get(OTHER_SERVER), OTHER_SERVER) or BASE_URL,
             api_key=key_of(api_key, KEY, given),
             temperature=temperature,
             max_tokens=max_tokens,

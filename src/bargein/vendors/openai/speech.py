@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from bargein.errors import Unavailable, UsageError
 from bargein.protocols import SpeechChunk
 from bargein.vendors.common.clauses import clauses
-from bargein.vendors.common.keys import access
+from bargein.vendors.openai.address import KEY, openai_access
 
 try:
     import openai
@@ -28,8 +28,8 @@ RATE = 24_000  # Hz of its "pcm", always
 
 class OpenAISpeech:
     """protocols.TTS by shape. instructions: how it is to speak, for models that take it; speed: 0.25..4. base_url: up
-    to and with "/v1"; None is BARGEIN_OPENAI_URL, or OpenAI itself. timeout_s: silence while it owes us sound. Raises
-    Unavailable without the SDK, UsageError for a speed that cannot be."""
+    to and with "/v1". base_url and api_key: what None means is told at `openai_access`. timeout_s: silence while it
+    owes us sound. Raises Unavailable without the SDK, UsageError for a speed that cannot be."""
 
     name = "OpenAI speech"
     rate = RATE
@@ -49,9 +49,9 @@ class OpenAISpeech:
             raise Unavailable("The package openai is not installed", advice="Install the extra: bargein[openai]")
         if speed is not None and not 0.25 <= speed <= 4:
             raise UsageError(f"The speed is {speed}", advice="Give a number from 0.25 to 4")
-        at = access("openai", "OPENAI_API_KEY", api_key=api_key, base_url=base_url)
+        url, key = openai_access(api_key=api_key, base_url=base_url)
         self._client = openai.AsyncOpenAI(
-            base_url=at.base_url, api_key=at.key or "none", max_retries=0, timeout=timeout_s, http_client=connections()
+            base_url=url, api_key=key or "none", max_retries=0, timeout=timeout_s, http_client=connections()
         )
         fields: dict[str, Any] = {"model": model, "voice": voice, "response_format": "pcm"}
         if instructions:
@@ -59,7 +59,7 @@ class OpenAISpeech:
         if speed is not None:
             fields["speed"] = speed
         self._requests = SpeechRequests(
-            self._client, fields, pcm16, rate=RATE, vendor=self.name, key="OPENAI_API_KEY", timeout_s=timeout_s
+            self._client, fields, pcm16, rate=RATE, vendor=self.name, key=KEY, timeout_s=timeout_s
         )
 
     def speak(self, text: AsyncIterator[str]) -> AsyncIterator[SpeechChunk]:

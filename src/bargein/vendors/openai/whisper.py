@@ -7,17 +7,17 @@ from pydantic import SecretStr
 
 from bargein.audio.pcm import Pcm
 from bargein.protocols import BatchTranscript
-from bargein.vendors.common.keys import access
 from bargein.vendors.common.transcriptions import MOST_WAITING, RATE, Transcriptions
+from bargein.vendors.openai.address import openai_access
 
 
 class OpenAIWhisper:
     """protocols.BatchSTT by shape.
 
     model: whisper-1 tells how sure it was, so that words it made up can be left out (see transcriptions.py);
-    gpt-4o-transcribe and its like do not. base_url: up to and with "/v1"; None is BARGEIN_OPENAI_URL, or OpenAI itself.
-    language: as "en"; None lets it guess, which it does badly with short turns. prompt: names and words to expect.
-    most_waiting: readings under way at once. Raises Unavailable where the SDK is not installed.
+    gpt-4o-transcribe and its like do not. base_url: up to and with "/v1". base_url and api_key: what None means is told
+    at `openai_access`. language: as "en"; None lets it guess, which it does badly with short turns. prompt: names and
+    words to expect. most_waiting: readings under way at once. Raises Unavailable where the SDK is not installed.
     """
 
     rate = RATE
@@ -33,13 +33,13 @@ class OpenAIWhisper:
         most_waiting: int = MOST_WAITING,
     ) -> None:
         self.name = model
-        at = access("openai", "OPENAI_API_KEY", api_key=api_key, base_url=base_url)
+        url, key = openai_access(api_key=api_key, base_url=base_url)
         self._server = Transcriptions(
             model,
             vendor="OpenAI",
             extra="openai",
-            api_key=at.key,
-            base_url=at.base_url,
+            api_key=key,
+            base_url=url,
             language=language,
             prompt=prompt,
             verbose="whisper" in model.lower(),  # the others take no format but json

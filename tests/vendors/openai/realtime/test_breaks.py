@@ -190,6 +190,18 @@ async def test_a_reply_that_is_cut_after_a_break_is_told_anew_with_what_was_hear
         assert not [e for _, e in t.session.sent if e["type"] == "error" and e["error"]["param"] == "previous_item_id"]
 
 
+async def test_a_reply_that_another_voice_says_over_a_break_is_told_once() -> None:
+    async with talk(simulator()) as t:
+        reply = await sounding(t)
+        reply.cancel()
+        whole = c.AgentSaid(1, "Good morning to you all.")
+        t.items[-1] = whole
+        reply.truncate(1_500, whole, by_fallback=True)
+        await said(t.line.say("Yes."))
+        texts = [item["content"][0]["text"] for item in made(t) if item.get("role") == "assistant"]
+        assert texts == ["Good morning to you all."]
+
+
 @pytest.mark.parametrize("ended", ["completed", "failed"])
 async def test_a_reply_that_sounds_to_its_end_after_a_break_is_told_before_the_next_turn(ended: Any) -> None:
     async with talk(simulator()) as t:

@@ -7,9 +7,11 @@ import asyncio
 import pytest
 
 from bargein.errors import BargeinError
-from bargein.protocols import AgentSaid
+from bargein.protocols import ToolCalls
+from bargein.vendors.openai.realtime.items import Json
+from bargein.vendors.openai.realtime.response import OpenAIResponse
 from bargein_simulators.realtime_events import server_event
-from tests.vendors.openai.realtime.wire import Line, call, heard, settle
+from tests.vendors.openai.realtime.wire import Line, call, heard, message, settle
 
 
 def done(line: Line, response: str, status: str, *items: dict[str, object], reason: str | None = None) -> None:
@@ -78,10 +80,50 @@ async def test_a_response_that_breaks_off_before_any_word_has_failed(reason: str
         await hearing
 
 
-def test_the_model_is_told_what_another_voice_said_in_its_place() -> None:
+async def through_tools(reply: OpenAIResponse) -> str:
+    """All text of a reply whose model goes on after each call of a tool."""
+    text = ""
+    async with asyncio.timeout(5):
+        async for piece in reply.audio():
+            if isinstance(piece, ToolCalls):
+                reply.continue_response()
+            else:
+                text += piece.text
+    return text
+
+
+@pytest.mark.parametrize("reason", ["max_output_tokens", "content_filter"])
+@pytest.mark.parametrize("preamble", ["", "Let me see. "])
+@pytest.mark.parametrize("output", [[], [message("item_3", "incomplete")]])
+async def test_a_response_after_a_tool_call_that_breaks_off_before_any_word_has_failed(
+    reason: str, preamble: str, output: list[Json]
+) -> None:
     line = Line()
-    reply = line.reply(1)
-    said = AgentSaid(1, "This call is recorded.")
-    reply.truncate(900, said)
-    assert line.told == [said]
-    assert line.sent == []
+    hearing = asyncio.create_task(through_tools(line.reply(1)))
+    await settle()
+    line.created("resp_1", 1)
+    if preamble:
+        line.text("resp_1", preamble)
+        line.audio("resp_1")
+    line.item_done("resp_1", call("item_2"))
+    done(line, "resp_1", "completed", call("item_2"))
+    await settle()
+    line.created("resp_2", 1)
+    done(line, "resp_2", "incomplete", *output, reason=reason)
+    with pytest.raises(BargeinError, match=reason):
+        await hearing
+
+
+async def test_a_response_after_a_tool_call_that_breaks_off_in_its_words_has_said_them() -> None:
+    line = Line()
+    hearing = asyncio.create_task(through_tools(line.reply(1)))
+    await settle()
+    line.created("resp_1", 1)
+    line.item_done("resp_1", call("item_2"))
+    done(line, "resp_1", "completed", call("item_2"))
+    await settle()
+    line.created("resp_2", 1)
+    line.text("resp_2", "It is", "item_3")
+    line.audio("resp_2", "item_3")
+    done(line, "resp_2", "incomplete", reason="max_output_tokens")
+    assert await hearing == "It is"

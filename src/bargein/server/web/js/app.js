@@ -4,10 +4,11 @@ import { DummyCall } from "./dummy.js";
 import { FaultPanel, FaultyCall } from "./faults.js";
 import { Connection } from "./connection.js";
 import { controls } from "./controls.js";
-import { list } from "./decisions.js";
+import { Decisions } from "./decisions.js";
 import { DirectLine } from "./direct.js";
 import { ending } from "./endings.js";
 import { Lanes } from "./lanes.js";
+import { LocalHold } from "./local_hold.js";
 import { lookAtPlace, obstacle, within } from "./obstacles.js";
 import { PolicyPanel } from "./policy.js";
 import { $, agentIs, caption, complain, halo, hinder, options, show } from "./screen.js";
@@ -20,7 +21,6 @@ import { Transcript } from "./transcript.js";
 import { Waits } from "./waits.js";
 
 const AGENT_RATE = 24000;
-const REFUSED_MS = 600; // a hold of the page's own that the server does not answer in this time ends
 const WELCOME_MS = 20000; // for the server to begin the call: it may have parts to start
 const GONE = "The connection was lost for too long, and with it the call.";
 const lanes = new Lanes($("lanes"), $("lane-tip"));
@@ -29,37 +29,42 @@ let call = null;
 
 class Call {
   // dummy: true for the dummy call, a list for the faults that it is to meet; choice: the parts that were chosen, null for an
-  // agent of the server's; typed: the first words of a call without a microphone.
-  constructor({ dummy = false, choice = null, typed = "" }) {
+  // agent of the server's; typed: without a microphone; unsaid: what was typed before the call began.
+  constructor({ dummy = false, choice = null, typed = false, unsaid = [] }) {
     this.how = { dummy, choice };
     this.state = "connecting";
     this.choice = choice;
     this.typed = typed;
-    this.unsaid = typed ? [typed] : []; // typed before the call began
-    this.verdicts = [];
+    this.unsaid = unsaid;
+    this.decisions = new Decisions(lanes);
     this.reports = [];
     this.messages = []; // all of them, if ?record
     this.events = []; // the model's own, if ?record
     this.waits = new Waits(this);
     this.direct = null;
-    this.localHold = null;
+    this.ended = null; // how
+    this.localHold = new LocalHold({
+      resume: (reply) => this.sound.tell({ type: "resume", reply }),
+      settled: (type) => this.sound.capture.port.postMessage({ type }),
+    });
     this.dummy = null;
     this.abort = new AbortController();
     this.again = new Reconnect({
-      connect: async () => this.connect(await tokenIfWanted()),
+      connect: async () => this.dial(await tokenIfWanted()),
+      use: (connection) => (this.connection = connection),
       tell: () => this.set("reconnecting"),
-      gone: () => this.closed({ code: 1006 }).then(() => start(this.how)).then(() => complain(GONE, "This is a new one.")),
+      gone: () => this.beginAnew(),
       lost: (how) => this.closed(how),
     });
     this.wantDummy = dummy;
     this.sounded = 0; // how often the agent began to speak after thinking
     this.problems = [];
     this.sound = new Sound({
-      capture: (m) => this.capture(m),
-      playback: (m) => this.playback(m),
+      capture: (m) => this.over || this.capture(m),
+      playback: (m) => this.over || this.playback(m),
       track: (track) => this.direct?.hear(track),
-      obstacle,
-      typed: (on) => hinder("typed", on),
+      obstacle: (...line) => this.over || obstacle(...line),
+      typed: (on) => this.over || hinder("typed", on),
     });
   }
 
@@ -71,11 +76,13 @@ class Call {
     const unfit = lookAtPlace();
     if (unfit) throw new Refused(unfit.text, unfit.advice);
     const token = await tokenIfWanted();
+    if (this.over) return; // hung up meanwhile
     const direct = !this.choice && $("direct").checked && !$("direct-row").hidden;
-    await this.sound.open({ microphone: !this.wantDummy && !this.typed, later: Boolean(this.typed), record: options.has("record"), direct });
+    await this.sound.open({ microphone: !this.wantDummy && !this.typed, later: this.typed, record: options.has("record"), direct });
     const claim = direct && !this.over ? await this.openDirect() : null;
-    if (this.over) return this.release(); // hung up meanwhile
-    await this.connect(token);
+    if (this.over) return this.release();
+    this.connection = this.dial(token);
+    await this.connection.ready;
     if (this.over) return this.release();
     const who = this.choice ? { choice: this.choice } : { agent: $("agents").value || undefined };
     this.connection.send("hello", { protocol: "bargein.v1", ...who, ...wanted, ...(claim && { direct: claim }) });
@@ -83,15 +90,16 @@ class Call {
     this.late = setTimeout(() => this.fail("The server does not begin the call.", "Call again, or look into its log."), WELCOME_MS);
   }
 
-  async connect(token) {
-    this.connection = new Connection({
+  // A connection may end long after another has taken its place, and after the call: then it has no more to say.
+  dial(token) {
+    const mine = (act) => (given) => this.connection === connection && !this.over && act(given);
+    const connection = new Connection({
       token,
-      onMessage: (m) => this.again.take(m) || this.message(m),
-      onFrame: (f) => this.sound.tell({ type: "audio", ...f }, [f.pcm]),
-      onClose: (how) => this.again.broke(how) || this.closed(how),
+      onMessage: mine((m) => this.again.take(m) || this.message(m)),
+      onFrame: mine((f) => this.sound.tell({ type: "audio", ...f }, [f.pcm])),
+      onClose: mine((how) => this.again.broke(how) || this.closed(how)),
     });
-    await this.connection.ready;
-    return this.connection;
+    return connection;
   }
 
   // The sound goes straight to the model and back; the model's events come here, too, for the server that decides who may speak.
@@ -99,7 +107,7 @@ class Call {
     this.direct = new DirectLine({
       ask: (offer) => askCall(offer, $("agents").value),
       onEvent: (e) => this.fromModel(e),
-      onLost: (why) => complain(why, "Hang up, and call again."),
+      onLost: (why) => this.over || complain(why, "Hang up, and call again."),
     });
     const { name, stream } = await this.direct.open(this.sound.spoken);
     this.sound.hear(stream);
@@ -126,7 +134,7 @@ class Call {
         if (!m.resumed) this.sound.start();
         this.set("idle");
         this.unsaid.splice(0).forEach((text) => this.connection.send("say", { text }));
-        if (this.wantDummy && !m.resumed) this.play().catch((error) => (complain(error.message), this.hangUp()));
+        if (this.wantDummy && !m.resumed) this.play().catch((error) => this.over || (complain(error.message), this.hangUp()));
         break;
       case "state":
         this.set(m.state);
@@ -139,15 +147,15 @@ class Call {
         transcript.words(m);
         break;
       case "hold":
-        this.localHold?.agree();
+        this.localHold.agree();
         this.sound.tell({ type: "hold", reply: m.reply_id });
         break;
       case "resume":
-        this.refuted();
+        this.localHold.settle("refuted");
         this.sound.tell({ type: "resume", reply: m.reply_id });
         break;
       case "audio_interrupted":
-        this.settleLocal("confirmed");
+        this.localHold.settle("confirmed");
         this.sound.tell({ type: "cut", reply: m.reply_id });
         this.direct?.cut();
         break;
@@ -158,7 +166,8 @@ class Call {
         transcript.transcript(m);
         break;
       case "decision":
-        this.decision(m);
+        this.decisions.take(m, this.localHold.stands);
+        this.waits.check();
         break;
       case "policy":
         policy.take(m.numbers);
@@ -171,35 +180,6 @@ class Call {
         if (this.id === undefined) this.connection.drop(); // the hello was refused, and we have no other
         break;
     }
-  }
-
-  decision(m) {
-    list(m);
-    const after = m.onset_ms === undefined || m.onset_ms === null ? null : m.at_ms - m.onset_ms;
-    if (m.kind === "hold") {
-      this.holdAt = m.at_ms;
-      if (!this.localHold) this.showHold(after, m.why);
-      $("n-kind").textContent = $("n-verdict").textContent = "…";
-    } else if (["resume", "cut", "drop"].includes(m.kind)) {
-      const held = this.holdAt === undefined ? null : Math.round(m.at_ms - this.holdAt);
-      lanes.mark(m.kind, { label: held === null ? m.kind : `${m.kind} +${held} ms`, text: m.why });
-      $("n-verdict").textContent = held === null ? "at once" : `${held} ms`;
-      $("n-kind").textContent = m.kind;
-      this.holdAt = undefined;
-      this.verdict(m.kind, m.why, held);
-    } else if (m.kind === "answer") this.verdict("answer", m.why, null);
-    this.waits.check();
-  }
-
-  showHold(ms, why) {
-    lanes.mark("onset", { agoMs: ms, label: "", text: "where the sound began" });
-    lanes.mark("hold", { label: `hold ${Math.round(ms)} ms`, text: why });
-    $("n-hold").textContent = `${Math.round(ms)} ms`;
-  }
-
-  verdict(kind, why, held) {
-    const text = { resume: "it went on", cut: "it was cut", drop: "its answer was dropped", answer: "it answers" }[kind];
-    this.verdicts.push({ kind, why, text: `${text}${held === null ? "" : `, ${held} ms after it fell silent`} (${why}).` });
   }
 
   set(state) {
@@ -255,23 +235,8 @@ class Call {
   holdLocally(m) {
     const ms = ((m.now - m.frame) / this.sound.context.sampleRate) * 1000;
     this.connection.send("local_hold", { reply_id: m.reply, played: m.played, level_db: 20 * Math.log10(m.level), age_ms: ms });
-    this.showHold(ms, "the page's own, before the server answered");
-    const timer = setTimeout(() => {
-      this.sound.tell({ type: "resume", reply: m.reply });
-      this.settleLocal("refuted");
-    }, REFUSED_MS);
-    this.localHold = { agree: () => clearTimeout(timer), timer };
-  }
-
-  refuted() {
-    this.settleLocal("refuted");
-  }
-
-  settleLocal(how) {
-    if (!this.localHold) return;
-    clearTimeout(this.localHold.timer);
-    this.localHold = null;
-    this.sound.capture.port.postMessage({ type: how });
+    this.decisions.hold(ms, "the page's own, before the server answered");
+    this.localHold.begin(m.reply);
   }
 
   // -------------------------------------------------------------------------------------------- the dummy call
@@ -280,8 +245,8 @@ class Call {
     const hands = {
       sound: this.sound,
       when: (test, ms) => this.waits.until(test, ms),
-      verdicts: () => this.verdicts,
-      caption: (text) => caption(text),
+      verdicts: () => this.decisions.verdicts,
+      caption: (text) => this.over || caption(text),
       hangUp: () => this.hangUp(),
       sounded: () => this.sounded,
       problems: () => this.problems,
@@ -319,20 +284,32 @@ class Call {
     await this.sound.close();
   }
 
+  // The server has this call no more: another one like it begins.
+  async beginAnew() {
+    const typed = this.typed && !this.sound.stream; // unless a microphone came to it
+    await this.closed({ code: 1006 });
+    await start({ ...this.how, typed, unsaid: this.unsaid });
+    if (call) complain(GONE, "This is a new one.");
+  }
+
+  get over() {
+    return this.ended !== null;
+  }
+
   async closed(how) {
+    if (this.over) return;
+    this.sound.silence(); // takes what stands in this call's way off the page; from then on this call says nothing there
+    this.ended = ending({ ...how, problem: how.left ? null : this.problem });
     clearTimeout(this.late);
     this.abort.abort();
-    this.sound.silence();
     this.direct?.close();
-    clearTimeout(this.localHold?.timer);
+    this.localHold.agree();
     if (call === this) {
       window.bargein.last = this;
       call = null;
-      this.ended = ending({ ...how, problem: how.left ? null : this.problem });
       show("off", this.ended.text);
       if (this.ended.fault) complain(this.ended.text, this.ended.advice);
     }
-    this.over = true;
     this.waits.check();
     if (!options.has("record")) await this.sound.close();
   }

@@ -39,10 +39,10 @@ export class Sound {
       this.place = e.data.reply && e.data.type !== "finished" ? e.data : null;
       this.on.playback(e.data);
     };
-    // Where the browser stops the sound in the middle of a reply, the server is told: nothing more is heard.
+    // Where the browser stops the sound in the middle of a reply (Safari calls it "interrupted"), the server is told.
     this.context.addEventListener("statechange", () => {
       const { reply, played } = this.place ?? {};
-      if (reply && this.context.state === "suspended") this.on.playback({ type: "played", reply, played, playing: false });
+      if (reply && !["running", "closed"].includes(this.context.state)) this.on.playback({ type: "played", reply, played, playing: false });
     });
     if (record) this.playback.port.postMessage({ type: "record", on: true });
     // Without a microphone (a dummy call, a typed one) the model hears what is played into the capture.

@@ -57,9 +57,9 @@ export class Connection {
     this.socket.send(microphoneFrame(this.sequence++, sample - this.first, pcm));
   }
 
-  // Where there is no call yet that could be hung up.
-  drop() {
-    this.socket.close(1000);
+  // Where there is no call yet that could be hung up. Another code than 1000 is no goodbye.
+  drop(code = 1000) {
+    this.socket.close(code);
   }
 
   close() {

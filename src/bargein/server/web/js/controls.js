@@ -18,7 +18,7 @@ export function controls({ call, start }) {
     $("text").value = "";
     // Without a call it begins one that needs no microphone.
     if (call()) call().say(text);
-    else start({ typed: text });
+    else start({ typed: true, unsaid: [text] });
   };
   addEventListener("keydown", (e) => {
     const { target } = e;

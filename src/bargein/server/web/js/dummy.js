@@ -40,7 +40,7 @@ export class DummyCall {
       const before = this.call.verdicts().length;
       this.call.caption(step.caption);
       await this.call.sound.line(this.lines[step.say]);
-      await this.call.when((s) => s.verdicts.length > before, step.expect === "answer" ? 5000 : 2500);
+      await this.call.when(() => this.call.verdicts().length > before, step.expect === "answer" ? 5000 : 2500);
       if (signal.aborted) return;
       const verdict = this.call.verdicts()[before];
       this.progress.results.push({ say: step.say, expect: step.expect, verdict: verdict?.kind ?? "none", why: verdict?.why ?? "" });

@@ -2,6 +2,8 @@
 
 const FIRST_MS = 250; // before the second try; each later one waits twice as long
 const MOST_MS = 2000;
+const ANSWER_MS = 5000; // a try that takes longer is given up
+const GIVEN_UP = 4000; // its close code: no goodbye, so the server keeps the call for the next try
 const MAY_RETURN = [1001, 1005, 1006, 1011]; // other codes are the server's own end of a call
 
 const pause = (ms, signal) =>
@@ -13,18 +15,19 @@ const pause = (ms, signal) =>
   });
 
 export class Reconnect {
-  // connect(): opens a new connection; tell(): the page tries; gone(): the server has the call no more; lost(how): no try
-  // came through, and how the connection had ended.
-  constructor({ connect, tell, gone, lost }) {
-    Object.assign(this, { connect, tell, gone, lost });
+  // connect(): a new connection; use(connection): it is open, and is the call's from now on; tell(): the page tries;
+  // gone(): the server has the call no more; lost(how): no try came through, and how the connection had ended.
+  constructor({ connect, use, tell, gone, lost }) {
+    Object.assign(this, { connect, use, tell, gone, lost });
     this.secret = null;
     this.attempt = null;
+    this.answerMs = ANSWER_MS;
   }
 
-  // What `welcome` said of it.
+  // What `welcome` said of it. The connection that brought it stays: no try is aborted.
   welcome({ call_id, resume, keep_ms }) {
     Object.assign(this, { callId: call_id, secret: resume ?? null, keepMs: keep_ms ?? 0 });
-    this.stop();
+    this.attempt = this.answer = null;
   }
 
   // The connection has ended. Returns whether the page tries to come back.
@@ -32,7 +35,7 @@ export class Reconnect {
     if (this.attempt) return true; // one of the tries
     if (!this.secret || how.left || how.bye || !MAY_RETURN.includes(how.code)) return false;
     this.attempt = new AbortController();
-    this.how = how;
+    this.how = how.code === 1005 ? { ...how, code: 1006 } : how; // a close without a code is no goodbye
     this.tell();
     this.run(this.attempt.signal);
     return true;
@@ -44,7 +47,7 @@ export class Reconnect {
       await pause(wait, signal);
       if (signal.aborted) return;
       if (performance.now() > until) break;
-      const answer = await this.once(signal).catch(() => "lost");
+      const answer = await this.once(signal);
       if (signal.aborted || answer === "back") return;
       if (answer === "gone") {
         this.stop();
@@ -56,16 +59,29 @@ export class Reconnect {
     this.lost(this.how);
   }
 
-  // One try: "back", "gone", or "lost".
+  // One try: "back", "gone", or "lost". Its connection is dropped, unless the call is back on it.
   async once(signal) {
+    const trial = new AbortController();
+    const end = () => trial.abort();
+    const late = setTimeout(end, this.answerMs);
+    signal.addEventListener("abort", end);
+    const given = new Promise((resolve) => trial.signal.addEventListener("abort", () => resolve("lost")));
+    const drop = (connection) => connection.drop(signal.aborted ? undefined : GIVEN_UP);
+    const answer = await Promise.race([this.ask(trial.signal, drop).catch(() => "lost"), given]);
+    clearTimeout(late);
+    if (answer !== "back") end();
+    return answer;
+  }
+
+  async ask(signal, drop) {
     const connection = await this.connect();
-    if (signal.aborted) {
-      connection.drop();
-      return "lost";
-    }
+    signal.addEventListener("abort", () => drop(connection));
+    if (signal.aborted) drop(connection);
+    await connection.ready;
+    if (signal.aborted) return "lost";
+    this.use(connection);
     return await new Promise((resolve) => {
       this.answer = resolve;
-      signal.addEventListener("abort", () => resolve("lost"));
       connection.socket.addEventListener("close", () => resolve("lost"));
       connection.send("hello", { protocol: "bargein.v1", resume: { call_id: this.callId, secret: this.secret } });
     });
@@ -80,7 +96,7 @@ export class Reconnect {
     return m.type === "error";
   }
 
-  // No more tries: the page is back, has hung up, or gives up. Returns whether it tried.
+  // No more tries: the page has hung up, or gives up. Returns whether it tried.
   stop() {
     const { attempt } = this;
     attempt?.abort();

@@ -58,6 +58,7 @@ class History:
 
     def tell(self, said: AgentSaid) -> None:
         """Tell what another voice said in the model's place."""
+        self._owed.pop(said.reply, None)
         for made in as_items([said], self._language):
             self._order(created(made))
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from bargein.errors import Unavailable, VendorLost, VendorRefused
 from bargein.protocols import ConversationItem, SessionConfig
-from bargein.vendors.common.keys import access
+from bargein.vendors.openai.address import openai_access
 from bargein.vendors.openai.realtime.settings import (
     MODEL,
     TRANSCRIPTION_MODEL,
@@ -59,7 +59,7 @@ class OpenAICall:
 class OpenAIRealtime:
     """protocols.RealtimeModel by shape.
 
-    base_url: OpenAI's address up to and with "/v1". None: BARGEIN_OPENAI_URL, or OpenAI itself. The others are the
+    base_url: up to and with "/v1". base_url and api_key: what None means is told at `openai_access`. The others are the
     fields of `RealtimeSettings`. Raises Unavailable without the SDK, UsageError for a value out of range.
     """
 
@@ -100,10 +100,8 @@ class OpenAIRealtime:
         self.name = model
         self.turns = turn_detection in ("semantic_vad", "vendor")
         self.transcribes_user = transcription_model is not None
-        at = access("openai", "OPENAI_API_KEY", api_key=api_key, base_url=base_url)
-        self._client = openai.AsyncOpenAI(
-            base_url=at.base_url, api_key=at.key or NO_KEY, timeout=REQUEST_S, max_retries=0
-        )
+        url, key = openai_access(api_key=api_key, base_url=base_url)
+        self._client = openai.AsyncOpenAI(base_url=url, api_key=key or NO_KEY, timeout=REQUEST_S, max_retries=0)
 
     def open(self, brief: SessionConfig, items: Callable[[], Sequence[ConversationItem]]) -> OpenAIRealtimeConnection:
         """protocols.RealtimeModel.open: over a WebSocket, all sound by way of us."""

@@ -245,7 +245,7 @@ class RealtimeProtocol:
             if response.get("status") == "incomplete":
                 reason = _safe(details.get("reason"))
                 log.info("The model broke off: %s", reason)
-                if reply.empty and not response.get("output"):
+                if reply.empty and not any(map(_has_content, response.get("output") or ())):
                     reply.fail(VendorLost(f"OpenAI broke off before any word ({reason})", advice="Try again"))
                     return
             for item in response.get("output") or ():
@@ -287,6 +287,10 @@ def _call(reply: OpenAIResponse, item: Json) -> None:
         whole = item.get("status") != "incomplete"
         call = ToolCall(item["call_id"], item.get("name") or "", item.get("arguments") or "{}")
         reply.calls(call, whole=whole)
+
+
+def _has_content(item: Json) -> bool:
+    return item.get("type") == "function_call" or bool(item.get("content"))
 
 
 def _event_id(reply: OpenAIResponse) -> str:

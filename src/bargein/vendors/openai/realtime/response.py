@@ -115,6 +115,7 @@ class OpenAIResponse:
         self._words: deque[tuple[Word, ...]] = deque()
         self._calls: list[ToolCall] = []
         self._known_calls: set[str] = set()
+        self._at_birth = self._came  # of the response that is made now
         self._over = False
         self._again = False  # it has to be begun once more, on another connection
         self._more = False
@@ -184,6 +185,7 @@ class OpenAIResponse:
         """The model has begun to make it."""
         self.responses.add(response)
         self.started = True
+        self._at_birth = self._came
 
     def delta(self, item: str, content: int, audio: str) -> None:
         """Sound, as base64. What cannot be read is skipped, and what comes after a failure."""
@@ -229,8 +231,12 @@ class OpenAIResponse:
 
     @property
     def empty(self) -> bool:
-        """Nothing has come of it: no sound, no text, no call of a tool."""
-        return not (self.sounded or self._chars or self._known_calls)
+        """Nothing has come of the newest response: no sound, no text, no call of a tool."""
+        return self._came == self._at_birth
+
+    @property
+    def _came(self) -> tuple[float, int, int]:
+        return self._ms, self._chars, len(self._known_calls)
 
     def whole(self, item: str) -> None:
         """An item has all of its sound and text: its words get their times."""
@@ -319,7 +325,7 @@ class OpenAIResponse:
                 found += part.placed(align_begun(part.text, data.samples, data.rate, self._hooks.pace))
         return (*(word for words in self._words for word in words), *found)
 
-    def truncate(self, ms: float, said: AgentSaid | None) -> None:
+    def truncate(self, ms: float, said: AgentSaid | None, *, by_fallback: bool = False) -> None:
         """protocols.Response.truncate: shortens the item that sounded, and takes back those that did not.
 
         The server deletes the text of an item that is shortened, so what was heard is told in a note behind it. Items
@@ -327,10 +333,13 @@ class OpenAIResponse:
         if self._heard_told:
             return
         self._heard_told, self._heard_ms = True, ms
-        if said is not None and not self._parts:
-            self._hooks.tell(said)  # another voice said it
-            return
         here = [part for part in self._parts.values() if part.epoch == self._hooks.epoch]
+        if by_fallback:
+            for part in here:
+                self._delete(part)
+            if said is not None:
+                self._hooks.tell(said)
+            return
         if len(here) < len(self._parts):
             if said is not None:
                 self._hooks.retell(self.elsewhere(said))
@@ -342,10 +351,10 @@ class OpenAIResponse:
             if self._webrtc:
                 self._shorten_more(part)
                 last = part.item
+            elif heard < 1:  # also of an item that has words and no sound
+                self._delete(part)
             elif part.over and heard >= part.ms - WHOLE_MS:
                 last = part.item
-            elif heard < 1:
-                self._hooks.order({"type": "conversation.item.delete", "item_id": part.item})
             else:
                 self._truncate(part, heard)  # never beyond what has come: the server refuses that
                 last = part.item
@@ -371,6 +380,9 @@ class OpenAIResponse:
         if 1 <= self._heard_ms < part.ms - LATE_MS:
             self._truncate(part, self._heard_ms)
 
+    def _delete(self, part: ContentPart) -> None:
+        self._hooks.order({"type": "conversation.item.delete", "item_id": part.item})
+
     def _truncate(self, part: ContentPart, ms: float) -> None:
         self._hooks.order(
             {
@@ -382,5 +394,6 @@ class OpenAIResponse:
         )
 
     def unsaid(self, item: str) -> bool:
-        """Whether an item came after the report of what was heard: the user heard none of that item."""
-        return self._heard_told and item not in self._parts
+        """Whether the user heard nothing of an item of this cut reply, because the item came after the cut. Over WebRTC
+        the server may have sent sound of it, until it was told what was heard."""
+        return item not in self._parts and (self._heard_told or not self._webrtc)
