@@ -19,7 +19,6 @@ from typing import Any, cast
 from picows import (
     WSAutoPingStrategy,
     WSCloseCode,
-    WSCloseHandshake,
     WSFrame,
     WSListener,
     WSMsgType,
@@ -28,7 +27,7 @@ from picows import (
     WSUpgradeResponse,
     WSUpgradeResponseWithListener,
 )
-from picows.picows import WSProtocol  # type: ignore[attr-defined]  # it is there, but its stub does not tell
+from picows.picows import WSCloseHandshake, WSProtocol  # type: ignore[attr-defined]  # they are there
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
