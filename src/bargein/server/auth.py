@@ -119,12 +119,12 @@ class Gate:
         # Compared as bytes and in constant time: a comparison that stops early tells how far it got.
         return hmac.compare_digest(token.encode(errors="replace"), (self._token or "").encode())
 
-    def _signed_for(self, token: str) -> Audience | Literal["nobody"] | None:
-        """Who a token of ours is for; nobody: it has expired. None: we did not sign it."""
+    def _signed_for(self, token: str) -> Audience | Literal["expired"] | None:
+        """Who a token of ours is for. None: we did not sign it."""
         try:
             audience: Audience = self._signer.loads(token, max_age=self._page_token_s)
         except SignatureExpired:
-            return "nobody"
+            return "expired"
         except (BadData, ValueError):  # ValueError: of characters that no token has
             return None
         return audience

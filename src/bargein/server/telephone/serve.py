@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from bargein.agent import Agent
 from bargein.clock import Clock, MonotonicClock
@@ -45,8 +46,10 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 def is_this_machine(caller: SocketRequest) -> bool:
     """Whether it calls from here. A proxy on this machine has our address, too, but it says for whom it comes, or calls
     us by another name."""
-    host = caller.headers.get("host", "")
-    name = host.rsplit("]", 1)[0] if host.startswith("[") else host.rsplit(":", 1)[0]
+    try:
+        name = urlsplit(f"//{caller.headers.get('host', '')}").hostname or ""
+    except ValueError:  # half an address
+        return False
     direct = not any(header in caller.headers for header in FORWARDED)
     return is_loopback(caller.host) and is_loopback(name) and direct
 
@@ -154,7 +157,7 @@ def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
         policy = policy_for(hub, agent, preset=parameters.get("policy"))
     except UsageError as error:
         log.warning("%s; taking the agent's own", error)
-        policy = agent.policy
+        policy = policy_for(hub, agent)
     try:
         language = language_for(agent, parameters.get("language"))
     except UsageError as error:
