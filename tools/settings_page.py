@@ -64,11 +64,9 @@ def page() -> str:
 
 
 def _setting(name: str, field: FieldInfo, option: str | None) -> list[str]:
-    alias = getattr(field.validation_alias, "choices", None)
-    variable = str(alias[0]) if alias else f"BARGEIN_{name.upper()}"
     about = " ".join((field.description or "").split())
     return [
-        f"`{variable}`",
+        f"`{Settings.variable(name)}`",
         f"`--{option.replace('_', '-')}`" if option else "",
         _value(field.default),
         _range(field),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from bargein.floor import Policy
     from bargein.protocols import HangUp, Transfer
-    from bargein.run import create_app, run_call, serve
+    from bargein.run import create_app, run_call, serve, uvicorn_options
     from bargein.tools import collect_digits, hang_up, tool, transfer_to
 
 __version__ = "0.1.0"
@@ -52,6 +52,7 @@ __all__ = [
     "serve",
     "tool",
     "transfer_to",
+    "uvicorn_options",
 ]
 
 _MODULES = {
@@ -67,7 +68,7 @@ _MODULES = {
     ),
     "bargein.floor": ("Policy",),
     "bargein.protocols": ("HangUp", "Transfer"),
-    "bargein.run": ("create_app", "run_call", "serve"),
+    "bargein.run": ("create_app", "run_call", "serve", "uvicorn_options"),
     "bargein.tools": ("collect_digits", "hang_up", "tool", "transfer_to"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bargein.agent import Agent
 from bargein.floor import Policy
@@ -85,6 +85,19 @@ def create_app(
         max_calls=max_calls,
         public_url=public_url,
     )
+
+
+def uvicorn_options(app: VoiceApp, path: str = "") -> dict[str, Any]:
+    """The options by which a uvicorn of one's own takes calls as `serve` does, within the same bounds.
+
+        uvicorn.run(outer, **uvicorn_options(voice, "/voice"))
+
+    app: of `create_app`. path: where it is mounted in the outer app. The bounds on connections, requests, frames and
+    messages hold for every connection of that uvicorn.
+    """
+    from bargein.server import serve as server  # noqa: PLC0415  # see the module's docstring
+
+    return server.uvicorn_options(app, path)
 
 
 async def run_call(

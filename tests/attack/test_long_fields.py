@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,7 +21,8 @@ from bargein.transports.telephone.transport import TelephoneDialect, TelephoneTr
 from bargein.transports.telephone.twilio import TwilioDialect
 from bargein.transports.telephone.vonage import VonageDialect
 from tests.attack.foreign_fields import HOSTILE, OTHERS, STARTS, spoiled, texts
-from tests.server.kit import World, world
+from tests.server.kit import Client, World, bare, world
+from tests.server.test_registry import served
 
 DIALECTS: dict[str, Callable[[], TelephoneDialect]] = {
     "twilio": TwilioDialect,
@@ -153,20 +155,56 @@ async def test_a_refusal_is_short(
     assert len(answer.text) < 5000
 
 
-@pytest.mark.parametrize("hostile", ["long", "escape"])
-async def test_a_page_gets_a_short_error(here: World, hostile: str, lines: list[str]) -> None:
-    hello = {
+HELLOS: dict[str, dict[str, object]] = {
+    "of a visitor": {
         "type": "hello",
         "protocol": "bargein.v1",
         "agent": "tone",
         "policy": "patient",
         "language": "en",
-        "settings": {"confirm_ms": 400, "language": "de"},
-        "choice": {"language": "en", "transcriber": {"name": "x", "options": {"model": "y"}}},
-    }
-    for message in spoiled(hello, HOSTILE[hostile]):
-        async with here.client({}) as client:
-            await client.send(message)
-            error = await client.until("error")
-            assert len(json.dumps(error)) < 5000
-            assert str(error["message"]).isprintable()
+        "settings": {"confirm_ms": 400},
+    },
+    "that chooses": {
+        "type": "hello",
+        "protocol": "bargein.v1",
+        "choice": {
+            "preset": "patient",
+            "language": "en",
+            "prompt": "be brief",
+            "stt": {"name": "none", "options": {}},
+            "llm": {"name": "openai-compatible", "options": {"model": "y", "base_url": "http://127.0.0.1:1/v1"}},
+            "tts": {"name": "espeak", "options": {"voice": "en"}},
+        },
+    },
+    "of one that comes back": {
+        "type": "hello",
+        "protocol": "bargein.v1",
+        "resume": {"call_id": "20260101-000000-00000000", "secret": "s", "received": 1},
+    },
+}
+
+
+async def first_answer(client: Client) -> dict[str, object]:
+    async with asyncio.timeout(5):
+        while True:
+            raw = await client.socket.recv()
+            if isinstance(raw, str) and (answer := json.loads(raw))["type"] in ("error", "welcome"):
+                return dict(answer)
+
+
+@pytest.mark.parametrize("hostile", ["long", "escape"])
+@pytest.mark.parametrize("kind", HELLOS)
+async def test_a_page_gets_a_short_answer_of_its_own(kind: str, hostile: str, lines: list[str]) -> None:
+    """An error, or a welcome where the field is nobody's business; never a fault of ours."""
+    codes = set()
+    async with served(bare(), max_calls=200) as here:
+        for message in spoiled(HELLOS[kind], HOSTILE[hostile]):
+            async with here.client({}) as client:
+                await client.send(message)
+                answer = await first_answer(client)
+                assert len(json.dumps(answer)) < 5000
+                assert str(answer.get("message", "")).isprintable()
+                codes.add(answer.get("code", "welcome"))
+                await client.send({"type": "hangup"})
+    assert "internal" not in codes
+    assert len(codes) > 1, codes

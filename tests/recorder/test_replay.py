@@ -23,6 +23,7 @@ from bargein.floor import (
 )
 from bargein.recorder.journal import FileJournal
 from bargein.recorder.reading import read
+from bargein.recorder.redaction import NO_REDACTION, Redaction
 from bargein.recorder.replay import replay
 
 
@@ -45,9 +46,18 @@ STORY: list[Event] = [
 ]
 
 
-def play(root: Path, events: Sequence[Event], policy: Policy, *, close: bool = True) -> Path:
+def play(
+    root: Path,
+    events: Sequence[Event],
+    policy: Policy,
+    *,
+    close: bool = True,
+    redaction: Redaction = NO_REDACTION,
+    language: str = "en",
+) -> Path:
     """Let a floor decide, with its own ticks, and record it as a call does."""
-    journal, floor = FileJournal(root, "c1", agent="test", policy=policy, language="en"), Floor(policy)
+    journal = FileJournal(root, "c1", agent="test", policy=policy, language=language, redaction=redaction)
+    floor = Floor(policy, language=language)
 
     def feed(event: Event) -> None:
         journal.event(event)

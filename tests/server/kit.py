@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -235,10 +236,10 @@ class PlainServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def on_uvicorn(app: FastAPI) -> AsyncIterator[str]:
-    """Somebody's app on uvicorn as it comes, on a free port; its address."""
+async def on_uvicorn(app: FastAPI, **options: Any) -> AsyncIterator[str]:
+    """Somebody's app on uvicorn as it comes, or with these options, on a free port; its address."""
     with listen("127.0.0.1", 0) as listener:
-        server = PlainServer(uvicorn.Config(app, log_level="warning", lifespan="on"))
+        server = PlainServer(uvicorn.Config(app, **({"log_level": "warning", "lifespan": "on"} | options)))
         running = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
         try:
             async with asyncio.timeout(10):

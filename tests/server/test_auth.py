@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 import pytest
@@ -16,7 +16,7 @@ from websockets.typing import Origin, Subprotocol
 
 from bargein.clock import ManualClock
 from bargein.errors import UsageError
-from bargein.server.auth import Gate
+from bargein.server.auth import Audience, Gate
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings, is_loopback
 from tests.server.kit import TOKEN, Client, World, settings, world
@@ -279,6 +279,40 @@ def test_a_signed_token_does_not_wait_for_what_others_guess() -> None:
     for _ in range(32):
         wrong(made, "a")
     made.demand_caller(Headers({}), [f"token.{token}"], "a")
+
+
+DOORS: dict[str, Callable[[Gate, str], object]] = {
+    "page": lambda made, token: made.demand_caller(Headers({}), [f"token.{token}"], "a proxy's"),
+    "phone": lambda made, token: made.demand_phone(Headers({}), [token], "a proxy's"),
+    "owner": lambda made, token: made.demand_owner(Headers({"authorization": f"Bearer {token}"}), "a proxy's"),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("audience", ["page", "phone"])
+@pytest.mark.parametrize("expired", [False, True])
+def test_a_token_that_the_server_signed_is_no_guess(
+    door: str, audience: Audience, expired: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Gate(settings(token=SecretStr(TOKEN)), ManualClock())
+    token = made.page_token(audience)
+    if expired:
+        monkeypatch.setattr("itsdangerous.timed.time.time", lambda: 4e9)
+    for _ in range(40):
+        if door == audience and not expired:
+            DOORS[door](made, token)
+        else:
+            with pytest.raises(Refusal) as refusal:
+                DOORS[door](made, token)
+            assert refusal.value.status == 401
+    right(made, "a proxy's")
+    made.demand_caller(Headers(OWNER), [f"token.{token}"], "a proxy's")  # the owner, from a page that is out of date
+
+
+def test_a_token_that_looks_signed_is_a_guess() -> None:
+    made = gate()
+    other = Gate(settings(token=SecretStr(TOKEN + "!")))
+    assert [wrong(made, "a", other.page_token()) for _ in range(31)] == [401] * 30 + [429]
 
 
 def test_many_tokens_in_one_request_are_no_more_guesses() -> None:

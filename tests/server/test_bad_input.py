@@ -206,6 +206,7 @@ async def test_a_full_server_says_so_and_takes_the_next_when_one_has_gone() -> N
 
     async with world(settings(max_calls=1)) as here:
         async with here.client(), here.client({}) as second:
+            await second.send(HELLO)
             error = await second.until("error")
             assert (error["code"], error["fatal"]) == ("busy", True)
             assert await second.closed() == 1013

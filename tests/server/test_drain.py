@@ -29,12 +29,11 @@ class Served:
     url: str
 
     @asynccontextmanager
-    async def client(self, *, hello: bool = True) -> AsyncIterator[Client]:
+    async def client(self) -> AsyncIterator[Client]:
         url = self.url.replace("http", "ws") + "/calls/browser"
         async with connect(url, subprotocols=[Subprotocol("bargein.v1")], close_timeout=0.2) as socket:
             client = Client(socket)
-            if hello:
-                await client.send(HELLO)
+            await client.send(HELLO)
             yield client
 
     async def exit_code(self, seconds: float = 20) -> int:
@@ -73,7 +72,7 @@ async def test_a_signal_lets_calls_end_says_goodbye_to_the_rest_and_exits_with_0
             ready = await http.get("/readyz")
         assert ready.json()["ready"] is False
         assert (await http.get("/healthz")).status_code == 200
-        async with here.client(hello=False) as late:
+        async with here.client() as late:
             assert await late.error() == "closing"
             assert await late.closed() == 1013
         assert await call.still_there(), "the call goes on meanwhile"

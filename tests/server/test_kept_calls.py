@@ -11,10 +11,11 @@ from websockets.exceptions import ConnectionClosed
 from bargein import protocols as c
 from bargein.server import serve
 from tests.attack.raw_socket import END, PING, PONG, frame
-from tests.server.kit import Client, World, settings, tone_agent, world
+from tests.server.kit import HELLO, Client, World, settings, tone_agent, world
 from tests.server.telephone.test_twilio import answered, guarded, stream
 from tests.transports.telephone.simulated_stream import VendorMessages
 from tests.transports.telephone.test_plivo import Plivo
+from tests.transports.telephone.test_telnyx import START as TELNYX_START
 from tests.transports.telephone.test_telnyx import Telnyx
 from tests.transports.telephone.test_vonage import Vonage
 
@@ -40,6 +41,11 @@ async def lost(client: Client) -> dict[str, object]:
     client.socket.transport.abort()
     welcome = next(m for m in reversed(client.messages) if m["type"] == "welcome")
     return {"resume": {"call_id": welcome["call_id"], "secret": welcome["resume"]}}
+
+
+def telnyx(codec: str, rate: int) -> str:
+    """The start of a stream of one and the same Telnyx call, in that form."""
+    return TELNYX_START.replace("PCMU", codec).replace("8000", str(rate))
 
 
 async def away(here: World) -> None:
@@ -83,8 +89,12 @@ async def test_a_page_takes_its_call_up_again_and_is_not_greeted_anew() -> None:
             assert heard == []
 
 
-async def test_a_page_that_comes_back_before_its_loss_is_noticed_takes_over_and_the_old_one_is_closed() -> None:
-    async with world(None, tone_agent(greeting=GREETING)) as here, here.client() as first:
+@pytest.mark.parametrize("max_calls", [8, 1])
+async def test_a_page_that_comes_back_before_its_loss_is_noticed_takes_over_and_the_old_one_is_closed(
+    max_calls: int,
+) -> None:
+    chosen = settings(max_calls=max_calls)  # 1: the server is full, and the call has its place
+    async with world(chosen, tone_agent(greeting=GREETING)) as here, here.client() as first:
         await first.until("state", state="speaking")
         secret = first.messages[0]["resume"]
         resume = {"call_id": first.messages[0]["call_id"], "secret": secret}
@@ -101,6 +111,8 @@ async def test_a_secret_serves_once_and_a_wrong_one_never_and_the_page_may_begin
             again = await lost(first)
         await away(here)
         async with here.client(again) as second, here.client({}) as thief:
+            await second.audio()
+            assert await second.still_there()  # so the audio has come
             for resume in (again["resume"], {**again["resume"], "secret": "x" * 43}, {"call_id": "no", "secret": "no"}):  # type: ignore[dict-item]
                 await thief.send({"type": "hello", "protocol": "bargein.v1", "resume": resume})
                 error = await thief.until("error")
@@ -108,6 +120,27 @@ async def test_a_secret_serves_once_and_a_wrong_one_never_and_the_page_may_begin
             await thief.send({"type": "hello", "protocol": "bargein.v1"})
             assert (await thief.until("welcome"))["resumed"] is False
             assert await second.still_there()
+
+
+async def test_a_page_whose_second_connection_breaks_at_once_comes_back_with_the_secret_that_it_has() -> None:
+    async with world(None, tone_agent(greeting=GREETING)) as here:
+        async with here.client() as first:
+            again = await lost(first)
+        await away(here)
+        async with here.client(again) as unlucky:
+            await lost(unlucky)  # as if no welcome had come
+        await away(here)
+        async with here.client(again) as second:
+            newer = await lost(second)
+        await away(here)
+        async with here.client(newer) as third:
+            await lost(third)
+        await away(here)
+        async with here.client({}) as late:
+            await late.send(HELLO | again)
+            assert await late.error() == "call_gone"  # the page has a newer one
+            await late.send(HELLO | newer)
+            assert (await late.until("welcome"))["resumed"] is True
 
 
 async def test_a_call_that_waits_keeps_its_place_and_only_that() -> None:
@@ -187,8 +220,10 @@ async def test_twilios_second_stream_goes_on_with_the_call_if_it_brings_a_token_
 
 
 @pytest.mark.usefixtures("either_socket")
-async def test_a_second_stream_of_a_live_call_takes_over() -> None:
-    async with world(None, tone_agent(greeting=GREETING)) as here, stream(here) as first:
+@pytest.mark.parametrize("max_calls", [8, 1])
+async def test_a_second_stream_of_a_live_call_takes_over(max_calls: int) -> None:
+    chosen = settings(max_calls=max_calls)  # 1: the server is full, and the call has its place
+    async with world(chosen, tone_agent(greeting=GREETING)) as here, stream(here) as first:
         await first.start()
         await first.until("media")
         async with stream(here) as second:
@@ -198,6 +233,64 @@ async def test_a_second_stream_of_a_live_call_takes_over() -> None:
             code, _ = await first.closed()
             assert code == 1000
             assert len(here.hub.calls.ids) == 1
+
+
+@pytest.mark.usefixtures("either_socket")
+async def test_a_server_that_drains_lets_a_live_call_change_its_stream() -> None:
+    at_once = asyncio.Event()
+    async with world(None, tone_agent(greeting=GREETING)) as here, stream(here) as first, stream(here) as second:
+        await first.start()
+        await first.until("media")
+        draining = asyncio.create_task(here.hub.calls.drain(60, at_once))
+        await asyncio.sleep(0)  # it has begun
+        assert here.hub.calls.closing
+        second.stream = "MZ2"
+        await second.start()
+        await second.until("media")
+        async with stream(here) as other:
+            await other.start("CA2")
+            assert await other.closed() == (1008, "closing")
+        at_once.set()
+        await draining
+
+
+@pytest.mark.usefixtures("either_socket")
+async def test_a_stream_of_another_form_takes_the_place_of_its_call_also_on_a_full_server() -> None:
+    chosen = settings(max_calls=1, keep_s=60)
+    async with (
+        world(chosen, tone_agent(greeting=GREETING)) as here,
+        stream(here, "/telnyx/media") as first,
+        stream(here, "/telnyx/media") as second,
+    ):
+        await first.socket.send(telnyx("PCMU", 8000))
+        await first.until("media")
+        (before,) = here.hub.calls.ids
+        await second.socket.send(telnyx("L16", 16_000))
+        await second.until("media")
+        await first.closed()
+        assert str(here.hub.calls.status(before)["over"]) == "a stream of another form took its place"
+        await second.until("media")
+        assert len(here.hub.calls.ids) == here.hub.calls.taken == 1
+
+
+@pytest.mark.usefixtures("either_socket")
+async def test_a_server_that_drains_ends_no_call_for_a_stream_that_it_refuses() -> None:
+    at_once = asyncio.Event()
+    async with (
+        world(None, tone_agent(greeting=GREETING)) as here,
+        stream(here, "/telnyx/media") as first,
+        stream(here, "/telnyx/media") as second,
+    ):
+        await first.socket.send(telnyx("PCMU", 8000))
+        await first.until("media")
+        draining = asyncio.create_task(here.hub.calls.drain(60, at_once))
+        await asyncio.sleep(0)  # it has begun
+        await second.socket.send(telnyx("L16", 16_000))
+        assert await second.closed() == (1008, "closing")
+        await first.until("media")
+        assert len(here.hub.calls.ids) == 1
+        at_once.set()
+        await draining
 
 
 @pytest.mark.usefixtures("either_socket")

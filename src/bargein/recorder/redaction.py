@@ -1,7 +1,8 @@
 """What a record leaves out: digits (cards, codes, keys of a telephone), named arguments of tools, callers' numbers.
 
-Times, positions and the policy stay, so that a redacted record decides the same when it is replayed. Numbers that are
-spelled out ("four eight two seven") stay, too.
+Times, positions and the policy stay, and what stands for a number is one word, as the number was: a redacted record
+decides the same when it is replayed. (Where a phrase of the policy itself has digits, its words are not found again.)
+Numbers that are spelled out ("four eight two seven") stay, too.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-DIGIT, ANY_KEY, HIDDEN = "#", "0", "(hidden)"
+DIGIT = "0"  # a word, for the floor's lexicon, as every digit is: a sign would be none
+HIDDEN, HIDDEN_IN_LOG = "(hidden)", "#"
 TEXTS = frozenset({"text", "unheard", "why", "result", "arguments", "message", "lost", "reason", "over", "from", "to"})
 """Fields that hold what people, models and networks say."""
 _DIGITS = re.compile(r"\d")
-_NUMBER = re.compile(r"(?<![\w+-])\+?\d{7,15}(?![\w-])")
-_CODE = re.compile(r"(?<![\w-])\d{4,}(?![\w-])")
+# Not within an id. Letters of scripts without spaces may stand at a number.
+_NUMBER = re.compile(r"(?<![A-Za-z_\d+-])\+?\d{7,15}(?![A-Za-z_\d-])")
+_CODE = re.compile(r"(?<![A-Za-z_\d-])\d{4,}(?![A-Za-z_\d-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Redaction:
     """The default redacts nothing."""
 
     digits: bool = False
-    """Every digit in a text becomes #, and every key of a telephone 0."""
+    """Every digit in a text, and every key of a telephone, becomes 0."""
     arguments: frozenset[str] = frozenset()
     """Names of tools' arguments, and of fields in tools' results, whose values are hidden."""
     numbers: bool = False
@@ -56,7 +59,7 @@ class Redaction:
         if self.numbers:
             line = _NUMBER.sub(self._alias, line)
         if self.digits:
-            line = _CODE.sub(lambda found: DIGIT * len(found.group()), line)
+            line = _CODE.sub(lambda found: HIDDEN_IN_LOG * len(found.group()), line)
         return line
 
     def number(self, number: str) -> str:
@@ -64,17 +67,17 @@ class Redaction:
         return self._named(number) if self.numbers and number else self.text(number)
 
     def _field(self, name: str, value: object) -> object:
-        if name == "key" and self.digits:
-            return ANY_KEY
-        if name not in TEXTS:
-            return value
-        if isinstance(value, str):
-            if name in ("result", "arguments") and self.arguments:
-                value = self._without_arguments(value)
-            return self.text(value)
+        if isinstance(value, Mapping):
+            return self.fields(value)
         if isinstance(value, list | tuple):
-            return [self.text(each) if isinstance(each, str) else each for each in value]
-        return value
+            return [self._field(name, each) for each in value]
+        if name == "key" and self.digits:
+            return DIGIT
+        if name not in TEXTS or not isinstance(value, str):
+            return value
+        if name in ("result", "arguments") and self.arguments:
+            value = self._without_arguments(value)
+        return self.text(value)
 
     def _without_arguments(self, text: str) -> str:
         try:
@@ -95,8 +98,8 @@ class Redaction:
 
     def _named(self, number: str) -> str:
         digest = hmac.digest(self.secret, number.lstrip("+").encode(errors="replace"), "sha256")
-        # Letters only: the digits of a name would be redacted in turn.
-        return "number-" + "".join(chr(ord("a") + byte % 26) for byte in digest[:8])
+        # Letters only: digits would be redacted in turn, and with a hyphen the name would be two words.
+        return "number" + "".join(chr(ord("a") + byte % 26) for byte in digest[:8])
 
 
 NO_REDACTION = Redaction()

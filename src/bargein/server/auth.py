@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Literal
 from urllib.parse import urlsplit
 
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -99,9 +99,11 @@ class Gate:
     def _demand(self, offered: list[str], audience: Audience | None, address: str) -> bool:
         """Raises Refusal unless a token fits. True: it is the server's own."""
         # A signed token cannot be guessed: its holder is not kept waiting for what others guess at the same address.
-        if audience is not None and any(self._is_for(token, audience) for token in offered[: 2 * OFFERED]):
+        # One that has expired, or is for another end, is no guess: behind a proxy all pages have one address.
+        signed = {token: self._signed_for(token) for token in offered[: 2 * OFFERED]}
+        if audience is not None and audience in signed.values():
             return False
-        offered = [token for token in offered if token]
+        offered = [token for token in offered if token and signed.get(token) is None]
         if offered and not self._guesses.allowed(address):
             raise Refusal(
                 429, "too_many_guesses", "Too many wrong tokens came", advice="Wait a minute, then send the right one"
@@ -117,11 +119,15 @@ class Gate:
         # Compared as bytes and in constant time: a comparison that stops early tells how far it got.
         return hmac.compare_digest(token.encode(errors="replace"), (self._token or "").encode())
 
-    def _is_for(self, token: str, audience: Audience) -> bool:
+    def _signed_for(self, token: str) -> Audience | Literal["expired"] | None:
+        """Who a token of ours is for. None: we did not sign it."""
         try:
-            return bool(self._signer.loads(token, max_age=self._page_token_s) == audience)
+            audience: Audience = self._signer.loads(token, max_age=self._page_token_s)
+        except SignatureExpired:
+            return "expired"
         except (BadData, ValueError):  # ValueError: of characters that no token has
-            return False
+            return None
+        return audience
 
     # ------------------------------------------------------------------------------------------------- origins
 

@@ -106,8 +106,8 @@ class BrowserCalls:
         socket = AsgiSocket(receive, send)
         async with BrowserTransport(socket, hub.host.clock, hub.limits, close_code=socket.close_code) as browser:
             try:
-                if not hub.kept.away:
-                    hub.calls.demand_place()
+                if not hub.calls.ids:
+                    hub.calls.demand_place()  # else the page may come back to a call, which has its place already
                 await self._greet(hub, browser, socket, _address(scope), owned=owned)
             except Refusal as refusal:
                 browser.refuse(Problem(refusal.code, refusal.message, refusal.advice, fatal=True), TRY_AGAIN_LATER)

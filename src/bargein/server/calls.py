@@ -120,9 +120,13 @@ class Calls:
         return sum(call.floor.reply.sounding for call, _ in self._live.values())
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place for a connection that has proved what it is. Raises Refusal when there is none."""
-        self.demand_place()
+    def place(self, *, instead: bool = False) -> Iterator[None]:
+        """A place for a connection that has proved what it is. Raises Refusal when there is none.
+
+        instead: of a call that ends for this one, whose place is free in a moment."""
+        self._demand_open()
+        if not instead:
+            self.demand_place()
         self._taken += 1
         try:
             yield
@@ -131,8 +135,7 @@ class Calls:
 
     def demand_place(self) -> None:
         """Raises Refusal when no place is free."""
-        if self._closing:
-            raise self._closed()
+        self._demand_open()
         if self._taken >= self._most:
             self._metrics.call_refused("busy")
             raise Refusal(503, "busy", f"The server has {self._most} calls already", advice="Call again a little later")
@@ -141,8 +144,7 @@ class Calls:
     def listed(self, call: Call, watchers: Watchers) -> Iterator[None]:
         """The call can be found while the block runs, and its last state for a while after it. Raises Refusal when
         the server is about to close."""
-        if self._closing:
-            raise self._closed()
+        self._demand_open()
         self._live[call.id] = (call, watchers)
         self._none.clear()
         self._metrics.call_began()
@@ -214,9 +216,11 @@ class Calls:
             call.hang_up(reason)
         await self._none.wait()
 
-    def _closed(self) -> Refusal:
-        self._metrics.call_refused("closing")
-        return Refusal(503, "closing", "The server is closing", advice="Call again a little later")
+    def _demand_open(self) -> None:
+        """Raises Refusal when the server is about to close."""
+        if self._closing:
+            self._metrics.call_refused("closing")
+            raise Refusal(503, "closing", "The server is closing", advice="Call again a little later")
 
     def _find(self, call_id: str) -> tuple[Call, Watchers]:
         if call_id in self._live:

@@ -68,20 +68,20 @@ async def open_hub(
         calls = Calls(settings.max_calls, settings.finished_kept, metrics)
         group = asyncio.TaskGroup()
         hub = Hub(
-            settings,
-            gate,
-            Runtime(clock, ticker, vad, metrics, settings.lead_ms),
-            catalogue,
-            calls,
-            Strangers(metrics),
-            Strangers(metrics),
-            metrics,
-            limits,
-            Readiness(),
-            disk,
-            redaction_for(settings),
-            asyncio.Event(),
-            group,
+            settings=settings,
+            gate=gate,
+            host=Runtime(clock, ticker, vad, metrics, settings.lead_ms),
+            catalogue=catalogue,
+            calls=calls,
+            phone_strangers=Strangers(metrics),
+            page_strangers=Strangers(metrics),
+            metrics=metrics,
+            limits=limits,
+            readiness=Readiness(),
+            disk=disk,
+            redaction=redaction_for(settings),
+            swept=asyncio.Event(),
+            tasks=group,
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))

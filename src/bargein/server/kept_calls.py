@@ -1,7 +1,8 @@
 """Calls that outlive their connection: by whose id they are found again, and who may take them over.
 
 A telephone call is found by its network's own id of the call, and its new stream has proved itself as every stream
-does. A page's call is found by our id, and a secret that `welcome` gave to the page, good for one time.
+does. A page's call is found by our id, and a secret that `welcome` gave to the page, good until the next one has
+reached it.
 """
 
 from __future__ import annotations
@@ -28,11 +29,21 @@ class KeptCall:
         self.transport = transport
         self.secret = secrets.token_urlsafe(32)
         """A page that knows it may take the call over, once."""
+        self._spent: str | None = None  # the secret before this one
 
     @property
     def live(self) -> bool:
         """The call goes on."""
         return self.call.over is None and not self.transport.closed
+
+    def claim(self, secret: str) -> bool:
+        """Whether a secret is good. The call has another one then; the spent one stays good until something has come
+        over the connection that it opened: where that breaks at once, the page has no other."""
+        known = self.secret, None if self.transport.client_sent else self._spent
+        good = [each for each in known if each is not None and hmac.compare_digest(each.encode(), secret.encode())]
+        if good:
+            (self._spent,), self.secret = good, secrets.token_urlsafe(32)
+        return bool(good)
 
     async def carry_on(self, connection: Connection) -> None:
         """The call goes on over this connection, until that is lost or replaced, or the call is over."""
@@ -71,7 +82,4 @@ class KeptCalls:
         """A page's call, whose secret is then another. None: there is none, or the secret is not the call's; which of
         the two is not told."""
         kept = self.find(BROWSER, call_id)
-        if kept is None or not hmac.compare_digest(kept.secret.encode(), secret.encode()):
-            return None
-        kept.secret = secrets.token_urlsafe(32)
-        return kept
+        return kept if kept is not None and kept.claim(secret) else None

@@ -15,17 +15,21 @@ from bargein.server.settings import Settings
 def make_settings(**given: object) -> Settings:
     """Settings in which what is given (not None) stands above BARGEIN_*. Raises UsageError that names the wrong one."""
     chosen = {name: value for name, value in given.items() if value is not None}
-    policy = chosen.get("policy")
-    if isinstance(policy, str):
-        Policy.named(policy)
     try:
-        return Settings(**chosen)  # type: ignore[arg-type]  # pydantic checks each
+        made = Settings(**chosen)  # type: ignore[arg-type]  # pydantic checks each
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = "_".join(str(part) for part in first["loc"])
-        raise UsageError(
-            f"Setting {name}: {first['msg']}", advice=f"Change --{name} or BARGEIN_{name.upper()}"
-        ) from None
+        name = _field(str(first["loc"][0]))
+        where = f"the option or argument {name}" if name in chosen else Settings.variable(name)
+        raise UsageError(f"Setting {name}: {first['msg']}", advice=f"Change {where}") from None
+    if made.policy is not None:
+        Policy.named(made.policy)
+    return made
+
+
+def _field(place: str) -> str:
+    """The setting that pydantic means: it names the variable where that is an alias."""
+    return place if place in Settings.model_fields else place.lower()
 
 
 def library_settings(*, record: Path | str | None = None, **given: object) -> Settings:

@@ -27,7 +27,7 @@ from bargein.server.hub import Hub, OpenAgents
 from bargein.server.log_lines import log_lines
 from bargein.server.make_settings import library_settings
 from bargein.server.settings import Settings, redaction_for
-from bargein.transports.browser.wire import MESSAGE_BYTES
+from bargein.transports.websocket import MESSAGE_BYTES
 
 try:
     from bargein.server.telephone.picows_server import picows_protocol
@@ -118,23 +118,31 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _websockets(app: VoiceApp, census: ConnectionCensus) -> object:
+def _websockets(app: VoiceApp, path: str, census: ConnectionCensus) -> object:
     """What accepts WebSockets: picows for telephones, where it is installed, and websockets for all others."""
     if FAST:
-        return picows_protocol(lambda: app.state.hub, lambda: app.state.phones, census.leave)
+        phones = {path + each: vendor for each, vendor in app.state.phones.items()}
+        return picows_protocol(lambda: app.state.hub, phones, census.leave)
     return functools.partial(GuardedWebSocket, on_lost=census.leave)
 
 
-def config_for(app: VoiceApp) -> uvicorn.Config:
-    """As measured: uvloop and websockets-sansio halve what a frame costs; deflate would only add to it."""
+def uvicorn_options(app: VoiceApp, path: str = "") -> dict[str, Any]:
+    """`bargein.uvicorn_options`. As measured: websockets-sansio halves what a frame costs; deflate would only add."""
     census = census_for(app.settings)
+    return {
+        "http": guarded_http(census),
+        "ws": _websockets(app, path.rstrip("/"), census),
+        "ws_max_size": MESSAGE_BYTES,
+        "ws_per_message_deflate": False,
+    }
+
+
+def config_for(app: VoiceApp) -> uvicorn.Config:
+    """For BargeinServer."""
     return uvicorn.Config(
         app,
+        **uvicorn_options(app),
         loop="auto",  # uvloop where it is installed: everywhere but on Windows
-        http=guarded_http(census),  # type: ignore[arg-type]  # a function that makes protocols will do
-        ws=_websockets(app, census),  # type: ignore[arg-type]  # a function that makes protocols will do
-        ws_max_size=MESSAGE_BYTES,
-        ws_per_message_deflate=False,
         lifespan="off",  # BargeinServer runs it
         log_config=None,  # its own would write from the event loop; records go to the process's log
         log_level="warning",

@@ -146,6 +146,12 @@ class Settings(BaseSettings):
         may_be_none = type(None) in get_args(cls.model_fields[str(info.field_name)].annotation)
         return None if empty and may_be_none else value
 
+    @classmethod
+    def variable(cls, name: str) -> str:
+        """The environment's variable of a setting."""
+        alias = cls.model_fields[name].validation_alias
+        return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"BARGEIN_{name.upper()}"
+
     @property
     def prefix(self) -> str:
         """The path before every path of ours, as others see it; "" for none."""

@@ -133,8 +133,8 @@ async def _keep(process: asyncio.subprocess.Process, url: str) -> None:
             began_ms = clock.now_ms()
             try:
                 process, _ = await _start(int(url.rpartition(":")[2]))
-            except Unavailable as error:
-                log.warning("%s", error)
+            except (Unavailable, OSError) as error:  # no memory for a process, for one
+                log.warning("The simulators were not started: %s", error)
             else:
                 log.warning("The simulators are back")
     finally:

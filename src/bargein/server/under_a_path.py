@@ -31,7 +31,7 @@ def placed(scope: Scope, prefix: str) -> Scope:
     outer = prefix or _forwarded(scope)
     root: str = scope.get("root_path", "").rstrip("/")
     inner = route_path(scope)
-    for known in {outer, root} - {""}:
+    for known in sorted({outer, root} - {""}, key=len, reverse=True):
         if inner == known or inner.startswith(f"{known}/"):
             inner = inner[len(known) :]
             break

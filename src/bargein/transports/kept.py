@@ -47,6 +47,8 @@ class KeptTransport:
         self.rate_out = first.rate_out
         self.newest_reply = 0
         """The newest reply that a client was told of."""
+        self.client_sent = True
+        """The client has sent something over the newest connection."""
         self._clock = clock
         self._keep_ms = keep_ms
         self._expected_ms: float | None = None
@@ -89,6 +91,7 @@ class KeptTransport:
         before = self._attached
         self._attached = _Attached(wire)
         self._base = None
+        self.client_sent = False
         self._expected_ms = None
         self._there = False  # until the call has heard that the old connection is lost
         if not self._lost:
@@ -120,6 +123,7 @@ class KeptTransport:
                 async for item in items:
                     if self._attached is not attached:
                         break
+                    self.client_sent = self.client_sent or not isinstance(item, c.ClientHangUp)
                     if isinstance(item, c.AudioIn):
                         yield self._placed(item)
                     elif isinstance(item, c.ClientHangUp) and self._keeps(item):

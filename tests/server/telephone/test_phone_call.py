@@ -89,8 +89,8 @@ async def test_the_log_tells_greeting_from_reply(caplog: pytest.LogCaptureFixtur
 
 
 @asynccontextmanager
-async def rest() -> AsyncIterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
-    """Twilio's REST API, as far as a live call is changed by it."""
+async def rest(called: asyncio.Event | None = None) -> AsyncIterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
+    """Twilio's REST API, as far as a live call is changed by it. called: set by the first request."""
     asked: list[tuple[str, dict[str, str]]] = []
     app = FastAPI()
 
@@ -98,6 +98,8 @@ async def rest() -> AsyncIterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
     async def update(account: str, call: str, request: Request) -> JSONResponse:
         body = dict(pair.split("=", 1) for pair in (await request.body()).decode().split("&"))
         asked.append((call, body))
+        if called is not None:
+            called.set()
         if account == "ACbad":
             return JSONResponse({"code": 20003, "message": "Authenticate", "status": 401}, 401)
         if account == "ACsick":

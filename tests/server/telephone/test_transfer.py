@@ -50,7 +50,7 @@ async def transferring(llm: Operator) -> AsyncIterator[tuple[World, Stream, list
         "keep_s": 0.2,
     }
     async with (
-        rest() as (url, asked),
+        rest(called := asyncio.Event()) as (url, asked),
         world(settings(None, twilio_url=url, **given), agent, alone=False) as here,
         stream(here) as phone,
     ):
@@ -61,9 +61,7 @@ async def transferring(llm: Operator) -> AsyncIterator[tuple[World, Stream, list
             mark = (await phone.until("mark"))["mark"]
             name = str(mark["name"])  # type: ignore[index]
             await phone.say("mark", mark=mark)
-        for _ in range(500):
-            if not asked:
-                await asyncio.sleep(0.01)
+        await called.wait()
         await phone.say("stop")
         await phone.closed()
         yield here, phone, asked

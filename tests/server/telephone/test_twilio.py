@@ -275,6 +275,7 @@ async def test_when_all_seats_are_taken_the_next_caller_is_told_by_a_close() -> 
         await first.start()
         await first.until("media")
         async with stream(here) as second:
+            await second.start("CA2")
             assert await second.closed() == (1008, "busy")
         await first.until("mark")
 

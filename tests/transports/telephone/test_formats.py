@@ -163,7 +163,7 @@ REFUSED = [
     (TelnyxDialect, telnyx_start("AMR-WB", 16000), "AMR-WB at 16000", "Use PCMU, PCMA or L16"),
     (TelnyxDialect, telnyx_start("PCMU", 16000), "PCMU at 16000", "Use PCMU, PCMA or L16"),
     (TelnyxDialect, telnyx_start("L16", 44100), "L16 at 44100", "Use PCMU, PCMA or L16"),
-    (TelnyxDialect, telnyx_start("x\\n\\u001b[31m" + "y" * 50_000, 8000), "x??[31m", "Use PCMU, PCMA or L16"),
+    (TelnyxDialect, telnyx_start("x\\n\\u001b[31m" + "y" * 50_000, 8000), "x\\n\\x1b[31m", "Use PCMU, PCMA or L16"),
     (
         TwilioDialect,
         TWILIO_START.replace("audio/x-mulaw", "audio/x-alaw"),

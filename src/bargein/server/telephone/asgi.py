@@ -15,6 +15,9 @@ from bargein.server.refusals import Refusal
 from bargein.server.telephone.keepalive import kept_alive
 from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, serve_phone
 from bargein.transports.telephone.transport import TelephoneTransport
+from bargein.transports.websocket import TOO_BIG, too_long
+
+CLOSE_S = 5.0  # for the last messages to leave
 
 
 class AsgiWire:
@@ -77,10 +80,12 @@ class PhoneAsgi:
         dialect = vendor.dialect()
         telephone = TelephoneTransport(kept_alive(hub, wire, dialect), dialect, hub.host.clock)
         async with asyncio.TaskGroup() as group:
-            group.create_task(wire.pump(), name="telephone writer")
+            writer = group.create_task(wire.pump(), name="telephone writer")
             reader = group.create_task(_read(receive, telephone), name="telephone reader")
             await serve_phone(hub, vendor, caller, telephone)
             reader.cancel()
+            await asyncio.wait([writer], timeout=CLOSE_S)
+            writer.cancel()  # a peer that reads nothing takes no close either
 
 
 async def _read(receive: Receive, telephone: TelephoneTransport) -> None:
@@ -90,7 +95,11 @@ async def _read(receive: Receive, telephone: TelephoneTransport) -> None:
             telephone.gone("the connection is gone", message.get("code"))
             return
         text: str | None = message.get("text")
-        telephone.incoming(message["bytes"] if text is None else text)
+        data: str | bytes = message["bytes"] if text is None else text
+        if too_long(data):
+            telephone.flooded("a message is too long", TOO_BIG)
+            return
+        telephone.incoming(data)
 
 
 def _caller(scope: Scope) -> SocketRequest:

@@ -9,15 +9,14 @@ page may open one. Without a token of the server only this machine may call.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 
 from bargein.protocols import CallControl
 from bargein.server.auth import Gate
 from bargein.server.refusals import Refusal
-from bargein.server.settings import is_loopback
-from bargein.server.telephone.serve import FORWARDED, SocketRequest, TelephoneVendor, demand_no_page
+from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, demand_no_page, is_this_machine
 from bargein.transports.telephone.plivo import PlivoDialect
 from bargein.transports.telephone.telnyx import TelnyxDialect
 from bargein.transports.telephone.transport import Started, TelephoneDialect
@@ -45,7 +44,13 @@ class Carrier:
         """Raises Refusal for a caller without a token, or, where none is demanded, from elsewhere."""
         demand_no_page(caller)
         if self._gate.open:
-            self._demand_local(caller)
+            if not is_this_machine(caller):
+                raise Refusal(
+                    403,
+                    "no_token_set",
+                    f"{self._name} calls from elsewhere need the server's token",
+                    advice="Set BARGEIN_TOKEN, and add ?token= with it to the address that the vendor is told",
+                )
             return
         query = parse_qs(caller.path.partition("?")[2])
         self._gate.demand_phone(Headers(dict(caller.headers)), query.get("token", ()), caller.host)
@@ -57,27 +62,7 @@ class Carrier:
         """Hanging up is closing the socket, and there is no transfer."""
         return None
 
-    def _demand_local(self, caller: SocketRequest) -> None:
-        """A proxy on this machine has our address, too; but it says for whom it comes, or calls us by another name."""
-        headers = caller.headers
-        local = is_loopback(caller.host) and is_loopback(_name(f"//{headers.get('host', '')}"))
-        if not local or any(name in headers for name in FORWARDED):
-            raise Refusal(
-                403,
-                "no_token_set",
-                f"{self._name} calls from elsewhere need the server's token",
-                advice="Set BARGEIN_TOKEN, and add ?token= with it to the address that the vendor is told",
-            )
-
 
 def carriers(gate: Gate) -> dict[str, TelephoneVendor]:
     """By path, all there are."""
     return {path: Carrier(dialect, gate, path.split("/")[1].title()) for path, dialect in CARRIERS.items()}
-
-
-def _name(url: str) -> str:
-    """The host's; "" where there is none."""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""

@@ -2,8 +2,8 @@
 
 A telephone call is a hundred small messages a second. Through ASGI each costs a task's wake-up and a few dictionaries;
 here a message is a function call (docs/performance.md has the figures). Same port, same checks: uvicorn hands every
-upgrade to the WebSocket class it is given, and this one looks at the path. On any other server the ASGI endpoint of
-telephone/asgi.py does the same, more slowly.
+upgrade to the WebSocket class it is given, and this one looks at the path. On any other server, and before the app's
+lifespan runs, the ASGI endpoint of telephone/asgi.py does the same, more slowly.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from picows import (
     WSUpgradeResponse,
     WSUpgradeResponseWithListener,
 )
-from picows.picows import WSProtocol  # type: ignore[attr-defined]  # it is there, but its stub does not tell
+from picows.picows import WSCloseHandshake, WSProtocol  # type: ignore[attr-defined]  # they are there
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from bargein.server.frame_guard import GuardedWebSocket
+from bargein.server.frame_guard import PARTS, GuardedWebSocket
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
 from bargein.server.telephone.keepalive import kept_alive
 from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, refusals, serve_phone
 from bargein.transports.telephone.transport import TelephoneTransport
+from bargein.transports.websocket import MESSAGE_BYTES
 
-MESSAGE_BYTES = 64 * 1024
-PARTS = 100  # of one message
 READ_BUFFER = 4096  # bytes, per connection; grows where a client sends more
 SEND_BUFFER = 8 * 1024  # of the kernel: what lies there can neither be taken back nor seen as unread
 HANDSHAKE_S = 10
 
-Vendors = Callable[[], Mapping[str, TelephoneVendor]]
+MaybeHub = Callable[[], Hub | None]
+Vendors = Mapping[str, TelephoneVendor]
 OnLost = Callable[[asyncio.BaseTransport], None]
 
 
@@ -132,7 +132,7 @@ class PhoneListener(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._telephone is not None:
-            self._telephone.gone("the connection is gone")
+            self._telephone.gone("the connection is gone", _refused_with(transport.close_handshake))
             self._telephone = None  # it holds the socket, which holds this
 
     def pause_writing(self) -> None:
@@ -146,7 +146,7 @@ class PicowsProtocol(asyncio.Protocol):
 
     def __init__(
         self,
-        hub: Callable[[], Hub],
+        hub: MaybeHub,
         vendors: Vendors,
         on_lost: OnLost,
         config: Config,
@@ -168,11 +168,11 @@ class PicowsProtocol(asyncio.Protocol):
         assert transport is not None
         if self._owner is None:
             target = data.split(b" ", 2)[1].decode("latin-1")  # uvicorn has read this head, and writes it anew
-            vendor = self._vendors().get(target.partition("?")[0])
-            if vendor is None or not data.isascii():  # picows fails on other headers
+            vendor, hub = self._vendors.get(target.partition("?")[0]), self._hub()
+            if vendor is None or hub is None or not data.isascii():  # picows fails on other headers
                 self._owner = GuardedWebSocket(*self._uvicorn, on_lost=self._on_lost)
             else:
-                self._owner = self._fast(vendor, transport)
+                self._owner = self._fast(hub, vendor, transport)
             self._owner.connection_made(transport)
             # uvicorn makes us the socket's protocol as soon as this returns; our last act is to step aside.
             asyncio.get_running_loop().call_soon(self._step_aside)
@@ -192,8 +192,7 @@ class PicowsProtocol(asyncio.Protocol):
     def eof_received(self) -> None:
         return None
 
-    def _fast(self, vendor: TelephoneVendor, transport: asyncio.Transport) -> asyncio.BaseProtocol:
-        hub = self._hub()
+    def _fast(self, hub: Hub, vendor: TelephoneVendor, transport: asyncio.Transport) -> asyncio.BaseProtocol:
         peer = transport.get_extra_info("peername")
         host = str(peer[0]) if isinstance(peer, tuple) else ""
 
@@ -230,6 +229,11 @@ class _CountedProtocol(WSProtocol):  # type: ignore[misc]  # its stub does not t
         super().connection_lost(exc)
 
 
+def _refused_with(handshake: WSCloseHandshake | None) -> int | None:
+    """The code with which picows has closed what it could not read. None: the connection is lost."""
+    return None if handshake is None or handshake.sent is None else handshake.sent.code.value
+
+
 def _hand(owner: asyncio.BaseProtocol, data: bytes) -> None:
     if isinstance(owner, asyncio.Protocol):
         owner.data_received(data)
@@ -243,8 +247,9 @@ def _hand(owner: asyncio.BaseProtocol, data: bytes) -> None:
         data = data[len(part) :]
 
 
-def picows_protocol(hub: Callable[[], Hub], vendors: Vendors, on_lost: OnLost) -> Callable[..., asyncio.Protocol]:
-    """For uvicorn's `ws`. on_lost: told of each connection that is gone."""
+def picows_protocol(hub: MaybeHub, vendors: Vendors, on_lost: OnLost) -> Callable[..., asyncio.Protocol]:
+    """For uvicorn's `ws`. hub: None where no calls can be taken. vendors: by path. on_lost: told of every connection
+    that is gone."""
 
     def make(config: Config, server_state: ServerState, app_state: dict[str, Any]) -> asyncio.Protocol:
         return PicowsProtocol(hub, vendors, on_lost, config, server_state, app_state)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from bargein.agent import Agent
 from bargein.clock import Clock, MonotonicClock
@@ -45,8 +46,10 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 def is_this_machine(caller: SocketRequest) -> bool:
     """Whether it calls from here. A proxy on this machine has our address, too, but it says for whom it comes, or calls
     us by another name."""
-    host = caller.headers.get("host", "")
-    name = host.rsplit("]", 1)[0] if host.startswith("[") else host.rsplit(":", 1)[0]
+    try:
+        name = urlsplit(f"//{caller.headers.get('host', '')}").hostname or ""
+    except ValueError:  # half an address
+        return False
     direct = not any(header in caller.headers for header in FORWARDED)
     return is_loopback(caller.host) and is_loopback(name) and direct
 
@@ -99,22 +102,21 @@ async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, 
     """The whole life of one stream. Raises nothing: what fails here concerns no other call."""
     reason = "ended"
     try:
-        if not hub.kept.away:
-            hub.calls.demand_place()  # a call that waits for its caller has a place already
+        if not hub.calls.ids:
+            hub.calls.demand_place()  # else this may be a second stream of a call, which has its place already
         with hub.phone_strangers.one_more(caller.host, lambda: telephone.refuse("too many strangers")):
             started = await telephone.handshake()
         if started is not None:
             vendor.verify(caller, started)
-            if (kept := hub.kept.find(_network(telephone, started), started.call)) is None:
-                with hub.calls.place():
-                    await _talk(hub, vendor, telephone, started)
-            elif kept.transport.fits(telephone):
+            kept = hub.kept.find(_network(telephone, started), started.call)
+            if kept is not None and kept.transport.fits(telephone):
                 log.info("Call %s: %s stream %s", kept.call.id, telephone.name, started.stream)
                 await kept.carry_on(telephone)  # the first stream's task runs the call
-            else:
-                kept.call.hang_up("a stream of another form took its place")
-                with hub.calls.place():
-                    await _talk(hub, vendor, telephone, started)
+                return
+            with hub.calls.place(instead=kept is not None):
+                if kept is not None:
+                    kept.call.hang_up("a stream of another form took its place")
+                await _talk(hub, vendor, telephone, started)
     except Refusal as refusal:
         refusals.warn("A telephone stream was refused", refusal)
         reason = refusal.code
@@ -155,7 +157,7 @@ def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
         policy = policy_for(hub, agent, preset=parameters.get("policy"))
     except UsageError as error:
         log.warning("%s; taking the agent's own", error)
-        policy = agent.policy
+        policy = policy_for(hub, agent)
     try:
         language = language_for(agent, parameters.get("language"))
     except UsageError as error:

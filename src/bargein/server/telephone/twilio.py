@@ -61,11 +61,6 @@ class Twilio:
         self._signer = URLSafeTimedSerializer(self._token or secrets.token_urlsafe(32), salt="bargein.twilio")
         self._used: OrderedDict[str, float] = OrderedDict()
 
-    @property
-    def checks_callers(self) -> bool:
-        """Whether callers from elsewhere can be told apart: then they may come under any Host."""
-        return self._token is not None
-
     def dialect(self) -> TelephoneDialect:
         return TwilioDialect()
 

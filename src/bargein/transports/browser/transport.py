@@ -26,18 +26,16 @@ from bargein.transports.browser import wire as w
 from bargein.transports.browser.send_queue import BrowserSendQueue
 from bargein.transports.positions import IncomingPositions
 from bargein.transports.rate_limit import RateLimit
+from bargein.transports.websocket import GOODBYES, MESSAGE_BYTES, REFUSED_CLOSES, TOO_BIG, close_reason, too_long
 
 log = logging.getLogger(__name__)
 
 MAX_CONTROLS = 1000  # messages in the queue for a client that does not read; a call sends some tens a second
 MAX_BACK = 5  # frames in a row that were sent already, after which the client has begun to count anew
 CLOSE_MS = 1_000  # the last messages may take this long to leave
-REASON_BYTES = 120  # a close frame has room for 123
 
 NORMAL, PROTOCOL_ERROR, FLOODED, STUCK, INTERNAL, TRY_AGAIN_LATER = 1000, 1002, 1008, 1011, 1011, 1013
 SERVICE_RESTART, TAKEN_OVER = 1012, 4001
-GOODBYES = (1000, 1001)  # a client that closes so has left: its tab was closed, or its program has ended
-REFUSED_CLOSES = (1007, 1008)  # the server's own bound on frames has closed the connection: no page closes so
 
 
 class Socket(Protocol):
@@ -56,7 +54,7 @@ class Socket(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BrowserLimits:
-    """Bounds for a client. The web server bounds the size of one message."""
+    """Bounds for a client, but for the size of one message."""
 
     messages: float = 200
     """Messages a second. A message beyond the rate is dropped."""
@@ -74,7 +72,7 @@ class BrowserLimits:
     def as_sent(self) -> dict[str, float]:
         """The bounds as `welcome` names them."""
         return {
-            "message_bytes": w.MESSAGE_BYTES,
+            "message_bytes": MESSAGE_BYTES,
             "messages_per_s": self.messages,
             "messages_burst": self.burst,
             "audio_ahead_ms": self.ahead_ms,
@@ -196,7 +194,9 @@ class BrowserTransport:
                 self._reading = None
             if raw is None:
                 return None
-            if not self._flood.take():
+            if too_long(raw):
+                self._lose("a message is too long", TOO_BIG)
+            elif not self._flood.take():
                 self._lose("the client sent too many messages", FLOODED)
             elif self._messages.take():
                 return raw
@@ -373,7 +373,7 @@ class BrowserTransport:
             finally:
                 self._writer.cancel()
                 await asyncio.wait([self._writer])
-        text = (self._lost or reason).encode()[:REASON_BYTES].decode(errors="ignore")
+        text = close_reason(self._lost or reason)
         try:
             async with asyncio.timeout(CLOSE_MS / 1000):
                 await self._socket.close(self._code, text)

@@ -20,7 +20,6 @@ from bargein.protocols import AudioOut
 PROTOCOL = "bargein.v1"
 RATE_IN = 16_000
 RATE_OUT = 24_000
-MESSAGE_BYTES = 64 * 1024
 
 HEADER = struct.Struct("<BBHIII")  # kind, flags, reserved, reply, sequence, sample: 16 bytes
 MICROPHONE, AGENT = 1, 2

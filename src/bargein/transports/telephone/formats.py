@@ -17,6 +17,7 @@ from bargein.audio.mulaw import SILENCE as MULAW_SILENCE
 from bargein.audio.mulaw import from_mulaw
 from bargein.audio.pcm import Samples
 from bargein.errors import ProtocolError
+from bargein.foreign import printable
 from bargein.protocols import WireSamples
 
 Codec = Literal["PCMU", "PCMA", "L16"]
@@ -94,10 +95,5 @@ class WireFormat:
 
 def refused(codec: str, rate: object, advice: str) -> ProtocolError:
     """The stream's format cannot be taken."""
-    what = f"{_shown(codec)} at {_shown(rate)} cannot be taken"
+    what = f"{printable(codec, 30)} at {printable(rate, 30)} cannot be taken"
     return ProtocolError(what, advice=advice, code="bad_format")
-
-
-def _shown(foreign: object) -> str:
-    """A few printable characters of what a far end says."""
-    return "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in str(foreign)[:30])

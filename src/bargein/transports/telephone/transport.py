@@ -28,7 +28,8 @@ from bargein.transports.rate_limit import RateLimit
 from bargein.transports.telephone.incoming_audio import IncomingAudio
 from bargein.transports.telephone.limits import TelephoneLimits
 from bargein.transports.telephone.marks import Marks
-from bargein.transports.telephone.wire import NORMAL_CLOSES, REFUSED_CLOSES, Wire, close_reason
+from bargein.transports.telephone.wire import Wire
+from bargein.transports.websocket import GOODBYES, REFUSED_CLOSES, close_reason
 
 log = logging.getLogger(__name__)
 
@@ -232,13 +233,13 @@ class TelephoneTransport:
         """Code and reason with which the socket must be closed now. None: the stream goes on."""
         return None if self._lost is None else (self._code, close_reason(self._lost))
 
-    def flooded(self, reason: str) -> None:
+    def flooded(self, reason: str, code: int = FLOODED) -> None:
         """For the socket: the network sends what no call needs."""
-        self._lose(reason, FLOODED)
+        self._lose(reason, code)
 
     def gone(self, reason: str, code: int | None = None) -> None:
         """For the socket: the network closed it with this code, or (None) it is lost. A `stop` came before, or not."""
-        ended = () if self._dialect.says_stop else NORMAL_CLOSES
+        ended = () if self._dialect.says_stop else GOODBYES
         self._lose(reason, NORMAL, lost=code not in (*ended, *REFUSED_CLOSES))
 
     def release(self, reason: str) -> None:

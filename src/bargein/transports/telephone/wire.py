@@ -4,15 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-REASON_BYTES = 100  # a close frame has room for 123
-NORMAL_CLOSES = (1000, 1001)  # a peer that closes so has nothing more to say
-REFUSED_CLOSES = (1007, 1008)  # the server's own bound on frames has closed the stream
-
-
-def close_reason(reason: str) -> str:
-    """A reason as a close frame takes it."""
-    return reason.encode()[:REASON_BYTES].decode(errors="ignore")
-
 
 class Wire(Protocol):
     """An open WebSocket. No method waits."""
