@@ -24,7 +24,8 @@ async def test_the_dummy_call_meets_faults_and_goes_on_after_each() -> None:
     assert [(r["fault"], r["verdict"], r["after"]) for r in results] == [(f, "answered", "answered") for f in MET], (
         results
     )
-    assert {"ears_lost", "voice_lost"} <= set(problems)
+    # The voice was lost while the reply was prepared: it is made again, and the caller hears no gap.
+    assert set(problems) == {"ears_lost"}
     assert "went on each time" in caption
     assert complaints == []
 
