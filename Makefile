@@ -50,8 +50,8 @@ ALONE := tests/attack tests/server/test_cascade.py tests/server/test_openai_real
 PYTEST := $(BIN)/python -m pytest --durations=20
 test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
-	$(PYTEST) -n auto $(COMPUTING)
-	$(PYTEST) -n 3 --dist loadfile $(WAITING) $(ALONE:%=--ignore=%)
+	$(PYTEST) -n auto --dist worksteal $(COMPUTING)
+	$(PYTEST) -n 4 --dist loadfile $(WAITING) $(ALONE:%=--ignore=%)
 	$(PYTEST) $(ALONE) tests/web
 else
 	$(BIN)/python -m pytest $(ARGS)

@@ -13,7 +13,9 @@ from bargein.audio.pcm import Pcm
 from bargein.audio.text_map import TextMap
 from bargein.audio.words import WordClock
 from bargein.protocols import SpeechChunk, Word
-from bargein.spoken_form import ClauseForm, MarkdownForm, as_spoken, spoken_text
+from bargein.spoken_form import as_spoken, spoken_text
+from bargein.spoken_form.clauses import ClauseForm
+from bargein.spoken_form.markdown import MarkdownForm
 from bargein.units import spans
 
 WRITTEN = {

@@ -87,6 +87,7 @@ async def test_twiml_leads_to_the_media_stream_under_the_path() -> None:
             }
             await socket.send(json.dumps({"event": "start", "sequenceNumber": "1", "streamSid": "MZ1", "start": start}))
             assert json.loads(await socket.recv())["event"] == "media"
+            await socket.send(json.dumps({"event": "stop", "streamSid": "MZ1", "stop": {"callSid": "CA1"}}))
 
 
 async def test_tokens_are_demanded_under_the_path() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Self
 
 from bargein.floor.lexicon import Lexicon
@@ -172,14 +173,10 @@ class FloorState:
     def __copy__(self) -> Self:
         """A floor in the same state that goes its own way. Everything but the records is immutable."""
         twin = object.__new__(type(self))
-        for name in _PLAIN:
-            setattr(twin, name, getattr(self, name))
-        for name, kind, within in _RECORDS:
-            mine: object = getattr(self, name)
-            record: object = object.__new__(kind)
-            for each in within:
-                setattr(record, each, getattr(mine, each))
-            setattr(twin, name, record)
+        for name, value in zip(_PLAIN, _plain(self), strict=True):
+            setattr(twin, name, value)
+        for name, kind, values in _RECORDS:
+            setattr(twin, name, kind(*values(getattr(self, name))))
         return twin
 
     # ------------------------------------------------------------------------------------------------ what follows
@@ -256,5 +253,6 @@ _KINDS: tuple[tuple[str, type], ...] = (
     ("onset", OnsetState),
     ("turn", TurnState),
 )
-_RECORDS = tuple((name, kind, tuple(f.name for f in fields(kind))) for name, kind in _KINDS)
+_RECORDS = tuple((name, kind, attrgetter(*(f.name for f in fields(kind)))) for name, kind in _KINDS)
 _PLAIN = tuple(f.name for f in fields(FloorState) if f.name not in dict(_KINDS))
+_plain = attrgetter(*_PLAIN)

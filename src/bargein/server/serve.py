@@ -134,6 +134,7 @@ def uvicorn_options(app: VoiceApp, path: str = "") -> dict[str, Any]:
         "ws": _websockets(app, path.rstrip("/"), census),
         "ws_max_size": MESSAGE_BYTES,
         "ws_per_message_deflate": False,
+        "timeout_graceful_shutdown": SHUTDOWN_S,  # a call whose client is away has a task, too
     }
 
 
@@ -149,7 +150,6 @@ def config_for(app: VoiceApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=SHUTDOWN_S,
     )
 
 

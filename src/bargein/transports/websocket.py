@@ -7,8 +7,9 @@ MESSAGE_BYTES = 64 * 1024
 TOO_BIG = 1009  # the code of a close for a longer one
 GOODBYES = (1000, 1001)
 """A client that closes so has left: its tab was closed, or its program has ended."""
-REFUSED_CLOSES = (1002, 1007, 1008, TOO_BIG)
-"""The server has closed the connection: a frame was broken, or beyond a bound. Such a client is not waited for."""
+REFUSED_CLOSES = (1002, 1007, 1008, TOO_BIG, 1012)
+"""The server has closed the connection: a frame was broken, or beyond a bound, or the server ends. Such a client is not
+waited for."""
 REASON_BYTES = 120  # a close frame has room for 123
 
 
