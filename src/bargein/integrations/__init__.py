@@ -1,0 +1,1 @@
+"""The floor inside other frameworks: their agent speaks, ours decides who may."""

@@ -1,0 +1,317 @@
+"""Our floor for another framework's call, in moved time: what it orders, and what it never may."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bargein.call.runtime import Runtime
+from bargein.call.ticker import Ticker
+from bargein.clock import ManualClock
+from bargein.errors import UsageError
+from bargein.floor import BargeIn, Source
+from bargein.integrations.floor import BargeinFloor
+from bargein.protocols import BatchTranscript
+from bargein.recorder.reading import read
+from bargein.recorder.replay import replay
+from bargein.standalone_call import NoMeter
+from bargein.testing import ScriptedBatchSTT, ScriptedVAD
+
+RATE = 16_000
+
+
+class Framework:
+    """A framework that plays while it may, frame by frame, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.cuts: list[BargeIn] = []
+        self.left_ms = 0  # of the agent's reply
+        self.played_ms = 0
+        self.broken = False
+
+    def hold(self, why: str) -> None:
+        self.told.append("hold")
+        if self.broken:
+            raise RuntimeError("a framework of another version")
+
+    def resume(self, why: str) -> None:
+        self.told.append("resume")
+
+    def cut(self, barge_in: BargeIn, *, sounded: bool) -> None:
+        self.told.append("cut" if sounded else "drop")
+        self.cuts.append(barge_in)
+        self.left_ms = 0
+
+    def turn_over(self, why: str) -> None:
+        self.told.append("turn over")
+
+    def backchannel(self, text: str, why: str) -> None:
+        self.told.append(f"backchannel {text}".strip())
+
+
+class Scene:
+    """A call whose time is moved, 20 ms a step."""
+
+    def __init__(self, floor: BargeinFloor, framework: Framework, clock: ManualClock, ticker: Ticker) -> None:
+        self.floor, self.framework, self.clock, self.ticker = floor, framework, clock, ticker
+
+    def says(self, ms: int) -> None:
+        self.framework.left_ms += ms
+
+    async def goes_on(self, ms: int, *, loud: bool = False) -> None:
+        for _ in range(0, ms, 20):
+            self.clock.advance(20)
+            frame = np.full(RATE // 50, 1000 if loud else 0, np.int16)
+            self.floor.push_audio(frame.tobytes(), RATE)
+            self.ticker.tick(self.clock.now_ms())
+            framework = self.framework
+            if framework.left_ms and self.floor.wants_to_speak():
+                framework.left_ms -= 20
+                framework.played_ms += 20
+                if not framework.left_ms:
+                    self.floor.has_spoken()
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def scene(policy: str = "balanced", **options: object) -> AsyncIterator[Scene]:
+    clock = ManualClock(5_000)
+    ticker = Ticker(clock)
+    runtime = Runtime(clock, ticker, ScriptedVAD(), NoMeter())
+    floor = BargeinFloor(policy, runtime=runtime, **options)  # type: ignore[arg-type]  # options by name
+    framework = Framework()
+    await floor.start(framework)
+    try:
+        yield Scene(floor, framework, clock, ticker)
+    finally:
+        await floor.aclose()
+
+
+def words(text: str) -> ScriptedBatchSTT:
+    async def read_them(*_: object, **__: object) -> BatchTranscript:
+        return BatchTranscript(text)
+
+    stt = ScriptedBatchSTT()
+    stt.read = read_them  # type: ignore[method-assign]
+    return stt
+
+
+# ------------------------------------------------------------------------------------------------ hold, resume, cut
+
+
+async def test_a_cough_holds_and_the_reply_goes_on_with_nothing_lost() -> None:
+    async with scene() as call:
+        call.says(2_000)
+        await call.goes_on(800)
+        await call.goes_on(160, loud=True)
+        assert call.framework.told == ["hold"]
+        played = call.framework.played_ms
+        await call.goes_on(3_000)
+        assert call.framework.told[:3] == ["hold", "backchannel", "resume"]
+        assert call.framework.played_ms == 2_000
+        assert played < 900
+        assert call.floor.counts == {"holds": 1, "resumes": 1, "cuts": 0, "drops": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("mm-hmm", ["hold", "backchannel mm-hmm", "resume"]),
+        ("what about Oslo", ["hold", "cut"]),
+        ("stop", ["hold", "cut"]),
+    ],
+)
+async def test_words_decide_by_our_stt(text: str, told: list[str]) -> None:
+    async with scene(stt=words(text)) as call:
+        call.says(5_000)
+        await call.goes_on(1_000)
+        await call.goes_on(400, loud=True)
+        await call.goes_on(400)
+        assert call.framework.told[: len(told)] == told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("mm-hmm", ["hold", "backchannel mm-hmm", "resume"]),
+        ("what about Oslo", ["hold", "cut"]),
+        ("stop", ["hold", "cut"]),
+    ],
+)
+async def test_words_decide_by_the_frameworks_stt(text: str, told: list[str]) -> None:
+    async with scene() as call:
+        call.floor.words("hello")  # in an earlier turn: the framework reads words
+        call.says(5_000)
+        await call.goes_on(1_000)
+        await call.goes_on(300, loud=True)
+        call.floor.words(text)
+        await call.goes_on(400)
+        assert call.framework.told[: len(told)] == told
+
+
+async def test_a_stop_phrase_cuts_a_reply_whose_sound_was_never_heard() -> None:
+    async with scene() as call:
+        call.says(5_000)
+        await call.goes_on(1_000)
+        call.floor.words("stop")
+        assert call.framework.told == ["cut"]
+        assert call.framework.cuts[0].source is Source.STOP_PHRASE
+
+
+async def test_lasting_speech_cuts_without_any_words() -> None:
+    async with scene() as call:
+        call.says(5_000)
+        await call.goes_on(1_000)
+        await call.goes_on(1_200, loud=True)
+        assert call.framework.told == ["hold", "cut"]
+        await call.goes_on(1_500)
+        assert call.framework.told == ["hold", "cut", "turn over"]
+
+
+async def test_an_operator_and_a_key_cut_at_once() -> None:
+    for act in (BargeinFloor.interrupt, lambda floor: floor.key("5")):
+        async with scene() as call:
+            call.says(5_000)
+            await call.goes_on(1_000)
+            act(call.floor)
+            assert call.framework.told == ["cut"]
+
+
+# ------------------------------------------------------------------------------------------------------ the turns
+
+
+async def test_the_agent_waits_while_the_user_speaks_and_then_speaks() -> None:
+    async with scene() as call:
+        await call.goes_on(400, loud=True)
+        call.says(1_000)
+        await call.goes_on(400, loud=True)
+        assert call.framework.played_ms == 0
+        await call.goes_on(2_500)
+        assert call.framework.played_ms == 1_000
+        assert call.framework.told == ["turn over"]
+
+
+async def test_the_frameworks_own_end_of_turn_is_believed() -> None:
+    async with scene() as call:
+        call.floor.turn_started()
+        await call.goes_on(600, loud=True)
+        await call.goes_on(200)
+        call.floor.turn_ended("what is the time")
+        assert call.framework.told == ["turn over"]
+        call.says(400)
+        await call.goes_on(500)
+        assert call.framework.played_ms == 400
+
+
+async def test_a_user_who_goes_on_before_the_agent_has_sounded_drops_what_was_made() -> None:
+    async with scene(stt=words("and one more thing")) as call:
+        await call.goes_on(600, loud=True)
+        await call.goes_on(1_500)
+        assert call.framework.told == ["turn over"]
+        await call.goes_on(700, loud=True)
+        assert call.framework.told[:3] == ["turn over", "hold", "drop"]
+
+
+async def test_an_agent_may_speak_again_after_it_has_spoken_unasked() -> None:
+    async with scene() as call:
+        for _ in range(3):
+            call.says(600)
+            await call.goes_on(800)
+        assert call.framework.played_ms == 1_800
+        assert call.framework.told == []
+
+
+async def test_no_hold_outlives_its_bound() -> None:
+    async with scene("patient", stt=words("mm-hmm")) as call:
+        call.says(20_000)
+        await call.goes_on(1_000)
+        for _ in range(40):
+            await call.goes_on(100, loud=True)
+            await call.goes_on(100)
+        told = call.framework.told
+        assert told.count("hold") == told.count("resume") + told.count("cut")
+
+
+# ------------------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize("audio", [b"", b"\x01", bytes(3), bytes(50_001)])
+async def test_odd_audio_is_taken_as_far_as_it_goes(audio: bytes) -> None:
+    async with scene() as call:
+        call.floor.push_audio(audio, RATE)
+        call.floor.push_audio(bytes(640), 0)
+        call.floor.push_audio(bytes(640), 8_000)
+        call.floor.push_audio(bytes(960), 24_000)
+        call.says(200)
+        await call.goes_on(300)
+        assert call.framework.played_ms == 200
+
+
+async def test_a_framework_that_cannot_hold_goes_on_as_without_us(caplog: pytest.LogCaptureFixture) -> None:
+    async with scene() as call:
+        call.framework.broken = True
+        call.says(2_000)
+        await call.goes_on(800)
+        await call.goes_on(1_000, loud=True)
+        await call.goes_on(1_000)
+        assert call.framework.played_ms == 2_000
+        assert call.framework.told == ["hold", "resume"]
+        assert "decides nothing any more" in caplog.text
+        assert call.floor.may_speak
+
+
+async def test_a_wrong_policy_is_refused_and_a_floor_starts_once() -> None:
+    for wrong in ("hasty", 5):
+        with pytest.raises(UsageError):
+            BargeinFloor(wrong)  # type: ignore[arg-type]  # a user's mistake
+    async with scene() as call:
+        with pytest.raises(UsageError, match="runs already"):
+            await call.floor.start(call.framework)
+
+
+async def test_its_end_in_a_hold_lets_the_agent_go_on_and_leaves_no_task() -> None:
+    before = asyncio.all_tasks()
+    async with scene(stt=words("hm")) as call:
+        call.says(5_000)
+        await call.goes_on(1_000)
+        await call.goes_on(200, loud=True)
+        assert call.floor.held
+        waiting = asyncio.create_task(call.floor.wait_change())
+        await call.floor.aclose()
+        await waiting
+        assert call.floor.may_speak
+        await call.floor.aclose()
+    assert asyncio.all_tasks() == before
+
+
+# ------------------------------------------------------------------------------------------------ record and sharing
+
+
+async def test_the_record_replays_to_the_same_decisions(tmp_path: Path) -> None:
+    async with scene(stt=words("what about Oslo"), record=tmp_path) as call:
+        call.says(5_000)
+        await call.goes_on(1_000)
+        await call.goes_on(500, loud=True)
+        await call.goes_on(2_000)
+    (folder,) = tmp_path.iterdir()  # noqa: ASYNC240  # a test's own folder
+    record = read(folder)
+    assert record.complete
+    assert not replay(record).differences
+
+
+async def test_floors_of_one_process_share_a_ticker_and_a_vad() -> None:
+    floors = [BargeinFloor() for _ in range(3)]
+    await asyncio.gather(*(floor.start(Framework()) for floor in floors))
+    names = [task.get_name() for task in asyncio.all_tasks()]
+    assert names.count("the floors' ticker and VAD") == names.count("ticker") == 1
+    await floors[0].aclose()
+    assert "ticker" in [task.get_name() for task in asyncio.all_tasks()]
+    await asyncio.gather(*(floor.aclose() for floor in floors))
+    assert asyncio.all_tasks() == {asyncio.current_task()}
