@@ -16,7 +16,7 @@ FORMATS = ("text", "json_object", "json_schema")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 NAME, LONGEST_NAME = re.compile(r"[a-zA-Z0-9_-]+"), 64
 MOST_STOPS = 4
-LIMITS: Mapping[str, tuple[float, float | None]] = {
+LIMITS: Mapping[str, tuple[float | None, float | None]] = {
     "temperature": (0, 2),
     "top_p": (0, 1),
     "presence_penalty": (-2, 2),
@@ -54,13 +54,16 @@ def _numbers(request: Mapping[str, Any]) -> Iterator[Refusal]:
         value = request.get(name)
         if value is None:
             continue
-        wanted: tuple[type, ...] = (int,) if name in WHOLE else (int, float)
         kind = "integer" if name in WHOLE else "decimal"
-        if isinstance(value, bool) or not isinstance(value, wanted):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or (name in WHOLE and not isinstance(value, int))
+        ):
             yield Refusal(f"Invalid type for '{name}': expected {kind}.", name, "invalid_type")
             continue
-        least, most = LIMITS.get(name, (float("-inf"), None))
-        if value < least:
+        least, most = LIMITS.get(name, (None, None))
+        if least is not None and value < least:
             message = f"{kind} below minimum value. Expected a value >= {least}, but got {value} instead."
             yield Refusal(f"Invalid '{name}': {message}", name, f"{kind}_below_min_value")
         if most is not None and value > most:
