@@ -6,9 +6,11 @@ other commands work.
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import typer
@@ -30,13 +32,28 @@ OPENAI_BASE_URL=http://{0}/v1
 BARGEIN_OPENAI_URL=http://{0}/v1
 BARGEIN_GROQ_URL=http://{0}/openai/v1
 for Groq's own SDK: GROQ_BASE_URL=http://{0}"""
+LONGEST_MS = 600_000
 SAID = ("Hello, can you help me?", "And what else?", "Thank you, that is all.")
 
-PortOption = Annotated[int, typer.Option(help="Port on 127.0.0.1")]
+
+def _ms(value: float) -> float:
+    """A wait that ends. nan passes every comparison of a range."""
+    if not 0 <= value <= LONGEST_MS:
+        raise typer.BadParameter(f"give 0 to {LONGEST_MS} ms")
+    return value
+
+
+def _times(value: float) -> float:
+    if not 0 <= value < inf:
+        raise typer.BadParameter("give 0 or more times real time")
+    return value
+
+
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0: any that is free")]
 KeyOption = Annotated[str | None, typer.Option(help="Require this key; otherwise any key will do")]
 FaultOption = Annotated[list[str] | None, typer.Option(help="A fault that happens once; may be repeated")]
-FirstAudioOption = Annotated[float, typer.Option(help="ms from a text to its first audio")]
-SpeedOption = Annotated[float, typer.Option(help="Times real time at which audio is made; 0: at once")]
+FirstAudioOption = Annotated[float, typer.Option(callback=_ms, help="ms from a text to its first audio")]
+SpeedOption = Annotated[float, typer.Option(callback=_times, help="Times real time at which audio is made; 0: at once")]
 CallOption = Annotated[
     list[str] | None,
     typer.Option(help='A tool call that the model answers with, once; may be repeated. \'weather {"city": "Oslo"}\''),
@@ -49,7 +66,7 @@ V = TypeVar("V", bound="TTSSettings")
 def deepgram(
     port: PortOption = 8082,
     say: SayOption = None,
-    delay_ms: Annotated[float, typer.Option(help="From audio to the events about it")] = 60,
+    delay_ms: Annotated[float, typer.Option(callback=_ms, help="From audio to the events about it")] = 60,
     first_audio_ms: FirstAudioOption = 90,
     speed: SpeedOption = 4,
     api_key: KeyOption = None,
@@ -84,8 +101,8 @@ def deepgram(
 
 def chat(
     port: PortOption = 8081,
-    token_ms: Annotated[float, typer.Option(help="Pause before each token")] = 20,
-    first_token_ms: Annotated[float, typer.Option(help="Pause before the first")] = 0,
+    token_ms: Annotated[float, typer.Option(callback=_ms, help="Pause before each token")] = 20,
+    first_token_ms: Annotated[float, typer.Option(callback=_ms, help="Pause before the first")] = 0,
     first_audio_ms: FirstAudioOption = 90,
     api_key: KeyOption = None,
     tool_call: CallOption = None,
@@ -144,7 +161,7 @@ def cartesia(
 def mistral(
     port: PortOption = 8086,
     say: SayOption = None,
-    first_token_ms: Annotated[float, typer.Option(help="Pause before the model's first token")] = 180,
+    first_token_ms: Annotated[float, typer.Option(callback=_ms, help="Pause before the model's first token")] = 180,
     first_audio_ms: FirstAudioOption = 90,
     speed: SpeedOption = 4,
     api_key: KeyOption = None,
@@ -205,7 +222,7 @@ def openai_realtime(
     say: SayOption = None,
     first_audio_ms: FirstAudioOption = 150,
     speed: SpeedOption = 8,
-    transcript_ms: Annotated[float, typer.Option(help="ms from the end of a turn to its words")] = 250,
+    transcript_ms: Annotated[float, typer.Option(callback=_ms, help="ms from the end of a turn to its words")] = 250,
     api_key: KeyOption = None,
     tool_call: CallOption = None,
     fault: FaultOption = None,
@@ -217,6 +234,7 @@ def openai_realtime(
         from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
 
         _require_voice()
+        _demand_words(say)
         sim = realtime.RealtimeSimulator(
             script=deque(say or SAID),
             first_audio_ms=first_audio_ms,
@@ -268,10 +286,17 @@ def _known(faults: Sequence[str] | None, kind: Any) -> Sequence[Any]:
 
 
 def _script(say: Sequence[str] | None) -> Callable[[], WordSource]:
-    """Makes the words of each connection."""
+    """Makes the words of each connection. Raises UsageError for words that are none."""
+    _demand_words(say)
     from bargein_simulators.simulated_stt import Script  # noqa: PLC0415
 
     return lambda: Script(say or SAID, repeat=True)
+
+
+def _demand_words(say: Sequence[str] | None) -> None:
+    """Raises UsageError for a text without a word."""
+    if any(not text.replace("|", " ").strip() for text in say or ()):
+        raise UsageError("--say has a text without a word", advice="Give the words of a turn, or leave --say out")
 
 
 def _app(vendor: str) -> FastAPI:
@@ -309,24 +334,34 @@ def _serve(
     from bargein_simulators.faults import add_fault_routes  # noqa: PLC0415
     from bargein_simulators.tool_calls import add_tool_call_route  # noqa: PLC0415
 
-    console.print(setting.format(f"127.0.0.1:{port}"), highlight=False)
-    console.print(
-        f'faults: POST /simulator/NAME/faults {{"faults": [...]}}, NAME: {", ".join(queues)}',
-        highlight=False,
-        markup=False,
-    )
-    if tool_calls:
-        add_tool_call_route(app, tool_calls)
+    with _listener(port) as listener:
+        console.print(setting.format(f"127.0.0.1:{listener.getsockname()[1]}"), highlight=False)
         console.print(
-            f'tool calls: POST /simulator/NAME/tool-calls {{"calls": ["TOOL {{...}}"]}}, NAME: {", ".join(tool_calls)}',
+            f'faults: POST /simulator/NAME/faults {{"faults": [...]}}, NAME: {", ".join(queues)}',
             highlight=False,
             markup=False,
         )
-    uvicorn.run(
-        add_fault_routes(app, queues),
-        host="127.0.0.1",
-        port=port,
-        log_level="warning",
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-    )
+        if tool_calls:
+            add_tool_call_route(app, tool_calls)
+            console.print(
+                'tool calls: POST /simulator/NAME/tool-calls {"calls": ["TOOL {...}"]}, '
+                f"NAME: {', '.join(tool_calls)}",
+                highlight=False,
+                markup=False,
+            )
+        config = uvicorn.Config(
+            add_fault_routes(app, queues), log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False
+        )
+        uvicorn.Server(config).run([listener])
+
+
+def _listener(port: int) -> socket.socket:
+    """Listens on the port. Raises UsageError where another program does."""
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        advice = "Choose another --port, or stop what listens there"
+        raise UsageError(f"Cannot listen on 127.0.0.1:{port}: {error.strerror}", advice=advice) from error
+    # asyncio does so for its own sockets only. Otherwise a message waits up to 40 ms for the one before it.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
