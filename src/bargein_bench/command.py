@@ -127,6 +127,7 @@ def _target(
     way_ms: float,
 ) -> Target:
     """Raises UsageError."""
+    parts = urlsplit("")
     try:
         parts = urlsplit(address)
         good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
