@@ -27,7 +27,7 @@ LIMITS: Mapping[str, tuple[float | None, float | None]] = {
 WHOLE = ("max_tokens", "max_completion_tokens", "seed")
 
 
-class Refusal(NamedTuple):
+class RefusedChat(NamedTuple):
     """Why a request is refused, in OpenAI's words."""
 
     message: str
@@ -35,7 +35,7 @@ class Refusal(NamedTuple):
     code: str | None = "invalid_value"
 
 
-def chat_refusal(request: Mapping[str, Any], vendor: VendorName) -> Refusal | None:
+def chat_refusal(request: Mapping[str, Any], vendor: VendorName) -> RefusedChat | None:
     """The first reason to refuse a request whose types are right. None: it is taken."""
     for found in (
         _numbers(request),
@@ -49,7 +49,7 @@ def chat_refusal(request: Mapping[str, Any], vendor: VendorName) -> Refusal | No
     return None
 
 
-def _numbers(request: Mapping[str, Any]) -> Iterator[Refusal]:
+def _numbers(request: Mapping[str, Any]) -> Iterator[RefusedChat]:
     for name in (*LIMITS, "seed"):
         value = request.get(name)
         if value is None:
@@ -60,25 +60,25 @@ def _numbers(request: Mapping[str, Any]) -> Iterator[Refusal]:
             or not isinstance(value, int | float)
             or (name in WHOLE and not isinstance(value, int))
         ):
-            yield Refusal(f"Invalid type for '{name}': expected {kind}.", name, "invalid_type")
+            yield RefusedChat(f"Invalid type for '{name}': expected {kind}.", name, "invalid_type")
             continue
         least, most = LIMITS.get(name, (None, None))
         if least is not None and value < least:
             message = f"{kind} below minimum value. Expected a value >= {least}, but got {value} instead."
-            yield Refusal(f"Invalid '{name}': {message}", name, f"{kind}_below_min_value")
+            yield RefusedChat(f"Invalid '{name}': {message}", name, f"{kind}_below_min_value")
         if most is not None and value > most:
             message = f"{kind} above maximum value. Expected a value <= {most}, but got {value} instead."
-            yield Refusal(f"Invalid '{name}': {message}", name, f"{kind}_above_max_value")
+            yield RefusedChat(f"Invalid '{name}': {message}", name, f"{kind}_above_max_value")
     if request.get("max_tokens") is not None and request.get("max_completion_tokens") is not None:
         message = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
-        yield Refusal(message, "max_tokens", "invalid_parameter_combination")
+        yield RefusedChat(message, "max_tokens", "invalid_parameter_combination")
     stop = request.get("stop")
     if isinstance(stop, list) and len(stop) > MOST_STOPS:
         message = f"array too long. Expected an array with maximum length {MOST_STOPS}, but got one of {len(stop)}."
-        yield Refusal(f"Invalid 'stop': {message}", "stop", "array_above_max_length")
+        yield RefusedChat(f"Invalid 'stop': {message}", "stop", "array_above_max_length")
 
 
-def _messages(messages: Sequence[Mapping[str, Any]], vendor: VendorName) -> Iterator[Refusal]:
+def _messages(messages: Sequence[Mapping[str, Any]], vendor: VendorName) -> Iterator[RefusedChat]:
     if not messages:
         yield _empty("messages")
     parts = MISTRAL_PARTS if vendor == "mistral" else PARTS
@@ -87,7 +87,9 @@ def _messages(messages: Sequence[Mapping[str, Any]], vendor: VendorName) -> Iter
         if message["role"] not in ROLES:
             yield _value(f"{where}.role", message["role"], ROLES)
         if content is None and not (message["role"] == "assistant" and message.get("tool_calls")):
-            yield Refusal(f"Invalid value for 'content': expected a string, got null. ({where})", f"{where}.content")
+            yield RefusedChat(
+                f"Invalid value for 'content': expected a string, got null. ({where})", f"{where}.content"
+            )
         for number, part in enumerate(content if isinstance(content, list) else ()):
             if part.get("type") not in parts:
                 yield _value(f"{where}.content[{number}].type", part.get("type"), parts)
@@ -97,7 +99,7 @@ def _messages(messages: Sequence[Mapping[str, Any]], vendor: VendorName) -> Iter
                 yield _missing(f"{where}.content[{number}].input_audio")
 
 
-def _tool_messages(messages: Sequence[Mapping[str, Any]]) -> Iterator[Refusal]:
+def _tool_messages(messages: Sequence[Mapping[str, Any]]) -> Iterator[RefusedChat]:
     """Each tool call is followed by its output, and each output follows its call."""
     open_ids: list[str] = []
     for index, message in enumerate(messages):
@@ -105,7 +107,7 @@ def _tool_messages(messages: Sequence[Mapping[str, Any]]) -> Iterator[Refusal]:
             given = message.get("tool_call_id")
             if given not in open_ids:
                 words = "messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."
-                yield Refusal(f"Invalid parameter: {words}", f"messages.[{index}].role", None)
+                yield RefusedChat(f"Invalid parameter: {words}", f"messages.[{index}].role", None)
                 return
             open_ids.remove(given)
             continue
@@ -117,26 +119,26 @@ def _tool_messages(messages: Sequence[Mapping[str, Any]]) -> Iterator[Refusal]:
         yield _unanswered(open_ids, len(messages))
 
 
-def _unanswered(ids: Sequence[str], index: int) -> Refusal:
+def _unanswered(ids: Sequence[str], index: int) -> RefusedChat:
     words = (
         "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'."
     )
-    return Refusal(
+    return RefusedChat(
         f"{words} The following tool_call_ids did not have response messages: {', '.join(ids)}",
         f"messages.[{index}].role",
         None,
     )
 
 
-def _tools(request: Mapping[str, Any], vendor: VendorName) -> Iterator[Refusal]:
+def _tools(request: Mapping[str, Any], vendor: VendorName) -> Iterator[RefusedChat]:
     tools, choice = request.get("tools"), request.get("tool_choice")
     if tools is None:
         if choice not in (None, "none") and vendor != "mistral":
             message = "'tool_choice' is only allowed when 'tools' are specified."
-            yield Refusal(f"Invalid value for 'tool_choice': {message}", "tool_choice", None)
+            yield RefusedChat(f"Invalid value for 'tool_choice': {message}", "tool_choice", None)
         return
     if not isinstance(tools, list):
-        yield Refusal("Invalid type for 'tools': expected an array of objects.", "tools", "invalid_type")
+        yield RefusedChat("Invalid type for 'tools': expected an array of objects.", "tools", "invalid_type")
         return
     if not tools and vendor == "openai":
         yield _empty("tools")
@@ -152,18 +154,18 @@ def _tools(request: Mapping[str, Any], vendor: VendorName) -> Iterator[Refusal]:
             yield _missing(f"{where}.name")
         elif not isinstance(name, str) or not NAME.fullmatch(name):
             words = "string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."
-            yield Refusal(f"Invalid '{where}.name': {words}", f"{where}.name")
+            yield RefusedChat(f"Invalid '{where}.name': {words}", f"{where}.name")
         elif len(name) > LONGEST_NAME:
             words = f"string too long. Expected a string with maximum length {LONGEST_NAME}."
-            yield Refusal(f"Invalid '{where}.name': {words}", f"{where}.name", "string_above_max_length")
+            yield RefusedChat(f"Invalid '{where}.name': {words}", f"{where}.name", "string_above_max_length")
         names.append(name)
     if isinstance(choice, Mapping):
         named = (choice.get("function") or {}).get("name") if isinstance(choice.get("function"), Mapping) else None
         if named not in names:
-            yield Refusal(f"Tool choice '{named}' not found in 'tools' parameter.", "tool_choice")
+            yield RefusedChat(f"Tool choice '{named}' not found in 'tools' parameter.", "tool_choice")
 
 
-def _choices(request: Mapping[str, Any], vendor: VendorName) -> Iterator[Refusal]:
+def _choices(request: Mapping[str, Any], vendor: VendorName) -> Iterator[RefusedChat]:
     choice, wanted = request.get("tool_choice"), request.get("response_format")
     words = (*CHOICES, "any") if vendor == "mistral" else CHOICES
     if choice is not None and not isinstance(choice, Mapping) and choice not in words:
@@ -174,19 +176,19 @@ def _choices(request: Mapping[str, Any], vendor: VendorName) -> Iterator[Refusal
     if (effort := request.get("reasoning_effort")) is not None and effort not in efforts:
         yield _value("reasoning_effort", effort, efforts)
     if vendor == "groq" and request.get("reasoning_format") and request.get("include_reasoning") is not None:
-        yield Refusal("reasoning_format and include_reasoning cannot both be set.", "reasoning_format", None)
+        yield RefusedChat("reasoning_format and include_reasoning cannot both be set.", "reasoning_format", None)
 
 
-def _value(param: str, value: object, supported: Sequence[str]) -> Refusal:
+def _value(param: str, value: object, supported: Sequence[str]) -> RefusedChat:
     quoted = [f"'{name}'" for name in supported]
     names = f"{', '.join(quoted[:-1])}, and {quoted[-1]}"
-    return Refusal(f"Invalid value: {str(value)[:80]!r}. Supported values are: {names}.", param)
+    return RefusedChat(f"Invalid value: {str(value)[:80]!r}. Supported values are: {names}.", param)
 
 
-def _missing(param: str) -> Refusal:
-    return Refusal(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+def _missing(param: str) -> RefusedChat:
+    return RefusedChat(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
 
 
-def _empty(param: str) -> Refusal:
+def _empty(param: str) -> RefusedChat:
     words = "empty array. Expected an array with minimum length 1, but got an empty array instead."
-    return Refusal(f"Invalid '{param}': {words}", param, "empty_array")
+    return RefusedChat(f"Invalid '{param}': {words}", param, "empty_array")
