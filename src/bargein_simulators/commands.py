@@ -89,11 +89,11 @@ def deepgram(
         deepgram_flux.add_flux(app, flux)
         deepgram_nova.add_nova(app, nova)
         deepgram_speak.add_speak(app, aura)
-        queues: dict[str, deque[Any]] = {
-            "flux": flux.faults,
-            "flux-turn": flux.turn_faults,
-            "nova": nova.faults,
-            "aura": aura.faults,
+        queues: dict[str, tuple[deque[Any], Any]] = {
+            "flux": (flux.faults, deepgram_flux.Fault),
+            "flux-turn": (flux.turn_faults, deepgram_flux.Fault),
+            "nova": (nova.faults, deepgram_nova.Fault),
+            "aura": (aura.faults, simulated_tts.Fault),
         }
         _warn_without_voice("Aura")
         _serve(app, port, "BARGEIN_DEEPGRAM_URL=ws://{}", queues)
@@ -111,7 +111,7 @@ def chat(
     """A server with OpenAI's wire protocol: chat completions, speech and transcriptions, at Groq's paths, too."""
     with command_errors(console):
         from bargein_simulators import chat as llm  # noqa: PLC0415
-        from bargein_simulators import openai_speech, openai_transcriptions  # noqa: PLC0415
+        from bargein_simulators import openai_speech, openai_transcriptions, simulated_tts  # noqa: PLC0415
         from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
 
         model = llm.ChatSimulator(token_ms=token_ms, first_token_ms=first_token_ms, models=(), api_key=api_key)
@@ -123,7 +123,11 @@ def chat(
         llm.add_chat(app, model)
         openai_speech.add_speech(app, tts)
         openai_transcriptions.add_transcriptions(app, stt)
-        queues: dict[str, deque[Any]] = {"chat": model.faults, "speech": tts.faults, "transcriptions": stt.faults}
+        queues: dict[str, tuple[deque[Any], Any]] = {
+            "chat": (model.faults, llm.Fault),
+            "speech": (tts.faults, simulated_tts.Fault),
+            "transcriptions": (stt.faults, openai_transcriptions.Fault),
+        }
         _warn_without_voice("Speech")
         _serve(app, port, CHAT_SETTINGS, queues, {"chat": model.tool_calls})
 
@@ -171,7 +175,7 @@ def mistral(
     """Mistral: Voxtral's realtime transcription, chat with audio, and speech."""
     with command_errors(console):
         from bargein_simulators import chat as llm  # noqa: PLC0415
-        from bargein_simulators import mistral_realtime, mistral_speech  # noqa: PLC0415
+        from bargein_simulators import mistral_realtime, mistral_speech, simulated_tts  # noqa: PLC0415
         from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
 
         stt = mistral_realtime.MistralRealtimeSimulator(words=_script(say), api_key=api_key)
@@ -186,7 +190,11 @@ def mistral(
         mistral_realtime.add_mistral_realtime(app, stt)
         llm.add_chat(app, model)
         mistral_speech.add_mistral_speech(app, tts, http=True)
-        queues: dict[str, deque[Any]] = {"realtime": stt.faults, "chat": model.faults, "speech": tts.faults}
+        queues: dict[str, tuple[deque[Any], Any]] = {
+            "realtime": (stt.faults, mistral_realtime.Fault),
+            "chat": (model.faults, llm.Fault),
+            "speech": (tts.faults, simulated_tts.Fault),
+        }
         _warn_without_voice("Speech")
         _serve(app, port, "BARGEIN_MISTRAL_URL=http://{}", queues, {"chat": model.tool_calls})
 
@@ -212,7 +220,10 @@ def vllm_realtime(
         app = _app("vLLM")
         vllm.add_vllm_realtime(app, stt)
         llm.add_chat(app, model)
-        queues: dict[str, deque[Any]] = {"realtime": stt.faults, "chat": model.faults}
+        queues: dict[str, tuple[deque[Any], Any]] = {
+            "realtime": (stt.faults, vllm.Fault),
+            "chat": (model.faults, llm.Fault),
+        }
         setting = "BARGEIN_VLLM_URL=http://{0}/v1 BARGEIN_VLLM_REALTIME_URL=http://{0}/v1"
         _serve(app, port, setting, queues, {"chat": model.tool_calls})
 
@@ -247,7 +258,8 @@ def openai_realtime(
         app = _app("OpenAI Realtime")
         realtime.add_realtime(app, sim)
         name = "openai-realtime"
-        _serve(app, port, "BARGEIN_OPENAI_URL=http://{}/v1", {name: sim.faults}, {name: sim.tool_calls})
+        faults: dict[str, tuple[deque[Any], Any]] = {name: (sim.faults, realtime_behavior.Fault)}
+        _serve(app, port, "BARGEIN_OPENAI_URL=http://{}/v1", faults, {name: sim.tool_calls})
 
 
 def add_commands(group: typer.Typer) -> None:
@@ -314,26 +326,28 @@ def _serve_tts(
     sim.faults.extend(_known(faults, Fault))
     app = _app(name)
     add(app, sim)
-    _serve(app, port, setting, {name: sim.faults})
+    _serve(app, port, setting, {name: (sim.faults, Fault)})
 
 
 def _serve(
     app: FastAPI,
     port: int,
     setting: str,
-    queues: Mapping[str, deque[Any]],
+    queues: Mapping[str, tuple[deque[Any], Any]],
     tool_calls: Mapping[str, deque[ServedToolCall]] | None = None,
 ) -> None:
     """Serve until Ctrl-C.
 
-    setting: environment variables that point an agent at the server, printed first. queues: of faults. tool_calls: of
-    simulated models.
+    setting: environment variables that point an agent at the server, printed first. queues: of faults, each with the
+    Literal of its faults. tool_calls: of simulated models.
     """
     import uvicorn  # noqa: PLC0415
 
     from bargein_simulators.faults import add_fault_routes  # noqa: PLC0415
     from bargein_simulators.tool_calls import add_tool_call_route  # noqa: PLC0415
 
+    waiting = {name: queue for name, (queue, _) in queues.items()}
+    known = {name: get_args(kind) for name, (_, kind) in queues.items()}
     with _listener(port) as listener:
         console.print(setting.format(f"127.0.0.1:{listener.getsockname()[1]}"), highlight=False)
         console.print(
@@ -350,7 +364,10 @@ def _serve(
                 markup=False,
             )
         config = uvicorn.Config(
-            add_fault_routes(app, queues), log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False
+            add_fault_routes(app, waiting, known),
+            log_level="warning",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
         )
         uvicorn.Server(config).run([listener])
 

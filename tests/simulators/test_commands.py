@@ -65,6 +65,10 @@ def test_each_serves_its_vendor_and_prints_what_points_at_it(
     [(app, port)] = served
     assert setting.replace("PORT", str(port)) in result.output
     paths = {route.path for route in app.routes if hasattr(route, "path")}
+    names = result.output.split("NAME:")[1].split("tool calls")[0].replace("\n", " ").split(",")
+    for name in (each.strip() for each in names):
+        sent = [TestClient(app).post(f"/simulator/{name}/faults", json={"faults": [one]}) for one in ("500", "flood")]
+        assert [answer.status_code for answer in sent] == [200, 422], name
     assert {path, "/simulator/{name}/faults"} <= paths
 
 
