@@ -17,6 +17,11 @@ class DigitEntry:
     def __init__(self) -> None:
         self._request: DigitRequest | None = None
 
+    @property
+    def expected(self) -> bool:
+        """The model has asked for digits, and the caller has not answered."""
+        return self._request is not None
+
     def expect(self, request: DigitRequest) -> str:
         """The model asks for digits. Returns what the model is told."""
         self._request = request
