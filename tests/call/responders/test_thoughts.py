@@ -38,6 +38,9 @@ ANSWERS = {
 }
 
 
+PARTS = ["<think>", "</think>", "<think", ">", "<|end|>", "[/THINK]", "<", "a", " ", "\n"]
+
+
 def filtered(parts: list[str], *, begins_inside: bool = False) -> str:
     thoughts = ThoughtFilter(begins_inside=begins_inside)
     return "".join(thoughts.add(part) for part in parts) + thoughts.finish()
@@ -50,10 +53,7 @@ def test_thoughts_are_left_out(text: str, said: str) -> None:
 
 
 @given(
-    st.sampled_from(list(ANSWERS))
-    | st.lists(
-        st.sampled_from(["<think>", "</think>", "<think", ">", "<|end|>", "[/THINK]", "<", "a", " ", "\n"]), max_size=9
-    ).map("".join),
+    st.sampled_from(list(ANSWERS)) | st.lists(st.sampled_from(PARTS), max_size=9).map("".join),
     st.lists(st.integers(0, 100), max_size=20),
     st.booleans(),
 )
