@@ -53,8 +53,9 @@ LATE_MS = 1_000.0  # so much later than its timeout a tool's result may reach th
 
 
 def timeout_s(tool: Tool) -> float:
-    """How long a tool may take."""
-    return float(getattr(tool, "timeout_s", TIMEOUT_S))
+    """How long a tool may take. One that names no time, or None, gets TIMEOUT_S."""
+    given: float | None = getattr(tool, "timeout_s", None)
+    return TIMEOUT_S if given is None else float(given)
 
 
 def _untold(_: ToolResult) -> None:
