@@ -82,6 +82,11 @@ class JsonDialect(ABC, Generic[Message]):
         self._media = self._mark = self._mark_end = self._clear = b""
 
     @property
+    def started(self) -> bool:
+        """The start has come."""
+        return bool(self._stream)
+
+    @property
     def rate(self) -> int:
         """Hz, both ways."""
         return self.incoming.rate

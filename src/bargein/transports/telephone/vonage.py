@@ -52,7 +52,8 @@ class VonageDialect:
 
     def __init__(self) -> None:
         self.incoming = self.outgoing = WireFormat("L16", RATE)
-        self._started = False
+        self.started = False
+        """The start has come."""
 
     @property
     def rate(self) -> int:
@@ -93,8 +94,8 @@ class VonageDialect:
         if rate not in RATES:
             advice = 'Set "content-type": "audio/l16;rate=16000" in the NCCO\'s endpoint; 8000 and 24000 are taken, too'
             raise refused(content_type, rate or "no rate", advice)
-        if not self._started:
-            self._started = True
+        if not self.started:
+            self.started = True
             self.incoming = self.outgoing = WireFormat("L16", rate)
         given = {name: value for name, value in fields.items() if name not in OWN_FIELDS}
         nested = fields.get("headers")
