@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from functools import partial
 
 import pytest
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
@@ -157,6 +158,21 @@ async def test_a_connection_that_says_half_is_closed(half: bytes, monkeypatch: p
                 await reader.read()
         writer.close()
         assert await client.still_there(), "an open socket is no half request"
+
+
+async def test_a_head_has_a_bound_whatever_parses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """httptools, which uvicorn takes where it is installed, keeps any head until its end."""
+    monkeypatch.setattr(AutoHTTPProtocol, "data_received", lambda self, data: None)
+    async with world() as here:
+        host, port = here.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        with suppress(ConnectionError):
+            async with asyncio.timeout(5):
+                while not reader.at_eof():
+                    writer.write(b"GET / HTTP/1.1\r\nX: " + b"x" * 16_384)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+        writer.close()
 
 
 @pytest.mark.usefixtures("server")
