@@ -19,6 +19,7 @@ from websockets.typing import Origin
 from bargein.clock import ManualClock
 from bargein.server import connection_guard, serve
 from bargein.server.connection_guard import ConnectionCensus, census_for
+from bargein.server.guesses import Guesses
 from bargein.server.metrics import Metrics
 from bargein.server.strangers import STRANGERS, Strangers
 from tests.attack.foreign_fields import STARTS
@@ -38,6 +39,23 @@ def test_a_full_room_drops_the_oldest_of_the_address_that_has_the_most() -> None
 
 
 # ------------------------------------------------------------------------------------------------------ the census
+
+
+def test_an_ipv6_network_is_one_peer_to_every_bound() -> None:
+    near, far = [f"2001:db8:1:2::{number:x}" for number in range(1, 40)], "2001:db8:1:3::1"
+    room, dropped = Strangers(Metrics(), 4), list[str]()
+    with ExitStack() as stack:
+        for address in ("::ffff:192.0.2.1", "192.0.2.1", near[0], near[1], near[2], far):
+            stack.enter_context(room.one_more(address, partial(dropped.append, address)))
+    assert dropped == ["::ffff:192.0.2.1", near[0]]
+    census = ConnectionCensus(100, 20, ManualClock())
+    assert sum(census.enter(NoTransport(address)) for address in near) == 20
+    assert census.enter(NoTransport(far))
+    guesses = Guesses(ManualClock())
+    for address in near:
+        guesses.wrong(address)
+    assert not guesses.allowed("2001:db8:1:2:ffff::1")
+    assert guesses.allowed(far)
 
 
 class NoTransport(asyncio.Transport):

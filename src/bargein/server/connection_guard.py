@@ -17,6 +17,7 @@ from typing import Any
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from bargein.clock import Clock, MonotonicClock
+from bargein.server.addresses import peer_at
 from bargein.server.settings import Settings
 from bargein.transports.rate_limit import RateLimit
 
@@ -221,4 +222,4 @@ def _allow_files() -> int:
 
 def _address_of(transport: asyncio.BaseTransport) -> str:
     peer = transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) and peer else ""
+    return peer_at(str(peer[0])) if isinstance(peer, tuple) and peer else ""
