@@ -109,10 +109,11 @@ def test_a_logger_for_each_connection_gives_no_line_more(pipe: tuple[int, int]) 
     read, write = pipe
     with os.fdopen(os.dup(write), "w") as stream:
         queue = LineQueue(stream, clock=ManualClock())
-        for connection in range(300):
-            (log := logging.Logger(f"test.{connection}")).addHandler(queue)
+        logs = [logging.Logger(f"test.{connection}") for connection in range(300)]
+        for log in logs:
+            log.addHandler(queue)
             log.error("Broken frame")
-        log.error("of another kind")
+        logs[0].error("of another kind")
         lines = taken(read, "of another kind").splitlines()
         queue.close()
     assert len(lines) == 201
