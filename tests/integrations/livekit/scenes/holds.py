@@ -35,28 +35,88 @@ async def words(*, aligned: bool) -> None:
         call.stt.read("what about Oslo")
         await call.until(lambda: call.floor.counts["cuts"])
         await asyncio.sleep(0.3)
-        first = len(call.ear.samples)
+        whole, first = call.whole(), len(call.ear.samples)
         call.stt.read("What about Oslo?", final=True)
         await call.until(lambda: len(call.messages("assistant")) == 2)
         cut = call.messages("assistant")[0]
         tell(
             "words",
             aligned=aligned,
-            whole_before_the_cut=bool((call.ear.samples[:first] == list(range(1, first + 1))).all())
-            if first < 32_000
-            else first,
+            whole=whole,
             hold_ms=(call.ear.silent_from(onset) - onset) * 1000,
             heard_words=int(first / VOICE_RATE / WORD_S),
             text=cut.text_content,
             interrupted=cut.interrupted,
             asked=call.llm.asked[-1],
             counts=call.floor.counts,
+            later=len(call.ear.samples) - first,
         )
+
+
+async def hum() -> None:
+    """A hum with words resumes, and does not stand before the user's next words."""
+    async with scene(LONG, "Oslo is far.") as call:
+        call.session.generate_reply()
+        await call.sounds(1_000)
+        call.mic.play(sound("hum"))
+        await asyncio.sleep(0.25)
+        call.stt.read("mm-hmm")
+        await call.until(lambda: call.floor.counts["resumes"])
+        await call.sounds(24 * WORD_S * 1000)
+        whole = call.whole()
+        await call.until(lambda: call.messages("assistant"))
+        call.mic.play(sound("interruption"))
+        await asyncio.sleep(0.5)
+        call.stt.read("and Oslo?", final=True)
+        await call.until(lambda: len(call.messages("assistant")) == 2)
+        tell("hum", whole=whole, counts=call.floor.counts, asked=call.llm.asked[-1][-1], streams=len(call.stt.streams))
+
+
+async def lasting() -> None:
+    """Speech that lasts cuts where no words are read; without words it is no turn."""
+    async with scene(LONG, "Oslo is far.") as call:
+        call.session.generate_reply()
+        await call.sounds(1_000)
+        call.mic.play(sound("speech")[:32_000])
+        await call.until(lambda: call.messages("assistant"))
+        cut = call.messages("assistant")[0].text_content
+        first = len(call.ear.samples)
+        await asyncio.sleep(4)
+        tell(
+            "lasting",
+            counts=call.floor.counts,
+            text=cut,
+            heard_words=int(first / VOICE_RATE / WORD_S),
+            asked=len(call.llm.asked),
+            state=call.floor.floor.state.value,
+        )
+
+
+async def again() -> None:
+    """Three coughs in one reply, the last in its last word."""
+    async with scene(LONG) as call:
+        call.session.generate_reply()
+        for at_ms in (700, 3_000, 24 * WORD_S * 1000 - 150):
+            await call.sounds(at_ms, 15)
+            call.mic.play(sound("cough"))
+            await asyncio.sleep(0.5)
+        await call.until(lambda: call.messages("assistant"), 15)
+        tell("again", whole=call.whole(), heard=len(call.ear.samples) / VOICE_RATE, counts=call.floor.counts)
+
+
+async def said() -> None:
+    """Speech that allows no interruption is not held."""
+    async with scene(LONG) as call:
+        call.session.say("One two three four five six seven eight nine ten.", allow_interruptions=False)
+        await call.sounds(500)
+        call.mic.play(sound("interruption"))
+        await call.sounds(10 * WORD_S * 1000)
+        tell("said", whole=call.whole(), counts=call.floor.counts, segments=call.ear.segments)
 
 
 async def main() -> None:
     logging.basicConfig(level=logging.WARNING)
-    await asyncio.gather(cough(), words(aligned=True), words(aligned=False))
+    await asyncio.gather(cough(), words(aligned=True), words(aligned=False), hum(), lasting(), again(), said())
 
 
 asyncio.run(main())
