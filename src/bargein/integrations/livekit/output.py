@@ -1,8 +1,8 @@
 """The agent's audio on its way out of LiveKit, in a buffer of ours.
 
-The sink behind us gets the audio a little ahead of its playback and no more. A hold empties the sink, which then says
-how far it has played; the next sample goes out first when the reply goes on. So a hold is as quick as the sink's own
-clear, and nothing is lost or said twice. LiveKit's own output throws away up to 200 ms in a pause.
+The sink behind us gets the audio a little ahead of its playback and no more. In a hold it gets none, and when the reply
+goes on the next sample goes out first: nothing is lost or said twice. LiveKit's own room has up to 200 ms in its queue,
+and throws it away in a pause.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ OVERDUE_MS = 1_000.0  # past the longest hold of the policy: the floor is gone, 
 
 class FloorOutput(io.AudioOutput):
     """sink: the output that was there before. on_over: gets each segment when it is over, and gives the text of it
-    that was heard, if that is known."""
+    that was heard, if that is known. empties: a hold empties the sink at once, and the
+    sink says how far it has played; else the sink plays the 60 ms that it has."""
 
     def __init__(
         self,
@@ -36,10 +37,11 @@ class FloorOutput(io.AudioOutput):
         floor: BargeinFloor,
         on_over: Callable[[OutputSegment], str | None] = lambda _: None,
         clock: Clock | None = None,
+        empties: bool = False,
     ) -> None:
         super().__init__(label="Bargein", capabilities=io.AudioOutputCapabilities(pause=True))
         self._sink, self._floor, self._on_over = sink, floor, on_over
-        self._clock = clock or MonotonicClock()
+        self._clock, self._empties = clock or MonotonicClock(), empties
         self._segments: deque[OutputSegment] = deque()
         self._stretch: SinkStretch | None = None
         self._held = self._paused = False
@@ -187,7 +189,12 @@ class FloorOutput(io.AudioOutput):
     async def _play_stretch(self, segment: OutputSegment) -> None:
         """Feed the sink until all was heard, or until it has to be silent."""
         stretch = self._stretch = SinkStretch(
-            self._sink, segment, self._clock, on_fed=self._shorter.set, on_change=self._moved.set
+            self._sink,
+            segment,
+            self._clock,
+            on_fed=self._shorter.set,
+            on_change=self._moved.set,
+            empties=self._empties,
         )
         try:
             while not (stretch.ended or self._held or self._paused or segment.cleared):

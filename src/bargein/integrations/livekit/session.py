@@ -30,15 +30,17 @@ FINAL_S = 1.5  # for the STT's last words, after the floor has ended the turn
 SETTLED_S = 0.05  # for LiveKit's own wait, where the last words are there
 
 
-async def attach(floor: BargeinFloor, session: AgentSession[Any]) -> FloorSession:
+async def attach(floor: BargeinFloor, session: AgentSession[Any], *, empties: bool = False) -> FloorSession:
     """Let the floor decide who may speak in the session, until the session closes.
 
-    Call it after `session.start(...)`; with input and output of your own, before or after. Raises UsageError for a
+    Call it after `session.start(...)`; with input and output of your own, before or after. empties: a hold empties the
+    output at once, and does not let it play the 60 ms that it has. The reply then goes on where the output says that it
+    was: give it only for an output that knows this to the sample. LiveKit's room estimates it. Raises UsageError for a
     session in which the floor could not hold, and for a LiveKit that is too old.
     """
     check_version()
     check_session(session)
-    attached = FloorSession(floor, session)
+    attached = FloorSession(floor, session, empties=empties)
     await floor.start(attached)
     attached.start()
     return attached
@@ -47,12 +49,12 @@ async def attach(floor: BargeinFloor, session: AgentSession[Any]) -> FloorSessio
 class FloorSession:
     """The floor's guest: turns its orders into LiveKit's calls. Make it with `attach`."""
 
-    def __init__(self, floor: BargeinFloor, session: AgentSession[Any]) -> None:
+    def __init__(self, floor: BargeinFloor, session: AgentSession[Any], *, empties: bool = False) -> None:
         self.floor, self.session = floor, session
         chain = outputs_of(session)
         # LiveKit's transcript synchronizer has to see the audio early: we go below it, right above the room.
         self._below = len(chain) > 1 and chain[-2].label == "AudioSinkProxy"
-        self.output = FloorOutput(chain[-1] if self._below else chain[0], floor, self._over)
+        self.output = FloorOutput(chain[-1] if self._below else chain[0], floor, self._over, empties=empties)
         self._input = FloorInput(session.input.audio, floor)
         self._text = FloorText(session.output.transcription, lambda: self.output.idle)
         self._heard = HeardWords()

@@ -13,14 +13,16 @@ from bargein.integrations.livekit.segment import OutputSegment
 
 log = logging.getLogger(__name__)
 
-LEAD_MS = 100.0  # LiveKit's room forwards frames of 50 ms: with less it runs dry; a hold takes all of it back
+LEAD_MS = 60.0  # three frames: with fewer a sink runs dry, and more are heard after a hold
+EMPTIED_LEAD_MS = 100.0  # where a hold takes all of it back
 FRAME_MS = 20.0
 REPORT_S = 1.0  # for a sink to say how far it has played, after it was emptied
 
 
 class SinkStretch:
     """Feeds the sink from where the segment was last heard. on_fed: called for each frame. on_change: called when the
-    stretch has ended or failed."""
+    stretch has ended or failed. empties: a hold empties the sink; else the
+    sink plays the little that it has."""
 
     def __init__(
         self,
@@ -29,9 +31,11 @@ class SinkStretch:
         clock: Clock,
         on_fed: Callable[[], None],
         on_change: Callable[[], None],
+        empties: bool = False,
     ) -> None:
         self._sink, self._segment, self._clock = sink, segment, clock
         self._on_fed, self._on_change = on_fed, on_change
+        self._empties, self._lead_ms = empties, EMPTIED_LEAD_MS if empties else LEAD_MS
         self.base = segment.played
         """Position in the segment at which the stretch begins."""
         self.ended = False
@@ -55,13 +59,13 @@ class SinkStretch:
             self._feeding.result()
 
     def silence(self) -> None:
-        """Empty the sink at once."""
+        """Give the sink no more, and empty it if that is wanted."""
         self._feeding.cancel()
         if not self._capturing:  # LiveKit's sinks are not flushed in the middle of a capture
             self._empty()
 
     async def stop(self) -> None:
-        """Empty the sink, and wait until it has said how far it has played."""
+        """Give the sink no more, and wait until it has said how far it has played."""
         self._feeding.cancel()
         await asyncio.gather(self._feeding, return_exceptions=True)
         self._empty()
@@ -80,7 +84,7 @@ class SinkStretch:
         if self.ended:
             return
         if not event.interrupted and self._flushed and not self._emptied:
-            self._end(self._segment.made)
+            self._end(self._segment.fed)
             return
         if not self._emptied:  # another hand has emptied the sink below us: the rest follows in the next stretch
             self._feeding.cancel()
@@ -97,18 +101,23 @@ class SinkStretch:
     def _by_clock(self) -> int:
         if self._began_ms is None:
             return self.base
+        if not self._emptied:
+            return self._segment.fed
         return self.base + round((self._emptied_ms - self._began_ms) * self._segment.rate / 1000)
 
     def _empty(self) -> None:
-        if self._emptied or self.ended:
+        if self.ended or self._emptied:
             return
-        self._emptied, self._emptied_ms = True, self._clock.now_ms()
         if self._sink.captured_playout_segments == self._segments_before:
+            self._emptied = True
             self._end(self.base)  # none of it came so far
             return
         if not self._flushed:
+            self._flushed = True
             self._sink.flush()
-        self._sink.clear_buffer()
+        if self._empties or self._segment.cleared:
+            self._emptied, self._emptied_ms = True, self._clock.now_ms()
+            self._sink.clear_buffer()
 
     async def _feed(self) -> None:
         segment = self._segment
@@ -133,12 +142,12 @@ class SinkStretch:
         self._flushed = True
 
     async def _keep_pace(self) -> None:
-        """Wait until the next frame is due: LEAD_MS before its time."""
+        """Wait until the next frame is due: a little before its time."""
         if self._began_ms is None:
             return
         fed_ms = self._segment.ms(self._segment.fed - self.base)
         played_ms = self._clock.now_ms() - self._began_ms
         if played_ms > fed_ms:
             self._began_ms += played_ms - fed_ms  # the sink ran dry
-        elif (early_ms := fed_ms + FRAME_MS - LEAD_MS - played_ms) > 0:
+        elif (early_ms := fed_ms + FRAME_MS - self._lead_ms - played_ms) > 0:
             await asyncio.sleep(early_ms / 1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from kit import LONG, VOICE_RATE, WORD_S, scene, sound, tell
+from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, scene, sound, tell
 
 
 async def cough() -> None:
@@ -13,7 +13,7 @@ async def cough() -> None:
         call.session.generate_reply()
         await call.sounds(1_000)
         onset = call.mic.play(sound("cough"))
-        await call.sounds(24 * WORD_S * 1000)
+        await call.sounds(LONG_MS)
         await call.until(lambda: call.messages("assistant"))
         tell(
             "cough",
@@ -62,7 +62,7 @@ async def hum() -> None:
         await asyncio.sleep(0.25)
         call.stt.read("mm-hmm")
         await call.until(lambda: call.floor.counts["resumes"])
-        await call.sounds(24 * WORD_S * 1000)
+        await call.sounds(LONG_MS)
         whole = call.whole()
         await call.until(lambda: call.messages("assistant"))
         call.mic.play(sound("interruption"))
@@ -81,7 +81,7 @@ async def lasting() -> None:
         await call.until(lambda: call.messages("assistant"))
         cut = call.messages("assistant")[0].text_content
         first = len(call.ear.samples)
-        await asyncio.sleep(4)
+        await asyncio.sleep(3.5)
         tell(
             "lasting",
             counts=call.floor.counts,
@@ -96,12 +96,25 @@ async def again() -> None:
     """Three coughs in one reply, the last in its last word."""
     async with scene(LONG) as call:
         call.session.generate_reply()
-        for at_ms in (700, 3_000, 24 * WORD_S * 1000 - 150):
+        for at_ms in (700, 2_500, LONG_MS - 150):
             await call.sounds(at_ms, 15)
             call.mic.play(sound("cough"))
             await asyncio.sleep(0.5)
         await call.until(lambda: call.messages("assistant"), 15)
         tell("again", whole=call.whole(), heard=len(call.ear.samples) / VOICE_RATE, counts=call.floor.counts)
+
+
+async def emptied() -> None:
+    """Holds that empty an output which knows its position."""
+    async with scene(LONG, empties=True) as call:
+        call.session.generate_reply()
+        for n in range(8):
+            await call.sounds(300 + 400 * n)
+            call.attached.hold("a try")
+            await asyncio.sleep(0.1)
+            call.attached.resume("a try")
+        await call.sounds(LONG_MS)
+        tell("emptied", whole=call.whole(), heard=len(call.ear.samples) / VOICE_RATE, segments=call.ear.segments)
 
 
 async def said() -> None:
@@ -116,7 +129,9 @@ async def said() -> None:
 
 async def main() -> None:
     logging.basicConfig(level=logging.WARNING)
-    await asyncio.gather(cough(), words(aligned=True), words(aligned=False), hum(), lasting(), again(), said())
+    await asyncio.gather(
+        cough(), words(aligned=True), words(aligned=False), hum(), lasting(), again(), emptied(), said()
+    )
 
 
 asyncio.run(main())

@@ -16,13 +16,15 @@ import numpy as np
 from livekit import rtc
 from livekit.agents import Agent, AgentSession, llm, stt, tts
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, TimedString
-from livekit.agents.voice import io
+from livekit.agents.voice import TranscriptSynchronizer, io
+from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
 
 from bargein.integrations.livekit import BargeinFloor, FloorSession, attach, turn_handling
 
 MIC_RATE, VOICE_RATE = 16_000, 24_000
 WORD_S = 0.3
-LONG = " ".join(f"word{n}" for n in range(1, 25))  # 7.2 s
+LONG = " ".join(f"word{n}" for n in range(1, 17))
+LONG_MS = 16 * WORD_S * 1000
 
 
 def tell(scene: str, **facts: object) -> None:
@@ -68,6 +70,8 @@ class Ear(io.AudioOutput):
         super().__init__(label="ear", capabilities=io.AudioOutputCapabilities(pause=False))
         self.heard: list[tuple[float, np.ndarray]] = []
         self.segments = 0
+        self.top: io.AudioOutput = self
+        self.text: io.TextOutput | None = None
         self._queue: deque[int] = deque()
         self._played = 0
         self._flushed = self._started = False
@@ -78,10 +82,10 @@ class Ear(io.AudioOutput):
         return np.concatenate([samples for _, samples in self.heard] or [np.zeros(0, np.int16)])
 
     def silent_from(self, after: float) -> float:
-        """When the first silence of at least 150 ms after a moment began."""
+        """When the first silence of at least 60 ms after a moment began."""
         times = [at for at, _ in self.heard]
         for here, following in zip(times, [*times[1:], float("inf")], strict=True):
-            if following > after and following - here > 0.15:
+            if following > after and following - here > 0.06:
                 return here + 0.01
         return float("inf")
 
@@ -124,6 +128,53 @@ class Ear(io.AudioOutput):
                     self.on_playback_started(created_at=time.time())
             due = max(due + 0.01, time.monotonic() - 0.05)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+
+class Subtitles(io.TextOutput):
+    """What LiveKit shows of the agent's words, and when."""
+
+    def __init__(self) -> None:
+        super().__init__(label="subtitles", next_in_chain=None)
+        self.shown: list[tuple[float, str]] = []
+
+    async def capture_text(self, text: str) -> None:
+        self.shown.append((time.monotonic(), str(text)))
+
+    def flush(self) -> None:
+        pass
+
+
+class RoomEar:
+    """LiveKit's own room output and transcript synchronizer, heard from a native track: no server is needed."""
+
+    def __init__(self) -> None:
+        self.room = _ParticipantAudioOutput(
+            rtc.Room(), sample_rate=VOICE_RATE, num_channels=1, track_publish_options=rtc.TrackPublishOptions()
+        )
+        self.subtitles = Subtitles()
+        synchronizer = TranscriptSynchronizer(next_in_chain_audio=self.room, next_in_chain_text=self.subtitles)
+        self.top, self.text = synchronizer.audio_output, synchronizer.text_output
+        track = rtc.LocalAudioTrack.create_audio_track("voice", self.room._audio_source)
+        self._stream = rtc.AudioStream(track, sample_rate=VOICE_RATE, num_channels=1)
+        self.heard: list[tuple[float, np.ndarray]] = []
+        self.room.subscribed.set_result(None)
+        self._tasks = [asyncio.create_task(self.room._forward_audio()), asyncio.create_task(self._listen())]
+
+    @property
+    def samples(self) -> np.ndarray:
+        every = np.concatenate([samples for _, samples in self.heard] or [np.zeros(0, np.int16)])
+        return every[every != 0]
+
+    async def _listen(self) -> None:
+        async for event in self._stream:
+            self.heard.append((time.monotonic(), np.frombuffer(event.frame.data, np.int16).copy()))
+
+    async def aclose(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stream.aclose()
+        await self.room.aclose()
 
 
 class ScriptedSTT(stt.STT):
@@ -258,20 +309,30 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    *answers: str, policy: Any = "balanced", aligned: bool = True, own: bool = True, **options: Any
+    *answers: str,
+    policy: Any = "balanced",
+    aligned: bool = True,
+    own: bool = True,
+    empties: bool = False,
+    ear: Any = None,
+    **options: Any,
 ) -> AsyncIterator[Scene]:
     """own: with our floor."""
-    mic, ear, reads, model = Mic(), Ear(), ScriptedSTT(), ScriptedLLM(*answers)
+    mic, ear, reads, model = Mic(), ear or Ear(), ScriptedSTT(), ScriptedLLM(*answers)
     if own:
         options = {"turn_handling": turn_handling(), "vad": None, "aec_warmup_duration": None} | options
+    options = {"session_close_transcript_timeout": 0.1} | options
     session: AgentSession[Any] = AgentSession(stt=reads, llm=model, tts=RampTTS(aligned=aligned), **options)
-    session.input.audio, session.output.audio = mic, ear
+    session.input.audio = mic
+    if session.output.audio is None:
+        session.output.audio = ear.top
+    session.output.transcription = ear.text
     call = Scene(session, mic, ear, reads, model)
     try:
         await session.start(Agent(instructions="Answer."))
         if own:
             call.floor = BargeinFloor(policy)
-            call.attached = await attach(call.floor, session)
+            call.attached = await attach(call.floor, session, empties=empties)
         yield call
     finally:
         await session.aclose()

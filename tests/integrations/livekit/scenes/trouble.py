@@ -6,15 +6,13 @@ import asyncio
 import logging
 from typing import Any
 
-from kit import LONG, VOICE_RATE, WORD_S, Ear, Mic, ScriptedLLM, ScriptedSTT, scene, sound, tell
+from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, Ear, Mic, ScriptedLLM, ScriptedSTT, scene, sound, tell
 from livekit.agents import Agent, AgentSession
 from livekit.agents.llm import RealtimeCapabilities, RealtimeModel
 
 from bargein.errors import UsageError
 from bargein.integrations.livekit import BargeinFloor, attach, turn_handling
 from bargein.integrations.livekit.checks import check_model, check_version
-
-WHOLE_MS = 24 * WORD_S * 1000
 
 
 async def foreign_interruption() -> None:
@@ -65,7 +63,7 @@ async def undecided() -> None:
         call.session.generate_reply()
         await call.sounds(1_000)
         call.attached.output.hold()
-        await call.sounds(WHOLE_MS)
+        await call.sounds(LONG_MS)
         tell("undecided", whole=call.whole())
 
 
@@ -80,7 +78,7 @@ async def broken_floor() -> None:
 
         call.attached.hold = fail  # type: ignore[method-assign]
         call.mic.play(sound("cough"))
-        await call.sounds(WHOLE_MS)
+        await call.sounds(LONG_MS)
         tell("broken_floor", whole=call.whole(), broken=call.floor.broken, detection=str(call.session.turn_detection))
 
 
@@ -96,12 +94,12 @@ async def broken_output() -> None:
 
         output._play = fail
         call.mic.play(sound("cough"))
-        await call.sounds(WHOLE_MS)
+        await call.sounds(LONG_MS)
         await call.until(lambda: call.messages("assistant"))
         whole = call.whole()
         call.session.generate_reply()
         await call.until(lambda: len(call.messages("assistant")) == 2)
-        tell("broken_output", whole=whole, again=len(call.ear.samples) / VOICE_RATE - WHOLE_MS / 1000)
+        tell("broken_output", whole=whole, again=len(call.ear.samples) / VOICE_RATE - LONG_MS / 1000)
 
 
 class Stubborn(RealtimeModel):
