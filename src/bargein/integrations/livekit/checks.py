@@ -9,6 +9,7 @@ from typing import Any
 from livekit import agents
 from livekit.agents import AgentSession, llm
 from livekit.agents.utils import is_given
+from livekit.agents.voice import io
 
 from bargein.errors import UsageError
 from bargein.integrations.livekit.output import FloorOutput
@@ -65,6 +66,15 @@ def check_session(session: AgentSession[Any]) -> None:
             "LiveKit gives its STT silence for the first %.1f s of the agent's speech: words are not read there. "
             "Pass aec_warmup_duration=None to AgentSession",
             session.options.aec_warmup_duration,
+        )
+
+
+def check_position(chain: list[io.AudioOutput]) -> None:
+    """Raises UsageError for an output that cannot be emptied without losing or repeating audio."""
+    if chain[-1].label == "RoomIO":
+        raise UsageError(
+            "LiveKit's room estimates how far it has played: emptied by a hold, it loses or repeats audio",
+            advice="Leave out empties=True",
         )
 
 

@@ -18,7 +18,7 @@ from livekit.agents.voice import io
 
 from bargein.floor import BargeIn
 from bargein.integrations.floor import BargeinFloor
-from bargein.integrations.livekit.checks import agent_decides, check_session, check_version
+from bargein.integrations.livekit.checks import agent_decides, check_position, check_session, check_version
 from bargein.integrations.livekit.heard import FloorText, HeardWords
 from bargein.integrations.livekit.input import FloorInput
 from bargein.integrations.livekit.output import FloorOutput
@@ -35,11 +35,13 @@ async def attach(floor: BargeinFloor, session: AgentSession[Any], *, empties: bo
 
     Call it after `session.start(...)`; with input and output of your own, before or after. empties: a hold empties the
     output at once, and does not let it play the 60 ms that it has. The reply then goes on where the output says that it
-    was: give it only for an output that knows this to the sample. LiveKit's room estimates it. Raises UsageError for a
-    session in which the floor could not hold, and for a LiveKit that is too old.
+    was: it is for outputs that know this to the sample, and refused for LiveKit's room, which estimates it. Raises
+    UsageError for a session in which the floor could not hold, and for a LiveKit that is too old.
     """
     check_version()
     check_session(session)
+    if empties:
+        check_position(outputs_of(session))
     attached = FloorSession(floor, session, empties=empties)
     await floor.start(attached)
     attached.start()

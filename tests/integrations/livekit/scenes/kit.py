@@ -315,6 +315,7 @@ async def scene(
     own: bool = True,
     empties: bool = False,
     ear: Any = None,
+    agent: type[Agent] = Agent,
     **options: Any,
 ) -> AsyncIterator[Scene]:
     """own: with our floor."""
@@ -329,7 +330,7 @@ async def scene(
     session.output.transcription = ear.text
     call = Scene(session, mic, ear, reads, model)
     try:
-        await session.start(Agent(instructions="Answer."))
+        await session.start(agent(instructions="Answer."))
         if own:
             call.floor = BargeinFloor(policy)
             call.attached = await attach(call.floor, session, empties=empties)

@@ -8,6 +8,9 @@ import logging
 import numpy as np
 from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, RoomEar, ramp, scene, sound, tell
 
+from bargein.errors import UsageError
+from bargein.integrations.livekit import BargeinFloor, attach, turn_handling
+
 
 async def holds() -> None:
     """Ten holds in one reply."""
@@ -58,9 +61,20 @@ async def cut() -> None:
     await ear.aclose()
 
 
+async def emptied() -> None:
+    """The room does not know its position to the sample."""
+    ear = RoomEar()
+    async with scene(LONG, ear=ear, own=False, vad=None, turn_handling=turn_handling()) as call:
+        try:
+            await attach(BargeinFloor(), call.session, empties=True)
+        except UsageError as error:
+            tell("refused", why="room emptied", text=str(error))
+    await ear.aclose()
+
+
 async def main() -> None:
     logging.basicConfig(level=logging.WARNING)
-    await asyncio.gather(holds(), cut())
+    await asyncio.gather(holds(), cut(), emptied())
 
 
 asyncio.run(main())
