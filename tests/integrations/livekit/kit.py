@@ -30,14 +30,15 @@ def put_sounds(folder: Path) -> None:
         (folder / f"{name}.pcm").write_bytes(pcm.samples[round(onsets[file] * pcm.rate / 1000) :].tobytes())
 
 
-async def told(script: str, folder: Path) -> dict[str, list[Json]]:
-    """What the scenes of a script told, by kind."""
+async def told(script: str, folder: Path, *words: str) -> dict[str, list[Json]]:
+    """What the scenes of a script told, by kind. words: more arguments of the script."""
     assert PYTHON.exists(), f"{PYTHON} is missing: `make test` installs it"
     put_sounds(folder)
     process = await asyncio.create_subprocess_exec(
         PYTHON,
         SCENES / f"{script}.py",
         folder,
+        *words,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=folder,
