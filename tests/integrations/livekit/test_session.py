@@ -90,6 +90,17 @@ def test_speech_that_allows_no_interruption_is_not_held(scenes: Told) -> None:
     assert said["counts"]["cuts"] == 0
 
 
+def test_speech_that_is_asked_for_over_the_user_waits(scenes: Told) -> None:
+    said, dropped = sorted(scenes["waits"], key=lambda scene: bool(scene["words"]))
+    for scene in (said, dropped):
+        assert scene["early"] == 0
+        assert scene["whole"]  # the ear has heard one speech, from its first sample on
+    assert said["text"] == "One two three four five."
+    assert said["heard"] == 5 * 7_200
+    assert dropped["text"].strip() == "Oslo is far."
+    assert dropped["heard"] == 3 * 7_200
+
+
 def test_an_interruption_or_an_end_during_a_hold_leaves_nothing_behind(scenes: Told) -> None:
     (foreign,) = scenes["foreign_interruption"]
     assert within_a_word(foreign["text"], foreign["heard_words"])

@@ -117,13 +117,13 @@ class FloorSession:
         if self._ends():
             assert self._ending is not None
             self._ending.cancel()  # the turn goes on: LiveKit has its words, and was not told of an end
-            return
+            if self.output.idle:
+                return
         self.output.hold()
         self._interrupt()
 
     def turn_over(self, why: str) -> None:
-        if not self.output.idle:
-            self._interrupt()  # what waits there was the answer to something else
+        self.output.hold()  # what waits there sounds only if this turn needs no answer
         if self._ending is not None:
             self._ending.cancel()
         self._ending = asyncio.create_task(self._end_turn(), name="end the user's turn")
@@ -145,8 +145,11 @@ class FloorSession:
             except TimeoutError:
                 if not self._words():
                     log.debug("A sound without words is no turn")
+                    self.output.release()
                     self.floor.stays_silent()
                     return
+        if not self.output.idle:
+            self._interrupt()  # it was no answer to this turn: LiveKit drops it, too
         self._forget_words()
         self._unread = False
         self.session.commit_user_turn(transcript_timeout=SETTLED_S, stt_flush_duration=SETTLED_S)

@@ -117,6 +117,21 @@ async def emptied() -> None:
         tell("emptied", whole=call.whole(), heard=len(call.ear.samples) / VOICE_RATE, segments=call.ear.segments)
 
 
+async def waits(words: str) -> None:
+    """Speech that is asked for while the user speaks: it waits, and is said if the user's turn needs no answer."""
+    async with scene("Oslo is far.") as call:
+        call.mic.play(sound("speech")[:32_000])
+        await call.until(lambda: call.floor.floor.talking)
+        call.session.say("One two three four five.")
+        await asyncio.sleep(1)
+        early = len(call.ear.samples)
+        if words:
+            call.stt.read(words, final=True)
+        await call.until(lambda: call.messages("assistant"))
+        last = call.messages("assistant")[-1]
+        tell("waits", words=words, early=early, whole=call.whole(), heard=len(call.ear.samples), text=last.text_content)
+
+
 async def said() -> None:
     """Speech that allows no interruption is not held."""
     async with scene(LONG) as call:
@@ -130,7 +145,16 @@ async def said() -> None:
 async def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     await asyncio.gather(
-        cough(), words(aligned=True), words(aligned=False), hum(), lasting(), again(), emptied(), said()
+        cough(),
+        words(aligned=True),
+        words(aligned=False),
+        hum(),
+        lasting(),
+        again(),
+        emptied(),
+        waits(""),
+        waits("what about Oslo"),
+        said(),
     )
 
 
