@@ -1,0 +1,153 @@
+"""What the sink plays between two holds: to the sink a segment of its own, flushed at its end or cleared by a hold."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from livekit.agents.voice import io
+
+from bargein.clock import Clock
+from bargein.integrations.livekit.segment import OutputSegment
+
+log = logging.getLogger(__name__)
+
+LEAD_MS = 60.0  # three frames: with fewer a sink runs dry, and more are heard after a hold
+EMPTIED_LEAD_MS = 100.0  # where a hold takes all of it back
+FRAME_MS = 20.0
+REPORT_S = 1.0  # for a sink to say how far it has played, after it was emptied
+
+
+class SinkStretch:
+    """Feeds the sink from where the segment was last heard. on_fed: called for each frame. on_change: called when the
+    stretch has ended or failed. empties: a hold empties the sink; else the
+    sink plays the little that it has."""
+
+    def __init__(
+        self,
+        sink: io.AudioOutput,
+        segment: OutputSegment,
+        clock: Clock,
+        on_fed: Callable[[], None],
+        on_change: Callable[[], None],
+        empties: bool = False,
+    ) -> None:
+        self._sink, self._segment, self._clock = sink, segment, clock
+        self._on_fed, self._on_change = on_fed, on_change
+        self._empties, self._lead_ms = empties, EMPTIED_LEAD_MS if empties else LEAD_MS
+        self.base = segment.played
+        """Position in the segment at which the stretch begins."""
+        self.ended = False
+        """The sink has said how far it has played."""
+        self._segments_before = sink.captured_playout_segments
+        self._began_ms: float | None = None  # when the sink began to play, as far as our clock tells
+        self._emptied_ms = 0.0
+        self._capturing = self._flushed = self._emptied = False
+        self._report = asyncio.Event()
+        self._more = asyncio.Event()
+        self._feeding = asyncio.create_task(self._feed(), name="feed LiveKit's sink")
+        self._feeding.add_done_callback(lambda _: on_change())
+
+    def pushed(self) -> None:
+        """The segment has more audio, or is whole."""
+        self._more.set()
+
+    def check(self) -> None:
+        """Raise what the sink has raised."""
+        if self._feeding.done() and not self._feeding.cancelled():
+            self._feeding.result()
+
+    def silence(self) -> None:
+        """Give the sink no more, and empty it if that is wanted."""
+        self._feeding.cancel()
+        if not self._capturing:  # LiveKit's sinks are not flushed in the middle of a capture
+            self._empty()
+
+    async def stop(self) -> None:
+        """Give the sink no more, and wait until it has said how far it has played."""
+        self._feeding.cancel()
+        await asyncio.gather(self._feeding, return_exceptions=True)
+        self._empty()
+        if self.ended:
+            return
+        try:
+            async with asyncio.timeout(REPORT_S if self._began_ms is not None else 0):
+                await self._report.wait()
+        except TimeoutError:
+            if self._began_ms is not None:
+                log.warning("%s does not say how far it has played: our own clock counts", self._sink.label)
+            self._end(self._by_clock())
+
+    def finished(self, event: io.PlaybackFinishedEvent) -> None:
+        """The sink says how far it has played."""
+        if self.ended:
+            return
+        if not event.interrupted and self._flushed and not self._emptied:
+            self._end(self._segment.fed)
+            return
+        if not self._emptied:  # another hand has emptied the sink below us: the rest follows in the next stretch
+            self._feeding.cancel()
+            if not self._flushed:
+                self._sink.flush()
+        self._end(self.base + round(event.playback_position * self._segment.rate))
+
+    def _end(self, position: int) -> None:
+        self.ended = True
+        self._segment.back_to(position)
+        self._report.set()
+        self._on_change()
+
+    def _by_clock(self) -> int:
+        if self._began_ms is None:
+            return self.base
+        if not self._emptied:
+            return self._segment.fed
+        return self.base + round((self._emptied_ms - self._began_ms) * self._segment.rate / 1000)
+
+    def _empty(self) -> None:
+        if self.ended or self._emptied:
+            return
+        if self._sink.captured_playout_segments == self._segments_before:
+            self._emptied = True
+            self._end(self.base)  # none of it came so far
+            return
+        if not self._flushed:
+            self._flushed = True
+            self._sink.flush()
+        if self._empties or self._segment.cleared:
+            self._emptied, self._emptied_ms = True, self._clock.now_ms()
+            self._sink.clear_buffer()
+
+    async def _feed(self) -> None:
+        segment = self._segment
+        step = max(1, round(segment.rate * FRAME_MS / 1000))
+        while segment.fed < segment.made or not segment.flushed:
+            if segment.made - segment.fed < step and not segment.flushed:
+                self._more.clear()
+                await self._more.wait()
+                continue
+            await self._keep_pace()
+            frame = segment.next_frame(step)
+            # Counted first: where this task is cancelled, the sink may have taken the frame.
+            segment.fed += frame.samples_per_channel
+            self._capturing = True
+            await self._sink.capture_frame(frame)
+            self._capturing = False
+            if self._began_ms is None:
+                self._began_ms = self._clock.now_ms()
+            segment.drop_old()
+            self._on_fed()
+        self._sink.flush()
+        self._flushed = True
+
+    async def _keep_pace(self) -> None:
+        """Wait until the next frame is due: a little before its time."""
+        if self._began_ms is None:
+            return
+        fed_ms = self._segment.ms(self._segment.fed - self.base)
+        played_ms = self._clock.now_ms() - self._began_ms
+        if played_ms > fed_ms:
+            self._began_ms += played_ms - fed_ms  # the sink ran dry
+        elif (early_ms := fed_ms + FRAME_MS - self._lead_ms - played_ms) > 0:
+            await asyncio.sleep(early_ms / 1000)

@@ -1,0 +1,71 @@
+"""LiveKit's automatic mode with our speech detection and our filter of transcripts, and without the filter."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable
+from typing import Any
+
+from kit import LONG, Ear, scene, sound, tell
+from livekit.agents import Agent
+from livekit.agents.voice import io
+
+from bargein.errors import UsageError
+from bargein.integrations.livekit import FloorVAD, quick_interruptions, without_backchannels
+
+AUTOMATIC = {"turn_detection": "vad", **quick_interruptions()}
+
+
+class Filtered(Agent):
+    async def stt_node(self, audio: Any, model_settings: Any) -> AsyncIterable[Any]:
+        async for event in without_backchannels(
+            Agent.default.stt_node(self, audio, model_settings), self.session, "en"
+        ):
+            yield event
+
+
+class PausingEar(Ear):
+    """An output that LiveKit can pause: it keeps what it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paused = False
+        self._capabilities = io.AudioOutputCapabilities(pause=True)
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+
+async def hum(*, filtered: bool) -> None:
+    agent = Filtered if filtered else Agent
+    vad = FloorVAD()
+    options = {"vad": vad, "aec_warmup_duration": None, "turn_handling": AUTOMATIC}
+    async with scene(LONG, "Again.", own=False, ear=PausingEar(), agent=agent, **options) as call:
+        call.session.generate_reply()
+        await call.sounds(1_000)
+        resumed: list[bool] = []
+        call.session.on("agent_false_interruption", lambda event: resumed.append(event.resumed))
+        call.mic.play(sound("hum"))
+        await call.until(lambda: call.ear.paused)
+        await asyncio.sleep(0.3)
+        call.stt.read("Mm-hmm.", final=True)
+        await call.until(lambda: resumed or call.messages("assistant"))
+        await call.until(lambda: call.messages("assistant"))
+        first = call.messages("assistant")[0]
+        tell("automatic", filtered=filtered, resumed=resumed, interrupted=first.interrupted)
+
+
+async def main() -> None:
+    logging.basicConfig(level=logging.ERROR)
+    await asyncio.gather(hum(filtered=True), hum(filtered=False))
+    try:
+        FloorVAD("hasty")
+    except UsageError as error:
+        tell("refused_vad", text=str(error))
+
+
+asyncio.run(main())
