@@ -239,6 +239,31 @@ async def test_no_hold_outlives_its_bound() -> None:
         assert told.count("hold") == told.count("resume") + told.count("cut")
 
 
+async def test_an_agent_that_answers_nothing_leaves_the_floor_free() -> None:
+    async with scene(stt=words("yes")) as call:
+        await call.goes_on(600, loud=True)
+        await call.goes_on(1_500)
+        call.floor.stays_silent()
+        await call.goes_on(600, loud=True)
+        await call.goes_on(1_500)
+        assert call.framework.told == ["turn over", "turn over"]
+        call.floor.stays_silent()
+        call.floor.stays_silent()
+        call.says(400)
+        await call.goes_on(500)
+        assert call.framework.played_ms == 400
+
+
+async def test_speech_over_a_protected_reply_holds_nothing() -> None:
+    async with scene() as call:
+        call.says(2_000)
+        await call.goes_on(400)
+        call.floor.protect(True)
+        await call.goes_on(700, loud=True)
+        assert call.framework.told == []
+        assert call.framework.played_ms == 1_100
+
+
 # ------------------------------------------------------------------------------------------------------- bad input
 
 
@@ -264,6 +289,7 @@ async def test_a_framework_that_cannot_hold_goes_on_as_without_us(caplog: pytest
         assert call.framework.played_ms == 2_000
         assert call.framework.told == ["hold", "resume"]
         assert "decides nothing any more" in caplog.text
+        assert call.floor.broken
         assert call.floor.may_speak
 
 

@@ -90,8 +90,6 @@ class BargeinFloor:
         self._asked: tuple[int, float, float] | None = None  # a reading, its onset, and when it is to be answered
         self._context: CallContext | None = None
 
-    # ------------------------------------------------------------------------------------------------ its life
-
     async def start(self, guest: Guest) -> None:
         """Begin. Raises what the VAD raises at its start, UsageError when it runs already."""
         if self._running is not None:
@@ -134,13 +132,9 @@ class BargeinFloor:
         runtime = common.runtime
         self._shared, self._began_ms = common, runtime.clock.now_ms()
         if self._record is not None:
+            floor = self.floor
             self._journal = FileJournal(
-                self._record,
-                self.id,
-                agent=self._name,
-                policy=self.floor.policy,
-                language=self.floor.language,
-                disk=common.disk,
+                self._record, self.id, agent=self._name, policy=floor.policy, language=floor.language, disk=common.disk
             )
         self._context = CallContext(
             call_id=self.id,
@@ -167,8 +161,6 @@ class BargeinFloor:
         self._journal.close()
         if self._context is not None:
             self._context.release()
-
-    # ----------------------------------------------------------------------------------------- what it is told
 
     def now_ms(self) -> float:
         """Milliseconds since the floor began."""
@@ -239,6 +231,21 @@ class BargeinFloor:
         self._asking = False
         if self.floor.reply.sounding:
             self.feed(f.ReplyEnded(self.now_ms(), self.floor.reply.id))
+
+    def stays_silent(self) -> None:
+        """The agent answers the user's turn with nothing: the floor is free again."""
+        if self.floor.state is f.State.THINKING:
+            self.feed(f.ReplyEnded(self.now_ms(), self.floor.reply.id))
+
+    def protect(self, protected: bool) -> None:
+        """The reply that sounds may not be interrupted from here on, or may be again."""
+        if self.floor.reply.sounding:
+            self.feed(f.ReplyProtected(self.now_ms(), self.floor.reply.id, protected))
+
+    @property
+    def broken(self) -> bool:
+        """An error of ours has ended the floor: it decides nothing any more."""
+        return self._broken
 
     @property
     def may_speak(self) -> bool:
@@ -327,8 +334,6 @@ class BargeinFloor:
     def _decided(self, kind: str, why: str) -> None:
         self.counts[kind] += 1
         self.reasons.append(f"{kind.removesuffix('s')}: {why}")
-
-    # ------------------------------------------------------------------------------------------------- plumbing
 
     def _listen(self, rate: int) -> None:
         assert self._shared is not None
