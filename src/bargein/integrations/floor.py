@@ -216,11 +216,9 @@ class BargeinFloor:
         floor = self.floor
         if self._broken or self._over.is_set():
             return True
-        if floor.reply.sounding:
-            return floor.state is f.State.SPEAKING
-        if floor.state is f.State.THINKING:
+        if floor.state is f.State.THINKING and not floor.reply.sounding:
             self._begin_reply()
-        elif not self._asking:
+        elif not self._asking and not floor.reply.sounding:
             self._asking = True
             if not floor.live:
                 self.feed(f.SayRequested(self.now_ms()))
