@@ -41,6 +41,11 @@ class Scene:
         return whole.tobytes()
 
 
+def said(count: int, stem: str = "word") -> list[str]:
+    """The first words that a reply of that stem has, as clients/scripted.py makes them."""
+    return [f"{stem[:2]}{chr(97 + n // 10)}{chr(97 + n % 10)}" + "." * (n % 10 == 9) for n in range(count)]
+
+
 def onset_ms(name: str) -> float:
     """Of a sound, from its first sample."""
     return next(label.onset_ms for label in labels() if label.file == name)

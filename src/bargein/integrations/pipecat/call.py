@@ -27,8 +27,8 @@ class BargeinPipecat:
     """The floor for one call of Pipecat: make one where you make the transport.
 
     policy: a preset's name, or a Policy. stt: reads words for verdicts (None: those of the pipeline's STT).
-    language: of the lexicon. record: folder for the call's record (`bargein replay`, `bargein tune`). name: of the agent, for the
-    record. Raises UsageError for a policy that is not there, and for a Pipecat that is too old.
+    language: of the lexicon. record: folder for the call's record (`bargein replay`, `bargein tune`). name: of the
+    agent, for the record. Raises UsageError for a policy that is not there, and for a Pipecat that is too old.
     """
 
     def __init__(

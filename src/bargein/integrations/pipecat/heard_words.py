@@ -39,7 +39,7 @@ from pipecat.utils.text.base_text_aggregator import TextType
 from bargein.integrations.floor import BargeinFloor
 from bargein.integrations.pipecat import advice
 from bargein.integrations.pipecat.hold import BargeinHold
-from bargein.integrations.pipecat.untimed import UntimedText
+from bargein.integrations.untimed import UntimedText
 
 TEXTS = (AggregatedTextFrame, AggregatedTextProgressFrame)  # TTSTextFrame is an AggregatedTextFrame
 ENDS = (LLMFullResponseEndFrame, LLMAssistantPushAggregationFrame)
@@ -72,7 +72,7 @@ class HeardWords(FrameProcessor):
         """Whether a pipeline has it."""
         self._floor, self._hold = floor, hold
         self._off = False  # it stands before the output
-        self._bot_speaking = self._protected = False
+        self._bot_speaking = False
         self._context = Context()
         self._first_pts: dict[str | None, int] = {}  # of the words of a context that has not begun
         self._over: deque[str | None] = deque(maxlen=REMEMBERED)
@@ -149,14 +149,16 @@ class HeardWords(FrameProcessor):
         await self._release()
 
     def _protect(self, *, protected: bool) -> None:
-        if protected is not self._protected:
-            self._protected = protected
+        if protected is not self._hold.protected:
             self._hold.protect(protected=protected)
             self._floor.protect(protected)
 
     async def _finish(self) -> None:
         """All of the context's audio has been played."""
         context = self._context
+        if self._hold.protected:
+            self._hold.protect(protected=False)
+            self._floor.has_spoken()  # before the next reply may be cut by what was said over this one
         for due in context.untimed.finish():
             await self._pass(due)
         self._over.append(context.id)
@@ -166,7 +168,7 @@ class HeardWords(FrameProcessor):
 
     async def _interrupted(self) -> None:
         """What has not been heard is never said."""
-        if self._protected:
+        if self._hold.protected:
             self._hold.reset(drop=False)
             self._waiting = deque(frame for frame in self._waiting if not frame.interruptible)
             return

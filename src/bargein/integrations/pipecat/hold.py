@@ -44,7 +44,8 @@ class BargeinHold(BaseAudioFilter):
         """Keeps a mixer's background going in a hold. None: the line is silent."""
         self._floor = floor
         self._open = False  # for good: the call ends, or has no floor
-        self._protected = False
+        self.protected = False
+        """The audio that sounds may not be interrupted."""
         self._lapsed = False  # this reply was held too long: it is held no more
         self._cut = False  # what waits is of a reply that is over
         self._resets = 0
@@ -88,8 +89,8 @@ class BargeinHold(BaseAudioFilter):
     # ------------------------------------------------------------------------------------------ what it is told
 
     def protect(self, *, protected: bool) -> None:
-        """The audio that sounds may not be interrupted, or may be again."""
-        self._protected = protected
+        """Set `protected`: such audio passes also while the user speaks."""
+        self.protected = protected
         self._wake()
 
     def cut(self) -> None:
@@ -119,7 +120,7 @@ class BargeinHold(BaseAudioFilter):
             return True
         if self._cut:
             return False
-        return self._floor.wants_to_speak() or self._protected
+        return self._floor.wants_to_speak() or self.protected
 
     def _wake(self) -> None:
         woken, self._woken = self._woken, asyncio.Event()

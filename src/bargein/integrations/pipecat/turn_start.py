@@ -134,9 +134,7 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
             case BotStartedSpeakingFrame():
                 self._bot_started()
             case BotStoppedSpeakingFrame():
-                self._interrupting = 0
-                self.floor.has_spoken()
-                self._hold.reset()
+                self._bot_stopped()
             case InputDTMFFrame():
                 self.floor.key(str(frame.button.value))
             case StartFrame():
@@ -197,6 +195,13 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
         if not self._hold.started:
             self.floor.wants_to_speak()
 
+    def _bot_stopped(self) -> None:
+        self._interrupting = 0
+        self.floor.has_spoken()
+        if self.floor.floor.state is State.LISTENING and not self._turn_open and not self._orders:
+            self.floor.turn_ended()  # of a turn that was spoken over a protected reply, and has ended since
+        self._hold.reset()
+
     async def handle_user_turn_started(self) -> None:
         """A turn has begun in Pipecat."""
         self._turn_open, self._dismissed = True, False
@@ -252,7 +257,7 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
 
         async def begin() -> None:
             if not self._turn_open:
-                await self._open_turn()
+                await self._open_turn(enable_interruptions=not self._hold.protected)
 
         self._order(begin)
 

@@ -11,15 +11,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.audio.mixers.base_audio_mixer import BaseAudioMixer
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import (
-    CancelFrame,
     EndFrame,
     InputAudioRawFrame,
+    InputDTMFFrame,
     InterruptionFrame,
     LLMRunFrame,
     MixerControlFrame,
+    TTSSpeakFrame,
 )
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -105,8 +107,14 @@ async def call(name: str, folder: Path) -> None:
     runner = WorkerRunner(handle_sigint=False)
     await runner.add_workers(worker)
     running = asyncio.create_task(runner.run())
-    await worker.queue_frames([LLMRunFrame()])
+    if "opening" in scene:
+        opening = TTSSpeakFrame(words(*scene["opening"]))
+        opening.interruptible = False
+        await worker.queue_frames([opening])
+    else:
+        await worker.queue_frames([LLMRunFrame()])
     acts = dict(scene.get("acts", {}))
+    await line.ready.wait()
     line.began = asyncio.get_running_loop().time()
     for at in range(0, len(user), FRAME):
         due = line.began + at / FRAME * 0.02
@@ -114,7 +122,7 @@ async def call(name: str, folder: Path) -> None:
         await worker.queue_frames([InputAudioRawFrame(user[at : at + FRAME], RATE, 1)])
         for act in [act for act, ms in acts.items() if ms <= at / FRAME * 20]:
             del acts[act]
-            await do(act, worker)
+            await do(act, worker, bargein)
     ended = line.now_ms()
     async with asyncio.timeout(20):
         if not running.done() and "stays" not in scene:
@@ -131,9 +139,10 @@ async def call(name: str, folder: Path) -> None:
         jumps=[
             (index, int(samples[index]), int(samples[index + 1]))
             for index in range(len(samples) - 1)
-            if (int(samples[index + 1]) - int(samples[index])) % 65536 != 1
+            if (int(samples[index + 1]) - int(samples[index])) % 65536 != 1 and samples[index + 1]  # 0: a chunk's end
         ][:20],
         samples=len(samples),
+        background=line.background(),
         interrupted=line.interrupted_ms,
         seen=line.seen,
         counts=bargein.floor.counts,
@@ -169,12 +178,16 @@ def deaf(feed: Any, from_ms: float, line: Line) -> Any:
     return maybe
 
 
-async def do(act: str, worker: PipelineWorker) -> None:
+async def do(act: str, worker: PipelineWorker, bargein: BargeinPipecat) -> None:
     match act:
         case "end":
             await worker.queue_frames([EndFrame()])
         case "cancel":
-            await worker.queue_frames([CancelFrame()])
+            await worker.cancel()
+        case "operator":
+            bargein.floor.interrupt()
+        case "key":
+            await worker.queue_frames([InputDTMFFrame(button=KeypadEntry.FIVE)])
         case "interrupt":
             await worker.queue_frames([InterruptionFrame()])
 

@@ -48,8 +48,8 @@ def tell(kind: str, **facts: object) -> None:
 
 
 def words(count: int, stem: str = "word") -> str:
-    """Sentences of ten words each, no word twice."""
-    said = [f"{stem}{n}" for n in range(count)]
+    """Sentences of ten words each, no word twice, of a usual length."""
+    said = [f"{stem[:2]}{chr(97 + n // 10)}{chr(97 + n % 10)}" for n in range(count)]
     return " ".join(" ".join(said[at : at + 10]) + "." for at in range(0, count, 10))
 
 
@@ -130,6 +130,7 @@ class Line(BaseOutputTransport):
         self.played: list[tuple[float, bytes]] = []
         self.interrupted_ms: list[float] = []
         self.seen: list[tuple[float, str]] = []
+        self.ready = asyncio.Event()
         self._next_s = 0.0
 
     def now_ms(self) -> float:
@@ -138,6 +139,7 @@ class Line(BaseOutputTransport):
     async def start(self, frame: StartFrame) -> None:
         await super().start(frame)
         await self.set_transport_ready(frame)
+        self.ready.set()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
@@ -156,8 +158,13 @@ class Line(BaseOutputTransport):
         return True
 
     def samples(self) -> np.ndarray:
-        """All that was played, as the TTS counted it."""
-        return np.frombuffer(b"".join(audio for _, audio in self.played), "<u2")
+        """All speech that was played, as the TTS counted it."""
+        return np.frombuffer(b"".join(audio for _, audio in self.played if any(audio)), "<u2")
+
+    def background(self) -> int:
+        """Chunks without speech between the first and the last speech."""
+        speech = [index for index, (_, audio) in enumerate(self.played) if any(audio)]
+        return speech[-1] - speech[0] + 1 - len(speech) if speech else 0
 
     def gaps(self, least_ms: float = 60.0) -> list[tuple[float, float]]:
         """Silences between two chunks: when the last chunk was over, and when the next came."""

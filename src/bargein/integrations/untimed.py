@@ -29,7 +29,7 @@ class Sentence:
 
 
 class UntimedText:
-    """Of one TTS context."""
+    """The texts of one reply, as the TTS speaks them."""
 
     def __init__(self, pace_ms: float = PACE_MS) -> None:
         self.pace_ms = pace_ms
