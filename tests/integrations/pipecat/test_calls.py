@@ -41,6 +41,18 @@ SCENES = {
     ),
     "rival": Scene(8_000, INTERRUPTS, {**LONG, "rival": True, "stt": WORDS}),
     "early": Scene(8_000, INTERRUPTS, {**LONG, "early": True, "stt": WORDS}),
+    "turns": Scene(
+        9_000,
+        [(3000, "cough-1.wav"), (4500, "interruption-3.wav")],
+        {
+            **LONG,
+            "turns": True,
+            "hears turns": True,
+            "stt": [[5300, "<", False], [5400, "we had", False], [6600, "we had everything", True], [6700, ">", True]],
+        },
+    ),
+    "no ends": Scene(1_000, (), {"replies": [[2, "word"]], "hears turns": True}),
+    "used": Scene(8_000, INTERRUPTS, {**LONG, "used": True, "stt": WORDS}),
     "mixer": Scene(11_000, COUGH, {"replies": [[32, "word"]], "mixer": True}),
 }
 
@@ -117,6 +129,15 @@ def test_the_reply_after_a_cut_is_held_and_resumed_like_the_first(seen: dict[str
     assert assistant(call)[1] == " ".join(said(20, "next"))
 
 
+def test_an_stt_that_hears_turns_is_believed_by_the_floor(seen: dict[str, Json]) -> None:
+    call = seen["turns"]
+    assert (call["counts"]["cuts"], call["counts"]["resumes"] >= 1) == (1, True)
+    assert user(call) == ["we had everything"]
+    assert assistant(call)[1].startswith("neaa neab")
+    advised = [line for line in seen["log"]["lines"] if "no stop strategy believes it" in line]
+    assert len(advised) == 1
+
+
 def test_an_operator_and_a_key_stop_the_agent_at_once(seen: dict[str, Json]) -> None:
     for name, opened in (("operator", 0), ("key", 1)):
         call = seen[name]
@@ -186,6 +207,14 @@ def test_an_error_of_ours_leaves_the_call_to_pipecat(seen: dict[str, Json]) -> N
     assert len(call["interrupted"]) >= 1
     assert user(call) == ["we had everything before us"]
     assert any(line.startswith("ERROR Bargein: the floor decides nothing any more") for line in seen["log"]["lines"])
+
+
+def test_an_old_version_is_refused_and_a_floor_of_another_call_is_told(seen: dict[str, Json]) -> None:
+    assert "cannot hold its output" in seen["version"]["told"]
+    assert "Install pipecat-ai 1.14 or later" in seen["version"]["told"]
+    assert any("the floor could not start" in line for line in seen["log"]["lines"])
+    assert user(seen["used"]) == ["we had everything before us"]
+    assert len(seen["used"]["interrupted"]) >= 1
 
 
 def test_missing_parts_are_told_at_the_start_with_advice(seen: dict[str, Json]) -> None:

@@ -58,17 +58,19 @@ async def bot(urls: str, records: Path) -> AsyncIterator[str]:
             stderr=log,
         )
         try:
-            await listening(port)
+            await listening(port, process)
             yield f"ws://127.0.0.1:{port}/media"
         finally:
-            process.terminate()
-            await process.wait()
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
 
 
-async def listening(port: int) -> None:
+async def listening(port: int, process: asyncio.subprocess.Process) -> None:
     """Until the server takes connections."""
     async with asyncio.timeout(60):
         while True:
+            assert process.returncode is None, "the bot has ended: its log.txt says why"
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:

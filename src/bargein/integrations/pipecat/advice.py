@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from loguru import logger
-from pipecat.frames.frames import LLMServiceMetadataFrame, ServiceMetadataFrame
+from pipecat.frames.frames import LLMServiceMetadataFrame, ServiceMetadataFrame, STTMetadataFrame
 
 from bargein.integrations.pipecat.hold import BargeinHold
 
@@ -53,8 +53,13 @@ def rival() -> None:
     )
 
 
-def on_service(frame: ServiceMetadataFrame) -> None:
-    """A service says how it works."""
+def on_service(frame: ServiceMetadataFrame, *, ends_turns: bool) -> None:
+    """A service says how it works. ends_turns: a stop strategy believes the turns that a service hears."""
+    if isinstance(frame, STTMetadataFrame) and frame.user_turn_strategies is not None and not ends_turns:
+        logger.warning(
+            f"Bargein: {frame.service_name} hears the ends of turns itself, and no stop strategy believes it. "
+            "Call bargein.strategies(stop=[ExternalUserTurnStopStrategy()])."
+        )
     if not isinstance(frame, LLMServiceMetadataFrame) or not frame.is_realtime_service:
         return
     if frame.user_turn_strategies is not None:

@@ -54,7 +54,9 @@ class BargeinPipecat:
         """For `LLMUserAggregatorParams(user_turn_strategies=...)`. stop: your stop strategies; None: Pipecat's own.
 
         With an STT that hears turns itself (Flux), give `[ExternalUserTurnStopStrategy()]`."""
-        return UserTurnStrategies(start=[self.turn_start], stop=stop)
+        strategies = UserTurnStrategies(start=[self.turn_start], stop=stop)
+        self.turn_start.ends_turns = any(each.resolves_proposed_turn_stop_frames for each in strategies.stop or ())
+        return strategies
 
     def mix(self, transport: BaseTransport, mixer: BaseAudioMixer) -> None:
         """Keep the background of `audio_out_mixer` going in a hold. Without this, it stops with the agent."""

@@ -62,7 +62,9 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
     def __init__(self, floor: BargeinFloor, hold: BargeinHold, *, heard: advice.Placed | None = None) -> None:
         super().__init__()
         self.floor = floor
-        self.hears_audio = False
+        self.ends_turns = False
+        """Whether a stop strategy beside it believes the ends of turns that a service hears."""
+        self._hears_audio = False
         self._hold, self._heard = hold, heard
         self._started = self._ended = False
         self._orders: deque[Order] = deque()  # bounded by the floor: a few for each onset
@@ -140,7 +142,7 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
             case StartFrame():
                 advice.at_start(self._hold, self._heard)
             case ServiceMetadataFrame():
-                advice.on_service(frame)
+                advice.on_service(frame, ends_turns=self.ends_turns)
             case EndFrame() | CancelFrame():
                 # EndFrame waits for the sender, and the sender for the hold.
                 self._ended = True
@@ -149,7 +151,7 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
                 pass
 
     def _hear(self, frame: InputAudioRawFrame) -> None:
-        self.hears_audio = True
+        self._hears_audio = True
         audio: bytes = frame.audio
         if frame.num_channels > 1:
             whole = np.frombuffer(audio[: len(audio) // (2 * frame.num_channels) * 2 * frame.num_channels], "<i2")
@@ -189,9 +191,9 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
             self.floor.has_spoken()
 
     def _bot_started(self) -> None:
-        if not self.hears_audio:
+        if not self._hears_audio:
             advice.no_audio()
-            self.hears_audio = True  # told once
+            self._hears_audio = True  # told once
         if not self._hold.started:
             self.floor.wants_to_speak()
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.audio.mixers.base_audio_mixer import BaseAudioMixer
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import (
     EndFrame,
     InputAudioRawFrame,
@@ -32,14 +31,16 @@ from pipecat.processors.aggregators.llm_response_universal import (
 )
 from pipecat.transports.base_transport import TransportParams
 from pipecat.turns.user_start import VADUserTurnStartStrategy
-from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
+from pipecat.turns.user_stop import ExternalUserTurnStopStrategy, SpeechTimeoutUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 from scripted import RATE, CountingTTS, Line, ScriptedLLM, ScriptedSTT, quiet_log, tell, words
 
+from bargein.errors import UsageError
 from bargein.integrations.pipecat import BargeinPipecat
 
 FRAME = RATE // 50 * 2
+AT_ONCE = 10  # calls in real time, on two cores that have other work
 LOG: list[str] = []
 
 
@@ -77,6 +78,8 @@ async def call(name: str, folder: Path) -> None:
     scene: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
     user = (folder / f"{name}.pcm").read_bytes()
     bargein = BargeinPipecat(scene.get("policy", "balanced"), record=scene.get("record"))
+    if "used" in scene:
+        await bargein.floor.start(bargein.turn_start)
     without = scene.get("without", ())
     mixer = Hum() if scene.get("mixer") else None
     output = {} if "hold" in without else bargein.output()
@@ -84,17 +87,23 @@ async def call(name: str, folder: Path) -> None:
     if mixer is not None and "background" not in without:
         bargein.mix(Outputs(line), mixer)
     llm = ScriptedLLM([words(n, stem) for n, stem in scene["replies"]])
-    stop = [SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.4)]
+    turns = "turns" in scene
+    stop = [ExternalUserTurnStopStrategy() if turns else SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.4)]
     strategies = bargein.strategies(stop=stop)
     if "rival" in scene:
         strategies = UserTurnStrategies(start=[bargein.turn_start, VADUserTurnStartStrategy()], stop=stop)
     context = LLMContext()
     pair = LLMContextAggregatorPair(
         context,
-        user_params=LLMUserAggregatorParams(user_turn_strategies=strategies, vad_analyzer=SileroVADAnalyzer()),
+        user_params=LLMUserAggregatorParams(user_turn_strategies=strategies),
     )
     heard = [] if "words" in without else [bargein.heard_words]
-    parts = [ScriptedSTT(scene.get("stt", ())), pair.user(), llm, CountingTTS(timed=scene.get("timed", True))]
+    parts = [
+        ScriptedSTT(scene.get("stt", ()), hears_turns="hears turns" in scene),
+        pair.user(),
+        llm,
+        CountingTTS(timed=scene.get("timed", True)),
+    ]
     pipeline = Pipeline(
         [*parts, *heard, line, pair.assistant()] if "early" in scene else [*parts, line, *heard, pair.assistant()]
     )
@@ -192,9 +201,28 @@ async def do(act: str, worker: PipelineWorker, bargein: BargeinPipecat) -> None:
             await worker.queue_frames([InterruptionFrame()])
 
 
+def told_of_an_old_version() -> str:
+    """What a Pipecat without the hook is told."""
+    hook = TransportParams.model_fields.pop("audio_out_filter")
+    try:
+        BargeinPipecat()
+    except UsageError as error:
+        return str(error)
+    finally:
+        TransportParams.model_fields["audio_out_filter"] = hook
+    return ""
+
+
 async def main(folder: Path, names: list[str]) -> None:
     quiet_log(LOG)
-    await asyncio.gather(*(call(name, folder) for name in names))
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def slotted(name: str) -> None:
+        async with slots:
+            await call(name, folder)
+
+    await asyncio.gather(*map(slotted, names))
+    tell("version", told=told_of_an_old_version())
     tell("log", lines=[str(line).strip() for line in LOG if "Bargein" in line])
 
 

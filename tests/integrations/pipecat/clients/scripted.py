@@ -23,22 +23,30 @@ from pipecat.frames.frames import (
     LLMFullResponseStartFrame,
     LLMTextFrame,
     OutputAudioRawFrame,
+    ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
     StartFrame,
+    STTMetadataFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     UserBackchannelFrame,
     UserStartedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.settings import TTSSettings
 from pipecat.services.tts_service import TTSService
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
+from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
 
 RATE = 16_000
 WORD_MS = 250
+LOUD = 1_000  # of a sample
+FRAMES = 10  # of 20 ms
 WORD_SAMPLES = RATE * WORD_MS // 1000
-STARTED = time.monotonic()
+TURNS = {"<": ProposedUserStartedSpeakingFrame, ">": ProposedUserStoppedSpeakingFrame}
 
 
 def tell(kind: str, **facts: object) -> None:
@@ -54,21 +62,45 @@ def words(count: int, stem: str = "word") -> str:
 
 
 class ScriptedSTT(FrameProcessor):
-    """Reads from a script by the user's audio: (ms, text, final). Notes what interrupts."""
+    """Reads from a script by the user's audio: (ms, text, final). "<" and ">": a turn begins, and ends."""
 
-    def __init__(self, script: Sequence[tuple[float, str, bool]]) -> None:
+    def __init__(self, script: Sequence[tuple[float, str, bool]], *, hears_turns: bool = False) -> None:
         super().__init__()
+        self._hears_turns = hears_turns
+        self._loud = self._quiet = 0  # frames
         self._script, self._ms = list(script), 0.0
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         await self.push_frame(frame, direction)
+        if isinstance(frame, StartFrame) and self._hears_turns:
+            turns = ExternalUserTurnStrategies()
+            await self.push_frame(
+                STTMetadataFrame(service_name="ScriptedSTT", ttfs_p99_latency=0.5, user_turn_strategies=turns)
+            )
         if isinstance(frame, InputAudioRawFrame):
+            await self._listen(frame.audio)
             self._ms += len(frame.audio) / 2 * 1000 / frame.sample_rate
             while self._script and self._script[0][0] <= self._ms:
                 _, text, final = self._script.pop(0)
+                if text in TURNS:
+                    await self.broadcast_frame(TURNS[text])
+                    continue
                 kind = TranscriptionFrame if final else InterimTranscriptionFrame
                 await self.push_frame(kind(text=text, user_id="", timestamp=""))
+
+    async def _listen(self, audio: bytes) -> None:
+        """Pipecat's VAD, by loudness: speech of 200 ms starts, quiet of 200 ms stops."""
+        loud = int(np.abs(np.frombuffer(audio, "<i2").astype(np.int32)).max()) > LOUD
+        self._quiet = 0 if loud else self._quiet + 1
+        if loud:
+            self._loud += 1
+            if self._loud == FRAMES:
+                await self.push_frame(VADUserStartedSpeakingFrame(start_secs=0.2))
+        elif self._quiet == FRAMES:
+            if self._loud >= FRAMES:
+                await self.push_frame(VADUserStoppedSpeakingFrame(stop_secs=0.2))
+            self._loud = 0
 
 
 class ScriptedLLM(FrameProcessor):
