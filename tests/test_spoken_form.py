@@ -60,6 +60,19 @@ WRITTEN = {
     "broken line": ("one\\\ntwo", "one\ntwo"),
     "pictures": ("Hi 👋🏽! Great😀work ❤️ 👨‍👩‍👧 1️⃣ 🇩🇪 → ok", "Hi ! Great work   1  → ok"),
     "own markup": ('Wait <break time="1s"/> a < b > c <3', 'Wait <break time="1s"/> a < b > c <3'),
+    "tags of HTML": (
+        "One<br>two<br/>three, <b>bold</b> <a href='https://a.b'>here</a>.<ul><li>four</li><li>five</li></ul>",
+        "One\ntwo\nthree, bold here.\nfour\nfive\n",
+    ),
+    "entities": (
+        "Bed &amp; breakfast &#39;B&#x27;&nbsp;&lt;3 AT&T &nothing; &",
+        "Bed & breakfast 'B' <3 AT&T &nothing; &",
+    ),
+    "address of mail": ("<me@b.org> and <you@c.org>", "me@b.org and you@c.org"),
+    "address with brackets": ("(see https://a.io/b_(c)) (https://a.io/b)", "(see a.io) (a.io)"),
+    "sources": ("True【4:0†source】. 【重要】 so【12†L3-L5】", "True. 【重要】 so"),
+    "dots of lists": ("● one\n■ two\n・部屋\n・ 窓\n– three", "one\ntwo\n部屋\n窓\n– three"),
+    "heading without a space": ("###标题\n#tag\n##two\nx", "标题\n#tag\ntwo\nx"),
     "chinese": ("我**好**，见[这里](https://a.cn/b)。😀再见", "我好，见这里。 再见"),
     "plain": (
         "Well, it costs $5.50 & 20 %; e.g. 3-4 items (or so)!",
@@ -79,7 +92,7 @@ def cut_up(text: str, cuts: list[int]) -> list[str]:
     return [text[a:b] for a, b in itertools.pairwise(places)]
 
 
-marked = st.text(st.sampled_from("*_`~#>|-+=[]()! \nabh1.:/w@$😀\u200d\ufe0f\\<>你"), max_size=40)
+marked = st.text(st.sampled_from("*_`~#>|-+=[]()! \nabhr1.:/w@$😀\u200d\ufe0f\\<>&;【†】・●你"), max_size=40)
 texts = st.one_of(marked, st.sampled_from([written for written, _ in WRITTEN.values()]), st.text(max_size=30))
 
 

@@ -70,6 +70,7 @@ def bench(
     """Call an agent, interrupt it, and score what the caller hears. Exit code 2: the agent could not be called."""
     console = Console(width=None if os.isatty(1) else 120)
     with command_errors(console):
+        _demand_writable(as_json, report, truth)
         scenes = _scenes(scenarios)
         agent = _target(target, protocol, model, key, header or (), parameter or (), way_ms)
         others = [read_measures(path) for path in compare or ()]
@@ -90,6 +91,19 @@ def bench(
     if report is not None:
         write(report, results, found, points=others)
         console.print(f"Report: {report}", highlight=False)
+
+
+def _demand_writable(*paths: Path | None) -> None:
+    """Look at the files before the calls are made. Raises UsageError."""
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder", advice="Name a file in it")
+        if not path.parent.is_dir():
+            raise UsageError(f"There is no folder {path.parent}", advice="Make it, or name a file elsewhere")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise UsageError(f"{path} cannot be written", advice="Name a file elsewhere")
 
 
 def _scenes(names: str) -> tuple[Scene, ...]:
@@ -113,8 +127,13 @@ def _target(
     way_ms: float,
 ) -> Target:
     """Raises UsageError."""
-    parts = urlsplit(address)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+    parts = urlsplit("")
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is not closed, a port that is no number
+        good = False
+    if not good:
         raise UsageError(f"{address!r} is no address of an agent", advice="Give one that begins with ws:// or wss://")
     match protocol or _protocol_of(parts.path):
         case "twilio":

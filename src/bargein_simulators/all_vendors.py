@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import uvicorn
 from fastapi import FastAPI
@@ -23,6 +23,14 @@ from fastapi import FastAPI
 from bargein.audio.pcm import Pcm
 from bargein.errors import BargeinError
 from bargein.vendors.local.moonshine import MoonshineSTT
+from bargein_simulators import (
+    chat,
+    deepgram_flux,
+    deepgram_nova,
+    mistral_realtime,
+    openai_transcriptions,
+    simulated_tts,
+)
 from bargein_simulators.cartesia import CartesiaSimulator, add_cartesia
 from bargein_simulators.chat import ChatMessage, ChatSimulator, add_chat
 from bargein_simulators.deepgram_flux import FluxSimulator, add_flux
@@ -39,11 +47,29 @@ from bargein_simulators.tool_calls import add_tool_call_route
 
 try:
     from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
+    from bargein_simulators.realtime_behavior import Fault as RealtimeFault
 except ModuleNotFoundError as missing:  # the extra "openai" is not installed: every other vendor is served
     if missing.name is None or not missing.name.startswith("openai"):
         raise
     RealtimeSimulator = None  # type: ignore[assignment,misc]
+    RealtimeFault = None  # type: ignore[misc]
 
+VOICE_FAULTS = get_args(simulated_tts.Fault)
+FAULTS = {
+    "deepgram-flux": get_args(deepgram_flux.Fault),
+    "deepgram-flux-line": get_args(deepgram_flux.Fault),
+    "deepgram-nova": get_args(deepgram_nova.Fault),
+    "chat": get_args(chat.Fault),
+    "openai-speech": VOICE_FAULTS,
+    "deepgram-speak": VOICE_FAULTS,
+    "elevenlabs": VOICE_FAULTS,
+    "cartesia": VOICE_FAULTS,
+    "transcriptions": get_args(openai_transcriptions.Fault),
+    "mistral-realtime": get_args(mistral_realtime.Fault),
+    "mistral-speech": VOICE_FAULTS,
+    "openai-realtime": get_args(RealtimeFault),
+}
+"""The faults of each simulator, by its name."""
 READ_MS = 2_000  # until real STT must have the words
 SPEED = 4.0  # times real time at which TTS makes audio
 SCRIPT = (
@@ -153,7 +179,7 @@ def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
     if sims.realtime is not None:
         tool_calls["openai-realtime"] = sims.realtime.tool_calls
     add_tool_call_route(app, tool_calls)
-    return add_fault_routes(app, sims.queues())
+    return add_fault_routes(app, sims.queues(), FAULTS)
 
 
 def answer(messages: Sequence[ChatMessage]) -> str:

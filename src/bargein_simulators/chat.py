@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
 from bargein.errors import BargeinError
+from bargein_simulators.chat_checks import chat_refusal
 from bargein_simulators.chat_wire import (
     ChatAnswer,
     ServedToolCall,
@@ -91,7 +92,7 @@ class SentMessage(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """The part of a request that is read; the rest is ignored."""
+    """The part of a request that is read; `chat_checks` checks the rest."""
 
     model_config = ConfigDict(extra="allow")
     model: str
@@ -217,13 +218,16 @@ def add_chat(app: FastAPI, chat: ChatSimulator) -> None:
     @app.post("/openai/v1/chat/completions")
     async def completions(request: Request, authorization: str = Header("")) -> Response:
         try:
-            body = ChatRequest.model_validate(json.loads(await request.body()))
+            given = json.loads(await request.body())
+            body = ChatRequest.model_validate(given)
         except ValidationError as error:
             return invalid_request(error.errors()[0])
         except ValueError:
             return wrong_request("We could not parse the JSON body of your request.", None, None)
         if refusal := _unserved(body):
             return refusal
+        if wrong := chat_refusal(given, vendor_of(request.url.path, body.model)):
+            return wrong_request(*wrong)
         served = Served(body)
         chat.served.append(served)
         try:

@@ -6,9 +6,11 @@ other commands work.
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import typer
@@ -30,13 +32,28 @@ OPENAI_BASE_URL=http://{0}/v1
 BARGEIN_OPENAI_URL=http://{0}/v1
 BARGEIN_GROQ_URL=http://{0}/openai/v1
 for Groq's own SDK: GROQ_BASE_URL=http://{0}"""
+LONGEST_MS = 600_000
 SAID = ("Hello, can you help me?", "And what else?", "Thank you, that is all.")
 
-PortOption = Annotated[int, typer.Option(help="Port on 127.0.0.1")]
+
+def _ms(value: float) -> float:
+    """A wait that ends. nan passes every comparison of a range."""
+    if not 0 <= value <= LONGEST_MS:
+        raise typer.BadParameter(f"give 0 to {LONGEST_MS} ms")
+    return value
+
+
+def _times(value: float) -> float:
+    if not 0 <= value < inf:
+        raise typer.BadParameter("give 0 or more times real time")
+    return value
+
+
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0: any that is free")]
 KeyOption = Annotated[str | None, typer.Option(help="Require this key; otherwise any key will do")]
 FaultOption = Annotated[list[str] | None, typer.Option(help="A fault that happens once; may be repeated")]
-FirstAudioOption = Annotated[float, typer.Option(help="ms from a text to its first audio")]
-SpeedOption = Annotated[float, typer.Option(help="Times real time at which audio is made; 0: at once")]
+FirstAudioOption = Annotated[float, typer.Option(callback=_ms, help="ms from a text to its first audio")]
+SpeedOption = Annotated[float, typer.Option(callback=_times, help="Times real time at which audio is made; 0: at once")]
 CallOption = Annotated[
     list[str] | None,
     typer.Option(help='A tool call that the model answers with, once; may be repeated. \'weather {"city": "Oslo"}\''),
@@ -49,7 +66,7 @@ V = TypeVar("V", bound="TTSSettings")
 def deepgram(
     port: PortOption = 8082,
     say: SayOption = None,
-    delay_ms: Annotated[float, typer.Option(help="From audio to the events about it")] = 60,
+    delay_ms: Annotated[float, typer.Option(callback=_ms, help="From audio to the events about it")] = 60,
     first_audio_ms: FirstAudioOption = 90,
     speed: SpeedOption = 4,
     api_key: KeyOption = None,
@@ -72,11 +89,11 @@ def deepgram(
         deepgram_flux.add_flux(app, flux)
         deepgram_nova.add_nova(app, nova)
         deepgram_speak.add_speak(app, aura)
-        queues: dict[str, deque[Any]] = {
-            "flux": flux.faults,
-            "flux-turn": flux.turn_faults,
-            "nova": nova.faults,
-            "aura": aura.faults,
+        queues: dict[str, tuple[deque[Any], Any]] = {
+            "flux": (flux.faults, deepgram_flux.Fault),
+            "flux-turn": (flux.turn_faults, deepgram_flux.Fault),
+            "nova": (nova.faults, deepgram_nova.Fault),
+            "aura": (aura.faults, simulated_tts.Fault),
         }
         _warn_without_voice("Aura")
         _serve(app, port, "BARGEIN_DEEPGRAM_URL=ws://{}", queues)
@@ -84,8 +101,8 @@ def deepgram(
 
 def chat(
     port: PortOption = 8081,
-    token_ms: Annotated[float, typer.Option(help="Pause before each token")] = 20,
-    first_token_ms: Annotated[float, typer.Option(help="Pause before the first")] = 0,
+    token_ms: Annotated[float, typer.Option(callback=_ms, help="Pause before each token")] = 20,
+    first_token_ms: Annotated[float, typer.Option(callback=_ms, help="Pause before the first")] = 0,
     first_audio_ms: FirstAudioOption = 90,
     api_key: KeyOption = None,
     tool_call: CallOption = None,
@@ -94,7 +111,7 @@ def chat(
     """A server with OpenAI's wire protocol: chat completions, speech and transcriptions, at Groq's paths, too."""
     with command_errors(console):
         from bargein_simulators import chat as llm  # noqa: PLC0415
-        from bargein_simulators import openai_speech, openai_transcriptions  # noqa: PLC0415
+        from bargein_simulators import openai_speech, openai_transcriptions, simulated_tts  # noqa: PLC0415
         from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
 
         model = llm.ChatSimulator(token_ms=token_ms, first_token_ms=first_token_ms, models=(), api_key=api_key)
@@ -106,7 +123,11 @@ def chat(
         llm.add_chat(app, model)
         openai_speech.add_speech(app, tts)
         openai_transcriptions.add_transcriptions(app, stt)
-        queues: dict[str, deque[Any]] = {"chat": model.faults, "speech": tts.faults, "transcriptions": stt.faults}
+        queues: dict[str, tuple[deque[Any], Any]] = {
+            "chat": (model.faults, llm.Fault),
+            "speech": (tts.faults, simulated_tts.Fault),
+            "transcriptions": (stt.faults, openai_transcriptions.Fault),
+        }
         _warn_without_voice("Speech")
         _serve(app, port, CHAT_SETTINGS, queues, {"chat": model.tool_calls})
 
@@ -144,7 +165,7 @@ def cartesia(
 def mistral(
     port: PortOption = 8086,
     say: SayOption = None,
-    first_token_ms: Annotated[float, typer.Option(help="Pause before the model's first token")] = 180,
+    first_token_ms: Annotated[float, typer.Option(callback=_ms, help="Pause before the model's first token")] = 180,
     first_audio_ms: FirstAudioOption = 90,
     speed: SpeedOption = 4,
     api_key: KeyOption = None,
@@ -154,7 +175,7 @@ def mistral(
     """Mistral: Voxtral's realtime transcription, chat with audio, and speech."""
     with command_errors(console):
         from bargein_simulators import chat as llm  # noqa: PLC0415
-        from bargein_simulators import mistral_realtime, mistral_speech  # noqa: PLC0415
+        from bargein_simulators import mistral_realtime, mistral_speech, simulated_tts  # noqa: PLC0415
         from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
 
         stt = mistral_realtime.MistralRealtimeSimulator(words=_script(say), api_key=api_key)
@@ -169,7 +190,11 @@ def mistral(
         mistral_realtime.add_mistral_realtime(app, stt)
         llm.add_chat(app, model)
         mistral_speech.add_mistral_speech(app, tts, http=True)
-        queues: dict[str, deque[Any]] = {"realtime": stt.faults, "chat": model.faults, "speech": tts.faults}
+        queues: dict[str, tuple[deque[Any], Any]] = {
+            "realtime": (stt.faults, mistral_realtime.Fault),
+            "chat": (model.faults, llm.Fault),
+            "speech": (tts.faults, simulated_tts.Fault),
+        }
         _warn_without_voice("Speech")
         _serve(app, port, "BARGEIN_MISTRAL_URL=http://{}", queues, {"chat": model.tool_calls})
 
@@ -195,7 +220,10 @@ def vllm_realtime(
         app = _app("vLLM")
         vllm.add_vllm_realtime(app, stt)
         llm.add_chat(app, model)
-        queues: dict[str, deque[Any]] = {"realtime": stt.faults, "chat": model.faults}
+        queues: dict[str, tuple[deque[Any], Any]] = {
+            "realtime": (stt.faults, vllm.Fault),
+            "chat": (model.faults, llm.Fault),
+        }
         setting = "BARGEIN_VLLM_URL=http://{0}/v1 BARGEIN_VLLM_REALTIME_URL=http://{0}/v1"
         _serve(app, port, setting, queues, {"chat": model.tool_calls})
 
@@ -205,7 +233,7 @@ def openai_realtime(
     say: SayOption = None,
     first_audio_ms: FirstAudioOption = 150,
     speed: SpeedOption = 8,
-    transcript_ms: Annotated[float, typer.Option(help="ms from the end of a turn to its words")] = 250,
+    transcript_ms: Annotated[float, typer.Option(callback=_ms, help="ms from the end of a turn to its words")] = 250,
     api_key: KeyOption = None,
     tool_call: CallOption = None,
     fault: FaultOption = None,
@@ -217,6 +245,7 @@ def openai_realtime(
         from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
 
         _require_voice()
+        _demand_words(say)
         sim = realtime.RealtimeSimulator(
             script=deque(say or SAID),
             first_audio_ms=first_audio_ms,
@@ -229,7 +258,8 @@ def openai_realtime(
         app = _app("OpenAI Realtime")
         realtime.add_realtime(app, sim)
         name = "openai-realtime"
-        _serve(app, port, "BARGEIN_OPENAI_URL=http://{}/v1", {name: sim.faults}, {name: sim.tool_calls})
+        faults: dict[str, tuple[deque[Any], Any]] = {name: (sim.faults, realtime_behavior.Fault)}
+        _serve(app, port, "BARGEIN_OPENAI_URL=http://{}/v1", faults, {name: sim.tool_calls})
 
 
 def add_commands(group: typer.Typer) -> None:
@@ -268,10 +298,17 @@ def _known(faults: Sequence[str] | None, kind: Any) -> Sequence[Any]:
 
 
 def _script(say: Sequence[str] | None) -> Callable[[], WordSource]:
-    """Makes the words of each connection."""
+    """Makes the words of each connection. Raises UsageError for words that are none."""
+    _demand_words(say)
     from bargein_simulators.simulated_stt import Script  # noqa: PLC0415
 
     return lambda: Script(say or SAID, repeat=True)
+
+
+def _demand_words(say: Sequence[str] | None) -> None:
+    """Raises UsageError for a text without a word."""
+    if any(not text.replace("|", " ").strip() for text in say or ()):
+        raise UsageError("--say has a text without a word", advice="Give the words of a turn, or leave --say out")
 
 
 def _app(vendor: str) -> FastAPI:
@@ -289,44 +326,59 @@ def _serve_tts(
     sim.faults.extend(_known(faults, Fault))
     app = _app(name)
     add(app, sim)
-    _serve(app, port, setting, {name: sim.faults})
+    _serve(app, port, setting, {name: (sim.faults, Fault)})
 
 
 def _serve(
     app: FastAPI,
     port: int,
     setting: str,
-    queues: Mapping[str, deque[Any]],
+    queues: Mapping[str, tuple[deque[Any], Any]],
     tool_calls: Mapping[str, deque[ServedToolCall]] | None = None,
 ) -> None:
     """Serve until Ctrl-C.
 
-    setting: environment variables that point an agent at the server, printed first. queues: of faults. tool_calls: of
-    simulated models.
+    setting: environment variables that point an agent at the server, printed first. queues: of faults, each with the
+    Literal of its faults. tool_calls: of simulated models.
     """
     import uvicorn  # noqa: PLC0415
 
     from bargein_simulators.faults import add_fault_routes  # noqa: PLC0415
     from bargein_simulators.tool_calls import add_tool_call_route  # noqa: PLC0415
 
-    console.print(setting.format(f"127.0.0.1:{port}"), highlight=False)
-    console.print(
-        f'faults: POST /simulator/NAME/faults {{"faults": [...]}}, NAME: {", ".join(queues)}',
-        highlight=False,
-        markup=False,
-    )
-    if tool_calls:
-        add_tool_call_route(app, tool_calls)
+    waiting = {name: queue for name, (queue, _) in queues.items()}
+    known = {name: get_args(kind) for name, (_, kind) in queues.items()}
+    with _listener(port) as listener:
+        console.print(setting.format(f"127.0.0.1:{listener.getsockname()[1]}"), highlight=False)
         console.print(
-            f'tool calls: POST /simulator/NAME/tool-calls {{"calls": ["TOOL {{...}}"]}}, NAME: {", ".join(tool_calls)}',
+            f'faults: POST /simulator/NAME/faults {{"faults": [...]}}, NAME: {", ".join(queues)}',
             highlight=False,
             markup=False,
         )
-    uvicorn.run(
-        add_fault_routes(app, queues),
-        host="127.0.0.1",
-        port=port,
-        log_level="warning",
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-    )
+        if tool_calls:
+            add_tool_call_route(app, tool_calls)
+            console.print(
+                'tool calls: POST /simulator/NAME/tool-calls {"calls": ["TOOL {...}"]}, '
+                f"NAME: {', '.join(tool_calls)}",
+                highlight=False,
+                markup=False,
+            )
+        config = uvicorn.Config(
+            add_fault_routes(app, waiting, known),
+            log_level="warning",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+        )
+        uvicorn.Server(config).run([listener])
+
+
+def _listener(port: int) -> socket.socket:
+    """Listens on the port. Raises UsageError where another program does."""
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        advice = "Choose another --port, or stop what listens there"
+        raise UsageError(f"Cannot listen on 127.0.0.1:{port}: {error.strerror}", advice=advice) from error
+    # asyncio does so for its own sockets only. Otherwise a message waits up to 40 ms for the one before it.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

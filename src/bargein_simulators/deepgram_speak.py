@@ -127,8 +127,10 @@ class _Handler:
                 await self._warn("INVALID_JSON", "The message is no JSON object")
                 continue
             match message.get("type"):
+                case "Speak" if not isinstance(message.get("text"), str):
+                    await self._warn("INVALID_MESSAGE", "Speak needs a text")
                 case "Speak":
-                    self._text += str(message.get("text") or "")
+                    self._text += message["text"]
                 case "Flush":
                     await self._flush()
                 case "Clear":

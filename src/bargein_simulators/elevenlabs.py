@@ -142,6 +142,9 @@ class _Handler:
         if message.get("close_socket"):
             await self._socket.close(1000)
             return False
+        if not isinstance(message.get("text", ""), str | None):
+            await _refuse(self._socket, "invalid_message", "Invalid text: Input should be a valid string")
+            return False
         name = "default" if self._single else str(message.get("context_id") or "default")
         context = self._contexts.get(name)
         text = str(message.get("text") or "")

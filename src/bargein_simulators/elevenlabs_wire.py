@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -28,6 +28,7 @@ class ElevenLabsQuery(BaseModel):
     auto_mode: bool = False
     sync_alignment: bool = False
     inactivity_timeout: Annotated[int, Field(gt=0, le=180)] | None = None
+    apply_text_normalization: Literal["auto", "on", "off"] = "auto"
 
 
 class _GenerationConfig(BaseModel):
@@ -36,6 +37,9 @@ class _GenerationConfig(BaseModel):
 
 class _VoiceSettings(BaseModel):
     speed: float = Field(default=1.0, ge=0.7, le=1.2)
+    stability: float | None = Field(default=None, ge=0, le=1)
+    similarity_boost: float | None = Field(default=None, ge=0, le=1)
+    style: float | None = Field(default=None, ge=0, le=1)
 
 
 class FirstMessage(BaseModel):

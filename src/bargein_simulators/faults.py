@@ -39,13 +39,19 @@ def add_fault_route(app: FastAPI, faults: deque[Any], known: Collection[str]) ->
         return {"waiting": len(faults)}
 
 
-def add_fault_routes(app: FastAPI, queues: Mapping[str, deque[Any]]) -> FastAPI:
-    """Give a server with several simulators POST /simulator/{name}/faults. queues: by the simulator's name."""
+def add_fault_routes(app: FastAPI, queues: Mapping[str, deque[Any]], known: Mapping[str, Collection[str]]) -> FastAPI:
+    """Give a server with several simulators POST /simulator/{name}/faults.
+
+    queues, known: by the simulator's name. A fault that is not among the known ones would wait for ever, and every
+    later one behind it: it is refused with 422.
+    """
 
     @app.post("/simulator/{name}/faults")
     async def add_faults(name: str, body: FaultsBody) -> dict[str, int]:
         if name not in queues:
             raise HTTPException(404, f"No simulator {name!r}: there are {', '.join(queues)}")
+        if unknown := [fault for fault in body.faults if fault not in known[name]]:
+            raise HTTPException(422, f"No fault {unknown[0]!r}: the simulator has {', '.join(known[name])}")
         queues[name].extend(body.faults)
         return {"waiting": len(queues[name])}
 

@@ -35,6 +35,7 @@ from bargein_simulators.simulated_tts import (
 RATE = 24_000
 MODEL = "voxtral-mini-tts-3-0"
 FORMATS = ("pcm", "wav", "mp3", "flac", "opus")
+MODES = ("responsive", "long_form")
 
 
 @dataclass(slots=True)
@@ -179,14 +180,19 @@ class _Handler:
                     if wrong := wrong_format(changes.get("response_format", self._session["response_format"])):
                         await self._error(wrong)
                         continue
+                    if (mode := changes.get("streaming_mode", "responsive")) not in MODES:
+                        await self._error(f"Input should be 'responsive' or 'long_form', and not {mode!r}")
+                        continue
                     self._session.update(changes)
                     voice = self._session["voice"]
                     if not self._sim.knows(voice):
                         await self._socket.close(self._sim.close_code, f"Voice '{voice}' not found.")
                         return
                     await self._send({"type": "session.updated", "session": self._session})
+                case "input_text.append" if not isinstance(message.get("text"), str):
+                    await self._error("Invalid text: Input should be a valid string")
                 case "input_text.append":
-                    self._append(str(message.get("text", "")))
+                    self._append(message["text"])
                 case "input_text.flush" | "input_text.end":
                     if message.get("text"):
                         self._append(str(message["text"]))

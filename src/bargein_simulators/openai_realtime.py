@@ -15,14 +15,16 @@ import secrets
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from pydantic import BaseModel
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bargein_simulators.realtime_behavior import KEPT, RealtimeBehavior
 from bargein_simulators.realtime_events import Json, check_session, error_event, parsed
-from bargein_simulators.realtime_parameters import RealtimeRefused, out_of_range
+from bargein_simulators.realtime_parameters import RealtimeRefused, check_event, missing, out_of_range
 from bargein_simulators.realtime_session import RealtimeSession
 
 try:
@@ -85,15 +87,9 @@ def add_realtime(app: FastAPI, sim: RealtimeSimulator) -> None:
     async def client_secrets(request: Request) -> Response:
         if status := sim.refusal(_bearer(request.headers.get("authorization"))):
             return _refused(status)
-        body = await request.json()
-        seconds = (body.get("expires_after") or {}).get("seconds", SECRET_S)
-        value, until = f"ek_{secrets.token_hex(12)}", time.time() + seconds
-        config = body.get("session") or {"type": "realtime"}
         try:
-            path = "expires_after.seconds"
-            if (refusal := out_of_range(path, seconds, SECRET_LIMITS_S, whole=True)) is not None:
-                raise refusal
-            check_session(config)
+            seconds, config = _secret_wish((await request.body()).decode() or "{}")
+            value, until = f"ek_{secrets.token_hex(12)}", time.time() + seconds
             whole = RealtimeSession(sim, config.get("model") or MODEL, config).wire()
         except RealtimeRefused as refused:
             return _wrong(refused)
@@ -231,13 +227,15 @@ async def _call(sim: RealtimeSimulator, request: Request) -> Response:
         return JSONResponse({"error": {"message": "Install bargein[webrtc]", "code": "no_webrtc"}}, 501)
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         form = await request.form()
-        offer, config = (
-            await _part(form["sdp"]),
-            json.loads(await _part(form["session"]) if "session" in form else '{"type": "realtime"}'),
-        )
+        offer = await _part(form.get("sdp") or "")
+        given = await _part(form["session"]) if "session" in form else '{"type": "realtime"}'
     else:
-        offer, config = (await request.body()).decode(), sim.secret(key) or {"type": "realtime"}
+        offer = (await request.body()).decode(errors="replace")
+        given = json.dumps(sim.secret(key) or {"type": "realtime"})
     try:
+        if not offer:
+            raise missing("sdp")
+        config = _read_json(given)
         check_session(config)
         session = RealtimeSession(sim, config.get("model") or MODEL, config)
     except RealtimeRefused as refused:
@@ -251,6 +249,42 @@ async def _call(sim: RealtimeSimulator, request: Request) -> Response:
         sim.calls.pop(call_id, None)
         return JSONResponse({"error": {"message": "Invalid SDP offer", "code": "invalid_offer"}}, 400)
     return PlainTextResponse(answer, 201, {"location": f"/v1/realtime/calls/{call_id}"})
+
+
+class _ExpiresAfter(BaseModel):
+    anchor: Literal["created_at"] | None = None
+    seconds: int | None = None
+
+
+class _SecretBody(BaseModel):
+    expires_after: _ExpiresAfter | None = None
+    session: Any = None
+
+
+def _secret_wish(text: str) -> tuple[int, Json]:
+    """The lifetime (s) and the session of an ephemeral key, from the body of its request. Raises RealtimeRefused."""
+    body = _read_json(text)
+    check_event(_SecretBody, body)
+    expires = body.get("expires_after") or {}
+    seconds = expires.get("seconds")
+    seconds = SECRET_S if seconds is None else seconds
+    refusal = out_of_range("expires_after.seconds", seconds, SECRET_LIMITS_S, whole=True)
+    if refusal is not None:
+        raise refusal
+    config = body.get("session") or {"type": "realtime"}
+    check_session(config)
+    return seconds, config
+
+
+def _read_json(text: str) -> Json:
+    """Raises RealtimeRefused for what is no JSON object."""
+    try:
+        found = parsed(text)
+    except ValueError:
+        raise RealtimeRefused("invalid_json", "We could not parse the JSON body of your request.") from None
+    if not isinstance(found, dict):
+        raise RealtimeRefused("invalid_type", "Invalid type for the body: expected an object.")
+    return found
 
 
 async def _part(part: object) -> str:

@@ -22,6 +22,12 @@ RATE = 24_000
 MOST_CHARS, GROQ_MOST_CHARS = 4_096, 200
 CODES = {401: "invalid_api_key", 402: "insufficient_quota", 429: "rate_limit_exceeded", 500: "internal_error"}
 FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
+OPENAI_MODELS = ("tts-1", "gpt-")  # other models are of servers that have voices of their own
+VOICES = (
+    *("alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer", "verse"),
+    *("marin", "cedar"),
+)
+GROQ_VOICES = {"canopylabs/orpheus-v1-english": ("autumn", "diana", "hannah", "austin", "daniel", "troy")}
 
 
 class SpeechRequest(BaseModel):
@@ -29,7 +35,7 @@ class SpeechRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow")
     model: str
-    input: str = Field(max_length=MOST_CHARS)
+    input: str = Field(min_length=1, max_length=MOST_CHARS)
     voice: str | dict[Literal["id"], str]
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
     speed: float = Field(default=1.0, ge=0.25, le=4.0)
@@ -69,8 +75,15 @@ def add_speech(app: FastAPI, sim: SpeechSimulator) -> None:
         if body.model.startswith("canopylabs/"):  # Groq's
             if len(body.input) > GROQ_MOST_CHARS:
                 return _error(400, f"input has more than {GROQ_MOST_CHARS} characters", "invalid_request_error", None)
+            if body.voice not in GROQ_VOICES.get(body.model, (body.voice,)):
+                names = ", ".join(GROQ_VOICES[body.model])
+                return _error(400, f"voice must be one of [{names}]", "invalid_request_error", None)
             if body.response_format != "wav":
                 return _error(400, "response_format must be one of [wav]", "invalid_request_error", None)
+        elif body.model.startswith(OPENAI_MODELS) and isinstance(body.voice, str) and body.voice not in VOICES:
+            names = ", ".join(f"'{name}'" for name in VOICES[:-1])
+            message = f"Invalid value: '{body.voice}'. Supported values are: {names}, and '{VOICES[-1]}'."
+            return _error(400, message, "invalid_request_error", "invalid_value", "voice")
         if body.response_format not in ("wav", "pcm") and not can_compress():
             return _error(400, NO_PYAV, "invalid_request_error", "not_simulated", "response_format")
         spoke = Spoke(body.input)

@@ -36,6 +36,8 @@ WHOLE = (
     "truncation",
     "tracing",
 )
+# What a client clears with null. Null leaves every other parameter as it was.
+CLEARED = ("turn_detection", "transcription", "noise_reduction", "tracing", "include", "prompt")
 # In a transcription session nothing is answered, so its turn detection has neither of these.
 ANSWERS = ("create_response", "interrupt_response", "idle_timeout_ms")
 
@@ -126,7 +128,8 @@ class ResponseConfig:
 
     def described(self) -> Json:
         """The fields of the response that clients get."""
-        output = {"format": dict(self.audio_format), "voice": copy.deepcopy(self.voice)}
+        voice = self.voice if isinstance(self.voice, str) else self.voice["id"]
+        output = {"format": dict(self.audio_format), "voice": voice}
         return {
             "output_modalities": [self.modality],
             "max_output_tokens": "inf" if self.max_tokens is None else self.max_tokens,
@@ -176,6 +179,8 @@ def _merged(known: Json, given: Json) -> Json:
     """The configuration with the given values. The objects in WHOLE are replaced; other objects are merged."""
     merged = dict(known)
     for name, value in given.items():
+        if value is None and name not in CLEARED:
+            continue
         merge = isinstance(value, dict) and isinstance(known.get(name), dict) and name not in WHOLE
         merged[name] = _merged(known[name], value) if merge else copy.deepcopy(value)
     return merged

@@ -6,12 +6,13 @@ the types lack.
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from openai.types.realtime import RealtimeResponseCreateParams
+from openai.types.realtime import RealtimeFunctionTool, RealtimeResponseCreateParams
 from openai.types.realtime.realtime_audio_formats import AudioPCM
 from pydantic import BaseModel
 
@@ -31,7 +32,11 @@ LIMITS: Mapping[str, Limits] = {
 }
 LONGEST: Mapping[str, int] = {"event_id": 512, "item.id": 32}
 MOST_METADATA, LONGEST_METADATA_KEY, LONGEST_METADATA = 16, 64, 512
-REQUIRED: Mapping[type[BaseModel], tuple[str, ...]] = {AudioPCM: ("type", "rate")}  # the SDK's types call them optional
+REQUIRED: Mapping[type[BaseModel], tuple[str, ...]] = {  # the SDK's types call them optional
+    AudioPCM: ("type", "rate"),
+    RealtimeFunctionTool: ("type", "name"),
+}
+TOOL_NAME, LONGEST_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]+"), 64
 KINDS: Mapping[type, str] = {str: "a string", int: "an integer", float: "a decimal", bool: "a boolean"}
 
 
@@ -229,12 +234,26 @@ def _check_model(model: type[BaseModel], value: Mapping[str, Any], path: str) ->
         if name not in known:
             raise unknown(f"{prefix}{name}")
         annotation, required = known[name]
+        if model is RealtimeFunctionTool and name == "name":
+            _check_tool_name(each, f"{prefix}{name}")
         if required and each is None:
             _check_plain(_members(annotation), None, f"{prefix}{name}")
         if model is RealtimeResponseCreateParams and name == "input" and isinstance(each, list):
             _check_input(annotation, each, f"{prefix}{name}")
         else:
             _check(annotation, each, f"{prefix}{name}")
+
+
+def _check_tool_name(name: object, path: str) -> None:
+    if not isinstance(name, str):
+        return  # the types refuse it
+    if not TOOL_NAME.fullmatch(name):
+        words = "string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."
+        raise RealtimeRefused("invalid_value", f"Invalid '{path}': {words}", path)
+    if len(name) > LONGEST_TOOL_NAME:
+        words = f"string too long. Expected a string with maximum length {LONGEST_TOOL_NAME}"
+        message = f"Invalid '{path}': {words}, but got a string with length {len(name)} instead."
+        raise RealtimeRefused("string_above_max_length", message, path)
 
 
 def _check_input(annotation: object, items: list[object], path: str) -> None:

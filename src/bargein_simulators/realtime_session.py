@@ -28,6 +28,13 @@ __all__ = ["RealtimeSession", "ServerItem", "SimulatedSpeaker"]
 log = logging.getLogger(__name__)
 
 KEPT = 2_000
+NEEDED = {  # what each kind of content must bring; the model's own audio cannot be created
+    "input_text": "text",
+    "output_text": "text",
+    "output_audio": "text",
+    "input_audio": "audio",
+    "input_image": "image_url",
+}
 LONGEST_IDLE_MS = 30_000
 TRANSCRIPTION_EVENTS = (  # all that a transcription session takes
     "session.update",
@@ -205,8 +212,9 @@ class RealtimeSession:
             )
         content = wire.get("content") or []
         for index, part in enumerate(content):
-            if part.get("type") in ("input_text", "output_text", "output_audio") and part.get("text") is None:
-                raise missing(f"item.content[{index}].text")  # the model's audio cannot be created
+            wanted = NEEDED.get(part.get("type") or "")
+            if wanted is not None and part.get(wanted) is None:
+                raise missing(f"item.content[{index}].{wanted}")
         if wire["type"] == "function_call_output" and wire["call_id"] not in self._calls():
             message = f"Tool call ID '{wire['call_id'][:60]}' not found in conversation."
             raise RealtimeRefused("invalid_tool_call_id", message)
@@ -225,6 +233,9 @@ class RealtimeSession:
         item = self._item(event, "item_truncate_invalid_item_id")
         if item.wire.get("role") != "assistant" or item.ms == 0:
             raise RealtimeRefused("unsupported_content_type", "Only model output audio messages can be truncated")
+        if (index := event["content_index"]) != 0:
+            message = f"Invalid 'content_index': the item has no content part at index {index}."
+            raise RealtimeRefused("invalid_value", message, "content_index")
         self.shorten(item, event["audio_end_ms"])
 
     def shorten(self, item: ServerItem, at_ms: int) -> None:

@@ -102,3 +102,17 @@ def test_the_position_of_a_time_is_the_inverse_within_a_stretch() -> None:
     for k in range(1, 100):
         clock.arrived(320 * k, 5000 + 20 * k)
     assert [clock.position(clock.at(sample)) for sample in (0, 1, 999, 31_680)] == [0, 1, 999, 31_680]
+
+
+def test_a_time_that_was_told_leads_to_its_sample_though_the_estimate_has_moved() -> None:
+    """A backlog of 3 s comes at once: each second seems to be of this moment, until the next is there."""
+    clock = StreamClock(8000)
+    told = []
+    for second in range(1, 4):
+        clock.arrived(8000 * second, 50 + second)
+        told.append(clock.tell(8000 * (second - 1)))
+    assert told == [-949, -948, -947]
+    assert clock.at(0) == -2947
+    assert clock.position(-949) == 0, "the oldest sample of that time"
+    assert clock.position(-1_200) == 0
+    assert clock.position(53) == 24_000

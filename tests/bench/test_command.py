@@ -40,6 +40,12 @@ HERE = "ws://127.0.0.1:9/twilio/media"
         ([HERE, "--header", "x"], "name:value"),
         ([HERE, "--sounds", "."], "manifest"),
         ([HERE, "--compare", "README.md"], "bargein bench --json"),
+        (["ws://127.0.0.1:port/twilio/media"], "no address of an agent"),
+        (["ws://127.0.0.1:99999/twilio/media"], "no address of an agent"),
+        (["ws://[/twilio/media"], "no address of an agent"),
+        ([HERE, "--report", "/nowhere/report.html"], "no folder /nowhere"),
+        ([HERE, "--json", "/nowhere/run.json"], "no folder /nowhere"),
+        ([HERE, "--truth", "."], "is a folder"),
     ],
 )
 def test_what_it_cannot_use_it_names_and_says_what_to_do(words: list[str], said: str) -> None:

@@ -76,6 +76,33 @@ async def test_digits_after_an_end_are_another_input(asked: SimulatedCall) -> No
     assert said(asked) == ["48#", "27#"]
 
 
+async def test_an_end_key_after_an_end_adds_nothing(asked: SimulatedCall) -> None:
+    await keyed(asked, "48#", 20)
+    await asked.agent_says("Thank you very")
+    await keyed(asked, "#", 20)
+    await asked.agent_is_silent()
+    assert said(asked) == ["48#"]
+    await asked.passes(2_500)
+    await keyed(asked, "#", 20)
+    await asked.agent_says("Thank you.")
+    assert said(asked) == ["48#", "#"], "later it is a key like any other"
+
+
+async def test_an_end_key_after_the_last_of_so_many_digits_adds_nothing() -> None:
+    ask = [c.TextDelta("Key in four digits"), c.ToolCall("1", "collect_digits", '{"count": 4}')]
+    replies = (ask, "", "Thank you very much indeed.")
+    async with call(agent(*replies, tools=[collect_digits], greeting="Hello")) as made:
+        await made.agent_is_silent()
+        await made.user_says("let me in")
+        await made.agent_says("four digits")
+        await made.agent_is_silent()
+        await keyed(made, "4827", 400)
+        await made.agent_says("Thank you")
+        await keyed(made, "#", 400)
+        await made.agent_is_silent()
+        assert said(made) == ["let me in", "4827"]
+
+
 async def test_the_gap_is_the_policys() -> None:
     async with call(agent("Thank you."), policy=Policy().with_({"key_gap_ms": 5_000})) as made:
         await made.agent_is_silent()
@@ -176,9 +203,9 @@ async def test_a_realtime_model_gets_the_digits_as_well() -> None:
 
 def test_without_a_request_the_hash_key_ends() -> None:
     entry = DigitEntry()
-    assert entry.judge("48") == (False, None)
-    assert entry.judge("48#") == (True, None)
+    assert entry.judge("48", 0) == (False, None)
+    assert entry.judge("48#", 0) == (True, None)
     entry.expect(c.DigitRequest(3, "*", 2.0))
-    assert entry.judge("48") == (False, 2_000)
-    assert entry.judge("482") == (True, 2_000)
-    assert entry.judge("48") == (False, None), "a request is for one input"
+    assert entry.judge("48", 0) == (False, 2_000)
+    assert entry.judge("482", 0) == (True, 2_000)
+    assert entry.judge("48", 0) == (False, None), "a request is for one input"

@@ -176,6 +176,18 @@ async def test_a_backlog_of_five_seconds_does_not_deafen_the_call(stamp: str, be
         assert s.stt.got[-1].ms >= 1_400
 
 
+@pytest.mark.parametrize("before_ms", [0, 20, 1_000])
+async def test_words_in_a_backlog_are_read_whole(before_ms: int) -> None:
+    """The caller has spoken for 3 s before the stream was taken, and all of it comes at once."""
+    stt = ScriptedSTT(SENTENCE)
+    async with phone_scene("fine", stt=stt) as s:
+        await s.pass_ms(before_ms)
+        s.burst(3_000, speech=0.9)
+        await s.until(lambda: bool(s.llm.prompts))
+        loud = int((abs(stt.got[-1].samples) > 500).sum())
+        assert loud * 1000 / stt.got[-1].rate >= 2_950, "speech was lost"
+
+
 async def test_words_on_both_sides_of_a_stall_of_the_network_are_one_turn() -> None:
     """The first half of a sentence was heard, the rest comes 600 ms late and all at once."""
     stt = ScriptedSTT(SENTENCE)

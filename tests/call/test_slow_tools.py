@@ -285,3 +285,12 @@ async def test_fillers_are_the_agents_own() -> None:
         assert kinds(s) == ["filler", "reply"]
         added = [x for x in s.client.notices if isinstance(x, n.WordsAdded) and x.reply_id == s.client.order[0]]
         assert [x.text for x in added] == ["Moment ", "bitte "]
+
+
+async def test_a_tool_that_names_none_as_its_timeout_has_the_usual_one() -> None:
+    tool = ScriptedTool("look", "read")
+    tool.timeout_s = None  # type: ignore[attr-defined]
+    async with scene(llm=ScriptedLLM("!look", "found"), tools=(tool,)) as s:
+        await ask(s)
+        await s.until(lambda: s.words(1) == 1)
+        assert tool.done == 1

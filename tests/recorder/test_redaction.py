@@ -58,6 +58,13 @@ def test_no_digit_of_what_was_said_or_keyed_stands_in_a_record(tmp_path: Path) -
     assert read(written.path).header.policy == POLICY
 
 
+def test_arguments_that_end_before_their_end_are_hidden_as_a_whole() -> None:
+    redaction = Redaction(arguments=frozenset({"pin"}))
+    assert redaction.fields({"arguments": '{"pin": "abcd'}) == {"arguments": "(hidden)"}
+    assert redaction.fields({"arguments": '{"day": "Mon'}) == {"arguments": '{"day": "Mon'}
+    assert redaction.fields({"result": "the pin is known"}) == {"result": "the pin is known"}
+
+
 def test_named_arguments_are_hidden_wherever_they_stand_in_a_tools_result(tmp_path: Path) -> None:
     written = record(tmp_path, Redaction(arguments=frozenset({"pin", "name"})))
     written.note(1, "tool", tool="t", arguments='{"pin": "abc", "to": {"name": "Ada", "age": 3}}', result="Ada is 3")

@@ -10,16 +10,18 @@ from contextlib import suppress
 import pytest
 from pydantic import SecretStr
 from starlette.datastructures import Headers
+from starlette.types import Message
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from bargein import create_app
 from bargein.clock import ManualClock
 from bargein.errors import UsageError
 from bargein.server.auth import Audience, Gate
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings, is_loopback
-from tests.server.kit import TOKEN, Client, World, settings, world
+from tests.server.kit import TOKEN, Client, World, settings, tone_agent, world
 
 OWNER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -148,6 +150,29 @@ async def test_a_body_has_a_length_and_a_bound() -> None:
             yield b"{}"
 
         assert (await here.http.post("/calls/x/say", content=pieces())).status_code == 411
+
+
+@pytest.mark.parametrize("length", [b"00000000000000000000900000", None], ids=["zeros before it", "none, as in HTTP/2"])
+async def test_a_body_whose_length_is_not_told_is_not_read_on(length: bytes | None) -> None:
+    pieces = 0
+
+    async def receive() -> Message:
+        nonlocal pieces
+        pieces += 1
+        return {"type": "http.request", "body": bytes(65_536), "more_body": pieces < 100}
+
+    answers: list[Message] = []
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    headers = [(b"host", b"127.0.0.1")] + ([] if length is None else [(b"content-length", length)])
+    app = create_app(tone_agent())
+    async with app.lifespan():
+        scope = {"type": "http", "method": "POST", "path": "/calls/browser", "query_string": b"", "headers": headers}
+        await app(scope, receive, send)
+    assert answers[0]["status"] == 413
+    assert pieces <= 2
 
 
 # ------------------------------------------------------------------------------- malformed, guessed, for another end

@@ -94,10 +94,23 @@ async def test_voxtral_is_the_vendors_a_servers_or_this_machines_and_otherwise_s
 
 
 async def test_a_cascade_without_a_model_names_the_variables() -> None:
-    with pytest.raises(
-        Unavailable, match=r"Set GROQ_API_KEY, OPENAI_API_KEY, MISTRAL_API_KEY, OPENAI_BASE_URL, .*--simulate"
-    ):
+    with pytest.raises(Unavailable, match=r"Set GROQ_API_KEY, OPENAI_API_KEY, OPENAI_BASE_URL, .*--simulate"):
         async with open_agents(settings(agent="cascade"), bare()):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"OPENAI_BASE_URL": "localhost:8000"}, "OPENAI_BASE_URL is no web address.* begin with https://"),
+        ({"GROQ_API_KEY": "gsk one"}, "GROQ_API_KEY is no key: white space stands in it.*Copy the key"),
+        ({"OPENAI_API_KEY": "k\u201d"}, r"OPENAI_API_KEY is no key: the character U\+201D"),
+        ({"OPENAI_API_KEY": "k", "BARGEIN_OPENAI_URL": "https://h:port"}, "BARGEIN_OPENAI_URL is no web address"),
+    ],
+)
+async def test_what_is_set_and_wrong_is_named_before_any_other_way(variables: dict[str, str], said: str) -> None:
+    with pytest.raises(Unavailable, match=rf"(?s){said}.*--simulate"):
+        async with open_agents(settings(agent="cascade"), bare(**variables)):
             pass
 
 

@@ -115,8 +115,8 @@ def test_a_setting_that_cannot_be_is_named_without_its_value(monkeypatch: pytest
     app = typer.Typer()
     app.command()(doctor_command)
     result = CliRunner().invoke(app, [])
-    assert result.exit_code == 1
-    assert "PORT is wrong" in result.output
+    assert result.exit_code == 2
+    assert "Change BARGEIN_PORT" in result.output
     assert "a-secret" not in result.output
 
 

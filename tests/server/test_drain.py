@@ -8,14 +8,20 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from tests.server.kit import HELLO, Client, tone_agent, world
+from bargein import protocols as c
+from bargein.server.app import VoiceApp
+from bargein.server.catalogue import Catalogue
+from bargein.server.hub import Hub
+from bargein.server.serve import BargeinServer, config_for, listen
+from bargein.server.settings import Settings
+from tests.server.kit import HELLO, Client, ToneVoice, settings, tone_agent, world
 
 ROOT = Path(__file__).parents[2]
 GOODBYE = "Sorry, I have to end this call now. Goodbye."
@@ -112,3 +118,27 @@ async def test_a_program_that_stops_its_server_waits_for_no_call() -> None:
         here.server.should_exit = True
         assert (await call.until("bye"))["reason"] == "the server closes"
         assert await call.closed() == 1000
+
+
+async def test_a_signal_while_the_parts_do_not_answer_yet_ends_the_server() -> None:
+    asked = asyncio.Event()
+
+    class SilentVoice(ToneVoice):
+        async def speak(self, text: AsyncIterator[str]) -> AsyncIterator[c.SpeechChunk]:
+            asked.set()
+            await asyncio.get_running_loop().create_future()
+            yield  # type: ignore[misc]  # never
+
+    @asynccontextmanager
+    async def opened(_: Settings) -> AsyncIterator[Catalogue]:
+        yield Catalogue({"tone": replace(tone_agent(), tts=SilentVoice())})
+
+    announced: list[Hub] = []
+    app = VoiceApp(settings(), agents=opened)
+    with listen("127.0.0.1", 0) as listener:
+        server = BargeinServer(config_for(app), app, announced.append)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            group.create_task(server.serve(sockets=[listener]))
+            await asked.wait()
+            server.handle_exit(signal.SIGTERM, None)
+    assert not announced

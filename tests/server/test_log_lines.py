@@ -104,6 +104,21 @@ def test_lines_that_a_stranger_can_repeat_are_left_out_and_counted(pipe: tuple[i
     assert lines[-2].endswith("Invalid request 1000 (800 more of these before)")
 
 
+def test_a_logger_for_each_connection_gives_no_line_more(pipe: tuple[int, int]) -> None:
+    """As picows has: strangers wrote 1200 errors in a second."""
+    read, write = pipe
+    with os.fdopen(os.dup(write), "w") as stream:
+        queue = LineQueue(stream, clock=ManualClock())
+        logs = [logging.Logger(f"test.{connection}") for connection in range(300)]
+        for log in logs:
+            log.addHandler(queue)
+            log.error("Broken frame")
+        logs[0].error("of another kind")
+        lines = taken(read, "of another kind").splitlines()
+        queue.close()
+    assert len(lines) == 201
+
+
 def test_the_log_goes_to_stderr_while_the_server_runs_and_not_after(
     monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
 ) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from starlette.datastructures import Headers
 
+from bargein.errors import UsageError
 from bargein.server.auth import Gate
+from bargein.server.make_settings import make_settings
 from bargein.server.refusals import Refusal
 from tests.server.kit import TOKEN, settings
 
@@ -83,3 +85,27 @@ def test_a_page_of_the_public_address_is_our_own_whatever_the_proxy_calls_us() -
     for public in ("https://voice.example", "https://voice.example/talk/"):
         assert admitted("10.0.0.7:8080", "https://voice.example", public=public)
         assert not admitted("10.0.0.7:8080", "https://evil.example", public=public)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"origins": "nonsense"},
+        {"origins": "https://one.example,two.example"},
+        {"origins": "*"},
+        {"origins": "https://*.example"},
+        {"origins": "https://one.example/page"},
+        {"origins": "https://one.example:port"},
+        {"public_url": "https://"},
+        {"public_url": "https://example.com:port/voice"},
+    ],
+)
+def test_a_site_that_no_page_can_have_is_refused_at_the_start(given: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match=next(iter(given))):
+        make_settings(**given)
+
+
+def test_a_site_is_taken_with_its_port_and_a_public_address_with_its_path() -> None:
+    made = make_settings(origins="https://One.example:8443/, http://[::1]:3000", public_url="https://example.com/voice")
+    assert made.origins == ("https://one.example:8443", "http://[::1]:3000")
+    assert made.public_url == "https://example.com/voice"

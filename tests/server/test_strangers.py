@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from functools import partial
 
 import pytest
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
@@ -18,6 +19,7 @@ from websockets.typing import Origin
 from bargein.clock import ManualClock
 from bargein.server import connection_guard, serve
 from bargein.server.connection_guard import ConnectionCensus, census_for
+from bargein.server.guesses import Guesses
 from bargein.server.metrics import Metrics
 from bargein.server.strangers import STRANGERS, Strangers
 from tests.attack.foreign_fields import STARTS
@@ -37,6 +39,23 @@ def test_a_full_room_drops_the_oldest_of_the_address_that_has_the_most() -> None
 
 
 # ------------------------------------------------------------------------------------------------------ the census
+
+
+def test_an_ipv6_network_is_one_peer_to_every_bound() -> None:
+    near, far = [f"2001:db8:1:2::{number:x}" for number in range(1, 40)], "2001:db8:1:3::1"
+    room, dropped = Strangers(Metrics(), 4), list[str]()
+    with ExitStack() as stack:
+        for address in ("::ffff:192.0.2.1", "192.0.2.1", near[0], near[1], near[2], far):
+            stack.enter_context(room.one_more(address, partial(dropped.append, address)))
+    assert dropped == ["::ffff:192.0.2.1", near[0]]
+    census = ConnectionCensus(100, 20, ManualClock())
+    assert sum(census.enter(NoTransport(address)) for address in near) == 20
+    assert census.enter(NoTransport(far))
+    guesses = Guesses(ManualClock())
+    for address in near:
+        guesses.wrong(address)
+    assert not guesses.allowed("2001:db8:1:2:ffff::1")
+    assert guesses.allowed(far)
 
 
 class NoTransport(asyncio.Transport):
@@ -157,6 +176,21 @@ async def test_a_connection_that_says_half_is_closed(half: bytes, monkeypatch: p
                 await reader.read()
         writer.close()
         assert await client.still_there(), "an open socket is no half request"
+
+
+async def test_a_head_has_a_bound_whatever_parses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """httptools, which uvicorn takes where it is installed, keeps any head until its end."""
+    monkeypatch.setattr(AutoHTTPProtocol, "data_received", lambda self, data: None)
+    async with world() as here:
+        host, port = here.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        with suppress(ConnectionError):
+            async with asyncio.timeout(5):
+                while not reader.at_eof():
+                    writer.write(b"GET / HTTP/1.1\r\nX: " + b"x" * 16_384)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+        writer.close()
 
 
 @pytest.mark.usefixtures("server")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 import typer
@@ -36,46 +36,52 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FastAPI, int]]:
     """What uvicorn was told to serve, and on which port."""
     apps: list[tuple[FastAPI, int]] = []
 
-    def run(app: FastAPI, *, port: int, **_: Any) -> None:
-        apps.append((app, port))
+    def run(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        app = server.config.app
+        assert isinstance(app, FastAPI)
+        apps.append((app, sockets[0].getsockname()[1]))
 
-    monkeypatch.setattr(uvicorn, "run", run)
+    monkeypatch.setattr(uvicorn.Server, "run", run)
     return apps
 
 
 @pytest.mark.parametrize(
     ("command", "path", "setting"),
     [
-        ("deepgram", "/v2/listen", "BARGEIN_DEEPGRAM_URL=ws://127.0.0.1:9"),
-        ("chat", "/v1/chat/completions", "OPENAI_BASE_URL=http://127.0.0.1:9/v1"),
-        ("elevenlabs", "/v1/text-to-speech/{voice}/multi-stream-input", "BARGEIN_ELEVENLABS_URL=ws://127.0.0.1:9"),
-        ("cartesia", "/tts/websocket", "BARGEIN_CARTESIA_URL=ws://127.0.0.1:9"),
-        ("mistral", "/v1/audio/transcriptions/realtime", "BARGEIN_MISTRAL_URL=http://127.0.0.1:9"),
-        ("vllm-realtime", "/v1/realtime", "BARGEIN_VLLM_URL=http://127.0.0.1:9/v1"),
-        ("openai-realtime", "/v1/realtime", "BARGEIN_OPENAI_URL=http://127.0.0.1:9/v1"),
+        ("deepgram", "/v2/listen", "BARGEIN_DEEPGRAM_URL=ws://127.0.0.1:PORT"),
+        ("chat", "/v1/chat/completions", "OPENAI_BASE_URL=http://127.0.0.1:PORT/v1"),
+        ("elevenlabs", "/v1/text-to-speech/{voice}/multi-stream-input", "BARGEIN_ELEVENLABS_URL=ws://127.0.0.1:PORT"),
+        ("cartesia", "/tts/websocket", "BARGEIN_CARTESIA_URL=ws://127.0.0.1:PORT"),
+        ("mistral", "/v1/audio/transcriptions/realtime", "BARGEIN_MISTRAL_URL=http://127.0.0.1:PORT"),
+        ("vllm-realtime", "/v1/realtime", "BARGEIN_VLLM_URL=http://127.0.0.1:PORT/v1"),
+        ("openai-realtime", "/v1/realtime", "BARGEIN_OPENAI_URL=http://127.0.0.1:PORT/v1"),
     ],
 )
 def test_each_serves_its_vendor_and_prints_what_points_at_it(
     group: typer.Typer, served: list[tuple[FastAPI, int]], command: str, path: str, setting: str
 ) -> None:
-    result = CliRunner().invoke(group, [command, "--port", "9"])
+    result = CliRunner().invoke(group, [command, "--port", "0"])
     assert result.exit_code == 0, result.output
-    assert setting in result.output
     [(app, port)] = served
-    assert port == 9
+    assert setting.replace("PORT", str(port)) in result.output
     paths = {route.path for route in app.routes if hasattr(route, "path")}
+    names = result.output.split("NAME:")[1].split("tool calls")[0].replace("\n", " ").split(",")
+    for name in (each.strip() for each in names):
+        sent = [TestClient(app).post(f"/simulator/{name}/faults", json={"faults": [one]}) for one in ("500", "flood")]
+        assert [answer.status_code for answer in sent] == [200, 422], name
     assert {path, "/simulator/{name}/faults"} <= paths
 
 
 def test_the_chat_server_prints_a_line_for_each_reader_of_its_address(
     group: typer.Typer, served: list[tuple[FastAPI, int]]
 ) -> None:
-    result = CliRunner().invoke(group, ["chat", "--port", "9"])
-    assert result.output.splitlines()[:4] == [
-        "OPENAI_BASE_URL=http://127.0.0.1:9/v1",
-        "BARGEIN_OPENAI_URL=http://127.0.0.1:9/v1",
-        "BARGEIN_GROQ_URL=http://127.0.0.1:9/openai/v1",
-        "for Groq's own SDK: GROQ_BASE_URL=http://127.0.0.1:9",
+    result = CliRunner().invoke(group, ["chat", "--port", "0"])
+    [(_, port)] = served
+    assert result.output.replace(str(port), "PORT").splitlines()[:4] == [
+        "OPENAI_BASE_URL=http://127.0.0.1:PORT/v1",
+        "BARGEIN_OPENAI_URL=http://127.0.0.1:PORT/v1",
+        "BARGEIN_GROQ_URL=http://127.0.0.1:PORT/openai/v1",
+        "for Groq's own SDK: GROQ_BASE_URL=http://127.0.0.1:PORT",
     ]
 
 
@@ -117,7 +123,7 @@ def test_without_espeak_a_voice_is_missing_and_everything_else_is_served(
     printed: str,
 ) -> None:
     monkeypatch.setattr(commands, "find_spec", lambda _: None)
-    result = CliRunner().invoke(group, [command])
+    result = CliRunner().invoke(group, [command, "--port", "0"])
     assert result.exit_code == exit_code
     assert printed in " ".join(result.output.split())
     assert "bargein[espeak]" in result.output
@@ -131,7 +137,7 @@ def test_without_espeak_a_voice_is_missing_and_everything_else_is_served(
 def test_a_tool_call_on_demand_is_given_at_start_or_over_the_wire(
     group: typer.Typer, served: list[tuple[FastAPI, int]], command: str, model: str
 ) -> None:
-    result = CliRunner().invoke(group, [command, "--tool-call", 'weather {"city": "Oslo"}'])
+    result = CliRunner().invoke(group, [command, "--port", "0", "--tool-call", 'weather {"city": "Oslo"}'])
     assert result.exit_code == 0, result.output
     client = TestClient(served[0][0])
     added = client.post(f"/simulator/{model}/tool-calls", json={"calls": ["hang_up"]})
@@ -149,7 +155,7 @@ def test_what_is_no_tool_call_is_refused(group: typer.Typer, served: list[tuple[
 
 
 def test_the_model_of_the_command_calls_the_tool_once(group: typer.Typer, served: list[tuple[FastAPI, int]]) -> None:
-    CliRunner().invoke(group, ["chat", "--tool-call", 'weather {"city": "Oslo"}', "--token-ms", "0"])
+    CliRunner().invoke(group, ["chat", "--port", "0", "--tool-call", 'weather {"city": "Oslo"}', "--token-ms", "0"])
     client = TestClient(served[0][0])
     asked = {"model": "m", "messages": [{"role": "user", "content": "Hello?"}]}
     [first, second] = [
@@ -157,6 +163,46 @@ def test_the_model_of_the_command_calls_the_tool_once(group: typer.Typer, served
     ]
     assert first["tool_calls"][0]["function"] == {"name": "weather", "arguments": '{"city": "Oslo"}'}
     assert "tool_calls" not in second
+
+
+@pytest.mark.parametrize(
+    ("command", "given"),
+    [
+        ("chat", ["--port", "65536"]),
+        ("chat", ["--port", "-1"]),
+        ("chat", ["--token-ms", "-5"]),
+        ("chat", ["--token-ms", "inf"]),
+        ("chat", ["--first-token-ms", "nan"]),
+        ("deepgram", ["--delay-ms", "nan"]),
+        ("deepgram", ["--speed", "-1"]),
+        ("cartesia", ["--speed", "nan"]),
+        ("openai-realtime", ["--transcript-ms", "-1"]),
+        ("deepgram", ["--say", ""]),
+        ("mistral", ["--say", " | "]),
+        ("vllm-realtime", ["--say", ""]),
+        ("openai-realtime", ["--say", ""]),
+    ],
+)
+def test_numbers_and_words_that_cannot_be_are_refused_by_name(
+    group: typer.Typer, served: list[tuple[FastAPI, int]], command: str, given: list[str]
+) -> None:
+    result = CliRunner().invoke(group, [command, *(["--port", "0"] if "--port" not in given else []), *given])
+    assert result.exit_code == 2
+    assert given[0] in result.output
+    assert served == []
+
+
+def test_a_port_that_is_taken_is_told_before_any_address_is_printed(
+    group: typer.Typer, served: list[tuple[FastAPI, int]]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(group, ["chat", "--port", str(port)])
+    assert result.exit_code == 2
+    assert f"Cannot listen on 127.0.0.1:{port}" in result.output
+    assert "Choose another --port" in result.output
+    assert "OPENAI_BASE_URL" not in result.output
+    assert served == []
 
 
 WITHOUT_SDKS = """
@@ -169,10 +215,10 @@ sys.meta_path.insert(0, Blocked())
 import typer, uvicorn
 from typer.testing import CliRunner
 from bargein_simulators.commands import add_commands
-uvicorn.run = lambda *_, **__: None
+uvicorn.Server.run = lambda *_, **__: None
 group = typer.Typer()
 add_commands(group)
-ran = {{command: CliRunner().invoke(group, [command]) for command in {commands!r}}}
+ran = {{command: CliRunner().invoke(group, [command, "--port", "0"]) for command in {commands!r}}}
 print(json.dumps({{command: (result.exit_code, result.output) for command, result in ran.items()}}))
 """
 SDKS = {"openai", "aiortc", "av", "mistralai", "deepgram", "moonshine_voice", "elevenlabs", "cartesia", "groq"}

@@ -34,9 +34,13 @@ async def test_a_server_with_one_simulator_takes_the_faults_it_knows(
 
 async def test_a_server_with_several_puts_a_fault_into_the_queue_of_its_name() -> None:
     queues = {"flux": deque[str](), "nova": deque[str]()}
-    async with client(add_fault_routes(FastAPI(), queues)) as http:
+    known = {"flux": ("drop",), "nova": ("drop", "stall")}
+    async with client(add_fault_routes(FastAPI(), queues, known)) as http:
+        wrong = await http.post("/simulator/flux/faults", json={"faults": ["drop", "stall"]})
         put = await http.post("/simulator/nova/faults", json={"faults": ["drop", "stall"]})
         missing = await http.post("/simulator/aura/faults", json={"faults": ["drop"]})
+    assert wrong.status_code == 422
+    assert "No fault 'stall': the simulator has drop" in wrong.text
     assert put.json() == {"waiting": 2}
     assert queues == {"flux": deque(), "nova": deque(["drop", "stall"])}
     assert missing.status_code == 404

@@ -219,6 +219,46 @@ async def test_the_focus_is_seen_and_who_wants_less_motion_gets_none(opened: Pag
         assert await shown.evaluate("getComputedStyle(document.querySelector('.halo')).transform") == "none"
 
 
+LONG = """
+() => {
+  const word = 'Donaudampfschifffahrtsgesellschaft'.repeat(8);
+  const address = 'https://example.com/' + 'a'.repeat(200);
+  document.querySelectorAll('details').forEach((one) => (one.open = true));
+  document.querySelector('#status').textContent = word;
+  document.querySelector('#errors').innerHTML = `<p><b>${word}</b> ${address}</p>`;
+  document.querySelector('#obstacles').innerHTML = `<p><b>${word}</b> ${address}</p>`;
+  document.querySelector('#transcript').innerHTML =
+    `<li class="agent"><span class="w heard">${word}</span></li><li class="user">${address}</li>`;
+  document.querySelector('#decisions').innerHTML = `<li class="hold"><time>0.50 s</time><b>hold</b> ${word}</li>`;
+  const past = [...document.querySelectorAll('body *')]
+    .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > innerWidth + 1)
+    .map((one) => one.id || one.tagName);
+  return [past, document.documentElement.scrollWidth - innerWidth];
+}
+"""
+
+
+@pytest.mark.parametrize("width", [390, 320])
+async def test_nothing_goes_past_the_edge_of_a_telephone_however_long_a_word_is(opened: Pages, width: int) -> None:
+    async with opened.page(script=QUIET, viewport={"width": width, "height": 700}) as shown:
+        past, beyond = await shown.evaluate(LONG)
+        assert [name for name in past if name not in ("lanes", "CANVAS")] == []
+        assert beyond <= 0
+
+
+async def test_who_hangs_up_by_keys_is_left_at_the_button_that_calls_again(opened: Pages) -> None:
+    async with opened.calling(script=QUIET) as shown:
+        await shown.focus("#hangup")
+        await shown.keyboard.press("Enter")
+        await shown.wait_for_function("() => bargein.state === 'off'")
+        assert await shown.evaluate("document.activeElement.id") == "main"
+        await shown.focus("#text")
+        await shown.keyboard.type("tea")
+        await shown.keyboard.press("Enter")
+        await shown.wait_for_function("() => ['idle', 'speaking'].includes(bargein.state)")
+        assert await shown.evaluate("document.activeElement.id") == "text", "a focus that is still there stays"
+
+
 async def test_report_pages_can_be_read_and_have_names_and_one_first_heading(opened: Pages, tmp_path: Path) -> None:
     context = await opened.browser.new_context()
     shown = await context.new_page()

@@ -267,3 +267,67 @@ async def test_a_worklet_that_cannot_be_loaded_is_named(opened: Pages) -> None:
         await shown.click("#main")
         await says(shown, "sound cannot be loaded", "worklets/playback.js", where="#errors")
         assert await shown.evaluate("bargein.state") == "off"
+
+
+DEAD = """
+{
+  const get = navigator.mediaDevices.getUserMedia;
+  navigator.mediaDevices.getUserMedia = async (wish) => {
+    const stream = await get(wish);
+    if (window.trackless) return new MediaStream();
+    stream.getAudioTracks()[0].stop();
+    return stream;
+  };
+}
+"""
+
+
+async def test_a_microphone_that_ended_before_it_was_heard_or_has_no_track_is_none(opened: Pages) -> None:
+    for trackless in ("false", "true"):
+        async with opened.calling(script=f"{QUIET}{DEAD}window.trackless = {trackless};") as shown:
+            await says(shown, "The microphone did not start", "type below")
+            assert "Type over it" in await shown.inner_text("#status")
+            await answered(shown, "tea")
+
+
+async def test_a_browser_that_does_not_tell_what_microphones_there_are_keeps_the_one_that_is_heard(
+    opened: Pages,
+) -> None:
+    silent = "navigator.mediaDevices.enumerateDevices = async () => { throw new Error('not for you'); };"
+    untold = "navigator.mediaDevices.enumerateDevices = async () => [];"
+    for hidden in (silent, untold):
+        async with opened.calling(script=QUIET + hidden) as shown:
+            await shown.evaluate(
+                """async () => {
+                  navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+                  await bargein.call.sound.microphone.list();
+                }"""
+            )
+            assert (await shown.inner_text("#obstacles")).strip() == ""
+            assert await shown.evaluate("bargein.call.sound.stream !== null")
+
+
+async def test_sound_that_the_browser_ends_for_good_ends_the_call_and_says_so(opened: Pages) -> None:
+    async with opened.calling(script=QUIET) as shown:
+        await shown.evaluate("() => bargein.call.sound.context.close()")
+        await says(shown, "browser has ended the sound", "Call again", where="#errors")
+        await shown.wait_for_function("() => bargein.state === 'off'")
+        assert "ended the sound" in await shown.inner_text("#status")
+        await shown.click("#main")
+        await shown.wait_for_function("() => bargein.state === 'speaking'")
+
+
+LACKS = {
+    "Object.defineProperty(BaseAudioContext.prototype, 'audioWorklet', { get: () => undefined });": "recent Chrome",
+    "window.WebSocket = undefined;": "Allow it WebSockets",
+    "window.WebSocket = class { constructor() { throw new DOMException('x', 'SecurityError'); } };": "Allow it WebS",
+    "Object.defineProperty(window, 'AudioWorkletNode', { value: class { constructor() { throw 1; } } });": "Reload",
+}
+
+
+async def test_what_a_browser_lacks_is_said_in_words_with_a_remedy(opened: Pages) -> None:
+    for lack, remedy in LACKS.items():
+        async with opened.page(script=QUIET + lack) as shown:
+            await shown.click("#main")
+            said = await says(shown, remedy, where="#errors")
+            assert not any(word in said for word in ("undefined", "constructor", "Cannot read")), said

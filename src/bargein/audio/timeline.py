@@ -6,6 +6,9 @@ later time. Older delays are discarded, because the two clocks drift.
 
 A stream may lose its pace: audio that was given up as silence comes after all. `split` begins a stretch with a delay of
 its own, and the samples before it keep their times.
+
+The estimate moves while a backlog comes: the first sample of it seems to be of this moment, and is old once the rest is
+there. A time that was told is kept by its reader, so `position` also knows the told times.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ WINDOW_MS = 4_000.0  # the least delay comes from this much of the past: long en
 BUCKET_MS = 250.0  # the past is kept as the least delay of each bucket, not of each frame
 MAX_DRIFT_PPM = 200.0  # each sound card is within 100 of the truth
 STRETCHES = 32  # of the past whose times are kept
+TOLD = 256  # estimates that were told and kept: a backlog has one for each window of the VAD
+SAME_MS = 20.0  # a smaller change of the estimate is jitter
 
 
 class StreamClock:
@@ -34,6 +39,7 @@ class StreamClock:
         self._delay_ms = 0.0
         self._since = 0  # position at which the present stretch begins
         self._past: deque[tuple[int, float]] = deque(maxlen=STRETCHES)  # (position after a stretch, its delay)
+        self._told: deque[tuple[int, float]] = deque(maxlen=TOLD)  # (sample, delay that was told for it)
 
     def arrived(self, last_sample: int, at_ms: float) -> None:
         """All samples before position `last_sample` (exclusive) have come at at_ms, a time on the call's clock."""
@@ -61,9 +67,29 @@ class StreamClock:
             delay_ms = next((delay for end, delay in self._past if sample < end), delay_ms)
         return sample * self._ms_per_sample + delay_ms
 
+    def tell(self, sample: int) -> float:
+        """The time of a sample, as `at` has it now. It stays known, whatever the estimate becomes."""
+        at_ms = self.at(sample)
+        delay_ms = at_ms - sample * self._ms_per_sample
+        if not self._told or abs(delay_ms - self._told[-1][1]) >= SAME_MS:
+            self._told.append((sample, delay_ms))
+        return at_ms
+
     def position(self, at_ms: float) -> int:
-        """The position of the sample that was spoken at a time: the inverse of `at`. The newest one, where two
-        stretches have the time."""
+        """The position of the sample that was spoken at a time: the inverse of `at`, or of `tell` where the time was
+        told for an earlier sample. The newest one, where two have the time."""
+        estimated = self._estimated(at_ms)
+        return min(estimated, self._as_told(at_ms)) if self._told else estimated
+
+    def _as_told(self, at_ms: float) -> int:
+        position = 0.0
+        for since, delay_ms in reversed(self._told):
+            position = (at_ms - delay_ms) / self._ms_per_sample
+            if position >= since:
+                break
+        return round(max(position, 0))
+
+    def _estimated(self, at_ms: float) -> int:
         position, since = (at_ms - self._delay_ms) / self._ms_per_sample, self._since
         past = list(self._past)
         while position < since and past:

@@ -47,8 +47,12 @@ class TurnControl:
 
     def press(self, now_ms: float, key: str) -> None:
         """A key: as typed text, and it belongs to the keys before it, also where the agent answers these already."""
-        keys = self._keys_before() + key
-        ends, gap_ms = self._context.digits.judge(keys)
+        before, digits = self._keys_before(), self._context.digits
+        if not before and digits.ends_again(key, now_ms):
+            self._context.journal.note(now_ms, "key", key=key, why="the digits before it are whole already")
+            return
+        keys = before + key
+        ends, gap_ms = digits.judge(keys, now_ms)
         self._pending_keys = keys, ends
         self._context.feed(f.KeyPressed(now_ms, key, ends, gap_ms))
 

@@ -82,8 +82,9 @@ class Redaction:
     def _without_arguments(self, text: str) -> str:
         try:
             whole = json.loads(text)
-        except (ValueError, RecursionError):
-            return text
+        except (ValueError, RecursionError):  # half a JSON: where a value ends is not to be told
+            half = text.lstrip().startswith(("{", "[")) and any(name in text for name in self.arguments)
+            return HIDDEN if half else text
         return json.dumps(self._hidden(whole), ensure_ascii=False)
 
     def _hidden(self, value: Any) -> Any:

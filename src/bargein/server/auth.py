@@ -203,6 +203,9 @@ class Guard:
             late = Refusal(408, "late_body", "The body did not come in time", advice="Send all of it at once")
             await deny(scope, receive, send, late)
             return
+        except Refusal as refusal:
+            await deny(scope, receive, send, refusal)
+            return
         if whole is not None:
             await self._app(scope, whole, _with_headers(send))
 
@@ -220,16 +223,19 @@ async def deny(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> 
 
 
 async def _whole_body(receive: Receive) -> Receive | None:
-    """Read a request's body, which is bounded. Returns the request's receive, which has all of the body at once.
-
-    None: the client went away before its end."""
+    """Read a request's body. Returns the request's receive, which has all of the body at once. None: the client went
+    away before the body's end. Raises Refusal for a body that is too large: not every server tells the length."""
     parts: list[bytes] = []
+    size = 0
     more = True
     while more:
         message = await receive()
         if message["type"] != "http.request":
             return None
         parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > BODY_BYTES:
+            raise _too_large()
         more = message.get("more_body", False)
     first: list[Message] = [{"type": "http.request", "body": b"".join(parts)}]
 
@@ -262,8 +268,12 @@ def _check_body(headers: Headers) -> None:
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers:
         raise Refusal(411, "no_length", "The length of the body is not told", advice="Send Content-Length")
-    if not length.isdecimal() or int(length[:20]) > BODY_BYTES:
-        raise Refusal(413, "too_large", "The body is too large", advice=f"Send at most {BODY_BYTES} bytes")
+    if not length.isdecimal() or len(length) > 20 or int(length) > BODY_BYTES:
+        raise _too_large()
+
+
+def _too_large() -> Refusal:
+    return Refusal(413, "too_large", "The body is too large", advice=f"Send at most {BODY_BYTES} bytes")
 
 
 def _offered(headers: Headers, subprotocols: Iterable[str] = ()) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -112,10 +112,22 @@ class AgentBuilder:
         missing.append(Missing(kind, why, self.advice(kind)))
         return None
 
+    def none_of(self, kind: Kind, called: str, missing: Sequence[Missing]) -> Unavailable:
+        """The error where `best` found none. A part that was set up and cannot be had is named before any other way.
+
+        missing: as `best` filled it.
+        """
+        titles = {part.title for part in self.registry.of_kind(kind)}
+        tried = [each for each in missing if each.part in titles]
+        if not tried:
+            return Unavailable(f"There is no {called}", advice=self.advice(kind))
+        why = "; ".join(f"{each.part}: {each.why}" for each in tried)
+        return Unavailable(f"There is no {called}: {why}", advice=f"{tried[0].advice}; or else: {self.advice(kind)}")
+
     def advice(self, kind: Kind) -> str:
         """How a part of that kind can be had."""
         parts = self.registry.of_kind(kind)
-        variables = [variable for part in parts if (variable := part.key_variable)]
+        variables = [v for part in parts if part.part.rank is not None and (v := part.key_variable)]
         variables += [v for part in parts if part.part.own_server and (v := part.needs())]
         local = [part for part in parts if part.part.local and part.part.rank is not None]
         here = [f"install {p.part.requirement}" if p.part.fallback else f"start {p.title.split(',')[0]}" for p in local]
@@ -188,9 +200,9 @@ async def build(
         if llm is None and companion:
             llm = await _companion(choice, builder, stack)
         if llm is None:
-            raise Unavailable("There is no LLM", advice=builder.advice("llm"))
+            raise builder.none_of("llm", "LLM", lacking)
         if tts is None:
-            raise Unavailable("There is no TTS", advice=builder.advice("tts"))
+            raise builder.none_of("tts", "TTS", lacking)
         streams = stt is not None and stt[0].part.streams
         agent = Agent(
             name=CHOSEN,

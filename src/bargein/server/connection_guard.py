@@ -17,6 +17,7 @@ from typing import Any
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from bargein.clock import Clock, MonotonicClock
+from bargein.server.addresses import peer_at
 from bargein.server.settings import Settings
 from bargein.transports.rate_limit import RateLimit
 
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 REQUEST_S = 10.0  # from the first byte of a request, or the opening of the connection, to the request's end
 UNREAD_S = 20.0  # that an answer may wait for its reader
+HEAD_BYTES = 64 * 1024  # of one request: httptools has no bound of its own
+REST_BYTES = 1 << 20  # of a request that is answered already
+TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 FILES = 65_536  # that are wanted
 FILES_OF_A_CALL = 4  # its client, its record, and connections with vendors
 OTHER_FILES = 100
@@ -99,6 +103,8 @@ class GuardedHTTP(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of
         self._unread: asyncio.TimerHandle | None = None
         self._counted = False
         self._upgraded = False
+        self._in_head = False
+        self._unused = 0  # bytes that no request of the app's took
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self._counted = self._census.enter(transport)
@@ -110,13 +116,30 @@ class GuardedHTTP(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        if not self._counted:
+        if not self._counted or self.transport.is_closing():
             return
         super().data_received(data)
         if self._upgraded or (self.cycle is not None and not self.cycle.response_complete):
             self._rest()  # the app has the request or the socket, and its own bounds
+            self._unused = 0
+            return
+        self._unused += len(data)
+        head = self.cycle is None or self._in_head
+        if self._unused > (HEAD_BYTES if head else REST_BYTES):
+            if head and not self.transport.is_closing():
+                self.transport.write(TOO_LONG)
+            self._rest()
+            self.transport.close()
         else:
             self._wait()
+
+    def on_message_begin(self) -> None:  # of httptools, like the next
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
 
     def handle_websocket_upgrade(self, *event: Any) -> None:
         self._upgraded = True
@@ -199,4 +222,4 @@ def _allow_files() -> int:
 
 def _address_of(transport: asyncio.BaseTransport) -> str:
     peer = transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) and peer else ""
+    return peer_at(str(peer[0])) if isinstance(peer, tuple) and peer else ""

@@ -10,7 +10,6 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,6 +17,7 @@ from rich.table import Table
 from bargein.clock import Clock, MonotonicClock
 from bargein.errors import BargeinError, UsageError, VendorRefused
 from bargein.server.builder import AgentBuilder
+from bargein.server.make_settings import make_settings
 from bargein.server.probe import TRY_S, ProbeResult, try_part
 from bargein.server.registry import RegisteredPart, Registry
 from bargein.server.serve import listen
@@ -161,12 +161,10 @@ def doctor_command() -> None:
     """Say what is set, reachable and missing. Exit code 1: something that is configured does not work."""
     console = Console()
     try:
-        settings = Settings()
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = "_".join(str(step) for step in first["loc"]).upper()
-        console.print(f"[red]The setting {escape(name)} is wrong:[/red] {escape(first['msg'])}", highlight=False)
-        raise typer.Exit(1) from None
+        settings = make_settings()
+    except BargeinError as error:
+        console.print(f"[red]{type(error).__name__}:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
     findings = asyncio.run(examine(settings))
     console.print(table(findings))
     if any(finding.state == "fails" for finding in findings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from bargein.clock import Clock
+from bargein.server.addresses import peer_at
 from bargein.transports.rate_limit import RateLimit
 
 AT_ONCE, PER_S = 30, 0.2  # wrong tokens of one address: then one in five seconds
@@ -25,12 +26,14 @@ class Guesses:
 
     def allowed(self, address: str) -> bool:
         """Whether a token from this address may be compared now."""
+        address = peer_at(address)
         mine = self._by_address.get(address)
         if mine is not None and mine.left < 1:
             return False
         return self._all.left >= 1 or address in self._right
 
     def wrong(self, address: str) -> None:
+        address = peer_at(address)
         mine = self._by_address.pop(address, None) or RateLimit(self._clock, PER_S, AT_ONCE)
         mine.take()
         self._by_address[address] = mine
@@ -39,6 +42,7 @@ class Guesses:
             self._by_address.popitem(last=False)
 
     def right(self, address: str) -> None:
+        address = peer_at(address)
         self._right.pop(address, None)
         self._right[address] = None
         while len(self._right) > ADDRESSES:

@@ -85,7 +85,7 @@ class LineQueue(logging.Handler):
 
     def _more_before(self, record: logging.LogRecord) -> str | None:
         """What to add about lines of the same kind that were left out. None: this line is left out."""
-        kind = (record.name, record.lineno)
+        kind = (record.pathname, record.lineno)  # not by the logger: picows has one for each connection
         if kind not in self._kinds and len(self._kinds) < KINDS:
             self._kinds[kind] = RateLimit(self._clock, KIND_PER_S, KIND_AT_ONCE), [0]
         if kind not in self._kinds:

@@ -18,6 +18,12 @@ def same_place(origin: str, host: str) -> bool:
     return place is not None and place[1:] == _name_and_port(f"//{host}", place[0])
 
 
+def is_place(origin: str, *, path: bool = False) -> bool:
+    """Whether the address names a place. path: it may go on after the place."""
+    rest = origin.partition("://")[2]
+    return _place(origin) is not None and (path or not set(rest) & set("/?#*, "))
+
+
 def among(origin: str, origins: Iterable[str]) -> bool:
     """Whether the Origin is one of those, with its default port or without."""
     place = _place(origin)

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bargein.agent import Agent
-from bargein.audio.levels import dbfs
 from bargein.audio.vad import WINDOW
-from bargein.call.output.speaker import AUDIBLE_DBFS, demand_chunk
+from bargein.call.output.quiet_voice import is_audible
+from bargein.call.output.speaker import demand_chunk
 from bargein.call.runtime import Runtime
 from bargein.errors import BargeinError, VendorLost
 
@@ -112,6 +112,6 @@ async def _say_a_word(agent: Agent) -> None:
             stack.push_async_callback(close)
         async for piece in spoken:
             demand_chunk(piece)
-            if dbfs(piece.pcm.samples) >= AUDIBLE_DBFS:
+            if is_audible(piece):
                 return
     raise VendorLost("The voice gave no sound for a word", advice="Look at the vendor's status")

@@ -56,6 +56,7 @@ class BargeinServer(uvicorn.Server):
         self._app = app
         self._on_ready = on_ready
         self._signals = 0
+        self._signalled = asyncio.Event()
         self._at_once = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -69,10 +70,15 @@ class BargeinServer(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.started:
             hub: Hub = self._app.state.hub
+            ready = [asyncio.ensure_future(event.wait()) for event in (hub.readiness.done, self._signalled)]
             try:
-                async with asyncio.timeout(READY_S):
-                    await hub.readiness.done.wait()
-            except TimeoutError:
+                done, _ = await asyncio.wait(ready, timeout=READY_S, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in ready:
+                    each.cancel()
+            if self.should_exit:
+                return  # a signal: parts that do not answer keep no process
+            if not done:
                 logging.getLogger(__name__).warning("Not ready after %d s", READY_S)
             self._on_ready(hub)
 
@@ -84,8 +90,8 @@ class BargeinServer(uvicorn.Server):
         self._signals += 1
         self.should_exit = True
         self.force_exit = self._signals > 2
-        if self._signals > 1 and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._at_once.set)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe((self._at_once if self._signals > 1 else self._signalled).set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         hub: Hub | None = self._app.state.hub

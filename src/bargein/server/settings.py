@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_valid
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bargein.recorder.redaction import Redaction
+from bargein.server.places import is_place
 
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")  # a path that a proxy may put before ours
 
@@ -105,13 +106,21 @@ class Settings(BaseSettings):
         parts = value.split(",") if isinstance(value, str) else value
         if not isinstance(parts, list | tuple):
             return value
-        return tuple(str(part).strip().rstrip("/").lower() for part in parts if str(part).strip())
+        origins = tuple(str(part).strip().rstrip("/").lower() for part in parts if str(part).strip())
+        for origin in origins:
+            if not is_place(origin):
+                msg = f"{origin[:80]!r} is no site; write it as https://example.com"
+                raise ValueError(msg)
+        return origins
 
     @field_validator("public_url")
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             msg = "it must begin with https:// (or http://)"
+            raise ValueError(msg)
+        if value is not None and not is_place(value, path=True):
+            msg = "it must name a host, and no port but a number"
             raise ValueError(msg)
         return value
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from bargein.server.addresses import peer_at
 from bargein.server.metrics import Metrics
 
 STRANGERS = 32  # of one kind of socket: a client says at once what it is
@@ -26,6 +27,7 @@ class Strangers:
     @contextmanager
     def one_more(self, address: str, drop: Callable[[], None]) -> Iterator[None]:
         """A socket that waits while the block runs. drop: ends the wait, and returns at once."""
+        address = peer_at(address)
         if len(self._drops) >= self._most:
             self._drop_one()
         key = object()

@@ -6,6 +6,7 @@ import re
 from string import punctuation
 
 from bargein.audio.text_map import TextMap
+from bargein.spoken_form import html
 
 LINK = 400  # characters in which a link must end
 LINE = 120  # characters of a line that may be a mark altogether
@@ -19,8 +20,10 @@ _PICTURE = re.compile(
 )
 _OF_PICTURE = re.compile("[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")  # tones, flags, keycaps
 _WORD = re.compile(r"[^\W_]+")
-_BULLET = re.compile(r"[-*+•◦‣▪][ \t]+(?:\[[ xX]\][ \t]+)?")
-_PART_OF_BULLET = re.compile(r"[-*+•◦‣▪](?:[ \t]+(?:\[(?:[ xX](?:\][ \t]*)?)?)?)?")
+_DOTS = "•◦‣▪●○■□◆◇▸►⁃∙"  # of lists, with "・" of Japanese, which needs no space after it
+_BULLET = re.compile(rf"(?:[-*+{_DOTS}][ \t]+|・[ \t]*)(?:\[[ xX]\][ \t]+)?")
+_PART_OF_BULLET = re.compile(rf"[-*+{_DOTS}・](?:[ \t]+(?:\[(?:[ xX](?:\][ \t]*)?)?)?)?")
+_HEADING = re.compile(r"#{1,6}(?P<space>[ \t]+|$)|#{2,6}(?![#\s])")
 _MARK_LINE = re.compile(r"[-*_=|:+ \t]*")
 _FENCE = re.compile(r"(`{3,}|~{3,})[^\n`]*")
 
@@ -109,6 +112,12 @@ class MarkdownForm:
                 return self._in_angles(text, at, final)
             case "|":
                 return self._bar(text, at, final)
+            case "&":
+                return self._entity(text, at, final)
+            case "【":
+                if (source := html.source(text, at)) is not None:
+                    return self._drop(source, ahead=False)
+                return 0 if not final and html.may_be_source(text, at) else self._keep(char)
             case "\\":
                 return self._escape(text, at, final)
             case _:
@@ -124,15 +133,15 @@ class MarkdownForm:
             return None if not whole and len(indent) < LINE else 0
         if mark[0] in "`~" and (len(mark) >= 3 or not whole):
             return self._fenced(line, mark, whole)
-        if self._fence or mark[0] not in "#>-*+•◦‣▪|=_:":
+        if self._fence or mark[0] not in f"#>-*+|=_:・{_DOTS}":
             return 0
         if len(_MARK_LINE.match(mark).group()) == len(mark) and len(mark) <= LINE:  # type: ignore[union-attr]
             if not whole:
                 return None
             return self._drop(line, ahead=False) if _is_rule(mark) else 0
         if mark[0] == "#":
-            heading = re.match(r"#{1,6}([ \t]+|$)", mark)
-            if heading is not None and (heading.group(1) or not whole):
+            heading = _HEADING.match(mark)
+            if heading is not None and (heading["space"] != "" or not whole):
                 if heading.end() == len(mark) and not whole:
                     return None
                 self._line_begins = False
@@ -200,13 +209,39 @@ class MarkdownForm:
         return len(address)
 
     def _in_angles(self, text: str, at: int, final: bool) -> int:
-        """An address in angles. Any other "<" stays: it is text, or the TTS's own markup."""
+        """An address in angles, or a tag of HTML. Any other "<" stays: it is text, or the TTS's own markup."""
         inner = text[at + 1 : at + 9].lower()
         if any(inner.startswith(begin) for begin in _ADDRESSES):
             return self._drop("<", ahead=True)
         if not final and any(begin.startswith(inner) for begin in _ADDRESSES):
             return 0
-        return self._keep("<")
+        if (mail := html.mail(text, at)) is not None:
+            self._drop("<", ahead=True)
+            self._keep(mail)
+            self._drop(">", ahead=False)
+            return len(mail) + 2
+        if (found := html.tag(text, at)) is not None:
+            tag, ends_line, ahead = found
+            if not ends_line:
+                before = self._before
+                self._drop(tag, ahead=ahead)
+                self._before = before
+                return len(tag)
+            if self._before in ("", "\n"):
+                self._drop(tag, ahead=False)
+            else:
+                self._say("\n", tag)
+            self._before, self._line_begins, self._row, self._open = "\n", True, False, 0
+            return len(tag)
+        return 0 if not final and html.may_be_tag(text, at) else self._keep("<")
+
+    def _entity(self, text: str, at: int, final: bool) -> int:
+        if (found := html.entity(text, at)) is not None:
+            written, sign = found
+            self._say(sign, written)
+            self._before = sign
+            return len(written)
+        return 0 if not final and html.may_be_entity(text, at) else self._keep("&")
 
     def _ticks(self, text: str, at: int, final: bool) -> int:
         run = re.compile("`+").match(text, at)
@@ -331,7 +366,7 @@ def _is_rule(mark: str) -> bool:
 
 def _closes(address: str, pair: str) -> bool:
     """Whether an address ends with a bracket that it does not open."""
-    return address.endswith(pair[1]) and pair[0] not in address
+    return address.endswith(pair[1]) and address.count(pair[1]) > address.count(pair[0])
 
 
 def _closing(text: str, begin: int, pair: str) -> int:

@@ -242,7 +242,7 @@ async def test_a_model_that_calls_tools_for_ever_comes_to_an_end() -> None:
         await ask(s, stt, "go")
         await s.until(lambda: s.state == "idle")
         assert len(s.llm.prompts) == 5
-        assert [type(a).__name__ for a in s.notes.actions if isinstance(a, f.CloseTurn)] == ["CloseTurn"]
+        assert [a.cause for a in s.notes.actions if isinstance(a, f.Reprompt)] == ["failed"]
 
 
 # -------------------------------------------------------------------------------------------- the runner alone

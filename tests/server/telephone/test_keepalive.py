@@ -40,7 +40,11 @@ class Line:
         self.clock = ManualClock(1000)
         self.ticker = Ticker(self.clock)
         self.far = Wire()
-        self.wire = KeepaliveWire(self.far, VonageDialect(), self.ticker, 500)
+        self.dialect = VonageDialect()
+        self.wire = KeepaliveWire(self.far, self.dialect, self.ticker, 500)
+
+    def starts(self) -> None:
+        self.dialect.read('{"event":"websocket:connected","content-type":"audio/l16;rate=16000"}')
 
     def passes(self, ms: int) -> None:
         for _ in range(ms // 20):
@@ -51,7 +55,11 @@ class Line:
 def test_a_pause_brings_a_frame_of_silence_for_each_interval() -> None:
     line = Line()
     line.passes(2000)
-    assert line.far.sent == [], "before the agent has spoken there is nothing to keep alive"
+    assert line.far.sent == [], "before the stream has started there is nothing to keep alive"
+    line.starts()
+    line.passes(980)
+    assert line.far.sent == [bytes(640)], "an agent that waits for the caller to speak first starves nothing"
+    line.far.sent.clear()
     line.wire.binary(b"speech")
     line.passes(480)
     assert line.far.sent == [b"speech"]
@@ -61,6 +69,7 @@ def test_a_pause_brings_a_frame_of_silence_for_each_interval() -> None:
 
 def test_speech_control_and_a_far_end_that_does_not_read_get_no_silence() -> None:
     line = Line()
+    line.starts()
     for _ in range(10):
         line.wire.binary(b"speech")
         line.passes(400)
@@ -74,6 +83,7 @@ def test_speech_control_and_a_far_end_that_does_not_read_get_no_silence() -> Non
 
 def test_a_stream_that_is_closed_gets_nothing_more() -> None:
     line = Line()
+    line.starts()
     line.wire.binary(b"speech")
     line.wire.close(1000, "over")
     line.passes(5000)

@@ -238,6 +238,21 @@ async def test_a_socket_that_is_gone_becomes_a_hang_up() -> None:
         assert [item async for item in transport.receive()] == [c.ClientHangUp("the connection is lost")]
 
 
+async def test_more_text_than_a_person_types_is_dropped() -> None:
+    """What was said is kept as long as the call, and its last state after it: 4 MB for five seconds of a page."""
+    async with browser() as (transport, wire, clock):
+        for _ in range(20):
+            wire.say({"type": "say", "text": "x" * 4000})
+        wire.say({"type": "interrupt"})
+        got = [await next_of(transport) for _ in range(6)]
+        assert got == [*[c.Typed("x" * 4000)] * 5, c.StopPressed()]
+        await settle()
+        assert wire.codes == ["too_fast"]
+        clock.advance(1000)
+        wire.say({"type": "say", "text": "y" * 200})
+        assert await next_of(transport) == c.Typed("y" * 200)
+
+
 async def test_the_surplus_of_messages_is_dropped_and_told_once_a_second() -> None:
     async with browser() as (transport, wire, clock):
         for k in range(500):

@@ -19,7 +19,7 @@ from bargein.errors import ProtocolError
 from bargein.transports.telephone.formats import VOTES, WireFormat
 from bargein.transports.telephone.plivo import PlivoDialect
 from bargein.transports.telephone.telnyx import TelnyxDialect
-from bargein.transports.telephone.transport import Media, TelephoneDialect, TelephoneTransport
+from bargein.transports.telephone.transport import Media, Started, TelephoneDialect, TelephoneTransport
 from bargein.transports.telephone.twilio import TwilioDialect
 from bargein.transports.telephone.vonage import VonageDialect
 from tests.transports.telephone.simulated_stream import Heard, SimulatedStream
@@ -38,7 +38,7 @@ def telnyx_start(encoding: str, rate: int) -> str:
     return TELNYX_START.replace("PCMU", encoding).replace("8000", str(rate))
 
 
-def plivo_start(encoding: str, rate: int) -> str:
+def plivo_start(encoding: str, rate: int | str) -> str:
     return PLIVO_START.replace("audio/x-mulaw", encoding).replace("8000", str(rate))
 
 
@@ -198,6 +198,72 @@ async def test_what_cannot_be_taken_is_refused_at_once_with_the_true_reason(
     assert remedy in record.getMessage()
     assert record.getMessage().isprintable()
     assert len(record.getMessage()) < 500
+
+
+@pytest.mark.parametrize(
+    ("make", "start"),
+    [
+        (TwilioDialect, '{"event":"start","streamSid":"MZ1","start":{"callSid":7}}'),
+        (TelnyxDialect, '{"event":"start","stream_id":"S1","start":{"media_format":"PCMA"}}'),
+        (PlivoDialect, '{"event":"start","streamId":"S1","start":[]}'),
+        (VonageDialect, '{"event":"websocket:connected","payload":7}'),
+    ],
+)
+async def test_a_start_that_cannot_be_read_ends_the_stream_at_once_and_says_where(
+    make: Callable[[], TelephoneDialect], start: str
+) -> None:
+    socket = Socket()
+    transport = TelephoneTransport(socket, make(), ManualClock(1000))
+    transport.incoming(start)
+    assert await transport.handshake() is None, "no time passes"
+    await transport.close("ended")
+    ((code, reason),) = socket.closed
+    assert code == 1003
+    assert "`$." in reason
+
+
+NULLS: list[tuple[Callable[[], TelephoneDialect], dict[str, object], tuple[str, ...]]] = [
+    (TwilioDialect, {"streamSid": "S1"}, ("callSid", "accountSid", "customParameters", "mediaFormat")),
+    (TelnyxDialect, {"stream_id": "S1"}, ("call_control_id", "user_id", "custom_parameters", "media_format")),
+    (PlivoDialect, {"streamId": "S1", "extra_headers": None}, ("callId", "accountId")),
+]
+
+
+@pytest.mark.parametrize(("make", "message", "unknown"), NULLS)
+def test_what_a_network_does_not_know_may_be_null(
+    make: Callable[[], TelephoneDialect], message: dict[str, object], unknown: tuple[str, ...]
+) -> None:
+    start: dict[str, object] = dict.fromkeys(unknown)
+    if make is PlivoDialect:
+        start["mediaFormat"] = {"encoding": "audio/x-mulaw", "sampleRate": 8000}
+    assert make().read(json.dumps({"event": "start", "start": start} | message)) == Started("S1", "")
+
+
+def test_parameters_of_a_kind_that_cannot_be_cost_no_call() -> None:
+    given = {"customParameters": {"a": "b", "n": None, "o": {"x": 1}, "l": [1]}}
+    start = json.dumps({"event": "start", "streamSid": "S1", "start": given})
+    assert TwilioDialect().read(start) == Started("S1", "", parameters={"a": "b"})
+    listed = {"custom_parameters": [{"name": "a", "value": "b"}, {"name": "n", "value": None}]}
+    start = json.dumps({"event": "start", "stream_id": "S1", "start": listed})
+    assert TelnyxDialect().read(start) == Started("S1", "", parameters={"a": "b"})
+
+
+@pytest.mark.parametrize(
+    ("make", "start", "rate"),
+    [
+        (TwilioDialect, TWILIO_START.replace("audio/x-mulaw", "audio/x-MULAW"), 8000),
+        (PlivoDialect, plivo_start("audio/x-mulaw;rate=8000", 8000), 8000),
+        (PlivoDialect, plivo_start("audio/x-l16; rate=16000", "null"), 16000),
+        (VonageDialect, VONAGE_START.replace("rate=16000", "channels=1; rate=8000"), 8000),
+        (VonageDialect, VONAGE_START.replace("rate=16000", "rate=24000;channels=1"), 24000),
+    ],
+)
+def test_a_content_type_may_be_written_in_every_way(
+    make: Callable[[], TelephoneDialect], start: str, rate: int
+) -> None:
+    dialect: TelephoneDialect = make()
+    assert isinstance(dialect.read(start), Started)
+    assert dialect.rate == rate
 
 
 def test_a_second_start_changes_no_format() -> None:

@@ -37,6 +37,7 @@ class PlainDialect:
     mulaw = True
     returning = True
     says_stop = True
+    started = True
 
     def __init__(self, *, binary: bool = False, acknowledges: bool = False) -> None:
         self.binary = binary

@@ -68,7 +68,16 @@ def test_white_space_around_a_key_or_an_address_is_no_part_of_it(monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("key", "says"), [("a key", "white space"), ("a\nkey", "white space"), ("k\u00e9y", r"U\+00E9")]
+    ("key", "says"),
+    [
+        ("a key", "white space"),
+        ("a\nkey", "white space"),
+        ("k\u00e9y", r"U\+00E9"),
+        ("key\u200b", r"U\+200B"),
+        ('"a-key"', "quotation mark"),  # as an --env-file keeps it
+        ("'a-key'", "quotation mark"),
+        ('a-key"', "quotation mark"),
+    ],
 )
 def test_a_key_that_no_header_can_hold_is_refused_and_its_variable_named(
     monkeypatch: pytest.MonkeyPatch, key: str, says: str

@@ -32,11 +32,22 @@ TOO_LONG = {
     "vllm": (400, {"object": "error", "message": VLLM, "type": "BadRequestError", "code": 400}),
     "vllm, nested": (400, {"error": {"message": NEW_VLLM, "type": "BadRequestError", "code": 400}}),
     "llama.cpp": (400, {"error": {"code": 400, "message": LLAMA, "type": "exceed_context_size_error"}}),
+    "llama.cpp, older": (500, {"error": {"code": 500, "message": "Context size has been exceeded."}}),
+    "TGI": (422, {"error": "Input validation error: `inputs` must have less than 1024 tokens. Given: 9000"}),
+    "TGI, with the answer": (422, {"error": "`inputs` tokens + `max_new_tokens` must be <= 4097. Given: 9000"}),
+    "xAI": (400, {"error": "This model's maximum prompt length is 131072 but the request contains 537812 tokens."}),
+    "Qwen": (400, {"error": {"message": "Range of input length should be [1, 30720]", "code": "invalid_parameter"}}),
+    "Kimi": (400, {"error": {"message": "Your request exceeded model token limit: 8192", "type": "invalid_request"}}),
+    "GLM": (400, {"error": {"code": "1261", "message": "Prompt 超长"}}),
+    "Anthropic": (400, {"error": {"message": "input length and `max_tokens` exceed context limit: 190000 + 20000"}}),
+    "a server on FastAPI": (400, {"detail": "Input is too long for requested model."}),
     "a proxy": (413, {"detail": "Payload Too Large"}),
 }
 OTHERS = {
     "a wrong model": (404, {"error": {"message": "The model does not exist", "code": "model_not_found"}}),
     "a wrong value": (400, {"error": {"message": "temperature must be at most 2", "code": "invalid_value"}}),
+    "a long description": (400, {"error": {"message": "Invalid 'description': string too long. Expected 1024"}}),
+    "a long field": (400, {"error": {"message": "Invalid input length for field 'name'"}}),
     "max_tokens": (400, {"error": {"message": "max_tokens is too large: 999999", "code": "invalid_value"}}),
 }
 

@@ -219,9 +219,10 @@ async def test_events_that_are_not_known_are_skipped() -> None:
         assert [(s.text, s.pcm.ms) for s in await spoken(voice, "Hello.")] == [("Hello.", 50.0)]
 
 
-async def test_a_clause_without_sound_still_gives_its_text() -> None:
+async def test_words_without_sound_were_not_spoken() -> None:
     async with scripted(Vendor(DONE)) as voice:
-        assert [(s.text, s.pcm.ms) for s in await spoken(voice, "Hello.")] == [("Hello.", 0.0)]
+        with pytest.raises(VendorLost, match="no sound for its words"):
+            await spoken(voice, "Hello.")
 
 
 async def test_signs_alone_need_no_vendor() -> None:

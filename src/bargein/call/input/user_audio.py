@@ -231,7 +231,7 @@ class UserAudio:
         rise = self._rise(window) if LEVEL_WORTH[0] <= speech < LEVEL_WORTH[1] else 0.0
         self._on_window(
             SpeechWindow(
-                at(window.first_sample),
+                self._clock.tell(window.first_sample),
                 at(window.last_sample),
                 round(speech, 4),
                 round(echo, 3),

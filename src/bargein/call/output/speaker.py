@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 
-from bargein.audio.levels import dbfs
 from bargein.call.context import CallContext
 from bargein.call.output.client_playout import ClientPlayout
 from bargein.call.output.playout import SLICE_MS, Playout
+from bargein.call.output.quiet_voice import SILENT_MS, QuietVoice, is_audible
 from bargein.call.output.read_ahead import ReadText, ReplyText, has_words
 from bargein.call.output.reply import FirstSound, Replies, Reply, ReplySource, SpeechSource
-from bargein.call.output.text_streams import closing, slices
+from bargein.call.output.text_streams import closing, own_cancellation, slices
 from bargein.call.record.outages import Outages
 from bargein.errors import BargeinError, Unavailable, UsageError, VendorLost
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyProtected
@@ -27,8 +28,6 @@ from bargein.spoken_form import SpokenForm
 
 log = logging.getLogger(__name__)
 
-AUDIBLE_DBFS = -60.0  # below this nothing is heard on any line; the noise of a bad microphone lies at -50
-SILENT_MS = 2_000  # of silence in place of words: the voice has failed. Recorded voices breathe for half a second
 VOICE_MS = 3_000  # from the first whole clause to the first sound; then the fallback speaks. The slowest take two
 
 
@@ -179,17 +178,21 @@ class Speaker:
 
     async def _speak(self, reply: Reply, audio: AsyncIterator[SpeechChunk], rate: int, text: ReplyText | None) -> None:
         context, playout = self._context, self._playout
-        async with closing(audio) as chunks:
-            first = await self._first_sound(reply, chunks, text)
-            await reply.may_sound.wait()
-            playout.begin(reply, rate)
-            context.notify(ReplyBegins(reply.id, reply.kind, interruptible=reply.protected == 0))
-            while first:
-                await self._play(reply, first.pop(0))
-            context.kick()  # the first audio does not wait for the ticker
-            async for chunk in chunks:
-                demand_chunk(chunk)
-                await self._play(reply, chunk)
+        quiet = QuietVoice()
+        with own_cancellation("The voice"):
+            async with closing(audio) as chunks:
+                first = await self._first_sound(reply, chunks, text)
+                await reply.may_sound.wait()
+                playout.begin(reply, rate)
+                context.notify(ReplyBegins(reply.id, reply.kind, interruptible=reply.protected == 0))
+                while first:
+                    await self._play(reply, first.pop(0), quiet)
+                context.kick()  # the first audio does not wait for the ticker
+                async for chunk in chunks:
+                    demand_chunk(chunk)
+                    await self._play(reply, chunk, quiet)
+            for held in quiet.flush():
+                await self._play_slice(reply, held)
         rest = playout.finish(reply.id)
         left = reply.show("")
         if rest or left:
@@ -198,17 +201,27 @@ class Speaker:
     def _spoken(self, reply: Reply, text: ReplyText) -> AsyncIterator[str]:
         return reply.spoken(text.read(), self._spoken_form)
 
-    async def _play(self, reply: Reply, whole: SpeechChunk) -> None:
+    async def _play(self, reply: Reply, whole: SpeechChunk, quiet: QuietVoice) -> None:
         # A call waits here for most of its life: it keeps only audio that is still to be played.
         sliced = slices(whole, SLICE_MS)
         del whole
         while sliced:
-            chunk = sliced.popleft()
-            words = self._playout.push_audio(reply.id, chunk)
-            if chunk.text or words:
-                exact = chunk.words is not None and chunk.exact
-                self._context.notify(WordsAdded(reply.id, reply.show(chunk.text), _times(words), exact))
-            await self._playout.wait_room()
+            if not self._carries_audio:
+                await self._play_slice(reply, sliced.popleft())
+                continue
+            ready = deque(quiet.push(sliced.popleft()))
+            if quiet.failed:
+                raise _no_voice("gave silence in place of words")
+            while ready:
+                await self._play_slice(reply, ready.popleft())
+
+    async def _play_slice(self, reply: Reply, chunk: SpeechChunk) -> None:
+        words = self._playout.push_audio(reply.id, chunk)
+        if chunk.text or words:
+            exact = chunk.words is not None and chunk.exact
+            self._context.notify(WordsAdded(reply.id, reply.show(chunk.text), _times(words), exact))
+        del chunk
+        await self._playout.wait_room()
 
     async def _first_sound(
         self, reply: Reply, chunks: AsyncIterator[SpeechChunk], text: ReplyText | None
@@ -231,7 +244,7 @@ class Speaker:
         async for chunk in chunks:
             demand_chunk(chunk)
             held.append(chunk)
-            if not self._carries_audio or dbfs(chunk.pcm.samples) >= AUDIBLE_DBFS:
+            if not self._carries_audio or is_audible(chunk):
                 return held
             words, ms = words or has_words(chunk.text), ms + chunk.pcm.ms
             if ms >= SILENT_MS:

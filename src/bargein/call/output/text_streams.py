@@ -1,13 +1,15 @@
-"""Streams of a reply: its text as an iterator, its audio in slices."""
+"""Streams of a reply: its text as an iterator, its audio in slices, and parts that cancel themselves."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
+from bargein.errors import VendorLost
 from bargein.protocols import SpeechChunk
 
 T = TypeVar("T")
@@ -27,6 +29,19 @@ async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
         close = getattr(stream, "aclose", None)
         if close is not None:
             await close()
+
+
+@contextmanager
+def own_cancellation(part: str) -> Iterator[None]:
+    """A part that cancels itself (by a task that it awaits, say) has failed: raises VendorLost. A cancellation of ours
+    goes through."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise VendorLost(f"{part} was cancelled from within", advice="Look at the tasks that its code awaits") from None
 
 
 def slices(chunk: SpeechChunk, most_ms: float) -> deque[SpeechChunk]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from bargein.call.output.text_streams import closing
+from bargein.call.output.text_streams import closing, own_cancellation
 from bargein.errors import UsageError
 from bargein.protocols import LLM, EndRequest, HangUp, Prompt, TextDelta, ToolCall, Transfer
 
@@ -21,11 +21,12 @@ async def llm_pieces(llm: LLM, prompt: Prompt) -> AsyncIterator[TextDelta | EndR
         if (close := getattr(given, "close", None)) is not None:
             close()  # a coroutine that is awaited by no task
         raise UsageError(f"The LLM {llm.name} answered with a {type(given).__name__}", advice=ADVICE)
-    async with closing(given) as pieces:
-        async for piece in pieces:
-            if isinstance(piece, str):
-                yield TextDelta(piece)
-            elif isinstance(piece, TextDelta | ToolCall | HangUp | Transfer):
-                yield piece
-            else:
-                raise UsageError(f"The LLM {llm.name} yielded a {type(piece).__name__}", advice=ADVICE)
+    with own_cancellation(f"The LLM {llm.name}"):
+        async with closing(given) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, str):
+                    yield TextDelta(piece)
+                elif isinstance(piece, TextDelta | ToolCall | HangUp | Transfer):
+                    yield piece
+                else:
+                    raise UsageError(f"The LLM {llm.name} yielded a {type(piece).__name__}", advice=ADVICE)

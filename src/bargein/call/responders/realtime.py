@@ -162,19 +162,20 @@ class RealtimeResponder:
             raise
 
     async def _read(self, reply: Reply, response: c.Response) -> AsyncIterator[c.SpeechChunk]:
-        rounds, came = 0, False
+        rounds, came, audible = 0, False, False
         async with closing(response.audio()) as items:
             async for item in items:
                 if isinstance(item, c.SpeechChunk):
-                    came = came or bool(item.text.strip() or len(item.pcm))
+                    audible = audible or bool(item.text.strip() or len(item.pcm))
                     reply.text += item.text
                     yield item
                 else:
                     rounds += 1
                     came = True
                     await self._run_tools(item.calls, reply, response, last=rounds == MOST_ROUNDS)
-        if not came:
+        if not (came or audible):
             raise VendorLost("The model answered with nothing", advice="Ask again, or look at the vendor's status")
+        self.tool_runner.demand_words(reply, audible=audible)
         self._outages.restored("model_lost")
 
     async def _run_tools(

@@ -1,5 +1,8 @@
 """Leaves a model's thoughts out of its text: what stands in <think>...</think> and the like is neither said nor kept.
 
+The vendors' own marks count, too: Magistral's [THINK], Kimi's ◁think▷, Gemma's <|channel>thought, and the channels of
+gpt-oss, of which only the final one is said. A server that knows its model's marks never sends them; many do not.
+
 A model that is served raw may begin inside its thoughts, and only close them: its template holds the opening tag. This
 is seen when the closing tag comes. From then on, that model's replies are taken to begin inside, and wait for the tag.
 """
@@ -15,9 +18,25 @@ from bargein.call.responders.llm_pieces import llm_pieces
 from bargein.errors import VendorLost
 from bargein.protocols import LLM, EndRequest, Prompt, TextDelta, ToolCall
 
-_NAMES = ("think", "thinking", "thought", "thoughts", "reasoning", "reflection")
-_TAG = re.compile(rf"<(/?)(?:{'|'.join(_NAMES)})>", re.IGNORECASE)
-_TAGS = tuple(f"<{slash}{name}>" for name in _NAMES for slash in ("", "/"))
+_NAMES = (
+    *("think", "thinking", "thought", "thoughts", "reasoning", "reflection"),
+    *("seed:think", "antthinking", "scratchpad", "analysis", "inner_monologue", "chain_of_thought"),
+)
+_FRAMES = ("channel", "message", "start", "end", "return", "call")  # <|channel|>analysis<|message|>...<|end|>
+_ANY = "|".join(_NAMES)
+_TAG = re.compile(
+    rf"<(?P<tag>/?)(?i:{_ANY})(?:\s[^<>/]{{0,60}})?(?P<empty>/?)>|\[(?P<upper>/?)THINK\]|◁(?P<wide>/?)think▷|"
+    rf"<\|(?P<of>begin|end)_of_thought\|>|(?P<gemma><\|channel>thought|<channel\|>)|<\|(?P<frame>{'|'.join(_FRAMES)})\|>"
+)
+_CLOSING = {"tag": "/", "upper": "/", "wide": "/", "of": "end", "gemma": "<channel|>"}
+_TAGS = (
+    *(f"<{slash}{name}{end}" for name in _NAMES for slash in ("", "/") for end in (">", "/>")),
+    *("<|begin_of_thought|>", "<|end_of_thought|>", "<|channel>thought", "<channel|>"),
+    *(f"<|{frame}|>" for frame in _FRAMES),
+)
+_SIGNS = ("[THINK]", "[/THINK]", "◁think▷", "◁/think▷")
+_OPEN_TAG = re.compile(rf"</?(?:{_ANY})\s[^<>/]{{0,60}}/?", re.IGNORECASE)
+_LONGEST = 90  # characters of a tag
 
 
 class ModelsWithOpenThoughts:
@@ -82,6 +101,7 @@ class ThoughtFilter:
         self._inside = begins_inside
         self._said = False
         self._after_thought = False
+        self._channel: str | None = None  # its name, as far as it is known, in an answer of channels
 
     def add(self, piece: str, *, final: bool = False) -> str:
         """The text that is certain now."""
@@ -90,7 +110,11 @@ class ThoughtFilter:
         while (tag := _TAG.search(self._rest)) is not None:
             out += self._take(self._rest[: tag.start()])
             self._rest = self._rest[tag.end() :]
-            self._on_tag(closes=bool(tag.group(1)))
+            if (frame := tag["frame"]) is not None:
+                self._on_frame(frame)
+            elif not tag["empty"]:
+                kind = tag.lastgroup if tag.lastgroup != "empty" else "tag"
+                self._on_tag(closes=tag[kind or "tag"] == _CLOSING[kind or "tag"])
         certain = len(self._rest) if final else _certain(self._rest)
         out += self._take(self._rest[:certain])
         self._rest = self._rest[certain:]
@@ -116,11 +140,25 @@ class ThoughtFilter:
         self._inside = not closes
         self._after_thought = closes
 
+    def _on_frame(self, frame: str) -> None:
+        """In an answer of channels all is hidden but the messages of the final one."""
+        self.hidden, self._held = True, None
+        if frame == "channel":
+            self._inside, self._channel = True, ""
+        elif frame == "message":
+            channel, self._channel = self._channel, None
+            self._inside = channel is not None and not channel.strip().startswith("final")
+            self._after_thought = not self._inside
+        else:
+            self._inside, self._channel = True, None
+
     def _take(self, text: str) -> str:
         if self._held is not None:
             self._held += text
             return ""
         if self._inside:
+            if self._channel is not None:
+                self._channel += text
             return ""
         if self._after_thought and not self._said:
             text = text.lstrip()  # the empty lines between thoughts and answer
@@ -130,5 +168,13 @@ class ThoughtFilter:
 
 def _certain(text: str) -> int:
     """How much of the text cannot be the begin of a tag."""
-    at = text.rfind("<")
-    return at if at >= 0 and any(tag.startswith(text[at:].lower()) for tag in _TAGS) else len(text)
+    for at in range(max(0, len(text) - _LONGEST), len(text)):
+        if text[at] in "<[◁" and _may_be_tag(text[at:]):
+            return at
+    return len(text)
+
+
+def _may_be_tag(rest: str) -> bool:
+    if rest[0] != "<":
+        return any(sign.startswith(rest) for sign in _SIGNS)
+    return any(tag.startswith(rest.lower()) for tag in _TAGS) or _OPEN_TAG.fullmatch(rest) is not None

@@ -13,16 +13,18 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from uuid import uuid4
 
 from bargein.agent import Summarize
 from bargein.call.context import CallContext
+from bargein.call.output.read_ahead import has_words
 from bargein.call.output.reply import Reply
-from bargein.call.output.text_streams import closing
+from bargein.call.output.text_streams import closing, own_cancellation
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.outages import Outages
 from bargein.call.record.prompt_window import PromptWindow
 from bargein.call.responders.thoughts import answer
-from bargein.errors import BargeinError, PromptTooLong
+from bargein.errors import BargeinError, PromptTooLong, VendorLost
 from bargein.floor import ToolsEnded, ToolsStarted
 from bargein.protocols import (
     LLM,
@@ -51,8 +53,9 @@ LATE_MS = 1_000.0  # so much later than its timeout a tool's result may reach th
 
 
 def timeout_s(tool: Tool) -> float:
-    """How long a tool may take."""
-    return float(getattr(tool, "timeout_s", TIMEOUT_S))
+    """How long a tool may take. One that names no time, or None, gets TIMEOUT_S."""
+    given: float | None = getattr(tool, "timeout_s", None)
+    return TIMEOUT_S if given is None else float(given)
 
 
 def _untold(_: ToolResult) -> None:
@@ -98,8 +101,10 @@ class ToolRunner:
         """The reply's text. Tools run where the LLM calls them, and the LLM is asked again with their results.
 
         released: until it is set the reply is only being prepared, and nothing but reads may run. Raises what the LLM
-        raises; reply.llm_lost tells that from a TTS's failure.
+        raises, and VendorLost for an answer that holds nothing to be said; reply.llm_lost tells that from a TTS's
+        failure.
         """
+        known = len(prompt.items)
         for _ in range(MOST_ROUNDS):
             begun = len(reply.text)
             calls: list[ToolCall] = []
@@ -110,8 +115,9 @@ class ToolRunner:
                             reply.text += delta.text
                             yield delta.text
                         elif isinstance(delta, ToolCall):
-                            calls.append(delta)
-                            reply.calls[delta.id] = delta
+                            call = self._with_own_id(delta, reply, prompt)
+                            calls.append(call)
+                            reply.calls[call.id] = call
                         else:
                             reply.end_request = delta
             except BargeinError:
@@ -119,7 +125,7 @@ class ToolRunner:
                 raise
             self._outages.restored("model_lost")
             if not calls:
-                return
+                break
             said = reply.text[begun:].strip()
             if said:
                 # The TTS must not wait for the rest of a clause: a commit waits until the clause was heard.
@@ -131,7 +137,28 @@ class ToolRunner:
                 return  # only terminals: they run when the reply was heard
             spoken = (AgentSaid(reply.id, said),) if said else ()
             prompt = replace(prompt, items=(*prompt.items, *spoken, *results))
-        log.warning("Call %s: the model called tools %d times in a row", self._context.call_id, MOST_ROUNDS)
+        else:
+            log.warning("Call %s: the model called tools %d times in a row", self._context.call_id, MOST_ROUNDS)
+        if reply.text.strip() or len(prompt.items) > known:
+            self.demand_words(reply)
+
+    def demand_words(self, reply: Reply, *, audible: bool = False) -> None:
+        """The model has given all of the reply. Raises VendorLost where the caller would hear nothing of it, and no
+        other end of the reply is to follow.
+
+        audible: the model has spoken by itself.
+        """
+        follows = reply.terminal or reply.end_request is not None or self._context.digits.expected
+        if not (audible or follows or has_words(reply.text)):
+            reply.llm_lost = True
+            raise VendorLost("The model answered with nothing to say", advice="Ask again, or look at what it writes")
+
+    def _with_own_id(self, call: ToolCall, reply: Reply, prompt: Prompt) -> ToolCall:
+        """The call, by an id that no other call of the conversation has: some servers count anew in each answer."""
+        before = [item.id for item in prompt.items if isinstance(item, ToolResult)]
+        if call.id and call.id not in (*before, *reply.calls, *(used.id for used in reply.used)):
+            return call
+        return replace(call, id=uuid4().hex[:9])  # Mistral takes nine letters and digits, and others take them too
 
     async def _deltas(self, llm: LLM, prompt: Prompt) -> AsyncIterator[TextDelta | EndRequest | ToolCall]:
         """The pieces of one answer. A prompt that is too long for the LLM is shortened, and given again at once."""
@@ -280,7 +307,8 @@ class ToolRunner:
         limit = asyncio.timeout(timeout_s(tool) + GRACE_S)
         try:
             async with limit:
-                result = await tool.run(call.arguments)
+                with own_cancellation(f"The tool {call.tool}"):
+                    result = await tool.run(call.arguments)
         except BargeinError as error:
             meter.count("tools", cause="failed")
             return ToolResult(call.id, call.tool, call.arguments, str(error), error=True)

@@ -22,15 +22,15 @@ log = logging.getLogger(__name__)
 
 
 class KeepaliveWire:
-    """A telephone.Wire by shape. It begins with the first audio that leaves, and ends with the stream."""
+    """A telephone.Wire by shape. Silence begins and ends with the stream: an agent may wait for the caller to speak."""
 
     def __init__(self, wire: Wire, dialect: TelephoneDialect, ticker: Ticker, every_ms: float) -> None:
         self._wire = wire
         self._dialect = dialect
         self._ticker = ticker
         self._every_ms = every_ms
-        self._sent_ms: float | None = None  # when the newest message left
-        self._closed = False
+        self._sent_ms: float | None = None  # when the newest message left, or the stream began
+        ticker.add(self._tick, lambda _: None)
 
     @property
     def unsent(self) -> int:
@@ -45,17 +45,17 @@ class KeepaliveWire:
         self._wire.binary(data)
 
     def close(self, code: int, reason: str) -> None:
-        self._closed = True
         self._ticker.remove(self._tick)
         self._wire.close(code, reason)
 
     def _leaves(self) -> None:
-        if self._sent_ms is None and not self._closed:
-            self._ticker.add(self._tick, lambda _: None)
         self._sent_ms = self._ticker.clock.now_ms()
 
     def _tick(self, now_ms: float) -> None:
-        if self._sent_ms is None or now_ms - self._sent_ms < self._every_ms or self._wire.unsent:
+        if self._sent_ms is None:
+            self._sent_ms = now_ms if self._dialect.started else None
+            return
+        if now_ms - self._sent_ms < self._every_ms or self._wire.unsent:
             return
         self._sent_ms = now_ms
         media = self._dialect.media(self._silence())

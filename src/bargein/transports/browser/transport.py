@@ -62,6 +62,10 @@ class BrowserLimits:
     """Messages at once."""
     flood: float = 2000
     """Messages a second, beyond which the socket is closed."""
+    typed: float = 200
+    """Typed characters a second. A text beyond the rate is dropped: what was said is kept as long as the call."""
+    typed_burst: float = 20_000
+    """Typed characters at once."""
     ahead_ms: float = 2_000
     """Microphone audio that may come ahead of real time without an error."""
     hello_ms: float = 10_000
@@ -103,6 +107,7 @@ class BrowserTransport:
         self._send_queue = BrowserSendQueue(int(self.limits.unread_ms * self.rate_out / 1000), MAX_CONTROLS)
         self._messages = RateLimit(clock, self.limits.messages, self.limits.burst)
         self._flood = RateLimit(clock, self.limits.flood, self.limits.flood)
+        self._typed = RateLimit(clock, self.limits.typed, self.limits.typed_burst)
         self._error_limit = RateLimit(clock, 1, 1)
         self._positions = IncomingPositions(clock, self.rate_in, self.limits.ahead_ms)
         self._mic_end = 0  # position after the newest microphone sample, as the client counts
@@ -259,9 +264,13 @@ class BrowserTransport:
             case w.ChangeSettings(policy, settings):
                 return c.SettingsRequested(policy, settings or {})
             case w.Type(text):
-                if text.strip():
-                    return c.Typed(text.strip())
-                self._send_error("The text of `say` is empty", "Send some words", "bad_message")
+                if not (text := text.strip()):
+                    self._send_error("The text of `say` is empty", "Send some words", "bad_message")
+                elif self._typed.take(len(text)):
+                    return c.Typed(text)
+                elif self._error_limit.take():
+                    what = f"More than {self.limits.typed:g} characters a second were typed"
+                    self._send_error(what, "Send fewer words", "too_fast")
             case w.HangUpMessage():
                 return c.ClientHangUp("the client hung up")
             case w.Ping(n):

@@ -93,6 +93,13 @@ class WireFormat:
         self.swapped = self._votes > 0
 
 
+def content_type(told: str) -> tuple[str, dict[str, str]]:
+    """A type such as `audio/l16;rate=16000`, and its parameters, in small letters."""
+    kind, *rest = told.lower().split(";")
+    pairs = (each.partition("=") for each in rest)
+    return kind.strip(), {name.strip(): value.strip().strip('"') for name, _, value in pairs}
+
+
 def refused(codec: str, rate: object, advice: str) -> ProtocolError:
     """The stream's format cannot be taken."""
     what = f"{printable(codec, 30)} at {printable(rate, 30)} cannot be taken"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from binascii import b2a_base64
+from collections.abc import Mapping
 from json import dumps
 from typing import ClassVar, Generic, TypeVar
 
@@ -22,7 +23,8 @@ MAX_MEDIA_MS = 1000  # of audio in one message; usual are 20
 MAX_NUMBER = 10**14
 STREAM = b"%STREAM"  # in a template: the stream's id, as a JSON string
 
-Number = int | str | None  # vendors write numbers as strings, too
+Number = int | float | str | None  # vendors write numbers as strings, too
+Text = str | None  # what a network does not know is null, or left out
 
 
 class MediaFields(msgspec.Struct):
@@ -53,7 +55,12 @@ class JsonMessage(msgspec.Struct):
     dtmf: DtmfFields | None = None
 
 
+class _AnyMessage(msgspec.Struct):
+    event: object = None
+
+
 Message = TypeVar("Message", bound=JsonMessage)
+_decode_any = msgspec.json.Decoder(_AnyMessage).decode
 
 
 class JsonDialect(ABC, Generic[Message]):
@@ -80,6 +87,11 @@ class JsonDialect(ABC, Generic[Message]):
         self._stream = ""
         """The stream's id. Empty before the start."""
         self._media = self._mark = self._mark_end = self._clear = b""
+
+    @property
+    def started(self) -> bool:
+        """The start has come."""
+        return bool(self._stream)
 
     @property
     def rate(self) -> int:
@@ -113,6 +125,8 @@ class JsonDialect(ABC, Generic[Message]):
             m = self._decode(message)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             advice = f"Send {self.product}'s JSON as text"
+            if not self._stream and is_event(message, "start"):
+                raise ProtocolError(f"The start cannot be read: {error}", advice=advice, code="bad_start") from None
             raise ProtocolError(f"A message cannot be read: {error}", advice=advice, code="bad_message") from None
         event = m.event
         if event == "start":
@@ -168,6 +182,19 @@ class JsonDialect(ABC, Generic[Message]):
 
     def clear(self) -> bytes:
         return self._clear
+
+
+def is_event(message: str | bytes, event: str) -> bool:
+    """Whether a message that cannot be read is of that event: without a start no stream can begin."""
+    try:
+        return _decode_any(message).event == event
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+
+
+def as_parameters(given: Mapping[str, object] | None) -> dict[str, str]:
+    """The parameters that are texts. A value of another kind costs no other parameter."""
+    return {name: value for name, value in (given or {}).items() if isinstance(value, str)}
 
 
 def pressed(digit: str) -> Pressed:

@@ -19,8 +19,8 @@ import msgspec
 
 from bargein.audio.mulaw import RATE
 from bargein.errors import ProtocolError
-from bargein.transports.telephone.formats import Codec, WireFormat, refused
-from bargein.transports.telephone.json_dialect import JsonDialect, JsonMessage, Number, as_number
+from bargein.transports.telephone.formats import Codec, WireFormat, content_type, refused
+from bargein.transports.telephone.json_dialect import JsonDialect, JsonMessage, Number, Text, as_number, as_parameters
 from bargein.transports.telephone.transport import ClearDone, DialectEvent, MarkBack, Started
 
 CODECS: dict[str, tuple[Codec, tuple[int, ...]]] = {
@@ -33,15 +33,15 @@ PREFIX = "x-ph-"  # Plivo puts it before the names of extraHeaders
 
 
 class _Format(msgspec.Struct):
-    encoding: str = ""
+    encoding: Text = None
     rate: Number = msgspec.field(default=None, name="sampleRate")
 
 
 class _Start(msgspec.Struct, rename="camel"):
-    stream_id: str = ""
-    call_id: str = ""
+    stream_id: Text = None
+    call_id: Text = None
     account_id: Number = None
-    media_format: _Format = msgspec.field(default_factory=_Format)
+    media_format: _Format | None = None
 
 
 class _Message(JsonMessage):
@@ -73,16 +73,17 @@ class PlivoDialect(JsonDialect[_Message]):
         stream = (start.stream_id or message.stream) if start is not None else ""
         if start is None or not stream:
             raise ProtocolError("A start has no streamId", advice="Send what Plivo sends", code="bad_start")
-        form = start.media_format
-        codec, rates = CODECS.get(form.encoding.lower(), ("PCMU", ()))
-        rate = as_number(form.rate)
+        form = start.media_format or _Format()
+        encoding, told = content_type(form.encoding or "")  # the whole contentType of the <Stream>, or its first half
+        codec, rates = CODECS.get(encoding, ("PCMU", ()))
+        rate = as_number(form.rate if form.rate is not None else told.get("rate"))
         if rate is None or rate not in rates:
-            raise refused(form.encoding, form.rate, ADVICE)
+            raise refused(form.encoding or "no encoding", form.rate, ADVICE)
         self.incoming = self.outgoing = WireFormat(codec, rate)
-        fields = b'"contentType":"%s","sampleRate":%d' % (form.encoding.lower().encode(), rate)
+        fields = b'"contentType":"%s","sampleRate":%d' % (encoding.encode(), rate)
         self.media_template = type(self).media_template.replace(FORM, fields)  # type: ignore[misc]  # of this stream
         account = "" if start.account_id is None else str(start.account_id)
-        return Started(stream, start.call_id, account, _parameters(message.extra_headers))
+        return Started(stream, start.call_id or "", account, _parameters(message.extra_headers))
 
     def other_event(self, message: _Message) -> DialectEvent | None:
         if message.event == "playedStream" and message.name is not None:
@@ -102,5 +103,5 @@ def _parameters(headers: dict[str, object] | str | None) -> dict[str, str]:
             fields = {pair[0].strip(): pair[1].strip() for pair in pairs if len(pair) == 2}
     else:
         fields = headers or {}
-    given = {name: value for name, value in fields.items() if isinstance(value, str)}
+    given = as_parameters(fields)
     return {name[len(PREFIX) :] if name.lower().startswith(PREFIX) else name: value for name, value in given.items()}

@@ -24,7 +24,15 @@ from bargein.audio.mulaw import RATE
 from bargein.errors import ProtocolError
 from bargein.protocols import WireSamples
 from bargein.transports.telephone.formats import Codec, WireFormat, refused
-from bargein.transports.telephone.json_dialect import JsonDialect, JsonMessage, MarkFields, Number, as_number
+from bargein.transports.telephone.json_dialect import (
+    JsonDialect,
+    JsonMessage,
+    MarkFields,
+    Number,
+    Text,
+    as_number,
+    as_parameters,
+)
 from bargein.transports.telephone.transport import DialectEvent, MarkBack, Started
 
 CHUNKS = 50  # a second: Telnyx refuses shorter ones
@@ -41,23 +49,23 @@ ADVICE = (
 
 class _Parameter(msgspec.Struct):
     name: str
-    value: str = ""
+    value: object = ""
 
 
 class _Format(msgspec.Struct):
-    encoding: str = "PCMU"
+    encoding: Text = "PCMU"
     sample_rate: Number = RATE
     channels: Number = 1
 
 
 class _Start(msgspec.Struct):
-    call_control_id: str = ""
-    call_session_id: str | None = None
-    user_id: str | None = None
-    media_format: _Format = msgspec.field(default_factory=_Format)
+    call_control_id: Text = None
+    call_session_id: Text = None
+    user_id: Text = None
+    media_format: _Format | None = None
     custom_parameters: dict[str, object] | list[_Parameter] | None = None
-    from_: str | None = msgspec.field(default=None, name="from")
-    to: str | None = None
+    from_: Text = msgspec.field(default=None, name="from")
+    to: Text = None
 
 
 class _Error(msgspec.Struct):
@@ -94,14 +102,14 @@ class TelnyxDialect(JsonDialect[_Message]):
         start = message.start
         if start is None or not message.stream:
             raise ProtocolError("A start has no stream_id", advice="Send what Telnyx sends", code="bad_start")
-        form = start.media_format
+        form = start.media_format or _Format()
         self.incoming = _format(form.encoding, form.sample_rate, form.channels)
         parameters = _parameters(start.custom_parameters)
         told = parameters.get("bidirectional_codec")
         self.outgoing = _format(told, self.rate, 1) if told and told.upper() != self.incoming.codec else self.incoming
         parameters |= {name: value for name, value in (("from", start.from_), ("to", start.to)) if value}
         extra = {"phone_session": start.call_session_id} if start.call_session_id else {}
-        return Started(message.stream, start.call_control_id, start.user_id or "", parameters, extra)
+        return Started(message.stream, start.call_control_id or "", start.user_id or "", parameters, extra)
 
     def other_event(self, message: _Message) -> DialectEvent | None:
         if message.event == "mark" and message.mark is not None:
@@ -122,20 +130,18 @@ class TelnyxDialect(JsonDialect[_Message]):
         return self._media + b2a_base64(form.compress(whole), newline=False) + b'"}}'
 
 
-def _format(encoding: str, rate: Number, channels: Number) -> WireFormat:
+def _format(encoding: Text, rate: Number, channels: Number) -> WireFormat:
     """Raises ProtocolError (bad_format)."""
-    codec, rates = CODECS.get(encoding.upper(), ("PCMU", ()))
+    codec, rates = CODECS.get(str(encoding).upper(), ("PCMU", ()))
     hz = as_number(rate)
-    if hz is None or hz not in rates or as_number(channels) != 1:
-        raise refused(encoding, rate, ADVICE)
+    if hz is None or hz not in rates or (channels is not None and as_number(channels) != 1):
+        raise refused(str(encoding), rate, ADVICE)
     return WireFormat(codec, hz)
 
 
 def _parameters(given: dict[str, object] | list[_Parameter] | None) -> dict[str, str]:
     """Telnyx sends a list of names and values. An object of names and values is taken, too."""
-    if isinstance(given, list):
-        return {each.name: each.value for each in given}
-    return {name: value for name, value in (given or {}).items() if isinstance(value, str)}
+    return as_parameters({each.name: each.value for each in given} if isinstance(given, list) else given)
 
 
 def _refusal(error: _Error) -> ProtocolError:

@@ -113,6 +113,11 @@ class TelephoneDialect(Protocol):
     """The vendor says when the call is over. Else closing the socket says so."""
 
     @property
+    def started(self) -> bool:
+        """The stream's start has come, so that messages can go out."""
+        ...
+
+    @property
     def rate(self) -> int:
         """Hz, both ways. A stream's start may change it."""
         ...
@@ -197,9 +202,7 @@ class TelephoneTransport:
 
     def incoming(self, message: str | bytes) -> None:
         """For the socket: a message came. Never waits, and raises no error for any content."""
-        if self._lost is not None:
-            return
-        if not self._within_rate():
+        if self._lost is not None or not self._within_rate():
             return
         try:
             event = self._dialect.read(message)

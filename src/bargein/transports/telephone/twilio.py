@@ -12,22 +12,29 @@ import msgspec
 from bargein.audio.mulaw import RATE
 from bargein.errors import ProtocolError
 from bargein.transports.telephone.formats import refused
-from bargein.transports.telephone.json_dialect import JsonDialect, JsonMessage, MarkFields, Number, as_number
+from bargein.transports.telephone.json_dialect import (
+    JsonDialect,
+    JsonMessage,
+    MarkFields,
+    Number,
+    Text,
+    as_number,
+)
 from bargein.transports.telephone.transport import DialectEvent, MarkBack, Started
 
 
 class _Format(msgspec.Struct):
-    encoding: str = "audio/x-mulaw"
+    encoding: Text = "audio/x-mulaw"
     rate: Number = msgspec.field(default=RATE, name="sampleRate")
     channels: Number = 1
 
 
 class _Start(msgspec.Struct, rename="camel"):
-    stream_sid: str = ""
-    call_sid: str = ""
-    account_sid: str = ""
-    media_format: _Format = msgspec.field(default_factory=_Format)
-    custom_parameters: dict[str, str | int | float | bool | None] = msgspec.field(default_factory=dict)
+    stream_sid: Text = None
+    call_sid: Text = None
+    account_sid: Text = None
+    media_format: _Format | None = None
+    custom_parameters: dict[str, object] | None = None
 
 
 class _Message(JsonMessage):
@@ -58,12 +65,17 @@ class TwilioDialect(JsonDialect[_Message]):
         sid = (start.stream_sid or message.stream) if start is not None else ""
         if start is None or not sid:
             raise ProtocolError("A start has no streamSid", advice="Send what Twilio sends", code="bad_start")
-        form = start.media_format
-        if form.encoding != "audio/x-mulaw" or as_number(form.rate) != RATE or as_number(form.channels) != 1:
+        form = start.media_format or _Format()
+        if (
+            str(form.encoding).lower() != "audio/x-mulaw"
+            or as_number(form.rate) != RATE
+            or as_number(form.channels) != 1
+        ):
             advice = "Stream mono mu-law at 8000 Hz (audio/x-mulaw), Twilio's only format"
-            raise refused(form.encoding, form.rate, advice)
-        parameters = {name: str(value) for name, value in start.custom_parameters.items()}
-        return Started(sid, start.call_sid, start.account_sid, parameters)
+            raise refused(str(form.encoding), form.rate, advice)
+        given = (start.custom_parameters or {}).items()
+        parameters = {name: str(value) for name, value in given if isinstance(value, str | int | float)}
+        return Started(sid, start.call_sid or "", start.account_sid or "", parameters)
 
     def other_event(self, message: _Message) -> DialectEvent | None:
         if message.event == "mark" and message.mark is not None:

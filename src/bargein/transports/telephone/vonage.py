@@ -12,19 +12,24 @@ end of a call has no message: the socket closes. (Vonage's documentation of WebS
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from bargein.errors import ProtocolError
 from bargein.protocols import WireSamples
-from bargein.transports.telephone.formats import WireFormat, refused
-from bargein.transports.telephone.json_dialect import DtmfFields, MarkFields, pressed
+from bargein.transports.telephone.formats import WireFormat, content_type, refused
+from bargein.transports.telephone.json_dialect import (
+    DtmfFields,
+    MarkFields,
+    as_number,
+    as_parameters,
+    is_event,
+    pressed,
+)
 from bargein.transports.telephone.transport import ClearDone, DialectEvent, MarkBack, Media, Started
 
 RATE = 16_000  # until the first message tells another
 RATES = (8_000, 16_000, 24_000)
-CONTENT_TYPE = re.compile(r"\s*audio/l16\s*;\s*rate\s*=\s*(\d{1,6})\s*", re.IGNORECASE)
+CONNECTED = "websocket:connected"
 MESSAGES = 50  # a second: Vonage plays messages of exactly 20 ms
 MAX_MEDIA_MS = 1000  # in one message; usual are 20
 OWN_FIELDS = frozenset({"event", "content-type", "headers"})  # of the first message; other fields come from the NCCO
@@ -52,7 +57,8 @@ class VonageDialect:
 
     def __init__(self) -> None:
         self.incoming = self.outgoing = WireFormat("L16", RATE)
-        self._started = False
+        self.started = False
+        """The start has come."""
 
     @property
     def rate(self) -> int:
@@ -70,11 +76,13 @@ class VonageDialect:
             return self._caller_audio(message)
         try:
             m = _decode(message)
-            if m.event == "websocket:connected":
+            if m.event == CONNECTED:
                 return self._start(_decode_fields(message))
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise ProtocolError(
-                f"A message cannot be read: {error}", advice="Send the Voice API's JSON as text", code="bad_message"
+                f"A message cannot be read: {error}",
+                advice="Send the Voice API's JSON as text",
+                code="bad_start" if not self.started and is_event(message, CONNECTED) else "bad_message",
             ) from None
         if m.event == "websocket:notify" and m.payload is not None:
             return MarkBack(m.payload.name)
@@ -87,19 +95,19 @@ class VonageDialect:
         )
 
     def _start(self, fields: dict[str, object]) -> Started:
-        content_type = str(fields.get("content-type", ""))
-        told = CONTENT_TYPE.fullmatch(content_type)
-        rate = int(told[1]) if told else 0
-        if rate not in RATES:
+        form = str(fields.get("content-type", ""))
+        kind, told = content_type(form)
+        rate = as_number(told.get("rate")) or 0
+        if kind != "audio/l16" or rate not in RATES or told.get("channels", "1") != "1":
             advice = 'Set "content-type": "audio/l16;rate=16000" in the NCCO\'s endpoint; 8000 and 24000 are taken, too'
-            raise refused(content_type, rate or "no rate", advice)
-        if not self._started:
-            self._started = True
+            raise refused(form, rate or "no rate", advice)
+        if not self.started:
+            self.started = True
             self.incoming = self.outgoing = WireFormat("L16", rate)
         given = {name: value for name, value in fields.items() if name not in OWN_FIELDS}
         nested = fields.get("headers")
         given |= nested if isinstance(nested, dict) else {}
-        parameters = {name: value for name, value in given.items() if isinstance(value, str)}
+        parameters = as_parameters(given)
         return Started("", parameters.get("uuid", ""), parameters=parameters)
 
     def _caller_audio(self, data: bytes) -> Media:

@@ -153,7 +153,7 @@ class ChatCompletions:
         except TimeoutError:
             raise self._lost("did not answer in time") from None
         except openai.APIStatusError as error:
-            if is_too_long(error.status_code, error.code, error.message):
+            if is_too_long(error.status_code, error.code, error.body):  # the message leaves out what is no object
                 raise prompt_too_long(self.name, error.status_code) from None
             if (wait := short_wait(error.status_code, error.response.headers.get("retry-after"))) is not None:
                 raise wait from None
@@ -163,7 +163,7 @@ class ChatCompletions:
         except openai.APIConnectionError:
             raise self._lost("could not be reached, or broke off") from None
         except (openai.OpenAIError, ValueError, AttributeError) as error:  # an error in the stream, or what is no chunk
-            if isinstance(error, openai.APIError) and is_too_long(400, error.code, error.message):
+            if isinstance(error, openai.APIError) and is_too_long(400, error.code, (error.message, error.body)):
                 raise prompt_too_long(self.name, 400) from None
             raise self._lost("sent something that is no answer") from None
 

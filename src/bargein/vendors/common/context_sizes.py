@@ -31,16 +31,17 @@ KNOWN_TOKENS: Mapping[str, int] = {  # by the beginning of the model's name; the
     "mistralai/Voxtral": 32_000,
     "mistral": 32_000,
 }
-# What servers write: OpenAI and Groq by a code; vLLM, Mistral, llama.cpp and TGI in words alone.
+# What servers write: OpenAI and Groq by a code; vLLM, Mistral, llama.cpp, TGI, xAI, Qwen, GLM and Kimi in words alone.
 CODES = frozenset(("context_length_exceeded", "string_above_max_length", "exceed_context_size_error", "3051"))
 WORDS = re.compile(
-    r"maximum context length|context length exceeded|maximum model length|maximum allowed length|"
-    r"context (?:size|window|length)|too large for model|request too large|reduce the length|"
-    r"(?:prompt|input|request)\b.{0,60}\b(?:too long|too large|exceeds)|longer than the maximum",
+    r"maximum (?:context|prompt|model|allowed) length|context (?:size|window|length|limit)|too large for model|"
+    r"request too large|reduce the length|longer than the maximum|exceeded model token limit|"
+    r"(?:prompt|inputs?|request)\b.{0,60}\b(?:too long|too large|exceeds)|range of input length|"
+    r"(?:prompt|inputs)\b.{0,60}\bmust (?:be (?:<=|less than)|have less than) \d|prompt (?:超长|过长)",
     re.IGNORECASE,
 )
 LARGE = re.compile("request too large", re.IGNORECASE)
-STATUSES = (400, 413, 422, 429)
+STATUSES = (400, 413, 422, 429, 500)  # the last: older servers of llama.cpp
 
 
 def context_tokens(model: str | None) -> int:

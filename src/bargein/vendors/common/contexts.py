@@ -27,6 +27,8 @@ from bargein.vendors.common.told_times import Timed
 
 UNTIMED_MS = 1_500  # of sound without a time for any word: none will come, and the text is given without
 SPELLED_OUT_MS = 8_000  # the same, while times come for words in other spelling: a number of many digits
+MS_PER_LETTER = 15.0  # a third of what the fastest voice takes: of less sound, words without times were not spoken
+FEW_LETTERS = 3  # may be part of a word that is told in other letters
 CANCEL_S = 0.2
 _ids = itertools.count(1)
 
@@ -105,6 +107,7 @@ class _Reply:
         self._samples = 0
         self._timed_ms = 0.0  # where the last word ends that has its time
         self._rest = b""
+        self._unspoken = False  # the vendor is done, and has no sound for some words
 
     async def send(self, first: str, rest: AsyncIterator[str]) -> None:
         """The text, as it comes."""
@@ -137,6 +140,8 @@ class _Reply:
                 continue
             for spoken in self._spoken(heard):
                 yield spoken
+            if self._unspoken:
+                raise VendorLost(f"{self._dialect.vendor} ended before its words did", advice="Try again")
             if heard.done:
                 return
 
@@ -181,6 +186,7 @@ class _Reply:
         sounding = bool(heard.pcm) or not heard.relative
         words = self._text.chars(((c, at_ms + s, at_ms + e) for c, s, e in heard.chars), sounding=sounding)
         words += self._text.words(((w, at_ms + s, at_ms + e) for w, s, e in heard.words), sounding=sounding)
+        spelled_out = self._text.spelled_out
         if heard.done:
             words += self._text.finish()
         data = self._rest + heard.pcm
@@ -189,13 +195,17 @@ class _Reply:
         samples = np.frombuffer(data[:even], "<i2").astype(np.int16)
         self._samples += len(samples)
         pcm = Pcm(samples, self._rate)
+        if words:
+            self._timed_ms = words[-1].end_ms
         if heard.done and self._text.owed:
+            untimed_ms = self._samples * 1000 / self._rate - self._timed_ms
+            if not spelled_out and self._text.letters_owed > max(FEW_LETTERS, untimed_ms / MS_PER_LETTER):
+                self._unspoken = True
+                return [SpeechChunk(pcm, self._text.take(), words)]
             # What no time came for is given without: the words before it keep theirs.
             rest = self._text.take(all_of_it=True)
             known = [SpeechChunk(pcm, "", words)] if words or len(samples) else []
             return [*known, SpeechChunk(Pcm.silence(0, self._rate), rest, None)]
-        if words:
-            self._timed_ms = words[-1].end_ms
         patience_ms = SPELLED_OUT_MS if self._text.spelled_out else UNTIMED_MS
         late = self._samples * 1000 / self._rate - self._timed_ms > patience_ms
         if late and self._text.owed and (text := self._text.take(all_of_it=True)):

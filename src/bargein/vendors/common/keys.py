@@ -14,6 +14,7 @@ from bargein.vendors.common.environment import Environment, url_variable
 log = logging.getLogger(__name__)
 
 GIVEN = "api_key"
+QUOTES = ('"', "'", "`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,17 @@ def environment_key(environment: Environment, *variables: str) -> str | None:
 def plain_key(key: SecretStr | str | None, source: str = GIVEN) -> str | None:
     """The key as it is sent: without the white space around it. None: there is none.
 
-    source: where the key comes from, for the error. Raises Unavailable for a character that no HTTP header can hold.
+    source: where the key comes from, for the error. Raises Unavailable for a character that no HTTP header can hold,
+    and for a quotation mark at the key's edge.
     """
     plain = (key.get_secret_value() if isinstance(key, SecretStr) else key or "").strip()
     wrong = next((char for char in plain if not "!" <= char <= "~"), None)
     if wrong is not None:
         what = "white space" if wrong.isspace() else f"the character U+{ord(wrong):04X}"
         raise Unavailable(f"{source} is no key: {what} stands in it", advice=f"Copy the key into {source} again")
+    if plain[:1] in QUOTES or plain[-1:] in QUOTES:  # docker's --env-file keeps them
+        advice = f"Write {source} without quotation marks"
+        raise Unavailable(f"{source} is no key: a quotation mark stands at its edge", advice=advice)
     return plain or None
 
 

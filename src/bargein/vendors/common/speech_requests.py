@@ -21,6 +21,8 @@ from bargein.protocols import SpeechChunk
 AHEAD = 64  # chunks of the next clause that may wait
 KEEP_S = 120.0  # of an idle connection
 CHUNK = 4_800  # bytes: 100 ms at 24 kHz
+OTHER_FILES = (b"OggS", b"fLaC", b"ID3")  # an MP3 may also begin with a frame
+NO_SOUND = ("application/json", "text/")  # content types of what is told in place of sound
 Decode = Callable[[bytes], Samples]  # the next bytes of an answer, as samples
 
 
@@ -99,6 +101,7 @@ class SpeechRequests:
             async with asyncio.timeout(self._timeout_s) as silence:
                 request = self._client.audio.speech.with_streaming_response.create(input=clause.text, **self._fields)
                 async with request as response:
+                    _demand_sound(response.headers.get("content-type", ""))
                     async for data in response.iter_bytes(CHUNK):
                         silence.reschedule(None)
                         samples = decode(data)
@@ -118,6 +121,8 @@ class SpeechRequests:
             if type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
                 raise self._lost("broke off") from None
             raise
+        if not clause.sounded and any(char.isalnum() for char in clause.text):
+            raise self._lost("gave no sound for its words")
 
     def _lost(self, what: str) -> VendorLost:
         return VendorLost(f"{self._vendor} {what}", advice="Try again")
@@ -154,6 +159,12 @@ class _Clause:
             raise self.error
 
 
+def _demand_sound(content_type: str) -> None:
+    """Raises ValueError for an answer in words, which some servers give with status 200."""
+    if content_type.startswith(NO_SOUND):
+        raise ValueError("an answer in words")
+
+
 async def _first(queue: asyncio.Queue[_Clause | None], feeding: asyncio.Task[None]) -> _Clause | None:
     """The next clause; what the text itself raised comes out here."""
     waiting = asyncio.create_task(queue.get())
@@ -187,6 +198,31 @@ def pcm16() -> Decode:
         return np.frombuffer(data[:even], "<i2").astype(np.int16)
 
     return decode
+
+
+def pcm16_or_wav(rate: int) -> Callable[[], Decode]:
+    """For servers that were asked for PCM, and may send a file all the same: its head would be a click, and another
+    format is noise. A WAV of the rate is read. ValueError for any other file."""
+
+    def make() -> Decode:
+        head = b""
+        inside: Decode | None = None
+
+        def decode(data: bytes) -> Samples:
+            nonlocal head, inside
+            if inside is None:
+                head += data
+                if len(head) < 4:
+                    return np.zeros(0, np.int16)
+                if head.startswith(OTHER_FILES) or (head[0] == 0xFF and head[1] & 0xE6 == 0xE2):
+                    raise ValueError("another format")
+                inside = wav16(rate)() if head.startswith(b"RIFF") else pcm16()
+                data = head
+            return inside(data)
+
+        return decode
+
+    return make
 
 
 def wav16(rate: int) -> Callable[[], Decode]:

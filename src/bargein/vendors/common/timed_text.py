@@ -49,7 +49,12 @@ class TimedText:
     @property
     def owed(self) -> bool:
         """Whether words went out that no time came for yet."""
-        return any(char.isalnum() for char in self.text[self._at :])
+        return self.letters_owed > 0
+
+    @property
+    def letters_owed(self) -> int:
+        """How many letters those words have."""
+        return sum(char.isalnum() for char in self.text[self._at :])
 
     @property
     def spelled_out(self) -> bool:

@@ -155,6 +155,9 @@ class _Reply:
                     yield spoken
             elif message is not None and self._flushed(message):
                 text = self._groups.popleft()
+                if not self._told and any(char.isalnum() for char in text):
+                    self._lease.spoiled = True
+                    raise VendorLost("Deepgram Aura gave no sound for its words", advice="Try again")
                 if not self._told:
                     yield SpeechChunk(Pcm.silence(0, self._rate), text, None)  # signs alone make no sound
                 self._told = False

@@ -107,6 +107,8 @@ class MistralSpeech:
                     if len(samples):
                         yield SpeechChunk(Pcm(samples, RATE), text, None)
                         text = ""
+            if text:
+                raise VendorLost("Mistral gave no sound for its words", advice="Try again")
         if text:
             yield SpeechChunk(Pcm.silence(0, RATE), text, None)  # signs alone make no sound
 

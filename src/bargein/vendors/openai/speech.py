@@ -15,7 +15,7 @@ from bargein.vendors.openai.address import KEY, openai_access
 try:
     import openai
 
-    from bargein.vendors.common.speech_requests import SpeechRequests, connections, pcm16
+    from bargein.vendors.common.speech_requests import SpeechRequests, connections, pcm16_or_wav
 
     INSTALLED = True
 except ImportError:  # the extra "openai" is not there: `OpenAISpeech` says so when it is made
@@ -59,7 +59,7 @@ class OpenAISpeech:
         if speed is not None:
             fields["speed"] = speed
         self._requests = SpeechRequests(
-            self._client, fields, pcm16, rate=RATE, vendor=self.name, key=KEY, timeout_s=timeout_s
+            self._client, fields, pcm16_or_wav(RATE), rate=RATE, vendor=self.name, key=KEY, timeout_s=timeout_s
         )
 
     def speak(self, text: AsyncIterator[str]) -> AsyncIterator[SpeechChunk]:

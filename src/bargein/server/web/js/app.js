@@ -60,6 +60,7 @@ class Call {
     this.sounded = 0; // how often the agent began to speak after thinking
     this.problems = [];
     this.sound = new Sound({
+      broken: () => this.over || this.broken(),
       capture: (m) => this.over || this.capture(m),
       playback: (m) => this.over || this.playback(m),
       track: (track) => this.direct?.hear(track),
@@ -273,6 +274,14 @@ class Call {
     this.connection.drop();
   }
 
+  // The browser has ended the sound for good: the server need not wait for this page.
+  broken() {
+    this.again.stop();
+    this.connection?.close();
+    this.problem = { message: "The browser has ended the sound of this page.", advice: "Call again, or reload the page." };
+    this.closed({});
+  }
+
   say(text) {
     if (this.id === undefined || this.again.attempt) this.unsaid.push(text);
     else this.connection.send("say", { text });
@@ -341,8 +350,9 @@ async function start(how = {}) {
     await mine.release().catch(() => {}); // what failed to open may fail to close
     if (call !== mine) return; // it was hung up, and said so
     call = null;
-    show("off", error.message);
-    complain(error.message, error.advice);
+    const { message, advice } = error instanceof Refused ? error : new Refused("The call could not begin.", `Reload the page. (${error?.message ?? error})`);
+    show("off", message);
+    complain(message, advice);
   }
 }
 

@@ -3,12 +3,13 @@
 import { Awake } from "./awake.js";
 import { at } from "./base.js";
 import { Microphone } from "./microphone.js";
+import { UNFIT } from "./obstacles.js";
 import { Refused } from "./refusals.js";
 
 const LOAD_MS = 10000; // for a worklet
 
 export class Sound {
-  // on: { capture(message), playback(message), track(track): the one that is heard now, obstacle(kind, line, only), typed(on) }
+  // on: { broken(): the browser has ended the sound for good, capture(message), playback(message), track(track): the one that is heard now, obstacle(kind, line, only), typed(on) }
   constructor(on) {
     this.on = on;
     this.context = null;
@@ -24,6 +25,7 @@ export class Sound {
     } catch {
       throw new Refused("The browser gives this page no sound.", "Close other pages that play sound, then call again.");
     }
+    if (!this.context.audioWorklet) throw new Refused(...UNFIT);
     this.awake = new Awake(this.context, (line) => this.on.obstacle("sound", line));
     const loudspeaker = direct ? "direct" : "playback";
     await this.load("capture");
@@ -41,6 +43,7 @@ export class Sound {
     };
     // Where the browser stops the sound in the middle of a reply (Safari calls it "interrupted"), the server is told.
     this.context.addEventListener("statechange", () => {
+      if (this.context.state === "closed" && !this.closed) this.on.broken();
       const { reply, played } = this.place ?? {};
       if (reply && !["running", "closed"].includes(this.context.state)) this.on.playback({ type: "played", reply, played, playing: false });
     });
@@ -135,8 +138,8 @@ export class Sound {
   }
 
   async close() {
-    this.silence();
     this.closed = true;
+    this.silence();
     if (this.context && this.context.state !== "closed") await this.context.close();
     if (this.pump) this.pump.srcObject = null;
   }

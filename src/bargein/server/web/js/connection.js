@@ -9,7 +9,11 @@ const OPEN_MS = 10000; // for a socket to open
 
 export class Connection {
   constructor({ token, onMessage, onFrame, onClose }) {
-    this.socket = new WebSocket(socketAt("calls/browser"), token ? [PROTOCOL, `token.${token}`] : [PROTOCOL]);
+    try {
+      this.socket = new WebSocket(socketAt("calls/browser"), token ? [PROTOCOL, `token.${token}`] : [PROTOCOL]);
+    } catch {
+      throw new Refused("The browser gives this page no connection.", "Allow it WebSockets: an extension, or the site that shows this page, may forbid them.");
+    }
     this.socket.binaryType = "arraybuffer";
     this.sequence = 0;
     this.bye = null;

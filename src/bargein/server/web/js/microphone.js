@@ -52,13 +52,14 @@ export class Microphone {
         stream.getTracks().forEach((track) => track.stop());
         return false;
       }
+      if (stream.getAudioTracks()[0]?.readyState !== "live") throw new DOMException("It ended before anybody was heard", "AbortError");
       clearTimeout(asking);
       this.take(stream);
       await this.list();
       return true;
     } catch (error) {
       if (this.stream) this.brief("That microphone cannot be had.", "The other one is still heard.");
-      else this.lack(REFUSED[error.name] ?? UNKNOWN);
+      else this.lack(REFUSED[error?.name] ?? UNKNOWN);
       return false;
     } finally {
       clearTimeout(asking);
@@ -123,13 +124,13 @@ export class Microphone {
     if (this.closed) return;
     const before = this.known;
     const inputs = await this.list();
-    if (this.closed) return;
+    if (this.closed || !inputs) return;
     if (!this.stream) {
       if (inputs.length) await this.open();
       return;
     }
     const own = this.stream.getAudioTracks()[0].getSettings?.().deviceId;
-    if (inputs.length === 0 || (own && before.has(own) && !this.known.has(own))) {
+    if ((inputs.length === 0 && before.size) || (own && before.has(own) && !this.known.has(own))) {
       await this.lost(); // some browsers do not end the track
       return;
     }
@@ -139,8 +140,10 @@ export class Microphone {
     this.brief(text, "", { action: "Use it", act: () => this.open(more.deviceId) });
   }
 
+  // The microphones that there are; null: the browser does not tell.
   async list() {
-    const all = (await navigator.mediaDevices?.enumerateDevices?.().catch(() => [])) ?? [];
+    const all = await navigator.mediaDevices?.enumerateDevices?.().catch(() => null);
+    if (!all) return null;
     const inputs = all.filter((device) => device.kind === "audioinput");
     this.known = new Set(inputs.map((input) => input.deviceId));
     return inputs;

@@ -2,6 +2,7 @@
 
 import { hinder } from "./screen.js";
 
+export const UNFIT = ["This browser cannot play what the page plays.", "Use a recent Chrome, Edge, Firefox or Safari."];
 const order = ["secure", "sound", "microphone"]; // the worst first
 const lines = new Map();
 let box = null;
@@ -44,7 +45,7 @@ export function lookAtPlace() {
   const port = location.port || 80;
   const local = `http://localhost${port === 80 ? "" : `:${port}`}`;
   const line = isSecureContext
-    ? { text: "This browser cannot play what the page plays.", advice: "Use a recent Chrome, Edge, Firefox or Safari." }
+    ? { text: UNFIT[0], advice: UNFIT[1] }
     : {
         text: `This page came by plain ${protocol.replace(":", "")} from ${hostname}, and browsers give such pages neither microphone nor sound.`,
         advice: `Open it by https, or on the server's own machine as ${local}. From here a tunnel does: ssh -L ${port}:localhost:${port} ${hostname}, then ${local}.`,

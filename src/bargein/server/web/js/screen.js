@@ -28,8 +28,11 @@ export function show(now, why = "") {
   document.body.dataset.state = state;
   const label = { off: "Call", connecting: "Wait", reconnecting: "Wait", speaking: "Stop", barge_in: "Stop" };
   $("main-label").textContent = label[state] ?? "Talk";
+  const focused = document.activeElement;
   $("hangup").hidden = state === "off";
   $("dummy").hidden = state !== "off";
+  // Who goes by keys is left at the button, not at the top of the page.
+  if (focused?.hidden) $("main").focus({ preventScroll: true });
   document.querySelectorAll(".states li").forEach((li) => li.classList.toggle("on", li.dataset.is === state));
   tell();
 }
