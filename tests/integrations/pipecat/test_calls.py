@@ -52,6 +52,7 @@ SCENES = {
         },
     ),
     "no ends": Scene(1_000, (), {"replies": [[2, "word"]], "hears turns": True}),
+    "parts fail": Scene(8_000, (), {"replies": [[20, "word"]], "breaks": 2000}),
     "used": Scene(8_000, INTERRUPTS, {**LONG, "used": True, "stt": WORDS}),
     "mixer": Scene(11_000, COUGH, {"replies": [[32, "word"]], "mixer": True}),
 }
@@ -207,6 +208,15 @@ def test_an_error_of_ours_leaves_the_call_to_pipecat(seen: dict[str, Json]) -> N
     assert len(call["interrupted"]) >= 1
     assert user(call) == ["we had everything before us"]
     assert any(line.startswith("ERROR Bargein: the floor decides nothing any more") for line in seen["log"]["lines"])
+
+
+def test_parts_of_ours_that_fail_leave_all_audio_and_all_words(seen: dict[str, Json]) -> None:
+    call = seen["parts fail"]
+    assert (call["jumps"], call["samples"]) == ([], 20 * WORD_MS * 16)
+    assert assistant(call) == [" ".join(said(20))]
+    lines = seen["log"]["lines"]
+    assert sum("the agent is held no more in this call" in line for line in lines) == 1
+    assert sum("the context of this call is Pipecat's own" in line for line in lines) == 1
 
 
 def test_an_old_version_is_refused_and_a_floor_of_another_call_is_told(seen: dict[str, Json]) -> None:

@@ -65,9 +65,9 @@ class BargeinPipecat:
             logger.warning(f"Bargein: {output} is no BaseOutputTransport, so its background stops in a hold.")
             return
 
-        async def background(size: int) -> None:
+        async def background(size: int) -> bool:
             audio = await mixer.mix(bytes(size))
-            await output.write_audio_frame(
+            return await output.write_audio_frame(
                 OutputAudioRawFrame(audio=audio, sample_rate=output.sample_rate, num_channels=1)
             )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from loguru import logger
 from pipecat.frames.frames import (
     AggregatedTextFrame,
     AggregatedTextProgressFrame,
@@ -73,6 +74,7 @@ class HeardWords(FrameProcessor):
         self._floor, self._hold = floor, hold
         self._off = False  # it stands before the output
         self._bot_speaking = False
+        self._unpushed: Frame | None = None  # the frame that has come, until it is passed on or waits
         self._context = Context()
         self._first_pts: dict[str | None, int] = {}  # of the words of a context that has not begun
         self._over: deque[str | None] = deque(maxlen=REMEMBERED)
@@ -97,6 +99,25 @@ class HeardWords(FrameProcessor):
                 advice.misplaced()
             await self.push_frame(frame, direction)
             return
+        self._unpushed = frame
+        try:
+            await self._follow(frame, direction)
+        except Exception as error:
+            self._off = True
+            self._hold.reset()
+            logger.opt(exception=error).error("Bargein: the context of this call is Pipecat's own from here on.")
+            owed = [*self._waiting, *([self._unpushed] if self._unpushed is not None else [])]
+            self._waiting.clear()
+            for each in owed:
+                await self.push_frame(each, direction)
+
+    async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
+        """Pass a frame on."""
+        if frame is self._unpushed:
+            self._unpushed = None
+        await super().push_frame(frame, direction)
+
+    async def _follow(self, frame: Frame, direction: FrameDirection) -> None:
         match frame:
             case TTSAudioRawFrame() | SpeechOutputAudioRawFrame():
                 await self.push_frame(frame, direction)
@@ -193,6 +214,7 @@ class HeardWords(FrameProcessor):
         if frame.pts is not None and isinstance(frame, TTSTextFrame):
             self._first_pts.setdefault(frame.context_id, frame.pts)
         self._waiting.append(frame)
+        self._unpushed = None
         await self._release()
 
     async def _untimed(self, frame: AggregatedTextFrame) -> bool:
@@ -203,7 +225,9 @@ class HeardWords(FrameProcessor):
             return False
         if self._waiting or not frame.append_to_context:
             return False
-        for due in self._context.untimed.come(frame.text, frame):
+        due_now = self._context.untimed.come(frame.text, frame)
+        self._unpushed = None
+        for due in due_now:
             await self._pass(due)
         return True
 

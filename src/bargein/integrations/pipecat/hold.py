@@ -26,8 +26,8 @@ BEGIN_LIMIT_S = 20.0  # of a reply that has not begun, while the user speaks
 CUT_LIMIT_S = 0.5  # for the interruption to pass through the pipeline and empty the queue
 COARSE_MS = 20.0  # longer chunks make a hold late by as much
 
-Background = Callable[[int], Awaitable[None]]
-"""Plays that many bytes of a mixer's background, in real time."""
+Background = Callable[[int], Awaitable[bool]]
+"""Plays that many bytes of a mixer's background, in real time. False: the line took none."""
 
 
 class BargeinHold(BaseAudioFilter):
@@ -67,7 +67,18 @@ class BargeinHold(BaseAudioFilter):
         """It has no settings to change at runtime."""
 
     async def filter(self, audio: bytes) -> bytes:
-        """The chunk, as soon as the agent may speak; nothing, if its reply is over by then."""
+        """The chunk, as soon as the agent may speak; nothing, if its reply is over by then. Never raises: the sender
+        would end, and the agent be silent."""
+        if self._open:
+            return audio
+        try:
+            return await self._filter(audio)
+        except Exception as error:
+            self.open("an error of ours")
+            logger.opt(exception=error).error("Bargein: the agent is held no more in this call.")
+            return audio
+
+    async def _filter(self, audio: bytes) -> bytes:
         self._used_s = time.monotonic()
         self.waited_s = 0.0
         if not self._may_pass():
@@ -141,9 +152,7 @@ class BargeinHold(BaseAudioFilter):
             if left <= 0:
                 self._give_up(limit)
                 return
-            if self.background is not None:
-                await self.background(size)
-            else:
+            if self.background is None or not await self.background(size):
                 await self._change(left)
 
     async def _change(self, limit_s: float) -> None:

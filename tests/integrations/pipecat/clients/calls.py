@@ -107,6 +107,8 @@ async def call(name: str, folder: Path) -> None:
     pipeline = Pipeline(
         [*parts, *heard, line, pair.assistant()] if "early" in scene else [*parts, line, *heard, pair.assistant()]
     )
+    if "breaks" in scene:
+        asyncio.get_running_loop().call_later(scene["breaks"] / 1000, break_parts, bargein)
     if "fails" in scene:
         Broken(bargein, scene["fails"])
     if "forgets" in scene:  # to tick: a hold is never decided
@@ -161,6 +163,16 @@ async def call(name: str, folder: Path) -> None:
         ended=ended,
         over=line.now_ms(),
     )
+
+
+def break_parts(bargein: BargeinPipecat) -> None:
+    """From now on, the hold and the words behind it fail."""
+
+    def fails(*_: object) -> bool:
+        raise RuntimeError("an error of ours")
+
+    bargein.hold._may_pass = fails  # type: ignore[method-assign]
+    bargein.heard_words._heard = fails  # type: ignore[method-assign]
 
 
 class Outputs:
