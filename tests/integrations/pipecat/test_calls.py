@@ -53,6 +53,11 @@ SCENES = {
     ),
     "no ends": Scene(1_000, (), {"replies": [[2, "word"]], "hears turns": True}),
     "parts fail": Scene(8_000, (), {"replies": [[20, "word"]], "breaks": 2000}),
+    "empty": Scene(
+        9_000,
+        [(1500, "interruption-7.wav"), (5500, "interruption-6.wav")],
+        {"replies": [[2, "word"], [4, "next"]], "stop_s": 1.0, "stt": [[6700, "yes", True]]},
+    ),
     "used": Scene(8_000, INTERRUPTS, {**LONG, "used": True, "stt": WORDS}),
     "mixer": Scene(11_000, COUGH, {"replies": [[32, "word"]], "mixer": True}),
 }
@@ -208,6 +213,13 @@ def test_an_error_of_ours_leaves_the_call_to_pipecat(seen: dict[str, Json]) -> N
     assert len(call["interrupted"]) >= 1
     assert user(call) == ["we had everything before us"]
     assert any(line.startswith("ERROR Bargein: the floor decides nothing any more") for line in seen["log"]["lines"])
+
+
+def test_a_turn_without_words_leaves_the_floor_free_for_a_yes(seen: dict[str, Json]) -> None:
+    call = seen["empty"]
+    assert user(call) == ["yes"]
+    assert call["counts"]["holds"] == 0  # else the yes had to be more than a hum
+    assert assistant(call)[-1] == "neaa neab neac nead."
 
 
 def test_parts_of_ours_that_fail_leave_all_audio_and_all_words(seen: dict[str, Json]) -> None:

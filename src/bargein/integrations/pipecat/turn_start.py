@@ -215,8 +215,10 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
 
     async def handle_user_turn_stopped(self) -> None:
         """Pipecat's stop strategy takes the turn as over."""
-        self._turn_open, self._said = False, ""
+        said, self._turn_open, self._said = self._said, False, ""
         self.floor.turn_ended()
+        if not said:
+            self.floor.stays_silent()  # Pipecat answers no turn without words; a reply all the same is said unasked
 
     async def _without_floor(self, frame: Frame) -> ProcessFrameResult:
         """As Pipecat's own start strategies do."""

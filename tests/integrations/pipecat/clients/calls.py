@@ -95,7 +95,9 @@ async def call(name: str, folder: Path) -> None:
     context = LLMContext()
     pair = LLMContextAggregatorPair(
         context,
-        user_params=LLMUserAggregatorParams(user_turn_strategies=strategies),
+        user_params=LLMUserAggregatorParams(
+            user_turn_strategies=strategies, user_turn_stop_timeout=scene.get("stop_s", 5.0), empty_user_turn=None
+        ),
     )
     heard = [] if "words" in without else [bargein.heard_words]
     parts = [
