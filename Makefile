@@ -45,8 +45,8 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 # together; the page in a real browser, and servers with twenty calls at once, are timed and run alone. Each stage prints
 # its slowest twenty.
 COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
-WAITING := tests/bench tests/integrations tests/server tests/simulators tests/strangers tests/vendors
-ALONE := tests/attack tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/vendors/local/test_worker_process.py
+WAITING := tests/bench tests/server tests/simulators tests/strangers tests/vendors
+ALONE := tests/attack tests/integrations tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/vendors/local/test_worker_process.py
 PYTEST := $(BIN)/python -m pytest --durations=20
 test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium  ## everything, the page in a real browser included
 ifeq ($(ARGS),)

@@ -28,16 +28,8 @@ MAY: dict[str, set[str]] = {
     "vendors": {"protocols", "audio", "errors", "foreign", "clock", "units"},
     "recorder": {"protocols", "floor", "errors"},
 }
-ANY = {
-    "server",
-    "cli",
-    "__main__",
-    "testing",
-    "run",
-    "standalone_call",
-    "integrations",
-    "",
-}  # the wiring may know everybody
+# The wiring may know everybody.
+ANY = {"server", "cli", "__main__", "testing", "run", "standalone_call", "integrations", ""}
 LABORATORY = {"bargein_bench", "bargein_simulators"}
 
 

@@ -31,6 +31,7 @@ class Framework:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.cuts: list[BargeIn] = []
+        self.turns = 0
         self.left_ms = 0  # of the agent's reply
         self.played_ms = 0
         self.broken = False
@@ -47,6 +48,9 @@ class Framework:
         self.told.append("cut" if sounded else "drop")
         self.cuts.append(barge_in)
         self.left_ms = 0
+
+    def turn_began(self, why: str) -> None:
+        self.turns += 1
 
     def turn_over(self, why: str) -> None:
         self.told.append("turn over")
@@ -217,6 +221,20 @@ async def test_a_user_who_goes_on_before_the_agent_has_sounded_drops_what_was_ma
         assert call.framework.told == ["turn over"]
         await call.goes_on(700, loud=True)
         assert call.framework.told[:3] == ["turn over", "hold", "drop"]
+
+
+async def test_a_reply_that_is_ready_while_a_noise_holds_begins_after_the_noise() -> None:
+    async with scene() as call:
+        await call.goes_on(600, loud=True)
+        await call.goes_on(1_500)
+        assert call.framework.turns == 1
+        await call.goes_on(100, loud=True)
+        assert call.floor.held
+        call.says(400)
+        await call.goes_on(60, loud=True)
+        assert call.framework.played_ms == 0
+        await call.goes_on(2_500)
+        assert call.framework.played_ms == 400
 
 
 async def test_an_agent_may_speak_again_after_it_has_spoken_unasked() -> None:

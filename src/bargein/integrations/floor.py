@@ -216,13 +216,11 @@ class BargeinFloor:
         floor = self.floor
         if self._broken or self._over.is_set():
             return True
-        if floor.reply.sounding:
-            return floor.state is f.State.SPEAKING
-        if not self._asking:
+        if floor.state is f.State.THINKING and not floor.reply.sounding:
+            self._begin_reply()
+        elif not self._asking and not floor.reply.sounding:
             self._asking = True
-            if floor.state is f.State.THINKING:
-                self._begin_reply()
-            elif not floor.live:
+            if not floor.live:
                 self.feed(f.SayRequested(self.now_ms()))
         return self.may_speak
 
@@ -317,9 +315,10 @@ class BargeinFloor:
                     self.feed(f.ReplyEnded(self.now_ms(), reply))
             case f.Reprompt(reply, _, _):
                 self.feed(f.ReplyEnded(self.now_ms(), reply))  # the framework speaks to its users itself
-            case f.Listen(turn, from_ms, _):
+            case f.Listen(turn, from_ms, why):
                 if self._turns is not None:
                     self._turns.open(turn, from_ms, None)
+                guest.turn_began(why)
             case f.ReadWords(reading, from_ms, _):
                 self._read(reading, from_ms)
             case f.Dismiss(_, _, text, why):

@@ -23,6 +23,10 @@ class Guest(Protocol):
         of it; else it was still being made."""
         ...
 
+    def turn_began(self, why: str) -> None:
+        """The user has taken a turn, or goes on with one. After a cut, too."""
+        ...
+
     def turn_over(self, why: str) -> None:
         """The user's turn is over, as far as quiet tells."""
         ...

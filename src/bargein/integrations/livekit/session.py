@@ -122,6 +122,9 @@ class FloorSession:
         self.output.hold()
         self._interrupt()
 
+    def turn_began(self, why: str) -> None:
+        """LiveKit keeps the words of the turn, and is told of its end."""
+
     def turn_over(self, why: str) -> None:
         self.output.hold()  # what waits there sounds only if this turn needs no answer
         if self._ending is not None:

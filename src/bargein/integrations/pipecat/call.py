@@ -1,0 +1,74 @@
+"""All parts of one call, made together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+from pipecat.audio.mixers.base_audio_mixer import BaseAudioMixer
+from pipecat.frames.frames import OutputAudioRawFrame
+from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.transports.base_transport import BaseTransport
+from pipecat.turns.user_stop import BaseUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+
+from bargein.floor import Policy
+from bargein.integrations.floor import BargeinFloor
+from bargein.integrations.pipecat.heard_words import HeardWords
+from bargein.integrations.pipecat.hold import BargeinHold
+from bargein.integrations.pipecat.turn_start import BargeinTurnStart
+from bargein.protocols import BatchSTT
+
+CHUNKS = 2  # of 10 ms: a hold waits for the end of the chunk that is being written
+
+
+class BargeinPipecat:
+    """The floor for one call of Pipecat: make one where you make the transport.
+
+    policy: a preset's name, or a Policy. stt: reads words for verdicts (None: those of the pipeline's STT).
+    language: of the lexicon. record: folder for the call's record (`bargein replay`, `bargein tune`). name: of the
+    agent, for the record. Raises UsageError for a policy that is not there, and for a Pipecat that is too old.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | str = "balanced",
+        *,
+        stt: BatchSTT | None = None,
+        language: str = "en",
+        record: Path | str | None = None,
+        name: str = "pipecat",
+    ) -> None:
+        self.floor = BargeinFloor(policy, stt=stt, language=language, record=record, name=name)
+        self.hold = BargeinHold(self.floor)
+        self.heard_words = HeardWords(self.floor, self.hold)
+        """Goes right after `transport.output()`."""
+        self.turn_start = BargeinTurnStart(self.floor, self.hold, heard=self.heard_words)
+
+    def output(self) -> dict[str, Any]:
+        """For the transport's params: `TransportParams(..., **bargein.output())`."""
+        return {"audio_out_filter": self.hold, "audio_out_10ms_chunks": CHUNKS}
+
+    def strategies(self, stop: list[BaseUserTurnStopStrategy] | None = None) -> UserTurnStrategies:
+        """For `LLMUserAggregatorParams(user_turn_strategies=...)`. stop: your stop strategies; None: Pipecat's own.
+
+        With an STT that hears turns itself (Flux), give `[ExternalUserTurnStopStrategy()]`."""
+        strategies = UserTurnStrategies(start=[self.turn_start], stop=stop)
+        self.turn_start.ends_turns = any(each.resolves_proposed_turn_stop_frames for each in strategies.stop or ())
+        return strategies
+
+    def mix(self, transport: BaseTransport, mixer: BaseAudioMixer) -> None:
+        """Keep the background of `audio_out_mixer` going in a hold. Without this, it stops with the agent."""
+        output = transport.output()
+        if not isinstance(output, BaseOutputTransport):
+            logger.warning(f"Bargein: {output} is no BaseOutputTransport, so its background stops in a hold.")
+            return
+
+        async def background(size: int) -> bool:
+            audio = await mixer.mix(bytes(size))
+            return await output.write_audio_frame(
+                OutputAudioRawFrame(audio=audio, sample_rate=output.sample_rate, num_channels=1)
+            )
+
+        self.hold.background = background
