@@ -197,7 +197,9 @@ def test_every_module_that_needs_no_sdk_is_imported(base: BaseInstall, tmp_path:
     failed: dict[str, str] = json.loads(shown.stdout)
     allowed = {"bargein.server.telephone.twilio_sdk"}
     vendors = {name for name in failed if name.startswith("bargein.vendors.") and name.count(".") > 2}
-    frameworks = {name for name in failed if name.startswith(("bargein.integrations.pipecat",))}
+    frameworks = {
+        name for name in failed if name.startswith(("bargein.integrations.livekit", "bargein.integrations.pipecat"))
+    }
     assert set(failed) <= allowed | vendors | frameworks
     for name, package in failed.items():
         assert package.partition(".")[0] not in {"bargein", *base.names}, name

@@ -46,7 +46,7 @@ class FloorText(io.TextOutput):
         self.text, self.timed = "", []
 
 
-class HeardWords:
+class HeardHistory:
     """Joins what was heard of a reply's segments. A reply is one message of LiveKit's."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from livekit.agents.voice import io
 from bargein.floor import BargeIn
 from bargein.integrations.floor import BargeinFloor
 from bargein.integrations.livekit.checks import agent_decides, check_position, check_session, check_version
-from bargein.integrations.livekit.heard import FloorText, HeardWords
+from bargein.integrations.livekit.heard import FloorText, HeardHistory
 from bargein.integrations.livekit.input import FloorInput
 from bargein.integrations.livekit.output import FloorOutput
 from bargein.integrations.livekit.segment import OutputSegment
@@ -59,7 +59,7 @@ class FloorSession:
         self.output = FloorOutput(chain[-1] if self._below else chain[0], floor, self._over, empties=empties)
         self._input = FloorInput(session.input.audio, floor)
         self._text = FloorText(session.output.transcription, lambda: self.output.idle)
-        self._heard = HeardWords()
+        self._heard = HeardHistory()
         self._finals: list[str] = []  # what the STT has read since the newest turn or sound began
         self._interim = ""
         self._unread = False  # LiveKit keeps words that belong to no turn
