@@ -88,12 +88,12 @@ def create_app(
 
 
 def uvicorn_options(app: VoiceApp, path: str = "") -> dict[str, Any]:
-    """The options by which a uvicorn of one's own takes calls as `serve` does, within the same bounds.
+    """The options by which a uvicorn of one's own takes telephones on picows, within the bounds of `serve`.
 
         uvicorn.run(outer, **uvicorn_options(voice, "/voice"))
 
     app: of `create_app`. path: where it is mounted in the outer app. The bounds on connections, requests, frames and
-    messages hold for every connection of that uvicorn.
+    messages hold for every connection of that uvicorn. A signal drains no calls there: uvicorn closes sockets at once.
     """
     from bargein.server import serve as server  # noqa: PLC0415  # see the module's docstring
 

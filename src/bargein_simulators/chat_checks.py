@@ -114,7 +114,12 @@ def _tool_messages(messages: Sequence[Mapping[str, Any]]) -> Iterator[RefusedCha
         if open_ids:
             yield _unanswered(open_ids, index)
             return
-        open_ids = [str(call.get("id")) for call in message.get("tool_calls") or ()]
+        calls = message.get("tool_calls") or []
+        if not isinstance(calls, list) or not all(isinstance(call, Mapping) for call in calls):
+            where = f"messages[{index}].tool_calls"
+            yield RefusedChat(f"Invalid type for '{where}': expected an array of objects.", where, "invalid_type")
+            return
+        open_ids = [str(call.get("id")) for call in calls]
     if open_ids:
         yield _unanswered(open_ids, len(messages))
 

@@ -88,7 +88,7 @@ def add_realtime(app: FastAPI, sim: RealtimeSimulator) -> None:
         if status := sim.refusal(_bearer(request.headers.get("authorization"))):
             return _refused(status)
         try:
-            seconds, config = _secret_wish((await request.body()).decode() or "{}")
+            seconds, config = _secret_wish((await request.body()).decode(errors="replace") or "{}")
             value, until = f"ek_{secrets.token_hex(12)}", time.time() + seconds
             whole = RealtimeSession(sim, config.get("model") or MODEL, config).wire()
         except RealtimeRefused as refused:
@@ -291,7 +291,7 @@ async def _part(part: object) -> str:
     if isinstance(part, str):
         return part
     data: bytes = await part.read()  # type: ignore[attr-defined]  # a part with a content type comes as a file
-    return data.decode()
+    return data.decode(errors="replace")
 
 
 def _bearer(header: str | None) -> str | None:

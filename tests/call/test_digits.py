@@ -161,6 +161,15 @@ async def test_digits_are_expected_until_the_caller_answers_in_words() -> None:
         await live.agent_says("Thank you", within_ms=3_000)
 
 
+async def test_an_answer_of_nothing_to_too_few_digits_is_a_lost_reply() -> None:
+    async with call(asks('{"count": 6}', "...")) as live:
+        await live.user_types("hello")
+        await live.agent_says("your PIN please")
+        await live.agent_is_silent()
+        await keyed(live, "48")
+        await live.agent_says("Sorry", within_ms=8_000)
+
+
 async def test_digits_may_cut_the_question_that_asks_for_them() -> None:
     async with call(asks('{"count": 4}', "Thank you.")) as live:
         await live.user_types("hello")

@@ -24,6 +24,8 @@ PATHS = ("/v1/chat/completions", "/openai/v1/chat/completions")
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": []}, "empty array"),
+    ({"messages": [{"role": "assistant", "content": "a", "tool_calls": ["a"]}]}, "expected an array of objects"),
+    ({"messages": [{"role": "assistant", "content": "a", "tool_calls": 5}]}, "expected an array of objects"),
     ({"messages": [{"role": "robot", "content": "x"}]}, "Invalid value: 'robot'"),
     ({"messages": [{"role": "user", "content": None}]}, "expected a string, got null"),
     ({"messages": [{"role": "assistant", "content": None}]}, "expected a string, got null"),

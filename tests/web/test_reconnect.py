@@ -172,7 +172,10 @@ async def test_a_try_that_is_not_answered_is_given_up_and_the_next_finds_the_cal
         await page.route_web_socket("**/calls/browser", answer)
         await page.evaluate("() => { bargein.call.again.answerMs = 300; }")
         await page.evaluate(BROKEN)
-        await page.wait_for_function("() => bargein.call.again.attempt === null && bargein.state === 'speaking'")
+        await page.wait_for_function(
+            "() => bargein.call.connection !== window.broken && bargein.call.again.attempt === null"
+            " && bargein.state === 'speaking'"
+        )
         assert await page.evaluate("() => bargein.call === window.first")
         assert len(tries) == 2
         assert closed == [4000], "1000 would be a goodbye, and the server would end the call"

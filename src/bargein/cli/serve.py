@@ -51,7 +51,7 @@ def serve(
 ) -> None:
     """Serve calls, and the page to make them with.
 
-    Every option is also a BARGEIN_* setting.
+    Every option but --verbose is also a BARGEIN_* setting; --no-record is BARGEIN_RECORD set to nothing.
     """
     _run(
         verbose=verbose,

@@ -135,6 +135,7 @@ class GuardedHTTP(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of
 
     def on_message_begin(self) -> None:  # of httptools, like the next
         self._in_head = True
+        self._unused = 0  # what came before belongs to another request
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:

@@ -1,8 +1,8 @@
 """Calls that outlive their connection: by whose id they are found again, and who may take them over.
 
 A telephone call is found by its network's own id of the call, and its new stream has proved itself as every stream
-does. A page's call is found by our id, and a secret that `welcome` gave to the page, good until the next one has
-reached it.
+does. A page's call is found by our id, and a secret that `welcome` gave to the page, good until the page has sent
+something over the connection that brought the next one.
 """
 
 from __future__ import annotations

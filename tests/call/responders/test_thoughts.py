@@ -69,6 +69,11 @@ def test_only_what_may_be_a_tag_is_held_back(piece: str, said: str) -> None:
     assert ThoughtFilter().add(piece) == said
 
 
+def test_an_answer_with_a_bare_end_mark_is_said_also_where_thoughts_are_expected() -> None:
+    for end in ("<|end|>", "<|return|>"):
+        assert filtered([f"Hello.{end}"], begins_inside=True) == "Hello."
+
+
 def test_a_text_that_begins_inside_its_thoughts_waits_for_their_end() -> None:
     thoughts = ThoughtFilter(begins_inside=True)
     assert thoughts.add("Okay, the user asks. ") == ""

@@ -18,7 +18,8 @@ FUNCTION: Json = {"type": "function", "name": "weather"}
 
 
 async def test_the_body_of_a_request_is_checked_before_it_is_used(url: str) -> None:
-    bodies: list[tuple[str, object, str]] = [
+    bodies: list[tuple[str | bytes, object, str]] = [
+        (b"\xff", None, "could not parse"),
         ("{", None, "could not parse"),
         ("[1]", None, "expected an object"),
         (json.dumps({"expires_after": "soon"}), "expires_after", "expected an object"),
@@ -35,8 +36,8 @@ async def test_the_body_of_a_request_is_checked_before_it_is_used(url: str) -> N
             error = answer.json()["error"]
             assert error["param"] == param
             assert said in error["message"]
-        for body in ("", "{}", '{"expires_after": null}', '{"expires_after": {"seconds": null}}'):
-            assert (await client.post(SECRETS, content=body)).json()["value"].startswith("ek_")
+        for empty in ("", "{}", '{"expires_after": null}', '{"expires_after": {"seconds": null}}'):
+            assert (await client.post(SECRETS, content=empty)).json()["value"].startswith("ek_")
 
 
 async def test_an_offer_without_its_parts_is_refused(url: str) -> None:

@@ -17,16 +17,17 @@ class DigitEntry:
 
     def __init__(self) -> None:
         self._request: DigitRequest | None = None
+        self._pressed = False  # a key has come since the request
         self._over: tuple[str, float] | None = None  # the key that would have ended the newest digits; when they ended
 
     @property
     def expected(self) -> bool:
         """The model has asked for digits, and the caller has not answered."""
-        return self._request is not None
+        return self._request is not None and not self._pressed
 
     def expect(self, request: DigitRequest) -> str:
         """The model asks for digits. Returns what the model is told."""
-        self._request = request
+        self._request, self._pressed = request, False
         count = f"{request.count} digits" if request.count else "digits"
         return f"The caller may key in {count} now. The keys come as the caller's next words."
 
@@ -37,6 +38,7 @@ class DigitEntry:
     def judge(self, keys: str, now_ms: float) -> tuple[bool, float | None]:
         """keys: of one input, so far. Whether the input is whole, and how long the next key may take, in ms (None: as
         the policy says)."""
+        self._pressed = True
         request = self._request
         end_key = END_KEY if request is None else request.end_key
         ends, gap_ms = keys.endswith(end_key), None

@@ -142,6 +142,8 @@ class ThoughtFilter:
 
     def _on_frame(self, frame: str) -> None:
         """In an answer of channels all is hidden but the messages of the final one."""
+        if self._held is not None and frame in ("end", "return", "call"):
+            return  # the end of an answer without channels: what is held waits for a closing tag, as before
         self.hidden, self._held = True, None
         if frame == "channel":
             self._inside, self._channel = True, ""

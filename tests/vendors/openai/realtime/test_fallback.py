@@ -14,6 +14,18 @@ def begun(line: Line) -> OpenAIResponse:
     return reply
 
 
+def written(line: Line, *, silence: bool = False) -> OpenAIResponse:
+    """A reply that the model has written whole, without sound or with digital silence, and that was stopped."""
+    reply = begun(line)
+    line.text("resp_1", "Good morning to you.")
+    if silence:
+        line.audio("resp_1")
+    line.item_done("resp_1", message("item_1"))
+    line.done("resp_1", "completed", "item_1")
+    reply.cancel()
+    return reply
+
+
 def deleted(line: Line) -> list[str]:
     return [event["item_id"] for event in line.sent if event["type"] == "conversation.item.delete"]
 
@@ -46,12 +58,7 @@ def test_words_with_digital_silence_that_still_run_are_told_as_the_fallback_said
 
 def test_words_with_more_silence_than_the_fallback_spoke_are_told_as_the_fallback_said_them() -> None:
     line = Line()
-    reply = begun(line)
-    line.text("resp_1", "Good morning to you.")
-    line.audio("resp_1")
-    line.item_done("resp_1", message("item_1"))
-    line.done("resp_1", "completed", "item_1")
-    reply.cancel()
+    reply = written(line, silence=True)
     said = AgentSaid(1, "Good morning to you.")
     reply.truncate(600, said, by_fallback=True)
     assert line.told == [said]
@@ -61,11 +68,7 @@ def test_words_with_more_silence_than_the_fallback_spoke_are_told_as_the_fallbac
 
 def test_words_without_sound_are_told_up_to_where_the_fallback_was_cut() -> None:
     line = Line()
-    reply = begun(line)
-    line.text("resp_1", "Good morning to you.")
-    line.item_done("resp_1", message("item_1"))
-    line.done("resp_1", "completed", "item_1")
-    reply.cancel()
+    reply = written(line)
     said = AgentSaid(1, "Good morning", "to you.", ended="cut")
     reply.truncate(500, said, by_fallback=True)
     assert line.told == [said]
@@ -75,11 +78,7 @@ def test_words_without_sound_are_told_up_to_where_the_fallback_was_cut() -> None
 
 def test_words_without_sound_that_no_voice_said_are_taken_back() -> None:
     line = Line()
-    reply = begun(line)
-    line.text("resp_1", "Good morning to you.")
-    line.item_done("resp_1", message("item_1"))
-    line.done("resp_1", "completed", "item_1")
-    reply.cancel()
+    reply = written(line)
     reply.truncate(0, None)
     assert deleted(line) == ["item_1"]
     assert line.told == []
