@@ -30,18 +30,22 @@ FINAL_S = 1.5  # for the STT's last words, after the floor has ended the turn
 SETTLED_S = 0.05  # for LiveKit's own wait, where the last words are there
 
 
-async def attach(floor: BargeinFloor, session: AgentSession[Any], *, empties: bool = False) -> FloorSession:
+async def attach(floor: BargeinFloor, session: AgentSession[Any], *, empties: bool | None = None) -> FloorSession:
     """Let the floor decide who may speak in the session, until the session closes.
 
     Call it after `session.start(...)`; with input and output of your own, before or after. empties: a hold empties the
-    output at once, and does not let it play the 60 ms that it has. The reply then goes on where the output says that it
-    was: it is for outputs that know this to the sample, and refused for LiveKit's room, which estimates it. Raises
+    output at once, and does not let it play the 45 ms that it has. The reply then goes on where the output says that it
+    was, so the output has to know this to the sample. None: an output of your own is emptied, until it names a position
+    that cannot be; LiveKit's own are not, because they estimate it. True is refused for LiveKit's room. Raises
     UsageError for a session in which the floor could not hold, and for a LiveKit that is too old.
     """
     check_version()
     check_session(session)
-    if empties:
-        check_position(outputs_of(session))
+    chain = outputs_of(session)
+    if empties is None:
+        empties = not type(chain[-1]).__module__.startswith("livekit.")
+    elif empties:
+        check_position(chain)
     attached = FloorSession(floor, session, empties=empties)
     await floor.start(attached)
     attached.start()

@@ -313,7 +313,7 @@ async def scene(
     policy: Any = "balanced",
     aligned: bool = True,
     own: bool = True,
-    empties: bool = False,
+    empties: bool | None = None,
     ear: Any = None,
     agent: type[Agent] = Agent,
     **options: Any,
