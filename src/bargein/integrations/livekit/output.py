@@ -17,6 +17,7 @@ from livekit.agents.voice import io
 
 from bargein.clock import Clock, MonotonicClock
 from bargein.integrations.floor import BargeinFloor
+from bargein.integrations.livekit.input import mono
 from bargein.integrations.livekit.pace import SinkPace
 from bargein.integrations.livekit.segment import OutputSegment
 from bargein.integrations.livekit.stretch import SinkStretch
@@ -78,6 +79,10 @@ class FloorOutput(io.AudioOutput):
     def _end_hold(self) -> None:
         log.error("The floor has decided nothing for too long: the reply goes on")
         self.release()
+
+    def awake(self) -> None:
+        """The process is awake for the user's audio."""
+        self._pace.awake()
 
     @property
     def empties(self) -> bool:
@@ -198,7 +203,7 @@ class FloorOutput(io.AudioOutput):
             self._sink,
             segment,
             self._clock,
-            on_fed=self._shorter.set,
+            on_fed=self._fed,
             on_change=self._moved.set,
             pace=self._pace,
         )
@@ -209,6 +214,10 @@ class FloorOutput(io.AudioOutput):
         finally:
             await stretch.stop()
             self._stretch = None
+
+    def _fed(self, frame: rtc.AudioFrame, in_ms: float) -> None:
+        self._shorter.set()
+        self._floor.played(mono(frame), frame.sample_rate, in_ms)
 
     def _finish(self, segment: OutputSegment) -> None:
         self._segments.popleft()

@@ -4,60 +4,81 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import dataclass
 
-LEAD_MS = 45.0  # with less, a sink runs dry on a machine that is not busy at all
-MOST_LEAD_MS = 120.0  # where the process wakes late
-EMPTIED_LEAD_MS = 200.0  # where a hold takes all of it back, so that it costs nothing at the ear
-BEAT_MS, EMPTIED_BEAT_MS = 20.0, 100.0
-STEP_MS, EMPTIED_STEP_MS = 10.0, 50.0  # a frame holds whole steps
-EARLY_MS = 1.0  # a step that is due within it is given now, not a beat later
-FADES = 0.998  # for each beat: half of a lateness is forgotten in seven seconds
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """How a kind of sink is fed."""
+
+    lead_ms: float
+    """Of audio that the sink has before its time, when it was fed."""
+    low_ms: float
+    """It is fed when it has no more than this left, at the latest."""
+    step_ms: float
+    """A frame holds whole steps, but for the last one."""
+    most_steps: int
+    """In a frame."""
+    early_ms: float
+    """It is fed so much or more when the process is awake for the user's audio: a wake-up of our own costs more
+    than the feeding."""
+
+
+KEEPS = Lead(lead_ms=45.0, low_ms=20.0, step_ms=10.0, most_steps=2, early_ms=20.0)
+"""The sink plays what it has after a hold. With less, it runs dry on a machine that is not busy at all."""
+EMPTIED = Lead(lead_ms=200.0, low_ms=60.0, step_ms=50.0, most_steps=1, early_ms=100.0)
+"""A hold takes all of it back: it costs nothing at the ear."""
+MOST_LATE_MS = 80.0
+NEARLY_MS = 1.0  # a step that is due within it is given now
+FADES = 0.998  # for each time: half of a lateness is forgotten in some ten seconds
 
 
 class SinkPace:
     """One call's. empties: a hold takes back what the sink has."""
 
     def __init__(self, empties: bool) -> None:
+        self.lead = EMPTIED if empties else KEEPS
         self._late_ms = 0.0  # how late the process woke, at the worst of the last seconds
-        self.empties = empties
+        self._woken: asyncio.Future[None] | None = None
+        self._low_at = 0.0  # on the event loop's clock, in seconds
 
     @property
     def empties(self) -> bool:
         """A hold takes back what the sink has."""
-        return self._empties
+        return self.lead is EMPTIED
 
-    @empties.setter
-    def empties(self, empties: bool) -> None:
-        self._empties = empties
-        self._beat_s = (EMPTIED_BEAT_MS if empties else BEAT_MS) / 1000
-        self._lead_ms = EMPTIED_LEAD_MS if empties else LEAD_MS
-        self.step_ms = EMPTIED_STEP_MS if empties else STEP_MS
-        """A frame for the sink holds whole steps, but for the last one."""
-        self.most_steps = 1 if empties else 2
-        """In a frame."""
-
-    @property
-    def lead_ms(self) -> float:
-        """Of audio that the sink has before its time."""
-        return self._lead_ms if self._empties else min(LEAD_MS + self._late_ms, MOST_LEAD_MS)
+    def keep(self) -> None:
+        """A hold empties the sink no more."""
+        self.lead = KEEPS
 
     def steps(self, ahead_ms: float) -> int:
         """How many steps a sink gets now, that has so much audio before its time."""
-        return math.floor((self.lead_ms - ahead_ms + EARLY_MS) / self.step_ms)
+        lead_ms = self.lead.lead_ms + (0.0 if self.empties else self._late_ms)
+        return math.floor((lead_ms - ahead_ms + NEARLY_MS) / self.lead.step_ms)
 
-    async def beat(self) -> None:
-        """Wait for the next beat. All calls of an event loop wake at the same one: one wake-up serves them all."""
+    async def wait(self, ahead_ms: float) -> None:
+        """Until the sink is to be fed, that has so much audio before its time."""
         loop = asyncio.get_running_loop()
-        due = math.floor(loop.time() / self._beat_s + 1) * self._beat_s
-        woken: asyncio.Future[None] = loop.create_future()
-        timer = loop.call_at(due, _wake, woken)
+        low_ms = self.lead.low_ms + (0.0 if self.empties else self._late_ms)
+        self._low_at = loop.time() + max(0.0, ahead_ms - low_ms) / 1000
+        woken = self._woken = loop.create_future()
+        timer = loop.call_at(self._low_at, self._wake)
         try:
             await woken
         finally:
+            self._woken = None
             timer.cancel()
-        self._late_ms = max(self._late_ms * FADES, (loop.time() - due) * 1000)
+        late_ms = (loop.time() - self._low_at) * 1000
+        self._late_ms = min(max(self._late_ms * FADES, late_ms), MOST_LATE_MS)
 
+    def awake(self) -> None:
+        """The process is awake for another reason: feed the sink now, if it will want much soon."""
+        if self._woken is not None:
+            left_ms = (self._low_at - asyncio.get_running_loop().time()) * 1000
+            fed_ms = self.lead.lead_ms - self.lead.low_ms - left_ms
+            if fed_ms + NEARLY_MS >= self.lead.early_ms:
+                self._wake()
 
-def _wake(woken: asyncio.Future[None]) -> None:
-    if not woken.done():
-        woken.set_result(None)
+    def _wake(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)

@@ -61,7 +61,7 @@ class FloorSession:
         # LiveKit's transcript synchronizer has to see the audio early: we go below it, right above the room.
         self._below = len(chain) > 1 and chain[-2].label == "AudioSinkProxy"
         self.output = FloorOutput(chain[-1] if self._below else chain[0], floor, self._over, empties=empties)
-        self._input = FloorInput(session.input.audio, floor)
+        self._input = FloorInput(session.input.audio, floor, self.output.awake)
         self._text = FloorText(session.output.transcription, lambda: self.output.idle)
         self._heard = HeardHistory()
         self._finals: list[str] = []  # what the STT has read since the newest turn or sound began

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from livekit import rtc
 from livekit.agents.voice import io
 
 from bargein.clock import Clock
@@ -21,8 +22,8 @@ PART = 0.01  # of a sample, which arithmetic may add to a position that was coun
 
 
 class SinkStretch:
-    """Feeds the sink from where the segment was last heard. on_fed: called for each frame. on_change: called when the
-    stretch has ended or failed. pace: says whether a hold empties the sink; else the sink plays the little that it
+    """Feeds the sink from where the segment was last heard. on_fed: gets each frame, and in
+    how many ms it sounds. on_change: called when the stretch has ended or failed. pace: says whether a hold empties the sink; else the sink plays the little that it
     has. A sink that does not know its position to the sample is not emptied again."""
 
     def __init__(
@@ -30,7 +31,7 @@ class SinkStretch:
         sink: io.AudioOutput,
         segment: OutputSegment,
         clock: Clock,
-        on_fed: Callable[[], None],
+        on_fed: Callable[[rtc.AudioFrame, float], None],
         on_change: Callable[[], None],
         pace: SinkPace,
     ) -> None:
@@ -78,7 +79,7 @@ class SinkStretch:
         except TimeoutError:
             if self._began_ms is not None:
                 log.warning("%s does not say how far it has played: our own clock counts", self._sink.label)
-                self._pace.empties = False
+                self._pace.keep()
             self._end(self._by_clock())
 
     def finished(self, event: io.PlaybackFinishedEvent) -> None:
@@ -102,7 +103,7 @@ class SinkStretch:
             self._segment.ms(round(late)) > SLOWEST_MS or (samples <= 0 and self._segment.ms(by_clock) > FIRST_MS)
         )
         if self._emptied and self._pace.empties and (impossible or abs(samples - round(samples)) > PART):
-            self._pace.empties = False
+            self._pace.keep()
             log.warning(
                 "%s does not know its position to the sample (%.6f s): from here on a hold lets it play what it has",
                 self._sink.label,
@@ -139,18 +140,20 @@ class SinkStretch:
 
     async def _feed(self) -> None:
         segment, pace = self._segment, self._pace
-        step = max(1, round(segment.rate * pace.step_ms / 1000))
+        lead = pace.lead
+        step = max(1, round(segment.rate * lead.step_ms / 1000))
         while segment.fed < segment.made or not segment.flushed:
             if segment.made - segment.fed < step and not segment.flushed:
                 self._more.clear()
                 await self._more.wait()
                 continue
-            steps = pace.steps(self._ahead_ms())
+            ahead_ms = self._ahead_ms()
+            steps = pace.steps(ahead_ms)
             if steps < 1:
-                await pace.beat()
+                await pace.wait(ahead_ms)
                 continue
             whole = max(1, (segment.made - segment.fed) // step)
-            frame = segment.next_frame(step * min(steps, whole, pace.most_steps))
+            frame = segment.next_frame(step * min(steps, whole, lead.most_steps))
             # Counted first: where this task is cancelled, the sink may have taken the frame.
             segment.fed += frame.samples_per_channel
             self._capturing = True
@@ -159,7 +162,7 @@ class SinkStretch:
             if self._began_ms is None:
                 self._began_ms = self._clock.now_ms()
             segment.drop_old()
-            self._on_fed()
+            self._on_fed(frame, ahead_ms)
         self._sink.flush()
         self._flushed = True
 
