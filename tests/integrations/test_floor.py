@@ -15,7 +15,7 @@ from bargein.integrations.floor import BargeinFloor
 from bargein.recorder.reading import read
 from bargein.recorder.replay import replay
 from tests import sounds
-from tests.integrations.floor_kit import RATE, scene, words
+from tests.integrations.floor_kit import RATE, Framework, scene, words
 
 # ------------------------------------------------------------------------------------------------ hold, resume, cut
 
