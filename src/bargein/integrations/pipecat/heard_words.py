@@ -158,6 +158,7 @@ class HeardWords(FrameProcessor):
             self._context = Context(context, untimed=untimed)
 
     async def _played(self, frame: OutputAudioRawFrame) -> None:
+        self._hold.channels = frame.num_channels
         ms = len(frame.audio) / (2 * frame.num_channels) * 1000 / frame.sample_rate
         context = self._context
         if context.first_ns is None:
