@@ -28,6 +28,7 @@ from pipecat.frames.frames import (
     OutputAudioRawFrame,
     OutputTransportReadyFrame,
     SpeechOutputAudioRawFrame,
+    StartFrame,
     SystemFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -40,6 +41,7 @@ from pipecat.utils.text.base_text_aggregator import TextType
 from bargein.integrations.floor import BargeinFloor
 from bargein.integrations.pipecat import advice
 from bargein.integrations.pipecat.hold import BargeinHold
+from bargein.integrations.pipecat.realtime import RealtimeMemory, realtime_service
 from bargein.integrations.untimed import UntimedText
 
 TEXTS = (AggregatedTextFrame, AggregatedTextProgressFrame)  # TTSTextFrame is an AggregatedTextFrame
@@ -79,6 +81,7 @@ class HeardWords(FrameProcessor):
         self._first_pts: dict[str | None, int] = {}  # of the words of a context that has not begun
         self._over: deque[str | None] = deque(maxlen=REMEMBERED)
         self._waiting: deque[Frame] = deque()  # texts, and the ends behind them, in their order
+        self._memory: RealtimeMemory | None = None
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """A pipeline has it."""
@@ -134,6 +137,11 @@ class HeardWords(FrameProcessor):
             case BotStoppedSpeakingFrame():
                 self._bot_speaking = False
                 self._hold.reset()
+                if self._memory is not None:
+                    self._memory.silent()
+                await self.push_frame(frame, direction)
+            case StartFrame():
+                self._look_back()
                 await self.push_frame(frame, direction)
             case InterruptionFrame():
                 await self._interrupted()
@@ -148,6 +156,12 @@ class HeardWords(FrameProcessor):
                 await self._text(frame)
             case _:
                 await self.push_frame(frame, direction)
+
+    def _look_back(self) -> None:
+        """What stands before this processor in the pipeline."""
+        if (found := realtime_service(self)) is not None:
+            self._memory = RealtimeMemory(*found)
+        advice.on_output(self, self._hold)
 
     # ------------------------------------------------------------------------------------------------- the audio
 
@@ -184,6 +198,8 @@ class HeardWords(FrameProcessor):
         for due in context.untimed.finish():
             await self._pass(due)
         self._over.append(context.id)
+        if self._memory is not None and context.played_ms:
+            self._memory.finished()
         self._context = Context(untimed=UntimedText(context.untimed.pace_ms))
         self._first_pts.pop(context.id, None)
         await self._release()
@@ -197,6 +213,8 @@ class HeardWords(FrameProcessor):
         self._hold.cut()
         self._floor.has_spoken()
         await self._tell_part()
+        if self._memory is not None:
+            await self._memory.cut(self._context.played_ms)
         pace_ms = self._context.untimed.pace_ms
         self._waiting = deque(frame for frame in self._waiting if not frame.interruptible)
         self._context = Context(untimed=UntimedText(pace_ms))

@@ -27,6 +27,7 @@ from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair, LLMUserAggregatorParams
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.settings import TTSSettings
 from pipecat.services.tts_service import TTSService
 from pipecat.transports.base_transport import BaseTransport, TransportParams
@@ -35,9 +36,9 @@ from pipecat.transports.websocket.server import (
     SingleClientWebsocketServerParams,
     SingleClientWebsocketServerTransport,
 )
-from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
 from pipecat.workers.runner import WorkerRunner
-from scripted import WORD_MS, ScriptedLLM, ScriptedSTT, quiet_log, tell, words
+from scripted import WORD_MS, ScriptedLLM, quiet_log, tell, words
+from services import hearing, realtime, stops
 
 from bargein.integrations.pipecat import BargeinPipecat
 
@@ -80,6 +81,27 @@ class NoiseTTS(TTSService):
             yield TTSAudioRawFrame(audio, self.sample_rate, 1, context_id=context_id)
 
 
+def speaking(scene: dict[str, Any], rate: int) -> list[FrameProcessor]:
+    """What answers the user, and says it."""
+    if scene.get("service") == "realtime":
+        return [realtime(scene)]
+    return [ScriptedLLM([words(n, stem) for n, stem in scene["replies"]]), NoiseTTS(int(scene.get("tts rate", rate)))]
+
+
+class Tap(FrameProcessor):
+    """Keeps the audio that goes to the output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.audio: list[bytes] = []
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if isinstance(frame, TTSAudioRawFrame):
+            self.audio.append(frame.audio)
+        await self.push_frame(frame, direction)
+
+
 class Call:
     """A bot on one wire, and what its caller hears."""
 
@@ -94,6 +116,7 @@ class Call:
         self.began = 0.0
         self.over = asyncio.Event()
         self.worker: PipelineWorker | None = None
+        self.tap = Tap()
 
     def now_ms(self) -> float:
         return (asyncio.get_running_loop().time() - self.began) * 1000
@@ -105,17 +128,16 @@ class Call:
         pair = LLMContextAggregatorPair(
             context,
             user_params=LLMUserAggregatorParams(
-                user_turn_strategies=bargein.strategies(stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.4)]),
-                empty_user_turn=None,
+                user_turn_strategies=bargein.strategies(stop=stops(self.scene)), empty_user_turn=None
             ),
         )
         pipeline = Pipeline(
             [
                 transport.input(),
-                ScriptedSTT(self.scene.get("stt", ())),
+                *hearing(self.scene),
                 pair.user(),
-                ScriptedLLM([words(n, stem) for n, stem in self.scene["replies"]]),
-                NoiseTTS(int(self.scene.get("tts rate", self.rate))),
+                *speaking(self.scene, self.rate),
+                self.tap,
                 transport.output(),
                 bargein.heard_words,
                 pair.assistant(),
@@ -134,7 +156,7 @@ class Call:
         self.messages = [dict(each) for each in context.get_messages()]
 
     def heard(self, pcm: bytes) -> None:
-        if any(pcm):
+        if any(pcm) or "service" in self.scene:
             self.chunks.append((self.now_ms(), pcm))
 
     def spoken(self, rate: int) -> bytes:
@@ -144,7 +166,7 @@ class Call:
 
     def tell(self, rate: int, *, mulaw: bool) -> None:
         """rate, mulaw: of the wire."""
-        sent = noise(self.rate * 60)
+        sent = np.frombuffer(b"".join(self.tap.audio), "<i2") if "service" in self.scene else noise(self.rate * 60)
         if rate != self.rate:
             stream = soxr.ResampleStream(self.rate, rate, 1, quality="VHQ", dtype="int16")
             sent = stream.resample_chunk(sent)
@@ -153,11 +175,13 @@ class Call:
         tell(
             "call",
             name=self.name,
+            rate=rate,
+            first=0 if whole[:320] == got[:320] else -1,
+            sent_ahead_ms=self.sent_ahead_ms(rate),
             ms=len(got) / 2 / rate * 1000,
             jumps=jumps(got, whole) if rate == self.rate else strays(got, whole),
             last_ms=self.chunks[-1][0],
             gaps=self.gaps(rate),
-            ahead_ms=self.ahead_ms(rate),
             clears=self.clears,
             counts=self.bargein.floor.counts,
             reasons=list(self.bargein.floor.reasons),
@@ -181,8 +205,8 @@ class Call:
         played = self.played(rate)
         return [(a[1], b[0]) for a, b in zip(played, played[1:], strict=False) if b[0] - a[1] > 100]
 
-    def ahead_ms(self, rate: int) -> float:
-        """How much audio has come at most before its time."""
+    def sent_ahead_ms(self, rate: int) -> float:
+        """How much audio the caller has at most that does not sound yet, when the next comes."""
         return max((begin - at for (at, _), (begin, _) in zip(self.chunks, self.played(rate), strict=True)), default=0.0)
 
 
