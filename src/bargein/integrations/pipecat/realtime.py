@@ -14,6 +14,7 @@ from typing import Any
 from loguru import logger
 from pipecat.processors.frame_processor import FrameProcessor
 
+MARGIN_MS = 5  # for the rounding of both clocks
 ITEM = "on_conversation_item_created"
 SERVICES = {  # the modules whose services truncate, and their events
     "pipecat.services.openai.realtime.llm": "pipecat.services.openai.realtime.events",
@@ -53,12 +54,14 @@ class RealtimeMemory:
         """The agent has nothing to play."""
         self._items.clear()
 
-    async def cut(self, played_ms: float) -> None:
-        """The reply is over, played_ms of it were heard."""
+    async def cut(self, played_ms: float, since_ms: float) -> None:
+        """The reply is over, played_ms of it were heard. since_ms: from its first audio to now."""
         items = [*self._items]
         self._items.clear()
         if len(items) != 1:
             return  # Pipecat's own word stands: where one item ends in the audio is not known
+        if played_ms + MARGIN_MS > since_ms:
+            return  # nothing was held, and a word beyond Pipecat's is refused, which ends Pipecat's session
         event = self._events.ConversationItemTruncateEvent(
             item_id=items[0], content_index=0, audio_end_ms=int(played_ms)
         )

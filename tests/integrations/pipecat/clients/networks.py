@@ -75,6 +75,12 @@ def _hear_genesys(wire: Wire) -> Heard:
     return "clear" if barged else None
 
 
+def keeping() -> FrameSerializer:
+    """Twilio's, that keeps what its resampler has in a hold."""
+    off = TwilioFrameSerializer.InputParams(auto_hang_up=False, resampler_clear_after_secs=None)
+    return TwilioFrameSerializer("S", params=off)
+
+
 def _off() -> Any:
     return TwilioFrameSerializer.InputParams(auto_hang_up=False)
 

@@ -20,7 +20,7 @@ import soxr
 import uvicorn
 import websockets
 from fastapi import FastAPI, WebSocket
-from networks import NETWORKS, Network
+from networks import NETWORKS, Network, keeping
 from peers import AheadTransport, webrtc
 from pipecat.frames.frames import EndFrame, Frame, LLMRunFrame, TTSAudioRawFrame
 from pipecat.pipeline.pipeline import Pipeline
@@ -176,7 +176,7 @@ class Call:
             "call",
             name=self.name,
             rate=rate,
-            first=0 if whole[:320] == got[:320] else -1,
+            first=whole.find(got[:320]) // 2,
             sent_ahead_ms=self.sent_ahead_ms(rate),
             ms=len(got) / 2 / rate * 1000,
             jumps=jumps(got, whole) if rate == self.rate else strays(got, whole),
@@ -243,9 +243,7 @@ async def bot(websocket: WebSocket, name: str) -> None:
     await websocket.accept()
     call = CALLS[name]
     network = NETWORKS[call.scene["wire"]]
-    serializer = network.serializer()
-    if "keeps" in call.scene:
-        serializer._output_resampler._clear_after_secs = None
+    serializer = keeping() if "keeps" in call.scene else network.serializer()
     transport = FastAPIWebsocketTransport(
         websocket,
         FastAPIWebsocketParams(
