@@ -181,6 +181,7 @@ class BargeinFloor:
         except Exception as error:
             self._fail(error)
         self._heard_samples += len(samples)
+        self._shared.runtime.ticker.drive()
 
     def words(self, text: str) -> None:
         """Words that the framework's STT has read in the running speech, final or not: all of them so far."""
