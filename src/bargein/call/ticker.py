@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 Tick = Callable[[float], None]
 
 EARLY_MS = 5  # before its time, a driven tick may come
-DRIVEN_MS = 60  # after a driven tick: whoever drives comes every 20 ms, and the ticker wakes only where he stays away
+DRIVEN_MS = 60  # after a driven tick, until the ticker wakes by itself: frames come every 20 ms
 MAX_BEHIND_MS = 200  # past this, missed ticks are skipped: running them all at once would only make us later
 
 
