@@ -13,7 +13,9 @@ from livekit.agents import (
     ConversationItemAddedEvent,
     UserInputTranscribedEvent,
     llm,
+    stt,
 )
+from livekit.agents.utils import is_given
 from livekit.agents.voice import io
 
 from bargein.floor import BargeIn
@@ -75,6 +77,8 @@ class FloorSession:
         """Stand between LiveKit and its audio."""
         session = self.session
         self.output.start()
+        if reads_words(session):
+            self.floor.expect_words()
         if self._below:
             session.output.replace_audio_tail(self.output)
         else:
@@ -145,7 +149,7 @@ class FloorSession:
 
     async def _end_turn(self) -> None:
         """Hand the user's turn to LiveKit, as soon as its words are there."""
-        if self._reads_words():
+        if not self._hears_audio():
             try:
                 async with asyncio.timeout(FINAL_S):
                     await self._settled.wait()
@@ -179,8 +183,8 @@ class FloorSession:
 
     def _transcribed(self, event: UserInputTranscribedEvent) -> None:
         text = event.transcript.strip()
-        if not text:
-            return
+        if not text or event.item_id is not None:
+            return  # a realtime model's words are of a turn that it has got, and come while it answers
         self._unread = True
         if event.is_final:
             self._finals.append(text)
@@ -239,9 +243,6 @@ class FloorSession:
         """The model hears the user itself."""
         return isinstance(model_of(self.session), llm.RealtimeModel)
 
-    def _reads_words(self) -> bool:
-        return not self._hears_audio()
-
 
 def outputs_of(session: AgentSession[Any]) -> list[io.AudioOutput]:
     """The session's outputs, from LiveKit down to the sink."""
@@ -259,3 +260,15 @@ def model_of(session: AgentSession[Any]) -> object:
     except RuntimeError:
         return session.llm  # the session has not started
     return own if isinstance(own, llm.LLM | llm.RealtimeModel) else session.llm
+
+
+def reads_words(session: AgentSession[Any]) -> bool:
+    """An STT of LiveKit's reads the user's words while the user speaks."""
+    try:
+        own = session.current_agent.stt
+    except RuntimeError:
+        own = None  # the session has not started
+    model = model_of(session)
+    if isinstance(model, llm.RealtimeModel) and model.capabilities.user_transcription:
+        return False  # LiveKit drops the STT's words
+    return isinstance(own if is_given(own) and own is not None else session.stt, stt.STT)
