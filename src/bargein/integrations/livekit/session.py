@@ -17,6 +17,7 @@ from livekit.agents import (
 )
 from livekit.agents.utils import is_given
 from livekit.agents.voice import io
+from livekit.agents.voice.turn import EndpointingOptions
 
 from bargein.floor import BargeIn
 from bargein.integrations.floor import BargeinFloor
@@ -29,6 +30,7 @@ from bargein.integrations.livekit.segment import OutputSegment
 log = logging.getLogger(__name__)
 
 FINAL_S = 1.5  # for the STT's last words, after the floor has ended the turn
+LIVEKITS_ENDPOINTING: EndpointingOptions = {"min_delay": 0.5, "max_delay": 3.0}  # its own defaults
 SETTLED_S = 0.05  # for LiveKit's own wait, where the last words are there
 
 
@@ -68,6 +70,7 @@ class FloorSession:
         self._heard = HeardHistory()
         self._finals: list[str] = []  # what the STT has read since the newest turn or sound began
         self._interim = ""
+        self._away = False  # our output is no longer the session's
         self._unread = False  # LiveKit keeps words that belong to no turn
         self._settled = asyncio.Event()  # there are words, and none are owed
         self._ending: asyncio.Task[None] | None = None  # of the user's turn
@@ -118,8 +121,14 @@ class FloorSession:
         self.output.release()
         self._top("resume")
         if self.floor.broken:
-            log.error("LiveKit decides about turns and interruptions itself from here on")
-            self.session.update_options(turn_detection=None)
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """LiveKit decides about turns and interruptions itself, with its own waits."""
+        log.error("LiveKit decides about turns and interruptions itself from here on")
+        self.session.update_options(turn_detection=None, endpointing_opts=LIVEKITS_ENDPOINTING)
+        if self.session.vad is None and not reads_words(self.session):
+            log.error("LiveKit has neither a VAD nor an STT that tells words: no turn of the user's ends any more")
 
     def cut(self, barge_in: BargeIn, *, sounded: bool) -> None:
         if self._ends():
@@ -207,6 +216,9 @@ class FloorSession:
     def _agent_changed(self, event: AgentStateChangedEvent) -> None:
         if event.new_state == "speaking":
             self.floor.protect(self._uninterruptible())
+            if not self._away and self.output not in outputs_of(self.session):
+                self._away = True
+                log.warning("Another output has taken the place of the floor's: nothing is held there. Attach later")
             if agent_decides(self.session):
                 log.warning("The agent's own turn_detection decides beside the floor: set it on the session only")
         elif event.old_state == "thinking" and event.new_state == "listening" and not self._ends():

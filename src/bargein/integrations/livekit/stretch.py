@@ -22,9 +22,9 @@ PART = 0.01  # of a sample, which arithmetic may add to a position that was coun
 
 
 class SinkStretch:
-    """Feeds the sink from where the segment was last heard. on_fed: gets each frame, and in
-    how many ms it sounds. on_change: called when the stretch has ended or failed. pace: says whether a hold empties the sink; else the sink plays the little that it
-    has. A sink that does not know its position to the sample is not emptied again."""
+    """Feeds the sink from where the segment was last heard. on_fed: gets each frame, and in how many ms it sounds.
+    on_change: called when the stretch has ended or failed. pace: says whether a hold empties the sink; else the sink
+    plays the little that it has. A sink that does not know its position to the sample is not emptied again."""
 
     def __init__(
         self,
