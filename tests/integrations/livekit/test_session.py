@@ -209,3 +209,11 @@ def test_in_the_automatic_mode_only_the_filter_saves_a_reply_from_a_hum(scenes: 
     assert not filtered["interrupted"]
     assert without["interrupted"]  # LiveKit's own rule, for which the filter is there
     assert "hasty" in scenes["refused_vad"][0]["text"]
+
+
+def test_in_the_automatic_mode_a_room_resumes_after_a_cough_or_a_laugh_and_answers_words(scenes: Told) -> None:
+    calls = {each["sound"]: each for each in scenes["automatic_room"]}
+    for name in ("cough", "hum"):
+        assert calls[name]["resumed"] == [True]
+        assert not calls[name]["interrupted"]
+    assert calls["interruption"]["interrupted"]

@@ -38,7 +38,7 @@ async def attach(floor: BargeinFloor, session: AgentSession[Any], *, empties: bo
     """Let the floor decide who may speak in the session, until the session closes.
 
     Call it after `session.start(...)`; with input and output of your own, before or after. empties: a hold empties the
-    output at once, and does not let it play the 45 ms that it has. The reply then goes on where the output says that it
+    output at once, and does not let it play the 55 ms that it has. The reply then goes on where the output says that it
     was, so the output has to know this to the sample. None: an output of your own is emptied, until it names a position
     that cannot be; LiveKit's own are not, because they estimate it. True is refused for LiveKit's room. Raises
     UsageError for a session in which the floor could not hold, and for a LiveKit that is too old.
