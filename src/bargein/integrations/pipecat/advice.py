@@ -104,7 +104,9 @@ def _on_serializer(output: BaseOutputTransport) -> None:
     params = getattr(serializer, "_params", None)
     if getattr(params, "resampler_clear_after_secs", None) is None:
         return
-    rates = [value for name, value in vars(serializer).items() if name.endswith("_sample_rate") and name != "_sample_rate"]
+    rates = [
+        value for name, value in vars(serializer).items() if name.endswith("_sample_rate") and name != "_sample_rate"
+    ]
     if rates and output.sample_rate not in rates:
         logger.warning(
             f"Bargein: {type(serializer).__name__} resamples {output.sample_rate} Hz to {rates[0]} Hz, and loses some "

@@ -61,7 +61,7 @@ class BargeinPipecat:
 
     def vad(self, params: VADParams | None = None) -> BargeinVAD:
         """For `LLMUserAggregatorParams(vad_analyzer=...)`, in place of `SileroVADAnalyzer(params=...)`."""
-        return BargeinVAD(self.floor, params)
+        return BargeinVAD(self.floor, lambda: self.turn_start.failed, params)
 
     def mix(self, transport: BaseTransport, mixer: BaseAudioMixer) -> None:
         """Keep the background of `audio_out_mixer` going in a hold. Without this, it stops with the agent."""

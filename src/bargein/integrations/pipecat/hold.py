@@ -62,6 +62,11 @@ class BargeinHold(BaseAudioFilter):
 
     async def start(self, sample_rate: int) -> None:
         """A transport has taken it."""
+        if self.started:
+            logger.warning(
+                "Bargein: two transports share one hold, so each plays at half its pace. "
+                "Give **bargein.output() to the one that the user hears."
+            )
         self.started = True
         self._bytes_ms = sample_rate * 2 / 1000
 
@@ -103,7 +108,7 @@ class BargeinHold(BaseAudioFilter):
         if resets != self._resets:
             return b""
         self._due_s = max(self._due_s, now_s) + length_s
-        if not self._told_coarse:
+        if not self._told_coarse and self.channels:
             self._tell_coarse(len(audio))
         return audio
 
@@ -206,7 +211,7 @@ class BargeinHold(BaseAudioFilter):
 
     def _tell_coarse(self, size: int) -> None:
         self._told_coarse = True
-        chunk_ms = size / self._bytes_ms if self._bytes_ms else 0.0
+        chunk_ms = size / self._bytes_ms / max(self.channels, 1) if self._bytes_ms else 0.0
         if chunk_ms > COARSE_MS:
             logger.info(
                 f"Bargein: the output plays chunks of {chunk_ms:g} ms, so a hold may be that late. "

@@ -207,7 +207,9 @@ class Call:
 
     def sent_ahead_ms(self, rate: int) -> float:
         """How much audio the caller has at most that does not sound yet, when the next comes."""
-        return max((begin - at for (at, _), (begin, _) in zip(self.chunks, self.played(rate), strict=True)), default=0.0)
+        return max(
+            (begin - at for (at, _), (begin, _) in zip(self.chunks, self.played(rate), strict=True)), default=0.0
+        )
 
 
 def jumps(got: bytes, whole: bytes) -> list[tuple[int, int]]:
