@@ -75,11 +75,8 @@ def test_every_wire_is_held_and_goes_on_with_the_next_sample(seen: dict[str, Jso
     assert call["counts"]["cuts"] == 1
     assert call["first"] == 0 or wire == "keeps"  # a resampler rounds in its own way
     assert [place for place, _ in call["jumps"]] == [cut_at(call)][: len(call["jumps"])]  # none but the cut
-    held = [
-        begin for begin, end in call["gaps"] if COUGH_MS < begin < SPEECH_MS
-    ]  # not of the start, when all calls begin
-    assert held
-    assert held[0] > COUGH_MS + onset_ms("cough-1.wav")
+    onset = COUGH_MS + onset_ms("cough-1.wav")
+    assert any(onset < begin < SPEECH_MS for begin, _ in call["gaps"])  # the agent was silent in the cough
 
 
 @pytest.mark.parametrize("wire", CLEARS)

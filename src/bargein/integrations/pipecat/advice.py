@@ -11,7 +11,6 @@ from pipecat.transports.base_output import BaseOutputTransport
 
 from bargein.integrations.pipecat.hold import BargeinHold
 
-
 AVATARS = ("HeyGen", "LemonSlice", "Simli", "Tavus")
 """In the names of transports and services that make a picture of the agent's audio, and keep audio of their own."""
 

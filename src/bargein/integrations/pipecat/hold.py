@@ -55,7 +55,7 @@ class BargeinHold(BaseAudioFilter):
         self._resets = 0
         self._woken = asyncio.Event()
         self._told_coarse = False
-        self._bytes_ms = 0.0  # bytes of a millisecond, of one channel
+        self._rate, self._bytes_ms = 0, 0.0  # bytes of a millisecond, of one channel
         self.channels = 0
         """Of the output's audio. 0: not known yet, and no chunk waits for its time."""
         self._due_s = 0.0  # when all that has passed is over, if it plays at once
@@ -68,7 +68,7 @@ class BargeinHold(BaseAudioFilter):
                 "Give **bargein.output() to the one that the user hears."
             )
         self.started = True
-        self._bytes_ms = sample_rate * 2 / 1000
+        self._rate, self._bytes_ms = sample_rate, sample_rate * 2 / 1000
 
     async def stop(self) -> None:
         """The transport ends, and the floor with it."""
@@ -107,7 +107,10 @@ class BargeinHold(BaseAudioFilter):
             self.waited_s, self._used_s = now_s - came_s, now_s
         if resets != self._resets:
             return b""
-        self._due_s = max(self._due_s, now_s) + length_s
+        sounds_s = max(self._due_s, now_s)
+        self._due_s = sounds_s + length_s
+        if self.channels <= 1:
+            self._floor.played(audio, self._rate, (sounds_s - now_s) * 1000)
         if not self._told_coarse and self.channels:
             self._tell_coarse(len(audio))
         return audio

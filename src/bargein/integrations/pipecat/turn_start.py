@@ -26,6 +26,7 @@ from pipecat.frames.frames import (
     ProposedUserStartedSpeakingFrame,
     ServiceMetadataFrame,
     StartFrame,
+    STTMetadataFrame,
     TranscriptionFrame,
     UserBackchannelFrame,
     UserStartedSpeakingFrame,
@@ -152,6 +153,8 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
             case StartFrame():
                 advice.at_start(self._hold, self._heard)
             case ServiceMetadataFrame():
+                if isinstance(frame, STTMetadataFrame):
+                    self.floor.expect_words()
                 advice.on_service(frame, ends_turns=self.ends_turns)
             case EndFrame() | CancelFrame():
                 # EndFrame waits for the sender, and the sender for the hold.
