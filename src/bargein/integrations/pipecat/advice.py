@@ -65,17 +65,18 @@ def on_service(frame: ServiceMetadataFrame, *, ends_turns: bool) -> None:
             f"Bargein: {frame.service_name} hears the ends of turns itself, and no stop strategy believes it. "
             "Call bargein.strategies(stop=[ExternalUserTurnStopStrategy()])."
         )
-    if not isinstance(frame, LLMServiceMetadataFrame) or not frame.is_realtime_service:
+    if not isinstance(frame, LLMServiceMetadataFrame):
         return
     if frame.user_turn_strategies is not None:
         logger.warning(
             f"Bargein: the server of {frame.service_name} hears turns itself and stops its response on each sound, so "
             "nothing is left to resume. Set turn_detection=False in its session properties."
         )
-    else:
+    elif frame.is_realtime_service:
         logger.info(
-            f"Bargein: {frame.service_name} is a realtime service. Where its server interrupts by itself (Gemini Live, "
-            "Nova Sonic, Ultravox), the interruption goes through, also in a hold."
+            f"Bargein: {frame.service_name} is a realtime service. Where its server interrupts by itself, the "
+            "interruption goes through, also in a hold: Nova Sonic and Ultravox always do, Gemini Live does without "
+            "GeminiVADParams(disabled=True)."
         )
 
 

@@ -1,4 +1,4 @@
-"""How each telephone network and Pipecat's own clients speak over a WebSocket: the serializer, and the caller's side."""
+"""How telephone networks and Pipecat's own clients speak over a WebSocket: the serializer, and the caller's side."""
 
 from __future__ import annotations
 
