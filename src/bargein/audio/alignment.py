@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -31,7 +29,6 @@ UNWRITTEN, LONGEST_MS = 0.5, 600  # cost of a pause of this length without a sto
 STOPS = frozenset(".,!?;:…。！？；：、，।។။၊")
 PACE = 62.0  # ms a letter, of a usual speaker
 NEAR_MS, NEAR_SHARE = 120.0, 0.3  # of a pause from the time at which its stop is due, growing with the audio
-ROUNDING_MS = 0.125  # positions and times count samples at their own rates
 FAR_MS, FAR = 1_500, 0.12  # a pause pairs with a stop within this, or this share of the audio, of the stop's due time
 
 
@@ -96,22 +93,6 @@ def align_begun(text: str, sound: Envelope, pace: float) -> tuple[Word, ...]:
         length = sum(map(lasts, text[rest[0][0] : rest[-1][1]].rstrip("".join(STOPS))))
         words += _spread(text, rest, at_ms, at_ms + length * pace)
     return tuple(words)
-
-
-def words_of(text: str, sound: Envelope, *, whole: bool, pace: float) -> tuple[Word, ...]:
-    """The words of a text with their times, as far as they can be known.
-
-    whole: text and sound have come to their ends; else the text may be ahead of the sound. pace: as `align_begun`."""
-    if not whole:
-        return align_begun(text, sound, pace)
-    tokens = spans(text)
-    return align(text, sound).words or tuple(_spread(text, tokens, 0.0, sound.ms) if tokens else ())
-
-
-def heard_of(words: Sequence[Word], ms: float) -> int:
-    """Where in the text the words end that were heard at a position."""
-    n = bisect_right(words, ms + ROUNDING_MS, key=lambda word: word.end_ms)
-    return words[n - 1].end if n else 0
 
 
 def _letters(text: str) -> list[float]:

@@ -18,7 +18,8 @@ class Envelope:
     def __init__(self) -> None:
         self._rate = 0
         self._size = 1  # samples of a block
-        self._levels: list[NDArray[np.float32]] = []
+        self._powers: list[NDArray[np.float32]] = []
+        self._before = 0.0  # the sample before _new
         self._new: list[Samples] = []
         self._gathered = 0  # samples of _new
         self._samples = 0
@@ -50,20 +51,36 @@ class Envelope:
         if self._gathered * 1000 >= GATHERED_MS * self._rate:
             self._take()
 
+    def until(self, ms: float) -> Envelope:
+        """Its beginning, which gets no more."""
+        part = Envelope()
+        powers = self.powers()[:, : int(ms / self.block_ms)]
+        part._rate, part._size, part._powers = self._rate, self._size, [powers]
+        part._samples = powers.shape[1] * self._size
+        return part
+
     def levels(self) -> NDArray[np.float32]:
         """The root mean square of each whole block, of 32768."""
+        levels: NDArray[np.float32] = np.sqrt(self.powers()[0])
+        return levels
+
+    def powers(self) -> NDArray[np.float32]:
+        """Of each whole block, the mean square of its samples, and of their differences: bright sounds differ more.
+        Shape (2, blocks)."""
         self._take()
-        if len(self._levels) > 1:
-            self._levels = [np.concatenate(self._levels)]
-        return self._levels[0] if self._levels else np.zeros(0, np.float32)
+        if len(self._powers) > 1:
+            self._powers = [np.concatenate(self._powers, axis=1)]
+        return self._powers[0] if self._powers else np.zeros((2, 0), np.float32)
 
     def _take(self) -> None:
         count = self._gathered // self._size
         if not count:
             return
-        samples = np.concatenate(self._new)
+        samples = np.concatenate(self._new).astype(np.float32)
         end = count * self._size
-        blocks = samples[:end].astype(np.float32).reshape(count, self._size)
-        self._levels.append(np.sqrt(np.einsum("ij,ij->i", blocks, blocks) / self._size))
-        self._new = [samples[end:].copy()]
+        steps = np.diff(samples[:end], prepend=self._before)
+        both = np.stack([samples[:end], steps]).reshape(2, count, self._size)
+        self._powers.append(np.einsum("kij,kij->ki", both, both) / self._size)
+        self._before = float(samples[end - 1])
+        self._new = [samples[end:].astype(np.int16)]
         self._gathered = len(samples) - end

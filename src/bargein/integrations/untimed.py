@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from bargein.audio.alignment import PACE, align, heard_of, words_of
+from bargein.audio.alignment import PACE, align, align_begun
 from bargein.audio.envelope import Envelope
 from bargein.audio.pcm import Samples
+from bargein.audio.phone_alignment import LearnedPace, heard_of
+from bargein.protocols import Word
 
-LEARNED = 0.5  # weight of the newest piece
 AGAIN_MS = 100.0  # of playback, until a text that should be over is looked at again
 
 
@@ -67,13 +68,16 @@ class UntimedText:
     `finish` what has come out. Frames that come out of `come`, `played` and `finish` are to be passed on now."""
 
     def __init__(self) -> None:
-        self.pace = PACE
-        """Of the voice, ms a letter, as far as it has been heard."""
-        self._learned = False
+        self._pace = LearnedPace()
         self._pieces: deque[Piece] = deque()
         self._since_ms = 0.0  # played since the first of them began
         self._look_ms = 0.0  # when its next text may be over
         self._ahead = False  # the frames of this context's texts enter before their audio
+
+    @property
+    def pace(self) -> float | None:
+        """Of the voice, beside a usual one. None: not known yet."""
+        return self._pace.pace
 
     def __bool__(self) -> bool:
         return bool(self._pieces)
@@ -139,8 +143,8 @@ class UntimedText:
         if waiting is None or piece.sentences[waiting].frame is None:
             return []
         due: list[object] = []
-        words = words_of(piece.text, piece.sound, whole=piece.whole, pace=self.pace)
-        heard = heard_of(words, self._since_ms)
+        words = self._rough(piece)
+        heard = max((word.end for word in words if word.end_ms <= self._since_ms), default=0)
         self._look_ms = self._since_ms + AGAIN_MS
         for n, sentence in enumerate(piece.sentences[waiting:], waiting):
             end = len(piece.text_until(n).rstrip())
@@ -173,9 +177,9 @@ class UntimedText:
         """What has been heard of the texts that were not passed on."""
         heard, played_ms = "", self._since_ms
         for piece in self._pieces:
-            words = words_of(piece.text, piece.sound, whole=piece.whole, pace=self.pace)
             over = piece.whole and played_ms >= piece.sound.ms
-            end, at = len(piece.text) if over else heard_of(words, played_ms), 0
+            end = heard_of(piece.text, piece.sound, played_ms, whole=piece.whole, pace=self._pace.pace)
+            at = 0
             for sentence in piece.sentences:
                 if not sentence.passed:
                     heard += sentence.text[: max(end - at, 0)]
@@ -198,9 +202,11 @@ class UntimedText:
         """The first piece has played."""
         piece = self._pieces.popleft()
         self._since_ms = self._look_ms = 0.0
-        if not piece.whole:
-            return
-        aligned = align(piece.text, piece.sound)
-        if aligned.words:
-            self.pace += (LEARNED if self._learned else 1.0) * (aligned.pace - self.pace)
-            self._learned = True
+        if piece.whole:
+            self._pace.learn(piece.text, piece.sound)
+
+    def _rough(self, piece: Piece) -> tuple[Word, ...]:
+        """Its words by its pauses, at little cost: good enough to pass on what was said a while ago."""
+        if piece.whole:
+            return align(piece.text, piece.sound).words
+        return align_begun(piece.text, piece.sound, PACE * (self._pace.pace or 1.0))

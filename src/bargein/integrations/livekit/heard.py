@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from livekit.agents.voice import io
 
-from bargein.audio.alignment import PACE, align, heard_of, words_of
 from bargein.audio.pcm import Pcm
+from bargein.audio.phone_alignment import LearnedPace, heard_of
 from bargein.audio.words import WordClock
 from bargein.integrations.livekit.segment import OutputSegment, timed
 from bargein.protocols import SpeechChunk
@@ -52,7 +52,7 @@ class HeardHistory:
     def __init__(self) -> None:
         self._reply = ""
         self._text = ""
-        self._pace = PACE
+        self._pace = LearnedPace()
 
     def add(self, reply: str, segment: OutputSegment, text: str, times: list[Timed]) -> str:
         """A segment of the reply is over. Returns what was heard of it."""
@@ -62,8 +62,8 @@ class HeardHistory:
             heard = self._heard(segment, text, times)
         else:
             heard = text
-            if not times and (aligned := align(text, segment.sound)).words:
-                self._pace = aligned.pace
+            if not times:
+                self._pace.learn(text, segment.sound)
         self._text += heard
         return heard
 
@@ -74,8 +74,9 @@ class HeardHistory:
 
     def _heard(self, segment: OutputSegment, text: str, times: list[Timed]) -> str:
         if not times:
-            words = words_of(text, segment.sound, whole=segment.whole, pace=self._pace)
-            return text[: heard_of(words, segment.ms(segment.played))].strip()
+            played_ms = segment.ms(segment.played)
+            end = heard_of(text, segment.sound, played_ms, whole=segment.whole, pace=self._pace.pace)
+            return text[:end].strip()
         clock, told = WordClock(), TimedText()
         told.sent(text)
         timed_words = (*told.words(times), *told.finish())
