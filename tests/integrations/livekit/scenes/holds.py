@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
-from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, scene, sound, tell
+from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, Ear, scene, sound, tell
 
 
 async def cough() -> None:
@@ -117,6 +118,42 @@ async def emptied() -> None:
         tell("emptied", whole=call.whole(), heard=len(call.ear.samples) / VOICE_RATE, segments=call.ear.segments)
 
 
+class Guessing(Ear):
+    """Says wrongly how far it has played: a part of a sample too far, or nothing at all."""
+
+    def __init__(self, *, nothing: bool) -> None:
+        super().__init__()
+        self.nothing, self.told = nothing, 0
+
+    def on_playback_finished(self, *, playback_position: float, interrupted: bool, **more: Any) -> None:
+        if interrupted:
+            self.told += 1
+            playback_position = 0.0 if self.nothing else playback_position + 0.3 / VOICE_RATE
+        super().on_playback_finished(playback_position=playback_position, interrupted=interrupted, **more)
+
+
+async def guessed(*, nothing: bool) -> None:
+    """An output that does not know its position is emptied once."""
+    ear = Guessing(nothing=nothing)
+    async with scene(LONG, ear=ear) as call:
+        call.session.generate_reply()
+        before = call.attached.output.empties
+        for at_ms in (800, 1_800):
+            await call.sounds(at_ms)
+            call.attached.hold("a try")
+            await asyncio.sleep(0.2)
+            call.attached.resume("a try")
+        await call.until(lambda: call.messages("assistant"))
+        tell(
+            "guessed",
+            nothing=nothing,
+            whole=call.whole(),
+            heard=len(ear.samples) / VOICE_RATE,
+            told=ear.told,
+            empties=[before, call.attached.output.empties],
+        )
+
+
 async def waits(words: str) -> None:
     """Speech that is asked for while the user speaks: it waits, and is said if the user's turn needs no answer."""
     async with scene("Oslo is far.") as call:
@@ -143,7 +180,7 @@ async def said() -> None:
 
 
 async def main() -> None:
-    logging.basicConfig(level=logging.WARNING)
+    logging.basicConfig(level=logging.ERROR)
     await asyncio.gather(
         cough(),
         words(aligned=True),
@@ -152,6 +189,8 @@ async def main() -> None:
         lasting(),
         again(),
         emptied(),
+        guessed(nothing=False),
+        guessed(nothing=True),
         waits(""),
         waits("what about Oslo"),
         said(),
