@@ -195,11 +195,21 @@ def test_holds_that_empty_an_output_go_on_where_it_says_that_it_was(scenes: Told
 def test_an_output_that_does_not_know_its_position_is_emptied_once(scenes: Told) -> None:
     part, nothing = sorted(scenes["guessed"], key=lambda scene: bool(scene["nothing"]))
     for guessed in (part, nothing):
-        assert guessed["empties"] == [True, False]
+        assert guessed["holds"] == ["EMPTIED", "PLAYS_OUT"]
         assert guessed["told"] == 1
     assert part["whole"]
     assert part["heard"] == WHOLE_S
     assert nothing["heard"] == pytest.approx(WHOLE_S, abs=0.1)  # it goes on by our clock
+
+
+def test_an_output_that_can_pause_is_paused_and_loses_nothing(scenes: Told) -> None:
+    keeps, drops = sorted(scenes["paused"], key=lambda scene: bool(scene["drops"]))
+    assert keeps["whole"]
+    assert keeps["heard"] == WHOLE_S
+    assert keeps["holds"] == ["PAUSED", "PAUSED"]
+    assert keeps["interrupted"] == [False, True, False]
+    assert within_a_word(keeps["cut"], 4)
+    assert drops["holds"] == ["PAUSED", "PLAYS_OUT"]
 
 
 def test_ten_holds_of_livekits_own_room_lose_nothing(scenes: Told) -> None:

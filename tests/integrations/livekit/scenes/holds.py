@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, Ear, scene, sound, tell
+from livekit.agents.voice import io
 
 
 async def cough() -> None:
@@ -132,12 +133,65 @@ class Guessing(Ear):
         super().on_playback_finished(playback_position=playback_position, interrupted=interrupted, **more)
 
 
+class Pausing(Ear):
+    """An output that can pause. drops: what it has then is lost."""
+
+    def __init__(self, *, drops: bool) -> None:
+        super().__init__()
+        self._capabilities = io.AudioOutputCapabilities(pause=True)
+        self.drops, self.lost = drops, 0
+
+    def pause(self) -> None:
+        self.enabled = False
+        if self.drops:
+            self.lost += len(self._queue)
+            self._queue.clear()
+
+    def resume(self) -> None:
+        self.enabled = True
+
+
+async def paused(*, drops: bool) -> None:
+    """Holds that pause an output, a cut in the last of them, and an end of the call."""
+    ear = Pausing(drops=drops)
+    async with scene(LONG, LONG, "Oslo is far.", ear=ear) as call:
+        call.session.generate_reply()
+        before = call.attached.output.sink_hold.name
+        for n in range(8):
+            await call.sounds(300 + 300 * n)
+            call.attached.hold("a try")
+            await asyncio.sleep(0.1)
+            call.attached.resume("a try")
+        await call.until(lambda: call.messages("assistant"))
+        heard, whole = len(ear.samples) / VOICE_RATE, call.whole()
+        call.session.generate_reply()
+        await call.sounds(LONG_MS + 1_000)
+        onset = call.mic.play(sound("interruption"))
+        await asyncio.sleep(0.4)
+        call.stt.read("what about Oslo")
+        await call.until(lambda: len(call.messages("assistant")) == 2)
+        call.stt.read("What about Oslo?", final=True)
+        await call.until(lambda: len(call.messages("assistant")) == 3)
+        tell(
+            "paused",
+            drops=drops,
+            whole=whole,
+            heard=heard,
+            lost=ear.lost / VOICE_RATE,
+            holds=[before, call.attached.output.sink_hold.name],
+            hold_ms=(ear.silent_from(onset) - onset) * 1000,
+            cut=call.messages("assistant")[1].text_content,
+            interrupted=[message.interrupted for message in call.messages("assistant")],
+            last=len(ear.samples) / VOICE_RATE,
+        )
+
+
 async def guessed(*, nothing: bool) -> None:
     """An output that does not know its position is emptied once."""
     ear = Guessing(nothing=nothing)
     async with scene(LONG, ear=ear) as call:
         call.session.generate_reply()
-        before = call.attached.output.empties
+        before = call.attached.output.sink_hold.name
         for at_ms in (800, 1_800):
             await call.sounds(at_ms)
             call.attached.hold("a try")
@@ -150,7 +204,7 @@ async def guessed(*, nothing: bool) -> None:
             whole=call.whole(),
             heard=len(ear.samples) / VOICE_RATE,
             told=ear.told,
-            empties=[before, call.attached.output.empties],
+            holds=[before, call.attached.output.sink_hold.name],
         )
 
 
@@ -191,6 +245,8 @@ async def main() -> None:
         emptied(),
         guessed(nothing=False),
         guessed(nothing=True),
+        paused(drops=False),
+        paused(drops=True),
         waits(""),
         waits("what about Oslo"),
         said(),
