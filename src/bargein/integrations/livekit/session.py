@@ -41,7 +41,7 @@ async def attach(floor: BargeinFloor, session: AgentSession[Any], *, empties: bo
     Call it after `session.start(...)`; with input and output of your own, before or after.
 
     empties: what a hold does with the output. True: it is emptied at once, and the reply goes on where the output says
-    that it was, so the output has to know this to the sample; refused for LiveKit's room. False: it plays the 55 ms
+    that it was, so the output has to know this to the sample; refused for LiveKit's room. False: it plays the 60 ms
     that it has. None: an output of your own is paused, or emptied if it cannot pause, until it loses audio or names a
     position that cannot be; LiveKit's own play what they have.
     Raises UsageError for a session in which the floor could not hold, and for a LiveKit that is too old.
