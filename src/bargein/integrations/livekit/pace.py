@@ -26,7 +26,7 @@ class Lead:
 
 
 KEEPS = Lead(lead_ms=60.0, low_ms=35.0, step_ms=10.0, most_steps=2, early_ms=20.0)
-"""The sink plays what it has after a hold. With 5 ms less, LiveKit's room has gaps now and then, at five calls of one process."""
+"""The sink plays what it has after a hold. With 5 ms less, LiveKit's room has gaps at five calls of one process."""
 STOPS = Lead(lead_ms=200.0, low_ms=60.0, step_ms=50.0, most_steps=1, early_ms=100.0)
 """A hold pauses the sink, or takes all of it back: its lead costs nothing at the ear."""
 
