@@ -312,7 +312,8 @@ class FloorOutput(io.AudioOutput):
 
     async def _wait_for_the_floor(self) -> None:
         change = asyncio.ensure_future(self._floor.wait_change())
-        change.add_done_callback(lambda _: self._moved.set())
+        # Not where we cancel it: the next wait would end at once, and so on.
+        change.add_done_callback(lambda done: None if done.cancelled() else self._moved.set())
         try:
             await self._wait()
         finally:

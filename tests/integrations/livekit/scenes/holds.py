@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
+import scene_time
 from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, Ear, scene, sound, tell
 from livekit.agents.voice import io
 
@@ -253,4 +254,4 @@ async def main() -> None:
     )
 
 
-asyncio.run(main())
+scene_time.run(main())

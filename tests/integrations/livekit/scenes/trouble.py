@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
+import scene_time
 from beside import beside
 from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, Ear, Mic, ScriptedLLM, ScriptedSTT, scene, sound, tell
 from livekit.agents import Agent, AgentSession
@@ -181,4 +182,4 @@ async def main() -> None:
     )
 
 
-asyncio.run(main())
+scene_time.run(main())
