@@ -90,8 +90,8 @@ def test_a_frame_behind_its_audio_passes_at_once_and_tells_the_pace() -> None:
 
 def test_the_next_sentence_is_heard_by_the_pace_of_the_last_while_its_audio_comes() -> None:
     text = UntimedText()
-    behind(text, ONE, 20 * 120)
-    text.played(20 * 120)
+    behind(text, ONE, 20 * 150)
+    text.played(20 * 150)
     text.come(ONE, "frame")
     text.announce(TWO)
     text.made(sound(13 * 120), RATE)
