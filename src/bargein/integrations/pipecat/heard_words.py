@@ -11,6 +11,7 @@ not a whole sentence, or none.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -27,9 +28,11 @@ from pipecat.frames.frames import (
     InterruptionFrame,
     LLMAssistantPushAggregationFrame,
     LLMFullResponseEndFrame,
+    LLMServiceMetadataFrame,
     OutputAudioRawFrame,
     OutputTransportReadyFrame,
     SpeechOutputAudioRawFrame,
+    StartFrame,
     SystemFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -44,6 +47,7 @@ from bargein.audio.pcm import Samples
 from bargein.integrations.floor import BargeinFloor
 from bargein.integrations.pipecat import advice
 from bargein.integrations.pipecat.hold import BargeinHold
+from bargein.integrations.pipecat.realtime import RealtimeMemory, realtime_service
 from bargein.integrations.untimed import UntimedText
 
 TEXTS = (AggregatedTextFrame, AggregatedTextProgressFrame)  # TTSTextFrame is an AggregatedTextFrame
@@ -61,6 +65,8 @@ class Context:
 
     id: str | None = None
     played_ms: float = 0.0
+    began_s: float = 0.0
+    """When its first audio was played, by the monotonic clock."""
     base_ns: int | None = None
     """The time by Pipecat's clock for which its first sample was meant."""
     first_ns: int | None = None
@@ -89,6 +95,7 @@ class HeardWords(FrameProcessor):
         self._first_pts: dict[str | None, int] = {}  # of the words of a context that has not begun
         self._over: deque[str | None] = deque(maxlen=REMEMBERED)
         self._waiting: deque[Frame] = deque()  # texts, and the ends behind them, in their order
+        self._memory: RealtimeMemory | None = None
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """A pipeline has it."""
@@ -152,6 +159,15 @@ class HeardWords(FrameProcessor):
             case BotStoppedSpeakingFrame():
                 self._bot_speaking = False
                 self._hold.reset()
+                if self._memory is not None:
+                    self._memory.silent()
+                await self.push_frame(frame, direction)
+            case StartFrame():
+                self._look_back()
+                await self.push_frame(frame, direction)
+            case LLMServiceMetadataFrame():
+                if frame.user_turn_strategies is not None:
+                    self._memory = None  # its server hears turns: it has been told before the verdict
                 await self.push_frame(frame, direction)
             case InterruptionFrame():
                 await self._interrupted()
@@ -166,6 +182,12 @@ class HeardWords(FrameProcessor):
                 await self._text(frame)
             case _:
                 await self.push_frame(frame, direction)
+
+    def _look_back(self) -> None:
+        """What stands before this processor in the pipeline."""
+        if (found := realtime_service(self)) is not None:
+            self._memory = RealtimeMemory(*found)
+        advice.on_output(self, self._hold)
 
     # ------------------------------------------------------------------------------------------------- the audio
 
@@ -188,9 +210,11 @@ class HeardWords(FrameProcessor):
             self._context = Context(context)
 
     async def _played(self, frame: OutputAudioRawFrame) -> None:
+        self._hold.channels = frame.num_channels
         ms = len(frame.audio) / (2 * frame.num_channels) * 1000 / frame.sample_rate
         context = self._context
         if context.first_ns is None:
+            context.began_s = time.monotonic()
             waited_ns = int((self._hold.waited_s * 1000 + ms) * 1e6)
             context.first_ns = self.get_clock().get_time() - waited_ns
         context.played_ms += ms
@@ -215,6 +239,8 @@ class HeardWords(FrameProcessor):
         for due in self._untimed.finish():
             await self._pass(due)
         self._over.append(context.id)
+        if self._memory is not None and context.played_ms:
+            self._memory.finished()
         self._context = Context()
         self._first_pts.pop(context.id, None)
         await self._release()
@@ -228,6 +254,8 @@ class HeardWords(FrameProcessor):
         self._hold.cut()
         self._floor.has_spoken()
         await self._tell_part()
+        if self._memory is not None:
+            await self._memory.cut(self._context.played_ms, (time.monotonic() - self._context.began_s) * 1000)
         self._untimed.drop()
         self._waiting = deque(frame for frame in self._waiting if not frame.interruptible)
         self._context = Context()
