@@ -48,7 +48,7 @@ REPLIES = {
         (
             "Your parcel was handed to the courier this morning.",
             "The tracking number is 7729, and it should arrive on June 21st between 2 and 4 p.m.",
-            "Somebody has to sign for it, so please make sure that you are at home.",
+            "The courier needs a signature, so please make sure that you are at home.",
         ),
     ),
     "de": (
@@ -99,7 +99,7 @@ TALE_FILE = "two_cities.wav"
 
 
 @dataclass(frozen=True, slots=True)
-class Utterance:
+class CutSentence:
     """A sentence as it was spoken."""
 
     text: str
@@ -136,7 +136,7 @@ async def _voices() -> list[Check]:
     return checks
 
 
-def _cuts(voice: str, replies: list[list[Utterance]]) -> Iterator[Check]:
+def _cuts(voice: str, replies: list[list[CutSentence]]) -> Iterator[Check]:
     """The cuts of one voice, with all that may be known of it."""
     dice = random.Random(voice)  # noqa: S311
     off: dict[str, list[int]] = {}
@@ -163,7 +163,7 @@ def _cuts(voice: str, replies: list[list[Utterance]]) -> Iterator[Check]:
         yield Check(f"within one word, {voice}: {what}", sum(n <= 1 for n in words), len(words))
 
 
-async def _say(process: WorkerProcess, variant: str, speed: int, text: str, number: tuple[int, int]) -> Utterance:
+async def _say(process: WorkerProcess, variant: str, speed: int, text: str, number: tuple[int, int]) -> CutSentence:
     """A sentence with the silences and pauses of a real voice."""
     dice = random.Random(f"{variant} {number}")  # noqa: S311
     language, plus, kind = variant.partition("+")
@@ -181,7 +181,7 @@ async def _say(process: WorkerProcess, variant: str, speed: int, text: str, numb
         shift_ms += len(pause) * 1000 / tts.rate
         parts += [chunk.pcm.samples, pause]
     sound = np.concatenate(parts) + np.random.default_rng(1).normal(0, HISS, sum(map(len, parts)))
-    return Utterance(text, Pcm(sound.clip(-32_768, 32_767).astype(np.int16), tts.rate), tuple(ends_ms))
+    return CutSentence(text, Pcm(sound.clip(-32_768, 32_767).astype(np.int16), tts.rate), tuple(ends_ms))
 
 
 def _silence(ms: int, rate: int) -> Samples:

@@ -52,7 +52,8 @@ PACES = (0.75, 1.0, 1.3)  # where nothing is known of the voice
 NEVER = -1e9
 USUAL_MS = 1_500.0  # so much counts that a voice is a usual one: a word or two are spoken at a pace of their own
 ENOUGH_MS, LONGEST_MS = 12_000.0, 20_000.0  # learned of in all, and at once: an alignment costs some ms
-AHEAD_MS = 6_000.0  # of sound behind a position tell all of the words before it
+# Of sound behind a position, more tells little of the words before it. The pace is best told by the whole.
+AHEAD_MS, UNKNOWN_MS = 6_000.0, 60_000.0
 ROUNDING_MS = 0.125  # positions and times count samples at their own rates
 
 
@@ -113,8 +114,8 @@ def heard_of(text: str, sound: Envelope, ms: float, *, whole: bool, pace: float 
     """Where in the text the words end that were heard when `ms` of the sound had played. The rest is as in `place`."""
     if whole and ms >= sound.ms:
         return len(text)
-    if whole and sound.ms > ms + AHEAD_MS:
-        sound, whole = sound.until(ms + AHEAD_MS), False
+    if whole and sound.ms > ms + (AHEAD_MS if pace is not None else UNKNOWN_MS):
+        sound, whole = sound.until(ms + AHEAD_MS), False  # at a part of the cost
     words = place(text, sound, whole=whole, pace=pace).words
     if not words:  # silence, or nothing like the text
         words = align(text, sound).words if whole else align_begun(text, sound, PACE * (pace or 1.0))
