@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from bargein_bench.machine import machine
-from benchmarks import browser, cascade, phone, realtime, server, voxtral
+from benchmarks import browser, cascade, phone, realtime, server, voxtral, words
 from benchmarks.sounds import clips
 from benchmarks.table import Check, Row, show
 
@@ -21,7 +21,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(
     *,
-    only: Annotated[str, typer.Option(help="phone, cascade, realtime, voxtral, server, browser; all when empty")] = "",
+    only: Annotated[
+        str, typer.Option(help="phone, cascade, realtime, voxtral, server, browser, words; all when empty")
+    ] = "",
     calls: Annotated[int, typer.Option(help="Calls at once, for the server")] = 50,
     times: Annotated[int, typer.Option(help="Interruptions in each browser run")] = 24,
     sounds: Annotated[Path | None, typer.Option(help="Folder of recordings with a manifest.json")] = None,
@@ -52,6 +54,9 @@ def main(
     if only in ("", "voxtral"):
         console.print("Voxtral is being interrupted, in a Chromium and in a process of its own ...")
         rows += voxtral.measure(spoken, times=times)
+    if only in ("", "words"):
+        console.print("Sentences are being cut ...")
+        rows += words.measure()
     show(console, rows)
     if as_json is not None:
         as_json.write_text(json.dumps({"machine": machine(), "rows": [r.facts() for r in rows]}, indent=1))

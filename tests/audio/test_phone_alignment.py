@@ -10,7 +10,7 @@ import pytest
 
 from bargein.audio.envelope import Envelope
 from bargein.audio.pcm import Pcm, Samples
-from bargein.audio.phone_alignment import FEWEST, LEARNED, LearnedPace, heard_of, place
+from bargein.audio.phone_alignment import LearnedPace, heard_of, place
 from bargein.protocols import Word
 from bargein.units import spans
 from bargein_simulators.speech import SimulatedSpeech
@@ -91,7 +91,7 @@ def test_a_slow_voice_is_known_by_its_first_sentences() -> None:
     slow, fast = LearnedPace(), LearnedPace()
     tone = (np.sin(np.arange(RATE * 4) / 3) * 8000).astype(np.int16)
     text = "one two three four five six"
-    for _ in range(LEARNED):
+    for _ in range(10):
         slow.learn(text, Envelope.of(Pcm(tone, RATE)))
         fast.learn(text, Envelope.of(Pcm(tone[: RATE * 3 // 2], RATE)))
     assert slow.pace is not None
@@ -99,11 +99,18 @@ def test_a_slow_voice_is_known_by_its_first_sentences() -> None:
     assert slow.pace > 1.5 * fast.pace
     known = slow.pace
     slow.learn(text, Envelope.of(Pcm(tone[:RATE], RATE)))
-    assert slow.pace == known
+    assert slow.pace == known  # enough is known
 
 
-def test_a_word_or_two_tell_no_pace() -> None:
+def test_one_drawn_out_word_makes_no_slow_voice() -> None:
     pace = LearnedPace()
     tone = (np.sin(np.arange(RATE) / 3) * 8000).astype(np.int16)
-    pace.learn("one " * (FEWEST - 1), Envelope.of(Pcm(tone, RATE)))
+    pace.learn("Well.", Envelope.of(Pcm(tone, RATE)))
+    assert pace.pace is not None
+    assert 1.0 < pace.pace < 1.6
+
+
+def test_silence_tells_no_pace() -> None:
+    pace = LearnedPace()
+    pace.learn("Well, well.", Envelope.of(Pcm(silence(800), RATE)))
     assert pace.pace is None

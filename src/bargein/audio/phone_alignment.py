@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from bargein.audio.alignment import PACE, align, align_begun
 from bargein.audio.envelope import Envelope
-from bargein.audio.phones import phones
+from bargein.audio.phones import ANY, phones
 from bargein.protocols import Word
 from bargein.units import spans
 
@@ -35,26 +35,30 @@ LEAST_DB, LEAST_LOUD_DB = -60.0, 10.0  # of a level; and of the loud ones, below
 VOICE_DB = -12.0  # louder frames tell the voice's own brightness
 # Level (dB, mean and deviation) and brightness (octaves from the voice's own, mean and deviation) of each kind.
 VOWEL_IS, SONORANT_IS, VOICED_IS = (-5, 6, 0.0, 0.7), (-10, 7, -0.3, 0.8), (-15, 9, 0.0, 1.1)
-HISS_IS, STOP_IS, ANY_IS, PAUSE_IS = (-17, 8, 1.7, 1.0), (-24, 12, 0.8, 1.5), (-11, 11, 0.3, 1.3), (-42, 9, 0.8, 2.0)
-KINDS = (VOWEL_IS, SONORANT_IS, VOICED_IS, HISS_IS, STOP_IS, ANY_IS, PAUSE_IS)  # as in phones.py, and a pause
+HISS_IS, STOP_IS, PAUSE_IS = (-17, 8, 1.7, 1.0), (-24, 12, 0.8, 1.5), (-42, 9, 0.8, 2.0)
+KINDS = (VOWEL_IS, SONORANT_IS, VOICED_IS, HISS_IS, STOP_IS, PAUSE_IS, PAUSE_IS)  # as in phones.py, and a pause
+ANYHOW = 0.2  # ANY is as likely as the likeliest kind, less this
 MOST_LEVEL, MOST_BRIGHT = 16.0, 9.0  # of squared deviations: no single frame decides
 TRUST = 0.5  # in a frame: neighbours tell nearly the same
-SPREAD = 0.47  # deviation of a sound's length, as a logarithm
+SPREAD, SPREAD_ANY = 0.47, 0.5  # deviation of a sound's length, as a logarithm
 SOUND = 2.5  # for each sound: without this, fewer sounds would always fit better
 STOPS = frozenset(".,!?;:…。！？；：、，।။၊—–")
 # What a pause costs to begin and to leave out, behind a stop and behind another word; and each frame of it.
 AT_STOP, NO_STOP, AT_WORD, NO_WORD, STAY = -1.0, -1.5, -5.0, -0.05, -0.02
+ODD = 100.0  # cost of an unusual pace: of its logarithm, squared
 AT_EDGE = -0.5
 BEAM = 150.0
 PACES = (0.75, 1.0, 1.3)  # where nothing is known of the voice
 NEVER = -1e9
-LEARNED, FEWEST, LONGEST_MS = 3, 4, 20_000.0  # texts, words of one, and its sound: an alignment costs some ms
-AHEAD_MS = 6_000.0  # of sound behind a position tell all of the words before it
+USUAL_MS = 1_500.0  # so much counts that a voice is a usual one: a word or two are spoken at a pace of their own
+ENOUGH_MS, LONGEST_MS = 12_000.0, 20_000.0  # learned of in all, and at once: an alignment costs some ms
+# Of sound behind a position, more tells little of the words before it. The pace is best told by the whole.
+AHEAD_MS, UNKNOWN_MS = 6_000.0, 60_000.0
 ROUNDING_MS = 0.125  # positions and times count samples at their own rates
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedWords:
     """Words with their times."""
 
     words: tuple[Word, ...]
@@ -62,6 +66,8 @@ class Placed:
     that the sound has not reached come after its end."""
     pace: float
     """The lengths of the sounds beside a usual speaker's."""
+    usual_ms: float = 0.0
+    """How long a usual speaker's sounds last, of all that was placed."""
 
 
 class LearnedPace:
@@ -70,18 +76,17 @@ class LearnedPace:
     def __init__(self) -> None:
         self.pace: float | None = None
         """As in `place`."""
-        self._learned = 0
+        self._lasted_ms = self._usual_ms = USUAL_MS
 
     def learn(self, text: str, sound: Envelope) -> None:
-        """A text and all of its sound. A long one, or one of few words, tells nothing."""
-        if self._learned == LEARNED or len(spans(text)) < FEWEST:
+        """A text and all of its sound. Nothing is learned of a long one, or when enough is known."""
+        if self._usual_ms > ENOUGH_MS or sound.ms > LONGEST_MS:
             return
-        placed = place(text, sound, whole=True, pace=self.pace) if sound.ms < LONGEST_MS else None
-        if placed is None or not placed.words:
-            return
-        self._learned += 1
-        known = placed.pace if self.pace is None else self.pace
-        self.pace = known + (placed.pace - known) / self._learned
+        placed = place(text, sound, whole=True, pace=self.pace)
+        self._lasted_ms += placed.pace * placed.usual_ms
+        self._usual_ms += placed.usual_ms
+        if placed.words:
+            self.pace = self._lasted_ms / self._usual_ms
 
 
 class _Step(NamedTuple):
@@ -91,26 +96,26 @@ class _Step(NamedTuple):
     began: Ints
 
 
-def place(text: str, sound: Envelope, *, whole: bool, pace: float | None) -> Placed:
+def place(text: str, sound: Envelope, *, whole: bool, pace: float | None) -> PlacedWords:
     """The words of a text in its sound. whole: the text ends with the sound; else the text may be ahead, and is as far
     as the sound tells. pace: of the voice; None: not known."""
     tokens = spans(text)
     likely = _likely(sound)
     if not tokens or likely is None:
-        return Placed((), pace or 1.0)
+        return PlacedWords((), pace or 1.0)
     frame_ms = sound.block_ms * FRAME
     paces: Sequence[float] = PACES if pace is None else (pace,)
     paths = [_Path(text, tokens, likely, frame_ms, each, whole=whole) for each in paces]
-    best = max(paths, key=lambda path: path.score)
-    return best.placed() if best.score > NEVER / 2 else Placed((), pace or 1.0)
+    best = max(paths, key=lambda path: path.score - ODD * math.log(path.pace) ** 2)
+    return best.placed() if best.score > NEVER / 2 else PlacedWords((), pace or 1.0)
 
 
 def heard_of(text: str, sound: Envelope, ms: float, *, whole: bool, pace: float | None) -> int:
     """Where in the text the words end that were heard when `ms` of the sound had played. The rest is as in `place`."""
     if whole and ms >= sound.ms:
         return len(text)
-    if whole and sound.ms > ms + AHEAD_MS:
-        sound, whole = sound.until(ms + AHEAD_MS), False
+    if whole and sound.ms > ms + (AHEAD_MS if pace is not None else UNKNOWN_MS):
+        sound, whole = sound.until(ms + AHEAD_MS), False  # at a part of the cost
     words = place(text, sound, whole=whole, pace=pace).words
     if not words:  # silence, or nothing like the text
         words = align(text, sound).words if whole else align_begun(text, sound, PACE * (pace or 1.0))
@@ -137,6 +142,7 @@ def _likely(sound: Envelope) -> Floats | None:
     off[-1] = np.maximum(off[-1], 0.0)  # no silence is too silent
     likely = np.minimum(np.square(off), MOST_LEVEL) + np.minimum(np.square((bright - mean) / wide), MOST_BRIGHT)
     likely = -0.5 * likely - np.log(wide_db) - np.log(wide)
+    likely[ANY] = likely[:ANY].max(axis=0) - ANYHOW
     likely = TRUST * (likely - likely.max(axis=0))
     return np.asarray(likely, np.float64)
 
@@ -147,7 +153,7 @@ class _Path:
     def __init__(
         self, text: str, tokens: list[tuple[int, int]], likely: Floats, frame_ms: float, pace: float, *, whole: bool
     ) -> None:
-        self._tokens, self._frame_ms, self._pace = tokens, frame_ms, pace
+        self._tokens, self._frame_ms, self.pace = tokens, frame_ms, pace
         frames = likely.shape[1]
         self._sums = np.concatenate([np.zeros((len(likely), 1)), np.cumsum(likely, axis=1)], axis=1)
         self._silent = self._sums[-1] + STAY * np.arange(frames + 1)
@@ -172,7 +178,7 @@ class _Path:
         if whole:
             self._may_end()
 
-    def placed(self) -> Placed:
+    def placed(self) -> PlacedWords:
         """The words on the best path."""
         ends, frame = {}, self._frames
         for n in range(self._until, 0, -1):
@@ -188,8 +194,9 @@ class _Path:
             words.append(Word(last_ms, end_ms, begin, end))
             last_ms = end_ms
         sounds = [(step, ms) for step, ms in self._sounds if step in ends]
-        lasted = sum(ends[step] - ends.get(step - 1, 0) for step, _ in sounds) * self._frame_ms
-        return Placed(tuple(words), lasted / max(sum(ms for _, ms in sounds), 1.0))
+        lasted_ms = sum(ends[step] - ends.get(step - 1, 0) for step, _ in sounds) * self._frame_ms
+        usual_ms = sum(ms for _, ms in sounds)
+        return PlacedWords(tuple(words), lasted_ms / max(usual_ms, 1.0), usual_ms)
 
     def _sound(self, kind: int, ms: float) -> None:
         sums, first = self._sums[kind], self._first
@@ -229,8 +236,8 @@ class _Path:
         """How likely each length is, the longest first."""
         if (known := self._lengths.get((kind, ms))) is None:
             frames = np.arange(LONGEST, 0, -1)
-            usual = max(ms * self._pace / self._frame_ms, 0.75)
-            known = -0.5 * np.square(np.log(frames / usual) / SPREAD)
+            usual = max(ms * self.pace / self._frame_ms, 0.75)
+            known = -0.5 * np.square(np.log(frames / usual) / (SPREAD_ANY if kind == ANY else SPREAD))
             known += SOUND - math.log(float(np.exp(known).sum()))
             self._lengths[kind, ms] = known
         return known

@@ -6,6 +6,7 @@ any voice, and the rest is found between them.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,6 +35,11 @@ _DOUBLE = {
     "ng": (SONORANT, 75.0),
 }
 _VOWEL_MS, _TWO_MS, _LAST_E_MS = 90.0, 115.0, 40.0
+# Of a digit; of the words between the digits of a longer number; of a point in a number; of a sign that is a word.
+_DIGIT_MS, _HUNDREDS_MS, _POINT_MS, _SIGN_MS = 280.0, 250.0, 350.0, 450.0
+_POINTS = ".,"
+_PART_MS = 150.0  # into which a long sound is divided
+_NUMBER, _BETWEEN = re.compile(r"\d+"), re.compile(r"\d\W\d")
 _LETTER_NAME_MS = 250.0  # of an abbreviation that is spelled
 _SPELLED = 4  # letters of it at most
 
@@ -44,6 +50,11 @@ class Phone(NamedTuple):
     kind: int
     ms: float
     """Of a usual speaker."""
+
+
+def _long(ms: float) -> list[Phone]:
+    count = max(round(ms / _PART_MS), 1)
+    return [Phone(ANY, ms / count)] * count
 
 
 @lru_cache(maxsize=2048)
@@ -71,8 +82,16 @@ def phones(word: str) -> tuple[Phone, ...]:
             continue
         if char in _CONSONANTS:
             found.append(Phone(*_CONSONANTS[char]))
-        elif char.isdigit() or char in "$€£%&+=@#":
-            found += [Phone(ANY, syllables(char) * LETTER_MS / 2)] * 2
+        elif number := _NUMBER.match(word, at):
+            digits = len(number.group())
+            ms = digits * _DIGIT_MS + max(digits - 2, 0) * _HUNDREDS_MS
+            found += _long(ms)
+            at = number.end()
+            continue
+        elif char in _POINTS and _BETWEEN.match(word, max(at - 1, 0)):
+            found += _long(_POINT_MS)
+        elif char in "$€£%&+=@#":
+            found += _long(_SIGN_MS)
         elif char.isalnum() and (length := syllables(char)):
             found.append(Phone(ANY, length * LETTER_MS))
         at += 1

@@ -70,7 +70,7 @@ def interruptions() -> list[Clip]:
 
 def clip(kind: str, phrase: Phrase) -> Clip:
     """A phrase with the pause around it. Raises Unavailable."""
-    samples, rate = _recording(phrase.file)
+    samples, rate = recording(phrase.file)
     lead, tail = LEAD_MS * rate // 1000, TAIL_MS * rate // 1000
     cut = resample(Pcm(samples[phrase.onset - lead : phrase.end + tail], rate), RATE).samples
     fade = np.linspace(0, 1, FADE_MS * RATE // 1000)
@@ -79,8 +79,8 @@ def clip(kind: str, phrase: Phrase) -> Clip:
     return Clip(kind, phrase.text, cut, float(LEAD_MS), end_ms).at_level(LEVEL_DB)
 
 
-def _recording(name: str) -> tuple[Samples, int]:
-    """Raises Unavailable."""
+def recording(name: str) -> tuple[Samples, int]:
+    """A file of the package's, with its rate. Raises Unavailable."""
     spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise Unavailable("The package moonshine-voice is not installed", advice=ADVICE)
