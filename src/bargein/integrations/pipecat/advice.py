@@ -95,6 +95,7 @@ def on_output(processor: FrameProcessor, hold: BargeinHold) -> None:
             )
         before = before.previous
     if output is not None and hold.started:
+        hold.channels = getattr(getattr(output, "_params", None), "audio_out_channels", 0)
         _on_serializer(output)
 
 

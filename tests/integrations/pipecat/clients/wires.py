@@ -49,6 +49,12 @@ APP = FastAPI()
 CALLS: dict[str, Call] = {}
 
 
+async def begin() -> None:
+    """All calls begin together, when all pipelines run: to build them takes seconds on a machine with other work."""
+    for each in CALLS.values():
+        await each.ready.wait()
+
+
 def noise(samples: int) -> np.ndarray:
     """Of the agent, from its first sample."""
     return np.random.default_rng(17).integers(-8_000, 8_000, samples).astype(np.int16)
@@ -115,7 +121,7 @@ class Call:
         self.chunks: list[tuple[float, bytes]] = []
         self.clears: list[float] = []
         self.began = 0.0
-        self.over, self.done = asyncio.Event(), asyncio.Event()
+        self.ready, self.over, self.done = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.worker: PipelineWorker | None = None
         self.tap = Tap()
 
@@ -148,8 +154,14 @@ class Call:
         worker = self.worker = PipelineWorker(pipeline, params=params)
         runner = WorkerRunner(handle_sigint=False)
         await runner.add_workers(worker)
-        await worker.queue_frames([LLMRunFrame()])
+
+        async def started(*_: object) -> None:
+            self.ready.set()
+
+        worker.add_event_handler("on_pipeline_started", started)
         running = asyncio.create_task(runner.run())
+        await begin()
+        await worker.queue_frames([LLMRunFrame()])
         await self.over.wait()
         await worker.queue_frames([EndFrame()])
         async with asyncio.timeout(20):
@@ -268,6 +280,7 @@ async def caller(call: Call, network: Network, url: str) -> None:
     async with connected(url) as line:
         if network.opens:
             await line.send(network.opens)
+        await begin()
         call.began = asyncio.get_running_loop().time()
         hearing = asyncio.create_task(listen(call, network, line))
         for at in range(0, len(user), size):
@@ -335,6 +348,7 @@ async def over_ahead(call: Call) -> None:
         call,
     )
     running = asyncio.create_task(call.run(transport))
+    await begin()
     await transport.plays(call.user, USER_RATE)
     call.over.set()
     await running
@@ -348,7 +362,7 @@ def free_port() -> int:
 async def one(call: Call, base: str) -> None:
     match call.scene["wire"]:
         case "webrtc":
-            await webrtc(call)
+            await webrtc(call, begin)
             call.tell(call.rate, mulaw=False)
         case "server":
             await over_server(call)
