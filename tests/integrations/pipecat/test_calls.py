@@ -199,7 +199,7 @@ def test_the_context_has_the_words_heard(seen: dict[str, Json], name: str) -> No
     call = seen[name]
     heard = assistant(call)[0].split()
     assert heard == said(len(heard))
-    assert abs(len(heard) - played_words(call)) <= (1.5 if name == "untimed" else 1.0)
+    assert abs(len(heard) - played_words(call)) <= 1.0
 
 
 def test_the_agent_falls_silent_before_the_verdict(seen: dict[str, Json]) -> None:
