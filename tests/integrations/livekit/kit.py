@@ -42,7 +42,7 @@ async def told(script: str, folder: Path, *words: str) -> dict[str, list[Json]]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (SOURCE, SCENES.parents[1] / "moved")))},
     )
     try:
         async with asyncio.timeout(LIMIT_S):

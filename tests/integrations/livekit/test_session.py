@@ -192,6 +192,26 @@ def test_holds_that_empty_an_output_go_on_where_it_says_that_it_was(scenes: Told
     assert emptied["segments"] >= 8  # each hold ended one
 
 
+def test_an_output_that_does_not_know_its_position_is_emptied_once(scenes: Told) -> None:
+    part, nothing = sorted(scenes["guessed"], key=lambda scene: bool(scene["nothing"]))
+    for guessed in (part, nothing):
+        assert guessed["holds"] == ["EMPTIED", "PLAYS_OUT"]
+        assert guessed["told"] == 1
+    assert part["whole"]
+    assert part["heard"] == WHOLE_S
+    assert nothing["heard"] == pytest.approx(WHOLE_S, abs=0.1)  # it goes on by our clock
+
+
+def test_an_output_that_can_pause_is_paused_and_loses_nothing(scenes: Told) -> None:
+    keeps, drops = sorted(scenes["paused"], key=lambda scene: bool(scene["drops"]))
+    assert keeps["whole"]
+    assert keeps["heard"] == WHOLE_S
+    assert keeps["holds"] == ["PAUSED", "PAUSED"]
+    assert keeps["interrupted"] == [False, True, False]
+    assert within_a_word(keeps["cut"], 4)
+    assert drops["holds"] == ["PAUSED", "PLAYS_OUT"]
+
+
 def test_ten_holds_of_livekits_own_room_lose_nothing(scenes: Told) -> None:
     (holds,) = scenes["room_holds"]
     assert holds["exact"]
@@ -209,3 +229,11 @@ def test_in_the_automatic_mode_only_the_filter_saves_a_reply_from_a_hum(scenes: 
     assert not filtered["interrupted"]
     assert without["interrupted"]  # LiveKit's own rule, for which the filter is there
     assert "hasty" in scenes["refused_vad"][0]["text"]
+
+
+def test_in_the_automatic_mode_a_room_resumes_after_a_cough_or_a_laugh_and_answers_words(scenes: Told) -> None:
+    calls = {each["sound"]: each for each in scenes["automatic_room"]}
+    for name in ("cough", "hum"):
+        assert calls[name]["resumed"] == [True]
+        assert not calls[name]["interrupted"]
+    assert calls["interruption"]["interrupted"]

@@ -59,7 +59,7 @@ def run(folder: Path, scenes: dict[str, Scene], client: str = "calls") -> dict[s
         (folder / f"{name}.pcm").write_bytes(scene.audio())
     done = subprocess.run(
         [PYTHON, HERE / "clients" / f"{client}.py", folder],
-        env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (SOURCES, HERE.parent / "moved")))},
         capture_output=True,
         timeout=LIMIT_S,
         check=False,

@@ -18,7 +18,7 @@ from livekit.agents.voice import io
 from bargein.clock import Clock, MonotonicClock
 from bargein.integrations.floor import BargeinFloor
 from bargein.integrations.livekit.input import mono
-from bargein.integrations.livekit.pace import SinkPace
+from bargein.integrations.livekit.pace import SinkHold, SinkPace
 from bargein.integrations.livekit.segment import OutputSegment
 from bargein.integrations.livekit.stretch import SinkStretch
 
@@ -30,8 +30,7 @@ OVERDUE_MS = 1_000.0  # past the longest hold of the policy: the floor is gone, 
 
 class FloorOutput(io.AudioOutput):
     """sink: the output that was there before. on_over: gets each segment when it is over, and gives the text of it
-    that was heard, if that is known. empties: a hold empties the sink at once, and the sink says how far it has played;
-    else the sink plays the little that it has."""
+    that was heard, if that is known. hold: what a hold does with the sink."""
 
     def __init__(
         self,
@@ -39,11 +38,11 @@ class FloorOutput(io.AudioOutput):
         floor: BargeinFloor,
         on_over: Callable[[OutputSegment], str | None] = lambda _: None,
         clock: Clock | None = None,
-        empties: bool = False,
+        hold: SinkHold = SinkHold.PLAYS_OUT,
     ) -> None:
         super().__init__(label="Bargein", capabilities=io.AudioOutputCapabilities(pause=True))
         self._sink, self._floor, self._on_over = sink, floor, on_over
-        self._clock, self._pace = clock or MonotonicClock(), SinkPace(empties)
+        self._clock, self._pace = clock or MonotonicClock(), SinkPace(hold)
         self._segments: deque[OutputSegment] = deque()
         self._stretch: SinkStretch | None = None
         self._held = self._paused = False
@@ -74,7 +73,7 @@ class FloorOutput(io.AudioOutput):
         if self._overdue is not None:
             self._overdue.cancel()
             self._overdue = None
-        self._moved.set()
+        self._go_on()
 
     def _end_hold(self) -> None:
         log.error("The floor has decided nothing for too long: the reply goes on")
@@ -85,9 +84,9 @@ class FloorOutput(io.AudioOutput):
         self._pace.awake()
 
     @property
-    def empties(self) -> bool:
-        """A hold empties the sink."""
-        return self._pace.empties
+    def sink_hold(self) -> SinkHold:
+        """What a hold does with the sink."""
+        return self._pace.hold
 
     @property
     def held(self) -> bool:
@@ -157,7 +156,7 @@ class FloorOutput(io.AudioOutput):
 
     def resume(self) -> None:
         self._paused = False
-        self._moved.set()
+        self._go_on()
 
     # --------------------------------------------------------------------------------------------- its playback
 
@@ -167,6 +166,8 @@ class FloorOutput(io.AudioOutput):
 
     async def aclose(self) -> None:
         """Play no more: what is left and what comes goes past us, so that LiveKit's call can go on."""
+        self._held = self._paused = False
+        self._go_on()
         if self._playing is not None:
             self._playing.cancel()
             await asyncio.gather(self._playing, return_exceptions=True)
@@ -208,7 +209,7 @@ class FloorOutput(io.AudioOutput):
             pace=self._pace,
         )
         try:
-            while not (stretch.ended or self._held or self._paused or segment.cleared):
+            while not (stretch.ended or segment.cleared or (self._quiet and not self._pauses)):
                 stretch.check()
                 await self._wait()
         finally:
@@ -280,8 +281,24 @@ class FloorOutput(io.AudioOutput):
 
     def _silence(self) -> None:
         if self._stretch is not None:
-            self._stretch.silence()
+            if self._pauses and not self._segments[0].cleared:
+                self._stretch.pause()
+            else:
+                self._stretch.silence()
         self._moved.set()
+
+    def _go_on(self) -> None:
+        if self._stretch is not None and not self._quiet:
+            self._stretch.resume()
+        self._moved.set()
+
+    @property
+    def _quiet(self) -> bool:
+        return self._held or self._paused
+
+    @property
+    def _pauses(self) -> bool:
+        return self._pace.hold is SinkHold.PAUSED
 
     def _pushed(self) -> None:
         if self._stretch is not None:
@@ -295,7 +312,8 @@ class FloorOutput(io.AudioOutput):
 
     async def _wait_for_the_floor(self) -> None:
         change = asyncio.ensure_future(self._floor.wait_change())
-        change.add_done_callback(lambda _: self._moved.set())
+        # Not where we cancel it: the next wait would end at once, and so on.
+        change.add_done_callback(lambda done: None if done.cancelled() else self._moved.set())
         try:
             await self._wait()
         finally:

@@ -25,6 +25,7 @@ from bargein.integrations.livekit.checks import agent_decides, check_position, c
 from bargein.integrations.livekit.heard import FloorText, HeardHistory
 from bargein.integrations.livekit.input import FloorInput
 from bargein.integrations.livekit.output import FloorOutput
+from bargein.integrations.livekit.pace import SinkHold
 from bargein.integrations.livekit.segment import OutputSegment
 
 log = logging.getLogger(__name__)
@@ -37,20 +38,19 @@ SETTLED_S = 0.05  # for LiveKit's own wait, where the last words are there
 async def attach(floor: BargeinFloor, session: AgentSession[Any], *, empties: bool | None = None) -> FloorSession:
     """Let the floor decide who may speak in the session, until the session closes.
 
-    Call it after `session.start(...)`; with input and output of your own, before or after. empties: a hold empties the
-    output at once, and does not let it play the 45 ms that it has. The reply then goes on where the output says that it
-    was, so the output has to know this to the sample. None: an output of your own is emptied, until it names a position
-    that cannot be; LiveKit's own are not, because they estimate it. True is refused for LiveKit's room. Raises
-    UsageError for a session in which the floor could not hold, and for a LiveKit that is too old.
+    Call it after `session.start(...)`; with input and output of your own, before or after.
+
+    empties: what a hold does with the output. True: it is emptied at once, and the reply goes on where the output says
+    that it was, so the output has to know this to the sample; refused for LiveKit's room. False: it plays the 55 ms
+    that it has. None: an output of your own is paused, or emptied if it cannot pause, until it loses audio or names a
+    position that cannot be; LiveKit's own play what they have.
+    Raises UsageError for a session in which the floor could not hold, and for a LiveKit that is too old.
     """
     check_version()
     check_session(session)
-    chain = outputs_of(session)
-    if empties is None:
-        empties = not type(chain[-1]).__module__.startswith("livekit.")
-    elif empties:
-        check_position(chain)
-    attached = FloorSession(floor, session, empties=empties)
+    if empties:
+        check_position(outputs_of(session))
+    attached = FloorSession(floor, session, hold_of(outputs_of(session)[-1], empties))
     await floor.start(attached)
     attached.start()
     return attached
@@ -59,12 +59,12 @@ async def attach(floor: BargeinFloor, session: AgentSession[Any], *, empties: bo
 class FloorSession:
     """The floor's guest: turns its orders into LiveKit's calls. Make it with `attach`."""
 
-    def __init__(self, floor: BargeinFloor, session: AgentSession[Any], *, empties: bool = False) -> None:
+    def __init__(self, floor: BargeinFloor, session: AgentSession[Any], hold: SinkHold) -> None:
         self.floor, self.session = floor, session
         chain = outputs_of(session)
         # LiveKit's transcript synchronizer has to see the audio early: we go below it, right above the room.
         self._below = len(chain) > 1 and chain[-2].label == "AudioSinkProxy"
-        self.output = FloorOutput(chain[-1] if self._below else chain[0], floor, self._over, empties=empties)
+        self.output = FloorOutput(chain[-1] if self._below else chain[0], floor, self._over, hold=hold)
         self._input = FloorInput(session.input.audio, floor, self.output.awake)
         self._text = FloorText(session.output.transcription, lambda: self.output.idle)
         self._heard = HeardHistory()
@@ -254,6 +254,16 @@ class FloorSession:
     def _hears_audio(self) -> bool:
         """The model hears the user itself."""
         return isinstance(model_of(self.session), llm.RealtimeModel)
+
+
+def hold_of(sink: io.AudioOutput, empties: bool | None) -> SinkHold:
+    """What a hold does with a sink."""
+    if empties is not None:
+        return SinkHold.EMPTIED if empties else SinkHold.PLAYS_OUT
+    if type(sink).__module__.startswith("livekit."):
+        return SinkHold.PLAYS_OUT  # they estimate how far they have played, and the room drops audio in a pause
+    can_pause = sink.can_pause and type(sink).pause is not io.AudioOutput.pause
+    return SinkHold.PAUSED if can_pause else SinkHold.EMPTIED
 
 
 def outputs_of(session: AgentSession[Any]) -> list[io.AudioOutput]:

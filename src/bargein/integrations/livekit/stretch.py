@@ -10,7 +10,7 @@ from livekit import rtc
 from livekit.agents.voice import io
 
 from bargein.clock import Clock
-from bargein.integrations.livekit.pace import SinkPace
+from bargein.integrations.livekit.pace import SinkHold, SinkPace
 from bargein.integrations.livekit.segment import OutputSegment
 
 log = logging.getLogger(__name__)
@@ -23,8 +23,8 @@ PART = 0.01  # of a sample, which arithmetic may add to a position that was coun
 
 class SinkStretch:
     """Feeds the sink from where the segment was last heard. on_fed: gets each frame, and in how many ms it sounds.
-    on_change: called when the stretch has ended or failed. pace: says whether a hold empties the sink; else the sink
-    plays the little that it has. A sink that does not know its position to the sample is not emptied again."""
+    on_change: called when the stretch has ended or failed. pace: says what a hold does with the sink. A sink
+    that does not know its position to the sample is not emptied again, one that loses audio is not paused again."""
 
     def __init__(
         self,
@@ -46,6 +46,9 @@ class SinkStretch:
         self._began_ms: float | None = None  # when the sink began to play, as far as our clock tells
         self._emptied_ms = 0.0
         self._capturing = self._flushed = self._emptied = False
+        self._paused_ms: float | None = None  # since when
+        self._was_paused = False
+        self._resumed = asyncio.Event()
         self._report = asyncio.Event()
         self._more = asyncio.Event()
         self._feeding = asyncio.create_task(self._feed(), name="feed LiveKit's sink")
@@ -66,6 +69,24 @@ class SinkStretch:
         if not self._capturing:  # LiveKit's sinks are not flushed in the middle of a capture
             self._empty()
 
+    def pause(self) -> None:
+        """The sink plays no more, and keeps what it has."""
+        if self._paused_ms is not None:
+            return
+        self._sink.pause()
+        self._paused_ms, self._was_paused = self._clock.now_ms(), True
+        self._resumed.clear()
+
+    def resume(self) -> None:
+        """The sink goes on with what it has."""
+        if self._paused_ms is None:
+            return
+        if self._began_ms is not None:
+            self._began_ms += self._clock.now_ms() - self._paused_ms
+        self._paused_ms = None
+        self._resumed.set()
+        self._sink.resume()
+
     async def stop(self) -> None:
         """Give the sink no more, and wait until it has said how far it has played."""
         self._feeding.cancel()
@@ -79,7 +100,7 @@ class SinkStretch:
         except TimeoutError:
             if self._began_ms is not None:
                 log.warning("%s does not say how far it has played: our own clock counts", self._sink.label)
-                self._pace.keep()
+                self._pace.hold = SinkHold.PLAYS_OUT
             self._end(self._by_clock())
 
     def finished(self, event: io.PlaybackFinishedEvent) -> None:
@@ -87,6 +108,10 @@ class SinkStretch:
         if self.ended:
             return
         if not event.interrupted and self._flushed and not self._emptied:
+            lost_ms = self._segment.ms(self._segment.fed - self.base) - event.playback_position * 1000
+            if self._was_paused and lost_ms > 1:
+                self._pace.hold = SinkHold.PLAYS_OUT
+                log.warning("%s has lost %.0f ms in a pause: it is not paused again", self._sink.label, lost_ms)
             self._end(self._segment.fed)
             return
         if not self._emptied:  # another hand has emptied the sink below us: the rest follows in the next stretch
@@ -102,8 +127,12 @@ class SinkStretch:
         impossible = self._emptied and (
             self._segment.ms(round(late)) > SLOWEST_MS or (samples <= 0 and self._segment.ms(by_clock) > FIRST_MS)
         )
-        if self._emptied and self._pace.empties and (impossible or abs(samples - round(samples)) > PART):
-            self._pace.keep()
+        if (
+            self._emptied
+            and self._pace.hold is SinkHold.EMPTIED
+            and (impossible or abs(samples - round(samples)) > PART)
+        ):
+            self._pace.hold = SinkHold.PLAYS_OUT
             log.warning(
                 "%s does not know its position to the sample (%.6f s): from here on a hold lets it play what it has",
                 self._sink.label,
@@ -134,7 +163,7 @@ class SinkStretch:
         if not self._flushed:
             self._flushed = True
             self._sink.flush()
-        if self._pace.empties or self._segment.cleared:
+        if self._pace.hold is SinkHold.EMPTIED or self._segment.cleared:
             self._emptied, self._emptied_ms = True, self._clock.now_ms()
             self._sink.clear_buffer()
 
@@ -146,6 +175,9 @@ class SinkStretch:
             if segment.made - segment.fed < step and not segment.flushed:
                 self._more.clear()
                 await self._more.wait()
+                continue
+            if self._paused_ms is not None:
+                await self._resumed.wait()
                 continue
             ahead_ms = self._ahead_ms()
             steps = pace.steps(ahead_ms)

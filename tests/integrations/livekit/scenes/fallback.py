@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterable
 from typing import Any
 
-from kit import LONG, Ear, scene, sound, tell
+from kit import LONG, Ear, RoomEar, scene, sound, tell
 from livekit.agents import Agent
 from livekit.agents.voice import io
 
@@ -59,9 +59,39 @@ async def hum(*, filtered: bool) -> None:
         tell("automatic", filtered=filtered, resumed=resumed, interrupted=first.interrupted)
 
 
+async def in_a_room(name: str, text: str) -> None:
+    """LiveKit's own room output, which drops what it has in each pause."""
+    ear = RoomEar()
+    options = {"vad": FloorVAD(), "aec_warmup_duration": None, "turn_handling": AUTOMATIC}
+    async with scene(LONG, "Oslo is far.", own=False, ear=ear, agent=Filtered, **options) as call:
+        call.session.generate_reply()
+        await call.sounds(1_000)
+        resumed: list[bool] = []
+        call.session.on("agent_false_interruption", lambda event: resumed.append(event.resumed))
+        call.mic.play(sound(name))
+        await asyncio.sleep(0.35)
+        if text:
+            call.stt.read(text, final=True)
+        await call.until(lambda: len(call.messages("assistant")) == (2 if name == "interruption" else 1))
+        tell(
+            "automatic_room",
+            sound=name,
+            text=text,
+            resumed=resumed,
+            interrupted=call.messages("assistant")[0].interrupted,
+        )
+    await ear.aclose()
+
+
 async def main() -> None:
     logging.basicConfig(level=logging.ERROR)
-    await asyncio.gather(hum(filtered=True), hum(filtered=False))
+    await asyncio.gather(
+        hum(filtered=True),
+        hum(filtered=False),
+        in_a_room("hum", "Ha ha ha."),
+        in_a_room("cough", ""),
+        in_a_room("interruption", "What about Oslo?"),
+    )
     try:
         FloorVAD("hasty")
     except UsageError as error:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
-from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, scene, sound, tell
+import scene_time
+from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, Ear, scene, sound, tell
+from livekit.agents.voice import io
 
 
 async def cough() -> None:
@@ -117,6 +120,95 @@ async def emptied() -> None:
         tell("emptied", whole=call.whole(), heard=len(call.ear.samples) / VOICE_RATE, segments=call.ear.segments)
 
 
+class Guessing(Ear):
+    """Says wrongly how far it has played: a part of a sample too far, or nothing at all."""
+
+    def __init__(self, *, nothing: bool) -> None:
+        super().__init__()
+        self.nothing, self.told = nothing, 0
+
+    def on_playback_finished(self, *, playback_position: float, interrupted: bool, **more: Any) -> None:
+        if interrupted:
+            self.told += 1
+            playback_position = 0.0 if self.nothing else playback_position + 0.3 / VOICE_RATE
+        super().on_playback_finished(playback_position=playback_position, interrupted=interrupted, **more)
+
+
+class Pausing(Ear):
+    """An output that can pause. drops: what it has then is lost."""
+
+    def __init__(self, *, drops: bool) -> None:
+        super().__init__()
+        self._capabilities = io.AudioOutputCapabilities(pause=True)
+        self.drops, self.lost = drops, 0
+
+    def pause(self) -> None:
+        self.enabled = False
+        if self.drops:
+            self.lost += len(self._queue)
+            self._queue.clear()
+
+    def resume(self) -> None:
+        self.enabled = True
+
+
+async def paused(*, drops: bool) -> None:
+    """Holds that pause an output, a cut in the last of them, and an end of the call."""
+    ear = Pausing(drops=drops)
+    async with scene(LONG, LONG, "Oslo is far.", ear=ear) as call:
+        call.session.generate_reply()
+        before = call.attached.output.sink_hold.name
+        for n in range(8):
+            await call.sounds(300 + 300 * n)
+            call.attached.hold("a try")
+            await asyncio.sleep(0.1)
+            call.attached.resume("a try")
+        await call.until(lambda: call.messages("assistant"))
+        heard, whole = len(ear.samples) / VOICE_RATE, call.whole()
+        call.session.generate_reply()
+        await call.sounds(LONG_MS + 1_000)
+        onset = call.mic.play(sound("interruption"))
+        await asyncio.sleep(0.4)
+        call.stt.read("what about Oslo")
+        await call.until(lambda: len(call.messages("assistant")) == 2)
+        call.stt.read("What about Oslo?", final=True)
+        await call.until(lambda: len(call.messages("assistant")) == 3)
+        tell(
+            "paused",
+            drops=drops,
+            whole=whole,
+            heard=heard,
+            lost=ear.lost / VOICE_RATE,
+            holds=[before, call.attached.output.sink_hold.name],
+            hold_ms=(ear.silent_from(onset) - onset) * 1000,
+            cut=call.messages("assistant")[1].text_content,
+            interrupted=[message.interrupted for message in call.messages("assistant")],
+            last=len(ear.samples) / VOICE_RATE,
+        )
+
+
+async def guessed(*, nothing: bool) -> None:
+    """An output that does not know its position is emptied once."""
+    ear = Guessing(nothing=nothing)
+    async with scene(LONG, ear=ear) as call:
+        call.session.generate_reply()
+        before = call.attached.output.sink_hold.name
+        for at_ms in (800, 1_800):
+            await call.sounds(at_ms)
+            call.attached.hold("a try")
+            await asyncio.sleep(0.2)
+            call.attached.resume("a try")
+        await call.until(lambda: call.messages("assistant"))
+        tell(
+            "guessed",
+            nothing=nothing,
+            whole=call.whole(),
+            heard=len(ear.samples) / VOICE_RATE,
+            told=ear.told,
+            holds=[before, call.attached.output.sink_hold.name],
+        )
+
+
 async def waits(words: str) -> None:
     """Speech that is asked for while the user speaks: it waits, and is said if the user's turn needs no answer."""
     async with scene("Oslo is far.") as call:
@@ -143,7 +235,7 @@ async def said() -> None:
 
 
 async def main() -> None:
-    logging.basicConfig(level=logging.WARNING)
+    logging.basicConfig(level=logging.ERROR)
     await asyncio.gather(
         cough(),
         words(aligned=True),
@@ -152,10 +244,14 @@ async def main() -> None:
         lasting(),
         again(),
         emptied(),
+        guessed(nothing=False),
+        guessed(nothing=True),
+        paused(drops=False),
+        paused(drops=True),
         waits(""),
         waits("what about Oslo"),
         said(),
     )
 
 
-asyncio.run(main())
+scene_time.run(main())

@@ -71,6 +71,7 @@ class Ear(io.AudioOutput):
         super().__init__(label="ear", capabilities=io.AudioOutputCapabilities(pause=False))
         self.heard: list[tuple[float, np.ndarray]] = []
         self.segments = 0
+        self.enabled = True
         self.top: io.AudioOutput = self
         self.text: io.TextOutput | None = None
         self._queue: deque[int] = deque()
@@ -117,6 +118,9 @@ class Ear(io.AudioOutput):
     async def _play(self) -> None:
         due, step = time.monotonic(), VOICE_RATE // 100
         while True:
+            if not self.enabled:
+                await asyncio.sleep(0.01)
+                continue
             if not self._queue and self._flushed:
                 self._end(interrupted=False)
                 return

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from beside import beside
+import scene_time
 from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, Ear, Mic, ScriptedLLM, ScriptedSTT, scene, sound, tell
 from livekit.agents import Agent, AgentSession
 from livekit.agents.llm import RealtimeCapabilities, RealtimeModel
@@ -181,4 +182,4 @@ async def main() -> None:
     )
 
 
-asyncio.run(main())
+scene_time.run(main())
