@@ -6,8 +6,8 @@ import asyncio
 import logging
 from typing import Any
 
-from beside import beside
 import scene_time
+from beside import beside
 from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, Ear, Mic, ScriptedLLM, ScriptedSTT, scene, sound, tell
 from livekit.agents import Agent, AgentSession
 from livekit.agents.llm import RealtimeCapabilities, RealtimeModel

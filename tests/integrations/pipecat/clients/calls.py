@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scene_time
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.audio.mixers.base_audio_mixer import BaseAudioMixer
 from pipecat.frames.frames import (
@@ -36,7 +37,6 @@ from pipecat.turns.user_start import VADUserTurnStartStrategy
 from pipecat.turns.user_stop import ExternalUserTurnStopStrategy, SpeechTimeoutUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
-import scene_time
 from scripted import RATE, CountingTTS, Line, ScriptedLLM, ScriptedSTT, quiet_log, tell, words
 
 from bargein.errors import UsageError
