@@ -100,7 +100,7 @@ async def webrtc(call: Any, begins: Callable[[], Awaitable[None]]) -> None:
     await microphone.starts.wait()
     call.began = microphone.began
     await microphone.over.wait()
-    call.over.set()
+    await call.end()
     await running
     await peer.close()
     for each in hearing:
