@@ -49,7 +49,7 @@ class MovedTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.jumping.now_s
 
-    def run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> Any:
+    def run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> Any:  # type: ignore[override]
         running = super().run_in_executor(executor, func, *args)
         self.jumping.threads += 1
         running.add_done_callback(self._thread_done)
@@ -59,24 +59,26 @@ class MovedTimeLoop(asyncio.SelectorEventLoop):
         self.jumping.threads -= 1
 
 
+_loops: list[MovedTimeLoop] = []  # the one that runs, if one runs
+_real_s, _wall_s = time.monotonic, time.time() - JumpingSelector().now_s
+
+
+def _now_s() -> float:
+    return _loops[0].time() if _loops else _real_s()
+
+
+# At once, since a class may keep the function itself: import this before the framework.
+time.monotonic = time.perf_counter = _now_s
+time.monotonic_ns = time.perf_counter_ns = lambda: round(_now_s() * 1e9)
+time.time = lambda: _wall_s + _now_s()
+time.time_ns = lambda: round((_wall_s + _now_s()) * 1e9)
+
+
 def run(main: Coroutine[Any, Any, None]) -> None:
     """`asyncio.run`, in moved time."""
-    loop = MovedTimeLoop()
-    wall_s = time.time() - loop.time()
-    clocks = {
-        "monotonic": loop.time,
-        "perf_counter": loop.time,
-        "time": lambda: wall_s + loop.time(),
-        "monotonic_ns": lambda: round(loop.time() * 1e9),
-        "perf_counter_ns": lambda: round(loop.time() * 1e9),
-        "time_ns": lambda: round((wall_s + loop.time()) * 1e9),
-    }
-    kept = {name: getattr(time, name) for name in clocks}
-    for name, clock in clocks.items():
-        setattr(time, name, clock)
-    try:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+    with asyncio.Runner(loop_factory=MovedTimeLoop) as runner:
+        _loops.append(runner.get_loop())  # type: ignore[arg-type]  # made above
+        try:
             runner.run(main)
-    finally:
-        for name, clock in kept.items():
-            setattr(time, name, clock)
+        finally:
+            _loops.clear()

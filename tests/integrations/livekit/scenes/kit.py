@@ -26,6 +26,7 @@ MIC_RATE, VOICE_RATE = 16_000, 24_000
 WORD_S = 0.3
 LONG = " ".join(f"word{n}" for n in range(1, 17))
 LONG_MS = 16 * WORD_S * 1000
+SLOTS = asyncio.Semaphore(4)  # the event loop runs the VAD for so few sessions, so that no thread takes time
 
 
 def tell(scene: str, **facts: object) -> None:
@@ -338,6 +339,7 @@ async def scene(
         session.output.audio = ear.top
     session.output.transcription = ear.text
     call = Scene(session, mic, ear, reads, answering)
+    await SLOTS.acquire()
     try:
         await session.start(agent(instructions="Answer."))
         if own:
@@ -346,5 +348,6 @@ async def scene(
         yield call
     finally:
         await session.aclose()
+        SLOTS.release()
         if own:
             await call.attached.aclose()
