@@ -16,7 +16,7 @@ from tests.simulators.serving import serving
 pytestmark = pytest.mark.slow
 
 STORY = "This is a long story, which goes on and on, so that anybody can interrupt it in the middle of any word. " * 2
-COUGH_MS, SPEECH_MS, LASTS_MS = 1_200, 3_200, 7_000
+COUGH_MS, SPEECH_MS, LASTS_MS = 1_200, 3_000, 7_500
 SOUNDS = [(COUGH_MS, "cough-1.wav"), (SPEECH_MS, "interruption-3.wav")]
 RATES = {"vonage": 16_000, "protobuf": 16_000, "server": 16_000, "webrtc": 24_000, "ahead": 16_000}
 CLEARS = ("twilio", "telnyx", "plivo", "vonage", "exotel", "genesys")  # Pipecat's own clients have no such message
@@ -88,7 +88,7 @@ def test_a_cut_clears_what_the_telephone_network_has(seen: dict[str, Json], wire
 
 @pytest.mark.parametrize("wire", WIRES)
 def test_no_wire_has_more_than_the_lead_when_it_is_held(seen: dict[str, Json], wire: str) -> None:
-    assert seen[wire]["sent_ahead_ms"] <= AHEAD_MS + 20  # and the chunk that begins then
+    assert seen[wire]["sent_ahead_ms"] <= AHEAD_MS + 30  # and the chunk that begins then
 
 
 def test_a_serializer_that_resamples_is_told_of(seen: dict[str, Json]) -> None:

@@ -15,13 +15,13 @@ AVATARS = ("HeyGen", "LemonSlice", "Simli", "Tavus")
 """In the names of transports and services that make a picture of the agent's audio, and keep audio of their own."""
 
 
-class Placed(Protocol):
+class PipelinePart(Protocol):
     """A processor that knows whether a pipeline has it."""
 
     placed: bool
 
 
-def at_start(hold: BargeinHold, heard: Placed | None) -> None:
+def at_start(hold: BargeinHold, heard: PipelinePart | None) -> None:
     """The pipeline starts: has it all our parts?"""
     if not hold.started:
         logger.warning(
@@ -95,6 +95,7 @@ def on_output(processor: FrameProcessor, hold: BargeinHold) -> None:
             )
         before = before.previous
     if output is not None and hold.started:
+        hold.channels = getattr(getattr(output, "_params", None), "audio_out_channels", 0)
         _on_serializer(output)
 
 

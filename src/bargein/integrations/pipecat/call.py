@@ -21,7 +21,7 @@ from bargein.integrations.pipecat.turn_start import BargeinTurnStart
 from bargein.integrations.pipecat.vad import BargeinVAD, ScoringFloor
 from bargein.protocols import BatchSTT
 
-CHUNKS = 2  # of 10 ms: a hold waits for the end of the chunk that is being written
+CHUNKS = 3  # of 10 ms: with 2, a telephone has too little in hand where the loop is late; with 4, a hold is later
 
 
 class BargeinPipecat:

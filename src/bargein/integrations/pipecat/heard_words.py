@@ -52,6 +52,7 @@ from bargein.integrations.untimed import UntimedText
 
 TEXTS = (AggregatedTextFrame, AggregatedTextProgressFrame)  # TTSTextFrame is an AggregatedTextFrame
 ENDS = (LLMFullResponseEndFrame, LLMAssistantPushAggregationFrame)
+HALF_WORD_MS = 120.0  # of a word, from which on it counts as heard
 REMEMBERED = 20  # contexts whose audio is over
 
 
@@ -306,7 +307,7 @@ class HeardWords(FrameProcessor):
         if context.base_ns is None:
             first = self._first_pts.get(frame.context_id, frame.pts)
             context.base_ns = min(first, context.first_ns)
-        return (frame.pts - context.base_ns) / 1e6 <= context.played_ms
+        return (frame.pts - context.base_ns) / 1e6 + HALF_WORD_MS <= context.played_ms
 
     async def _tell_part(self) -> None:
         """What has been heard of a text that is not passed on as a whole."""

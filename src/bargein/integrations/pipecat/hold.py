@@ -28,7 +28,7 @@ HOLD_LIMIT_S = 3.0  # of a reply that sounds; the floor decides far sooner, so a
 BEGIN_LIMIT_S = 20.0  # of a reply that has not begun, while the user speaks
 CUT_LIMIT_S = 0.5  # for the interruption to pass through the pipeline and empty the queue
 LEAD_S = 0.06  # three chunks: fewer crackle where the loop is late, more are heard after a hold
-COARSE_MS = 20.0  # longer chunks make a hold late by as much
+COARSE_MS = 30.0  # longer chunks make a hold late by as much
 
 Background = Callable[[int], Awaitable[bool]]
 """Plays that many bytes of a mixer's background, in real time. False: the line took none."""
@@ -93,6 +93,8 @@ class BargeinHold(BaseAudioFilter):
     async def _filter(self, audio: bytes) -> bytes:
         came_s = self._used_s = time.monotonic()
         self.waited_s = 0.0
+        if not self.channels:
+            await asyncio.sleep(0)  # a transport that never waits gives the loop to nothing else
         length_s = self._length_s(len(audio))
         resets = self._resets
         while resets == self._resets:
@@ -218,5 +220,5 @@ class BargeinHold(BaseAudioFilter):
         if chunk_ms > COARSE_MS:
             logger.info(
                 f"Bargein: the output plays chunks of {chunk_ms:g} ms, so a hold may be that late. "
-                "Set audio_out_10ms_chunks=2 in the transport's params."
+                "Set audio_out_10ms_chunks=3 in the transport's params."
             )

@@ -61,7 +61,7 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
     floor, hold: of the same call. heard: the processor behind the output that keeps the words heard, if there is one.
     """
 
-    def __init__(self, floor: BargeinFloor, hold: BargeinHold, *, heard: advice.Placed | None = None) -> None:
+    def __init__(self, floor: BargeinFloor, hold: BargeinHold, *, heard: advice.PipelinePart | None = None) -> None:
         super().__init__()
         self.floor = floor
         self.ends_turns = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fractions
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,9 @@ class Microphone(MediaStreamTrack):
 
     kind = "audio"
 
-    def __init__(self, pcm: np.ndarray) -> None:
+    def __init__(self, pcm: np.ndarray, begins: Callable[[], Awaitable[None]]) -> None:
         super().__init__()
+        self._begins = begins
         self._pcm, self._at = pcm, 0
         self.began = 0.0
         self.starts, self.over = asyncio.Event(), asyncio.Event()
@@ -36,6 +38,7 @@ class Microphone(MediaStreamTrack):
     async def recv(self) -> AudioFrame:
         loop = asyncio.get_running_loop()
         size = MIC_RATE // 50
+        await self._begins()
         if not self.starts.is_set():
             self.began = loop.time()
             self.starts.set()
@@ -51,7 +54,7 @@ class Microphone(MediaStreamTrack):
         return frame
 
 
-async def webrtc(call: Any) -> None:
+async def webrtc(call: Any, begins: Callable[[], Awaitable[None]]) -> None:
     """The caller is a peer of aiortc. What Pipecat's track gives to the encoder is what was heard."""
     connection = SmallWebRTCConnection()
     transport = SmallWebRTCTransport(
@@ -61,7 +64,8 @@ async def webrtc(call: Any) -> None:
         ),
     )
     peer = RTCPeerConnection()
-    microphone = Microphone(soxr.resample(np.frombuffer(call.user, "<i2"), USER_RATE, MIC_RATE).astype(np.int16))
+    user = soxr.resample(np.frombuffer(call.user, "<i2"), USER_RATE, MIC_RATE).astype(np.int16)
+    microphone = Microphone(user, begins)
     peer.addTrack(microphone)
     peer.addTransceiver("video", direction="recvonly")
 
@@ -96,7 +100,7 @@ async def webrtc(call: Any) -> None:
     await microphone.starts.wait()
     call.began = microphone.began
     await microphone.over.wait()
-    call.over.set()
+    await call.end()
     await running
     await peer.close()
     for each in hearing:

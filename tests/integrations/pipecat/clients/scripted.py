@@ -195,8 +195,9 @@ class Line(BaseOutputTransport):
         return True
 
     def samples(self) -> np.ndarray:
-        """All speech that was played, as the TTS counted it."""
-        return np.frombuffer(b"".join(audio for _, audio in self.played if any(audio)), "<u2")
+        """All speech that was played, as the TTS counted it, without the silence that fills a reply's last chunk."""
+        chunks = [np.frombuffer(audio, "<u2") for _, audio in self.played if any(audio)]
+        return np.concatenate([np.trim_zeros(chunk, "b") for chunk in chunks] or [np.zeros(0, "<u2")])
 
     def background(self) -> int:
         """Chunks without speech between the first and the last speech."""

@@ -22,6 +22,7 @@ import uvicorn
 import websockets
 from fastapi import FastAPI, WebSocket
 from networks import NETWORKS, Network, keeping
+from noise import jumps, noise, strays
 from peers import AheadTransport, webrtc
 from pipecat.frames.frames import EndFrame, Frame, LLMRunFrame, TTSAudioRawFrame
 from pipecat.pipeline.pipeline import Pipeline
@@ -44,14 +45,16 @@ from services import hearing, realtime, stops
 from bargein.integrations.pipecat import BargeinPipecat
 
 USER_RATE = 16_000
+LATE_S = 15.0
 LOG: list[str] = []
 APP = FastAPI()
 CALLS: dict[str, Call] = {}
 
 
-def noise(samples: int) -> np.ndarray:
-    """Of the agent, from its first sample."""
-    return np.random.default_rng(17).integers(-8_000, 8_000, samples).astype(np.int16)
+async def begin() -> None:
+    """All calls begin together, when all pipelines run: to build them takes seconds on a machine with other work."""
+    for each in CALLS.values():
+        await each.ready.wait()
 
 
 class NoiseTTS(TTSService):
@@ -115,9 +118,19 @@ class Call:
         self.chunks: list[tuple[float, bytes]] = []
         self.clears: list[float] = []
         self.began = 0.0
-        self.over, self.done = asyncio.Event(), asyncio.Event()
+        self.ready, self.over, self.done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.answered = asyncio.Event()
         self.worker: PipelineWorker | None = None
         self.tap = Tap()
+
+    async def end(self) -> None:
+        """The caller has said all. On a machine with other work, the bot may not have heard it yet."""
+        async with asyncio.timeout(LATE_S):
+            while not self.bargein.floor.counts["cuts"]:
+                await self.bargein.floor.wait_change()
+            if self.scene.get("service") == "flux":
+                await self.answered.wait()
+        self.over.set()
 
     def now_ms(self) -> float:
         return (asyncio.get_running_loop().time() - self.began) * 1000
@@ -148,8 +161,18 @@ class Call:
         worker = self.worker = PipelineWorker(pipeline, params=params)
         runner = WorkerRunner(handle_sigint=False)
         await runner.add_workers(worker)
-        await worker.queue_frames([LLMRunFrame()])
+
+        async def started(*_: object) -> None:
+            self.ready.set()
+
+        async def stopped(*_: object) -> None:
+            self.answered.set()
+
+        worker.add_event_handler("on_pipeline_started", started)
+        pair.user().add_event_handler("on_user_turn_stopped", stopped)
         running = asyncio.create_task(runner.run())
+        await begin()
+        await worker.queue_frames([LLMRunFrame()])
         await self.over.wait()
         await worker.queue_frames([EndFrame()])
         async with asyncio.timeout(20):
@@ -214,34 +237,6 @@ class Call:
         )
 
 
-def jumps(got: bytes, whole: bytes) -> list[tuple[int, int]]:
-    """Where the audio that came does not go on as it was sent: (sample, sample of the sent audio that follows)."""
-    found: list[tuple[int, int]] = []
-    at = shift = 0
-    while at < len(got) and len(found) < 10:
-        end, one, other = at, np.frombuffer(got[at:], "<i2"), np.frombuffer(whole[at + shift :], "<i2")
-        size = min(len(one), len(other))
-        differs = np.nonzero(one[:size] != other[:size])[0]
-        if not len(differs):
-            break
-        end = at + int(differs[0]) * 2
-        place = whole.find(got[end : end + 32])
-        while place % 2 and place > 0:
-            place = whole.find(got[end : end + 32], place + 1)
-        found.append((end // 2, place // 2 if place >= 0 else -1))
-        if place < 0:
-            break
-        at, shift = end, place - end
-    return found
-
-
-def strays(got: bytes, whole: bytes) -> list[tuple[int, int]]:
-    """As `jumps`, where a resampler has rounded each sample in its own way: the first place that differs."""
-    one, other = (np.frombuffer(each, "<i2").astype(np.int32) for each in (got, whole[: len(got)]))
-    far = np.nonzero(np.abs(one - other) > 600)[0]
-    return [(int(far[0]), -1)] if len(far) else []
-
-
 @APP.websocket("/{name}")
 async def bot(websocket: WebSocket, name: str) -> None:
     await websocket.accept()
@@ -268,13 +263,14 @@ async def caller(call: Call, network: Network, url: str) -> None:
     async with connected(url) as line:
         if network.opens:
             await line.send(network.opens)
+        await begin()
         call.began = asyncio.get_running_loop().time()
         hearing = asyncio.create_task(listen(call, network, line))
         for at in range(0, len(user), size):
             due = call.began + at / size * 0.02
             await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
             await line.send(network.say(user[at : at + size]))
-        call.over.set()
+        await call.end()
         await hearing
 
 
@@ -335,8 +331,9 @@ async def over_ahead(call: Call) -> None:
         call,
     )
     running = asyncio.create_task(call.run(transport))
+    await begin()
     await transport.plays(call.user, USER_RATE)
-    call.over.set()
+    await call.end()
     await running
 
 
@@ -348,7 +345,7 @@ def free_port() -> int:
 async def one(call: Call, base: str) -> None:
     match call.scene["wire"]:
         case "webrtc":
-            await webrtc(call)
+            await webrtc(call, begin)
             call.tell(call.rate, mulaw=False)
         case "server":
             await over_server(call)
