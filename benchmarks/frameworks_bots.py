@@ -1,0 +1,136 @@
+"""The telephone bots of Pipecat and LiveKit Agents, with and without our floor, each a process of its own.
+
+A bot is an example of this repository, run by the frameworks' own Python (STRANGERS_PYTHON, or that of `make test`).
+"Alone" is the same file without the lines that are marked as ours, so the two differ in nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bargein.errors import Unavailable
+from benchmarks import frameworks_agent
+from benchmarks.process import free_port, pid_of, server
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples" / "frameworks"
+PYTHON = Path(os.environ.get("STRANGERS_PYTHON") or Path(sys.prefix) / "strangers" / "bin" / "python")
+OURS = "# <-"
+STARTS_S = 90.0
+ENDS_S = 10.0
+LOG_LINES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class FrameworkBot:
+    """A bot that can be called."""
+
+    name: str
+    """As the tables show it."""
+    example: str
+    """File of the example; "" for our own server."""
+    floor: bool
+    """With our lines."""
+
+
+PIPECAT, LIVEKIT = "pipecat_agent.py", "livekit_telephone.py"
+BOTS = (
+    FrameworkBot("Pipecat alone", PIPECAT, False),
+    FrameworkBot("Pipecat with the floor", PIPECAT, True),
+    FrameworkBot("LiveKit alone", LIVEKIT, False),
+    FrameworkBot("LiveKit with the floor", LIVEKIT, True),
+    FrameworkBot("Bargein's server", "", True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningBot:
+    """A bot's process."""
+
+    url: str
+    """Of its Media Streams."""
+    pid: int
+    log: Path
+    """What it wrote."""
+
+
+def without_ours(text: str) -> str:
+    """An example without the lines that are ours."""
+    return "".join(line for line in text.splitlines(keepends=True) if not line.rstrip().endswith(OURS))
+
+
+@asynccontextmanager
+async def running(bot: FrameworkBot, vendors: str, calls: int, **more: str) -> AsyncIterator[RunningBot]:
+    """The bot, while its vendors are at that address. more: of its environment. Raises Unavailable."""
+    if not bot.example:
+        settings = {"BARGEIN_MAX_CALLS": str(calls + 2), "BARGEIN_BENCH_VENDORS": vendors, **more}
+        async with server(name=f"{Path(frameworks_agent.__file__)}:AGENT", env=settings) as address:
+            yield RunningBot(f"ws://{address}/twilio/media", pid_of(address), Path(os.devnull))
+        return
+    if not PYTHON.exists():
+        raise Unavailable(f"{PYTHON} is missing", advice="Run `make test` once, or set STRANGERS_PYTHON")
+    with TemporaryDirectory(prefix="bargein-bench-") as folder:
+        path = Path(folder) / bot.example
+        text = (EXAMPLES / bot.example).read_text()
+        path.write_text(text if bot.floor else without_ours(text))
+        async with _process(path, vendors, more) as found:
+            yield found
+
+
+@asynccontextmanager
+async def _process(path: Path, vendors: str, more: dict[str, str]) -> AsyncIterator[RunningBot]:
+    port, log = free_port(), path.parent / "log.txt"
+    tts = vendors if path.name == LIVEKIT else f"{vendors.replace('http', 'ws', 1)}/tts/websocket"
+    settings = {
+        "PYTHONPATH": str(ROOT / "src"),
+        "DEEPGRAM_URL": vendors,
+        "OPENAI_URL": f"{vendors}/v1",
+        "CARTESIA_URL": tts,
+        **more,
+    }
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            PYTHON, path, str(port), env={**os.environ, **settings}, stdout=out, stderr=asyncio.subprocess.STDOUT
+        )
+    try:
+        await _listening(port, process, log)
+        yield RunningBot(f"ws://127.0.0.1:{port}/media", process.pid, log)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), ENDS_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def _listening(port: int, process: asyncio.subprocess.Process, log: Path) -> None:
+    """Until the bot takes connections. Asking is the only way to know another process's state."""
+    ended = asyncio.create_task(process.wait())
+    try:
+        async with asyncio.timeout(STARTS_S):
+            while not (await asyncio.wait({ended}, timeout=0.1))[0]:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                except OSError:
+                    continue
+                writer.close()
+                return
+    except TimeoutError:
+        pass
+    finally:
+        ended.cancel()
+    raise Unavailable("The bot has not started", advice=f"Its log ends: {tail(log)}")
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:]) if log.is_file() else ""

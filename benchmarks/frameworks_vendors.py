@@ -1,0 +1,85 @@
+"""The vendors of the frameworks' benchmark: Nova that reads the callers' true words, chat that talks at length, Cartesia.
+
+`python -m benchmarks.frameworks_vendors SPEECH.npz` prints its address, and ends when its input closes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from bargein_bench.agent import OPENERS, SENTENCES
+from bargein_simulators.all_vendors import serve_until_input_closes
+from bargein_simulators.cartesia import CartesiaSimulator, add_cartesia
+from bargein_simulators.chat import ChatMessage, ChatSimulator, add_chat
+from bargein_simulators.deepgram_nova import NovaSimulator, add_nova
+from bargein_simulators.openai_speech import SpeechSimulator, add_speech
+from bargein_simulators.speech import SimulatedSpeech, SynthesizedText
+from benchmarks.known_words import KnownWords, SpeechIndex, load
+
+NOVA_MS, TOKEN_MS, AUDIO_MS = 60.0, 200.0, 90.0  # the delays of the STT, the LLM and the TTS
+KEPT = 4_000  # replies whose text and times are kept
+
+
+class RememberedSpeech(SimulatedSpeech):
+    """Speaks each text once, and then from memory: all calls tell the same stories."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: dict[tuple[str, int], SynthesizedText] = {}
+        """By text and rate."""
+
+    async def say(self, text: str, rate: int = 24_000) -> SynthesizedText:
+        if (text, rate) not in self.said:
+            self.said[text, rate] = await super().say(text, rate)
+        return self.said[text, rate]
+
+
+def story(number: int) -> str:
+    """About a minute. No two stories that follow each other begin alike."""
+    first = number % len(SENTENCES)
+    return " ".join((OPENERS[number % len(OPENERS)], *(SENTENCES[first:] + SENTENCES[:first]) * 3))
+
+
+def app(speech: Path) -> FastAPI:
+    """Nova, chat, Cartesia and OpenAI's speech. GET /replies: each answer, and the messages before it. GET /spoken: each
+    text that was spoken, its length in ms, and where each of its words begins and ends."""
+    index, voice, numbers = SpeechIndex(load(speech)), RememberedSpeech(), count(1)
+    replies: list[dict[str, object]] = []
+
+    def respond(messages: Sequence[ChatMessage]) -> str:
+        text = story(len(messages))
+        said = [message for message in messages if message.role in ("user", "assistant")]
+        if len(replies) < KEPT:
+            replies.append(
+                {"number": next(numbers), "text": text, "before": [[m.role, m.content or ""] for m in said[-4:]]}
+            )
+        return text
+
+    server = FastAPI(openapi_url=None)
+    add_nova(server, NovaSimulator(words=partial(KnownWords, index), delay_ms=NOVA_MS))
+    add_chat(server, ChatSimulator(respond=respond, first_token_ms=TOKEN_MS, models=()))
+    add_cartesia(server, CartesiaSimulator(speech=voice, first_audio_ms=AUDIO_MS))
+    add_speech(server, SpeechSimulator(speech=voice, first_audio_ms=AUDIO_MS))
+
+    @server.get("/replies")
+    async def told() -> list[dict[str, object]]:
+        return replies
+
+    @server.get("/spoken")
+    async def spoken() -> list[dict[str, object]]:
+        return [
+            {"text": s.text, "ms": s.pcm.ms, "words": [[w.start_ms, w.end_ms] for w in s.words]}
+            for s in voice.said.values()
+        ]
+
+    return server
+
+
+if __name__ == "__main__":
+    serve_until_input_closes(app(Path(sys.argv[1])))
