@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from bargein_bench.machine import machine
-from benchmarks import browser, cascade, phone, realtime, server, voxtral
+from benchmarks import browser, cascade, frameworks, phone, realtime, server, voxtral
 from benchmarks.sounds import clips
 from benchmarks.table import Check, Row, show
 
@@ -21,7 +21,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(
     *,
-    only: Annotated[str, typer.Option(help="phone, cascade, realtime, voxtral, server, browser; all when empty")] = "",
+    only: Annotated[
+        str, typer.Option(help="phone, cascade, realtime, voxtral, server, browser; all when empty; frameworks")
+    ] = "",
     calls: Annotated[int, typer.Option(help="Calls at once, for the server")] = 50,
     times: Annotated[int, typer.Option(help="Interruptions in each browser run")] = 24,
     sounds: Annotated[Path | None, typer.Option(help="Folder of recordings with a manifest.json")] = None,
@@ -31,6 +33,9 @@ def main(
 ) -> None:
     """Measure Bargein on this machine."""
     console = Console(width=140)
+    if only == "frameworks":  # not among all: it takes half an hour, and needs the frameworks' environment
+        frameworks.measure(console, quick=quick, lines=as_json)
+        return
     spoken = clips(sounds)
     console.print(f"{len(spoken)} interruptions are at hand.")
     rows: list[Row | Check] = []

@@ -74,7 +74,7 @@ async def running(bot: FrameworkBot, vendors: str, calls: int, **more: str) -> A
         async with server(name=f"{Path(frameworks_agent.__file__)}:AGENT", env=settings) as address:
             yield RunningBot(f"ws://{address}/twilio/media", pid_of(address), Path(os.devnull))
         return
-    if not PYTHON.exists():
+    if not PYTHON.exists():  # noqa: ASYNC240  # nothing runs yet
         raise Unavailable(f"{PYTHON} is missing", advice="Run `make test` once, or set STRANGERS_PYTHON")
     with TemporaryDirectory(prefix="bargein-bench-") as folder:
         path = Path(folder) / bot.example

@@ -1,4 +1,4 @@
-"""The vendors of the frameworks' benchmark: Nova that reads the callers' true words, chat that talks at length, Cartesia.
+"""The vendors of the frameworks' benchmark: Nova with the callers' true words, chat that talks at length, Cartesia.
 
 `python -m benchmarks.frameworks_vendors SPEECH.npz` prints its address, and ends when its input closes.
 """
@@ -47,8 +47,11 @@ def story(number: int) -> str:
 
 
 def app(speech: Path) -> FastAPI:
-    """Nova, chat, Cartesia and OpenAI's speech. GET /replies: each answer, and the messages before it. GET /spoken: each
-    text that was spoken, its length in ms, and where each of its words begins and ends."""
+    """Nova, chat, Cartesia and OpenAI's speech.
+
+    GET /replies: each answer, and the messages before it. GET /spoken: each text that was spoken, its length in ms, and
+    where each of its words begins and ends.
+    """
     index, voice, numbers = SpeechIndex(load(speech)), RememberedSpeech(), count(1)
     replies: list[dict[str, object]] = []
 

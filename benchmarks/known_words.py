@@ -29,7 +29,8 @@ EARLY_MS = 80.0  # a word counts to the turn in which most of it lies
 WORD_MS = 380.0  # of a recording whose words are unknown
 SPEECH = ("interruption", "command", "question", "ask", "hesitation", "backchannel", "television")
 # Words for recordings whose text is unknown: none of them is a backchannel, or tells an agent to stop.
-FILLING = "I was thinking about the other thing we said before lunch and then my sister came by with her car".split()
+TEXT = "I was thinking about the other thing we said before lunch and then my sister came by with her car"
+FILLING = TEXT.split()
 
 Floats = NDArray[np.float32]
 

@@ -14,6 +14,7 @@ output, because a room has it, too. All else is LiveKit's default.
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import sys
@@ -180,10 +181,8 @@ class TwilioOutput(io.AudioOutput):
                     continue
             else:
                 early = None
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), early)
-            except TimeoutError:
-                pass
 
     async def _send_frame(self, now: float) -> None:
         codes = bytes(self._waiting[:FRAME])

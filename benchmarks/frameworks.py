@@ -1,0 +1,175 @@
+"""Pipecat and LiveKit Agents by telephone, alone and with our floor, and our own server: called by `bargein bench`.
+
+Every bot has the same vendors, and gets the same scenes, sounds and moments. What a caller hears is measured; and what
+a call costs the bot's process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from rich.console import Console
+
+from bargein_bench.callers.caller_audio import Echo, Step
+from bargein_bench.record import Record
+from bargein_bench.results import CallResult
+from bargein_bench.run import BenchPlan, Progress, listen, run
+from bargein_bench.scenarios import people, synthetic
+from bargein_bench.scenarios.clips import Clip, Library
+from bargein_bench.scenarios.scenes import Scene, chosen
+from bargein_bench.targets.twilio import TwilioTarget
+from benchmarks import frameworks_vendors
+from benchmarks.frameworks_bots import BOTS, FrameworkBot, running, tail
+from benchmarks.frameworks_table import BotFigures, figures, show_bots
+from benchmarks.known_words import known, save
+from benchmarks.process import cpu_s, rss_mb
+
+QUICK = "interruption,echo and speech,backchannel,cough,keyboard,television"
+LEFT_OUT = ("greeting", "early", "thinking", "last word")  # they need a short greeting, and each bot would get others
+MOST_CLIPS = 24  # of a kind: the STT has to know them all
+FIRST_CALLS_S = 12.0  # in which only the first calls run, each still in its first replies
+
+
+@dataclass
+class MeasuredTarget:
+    """A target that adds up how long its calls have lasted."""
+
+    target: TwilioTarget
+    protocol: str = "twilio"
+    rate: int = TwilioTarget.rate
+    lasted_s: float = 0.0
+
+    async def call(self, steps: Sequence[Step], lasts_ms: float, *, echo: Echo | None = None, seed: int = 1) -> Record:
+        record = await self.target.call(steps, lasts_ms, echo=echo, seed=seed)
+        self.lasted_s += record.lasted_ms / 1000
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class BotRun:
+    """A run of the bench against one bot."""
+
+    bot: FrameworkBot
+    calls: int
+    """At once."""
+    results: tuple[CallResult, ...]
+    cpu_ms: float
+    """Processor time for each second of a call, ms."""
+    one_mb: float
+    """Memory of the process with one call."""
+    all_mb: float
+    """Memory with all calls."""
+    log: str = field(default="", repr=False)
+    """The last lines that the bot wrote, where a call failed."""
+
+
+async def sounds() -> list[Clip]:
+    """The bench's own library, at most MOST_CLIPS of each kind."""
+    clips = people.at_hand() + synthetic.throats() + synthetic.noises() + await synthetic.spoken()
+    kinds: dict[str, list[Clip]] = {}
+    for clip in clips:
+        kinds.setdefault(clip.kind, []).append(clip)
+    rng = np.random.default_rng(1)
+    return [of[i] for of in kinds.values() for i in sorted(rng.permutation(len(of))[:MOST_CLIPS])]
+
+
+@asynccontextmanager
+async def vendors(clips: Sequence[Clip], *words: str) -> AsyncIterator[str]:
+    """The vendors in a process of their own, whose STT knows these sounds. Gives their address."""
+    with TemporaryDirectory(prefix="bargein-bench-") as folder:
+        path = Path(folder) / "speech.npz"
+        save(path, known(clips))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            frameworks_vendors.__name__,
+            path,
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield (await process.stdout.readline()).decode().strip()
+        finally:
+            process.stdin.close()
+            await process.wait()
+
+
+async def _called(
+    bot: FrameworkBot, clips: Sequence[Clip], plans: Sequence[BenchPlan], on_progress: Callable[[str], None]
+) -> list[BotRun]:
+    """The runs of one bot, all in one process of it."""
+    library, most, done = Library(clips), max(plan.at_once for plan in plans), []
+    async with vendors(clips) as url, running(bot, url, most) as process:
+        target = MeasuredTarget(TwilioTarget(process.url))
+        opening, heard = await listen(target, library, plans[0].seed)
+        solo = asyncio.create_task(target.call([], 4_000.0))
+        await asyncio.sleep(3.0)
+        one_mb = rss_mb(process.pid)
+        await solo
+        for plan in plans:
+            target.lasted_s, cpu = 0.0, cpu_s(process.pid)
+            memory = asyncio.create_task(_most_memory(process.pid))
+
+            def told(progress: Progress, at_once: int = plan.at_once) -> None:
+                on_progress(f"{bot.name}, {at_once} at once: {progress.done} of {progress.of}")
+
+            results, _ = await run(target, library, plan, opening, heard, told)
+            cpu_ms = 1000 * (cpu_s(process.pid) - cpu) / target.lasted_s
+            log = tail(process.log) if any(result.failed for result in results) else ""
+            done.append(BotRun(bot, plan.at_once, results, cpu_ms, one_mb, await memory, log))
+    return done
+
+
+async def _most_memory(pid: int) -> float:
+    """The most memory of a process while the first calls run."""
+    most = 0.0
+    for _ in range(int(FIRST_CALLS_S)):
+        most = max(most, rss_mb(pid))
+        await asyncio.sleep(1.0)
+    return most
+
+
+def scenes(*, quick: bool) -> tuple[Scene, ...]:
+    return chosen(QUICK.split(",")) if quick else tuple(s for s in chosen(()) if s.name not in LEFT_OUT)
+
+
+def measure(
+    console: Console,
+    *,
+    quick: bool = False,
+    only: str = "",
+    lines: Path | None = None,
+    seed: int = 1,
+) -> list[BotFigures]:
+    """Call every bot, and show the tables. only: part of the names of the bots. lines: gets a JSON line of each run."""
+    played = scenes(quick=quick)
+    # The larger run first: later calls would find memory that earlier ones have left.
+    plans = (
+        [BenchPlan(played, 2, 5, seed)] if quick else [BenchPlan(played, 6, 20, seed), BenchPlan(played, 3, 5, seed)]
+    )
+    clips = asyncio.run(sounds())
+    found: list[BotFigures] = []
+    for bot in BOTS:
+        if only.casefold() not in bot.name.casefold():
+            continue
+        with console.status(bot.name) as status:
+            runs = asyncio.run(_called(bot, clips, plans, status.update))
+        for done in runs:
+            found.append(figures(bot.name, done.calls, done.results, done.cpu_ms, done.one_mb, done.all_mb))
+            if done.log:
+                console.print(f"{bot.name} wrote:\n{done.log}", markup=False, highlight=False)
+    if lines is not None:
+        lines.write_text("".join(json.dumps(each.facts()) + "\n" for each in found))
+    show_bots(console, found)
+    return found
