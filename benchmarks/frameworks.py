@@ -19,6 +19,8 @@ import numpy as np
 from rich.console import Console
 
 from bargein_bench.callers.caller_audio import Echo, Step
+from bargein_bench.callers.fleet import CallPlan
+from bargein_bench.callers.fleet import run as call_all
 from bargein_bench.record import Record
 from bargein_bench.results import CallResult
 from bargein_bench.run import BenchPlan, Progress, listen, run
@@ -27,15 +29,17 @@ from bargein_bench.scenarios.clips import Clip, Library
 from bargein_bench.scenarios.scenes import Scene, chosen
 from bargein_bench.targets.twilio import TwilioTarget
 from benchmarks import frameworks_vendors
-from benchmarks.frameworks_bots import BOTS, FrameworkBot, running, tail
-from benchmarks.frameworks_table import BotFigures, figures, show_bots
+from benchmarks.frameworks_bots import BOTS, FrameworkBot, RunningBot, running, tail
+from benchmarks.frameworks_table import BotFigures, CallCost, figures, show_bots
 from benchmarks.known_words import known, save
 from benchmarks.process import cpu_s, rss_mb
 
 QUICK = "interruption,echo and speech,backchannel,cough,keyboard,television"
 LEFT_OUT = ("greeting", "early", "thinking", "last word")  # they need a short greeting, and each bot would get others
 MOST_CLIPS = 24  # of a kind: the STT has to know them all
-FIRST_CALLS_S = 12.0  # in which only the first calls run, each still in its first replies
+SOLO_S = 8.0  # of the call whose memory is that of one call
+APART_MS = 700.0  # between the begins of two calls whose cost is measured: a framework loads its models at each
+STEADY_S = 20.0  # for which they all last
 
 
 @dataclass
@@ -62,11 +66,8 @@ class BotRun:
     """At once."""
     results: tuple[CallResult, ...]
     cpu_ms: float
-    """Processor time for each second of a call, ms."""
-    one_mb: float
-    """Memory of the process with one call."""
-    all_mb: float
-    """Memory with all calls."""
+    """Processor time for each second of the bench's calls, their begin included, ms."""
+    cost: CallCost
     log: str = field(default="", repr=False)
     """The last lines that the bot wrote, where a call failed."""
 
@@ -113,13 +114,10 @@ async def _called(
     async with vendors(clips) as url, running(bot, url, most) as process:
         target = MeasuredTarget(TwilioTarget(process.url))
         opening, heard = await listen(target, library, plans[0].seed)
-        solo = asyncio.create_task(target.call([], 4_000.0))
-        await asyncio.sleep(3.0)
-        one_mb = rss_mb(process.pid)
-        await solo
+        one_mb = await _one_mb(process)
         for plan in plans:
+            cost = await _cost(process, plan.at_once, one_mb)
             target.lasted_s, cpu = 0.0, cpu_s(process.pid)
-            memory = asyncio.create_task(_most_memory(process.pid))
 
             def told(progress: Progress, at_once: int = plan.at_once) -> None:
                 on_progress(f"{bot.name}, {at_once} at once: {progress.done} of {progress.of}")
@@ -127,17 +125,34 @@ async def _called(
             results, _ = await run(target, library, plan, opening, heard, told)
             cpu_ms = 1000 * (cpu_s(process.pid) - cpu) / target.lasted_s
             log = tail(process.log) if any(result.failed for result in results) else ""
-            done.append(BotRun(bot, plan.at_once, results, cpu_ms, one_mb, await memory, log))
+            done.append(BotRun(bot, plan.at_once, results, cpu_ms, cost, log))
     return done
 
 
-async def _most_memory(pid: int) -> float:
-    """The most memory of a process while the first calls run."""
-    most = 0.0
-    for _ in range(int(FIRST_CALLS_S)):
-        most = max(most, rss_mb(pid))
-        await asyncio.sleep(1.0)
-    return most
+def _silent(_: int) -> list[Step]:
+    return []
+
+
+async def _one_mb(process: RunningBot) -> float:
+    """Memory of the bot with one call."""
+    plan = CallPlan(process.url, 1, SOLO_S * 1000, _silent)
+    calling = asyncio.create_task(call_all(plan))
+    await asyncio.sleep(SOLO_S - 1)
+    found = rss_mb(process.pid)
+    await calling
+    return found
+
+
+async def _cost(process: RunningBot, calls: int, one_mb: float) -> CallCost:
+    """What a call costs while the agent tells its story and no sound comes from the caller."""
+    begin_s = (calls - 1) * APART_MS / 1000
+    plan = CallPlan(process.url, calls, (begin_s + STEADY_S) * 1000, _silent, apart_ms=APART_MS)
+    calling = asyncio.create_task(call_all(plan, process.pid))
+    await asyncio.sleep(begin_s + STEADY_S - 2)
+    all_mb = rss_mb(process.pid)
+    done = await calling
+    assert done.usage is not None
+    return CallCost(1000 * done.usage.cores / calls, one_mb, (all_mb - one_mb) / (calls - 1))
 
 
 def scenes(*, quick: bool) -> tuple[Scene, ...]:
@@ -166,7 +181,7 @@ def measure(
         with console.status(bot.name) as status:
             runs = asyncio.run(_called(bot, clips, plans, status.update))
         for done in runs:
-            found.append(figures(bot.name, done.calls, done.results, done.cpu_ms, done.one_mb, done.all_mb))
+            found.append(figures(bot.name, done.calls, done.results, done.cpu_ms, done.cost))
             if done.log:
                 console.print(f"{bot.name} wrote:\n{done.log}", markup=False, highlight=False)
     if lines is not None:

@@ -51,6 +51,18 @@ class ShareOf:
 
 
 @dataclass(frozen=True, slots=True)
+class CallCost:
+    """What a call costs the bot's process while the agent speaks and its caller is silent."""
+
+    cpu_ms: float
+    """Processor time for each second, ms."""
+    one_mb: float
+    """Memory of the process with one call."""
+    further_mb: float
+    """Memory of each further call."""
+
+
+@dataclass(frozen=True, slots=True)
 class BotFigures:
     """What a run of calls has shown of one bot."""
 
@@ -96,19 +108,14 @@ class BotFigures:
     stale_ms: float
     """Audio of a reply after its own flush."""
     cpu_ms: float
-    """Processor time of the bot's process for each second of a call, ms."""
-    one_mb: float
-    """Memory of that process with one call."""
-    further_mb: float
-    """Memory of each further call."""
+    """Processor time of the bot's process for each second of these calls, their begins included, ms."""
+    cost: CallCost
 
     def facts(self) -> dict[str, object]:
         return asdict(self)
 
 
-def figures(
-    bot: str, calls: int, results: Sequence[CallResult], cpu_ms: float, one_mb: float, all_mb: float
-) -> BotFigures:
+def figures(bot: str, calls: int, results: Sequence[CallResult], cpu_ms: float, cost: CallCost) -> BotFigures:
     """The figures of a run. calls: at once."""
     events = [e for result in results for e in result.events if e.outcome != "unheard"]
     asked = [e for e in events if e.want == "yield" and e.scene in ADDRESSED]
@@ -138,8 +145,7 @@ def figures(
         ShareOf(sum(r.late for r in results), sum(r.frames for r in results)),
         sum(r.stale_ms for r in results),
         cpu_ms,
-        one_mb,
-        (all_mb - one_mb) / (calls - 1) if calls > 1 else 0.0,
+        cost,
     )
 
 
@@ -173,8 +179,9 @@ ROWS: tuple[tuple[str, Callable[[BotFigures], object]], ...] = (
     ("end of an interruption to the answer, ms", lambda f: f.answer),
     ("questions afterwards answered", lambda f: f.recovered),
     ("frames late; stale audio, ms", lambda f: f"{f.late}; {f.stale_ms:.0f}"),
-    ("processor for each second of a call, ms", lambda f: f"{f.cpu_ms:.1f}"),
-    ("memory with one call; each further, MB", lambda f: f"{f.one_mb:.0f}; {f.further_mb:.2f}"),
+    ("processor for each second of a call, ms", lambda f: f"{f.cost.cpu_ms:.1f}"),
+    ("  of these calls, their begins included", lambda f: f"{f.cpu_ms:.1f}"),
+    ("memory with one call; each further, MB", lambda f: f"{f.cost.one_mb:.0f}; {f.cost.further_mb:.2f}"),
 )
 
 
@@ -190,7 +197,9 @@ def show_bots(console: Console, found: Sequence[BotFigures]) -> None:
             table.add_row(name, *(str(of(f)) for f in columns))
         for name, alone, floor in _pairs(columns):
             table.add_section()
-            more = f"{floor.cpu_ms - alone.cpu_ms:+.1f} ms a second, {floor.further_mb - alone.further_mb:+.2f} MB"
+            cpu = floor.cost.cpu_ms - alone.cost.cpu_ms
+            memory = floor.cost.further_mb - alone.cost.further_mb
+            more = f"{cpu:+.1f} ms a second, {memory:+.2f} MB"
             table.add_row(f"the floor adds to each call of {name}: {more}")
         console.print(table)
 

@@ -22,7 +22,9 @@ from bargein_simulators.openai_speech import SpeechSimulator, add_speech
 from bargein_simulators.speech import SimulatedSpeech, SynthesizedText
 from benchmarks.known_words import KnownWords, SpeechIndex, load
 
-NOVA_MS, TOKEN_MS, AUDIO_MS = 60.0, 200.0, 90.0  # the delays of the STT, the LLM and the TTS
+NOVA_MS, FIRST_TOKEN_MS, AUDIO_MS = 60.0, 200.0, 90.0  # the delays of the STT, the LLM and the TTS
+TOKEN_MS = 12.0  # between two tokens: a minute's reply at once would keep each bot's event loop busy for 100 ms
+SPEED = 6.0  # of the TTS, times real time
 KEPT = 4_000  # replies whose text and times are kept
 
 
@@ -66,9 +68,9 @@ def app(speech: Path) -> FastAPI:
 
     server = FastAPI(openapi_url=None)
     add_nova(server, NovaSimulator(words=partial(KnownWords, index), delay_ms=NOVA_MS))
-    add_chat(server, ChatSimulator(respond=respond, first_token_ms=TOKEN_MS, models=()))
-    add_cartesia(server, CartesiaSimulator(speech=voice, first_audio_ms=AUDIO_MS))
-    add_speech(server, SpeechSimulator(speech=voice, first_audio_ms=AUDIO_MS))
+    add_chat(server, ChatSimulator(respond=respond, first_token_ms=FIRST_TOKEN_MS, token_ms=TOKEN_MS, models=()))
+    add_cartesia(server, CartesiaSimulator(speech=voice, first_audio_ms=AUDIO_MS, speed=SPEED))
+    add_speech(server, SpeechSimulator(speech=voice, first_audio_ms=AUDIO_MS, speed=SPEED))
 
     @server.get("/replies")
     async def told() -> list[dict[str, object]]:

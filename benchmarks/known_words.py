@@ -29,7 +29,7 @@ EARLY_MS = 80.0  # a word counts to the turn in which most of it lies
 WORD_MS = 380.0  # of a recording whose words are unknown
 SPEECH = ("interruption", "command", "question", "ask", "hesitation", "backchannel", "television")
 # Words for recordings whose text is unknown: none of them is a backchannel, or tells an agent to stop.
-TEXT = "I was thinking about the other thing we said before lunch and then my sister came by with her car"
+TEXT = "maybe the other train leaves after lunch and then my sister came by with her car to bring the letters"
 FILLING = TEXT.split()
 
 Floats = NDArray[np.float32]
@@ -68,15 +68,13 @@ def save(path: Path, speech: Sequence[KnownSpeech]) -> None:
     """Write the speech for another process."""
     texts = np.array([s.text for s in speech])
     lasts = np.array([s.lasts_ms for s in speech])
-    np.savez(path, texts=texts, lasts=lasts, **{f"s{n}": s.samples for n, s in enumerate(speech)})
+    np.savez(path, texts, lasts, *(s.samples for s in speech))
 
 
 def load(path: Path) -> list[KnownSpeech]:
     with np.load(path) as stored:
-        return [
-            KnownSpeech(str(text), stored[f"s{n}"], float(lasts))
-            for n, (text, lasts) in enumerate(zip(stored["texts"], stored["lasts"], strict=True))
-        ]
+        texts, lasts, *samples = (stored[f"arr_{n}"] for n in range(len(stored.files)))
+    return [KnownSpeech(str(t), s, float(ms)) for t, s, ms in zip(texts, samples, lasts, strict=True)]
 
 
 class SpeechIndex:
