@@ -13,10 +13,12 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
+import bargein
 import bargein.testing
 from bargein import Agent
 from bargein.cli import app
 from bargein.cli.command_table import GROUP, OURS
+from bargein.floor.policy_groups import NUMBERS
 from bargein.testing import ScriptedLLM, ScriptedSTT, ToneTTS
 from tests.test_cli import PROJECT
 
@@ -114,3 +116,12 @@ def test_every_file_named_in_the_architecture_is_there() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     for name in re.findall(r"`((?:server|transports|call|audio|floor|vendors|tests)/[\w/]+\.(?:py|js))", text):
         assert (ROOT / "src" / "bargein" / name).exists() or (ROOT / name).exists(), name
+
+
+def test_the_names_in_place_of_other_frameworks_are_ours() -> None:
+    ours = {*NUMBERS, *inspect.signature(Agent).parameters, *dir(bargein)}
+    page = (ROOT / "docs" / "coming_from.md").read_text()
+    rows = [line.split(" | ")[-1] for line in page.splitlines() if line.startswith("| ")]
+    named = {name for row in rows for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)\b", row)}
+    assert len(named) > 20
+    assert named <= ours

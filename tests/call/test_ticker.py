@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
-from bargein.call.ticker import MAX_BEHIND_MS, Ticker
+from bargein.call.ticker import DRIVEN_MS, EARLY_MS, MAX_BEHIND_MS, Ticker
 from bargein.clock import ManualClock
 
 
@@ -73,3 +74,32 @@ async def test_missed_ticks_are_run_and_counted_up_to_a_bound(monkeypatch: pytes
     assert ticker.late == 2
     ticker, ticks, _ = await run_for(monkeypatch, [MAX_BEHIND_MS + 50.0, 0, 0])
     assert ticks == [270, 290, 310], "the rest is skipped: it would only make us later"
+
+
+async def test_a_driven_ticker_sleeps_on_and_wakes_where_nothing_drives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock()
+    ticker, ticks, sleeps = Ticker(clock), list[float](), list[float]()
+    ticker.add(ticks.append, lambda _: None)
+    ticker.drive()
+    assert not ticks, "it does not run"
+    drives = [True, True, False, False, False]
+
+    async def sleep(seconds: float) -> None:
+        if not drives:
+            raise asyncio.CancelledError
+        sleeps.append(round(seconds * 1000, 3))
+        end = clock.now_ms() + seconds * 1000
+        if drives.pop(0):
+            while clock.now_ms() + 20 < end + 20:
+                clock.advance(10)
+                ticker.drive()
+        clock.advance(max(0.0, end - clock.now_ms()))
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await ticker.run()
+    assert sleeps == [20, 80, 80, 20, 20], "a driven ticker is woken a fourth as often"
+    gaps = [later - earlier for earlier, later in pairwise(ticks)]
+    assert max(gaps) <= 20 + DRIVEN_MS
+    assert min(gaps) >= 20 - EARLY_MS
+    assert ticker.late <= 1

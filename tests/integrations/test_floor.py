@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bargein.audio.resample import resample
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
@@ -21,6 +22,7 @@ from bargein.recorder.reading import read
 from bargein.recorder.replay import replay
 from bargein.standalone_call import NoMeter
 from bargein.testing import ScriptedBatchSTT, ScriptedVAD
+from tests import sounds
 
 RATE = 16_000
 
@@ -359,3 +361,26 @@ async def test_floors_of_one_process_share_a_ticker_and_a_vad() -> None:
     assert "ticker" in [task.get_name() for task in asyncio.all_tasks()]
     await asyncio.gather(*(floor.aclose() for floor in floors))
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize(("line_echo", "holds"), [(None, 0), (False, 1)])
+async def test_the_agents_own_audio_that_a_telephone_line_brings_back_holds_nothing(
+    line_echo: bool | None, holds: int
+) -> None:
+    """None: a line of 8000 Hz is a telephone's."""
+    rate, frame, late = 8000, 160, 5
+    agent = np.concatenate([resample(sounds.load(label.file), rate).samples for label in sounds.labels("interruption")])
+    line = np.random.default_rng(3).normal(0, 3, len(agent) + late * frame)
+    line[late * frame :] += agent * 0.2
+    async with scene(line_echo=line_echo) as call:
+        call.says(len(agent) * 1000 // rate)
+        for at in range(0, len(agent) - frame, frame):
+            call.clock.advance(20)
+            call.floor.push_audio(line[at : at + frame].astype("<i2").tobytes(), rate)
+            call.ticker.tick(call.clock.now_ms())
+            if call.floor.wants_to_speak():
+                call.floor.played(agent[at : at + frame].tobytes(), rate)
+            await asyncio.sleep(0)
+            if call.floor.counts["holds"]:
+                break
+        assert call.floor.counts["holds"] == holds

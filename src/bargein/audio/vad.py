@@ -3,6 +3,9 @@
 A window costs a third when 32 streams share a run of the model. So one worker thread runs all windows that have come
 since its last run. The event loop hands samples over and gets the scores once for each run: the event loop never waits
 for the model.
+
+A process of few calls may ask for another way (`inline_streams`): to wake a thread and then the loop costs more than a
+run of the model for one window, so the loop runs the model itself; and the windows of calm lines wait and share a run.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from threading import Condition, Thread
 
 import numpy as np
 
+from bargein.audio.calm import MOST_WAITING, CalmLine
 from bargein.audio.pcm import Samples
 from bargein.audio.silero import CONTEXT, STATE, WINDOW, Floats, SileroModel, WindowModel
 from bargein.errors import AudioShapeError, UsageError
@@ -27,6 +31,7 @@ log = logging.getLogger(__name__)
 
 MAX_PENDING = 32  # windows (1 s) of a stream that may wait; beyond this the oldest is dropped and counted
 GATHER_ABOVE = 4  # with more streams than this the worker waits up to gather_ms, so windows share a batch
+MAX_INLINE = 10  # windows of a stream that the event loop scores at once; a burst goes to the worker
 MAX_SKIP_WINDOWS = 8  # windows of silence that the model gets for a gap; a longer gap only moves the position
 
 
@@ -90,6 +95,10 @@ class SileroVADStream:
         self.dropped = 0
         """Windows without a score."""
         self.pending: deque[PendingWindow] = deque()  # for the VAD, under its lock
+        self.inline = False  # for the VAD: windows wait for the event loop's own run
+        self.in_worker = 0  # for the VAD, under its lock: windows on their way to the model and back
+        self._calm = CalmLine() if vad.patient else None
+        self._waiting: list[PendingWindow] = []  # of a calm line
         self._vad = vad
         self._on_window = on_window
         self._size, self._context = WINDOW[rate], CONTEXT[rate]
@@ -112,10 +121,24 @@ class SileroVADStream:
         if whole:
             size, length = self._size, self._context + self._size
             cuts = range(0, whole * size, size)
-            self._vad.hand_over(self, [PendingWindow(self._state, self._at + i, joined[i : i + length]) for i in cuts])
+            self._take([PendingWindow(self._state, self._at + i, joined[i : i + length]) for i in cuts])
             self._at += whole * size
             joined = joined[whole * size :]
         self._rest = joined
+
+    def _take(self, windows: list[PendingWindow]) -> None:
+        if self._calm is None:
+            self._vad.hand_over(self, windows)
+            return
+        waits = [self._calm.may_wait(window.samples[self._context :]) for window in windows]  # each is told of
+        self._waiting += windows
+        if not all(waits) or len(self._waiting) >= MOST_WAITING:
+            self._vad.hand_over_all()
+
+    def take_waiting(self) -> list[PendingWindow]:
+        """For the VAD: the windows of a calm line, which wait no longer."""
+        windows, self._waiting = self._waiting, []
+        return windows
 
     def skip(self, samples: int) -> None:
         """A gap of this many samples. The model gets silence, at most MAX_SKIP_WINDOWS of it."""
@@ -133,6 +156,7 @@ class SileroVADStream:
     def close(self) -> None:
         """Stop: no score comes after this, not even for a window in the model."""
         self._closed = True
+        self._waiting = []
         self._vad.discard_stream(self)
         self._on_window = _unheard
 
@@ -140,6 +164,8 @@ class SileroVADStream:
         """For the VAD: give a score to the owner. False: the owner raised, and the error was logged."""
         if self._closed:
             return True
+        if self._calm is not None:
+            self._calm.scored(window.speech)
         try:
             self._on_window(window)
         except Exception:
@@ -152,14 +178,20 @@ class SileroVAD:
     """The process's one detector: `async with SileroVAD() as vad`, then `vad.open(...)` for each call.
 
     gather_ms: with more than GATHER_ABOVE open streams, a run waits this long for the windows of all streams.
+    inline_streams: with no more open streams than this, the event loop runs the model itself, and windows of calm lines
+    wait for each other (up to 256 ms; audio.calm), however many streams there are. 0: neither.
     """
 
-    def __init__(self, gather_ms: float = 3.0, model: WindowModel | None = None) -> None:
+    def __init__(self, gather_ms: float = 3.0, model: WindowModel | None = None, *, inline_streams: int = 0) -> None:
         self.stats = VADStats()
         self.dropped = 0
         """Windows of all streams without a score."""
         self._model = model or SileroModel()
         self._gather_s = gather_ms / 1000
+        self.patient = inline_streams > 0
+        """Whether the windows of calm lines wait."""
+        self._inline_streams = inline_streams
+        self._inline: list[tuple[SileroVADStream, PendingWindow]] = []  # for the event loop's next run
         self._wake = Condition()  # guards the fields below
         self._streams: set[SileroVADStream] = set()
         self._ready: dict[SileroVADStream, None] = {}  # streams with waiting windows, the longest wait first
@@ -203,6 +235,11 @@ class SileroVAD:
 
     def hand_over(self, stream: SileroVADStream, windows: list[PendingWindow]) -> None:
         """For a stream: queue windows for the model."""
+        few = len(self._streams) <= self._inline_streams and len(windows) <= MAX_INLINE
+        with_worker = stream.pending or stream.in_worker  # in this order: the worker counts a window before it takes it
+        if stream.inline or (few and not with_worker):
+            self._hand_inline(stream, windows)
+            return
         with self._wake:
             if self._stop:
                 return
@@ -224,16 +261,12 @@ class SileroVAD:
 
     def _work(self) -> None:
         while (work := self._gather()) is not None:
-            began = time.perf_counter()
             if not work:
                 continue
-            scored = [one for rate in WINDOW for one in self._score(rate, [w for w in work if w[0].rate == rate])]
-            self.stats.windows += len(scored)
-            self.stats.batches += 1
-            self.stats.busy_ms += (time.perf_counter() - began) * 1000
+            scored = self._score_all(work)
             try:
                 assert self._loop is not None
-                self._loop.call_soon_threadsafe(self._deliver, scored)
+                self._loop.call_soon_threadsafe(self._take_back, scored, [stream for stream, _ in work])
             except RuntimeError:
                 log.warning("The event loop was closed before the VAD, which stops now")
                 return
@@ -248,9 +281,20 @@ class SileroVAD:
                 self._wake.wait_for(lambda: self._stop or len(self._ready) >= len(self._streams), self._gather_s)
             if self._stop:
                 return None
+            for stream in self._ready:
+                stream.in_worker += 1
             work = [(stream, stream.pending.popleft()) for stream in self._ready]
             self._ready = {stream: None for stream, _ in work if stream.pending}
             return work
+
+    def _score_all(self, work: list[tuple[SileroVADStream, PendingWindow]]) -> list[tuple[SileroVADStream, VADWindow]]:
+        """One window of each stream."""
+        began = time.perf_counter()
+        scored = [one for rate in WINDOW for one in self._score(rate, [w for w in work if w[0].rate == rate])]
+        self.stats.windows += len(scored)
+        self.stats.batches += 1
+        self.stats.busy_ms += (time.perf_counter() - began) * 1000
+        return scored
 
     def _score(
         self, rate: int, work: list[tuple[SileroVADStream, PendingWindow]]
@@ -281,6 +325,36 @@ class SileroVAD:
             stream.pending.popleft()
             stream.dropped += 1
             self.dropped += 1
+
+    def hand_over_all(self) -> None:
+        """For a stream whose windows wait no longer: those of the other calm lines share its run."""
+        for other in self._streams:
+            if windows := other.take_waiting():
+                self.hand_over(other, windows)
+
+    def _hand_inline(self, stream: SileroVADStream, windows: list[PendingWindow]) -> None:
+        if not self._inline and self._loop is not None:
+            self._loop.call_soon(self._run_inline)
+        stream.inline = True
+        self._inline += [(stream, window) for window in windows]
+
+    def _run_inline(self) -> None:
+        """On the event loop: all windows that have come since the loop's last round."""
+        work, self._inline = self._inline, []
+        for stream, _ in work:
+            stream.inline = False
+        while work and not self._stop:
+            # A stream's next window needs the state after the one before it.
+            first = dict(reversed([(stream, window) for stream, window in work]))
+            batch = [(stream, window) for stream, window in work if first[stream] is window]
+            work = [(stream, window) for stream, window in work if first[stream] is not window]
+            self._deliver(self._score_all(batch))
+
+    def _take_back(self, scored: list[tuple[SileroVADStream, VADWindow]], streams: list[SileroVADStream]) -> None:
+        with self._wake:
+            for stream in streams:
+                stream.in_worker -= 1
+        self._deliver(scored)
 
     def _deliver(self, scored: list[tuple[SileroVADStream, VADWindow]]) -> None:
         if self._stop:

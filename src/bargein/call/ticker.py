@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 Tick = Callable[[float], None]
 
+EARLY_MS = 5  # before its time, a driven tick may come
+DRIVEN_MS = 60  # after a driven tick, until the ticker wakes by itself: frames come every 20 ms
 MAX_BEHIND_MS = 200  # past this, missed ticks are skipped: running them all at once would only make us later
 
 
@@ -28,6 +30,8 @@ class Ticker:
         self.late = 0
         """Ticks that came more than one period after their time."""
         self._ticks: dict[Tick, Callable[[BaseException], None]] = {}
+        self._due: float | None = None  # of the next tick, while `run` runs
+        self._driven = False
 
     def add(self, tick: Tick, on_crash: Callable[[BaseException], None]) -> None:
         """Call `tick` from the next round on."""
@@ -47,15 +51,30 @@ class Ticker:
                 self.remove(tick)
                 on_crash(error)
 
+    def drive(self) -> None:
+        """The event loop is awake: a tick that is due, or nearly, comes now. Where frames drive the ticker, it needs no
+        wake of its own, which costs more than the tick."""
+        if self._due is not None and (now := self.clock.now_ms()) >= self._due - EARLY_MS:
+            self._driven = True
+            self._due = now + self.period_ms
+            self.tick(now)
+
     async def run(self) -> None:
         """Until cancelled. Ticks keep to a grid, so they do not drift."""
-        due = self.clock.now_ms() + self.period_ms
-        while True:
-            await asyncio.sleep(max(0.0, due - self.clock.now_ms()) / 1000)
-            now = self.clock.now_ms()
-            if now - due > self.period_ms:
-                self.late += 1
-            self.tick(now)
-            due += self.period_ms
-            if now - due > MAX_BEHIND_MS:
-                due = now + self.period_ms
+        self._due = self.clock.now_ms() + self.period_ms
+        try:
+            while True:
+                was_driven, self._driven = self._driven, False
+                wake = self._due + (DRIVEN_MS if was_driven else 0.0)
+                await asyncio.sleep(max(0.0, wake - self.clock.now_ms()) / 1000)
+                now = self.clock.now_ms()
+                if self._driven:
+                    continue
+                if now - wake > self.period_ms:
+                    self.late += 1
+                self.tick(now)
+                self._due += self.period_ms
+                if was_driven or now - self._due > MAX_BEHIND_MS:
+                    self._due = now + self.period_ms
+        finally:
+            self._due = None

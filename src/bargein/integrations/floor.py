@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bargein import floor as f
+from bargein.audio.echo import LineEcho
 from bargein.audio.pcm import Samples
 from bargein.call.context import CallContext
 from bargein.call.input.turns import Turns
@@ -23,6 +24,7 @@ from bargein.call.input.user_audio import UserAudio
 from bargein.call.runtime import Runtime
 from bargein.call.tasks import CallTasks
 from bargein.errors import UsageError
+from bargein.integrations.foreign_words import ForeignWords
 from bargein.integrations.guest import Guest
 from bargein.integrations.shared import Shared, shared
 from bargein.notices import Notice
@@ -31,8 +33,7 @@ from bargein.recorder.journal import FileJournal, NullJournal
 
 log = logging.getLogger(__name__)
 
-LEAD_IN_MS = 150  # an STT wants a little audio before the first word
-FOREIGN_WORDS_MS = 200.0  # for newer words of the framework's STT, when the floor asks for them
+PHONE_HZ = 8000
 TICKS_AT_ONCE = 8  # deadlines of the floor in one round; more are a rule that wakes itself for ever
 # What the framework does itself: it asks a silent user, fills the time of tools, and gives up a model that is late.
 FOREIGN = {"answer_timeout_ms": 3_600_000, "user_silence_ms": None, "max_failures": 0, "filler_ms": None}
@@ -43,7 +44,9 @@ class BargeinFloor:
 
     policy: a preset's name, or a Policy. stt: reads words for verdicts (None: the framework's own words, if it gives
     any). language: of the lexicon. record: folder for the call's record (None: none is kept). name: of the agent, for
-    the record. runtime: clock, ticker and VAD of another owner (None: those that all floors of the process share).
+    the record. line_echo: whether the line brings the agent's own audio back (None: where the user's audio comes at
+    8000 Hz, as from telephones). runtime: clock, ticker and VAD of another owner (None: those that all floors of the
+    process share).
     Raises UsageError for a policy that is not there.
     """
 
@@ -55,6 +58,7 @@ class BargeinFloor:
         language: str = "en",
         record: Path | str | None = None,
         name: str = "agent",
+        line_echo: bool | None = None,
         runtime: Runtime | None = None,
     ) -> None:
         chosen = f.Policy.named(policy) if isinstance(policy, str) else policy
@@ -75,8 +79,7 @@ class BargeinFloor:
         self._broken = False
         self._due_ms: float | None = None
         self._asking = False  # the agent has something to say, and may not begin
-        self._words_known = stt is not None
-        self._turns_known = False
+        self._words = ForeignWords(self.floor, stt, self.now_ms, self.feed)
         self._changed = asyncio.Event()
         self._over = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -86,8 +89,9 @@ class BargeinFloor:
         self._turns: Turns | None = None
         self._rate = 0
         self._heard_samples = 0
-        self._newest_words = (-1.0, "")  # of the framework's STT, and when they came
-        self._asked: tuple[int, float, float] | None = None  # a reading, its onset, and when it is to be answered
+        self._line_echo = line_echo
+        self._echo: LineEcho | None = None  # for audio of the agent at _echo_rate
+        self._echo_rate = 0
         self._context: CallContext | None = None
 
     async def start(self, guest: Guest) -> None:
@@ -149,7 +153,7 @@ class BargeinFloor:
         )
         self._journal.note(0.0, "call", id=self.id, agent=self._name, began_ms=round(self._began_ms, 3))
         runtime.ticker.add(self._tick, self._fail)
-        self._announce()
+        self._words.announce()
 
     def _end(self) -> None:
         assert self._shared is not None
@@ -181,26 +185,31 @@ class BargeinFloor:
         except Exception as error:
             self._fail(error)
         self._heard_samples += len(samples)
+        self._shared.runtime.ticker.drive()
+
+    def played(self, audio: bytes | Samples, rate: int, in_ms: float = 0.0) -> None:
+        """The agent's audio that the user gets in in_ms: mono, 16 bit, rate in Hz. Only for the echo of the line."""
+        user = self._audio
+        if user is None or not (self._rate == PHONE_HZ if self._line_echo is None else self._line_echo):
+            return
+        if self._echo is None or rate != self._echo_rate:
+            self._echo, self._echo_rate = LineEcho(user.rate, rate), rate
+            user.echo = self._echo
+        samples = np.frombuffer(audio[: len(audio) // 2 * 2], "<i2") if isinstance(audio, bytes) else audio
+        self._echo.played(self.now_ms() + in_ms, samples)
 
     def words(self, text: str) -> None:
         """Words that the framework's STT has read in the running speech, final or not: all of them so far."""
-        if not self._words_known:
-            self._words_known = True
-            self._announce()
-        floor = self.floor
-        self._newest_words = self.now_ms(), text
-        at_ms = floor.speech.onset_ms if self.held or floor.talking else self.now_ms()
-        # They answer the floor's question for words, if it has one.
-        self.feed(f.Words(at_ms, text, floor.onset.reading if floor.onset.awaiting_words else None))
+        self._words.read(text, held=self.held)
 
     def turn_started(self, text: str = "") -> None:
         """The framework's STT says that the user took a turn."""
-        self._know_turns()
+        self._words.know_turns()
         self.feed(f.TurnStarted(self.now_ms(), text))
 
     def turn_ended(self, text: str = "") -> None:
         """The framework takes the user's turn as over."""
-        self._know_turns()
+        self._words.know_turns()
         self.feed(f.TurnEnded(self.now_ms(), text))
 
     def key(self, key: str) -> None:
@@ -320,7 +329,7 @@ class BargeinFloor:
                     self._turns.open(turn, from_ms, None)
                 guest.turn_began(why)
             case f.ReadWords(reading, from_ms, _):
-                self._read(reading, from_ms)
+                self._words.ask(reading, from_ms, self._context, self._turns)
             case f.Dismiss(_, _, text, why):
                 guest.backchannel(text, why)
             case _:
@@ -340,40 +349,13 @@ class BargeinFloor:
         if self._audio is not None:
             self._audio.close()
         self._rate, self._heard_samples = rate, 0
+        self._echo = None  # of audio at another rate
         self._audio = UserAudio(rate, self._shared.runtime.vad, self.now_ms, self.feed)
         self._turns = Turns(self._context, self._stt, self._audio)
 
-    def _announce(self) -> None:
-        self.feed(f.STTChanged(self.now_ms(), words=self._words_known, turns=self._turns_known))
-
-    def _know_turns(self) -> None:
-        if not self._turns_known:
-            self._turns_known = True
-            self._announce()
-
-    def _read(self, reading: int, from_ms: float) -> None:
-        onset_ms = from_ms + self.floor.policy.endpointing.pre_roll_ms
-        if self._stt is None:
-            self._asked = reading, onset_ms, self.now_ms() + FOREIGN_WORDS_MS
-        elif self._context is not None and self._turns is not None:
-            self._context.spawn(self._read_words(self._turns, reading, onset_ms), f"look {reading}")
-
-    async def _read_words(self, turns: Turns, reading: int, onset_ms: float) -> None:
-        text = await turns.words_since(onset_ms - LEAD_IN_MS)
-        self._journal.note(self.now_ms(), "look", look=reading, text=text)
-        self.feed(f.Words(onset_ms, text, reading))
-
-    def _answer_question(self, now_ms: float) -> None:
-        """The framework's STT has had its time: the words that came since the onset are all there are."""
-        if self._asked is not None and now_ms >= self._asked[2]:
-            (reading, onset_ms, _), (came_ms, text) = self._asked, self._newest_words
-            self._asked = None
-            if came_ms >= onset_ms and reading == self.floor.onset.reading and self.floor.onset.awaiting_words:
-                self.feed(f.Words(onset_ms, text, reading))
-
     def _tick(self, process_ms: float) -> None:
         now_ms = process_ms - self._began_ms
-        self._answer_question(now_ms)
+        self._words.tick(now_ms)
         if self._audio is not None:
             self._audio.tick(now_ms)
         for _ in range(TICKS_AT_ONCE):

@@ -16,6 +16,8 @@ from bargein.clock import MonotonicClock
 from bargein.recorder.disk import DiskThread
 from bargein.standalone_call import NoMeter
 
+INLINE_CALLS = 8  # with no more calls, the event loop runs the VAD's model itself: two wakes cost more
+
 
 @dataclass(frozen=True, slots=True)
 class Shared:
@@ -45,7 +47,7 @@ class _Keeper:
         try:
             clock = MonotonicClock()
             ticker, disk = Ticker(clock), DiskThread()
-            async with SileroVAD() as vad, asyncio.TaskGroup() as group:
+            async with SileroVAD(inline_streams=INLINE_CALLS) as vad, asyncio.TaskGroup() as group:
                 ticking = group.create_task(ticker.run(), name="ticker")
                 self._ready.set_result(Shared(Runtime(clock, ticker, vad, NoMeter()), disk))
                 await self._unused.wait()

@@ -48,8 +48,8 @@ def _unjudged(window: SpeechWindow) -> None:
 
 
 class UserAudio:
-    """on_window: gets every VAD window, with times on the call's clock. echo: removes the agent's own audio, where the
-    line brings it back."""
+    """on_window: gets every VAD window, with times on the call's clock. echo: set where the line brings the agent's own
+    audio back."""
 
     def __init__(
         self,
@@ -64,7 +64,8 @@ class UserAudio:
         self._in_rate = rate
         self._now_ms = now_ms
         self._bursts = BurstLimiter(rate, now_ms())
-        self._echo = echo
+        self.echo = echo
+        """Removes the agent's own audio from the user's. May be set during the call."""
         self._clock = StreamClock(self.rate)
         self._on_window = on_window
         self._stream: VADStream | None = vad.open(self.rate, self._window)
@@ -109,8 +110,8 @@ class UserAudio:
         if gap > 0 or self._absent_ms >= UNHEARD_MS:
             self._place(now, round(gap * self.rate / self._in_rate), len(samples))
         self._absent_ms = 0.0
-        if self._echo is not None:
-            samples = self._echo.clean(self._end, now, samples)
+        if self.echo is not None:
+            samples = self.echo.clean(self._end, now, samples)
         self._append(samples)
         self._clock.arrived(self._end, now)
         if self._stream is not None:
@@ -131,8 +132,8 @@ class UserAudio:
             self._silence(missing)
         if self._filled:
             self._clock.split(self._end)
-        if not told and self._echo is not None:
-            self._echo.restart()
+        if not told and self.echo is not None:
+            self.echo.restart()
         self._filled = 0
 
     def at(self, sample: int) -> float:
@@ -226,8 +227,8 @@ class UserAudio:
 
     def _window(self, window: VADWindow) -> None:
         at, speech, echo = self._clock.at, float(window.speech), 0.0
-        if self._echo is not None and speech >= ECHO_WORTH:
-            echo = self._echo.explains(window.first_sample, window.last_sample)
+        if self.echo is not None and speech >= ECHO_WORTH:
+            echo = self.echo.explains(window.first_sample, window.last_sample)
         rise = self._rise(window) if LEVEL_WORTH[0] <= speech < LEVEL_WORTH[1] else 0.0
         self._on_window(
             SpeechWindow(
