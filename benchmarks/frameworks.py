@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from rich.console import Console
@@ -28,10 +25,8 @@ from bargein_bench.scenarios import people, synthetic
 from bargein_bench.scenarios.clips import Clip, Library
 from bargein_bench.scenarios.scenes import Scene, chosen
 from bargein_bench.targets.twilio import TwilioTarget
-from benchmarks import frameworks_vendors
-from benchmarks.frameworks_bots import BOTS, FrameworkBot, RunningBot, running, tail
+from benchmarks.frameworks_bots import BOTS, FrameworkBot, RunningBot, running, tail, vendors
 from benchmarks.frameworks_table import BotFigures, CallCost, figures, show_bots
-from benchmarks.known_words import known, save
 from benchmarks.process import cpu_s, rss_mb
 
 QUICK = "interruption,echo and speech,backchannel,cough,keyboard,television"
@@ -80,30 +75,6 @@ async def sounds() -> list[Clip]:
         kinds.setdefault(clip.kind, []).append(clip)
     rng = np.random.default_rng(1)
     return [of[i] for of in kinds.values() for i in sorted(rng.permutation(len(of))[:MOST_CLIPS])]
-
-
-@asynccontextmanager
-async def vendors(clips: Sequence[Clip], *words: str) -> AsyncIterator[str]:
-    """The vendors in a process of their own, whose STT knows these sounds. Gives their address."""
-    with TemporaryDirectory(prefix="bargein-bench-") as folder:
-        path = Path(folder) / "speech.npz"
-        save(path, known(clips))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            frameworks_vendors.__name__,
-            path,
-            *words,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield (await process.stdout.readline()).decode().strip()
-        finally:
-            process.stdin.close()
-            await process.wait()
 
 
 async def _called(

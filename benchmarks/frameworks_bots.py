@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bargein.errors import Unavailable
-from benchmarks import frameworks_agent
+from bargein_bench.scenarios.clips import Clip
+from benchmarks import frameworks_agent, frameworks_vendors
+from benchmarks.known_words import known, save
 from benchmarks.process import free_port, pid_of, server
 
 ROOT = Path(__file__).parents[1]
@@ -134,3 +136,27 @@ async def _listening(port: int, process: asyncio.subprocess.Process, log: Path) 
 def tail(log: Path) -> str:
     """The last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:]) if log.is_file() else ""
+
+
+@asynccontextmanager
+async def vendors(clips: Sequence[Clip], *words: str) -> AsyncIterator[str]:
+    """The vendors in a process of their own, whose STT knows these sounds. Gives their address."""
+    with TemporaryDirectory(prefix="bargein-bench-") as folder:
+        path = Path(folder) / "speech.npz"
+        save(path, known(clips))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            frameworks_vendors.__name__,
+            path,
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield (await process.stdout.readline()).decode().strip()
+        finally:
+            process.stdin.close()
+            await process.wait()

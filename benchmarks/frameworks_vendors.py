@@ -1,11 +1,13 @@
 """The vendors of the frameworks' benchmark: Nova with the callers' true words, chat that talks at length, Cartesia.
 
-`python -m benchmarks.frameworks_vendors SPEECH.npz` prints its address, and ends when its input closes.
+`python -m benchmarks.frameworks_vendors SPEECH.npz [tales]` prints its address, and ends when its input closes. tales:
+each story begins with a number of its own.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from itertools import count
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from bargein.clock import MonotonicClock
 from bargein_bench.agent import OPENERS, SENTENCES
 from bargein_simulators.all_vendors import serve_until_input_closes
 from bargein_simulators.cartesia import CartesiaSimulator, add_cartesia
@@ -48,22 +51,21 @@ def story(number: int) -> str:
     return " ".join((OPENERS[number % len(OPENERS)], *(SENTENCES[first:] + SENTENCES[:first]) * 3))
 
 
-def app(speech: Path) -> FastAPI:
+def app(speech: Path, *, tales: bool = False) -> FastAPI:
     """Nova, chat, Cartesia and OpenAI's speech.
 
-    GET /replies: each answer, and the messages before it. GET /spoken: each text that was spoken, its length in ms, and
-    where each of its words begins and ends.
+    GET /replies: each answer, when it was asked for, and the messages before. GET /spoken: each text that was spoken,
+    its length in ms, and where each of its words begins (in the text, in ms) and ends.
     """
-    index, voice, numbers = SpeechIndex(load(speech)), RememberedSpeech(), count(1)
-    replies: list[dict[str, object]] = []
+    index, voice = SpeechIndex(load(speech)), RememberedSpeech()
+    numbers, clock = count(1), MonotonicClock()
+    replies: deque[dict[str, object]] = deque(maxlen=KEPT)
 
     def respond(messages: Sequence[ChatMessage]) -> str:
-        text = story(len(messages))
-        said = [message for message in messages if message.role in ("user", "assistant")]
-        if len(replies) < KEPT:
-            replies.append(
-                {"number": next(numbers), "text": text, "before": [[m.role, m.content or ""] for m in said[-4:]]}
-            )
+        number = next(numbers)
+        text = f"Tale {number}. {story(number)}" if tales else story(len(messages))
+        said = [[m.role, m.content or ""] for m in messages if m.role in ("user", "assistant")]
+        replies.append({"number": number, "at_ms": clock.now_ms(), "text": text, "before": said[-4:]})
         return text
 
     server = FastAPI(openapi_url=None)
@@ -74,12 +76,12 @@ def app(speech: Path) -> FastAPI:
 
     @server.get("/replies")
     async def told() -> list[dict[str, object]]:
-        return replies
+        return list(replies)
 
     @server.get("/spoken")
     async def spoken() -> list[dict[str, object]]:
         return [
-            {"text": s.text, "ms": s.pcm.ms, "words": [[w.start_ms, w.end_ms] for w in s.words]}
+            {"text": s.text, "ms": s.pcm.ms, "words": [[w.begin, w.start_ms, w.end_ms] for w in s.words]}
             for s in voice.said.values()
         ]
 
@@ -87,4 +89,4 @@ def app(speech: Path) -> FastAPI:
 
 
 if __name__ == "__main__":
-    serve_until_input_closes(app(Path(sys.argv[1])))
+    serve_until_input_closes(app(Path(sys.argv[1]), tales="tales" in sys.argv))

@@ -1,0 +1,239 @@
+"""Whether the context after a cut has the words that the caller heard: Pipecat and LiveKit, alone and with our floor.
+
+Each sentence of a caller names the caller and the cut, so the model's next request tells whose it is. Each reply begins
+with a number of its own. The telephone tells how many milliseconds of the reply sounded, and the simulated voice at
+which of them each word was spoken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from bargein.audio.pcm import Pcm
+from bargein.audio.resample import resample
+from bargein.vendors.local.espeak import say
+from bargein_bench.callers.caller import Result
+from bargein_bench.callers.caller_audio import SayLine, Step
+from bargein_bench.callers.fleet import CallPlan, run
+from bargein_bench.callers.telephone import RATE
+from bargein_bench.machine import machine
+from bargein_bench.scenarios.clips import RATE as CLIP_RATE
+from bargein_bench.scenarios.clips import Clip
+from benchmarks.frameworks_bots import BOTS, FrameworkBot, running, vendors
+
+NUMBERS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+NAMES = f"{NUMBERS} eighteen nineteen twenty".split()
+FIRST_MS, EVERY_MS = 3_000.0, 8_000.0
+STAGGER_MS = 431.0
+REACTS_MS = 120.0  # no reply sounds sooner after it was asked for: Nova, the LLM and the TTS take longer
+MOST_APART = 1  # words
+
+
+@dataclass(frozen=True, slots=True)
+class ContextCut:
+    """A reply that was cut: the words that the next request has of it, and those that were heard."""
+
+    call: int
+    reply: int
+    kept: int
+    """Words in the context."""
+    heard: int
+    """Words of which half or more has sounded."""
+    heard_ms: float
+    """Audio of the reply that sounded."""
+    unlike: bool
+    """The context's words are not the reply's first ones."""
+
+    @property
+    def apart(self) -> int:
+        return self.kept - self.heard
+
+
+def sentence(call: int, cut: int) -> str:
+    return f"{NAMES[call]}, {NAMES[cut]}. Please tell me another story."
+
+
+async def _spoken(calls: int, cuts: int) -> dict[tuple[int, int], Clip]:
+    found = {}
+    for call in range(calls):
+        for cut in range(cuts):
+            text = sentence(call, cut)
+            pcm = resample((await say(text))[0], CLIP_RATE)
+            lasts_ms = len(pcm.samples) * 1000 / CLIP_RATE
+            found[call, cut] = Clip("question", text, pcm.samples, 0.0, lasts_ms, "espeak")
+    return found
+
+
+async def cuts_of(bot: FrameworkBot, calls: int, cuts: int) -> list[ContextCut]:
+    """Call a bot, and cut each of its replies."""
+    clips = await _spoken(calls, cuts)
+
+    def script(number: int) -> Sequence[Step]:
+        return [
+            SayLine(
+                FIRST_MS + STAGGER_MS * (number % 8) + EVERY_MS * cut,
+                resample(Pcm(clips[number, cut].samples, CLIP_RATE), RATE).samples,
+                name=f"{number} {cut}",
+            )
+            for cut in range(cuts)
+        ]
+
+    lasts_ms = FIRST_MS + STAGGER_MS * 8 + EVERY_MS * cuts
+    async with vendors(list(clips.values()), "tales") as url, running(bot, url, calls) as process:
+        done = await run(CallPlan(process.url, calls, lasts_ms, script, apart_ms=97))
+        replies, spoken = (
+            await asyncio.to_thread(_json, f"{url}/replies"),
+            await asyncio.to_thread(_json, f"{url}/spoken"),
+        )
+    found = []
+    by_call = {call_of(result): result for result in done.results}
+    for call, asked in _by_call(replies).items():
+        if call in by_call:
+            found += _judged(call, by_call[call], asked, replies, spoken)
+    return found
+
+
+def call_of(result: Result) -> int:
+    step = result.spoken[0].step
+    return int(step.name.split()[0])
+
+
+def _json(url: str) -> list[dict[str, Any]]:
+    with urllib.request.urlopen(url) as answer:  # noqa: S310  # our own loopback address
+        found: list[dict[str, Any]] = json.loads(answer.read())
+        return found
+
+
+def _by_call(replies: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    """The requests that follow a caller's words, by the caller who spoke them."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for reply in replies:
+        role, text = reply["before"][-1]
+        first = re.match(r"[a-z]+", text.strip().casefold())
+        if role == "user" and first is not None and first[0] in NAMES:
+            found.setdefault(NAMES.index(first[0]), []).append(reply)
+    return found
+
+
+def _judged(
+    call: int,
+    result: Result,
+    asked: Sequence[dict[str, Any]],
+    replies: Sequence[dict[str, Any]],
+    spoken: Sequence[dict[str, Any]],
+) -> list[ContextCut]:
+    by_number = {reply["number"]: reply for reply in replies}
+    sounded = _sounded(result, asked)
+    found: list[ContextCut] = []
+    for n, request in enumerate(asked):
+        kept = _kept(request["before"])
+        number = int(kept[1].strip(".")) if len(kept) > 1 and kept[1].strip(".").isdigit() else None
+        if number is None:
+            number = asked[n - 1]["number"] if n else None  # nothing of the reply before is in the context
+        reply = by_number.get(number)
+        if reply is None:
+            continue
+        heard_ms = sounded.get(asked[n - 1]["number"] if n else 0, 0.0)
+        if n and reply["number"] != asked[n - 1]["number"]:
+            continue  # the reply between was never heard, or two requests were made for one turn
+        words = reply["text"].split()
+        heard = sum(middle <= heard_ms for middle in _middles(reply["text"], spoken))
+        found.append(ContextCut(call, reply["number"], len(kept), heard, heard_ms, kept != words[: len(kept)]))
+    return found
+
+
+def _kept(before: Sequence[Sequence[str]]) -> list[str]:
+    """The agent's words directly before the user's last ones."""
+    texts = [text for role, text in before]
+    roles = [role for role, _ in before]
+    if "assistant" not in roles:
+        return []
+    last = len(roles) - 1 - roles[::-1].index("assistant")
+    return texts[last].split()
+
+
+def _sounded(result: Result, asked: Sequence[dict[str, Any]]) -> dict[int, float]:
+    """How long each reply sounded, ms, by its number. 0: the reply that began the call."""
+    found: dict[int, float] = {}
+    for begin, end in result.telephone.runs:
+        at_ms = result.began_ms + begin * 1000 / RATE
+        number = next((r["number"] for r in reversed(asked) if r["at_ms"] + REACTS_MS <= at_ms), 0)
+        found[number] = found.get(number, 0.0) + (end - begin) * 1000 / RATE
+    return found
+
+
+def _middles(text: str, spoken: Sequence[dict[str, Any]]) -> list[float]:
+    """Where in the reply's audio each word's middle is, ms, for all words that were spoken."""
+    found: list[float] = []
+    rest, base = text.strip(), 0.0
+    while rest:
+        parts = [p for p in spoken if p["text"].strip() and rest.startswith(p["text"].strip())]
+        if not parts:
+            return found
+        part = max(parts, key=lambda p: len(p["text"].strip()))
+        starts = [m.start() for m in re.finditer(r"\S+", part["text"])]
+        for n, start in enumerate(starts):
+            until = starts[n + 1] if n + 1 < len(starts) else len(part["text"])
+            times = [(a, b) for begin, a, b in part["words"] if start <= begin < until]
+            if times:
+                found.append(base + (times[0][0] + times[-1][1]) / 2)
+        base += part["ms"]
+        rest = rest[len(part["text"].strip()) :].strip()
+    return found
+
+
+def show_cuts(console: Console, found: dict[str, list[ContextCut]]) -> None:
+    """A row for each bot."""
+    table = Table(title="context after a cut", caption=machine(), title_justify="left", caption_justify="left")
+    names = (
+        "",
+        "cuts",
+        "within one word",
+        "exact",
+        "words in the context, less those heard: p5, p50, p95",
+        "other words",
+    )
+    for name in names:
+        table.add_column(name, justify="right" if name else "left")
+    for name, cuts in found.items():
+        if not cuts:
+            table.add_row(name, "0")
+            continue
+        apart = [cut.apart for cut in cuts]
+        near = sum(abs(n) <= MOST_APART for n in apart)
+        p5, p50, p95 = np.percentile(apart, [5, 50, 95])
+        table.add_row(
+            name,
+            str(len(cuts)),
+            f"{100 * near / len(cuts):.1f} %",
+            f"{100 * apart.count(0) / len(cuts):.1f} %",
+            f"{p5:+.0f}, {p50:+.0f}, {p95:+.0f} ({min(apart):+d} to {max(apart):+d})",
+            str(sum(cut.unlike for cut in cuts)),
+        )
+    console.print(table)
+
+
+def measure(console: Console, *, quick: bool = False, only: str = "", lines: Path | None = None) -> None:
+    """Cut the replies of each framework's bot, 200 in each (quick: 20), and show the table."""
+    calls, cuts = (5, 4) if quick else (10, 20)
+    found: dict[str, list[ContextCut]] = {}
+    for bot in BOTS:
+        if bot.example and only.casefold() in bot.name.casefold():
+            with console.status(f"{bot.name}: its replies are cut"):
+                found[bot.name] = asyncio.run(cuts_of(bot, calls, cuts))
+    if lines is not None:
+        with lines.open("a") as out:
+            for name, every in found.items():
+                out.writelines(json.dumps({"bot": name, "cut": asdict(cut)}) + "\n" for cut in every)
+    show_cuts(console, found)
