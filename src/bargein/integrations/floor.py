@@ -198,6 +198,10 @@ class BargeinFloor:
         samples = np.frombuffer(audio[: len(audio) // 2 * 2], "<i2") if isinstance(audio, bytes) else audio
         self._echo.played(self.now_ms() + in_ms, samples)
 
+    def expect_words(self) -> None:
+        """The framework has an STT: words may be asked for from the first sound on."""
+        self._words.expect()
+
     def words(self, text: str) -> None:
         """Words that the framework's STT has read in the running speech, final or not: all of them so far."""
         self._words.read(text, held=self.held)

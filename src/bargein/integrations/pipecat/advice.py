@@ -6,8 +6,14 @@ from typing import Protocol
 
 from loguru import logger
 from pipecat.frames.frames import LLMServiceMetadataFrame, ServiceMetadataFrame, STTMetadataFrame
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.transports.base_output import BaseOutputTransport
 
 from bargein.integrations.pipecat.hold import BargeinHold
+
+
+AVATARS = ("HeyGen", "LemonSlice", "Simli", "Tavus")
+"""In the names of transports and services that make a picture of the agent's audio, and keep audio of their own."""
 
 
 class Placed(Protocol):
@@ -71,4 +77,37 @@ def on_service(frame: ServiceMetadataFrame, *, ends_turns: bool) -> None:
         logger.info(
             f"Bargein: {frame.service_name} is a realtime service. Where its server interrupts by itself (Gemini Live, "
             "Nova Sonic, Ultravox), the interruption goes through, also in a hold."
+        )
+
+
+def on_output(processor: FrameProcessor, hold: BargeinHold) -> None:
+    """What stands before a processor: can the output be held, and how late is silence?"""
+    output: BaseOutputTransport | None = None
+    before = processor.previous
+    while before is not None:
+        name = type(before).__name__
+        if output is None and isinstance(before, BaseOutputTransport):
+            output = before
+        if name.startswith(AVATARS) and "Input" not in name:
+            logger.warning(
+                f"Bargein: {before} makes an avatar of the agent's audio, and keeps audio that no hold reaches. "
+                "A hold is late by as much, and the picture goes on in it."
+            )
+        before = before.previous
+    if output is not None and hold.started:
+        _on_serializer(output)
+
+
+def _on_serializer(output: BaseOutputTransport) -> None:
+    """A serializer that resamples forgets some milliseconds after each pause, unless it is told otherwise."""
+    serializer = getattr(getattr(output, "_params", None), "serializer", None)
+    params = getattr(serializer, "_params", None)
+    if getattr(params, "resampler_clear_after_secs", None) is None:
+        return
+    rates = [value for name, value in vars(serializer).items() if name.endswith("_sample_rate") and name != "_sample_rate"]
+    if rates and output.sample_rate not in rates:
+        logger.warning(
+            f"Bargein: {type(serializer).__name__} resamples {output.sample_rate} Hz to {rates[0]} Hz, and loses some "
+            f"milliseconds at each hold. Set audio_out_sample_rate={rates[0]} in PipelineParams, or "
+            "resampler_clear_after_secs=None in the serializer's params."
         )

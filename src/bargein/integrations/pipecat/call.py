@@ -7,6 +7,7 @@ from typing import Any
 
 from loguru import logger
 from pipecat.audio.mixers.base_audio_mixer import BaseAudioMixer
+from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import OutputAudioRawFrame
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport
@@ -14,10 +15,10 @@ from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from bargein.floor import Policy
-from bargein.integrations.floor import BargeinFloor
 from bargein.integrations.pipecat.heard_words import HeardWords
 from bargein.integrations.pipecat.hold import BargeinHold
 from bargein.integrations.pipecat.turn_start import BargeinTurnStart
+from bargein.integrations.pipecat.vad import BargeinVAD, ScoringFloor
 from bargein.protocols import BatchSTT
 
 CHUNKS = 2  # of 10 ms: a hold waits for the end of the chunk that is being written
@@ -40,7 +41,7 @@ class BargeinPipecat:
         record: Path | str | None = None,
         name: str = "pipecat",
     ) -> None:
-        self.floor = BargeinFloor(policy, stt=stt, language=language, record=record, name=name)
+        self.floor = ScoringFloor(policy, stt=stt, language=language, record=record, name=name)
         self.hold = BargeinHold(self.floor)
         self.heard_words = HeardWords(self.floor, self.hold)
         """Goes right after `transport.output()`."""
@@ -57,6 +58,10 @@ class BargeinPipecat:
         strategies = UserTurnStrategies(start=[self.turn_start], stop=stop)
         self.turn_start.ends_turns = any(each.resolves_proposed_turn_stop_frames for each in strategies.stop or ())
         return strategies
+
+    def vad(self, params: VADParams | None = None) -> BargeinVAD:
+        """For `LLMUserAggregatorParams(vad_analyzer=...)`, in place of `SileroVADAnalyzer(params=...)`."""
+        return BargeinVAD(self.floor, params)
 
     def mix(self, transport: BaseTransport, mixer: BaseAudioMixer) -> None:
         """Keep the background of `audio_out_mixer` going in a hold. Without this, it stops with the agent."""

@@ -10,6 +10,7 @@ that is cut leaves the words heard in the context, and not a whole sentence, or 
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -25,9 +26,11 @@ from pipecat.frames.frames import (
     InterruptionFrame,
     LLMAssistantPushAggregationFrame,
     LLMFullResponseEndFrame,
+    LLMServiceMetadataFrame,
     OutputAudioRawFrame,
     OutputTransportReadyFrame,
     SpeechOutputAudioRawFrame,
+    StartFrame,
     SystemFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -40,6 +43,7 @@ from pipecat.utils.text.base_text_aggregator import TextType
 from bargein.integrations.floor import BargeinFloor
 from bargein.integrations.pipecat import advice
 from bargein.integrations.pipecat.hold import BargeinHold
+from bargein.integrations.pipecat.realtime import RealtimeMemory, realtime_service
 from bargein.integrations.untimed import UntimedText
 
 TEXTS = (AggregatedTextFrame, AggregatedTextProgressFrame)  # TTSTextFrame is an AggregatedTextFrame
@@ -57,6 +61,8 @@ class Context:
 
     id: str | None = None
     played_ms: float = 0.0
+    began_s: float = 0.0
+    """When its first audio was played, by the monotonic clock."""
     base_ns: int | None = None
     """The time by Pipecat's clock for which its first sample was meant."""
     first_ns: int | None = None
@@ -79,6 +85,7 @@ class HeardWords(FrameProcessor):
         self._first_pts: dict[str | None, int] = {}  # of the words of a context that has not begun
         self._over: deque[str | None] = deque(maxlen=REMEMBERED)
         self._waiting: deque[Frame] = deque()  # texts, and the ends behind them, in their order
+        self._memory: RealtimeMemory | None = None
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """A pipeline has it."""
@@ -134,6 +141,15 @@ class HeardWords(FrameProcessor):
             case BotStoppedSpeakingFrame():
                 self._bot_speaking = False
                 self._hold.reset()
+                if self._memory is not None:
+                    self._memory.silent()
+                await self.push_frame(frame, direction)
+            case StartFrame():
+                self._look_back()
+                await self.push_frame(frame, direction)
+            case LLMServiceMetadataFrame():
+                if frame.user_turn_strategies is not None:
+                    self._memory = None  # its server hears turns: it has been told before the verdict
                 await self.push_frame(frame, direction)
             case InterruptionFrame():
                 await self._interrupted()
@@ -149,6 +165,12 @@ class HeardWords(FrameProcessor):
             case _:
                 await self.push_frame(frame, direction)
 
+    def _look_back(self) -> None:
+        """What stands before this processor in the pipeline."""
+        if (found := realtime_service(self)) is not None:
+            self._memory = RealtimeMemory(*found)
+        advice.on_output(self, self._hold)
+
     # ------------------------------------------------------------------------------------------------- the audio
 
     async def _begin(self, context: str | None) -> None:
@@ -158,9 +180,11 @@ class HeardWords(FrameProcessor):
             self._context = Context(context, untimed=untimed)
 
     async def _played(self, frame: OutputAudioRawFrame) -> None:
+        self._hold.channels = frame.num_channels
         ms = len(frame.audio) / (2 * frame.num_channels) * 1000 / frame.sample_rate
         context = self._context
         if context.first_ns is None:
+            context.began_s = time.monotonic()
             waited_ns = int((self._hold.waited_s * 1000 + ms) * 1e6)
             context.first_ns = self.get_clock().get_time() - waited_ns
         context.played_ms += ms
@@ -183,6 +207,8 @@ class HeardWords(FrameProcessor):
         for due in context.untimed.finish():
             await self._pass(due)
         self._over.append(context.id)
+        if self._memory is not None and context.played_ms:
+            self._memory.finished()
         self._context = Context(untimed=UntimedText(context.untimed.pace_ms))
         self._first_pts.pop(context.id, None)
         await self._release()
@@ -196,6 +222,8 @@ class HeardWords(FrameProcessor):
         self._hold.cut()
         self._floor.has_spoken()
         await self._tell_part()
+        if self._memory is not None:
+            await self._memory.cut(self._context.played_ms, (time.monotonic() - self._context.began_s) * 1000)
         pace_ms = self._context.untimed.pace_ms
         self._waiting = deque(frame for frame in self._waiting if not frame.interruptible)
         self._context = Context(untimed=UntimedText(pace_ms))

@@ -6,6 +6,9 @@ was written.
 
 An interruption empties the queue, but not the filter: the chunk that waits there is of the reply that is over, and is
 dropped. So after a cut the filter stays shut until the queue has been emptied.
+
+What a transport has taken is out of reach. Some pace themselves; others take a second of audio, or all of it. So the
+filter itself lets nothing pass more than LEAD_S before its time.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from bargein.integrations.pipecat.version import check_version
 HOLD_LIMIT_S = 3.0  # of a reply that sounds; the floor decides far sooner, so a longer hold is an error of ours
 BEGIN_LIMIT_S = 20.0  # of a reply that has not begun, while the user speaks
 CUT_LIMIT_S = 0.5  # for the interruption to pass through the pipeline and empty the queue
+LEAD_S = 0.06  # three chunks: fewer crackle where the loop is late, more are heard after a hold
 COARSE_MS = 20.0  # longer chunks make a hold late by as much
 
 Background = Callable[[int], Awaitable[bool]]
@@ -51,7 +55,10 @@ class BargeinHold(BaseAudioFilter):
         self._resets = 0
         self._woken = asyncio.Event()
         self._told_coarse = False
-        self._bytes_ms = 0.0  # bytes of a millisecond
+        self._bytes_ms = 0.0  # bytes of a millisecond, of one channel
+        self.channels = 0
+        """Of the output's audio. 0: not known yet, and no chunk waits for its time."""
+        self._due_s = 0.0  # when all that has passed is over, if it plays at once
 
     async def start(self, sample_rate: int) -> None:
         """A transport has taken it."""
@@ -79,18 +86,32 @@ class BargeinHold(BaseAudioFilter):
             return audio
 
     async def _filter(self, audio: bytes) -> bytes:
-        self._used_s = time.monotonic()
+        came_s = self._used_s = time.monotonic()
         self.waited_s = 0.0
-        if not self._may_pass():
-            resets = self._resets
-            await self._wait(len(audio))
-            self.waited_s = time.monotonic() - self._used_s
-            self._used_s = time.monotonic()
-            if resets != self._resets:
-                return b""
+        length_s = self._length_s(len(audio))
+        resets = self._resets
+        while resets == self._resets:
+            if not self._may_pass():
+                await self._wait(len(audio), length_s)
+            elif (early_s := self._early_s()) > 0.0:
+                await asyncio.sleep(early_s)
+            else:
+                break
+        now_s = time.monotonic()
+        if now_s != came_s:
+            self.waited_s, self._used_s = now_s - came_s, now_s
+        if resets != self._resets:
+            return b""
+        self._due_s = max(self._due_s, now_s) + length_s
         if not self._told_coarse:
             self._tell_coarse(len(audio))
         return audio
+
+    def _length_s(self, size: int) -> float:
+        return size / self._bytes_ms / self.channels / 1000 if self.channels and self._bytes_ms else 0.0
+
+    def _early_s(self) -> float:
+        return self._due_s - LEAD_S - time.monotonic()
 
     @property
     def idle_s(self) -> float:
@@ -107,6 +128,7 @@ class BargeinHold(BaseAudioFilter):
     def cut(self) -> None:
         """The reply is over. Nothing passes until `reset`."""
         self._cut = True
+        self._due_s = 0.0  # the interruption empties the transport, too
 
     def reset(self, *, drop: bool = True) -> None:
         """The sender is silent, its queue is empty: what waits here is dropped, what comes next is new. drop=False:
@@ -142,7 +164,7 @@ class BargeinHold(BaseAudioFilter):
             return CUT_LIMIT_S
         return HOLD_LIMIT_S if self._floor.floor.reply.sounding else BEGIN_LIMIT_S
 
-    async def _wait(self, size: int) -> None:
+    async def _wait(self, size: int, length_s: float) -> None:
         since, limit = time.monotonic(), self._limit_s()
         resets = self._resets
         while resets == self._resets and not self._may_pass():
@@ -152,7 +174,13 @@ class BargeinHold(BaseAudioFilter):
             if left <= 0:
                 self._give_up(limit)
                 return
-            if self.background is None or not await self.background(size):
+            if self.background is None:
+                await self._change(left)
+            elif (early_s := self._early_s()) > 0.0:
+                await self._change(min(left, early_s))
+            elif await self.background(size):
+                self._due_s = max(self._due_s, time.monotonic()) + length_s
+            else:
                 await self._change(left)
 
     async def _change(self, limit_s: float) -> None:

@@ -191,13 +191,13 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
             self.floor.has_spoken()
 
     def _bot_started(self) -> None:
-        if not self._hears_audio:
-            advice.no_audio()
-            self._hears_audio = True  # told once
         if not self._hold.started:
             self.floor.wants_to_speak()
 
     def _bot_stopped(self) -> None:
+        if not self._hears_audio:  # a browser's microphone may come a while after the agent's first word
+            advice.no_audio()
+            self._hears_audio = True  # told once
         self._interrupting = 0
         self.floor.has_spoken()
         if self.floor.floor.state is State.LISTENING and not self._turn_open and not self._orders:
