@@ -61,7 +61,7 @@ class ContextCut:
 
 
 def sentence(call: int, cut: int) -> str:
-    return f"{NAMES[call]}, {NAMES[cut]}. Please tell me another story."
+    return f"{NAMES[call]} {NAMES[cut]} please tell me another story"
 
 
 async def _spoken(calls: int, cuts: int) -> dict[tuple[int, int], Clip]:
@@ -119,9 +119,8 @@ def _by_call(replies: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]
     """The requests that follow a caller's words, by the caller who spoke them."""
     found: dict[int, list[dict[str, Any]]] = {}
     for reply in replies:
-        role, text = reply["before"][-1]
-        first = re.match(r"[a-z]+", text.strip().casefold())
-        if role == "user" and first is not None and first[0] in NAMES:
+        first = _users_words(reply["before"]).casefold().split()[:1]
+        if first and first[0] in NAMES:
             found.setdefault(NAMES.index(first[0]), []).append(reply)
     return found
 
@@ -133,24 +132,27 @@ def _judged(
     replies: Sequence[dict[str, Any]],
     spoken: Sequence[dict[str, Any]],
 ) -> list[ContextCut]:
-    by_number = {reply["number"]: reply for reply in replies}
-    sounded = _sounded(result, asked)
+    sounded, before = _sounded(result, asked), 0
+    texts = {reply["number"]: reply["text"] for reply in replies}
     found: list[ContextCut] = []
-    for n, request in enumerate(asked):
+    for request in asked:
         kept = _kept(request["before"])
-        number = int(kept[1].strip(".")) if len(kept) > 1 and kept[1].strip(".").isdigit() else None
-        if number is None:
-            number = asked[n - 1]["number"] if n else None  # nothing of the reply before is in the context
-        reply = by_number.get(number)
-        if reply is None:
-            continue
-        heard_ms = sounded.get(asked[n - 1]["number"] if n else 0, 0.0)
-        if n and reply["number"] != asked[n - 1]["number"]:
-            continue  # the reply between was never heard, or two requests were made for one turn
-        words = reply["text"].split()
-        heard = sum(middle <= heard_ms for middle in _middles(reply["text"], spoken))
-        found.append(ContextCut(call, reply["number"], len(kept), heard, heard_ms, kept != words[: len(kept)]))
+        number = int(named[1]) if (named := re.match(r"Tale (\d+)\.", " ".join(kept))) else before
+        # The reply that began the call has no request that names the caller.
+        heard_ms = sounded.get(number if before else 0, 0.0)
+        if number in texts and number in (before or number,):
+            heard = sum(middle <= heard_ms for middle in _middles(texts[number], spoken))
+            unlike = kept != texts[number].split()[: len(kept)]
+            found.append(ContextCut(call, number, len(kept), heard, heard_ms, unlike))
+        before = request["number"]
     return found
+
+
+def _users_words(before: Sequence[Sequence[str]]) -> str:
+    """What the user has said since the agent's last words."""
+    roles = [role for role, _ in before]
+    since = len(roles) - roles[::-1].index("assistant") if "assistant" in roles else 0
+    return " ".join(text for role, text in before[since:] if role == "user")
 
 
 def _kept(before: Sequence[Sequence[str]]) -> list[str]:

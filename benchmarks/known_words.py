@@ -26,6 +26,7 @@ LIKE = 0.5  # correlation from which a piece is of a speech
 SURE = 0.7  # from which it is not looked up again
 LEAD_MS = 150.0  # of audio that a turn has before its speech
 EARLY_MS = 80.0  # a word counts to the turn in which most of it lies
+SOFT_MS = 300.0  # of a speech's begin that a VAD may miss: its first word is of the turn all the same
 WORD_MS = 380.0  # of a recording whose words are unknown
 SPEECH = ("interruption", "command", "question", "ask", "hesitation", "backchannel", "television")
 # Words for recordings whose text is unknown: none of them is a backchannel, or tells an agent to stop.
@@ -131,7 +132,7 @@ class KnownWords:
         speech = self._index.speech[row]
         words = speech.text.split()
         each = speech.lasts_ms / len(words)
-        first, last = at_ms + LEAD_MS - EARLY_MS, at_ms + pcm.ms
+        first, last = at_ms + LEAD_MS - EARLY_MS if at_ms > SOFT_MS else 0.0, at_ms + pcm.ms
         return [word for n, word in enumerate(words) if first <= n * each < last]
 
     def ended(self) -> None:
