@@ -26,8 +26,8 @@ from bargein_simulators.speech import SimulatedSpeech, SynthesizedText
 from benchmarks.known_words import KnownWords, SpeechIndex, load
 
 NOVA_MS, FIRST_TOKEN_MS, AUDIO_MS = 60.0, 200.0, 90.0  # the delays of the STT, the LLM and the TTS
-TOKEN_MS = 12.0  # between two tokens: a minute's reply at once would keep each bot's event loop busy for 100 ms
-SPEED = 6.0  # of the TTS, times real time
+TOKEN_MS = 20.0  # between two tokens: with a minute of reply at once each bot spends 100 ms on nothing else
+SPEED = 2.5  # of the TTS, times real time
 KEPT = 4_000  # replies whose text and times are kept
 
 
