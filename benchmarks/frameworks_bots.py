@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bargein.errors import Unavailable
+from bargein.errors import Unavailable, UsageError
 from bargein_bench.scenarios.clips import Clip
 from benchmarks import frameworks_agent, frameworks_vendors
 from benchmarks.known_words import known, save
@@ -43,6 +44,16 @@ class FrameworkBot:
 
 
 PIPECAT, LIVEKIT = "pipecat_agent.py", "livekit_telephone.py"
+OPENAI_PIPECAT = """from pipecat.services.openai.tts import OpenAITTSService
+
+    tts = OpenAITTSService(
+        api_key="none", base_url=OPENAI, settings=OpenAITTSService.Settings(model="tts-1", voice="alloy")
+    )
+"""
+OPENAI_LIVEKIT = """tts=openai.TTS(
+                base_url=OPENAI, api_key="none", model="tts-1", voice="alloy", response_format="pcm"
+            ),
+"""
 BOTS = (
     FrameworkBot("Pipecat alone", PIPECAT, False),
     FrameworkBot("Pipecat with the floor", PIPECAT, True),
@@ -63,14 +74,33 @@ class RunningBot:
     """What it wrote."""
 
 
+# The TTS of each example, and one in its place that tells no times of words.
+TIMED = {
+    PIPECAT: (re.compile(r"tts = CartesiaTTSService\(.*?\n    \)\n", re.DOTALL), OPENAI_PIPECAT),
+    LIVEKIT: (re.compile(r"tts=cartesia\.TTS\(.*?\),\n"), OPENAI_LIVEKIT),
+}
+
+
+def untimed(example: str, text: str) -> str:
+    """An example with OpenAI's TTS, which tells no times of words. Raises UsageError where its TTS is not found."""
+    pattern, other = TIMED[example]
+    text, count = pattern.subn(lambda _: other, text)
+    if count != 1:
+        raise UsageError(f"The TTS of {example} is not where it was", advice="Mend TIMED in frameworks_bots.py")
+    return text
+
+
 def without_ours(text: str) -> str:
     """An example without the lines that are ours."""
     return "".join(line for line in text.splitlines(keepends=True) if not line.rstrip().endswith(OURS))
 
 
 @asynccontextmanager
-async def running(bot: FrameworkBot, vendors: str, calls: int, **more: str) -> AsyncIterator[RunningBot]:
-    """The bot, while its vendors are at that address. more: of its environment. Raises Unavailable."""
+async def running(
+    bot: FrameworkBot, vendors: str, calls: int, *, timed: bool = True, **more: str
+) -> AsyncIterator[RunningBot]:
+    """The bot, while its vendors are at that address. timed: its TTS tells the times of words. more: of its
+    environment. Raises Unavailable."""
     if not bot.example:
         settings = {"BARGEIN_MAX_CALLS": str(calls + 2), "BARGEIN_BENCH_VENDORS": vendors, **more}
         async with server(name=f"{Path(frameworks_agent.__file__)}:AGENT", env=settings) as address:
@@ -81,6 +111,7 @@ async def running(bot: FrameworkBot, vendors: str, calls: int, **more: str) -> A
     with TemporaryDirectory(prefix="bargein-bench-") as folder:
         path = Path(folder) / bot.example
         text = (EXAMPLES / bot.example).read_text()
+        text = text if timed else untimed(bot.example, text)
         path.write_text(text if bot.floor else without_ours(text))
         async with _process(path, vendors, more) as found:
             yield found

@@ -75,8 +75,8 @@ async def _spoken(calls: int, cuts: int) -> dict[tuple[int, int], Clip]:
     return found
 
 
-async def cuts_of(bot: FrameworkBot, calls: int, cuts: int) -> list[ContextCut]:
-    """Call a bot, and cut each of its replies."""
+async def cuts_of(bot: FrameworkBot, calls: int, cuts: int, *, timed: bool = True) -> list[ContextCut]:
+    """Call a bot, and cut each of its replies. timed: its TTS tells the times of words."""
     clips = await _spoken(calls, cuts)
 
     def script(number: int) -> Sequence[Step]:
@@ -90,7 +90,7 @@ async def cuts_of(bot: FrameworkBot, calls: int, cuts: int) -> list[ContextCut]:
         ]
 
     lasts_ms = FIRST_MS + STAGGER_MS * 8 + EVERY_MS * cuts
-    async with vendors(list(clips.values()), "tales") as url, running(bot, url, calls) as process:
+    async with vendors(list(clips.values()), "tales") as url, running(bot, url, calls, timed=timed) as process:
         done = await run(CallPlan(process.url, calls, lasts_ms, script, apart_ms=97))
         replies, spoken = (
             await asyncio.to_thread(_json, f"{url}/replies"),
@@ -195,7 +195,7 @@ def _middles(text: str, spoken: Sequence[dict[str, Any]]) -> list[float]:
     return found
 
 
-def show_cuts(console: Console, found: dict[str, list[ContextCut]]) -> None:
+def show_cuts(console: Console, found: dict[tuple[str, bool], list[ContextCut]]) -> None:
     """A row for each bot."""
     table = Table(title="context after a cut", caption=machine(), title_justify="left", caption_justify="left")
     names = (
@@ -208,7 +208,8 @@ def show_cuts(console: Console, found: dict[str, list[ContextCut]]) -> None:
     )
     for name in names:
         table.add_column(name, justify="right" if name else "left")
-    for name, cuts in found.items():
+    for (bot, timed), cuts in found.items():
+        name = f"{bot}, {'with' if timed else 'without'} times of words"
         if not cuts:
             table.add_row(name, "0")
             continue
@@ -229,13 +230,13 @@ def show_cuts(console: Console, found: dict[str, list[ContextCut]]) -> None:
 def measure(console: Console, *, quick: bool = False, only: str = "", lines: Path | None = None) -> None:
     """Cut the replies of each framework's bot, 200 in each (quick: 20), and show the table."""
     calls, cuts = (5, 4) if quick else (10, 20)
-    found: dict[str, list[ContextCut]] = {}
-    for bot in BOTS:
-        if bot.example and only.casefold() in bot.name.casefold():
+    found: dict[tuple[str, bool], list[ContextCut]] = {}
+    for bot in (b for b in BOTS if b.example and only.casefold() in b.name.casefold()):
+        for timed in (True, False):
             with console.status(f"{bot.name}: its replies are cut"):
-                found[bot.name] = asyncio.run(cuts_of(bot, calls, cuts))
+                found[bot.name, timed] = asyncio.run(cuts_of(bot, calls, cuts, timed=timed))
     if lines is not None:
         with lines.open("a") as out:
-            for name, every in found.items():
-                out.writelines(json.dumps({"bot": name, "cut": asdict(cut)}) + "\n" for cut in every)
+            for (name, timed), every in found.items():
+                out.writelines(json.dumps({"bot": name, "timed": timed, "cut": asdict(cut)}) + "\n" for cut in every)
     show_cuts(console, found)
