@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from bargein_bench.callers.caller_audio import Echo, Step
+from bargein_bench.callers.caller_audio import Echo, SayLine, Step
 from bargein_bench.callers.fleet import CallPlan
 from bargein_bench.callers.fleet import run as call_all
+from bargein_bench.callers.telephone import RATE
 from bargein_bench.record import Record
-from bargein_bench.results import CallResult
-from bargein_bench.run import BenchPlan, Progress, listen, run
+from bargein_bench.run import BenchPlan, listen, run
 from bargein_bench.scenarios import people, synthetic
 from bargein_bench.scenarios.clips import Clip, Library
 from bargein_bench.scenarios.scenes import Scene, chosen
 from bargein_bench.targets.twilio import TwilioTarget
 from benchmarks.frameworks_bots import BOTS, FrameworkBot, RunningBot, running, tail, vendors
-from benchmarks.frameworks_table import BotFigures, CallCost, figures, show_bots
+from benchmarks.frameworks_table import BotFigures, CallCost, LongCalls, ShareOf, figures, show_bots, spread
 from benchmarks.process import cpu_s, rss_mb
 
 QUICK = "interruption,echo and speech,backchannel,cough,keyboard,television"
@@ -35,6 +35,11 @@ MOST_CLIPS = 24  # of a kind: the STT has to know them all
 SOLO_S = 8.0  # of the call whose memory is that of one call
 APART_MS = 700.0  # between the begins of two calls whose cost is measured: a framework loads its models at each
 STEADY_S = 20.0  # for which they all last
+TALK_S = 45.0  # the same, of callers who interrupt
+INTERRUPTIONS = 20  # at most in a call
+INTO_MS = (1_500.0, 3_500.0)  # a reply
+MOST_MS, LEVEL_DB = 1_600.0, -24.0  # of an interruption
+BENCH_CALLS, MOST_CALLS = 5, 20  # at once
 
 
 @dataclass
@@ -53,17 +58,12 @@ class MeasuredTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class BotRun:
-    """A run of the bench against one bot."""
+class BotRuns:
+    """What one bot's process has shown."""
 
-    bot: FrameworkBot
-    calls: int
-    """At once."""
-    results: tuple[CallResult, ...]
-    cpu_ms: float
-    """Processor time for each second of the bench's calls, their begin included, ms."""
-    cost: CallCost
-    log: str = field(default="", repr=False)
+    figures: BotFigures
+    long: tuple[LongCalls, ...]
+    log: str
     """The last lines that the bot wrote, where a call failed."""
 
 
@@ -77,27 +77,21 @@ async def sounds() -> list[Clip]:
     return [of[i] for of in kinds.values() for i in sorted(rng.permutation(len(of))[:MOST_CLIPS])]
 
 
-async def _called(
-    bot: FrameworkBot, clips: Sequence[Clip], plans: Sequence[BenchPlan], on_progress: Callable[[str], None]
-) -> list[BotRun]:
-    """The runs of one bot, all in one process of it."""
-    library, most, done = Library(clips), max(plan.at_once for plan in plans), []
-    async with vendors(clips) as url, running(bot, url, most) as process:
-        target = MeasuredTarget(TwilioTarget(process.url))
-        opening, heard = await listen(target, library, plans[0].seed)
+async def called(bot: FrameworkBot, clips: Sequence[Clip], plan: BenchPlan, at_once: Sequence[int]) -> BotRuns:
+    """The runs of one bot, all in one process of it. at_once: numbers of long calls."""
+    library, long = Library(clips), []
+    async with vendors(clips) as url, running(bot, url, max(at_once)) as process:
         one_mb = await _one_mb(process)
-        for plan in plans:
-            cost = await _cost(process, plan.at_once, one_mb)
-            target.lasted_s, cpu = 0.0, cpu_s(process.pid)
-
-            def told(progress: Progress, at_once: int = plan.at_once) -> None:
-                on_progress(f"{bot.name}, {at_once} at once: {progress.done} of {progress.of}")
-
-            results, _ = await run(target, library, plan, opening, heard, told)
-            cpu_ms = 1000 * (cpu_s(process.pid) - cpu) / target.lasted_s
-            log = tail(process.log) if any(result.failed for result in results) else ""
-            done.append(BotRun(bot, plan.at_once, results, cpu_ms, cost, log))
-    return done
+        for calls in at_once:
+            long.append(await _long_calls(bot, process, calls, one_mb, library))
+        target = MeasuredTarget(TwilioTarget(process.url))
+        opening, heard = await listen(target, library, plan.seed)
+        target.lasted_s, cpu = 0.0, cpu_s(process.pid)
+        results, _ = await run(target, library, plan, opening, heard)
+        cpu_ms = 1000 * (cpu_s(process.pid) - cpu) / target.lasted_s
+        failed = any(result.failed for result in results) or any(each.failed for each in long)
+        log = tail(process.log) if failed else ""
+    return BotRuns(figures(bot.name, plan.at_once, results, cpu_ms), tuple(long), log)
 
 
 def _silent(_: int) -> list[Step]:
@@ -114,16 +108,36 @@ async def _one_mb(process: RunningBot) -> float:
     return found
 
 
-async def _cost(process: RunningBot, calls: int, one_mb: float) -> CallCost:
-    """What a call costs while the agent tells its story and no sound comes from the caller."""
+async def _long_calls(bot: FrameworkBot, process: RunningBot, calls: int, one_mb: float, library: Library) -> LongCalls:
+    """Calls that all last: first silent callers, for the cost; then callers who interrupt each reply."""
     begin_s = (calls - 1) * APART_MS / 1000
     plan = CallPlan(process.url, calls, (begin_s + STEADY_S) * 1000, _silent, apart_ms=APART_MS)
     calling = asyncio.create_task(call_all(plan, process.pid))
     await asyncio.sleep(begin_s + STEADY_S - 2)
     all_mb = rss_mb(process.pid)
-    done = await calling
-    assert done.usage is not None
-    return CallCost(1000 * done.usage.cores / calls, one_mb, (all_mb - one_mb) / (calls - 1))
+    silent = await calling
+    assert silent.usage is not None
+    cost = CallCost(1000 * silent.usage.cores / calls, one_mb, (all_mb - one_mb) / (calls - 1))
+    clips = [c.trimmed(MOST_MS).at_level(LEVEL_DB) for c in library.of("interruption")]
+
+    def script(number: int) -> list[Step]:
+        rng = np.random.default_rng([1, number])
+        chosen = (clips[(number * 7 + n) % len(clips)] for n in range(INTERRUPTIONS))
+        return [
+            SayLine(float(rng.uniform(*INTO_MS)), c.at_rate(RATE), 0, after_agent=True, name=c.name) for c in chosen
+        ]
+
+    done = await call_all(CallPlan(process.url, calls, (begin_s + TALK_S) * 1000, script, apart_ms=APART_MS))
+    return LongCalls(
+        bot.name,
+        calls,
+        silent.failed.total() + done.failed.total(),
+        spread(done.stops),
+        ShareOf(len(done.stops), len(done.stops) + done.misses),
+        ShareOf(sum(s.late for s in done.scores), sum(s.frames for s in done.scores)),
+        sum(s.stale_ms for s in done.scores),
+        cost,
+    )
 
 
 def scenes(*, quick: bool) -> tuple[Scene, ...]:
@@ -137,25 +151,23 @@ def measure(
     only: str = "",
     lines: Path | None = None,
     seed: int = 1,
-) -> list[BotFigures]:
+) -> None:
     """Call every bot, and show the tables. only: part of the names of the bots. lines: gets a JSON line of each run."""
-    played = scenes(quick=quick)
-    # The larger run first: later calls would find memory that earlier ones have left.
-    plans = (
-        [BenchPlan(played, 2, 5, seed)] if quick else [BenchPlan(played, 6, 20, seed), BenchPlan(played, 3, 5, seed)]
-    )
+    plan = BenchPlan(scenes(quick=quick), 2 if quick else 5, BENCH_CALLS, seed)
     clips = asyncio.run(sounds())
     found: list[BotFigures] = []
+    long: list[LongCalls] = []
     for bot in BOTS:
         if only.casefold() not in bot.name.casefold():
             continue
-        with console.status(bot.name) as status:
-            runs = asyncio.run(_called(bot, clips, plans, status.update))
-        for done in runs:
-            found.append(figures(bot.name, done.calls, done.results, done.cpu_ms, done.cost))
-            if done.log:
-                console.print(f"{bot.name} wrote:\n{done.log}", markup=False, highlight=False)
+        with console.status(f"{bot.name} is being called"):
+            # The most calls first: later ones would find memory that earlier ones have left.
+            runs = asyncio.run(called(bot, clips, plan, (BENCH_CALLS,) if quick else (MOST_CALLS, BENCH_CALLS)))
+        found.append(runs.figures)
+        long += runs.long
+        if runs.log:
+            console.print(f"{bot.name} wrote:\n{runs.log}", markup=False, highlight=False)
     if lines is not None:
-        lines.write_text("".join(json.dumps(each.facts()) + "\n" for each in found))
-    show_bots(console, found)
-    return found
+        facts = [each.facts() for each in found] + [each.facts() for each in long]
+        lines.write_text("".join(json.dumps(each) + "\n" for each in facts))
+    show_bots(console, found, long)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -63,6 +64,28 @@ class CallCost:
 
 
 @dataclass(frozen=True, slots=True)
+class LongCalls:
+    """What calls have shown that last, and whose callers interrupt each reply."""
+
+    bot: str
+    calls: int
+    """At once."""
+    failed: int
+    """Calls that failed."""
+    silence: Spread
+    """Onset to the last audible sample of the reply, ms."""
+    yielded: ShareOf
+    late: ShareOf
+    """Frames that came after the line had run dry in the middle of speech."""
+    stale_ms: float
+    """Audio of a reply after its own flush."""
+    cost: CallCost
+
+    def facts(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class BotFigures:
     """What a run of calls has shown of one bot."""
 
@@ -109,13 +132,12 @@ class BotFigures:
     """Audio of a reply after its own flush."""
     cpu_ms: float
     """Processor time of the bot's process for each second of these calls, their begins included, ms."""
-    cost: CallCost
 
     def facts(self) -> dict[str, object]:
         return asdict(self)
 
 
-def figures(bot: str, calls: int, results: Sequence[CallResult], cpu_ms: float, cost: CallCost) -> BotFigures:
+def figures(bot: str, calls: int, results: Sequence[CallResult], cpu_ms: float) -> BotFigures:
     """The figures of a run. calls: at once."""
     events = [e for result in results for e in result.events if e.outcome != "unheard"]
     asked = [e for e in events if e.want == "yield" and e.scene in ADDRESSED]
@@ -145,7 +167,6 @@ def figures(bot: str, calls: int, results: Sequence[CallResult], cpu_ms: float, 
         ShareOf(sum(r.late for r in results), sum(r.frames for r in results)),
         sum(r.stale_ms for r in results),
         cpu_ms,
-        cost,
     )
 
 
@@ -179,32 +200,50 @@ ROWS: tuple[tuple[str, Callable[[BotFigures], object]], ...] = (
     ("end of an interruption to the answer, ms", lambda f: f.answer),
     ("questions afterwards answered", lambda f: f.recovered),
     ("frames late; stale audio, ms", lambda f: f"{f.late}; {f.stale_ms:.0f}"),
+    ("processor for each second of these calls, ms", lambda f: f"{f.cpu_ms:.1f}"),
+)
+LONG_ROWS: tuple[tuple[str, Callable[[LongCalls], object]], ...] = (
+    ("calls that failed", lambda f: f.failed),
+    ("onset to silence at the ear, p50 / p95 / p99 ms", lambda f: f.silence),
+    ("interruptions yielded to", lambda f: f.yielded),
+    ("frames late; stale audio, ms", lambda f: f"{f.late}; {f.stale_ms:.0f}"),
     ("processor for each second of a call, ms", lambda f: f"{f.cost.cpu_ms:.1f}"),
-    ("  of these calls, their begins included", lambda f: f"{f.cpu_ms:.1f}"),
     ("memory with one call; each further, MB", lambda f: f"{f.cost.one_mb:.0f}; {f.cost.further_mb:.2f}"),
 )
 
 
-def show_bots(console: Console, found: Sequence[BotFigures]) -> None:
-    """A table for each number of calls at once."""
-    for calls in sorted({f.calls for f in found}):
-        columns = [f for f in found if f.calls == calls]
-        table = Table(title=f"{calls} calls at once", caption=machine(), title_justify="left", caption_justify="left")
-        table.add_column("")
-        for f in columns:
-            table.add_column(f.bot, justify="right")
-        for name, of in ROWS:
-            table.add_row(name, *(str(of(f)) for f in columns))
+def show_bots(console: Console, found: Sequence[BotFigures], long: Sequence[LongCalls]) -> None:
+    """A table of the bench, and one for each number of long calls."""
+    if found:
+        _show(console, f"the bench's scenes, {found[0].calls} calls at once", found, ROWS)
+    for calls in sorted({f.calls for f in long}):
+        columns = [f for f in long if f.calls == calls]
+        _show(console, f"{calls} long calls at once", columns, LONG_ROWS)
         for name, alone, floor in _pairs(columns):
-            table.add_section()
             cpu = floor.cost.cpu_ms - alone.cost.cpu_ms
             memory = floor.cost.further_mb - alone.cost.further_mb
-            more = f"{cpu:+.1f} ms a second, {memory:+.2f} MB"
-            table.add_row(f"the floor adds to each call of {name}: {more}")
-        console.print(table)
+            console.print(f"The floor adds to each call of {name}: {cpu:+.1f} ms a second, {memory:+.2f} MB")
 
 
-def _pairs(columns: Sequence[BotFigures]) -> list[tuple[str, BotFigures, BotFigures]]:
+Figures = TypeVar("Figures", BotFigures, LongCalls)
+
+
+def _show(
+    console: Console,
+    title: str,
+    columns: Sequence[Figures],
+    rows: Sequence[tuple[str, Callable[[Figures], object]]],
+) -> None:
+    table = Table(title=title, caption=machine(), title_justify="left", caption_justify="left")
+    table.add_column("")
+    for f in columns:
+        table.add_column(f.bot, justify="right")
+    for name, of in rows:
+        table.add_row(name, *(str(of(f)) for f in columns))
+    console.print(table)
+
+
+def _pairs(columns: Sequence[LongCalls]) -> list[tuple[str, LongCalls, LongCalls]]:
     by_name = {f.bot: f for f in columns}
     found = []
     for name, alone in by_name.items():
