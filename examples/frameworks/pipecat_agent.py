@@ -11,7 +11,6 @@ import sys
 
 import uvicorn
 from fastapi import FastAPI, WebSocket
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import LLMRunFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -67,7 +66,7 @@ async def media(websocket: WebSocket) -> None:
     user, assistant = LLMContextAggregatorPair(
         context,
         user_params=LLMUserAggregatorParams(
-            vad_analyzer=SileroVADAnalyzer(),
+            vad_analyzer=bargein.vad(),  # <- in place of SileroVADAnalyzer()
             user_turn_strategies=bargein.strategies(),  # <-
         ),
     )

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from bargein.audio.alignment import PACE, Aligned, align, align_begun
+from bargein.audio.envelope import Envelope
+from bargein.audio.pcm import Pcm, Samples
 from bargein.protocols import Word
 from bargein.units import spans
 from bargein_simulators.speech import SimulatedSpeech
@@ -34,6 +36,10 @@ TEXTS = (
 )
 
 
+def sound(*parts: Samples) -> Envelope:
+    return Envelope.of(Pcm(np.concatenate(parts), 8000))
+
+
 def counted(words: tuple[Word, ...], ms: float) -> int:
     """How far into the text a caller is who has heard that long."""
     n = bisect_right([word.end_ms for word in words], ms)
@@ -45,7 +51,7 @@ async def test_at_most_one_word_off_in_95_of_100_random_moments(text: str) -> No
     speech = SimulatedSpeech()
     said = await speech.say(text, 8000)
     await speech.aclose()
-    words = align(text, said.pcm.samples, 8000).words
+    words = align(text, Envelope.of(said.pcm)).words
     assert [text[w.begin : w.end] for w in words] == text.split()
     dice = random.Random(3)
     off = []
@@ -60,7 +66,7 @@ async def test_at_most_one_word_off_in_95_of_100_random_moments(text: str) -> No
 def test_words_are_in_order_and_inside_the_sound() -> None:
     tone = (np.sin(np.arange(16_000) / 5) * 8000).astype(np.int16)
     quiet = np.zeros(4_000, np.int16)
-    words = align("One two three. Four five!", np.concatenate((quiet, tone, quiet, tone, quiet)), 8000).words
+    words = align("One two three. Four five!", sound(quiet, tone, quiet, tone, quiet)).words
     assert len(words) == 5
     assert all(w.start_ms < w.end_ms for w in words)
     assert all(a.end_ms <= b.start_ms + 1e-6 for a, b in itertools.pairwise(words))
@@ -72,22 +78,22 @@ def test_words_are_in_order_and_inside_the_sound() -> None:
 
 @pytest.mark.parametrize("text", ["", "  ", "... ,", "word"])
 def test_odd_texts_and_silence_give_no_nonsense(text: str) -> None:
-    assert align(text, np.zeros(8000, np.int16), 8000) == Aligned((), PACE)
-    assert align(text, np.zeros(0, np.int16), 8000) == Aligned((), PACE)
+    assert align(text, sound(np.zeros(8000, np.int16))) == Aligned((), PACE)
+    assert align(text, Envelope()) == Aligned((), PACE)
     tone = (np.sin(np.arange(16_000) / 5) * 8000).astype(np.int16)
-    assert len(align(text, tone, 8000).words) == len(spans(text))
+    assert len(align(text, sound(tone)).words) == len(spans(text))
 
 
 def test_a_text_of_many_stops_over_a_sound_of_many_pauses_has_all_its_words() -> None:
     tone, quiet = (np.sin(np.arange(8_000) / 5) * 8000).astype(np.int16), np.zeros(2_000, np.int16)
-    words = align("word, " * 60, np.concatenate([tone, quiet] * 50), 8000).words
+    words = align("word, " * 60, sound(*[tone, quiet] * 50)).words
     assert len(words) == 60
 
 
 @pytest.mark.parametrize("text", TEXTS)
 async def test_what_has_only_begun_is_laid_out_by_its_pauses_and_the_pace_of_what_was_whole(text: str) -> None:
     speech = SimulatedSpeech()
-    pace = align(TEXTS[0], (await speech.say(TEXTS[0], 8000)).pcm.samples, 8000).pace
+    pace = align(TEXTS[0], Envelope.of((await speech.say(TEXTS[0], 8000)).pcm)).pace
     said = await speech.say(text, 8000)
     await speech.aclose()
     dice = random.Random(5)
@@ -96,7 +102,7 @@ async def test_what_has_only_begun_is_laid_out_by_its_pauses_and_the_pace_of_wha
         ms = dice.uniform(800, said.pcm.ms - 500)
         come = said.pcm.samples[: int((ms + 400) * 8)]
         ahead = next((w.end for w in said.words if w.start_ms > ms + 1_500), len(text))
-        words = align_begun(text[:ahead], come, 8000, pace)
+        words = align_begun(text[:ahead], Envelope.of(Pcm(come, 8000)), pace)
         heard, true = counted(words, ms), counted(said.words, ms)
         starts = [begin for begin, _ in spans(text)]
         off.append(abs(sum(s < heard for s in starts) - sum(s < true for s in starts)))

@@ -16,12 +16,11 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
+from bargein.audio.envelope import Envelope
 from bargein.audio.lengths import added, lasts
-from bargein.audio.pcm import Samples
 from bargein.protocols import Word
 from bargein.units import spans
 
-BLOCK_MS = 10
 QUIET = 0.05  # of the loud parts' level (their 95th percentile): lower levels are silence
 NEAR = 4  # stops, or pauses, in a row that may stay unpaired as long as another alignment exists
 PAUSE_MS = 140  # shorter pauses lie inside words
@@ -53,10 +52,10 @@ class Aligned:
     """ms for each letter, without pauses."""
 
 
-def align(text: str, samples: Samples, rate: int) -> Aligned:
-    """The words of a text with their times, in ms from the first sample. samples: shape (n,), int16, all audio."""
+def align(text: str, sound: Envelope) -> Aligned:
+    """The words of a text with their times, in ms from the first sample. sound: all of it."""
     tokens = spans(text)
-    span = _speech_span(samples, rate)
+    span = _speech_span(sound)
     if not tokens or span is None:
         return Aligned((), PACE)
     begins, ends, pauses = span
@@ -67,12 +66,12 @@ def align(text: str, samples: Samples, rate: int) -> Aligned:
     return Aligned(tuple(words), (ends - begins - silent) / max(_letters(text)[-1], 1.0))
 
 
-def align_begun(text: str, samples: Samples, rate: int, pace: float) -> tuple[Word, ...]:
+def align_begun(text: str, sound: Envelope, pace: float) -> tuple[Word, ...]:
     """As `align`, for speech whose audio is still coming, behind the text. pace: ms for each letter, as an estimate.
 
     Each stop takes the pause next to its due time, if there is one. The words after the stop begin at that pause."""
     tokens = spans(text)
-    span = _speech_span(samples, rate)
+    span = _speech_span(sound)
     if not tokens or span is None:
         return ()
     at_ms, ends, pauses = span
@@ -101,19 +100,17 @@ def _letters(text: str) -> list[float]:
     return added(0.0 if char in STOPS else lasts(char) for char in text)
 
 
-def _speech_span(samples: Samples, rate: int) -> tuple[float, float, list[tuple[float, float]]] | None:
+def _speech_span(sound: Envelope) -> tuple[float, float, list[tuple[float, float]]] | None:
     """Begin and end of the speech, and its pauses, in ms. None: silence."""
-    size = rate * BLOCK_MS // 1000
-    count = len(samples) // size
-    if count < 2:
+    levels, block_ms = sound.levels(), sound.block_ms
+    if len(levels) < 2:
         return None
-    levels = np.sqrt(np.square(samples[: count * size].astype(np.float32)).reshape(count, size).mean(axis=1))
     loud = np.flatnonzero(levels > max(QUIET * float(np.percentile(levels, 95)), 1.0))
     if not len(loud):
         return None
-    gaps = np.flatnonzero(np.diff(loud) > PAUSE_MS / BLOCK_MS)
-    pauses = [(float(loud[g] + 1) * BLOCK_MS, float(loud[g + 1]) * BLOCK_MS) for g in gaps]
-    return float(loud[0]) * BLOCK_MS, float(loud[-1] + 1) * BLOCK_MS, pauses
+    gaps = np.flatnonzero(np.diff(loud) > PAUSE_MS / block_ms)
+    pauses = [(float(loud[g] + 1) * block_ms, float(loud[g + 1]) * block_ms) for g in gaps]
+    return float(loud[0]) * block_ms, float(loud[-1] + 1) * block_ms, pauses
 
 
 def _phrases(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from bargein.recorder.reading import read
+from bargein.recorder.replay import replay
 from tests.integrations.livekit.kit import told
 from tests.strangers.clients_kit import Json
 
 pytestmark = pytest.mark.slow
 
 Told = Mapping[str, list[Json]]
+Folders = Callable[[str], Path]
 
 SCRIPTS = ("holds", "trouble", "room", "fallback")
 NO_CUT = {"holds": 1, "resumes": 1, "cuts": 0, "drops": 0}
@@ -23,14 +26,15 @@ WHOLE_S = 4.8
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    @cache
-    def folder(script: str) -> Path:
-        return tmp_path_factory.mktemp(script)
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    return cache(tmp_path_factory.mktemp)
 
+
+@pytest.fixture(scope="module")
+def scenes(folders: Folders) -> Told:
     async def all_of_them() -> Told:
         found: dict[str, list[Json]] = {}
-        for each in await asyncio.gather(*(told(script, folder(script)) for script in SCRIPTS)):
+        for each in await asyncio.gather(*(told(script, folders(script)) for script in SCRIPTS)):
             for kind, told_of_it in each.items():
                 found.setdefault(kind, []).extend(told_of_it)
         return found
@@ -121,6 +125,46 @@ def test_a_hold_without_an_end_and_our_own_errors_cost_no_sample(scenes: Told) -
     (output,) = scenes["broken_output"]
     assert output["whole"]
     assert output["again"] == pytest.approx(0.9)
+
+
+def test_what_livekits_users_do_in_a_hold_costs_no_sample(scenes: Told) -> None:
+    (handed,) = scenes["handed_over"]
+    assert handed["whole"]
+    assert handed["heard"] == pytest.approx(WHOLE_S + 0.9)
+    assert handed["counts"] == {"holds": 2, "resumes": 2, "cuts": 0, "drops": 0}
+    (muted,) = scenes["muted_in_a_hold"]
+    assert muted["whole"]
+    assert muted["heard"] == WHOLE_S
+    for name in ("said_in_a_hold", "switched_off_in_a_hold"):
+        assert scenes[name][0]["heard"] == pytest.approx(WHOLE_S + 0.9)
+        assert scenes[name][0]["interrupted"] == [False, False]
+    (tool,) = scenes["tool"]
+    assert tool["heard"] == pytest.approx(WHOLE_S + 1.5)
+    assert tool["counts"]["cuts"] == tool["counts"]["drops"] == 0
+
+
+def test_after_an_error_of_ours_livekit_interrupts_and_answers(scenes: Told) -> None:
+    (broken,) = scenes["broken_then_words"]
+    assert broken["interrupted"] == [True, False]
+    assert broken["delay"] == 0.5  # LiveKit's own wait for the end of a turn
+
+
+def test_another_output_in_the_place_of_ours_plays_on(scenes: Told) -> None:
+    (taken,) = scenes["taken_away"]
+    assert taken["heard"] == WHOLE_S
+    assert taken["other"] == pytest.approx(0.9)
+
+
+def test_an_stt_of_ours_decides_and_the_record_replays_without_differences(scenes: Told, folders: Folders) -> None:
+    hum, words = sorted(scenes["own_stt"], key=lambda scene: str(scene["words"]))
+    assert hum["counts"] == NO_CUT
+    assert words["counts"] == ONE_CUT
+    assert "what about Oslo" in words["reasons"][-1]
+    records = list((folders("trouble") / "records").iterdir())
+    assert len(records) == 2
+    for record in map(read, records):
+        assert record.complete
+        assert not replay(record).differences
 
 
 def test_what_cannot_work_is_refused_with_advice(scenes: Told) -> None:

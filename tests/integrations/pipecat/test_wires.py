@@ -53,7 +53,9 @@ async def called(folder: Path) -> dict[str, Json]:
             }
             told = await asyncio.to_thread(run, folder, scenes, "wires")
         stories = [item for each in model.sessions for item in each.items.values() if item.spoken == STORY]
-        errors = [event["error"]["code"] for each in model.sessions for _, event in each.sent if event["type"] == "error"]
+        errors = [
+            event["error"]["code"] for each in model.sessions for _, event in each.sent if event["type"] == "error"
+        ]
         return told | {"model": {"heard": sorted(item.truncated_ms or 0.0 for item in stories), "errors": errors}}
     finally:
         await model.speech.aclose()
@@ -73,9 +75,8 @@ def test_every_wire_is_held_and_goes_on_with_the_next_sample(seen: dict[str, Jso
     assert call["counts"]["cuts"] == 1
     assert call["first"] == 0 or wire == "keeps"  # a resampler rounds in its own way
     assert [place for place, _ in call["jumps"]] == [cut_at(call)][: len(call["jumps"])]  # none but the cut
-    held = [begin for begin, end in call["gaps"] if COUGH_MS < begin < SPEECH_MS]  # not of the start, when all calls begin
-    assert held
-    assert held[0] > COUGH_MS + onset_ms("cough-1.wav")
+    onset = COUGH_MS + onset_ms("cough-1.wav")
+    assert any(onset < begin < SPEECH_MS for begin, _ in call["gaps"])  # the agent was silent in the cough
 
 
 @pytest.mark.parametrize("wire", CLEARS)

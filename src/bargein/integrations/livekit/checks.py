@@ -87,6 +87,17 @@ def check_model(model: object) -> None:
                 f"The realtime model {model.label} decides the turns itself, and LiveKit cannot turn that off",
                 advice="Set the model's own turn_detection to None, or use another model",
             )
+        half = getattr(getattr(model, "_opts", None), "turn_detection", None)  # LiveKit tells it nowhere else
+        if (
+            not able.turn_detection
+            and half is not None
+            and is_given(half)
+            and getattr(half, "interrupt_response", None) is not False
+        ):
+            raise UsageError(
+                f"The realtime model {model.label} does not answer by itself, but interrupts itself",
+                advice="Set the model's own turn_detection to None",
+            )
 
 
 def check_agent(session: AgentSession[Any]) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from livekit.agents.voice import io
 
-from bargein.audio.lengths import syllables
 from bargein.audio.pcm import Pcm
-from bargein.audio.words import MS_PER_CHAR, WordClock
+from bargein.audio.phone_alignment import LearnedPace, heard_of
+from bargein.audio.words import WordClock
 from bargein.integrations.livekit.segment import OutputSegment, timed
 from bargein.protocols import SpeechChunk
 from bargein.vendors.common.timed_text import TimedText
@@ -52,15 +52,18 @@ class HeardHistory:
     def __init__(self) -> None:
         self._reply = ""
         self._text = ""
-        self._ms_per_char = MS_PER_CHAR
+        self._pace = LearnedPace()
 
     def add(self, reply: str, segment: OutputSegment, text: str, times: list[Timed]) -> str:
         """A segment of the reply is over. Returns what was heard of it."""
         if reply != self._reply:
             self._reply, self._text = reply, ""
-        heard = text if not segment.cleared else self._heard(segment, text, times)
-        if not segment.cleared and (letters := sum(map(syllables, text))) > 20:
-            self._ms_per_char = segment.ms(segment.made) / letters
+        if segment.cleared:
+            heard = self._heard(segment, text, times)
+        else:
+            heard = text
+            if not times:
+                self._pace.learn(text, segment.sound)
         self._text += heard
         return heard
 
@@ -70,16 +73,14 @@ class HeardHistory:
         return text
 
     def _heard(self, segment: OutputSegment, text: str, times: list[Timed]) -> str:
-        clock = WordClock()
-        clock.ms_per_char = self._ms_per_char
-        nothing = Pcm.silence(0, segment.rate)
-        if times:
-            told = TimedText()
-            told.sent(text)
-            words = (*told.words(times), *told.finish())
-            clock.add(SpeechChunk(nothing, text, words, ahead=True))
-        else:
-            clock.add(SpeechChunk(nothing, text))
+        if not times:
+            played_ms = segment.ms(segment.played)
+            end = heard_of(text, segment.sound, played_ms, whole=segment.whole, pace=self._pace.pace)
+            return text[:end].strip()
+        clock, told = WordClock(), TimedText()
+        told.sent(text)
+        timed_words = (*told.words(times), *told.finish())
+        clock.add(SpeechChunk(Pcm.silence(0, segment.rate), text, timed_words, ahead=True))
         clock.grow(segment.made, segment.rate)
         if segment.whole:
             clock.finish()

@@ -17,6 +17,8 @@ from livekit.agents.voice import io
 
 from bargein.clock import Clock, MonotonicClock
 from bargein.integrations.floor import BargeinFloor
+from bargein.integrations.livekit.input import mono
+from bargein.integrations.livekit.pace import SinkPace
 from bargein.integrations.livekit.segment import OutputSegment
 from bargein.integrations.livekit.stretch import SinkStretch
 
@@ -28,8 +30,8 @@ OVERDUE_MS = 1_000.0  # past the longest hold of the policy: the floor is gone, 
 
 class FloorOutput(io.AudioOutput):
     """sink: the output that was there before. on_over: gets each segment when it is over, and gives the text of it
-    that was heard, if that is known. empties: a hold empties the sink at once, and the
-    sink says how far it has played; else the sink plays the 60 ms that it has."""
+    that was heard, if that is known. empties: a hold empties the sink at once, and the sink says how far it has played;
+    else the sink plays the little that it has."""
 
     def __init__(
         self,
@@ -41,7 +43,7 @@ class FloorOutput(io.AudioOutput):
     ) -> None:
         super().__init__(label="Bargein", capabilities=io.AudioOutputCapabilities(pause=True))
         self._sink, self._floor, self._on_over = sink, floor, on_over
-        self._clock, self._empties = clock or MonotonicClock(), empties
+        self._clock, self._pace = clock or MonotonicClock(), SinkPace(empties)
         self._segments: deque[OutputSegment] = deque()
         self._stretch: SinkStretch | None = None
         self._held = self._paused = False
@@ -77,6 +79,15 @@ class FloorOutput(io.AudioOutput):
     def _end_hold(self) -> None:
         log.error("The floor has decided nothing for too long: the reply goes on")
         self.release()
+
+    def awake(self) -> None:
+        """The process is awake for the user's audio."""
+        self._pace.awake()
+
+    @property
+    def empties(self) -> bool:
+        """A hold empties the sink."""
+        return self._pace.empties
 
     @property
     def held(self) -> bool:
@@ -192,9 +203,9 @@ class FloorOutput(io.AudioOutput):
             self._sink,
             segment,
             self._clock,
-            on_fed=self._shorter.set,
+            on_fed=self._fed,
             on_change=self._moved.set,
-            empties=self._empties,
+            pace=self._pace,
         )
         try:
             while not (stretch.ended or self._held or self._paused or segment.cleared):
@@ -203,6 +214,10 @@ class FloorOutput(io.AudioOutput):
         finally:
             await stretch.stop()
             self._stretch = None
+
+    def _fed(self, frame: rtc.AudioFrame, in_ms: float) -> None:
+        self._shorter.set()
+        self._floor.played(mono(frame), frame.sample_rate, in_ms)
 
     def _finish(self, segment: OutputSegment) -> None:
         self._segments.popleft()

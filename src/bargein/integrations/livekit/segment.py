@@ -6,6 +6,7 @@ import numpy as np
 from livekit import rtc
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 
+from bargein.audio.envelope import Envelope
 from bargein.vendors.common.told_times import Timed
 
 KEEP_S = 10.0  # of what the sink has, which it may give back: a telephone's report comes a second late
@@ -33,6 +34,8 @@ class OutputSegment:
         self.over = False
         self.timed: list[Timed] = []
         """Words with their times (ms), where the TTS gives them."""
+        self.sound = Envelope()
+        """All that LiveKit has given, of the first channel."""
         self._audio = bytearray()
         self._first = 0  # position of the first kept sample
         self._bytes = 2 * channels  # of a sample
@@ -40,6 +43,7 @@ class OutputSegment:
     def push_audio(self, frame: rtc.AudioFrame) -> None:
         """Take the next frame."""
         self._audio += frame.data.cast("B")
+        self.sound.push(np.array(frame.data, np.int16)[:: frame.num_channels], self.rate)
         self.made += frame.samples_per_channel
         self.timed += timed(frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, ()))
 

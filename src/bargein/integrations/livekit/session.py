@@ -13,8 +13,11 @@ from livekit.agents import (
     ConversationItemAddedEvent,
     UserInputTranscribedEvent,
     llm,
+    stt,
 )
+from livekit.agents.utils import is_given
 from livekit.agents.voice import io
+from livekit.agents.voice.turn import EndpointingOptions
 
 from bargein.floor import BargeIn
 from bargein.integrations.floor import BargeinFloor
@@ -27,21 +30,26 @@ from bargein.integrations.livekit.segment import OutputSegment
 log = logging.getLogger(__name__)
 
 FINAL_S = 1.5  # for the STT's last words, after the floor has ended the turn
+LIVEKITS_ENDPOINTING: EndpointingOptions = {"min_delay": 0.5, "max_delay": 3.0}  # its own defaults
 SETTLED_S = 0.05  # for LiveKit's own wait, where the last words are there
 
 
-async def attach(floor: BargeinFloor, session: AgentSession[Any], *, empties: bool = False) -> FloorSession:
+async def attach(floor: BargeinFloor, session: AgentSession[Any], *, empties: bool | None = None) -> FloorSession:
     """Let the floor decide who may speak in the session, until the session closes.
 
     Call it after `session.start(...)`; with input and output of your own, before or after. empties: a hold empties the
-    output at once, and does not let it play the 60 ms that it has. The reply then goes on where the output says that it
-    was: it is for outputs that know this to the sample, and refused for LiveKit's room, which estimates it. Raises
+    output at once, and does not let it play the 45 ms that it has. The reply then goes on where the output says that it
+    was, so the output has to know this to the sample. None: an output of your own is emptied, until it names a position
+    that cannot be; LiveKit's own are not, because they estimate it. True is refused for LiveKit's room. Raises
     UsageError for a session in which the floor could not hold, and for a LiveKit that is too old.
     """
     check_version()
     check_session(session)
-    if empties:
-        check_position(outputs_of(session))
+    chain = outputs_of(session)
+    if empties is None:
+        empties = not type(chain[-1]).__module__.startswith("livekit.")
+    elif empties:
+        check_position(chain)
     attached = FloorSession(floor, session, empties=empties)
     await floor.start(attached)
     attached.start()
@@ -57,11 +65,12 @@ class FloorSession:
         # LiveKit's transcript synchronizer has to see the audio early: we go below it, right above the room.
         self._below = len(chain) > 1 and chain[-2].label == "AudioSinkProxy"
         self.output = FloorOutput(chain[-1] if self._below else chain[0], floor, self._over, empties=empties)
-        self._input = FloorInput(session.input.audio, floor)
+        self._input = FloorInput(session.input.audio, floor, self.output.awake)
         self._text = FloorText(session.output.transcription, lambda: self.output.idle)
         self._heard = HeardHistory()
         self._finals: list[str] = []  # what the STT has read since the newest turn or sound began
         self._interim = ""
+        self._away = False  # our output is no longer the session's
         self._unread = False  # LiveKit keeps words that belong to no turn
         self._settled = asyncio.Event()  # there are words, and none are owed
         self._ending: asyncio.Task[None] | None = None  # of the user's turn
@@ -71,6 +80,8 @@ class FloorSession:
         """Stand between LiveKit and its audio."""
         session = self.session
         self.output.start()
+        if reads_words(session):
+            self.floor.expect_words()
         if self._below:
             session.output.replace_audio_tail(self.output)
         else:
@@ -110,8 +121,14 @@ class FloorSession:
         self.output.release()
         self._top("resume")
         if self.floor.broken:
-            log.error("LiveKit decides about turns and interruptions itself from here on")
-            self.session.update_options(turn_detection=None)
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """LiveKit decides about turns and interruptions itself, with its own waits."""
+        log.error("LiveKit decides about turns and interruptions itself from here on")
+        self.session.update_options(turn_detection=None, endpointing_opts=LIVEKITS_ENDPOINTING)
+        if self.session.vad is None and not reads_words(self.session):
+            log.error("LiveKit has neither a VAD nor an STT that tells words: no turn of the user's ends any more")
 
     def cut(self, barge_in: BargeIn, *, sounded: bool) -> None:
         if self._ends():
@@ -141,7 +158,7 @@ class FloorSession:
 
     async def _end_turn(self) -> None:
         """Hand the user's turn to LiveKit, as soon as its words are there."""
-        if self._reads_words():
+        if not self._hears_audio():
             try:
                 async with asyncio.timeout(FINAL_S):
                     await self._settled.wait()
@@ -175,8 +192,8 @@ class FloorSession:
 
     def _transcribed(self, event: UserInputTranscribedEvent) -> None:
         text = event.transcript.strip()
-        if not text:
-            return
+        if not text or event.item_id is not None:
+            return  # a realtime model's words are of a turn that it has got, and come while it answers
         self._unread = True
         if event.is_final:
             self._finals.append(text)
@@ -199,6 +216,9 @@ class FloorSession:
     def _agent_changed(self, event: AgentStateChangedEvent) -> None:
         if event.new_state == "speaking":
             self.floor.protect(self._uninterruptible())
+            if not self._away and self.output not in outputs_of(self.session):
+                self._away = True
+                log.warning("Another output has taken the place of the floor's: nothing is held there. Attach later")
             if agent_decides(self.session):
                 log.warning("The agent's own turn_detection decides beside the floor: set it on the session only")
         elif event.old_state == "thinking" and event.new_state == "listening" and not self._ends():
@@ -235,9 +255,6 @@ class FloorSession:
         """The model hears the user itself."""
         return isinstance(model_of(self.session), llm.RealtimeModel)
 
-    def _reads_words(self) -> bool:
-        return not self._hears_audio()
-
 
 def outputs_of(session: AgentSession[Any]) -> list[io.AudioOutput]:
     """The session's outputs, from LiveKit down to the sink."""
@@ -255,3 +272,15 @@ def model_of(session: AgentSession[Any]) -> object:
     except RuntimeError:
         return session.llm  # the session has not started
     return own if isinstance(own, llm.LLM | llm.RealtimeModel) else session.llm
+
+
+def reads_words(session: AgentSession[Any]) -> bool:
+    """An STT of LiveKit's reads the user's words while the user speaks."""
+    try:
+        own = session.current_agent.stt
+    except RuntimeError:
+        own = None  # the session has not started
+    model = model_of(session)
+    if isinstance(model, llm.RealtimeModel) and model.capabilities.user_transcription:
+        return False  # LiveKit drops the STT's words
+    return isinstance(own if is_given(own) and own is not None else session.stt, stt.STT)

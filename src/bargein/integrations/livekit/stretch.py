@@ -6,36 +6,38 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from livekit import rtc
 from livekit.agents.voice import io
 
 from bargein.clock import Clock
+from bargein.integrations.livekit.pace import SinkPace
 from bargein.integrations.livekit.segment import OutputSegment
 
 log = logging.getLogger(__name__)
 
-LEAD_MS = 60.0  # three frames: with fewer a sink runs dry, and more are heard after a hold
-EMPTIED_LEAD_MS = 100.0  # where a hold takes all of it back
-FRAME_MS = 20.0
 REPORT_S = 1.0  # for a sink to say how far it has played, after it was emptied
+FIRST_MS = 300.0  # after it, a sink has played something
+SLOWEST_MS = 1_500.0  # a telephone sounds so much later than its sink thinks; a report from before it is wrong
+PART = 0.01  # of a sample, which arithmetic may add to a position that was counted
 
 
 class SinkStretch:
-    """Feeds the sink from where the segment was last heard. on_fed: called for each frame. on_change: called when the
-    stretch has ended or failed. empties: a hold empties the sink; else the
-    sink plays the little that it has."""
+    """Feeds the sink from where the segment was last heard. on_fed: gets each frame, and in how many ms it sounds.
+    on_change: called when the stretch has ended or failed. pace: says whether a hold empties the sink; else the sink
+    plays the little that it has. A sink that does not know its position to the sample is not emptied again."""
 
     def __init__(
         self,
         sink: io.AudioOutput,
         segment: OutputSegment,
         clock: Clock,
-        on_fed: Callable[[], None],
+        on_fed: Callable[[rtc.AudioFrame, float], None],
         on_change: Callable[[], None],
-        empties: bool = False,
+        pace: SinkPace,
     ) -> None:
         self._sink, self._segment, self._clock = sink, segment, clock
         self._on_fed, self._on_change = on_fed, on_change
-        self._empties, self._lead_ms = empties, EMPTIED_LEAD_MS if empties else LEAD_MS
+        self._pace = pace
         self.base = segment.played
         """Position in the segment at which the stretch begins."""
         self.ended = False
@@ -77,6 +79,7 @@ class SinkStretch:
         except TimeoutError:
             if self._began_ms is not None:
                 log.warning("%s does not say how far it has played: our own clock counts", self._sink.label)
+                self._pace.keep()
             self._end(self._by_clock())
 
     def finished(self, event: io.PlaybackFinishedEvent) -> None:
@@ -90,7 +93,23 @@ class SinkStretch:
             self._feeding.cancel()
             if not self._flushed:
                 self._sink.flush()
-        self._end(self.base + round(event.playback_position * self._segment.rate))
+        self._end(self._told(event.playback_position * self._segment.rate))
+
+    def _told(self, samples: float) -> int:
+        """Where the segment goes on, by the sink's report."""
+        by_clock = self._by_clock() - self.base
+        late = by_clock - samples
+        impossible = self._emptied and (
+            self._segment.ms(round(late)) > SLOWEST_MS or (samples <= 0 and self._segment.ms(by_clock) > FIRST_MS)
+        )
+        if self._emptied and self._pace.empties and (impossible or abs(samples - round(samples)) > PART):
+            self._pace.keep()
+            log.warning(
+                "%s does not know its position to the sample (%.6f s): from here on a hold lets it play what it has",
+                self._sink.label,
+                samples / self._segment.rate,
+            )
+        return self.base + (by_clock if impossible else round(samples))
 
     def _end(self, position: int) -> None:
         self.ended = True
@@ -115,20 +134,26 @@ class SinkStretch:
         if not self._flushed:
             self._flushed = True
             self._sink.flush()
-        if self._empties or self._segment.cleared:
+        if self._pace.empties or self._segment.cleared:
             self._emptied, self._emptied_ms = True, self._clock.now_ms()
             self._sink.clear_buffer()
 
     async def _feed(self) -> None:
-        segment = self._segment
-        step = max(1, round(segment.rate * FRAME_MS / 1000))
+        segment, pace = self._segment, self._pace
+        lead = pace.lead
+        step = max(1, round(segment.rate * lead.step_ms / 1000))
         while segment.fed < segment.made or not segment.flushed:
             if segment.made - segment.fed < step and not segment.flushed:
                 self._more.clear()
                 await self._more.wait()
                 continue
-            await self._keep_pace()
-            frame = segment.next_frame(step)
+            ahead_ms = self._ahead_ms()
+            steps = pace.steps(ahead_ms)
+            if steps < 1:
+                await pace.wait(ahead_ms)
+                continue
+            whole = max(1, (segment.made - segment.fed) // step)
+            frame = segment.next_frame(step * min(steps, whole, lead.most_steps))
             # Counted first: where this task is cancelled, the sink may have taken the frame.
             segment.fed += frame.samples_per_channel
             self._capturing = True
@@ -137,17 +162,16 @@ class SinkStretch:
             if self._began_ms is None:
                 self._began_ms = self._clock.now_ms()
             segment.drop_old()
-            self._on_fed()
+            self._on_fed(frame, ahead_ms)
         self._sink.flush()
         self._flushed = True
 
-    async def _keep_pace(self) -> None:
-        """Wait until the next frame is due: a little before its time."""
+    def _ahead_ms(self) -> float:
+        """How much audio the sink has, as far as our clock tells."""
         if self._began_ms is None:
-            return
-        fed_ms = self._segment.ms(self._segment.fed - self.base)
-        played_ms = self._clock.now_ms() - self._began_ms
-        if played_ms > fed_ms:
-            self._began_ms += played_ms - fed_ms  # the sink ran dry
-        elif (early_ms := fed_ms + FRAME_MS - self._lead_ms - played_ms) > 0:
-            await asyncio.sleep(early_ms / 1000)
+            return 0.0
+        ahead_ms = self._segment.ms(self._segment.fed - self.base) - (self._clock.now_ms() - self._began_ms)
+        if ahead_ms < 0:
+            self._began_ms -= ahead_ms  # the sink ran dry
+            return 0.0
+        return ahead_ms

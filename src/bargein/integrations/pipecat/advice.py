@@ -11,7 +11,6 @@ from pipecat.transports.base_output import BaseOutputTransport
 
 from bargein.integrations.pipecat.hold import BargeinHold
 
-
 AVATARS = ("HeyGen", "LemonSlice", "Simli", "Tavus")
 """In the names of transports and services that make a picture of the agent's audio, and keep audio of their own."""
 
@@ -66,17 +65,18 @@ def on_service(frame: ServiceMetadataFrame, *, ends_turns: bool) -> None:
             f"Bargein: {frame.service_name} hears the ends of turns itself, and no stop strategy believes it. "
             "Call bargein.strategies(stop=[ExternalUserTurnStopStrategy()])."
         )
-    if not isinstance(frame, LLMServiceMetadataFrame) or not frame.is_realtime_service:
+    if not isinstance(frame, LLMServiceMetadataFrame):
         return
     if frame.user_turn_strategies is not None:
         logger.warning(
             f"Bargein: the server of {frame.service_name} hears turns itself and stops its response on each sound, so "
             "nothing is left to resume. Set turn_detection=False in its session properties."
         )
-    else:
+    elif frame.is_realtime_service:
         logger.info(
-            f"Bargein: {frame.service_name} is a realtime service. Where its server interrupts by itself (Gemini Live, "
-            "Nova Sonic, Ultravox), the interruption goes through, also in a hold."
+            f"Bargein: {frame.service_name} is a realtime service. Where its server interrupts by itself, the "
+            "interruption goes through, also in a hold: Nova Sonic and Ultravox always do, Gemini Live does without "
+            "GeminiVADParams(disabled=True)."
         )
 
 
@@ -104,7 +104,9 @@ def _on_serializer(output: BaseOutputTransport) -> None:
     params = getattr(serializer, "_params", None)
     if getattr(params, "resampler_clear_after_secs", None) is None:
         return
-    rates = [value for name, value in vars(serializer).items() if name.endswith("_sample_rate") and name != "_sample_rate"]
+    rates = [
+        value for name, value in vars(serializer).items() if name.endswith("_sample_rate") and name != "_sample_rate"
+    ]
     if rates and output.sample_rate not in rates:
         logger.warning(
             f"Bargein: {type(serializer).__name__} resamples {output.sample_rate} Hz to {rates[0]} Hz, and loses some "

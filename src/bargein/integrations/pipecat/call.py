@@ -29,7 +29,8 @@ class BargeinPipecat:
 
     policy: a preset's name, or a Policy. stt: reads words for verdicts (None: those of the pipeline's STT).
     language: of the lexicon. record: folder for the call's record (`bargein replay`, `bargein tune`). name: of the
-    agent, for the record. Raises UsageError for a policy that is not there, and for a Pipecat that is too old.
+    agent, for the record. line_echo: whether the line brings the agent's own audio back (None: a telephone's, where the
+    user's audio comes at 8000 Hz). Raises UsageError for a policy that is not there, and for a Pipecat that is too old.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class BargeinPipecat:
         language: str = "en",
         record: Path | str | None = None,
         name: str = "pipecat",
+        line_echo: bool | None = None,
     ) -> None:
-        self.floor = ScoringFloor(policy, stt=stt, language=language, record=record, name=name)
+        self.floor = ScoringFloor(policy, stt=stt, language=language, record=record, name=name, line_echo=line_echo)
         self.hold = BargeinHold(self.floor)
         self.heard_words = HeardWords(self.floor, self.hold)
         """Goes right after `transport.output()`."""
@@ -61,7 +63,7 @@ class BargeinPipecat:
 
     def vad(self, params: VADParams | None = None) -> BargeinVAD:
         """For `LLMUserAggregatorParams(vad_analyzer=...)`, in place of `SileroVADAnalyzer(params=...)`."""
-        return BargeinVAD(self.floor, params)
+        return BargeinVAD(self.floor, lambda: self.turn_start.failed, params)
 
     def mix(self, transport: BaseTransport, mixer: BaseAudioMixer) -> None:
         """Keep the background of `audio_out_mixer` going in a hold. Without this, it stops with the agent."""

@@ -4,16 +4,18 @@ Pipecat passes a word on when its time has come by the clock. In a hold the cloc
 assistant's context would run ahead of the user. Here a word waits until the audio that has been played reaches it, and
 what follows the word waits behind it.
 
-A TTS without word times gives a text as a whole. Its words count as heard by the length of the audio, so that a reply
-that is cut leaves the words heard in the context, and not a whole sentence, or none.
+A TTS without word times gives a text as a whole. Its words count as heard by the sound of the audio, which is known
+from when it enters the output, ahead of its playback. So a reply that is cut leaves the words heard in the context, and
+not a whole sentence, or none.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import numpy as np
 from loguru import logger
 from pipecat.frames.frames import (
     AggregatedTextFrame,
@@ -38,8 +40,10 @@ from pipecat.frames.frames import (
     TTSTextFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.utils.text.base_text_aggregator import TextType
 
+from bargein.audio.pcm import Samples
 from bargein.integrations.floor import BargeinFloor
 from bargein.integrations.pipecat import advice
 from bargein.integrations.pipecat.hold import BargeinHold
@@ -67,7 +71,11 @@ class Context:
     """The time by Pipecat's clock for which its first sample was meant."""
     first_ns: int | None = None
     """When its first sample was played, had no hold been in its way."""
-    untimed: UntimedText = field(default_factory=UntimedText)
+
+
+def mono(frame: OutputAudioRawFrame) -> Samples:
+    """The first channel of a frame's audio."""
+    return np.frombuffer(frame.audio, "<i2").astype(np.int16, copy=False)[:: frame.num_channels]
 
 
 class HeardWords(FrameProcessor):
@@ -82,6 +90,8 @@ class HeardWords(FrameProcessor):
         self._bot_speaking = False
         self._unpushed: Frame | None = None  # the frame that has come, until it is passed on or waits
         self._context = Context()
+        self._untimed = UntimedText()
+        self._entering = False  # what enters the output is seen there, ahead of its playback
         self._first_pts: dict[str | None, int] = {}  # of the words of a context that has not begun
         self._over: deque[str | None] = deque(maxlen=REMEMBERED)
         self._waiting: deque[Frame] = deque()  # texts, and the ends behind them, in their order
@@ -91,6 +101,12 @@ class HeardWords(FrameProcessor):
         """A pipeline has it."""
         await super().setup(setup)
         self.placed = True
+        output = self.previous
+        while output is not None and not isinstance(output, BaseOutputTransport):
+            output = output.previous
+        if output is not None:
+            output.add_event_handler("on_before_process_frame", self._enters)
+            self._entering = True
 
     async def cleanup(self) -> None:
         """The call is over, and the floor with it."""
@@ -133,6 +149,8 @@ class HeardWords(FrameProcessor):
                 await self._begin(frame.context_id)
                 await self.push_frame(frame, direction)
             case TTSStoppedFrame():
+                if not self._entering:
+                    self._enters(self, frame)
                 await self._finish()
                 await self.push_frame(frame, direction)
             case BotStartedSpeakingFrame():
@@ -173,11 +191,23 @@ class HeardWords(FrameProcessor):
 
     # ------------------------------------------------------------------------------------------------- the audio
 
+    def _enters(self, _: FrameProcessor, frame: Frame) -> None:
+        """A frame enters the output."""
+        match frame:
+            case _ if self._off:
+                pass
+            case TTSAudioRawFrame() | SpeechOutputAudioRawFrame():
+                self._untimed.made(mono(frame), frame.sample_rate)
+            case TTSStoppedFrame():
+                self._untimed.end_all()
+            case TTSTextFrame() if frame.pts is None and frame.append_to_context:
+                self._untimed.end(frame.text, joined=frame.includes_inter_frame_spaces)
+            case AggregatedTextFrame() if frame.pts is None and frame.will_be_spoken:
+                self._untimed.announce(frame.text, joined=frame.includes_inter_frame_spaces)
+
     async def _begin(self, context: str | None) -> None:
         if self._context.id != context or self._context.played_ms == 0.0:
-            pace_ms, announced = self._context.untimed.pace_ms, self._context.untimed
-            untimed = announced if self._context.played_ms == 0.0 else UntimedText(pace_ms)
-            self._context = Context(context, untimed=untimed)
+            self._context = Context(context)
 
     async def _played(self, frame: OutputAudioRawFrame) -> None:
         self._hold.channels = frame.num_channels
@@ -189,7 +219,9 @@ class HeardWords(FrameProcessor):
             context.first_ns = self.get_clock().get_time() - waited_ns
         context.played_ms += ms
         self._protect(protected=not frame.interruptible)
-        for due in context.untimed.played(ms):
+        if not self._entering:
+            self._enters(self, frame)
+        for due in self._untimed.played(ms):
             await self._pass(due)
         await self._release()
 
@@ -204,12 +236,12 @@ class HeardWords(FrameProcessor):
         if self._hold.protected:
             self._hold.protect(protected=False)
             self._floor.has_spoken()  # before the next reply may be cut by what was said over this one
-        for due in context.untimed.finish():
+        for due in self._untimed.finish():
             await self._pass(due)
         self._over.append(context.id)
         if self._memory is not None and context.played_ms:
             self._memory.finished()
-        self._context = Context(untimed=UntimedText(context.untimed.pace_ms))
+        self._context = Context()
         self._first_pts.pop(context.id, None)
         await self._release()
 
@@ -224,9 +256,9 @@ class HeardWords(FrameProcessor):
         await self._tell_part()
         if self._memory is not None:
             await self._memory.cut(self._context.played_ms, (time.monotonic() - self._context.began_s) * 1000)
-        pace_ms = self._context.untimed.pace_ms
+        self._untimed.drop()
         self._waiting = deque(frame for frame in self._waiting if not frame.interruptible)
-        self._context = Context(untimed=UntimedText(pace_ms))
+        self._context = Context()
         self._first_pts.clear()
         if not self._bot_speaking:
             self._hold.reset()  # else the sender tells that it is silent once its queue is empty
@@ -234,7 +266,7 @@ class HeardWords(FrameProcessor):
     # ------------------------------------------------------------------------------------------------- the texts
 
     async def _text(self, frame: Frame) -> None:
-        if frame.pts is None and isinstance(frame, AggregatedTextFrame) and await self._untimed(frame):
+        if frame.pts is None and isinstance(frame, AggregatedTextFrame) and await self._without_times(frame):
             return
         if frame.pts is None and not self._waiting:
             await self.push_frame(frame)
@@ -245,17 +277,14 @@ class HeardWords(FrameProcessor):
         self._unpushed = None
         await self._release()
 
-    async def _untimed(self, frame: AggregatedTextFrame) -> bool:
+    async def _without_times(self, frame: AggregatedTextFrame) -> bool:
         """A text of a TTS that gives no word times. Whether it has to wait, or has been passed on."""
-        if not isinstance(frame, TTSTextFrame):
-            if frame.will_be_spoken:
-                self._context.untimed.announce(frame.text)
+        if not self._entering:
+            self._enters(self, frame)
+        if not isinstance(frame, TTSTextFrame) or self._waiting or not frame.append_to_context:
             return False
-        if self._waiting or not frame.append_to_context:
-            return False
-        due_now = self._context.untimed.come(frame.text, frame)
         self._unpushed = None
-        for due in due_now:
+        for due in self._untimed.come(frame.text, frame):
             await self._pass(due)
         return True
 
@@ -281,7 +310,7 @@ class HeardWords(FrameProcessor):
 
     async def _tell_part(self) -> None:
         """What has been heard of a text that is not passed on as a whole."""
-        if text := self._context.untimed.heard():
+        if text := self._untimed.heard():
             part = HeardPartFrame(text, TextType.SENTENCE)
             part.context_id = self._context.id
             await self.push_frame(part)
@@ -289,6 +318,8 @@ class HeardWords(FrameProcessor):
     async def _flush(self) -> None:
         """The pipeline ends after all audio: everything has been heard."""
         await self._finish()
+        while self._untimed:
+            await self._finish()
         while self._waiting:
             await self.push_frame(self._waiting.popleft())
 

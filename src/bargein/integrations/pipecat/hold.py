@@ -55,15 +55,20 @@ class BargeinHold(BaseAudioFilter):
         self._resets = 0
         self._woken = asyncio.Event()
         self._told_coarse = False
-        self._bytes_ms = 0.0  # bytes of a millisecond, of one channel
+        self._rate, self._bytes_ms = 0, 0.0  # bytes of a millisecond, of one channel
         self.channels = 0
         """Of the output's audio. 0: not known yet, and no chunk waits for its time."""
         self._due_s = 0.0  # when all that has passed is over, if it plays at once
 
     async def start(self, sample_rate: int) -> None:
         """A transport has taken it."""
+        if self.started:
+            logger.warning(
+                "Bargein: two transports share one hold, so each plays at half its pace. "
+                "Give **bargein.output() to the one that the user hears."
+            )
         self.started = True
-        self._bytes_ms = sample_rate * 2 / 1000
+        self._rate, self._bytes_ms = sample_rate, sample_rate * 2 / 1000
 
     async def stop(self) -> None:
         """The transport ends, and the floor with it."""
@@ -102,8 +107,11 @@ class BargeinHold(BaseAudioFilter):
             self.waited_s, self._used_s = now_s - came_s, now_s
         if resets != self._resets:
             return b""
-        self._due_s = max(self._due_s, now_s) + length_s
-        if not self._told_coarse:
+        sounds_s = max(self._due_s, now_s)
+        self._due_s = sounds_s + length_s
+        if self.channels <= 1:
+            self._floor.played(audio, self._rate, (sounds_s - now_s) * 1000)
+        if not self._told_coarse and self.channels:
             self._tell_coarse(len(audio))
         return audio
 
@@ -206,7 +214,7 @@ class BargeinHold(BaseAudioFilter):
 
     def _tell_coarse(self, size: int) -> None:
         self._told_coarse = True
-        chunk_ms = size / self._bytes_ms if self._bytes_ms else 0.0
+        chunk_ms = size / self._bytes_ms / max(self.channels, 1) if self._bytes_ms else 0.0
         if chunk_ms > COARSE_MS:
             logger.info(
                 f"Bargein: the output plays chunks of {chunk_ms:g} ms, so a hold may be that late. "

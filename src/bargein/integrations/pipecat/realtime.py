@@ -18,6 +18,7 @@ MARGIN_MS = 5  # for the rounding of both clocks
 ITEM = "on_conversation_item_created"
 SERVICES = {  # the modules whose services truncate, and their events
     "pipecat.services.openai.realtime.llm": "pipecat.services.openai.realtime.events",
+    "pipecat.services.azure.voice_live.llm": "pipecat.services.azure.voice_live.events",
     "pipecat.services.xai.realtime.llm": "pipecat.services.xai.realtime.events",
 }
 
@@ -27,7 +28,7 @@ def realtime_service(processor: FrameProcessor) -> tuple[FrameProcessor, Any] | 
     before = processor.previous
     while before is not None:
         for kind in type(before).__mro__:
-            if kind.__name__.endswith("RealtimeLLMService") and kind.__module__ in SERVICES:
+            if kind.__name__.endswith("LLMService") and kind.__module__ in SERVICES:
                 return before, sys.modules[SERVICES[kind.__module__]]
         before = before.previous
     return None

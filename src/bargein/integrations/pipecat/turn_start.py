@@ -26,6 +26,7 @@ from pipecat.frames.frames import (
     ProposedUserStartedSpeakingFrame,
     ServiceMetadataFrame,
     StartFrame,
+    STTMetadataFrame,
     TranscriptionFrame,
     UserBackchannelFrame,
     UserStartedSpeakingFrame,
@@ -40,6 +41,7 @@ from bargein.integrations.floor import BargeinFloor
 from bargein.integrations.pipecat import advice
 from bargein.integrations.pipecat.hold import BargeinHold
 
+START_LIMIT_S = 5.0  # for a model from a slow disk; the call does not begin before
 SILENT_S = 3.0  # without a chunk of audio: the reply is over, though no frame has said so
 BY_HAND = (Source.BUTTON, Source.OPERATOR)  # these stop the agent, and open no turn
 STARTS = (
@@ -64,9 +66,13 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
         self.floor = floor
         self.ends_turns = False
         """Whether a stop strategy beside it believes the ends of turns that a service hears."""
+        self.failed = False
+        """An error of ours has left the call to Pipecat."""
         self._hears_audio = False
+        self._unheard = 0  # times that the agent has spoken, and no audio of the user had come
         self._hold, self._heard = hold, heard
         self._started = self._ended = False
+        self._starting: asyncio.Task[None] | None = None
         self._orders: deque[Order] = deque()  # bounded by the floor: a few for each onset
         self._ordered = asyncio.Event()
         self._carrying: asyncio.Task[None] | None = None
@@ -89,9 +95,12 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
             return
         self._started = True
         try:
-            await self.floor.start(self)
+            starting = self._starting = asyncio.create_task(self.floor.start(self), name="start of a floor")
+            if not (await asyncio.wait({starting}, timeout=START_LIMIT_S))[0]:
+                raise TimeoutError(f"no start within {START_LIMIT_S:g} s")  # noqa: TRY301
+            starting.result()
         except Exception as error:  # a model that cannot be loaded, a floor of another call
-            self._ended = True
+            self.failed = self._ended = True
             self._hold.open("the floor could not start")
             logger.opt(exception=error).error("Bargein: the floor could not start. Pipecat interrupts as without it.")
 
@@ -100,7 +109,9 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
         if self._carrying is not None:
             await self.cancel_task(self._carrying)
             self._carrying = None
-        if self._ended:
+        if self._starting is not None and not self._starting.done():
+            self._starting.cancel()  # it ends the floor, when it can
+        elif self._ended:
             await self.floor.aclose()
         await super().cleanup()
 
@@ -113,7 +124,7 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
         try:
             await self._tell(frame)
         except Exception as error:
-            self._ended = True
+            self.failed = self._ended = True
             self._hold.open("an error of ours")
             logger.opt(exception=error).error("Bargein: the floor decides nothing any more in this call.")
             return await self._without_floor(frame)
@@ -142,6 +153,8 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
             case StartFrame():
                 advice.at_start(self._hold, self._heard)
             case ServiceMetadataFrame():
+                if isinstance(frame, STTMetadataFrame):
+                    self.floor.expect_words()
                 advice.on_service(frame, ends_turns=self.ends_turns)
             case EndFrame() | CancelFrame():
                 # EndFrame waits for the sender, and the sender for the hold.
@@ -195,9 +208,9 @@ class BargeinTurnStart(BaseUserTurnStartStrategy):
             self.floor.wants_to_speak()
 
     def _bot_stopped(self) -> None:
-        if not self._hears_audio:  # a browser's microphone may come a while after the agent's first word
+        self._unheard += not self._hears_audio
+        if self._unheard == 2:  # in the first, a browser's microphone may come late, and the user be muted
             advice.no_audio()
-            self._hears_audio = True  # told once
         self._interrupting = 0
         self.floor.has_spoken()
         if self.floor.floor.state is State.LISTENING and not self._turn_open and not self._orders:

@@ -6,6 +6,8 @@ The floor's scores are there already, so nothing is waited for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from loguru import logger
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
@@ -34,13 +36,14 @@ class ScoringFloor(BargeinFloor):
 
 
 class BargeinVAD(VADAnalyzer):
-    """`LLMUserAggregatorParams(vad_analyzer=bargein.vad())`. params: Pipecat's own, for the ends of turns.
+    """`LLMUserAggregatorParams(vad_analyzer=bargein.vad())`. params: Pipecat's own, for the ends of turns. failed: an
+    error of ours keeps audio from the floor.
 
     Where the floor scores nothing (it could not start, it is broken), Pipecat's Silero takes its place."""
 
-    def __init__(self, floor: ScoringFloor, params: VADParams | None = None) -> None:
+    def __init__(self, floor: ScoringFloor, failed: Callable[[], bool], params: VADParams | None = None) -> None:
         super().__init__(params=params)
-        self._floor = floor
+        self._floor, self._failed = floor, failed
         self._windows = 0
         self._unscored_ms = 0.0
         self._instead: VADAnalyzer | None = None
@@ -59,8 +62,8 @@ class BargeinVAD(VADAnalyzer):
             return await self._instead.analyze_audio(buffer)
         self._unscored_ms += len(buffer) / 2 / self.sample_rate * 1000
         if self._windows != self._floor.windows:
-            self._windows, self._unscored_ms = self._floor.windows, 0.0
-        elif self._floor.broken or self._unscored_ms > UNSCORED_MS:
+            self._windows, self._unscored_ms = self._floor.windows, min(self._unscored_ms, 0.0)
+        if self._unscored_ms >= 0.0 and (self._failed() or self._floor.broken or self._unscored_ms > UNSCORED_MS):
             self._give_way()
         return self._run_analyzer(buffer)
 

@@ -7,9 +7,10 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -229,14 +230,16 @@ class ScriptedLLM(llm.LLM):
         self.asked.append([f"{item.role}: {item.text_content}" for item in items])
         return _Answer(self, chat_ctx=chat_ctx, tools=[], conn_options=DEFAULT_API_CONNECT_OPTIONS)
 
+    def chunks(self, answer: str) -> list[llm.ChoiceDelta]:
+        """An answer as it comes."""
+        return [llm.ChoiceDelta(role="assistant", content=part + " ") for part in answer.split(" ")]
+
 
 class _Answer(llm.LLMStream):
     async def _run(self) -> None:
         assert isinstance(self._llm, ScriptedLLM)
-        for part in (self._llm.answers.popleft() if self._llm.answers else "Done.").split(" "):
-            self._event_ch.send_nowait(
-                llm.ChatChunk(id="1", delta=llm.ChoiceDelta(role="assistant", content=part + " "))
-            )
+        for delta in self._llm.chunks(self._llm.answers.popleft() if self._llm.answers else "Done."):
+            self._event_ch.send_nowait(llm.ChatChunk(id="1", delta=delta))
 
 
 class RampTTS(tts.TTS):
@@ -313,26 +316,28 @@ async def scene(
     policy: Any = "balanced",
     aligned: bool = True,
     own: bool = True,
-    empties: bool = False,
+    empties: bool | None = None,
     ear: Any = None,
     agent: type[Agent] = Agent,
+    model: type[ScriptedLLM] = ScriptedLLM,
+    floor: Mapping[str, Any] = MappingProxyType({}),
     **options: Any,
 ) -> AsyncIterator[Scene]:
-    """own: with our floor."""
-    mic, ear, reads, model = Mic(), ear or Ear(), ScriptedSTT(), ScriptedLLM(*answers)
+    """own: with our floor. floor: more of its arguments."""
+    mic, ear, reads, answering = Mic(), ear or Ear(), ScriptedSTT(), model(*answers)
     if own:
         options = {"turn_handling": turn_handling(), "vad": None, "aec_warmup_duration": None} | options
     options = {"session_close_transcript_timeout": 0.1} | options
-    session: AgentSession[Any] = AgentSession(stt=reads, llm=model, tts=RampTTS(aligned=aligned), **options)
+    session: AgentSession[Any] = AgentSession(stt=reads, llm=answering, tts=RampTTS(aligned=aligned), **options)
     session.input.audio = mic
     if session.output.audio is None:
         session.output.audio = ear.top
     session.output.transcription = ear.text
-    call = Scene(session, mic, ear, reads, model)
+    call = Scene(session, mic, ear, reads, answering)
     try:
         await session.start(agent(instructions="Answer."))
         if own:
-            call.floor = BargeinFloor(policy)
+            call.floor = BargeinFloor(policy, **floor)
             call.attached = await attach(call.floor, session, empties=empties)
         yield call
     finally:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
+from beside import beside
 from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, Ear, Mic, ScriptedLLM, ScriptedSTT, scene, sound, tell
 from livekit.agents import Agent, AgentSession
 from livekit.agents.llm import RealtimeCapabilities, RealtimeModel
@@ -176,6 +177,7 @@ async def main() -> None:
         broken_floor(),
         broken_output(),
         refusals(),
+        *beside(),
     )
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.audio.mixers.base_audio_mixer import BaseAudioMixer
 from pipecat.frames.frames import (
@@ -30,6 +31,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMUserAggregatorParams,
 )
 from pipecat.transports.base_transport import TransportParams
+from pipecat.turns.user_mute import MuteUntilFirstBotCompleteUserMuteStrategy
 from pipecat.turns.user_start import VADUserTurnStartStrategy
 from pipecat.turns.user_stop import ExternalUserTurnStopStrategy, SpeechTimeoutUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
@@ -83,7 +85,8 @@ async def call(name: str, folder: Path) -> None:
     without = scene.get("without", ())
     mixer = Hum() if scene.get("mixer") else None
     output = {} if "hold" in without else bargein.output()
-    line = Line(TransportParams(audio_out_enabled=True, audio_out_end_silence_secs=0, audio_out_mixer=mixer, **output))
+    params = {"audio_out_end_silence_secs": 0, "audio_out_mixer": mixer, "audio_out_channels": scene.get("channels", 1)}
+    line = Line(TransportParams(audio_out_enabled=True, **params, **output))
     if mixer is not None and "background" not in without:
         bargein.mix(Outputs(line), mixer)
     llm = ScriptedLLM([words(n, stem) for n, stem in scene["replies"]])
@@ -96,15 +99,19 @@ async def call(name: str, folder: Path) -> None:
     pair = LLMContextAggregatorPair(
         context,
         user_params=LLMUserAggregatorParams(
-            user_turn_strategies=strategies, user_turn_stop_timeout=scene.get("stop_s", 5.0), empty_user_turn=None
+            user_turn_strategies=strategies,
+            user_turn_stop_timeout=scene.get("stop_s", 5.0),
+            empty_user_turn=None,
+            user_mute_strategies=[MuteUntilFirstBotCompleteUserMuteStrategy()] if "mutes" in scene else [],
+            vad_analyzer=bargein.vad() if "vad" in scene else None,
         ),
     )
     heard = [] if "words" in without else [bargein.heard_words]
     parts = [
-        ScriptedSTT(scene.get("stt", ()), hears_turns="hears turns" in scene),
+        ScriptedSTT(scene.get("stt", ()), hears_turns="hears turns" in scene, vad="vad" not in scene),
         pair.user(),
         llm,
-        CountingTTS(timed=scene.get("timed", True)),
+        CountingTTS(timed=scene.get("timed", True), channels=scene.get("channels", 1)),
     ]
     pipeline = Pipeline(
         [*parts, *heard, line, pair.assistant()] if "early" in scene else [*parts, line, *heard, pair.assistant()]
@@ -113,10 +120,14 @@ async def call(name: str, folder: Path) -> None:
         asyncio.get_running_loop().call_later(scene["breaks"] / 1000, break_parts, bargein)
     if "fails" in scene:
         Broken(bargein, scene["fails"])
+    held = asyncio.Event()
+    if "slow start" in scene:
+        start_slowly(bargein, scene["slow start"] / 1000)
     if "forgets" in scene:  # to tick: a hold is never decided
         bargein.floor._tick = lambda _: None  # type: ignore[method-assign]
         bargein.floor.feed = deaf(bargein.floor.feed, scene["forgets"], line)  # type: ignore[method-assign]
     worker = PipelineWorker(pipeline, params=PipelineParams(audio_in_sample_rate=RATE, audio_out_sample_rate=RATE))
+    doing = at_hold(bargein, held, scene.get("at hold", ()), worker)
     runner = WorkerRunner(handle_sigint=False)
     await runner.add_workers(worker)
     running = asyncio.create_task(runner.run())
@@ -132,7 +143,8 @@ async def call(name: str, folder: Path) -> None:
     for at in range(0, len(user), FRAME):
         due = line.began + at / FRAME * 0.02
         await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
-        await worker.queue_frames([InputAudioRawFrame(user[at : at + FRAME], RATE, 1)])
+        if "stalls" not in scene or not held.is_set() or at / FRAME * 20 > scene["stalls"]:
+            await worker.queue_frames([user_frame(user[at : at + FRAME], scene.get("user channels", 1))])
         for act in [act for act, ms in acts.items() if ms <= at / FRAME * 20]:
             del acts[act]
             await do(act, worker, bargein)
@@ -141,7 +153,9 @@ async def call(name: str, folder: Path) -> None:
         if not running.done() and "stays" not in scene:
             await worker.queue_frames([EndFrame()])
         await running
-    samples = line.samples()
+    if doing is not None:
+        await asyncio.gather(doing, return_exceptions=True)
+    samples = line.samples()[:: scene.get("channels", 1)]
     tell(
         "call",
         name=name,
@@ -165,6 +179,42 @@ async def call(name: str, folder: Path) -> None:
         ended=ended,
         over=line.now_ms(),
     )
+
+
+def user_frame(audio: bytes, channels: int) -> InputAudioRawFrame:
+    """20 ms of the user, on each channel alike."""
+    samples = np.frombuffer(audio, "<i2").repeat(channels)
+    return InputAudioRawFrame(samples.tobytes(), RATE, channels)
+
+
+def start_slowly(bargein: BargeinPipecat, seconds: float) -> None:
+    """The floor takes its time."""
+    start = bargein.floor.start
+
+    async def slowly(guest: Any) -> None:
+        await asyncio.sleep(seconds)
+        await start(guest)
+
+    bargein.floor.start = slowly  # type: ignore[method-assign]
+
+
+def at_hold(
+    bargein: BargeinPipecat, held: asyncio.Event, acts: list[str], worker: PipelineWorker
+) -> asyncio.Task[None] | None:
+    """Tell of the first hold, and do something in it."""
+    hold = bargein.turn_start.hold
+
+    def tell_hold(why: str) -> None:
+        hold(why)
+        held.set()
+
+    async def then() -> None:
+        await held.wait()
+        for act in acts:
+            await do(act, worker, bargein)
+
+    bargein.turn_start.hold = tell_hold  # type: ignore[method-assign]
+    return asyncio.create_task(then()) if acts else None
 
 
 def break_parts(bargein: BargeinPipecat) -> None:
@@ -213,6 +263,10 @@ async def do(act: str, worker: PipelineWorker, bargein: BargeinPipecat) -> None:
             await worker.queue_frames([InputDTMFFrame(button=KeypadEntry.FIVE)])
         case "interrupt":
             await worker.queue_frames([InterruptionFrame()])
+        case "respond":
+            await worker.queue_frames([LLMRunFrame()])
+        case "speak":
+            await worker.queue_frames([TTSSpeakFrame("spaa spab spac spad.")])
 
 
 def told_of_an_old_version() -> str:

@@ -1,4 +1,4 @@
-"""How each telephone network, and Pipecat's own clients, speak over a WebSocket: the serializer, and the caller's side."""
+"""How telephone networks and Pipecat's own clients speak over a WebSocket: the serializer, and the caller's side."""
 
 from __future__ import annotations
 
@@ -98,7 +98,6 @@ def protobuf(rate: int) -> Network:
         kind = frame.WhichOneof("frame")
         return bytes(frame.audio.audio) if kind == "audio" else kind
 
-
     return Network(rate, False, ProtobufFrameSerializer, say, hear)
 
 
@@ -144,7 +143,11 @@ NETWORKS: dict[str, Network] = {
     ),
     "vonage": Network(16_000, False, VonageFrameSerializer, lambda pcm: pcm, _hear_vonage),
     "exotel": Network(
-        8000, False, lambda: ExotelFrameSerializer("S"), _json(_media, mulaw=False), _hear("media", "clear", mulaw=False)
+        8000,
+        False,
+        lambda: ExotelFrameSerializer("S"),
+        _json(_media, mulaw=False),
+        _hear("media", "clear", mulaw=False),
     ),
     "genesys": Network(
         8000,

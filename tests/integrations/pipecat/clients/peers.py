@@ -30,14 +30,15 @@ class Microphone(MediaStreamTrack):
     def __init__(self, pcm: np.ndarray) -> None:
         super().__init__()
         self._pcm, self._at = pcm, 0
-        self.began: float | None = None
-        self.over = asyncio.Event()
+        self.began = 0.0
+        self.starts, self.over = asyncio.Event(), asyncio.Event()
 
     async def recv(self) -> AudioFrame:
         loop = asyncio.get_running_loop()
         size = MIC_RATE // 50
-        if self.began is None:
+        if not self.starts.is_set():
             self.began = loop.time()
+            self.starts.set()
         await asyncio.sleep(max(0.0, self.began + self._at / MIC_RATE - loop.time()))
         samples = np.zeros(size, np.int16)
         part = self._pcm[self._at : self._at + size]
@@ -63,7 +64,6 @@ async def webrtc(call: Any) -> None:
     microphone = Microphone(soxr.resample(np.frombuffer(call.user, "<i2"), USER_RATE, MIC_RATE).astype(np.int16))
     peer.addTrack(microphone)
     peer.addTransceiver("video", direction="recvonly")
-    loud: list[tuple[float, float]] = []
 
     def tracked(track: Any) -> None:
         if track.kind == "audio":
@@ -72,8 +72,7 @@ async def webrtc(call: Any) -> None:
     async def listen(track: Any) -> None:
         try:
             while True:
-                frame = await track.recv()
-                loud.append((call.now_ms(), float(np.abs(frame.to_ndarray()).mean())))
+                await track.recv()
         except Exception:
             return
 
@@ -94,8 +93,7 @@ async def webrtc(call: Any) -> None:
     await connection.connect()
     await peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
     call.began = asyncio.get_running_loop().time()
-    while microphone.began is None:
-        await asyncio.sleep(0.01)
+    await microphone.starts.wait()
     call.began = microphone.began
     await microphone.over.wait()
     call.over.set()
@@ -103,7 +101,6 @@ async def webrtc(call: Any) -> None:
     await peer.close()
     for each in hearing:
         each.cancel()
-    call.loud = loud
 
 
 class AheadOutput(BaseOutputTransport):
@@ -125,10 +122,14 @@ class AheadOutput(BaseOutputTransport):
 class AheadInput(BaseInputTransport):
     """The user's audio comes from a file."""
 
+    def __init__(self, params: TransportParams) -> None:
+        super().__init__(params)
+        self.ready = asyncio.Event()
+
     async def start(self, frame: StartFrame) -> None:
         await super().start(frame)
         await self.set_transport_ready(frame)
-        self.ready = True
+        self.ready.set()
 
 
 class AheadTransport(BaseTransport):
@@ -147,8 +148,7 @@ class AheadTransport(BaseTransport):
     async def plays(self, pcm: bytes, rate: int) -> None:
         """Say the user's audio in real time."""
         size, loop = rate // 50 * 2, asyncio.get_running_loop()
-        while not hasattr(self._input, "ready"):
-            await asyncio.sleep(0.01)
+        await self._input.ready.wait()
         self._call.began = loop.time()
         for at in range(0, len(pcm), size):
             await asyncio.sleep(max(0.0, self._call.began + at / size * 0.02 - loop.time()))

@@ -64,8 +64,11 @@ def words(count: int, stem: str = "word") -> str:
 class ScriptedSTT(FrameProcessor):
     """Reads from a script by the user's audio: (ms, text, final). "<" and ">": a turn begins, and ends."""
 
-    def __init__(self, script: Sequence[tuple[float, str, bool]], *, hears_turns: bool = False) -> None:
+    def __init__(
+        self, script: Sequence[tuple[float, str, bool]], *, hears_turns: bool = False, vad: bool = True
+    ) -> None:
         super().__init__()
+        self._vad = vad
         self._hears_turns = hears_turns
         self._loud = self._quiet = 0  # frames
         self._script, self._ms = list(script), 0.0
@@ -79,8 +82,9 @@ class ScriptedSTT(FrameProcessor):
                 STTMetadataFrame(service_name="ScriptedSTT", ttfs_p99_latency=0.5, user_turn_strategies=turns)
             )
         if isinstance(frame, InputAudioRawFrame):
-            await self._listen(frame.audio)
-            self._ms += len(frame.audio) / 2 * 1000 / frame.sample_rate
+            if self._vad:
+                await self._listen(frame.audio)
+            self._ms += len(frame.audio) / 2 / frame.num_channels * 1000 / frame.sample_rate
             while self._script and self._script[0][0] <= self._ms:
                 _, text, final = self._script.pop(0)
                 if text in TURNS:
@@ -127,7 +131,7 @@ class ScriptedLLM(FrameProcessor):
 class CountingTTS(TTSService):
     """Each word lasts WORD_MS, each sample is one more than the sample before. timed: with word times."""
 
-    def __init__(self, *, timed: bool = True) -> None:
+    def __init__(self, *, timed: bool = True, channels: int = 1) -> None:
         settings = TTSSettings(model="m", voice="v", language=None)
         super().__init__(
             push_text_frames=not timed,
@@ -136,7 +140,7 @@ class CountingTTS(TTSService):
             sample_rate=RATE,
             settings=settings,
         )
-        self._timed, self._count = timed, 0
+        self._timed, self._count, self._channels = timed, 0, channels
         self._length_ms: dict[str, int] = {}
 
     def can_generate_metrics(self) -> bool:
@@ -150,7 +154,8 @@ class CountingTTS(TTSService):
             self._length_ms[context_id] = self._length_ms.get(context_id, 0) + WORD_MS
             samples = np.arange(self._count, self._count + WORD_SAMPLES, dtype=np.int64).astype(np.uint16)
             self._count += WORD_SAMPLES
-            yield TTSAudioRawFrame(samples.tobytes(), RATE, 1, context_id=context_id)
+            audio = samples.repeat(self._channels).tobytes()
+            yield TTSAudioRawFrame(audio, RATE, self._channels, context_id=context_id)
 
 
 class Line(BaseOutputTransport):
@@ -183,7 +188,7 @@ class Line(BaseOutputTransport):
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         self.played.append((self.now_ms(), frame.audio))
-        now, length_s = time.monotonic(), len(frame.audio) / 2 / frame.sample_rate
+        now, length_s = time.monotonic(), len(frame.audio) / 2 / frame.num_channels / frame.sample_rate
         wait_s = max(0.0, self._next_s - now)
         await asyncio.sleep(wait_s)
         self._next_s = (self._next_s if wait_s else time.monotonic()) + length_s

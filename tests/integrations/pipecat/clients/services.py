@@ -44,8 +44,6 @@ def realtime(scene: dict[str, Any]) -> FrameProcessor:
         base_url=scene["url"].replace("http", "ws") + "/v1/realtime",
         settings=OpenAIRealtimeLLMService.Settings(
             model="gpt-realtime-2.1",
-            session_properties=SessionProperties(
-                audio=AudioConfiguration(input=AudioInput(turn_detection=detection))
-            ),
+            session_properties=SessionProperties(audio=AudioConfiguration(input=AudioInput(turn_detection=detection))),
         ),
     )

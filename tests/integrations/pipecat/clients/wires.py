@@ -12,6 +12,7 @@ import json
 import socket
 import sys
 from collections.abc import AsyncGenerator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ class Call:
         self.chunks: list[tuple[float, bytes]] = []
         self.clears: list[float] = []
         self.began = 0.0
-        self.over = asyncio.Event()
+        self.over, self.done = asyncio.Event(), asyncio.Event()
         self.worker: PipelineWorker | None = None
         self.tap = Tap()
 
@@ -153,6 +154,7 @@ class Call:
         await worker.queue_frames([EndFrame()])
         async with asyncio.timeout(20):
             await running
+        self.done.set()
         self.messages = [dict(each) for each in context.get_messages()]
 
     def heard(self, pcm: bytes) -> None:
@@ -203,11 +205,13 @@ class Call:
 
     def gaps(self, rate: int) -> list[tuple[float, float]]:
         played = self.played(rate)
-        return [(a[1], b[0]) for a, b in zip(played, played[1:], strict=False) if b[0] - a[1] > 100]
+        return [(a[1], b[0]) for a, b in pairwise(played) if b[0] - a[1] > 100]
 
     def sent_ahead_ms(self, rate: int) -> float:
         """How much audio the caller has at most that does not sound yet, when the next comes."""
-        return max((begin - at for (at, _), (begin, _) in zip(self.chunks, self.played(rate), strict=True)), default=0.0)
+        return max(
+            (begin - at for (at, _), (begin, _) in zip(self.chunks, self.played(rate), strict=True)), default=0.0
+        )
 
 
 def jumps(got: bytes, whole: bytes) -> list[tuple[int, int]]:
@@ -354,8 +358,7 @@ async def one(call: Call, base: str) -> None:
             call.tell(call.rate, mulaw=False)
         case wire:
             await over_websocket(call, base)
-            while not hasattr(call, "messages"):
-                await asyncio.sleep(0.05)
+            await call.done.wait()
             call.tell(NETWORKS[wire].rate, mulaw=NETWORKS[wire].mulaw)
 
 
@@ -365,7 +368,7 @@ async def main(folder: Path, names: list[str]) -> None:
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(APP, port=port, log_level="warning", ws_ping_interval=None))
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.02)
     await asyncio.gather(*(one(call, f"ws://127.0.0.1:{port}") for call in CALLS.values()))
     server.should_exit = True

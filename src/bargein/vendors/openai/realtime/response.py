@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from bargein.audio.alignment import align, align_begun
+from bargein.audio.envelope import Envelope
 from bargein.audio.mulaw import Audio, Mulaw
 from bargein.audio.pcm import Pcm
 from bargein.errors import BargeinError, VendorLost
@@ -246,7 +247,7 @@ class OpenAIResponse:
         part.over = True
         if part.sound and part.text:
             data = self._as_sound(b"".join(part.sound))
-            aligned = align(part.text, data.samples, data.rate)
+            aligned = align(part.text, Envelope.of(data))
             if aligned.words:
                 self._hooks.pace = (self._hooks.pace + aligned.pace) / 2
                 self._words.append(part.placed(aligned.words))
@@ -322,7 +323,7 @@ class OpenAIResponse:
         for part in self._parts.values():
             if part.sound and part.text and not part.over:
                 data = self._as_sound(b"".join(part.sound))
-                found += part.placed(align_begun(part.text, data.samples, data.rate, self._hooks.pace))
+                found += part.placed(align_begun(part.text, Envelope.of(data), self._hooks.pace))
         return (*(word for words in self._words for word in words), *found)
 
     def truncate(self, ms: float, said: AgentSaid | None, *, by_fallback: bool = False) -> None:
