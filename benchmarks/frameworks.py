@@ -82,10 +82,10 @@ async def called(bot: FrameworkBot, clips: Sequence[Clip], plan: BenchPlan, at_o
     library, long = Library(clips), []
     async with vendors(clips) as url, running(bot, url, max(at_once)) as process:
         one_mb = await _one_mb(process)
-        for calls in at_once:
-            long.append(await _long_calls(bot, process, calls, one_mb, library))
         target = MeasuredTarget(TwilioTarget(process.url))
         opening, heard = await listen(target, library, plan.seed)
+        for calls in at_once:
+            long.append(await _long_calls(bot, process, calls, one_mb, library))
         target.lasted_s, cpu = 0.0, cpu_s(process.pid)
         results, _ = await run(target, library, plan, opening, heard)
         cpu_ms = 1000 * (cpu_s(process.pid) - cpu) / target.lasted_s

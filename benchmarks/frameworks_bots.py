@@ -44,6 +44,8 @@ class FrameworkBot:
 
 
 PIPECAT, LIVEKIT = "pipecat_agent.py", "livekit_telephone.py"
+# What a line of ours has taken the place of must be imported: a bot alone begins with this line.
+NEEDED_ALONE = {PIPECAT: "from pipecat.audio.vad.silero import SileroVADAnalyzer\n"}
 OPENAI_PIPECAT = """from pipecat.services.openai.tts import OpenAITTSService
 
     tts = OpenAITTSService(
@@ -90,9 +92,16 @@ def untimed(example: str, text: str) -> str:
     return text
 
 
-def without_ours(text: str) -> str:
-    """An example without the lines that are ours."""
-    return "".join(line for line in text.splitlines(keepends=True) if not line.rstrip().endswith(OURS))
+def without_ours(example: str, text: str) -> str:
+    """An example without the lines that are ours, and with what they have taken the place of."""
+    lines = [NEEDED_ALONE.get(example, "")]
+    for line in text.splitlines(keepends=True):
+        code, marked, place = line.partition(OURS)
+        if not marked or code.startswith('"""'):
+            lines.append(line)
+        elif other := place.strip().removeprefix("in place of").strip():
+            lines.append(f"{code.partition('=')[0]}={other},\n")
+    return "".join(lines)
 
 
 @asynccontextmanager
@@ -112,7 +121,7 @@ async def running(
         path = Path(folder) / bot.example
         text = (EXAMPLES / bot.example).read_text()
         text = text if timed else untimed(bot.example, text)
-        path.write_text(text if bot.floor else without_ours(text))
+        path.write_text(text if bot.floor else without_ours(bot.example, text))
         async with _process(path, vendors, more) as found:
             yield found
 
