@@ -100,7 +100,8 @@ async def cuts_of(bot: FrameworkBot, calls: int, cuts: int, *, timed: bool = Tru
     by_call = {call_of(result): result for result in done.results}
     for call, asked in _by_call(replies).items():
         if call in by_call:
-            found += _judged(call, by_call[call], asked, replies, spoken)
+            result = by_call[call]
+            found += judged(call, result.telephone.runs, result.began_ms, asked, replies, spoken)
     return found
 
 
@@ -125,14 +126,17 @@ def _by_call(replies: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]
     return found
 
 
-def _judged(
+def judged(
     call: int,
-    result: Result,
+    runs: Sequence[Sequence[int]],
+    began_ms: float,
     asked: Sequence[dict[str, Any]],
     replies: Sequence[dict[str, Any]],
     spoken: Sequence[dict[str, Any]],
 ) -> list[ContextCut]:
-    sounded, before = _sounded(result, asked), 0
+    """The cuts of a call. runs: begin and end of the audio that sounded, in samples of the telephone, which began at
+    began_ms. asked: the requests that followed the caller's words."""
+    sounded, before = _sounded(runs, began_ms, asked), 0
     texts = {reply["number"]: reply["text"] for reply in replies}
     found: list[ContextCut] = []
     for request in asked:
@@ -165,11 +169,11 @@ def _kept(before: Sequence[Sequence[str]]) -> list[str]:
     return texts[last].split()
 
 
-def _sounded(result: Result, asked: Sequence[dict[str, Any]]) -> dict[int, float]:
+def _sounded(runs: Sequence[Sequence[int]], began_ms: float, asked: Sequence[dict[str, Any]]) -> dict[int, float]:
     """How long each reply sounded, ms, by its number. 0: the reply that began the call."""
     found: dict[int, float] = {}
-    for begin, end in result.telephone.runs:
-        at_ms = result.began_ms + begin * 1000 / RATE
+    for begin, end in runs:
+        at_ms = began_ms + begin * 1000 / RATE
         number = next((r["number"] for r in reversed(asked) if r["at_ms"] + REACTS_MS <= at_ms), 0)
         found[number] = found.get(number, 0.0) + (end - begin) * 1000 / RATE
     return found

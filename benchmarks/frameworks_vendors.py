@@ -23,7 +23,7 @@ from bargein_simulators.chat import ChatMessage, ChatSimulator, add_chat
 from bargein_simulators.deepgram_nova import NovaSimulator, add_nova
 from bargein_simulators.openai_speech import SpeechSimulator, add_speech
 from bargein_simulators.speech import SimulatedSpeech, SynthesizedText
-from benchmarks.known_words import KnownWords, SpeechIndex, load
+from benchmarks.known_words import CallersWords, SpeechIndex, load
 
 NOVA_MS, FIRST_TOKEN_MS, AUDIO_MS = 60.0, 200.0, 90.0  # the delays of the STT, the LLM and the TTS
 TOKEN_MS = 20.0  # between two tokens: with a minute of reply at once each bot spends 100 ms on nothing else
@@ -69,7 +69,7 @@ def app(speech: Path, *, tales: bool = False) -> FastAPI:
         return text
 
     server = FastAPI(openapi_url=None)
-    add_nova(server, NovaSimulator(words=partial(KnownWords, index), delay_ms=NOVA_MS))
+    add_nova(server, NovaSimulator(words=partial(CallersWords, index), delay_ms=NOVA_MS))
     add_chat(server, ChatSimulator(respond=respond, first_token_ms=FIRST_TOKEN_MS, token_ms=TOKEN_MS, models=()))
     add_cartesia(server, CartesiaSimulator(speech=voice, first_audio_ms=AUDIO_MS, speed=SPEED))
     add_speech(server, SpeechSimulator(speech=voice, first_audio_ms=AUDIO_MS, speed=SPEED))

@@ -112,7 +112,7 @@ def _sharpened(samples: Samples) -> Floats:
     return sharp / np.float32(max(1.0, float(np.abs(sharp).max(initial=0))) / 1000)
 
 
-class KnownWords:
+class CallersWords:
     """A WordSource for one connection, of all known speech."""
 
     def __init__(self, index: SpeechIndex) -> None:

@@ -65,11 +65,11 @@ async def media(websocket: WebSocket) -> None:
             vad=None,  # <-
             turn_handling=turn_handling(),  # <-
         )
-        ears, mouth = TwilioInput(), TwilioOutput(websocket, stream)
-        synchronizer = TranscriptSynchronizer(next_in_chain_audio=mouth, next_in_chain_text=None)
-        session.input.audio, session.output.audio = ears, synchronizer.audio_output
+        telephone_input, telephone_output = TwilioInput(), TwilioOutput(websocket, stream)
+        synchronizer = TranscriptSynchronizer(next_in_chain_audio=telephone_output, next_in_chain_text=None)
+        session.input.audio, session.output.audio = telephone_input, synchronizer.audio_output
         session.output.transcription = synchronizer.text_output
-        speaking = asyncio.create_task(mouth.play())
+        speaking = asyncio.create_task(telephone_output.play())
         try:
             await session.start(Agent(instructions="You tell long stories."))
             floor = BargeinFloor("balanced", record=os.environ.get("RECORDS"), name="livekit_telephone")  # <-
@@ -77,7 +77,7 @@ async def media(websocket: WebSocket) -> None:
             session.generate_reply(user_input="Say hello, and tell me a long story.")
             while (message := json.loads(await websocket.receive_text()))["event"] != "stop":
                 if message["event"] == "media":
-                    ears.push(base64.b64decode(message["media"]["payload"]))
+                    telephone_input.push(base64.b64decode(message["media"]["payload"]))
         except WebSocketDisconnect:
             pass
         finally:

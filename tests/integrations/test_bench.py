@@ -27,7 +27,7 @@ from bargein_simulators.deepgram_nova import NovaSimulator, add_nova
 from bargein_simulators.speech import SimulatedSpeech
 from benchmarks.frameworks_bots import BOTS, FrameworkBot, running
 from benchmarks.frameworks_vendors import story
-from benchmarks.known_words import KnownWords, SpeechIndex, known
+from benchmarks.known_words import CallersWords, SpeechIndex, known
 from tests.simulators.serving import serving
 
 pytestmark = pytest.mark.slow
@@ -72,7 +72,7 @@ async def all_called(folder: Path) -> dict[str, CalledBot]:
     cough = next(c for c in synthetic.throats() if c.kind == "cough").trimmed(1_000).at_level(LEVEL_DB)
     words = clip("interruption", INTERRUPTIONS[0]).trimmed(2_000).at_level(LEVEL_DB)
     app, speech = FastAPI(), SimulatedSpeech()
-    add_nova(app, NovaSimulator(words=partial(KnownWords, SpeechIndex(known([words])))))
+    add_nova(app, NovaSimulator(words=partial(CallersWords, SpeechIndex(known([words])))))
     add_chat(app, ChatSimulator(respond=lambda messages: story(len(messages)), models=()))
     add_cartesia(app, CartesiaSimulator(speech=speech))
     folders: Sequence[Path] = [folder / bot.example for bot in FLOORS]
