@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from bargein_bench.machine import machine
-from benchmarks import browser, cascade, phone, realtime, server, voxtral, words
+from benchmarks import browser, cascade, frameworks, frameworks_context, phone, realtime, server, voxtral, words
 from benchmarks.sounds import clips
 from benchmarks.table import Check, Row, show
 
@@ -22,7 +22,10 @@ app = typer.Typer(add_completion=False)
 def main(
     *,
     only: Annotated[
-        str, typer.Option(help="phone, cascade, realtime, voxtral, server, browser, words; all when empty")
+        str,
+        typer.Option(
+            help="phone, cascade, realtime, voxtral, server, browser (all: empty); frameworks, context, words"
+        ),
     ] = "",
     calls: Annotated[int, typer.Option(help="Calls at once, for the server")] = 50,
     times: Annotated[int, typer.Option(help="Interruptions in each browser run")] = 24,
@@ -33,6 +36,11 @@ def main(
 ) -> None:
     """Measure Bargein on this machine."""
     console = Console(width=140)
+    if only == "frameworks":  # not among all: it takes half an hour, and needs the frameworks' environment
+        frameworks.measure(console, quick=quick, lines=as_json)
+    if only in ("frameworks", "context"):
+        frameworks_context.measure(console, quick=quick, lines=as_json)
+        return
     spoken = clips(sounds)
     console.print(f"{len(spoken)} interruptions are at hand.")
     rows: list[Row | Check] = []
