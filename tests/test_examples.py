@@ -43,7 +43,6 @@ def test_every_example_is_short_and_says_what_it_shows() -> None:
         "custom_transport",
         "embed_in_fastapi",
         "hello",
-        "livekit_agent",
         "test_my_agent",
         "tools",
     ]

@@ -24,7 +24,7 @@ from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
 from pipecat.workers.runner import WorkerRunner
 
-from bargein.integrations.pipecat import BargeinPipecat  # <-
+from bargein.integrations.pipecat import BargeinFloor, BargeinPipecat  # <-
 
 DEEPGRAM = os.environ.get("DEEPGRAM_URL", "http://127.0.0.1:8082")
 OPENAI = os.environ.get("OPENAI_URL", "http://127.0.0.1:8083/v1")
@@ -39,7 +39,7 @@ async def media(websocket: WebSocket) -> None:
     """One call."""
     await websocket.accept()
     _, call = await parse_telephony_websocket(websocket)
-    bargein = BargeinPipecat(record=os.environ.get("RECORDS"))  # <-
+    bargein = BargeinPipecat(BargeinFloor("balanced", record=os.environ.get("RECORDS")))  # <-
     transport = FastAPIWebsocketTransport(
         websocket,
         FastAPIWebsocketParams(

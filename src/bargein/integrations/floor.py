@@ -70,6 +70,10 @@ class BargeinFloor:
         """How often each was ordered."""
         self.reasons: deque[str] = deque(maxlen=100)
         """The newest decisions, a line each."""
+        self.windows = 0
+        """How many windows of the user's audio the VAD has scored."""
+        self.user_speech = 0.0
+        """Probability of speech in the newest of them, 0..1."""
         self._stt, self._name, self._runtime = stt, name, runtime
         self._record = Path(record) if record is not None else None
         self._guest: Guest | None = None
@@ -354,8 +358,13 @@ class BargeinFloor:
             self._audio.close()
         self._rate, self._heard_samples = rate, 0
         self._echo = None  # of audio at another rate
-        self._audio = UserAudio(rate, self._shared.runtime.vad, self.now_ms, self.feed)
+        self._audio = UserAudio(rate, self._shared.runtime.vad, self.now_ms, self._scored)
         self._turns = Turns(self._context, self._stt, self._audio)
+
+    def _scored(self, window: f.SpeechWindow) -> None:
+        self.windows += 1
+        self.user_speech = window.speech
+        self.feed(window)
 
     def _tick(self, process_ms: float) -> None:
         now_ms = process_ms - self._began_ms

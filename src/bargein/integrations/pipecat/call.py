@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from loguru import logger
@@ -14,12 +13,11 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
-from bargein.floor import Policy
+from bargein.integrations.floor import BargeinFloor
 from bargein.integrations.pipecat.heard_words import HeardWords
 from bargein.integrations.pipecat.hold import BargeinHold
 from bargein.integrations.pipecat.turn_start import BargeinTurnStart
-from bargein.integrations.pipecat.vad import BargeinVAD, ScoringFloor
-from bargein.protocols import BatchSTT
+from bargein.integrations.pipecat.vad import BargeinVAD
 
 CHUNKS = 3  # of 10 ms: with 2, a telephone has too little in hand where the loop is late; with 4, a hold is later
 
@@ -27,23 +25,11 @@ CHUNKS = 3  # of 10 ms: with 2, a telephone has too little in hand where the loo
 class BargeinPipecat:
     """The floor for one call of Pipecat: make one where you make the transport.
 
-    policy: a preset's name, or a Policy. stt: reads words for verdicts (None: those of the pipeline's STT).
-    language: of the lexicon. record: folder for the call's record (`bargein replay`, `bargein tune`). name: of the
-    agent, for the record. line_echo: whether the line brings the agent's own audio back (None: a telephone's, where the
-    user's audio comes at 8000 Hz). Raises UsageError for a policy that is not there, and for a Pipecat that is too old.
+    floor: of this call alone. None: BargeinFloor(). Raises UsageError for a Pipecat that is too old.
     """
 
-    def __init__(
-        self,
-        policy: Policy | str = "balanced",
-        *,
-        stt: BatchSTT | None = None,
-        language: str = "en",
-        record: Path | str | None = None,
-        name: str = "pipecat",
-        line_echo: bool | None = None,
-    ) -> None:
-        self.floor = ScoringFloor(policy, stt=stt, language=language, record=record, name=name, line_echo=line_echo)
+    def __init__(self, floor: BargeinFloor | None = None) -> None:
+        self.floor = floor or BargeinFloor()
         self.hold = BargeinHold(self.floor)
         self.heard_words = HeardWords(self.floor, self.hold)
         """Goes right after `transport.output()`."""

@@ -12,27 +12,10 @@ from loguru import logger
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
 
-from bargein.floor import Event, SpeechWindow
 from bargein.integrations.floor import BargeinFloor
 
 WINDOW_MS = 32  # of Silero
 UNSCORED_MS = 1_500  # of audio: windows of a calm line wait 256 ms at most
-
-
-class ScoringFloor(BargeinFloor):
-    """A floor that shows its VAD's newest score."""
-
-    windows = 0
-    """How many have come."""
-    user_speech = 0.0
-    """Probability of speech in the newest window, 0..1."""
-
-    def feed(self, event: Event) -> None:
-        """As `BargeinFloor.feed`."""
-        if isinstance(event, SpeechWindow):
-            self.windows += 1
-            self.user_speech = event.speech
-        super().feed(event)
 
 
 class BargeinVAD(VADAnalyzer):
@@ -41,7 +24,7 @@ class BargeinVAD(VADAnalyzer):
 
     Where the floor scores nothing (it could not start, it is broken), Pipecat's Silero takes its place."""
 
-    def __init__(self, floor: ScoringFloor, failed: Callable[[], bool], params: VADParams | None = None) -> None:
+    def __init__(self, floor: BargeinFloor, failed: Callable[[], bool], params: VADParams | None = None) -> None:
         super().__init__(params=params)
         self._floor, self._failed = floor, failed
         self._windows = 0

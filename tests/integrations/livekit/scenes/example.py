@@ -11,7 +11,7 @@ from pathlib import Path
 
 for part in ("STT", "LLM", "TTS"):
     os.environ[f"SIMULATED_{part}"] = sys.argv[2]
-sys.path.insert(0, str(Path(__file__).parents[4] / "examples"))
+sys.path.insert(0, str(Path(__file__).parents[4] / "examples" / "frameworks"))
 
 import aiohttp  # noqa: E402  # the example reads its addresses when it is imported
 import livekit_agent  # noqa: E402

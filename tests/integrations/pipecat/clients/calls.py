@@ -40,7 +40,7 @@ from pipecat.workers.runner import WorkerRunner
 from scripted import RATE, CountingTTS, Line, ScriptedLLM, ScriptedSTT, quiet_log, tell, words
 
 from bargein.errors import UsageError
-from bargein.integrations.pipecat import BargeinPipecat
+from bargein.integrations.pipecat import BargeinFloor, BargeinPipecat
 
 FRAME = RATE // 50 * 2
 AT_ONCE = 4  # the event loop runs the VAD for so few, so that no thread takes time
@@ -80,7 +80,7 @@ class Broken:
 async def call(name: str, folder: Path) -> None:
     scene: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
     user = (folder / f"{name}.pcm").read_bytes()
-    bargein = BargeinPipecat(scene.get("policy", "balanced"), record=scene.get("record"))
+    bargein = BargeinPipecat(BargeinFloor(scene.get("policy", "balanced"), record=scene.get("record")))
     if "used" in scene:
         await bargein.floor.start(bargein.turn_start)
     without = scene.get("without", ())

@@ -42,7 +42,7 @@ from pipecat.workers.runner import WorkerRunner
 from scripted import WORD_MS, ScriptedLLM, quiet_log, tell, words
 from services import hearing, realtime, stops
 
-from bargein.integrations.pipecat import BargeinPipecat
+from bargein.integrations.pipecat import BargeinFloor, BargeinPipecat
 
 USER_RATE = 16_000
 LATE_S = 15.0
@@ -114,7 +114,7 @@ class Call:
         self.scene: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
         self.user = (folder / f"{name}.pcm").read_bytes()
         self.rate = int(self.scene.get("rate", 8000))
-        self.bargein = BargeinPipecat(record=self.scene.get("record"))
+        self.bargein = BargeinPipecat(BargeinFloor(record=self.scene.get("record")))
         self.chunks: list[tuple[float, bytes]] = []
         self.clears: list[float] = []
         self.began = 0.0

@@ -2,7 +2,7 @@
 
 pip install 'bargein[livekit,espeak]' livekit-plugins-deepgram livekit-plugins-openai livekit-plugins-cartesia
 bargein simulate deepgram & bargein simulate chat & bargein simulate cartesia &
-python examples/livekit_agent.py console
+python examples/frameworks/livekit_agent.py console
 """
 
 import os
