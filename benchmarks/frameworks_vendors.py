@@ -6,6 +6,7 @@ each story begins with a number of its own.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -32,17 +33,19 @@ KEPT = 4_000  # replies whose text and times are kept
 
 
 class RememberedSpeech(SimulatedSpeech):
-    """Speaks each text once, and then from memory: all calls tell the same stories."""
+    """Speaks each text once, and then from memory: espeak says no text twice alike."""
 
     def __init__(self) -> None:
         super().__init__()
         self.said: dict[tuple[str, int], SynthesizedText] = {}
         """By text and rate."""
+        self._one = asyncio.Lock()  # calls that ask for a text at the same time get the same audio
 
     async def say(self, text: str, rate: int = 24_000) -> SynthesizedText:
-        if (text, rate) not in self.said:
-            self.said[text, rate] = await super().say(text, rate)
-        return self.said[text, rate]
+        async with self._one:
+            if (text, rate) not in self.said:
+                self.said[text, rate] = await super().say(text, rate)
+            return self.said[text, rate]
 
 
 def story(number: int) -> str:

@@ -73,7 +73,7 @@ async def media(websocket: WebSocket) -> None:
         try:
             await session.start(Agent(instructions="You tell long stories."))
             floor = BargeinFloor("balanced", record=os.environ.get("RECORDS"), name="livekit_telephone")  # <-
-            await attach(floor, session)  # <-
+            await attach(floor, session, empties=False)  # <-
             session.generate_reply(user_input="Say hello, and tell me a long story.")
             while (message := json.loads(await websocket.receive_text()))["event"] != "stop":
                 if message["event"] == "media":
@@ -105,8 +105,9 @@ class TwilioInput(io.AudioInput):
 class TwilioOutput(io.AudioOutput):
     """The agent's audio, sent in real time: the telephone gets each frame LEAD_S before it sounds.
 
-    So a pause is heard after LEAD_S, no sample is lost by it, and the position is known to the sample. What has been
-    sent and has not sounded yet is taken back by Twilio's `clear` when LiveKit clears the buffer.
+    So a pause is heard after LEAD_S, and no sample is lost by it. What has been sent and has not sounded yet is taken
+    back by Twilio's `clear` when LiveKit clears the buffer; how much that was is known by our clock, to a few ms. So
+    the floor's holds do not empty it: they would lose or repeat those.
     """
 
     def __init__(self, websocket: WebSocket, stream: str) -> None:

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
 
-from bargein.recorder.reading import read
+from bargein.audio.pcm import Samples
+from bargein.floor import Action, Cut, Hold, Resume
+from bargein.recorder.reading import Ordered, Recording, read
 from bargein.recorder.replay import replay
 from bargein_bench.callers.caller_audio import SayLine
-from bargein_bench.judging.outcome import Known, ListeningTimeline
 from bargein_bench.record import RATE, Record
-from bargein_bench.results import Event, Want
 from bargein_bench.scenarios import synthetic
 from bargein_bench.scenarios.clips import Clip
 from bargein_bench.scenarios.readers import INTERRUPTIONS, clip
@@ -24,15 +25,16 @@ from bargein_bench.targets.twilio import TwilioTarget
 from bargein_simulators.cartesia import CartesiaSimulator, add_cartesia
 from bargein_simulators.chat import ChatSimulator, add_chat
 from bargein_simulators.deepgram_nova import NovaSimulator, add_nova
-from bargein_simulators.speech import SimulatedSpeech
 from benchmarks.frameworks_bots import BOTS, FrameworkBot, running
-from benchmarks.frameworks_vendors import story
+from benchmarks.frameworks_vendors import RememberedSpeech, story
 from benchmarks.known_words import CallersWords, SpeechIndex, known
 from tests.simulators.serving import serving
 
 pytestmark = pytest.mark.slow
 
-LASTS_MS = 6_500.0
+LASTS_MS = 8_000.0
+OVER = "call is over"
+SAME = 0.9
 AT_MS = 1_700.0  # into the agent's greeting
 LEVEL_DB = -24.0
 FLOORS = [bot for bot in BOTS if bot.example and bot.floor]
@@ -42,11 +44,28 @@ FLOORS = [bot for bot in BOTS if bot.example and bot.floor]
 class CalledBot:
     """What became of a bot's calls."""
 
-    cough: Event
-    interruption: Event
-    faults: list[dict[str, int]]
+    cough: Record
+    interruption: Record
+    quiet: Record
+    """The caller of this call listens."""
     log: str
-    records: Path
+    journals: Sequence[Recording]
+
+    def orders(self, kind: type[Action]) -> int:
+        """How many of the calls had an order of that kind, the end of the call left out."""
+        found = [
+            any(
+                isinstance(entry, Ordered) and isinstance(entry.action, kind) and OVER not in entry.action.why
+                for entry in journal.entries
+            )
+            for journal in self.journals
+        ]
+        return sum(found)
+
+
+def sounded(record: Record) -> Samples:
+    """The agent's audio without the silences: they are longer on a busy machine."""
+    return np.concatenate([record.agent[span.begin : span.end] for span in record.spans])
 
 
 async def called(bot: FrameworkBot, urls: str, records: Path, cough: Clip, words: Clip) -> CalledBot:
@@ -58,20 +77,14 @@ async def called(bot: FrameworkBot, urls: str, records: Path, cough: Clip, words
             return await TwilioTarget(process.url).call(steps, LASTS_MS)
 
         calls = await asyncio.gather(call(cough), call(words), call(None))
-        opening = Known([calls[2].agent])
-
-        def judged(record: Record, want: Want) -> Event:
-            timeline = ListeningTimeline(record, opening)
-            return timeline.judge("", "", want, 0, record.spoken[0], len(record.agent))
-
         log = process.log.read_text()
-        return CalledBot(judged(calls[0], "ignore"), judged(calls[1], "yield"), [c.faults for c in calls], log, records)
+    return CalledBot(*calls, log, [read(folder) for folder in sorted(records.iterdir())])  # noqa: ASYNC240
 
 
 async def all_called(folder: Path) -> dict[str, CalledBot]:
     cough = next(c for c in synthetic.throats() if c.kind == "cough").trimmed(1_000).at_level(LEVEL_DB)
     words = clip("interruption", INTERRUPTIONS[0]).trimmed(2_000).at_level(LEVEL_DB)
-    app, speech = FastAPI(), SimulatedSpeech()
+    app, speech = FastAPI(), RememberedSpeech()  # espeak says no text twice alike
     add_nova(app, NovaSimulator(words=partial(CallersWords, SpeechIndex(known([words])))))
     add_chat(app, ChatSimulator(respond=lambda messages: story(len(messages)), models=()))
     add_cartesia(app, CartesiaSimulator(speech=speech))
@@ -98,27 +111,34 @@ NAMES = pytest.mark.parametrize("name", [bot.name for bot in FLOORS])
 
 @NAMES
 def test_a_cough_silences_the_bot_and_costs_no_sample(bots: dict[str, CalledBot], name: str) -> None:
-    cough = bots[name].cough
-    assert cough.outcome == "held", bots[name].log[-3_000:]
-    assert cough.hold_ms is not None
-    assert (round(cough.lost_ms or 0), round(cough.repeated_ms or 0)) == (0, 0)
+    bot = bots[name]
+    assert bot.cough.spoken
+    assert not bot.cough.notes  # nothing was cleared
+    heard, whole = sounded(bot.cough), sounded(bot.quiet)
+    size = min(len(heard), len(whole))
+    # LiveKit's resampler rounds now and then in another way. After a lost sample, few codes would be the same.
+    assert np.mean(heard[size - RATE : size] == whole[size - RATE : size]) > SAME
+    assert bot.orders(Hold) == 2
+    assert bot.orders(Resume) >= 1, bot.log[-3_000:]
 
 
 @NAMES
 def test_an_interruption_is_yielded_to(bots: dict[str, CalledBot], name: str) -> None:
-    assert bots[name].interruption.outcome == "stopped", bots[name].log[-3_000:]
+    bot = bots[name]
+    assert bot.orders(Cut) == 1, bot.log[-3_000:]
+    heard, whole = sounded(bot.interruption), sounded(bot.quiet)
+    size = min(len(heard), len(whole))
+    assert size < len(whole) - RATE or np.mean(heard[size - RATE : size] == whole[size - RATE : size]) < SAME
 
 
 @NAMES
 def test_no_fault_is_heard_or_logged_and_each_call_can_be_replayed(bots: dict[str, CalledBot], name: str) -> None:
     bot = bots[name]
-    assert bot.faults == [{}, {}, {}]
+    assert [call.faults for call in (bot.cough, bot.interruption, bot.quiet)] == [{}, {}, {}]
     told = [line for line in bot.log.splitlines() if "WARNING" in line or "ERROR" in line]
     assert not [line for line in told if "Bargein: " in line]
     assert "Traceback" not in bot.log
-    folders = [folder for folder in bot.records.iterdir() if folder.is_dir()]
-    assert len(folders) == 3
-    for folder in folders:
-        record = read(folder)
+    assert len(bot.journals) == 3
+    for record in bot.journals:
         assert record.complete
         assert not replay(record).differences
