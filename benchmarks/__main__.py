@@ -37,7 +37,7 @@ def main(
     """Measure Bargein on this machine."""
     console = Console(width=140)
     if only == "frameworks":  # not among all: it takes half an hour, and needs the frameworks' environment
-        frameworks.measure(console, quick=quick, lines=as_json)
+        frameworks.measure(console, quick=quick, folder=sounds, lines=as_json)
     if only in ("frameworks", "context"):
         frameworks_context.measure(console, quick=quick, lines=as_json)
         return

@@ -22,7 +22,7 @@ from bargein_bench.callers.telephone import RATE
 from bargein_bench.record import Record
 from bargein_bench.run import BenchPlan, listen, run
 from bargein_bench.scenarios import people, synthetic
-from bargein_bench.scenarios.clips import Clip, Library
+from bargein_bench.scenarios.clips import Clip, Library, read_folder
 from bargein_bench.scenarios.scenes import Scene, chosen
 from bargein_bench.targets.twilio import TwilioTarget
 from benchmarks.frameworks_bots import BOTS, FrameworkBot, RunningBot, running, tail, vendors
@@ -67,9 +67,10 @@ class BotRuns:
     """The last lines that the bot wrote, where a call failed."""
 
 
-async def sounds() -> list[Clip]:
-    """The bench's own library, at most MOST_CLIPS of each kind."""
-    clips = people.at_hand() + synthetic.throats() + synthetic.noises() + await synthetic.spoken()
+async def sounds(folder: Path | None = None) -> list[Clip]:
+    """The bench's own library and a folder of recordings, at most MOST_CLIPS of each kind. Raises UsageError."""
+    clips = [] if folder is None else read_folder(folder)
+    clips += people.at_hand() + synthetic.throats() + synthetic.noises() + await synthetic.spoken()
     kinds: dict[str, list[Clip]] = {}
     for clip in clips:
         kinds.setdefault(clip.kind, []).append(clip)
@@ -149,12 +150,14 @@ def measure(
     *,
     quick: bool = False,
     only: str = "",
+    folder: Path | None = None,
     lines: Path | None = None,
     seed: int = 1,
 ) -> None:
-    """Call every bot, and show the tables. only: part of the names of the bots. lines: gets a JSON line of each run."""
+    """Call every bot, and show the tables. only: part of the names of the bots. folder: of more
+    recordings. lines: gets a JSON line of each run."""
     plan = BenchPlan(scenes(quick=quick), 2 if quick else 5, BENCH_CALLS, seed)
-    clips = asyncio.run(sounds())
+    clips = asyncio.run(sounds(folder))
     found: list[BotFigures] = []
     long: list[LongCalls] = []
     for bot in BOTS:
