@@ -210,6 +210,10 @@ def test_an_output_that_can_pause_is_paused_and_loses_nothing(scenes: Told) -> N
     assert keeps["interrupted"] == [False, True, False]
     assert within_a_word(keeps["cut"], 4)
     assert drops["holds"] == ["PAUSED", "PLAYS_OUT"]
+    (below,) = scenes["paused_below"]
+    assert below["whole"]
+    assert below["holds"] == ["PAUSED", "PAUSED"]
+    assert below["last"] > below["before"], "the answer sounds: the cut leaves no output paused"
 
 
 def test_ten_holds_of_livekits_own_room_lose_nothing(scenes: Told) -> None:

@@ -92,6 +92,7 @@ class SinkStretch:
         self._feeding.cancel()
         await asyncio.gather(self._feeding, return_exceptions=True)
         self._empty()
+        self.resume()  # it has nothing more of this stretch, and the next one must sound
         if self.ended:
             return
         try:

@@ -19,7 +19,7 @@ from bargein.integrations.pipecat.hold import BargeinHold
 from bargein.integrations.pipecat.turn_start import BargeinTurnStart
 from bargein.integrations.pipecat.vad import BargeinVAD
 
-CHUNKS = 3  # of 10 ms: with 2, a telephone has too little in hand where the loop is late; with 4, a hold is later
+CHUNKS = 2  # of 10 ms: a hold waits for the end of the chunk that is being written
 
 
 class BargeinPipecat:

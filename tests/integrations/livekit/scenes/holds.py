@@ -8,7 +8,7 @@ from typing import Any
 
 import scene_time
 from kit import LONG, LONG_MS, VOICE_RATE, WORD_S, Ear, scene, sound, tell
-from livekit.agents.voice import io
+from livekit.agents.voice import TranscriptSynchronizer, io
 
 
 async def cough() -> None:
@@ -152,9 +152,13 @@ class Pausing(Ear):
         self.enabled = True
 
 
-async def paused(*, drops: bool) -> None:
-    """Holds that pause an output, a cut in the last of them, and an end of the call."""
+async def paused(*, drops: bool, below: bool = False) -> None:
+    """Holds that pause an output, a cut in the last of them, and an end of the call. below: LiveKit's transcript
+    synchronizer stands above the output, and is paused, too."""
     ear = Pausing(drops=drops)
+    if below:
+        synchronizer = TranscriptSynchronizer(next_in_chain_audio=ear, next_in_chain_text=None)
+        ear.top, ear.text = synchronizer.audio_output, synchronizer.text_output
     async with scene(LONG, LONG, "Oslo is far.", ear=ear) as call:
         call.session.generate_reply()
         before = call.attached.output.sink_hold.name
@@ -171,11 +175,13 @@ async def paused(*, drops: bool) -> None:
         await asyncio.sleep(0.4)
         call.stt.read("what about Oslo")
         await call.until(lambda: len(call.messages("assistant")) == 2)
+        before_last = len(ear.samples) / VOICE_RATE
         call.stt.read("What about Oslo?", final=True)
         await call.until(lambda: len(call.messages("assistant")) == 3)
         tell(
-            "paused",
+            "paused_below" if below else "paused",
             drops=drops,
+            before=before_last,
             whole=whole,
             heard=heard,
             lost=ear.lost / VOICE_RATE,
@@ -248,6 +254,7 @@ async def main() -> None:
         guessed(nothing=True),
         paused(drops=False),
         paused(drops=True),
+        paused(drops=False, below=True),
         waits(""),
         waits("what about Oslo"),
         said(),
