@@ -41,17 +41,19 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 	@echo "The command is $(BIN)/bargein: try $(BIN)/bargein --help"
 	$(BIN)/bargein serve $(ARGS)
 
-# Three stages. What computes takes every core; what waits for simulated vendors, servers and child processes waits
-# together; the page in a real browser, and servers with twenty calls at once, are timed and run alone. Each stage prints
-# its slowest twenty.
+# Four stages. What computes takes every core; what waits for simulated vendors, servers and child processes waits
+# together; calls inside other frameworks, whose processes take seconds to start, two at once; the page in a real browser,
+# and servers with twenty calls at once, are timed and run alone. Each stage prints its slowest twenty.
 COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
 WAITING := tests/bench tests/server tests/simulators tests/strangers tests/vendors
-ALONE := tests/attack tests/integrations tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/vendors/local/test_worker_process.py
+FRAMEWORKS := tests/integrations
+ALONE := tests/attack tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/vendors/local/test_worker_process.py
 PYTEST := $(BIN)/python -m pytest --durations=20
 test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
 	$(PYTEST) -n auto --dist worksteal $(COMPUTING)
 	$(PYTEST) -n 4 --dist loadfile $(WAITING) $(ALONE:%=--ignore=%)
+	$(PYTEST) -n 2 --dist loadfile $(FRAMEWORKS)
 	$(PYTEST) $(ALONE) tests/web
 else
 	$(BIN)/python -m pytest $(ARGS)
