@@ -49,7 +49,10 @@ NEEDED_ALONE = {PIPECAT: "from pipecat.audio.vad.silero import SileroVADAnalyzer
 OPENAI_PIPECAT = """from pipecat.services.openai.tts import OpenAITTSService
 
     tts = OpenAITTSService(
-        api_key="none", base_url=OPENAI, settings=OpenAITTSService.Settings(model="tts-1", voice="alloy")
+        api_key="none",
+        base_url=OPENAI,
+        sample_rate=24000,  # as OpenAI sends it, whatever the line has
+        settings=OpenAITTSService.Settings(model="tts-1", voice="alloy"),
     )
 """
 OPENAI_LIVEKIT = """tts=openai.TTS(
