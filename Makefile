@@ -42,19 +42,19 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 	$(BIN)/bargein serve $(ARGS)
 
 # Four stages. What computes takes every core; what waits for simulated vendors, servers and child processes waits
-# together; calls inside other frameworks, whose processes take seconds to start, two at once; the page in a real browser,
-# and servers with twenty calls at once, are timed and run alone. Each stage prints its slowest twenty.
+# together; processes and browsers that take long to start, two at once; what is timed in a real browser, and servers with
+# twenty calls at once, run alone. Each stage prints its slowest twenty.
 COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
 WAITING := tests/bench tests/server tests/simulators tests/strangers tests/vendors
-FRAMEWORKS := tests/integrations
-ALONE := tests/attack tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/vendors/local/test_worker_process.py
+ALONE := tests/server/test_cascade.py tests/server/test_openai_realtime.py $(addprefix tests/web/test_,$(addsuffix .py,page faults realtime voxtral))
+TWO := tests/attack tests/integrations tests/vendors/local/test_worker_process.py tests/web
 PYTEST := $(BIN)/python -m pytest --durations=20
 test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
 	$(PYTEST) -n auto --dist worksteal $(COMPUTING)
-	$(PYTEST) -n 4 --dist loadfile $(WAITING) $(ALONE:%=--ignore=%)
-	$(PYTEST) -n 2 --dist loadfile $(FRAMEWORKS)
-	$(PYTEST) $(ALONE) tests/web
+	$(PYTEST) -n 4 --dist loadfile $(WAITING) $(patsubst %,--ignore=%,$(ALONE) $(TWO))
+	$(PYTEST) -n 2 --dist loadfile $(TWO) $(ALONE:%=--ignore=%)
+	$(PYTEST) $(ALONE)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
