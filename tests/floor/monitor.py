@@ -225,7 +225,8 @@ class _Step:
                 self.accounted = True
                 deaf = what == "speech" and isinstance(self.event, ev.Tick)
                 missing_ms = self.event.at_ms - self.was.noticed_ms if deaf else float("inf")
-                self.need(missing_ms >= self.floor.policy.endpointing.deaf_ms, "windows that come late do come")
+                # Floats are rounded: 999.9999999999999 ms are 1000.
+                self.need(missing_ms > self.floor.policy.endpointing.deaf_ms - 1e-6, "windows that come late do come")
             case do.EndCall() | do.GiveUp():
                 self.need(not self.live and not self.open, "nobody is left in the middle of something")
                 self.need(not self.left or self.away or self.leaving, "a call is ended once")
