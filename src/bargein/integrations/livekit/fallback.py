@@ -5,7 +5,6 @@ LiveKit then pauses at the first sound and resumes by its own timers. docs/livek
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
@@ -100,7 +99,6 @@ class FloorVADStream(vad.VADStream):
                         stream.close()
                         stream = common.runtime.vad.open(RATE, self._window)
                         self._restart()
-                await asyncio.sleep(WINDOW_S)  # the last window is with the model
             finally:
                 stream.close()
 
