@@ -25,7 +25,7 @@ from bargein_bench.callers.call_script import every
 from bargein_bench.callers.fleet import CallPlan, CallRun, run
 from benchmarks import cascade_agent, vendors
 from benchmarks.phone import at_eight, pin
-from benchmarks.process import pid_of, server
+from benchmarks.process import pid_of, served, server
 from benchmarks.sounds import VoiceClip
 from benchmarks.table import Check, Row
 
@@ -61,21 +61,9 @@ class CascadeRun:
 @asynccontextmanager
 async def vendor(module: str) -> AsyncIterator[str]:
     """The address of the vendors that a module serves, in a process of their own."""
-    process = await asyncio.create_subprocess_exec(
-        "nice",  # callers have priority: a vendor's time is subtracted, a caller's is not
-        sys.executable,
-        "-m",
-        module,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield (await process.stdout.readline()).decode().strip()
-    finally:
-        process.stdin.close()
-        await process.wait()
+    # Callers have priority: a vendor's time is subtracted, a caller's is not.
+    async with served("nice", sys.executable, "-m", module) as url:
+        yield url
 
 
 async def calls(sounds: Sequence[tuple[str, Samples]], number: int, seconds: float, **env: str) -> CascadeRun:

@@ -20,7 +20,7 @@ from bargein.errors import Unavailable, UsageError
 from bargein_bench.scenarios.clips import Clip
 from benchmarks import frameworks_agent, frameworks_vendors
 from benchmarks.known_words import known, save
-from benchmarks.process import free_port, pid_of, server
+from benchmarks.process import free_port, pid_of, served, server
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "frameworks"
@@ -187,19 +187,5 @@ async def vendors(clips: Sequence[Clip], *words: str) -> AsyncIterator[str]:
     with TemporaryDirectory(prefix="bargein-bench-") as folder:
         path = Path(folder) / "speech.npz"
         save(path, known(clips))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            frameworks_vendors.__name__,
-            path,
-            *words,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield (await process.stdout.readline()).decode().strip()
-        finally:
-            process.stdin.close()
-            await process.wait()
+        async with served(sys.executable, "-m", frameworks_vendors.__name__, path, *words) as url:
+            yield url

@@ -1,4 +1,4 @@
-"""A real server process for the benchmarks, on a free port, ended with its block."""
+"""Real processes for the benchmarks: our server on a free port, and simulated vendors. They end with their block."""
 
 from __future__ import annotations
 
@@ -32,6 +32,21 @@ _pids: dict[str, int] = {}
 def pid_of(address: str) -> int:
     """The process id of the server at an address."""
     return _pids[address]
+
+
+@asynccontextmanager
+async def served(*command: str | Path) -> AsyncIterator[str]:
+    """A process that prints its address in its first line, and ends when its input is closed. Gives the address."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield (await process.stdout.readline()).decode().strip()
+    finally:
+        process.stdin.close()
+        await process.wait()
 
 
 @asynccontextmanager

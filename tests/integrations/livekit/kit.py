@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 from collections import defaultdict
 from pathlib import Path
 
 from tests.sounds import labels, load
-from tests.strangers.clients_kit import PYTHON, Json
+from tests.strangers.clients_kit import Json, ran
 
 SCENES = Path(__file__).parent / "scenes"
 SOURCE = Path(__file__).parents[3] / "src"
@@ -32,29 +29,9 @@ def put_sounds(folder: Path) -> None:
 
 async def told(script: str, folder: Path, *words: str) -> dict[str, list[Json]]:
     """What the scenes of a script told, by kind. words: more arguments of the script."""
-    assert PYTHON.exists(), f"{PYTHON} is missing: `make test` installs it"
     put_sounds(folder)
-    process = await asyncio.create_subprocess_exec(
-        PYTHON,
-        SCENES / f"{script}.py",
-        folder,
-        *words,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (SOURCE, SCENES.parents[1] / "moved")))},
-    )
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            out, errors = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, errors.decode(errors="replace")[-4_000:]
+    path = SOURCE, SCENES.parents[1] / "moved"
     found: defaultdict[str, list[Json]] = defaultdict(list)
-    for line in out.splitlines():
-        if line.startswith(b'{"kind"'):
-            scene = json.loads(line)
-            found[scene["kind"]].append(scene)
+    for scene in await ran(SCENES / f"{script}.py", folder, *words, folder=folder, path=path, limit_s=LIMIT_S):
+        found[scene["kind"]].append(scene)
     return found
