@@ -32,7 +32,7 @@ class Row:
 
 
 def row(name: str, hits: int, n: int, note: str = "") -> Row:
-    """hits of n."""
+    """A share of n."""
     found = share(name, hits, n, note)
     return Row(name, n, hits, found.value, found.low, found.high, note)
 
