@@ -17,7 +17,8 @@ from bargein_bench.measures import measures, share, spread
 from bargein_bench.results import CallResult, Event, Results
 from bargein_bench.scenarios import synthetic
 from bargein_bench.scenarios.clips import RATE, Clip, Library, read_folder
-from bargein_bench.scenarios.scenes import SCENES, NotPlayed, Opening, Scene, Stage, chosen
+from bargein_bench.scenarios.scenes import SCENES, NotPlayed, Opening, Scene, chosen
+from bargein_bench.scenarios.stage import Stage
 from tests.bench.agent_audio import speech_like
 
 KINDS = ("interruption", "command", "question", "ask", "hesitation", "backchannel", "cough", "sneeze", "television")

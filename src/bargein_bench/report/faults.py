@@ -44,6 +44,8 @@ OTHER_SCENES = {
     "command": ("Ignores short commands", MISSED),
     "thinking": ("Talks over what is said as it thinks", MISSED_HARD),
     "last word": ("Talks over an interruption at its last word", MISSED_HARD),
+    "pause": ("Begins to speak in a pause of the user's", MISSED_HARD),
+    "whole": ("Speaks over the user's turn", MISSED),
     "noise 0 dB": ("Misses interruptions in loud noise", MISSED_HARD),
 }
 

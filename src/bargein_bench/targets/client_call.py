@@ -95,9 +95,11 @@ class ClientCall:
                     press()
             if self.over:
                 break
-            samples = caller_audio.render(place)
+            sent = caller_audio.sends(place)
+            samples = caller_audio.render(place) if sent else caller_audio.unsent
             self._caller_frames.append(samples)
-            frame(place, samples)
+            if sent:
+                frame(place, samples)
             place += caller_audio.frame
         self.over = True
 
