@@ -211,12 +211,13 @@ def judged(record: Record, script: Staged, number: int, known: Known) -> CallRes
         spoken = spoken_by_step.get(id(scored.step))
         if spoken is None:
             continue
+        scene = scored.scene or script.scene
         if scored.in_reply:
             later = [spoken_by_step.get(id(other.step)) for other in script.scored[index + 1 :]] + [question]
             until = min((s.onset for s in later if s is not None), default=len(record.agent))
-            event = timeline.judge(script.scene, scored.sound, scored.want, number, spoken, until)
+            event = timeline.judge(scene, scored.sound, scored.want, number, spoken, until)
         else:
-            event = timeline.judge_quiet(script.scene, scored.sound, scored.want, number, spoken)
+            event = timeline.judge_quiet(scene, scored.sound, scored.want, number, spoken)
         last = index == len(script.scored) - 1
         events.append(replace(event, recovered=recovered if last else None))
     return CallResult(

@@ -38,7 +38,7 @@ ANSWER_MS = 6_000  # a question is answered within that
 BEGIN_MS = 300  # of quiet, after which the agent begins to speak
 AT_ONCE_MS = 200  # two who begin so near to each other could not know
 AT_END_MS = 100  # so near to a turn's end a begin cuts nothing off
-ANSWER_HEARD_MS = 4_000  # of an answer, which is searched for what was said before
+ANSWER_HEARD_MS = 2_500  # of an answer, which is searched for what was said before
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from bargein.audio.pcm import Samples
 from bargein_bench.judging.resumption import ANEW, LIKE, QUIET, found
 from bargein_bench.record import RATE
 
-FIRST = RATE * 4  # of the answer
+FIRST = RATE * 25 // 10  # of the answer
 HEARD = RATE * 30  # of the reply, before the cut
 STEP = ANEW // 2
 APART = RATE // 10  # by which the distance between two windows may differ from that of their places

@@ -93,6 +93,8 @@ class Clip:
     """The onset is sure to some 10 ms."""
     pause_ms: float | None = None
     """Where in the samples, between two words, a speaker may pause. None: unknown."""
+    speaker: str = ""
+    """Who speaks, or whose noise it is. Empty: unknown."""
 
     @property
     def active_ms(self) -> float:
@@ -175,7 +177,16 @@ def _clip(folder: Path, entry: Mapping[str, Any]) -> Clip | None:
     begin, end = _span(entry, len(samples) * 1000 / RATE, path)
     if kind == "interruption" and entry.get("onset_quality", "A") == "C":
         return None  # the label of its onset is uncertain
-    clip = Clip(kind, path.stem, samples, begin, end, exact=entry.get("onset_quality", "A") == "A")
+    speaker = entry.get("speaker")
+    clip = Clip(
+        kind,
+        path.stem,
+        samples,
+        begin,
+        end,
+        exact=entry.get("onset_quality", "A") == "A",
+        speaker=speaker if isinstance(speaker, str) else "",
+    )
     if kind == "interruption" and _asks_to_wait(entry):
         return replace(clip, kind="wait")
     if kind == "interruption" and (clip.active_ms < LEAST_MS or entry.get("short")):

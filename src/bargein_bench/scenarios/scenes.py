@@ -124,6 +124,8 @@ class Scored:
     """What the sound is, for people."""
     in_reply: bool = True
     """Whether the agent must speak at the onset."""
+    scene: str | None = None
+    """The scene, in a script of several. None: the script's."""
 
 
 @dataclass(frozen=True, slots=True)
