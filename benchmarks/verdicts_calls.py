@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,6 +45,8 @@ OTHERS = 7  # other sounds in one call, at most
 FIRST_MS = 2_000.0  # into the agent's speech
 AFTER_MS = (3_000.0, 4_000.0)  # from a sound's end to the next one: an answer has begun by then
 LAST_MS = 3_000.0
+ALL_MS = 33_000.0
+ALSO_MADE = ("backchannel", "pause", "whole")  # kinds that are synthesized even where a folder has some
 MOST_NOISE_MS = 3_000.0
 QUIET_MS = 3_000.0
 VERDICT_WITHIN_MS = 2_500.0
@@ -90,7 +92,7 @@ def library(folder: Path | None) -> Library:
     except Unavailable:
         made = []
     made += synthetic.throats() + synthetic.noises()
-    return Library(clips + [c for c in made if c.kind == "backchannel" or c.kind not in have])
+    return Library(clips + [c for c in made if c.kind in ALSO_MADE or c.kind not in have])
 
 
 def scripts(sounds: Library, share: float, seed: int = 1) -> list[Staged]:
@@ -175,6 +177,8 @@ async def run(
             address = f"ws://{at}/twilio/media"
             target = TwilioTarget(address)
             _, known = await listen(target, sounds, 1)
+            undisturbed = await target.call([], ALL_MS)  # every sentence of the agent's, so that each is known again
+            known = replace(known, openings=(*known.openings, undisturbed.agent))
             done = await _calls(target, calls, known, at_once)
         verdicts = await asyncio.to_thread(verdict_times, Path(kept), done)
     results = Results(

@@ -30,9 +30,9 @@ from benchmarks.plot import svg
 from benchmarks.process import server
 from benchmarks.rows import Row, row
 
-AT_ONCE = 8
+AT_ONCE = 4  # one STT reads for all of them, and answers are timed
 TURNS = 12  # of a call
-OF_EACH = 24  # sentences of each kind
+OF_EACH = 20  # sentences of each kind
 FIRST_MS = 2_500.0  # the greeting is over
 AFTER_MS = (3_800.0, 4_400.0)  # from a turn's end to the next turn: a short answer is over
 ANSWERED_MS = 3_400.0  # a later sound is no answer to that turn

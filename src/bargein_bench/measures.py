@@ -72,7 +72,8 @@ def share(name: str, passed: int, of: int, what: str, *, good: bool = True) -> M
     p, z2 = passed / of, Z * Z / of
     middle, half = p + z2 / 2, Z * math.sqrt(p * (1 - p) / of + z2 / (4 * of))
     low, high = (middle - half) / (1 + z2), (middle + half) / (1 + z2)
-    return Measure(name, p, max(0.0, low), min(1.0, high), of, "share", good, what)
+    low, high = 0.0 if passed == 0 else low, 1.0 if passed == of else high  # not by a hair's breadth
+    return Measure(name, p, low, high, of, "share", good, what)
 
 
 def spread(

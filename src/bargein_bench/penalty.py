@@ -27,8 +27,9 @@ def penalty_ms(event: Event) -> float:
         return max(late, cut_in)
     match event.outcome:
         case "stopped":
-            silence = MOST_SILENCE_MS if event.answer_ms is None else event.answer_ms + event.end_ms - event.onset_ms
-            silence -= event.stop_ms or 0.0
+            if event.answer_ms is None:
+                return MOST_SILENCE_MS
+            silence = event.end_ms + event.answer_ms - event.onset_ms - (event.stop_ms or 0.0)
             return min(max(silence, FALSE_STOP_MS), MOST_SILENCE_MS)
         case "held":
             return min(event.gap_ms, MOST_SILENCE_MS)

@@ -69,7 +69,7 @@ ALIASES: Mapping[str, str] = {
     "breath": "line noise",
     "lip-smack": "line noise",
 }
-LAUGH = "laugh-"  # laugh-evil, laugh-female, ...: how somebody laughs
+LAUGH = "laugh-"  # laugh-evil, laugh-female, ...: kinds of laughs
 WAITS = re.compile(r"\W*(?:(?:uh|um|please|oh|no)\W+)*(?:wait|hold on|hello)\b", re.IGNORECASE)
 ENDS = (".", "?", "!")  # of a text that is a whole sentence
 LEAST_MS = 700.0  # shorter speech is no clear interruption
