@@ -81,13 +81,14 @@ def count_said(floor: FloorState, out: list[Action]) -> None:
 def go_without(floor: FloorState, out: list[Action]) -> None:
     """The sound could not be looked at: the floor decides on what is there."""
     floor.sound.pending = False
-    floor.sound.empty = floor.sound.signs = 0
+    floor.sound.empty = 0
     count_said(floor, out)
 
 
 def sound_late(floor: FloorState, out: list[Action]) -> None:
     """The look was not answered within `sound_wait_ms`."""
-    out.append(do.Ignore("sound", f"no look within {floor.policy.verdict.sound_wait_ms:g} ms: decided without"))
+    if floor.state is State.BARGE_IN:
+        out.append(do.Ignore("sound", f"no look within {floor.policy.verdict.sound_wait_ms:g} ms: decided without"))
     go_without(floor, out)
 
 
