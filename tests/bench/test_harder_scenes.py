@@ -239,3 +239,15 @@ async def test_made_speech_has_pauses_wholes_and_a_television() -> None:
         assert clip.onset_ms + 500 < clip.pause_ms < clip.end_ms - 400
     spectrum = np.abs(np.fft.rfft(clips.of("wait")[0].samples))
     assert spectrum[len(spectrum) // 2 :].max() < 0.02 * spectrum.max(), "a telephone carries nothing above 3.4 kHz"
+
+
+def test_where_the_wire_tells_the_words_they_decide() -> None:
+    line = (
+        AgentAudio().quiet(500).says(speech_like(1, 3_000), "r1", 0).quiet(1_500).says(speech_like(2, 3_000), "r2", 0)
+    )
+    record = line.quiet(500).record((3_450, 4_300))
+    told = {"r1": "We are open from eight to six", "r2": "Sure. We are open from eight, as I said."}
+    for texts, ms in ((told, 5 * 330.0), (told | {"r2": "Good, what else may I do?"}, 0.0), ({"r1": "We are"}, None)):
+        timeline = ListeningTimeline(replace(record, texts=texts), Known())
+        event = timeline.judge("x", "x", "yield", 0, record.spoken[0], len(record.agent))
+        assert event.said_again_ms == ms

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bargein.audio.pcm import Samples
 from bargein_bench.callers.caller_audio import SpokenLine
 from bargein_bench.callers.yielding import audible
-from bargein_bench.judging.repetition import said_again_ms
+from bargein_bench.judging.repetition import said_again_ms, words_again_ms
 from bargein_bench.judging.resumption import moved_samples
 from bargein_bench.record import RATE, AudioSpan, Record
 from bargein_bench.results import Event, Outcome, Want
@@ -146,7 +146,13 @@ class ListeningTimeline:
 
     def _said_again_ms(self, last: Gap | None) -> float | None:
         """How much of the answer was heard before. None: no answer, or it cannot be told."""
-        if not self._known.alike or last is None or last.ends is None:
+        if last is None or last.ends is None:
+            return None
+        replies = [_span_at(self._record.spans, place) for place in (last.begins * MS - 1, last.ends * MS + MS)]
+        texts = [self._record.texts.get(span.reply or "") for span in replies if span is not None]
+        if len(texts) == 2 and texts[0] is not None and texts[1] is not None:
+            return words_again_ms(texts[0], texts[1])
+        if not self._known.alike:
             return None
         agent, begins = self._record.agent, last.ends
         begun = max((e for _, e in _silences(self.loud, 0, last.begins, PAUSE_MS) if e <= last.begins), default=0)

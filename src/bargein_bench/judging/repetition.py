@@ -1,4 +1,5 @@
-"""Whether an answer says again what the caller had heard before the cut: by the audio.
+"""Whether an answer says again what the caller had heard before the cut: by the words where the wire tells them, or
+else by the audio.
 
 Windows of the answer's first seconds are searched in the audio that was heard of the cut reply. Two windows in a row
 that are found, at places as far apart as themselves, are a repetition. The audio can tell only where the TTS speaks a
@@ -7,6 +8,7 @@ text alike each time: `tells` finds that out from two undisturbed openings. Of o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -20,6 +22,9 @@ FIRST = RATE * 25 // 10  # of the answer
 HEARD = RATE * 30  # of the reply, before the cut
 STEP = ANEW // 2
 APART = RATE // 10  # by which the distance between two windows may differ from that of their places
+RUN = 3  # words: two are alike in many sentences
+FIRST_WORDS = 8
+WORD_MS = 330.0  # of speech
 SOUND = 0.5  # share of a window that must not be quiet: pauses are like each other
 
 
@@ -34,6 +39,15 @@ def said_again_ms(heard: Samples, answer: Samples) -> float:
             again[n - 1] = again[n] = True
     runs = sum(b and not a for a, b in zip([False, *again], again, strict=False))
     return (sum(again) * STEP + runs * (ANEW - STEP)) * 1000 / RATE
+
+
+def words_again_ms(heard: str, answer: str) -> float:
+    """The same by words: runs of RUN words and more that are in both, as the time that they take."""
+    before, after = (re.findall(r"\w+", text.casefold()) for text in (heard, answer))
+    after = after[:FIRST_WORDS]
+    runs = {tuple(before[n : n + RUN]) for n in range(len(before) - RUN + 1)}
+    again = {n + k for n in range(len(after) - RUN + 1) if tuple(after[n : n + RUN]) in runs for k in range(RUN)}
+    return len(again) * WORD_MS
 
 
 def tells(openings: Sequence[Samples]) -> bool:

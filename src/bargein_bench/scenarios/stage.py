@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bargein.audio.pcm import Samples
-from bargein_bench.callers.caller_audio import Echo, SayLine, SendsNoSilence, Step
+from bargein_bench.callers.caller_audio import Echo, SayLine, SendsNoSilence
 from bargein_bench.scenarios.clips import RATE, Clip, Library
 from bargein_bench.scenarios.pauses import pausing, with_pause
 from bargein_bench.scenarios.scenes import MOST_SPEECH_MS, NotPlayed, Opening, Scene, Scored, Staged
@@ -86,9 +86,10 @@ class Stage:
             steps.append(question)
         length = self._length(steps, max(before, scene.when == "turn"), scene)
         bed = self._bed(scene, rng, scored[0].step, length)
-        if not scene.sends_silence:
-            bed = (*bed, SendsNoSilence())
-        return Staged(scene.name, (*steps, *bed), tuple(scored), question, length, _echo(scene, number))
+        if bed and scene.kind is None:
+            scored = [replace(each, sound=bed[0].name) for each in scored]
+        muted = () if scene.sends_silence else (SendsNoSilence(),)
+        return Staged(scene.name, (*steps, *bed, *muted), tuple(scored), question, length, _echo(scene, number))
 
     def _moment(self, scene: Scene, rng: np.random.Generator) -> float:
         """When the sound is played, from the agent's begin, or (thinking) from the end of the request."""
@@ -171,7 +172,7 @@ class Stage:
         clip = clips[number % len(clips)].trimmed(MOST_NOISE_MS).at_level(self._speech_level(rng))
         return replace(self._say_line(clip, WATCHED_MS), after_step=True)
 
-    def _bed(self, scene: Scene, rng: np.random.Generator, step: SayLine, lasts_ms: float) -> tuple[Step, ...]:
+    def _bed(self, scene: Scene, rng: np.random.Generator, step: SayLine, lasts_ms: float) -> tuple[SayLine, ...]:
         """The noise of the scene, throughout the call."""
         if scene.bed is None:
             return ()
