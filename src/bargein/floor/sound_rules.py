@@ -87,8 +87,7 @@ def go_without(floor: FloorState, out: list[Action]) -> None:
 
 def sound_late(floor: FloorState, out: list[Action]) -> None:
     """The look was not answered within `sound_wait_ms`."""
-    if floor.state is State.BARGE_IN:
-        out.append(do.Ignore("sound", f"no look within {floor.policy.verdict.sound_wait_ms:g} ms: decided without"))
+    out.append(do.Ignore("sound", f"no look within {floor.policy.verdict.sound_wait_ms:g} ms: decided without"))
     go_without(floor, out)
 
 
