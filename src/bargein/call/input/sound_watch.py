@@ -8,7 +8,7 @@ from collections import deque
 from bargein import floor as f
 from bargein.call.context import CallContext
 from bargein.call.input.user_audio import UserAudio
-from bargein.protocols import SoundJudge
+from bargein.protocols import SoundModel
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ WINDOWS = 64  # of the VAD's curve, 2 s
 class SoundWatch:
     """judge: None: this call looks at no sound."""
 
-    def __init__(self, context: CallContext, floor: f.Floor, user_audio: UserAudio, judge: SoundJudge | None) -> None:
+    def __init__(self, context: CallContext, floor: f.Floor, user_audio: UserAudio, judge: SoundModel | None) -> None:
         self._context = context
         self._floor = floor
         self._user_audio = user_audio
