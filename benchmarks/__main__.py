@@ -13,7 +13,7 @@ from rich.console import Console
 from bargein_bench.machine import machine
 from benchmarks import browser, cascade, frameworks, frameworks_context, phone, realtime, server, voxtral, words
 from benchmarks.sounds import clips
-from benchmarks.table import Check, Row, show
+from benchmarks.table import Check, SpreadRow, show
 
 app = typer.Typer(add_completion=False)
 
@@ -43,7 +43,7 @@ def main(
         return
     spoken = clips(sounds)
     console.print(f"{len(spoken)} interruptions are at hand.")
-    rows: list[Row | Check] = []
+    rows: list[SpreadRow | Check] = []
     if only in ("", "browser"):
         console.print("A Chromium is being talked to, twice ...")
         rows += asyncio.run(browser.run(spoken, times))
