@@ -1,8 +1,8 @@
 """A model of voices where the user has one: Resemblyzer's encoder as ONNX, and its mel filters.
 
 Two files in one folder: `speaker_dvector.onnx` (input `mels`, shape (1, frames, 40); output (1, 256)) with its weights
-beside it, and `dvector_mel.npy`, shape (40, 201). The wheel livekit-plugins-speakerbeamss has both. The folder is looked
-up without importing that package, which would load all of its framework.
+beside it, and `dvector_mel.npy`, shape (40, 201). The wheel livekit-plugins-speakerbeamss has both. The folder is
+looked up without importing that package, which would load all of its framework.
 
 The encoder's input is power in mel bands: 16 000 Hz, Hann windows of 25 ms every 10 ms, speech at -30 dBFS at least.
 """
@@ -52,7 +52,7 @@ class SpeakerModel:
             self._session = onnxruntime.InferenceSession(
                 str(folder / MODEL), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # noqa: BLE001  # onnxruntime has an exception for every fault of a file, and no base
+        except Exception as error:  # onnxruntime has an exception for every fault of a file, and no base
             raise _unusable(folder, error) from None
         if getattr(filters, "shape", None) != (MEL_BANDS, SIZE // 2 + 1) or not np.isfinite(filters).all():
             raise _unusable(folder, f"{FILTERS} holds no filters of shape ({MEL_BANDS}, {SIZE // 2 + 1})")
@@ -61,13 +61,13 @@ class SpeakerModel:
         noise = np.random.default_rng(1).normal(0, 3000, RATE).astype(np.int16)
         try:
             tried = self._run(self._mels(noise))
-        except Exception as error:  # noqa: BLE001  # as above
+        except Exception as error:  # as above
             raise _unusable(folder, error) from None
         if tried is None:
             raise _unusable(folder, f"it gives no {NUMBERS} numbers for a sound")
 
     def embed(self, pcm: Pcm) -> Floats | None:
-        """A voice as a direction: NUMBERS numbers, of length 1. None: too short, silent, or the model gave no numbers."""
+        """A voice as NUMBERS numbers of length 1. None: too short, silent, or the model gave no numbers."""
         samples = resample(pcm, RATE).samples if pcm.rate != RATE else pcm.samples
         if len(samples) < SIZE + 10 * HOP or not samples.any():
             return None

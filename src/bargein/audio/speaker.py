@@ -19,6 +19,7 @@ FRAME_MS, HOP_MS = 32, 16
 BANDS, CEPSTRA = 22, 14
 BAND_HZ = (150.0, 3_500.0)  # what a telephone and a wide band line both carry
 LOUD_DB = 15.0  # below the loudest frames: softer frames are the room, or another source
+PAUSE_DB = 25.0  # below the loudest frames
 LEAST_FRAMES = 12  # of loud speech; fewer say nothing
 
 
@@ -69,6 +70,17 @@ def level_db(pcm: Pcm) -> float:
     whole = len(pcm) // size * size
     power = np.square(pcm.samples[:whole].astype(np.float32)).reshape(-1, size).mean(axis=1)
     return max(-100.0, float(10 * np.log10(max(float(np.percentile(power, 85)), 1e-3) / 32768**2)))
+
+
+def loud_part(pcm: Pcm) -> Pcm:
+    """The audio without its pauses, and without its softest frames."""
+    size = pcm.rate * FRAME_MS // 1000
+    blocks = pcm.samples[: len(pcm) // size * size].reshape(-1, size)
+    if not len(blocks):
+        return pcm
+    power = np.square(blocks.astype(np.float32)).mean(axis=1)
+    loud = power > float(np.percentile(power, 90)) * 10 ** (-PAUSE_DB / 10)
+    return Pcm(blocks[loud].reshape(-1), pcm.rate)
 
 
 class FrameBook:

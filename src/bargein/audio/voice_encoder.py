@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bargein.audio.pcm import Pcm
+from bargein.audio.speaker import loud_part
 from bargein.errors import BargeinError, UsageError
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class VoiceEncoder:
                 self._since_s = time.monotonic()
                 try:
                     found = self._model.embed(look.pcm)
-                except Exception as error:  # noqa: BLE001  # a vote is lost, and no call with it
+                except Exception as error:  # a vote is lost, and no call with it
                     self._tell(error.args[0] if isinstance(error, BargeinError) else type(error).__name__)
                 self._since_s = None
             try:
@@ -135,7 +136,7 @@ class LearntVoice:
         if self._voice is None:
             left = LEARN_MS - sum(each.ms for each in self._speech)
             if left > 0:
-                self._speech.append(pcm.part(0, int(left * pcm.rate / 1000)))
+                self._speech.append(loud_part(pcm).part(0, int(left * pcm.rate / 1000)))
 
     def forget(self) -> None:
         """The turns so far were another's."""
