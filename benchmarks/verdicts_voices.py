@@ -1,11 +1,14 @@
 """Whose voice: how often what another person says is told from the caller, and how often the caller is mistaken.
 
-Looks as the floor asks for them, at 300, 600 and 1000 ms of a stretch of speech, in the calls of voice_calls.py. A sound
-counts with the most signs of its looks. "Soft" is the floor's level rule at half of `far_db`, counted as a sign.
+Looks as the floor asks for them, at 300, 600 and 1000 ms of a stretch of speech, in the calls of voice_calls.py. A
+sound counts with the most signs of its looks. "Soft" is the floor's level rule at half of `far_db`, counted as a sign.
+Where a model of voices is installed or named, all is measured with it, too.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,17 +17,21 @@ from pathlib import Path
 
 import numpy as np
 
+from bargein.audio.dvector import Floats, SpeakerModel, find_folder
 from bargein.audio.pcm import Pcm
 from bargein.audio.silero import CONTEXT, STATE, WINDOW, SileroModel
+from bargein.audio.voice_encoder import SETTING
 from bargein.call.input.voice_watch import Other, VoiceWatch
 from bargein.floor import Policy, SpeechWindow
 from benchmarks.rows import Row, row
 from benchmarks.voice_calls import VoiceCall, calls
 
+LINES = ((8000, "telephone"), (16000, "wide band"))
 LOOKS_MS = (300.0, 600.0, 990.0)
 BATCH = 32  # calls in one run of the VAD's model
 ANSWERED_MS = 700.0  # after a turn's end
 PREROLL_MS = 60.0
+DEADLINE_MS = 1_000.0
 VERDICT_MS = 700.0  # of what the caller says over a reply, until the floor is the caller's
 BEGUN_MS = 300.0  # of what the caller says: a stretch that begins later is not the one that is judged
 JOINED = 0.35  # share of the newest 600 ms in which the caller must be heard
@@ -52,9 +59,32 @@ class Sound:
 def rows(folder: Path | None) -> list[Row]:
     """The table, for the telephone and for wide band."""
     found: list[Row] = []
-    for rate, line in ((8000, "telephone"), (16000, "wide band")):
-        found += table(list(sounds(folder, rate)), line)
+    model = voice_model()
+    with asyncio.Runner() as runner:
+        for rate, line in LINES:
+            found += table(list(sounds(folder, rate)), line)
+            if model is not None:
+                asked = AskedModel(model, runner)
+                found += table(list(sounds(folder, rate, model=asked)), f"{line}, with a model of voices")
     return found
+
+
+def voice_model() -> SpeakerModel | None:
+    """The one that a call would use."""
+    named = os.environ.get(SETTING)
+    place = Path(named) if named else find_folder()
+    return None if place is None else SpeakerModel(place)
+
+
+class AskedModel:
+    """A model of voices without a worker: the looks of a benchmark wait for it. runner: runs what calls await."""
+
+    def __init__(self, model: SpeakerModel, runner: asyncio.Runner) -> None:
+        self._model = model
+        self.run = runner.run
+
+    async def embed(self, pcm: Pcm, *, deadline_ms: float) -> Floats | None:
+        return self._model.embed(pcm)
 
 
 def table(heard: Sequence[Sound], line: str) -> list[Row]:
@@ -84,13 +114,13 @@ def _two(sound: Sound) -> bool:
     return sound.count >= 2
 
 
-def sounds(folder: Path | None, rate: int, *, every: int = 1) -> Iterator[Sound]:
+def sounds(folder: Path | None, rate: int, *, every: int = 1, model: AskedModel | None = None) -> Iterator[Sound]:
     """What was heard in all calls of a folder at a rate."""
-    model = SileroModel()
+    vad = SileroModel()
     todo = calls(folder, rate, every=every)
     while batch := list(islice(todo, BATCH)):
-        for call, speech in zip(batch, _scores(model, batch), strict=True):
-            yield from judged(call, speech)
+        for call, speech in zip(batch, _scores(vad, batch), strict=True):
+            yield from judged(call, speech, model)
 
 
 def _scores(model: SileroModel, batch: Sequence[VoiceCall]) -> list[list[float]]:
@@ -109,7 +139,7 @@ def _scores(model: SileroModel, batch: Sequence[VoiceCall]) -> list[list[float]]
     return [found[k, : len(call.samples) // size].tolist() for k, call in enumerate(batch)]
 
 
-def judged(call: VoiceCall, speech: Iterable[float]) -> Iterator[Sound]:
+def judged(call: VoiceCall, speech: Iterable[float], model: AskedModel | None = None) -> Iterator[Sound]:
     """The stretches of speech over replies of one call."""
     policy = Policy.balanced()
     size, rate = WINDOW[call.rate], call.rate
@@ -118,7 +148,7 @@ def judged(call: VoiceCall, speech: Iterable[float]) -> Iterator[Sound]:
     def since(from_ms: float) -> Pcm:
         return Pcm(call.samples[max(0, int(from_ms * rate / 1000)) : now], rate)
 
-    watch = VoiceWatch(since)
+    watch = VoiceWatch(since, model)
     over: set[int] = set()
     own_db: float | None = None
     turn_db = run_db = -100.0
@@ -155,7 +185,10 @@ def judged(call: VoiceCall, speech: Iterable[float]) -> Iterator[Sound]:
             continue
         left.pop(0)
         if whose and len(over) == len(call.turns):
-            signs = watch.signs(since(run[0] - PREROLL_MS), run[0], until_ms)
+            pcm = since(run[0] - PREROLL_MS)
+            if model is not None:
+                model.run(watch.listen(pcm, run[0], until_ms, deadline_ms=DEADLINE_MS))
+            signs = watch.signs(pcm, run[0], until_ms)
             soft = own_db is not None and own_db - run_db >= policy.verdict.far_db / 2
             found[whose, call.said[0] if whose == "caller" and call.said else run[0]].append((frozenset(signs), soft))
     for (whose, _), looks in found.items():

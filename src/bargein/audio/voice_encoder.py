@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import Protocol
@@ -16,14 +18,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bargein.audio.dvector import SpeakerModel, find_folder
 from bargein.audio.pcm import Pcm
 from bargein.audio.speaker import loud_part
-from bargein.errors import BargeinError, UsageError
+from bargein.errors import Unavailable, UsageError
 
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 
+SETTING = "BARGEIN_VOICE_MODEL"  # of the environment: a folder
 MOST_WAITING = 16  # looks; about 0.2 s of work
 STUCK_S = 5.0  # in one look: the worker will not come back
 CLOSE_S = 1.0  # a worker that is stuck is left behind
@@ -45,6 +49,20 @@ class _Look:
     answer: asyncio.Future[Floats | None]
     loop: asyncio.AbstractEventLoop
     by_s: float
+
+
+def load_encoder(folder: Path | None = None) -> VoiceEncoder | None:
+    """The encoder of a folder, of the folder that SETTING names, or of an installed package. None: there is no model,
+    or its files cannot be used, which is logged."""
+    named = os.environ.get(SETTING)
+    place = folder or (Path(named) if named else find_folder())
+    if place is None:
+        return None
+    try:
+        return VoiceEncoder(SpeakerModel(place))
+    except Unavailable as error:
+        log.warning("No voice is told by a model: %s", error)
+        return None
 
 
 class VoiceEncoder:
@@ -103,7 +121,7 @@ class VoiceEncoder:
                 try:
                     found = self._model.embed(look.pcm)
                 except Exception as error:  # a vote is lost, and no call with it
-                    self._tell(error.args[0] if isinstance(error, BargeinError) else type(error).__name__)
+                    self._tell(str(error) or type(error).__name__)
                 self._since_s = None
             try:
                 look.loop.call_soon_threadsafe(_answer, look.answer, found)
@@ -122,10 +140,18 @@ def _answer(future: asyncio.Future[Floats | None], found: Floats | None) -> None
         future.set_result(found)
 
 
+class Embeds(Protocol):
+    """As `VoiceEncoder`."""
+
+    async def embed(self, pcm: Pcm, *, deadline_ms: float) -> Floats | None:
+        """As `VoiceEncoder.embed`."""
+        ...
+
+
 class LearntVoice:
     """One caller's voice: its newest speech until it was read, then 256 numbers."""
 
-    def __init__(self, encoder: VoiceEncoder) -> None:
+    def __init__(self, encoder: Embeds) -> None:
         self._encoder = encoder
         self._speech: list[Pcm] = []  # LEARN_MS at most
         self._voice: Floats | None = None

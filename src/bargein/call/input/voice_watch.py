@@ -24,7 +24,7 @@ from typing import Literal
 from bargein.audio.background import Background, OtherSpeech
 from bargein.audio.pcm import Pcm
 from bargein.audio.speaker import HOP_MS, LEAST_FRAMES, FrameBook, cepstra, level_db
-from bargein.audio.voice_encoder import LearntVoice, VoiceEncoder
+from bargein.audio.voice_encoder import Embeds, LearntVoice
 from bargein.floor import SpeechWindow
 
 Other = Literal["voice", "before"]
@@ -64,7 +64,7 @@ class _Stretch:
 class VoiceWatch:
     """One call's. since: the user's audio from a moment of the call until now. encoder: None without a model."""
 
-    def __init__(self, since: Callable[[float], Pcm], encoder: VoiceEncoder | None = None) -> None:
+    def __init__(self, since: Callable[[float], Pcm], encoder: Embeds | None = None) -> None:
         self._since = since
         self._run: _Stretch | None = None
         self._run_own = False
