@@ -7,7 +7,7 @@ rule can tell them apart any more, ids relative to the newest. Two floors alike 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from copy import copy
 from dataclasses import dataclass
 
@@ -28,6 +28,7 @@ SMALL = Policy().with_({
     "max_turn_ms": 4, "answer_timeout_ms": 2, "user_silence_ms": None, "max_waiting": 1, "deaf_ms": 2, "alone_ms": 0,
     "far_ms": 2, "go_on_share": 1, "max_failures": 0, "filler_ms": 1, "filler_again_ms": 2, "max_fillers": 1,
     "key_gap_ms": 2,
+    "sound_ms": 0, "sound_again_ms": 2, "sound_every_ms": 1, "sound_wait_ms": 1,
 })  # fmt: skip
 _BRIEF = {"echo_guard_ms": 0, "answer_timeout_ms": 1, "min_turn_ms": 1, "wary_after": 0}
 _ASKING = {"user_silence_ms": 2, "max_reprompts": 1}
@@ -44,6 +45,18 @@ POLICIES = {
     "echoing": SMALL.with_({"speech_gap_ms": 2}),
     "far": SMALL.with_({**_BRIEF, "confirm_ms": 3, "doubt_ms": 3, "max_turn_ms": 3}),
     "alone": SMALL.with_({"alone_ms": 4, "doubt_ms": 4, "join_ms": 2, "verdict_timeout_ms": 2, "go_on_share": 1}),
+    "looking": SMALL.with_(
+        {
+            **_BRIEF,
+            "sound_ms": 1,
+            "look_ms": 2,
+            "max_turn_ms": 2,
+            "words_wait_ms": 0,
+            "join_ms": 1,
+            "doubt_ms": 3,
+            "hold_max_ms": 3,
+        }
+    ),
     "asking": SMALL.with_(_ASKING),
     "waiting": SMALL.with_(
         {
@@ -89,11 +102,13 @@ def key(f: Floor) -> tuple[object, ...]:
         min(reply.false_holds, f.policy.hold.wary_after), reply.echo_reported,
         reply.far_reported and live, ago(reply.asked_ms, live),
         ago(reply.due_from_ms, state in ("thinking", "barge_in")),
-        ago(reply.sounding_since_ms, reply.sounding), ago(reply.held_since_ms, held),
+        min(ago(reply.sounding_since_ms, reply.sounding), f.policy.echo.echo_guard_ms), ago(reply.held_since_ms, held),
         # the onset
         onset.dismissed, onset.aside, onset.excused, onset.awaiting_words, onset.doubt, onset.doubt_text,
         onset.unreadable, ago(onset.asked_until_ms, on or held), min(onset.carried_ms, 4),
         ago(onset.carried_until_ms, onset.carried_ms > 0),
+        # the sound
+        f.hears_sound, f.stt_small, looked(f, ago),
         # the turn
         max(0.0, turn.keys_until_ms - now) if turn.open else 0.0,
         turn.open, turn.prepared, ago(turn.since_ms, turn.open), turn.since_ms == speech.onset_ms,
@@ -102,6 +117,19 @@ def key(f: Floor) -> tuple[object, ...]:
         # the speech
         speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms), ago(speech.noticed_ms, on),
         speech.level_db if on or run or held else None, run, ago(speech.run_from_ms, run > 0),
+    )  # fmt: skip
+
+
+def looked(f: Floor, ago: Callable[[float, bool], float]) -> tuple[object, ...]:
+    """What looks at the sound have told, as far as a rule can tell it apart."""
+    sound, join_ms = f.sound, f.policy.verdict.join_ms
+    on = f.speech.evidence is not Evidence.SILENT or f.state.value == "barge_in"
+    asked = min(ago(sound.asked_until_ms, on and sound.asked_until_ms > 0), 3.0)
+    age = min(f.now_ms - sound.judged_until_ms, join_ms + 1)  # older: another sound
+    return (
+        sound.pending, ago(sound.asked_ms, sound.pending), asked,
+        sound.empty if on or age <= join_ms else 0, age if sound.empty else -9.0,
+        sound.worded, sound.aside, sound.signs, sound.said,
     )  # fmt: skip
 
 
@@ -133,6 +161,8 @@ SEARCHES = [
     ("echoing", "echo", QUIET_OR_SURE, False),
     ("alone", "", FINE, False),
     ("far", "far", (0.0,), False),
+    ("looking", "looks", QUIET_OR_SURE, False),
+    ("looking", "looks reads", QUIET_OR_SURE, True),
     ("instant", "echo protect", QUIET_OR_SURE, False),
     ("short", "away hard", QUIET_OR_SURE, False),
     ("balanced", "away", QUIET_OR_SURE, False),
@@ -147,6 +177,9 @@ GROUPS = (
     "hard",
     "page",
     "judge",
+    "looks",
+    "sound",
+    "reads",
     "protect",
     "late",
     "fail",
@@ -208,6 +241,21 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     if "judge" in groups:
         yield ev.Judged(now, True, 0.9, "a judge")
         yield ev.Judged(now, False, 0.9, "a judge")
+    if "sound" in groups:
+        yield ev.SoundChanged(now, judged=not f.hears_sound)
+    if "reads" in groups:
+        for said in ("tell me", "you"):
+            if f.onset.awaiting_words:
+                yield ev.Words(f.speech.onset_ms, said, f.onset.reading)
+    if "looks" in groups:
+        since, until, look = f.speech.onset_ms, f.sound.asked_until_ms, f.sound.look
+        if f.sound.pending:
+            for words in (0.9, 0.4) if "reads" in groups else (0.9, 0.4, 0.1, None):
+                yield ev.SoundJudged(since, until, look, words)
+            if "reads" not in groups:
+                yield ev.SoundJudged(since, until, look, 0.9, ("voice",))
+                yield ev.SoundJudged(since, until, look, 0.9, ("voice", "before"))
+        yield ev.SoundJudged(since, until, look - 1, 0.1, ("voice", "before"))
     if "protect" in groups:
         yield ev.ReplyProtected(now, f.reply.id, protected=True)
         yield ev.ReplyProtected(now, f.reply.id, protected=False)
@@ -251,6 +299,15 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         yield ev.TurnResumed(now)
         yield ev.TurnEnded(now, "tell me")
         yield ev.TurnEnded(before, "tell me")
+
+
+def begin(floor: Floor, groups: Set[str], *, stt: bool) -> Floor:
+    """A call's floor, as it begins: whether its STT reads words, and whether its sounds are looked at."""
+    if stt:
+        floor.handle(ev.STTChanged(0, words=True, turns=False, small=True))
+    if "looks" in groups:
+        floor.handle(ev.SoundChanged(0, judged=True))
+    return floor
 
 
 INTERRUPTS = (ev.Interrupted, ev.KeyPressed, ev.TurnStarted, ev.Judged, ev.LevelOnset)

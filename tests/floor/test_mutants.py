@@ -13,7 +13,7 @@ import pytest
 
 import bargein.floor
 from bargein.floor import Floor
-from tests.floor.search import LEVELS, POLICIES, QUIET_OR_SURE, search
+from tests.floor.search import LEVELS, POLICIES, QUIET_OR_SURE, begin, search
 from tests.floor.world import Broken
 
 pytestmark = pytest.mark.slow
@@ -29,6 +29,7 @@ RULES = (
     "ending_rules",
     "speech_rules",
     "evidence_rules",
+    "sound_rules",
     "reply_rules",
     "timers",
     "rules",
@@ -216,6 +217,32 @@ MUTANTS = {
         "ending_rules", "    stop_all(floor, e.why, out)\n    if floor.away", "    if floor.away", "short", "ending", LEVELS),
     "a client that did not come back is still there": (
         "client_rules", "floor.left = floor.over = True", "floor.left = True", "short", "away", LEVELS),
+    "one look is enough": (
+        "sound_rules", "elif sound.empty == 2 or", "elif sound.empty >= 1 or", "looking", "looks", QUIET_OR_SURE),
+    "no look is ever enough": (
+        "sound_rules", "elif sound.empty == 2 or", "elif", "looking", "looks", QUIET_OR_SURE),
+    "one sign is enough": (
+        "sound_rules", "elif sound.signs + floor.soft >= 2:", "elif sound.signs + floor.soft >= 1:", "looking", "looks",
+        QUIET_OR_SURE),
+    "signs count for nothing": (
+        "sound_rules", "elif sound.signs + floor.soft >= 2:", "elif False:", "looking", "looks", QUIET_OR_SURE),
+    "an old look decides": (
+        "sound_rules", "if e.look != sound.look or not sound.pending:", "if not sound.pending:", "looking", "looks",
+        QUIET_OR_SURE),
+    "a look that finds words cuts": (
+        "sound_rules", "    sound.empty = 0 if sound.worded else min(sound.empty + 1, 2)\n",
+        "    sound.empty = 0 if sound.worded else min(sound.empty + 1, 2)\n    floor.onset.doubt, sound.said = '', 'tell me'\n",
+        "looking", "looks", QUIET_OR_SURE),
+    "words cut though no words sound": (
+        "evidence_rules", "elif meaning is WordClass.WORDS and floor.wordless and", "elif False and", "looking",
+        "looks reads", QUIET_OR_SURE),
+    "length cuts though no words sound": (
+        "speech_rules", "lasted < confirm or floor.wordless:", "lasted < confirm:", "looking", "looks", QUIET_OR_SURE),
+    "a look is waited for without end": (
+        "timers", "        due.append((floor.sound.asked_ms + p.verdict.sound_wait_ms, sound_late))\n", "        pass\n",
+        "looking", "looks", QUIET_OR_SURE),
+    "a call without a judge is asked": (
+        "speech_rules", "if not floor.hears_sound or sound.pending", "if sound.pending", "looking", "sound", QUIET_OR_SURE),
     "an onset is decided about before it is heard": (
         "moves", "onset.dismissed = onset.excused = onset.awaiting_words = onset.aside = False", "onset.dismissed = True",
         "balanced", "", LEVELS),
@@ -247,7 +274,7 @@ def mutated(file: str, rule: str, mutant: str) -> Iterator[type[Floor]]:
 def test_a_broken_rule_is_found(name: str) -> None:
     file, rule, mutant, policy, groups, levels = MUTANTS[name]
     with mutated(file, rule, mutant) as broken:
-        floor = broken(POLICIES[policy])
+        floor = begin(broken(POLICIES[policy]), set(groups.split()), stt="reads" in groups)
         with pytest.raises(Broken):
             search(floor, set(groups.split()), levels=levels, most=300_000)
 

@@ -64,6 +64,17 @@ class Seen:
     noticed_ms: float
     tools_until_ms: float
     keys_until_ms: float
+    reading: int
+    dismissed: bool
+    hears_sound: bool
+    look: int
+    pending: bool
+    asked_ms: float
+    looked: bool
+    empty: int
+    worded: bool
+    signs: int
+    said: str
 
     @classmethod
     def of(cls, floor: Floor) -> Seen:
@@ -73,6 +84,9 @@ class Seen:
             floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
             floor.onset.carried_ms, floor.speech.noticed_ms, floor.reply.tools_until_ms,
             floor.turn.keys_until_ms if floor.turn.open else -1.0,
+            floor.onset.reading, floor.onset.dismissed, floor.hears_sound,
+            floor.sound.look, floor.sound.pending, floor.sound.asked_ms, floor.sound.asked_until_ms > 0,
+            floor.sound.empty, floor.sound.worded, floor.sound.signs, floor.sound.said,
         )  # fmt: skip
 
 

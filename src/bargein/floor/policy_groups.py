@@ -205,6 +205,32 @@ class VerdictPolicy(NumberGroup, frozen=True, kw_only=True):
             livekit="`interruption.false_interruption_timeout`, 2.0 s",
         ),
     ] = 600
+    sound_ms: Annotated[
+        float,
+        milliseconds(
+            "A sound of this length is looked at: does it hold words? 0: never.",
+            steps=(0, 200, 250, 300, 350, 400),
+        ),
+    ] = 300
+    sound_again_ms: Annotated[
+        float,
+        milliseconds("The second look at a sound. Two looks must find no words to resume.", steps=(450, 600, 750)),
+    ] = 600
+    sound_every_ms: Annotated[float, milliseconds("A sound that goes on is looked at again after this.")] = 150
+    sound_threshold: Annotated[
+        float,
+        threshold(
+            "Below this probability of words a look finds none.",
+            steps=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6),
+            livekit='`interruption.mode="adaptive"`: a hosted model',
+        ),
+    ] = 0.5
+    # A look takes some 6 ms. A process that is busy beyond this decides without the look.
+    sound_wait_ms: Annotated[float, milliseconds("No verdict waits longer for a look.")] = 120
+    sure_words: Annotated[
+        int,
+        count("So many words cut, also where looks find none.", lowest=1, unit="words", steps=(2, 3, 4, 6)),
+    ] = 4
     trust_transcriber_turns: Annotated[
         bool,
         switch(
