@@ -21,8 +21,8 @@ from bargein.audio.dvector import Floats, SpeakerModel, find_folder
 from bargein.audio.pcm import Pcm
 from bargein.audio.silero import CONTEXT, STATE, WINDOW, SileroModel
 from bargein.audio.voice_encoder import SETTING
-from bargein.call.input.voice_watch import Other, VoiceWatch
-from bargein.floor import Policy, SpeechWindow
+from bargein.call.input.voice_watch import VoiceWatch
+from bargein.floor import Other, Policy, SpeechWindow
 from benchmarks.rows import Row, row
 from benchmarks.voice_calls import VoiceCall, calls
 
@@ -50,6 +50,8 @@ class Sound:
     below_db: float
     signs: frozenset[Other]
     soft: bool
+    softer_db: float | None
+    """How much softer than the caller's turns it is at its first look, by the loudest windows. None: no turn before."""
 
     @property
     def count(self) -> int:
@@ -153,7 +155,7 @@ def judged(call: VoiceCall, speech: Iterable[float], model: AskedModel | None = 
     own_db: float | None = None
     turn_db = run_db = -100.0
     run: tuple[float, float] | None = None
-    found: dict[tuple[str, float], list[tuple[frozenset[Other], bool]]] = defaultdict(list)
+    found: dict[tuple[str, float], list[tuple[frozenset[Other], float | None]]] = defaultdict(list)
     left: list[float] = []
     for n, p in enumerate(speech):
         now = (n + 1) * size
@@ -189,11 +191,13 @@ def judged(call: VoiceCall, speech: Iterable[float], model: AskedModel | None = 
             if model is not None:
                 model.run(watch.listen(pcm, run[0], until_ms, deadline_ms=DEADLINE_MS))
             signs = watch.signs(pcm, run[0], until_ms)
-            soft = own_db is not None and own_db - run_db >= policy.verdict.far_db / 2
-            found[whose, call.said[0] if whose == "caller" and call.said else run[0]].append((frozenset(signs), soft))
+            softer = None if own_db is None else own_db - run_db
+            found[whose, call.said[0] if whose == "caller" and call.said else run[0]].append((frozenset(signs), softer))
     for (whose, _), looks in found.items():
-        signs, soft = max(looks, key=lambda look: len(look[0]) + look[1] + bool(look[0]) / 2)
-        yield Sound(call.what, whose, not call.turns, call.below_db, signs, soft)
+        marks = [softer is not None and softer >= policy.verdict.far_db / 2 for _, softer in looks]
+        most = max(range(len(looks)), key=lambda k: len(looks[k][0]) + marks[k] + bool(looks[k][0]) / 2)
+        first = not call.turns
+        yield Sound(call.what, whose, first, call.below_db, looks[most][0], marks[most], looks[0][1])
 
 
 def _whose(call: VoiceCall, onset_ms: float, n: int) -> str:

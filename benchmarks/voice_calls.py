@@ -30,7 +30,7 @@ Span = tuple[float, float]
 ROOM_DBFS = -66.0
 CALLER_DB = (-30.0, -20.0)  # level of a caller's turns
 CALL_MS, FIRST_CALL_MS = 36_000, 11_000
-TURNS_MS = (8_000, 18_000)
+TURNS_MS = (8_000.0, 18_000.0)
 LEAST_MS = 3_200.0  # of one caller's speech
 TURN_MS, SAID_MS = 2_500.0, 2_500.0
 TELEVISION_DB = (-15.0, -10.0, -6.0)  # against the caller's turns
@@ -197,12 +197,12 @@ def _call(
     rest = np.concatenate([at_level(caller.phrases[int(i)], base + float(rng.uniform(-2, 2))) for i in order[1:]])
     turns: list[Span] = []
     if not first:
-        for begin, part in zip(TURNS_MS, np.array_split(rest[: _at(2 * TURN_MS)], 2), strict=True):
-            _place(own, begin, part)
-            turns.append((begin, begin + len(part) * 1000 / RATE))
+        for at_ms, part in zip(TURNS_MS, np.array_split(rest[: _at(2 * TURN_MS)], 2), strict=True):
+            _place(own, at_ms, part)
+            turns.append((at_ms, at_ms + len(part) * 1000 / RATE))
     if what == "hums":
-        for begin, length in HUMS:
-            _place(own, begin, at_level(rest[: _at(length)], base - 6))
+        for at_ms, length in HUMS:
+            _place(own, at_ms, at_level(rest[: _at(length)], base - 6))
     gain, away = manner
     said = at_level(said, base + gain)
     begin = float(rng.uniform(4_000, 8_000) if first else rng.uniform(26_000, 29_000))

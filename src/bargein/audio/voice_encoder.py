@@ -9,9 +9,10 @@ import asyncio
 import logging
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, Full, Queue
+from queue import Full, Queue
 from threading import Event, Thread
 from typing import Protocol
 
@@ -31,8 +32,10 @@ SETTING = "BARGEIN_VOICE_MODEL"  # of the environment: a folder
 MOST_WAITING = 16  # looks; about 0.2 s of work
 STUCK_S = 5.0  # in one look: the worker will not come back
 CLOSE_S = 1.0  # a worker that is stuck is left behind
-LEARN_MS = 4_000.0  # of the caller's speech are enough, and are asked for
-UNLIKE = 0.50  # cosine to the caller's turns: 1 in 100 of a caller's own sounds is below, television over it included
+LEARN_MS = 3_000.0  # of the caller's speech without its pauses, some 4 s of clear speech
+UNLIKE = (
+    0.50  # cosine to the caller's turns: about 1 in 100 of a caller's own sounds is below, television over it included
+)
 
 
 class VoiceModel(Protocol):
@@ -70,7 +73,7 @@ class VoiceEncoder:
 
     def __init__(self, model: VoiceModel) -> None:
         self._model = model
-        self._queue: Queue[_Look] = Queue(MOST_WAITING)
+        self._queue: Queue[_Look | None] = Queue(MOST_WAITING)  # None: stop
         self._stop = Event()
         self._thread: Thread | None = None
         self._since_s: float | None = None  # when the running look began
@@ -86,6 +89,8 @@ class VoiceEncoder:
     async def aclose(self) -> None:
         """Stop the worker, and wait for its end."""
         self._stop.set()
+        with suppress(Full):  # a full queue wakes the worker, too
+            self._queue.put_nowait(None)
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, CLOSE_S)
 
@@ -110,11 +115,7 @@ class VoiceEncoder:
             return None
 
     def _work(self) -> None:
-        while not self._stop.is_set():
-            try:
-                look = self._queue.get(timeout=0.2)
-            except Empty:
-                continue
+        while (look := self._queue.get()) is not None and not self._stop.is_set():
             found = None
             if time.monotonic() < look.by_s:
                 self._since_s = time.monotonic()

@@ -9,7 +9,7 @@
 On a line where only the caller was heard there is no "before". A caller who talks over a television is louder than the
 television, or has another sound. A caller who grows softer or turns away keeps the own voice.
 
-What a call keeps: about 35 kB (the frames of two sources, 256 of each; 64 stretches), and with a VoiceEncoder 4 s of
+What a call keeps: about 35 kB (the frames of two sources, 256 of each; 64 stretches), and with a VoiceEncoder 3 s of
 the caller's speech. Nothing grows with the call.
 """
 
@@ -19,15 +19,12 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from bargein.audio.background import Background, OtherSpeech
 from bargein.audio.pcm import Pcm
 from bargein.audio.speaker import HOP_MS, LEAST_FRAMES, FrameBook, cepstra, level_db
 from bargein.audio.voice_encoder import Embeds, LearntVoice
-from bargein.floor import SpeechWindow
-
-Other = Literal["voice", "before"]
+from bargein.floor import Other, SpeechWindow
 
 SPEECH, RELEASE = 0.5, 0.35  # of a window: from here a stretch begins; below this it may be over
 OWN_ECHO = 0.5  # share of the agent's own sound from which a window is no speech of anybody else
