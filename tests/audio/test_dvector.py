@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -54,26 +55,69 @@ def test_silence_and_a_click_are_no_voice(tmp_path: Path) -> None:
     assert model.embed(Pcm.silence(0, 16000)) is None
 
 
+def no_model(folder: Path) -> None:
+    (folder / MODEL).unlink()
+
+
+def no_filters(folder: Path) -> None:
+    (folder / FILTERS).unlink()
+
+
+def other_bytes(folder: Path) -> None:
+    (folder / MODEL).write_bytes(b"no model")
+
+
+def other_bytes_of_filters(folder: Path) -> None:
+    (folder / FILTERS).write_bytes(b"no filters")
+
+
+def more_bands(folder: Path) -> None:
+    np.save(folder / FILTERS, np.zeros((80, 201), np.float32))
+
+
+def filters_of_nan(folder: Path) -> None:
+    np.save(folder / FILTERS, np.full((40, 201), np.nan, np.float32))
+
+
+def another_input(folder: Path) -> None:
+    (folder / MODEL).write_bytes(mean_then_matrix(np.ones((40, 256), np.float32), name="x"))
+
+
+def a_wider_input(folder: Path) -> None:
+    model_folder(folder, rows=80)
+
+
+def a_narrower_output(folder: Path) -> None:
+    model_folder(folder, columns=192)
+
+
+def only_nan(folder: Path) -> None:
+    model_folder(folder, value=float("nan"))
+
+
+def only_zeros(folder: Path) -> None:
+    model_folder(folder, value=0.0)
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        lambda folder: (folder / MODEL).unlink(),
-        lambda folder: (folder / FILTERS).unlink(),
-        lambda folder: (folder / MODEL).write_bytes(b"no model"),
-        lambda folder: (folder / FILTERS).write_bytes(b"no filters"),
-        lambda folder: np.save(folder / FILTERS, np.zeros((80, 201), np.float32)),
-        lambda folder: np.save(folder / FILTERS, np.full((40, 201), np.nan, np.float32)),
-        lambda folder: model_folder(folder, rows=80),
-        lambda folder: model_folder(folder, columns=192),
-        lambda folder: model_folder(folder, value=float("nan")),
-        lambda folder: model_folder(folder, value=0.0),
-        lambda folder: (folder / MODEL).write_bytes(mean_then_matrix(np.ones((40, 256), np.float32), name="x")),
+        no_model,
+        no_filters,
+        other_bytes,
+        other_bytes_of_filters,
+        more_bands,
+        filters_of_nan,
+        another_input,
+        a_wider_input,
+        a_narrower_output,
+        only_nan,
+        only_zeros,
     ],
-    ids="no-model no-filters bytes bytes-of-filters bands NaN-filters in out NaN zeros another-input".split(),
 )
-def test_other_files_are_refused_with_advice(tmp_path: Path, change: object) -> None:
+def test_other_files_are_refused_with_advice(tmp_path: Path, change: Callable[[Path], None]) -> None:
     folder = model_folder(tmp_path)
-    change(folder)  # type: ignore[operator]
+    change(folder)
     with pytest.raises(Unavailable, match="cannot be used") as refused:
         SpeakerModel(folder)
     assert MODEL in refused.value.advice

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from bargein.audio.dvector import SpeakerModel, find_folder
 from bargein.audio.pcm import Pcm
-from bargein.audio.speaker import loud_part
+from bargein.audio.speaker import FRAME_MS, loud_part
 from bargein.errors import Unavailable, UsageError
 
 log = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ class LearntVoice:
 
     async def look(self, pcm: Pcm, onset_ms: float, *, deadline_ms: float) -> None:
         """Compare the running sound. Where too little of the caller was heard: nothing."""
-        if self._voice is None and sum(each.ms for each in self._speech) >= LEARN_MS - 1:
+        if self._voice is None and sum(each.ms for each in self._speech) >= LEARN_MS - FRAME_MS:
             rate = self._speech[0].rate
             whole = Pcm(np.concatenate([each.samples for each in self._speech]), rate)
             self._voice = await self._encoder.embed(whole, deadline_ms=deadline_ms)

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
+from bargein.audio.dvector import Floats
 from bargein.audio.pcm import Pcm
 from bargein.call.input.voice_watch import VoiceWatch
 from bargein.floor import Other, SpeechWindow
@@ -180,6 +181,43 @@ def test_without_a_model_another_voice_must_be_very_far_and_long_enough() -> Non
     line.quiet(500)
     assert line.signs(far, -27) == ("voice",)
     assert line.watch.evidence == "unlike the caller's voice"
+
+
+class Voices:
+    """A model of voices that tells the two apart by their pitch. answers: it gives any."""
+
+    def __init__(self, *, answers: bool = True) -> None:
+        self.answers = answers
+        self.looks = 0
+
+    async def embed(self, pcm: Pcm, *, deadline_ms: float) -> Floats | None:
+        self.looks += 1
+        spectrum = np.abs(np.fft.rfft(pcm.samples))
+        hz = np.fft.rfftfreq(len(pcm), 1 / pcm.rate)
+        low, high = (spectrum[(hz > each * 0.85) & (hz < each * 1.15)].sum() for each in (115, 210))
+        return np.array([1, 0] if low > high else [0, 1], np.float32) if self.answers else None
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_model_of_voices_tells_a_colleague(answers: bool) -> None:
+    line = Line()
+    voices = Voices(answers=answers)
+    line.watch = VoiceWatch(line.since, voices)
+    for db in (-25, -26):
+        line.turn(CALLER, db=db)
+
+    async def look(throat: Throat, ms: float) -> tuple[Other, ...]:
+        onset = line.hear(throat, ms, -27)
+        pcm = line.since(onset)
+        await line.watch.listen(pcm, onset, line.now_ms, deadline_ms=100)
+        line.quiet(1_500, own=True)
+        return line.watch.signs(pcm, onset, onset + ms)
+
+    assert await look(OTHER, 320) == ()
+    assert voices.looks == 0
+    assert await look(OTHER, 640) == (("voice",) if answers else ())
+    assert ("another voice" in line.watch.evidence) is answers
+    assert await look(CALLER, 640) == ()
 
 
 def test_a_short_sound_and_a_silent_one_say_nothing() -> None:
