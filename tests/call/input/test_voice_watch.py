@@ -195,7 +195,7 @@ class Voices:
         spectrum = np.abs(np.fft.rfft(pcm.samples))
         hz = np.fft.rfftfreq(len(pcm), 1 / pcm.rate)
         low, high = (spectrum[(hz > each * 0.85) & (hz < each * 1.15)].sum() for each in (115, 210))
-        return np.array([1, 0] if low > high else [0, 1], np.float32) if self.answers else None
+        return np.array([1, 0] if low > high / 4 else [0, 1], np.float32) if self.answers else None
 
 
 @pytest.mark.parametrize("answers", [True, False])
