@@ -13,6 +13,7 @@ from functools import partial
 
 from bargein.audio.sound import SoundJudge
 from bargein.audio.vad import SileroVAD
+from bargein.audio.voice_encoder import load_encoder
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
@@ -63,6 +64,10 @@ async def open_hub(
     async with AsyncExitStack() as stack:
         vad = await stack.enter_async_context(SileroVAD())
         sound = await stack.enter_async_context(SoundJudge())
+        voices = load_encoder()
+        if voices is not None:
+            voices.start()
+            stack.push_async_callback(voices.aclose)
         catalogue = await stack.enter_async_context(agents(settings))
         disk = DiskThread()
         stack.push_async_callback(disk.aclose)
@@ -72,7 +77,7 @@ async def open_hub(
         hub = Hub(
             settings=settings,
             gate=gate,
-            host=Runtime(clock, ticker, vad, metrics, sound, settings.lead_ms),
+            host=Runtime(clock, ticker, vad, metrics, sound, voices, settings.lead_ms),
             catalogue=catalogue,
             calls=calls,
             phone_strangers=Strangers(metrics),

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from bargein.audio.background import Background, OtherSpeech
 from bargein.audio.pcm import Pcm
-from bargein.audio.speaker import HOP_MS, LEAST_FRAMES, FrameBook, cepstra, level_db
+from bargein.audio.speaker import HOP_MS, LEAST_FRAMES, Floats, FrameBook, cepstra, level_db
 from bargein.audio.voice_encoder import Embeds, LearntVoice
 from bargein.floor import Other, SpeechWindow
 
@@ -35,7 +35,8 @@ DECIDE_MS = 1_000.0  # after a stretch: a verdict on it may make it the caller's
 MOST_WAITING = 4  # stretches
 NEWEST_MS = 1_000.0  # of a sound are looked at: a caller may have joined in
 SHORT_MS = 250.0  # of a sound say nothing
-TURN_MS = 5_000.0  # of a turn are learnt
+TURN_MS = 5_000.0  # of a turn a model of voices learns
+FRAMES_MS = 2_500.0  # of a turn give frames: that takes 2 ms, on the event loop
 
 OWN_FRAMES, OTHER_FRAMES = 120, 60  # 2 s and 1 s of loud speech: fewer are no source to compare with
 TALKED_MS = 1_500.0  # of other speech, before a sound can be like it
@@ -113,22 +114,22 @@ class VoiceWatch:
     def turn_over(self, pcm: Pcm) -> None:
         """A turn of the caller is over. pcm: its audio. A turn that is like the other speech teaches nothing."""
         pcm = pcm.part(0, int(TURN_MS * pcm.rate / 1000))
-        frames, level = cepstra(pcm), level_db(pcm)
+        part = pcm.part(0, int(FRAMES_MS * pcm.rate / 1000))
+        frames, level = cepstra(part), level_db(pcm)
         if len(frames) < LEAST_FRAMES:
             return
         if self._own_db is not None and level > self._own_db + OWN_AGAIN_DB:
             self._own, self._own_db = FrameBook(seed=2), None  # a television was taken for the caller
             if self._learnt is not None:
                 self._learnt.forget()
-        elif self._own_db is not None and level < self._own_db - OWN_AGAIN_DB and self._is_other(pcm):
+        elif self._own_db is not None and level < self._own_db - OWN_AGAIN_DB and self._is_other(frames):
             return
         self._own.add(frames)
         self._own_db = level if self._own_db is None else max(level, self._own_db - SOFTER_DB)
         if self._learnt is not None:
             self._learnt.add(pcm)
 
-    def _is_other(self, pcm: Pcm) -> bool:
-        frames = cepstra(pcm)
+    def _is_other(self, frames: Floats) -> bool:
         other = self._background.frames
         return other.count >= OTHER_FRAMES and other.distance(frames) < self._own.distance(frames)
 
