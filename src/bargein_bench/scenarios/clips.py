@@ -173,7 +173,7 @@ def _clip(folder: Path, entry: Mapping[str, Any]) -> Clip | None:
     if kind is None:
         return None
     path = folder / str(entry.get("file", ""))
-    samples = _samples(path)
+    samples = read_samples(path)
     begin, end = _span(entry, len(samples) * 1000 / RATE, path)
     if kind == "interruption" and entry.get("onset_quality", "A") == "C":
         return None  # the label of its onset is uncertain
@@ -235,7 +235,7 @@ def _span(entry: Mapping[str, Any], lasts_ms: float, path: Path) -> tuple[float,
     return begin, end
 
 
-def _samples(path: Path) -> Samples:
+def read_samples(path: Path) -> Samples:
     """The audio of a file, mono at 16 000 Hz."""
     if path.suffix.lower() == ".wav":
         try:
