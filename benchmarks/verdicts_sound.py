@@ -1,9 +1,9 @@
 """Words or no words, by sound: what the sound head makes of recordings. One part of `--only verdicts`.
 
 With a folder of recordings, each look is made by a head that was trained without the speaker (or the source) of the
-sound; the shipped head was trained on all of them. The people of the package moonshine-voice trained no head: without
-a folder the shipped head is shown them, coughs by arithmetic, and words that espeak speaks. `python -m benchmarks.verdicts_sound [FOLDER]` prints
-the rows.
+sound; the shipped head was trained on all of them. Without a folder the shipped head is shown what trained no head: the
+people of the package moonshine-voice, coughs by arithmetic, and words that espeak speaks.
+`python -m benchmarks.verdicts_sound [FOLDER]` prints the rows; with a folder in some five minutes.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from bargein_bench.scenarios import formants, readers
 from bargein_bench.scenarios.clips import RATE
 from benchmarks.rows import Row, row, show_rows
 from benchmarks.sound_clips import HeardSound, LabelledSound, Rendering, beds_of, read_sounds, render
-from benchmarks.spoken_words import TRIED, spoken
 from benchmarks.sound_training import HEARS, Looks, held_out, looks_at, training_sounds
+from benchmarks.spoken_words import TRIED, spoken
 
 LOOKS_MS = (300, 400, 600)
 CONDITIONS = ("clean", "telephone", "10 dB")

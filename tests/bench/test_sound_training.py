@@ -1,4 +1,4 @@
-"""How recordings become looks, and looks a head: what a head could learn of recordings instead of sounds is not there."""
+"""How recordings become looks, and looks a head. What a head could learn of recordings, not of sounds, is not there."""
 
 from __future__ import annotations
 
@@ -33,8 +33,19 @@ def test_a_manifest_tells_kinds_groups_and_where_each_sound_begins(tmp_path: Pat
     quiet = np.zeros(32_000, np.int16)
     entries = [
         {"file": "a.wav", "kind": "interruption", "speaker": "ann", "onset_ms": 250, "end_ms": 900},
-        {"file": "b.wav", "kind": "speech", "speaker": "bob", "speech_ms": [[100, 400], [800, 900]], "active_ms": [[0, 5]]},
-        {"file": "c-1-30344-A.wav", "kind": "noise", "what": "person-sneeze", "active_ms": [[10, 20], [90, 200], [600, 700]]},
+        {
+            "file": "b.wav",
+            "kind": "speech",
+            "speaker": "bob",
+            "speech_ms": [[100, 400], [800, 900]],
+            "active_ms": [[0, 5]],
+        },
+        {
+            "file": "c-1-30344-A.wav",
+            "kind": "noise",
+            "what": "person-sneeze",
+            "active_ms": [[10, 20], [90, 200], [600, 700]],
+        },
         {"file": "d.wav", "kind": "backchannel", "what": "laughing", "speaker": "scratch-laugh-male2"},
         {"file": "e.wav", "kind": "backchannel", "speaker": "ann"},
         {"file": "f.wav", "kind": "conversation"},
@@ -67,14 +78,17 @@ def labelled(name: str, kind: str = "words", lead_ms: int = 0) -> LabelledSound:
 def test_the_room_before_a_sound_is_cut_off_so_recordings_with_more_of_it_sound_the_same() -> None:
     near = render(labelled("interruption-1.wav"), 0, Rendering(seed=5), MODEL)
     far = render(labelled("interruption-1.wav", lead_ms=500), 0, Rendering(seed=5), MODEL)
-    assert near.opened and np.array_equal(near.samples, far.samples) and near.curve == far.curve
+    assert near.opened
+    assert np.array_equal(near.samples, far.samples)
+    assert near.curve == far.curve
 
 
 @pytest.mark.parametrize("telephone", [False, True])
 def test_a_rendering_begins_at_the_vads_first_crossing(telephone: bool) -> None:
     heard = render(labelled("interruption-1.wav"), 0, Rendering(telephone=telephone), MODEL)
     assert heard.rate == (8000 if telephone else 16000)
-    assert heard.curve[0] >= 0.3 and heard.firm_at(300)
+    assert heard.curve[0] >= 0.3
+    assert heard.firm_at(300)
     lead = heard.samples[: LEAD_MS * heard.rate // 1000 // 2].astype(float)
     assert np.sqrt(np.mean(lead**2)) < np.sqrt(np.mean(heard.samples.astype(float) ** 2)) / 3
 
@@ -87,7 +101,7 @@ def some_looks(kinds: dict[str, int], numbers: int = 7) -> Looks:
     x = rng.normal(0, 1, (n, 327)).astype(np.float32)
     x[:, 0] += np.where(kind == "words", 2, -2)
     names = np.array([f"{k}-{i // 3}#{i % 3}" for i, k in enumerate(kind)])
-    groups = np.array([name.split("#")[0] for name in names])
+    groups = np.array([name.split("#")[0] for name in names], "U40")
     ms = np.array([(300, 600)[i % 2] for i in range(n)], np.int64)
     return Looks(x, names, kind, groups, ms, np.ones(n, bool))
 
@@ -129,20 +143,24 @@ def test_a_held_out_score_is_that_of_a_head_without_the_sound() -> None:
     odd = looks.group == "words-0"
     looks.numbers[odd, 0] = -9  # words that sound like none
     found = held_out(looks, looks, "curve")
-    assert (found.train[odd] < 0).all() and (found.train[looks.words & ~odd] >= 0).mean() > 0.9
+    assert (found.train[odd] < 0).all()
+    assert (found.train[looks.words & ~odd] >= 0).mean() > 0.9
     assert np.array_equal(found.train, found.test)
     assert (found.train[looks.words & ~odd] >= found.settled(looks)).mean() == pytest.approx(0.6, abs=0.05)
 
 
 def test_the_same_looks_make_the_same_head() -> None:
     one, two = (train_one(some_looks(KINDS), "curve") for _ in range(2))
-    assert np.array_equal(one.weights, two.weights) and one.bias == two.bias
+    assert np.array_equal(one.weights, two.weights)
+    assert one.bias == two.bias
 
 
 def test_words_after_another_sound_are_words_of_their_own_speaker() -> None:
     words, cough = labelled("interruption-2.wav"), labelled("cough-1.wav", "cough")
     for sound, after_ms in words_after_others([words, cough], seed=1):
-        assert sound.kind == "words" and sound.group == words.group and AFTER in sound.name
+        assert sound.kind == "words"
+        assert sound.group == words.group
+        assert AFTER in sound.name
         assert 250 <= after_ms <= 600
         tail = sound.wave[int(after_ms * 16) :]
         said = words.wave[int(words.starts_ms[0] * 16) :]

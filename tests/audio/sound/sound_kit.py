@@ -58,7 +58,7 @@ class ToldFrontEnd:
 
 def head_file(folder: Path, *, settled: float = 0.9, **changed: Any) -> Path:
     """A head that gives OPENS = 0.08  # loud sound is an onset from this probability on
-BY_CURVE, BY_SPECTRUM and BY_FULL, whatever it hears."""
+    BY_CURVE, BY_SPECTRUM and BY_FULL, whatever it hears."""
     read = json.loads(FILE.read_text())
     for name, words in (("curve", BY_CURVE), ("spectrum", BY_SPECTRUM), ("full", BY_FULL)):
         read[name] = {"weights": [0.0] * len(read[name]["weights"]), "bias": math.log(words / (1 - words))}

@@ -86,20 +86,23 @@ def test_the_front_end_is_found_without_running_its_package() -> None:
     code = "import sys; from bargein.audio.sound.front_end import installed_folder as f; print(f()); "
     code += "print(sorted(m for m in sys.modules if m.startswith('livekit.')))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split("\n")
-    assert Path(said[0]).is_dir() and said[1] == "[]"
+    assert Path(said[0]).is_dir()
+    assert said[1] == "[]"
 
 
 def test_the_level_of_a_sound_tells_nothing() -> None:
     loud = speech(400)
     soft = Pcm((loud.samples // 16).astype(np.int16), loud.rate)
     a, b = levelled(loud), levelled(soft)
-    assert a[1] == b[1] and np.abs(a[0] - b[0]).max() < 0.01 * np.abs(a[0]).max()
+    assert a[1] == b[1]
+    assert np.abs(a[0] - b[0]).max() < 0.01 * np.abs(a[0]).max()
 
 
 def test_a_sound_ends_the_wave_and_before_it_lies_the_floor_alone() -> None:
     for rate in (8000, 16000):
         wave, heard = levelled(speech(360, rate))
-        assert len(wave) == SAMPLES and heard == (360 * 16 - 512) // 160 + 1
+        assert len(wave) == SAMPLES
+        assert heard == (360 * 16 - 512) // 160 + 1
         assert np.abs(wave[: SAMPLES - 360 * 16 - 200]).max() < 0.01 * np.abs(wave).max()
     assert levelled(speech(3000))[1] == FRAMES
     assert newest(speech(3000)).ms < 945
@@ -107,7 +110,9 @@ def test_a_sound_ends_the_wave_and_before_it_lies_the_floor_alone() -> None:
 
 def test_only_the_last_second_of_a_curve_counts() -> None:
     assert np.array_equal(curve_numbers([0.0] * 50 + [0.99] * 30), curve_numbers([0.99] * 30))
-    assert curve_numbers([0.95, 0.98, 1.0]).tolist() == pytest.approx([0.9767, 0.95, 1.0, 1.0, 1.0, 2.0, 0.0205], abs=1e-3)
+    assert curve_numbers([0.95, 0.98, 1.0]).tolist() == pytest.approx(
+        [0.9767, 0.95, 1.0, 1.0, 1.0, 2.0, 0.0205], abs=1e-3
+    )
 
 
 def test_the_same_sound_has_the_same_answer_at_every_level() -> None:

@@ -48,7 +48,8 @@ async def test_a_look_is_answered_by_the_whole_head_in_a_thread_of_its_own(tmp_p
     async with judge(head_file(tmp_path), lambda _: told) as judged:
         assert await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS) == pytest.approx(BY_FULL)
         assert await judged.judge(speech(rate=8000), CURVE, deadline_ms=WAIT_MS) == pytest.approx(BY_FULL)
-    assert told.threads and threading.get_ident() not in told.threads
+    assert told.threads
+    assert threading.get_ident() not in told.threads
     assert (judged.stats.looks, judged.stats.full, judged.stats.settled) == (2, 2, 0)
 
 
@@ -74,7 +75,8 @@ async def test_a_front_end_of_another_version_is_said_once_and_the_curve_answers
         assert words is not None
         await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS)
     assert [r.levelname for r in caplog.records] == ["WARNING"]
-    assert "another version" in caplog.text and "bargein[sound]" in caplog.text
+    assert "another version" in caplog.text
+    assert "bargein[sound]" in caplog.text
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[1]", '{"format": "bargein sound head", "version": 2}'])
@@ -105,7 +107,8 @@ async def test_what_is_no_sound_has_no_answer(tmp_path: Path, caplog: pytest.Log
         ):
             assert await judged.judge(pcm, curve, deadline_ms=WAIT_MS) is None
         assert (judged.stats.refused, told.looks) == (6, 0)
-    assert caplog.text.count("44100") == 1 and "48000" not in caplog.text  # said once
+    assert caplog.text.count("44100") == 1
+    assert "48000" not in caplog.text
 
 
 @pytest.mark.parametrize("samples", [1, 100, 511, 513, 16000 * 20])
@@ -117,7 +120,8 @@ async def test_a_sound_of_any_length_is_answered(samples: int, rate: int) -> Non
     loud = Pcm(np.full(samples, -32768, np.int16), rate)
     for pcm in (silence, loud):
         words = await judged.judge(pcm, CURVE[:1], deadline_ms=WAIT_MS)
-        assert words is not None and 0 <= words <= 1
+        assert words is not None
+        assert 0 <= words <= 1
     await judged.aclose()
     assert judged.stats.failed == 0
 
@@ -131,7 +135,8 @@ async def test_a_look_that_fails_has_the_curves_answer_and_the_next_is_tried(
         for _ in range(3):
             assert await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS) == pytest.approx(BY_CURVE)
     assert (judged.stats.failed, told.looks) == (3, 3)
-    assert len(caplog.records) == 1 and "bargein[sound]" in caplog.text
+    assert len(caplog.records) == 1
+    assert "bargein[sound]" in caplog.text
 
 
 async def test_of_a_hundred_looks_at_once_those_beyond_the_bound_have_the_curves_answer(tmp_path: Path) -> None:
@@ -143,7 +148,8 @@ async def test_of_a_hundred_looks_at_once_those_beyond_the_bound_have_the_curves
         assert [task.result() for task in at_once] == pytest.approx([BY_CURVE] * len(at_once))
         assert len(waiting) in (judging.MOST_WAITING, judging.MOST_WAITING + 1)  # one may be in the worker
         gate.set()
-    assert judged.stats.full == len(waiting) and judged.stats.busy == len(at_once)
+    assert judged.stats.full == len(waiting)
+    assert judged.stats.busy == len(at_once)
     assert [task.result() for task in waiting] == pytest.approx([BY_FULL] * len(waiting))
 
 
@@ -172,7 +178,8 @@ async def test_a_look_that_hangs_loses_its_thread_and_the_next_is_answered(
         assert await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS) == pytest.approx(BY_FULL)
         assert judged.stats.replaced == 1
         gate.set()
-    assert len(caplog.records) == 1 and "thread was replaced" in caplog.text
+    assert len(caplog.records) == 1
+    assert "thread was replaced" in caplog.text
 
 
 async def test_after_looks_that_hang_again_and_again_the_curve_alone_answers(
