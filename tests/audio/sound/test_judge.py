@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,6 @@ import pytest
 from bargein.audio.pcm import Pcm
 from bargein.audio.sound import SoundHead, SoundJudge
 from bargein.audio.sound import judge as judging
-from bargein.audio.sound.front_end import SoundFrontEnd
 from bargein.errors import UsageError
 from tests.audio.sound.sound_kit import (
     BY_CURVE,
@@ -33,19 +30,9 @@ from tests.audio.sound.sound_kit import (
 WAIT_MS = 10_000.0  # no look of these tests is late by accident
 
 
-@contextlib.asynccontextmanager
-async def judge(path: Path, front_end: Callable[[SoundHead], SoundFrontEnd | None]) -> AsyncIterator[SoundJudge]:
-    made = SoundJudge(path, front_end)
-    made.start()
-    try:
-        yield made
-    finally:
-        await made.aclose()
-
-
 async def test_a_look_is_answered_by_the_whole_head_in_a_thread_of_its_own(tmp_path: Path) -> None:
     told = ToldFrontEnd()
-    async with judge(head_file(tmp_path), lambda _: told) as judged:
+    async with SoundJudge(head_file(tmp_path), lambda _: told) as judged:
         assert await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS) == pytest.approx(BY_FULL)
         assert await judged.judge(speech(rate=8000), CURVE, deadline_ms=WAIT_MS) == pytest.approx(BY_FULL)
     assert told.threads
@@ -55,13 +42,13 @@ async def test_a_look_is_answered_by_the_whole_head_in_a_thread_of_its_own(tmp_p
 
 async def test_where_the_spectrum_is_sure_of_words_no_embedding_is_made(tmp_path: Path) -> None:
     told = ToldFrontEnd()
-    async with judge(head_file(tmp_path, settled=0.65), lambda _: told) as judged:
+    async with SoundJudge(head_file(tmp_path, settled=0.65), lambda _: told) as judged:
         assert await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS) == pytest.approx(BY_SPECTRUM)
     assert (told.looks, told.embedded, judged.stats.settled) == (1, 0, 1)
 
 
 async def test_without_a_front_end_the_curve_answers(tmp_path: Path) -> None:
-    async with judge(head_file(tmp_path), lambda _: None) as judged:
+    async with SoundJudge(head_file(tmp_path), lambda _: None) as judged:
         first = await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS)
         assert [first, await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS)] == pytest.approx([BY_CURVE, BY_CURVE])
 
@@ -70,7 +57,7 @@ async def test_a_front_end_of_another_version_is_said_once_and_the_curve_answers
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = changed_head(tmp_path, {"front_end": {"name": "x", "sha256": {"melspectrogram.onnx": "0" * 64}}})
-    async with judge(path, judging.installed_front_end) as judged:
+    async with SoundJudge(path, judging.installed_front_end) as judged:
         words = await judged.judge(*look("interruption-1.wav", 300), deadline_ms=WAIT_MS)
         assert words is not None
         await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS)
@@ -86,7 +73,7 @@ async def test_without_a_head_no_look_is_answered_and_that_is_said_once(
     path = tmp_path / "none.json"
     if text is not None:
         path.write_text(text)
-    async with judge(path, lambda _: ToldFrontEnd()) as judged:
+    async with SoundJudge(path, lambda _: ToldFrontEnd()) as judged:
         assert await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS) is None
         assert await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS) is None
         assert judged.threshold is None
@@ -96,7 +83,7 @@ async def test_without_a_head_no_look_is_answered_and_that_is_said_once(
 
 async def test_what_is_no_sound_has_no_answer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     told = ToldFrontEnd()
-    async with judge(head_file(tmp_path), lambda _: told) as judged:
+    async with SoundJudge(head_file(tmp_path), lambda _: told) as judged:
         for pcm, curve in (
             (Pcm(np.zeros(0, np.int16), 16000), CURVE),
             (speech(), ()),
@@ -114,15 +101,13 @@ async def test_what_is_no_sound_has_no_answer(tmp_path: Path, caplog: pytest.Log
 @pytest.mark.parametrize("samples", [1, 100, 511, 513, 16000 * 20])
 @pytest.mark.parametrize("rate", [8000, 16000])
 async def test_a_sound_of_any_length_is_answered(samples: int, rate: int) -> None:
-    judged = SoundJudge()
-    judged.start()
     silence = Pcm(np.zeros(samples, np.int16), rate)
     loud = Pcm(np.full(samples, -32768, np.int16), rate)
-    for pcm in (silence, loud):
-        words = await judged.judge(pcm, CURVE[:1], deadline_ms=WAIT_MS)
-        assert words is not None
-        assert 0 <= words <= 1
-    await judged.aclose()
+    async with SoundJudge() as judged:
+        for pcm in (silence, loud):
+            words = await judged.judge(pcm, CURVE[:1], deadline_ms=WAIT_MS)
+            assert words is not None
+            assert 0 <= words <= 1
     assert judged.stats.failed == 0
 
 
@@ -131,7 +116,7 @@ async def test_a_look_that_fails_has_the_curves_answer_and_the_next_is_tried(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: dict[str, float]
 ) -> None:
     told = ToldFrontEnd(raises=bool(broken.get("raises")), gives=broken.get("gives", 0.0))
-    async with judge(head_file(tmp_path), lambda _: told) as judged:
+    async with SoundJudge(head_file(tmp_path), lambda _: told) as judged:
         for _ in range(3):
             assert await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS) == pytest.approx(BY_CURVE)
     assert (judged.stats.failed, told.looks) == (3, 3)
@@ -142,7 +127,7 @@ async def test_a_look_that_fails_has_the_curves_answer_and_the_next_is_tried(
 async def test_of_a_hundred_looks_at_once_those_beyond_the_bound_have_the_curves_answer(tmp_path: Path) -> None:
     gate = threading.Event()
     told = ToldFrontEnd(gate=gate)
-    async with judge(head_file(tmp_path), lambda _: told) as judged, asyncio.TaskGroup() as group:
+    async with SoundJudge(head_file(tmp_path), lambda _: told) as judged, asyncio.TaskGroup() as group:
         looks = [group.create_task(judged.judge(speech(), CURVE, deadline_ms=WAIT_MS)) for _ in range(100)]
         at_once, waiting = await asyncio.wait(looks, return_when=asyncio.FIRST_COMPLETED)
         assert [task.result() for task in at_once] == pytest.approx([BY_CURVE] * len(at_once))
@@ -156,7 +141,7 @@ async def test_of_a_hundred_looks_at_once_those_beyond_the_bound_have_the_curves
 async def test_a_late_look_has_no_answer_and_the_event_loop_goes_on(tmp_path: Path) -> None:
     gate = threading.Event()
     told = ToldFrontEnd(gate=gate)
-    async with judge(head_file(tmp_path), lambda _: told) as judged:
+    async with SoundJudge(head_file(tmp_path), lambda _: told) as judged:
         began = time.monotonic()
         assert await judged.judge(speech(), CURVE, deadline_ms=30) is None
         assert await judged.judge(speech(), CURVE, deadline_ms=0) is None
@@ -172,7 +157,7 @@ async def test_a_look_that_hangs_loses_its_thread_and_the_next_is_answered(
     monkeypatch.setattr(judging, "HANG_MS", 40.0)
     gate = threading.Event()
     made = iter([ToldFrontEnd(gate=gate), ToldFrontEnd()])
-    async with judge(head_file(tmp_path), lambda _: next(made)) as judged:
+    async with SoundJudge(head_file(tmp_path), lambda _: next(made)) as judged:
         assert await judged.judge(speech(), CURVE, deadline_ms=5) is None
         # Waits behind the look that hangs until the thread is replaced.
         assert await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS) == pytest.approx(BY_FULL)
@@ -193,7 +178,7 @@ async def test_after_looks_that_hang_again_and_again_the_curve_alone_answers(
         threads.append(threading.get_ident())
         return ToldFrontEnd(gate=gate)
 
-    async with judge(head_file(tmp_path), hangs) as judged:
+    async with SoundJudge(head_file(tmp_path), hangs) as judged:
         while (words := await judged.judge(speech(), CURVE, deadline_ms=30)) is None:
             pass
         assert words == pytest.approx(BY_CURVE)
@@ -207,7 +192,7 @@ async def test_after_looks_that_hang_again_and_again_the_curve_alone_answers(
 async def test_a_look_of_a_call_that_is_over_is_not_made(tmp_path: Path) -> None:
     gate = threading.Event()
     told = ToldFrontEnd(gate=gate)
-    async with judge(head_file(tmp_path), lambda _: told) as judged:
+    async with SoundJudge(head_file(tmp_path), lambda _: told) as judged:
         looks = [asyncio.create_task(judged.judge(speech(), CURVE, deadline_ms=WAIT_MS)) for _ in range(3)]
         await asyncio.sleep(0)
         for task in looks[1:]:
@@ -234,26 +219,23 @@ async def test_looks_that_wait_at_the_end_have_no_answer(tmp_path: Path) -> None
 
 
 async def test_a_judge_starts_once(tmp_path: Path) -> None:
-    async with judge(head_file(tmp_path), lambda _: ToldFrontEnd()) as judged:
+    async with SoundJudge(head_file(tmp_path), lambda _: ToldFrontEnd()) as judged:
         with pytest.raises(UsageError, match="once"):
             judged.start()
 
 
-async def test_the_installed_judge_tells_words_from_coughs_and_taps_and_says_nothing(
+async def test_the_installed_judge_tells_words_from_coughs_and_says_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    judged = SoundJudge()
-    judged.start()
-    assert judged.threshold == 0.5  # the policy's default
     said, other = [], []
-    for rate in (8000, 16000):
-        for ms in (300, 600):
-            for number in (1, 2, 3, 4, 5, 7):
-                said.append(await judged.judge(*look(f"interruption-{number}.wav", ms, rate), deadline_ms=WAIT_MS))
-            for name in ("cough-1.wav", "cough-2.wav"):
-                other.append(await judged.judge(*look(name, ms, rate), deadline_ms=WAIT_MS))
-    await judged.aclose()
+    async with SoundJudge() as judged:
+        for rate in (8000, 16000):
+            for ms in (300, 600):
+                for number in (1, 2, 3, 4, 5, 7):
+                    said.append(await judged.judge(*look(f"interruption-{number}.wav", ms, rate), deadline_ms=WAIT_MS))
+                for name in ("cough-1.wav", "cough-2.wav"):
+                    other.append(await judged.judge(*look(name, ms, rate), deadline_ms=WAIT_MS))
     assert all(words is not None and words >= 0.5 for words in said), said
     assert all(words is not None and words < 0.5 for words in other), other
     assert judged.stats.settled > len(said) / 3  # most words cost no embedding
