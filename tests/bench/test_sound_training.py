@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def write(folder: Path, name: str, samples: Samples, rate: int) -> None:
 
 def test_a_manifest_tells_kinds_groups_and_where_each_sound_begins(tmp_path: Path) -> None:
     quiet = np.zeros(32_000, np.int16)
-    entries = [
+    entries: list[dict[str, Any]] = [
         {"file": "a.wav", "kind": "interruption", "speaker": "ann", "onset_ms": 250, "end_ms": 900},
         {
             "file": "b.wav",
@@ -52,7 +53,7 @@ def test_a_manifest_tells_kinds_groups_and_where_each_sound_begins(tmp_path: Pat
         {"file": "g.wav", "kind": "noise", "what": "rain", "rate": 8000},
     ]
     for entry in entries:
-        write(tmp_path, str(entry["file"]), quiet, int(str(entry.get("rate", 16000))))
+        write(tmp_path, entry["file"], quiet, entry.get("rate", 16000))
     (tmp_path / "manifest.json").write_text(json.dumps(entries))
     read = {sound.name: (sound.kind, sound.group, sound.rate, sound.starts_ms) for sound in read_sounds(tmp_path)}
     assert read == {
