@@ -76,6 +76,16 @@ def test_the_wire_is_believed_about_which_reply_it_is() -> None:
     assert judge(line.record(SPOKEN)).outcome == "stopped"
 
 
+def test_a_line_that_ran_dry_for_a_moment_has_ended_no_reply() -> None:
+    """Nothing was discarded, and the words are unknown: the frames came late."""
+    line = AgentAudio().says(part(REPLY, 0, 2_070)).quiet(180).says(part(REPLY, 2_070, 6_000))
+    assert judge(line.record(SPOKEN), "ignore").outcome == "held"
+    longer = AgentAudio().says(part(REPLY, 0, 2_070)).quiet(900).says(OTHER)
+    assert judge(longer.record(SPOKEN), "ignore").outcome == "stopped"
+    flushed = AgentAudio().says(part(REPLY, 0, 2_070)).discards(part(REPLY, 2_070, 2_170)).quiet(180).says(OTHER)
+    assert judge(flushed.record(SPOKEN), "ignore").outcome == "stopped"
+
+
 def test_another_reply_that_takes_over_without_a_silence_has_stopped_the_first() -> None:
     line = AgentAudio().says(part(REPLY, 0, 2_500), "r1", 0).says(OTHER, "r2", 0)
     event = judge(line.record(SPOKEN))

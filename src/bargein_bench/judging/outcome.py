@@ -26,6 +26,7 @@ from bargein_bench.results import Event, Outcome, Want
 MS = RATE // 1000
 SILENCE_MS = 60  # shorter dry times come from the network, and are hardly audible
 LASTING_MS = 300  # of carried silence: pauses within a sentence are shorter
+LATE_FRAMES_MS = 250  # no server ends a reply and begins another so soon without taking audio back
 PAUSE_MS = 700  # of carried silence: pauses between sentences of an unknown voice are shorter
 MISS_MS = 2_000
 BEFORE_MS = 250  # the agent speaks at an onset if it did so shortly before
@@ -220,7 +221,9 @@ class ListeningTimeline:
         agent = self._record.agent
         discarded = [c.samples for c in self._record.cleared if abs(c.at - before.end) < MS * SILENCE_MS]
         tail = discarded[0] if discarded else agent[:0]
-        return Gap(begins, ends, moved_samples(agent, before.end, after.begin, after.end, tail, self._known.openings))
+        moved = moved_samples(agent, before.end, after.begin, after.end, tail, self._known.openings)
+        late = not discarded and ends - begins <= LATE_FRAMES_MS  # nothing was taken back: the line had run dry
+        return Gap(begins, ends, 0 if moved is None and late else moved)
 
     def _gap_within(self, span: AudioSpan, begins: int, ends: int) -> Gap | None:
         """A carried silence: a pause of the voice, or silence that the server sends."""
