@@ -32,9 +32,9 @@ LOOKS_MS = (150, 200, 250, 300, 350, 400, 500, 600, 800, 1000)
 LOOKS_EACH = 4  # of one rendering
 RENDERINGS: Mapping[str, int] = {"words": 4, "laugh": 10, "cough": 6, "sneeze": 10, "other": 6}
 SHARES: Mapping[str, float] = {"words": 0.5, "laugh": 0.15, "cough": 0.15, "sneeze": 0.05, "other": 0.15}
-MADE_LAUGHS = 160  # laughs by arithmetic
+MADE_LAUGHS = 120  # laughs by arithmetic
 # Sounds that no person made are trained with, and never counted. Their weights beside all recordings.
-MADE_SHARES: Mapping[str, float] = {synthetic_laughs.GROUP: 0.2, spoken_words.GROUP: 0.05}
+MADE_SHARES: Mapping[str, float] = {synthetic_laughs.GROUP: 0.1, spoken_words.GROUP: 0.05}
 BURST_MS, MOST_BURSTS = 350, 6  # a laugh may be entered at any of its bursts
 HEARS = {"curve": CURVE_NUMBERS, "spectrum": CURVE_NUMBERS + SPECTRUM_NUMBERS, "full": None}  # numbers of each head
 PENALTY = {"curve": 1.0, "spectrum": 100.0, "full": 200.0}  # ridge

@@ -1,9 +1,8 @@
 """Laughs by arithmetic, for training: few recordings of laughs are free, and most are of one actor.
 
-A laugh is a row of syllables, 3 to 8 in a second: air through an open throat, then folds that swing at a pitch that
-falls, each weaker than the one before. Slow and deep ones are there, too, as actors laugh. Source: J.-A. Bachorowski,
-M. J. Smoski, M. J. Owren, "The acoustic features of human laughter" (2001), for rates, pitches and the share of laughs
-without a voice.
+A laugh is a row of syllables, 4 to 8 in a second: air through an open throat, then folds that swing at a pitch that
+falls, each weaker than the one before. Source: J.-A. Bachorowski, M. J. Smoski, M. J. Owren, "The acoustic features of
+human laughter" (2001), for rates, pitches and the share of laughs without a voice.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ GROUP = "laughs by arithmetic"
 
 def laugh(rng: np.random.Generator) -> Floats:
     """A laugh of 3 to 8 syllables, of any loudness."""
-    syllables, each_s = int(rng.integers(3, 9)), rng.uniform(0.13, 0.32)
-    share, pitch_hz, breath = rng.uniform(0.35, 0.9), 80 * 6 ** rng.random(), rng.uniform(0.05, 0.9)
+    syllables, each_s = int(rng.integers(3, 9)), rng.uniform(0.13, 0.25)
+    share, pitch_hz, breath = rng.uniform(0.35, 0.75), rng.uniform(130, 480), rng.uniform(0.05, 0.9)
     voice = 1.0 if rng.random() < 0.75 else rng.uniform(0.0, 0.2)
     samples = int((syllables * each_s * 1.1 + 0.1) * RATE)
     pitch, voiced, air = np.full(samples, pitch_hz), np.zeros(samples), np.zeros(samples)

@@ -29,7 +29,7 @@ from bargein_bench.scenarios import formants, readers
 from bargein_bench.scenarios.clips import RATE
 from benchmarks.rows import Row, row, show_rows
 from benchmarks.sound_clips import HeardSound, LabelledSound, Rendering, beds_of, read_sounds, render
-from benchmarks.sound_training import HEARS, Looks, held_out, looks_at, training_sounds
+from benchmarks.sound_training import AFTER, HEARS, WORDS_AFTER_MS, Looks, held_out, looks_at, training_sounds
 from benchmarks.spoken_words import TRIED, spoken
 
 LOOKS_MS = (300, 400, 600)
@@ -98,6 +98,12 @@ def _held_out_rows(
     empty = (found["full"].test < 0) & ~settled
     yield from _share_rows(test, condition, empty)
     yield from _share_rows(test, condition, found["curve"].test < 0, name="curve alone, ", looks=(600,))
+    after = train.firm & np.array([AFTER in name for name in train.sound.tolist()], bool)
+    kept = (found["full"].train >= 0) | (found["spectrum"].train >= found["spectrum"].settled(train))
+    for ms in (600, 800, 1000):
+        at = after & (train.ms == ms)
+        note = f"hard renderings; the words begin at least {WORDS_AFTER_MS} ms before the look"
+        yield row(f"words after another sound kept, {ms} ms", int(kept[at].sum()), int(at.sum()), note)
     words = test.firm & test.words & (condition != "10 dB")
     laughs = test.firm & (test.kind == "laugh") & (condition != "10 dB")
     for name, which in (("words", words), ("laughs", laughs)):
