@@ -4,7 +4,7 @@ in which they are best read.
 - state.py: the records of what the floor knows. moves.py: what can be done about it.
 - speech_rules.py: the user's speech, window by window. evidence_rules.py: words, the STT's turns, a judge, keys.
 - reply_rules.py: the agent's replies, and the call as a whole. client_rules.py: a client whose connection is lost.
-- ending_rules.py: a call that has to end.
+- endpointing_rules.py: the end of the user's turn. ending_rules.py: a call that has to end.
 - timers.py: all that time alone decides.
 
 Two steps. Any onset over a reply holds it at once: nothing is lost, so this may be quick and wrong. Then the first
@@ -47,6 +47,7 @@ from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
 from bargein.floor.client_rules import on_client_away, on_client_back
 from bargein.floor.ending_rules import leave, on_ending
+from bargein.floor.endpointing_rules import on_turn_read
 from bargein.floor.evidence_rules import (
     on_input,
     on_interrupted,
@@ -147,6 +148,8 @@ class Floor(FloorState):
                 on_ending(self, event, out)
             case ev.HungUp():
                 on_hung_up(self, event, out)
+            case ev.TurnRead():
+                on_turn_read(self, event, out)
             case _:
                 assert_never(event)
         if self.leaving and not self.live and not self.over:

@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Self
 
 from bargein.floor.lexicon import Lexicon
+from bargein.floor.pause import PauseState
 from bargein.floor.policy import Policy
 from bargein.floor.speech import Evidence, UserSpeech
 
@@ -139,10 +140,13 @@ class FloorState:
     reply: ReplyState = field(default_factory=ReplyState, init=False)
     onset: OnsetState = field(default_factory=OnsetState, init=False)
     turn: TurnState = field(default_factory=TurnState, init=False)
+    pause: PauseState = field(default_factory=PauseState, init=False)
     stt_words: bool = field(default=False, init=False)
     """The call's STT can read words now."""
     stt_turns: bool = field(default=False, init=False)
     """The call's STT announces the ends of turns now."""
+    reads_turns: bool = field(default=False, init=False)
+    """The words of an open turn can be read in its pauses now."""
     unconfirmed: int = field(default=0, init=False)
     """The newest reply that was over without the client's word, so the client may still hold audio of it. 0: none, or
     another reply has begun to sound since."""
@@ -195,6 +199,11 @@ class FloorState:
     def talking(self) -> bool:
         """Clear speech runs, and no verdict on it was given."""
         return self.speech.evidence is Evidence.FIRM and not self.onset.dismissed
+
+    @property
+    def pause_read(self) -> bool:
+        """The words of the turn so far were asked for in this very pause."""
+        return self.pause.asked_until_ms == self.turn.spoken_until_ms
 
     @property
     def firm_peak(self) -> bool:
@@ -252,6 +261,7 @@ _KINDS: tuple[tuple[str, type], ...] = (
     ("reply", ReplyState),
     ("onset", OnsetState),
     ("turn", TurnState),
+    ("pause", PauseState),
 )
 _RECORDS = tuple((name, kind, attrgetter(*(f.name for f in fields(kind)))) for name, kind in _KINDS)
 _PLAIN = tuple(f.name for f in fields(FloorState) if f.name not in dict(_KINDS))
