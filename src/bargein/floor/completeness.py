@@ -79,6 +79,9 @@ class Completeness:
     """As the end of a sentence: "... is whole"."""
 
 
+_NO_VERB = Completeness(DOUBTFUL, "has no verb yet")
+
+
 @dataclass(frozen=True, slots=True)
 class _Phrases:
     """Phrases, folded."""
@@ -165,6 +168,8 @@ def completeness(text: str, language: str = "en", expects: Expects = "", digits:
         asked = bool(_ASKS.search(text))
         return Completeness(WHOLE if asked else OPEN, "is a question" if asked else "is in a language without a list")
     found = _digits(known, tokens, expects, digits) or _by_itself(known, tokens, expects) or _hangs(known, text, tokens)
+    if found == _NO_VERB and expects == "answer":
+        found = None
     if found is None and expects == "spelling" and known.words(tokens) <= FEW_ANSWER:
         found = Completeness(PARTS, "may be a part of what is dictated")
     return found or _sentence(known, text, tokens, expects)
@@ -212,13 +217,11 @@ def _run(known: _Language, tokens: Tokens) -> tuple[int, int]:
     run = parts = 0
     followed = False  # by a word for one digit
     for token in reversed(tokens):
-        if token.isdigit():
-            run, parts = run + len(token), parts + len(token)
-            followed = False
+        if token.isdigit() or _NAME_OF_NUMBER.fullmatch(token):
+            size = len(token)
+            run, parts, followed = run + size, parts + size, False
             continue
-        if _NAME_OF_NUMBER.fullmatch(token):
-            size = DICTATED * 2
-        elif token in known.units:
+        if token in known.units:
             size = 1
         elif token in known.teens:
             size = 2
@@ -263,12 +266,12 @@ def _hangs(known: _Language, text: str, tokens: Tokens) -> Completeness | None:
         return None
     last = " ".join(tokens[-max(hanging, leaning) :]) if known.name not in _SCRIPTS else ""
     shown = f"hangs on {last!r}" if last else "hangs"
-    if hanging and hanging >= leaning:
+    if hanging > leaning:
         return Completeness(HANGS, shown)
     if leaning:
         if known.yes_no.at_begin(tokens) and known.words(tokens) <= FEW_ANSWER:
             return Completeness(SHORT, "is a short answer")
-        if known.wh.at_begin(tokens) and known.words(tokens) > FEW:
+        if known.wh.at_begin(tokens) and known.words(tokens) > 2:
             return Completeness(WHOLE if _ASKS.search(text) else SENTENCE, "is a question")
         return Completeness(OPEN if _ASKS.search(text) else HANGS, shown)
     if _UNFINISHED.search(text):
@@ -277,7 +280,7 @@ def _hangs(known: _Language, text: str, tokens: Tokens) -> Completeness | None:
     if known.opening.at_begin(tokens) and single:
         return Completeness(DOUBTFUL, "is a clause that waits for another")
     if known.name == "en" and single and _lacks_verb(tokens):
-        return Completeness(DOUBTFUL, "has no verb yet")
+        return _NO_VERB
     return None
 
 

@@ -70,8 +70,8 @@ WORDS: Mapping[str, EndingWords] = {
         leaning="to, of, for, with, at, in, on, from, by, about, as, like, through, over, under, after, before,"
         " against, around, near, is, are, was, were, be, been, am, has, had, have, do, does, did, can, will, may,"
         " must, not, i, we, he, she, they, some, any, no, this, that, these, those, so, get, make, want, need, said,"
-        " was a, think, know, says, is not, isn't, don't, doesn't, didn't, won't, can't, about the, two, first, next,"
-        " last, new, little, big, other, same, own",
+        " was a, think, know, says, is not, isn't, don't, doesn't, didn't, won't, can't, about the, first, next, last,"
+        " new, little, big, other, same, own",
         fillers="um, uh, er, erm, hm, hmm, mm, ah, eh, uhm, well, you know, let's see, let me see, let me think, like",
         yes_no="yes, yeah, yep, yup, no, nope, nah, okay, ok, sure, right, correct, exactly, of course, definitely,"
         " absolutely, certainly, not really, i do, i am, i did, i don't, i'm not, it is, it isn't, that's right, true,"
@@ -81,7 +81,7 @@ WORDS: Mapping[str, EndingWords] = {
         " never mind, forget it, that's all, that is all, that's it, nothing else, i don't know, no idea, go ahead,"
         " go on, say that again, repeat that, excuse me, sorry, i see, got it, how are you, what, pardon, done, cancel",
         closing="please, thank you, thanks, bye, goodbye, that's all, that's it, as soon as possible, right now,"
-        " today, tomorrow, tonight, instead, anymore, at all, too, again, okay, right, either way, for me, for you,"
+        " today, tomorrow, tonight, instead, anymore, at all, again, okay, right, either way, for me, for you,"
         " if you can if possible",
         asking="what, when, where, who, why, how, which, whose, is, are, was, were, do, does, did, can, could, will,"
         " would, should, may, have you, has, isn't, aren't, don't you, doesn't, so what, and what, and how, okay what",
@@ -105,19 +105,17 @@ WORDS: Mapping[str, EndingWords] = {
         " me llamo, mi nombre es, mi número es, estoy, estoy buscando, cada, otro, otra, este, esta, ese, esa, cuánto,"
         " así que, entonces, o sea, por ejemplo, además, también, sino, ni, cuyo, según, durante",
         leaning="de, a, en, con, por, para, sin, sobre, entre, hasta, desde, hacia, contra, es, son, era, está,"
-        " están, ha, he, han, ser, estar, no, se, me, te, le, lo, nos, les, yo, dos, tres, primer, gran, todo, toda,"
-        " todos",
+        " están, ha, he, han, ser, estar, no, se, me, te, le, lo, nos, les, yo, primer, gran, todo, toda, todos",
         fillers="eh, em, este, mm, hm, ah, pues, bueno, a ver, esto, o sea, déjame ver, digamos",
         yes_no="sí, no, claro, vale, ok, okay, de acuerdo, exacto, correcto, por supuesto, bueno, ya, eso es, nunca,"
         " creo que sí, creo que no, tal vez, está bien, perfecto, todavía no, las dos, ninguno",
         whole="hola, buenos días, buenas tardes, buenas noches, buenas, gracias, muchas gracias, adiós, hasta luego,"
         " hasta mañana, chao, para, espera, espere, perdón, ayuda, nada más, eso es todo, no sé, ni idea, cancela,"
         " repita, otra vez, qué tal, cómo está, cómo estás, déjalo, olvídalo, dígame, listo, un momento",
-        closing="por favor, gracias, muchas gracias, adiós, ahora, hoy, mañana, nada más, también, otra vez, ya,"
-        " eso es",
+        closing="por favor, gracias, muchas gracias, adiós, ahora, hoy, mañana, nada más, otra vez, ya, eso es",
         asking="qué, cuándo, dónde, quién, cómo, cuál, cuáles, cuánto, cuánta, cuántos, por qué, a qué, de qué,"
         " con quién, hay, tiene, tienen, puede, puedo, podría, es, está, me puede, adónde, a dónde",
-        wh="",
+        wh="qué, cuándo, dónde, quién, cómo, cuál, cuánto, por qué, a qué, de qué, adónde, con quién",
         opening="si, cuando, mientras, porque, aunque, como, después de, antes de, en cuanto, ya que, y si",
         commands="reserve, reserva, cancele, cancela, dígame, dime, deme, dame, ponga, pon, llame, llama, busque,"
         " busca, abra, abre, envíe, envía, muéstrame, cambie, cambia, repita, páseme, cierre, cierra",
@@ -130,18 +128,18 @@ WORDS: Mapping[str, EndingWords] = {
     ),
     "de": EndingWords(
         hanging="und, oder, aber, weil, dass, denn, sondern, wenn, ob, als, bevor, nachdem, damit, obwohl, während,"
-        " der, die, das, dem, den, des, ein, eine, einen, einem, einer, eines, mein, meine, meinen, meinem, meiner,"
-        " dein, deine, ihr, ihre, ihren, sein, seine, unser, unsere, kein, keine, keinen, sehr, ganz, ich möchte,"
-        " ich will, ich würde, ich würde gern, ich würde gerne, ich hätte gern, ich hätte gerne, ich brauche,"
-        " ich muss, ich habe, ich suche, ich wollte, ich kann, ich bin, kann ich, können sie, könnten sie, kannst du,"
-        " haben sie, hast du, gibt es, sind sie, wie viel, zum beispiel, mein name ist, meine nummer ist, ich heiße,"
-        " das ist, es ist, es gibt, jeder, jede, jedes, dieser, diese, dieses, zwischen, außerdem, also ich, und dann,"
-        " oder vielleicht, vielleicht, entweder, weder, sowohl, noch ein, zum, zur, vom, beim, im, am, ins, je, pro,"
-        " wobei, deren, welche, welcher, welches, sowie, bzw",
+        " der, die, dem, den, des, ein, eine, einen, einem, einer, eines, mein, meine, meinen, meinem, meiner, dein,"
+        " deine, ihr, ihre, ihren, sein, seine, unser, unsere, kein, keine, keinen, sehr, ganz, ich möchte, ich will,"
+        " ich würde, ich würde gern, ich würde gerne, ich hätte gern, ich hätte gerne, ich brauche, ich muss,"
+        " ich habe, ich suche, ich wollte, ich kann, ich bin, kann ich, können sie, könnten sie, kannst du, haben sie,"
+        " hast du, gibt es, wie viel, zum beispiel, mein name ist, meine nummer ist, ich heiße, das ist, es ist,"
+        " es gibt, jeder, jede, jedes, dieser, diese, dieses, zwischen, außerdem, also ich, und dann, oder vielleicht,"
+        " vielleicht, entweder, weder, sowohl, noch ein, zum, zur, vom, beim, im, am, ins, je, pro, wobei, deren,"
+        " welche, welcher, welches, sowie, bzw",
         leaning="in, auf, mit, von, zu, für, bei, nach, aus, über, unter, an, vor, um, durch, gegen, ohne, bis, seit,"
         " wegen, ist, sind, war, waren, hat, haben, hatte, wird, werden, wurde, kann, können, soll, muss, darf,"
-        " möchte, will, würde, nicht, ich, wir, er, sie, man, es, sich, zwei, drei, alle, viele, neue, neuen, erste,"
-        " auch, nur",
+        " möchte, will, würde, nicht, ich, wir, er, sie, man, es, sich, alle, viele, neue, neuen, erste, auch, nur,"
+        " das",
         fillers="äh, ähm, öh, hm, mm, tja, na ja, naja, also, sagen wir, moment mal, lass mich überlegen, mal sehen",
         yes_no="ja, nein, doch, nö, jo, okay, ok, klar, genau, stimmt, richtig, gern, gerne, natürlich, sicher,"
         " in ordnung, auf keinen fall, noch nicht, nie, immer, vielleicht, ich glaube ja, ich glaube nicht, beides,"
@@ -152,11 +150,12 @@ WORDS: Mapping[str, EndingWords] = {
         " wie bitte, entschuldigung, vergiss es, egal, fertig, wie geht's, wie geht es ihnen, nichts weiter,"
         " abbrechen, was",
         closing="bitte, danke, vielen dank, danke schön, tschüss, heute, morgen, jetzt, sofort, mehr, nochmal,"
-        " noch mal, auch, oder, nicht wahr, zurück, an, aus, ab, ein, gern, gerne",
+        " noch mal, nicht wahr, zurück, gern, gerne",
         asking="was, wann, wo, wer, warum, wie, welche, welcher, welches, wieso, wohin, woher, wen, wem, ist, sind,"
         " hat, haben, hast, kann, können, könnten, kannst, könntest, gibt, darf, muss, wird, werden, soll,"
         " um wie viel, wie viel, bis wann, ab wann, und wann, und wie, und was",
-        wh="",
+        wh="was, wann, wo, wer, warum, wie, welche, welcher, welches, wieso, wohin, woher, um wie viel, wie viel,"
+        " bis wann, ab wann, und wann, und wie, und was",
         opening="wenn, weil, als, obwohl, während, bevor, nachdem, falls, sobald, da, und wenn, aber wenn, ob",
         commands="buchen, buche, storniere, stornieren, sag mir, sagen sie mir, gib mir, geben sie mir, zeig mir,"
         " ruf, rufen sie, öffne, schließe, mach, machen sie, stell, suche, such, schick, schicken sie, spiel,"
@@ -179,7 +178,7 @@ WORDS: Mapping[str, EndingWords] = {
         " quelles",
         leaning="de, à, en, dans, sur, sous, avec, sans, pour, par, chez, vers, contre, depuis, jusqu, est, sont,"
         " était, a, ont, avait, être, avoir, suis, peut, doit, va, vais, pas, ne, je, il, elle, on, nous, vous, se,"
-        " me, te, y, deux, trois, premier, première, grand, petit, tout, toute, tous",
+        " me, te, y, premier, première, grand, petit, tout, toute, tous",
         fillers="euh, heu, hum, hm, mm, ben, bah, enfin, voyons, disons, attendez voir, je réfléchis",
         yes_no="oui, non, ouais, si, ok, okay, d'accord, bien sûr, exactement, voilà, c'est ça, tout à fait, jamais,"
         " pas encore, je crois, je pense que oui, peut-être, parfait, très bien, bon, les deux, aucun, entendu,"
@@ -189,11 +188,11 @@ WORDS: Mapping[str, EndingWords] = {
         " rien d'autre, je ne sais pas, je sais pas, aucune idée, annulez, annule, répétez, encore une fois, ça va,"
         " comment allez-vous, comment ça va, laissez tomber, terminé, comment, un instant, une seconde",
         closing="s'il vous plaît, s'il te plaît, merci, merci beaucoup, au revoir, maintenant, aujourd'hui, demain,"
-        " aussi, tout de suite, non plus, quoi, encore, du tout",
+        " tout de suite, non plus, quoi, encore, du tout, rendez-vous",
         asking="que, quoi, quand, où, qui, pourquoi, comment, quel, quelle, quels, quelles, combien, est-ce que,"
         " est-ce, avez-vous, pouvez-vous, pourriez-vous, puis-je, peut-on, y a-t-il, à quelle, de quel, qu'est-ce,"
         " êtes-vous, c'est quoi, et quand, jusqu'à quelle",
-        wh="",
+        wh="que, quoi, quand, où, qui, pourquoi, comment, quel, quelle, quels, quelles, combien, à quelle, de quel",
         opening="si, quand, lorsque, parce que, comme, puisque, bien que, dès que, après, avant de, pendant que,"
         " et si",
         commands="réservez, réserve, annulez, annule, dites-moi, dis-moi, donnez-moi, donne-moi, montrez-moi,"
@@ -211,7 +210,7 @@ WORDS: Mapping[str, EndingWords] = {
         " מאוד, יותר, כל, כמו, למשל, בין, לפני, אחרי, אולי, גם, רק, וגם, ואז, אז, כמה, איזה, אני מחפש, אני מחפשת,"
         " אני הולך, אני הולכת, בשביל, לגבי, בלי, אצל, ואני, שאני, הזה של, לפי",
         leaning="על, אל, עם, מ, ב, ל, ה, אני, אתה, הוא, היא, אנחנו, הם, זה, לא, יש, אין, היה, הייתה, יכול, יכולה,"
-        " צריך, צריכה, רוצה, שתי, שני, שלוש, עוד, לי, לך",
+        " צריך, צריכה, רוצה, עוד, לי, לך",
         fillers="אה, אמ, אממ, אהמ, המ, אהה, טוב אז, נו, תן לי לחשוב, בוא נראה, כאילו",
         yes_no="כן, לא, בסדר, אוקיי, נכון, בטח, ברור, בדיוק, בהחלט, כמובן, אף פעם, עוד לא, אולי, סבבה, מצוין, שניהם,"
         " אני חושב שכן, אני חושבת שכן",
@@ -235,8 +234,7 @@ WORDS: Mapping[str, EndingWords] = {
         " मुझे, मेरा, मेरी, मेरे, आपका, आपकी, आपके, हमारा, हमारी, उसका, उसकी, इस, उस, एक, बहुत, मैं, हम, आप, क्या आप,"
         " क्या मैं, मेरा नाम, मेरा नंबर, के बारे में, के साथ, के पास, जैसे, और फिर, शायद, सिर्फ, भी, फिर, इसलिए,"
         " बल्कि, कोई, हर, aur, ya, lekin, kyunki, agar, ki, ka, ke, ko, mein, mujhe, mera, meri, mere",
-        leaning="तक, ने, यह, वह, वो, ये, दो, तीन, नहीं, ही, कर, करना, जाना, होना, रहा, रही, वाला, वाली, से पहले,"
-        " के बाद",
+        leaning="तक, ने, यह, वह, वो, ये, नहीं, ही, कर, करना, जाना, होना, रहा, रही, वाला, वाली, से पहले, के बाद",
         fillers="उम, अं, अम, हम्म, मतलब, वो, अच्छा तो, देखिए, रुको सोचने दो, umm, matlab",
         yes_no="हाँ, हां, जी, जी हाँ, जी हां, नहीं, जी नहीं, ठीक है, ठीक, सही, बिल्कुल, अच्छा, ओके, हाँ जी, शायद,"
         " कभी नहीं, अभी नहीं, दोनों, haan, nahi, ji, theek hai",
@@ -261,8 +259,8 @@ WORDS: Mapping[str, EndingWords] = {
         " 对, 在, 从, 到, 向, 往, 比, 为, 为了, 关于, 能不能, 可不可以, 你能, 您能, 能帮我, 帮我, 请问, 请, 我叫,"
         " 我的名字是, 我的号码是, 一个, 一, 很, 非常, 更, 最, 每, 某, 另外, 比如, 例如, 除了, 直到, 当, 有没有,"
         " 是不是, 以及, 并且, 只是, 也许, 可能, 就, 也, 都, 还, 會, 因為, 還有, 請, 請問, 為了, 這個, 雖然",
-        leaning="是, 有, 想, 要, 会, 能, 可以, 我, 你, 他, 她, 我们, 他们, 不, 没, 没有, 两, 第, 上, 下, 用, 让, 叫,"
-        " 去, 做",
+        leaning="是, 有, 想, 要, 会, 能, 可以, 我, 你, 他, 她, 我们, 他们, 不, 没, 没有, 第, 上, 下, 用, 让, 叫, 去,"
+        " 做",
         fillers="嗯, 呃, 额, 那个, 这个, 就是说, 怎么说呢, 让我想想, 我想想, 唔",
         yes_no="是, 是的, 不是, 对, 对的, 不对, 好, 好的, 不, 不用, 行, 不行, 可以, 不可以, 没有, 有, 当然, 没问题,"
         " 没错, 要, 不要, 嗯, 还没有, 都可以, 都行, 也许, 對, 沒有, 沒問題",
@@ -289,7 +287,7 @@ WORDS: Mapping[str, EndingWords] = {
         " あるいは, または, 例えば, たとえば, 私の, 僕の, 私は, 僕は, あの, その, この, ある, 名前は, 番号は,"
         " 電話番号は, とても, もっと, ちょっと, 一番, について, のため, ために, として, ながら, たり, つまり, ええと,"
         " あと, なんか, さらに, 特に",
-        leaning="した, する, いる, です、, ない, 二, 三, 次の, 多分, たぶん, いくつ, どの, どんな, 何",
+        leaning="した, する, いる, です、, ない, 次の, 多分, たぶん, いくつ, どの, どんな, 何",
         fillers="えーと, えっと, ええと, あのー, あの, その, うーん, んー, まあ, なんか, えー, そうですね、, ええっと",
         yes_no="はい, いいえ, いや, うん, ええ, そうです, 違います, ちがいます, 結構です, 大丈夫です, もちろん,"
         " わかりました, 了解です, お願いします, まだです, 多分, ないです, あります, いりません, オーケー, そう, 両方",
