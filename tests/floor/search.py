@@ -27,7 +27,7 @@ SMALL = Policy().with_({
     "doubt_ms": 3, "min_words": 1, "pre_roll_ms": 1, "end_of_turn_ms": 1, "turn_grace_ms": 2, "min_turn_ms": 2,
     "max_turn_ms": 4, "answer_timeout_ms": 2, "user_silence_ms": None, "max_waiting": 1, "deaf_ms": 2, "alone_ms": 0,
     "far_ms": 2, "go_on_share": 1, "max_failures": 0, "filler_ms": 1, "filler_again_ms": 2, "max_fillers": 1,
-    "key_gap_ms": 2,
+    "key_gap_ms": 2, "end_look_ms": 1, "end_sure_ms": 1, "end_likely_ms": 1, "end_hang_ms": 3,
 })  # fmt: skip
 _BRIEF = {"echo_guard_ms": 0, "answer_timeout_ms": 1, "min_turn_ms": 1, "wary_after": 0}
 _ASKING = {"user_silence_ms": 2, "max_reprompts": 1}
@@ -56,6 +56,8 @@ POLICIES = {
             "filler_ms": 0,
         }
     ),
+    # What a caller's pauses teach would make each search many times as large: own_pause_share is in the properties.
+    "pausing": SMALL.with_({**_BRIEF, "confirm_ms": 0, "max_turn_ms": 5, "end_of_turn_ms": 2, "own_pause_share": 0}),
     "failing": SMALL.with_({"max_failures": 3}),
     "leaving": SMALL.with_({**_ASKING, "hang_up_on_silence": True}),
 }
@@ -67,7 +69,7 @@ LONGEST_MS = 60.0  # of a small policy: the sum of all its bounds, twice over
 def key(f: Floor) -> tuple[object, ...]:
     """The floor as seen from its present. test_key.py proves that every attribute is in it, and that floors of one key
     behave alike."""
-    now, speech, reply, onset, turn = f.now_ms, f.speech, f.reply, f.onset, f.turn
+    now, speech, reply, onset, turn, pause = f.now_ms, f.speech, f.reply, f.onset, f.turn, f.pause
 
     def ago(at: float, matters: bool = True) -> float:
         return max(-1.0, min(now - at, SATURATED)) if matters else -9.0
@@ -99,6 +101,9 @@ def key(f: Floor) -> tuple[object, ...]:
         turn.open, turn.prepared, ago(turn.since_ms, turn.open), turn.since_ms == speech.onset_ms,
         min(turn.spoken_ms, 3) if turn.open or reply.turn else -1, ago(turn.spoken_until_ms, turn.open or on),
         turn.own_level_db, turn.level_db if turn.open else None,
+        # the pause
+        f.reads_turns, f.pause_read, pause.score if f.pause_read else -9.0, pause.why if f.pause_read else "",
+        pause.made, pause.awaiting and f.pause_read, min(pause.own_ms, SATURATED),
         # the speech
         speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms), ago(speech.noticed_ms, on),
         speech.level_db if on or run or held else None, run, ago(speech.run_from_ms, run > 0),
@@ -117,6 +122,9 @@ SEARCHES = [
     ("balanced", "late fail", LEVELS, False),
     ("balanced", "stt", QUIET_OR_SURE, True),
     ("balanced", "turns", QUIET_OR_SURE, False),
+    ("pausing", "pauses", QUIET_OR_SURE, False),
+    ("pausing", "pauses hard", (0.0,), True),
+    ("pausing", "pauses away", (0.0,), True),
     ("short", "guesses hard", QUIET_OR_SURE, False),
     ("instant", "page", LEVELS, False),
     ("patient", "hard page", QUIET_OR_SURE, False),
@@ -153,6 +161,7 @@ GROUPS = (
     "tools",
     "stt",
     "turns",
+    "pauses",
     "guesses",
     "echo",
     "far",
@@ -243,6 +252,11 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         else:
             for ago in range(1, SATURATED + 2):
                 yield ev.TurnStarted(now - ago, "")
+    if "pauses" in groups:
+        for text in ("what time is it?", "and", None):
+            yield ev.TurnRead(now, f.pause.reading, f.turn.id, text)
+        yield ev.TurnRead(now, f.pause.reading - 1, f.turn.id, "what time is it?")
+        yield ev.TurnRead(now, f.pause.reading, f.turn.id - 1, "what time is it?")
     if "guesses" in groups:
         before = (f.turn.since_ms if f.turn.open else f.reply.asked_ms) - 1
         yield ev.TurnStarted(now, "tell me")

@@ -12,15 +12,16 @@ from functools import cache
 import pytest
 
 from bargein.floor import Floor, STTChanged
+from bargein.floor.pause import PauseState
 from bargein.floor.speech import UserSpeech
 from bargein.floor.state import FloorState, OnsetState, ReplyState, TurnState
 from tests.floor.search import POLICIES, alphabet, key
 
 pytestmark = pytest.mark.slow
 
-RECORDS = {"reply": ReplyState, "onset": OnsetState, "turn": TurnState, "speech": UserSpeech}
+RECORDS = {"reply": ReplyState, "onset": OnsetState, "turn": TurnState, "pause": PauseState, "speech": UserSpeech}
 # Times and ids count only relative to the newest. The policy and the language of a search stay.
-RELATIVE = {"now_ms", "reply.id", "turn.id", "onset.reading", "policy", "language"}
+RELATIVE = {"now_ms", "reply.id", "turn.id", "onset.reading", "pause.reading", "policy", "language"}
 EXPLORED = [
     ("balanced", "stt protect page", (0.0, 0.35, 0.95)),
     ("short", "guesses hard fail", (0.0, 0.95)),
@@ -32,6 +33,7 @@ EXPLORED = [
     ("waiting", "tools fail", (0.0, 0.95)),
     ("short", "unplayed hard", (0.0, 0.95)),
     ("short", "stall", (0.0, 0.95)),
+    ("pausing", "pauses", (0.0, 0.95)),
 ]
 STEPS = 12
 MOST = 6_000  # states of each; the searches see them all, these tests a sample from the beginning
@@ -70,7 +72,7 @@ def others(value: object) -> list[object]:
 def explore(policy: str, names: str, levels: tuple[float, ...]) -> Iterator[tuple[Floor, Floor]]:
     """Floors as a search meets them, breadth first, each with the first one of its key."""
     floor, groups = Floor(POLICIES[policy]), set(names.split())
-    floor.handle(STTChanged(0, words="stt" in groups, turns="turns" in groups))
+    floor.handle(STTChanged(0, words="stt" in groups, turns="turns" in groups, reads_turns="pauses" in groups))
     first = {key(floor): floor}
     line = deque([floor])
     while line:
@@ -104,7 +106,11 @@ def test_every_attribute_is_in_the_key(path: str) -> None:
 
 def test_what_is_left_out_is_relative() -> None:
     assert set(attributes()) >= RELATIVE
-    times = {path for path in attributes() if path.endswith("_ms")} - {"turn.spoken_ms", "onset.carried_ms"}
+    times = {path for path in attributes() if path.endswith("_ms")} - {
+        "turn.spoken_ms",
+        "onset.carried_ms",
+        "pause.own_ms",
+    }
     for floor in sample()[::50]:
         twin = copy(floor)
         for path in times:
@@ -112,6 +118,7 @@ def test_what_is_left_out_is_relative() -> None:
             if path != "reply.tools_until_ms" or twin.reply.tools_until_ms:  # 0: no tool runs
                 setattr(record, name, getattr(record, name) + 1000)
         twin.onset.reading += 7
+        twin.pause.reading += 7
         twin.turn.id += 7
         twin.reply.id += 7
         twin.reply.turn += 7 if twin.reply.turn else 0

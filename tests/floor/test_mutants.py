@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import bargein.floor
-from bargein.floor import Floor
+from bargein.floor import Floor, STTChanged
 from tests.floor.search import LEVELS, POLICIES, QUIET_OR_SURE, search
 from tests.floor.world import Broken
 
@@ -27,6 +27,7 @@ RULES = (
     "moves",
     "client_rules",
     "ending_rules",
+    "endpointing_rules",
     "speech_rules",
     "evidence_rules",
     "reply_rules",
@@ -170,7 +171,7 @@ MUTANTS = {
     "keys do not change what was made ahead": (
         "evidence_rules", 'discard_prepared(floor, f"more was said: {why}", out)', "pass", "short", "guesses hard", LEVELS),
     "the agent talks between two keys": (
-        "timers", "max(turn.spoken_until_ms + quiet_ms, turn.keys_until_ms)", "turn.spoken_until_ms + quiet_ms",
+        "timers", "max(turn.spoken_until_ms + quiet_ms(floor), turn.keys_until_ms)", "turn.spoken_until_ms + quiet_ms(floor)",
         "balanced", "hard", LEVELS),
     "the STT ends a turn of keys": (
         "evidence_rules", "elif floor.now_ms < floor.turn.keys_until_ms:", "elif False:", "short", "guesses hard", LEVELS),
@@ -216,6 +217,29 @@ MUTANTS = {
         "ending_rules", "    stop_all(floor, e.why, out)\n    if floor.away", "    if floor.away", "short", "ending", LEVELS),
     "a client that did not come back is still there": (
         "client_rules", "floor.left = floor.over = True", "floor.left = True", "short", "away", LEVELS),
+    "a turn is read again and again": (
+        "endpointing_rules", "not floor.reads_turns or floor.pause_read or owed", "not floor.reads_turns or owed",
+        "pausing", "pauses", (0.0, 0.95)),
+    "an old reading ends a turn": (
+        "endpointing_rules", "if not here or e.reading != pause.reading or not", "if not here or not", "pausing", "pauses",
+        (0.0, 0.95)),
+    "a reading of an older turn ends this one": (
+        "endpointing_rules", "turn.open and e.turn == turn.id and not floor.mute", "turn.open and not floor.mute",
+        "pausing", "pauses", (0.0, 0.95)),
+    "after words that hang no more is awaited": (
+        "endpointing_rules", "quiet = hang_ms + (open_ms - hang_ms) * score / OPEN", "quiet = open_ms", "pausing", "pauses", (0.0, 0.95)),
+    "a reply is made ahead of words that hang": (
+        "endpointing_rules", " and pause.score >= PARTS:", ":", "pausing", "pauses", (0.0, 0.95)),
+    "a reply is made ahead twice": (
+        "endpointing_rules", "and p.make_ahead and not turn.prepared and", "and p.make_ahead and", "pausing", "pauses guesses", (0.0, 0.95)),
+    "a hanging turn is waited for without end": (
+        "timers", "max(turn.spoken_until_ms + quiet_ms(floor), turn.keys_until_ms)", "max(turn.spoken_until_ms + 2 * quiet_ms(floor), turn.keys_until_ms)",
+        "pausing", "pauses", (0.0, 0.95)),
+    "a turn is answered while the user speaks": (
+        "timers", "            if not floor.talking:\n                due.append((max(turn", "            if True:\n                due.append((max(turn",
+        "pausing", "pauses", (0.0, 0.95)),
+    "a turn is read while the client is away": (
+        "endpointing_rules", "and e.turn == turn.id and not floor.mute", "and e.turn == turn.id", "pausing", "pauses away", (0.0, 0.95)),
     "an onset is decided about before it is heard": (
         "moves", "onset.dismissed = onset.excused = onset.awaiting_words = onset.aside = False", "onset.dismissed = True",
         "balanced", "", LEVELS),
@@ -248,6 +272,8 @@ def test_a_broken_rule_is_found(name: str) -> None:
     file, rule, mutant, policy, groups, levels = MUTANTS[name]
     with mutated(file, rule, mutant) as broken:
         floor = broken(POLICIES[policy])
+        if "pauses" in groups:
+            floor.handle(STTChanged(0, words=False, turns=False, reads_turns=True))
         with pytest.raises(Broken):
             search(floor, set(groups.split()), levels=levels, most=300_000)
 

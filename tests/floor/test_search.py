@@ -18,8 +18,8 @@ def test_every_reachable_state_keeps_every_promise(
     policy: str, groups: str, levels: tuple[float, ...], stt: bool, record_property: Callable[[str, object], None]
 ) -> None:
     floor = Floor(POLICIES[policy])
-    if stt:
-        floor.handle(STTChanged(0, words=True, turns=False))
+    if stt or "pauses" in groups:
+        floor.handle(STTChanged(0, words=stt, turns=False, reads_turns="pauses" in groups))
     found = search(floor, set(groups.split()), levels=levels)
     seen = f"{policy:9} {groups or 'speech and replies':20} {found.states:7,} states {found.edges:9,} edges"
     record_property("search", f"floor: {seen}")

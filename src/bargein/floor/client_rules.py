@@ -74,7 +74,8 @@ def on_client_back(floor: FloorState, e: ev.ClientBack, out: list[Action]) -> No
         owed = floor.stt_turns and floor.policy.verdict.trust_transcriber_turns
         turn.spoken_until_ms = floor.now_ms - (max(0.0, p.turn_grace_ms - p.end_of_turn_ms) if owed else 0.0)
         turn.since_ms = floor.now_ms
-        floor.pause.asked_until_ms, floor.pause.score = turn.spoken_until_ms, UNREAD  # its words do not shorten that
+        # Its words do not shorten that.
+        floor.pause.asked_until_ms, floor.pause.score, floor.pause.awaiting = turn.spoken_until_ms, UNREAD, False
         floor.state = State.LISTENING
         out.append(do.Ignore("silence", "the client is back: the turn that was open goes on"))
         return

@@ -58,6 +58,7 @@ def look_at_turn(floor: FloorState, out: list[Action]) -> None:
     """Quiet for `end_look_ms`: ask for the words of the turn so far."""
     pause = floor.pause
     pause.reading += 1
+    pause.awaiting = True
     pause.asked_until_ms = floor.turn.spoken_until_ms
     pause.score, pause.why = UNREAD, ""
     out.append(
@@ -69,8 +70,9 @@ def on_turn_read(floor: FloorState, e: ev.TurnRead, out: list[Action]) -> None:
     """The words of the turn so far were read. A reading that later speech has made old changes nothing."""
     turn, pause = floor.turn, floor.pause
     here = floor.state is State.LISTENING and turn.open and e.turn == turn.id and not floor.mute
-    if not here or e.reading != pause.reading or not floor.pause_read or pause.score != UNREAD:
+    if not here or e.reading != pause.reading or not floor.pause_read or not pause.awaiting:
         return
+    pause.awaiting = False
     if e.text is None and e.prosody is None:
         return
     found = completeness(e.text or "", floor.language, e.expects, e.digits)

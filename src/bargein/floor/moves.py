@@ -157,7 +157,7 @@ def learn_pause(floor: FloorState, onset_ms: float) -> None:
     p, pause = floor.policy.endpointing, floor.pause
     paused_ms = onset_ms - floor.turn.spoken_until_ms
     longest_ms = max(p.end_hang_ms, p.end_of_turn_ms)
-    if floor.pause_read and pause.score >= OPEN and p.end_look_ms <= paused_ms <= longest_ms:
+    if p.own_pause_share and floor.pause_read and pause.score >= OPEN and p.end_look_ms <= paused_ms <= longest_ms:
         pause.own_ms = max(pause.own_ms, paused_ms + p.end_look_ms)
 
 

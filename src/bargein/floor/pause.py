@@ -13,6 +13,8 @@ class PauseState:
 
     reading: int = 0
     """Id of the newest reading of a turn that was asked for. Ids only grow."""
+    awaiting: bool = False
+    """That reading has not been answered."""
     asked_until_ms: float = -1.0
     """Where the user's speech ended when that reading was asked for. Later speech makes the reading old."""
     score: float = UNREAD
