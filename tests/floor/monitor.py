@@ -38,9 +38,8 @@ class _Step(PausePromises):
         self.hangs = m.hangs
         self.asking, self.giving_up, self.filler, self.tools = m.asking, m.giving_up, m.filler, m.tools
         self.lost, self.left, self.away, self.leaving = m.lost, m.left, m.away, m.leaving
-        self.stalled = False  # in this very step
         self.behind = False  # a reply was made behind a filler, which is over
-        self.failed = False  # a reply was lost, in this very step
+        self.failed = self.stalled = False  # a reply was lost, or its client does not play it, in this very step
         self.was_giving_up = False  # the reply that ended in this step said that the agent cannot go on
         self.reply, self.turn = was.reply, was.turn
         self.answers = was.turn + 1 - m.answers if m.answers else 0  # the turn's own number

@@ -124,7 +124,6 @@ SEARCHES = [
     ("balanced", "turns", QUIET_OR_SURE, False),
     ("pausing", "pauses", QUIET_OR_SURE, False),
     ("pausing", "pauses hard", (0.0,), True),
-    ("pausing", "pauses away", (0.0,), True),
     ("short", "guesses hard", QUIET_OR_SURE, False),
     ("instant", "page", LEVELS, False),
     ("patient", "hard page", QUIET_OR_SURE, False),
