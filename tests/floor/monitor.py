@@ -14,6 +14,7 @@ from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
+from tests.floor.look_checks import check_looks
 from tests.floor.pause_promises import PausePromises
 from tests.floor.world import LATE, Broken, Seen, World
 
@@ -76,8 +77,6 @@ class _Step(PausePromises):
         gone = (self.m.away or self.leaving) and any(isinstance(a, do.EndCall) for a in self.actions)
         return isinstance(self.event, ev.HungUp) or gone
 
-    # ------------------------------------------------------------------------------------ what the event means
-
     def world(self) -> None:
         e = self.event
         self.leaving = self.leaving or isinstance(e, ev.EndingAsked)
@@ -123,8 +122,6 @@ class _Step(PausePromises):
             self.lost = min(self.lost + 1, self.floor.policy.idle.max_failures)
         elif heard and not self.asking:
             self.lost = 0
-
-    # ---------------------------------------------------------------------------------------- what was ordered
 
     def act(self, a: Action) -> None:
         match a:
@@ -239,6 +236,8 @@ class _Step(PausePromises):
                 self.look(reading)
             case do.ReadWords():
                 self.need(self.live, "words are read for a verdict only")
+            case do.JudgeSound():
+                self.need(self.held or self.was.dismissed, "a look is for a verdict, or for what was passed over")
 
     def begin(self, reply: int) -> None:
         self.need(not self.live, "(2) at most one reply is live")
@@ -268,7 +267,7 @@ class _Step(PausePromises):
             enough = s.lasted_ms + self.was.carried_ms >= least or self.floor.now_ms - s.onset_ms >= least
             far = self.floor.far and not isinstance(self.event, ev.Tick) and s.lasted_ms >= p.verdict.far_ms
             self.need(not far, "somebody else's speech cuts nothing")
-            enough = enough or (isinstance(self.event, ev.Tick) and self.was.carried_ms > 0)  # the hold's own bound
+            enough = enough or (isinstance(self.event, ev.Tick) and self.was.carried_ms > 0)
             self.need(s.evidence is Evidence.FIRM and enough, "speech cuts when it is firm and long enough")
             lasted = s.lasted_ms + self.was.carried_ms
             sure = s.peak >= p.verdict.sure_threshold or lasted >= p.verdict.doubt_ms or isinstance(self.event, ev.Tick)
@@ -288,8 +287,6 @@ class _Step(PausePromises):
         """The only evidence is a faint sound, within the echo guard."""
         faint = isinstance(self.event, ev.SpeechWindow) and self.floor.speech.evidence is not Evidence.FIRM
         return self.floor.now_ms < self.was.guarded_until_ms and faint
-
-    # ------------------------------------------------------------------------------------- what must be so now
 
     def after(self) -> None:
         f, e = self.floor, self.event
@@ -331,6 +328,7 @@ class _Step(PausePromises):
             )
         self.hard_lane()
         self.prompt()
+        check_looks(self.need, f, self.was, self.m.held, e, self.actions)
         self.own_sound()
         ended = self.was.evidence is Evidence.FIRM and f.speech.evidence is Evidence.SILENT
         if (ended or (self.m.held and not self.held)) and not self.held and f.speech.evidence is Evidence.SILENT:
@@ -388,7 +386,8 @@ class _Step(PausePromises):
             and (sure or not f.reply.false_holds)
         ):
             self.need(not f.live or self.held or known, "an onset over a reply holds it at once")
-        if self.held and not f.stt_words and sure and s.lasted_ms >= f.confirm_ms and not f.onset.doubt:
+        clear = not f.onset.doubt and not f.wordless and not f.sound.signs
+        if self.held and not f.stt_words and sure and s.lasted_ms >= f.confirm_ms and clear:
             self.need(False, "sure speech of confirm_ms, or alone_ms, cuts")
         if known and self.held and not self.m.held:
             self.need(False, "somebody else's speech holds a reply once")

@@ -26,7 +26,7 @@ class PausePromises:
 
     def look(self, reading: int) -> None:
         """A turn is read."""
-        self.need(reading == self.was.reading + 1, "readings are numbered as they come")
+        self.need(reading == self.was.turn_reading + 1, "readings are numbered as they come")
         quiet_ms = self.floor.now_ms - self.was.spoken_until_ms
         self.need(quiet_ms > self.floor.policy.endpointing.end_look_ms - NEAR, "a turn is read in a pause")
         self.need(not self.was.read, "a turn is read once in each pause")
@@ -85,4 +85,4 @@ class PausePromises:
     def fresh(self) -> bool:
         """The event answers a reading that is waited for."""
         e, was = self.event, self.was
-        return isinstance(e, ev.TurnRead) and was.awaiting and (e.reading, e.turn) == (was.reading, was.turn)
+        return isinstance(e, ev.TurnRead) and was.awaiting and (e.reading, e.turn) == (was.turn_reading, was.turn)

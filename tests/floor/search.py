@@ -7,60 +7,18 @@ rule can tell them apart any more, ids relative to the newest. Two floors alike 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from copy import copy
 from dataclasses import dataclass
 
 from bargein.floor import actions as do
 from bargein.floor import events as ev
-from bargein.floor.policy import Policy
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 from bargein.floor.timers import timers
 from tests.floor.monitor import Monitor
 from tests.floor.world import Broken, Seen, liveness
 
-# One unit is one window.
-SMALL = Policy().with_({
-    "hold_windows": 1, "speech_gap_ms": 1, "echo_guard_ms": 2, "echo_doubt_ms": 1, "level_hold_ms": 1,
-    "hold_max_ms": 4, "wary_after": 1, "confirm_ms": 2, "verdict_timeout_ms": 1, "look_ms": 1, "words_wait_ms": 1,
-    "doubt_ms": 3, "min_words": 1, "pre_roll_ms": 1, "end_of_turn_ms": 1, "turn_grace_ms": 2, "min_turn_ms": 2,
-    "max_turn_ms": 4, "answer_timeout_ms": 2, "user_silence_ms": None, "max_waiting": 1, "deaf_ms": 2, "alone_ms": 0,
-    "far_ms": 2, "go_on_share": 1, "max_failures": 0, "filler_ms": 1, "filler_again_ms": 2, "max_fillers": 1,
-    "key_gap_ms": 2, "end_look_ms": 1, "end_sure_ms": 1, "end_likely_ms": 1, "end_hang_ms": 3,
-})  # fmt: skip
-_BRIEF = {"echo_guard_ms": 0, "answer_timeout_ms": 1, "min_turn_ms": 1, "wary_after": 0}
-_ASKING = {"user_silence_ms": 2, "max_reprompts": 1}
-POLICIES = {
-    "balanced": SMALL,
-    "instant": SMALL.with_({"confirm_ms": 0}),
-    "patient": SMALL.with_({"hold_windows": 2, "min_words": 2, "trust_transcriber_turns": False}),
-    # Nothing lasts longer than it must to be told apart: for alphabets that would be too much otherwise.
-    "short": SMALL.with_({**_BRIEF, "hold_max_ms": 2, "doubt_ms": 1, "confirm_ms": 1, "max_turn_ms": 2}),
-    # The agent gives up after two losses in a row. Elsewhere it never does, or each search would be thrice as large.
-    "losing": SMALL.with_(
-        {**_BRIEF, "hold_max_ms": 2, "doubt_ms": 1, "confirm_ms": 1, "max_turn_ms": 2, "max_failures": 2}
-    ),
-    "echoing": SMALL.with_({"speech_gap_ms": 2}),
-    "far": SMALL.with_({**_BRIEF, "confirm_ms": 3, "doubt_ms": 3, "max_turn_ms": 3}),
-    "alone": SMALL.with_({"alone_ms": 4, "doubt_ms": 4, "join_ms": 2, "verdict_timeout_ms": 2, "go_on_share": 1}),
-    "asking": SMALL.with_(_ASKING),
-    "waiting": SMALL.with_(
-        {
-            **_BRIEF,
-            "hold_max_ms": 2,
-            "doubt_ms": 1,
-            "confirm_ms": 1,
-            "max_turn_ms": 1,
-            "max_failures": 1,
-            "filler_ms": 0,
-        }
-    ),
-    # What a caller's pauses teach would make each search many times as large: own_pause_share is in the properties.
-    "pausing": SMALL.with_({**_BRIEF, "confirm_ms": 0, "max_turn_ms": 5, "end_of_turn_ms": 2, "own_pause_share": 0}),
-    "failing": SMALL.with_({"max_failures": 3}),
-    "leaving": SMALL.with_({**_ASKING, "hang_up_on_silence": True}),
-}
 LEVELS = (0.0, 0.35, 0.95)  # quiet, faint, sure; 0.6 between them is firm, and doubtful
 SATURATED = 5  # beyond every number of the policies
 LONGEST_MS = 60.0  # of a small policy: the sum of all its bounds, twice over
@@ -91,11 +49,13 @@ def key(f: Floor) -> tuple[object, ...]:
         min(reply.false_holds, f.policy.hold.wary_after), reply.echo_reported,
         reply.far_reported and live, ago(reply.asked_ms, live),
         ago(reply.due_from_ms, state in ("thinking", "barge_in")),
-        ago(reply.sounding_since_ms, reply.sounding), ago(reply.held_since_ms, held),
+        min(ago(reply.sounding_since_ms, reply.sounding), f.policy.echo.echo_guard_ms), ago(reply.held_since_ms, held),
         # the onset
         onset.dismissed, onset.aside, onset.excused, onset.awaiting_words, onset.doubt, onset.doubt_text,
         onset.unreadable, ago(onset.asked_until_ms, on or held), min(onset.carried_ms, 4),
         ago(onset.carried_until_ms, onset.carried_ms > 0),
+        # the sound
+        f.hears_sound, f.stt_small, looked(f, ago),
         # the turn
         max(0.0, turn.keys_until_ms - now) if turn.open else 0.0,
         turn.open, turn.prepared, ago(turn.since_ms, turn.open), turn.since_ms == speech.onset_ms,
@@ -107,6 +67,19 @@ def key(f: Floor) -> tuple[object, ...]:
         # the speech
         speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms), ago(speech.noticed_ms, on),
         speech.level_db if on or run or held else None, run, ago(speech.run_from_ms, run > 0),
+    )  # fmt: skip
+
+
+def looked(f: Floor, ago: Callable[[float, bool], float]) -> tuple[object, ...]:
+    """What looks at the sound have told, as far as a rule can tell it apart."""
+    sound, join_ms = f.sound, f.policy.verdict.join_ms
+    on = f.speech.evidence is not Evidence.SILENT or f.state.value == "barge_in"
+    asked = min(ago(sound.asked_until_ms, on and sound.asked_until_ms > 0), 3.0)
+    age = min(f.now_ms - sound.judged_until_ms, join_ms + 1)  # older: another sound
+    return (
+        sound.pending, ago(sound.asked_ms, sound.pending), asked,
+        sound.empty if on or age <= join_ms else 0, age if sound.empty else -9.0,
+        sound.worded, sound.aside, sound.signs, sound.said,
     )  # fmt: skip
 
 
@@ -123,7 +96,6 @@ SEARCHES = [
     ("balanced", "stt", QUIET_OR_SURE, True),
     ("balanced", "turns", QUIET_OR_SURE, False),
     ("pausing", "pauses", QUIET_OR_SURE, False),
-    ("pausing", "pauses hard", (0.0,), True),
     ("short", "guesses hard", QUIET_OR_SURE, False),
     ("instant", "page", LEVELS, False),
     ("patient", "hard page", QUIET_OR_SURE, False),
@@ -140,6 +112,8 @@ SEARCHES = [
     ("echoing", "echo", QUIET_OR_SURE, False),
     ("alone", "", FINE, False),
     ("far", "far", (0.0,), False),
+    ("looking", "looks", QUIET_OR_SURE, False),
+    ("looking", "looks reads", QUIET_OR_SURE, True),
     ("instant", "echo protect", QUIET_OR_SURE, False),
     ("short", "away hard", QUIET_OR_SURE, False),
     ("balanced", "away", QUIET_OR_SURE, False),
@@ -154,6 +128,9 @@ GROUPS = (
     "hard",
     "page",
     "judge",
+    "looks",
+    "sound",
+    "reads",
     "protect",
     "late",
     "fail",
@@ -216,6 +193,21 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     if "judge" in groups:
         yield ev.Judged(now, True, 0.9, "a judge")
         yield ev.Judged(now, False, 0.9, "a judge")
+    if "sound" in groups:
+        yield ev.SoundChanged(now, judged=not f.hears_sound)
+    if "reads" in groups:
+        for said in ("tell me", "you"):
+            if f.onset.awaiting_words:
+                yield ev.Words(f.speech.onset_ms, said, f.onset.reading)
+    if "looks" in groups:
+        since, until, look = f.speech.onset_ms, f.sound.asked_until_ms, f.sound.look
+        if f.sound.pending:
+            for words in (0.9, 0.4) if "reads" in groups else (0.9, 0.4, 0.1, None):
+                yield ev.SoundJudged(since, until, look, words)
+            if "reads" not in groups:
+                yield ev.SoundJudged(since, until, look, 0.9, ("voice",))
+                yield ev.SoundJudged(since, until, look, 0.9, ("voice", "before"))
+        yield ev.SoundJudged(since, until, look - 1, 0.1, ("voice", "before"))
     if "protect" in groups:
         yield ev.ReplyProtected(now, f.reply.id, protected=True)
         yield ev.ReplyProtected(now, f.reply.id, protected=False)
@@ -264,6 +256,15 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         yield ev.TurnResumed(now)
         yield ev.TurnEnded(now, "tell me")
         yield ev.TurnEnded(before, "tell me")
+
+
+def begin(floor: Floor, groups: Set[str], *, stt: bool) -> Floor:
+    """A call's floor, as it begins: whether its STT reads words, and whether its sounds are looked at."""
+    if stt or "pauses" in groups:
+        floor.handle(ev.STTChanged(0, words=stt, turns=False, small=stt, reads_turns="pauses" in groups))
+    if "looks" in groups:
+        floor.handle(ev.SoundChanged(0, judged=True))
+    return floor
 
 
 INTERRUPTS = (ev.Interrupted, ev.KeyPressed, ev.TurnStarted, ev.Judged, ev.LevelOnset)

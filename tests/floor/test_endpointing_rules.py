@@ -281,9 +281,8 @@ def test_each_preset_has_its_own_scale(name: str) -> None:
 
 
 def test_one_number_alone_never_makes_a_hanging_turn_end_before_a_whole_one() -> None:
-    short = {"end_of_turn_ms": 300}
     for text, quiet in (("What time do you open?", 250), ("I need a room.", 300), ("and", 1200)):
-        user = Pausing(**short)
+        user = Pausing(end_of_turn_ms=300)
         user.say(text)
         assert user.answered_after() == quiet
     user = Pausing(end_of_turn_ms=2_000)

@@ -14,14 +14,23 @@ import pytest
 from bargein.floor import Floor, STTChanged
 from bargein.floor.pause import PauseState
 from bargein.floor.speech import UserSpeech
-from bargein.floor.state import FloorState, OnsetState, ReplyState, TurnState
-from tests.floor.search import POLICIES, alphabet, key
+from bargein.floor.state import FloorState, OnsetState, ReplyState, SoundState, TurnState
+from tests.floor.search import alphabet, key
+from tests.floor.small_policies import POLICIES
 
 pytestmark = pytest.mark.slow
 
-RECORDS = {"reply": ReplyState, "onset": OnsetState, "turn": TurnState, "pause": PauseState, "speech": UserSpeech}
+RECORDS = {
+    "reply": ReplyState,
+    "onset": OnsetState,
+    "sound": SoundState,
+    "turn": TurnState,
+    "pause": PauseState,
+    "speech": UserSpeech,
+}
 # Times and ids count only relative to the newest. The policy and the language of a search stay.
-RELATIVE = {"now_ms", "reply.id", "turn.id", "onset.reading", "pause.reading", "policy", "language"}
+RELATIVE = {"now_ms", "reply.id", "turn.id", "onset.reading", "sound.look", "pause.reading", "policy", "language"}
+NONE_AT_0 = {"reply.tools_until_ms", "sound.asked_until_ms"}  # no tool runs, no look was asked for
 EXPLORED = [
     ("balanced", "stt protect page", (0.0, 0.35, 0.95)),
     ("short", "guesses hard fail", (0.0, 0.95)),
@@ -34,6 +43,7 @@ EXPLORED = [
     ("short", "unplayed hard", (0.0, 0.95)),
     ("short", "stall", (0.0, 0.95)),
     ("pausing", "pauses", (0.0, 0.95)),
+    ("looking", "looks sound reads", (0.0, 0.95)),
 ]
 STEPS = 12
 MOST = 6_000  # states of each; the searches see them all, these tests a sample from the beginning
@@ -72,7 +82,8 @@ def others(value: object) -> list[object]:
 def explore(policy: str, names: str, levels: tuple[float, ...]) -> Iterator[tuple[Floor, Floor]]:
     """Floors as a search meets them, breadth first, each with the first one of its key."""
     floor, groups = Floor(POLICIES[policy]), set(names.split())
-    floor.handle(STTChanged(0, words="stt" in groups, turns="turns" in groups, reads_turns="pauses" in groups))
+    words = "stt" in groups or "reads" in groups
+    floor.handle(STTChanged(0, words=words, turns="turns" in groups, reads_turns="pauses" in groups))
     first = {key(floor): floor}
     line = deque([floor])
     while line:
@@ -115,10 +126,11 @@ def test_what_is_left_out_is_relative() -> None:
         twin = copy(floor)
         for path in times:
             record, name = owner(twin, path)
-            if path != "reply.tools_until_ms" or twin.reply.tools_until_ms:  # 0: no tool runs
+            if path not in NONE_AT_0 or getattr(record, name):
                 setattr(record, name, getattr(record, name) + 1000)
         twin.onset.reading += 7
         twin.pause.reading += 7
+        twin.sound.look += 7
         twin.turn.id += 7
         twin.reply.id += 7
         twin.reply.turn += 7 if twin.reply.turn else 0

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import bargein.floor
-from bargein.floor import Floor, STTChanged
-from tests.floor.search import LEVELS, POLICIES, QUIET_OR_SURE, search
+from bargein.floor import Floor
+from tests.floor.search import LEVELS, QUIET_OR_SURE, begin, search
+from tests.floor.small_policies import POLICIES
 from tests.floor.world import Broken
 
 pytestmark = pytest.mark.slow
@@ -30,6 +31,7 @@ RULES = (
     "endpointing_rules",
     "speech_rules",
     "evidence_rules",
+    "sound_rules",
     "reply_rules",
     "timers",
     "rules",
@@ -240,6 +242,32 @@ MUTANTS = {
         "pausing", "pauses", (0.0, 0.95)),
     "a turn is read while the client is away": (
         "endpointing_rules", "and e.turn == turn.id and not floor.mute", "and e.turn == turn.id", "pausing", "pauses away", (0.0, 0.95)),
+    "one look is enough": (
+        "sound_rules", "elif sound.empty == 2 or", "elif sound.empty >= 1 or", "looking", "looks", QUIET_OR_SURE),
+    "no look is ever enough": (
+        "sound_rules", "elif sound.empty == 2 or", "elif", "looking", "looks", QUIET_OR_SURE),
+    "one sign is enough": (
+        "sound_rules", "elif sound.signs + floor.soft >= 2:", "elif sound.signs + floor.soft >= 1:", "looking", "looks",
+        QUIET_OR_SURE),
+    "signs count for nothing": (
+        "sound_rules", "elif sound.signs + floor.soft >= 2:", "elif False:", "looking", "looks", QUIET_OR_SURE),
+    "an old look decides": (
+        "sound_rules", "if e.look != sound.look or not sound.pending:", "if not sound.pending:", "looking", "looks",
+        QUIET_OR_SURE),
+    "a look that finds words cuts": (
+        "sound_rules", "    sound.empty = 0 if sound.worded else min(sound.empty + 1, 2)\n",
+        "    sound.empty = 0 if sound.worded else min(sound.empty + 1, 2)\n    floor.onset.doubt, sound.said = '', 'tell me'\n",
+        "looking", "looks", QUIET_OR_SURE),
+    "words cut though no words sound": (
+        "evidence_rules", "elif meaning is WordClass.WORDS and floor.wordless and", "elif False and", "looking",
+        "looks reads", QUIET_OR_SURE),
+    "length cuts though no words sound": (
+        "speech_rules", "lasted < confirm or floor.wordless:", "lasted < confirm:", "looking", "looks", QUIET_OR_SURE),
+    "a look is waited for without end": (
+        "timers", "        due.append((floor.sound.asked_ms + p.verdict.sound_wait_ms, sound_late))\n", "        pass\n",
+        "looking", "looks", QUIET_OR_SURE),
+    "a call without a judge is asked": (
+        "speech_rules", "if not floor.hears_sound or sound.pending", "if sound.pending", "looking", "sound", QUIET_OR_SURE),
     "an onset is decided about before it is heard": (
         "moves", "onset.dismissed = onset.excused = onset.awaiting_words = onset.aside = False", "onset.dismissed = True",
         "balanced", "", LEVELS),
@@ -271,9 +299,7 @@ def mutated(file: str, rule: str, mutant: str) -> Iterator[type[Floor]]:
 def test_a_broken_rule_is_found(name: str) -> None:
     file, rule, mutant, policy, groups, levels = MUTANTS[name]
     with mutated(file, rule, mutant) as broken:
-        floor = broken(POLICIES[policy])
-        if "pauses" in groups:
-            floor.handle(STTChanged(0, words=False, turns=False, reads_turns=True))
+        floor = begin(broken(POLICIES[policy]), set(groups.split()), stt="reads" in groups)
         with pytest.raises(Broken):
             search(floor, set(groups.split()), levels=levels, most=300_000)
 

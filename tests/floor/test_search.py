@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bargein.floor import Floor, STTChanged
-from tests.floor.search import POLICIES, SEARCHES, search
+from bargein.floor import Floor
+from tests.floor.search import SEARCHES, begin, search
+from tests.floor.small_policies import POLICIES
 from tests.floor.transitions import told_of
 
 pytestmark = pytest.mark.slow
@@ -17,9 +18,7 @@ pytestmark = pytest.mark.slow
 def test_every_reachable_state_keeps_every_promise(
     policy: str, groups: str, levels: tuple[float, ...], stt: bool, record_property: Callable[[str, object], None]
 ) -> None:
-    floor = Floor(POLICIES[policy])
-    if stt or "pauses" in groups:
-        floor.handle(STTChanged(0, words=stt, turns=False, reads_turns="pauses" in groups))
+    floor = begin(Floor(POLICIES[policy]), set(groups.split()), stt=stt)
     found = search(floor, set(groups.split()), levels=levels)
     seen = f"{policy:9} {groups or 'speech and replies':20} {found.states:7,} states {found.edges:9,} edges"
     record_property("search", f"floor: {seen}")

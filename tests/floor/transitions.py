@@ -12,7 +12,8 @@ from pathlib import Path
 
 from bargein.floor import Floor, Policy, STTChanged
 from bargein.floor import events as ev
-from tests.floor.search import FINE, GROUPS, POLICIES, SEARCHES, alphabet, cause_of, key
+from tests.floor.search import FINE, GROUPS, SEARCHES, alphabet, cause_of, key
+from tests.floor.small_policies import POLICIES
 
 PAGE = Path(__file__).parents[2] / "docs" / "floor.md"
 FIRST = 700  # states of each search: every transition but a few shows itself there

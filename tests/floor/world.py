@@ -66,11 +66,22 @@ class Seen:
     tools_until_ms: float
     keys_until_ms: float
     due_ms: float | None
-    reading: int
+    turn_reading: int
     awaiting: bool
     spoken_until_ms: float
     talking: bool
     read: bool
+    reading: int
+    dismissed: bool
+    hears_sound: bool
+    look: int
+    pending: bool
+    asked_ms: float
+    looked: bool
+    empty: int
+    worded: bool
+    signs: int
+    said: str
 
     @classmethod
     def of(cls, floor: Floor) -> Seen:
@@ -82,6 +93,9 @@ class Seen:
             floor.turn.keys_until_ms if floor.turn.open else -1.0,
             floor.deadline, floor.pause.reading, floor.pause.awaiting, floor.turn.spoken_until_ms, floor.talking,
             floor.pause_read,
+            floor.onset.reading, floor.onset.dismissed, floor.hears_sound,
+            floor.sound.look, floor.sound.pending, floor.sound.asked_ms, floor.sound.asked_until_ms > 0,
+            floor.sound.empty, floor.sound.worded, floor.sound.signs, floor.sound.said,
         )  # fmt: skip
 
 

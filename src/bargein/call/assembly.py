@@ -17,6 +17,7 @@ from bargein.call.input.line_watch import LineWatch
 from bargein.call.input.machine_judge import MachineJudge
 from bargein.call.input.own_words import OwnWords
 from bargein.call.input.pause_reader import PauseReader
+from bargein.call.input.sound_watch import SoundWatch
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.stt_stream import STTStream
 from bargein.call.input.turns import Turns
@@ -50,6 +51,7 @@ class CallParts:
     user_audio: UserAudio
     stt_stream: STTStream | None
     """None: the words are read in batches, or not at all."""
+    sound_watch: SoundWatch
     turns: Turns
     replies: Replies
     playout: Playout | ClientPlayout
@@ -94,6 +96,8 @@ def assemble(
     echo = LineEcho(rate, transport.rate_out) if can.plays_immediately else None
     speech = SpeechWatch(context, floor)
     user_audio = UserAudio(transport.rate_in, runtime.vad, context.now_ms, speech.window, echo)
+    sound_watch = SoundWatch(context, floor, user_audio, runtime.sound)
+    speech.also = sound_watch.window
     ledger = Ledger(context, replies, conversation, reports=can.reports)
     own_words = OwnWords(floor, ledger)
     outages = Outages(context)
@@ -166,6 +170,7 @@ def assemble(
         conversation=conversation,
         user_audio=user_audio,
         stt_stream=stt_stream,
+        sound_watch=sound_watch,
         turns=turns,
         replies=replies,
         playout=playout,
@@ -174,7 +179,7 @@ def assemble(
         utterances=utterances,
         progress=progress,
         inbound=inbound,
-        action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, ending),
+        action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, sound_watch, ending),
         ending=ending,
         line_watch=LineWatch(inbound.handle, ending.hang_up) if can.plays_immediately else None,
         context=context,

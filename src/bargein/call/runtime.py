@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
-from bargein.protocols import VAD, Meter
+from bargein.protocols import VAD, Meter, SoundJudge
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +20,7 @@ class Runtime:
     """Judges the audio of all calls in one batch."""
     meter: Meter
     """Where measurements go."""
+    sound: SoundJudge | None = None
+    """Looks at the users' sounds: do they hold words? None: verdicts go without."""
     lead_ms: float = 100
     """How far audio may run ahead of the client's loudspeaker."""

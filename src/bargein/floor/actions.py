@@ -71,6 +71,20 @@ class ReadWords:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeSound:
+    """Look at the sound of the running onset, and answer with `SoundJudged` of the same look, also when nothing can be
+    told."""
+
+    look: int
+    """Id of the look."""
+    onset_ms: float
+    """Where the sound begins."""
+    until_ms: float
+    """Where it ends, as far as the floor knows."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Fall silent within one frame; keep all that is queued."""
 
@@ -259,6 +273,7 @@ class ReadTurn:
 Action = (
     Listen
     | ReadWords
+    | JudgeSound
     | Hold
     | Resume
     | Cut

@@ -106,6 +106,38 @@ class Judged:
     why: str
 
 
+Other = Literal["voice", "before"]
+"""A sign that a sound is not the caller's. voice: it is another voice than the one learnt in the caller's turns.
+before: it is what sounded before the caller spoke, such as a television."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundJudged:
+    """A look at the sound of the running onset."""
+
+    at_ms: float
+    """The onset of that sound."""
+    until_ms: float
+    """How far the look reached."""
+    look: int
+    """The look that this answers."""
+    words: float | None
+    """Probability that the sound holds words, 0..1. None: it could not be told."""
+    other: tuple[Other, ...] = ()
+    """Signs that the sound is not the caller's."""
+    why: str = ""
+    """The evidence for these signs, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundChanged:
+    """Whether the call can look at sounds from now on."""
+
+    at_ms: float
+    judged: bool
+    """It can: `JudgeSound` is answered by `SoundJudged`."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyPressed:
     """A key of the telephone or the page. It interrupts, and is input: it is answered like words."""
@@ -215,6 +247,8 @@ class STTChanged:
     """It can read words."""
     turns: bool
     """It announces the ends of turns."""
+    small: bool = False
+    """Its model is small, and makes words of sounds: a lone "you" or "wow" is no word."""
     reads_turns: bool = False
     """`ReadTurn` is answered: words of an open turn can be read in its pauses, or its prosody can be judged."""
 
@@ -303,6 +337,8 @@ Event = (
     | TurnResumed
     | Words
     | Judged
+    | SoundJudged
+    | SoundChanged
     | KeyPressed
     | UserTyped
     | Interrupted

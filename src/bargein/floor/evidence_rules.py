@@ -68,10 +68,20 @@ def on_words(floor: FloorState, e: ev.Words, out: list[Action]) -> None:
         cut(floor, Source.STOP_PHRASE, e.at_ms, 1.0, f"stop phrase in {e.text.strip()!r}", out)
     elif floor.reply.protected:
         on_words_over_protected(floor, e, meaning, current, out)
+    elif meaning is WordClass.WORDS and floor.wordless and count < floor.policy.verdict.sure_words:
+        if not floor.sound.aside:
+            floor.sound.said = e.text.strip()
+    elif meaning is WordClass.WORDS and is_weak(floor, e):
+        onset.doubt = f"a lone {e.text.strip()!r}, as small STTs read sounds"
+        onset.doubt_text = e.text.strip()
+        if floor.speech.evidence is Evidence.SILENT:
+            resume(floor, f"it read as {onset.doubt}", onset.doubt_text, out)
+        else:
+            weigh(floor, out)
     elif meaning is WordClass.WORDS and is_half_read(floor, e):
         onset.doubt = f"the beginning of a backchannel, {e.text.strip()!r}"
         weigh(floor, out)
-    elif meaning is WordClass.WORDS and count >= floor.policy.verdict.min_words:
+    elif meaning is WordClass.WORDS and count >= floor.policy.verdict.min_words + min(floor.sound.signs, 1):
         if floor.state is State.BARGE_IN or not onset.dismissed:
             cut(floor, Source.WORDS, e.at_ms, 0.9, f"said {e.text.strip()!r}", out)
     elif floor.state is State.BARGE_IN and current:
@@ -93,6 +103,12 @@ def is_half_read(floor: FloorState, e: ev.Words) -> bool:
     speaking = floor.speech.evidence is not Evidence.SILENT
     undecided = floor.state is State.BARGE_IN and not floor.onset.dismissed and speaking
     return undecided and e.reading == floor.onset.reading and floor.lexicon.may_become_backchannel(e.text or "")
+
+
+def is_weak(floor: FloorState, e: ev.Words) -> bool:
+    """A small STT has read one of the words that it makes of sounds, and no look at the sound found words."""
+    held = floor.state is State.BARGE_IN and not floor.onset.dismissed
+    return held and floor.stt_small and not floor.sound.worded and floor.lexicon.is_weak(e.text or "")
 
 
 def on_unreadable(floor: FloorState, current: bool, out: list[Action]) -> None:

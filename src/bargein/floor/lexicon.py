@@ -91,6 +91,11 @@ ALONE: dict[str, tuple[str, ...]] = {
     "ja": ("ちょっと", "すみません", "もういい"),
 }
 
+# Words that small recognisers make of laughs, coughs and breaths.
+WEAK: dict[str, tuple[str, ...]] = {
+    "en": ("you", "nah", "kay", "honey", "thank you", "yeah", "wow"),
+}  # fmt: skip
+
 LANGUAGES = tuple(BACKCHANNELS)
 
 
@@ -121,6 +126,7 @@ class Lexicon:
     backchannels: frozenset[tuple[str, ...]]
     stops: frozenset[tuple[str, ...]]
     alone: frozenset[tuple[str, ...]]
+    weak: frozenset[tuple[str, ...]]
     longest: int
 
     @staticmethod
@@ -136,7 +142,8 @@ class Lexicon:
         calm -= stops - {()}
         own = {fold(p) for p in stop_phrases}
         alone = frozenset(fold(p) for p in ALONE.get(base, ())) - own
-        return Lexicon(calm, stops - {()}, alone, max(len(p) for p in calm | stops))
+        weak = frozenset(fold(p) for p in WEAK.get(base, ()))
+        return Lexicon(calm, stops - {()}, alone, weak, max(len(p) for p in calm | stops))
 
     def judge(self, text: str) -> tuple[WordClass, int]:
         """What text amounts to, and how many of its words (characters in scripts without spaces) are no backchannel.
@@ -160,6 +167,17 @@ class Lexicon:
                 first = False
                 i += 1
         return (WordClass.WORDS, foreign) if foreign else (WordClass.BACKCHANNEL, 0)
+
+    def is_weak(self, text: str) -> bool:
+        """Whether it is, beside backchannels, one of the phrases that small recognisers make of sounds, once."""
+        tokens, i, found = fold(text), 0, 0
+        while i < len(tokens):
+            if length := self._match(self.weak, tokens, i):
+                found += 1
+            elif not (length := self._match(self.backchannels, tokens, i)):
+                return False
+            i += length
+        return found == 1
 
     def may_become_backchannel(self, text: str) -> bool:
         """Whether more words could make it one: "I" becomes "I see" as easily as "I want"."""

@@ -23,6 +23,13 @@ def begin_onset(floor: FloorState) -> None:
     onset.asked_until_ms = 0.0
     onset.doubt = onset.doubt_text = ""
     onset.unreadable = False
+    sound = floor.sound
+    joined = floor.speech.onset_ms - sound.judged_until_ms <= floor.policy.verdict.join_ms
+    sound.empty = min(sound.empty, 1) if joined else 0
+    sound.pending = sound.worded = sound.aside = False
+    sound.asked_until_ms = 0.0
+    sound.signs = 0
+    sound.said = ""
     if floor.speech.onset_ms - onset.carried_until_ms > floor.policy.verdict.join_ms:
         onset.carried_ms = 0.0
 
@@ -41,6 +48,16 @@ def read_words(floor: FloorState, why: str, out: list[Action]) -> None:
     onset.awaiting_words = True
     onset.asked_until_ms = floor.speech.until_ms
     out.append(do.ReadWords(onset.reading, floor.speech.onset_ms - floor.policy.endpointing.pre_roll_ms, why))
+
+
+def judge_sound(floor: FloorState, why: str, out: list[Action]) -> None:
+    """Ask for a look at the sound of the running onset."""
+    sound, speech = floor.sound, floor.speech
+    sound.look += 1
+    sound.pending = True
+    sound.asked_ms = floor.now_ms
+    sound.asked_until_ms = speech.until_ms
+    out.append(do.JudgeSound(sound.look, speech.onset_ms, speech.until_ms, why))
 
 
 def excuse(floor: FloorState, what: str, why: str, out: list[Action]) -> None:
@@ -73,6 +90,8 @@ def resume(floor: FloorState, why: str, text: str, out: list[Action]) -> None:
     """The verdict: the held reply goes on. text: the backchannel that held it, or "" for a noise."""
     reply = floor.reply
     reply.false_holds += 1
+    floor.sound.pending = False
+    floor.sound.said = ""
     floor.state = State.SPEAKING if reply.sounding else State.THINKING
     reply.due_from_ms += floor.now_ms - reply.held_since_ms
     dismiss(floor, text, why, out)
@@ -226,6 +245,8 @@ def discard_prepared(floor: FloorState, why: str, out: list[Action]) -> None:
 def end_reply(floor: FloorState) -> None:
     """The live reply is over."""
     floor.onset.carried_ms = 0.0
+    floor.sound.pending = False
+    floor.sound.said = ""
     floor.reply.sounding = floor.reply.protected = floor.onset.awaiting_words = False
     floor.reply.turn = 0
     floor.reply.giving_up = floor.reply.filler = False

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import msgspec
 
 from bargein.errors import UsageError
+from bargein.floor.endpointing_policy import EndpointingPolicy
 from bargein.floor.idle_policy import IdlePolicy
 from bargein.floor.policy_groups import (
     NUMBERS,
     EchoPolicy,
-    EndpointingPolicy,
     HoldPolicy,
     VerdictPolicy,
 )

@@ -4,8 +4,8 @@ The evidence, in short: an onset is `hold_windows` windows in a row with speech 
 (`loud_threshold`) where it stands `loud_rise_db` above the line's quiet. It is firm once one window reached
 `decide_threshold`, and over after `speech_gap_ms` of quiet. Any onset holds; only a firm one cuts by speech alone.
 
-The group `idle` is in idle_policy.py. docs/policy.md is made of both: `python tools/policy_page.py`. The names of peers
-were read in Pipecat 1.14.0 and LiveKit Agents 1.8.9.
+The groups `endpointing` and `idle` are in files of their own. docs/policy.md is made of all of them, by `python
+tools/policy_page.py`. The names of peers were read in Pipecat 1.14.0 and LiveKit Agents 1.8.9.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from bargein.errors import UsageError
+from bargein.floor.endpointing_policy import EndpointingPolicy
 from bargein.floor.idle_policy import IdlePolicy
 from bargein.floor.numbers import (
     Number,
@@ -205,6 +206,32 @@ class VerdictPolicy(NumberGroup, frozen=True, kw_only=True):
             livekit="`interruption.false_interruption_timeout`, 2.0 s",
         ),
     ] = 600
+    sound_ms: Annotated[
+        float,
+        milliseconds(
+            "A sound of this length is looked at: does it hold words? 0: never.",
+            steps=(0, 200, 250, 300, 350, 400),
+        ),
+    ] = 300
+    sound_again_ms: Annotated[
+        float,
+        milliseconds("The second look at a sound. Two looks must find no words to resume.", steps=(450, 600, 750)),
+    ] = 600
+    sound_every_ms: Annotated[float, milliseconds("A sound that goes on is looked at again after this.")] = 150
+    sound_threshold: Annotated[
+        float,
+        threshold(
+            "Below this probability of words a look finds none.",
+            steps=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6),
+            livekit='`interruption.mode="adaptive"`: a hosted model',
+        ),
+    ] = 0.5
+    # A look takes some 6 ms. A process that is busy beyond this decides without the look.
+    sound_wait_ms: Annotated[float, milliseconds("No verdict waits longer for a look.")] = 120
+    sure_words: Annotated[
+        int,
+        count("So many words cut, also where looks find none.", lowest=1, unit="words", steps=(2, 3, 4, 6)),
+    ] = 4
     trust_transcriber_turns: Annotated[
         bool,
         switch(
@@ -238,115 +265,6 @@ class VerdictPolicy(NumberGroup, frozen=True, kw_only=True):
             livekit='`interruption.mode="adaptive"`: a hosted model',
         ),
     ] = ()
-
-
-class EndpointingPolicy(NumberGroup, frozen=True, kw_only=True):
-    """Where the user's turn begins and ends."""
-
-    group: ClassVar[str] = "endpointing"
-
-    pre_roll_ms: Annotated[
-        float,
-        milliseconds(
-            "Audio from before an onset that goes with it.",
-            pipecat="`SegmentedSTTService`: 1 s, fixed",
-            livekit="`silero.VAD.load(prefix_padding_duration)`, 0.5 s",
-        ),
-    ] = 300
-    end_of_turn_ms: Annotated[
-        float,
-        milliseconds(
-            "Quiet that ends a turn of which nothing is known: its words were not read, or tell nothing.",
-            slider=Slider("Quiet that ends your turn", 200, 2000, 50),
-            steps=(400, 500, 600, 700, 850, 1000, 1300),
-            pipecat="`SpeechTimeoutUserTurnStopStrategy(user_speech_timeout)`, 0.6 s",
-            livekit="`endpointing.min_delay`, 0.5 s",
-        ),
-    ] = 700
-    end_sure_ms: Annotated[
-        float,
-        milliseconds(
-            "The same where the words are surely whole: a question, an answer to one, thanks. At most `end_likely_ms`.",
-            slider=Slider("The same, after a whole question", 100, 1500, 50),
-            steps=(150, 200, 250, 300, 400, 500, 700),
-            livekit="`endpointing.min_delay`, with a turn detector, 0.5 s",
-        ),
-    ] = 250
-    # On 119 pauses inside recorded sentences and 239 ends: 600 keeps cut-ins over inserted pauses of 0.5 to 2 s below
-    # those of a fixed 700 (84 % to 86 %); 540 equals them, and 450 is worse (87 %).
-    end_likely_ms: Annotated[
-        float,
-        milliseconds(
-            "The same where the words may be whole: a sentence that needs no more words. At most `end_of_turn_ms`.",
-            slider=Slider("The same, after a sentence", 150, 1500, 50),
-            steps=(300, 400, 450, 500, 540, 600, 650, 700, 850),
-        ),
-    ] = 600
-    end_hang_ms: Annotated[
-        float,
-        milliseconds(
-            'The same where the words surely hang ("and", "the", "um"). At least `end_of_turn_ms`.',
-            slider=Slider("The same, after an unfinished one", 300, 3000, 50),
-            steps=(700, 900, 1000, 1200, 1450, 1700, 2000),
-            pipecat="`SmartTurnParams.stop_secs`, 3 s",
-            livekit="`endpointing.max_delay`, 3.0 s",
-        ),
-    ] = 1200
-    end_look_ms: Annotated[
-        float,
-        milliseconds("The words of a turn are read after this much quiet, once in each pause."),
-    ] = 140
-    own_pause_share: Annotated[
-        float,
-        share(
-            "A caller who went on after a pause is given this share of it in the next, at least. 0: callers are alike.",
-            steps=(0.0, 0.5, 0.8, 1.0),
-        ),
-    ] = 1.0
-    make_ahead: Annotated[
-        bool,
-        switch(
-            "The reply is made while the turn may be over, and held until it is. False: an LLM is asked once a turn.",
-            livekit="`AgentSession(preemptive_generation)`, on",
-        ),
-    ] = True
-    turn_grace_ms: Annotated[
-        float,
-        milliseconds(
-            "The same while a trusted STT owes the end of the turn.",
-            pipecat="`LLMUserAggregatorParams.user_turn_stop_timeout`, 5 s",
-            livekit="`endpointing.max_delay`, 3.0 s",
-        ),
-    ] = 3000
-    key_gap_ms: Annotated[
-        float,
-        milliseconds(
-            "The next key of a telephone may take this long; `#` ends the keys at once.",
-            pipecat="`DTMFAggregator(timeout)`, 2 s",
-            livekit="`GetDtmfTask(dtmf_input_timeout)`, 4 s",
-        ),
-    ] = 2500
-    min_turn_ms: Annotated[
-        float,
-        milliseconds(
-            "A shorter sound is no turn in calls without an STT.",
-            pipecat="`LLMUserAggregatorParams.empty_user_turn`: by the transcript",
-        ),
-    ] = 120
-    max_turn_ms: Annotated[
-        float,
-        milliseconds(
-            "A turn that does not end is answered after this.",
-            livekit="`user_turn_limit.max_duration`, off",
-        ),
-    ] = 60_000
-    deaf_ms: Annotated[
-        float,
-        milliseconds(
-            "Speech is over when no window has come for this long: the microphone is gone.",
-            pipecat="`LLMUserAggregatorParams.audio_idle_timeout`, 1.0 s",
-        ),
-    ] = 1000
 
 
 class EchoPolicy(NumberGroup, frozen=True, kw_only=True):

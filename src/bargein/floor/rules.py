@@ -3,6 +3,7 @@ in which they are best read.
 
 - state.py: the records of what the floor knows. moves.py: what can be done about it.
 - speech_rules.py: the user's speech, window by window. evidence_rules.py: words, the STT's turns, a judge, keys.
+- sound_rules.py: looks at the sound itself: are there words in it, and are they the caller's?
 - reply_rules.py: the agent's replies, and the call as a whole. client_rules.py: a client whose connection is lost.
 - endpointing_rules.py: the end of the user's turn. ending_rules.py: a call that has to end.
 - timers.py: all that time alone decides.
@@ -21,6 +22,8 @@ good evidence decides. In the order in which the rules are asked:
    softer than the caller's own turns is another person's: it resumes after `far_ms`, and holds this reply no more,
    until it becomes as loud as the caller. Waiting costs nothing here: the agent is silent already, and the answer
    begins only when the user's turn ends.
+   A look at the sound finds words in it, or none, and may find signs that it is not the caller's. While the newest look
+   found no words, neither length nor a short reading cuts. Two such looks, or two signs, resume. No look cuts.
 5. Speech that ended undecided resumes: at once if it cannot be read, else after the reading or
    `verdict_timeout_ms`.
 
@@ -73,6 +76,7 @@ from bargein.floor.reply_rules import (
     on_tools_ended,
     on_tools_started,
 )
+from bargein.floor.sound_rules import on_sound_changed, on_sound_judged
 from bargein.floor.speech_rules import on_window
 from bargein.floor.state import FloorState
 from bargein.floor.timers import on_tick, timers
@@ -114,6 +118,10 @@ class Floor(FloorState):
                 on_turn_resumed(self, event, out)
             case ev.Judged():
                 on_judged(self, event, out)
+            case ev.SoundJudged():
+                on_sound_judged(self, event, out)
+            case ev.SoundChanged():
+                on_sound_changed(self, event, out)
             case ev.KeyPressed():
                 on_key(self, event, out)
             case ev.UserTyped():

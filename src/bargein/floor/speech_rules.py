@@ -16,6 +16,7 @@ from bargein.floor.moves import (
     cut_by_speech,
     excuse,
     hold,
+    judge_sound,
     open_turn,
     read_words,
     resume,
@@ -38,6 +39,8 @@ def on_window(floor: FloorState, w: ev.SpeechWindow, out: list[Action]) -> None:
         return
     if before is Evidence.SILENT:
         begin_onset(floor)
+    elif floor.sound.aside:
+        judge_if_due(floor, out)  # a laugh that words follow
     elif floor.onset.aside and not floor.far:
         speech.onset_ms = w.at_ms  # here the caller joins in
         begin_onset(floor)
@@ -106,13 +109,15 @@ def weigh(floor: FloorState, out: list[Action]) -> None:
         onset.aside = floor.reply.far_reported = True
         resume(floor, how_far(floor), "", out)
         return
+    judge_if_due(floor, out)
     read_if_long(floor, out)
     confirm = floor.confirm_ms
-    if speech.evidence is not Evidence.FIRM or lasted < confirm:
+    if speech.evidence is not Evidence.FIRM or lasted < confirm or floor.wordless:
         return
-    if onset.doubt or speech.peak < p.sure_threshold:
+    if onset.doubt or speech.peak < p.sure_threshold or floor.sound.signs:
         if lasted >= max(p.doubt_ms, confirm):
-            doubt = f"read as {onset.doubt}" if onset.doubt else f"reached only {speech.peak:.2f}"
+            peak = f"reached only {speech.peak:.2f}" if speech.peak < p.sure_threshold else "may be another person's"
+            doubt = f"read as {onset.doubt}" if onset.doubt else peak
             cut_by_speech(floor, f"lasted {lasted:.0f} ms, though it {doubt}", out)
     elif floor.stt_words and not onset.unreadable and lasted < max(p.confirm_ms, p.look_ms) + p.words_wait_ms:
         return
@@ -123,6 +128,27 @@ def weigh(floor: FloorState, out: list[Action]) -> None:
 def how_far(floor: FloorState) -> str:
     below = (floor.turn.own_level_db or 0.0) - (floor.speech.level_db or 0.0)
     return f"{below:.0f} dB softer than the caller's turns: another person's speech"
+
+
+def judge_if_due(floor: FloorState, out: list[Action]) -> None:
+    """Ask for a look at the sound: at `sound_ms`, at `sound_again_ms`, and every `sound_every_ms` after."""
+    speech, sound, p = floor.speech, floor.sound, floor.policy.verdict
+    if not floor.hears_sound or sound.pending or not p.sound_ms or speech.evidence is not Evidence.FIRM:
+        return
+    if sound.asked_until_ms:
+        due_ms = max(speech.onset_ms + p.sound_again_ms, sound.asked_until_ms + p.sound_every_ms)
+    else:
+        due_ms = speech.onset_ms + p.sound_ms
+    if speech.until_ms >= due_ms:
+        judge_sound(floor, f"{speech.lasted_ms:.0f} ms of sound, undecided", out)
+
+
+def judge_at_end(floor: FloorState, out: list[Action]) -> None:
+    """The sound is over: ask for a last look, if a part of it was not looked at."""
+    sound, p = floor.sound, floor.policy.verdict
+    asked = floor.hears_sound and p.sound_ms and not sound.pending
+    if asked and sound.asked_until_ms < floor.speech.until_ms:
+        judge_sound(floor, "the sound is over, undecided", out)
 
 
 def read_if_long(floor: FloorState, out: list[Action]) -> None:
@@ -140,7 +166,10 @@ def end_speech(floor: FloorState, out: list[Action]) -> None:
     firm = speech.evidence is Evidence.FIRM
     unread_ms = speech.until_ms - onset.asked_until_ms
     speech.end()
+    floor.sound.aside = False
     if floor.state is State.BARGE_IN and not onset.dismissed:
+        if firm:
+            judge_at_end(floor, out)
         if not firm:
             resume(floor, f"{speech.lasted_ms:.0f} ms of sound, never clear speech", "", out)
         elif floor.by_length and floor.patience_ms > p.hold.speech_gap_ms:

@@ -1,4 +1,4 @@
-"""What the floor knows: three records (reply, onset, turn), a few facts besides, and what follows from them.
+"""What the floor knows: four records (reply, onset, sound, turn), a few facts besides, and what follows from them.
 
 Nothing here changes the state. The moves do that (moves.py), and the rules say when (rules.py).
 """
@@ -100,6 +100,32 @@ class OnsetState:
 
 
 @dataclass(slots=True)
+class SoundState:
+    """What looks at the sound of the running onset have told."""
+
+    look: int = 0
+    """Id of the newest look that was asked for. Ids only grow, over all onsets."""
+    pending: bool = False
+    """That look has not been answered."""
+    asked_ms: float = 0.0
+    """When it was asked for. `sound_wait_ms` counts from here."""
+    asked_until_ms: float = 0.0
+    """How far its audio reached. 0: none was asked for."""
+    judged_until_ms: float = 0.0
+    """How far the newest look reached that told something."""
+    empty: int = 0
+    """Looks in a row, up to two, that found no words. A sound that follows within `join_ms` begins with one of them."""
+    worded: bool = False
+    """The newest look found words."""
+    aside: bool = False
+    """The sound was passed over, and goes on: it is looked at until words follow."""
+    signs: int = 0
+    """Signs that it is not the caller's sound."""
+    said: str = ""
+    """Words that were read while the sound did not say words. They count as soon as it does."""
+
+
+@dataclass(slots=True)
 class TurnState:
     """The user's turn: the open one, or the newest."""
 
@@ -139,8 +165,13 @@ class FloorState:
     """The user's speech as the windows tell it."""
     reply: ReplyState = field(default_factory=ReplyState, init=False)
     onset: OnsetState = field(default_factory=OnsetState, init=False)
+    sound: SoundState = field(default_factory=SoundState, init=False)
     turn: TurnState = field(default_factory=TurnState, init=False)
     pause: PauseState = field(default_factory=PauseState, init=False)
+    hears_sound: bool = field(default=False, init=False)
+    """The call can look at sounds now."""
+    stt_small: bool = field(default=False, init=False)
+    """The call's STT makes words of sounds now."""
     stt_words: bool = field(default=False, init=False)
     """The call's STT can read words now."""
     stt_turns: bool = field(default=False, init=False)
@@ -217,6 +248,19 @@ class FloorState:
         return level is not None and own is not None and level < own - self.policy.verdict.far_db
 
     @property
+    def soft(self) -> bool:
+        """The running speech is softer than this caller's turns by half of what makes it another person's."""
+        level, own, far_db = self.speech.level_db, self.turn.own_level_db, self.policy.verdict.far_db
+        return level is not None and own is not None and level < own - far_db / 2
+
+    @property
+    def wordless(self) -> bool:
+        """Neither words nor length decide now: the newest look found no words, or the first one is under way."""
+        sound = self.sound
+        running = self.speech.evidence is not Evidence.SILENT
+        return sound.aside or (sound.pending and not sound.worded) or (sound.empty > 0 and running)
+
+    @property
     def guarded(self) -> bool:
         """The agent began to sound less than `echo_guard_ms` ago: faint speech may be its echo."""
         return self.reply.sounding and self.now_ms - self.reply.sounding_since_ms < self.policy.echo.echo_guard_ms
@@ -260,6 +304,7 @@ _KINDS: tuple[tuple[str, type], ...] = (
     ("speech", UserSpeech),
     ("reply", ReplyState),
     ("onset", OnsetState),
+    ("sound", SoundState),
     ("turn", TurnState),
     ("pause", PauseState),
 )

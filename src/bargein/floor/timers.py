@@ -26,6 +26,7 @@ from bargein.floor.moves import (
     lose_reply,
     resume,
 )
+from bargein.floor.sound_rules import count_said, sound_late
 from bargein.floor.speech import Evidence
 from bargein.floor.speech_rules import end_speech
 from bargein.floor.state import FloorState, State
@@ -47,6 +48,8 @@ def timers(floor: FloorState) -> list[Timer]:
         return [*due, (floor.away_until_ms, client_gone)]
     if speech.evidence is not Evidence.SILENT:
         due.append((speech.noticed_ms + p.endpointing.deaf_ms, audio_lost))
+    if floor.sound.pending:
+        due.append((floor.sound.asked_ms + p.verdict.sound_wait_ms, sound_late))
     match floor.state:
         case State.IDLE:
             silence_ms = p.idle.user_silence_ms
@@ -164,6 +167,9 @@ def no_verdict(floor: FloorState, out: list[Action]) -> None:
     """The speech is over, and neither words nor more speech came within `verdict_timeout_ms`: resume."""
     if floor.by_length:
         resume(floor, f"speech ended after {floor.onset.carried_ms or floor.speech.lasted_ms:.0f} ms", "", out)
+        return
+    if floor.sound.said:
+        count_said(floor, out)  # a word must be missed by two looks to be lost
         return
     resume(floor, f"no words came within {floor.policy.verdict.verdict_timeout_ms:g} ms of its end", "", out)
 

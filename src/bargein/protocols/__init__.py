@@ -29,6 +29,7 @@ from bargein.protocols.llm import (
 )
 from bargein.protocols.observe import Counter, Journal, Latency, Meter
 from bargein.protocols.realtime import RealtimeConnection, RealtimeModel, Response, SessionConfig, ToolCalls
+from bargein.protocols.sound import SoundJudge
 from bargein.protocols.stt import (
     BatchSTT,
     BatchTranscript,
@@ -112,6 +113,7 @@ __all__ = [
     "SaidOver",
     "SessionConfig",
     "SettingsRequested",
+    "SoundJudge",
     "SpeechChunk",
     "StopPressed",
     "StreamingSTT",

@@ -70,7 +70,7 @@ async def open_hub(
         hub = Hub(
             settings=settings,
             gate=gate,
-            host=Runtime(clock, ticker, vad, metrics, settings.lead_ms),
+            host=Runtime(clock, ticker, vad, metrics, lead_ms=settings.lead_ms),
             catalogue=catalogue,
             calls=calls,
             phone_strangers=Strangers(metrics),

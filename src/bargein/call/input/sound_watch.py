@@ -1,0 +1,64 @@
+"""Looks at the sound of an onset, as the floor orders, and tells the floor what was found."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+from bargein import floor as f
+from bargein.call.context import CallContext
+from bargein.call.input.user_audio import UserAudio
+from bargein.protocols import SoundJudge
+
+log = logging.getLogger(__name__)
+
+BEFORE_MS = 60.0  # of audio before the onset: a sound begins before the VAD is sure of it
+REACH_MS = 950.0  # of a longer sound: its end says what it is now
+WINDOWS = 64  # of the VAD's curve, 2 s
+
+
+class SoundWatch:
+    """judge: None: this call looks at no sound."""
+
+    def __init__(self, context: CallContext, floor: f.Floor, user_audio: UserAudio, judge: SoundJudge | None) -> None:
+        self._context = context
+        self._floor = floor
+        self._user_audio = user_audio
+        self._judge = judge
+        self._curve: deque[tuple[float, float]] = deque(maxlen=WINDOWS)  # where a window begins, and its speech
+
+    def announce(self) -> None:
+        """Tell the floor whether sounds are looked at."""
+        if self._judge is not None:
+            self._context.feed(f.SoundChanged(self._context.now_ms(), judged=True))
+
+    def window(self, window: f.SpeechWindow) -> None:
+        """The VAD has judged a window. Called for every window of every call."""
+        self._curve.append((window.at_ms, window.speech))
+
+    def look(self, order: f.JudgeSound) -> None:
+        """The floor waits for a look. Never waits itself."""
+        self._context.spawn(self._look(order), f"sound {order.look}")
+
+    async def _look(self, order: f.JudgeSound) -> None:
+        context = self._context
+        from_ms = max(order.onset_ms - BEFORE_MS, order.until_ms - REACH_MS)
+        words = await self._words(order.onset_ms, from_ms)
+        now_ms = context.now_ms()
+        why = "" if words is None else f"words {words:.2f}"
+        context.decided("sound", f"{order.why}: {why or 'it could not be told'}", onset_ms=order.onset_ms)
+        context.meter.count("sound_looks", cause="none" if words is None else "told")
+        context.feed(f.SoundJudged(min(order.onset_ms, now_ms), order.until_ms, order.look, words))
+
+    async def _words(self, onset_ms: float, from_ms: float) -> float | None:
+        if self._judge is None:
+            return None
+        curve = [speech for at_ms, speech in self._curve if at_ms >= onset_ms]
+        pcm = self._user_audio.since(from_ms)
+        deadline_ms = self._floor.policy.verdict.sound_wait_ms
+        try:
+            words = await self._judge.judge(pcm, curve, deadline_ms=deadline_ms)
+        except Exception:
+            log.exception("Call %s: the judge of sounds failed", self._context.call_id)
+            return None
+        return None if words is None else min(max(words, 0.0), 1.0)
