@@ -56,17 +56,17 @@ WORDS: Mapping[str, EndingWords] = {
         " unless, although, though, since, whether, than, the, a, an, my, your, his, our, their, its, every, each,"
         " very, really, quite, too much of, i want to, i want, i would like, i'd like, i'd like to, i would like to,"
         " i need to, i need, i'm going to, i was going to, going to, gonna, wanna, want to, like to, need to, have to,"
-        " trying to, able to, used to, let me, let's, lets, can you, could you, would you, will you, can i, could i,"
-        " may i, do you have, do you, did you, are you, is there, is there a, i have, i'm, i am looking for,"
-        " i'm looking for, there's, there is, there are, it's, that's a, what about, how about, such as, called,"
-        " named, known as, as well as, kind of, sort of, a lot of, lots of, a couple of, one of, some of, all of,"
-        " most of, because of, instead of, out of, at least, more, between, during, without, within, into, onto, upon,"
-        " per, versus, plus, my name is, my number is, my address is, this is, it was, he is, she is, we are,"
-        " they are, you are, we're, they're, you're, i've, we've, i'll, we'll, who, where, what is, what's, where is,"
-        " where's, when is, how is, would, could, should, might, please call, something like, like a, and then,"
-        " and so, or maybe, i mean, well i, how much is, how many, how do i, what time does, for example, in order to,"
-        " according to, whenever, thee, whereas, however, also, then, maybe, perhaps, only, just, even, not only,"
-        " either, neither, another, tell me, show me, give me, find me, the word, see",
+        " able to, used to, let me, let's, lets, can you, could you, would you, will you, can i, could i, may i,"
+        " do you have, do you, did you, are you, is there, is there a, i have, i'm, i am looking for, i'm looking for,"
+        " there's, there is, there are, it's, that's a, what about, how about, such as, called, named, known as,"
+        " as well as, kind of, sort of, a lot of, lots of, a couple of, one of, some of, all of, most of, because of,"
+        " instead of, out of, at least, more, between, during, without, within, into, onto, upon, per, versus, plus,"
+        " my name is, my number is, my address is, this is, it was, he is, she is, we are, they are, you are, we're,"
+        " they're, you're, i've, we've, i'll, we'll, who, where, what is, what's, where is, where's, when is, how is,"
+        " would, could, should, might, please call, something like, like a, and then, and so, or maybe, i mean,"
+        " well i, how much is, how many, how do i, what time does, for example, in order to, according to, whenever,"
+        " thee, whereas, however, also, then, maybe, perhaps, only, just, even, not only, either, neither, another,"
+        " tell me, show me, give me, find me, the word, see",
         leaning="to, of, for, with, at, in, on, from, by, about, as, like, through, over, under, after, before,"
         " against, around, near, is, are, was, were, be, been, am, has, had, have, do, does, did, can, will, may,"
         " must, not, i, we, he, she, they, some, any, no, this, that, these, those, so, get, make, want, need, said,"
@@ -78,8 +78,8 @@ WORDS: Mapping[str, EndingWords] = {
         " i think so, i guess so, maybe, fine, good, great, neither, both, alright, all right, not yet, never, always",
         whole="hello, hi, hey there, hello there, good morning, good afternoon, good evening, thanks, thank you,"
         " thank you very much, thanks a lot, bye, goodbye, bye bye, see you, good night, stop, wait, hold on, help,"
-        " never mind, forget it, that's all, that is all, that's it, nothing else, i don't know, no idea, go ahead,"
-        " go on, say that again, repeat that, excuse me, sorry, i see, got it, how are you, what, pardon, done, cancel",
+        " forget it, that's all, that is all, that's it, nothing else, i don't know, no idea, go ahead, go on,"
+        " say that again, repeat that, excuse me, sorry, i see, got it, how are you, what, pardon, done, cancel",
         closing="please, thank you, thanks, bye, goodbye, that's all, that's it, as soon as possible, right now,"
         " today, tomorrow, tonight, instead, anymore, at all, again, okay, right, either way, for me, for you,"
         " if you can if possible",
