@@ -221,12 +221,12 @@ def test_keys_are_not_read() -> None:
 def test_a_caller_who_pauses_is_given_as_much_again() -> None:
     user = Pausing()
     user.say("I need a room.")
-    user.quiet(288)
-    user.speak(800)  # a pause of about 450 ms, after words that may have been all
+    user.quiet(160)
+    user.speak(800)  # a pause of about 320 ms, after words that may have been all
     user.until_read()
     user.read("I need a room. For Friday?")
     learnt = user.floor.pause.own_ms
-    assert 550 < learnt < 700
+    assert 400 < learnt < 520
     assert user.answered_after() == learnt > ONE.end_sure_ms
     assert "and this caller has paused for" in user.last(f.Answer).why
 
@@ -257,7 +257,7 @@ def test_an_answer_that_came_too_soon_teaches_and_is_forgotten_by_and_by() -> No
 def test_callers_are_alike_where_the_policy_says_so() -> None:
     user = Pausing(own_pause_share=0)
     user.say("I need a room.")
-    user.quiet(288)
+    user.quiet(160)
     user.speak(800)
     user.until_read()
     user.read("I need a room for Friday.")

@@ -52,6 +52,19 @@ _BEGINNINGS = frozenset(
         " at for from with under between among through during into"
     )
 )
+_ADJECTIVES = frozenset(
+    fold(
+        "big small new old good bad great little long short high low young different large next early late important"
+        " strange stupid nice beautiful red blue green black white cheap expensive free full whole real main other same"
+        " first second third last single double public private special certain possible famous huge tiny easy hard"
+        " quick slow fast hot cold warm dark light heavy clean dirty poor rich local national recent previous few"
+    )
+)
+_BEFORE_ADJECTIVES = frozenset(fold("a an the very really quite my your this that some any no such another his her"))
+# These end sentences as well: "the day before", "I don't know about that".
+_SOFT = frozenset(
+    fold("before after since said says that this these those know think do does did have around over through so what")
+)
 _AND = ("and", "so", "but", "or", "then", "now")
 _INVERTED = frozenset(
     fold("is are was were do does did can could will would should may have has had am s re about ll much many time")
@@ -271,15 +284,23 @@ def _hangs(known: _Language, text: str, tokens: Tokens) -> Completeness | None:
     if leaning:
         if known.yes_no.at_begin(tokens) and known.words(tokens) <= FEW_ANSWER:
             return Completeness(SHORT, "is a short answer")
-        if known.wh.at_begin(tokens) and known.words(tokens) > 2:
+        if known.wh.at_begin(tokens) and known.words(tokens) > 2 and (known.name != "en" or known.asks(tokens)):
             return Completeness(WHOLE if _ASKS.search(text) else SENTENCE, "is a question")
+        if tokens[-1] in _SOFT and len(tokens) > FEW:
+            return Completeness(PARTS, shown)
         return Completeness(OPEN if _ASKS.search(text) else HANGS, shown)
     if _UNFINISHED.search(text):
         return Completeness(DOUBTFUL, "is written as unfinished")
     single = known.words(tokens) <= CLAUSE and not _COMMA.search(text)
     if known.opening.at_begin(tokens) and single:
         return Completeness(DOUBTFUL, "is a clause that waits for another")
-    if known.name == "en" and single and _lacks_verb(tokens):
+    if known.name != "en" or _ASKS.search(text):
+        return None
+    if len(tokens) > 1 and tokens[-1] in _ADJECTIVES and tokens[-2] in _BEFORE_ADJECTIVES:
+        return Completeness(HANGS, f"hangs on {tokens[-1]!r}")
+    if single and known.wh.at_begin(tokens) and known.words(tokens) > 2 and not known.asks(tokens):
+        return Completeness(DOUBTFUL, "is a clause that waits for another")
+    if single and _lacks_verb(tokens):
         return _NO_VERB
     return None
 

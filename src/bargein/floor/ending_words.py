@@ -53,8 +53,8 @@ class EndingWords:
 WORDS: Mapping[str, EndingWords] = {
     "en": EndingWords(
         hanging="and, or, but, because, cause, so that, that is, which, who is, whose, if, when, while, until,"
-        " unless, although, though, since, whether, than, the, a, an, my, your, his, our, their, its, every, each,"
-        " very, really, quite, too much of, i want to, i want, i would like, i'd like, i'd like to, i would like to,"
+        " unless, although, though, whether, than, the, a, an, my, your, his, our, their, its, every, each, very,"
+        " really, quite, too much of, i want to, i want, i would like, i'd like, i'd like to, i would like to,"
         " i need to, i need, i'm going to, i was going to, going to, gonna, wanna, want to, like to, need to, have to,"
         " able to, used to, let me, let's, lets, can you, could you, would you, will you, can i, could i, may i,"
         " do you have, do you, did you, are you, is there, is there a, i have, i'm, i am looking for, i'm looking for,"
@@ -66,12 +66,14 @@ WORDS: Mapping[str, EndingWords] = {
         " would, could, should, might, please call, something like, like a, and then, and so, or maybe, i mean,"
         " well i, how much is, how many, how do i, what time does, for example, in order to, according to, whenever,"
         " thee, whereas, however, also, then, maybe, perhaps, only, just, even, not only, either, neither, another,"
-        " tell me, show me, give me, find me, the word, see",
+        " tell me, show me, give me, find me, the word, see, using, saying, having, making, taking, getting, wearing,"
+        " no idea what, know what, know how, gave them, give them, gave me, gave him, he's, she's, that's, this is my,"
+        " if you could, depending on, in case, as if, even though, each of, both of, out of the, in front of, next to",
         leaning="to, of, for, with, at, in, on, from, by, about, as, like, through, over, under, after, before,"
         " against, around, near, is, are, was, were, be, been, am, has, had, have, do, does, did, can, will, may,"
         " must, not, i, we, he, she, they, some, any, no, this, that, these, those, so, get, make, want, need, said,"
         " was a, think, know, says, is not, isn't, don't, doesn't, didn't, won't, can't, about the, first, next, last,"
-        " new, little, big, other, same, own",
+        " new, little, big, other, same, own, since, what, why, how, when",
         fillers="um, uh, er, erm, hm, hmm, mm, ah, eh, uhm, well, you know, let's see, let me see, let me think, like",
         yes_no="yes, yeah, yep, yup, no, nope, nah, okay, ok, sure, right, correct, exactly, of course, definitely,"
         " absolutely, certainly, not really, i do, i am, i did, i don't, i'm not, it is, it isn't, that's right, true,"
