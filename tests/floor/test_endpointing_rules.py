@@ -95,7 +95,7 @@ def test_a_pause_inside_a_word_is_not_read() -> None:
     user = Pausing()
     for _ in range(5):
         user.speak(200)
-        user.quiet(96)
+        user.quiet(64)
     assert "ReadTurn" not in user.all()
 
 
@@ -143,6 +143,7 @@ def test_a_user_who_goes_on_takes_the_reply_back() -> None:
 def test_a_faint_noise_in_the_pause_changes_nothing() -> None:
     user = Pausing()
     user.say("I need a room.")
+    user.quiet(64)
     user.speak(64, 0.35)
     user.answered_after()
     assert "DiscardPrepared" not in user.all()
@@ -221,12 +222,12 @@ def test_keys_are_not_read() -> None:
 def test_a_caller_who_pauses_is_given_as_much_again() -> None:
     user = Pausing()
     user.say("I need a room.")
-    user.quiet(160)
-    user.speak(800)  # a pause of about 320 ms, after words that may have been all
+    user.quiet(128)
+    user.speak(800)  # a pause of about 250 ms, after words that may have been all
     user.until_read()
     user.read("I need a room. For Friday?")
     learnt = user.floor.pause.own_ms
-    assert 400 < learnt < 520
+    assert 300 < learnt < 400
     assert user.answered_after() == learnt > ONE.end_sure_ms
     assert "and this caller has paused for" in user.last(f.Answer).why
 
@@ -257,7 +258,7 @@ def test_an_answer_that_came_too_soon_teaches_and_is_forgotten_by_and_by() -> No
 def test_callers_are_alike_where_the_policy_says_so() -> None:
     user = Pausing(own_pause_share=0)
     user.say("I need a room.")
-    user.quiet(160)
+    user.quiet(128)
     user.speak(800)
     user.until_read()
     user.read("I need a room for Friday.")

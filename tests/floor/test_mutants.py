@@ -220,7 +220,7 @@ MUTANTS = {
     "a client that did not come back is still there": (
         "client_rules", "floor.left = floor.over = True", "floor.left = True", "short", "away", LEVELS),
     "a turn is read again and again": (
-        "endpointing_rules", "not floor.reads_turns or floor.pause_read or owed", "not floor.reads_turns or owed",
+        "endpointing_rules", "State.LISTENING or floor.pause_read or not", "State.LISTENING or not",
         "pausing", "pauses", (0.0, 0.95)),
     "an old reading ends a turn": (
         "endpointing_rules", "if not here or e.reading != pause.reading or not", "if not here or not", "pausing", "pauses",

@@ -47,23 +47,37 @@ def quiet_ms(floor: FloorState) -> float:
     return quiet if score >= SURE else max(quiet, min(pause.own_ms * p.own_pause_share, hang_ms))
 
 
+def may_look(floor: FloorState) -> bool:
+    """The words of the turn so far may be read: a user has the floor, and they were not read in this pause."""
+    if floor.state is not State.LISTENING or floor.pause_read or not floor.reads_turns:
+        return False
+    return not (floor.mute or floor.turn.keys_until_ms or owed(floor))
+
+
+def hear_pause(floor: FloorState, w: ev.SpeechWindow, out: list[Action]) -> None:
+    """A window came: where it makes `end_look_ms` of quiet, the words of the turn so far are read. The quiet is heard,
+    and not only waited for: a window that is late on its way may be speech."""
+    if w.until_ms - floor.turn.spoken_until_ms >= floor.policy.endpointing.end_look_ms and may_look(floor):
+        look_at_turn(floor, out)
+
+
 def look_due_ms(floor: FloorState) -> float | None:
-    """When the turn's words are read. None: they were read in this pause, or no part reads them."""
-    if not floor.reads_turns or floor.pause_read or owed(floor) or floor.turn.keys_until_ms:
+    """When the words are read although no window comes: many lines send nothing in silence. None: not at all."""
+    if not may_look(floor):
         return None
-    return floor.turn.spoken_until_ms + floor.policy.endpointing.end_look_ms
+    heard_ms = max(floor.turn.spoken_until_ms, floor.speech.noticed_ms)
+    return heard_ms + floor.policy.endpointing.end_look_ms
 
 
 def look_at_turn(floor: FloorState, out: list[Action]) -> None:
-    """Quiet for `end_look_ms`: ask for the words of the turn so far."""
+    """Quiet for `end_look_ms`, or no audio for as long: ask for the words of the turn so far."""
     pause = floor.pause
     pause.reading += 1
     pause.awaiting = True
     pause.asked_until_ms = floor.turn.spoken_until_ms
     pause.score, pause.why = UNREAD, ""
-    out.append(
-        do.ReadTurn(pause.reading, floor.turn.id, f"quiet for {floor.policy.endpointing.end_look_ms:g} ms: is it over?")
-    )
+    why = f"quiet for {floor.policy.endpointing.end_look_ms:g} ms: is the turn over?"
+    out.append(do.ReadTurn(pause.reading, floor.turn.id, why))
 
 
 def on_turn_read(floor: FloorState, e: ev.TurnRead, out: list[Action]) -> None:
@@ -101,7 +115,9 @@ def why_now(floor: FloorState) -> str:
 
 
 def hear_turn(floor: FloorState, out: list[Action]) -> None:
-    """Clear speech in an open turn: the turn goes on."""
+    """Clear speech runs in an open turn: where it goes further than the turn did, the turn goes on."""
+    if floor.speech.until_ms <= floor.turn.spoken_until_ms:
+        return
     if floor.pause.made:
         floor.pause.made = False
         discard_prepared(floor, "the user goes on", out)

@@ -21,7 +21,7 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
         "confirm_ms": 0,
         "end_of_turn_ms": 500,
         "end_sure_ms": 200,
-        "end_likely_ms": 300,
+        "end_likely_ms": 250,
         "end_hang_ms": 900,
         "echo_guard_ms": 200,
     },

@@ -50,7 +50,7 @@ from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
 from bargein.floor.client_rules import on_client_away, on_client_back
 from bargein.floor.ending_rules import leave, on_ending
-from bargein.floor.endpointing_rules import on_turn_read
+from bargein.floor.endpointing_rules import hear_pause, on_turn_read
 from bargein.floor.evidence_rules import (
     on_input,
     on_interrupted,
@@ -102,6 +102,7 @@ class Floor(FloorState):
         match event:
             case ev.SpeechWindow():
                 on_window(self, event, out)
+                hear_pause(self, event, out)
             case ev.Tick():
                 on_tick(self, event.at_ms, out)
             case ev.LevelOnset():
