@@ -8,13 +8,13 @@ from dataclasses import replace
 from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
+from bargein.floor.endpointing_rules import hear_turn
 from bargein.floor.moves import (
     begin_onset,
     carry,
     cut,
     cut_by_speech,
     excuse,
-    extend_turn,
     hold,
     judge_sound,
     open_turn,
@@ -47,7 +47,7 @@ def on_window(floor: FloorState, w: ev.SpeechWindow, out: list[Action]) -> None:
     consider(floor, out)
     weigh(floor, out)
     if speech.evidence is Evidence.FIRM and floor.turn.open:
-        extend_turn(floor)
+        hear_turn(floor, out)
 
 
 def on_own_sound(floor: FloorState, w: ev.SpeechWindow, out: list[Action]) -> None:

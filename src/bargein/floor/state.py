@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Self
 
 from bargein.floor.lexicon import Lexicon
+from bargein.floor.pause import PauseState
 from bargein.floor.policy import Policy
 from bargein.floor.speech import Evidence, UserSpeech
 
@@ -166,6 +167,7 @@ class FloorState:
     onset: OnsetState = field(default_factory=OnsetState, init=False)
     sound: SoundState = field(default_factory=SoundState, init=False)
     turn: TurnState = field(default_factory=TurnState, init=False)
+    pause: PauseState = field(default_factory=PauseState, init=False)
     hears_sound: bool = field(default=False, init=False)
     """The call can look at sounds now."""
     stt_small: bool = field(default=False, init=False)
@@ -174,6 +176,8 @@ class FloorState:
     """The call's STT can read words now."""
     stt_turns: bool = field(default=False, init=False)
     """The call's STT announces the ends of turns now."""
+    reads_turns: bool = field(default=False, init=False)
+    """The words of an open turn can be read in its pauses now."""
     unconfirmed: int = field(default=0, init=False)
     """The newest reply that was over without the client's word, so the client may still hold audio of it. 0: none, or
     another reply has begun to sound since."""
@@ -226,6 +230,11 @@ class FloorState:
     def talking(self) -> bool:
         """Clear speech runs, and no verdict on it was given."""
         return self.speech.evidence is Evidence.FIRM and not self.onset.dismissed
+
+    @property
+    def pause_read(self) -> bool:
+        """The words of the turn so far were asked for in this very pause."""
+        return self.pause.asked_until_ms == self.turn.spoken_until_ms
 
     @property
     def firm_peak(self) -> bool:
@@ -297,6 +306,7 @@ _KINDS: tuple[tuple[str, type], ...] = (
     ("onset", OnsetState),
     ("sound", SoundState),
     ("turn", TurnState),
+    ("pause", PauseState),
 )
 _RECORDS = tuple((name, kind, attrgetter(*(f.name for f in fields(kind)))) for name, kind in _KINDS)
 _PLAIN = tuple(f.name for f in fields(FloorState) if f.name not in dict(_KINDS))
