@@ -41,9 +41,10 @@ LATEST = 640 * PER_MS  # delay
 SPAN = 96 * PER_MS  # of incoming audio, for a match
 PEAK = 0.15  # of a correlation, squared: the share of the sound that one delayed copy explains
 FAINT = 0.05  # of a peak at the same place again
+ALONE = 1.3  # times the next peak, of a faint one: chance has several of one height
 CLEAR_PEAK = 0.3  # of a peak whose neighbour counts as the same place: the direct sound and a reflection
 SAME, NEAR = 3 * PER_MS, 30 * PER_MS  # between two matches of one place, and of one path
-PROOF = 2  # matches at one place that make a path known
+PROOF, CLEAR_PROOF = 2, 4  # matches at one place that make a path known; in a room without echo so far
 TRIES = 6  # failed searches of one sound, before searches become rarer
 EVERY = 120 * PER_MS  # between two of those rarer searches
 ANOTHER = 300 * PER_MS  # without a question: the next sound is another sound
@@ -61,6 +62,7 @@ NOISE_OVER = 1.5  # the noise, in powers of its softer windows
 NOISE_RISES = 2.0  # at most, from a measurement within a sound
 AUDIBLE = 2.0  # times the noise: less is no speech
 QUIET = 4.0  # mean square of digital silence, nearly
+ONSET_WINDOWS = 6  # before a sound: its soft onset may lie in them
 QUIET_ROOM = 4.0  # times the usual power: a room whose loudest windows are softer returned no echo
 
 _SILENCE = np.zeros(RING, np.int16)
@@ -175,6 +177,7 @@ class RoomEcho:
         if last_sample - self._asked_at > ANOTHER:
             self._failed = 0
             self._look_back(first_sample, within=False)
+            self._found = None if self._clear else self._found
             self._before = 0.0 if self._lag is None else 1.0
         elif last_sample - self._looked_at > LOOK:
             self._look_back(first_sample, within=True)
@@ -232,13 +235,15 @@ class RoomEcho:
         fit = _fit(x, emphasised(get(self._sent, begin - LATEST, last)))
         best = int(np.argmax(fit))
         lag, peak = LATEST - best, float(fit[best])
+        fit[max(0, best - NEAR // 2) : best + NEAR // 2] = 0
+        alone = peak >= ALONE * float(fit.max())
         place, times = self._found or (lag, 0)
         off = abs(place - lag)
         again = times > 0 and off <= SAME
         if self._lag is not None:
             found = peak >= PEAK and abs(lag - self._lag) > NEAR
         else:
-            found = peak >= PEAK or (peak >= FAINT and again and not self._clear)
+            found = peak >= PEAK or (peak >= FAINT and alone and again and not self._clear)
         if not found:
             self._searched_at = last
             self._failed += 1
@@ -248,7 +253,7 @@ class RoomEcho:
         self._failed = 0
         times = times + 1 if again or (peak >= CLEAR_PEAK and off <= NEAR) else 1
         self._found = (lag, times)
-        if times >= PROOF:
+        if times >= (CLEAR_PROOF if self._clear else PROOF):
             self._begin(min(lag, place), last)
         elif self._clear or self._lag is not None:
             return 0.0
@@ -282,8 +287,9 @@ class RoomEcho:
         self._noise, self._noise_known = np.maximum(noise, QUIETEST), True
         levels = np.einsum("ij,ij->i", windows, windows) / WINDOW
         self._level = max(QUIET, float(np.partition(levels, softer)[softer]))
-        sounding = self._sounds_from + LATEST + count * WINDOW < first < self._sent_end
+        sounding = self._sounds_from + LATEST + LOOK < first < self._sent_end
         if not within and self._lag is None and sounding and count * WINDOW >= LOOK:
+            levels = levels[-LOOK // WINDOW - ONSET_WINDOWS : -ONSET_WINDOWS]
             usual = max(QUIET, float(np.median(levels)))
             self._clear = float(np.partition(levels, -3)[-3]) <= QUIET_ROOM * usual
 
@@ -339,6 +345,6 @@ def _fit(x: Floats, y: Floats) -> Floats:
     match = np.fft.irfft(np.fft.rfft(y, size) * np.conj(np.fft.rfft(x, size)), size)[:places]
     sums = np.concatenate(([0.0], np.cumsum(y.astype(np.float64) ** 2)))
     energies = sums[len(x) : len(x) + places] - sums[:places]
-    loud = energies > max(len(x) * QUIET, float(energies.max()) * 1e-3)
+    loud = energies > max(len(x) * QUIET, float(energies.max()) * 1e-5)
     shares = match**2 / np.maximum(energies * max(float(np.dot(x, x)), 1.0), 1.0)
     return np.where(loud, shares, 0.0).astype(np.float32)

@@ -61,9 +61,9 @@ class Hello(_FromClient, frozen=True, tag="hello"):
 
 class AudioChunk(_FromClient, frozen=True, tag="audio_chunk"):
     audio_data: bytes  # base64 on the wire
-    loudspeaker: bytes | None = None  # mu-law codes, base64 on the wire
     chunk_id: int | None = None
     timestamp: float | None = None
+    loudspeaker: bytes | None = None  # mu-law codes, base64 on the wire
 
 
 class LocalHoldMade(_FromClient, frozen=True, tag="local_hold"):
