@@ -11,9 +11,20 @@ import typer
 from rich.console import Console
 
 from bargein_bench.machine import machine
-from benchmarks import browser, cascade, frameworks, frameworks_context, phone, realtime, server, voxtral, words
+from benchmarks import (
+    browser,
+    cascade,
+    frameworks,
+    frameworks_context,
+    phone,
+    realtime,
+    server,
+    verdicts,
+    voxtral,
+    words,
+)
 from benchmarks.sounds import clips
-from benchmarks.table import Check, Row, show
+from benchmarks.table import Check, SpreadRow, show
 
 app = typer.Typer(add_completion=False)
 
@@ -24,14 +35,18 @@ def main(
     only: Annotated[
         str,
         typer.Option(
-            help="phone, cascade, realtime, voxtral, server, browser (all: empty); frameworks, context, words"
+            help="phone, cascade, realtime, voxtral, server, browser, words (all: empty); frameworks, context, verdicts"
         ),
     ] = "",
     calls: Annotated[int, typer.Option(help="Calls at once, for the server")] = 50,
     times: Annotated[int, typer.Option(help="Interruptions in each browser run")] = 24,
     sounds: Annotated[Path | None, typer.Option(help="Folder of recordings with a manifest.json")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer telephones")] = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw a telephone's cost into this SVG")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw a telephone's cost, or (verdicts) waiting against cutting in, as SVG")
+    ] = None,
+    parts: Annotated[str, typer.Option(help="verdicts: which parts, with commas")] = ",".join(verdicts.PARTS),
+    report: Annotated[Path | None, typer.Option(help="verdicts: the calls as a report, with their sound")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, too")] = None,
 ) -> None:
     """Measure Bargein on this machine."""
@@ -41,9 +56,13 @@ def main(
     if only in ("frameworks", "context"):
         frameworks_context.measure(console, quick=quick, lines=as_json)
         return
+    if only == "verdicts":  # not among all: it takes some ten minutes
+        chosen = [part.strip() for part in parts.split(",")]
+        verdicts.measure(console, sounds, parts=chosen, quick=quick, picture=plot, report=report, as_json=as_json)
+        return
     spoken = clips(sounds)
     console.print(f"{len(spoken)} interruptions are at hand.")
-    rows: list[Row | Check] = []
+    rows: list[SpreadRow | Check] = []
     if only in ("", "browser"):
         console.print("A Chromium is being talked to, twice ...")
         rows += asyncio.run(browser.run(spoken, times))

@@ -18,7 +18,7 @@ from bargein.protocols import SpeechChunk, Word
 from benchmarks.chromium import PageRecording, page, recording, spoken
 from benchmarks.process import server
 from benchmarks.sounds import RATE, VoiceClip, script
-from benchmarks.table import Check, Row
+from benchmarks.table import Check, SpreadRow
 
 FIRST_MS, EVERY_MS = 4_000.0, 5_200.0
 LOUD = 10 ** (-50 / 20)  # the room lies at -66 dBFS
@@ -105,15 +105,15 @@ async def interrupted(
             return await recording(shown)
 
 
-async def run(sounds: list[VoiceClip], times: int) -> list[Row | Check]:
-    rows: list[Row | Check] = []
+async def run(sounds: list[VoiceClip], times: int) -> list[SpreadRow | Check]:
+    rows: list[SpreadRow | Check] = []
     for page_holds, what, goal in (
         (False, "browser, the server's VAD: first speech sample to last sound", "p50 <= 60, p99 <= 110"),
         (True, "browser, the page's own hold: first speech sample to last sound", "p50 <= 25"),
     ):
         heard = await interrupted(sounds, times, page_holds=page_holds)
         found, of = stops(heard)
-        rows.append(Row(what, tuple(s.after_ms for s in found), goal))
+        rows.append(SpreadRow(what, tuple(s.after_ms for s in found), goal))
         right, cut = exact_contexts(heard.messages, heard.reports)
         rows.append(
             Check(f"  of {of} interruptions, {len(found)} while it sounded; contexts exact to the word", right, cut)

@@ -27,7 +27,7 @@ from benchmarks import cascade_agent, vendors
 from benchmarks.phone import at_eight, pin
 from benchmarks.process import pid_of, served, server
 from benchmarks.sounds import VoiceClip
-from benchmarks.table import Check, Row
+from benchmarks.table import Check, SpreadRow
 
 FIRST_MS, EVERY_MS = 2_500.0, 6_000.0
 RATE_MS = 8  # samples of a telephone in a millisecond
@@ -160,22 +160,22 @@ def flushes(done: CascadeRun) -> list[float]:
     return found
 
 
-def measure(sounds: list[VoiceClip], *, number: int = 50, seconds: float = 45) -> list[Row | Check]:
+def measure(sounds: list[VoiceClip], *, number: int = 50, seconds: float = 45) -> list[SpreadRow | Check]:
     """All rows of the cascade."""
     spoken = at_eight(sounds)
     plain = asyncio.run(calls(spoken, number, seconds))
     ahead = asyncio.run(calls(spoken, number, seconds, BARGEIN_BENCH_GUESSES="1"))
     alone = asyncio.run(calls(spoken, number, seconds, BARGEIN_BENCH_FLUX_ALONE="1"))
     own = vendors.TOKEN_MS + vendors.AUDIO_MS
-    rows: list[Row | Check] = [
-        Row(f"cascade, {number} calls: end of turn to first audio, beyond the vendors' own", tuple(beyond(plain)),
+    rows: list[SpreadRow | Check] = [
+        SpreadRow(f"cascade, {number} calls: end of turn to first audio, beyond the vendors' own", tuple(beyond(plain)),
             "p50 <= 15, p99 <= 40"),
-        Row(f"  the user's last speech to first audio (LLM and TTS: {own:.0f} ms)", tuple(gaps(plain))),
-        Row("  the same, with replies prepared ahead", tuple(gaps(ahead)), "200 ms less"),
-        Row("  start of turn leaves Flux, to the telephone cleared", tuple(flushes(alone)), "p99 <= 5"),
-        Row("  onset to silence at the ear", tuple(ahead.run.stops), ""),
+        SpreadRow(f"  the user's last speech to first audio (LLM and TTS: {own:.0f} ms)", tuple(gaps(plain))),
+        SpreadRow("  the same, with replies prepared ahead", tuple(gaps(ahead)), "200 ms less"),
+        SpreadRow("  start of turn leaves Flux, to the telephone cleared", tuple(flushes(alone)), "p99 <= 5"),
+        SpreadRow("  onset to silence at the ear", tuple(ahead.run.stops), ""),
         Check("  interruptions yielded to", len(ahead.run.stops), len(ahead.run.stops) + ahead.run.misses),
     ]  # fmt: skip
     if ahead.run.usage is not None:
-        rows.append(Row("  processor for each call, ms/s", (1000 * ahead.run.usage.cores / number,)))
+        rows.append(SpreadRow("  processor for each call, ms/s", (1000 * ahead.run.usage.cores / number,)))
     return rows

@@ -26,7 +26,7 @@ from bargein.vendors.local.espeak import say
 from bargein_bench.agent import SENTENCES
 from benchmarks.sounds import RATE as CLIP_RATE
 from benchmarks.sounds import clips
-from benchmarks.table import Check, Row, show
+from benchmarks.table import Check, SpreadRow, show
 
 RATE, FRAME = 8000, 160
 LEAD, SECONDS = 4000, 6
@@ -138,7 +138,7 @@ class _Timed:
         return share
 
 
-def run(trials: int, seed: int) -> list[Row | Check]:
+def run(trials: int, seed: int) -> list[SpreadRow | Check]:
     """So many trials with echo alone, and as many with a caller over it."""
     model = SileroModel()
     agent = resample(asyncio.run(say(" ".join(SENTENCES * 2)))[0], RATE).samples
@@ -153,8 +153,8 @@ def run(trials: int, seed: int) -> list[Row | Check]:
     return [
         Check("echo alone: no hold over 60 ms (goal: 99 %)", quiet, trials),
         Check("interruption over that echo: held within 150 ms (goal: 95 %)", sum(ms <= 150 for ms in held), trials),
-        Row("interruption over that echo: onset to the window that holds", tuple(held)),
-        Row("echo's work on a line that has one, us for each 20 ms", tuple(t.cost_us for t in alone)),
+        SpreadRow("interruption over that echo: onset to the window that holds", tuple(held)),
+        SpreadRow("echo's work on a line that has one, us for each 20 ms", tuple(t.cost_us for t in alone)),
     ]
 
 

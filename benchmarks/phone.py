@@ -21,7 +21,7 @@ from benchmarks.plot import svg
 from benchmarks.process import pid_of, server
 from benchmarks.sounds import RATE as CLIP_RATE
 from benchmarks.sounds import VoiceClip
-from benchmarks.table import Check, Row
+from benchmarks.table import Check, SpreadRow
 
 FIRST_MS, EVERY_MS, MOST = 3_000.0, 5_000.0, 1.6  # ms, ms, s of a clip
 # As at our start: later we are pinned, and would find one core only.
@@ -47,10 +47,10 @@ async def calls(sounds: list[tuple[str, Samples]], number: int, seconds: float) 
         return await run(CallPlan(f"ws://{address}/twilio/media", number, lasts, script), pid)
 
 
-def measure(sounds: list[VoiceClip], *, quick: bool = False, picture: Path | None = None) -> list[Row | Check]:
+def measure(sounds: list[VoiceClip], *, quick: bool = False, picture: Path | None = None) -> list[SpreadRow | Check]:
     """All rows of the telephone. quick: fewer calls and trials. picture: SVG of the cost by the number of calls."""
     spoken = at_eight(sounds)
-    rows: list[Row | Check] = []
+    rows: list[SpreadRow | Check] = []
     grown: dict[int, float] = {}
     costs: list[tuple[float, float]] = []
     for number in (1, 20) if quick else (1, 20, 50, 100, 150, 200):
@@ -60,7 +60,7 @@ def measure(sounds: list[VoiceClip], *, quick: bool = False, picture: Path | Non
             grown[number] = done.usage.grown_mb
             costs.append((number, 1000 * done.usage.cores / number))
     if 20 in grown and 100 in grown:
-        rows.append(Row("memory of each further call, MB", ((grown[100] - grown[20]) / 80,), "<= 1"))
+        rows.append(SpreadRow("memory of each further call, MB", ((grown[100] - grown[20]) / 80,), "<= 1"))
     if picture is not None:
         title = "One process on one core: processor for each call"
         picture.write_text(svg(title, "calls at once", "ms a second", {"with its voice": costs}))
@@ -68,20 +68,20 @@ def measure(sounds: list[VoiceClip], *, quick: bool = False, picture: Path | Non
     return rows
 
 
-def rows_of(done: CallRun, number: int) -> list[Row | Check]:
+def rows_of(done: CallRun, number: int) -> list[SpreadRow | Check]:
     """The rows of a run of `number` calls."""
     frames = sum(s.frames for s in done.scores)
     late = sum(s.late for s in done.scores)
     usage = done.usage
-    rows: list[Row | Check] = [
-        Row(f"telephone, {number} calls: onset to silence at the ear", tuple(done.stops), GOALS.get(number, "")),
+    rows: list[SpreadRow | Check] = [
+        SpreadRow(f"telephone, {number} calls: onset to silence at the ear", tuple(done.stops), GOALS.get(number, "")),
         Check(f"telephone, {number} calls: interruptions yielded to", len(done.stops), len(done.stops) + done.misses),
-        Row("  stale audio after a clear", (sum(s.stale_ms for s in done.scores),), "0"),
-        Row("  frames late, % of all", (100 * late / frames if frames else 0.0,), "< 0.1"),
+        SpreadRow("  stale audio after a clear", (sum(s.stale_ms for s in done.scores),), "0"),
+        SpreadRow("  frames late, % of all", (100 * late / frames if frames else 0.0,), "< 0.1"),
     ]
     if usage is not None:
-        rows.append(Row("  processor for each call, ms/s", (1000 * usage.cores / number,), "<= 6"))
-        rows.append(Row("  memory grown, MB", (usage.grown_mb,), ""))
+        rows.append(SpreadRow("  processor for each call, ms/s", (1000 * usage.cores / number,), "<= 6"))
+        rows.append(SpreadRow("  memory grown, MB", (usage.grown_mb,), ""))
     return rows
 
 

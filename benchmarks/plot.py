@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 XMLNS = "http://www.w3.org/2000/svg"
@@ -12,11 +12,12 @@ COLOURS = ("#2563eb", "#dc2626", "#059669", "#9333ea")
 Points = Sequence[tuple[float, float]]
 
 
-def svg(title: str, x_name: str, y_name: str, curves: dict[str, Points]) -> str:
-    """curves: by name, points (x, y) with x growing. Both axes begin at 0."""
+def svg(title: str, x_name: str, y_name: str, curves: Mapping[str, Points], *, ticks: Sequence[float] = ()) -> str:
+    """curves: by name, points (x, y) with x growing. Both axes begin at 0. ticks: of the x axis; without them it has
+    those of the points."""
     xs = [x for points in curves.values() for x, _ in points] or [1.0]
     ys = [y for points in curves.values() for _, y in points] or [1.0]
-    most_x, most_y = max(xs), max(ys) * 1.1
+    most_x, most_y = max([*xs, *ticks]), (max(ys) or 1.0) * 1.1
     wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -35,7 +36,7 @@ def svg(title: str, x_name: str, y_name: str, curves: dict[str, Points]) -> str:
         _, py = at(0, y)
         parts.append(f'<line x1="{LEFT}" y1="{py:.1f}" x2="{LEFT + wide}" y2="{py:.1f}" stroke="#ddd"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{py + 4:.1f}" text-anchor="end">{y:.3g}</text>')
-    for x in sorted(set(xs)):
+    for x in ticks or sorted(set(xs)):
         px, _ = at(x, 0)
         parts.append(f'<text x="{px:.1f}" y="{TOP + high + 16}" text-anchor="middle">{x:g}</text>')
     for colour, (name, points) in zip(COLOURS, curves.items(), strict=False):

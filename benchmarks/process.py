@@ -51,12 +51,15 @@ async def served(*command: str | Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def server(
-    *extra: str, name: str = f"{Path(agent.__file__)}:AGENT", env: Mapping[str, str] | None = None
+    *extra: str,
+    name: str = f"{Path(agent.__file__)}:AGENT",
+    env: Mapping[str, str] | None = None,
+    record: Path | None = None,
 ) -> AsyncIterator[str]:
-    """`bargein serve` with an agent; yields host:port once the server is ready."""
+    """`bargein serve` with an agent; yields host:port once the server is ready. record: keep the calls' journals."""
     port = free_port()
     with TemporaryDirectory(prefix="bargein-bench-") as calls:
-        words = ["serve", "--agent", name, "--port", str(port), "--record", calls, *extra]
+        words = ["serve", "--agent", name, "--port", str(port), "--record", str(record or calls), *extra]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

@@ -34,7 +34,7 @@ from benchmarks.cascade import vendor
 from benchmarks.phone import at_eight, pin
 from benchmarks.process import pid_of, server
 from benchmarks.sounds import VoiceClip
-from benchmarks.table import Check, Row
+from benchmarks.table import Check, SpreadRow
 
 FIRST_MS, EVERY_MS = 2_500.0, 6_000.0
 PER_MS = 8  # samples of a telephone in a millisecond
@@ -225,7 +225,9 @@ async def direct(sounds: list[VoiceClip], times: int) -> list[float]:
     return [stop.after_ms for stop in stops(heard)[0]]
 
 
-def measure(sounds: list[VoiceClip], *, number: int = 50, seconds: float = 60, times: int = 24) -> list[Row | Check]:
+def measure(
+    sounds: list[VoiceClip], *, number: int = 50, seconds: float = 60, times: int = 24
+) -> list[SpreadRow | Check]:
     """All rows of the speech model."""
     by_page = asyncio.run(direct(sounds, times))
     done = asyncio.run(calls(at_eight(sounds), number, seconds))
@@ -233,13 +235,13 @@ def measure(sounds: list[VoiceClip], *, number: int = 50, seconds: float = 60, t
     errors = [code for record in done.records.values() for code in record["errors"]]
     asked = sum(kind in CROSSING for record in done.records.values() for _, kind in record["came"])
     refused = f" ({', '.join(sorted(set(errors)))})" if errors else ""
-    rows: list[Row | Check] = [
-        Row("realtime by WebRTC, Chromium: first speech sample to last sound", tuple(by_page), "p50 <= 60"),
-        Row(f"realtime on the telephone, {number} calls: onset to silence at the ear", tuple(done.run.stops), ""),
+    rows: list[SpreadRow | Check] = [
+        SpreadRow("realtime by WebRTC, Chromium: first speech sample to last sound", tuple(by_page), "p50 <= 60"),
+        SpreadRow(f"realtime on the telephone, {number} calls: onset to silence at the ear", tuple(done.run.stops), ""),
         Check("  interruptions yielded to", len(done.run.stops), len(done.run.stops) + done.run.misses),
-        Row("  verdict to response.cancel on the wire", tuple(departures(done)), "p99 <= 5"),
-        Row("  the same, to its being taken by the vendor's process", tuple(cancels(done)), ""),
-        Row("  told to the vendor as heard, less what the telephone played", tuple(abs(h.off_ms) for h in heard),
+        SpreadRow("  verdict to response.cancel on the wire", tuple(departures(done)), "p99 <= 5"),
+        SpreadRow("  the same, to its being taken by the vendor's process", tuple(cancels(done)), ""),
+        SpreadRow("  told to the vendor as heard, less what the telephone played", tuple(abs(h.off_ms) for h in heard),
             "99 % <= 40"),
         Check("    within 40 ms", sum(abs(h.off_ms) <= 40 for h in heard), len(heard)),
         Check("    our words are just those heard", sum(h.words == 0 for h in heard), len(heard)),
@@ -248,5 +250,5 @@ def measure(sounds: list[VoiceClip], *, number: int = 50, seconds: float = 60, t
         Check(f"  cancels and truncations that crossed nothing{refused}", asked - len(errors), asked),
     ]  # fmt: skip
     if done.run.usage is not None:
-        rows.append(Row("  processor for each call, ms/s", (1000 * done.run.usage.cores / number,), "<= 8"))
+        rows.append(SpreadRow("  processor for each call, ms/s", (1000 * done.run.usage.cores / number,), "<= 8"))
     return rows

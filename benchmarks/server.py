@@ -22,7 +22,7 @@ from bargein.audio.vad import CONTEXT, WINDOW, SileroModel
 from bargein.floor import Policy
 from benchmarks.process import server
 from benchmarks.sounds import RATE, InterruptionScript, VoiceClip, script
-from benchmarks.table import Check, Row
+from benchmarks.table import Check, SpreadRow
 
 HEADER = struct.Struct("<BBHIII")
 FRAME = RATE // 50
@@ -61,7 +61,7 @@ def deciding_frames(samples: Samples, onsets: tuple[int, ...], threshold: float)
     return found
 
 
-async def run(sounds: list[VoiceClip], calls: int, times: int) -> list[Row | Check]:
+async def run(sounds: list[VoiceClip], calls: int, times: int) -> list[SpreadRow | Check]:
     threshold = Policy.balanced().hold.hold_threshold
     spoken: InterruptionScript = script(sounds, first_ms=FIRST_MS, every_ms=EVERY_MS, times=times)
     deciding = deciding_frames(spoken.samples, spoken.onsets, threshold)
@@ -82,8 +82,8 @@ async def run(sounds: list[VoiceClip], calls: int, times: int) -> list[Row | Che
                 last.append(((tail[-1] if tail else sent) - sent) * 1000)
     problems = sum(len(c.problems) for c in clients)
     return [
-        Row(f"server, {calls} calls: deciding frame sent to `hold` received", tuple(hold), "p99 <= 10"),
-        Row(f"server, {calls} calls: deciding frame sent to the last audio received", tuple(last), "p99 <= 10"),
+        SpreadRow(f"server, {calls} calls: deciding frame sent to `hold` received", tuple(hold), "p99 <= 10"),
+        SpreadRow(f"server, {calls} calls: deciding frame sent to the last audio received", tuple(last), "p99 <= 10"),
         Check("interruptions held", len(hold), calls * times),
         Check("calls without stale audio or errors", sum(not c.stale and not c.problems for c in clients), calls)
         if not problems

@@ -13,7 +13,7 @@ from bargein_bench.machine import machine
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SpreadRow:
     """One measured quantity, in ms. goal: as the issue states it, in words."""
 
     what: str
@@ -47,7 +47,7 @@ class Check:
         return {"what": self.what, "passed": self.passed, "of": self.of}
 
 
-def show(console: Console, rows: Sequence[Row | Check]) -> None:
+def show(console: Console, rows: Sequence[SpreadRow | Check]) -> None:
     table = Table(title="ms", caption=machine(), title_justify="left", caption_justify="left")
     for name in ("what", "n", "p50", "p95", "p99", "max", "goal"):
         table.add_column(name, justify="left" if name in ("what", "goal") else "right")

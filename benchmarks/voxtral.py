@@ -23,7 +23,7 @@ from bargein.protocols import Prompt, UserSaid
 from bargein.vendors.local.voxtral import VoxtralLocal
 from benchmarks.browser import interrupted, stops
 from benchmarks.sounds import VoiceClip
-from benchmarks.table import Check, Row
+from benchmarks.table import Check, SpreadRow
 
 CUTS, AFTER = 40, 5  # replies that are cut, and deltas before each cut
 
@@ -34,7 +34,7 @@ async def browser(sounds: list[VoiceClip], times: int, *, page_holds: bool) -> l
     return [stop.after_ms for stop in stops(heard)[0]]
 
 
-async def local() -> list[Row | Check]:
+async def local() -> list[SpreadRow | Check]:
     """The worker: how long a token takes, how long after a cut the last one is made, and its memory."""
     made = importlib.import_module("benchmarks.tiny_voxtral")  # it imports torch
     audio = Pcm(np.random.default_rng(1).normal(0, 3000, 16_000).astype(np.int16), 16_000)
@@ -58,10 +58,10 @@ async def local() -> list[Row | Check]:
             over += state.after_stop > 1
         await model.aclose()
     return [
-        Row("voxtral, tiny, on the CPU: one token", (median(tokens),), ""),
-        Row("  cut to the last token", tuple(late), f"<= {median(tokens) + 5:.1f}"),
+        SpreadRow("voxtral, tiny, on the CPU: one token", (median(tokens),), ""),
+        SpreadRow("  cut to the last token", tuple(late), f"<= {median(tokens) + 5:.1f}"),
         Check("  cuts with at most one token after the stop", CUTS - over, CUTS),
-        Row("  the worker's memory, MB", ((state.rss_bytes or 0) / 1e6,), ""),
+        SpreadRow("  the worker's memory, MB", ((state.rss_bytes or 0) / 1e6,), ""),
     ]
 
 
@@ -70,10 +70,10 @@ def steps(times_ms: Sequence[float]) -> list[float]:
     return [b - a for a, b in itertools.pairwise(times_ms)]
 
 
-def measure(sounds: list[VoiceClip], *, times: int = 24) -> list[Row | Check]:
+def measure(sounds: list[VoiceClip], *, times: int = 24) -> list[SpreadRow | Check]:
     """All of it."""
-    rows: list[Row | Check] = [
-        Row(
+    rows: list[SpreadRow | Check] = [
+        SpreadRow(
             f"voxtral in Chromium, {who}: first speech sample to last sound",
             tuple(asyncio.run(browser(sounds, times, page_holds=page_holds))),
             goal,

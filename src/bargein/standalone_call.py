@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from bargein.agent import Agent
+from bargein.audio.sound import SoundJudge
 from bargein.audio.vad import SileroVAD
 from bargein.call.call import Call
 from bargein.call.record.status import CallStatus
@@ -73,10 +74,10 @@ async def _runtime(given: Runtime | None) -> AsyncIterator[Runtime]:
         return
     clock = MonotonicClock()
     ticker = Ticker(clock)
-    async with SileroVAD() as vad, asyncio.TaskGroup() as group:
+    async with SileroVAD() as vad, SoundJudge() as sound, asyncio.TaskGroup() as group:
         ticking = group.create_task(ticker.run(), name="ticker")
         try:
-            yield Runtime(clock, ticker, vad, NoMeter())
+            yield Runtime(clock, ticker, vad, NoMeter(), sound)
         finally:
             ticking.cancel()
 

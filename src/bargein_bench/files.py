@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from bargein.errors import UsageError
-from bargein_bench.measures import Measure
+from bargein_bench.measures import Measure, share
 from bargein_bench.report import Point
 from bargein_bench.results import Results
 
@@ -16,7 +16,7 @@ FORMAT, VERSION = "bargein_bench", 1
 
 
 def lines(results: Results, measures: Sequence[Measure]) -> Iterator[str]:
-    """The run first, then a line for every measure, call and event. Audio is not in it."""
+    """The run first, then a line for every measure, scene, call and event. Audio is not in it."""
     head = {
         "format": FORMAT,
         "version": VERSION,
@@ -30,6 +30,9 @@ def lines(results: Results, measures: Sequence[Measure]) -> Iterator[str]:
     yield json.dumps(head)
     for measure in measures:
         yield json.dumps({"measure": measure.facts()})
+    for scene, want in dict.fromkeys((event.scene, event.want) for event in results.events):
+        judged = [e.right for e in results.events if (e.scene, e.want) == (scene, want) and e.right is not None]
+        yield json.dumps({"scene": share(scene, sum(judged), len(judged), f"right: {want}").facts()})
     for call in results.calls:
         yield json.dumps({"call": asdict(replace(call, events=(), record=None)) | {"events": len(call.events)}})
         for event in call.events:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bargein_bench.capacity import Capacity, Level
-from bargein_bench.measures import Measure
+from bargein_bench.measures import Measure, share
 from bargein_bench.results import Event, Results
 from bargein_bench.run import BenchPlan
 from bargein_bench.run import Progress as RunProgress
@@ -66,21 +66,34 @@ class Live:
 def scenes_table(events: Mapping[str, list[Event]], want: Mapping[str, str], failed: Counter[str]) -> Table:
     """A row for each scene that was played."""
     table = Table("scene", "should", box=None, header_style="bold", pad_edge=False)
-    for name in ("n", "stopped", "held", "through", "unheard", "right", "hold ms", "stop ms", "gap ms", "failed"):
+    for name in (
+        "n",
+        "stopped",
+        "held",
+        "through",
+        "unheard",
+        "right",
+        "95 %",
+        "hold ms",
+        "stop ms",
+        "gap ms",
+        "failed",
+    ):
         table.add_column(name, justify="right")
     for name, found in events.items():
         if not found and not failed[name]:
             continue
         outcomes = Counter(event.outcome for event in found)
         judged = [event.right for event in found if event.right is not None]
-        share = sum(judged) / len(judged) if judged else None
-        style = "" if share is None or share >= 0.9 else "yellow" if share >= 0.5 else "red"
+        right = sum(judged) / len(judged) if judged else None
+        style = "" if right is None or right >= 0.9 else "yellow" if right >= 0.5 else "red"
         table.add_row(
             name,
             want[name],
             str(len(found)),
             *(str(outcomes[kind] or "") for kind in ("stopped", "held", "through", "unheard")),
-            "" if share is None else f"{share:.0%}",
+            "" if right is None else f"{right:.0%}",
+            _between(sum(judged), len(judged)),
             _middle([event.hold_ms for event in found]),
             _middle([event.stop_ms for event in found if event.outcome == "stopped"]),
             _middle([event.gap_ms for event in found if event.outcome == "held"]),
@@ -88,6 +101,11 @@ def scenes_table(events: Mapping[str, list[Event]], want: Mapping[str, str], fai
             style=style,
         )
     return table
+
+
+def _between(passed: int, of: int) -> str:
+    found = share("", passed, of, "")
+    return "" if found.low is None or found.high is None else f"{100 * found.low:.0f}-{100 * found.high:.0f}"
 
 
 def _middle(values: Sequence[float | None]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bargein_bench.penalty import average_penalty
 from bargein_bench.results import Event, Results
 
 Floats = NDArray[np.float64]
@@ -27,9 +28,15 @@ ADDRESSED = (
     "noise 20 dB",
     "noise 10 dB",
     "echo and speech",
+    "wait",
+    "over television",
+    "muted, speech",
 )
 VOCAL = ("cough", "sneeze")
-NOISES = ("cough", "door", "keyboard", "loud echo", "soft echo", "silence")
+SIDE = ("television", "television before")
+NOISES = ("cough", "door", "keyboard", "loud echo", "soft echo", "silence", "line noise", "noise", "muted")
+TURNS = ("whole", "pause")
+SAID_AGAIN_MS = 500.0  # of what was heard: an answer that says so much again repeats it
 HELD_WITHIN_MS = 120.0
 CUT_WITHIN_MS = 500.0
 
@@ -65,7 +72,8 @@ def share(name: str, passed: int, of: int, what: str, *, good: bool = True) -> M
     p, z2 = passed / of, Z * Z / of
     middle, half = p + z2 / 2, Z * math.sqrt(p * (1 - p) / of + z2 / (4 * of))
     low, high = (middle - half) / (1 + z2), (middle + half) / (1 + z2)
-    return Measure(name, p, max(0.0, low), min(1.0, high), of, "share", good, what)
+    low, high = 0.0 if passed == 0 else low, 1.0 if passed == of else high  # not by a hair's breadth
+    return Measure(name, p, low, high, of, "share", good, what)
 
 
 def spread(
@@ -103,6 +111,9 @@ def measures(results: Results) -> list[Measure]:
     stops = [e.stop_ms for e in asked if e.outcome == "stopped" and e.stop_ms is not None]
     holds = [e.hold_ms for e in asked if e.hold_ms is not None]
     answers = [e.answer_ms for e in asked if e.outcome == "stopped" and e.answer_ms is not None]
+    turns = [e for e in events if e.want == "yield"]
+    responses = [e.answer_ms for e in _of(turns, TURNS) if e.answer_ms is not None and not e.cut_ins]
+    again = [e.said_again_ms for e in turns if e.said_again_ms is not None]
     held = [e for e in ignored if e.outcome == "held"]
     moved = [e for e in held if e.lost_ms is not None]
     return [
@@ -113,9 +124,15 @@ def measures(results: Results) -> list[Measure]:
             for name, scenes, what in (
                 ("S_BC", ("backchannel",), "backchannels that did not end the reply"),
                 ("S_VT", VOCAL, "coughs and sneezes that did not end the reply"),
-                ("S_ND", ("television",), "talk of others that did not end the reply"),
+                ("S_ND", SIDE, "talk of others that did not end the reply"),
+                ("laughs ignored", ("laugh",), "laughs that did not end the reply"),
             )
         ),
+        _penalty(events),
+        _cut_ins("cut-ins", turns, "turns of the user's into which the agent began to speak"),
+        _cut_ins("cut-ins in a pause", _of(turns, ("pause",)), "the same, of sentences with a pause in them"),
+        spread("response p50", responses, "the end of the user's turn to the agent's first sound", 50),
+        spread("response p95", responses, "the same", 95),
         spread("stop p50", stops, "onset to the reply's last audible sample", 50),
         spread("stop p95", stops, "the same", 95),
         spread("hold p50", holds, "onset to the first silence, of interruptions", 50),
@@ -133,6 +150,13 @@ def measures(results: Results) -> list[Measure]:
         spread("answer p50", answers, "the caller's end to the next reply's first sound", 50),
         spread("answer p95", answers, "the same", 95),
         spread("overlap", [e.overlap_ms for e in asked], "both talk at an interruption, mean"),
+        share(
+            "answers that repeat",
+            sum(ms >= SAID_AGAIN_MS for ms in again),
+            len(again),
+            "answers that said what the caller had heard before the cut; those that the audio can tell",
+            good=False,
+        ),
         share("recovered", sum(e.recovered is True for e in events), _known(events), "a plain question was answered"),
         count("stale audio", sum(c.stale_ms for c in results.calls), len(results.calls), "after a flush", "ms"),
         _late(results),
@@ -149,6 +173,19 @@ def _stopped(events: Iterable[Event]) -> int:
 
 def _went_on(events: Iterable[Event]) -> int:
     return sum(event.outcome != "stopped" for event in events)
+
+
+def _cut_ins(name: str, turns: Sequence[Event], what: str) -> Measure:
+    return share(name, sum(event.cut_ins > 0 for event in turns), len(turns), what, good=False)
+
+
+def _penalty(events: Sequence[Event]) -> Measure:
+    what = "mean penalty of late stops, misses, cut-ins, false stops and false holds, for a sound"
+    found = average_penalty(events)
+    if found is None:
+        return Measure("APT", None, None, None, 0, "ms", False, what)
+    value, low, high, n = found
+    return Measure("APT", value, low, high, n, "ms", False, what)
 
 
 def _within(events: Iterable[Event], ms: float, name: str) -> int:

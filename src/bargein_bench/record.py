@@ -5,7 +5,7 @@ All places count samples of 8000 Hz from the begin of the call, whatever rate th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -78,6 +78,8 @@ class Record:
     """Breaches of the protocol, by kind."""
     closed_by: str = "us"
     """Who ended the call."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """What the caller heard of each reply, in words, by the reply's id, where the wire tells it."""
 
     @property
     def lasted_ms(self) -> float:

@@ -43,6 +43,12 @@ class Event:
     """From the caller's end to the first audio of the next reply."""
     overlap_ms: float = 0.0
     """Time between onset and end in which both were audible."""
+    cut_ins: int = 0
+    """How often the agent began to speak between onset and end, where a person would yield: the user's turn was not
+    over."""
+    said_again_ms: float | None = None
+    """How much of the answer's first seconds the caller had already heard in the reply that was cut. None: no answer,
+    or an agent of which the audio cannot tell."""
     recovered: bool | None = None
     """Whether a plain question afterwards was answered. None: none was asked."""
 

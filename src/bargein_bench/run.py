@@ -13,10 +13,12 @@ from bargein.errors import BargeinError, UsageError, VendorLost
 from bargein_bench.callers.caller_audio import Step
 from bargein_bench.callers.yielding import audible
 from bargein_bench.judging.outcome import MS, Known, ListeningTimeline
+from bargein_bench.judging.repetition import tells
 from bargein_bench.record import Record, Target
 from bargein_bench.results import CallResult, Event
 from bargein_bench.scenarios.clips import Library
-from bargein_bench.scenarios.scenes import NotPlayed, Opening, Scene, Stage, Staged
+from bargein_bench.scenarios.scenes import NotPlayed, Opening, Scene, Staged
+from bargein_bench.scenarios.stage import Stage
 
 LISTENS = 2  # calls that only listen, and as many that only ask
 LISTEN_MS = 9_000.0  # long enough to tell a greeting from a speech
@@ -88,7 +90,7 @@ async def listen(target: Target, library: Library, seed: int) -> tuple[Opening, 
         openings += [record.agent for record in asked]
     elif opening.greets_ms is None:
         raise VendorLost("The agent said nothing", advice="Look at the agent's log")
-    return opening, Known(openings, reply_ms)
+    return opening, Known(openings, reply_ms, tells(openings))
 
 
 async def _calls(
@@ -209,12 +211,13 @@ def judged(record: Record, script: Staged, number: int, known: Known) -> CallRes
         spoken = spoken_by_step.get(id(scored.step))
         if spoken is None:
             continue
+        scene = scored.scene or script.scene
         if scored.in_reply:
             later = [spoken_by_step.get(id(other.step)) for other in script.scored[index + 1 :]] + [question]
             until = min((s.onset for s in later if s is not None), default=len(record.agent))
-            event = timeline.judge(script.scene, scored.sound, scored.want, number, spoken, until)
+            event = timeline.judge(scene, scored.sound, scored.want, number, spoken, until)
         else:
-            event = timeline.judge_quiet(script.scene, scored.sound, scored.want, number, spoken)
+            event = timeline.judge_quiet(scene, scored.sound, scored.want, number, spoken)
         last = index == len(script.scored) - 1
         events.append(replace(event, recovered=recovered if last else None))
     return CallResult(

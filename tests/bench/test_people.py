@@ -77,4 +77,4 @@ def test_the_made_throats_are_the_same_each_time() -> None:
     first, again, other = synthetic.throats(3), synthetic.throats(3), synthetic.throats(4)
     assert all(np.array_equal(a.samples, b.samples) for a, b in zip(first, again, strict=True))
     assert not any(np.array_equal(a.samples, b.samples) for a, b in zip(first, other, strict=True))
-    assert [c.kind for c in first] == ["cough"] * 6 + ["backchannel"] * 6
+    assert [c.kind for c in first] == ["cough"] * 6 + ["backchannel"] * 6 + ["laugh"] * 4

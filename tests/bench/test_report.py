@@ -106,7 +106,7 @@ def test_what_a_server_says_is_text_and_nothing_else(tmp_path: Path) -> None:
 def test_the_sound_of_a_failure_is_that_stretch_of_the_call(tmp_path: Path) -> None:
     results = run(ignores, {"interruption": 1})
     html = written(tmp_path, results)
-    (uri,) = re.findall(r"data:audio/wav;base64,([A-Za-z0-9+/=]+)", html)
+    uri, alone = re.findall(r"data:audio/wav;base64,([A-Za-z0-9+/=]+)", html)
     data = base64.b64decode(uri)
     kind, channels, rate = struct.unpack("<HHI", data[20:28])
     assert (kind, channels, rate) == (7, 2, 8000)
@@ -117,6 +117,32 @@ def test_the_sound_of_a_failure_is_that_stretch_of_the_call(tmp_path: Path) -> N
     begin = int((ONSET_MS - 2_000) * 8)
     for lane, samples in ((lanes[:, 0], record.caller), (lanes[:, 1], record.agent)):
         assert lane.tobytes() == to_mulaw(samples[begin : begin + len(lanes)])
+    data = base64.b64decode(alone)  # the recording that was heard wrongly
+    begin = int((ONSET_MS - 200) * 8)
+    codes = data[data.index(b"data") + 8 :]
+    assert codes == to_mulaw(record.caller[begin : begin + len(codes)])
+
+
+def test_each_recording_that_was_heard_wrongly_is_named_once_with_how_often(tmp_path: Path) -> None:
+    results = run(stops, {"cough": 3, "interruption": 2})
+    alike = [
+        replace(call, events=tuple(replace(e, sound=e.scene) for e in call.events), record=call.record if n else None)
+        for n, call in enumerate(results.calls)
+    ]
+    html = written(tmp_path, replace(results, calls=tuple(alike)))
+    section = html[html.index('id="misheard"') :]
+    text = " ".join(Read(section[: section.index("</section>")]).text.split())
+    assert "1 of 2 (9 to 91 %) recordings were heard wrongly" in text.replace("\u00a0", " ")
+    assert "3 of 3" in text
+    assert "interruption" not in text
+    assert 'id="misheard"' not in written(tmp_path, run(yields))
+
+
+def test_the_first_sentence_has_the_n_and_the_interval_of_each_share(tmp_path: Path) -> None:
+    top = head(written(tmp_path, run(yields))).replace("\u00a0", " ")
+    assert "100 % of interruptions (n 24, 86 to 100 %) in 0.0" in top
+    assert "100 % of backchannels (n 20, 84 to 100 %)" in top
+    assert "average penalty" in top
 
 
 def test_a_large_run_makes_no_larger_file_than_may_be(tmp_path: Path) -> None:

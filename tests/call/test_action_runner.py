@@ -32,7 +32,7 @@ class World:
     def __init__(self) -> None:
         self.parts = Parts()
         self.did: list[tuple[object, ...]] = []
-        doers = [Doer(name, self.did) for name in ("control", "starter", "turns", "ending")]
+        doers = [Doer(name, self.did) for name in ("control", "starter", "turns", "sounds", "ending")]
         self.runner = ActionRunner(self.parts.context, *doers)  # type: ignore[arg-type]
 
 
@@ -46,6 +46,7 @@ FLUSH = f.FlushClient(1, "button pressed")
 REPLY = Reply(1, "reply", 0.0)
 LISTEN = f.Listen(1, 0.0, "speech")
 READ = f.ReadWords(1, 0.0, "short")
+LOOK = f.JudgeSound(1, 0.0, 320.0, "undecided")
 DISMISS = f.Dismiss(0.0, 10.0, "", "a noise")
 EVERY: list[tuple[f.Action, list[tuple[object, ...]]]] = [
     (HOLD, [("control", "hold", HOLD, 5.0)]),
@@ -65,6 +66,7 @@ EVERY: list[tuple[f.Action, list[tuple[object, ...]]]] = [
     (f.GiveUp("lost"), [("ending", "give_up", "lost")]),
     (LISTEN, [("turns", "listen", LISTEN)]),
     (READ, [("turns", "read_words", READ)]),
+    (LOOK, [("sounds", "look", LOOK)]),
     (DISMISS, [("turns", "dismiss", DISMISS)]),
     (f.EndCall("nobody there"), [("ending", "leave", "nobody there", False)]),
     (f.EndCall("not back", gone=True), [("ending", "leave", "not back", True)]),

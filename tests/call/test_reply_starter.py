@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bargein.agent import Agent
+from bargein.audio.pcm import Pcm
 from bargein.call.input.turns import Turn
 from bargein.call.output.reply import Reply, ReplyContent, ReplySource
 from bargein.call.output.utterance_queue import Utterance
@@ -21,6 +22,7 @@ class World:
         self.newest = newest
         self.last_firm_ms = float("-inf")
         self.waiting: list[Utterance] = []
+        self.learnt: list[float] = []
         self.prepared: list[int] = []
         self.discarded: list[str] = []
         self.began: list[tuple[Reply, ReplySource]] = []
@@ -32,7 +34,14 @@ class World:
             language="de",
             reprompts={"failed": "Wie bitte?", "silence": "Sind Sie noch da?"},
         )
-        self.starter = ReplyStarter(self.parts.context, self.agent, self, self, self, self, self, self)  # type: ignore[arg-type]
+        self.starter = ReplyStarter(self.parts.context, self.agent, *[self] * 7)  # type: ignore[arg-type]
+
+    # SoundWatch and Turns
+    def turn_over(self, pcm: Pcm) -> None:
+        self.learnt.append(pcm.ms)
+
+    def audio(self, turn: Turn) -> Pcm:
+        return Pcm.silence(1_000, 8_000)
 
     # Responder
     def prepare(self, turn: Turn) -> None:
@@ -73,6 +82,7 @@ async def test_an_answer_knows_whether_there_was_speech_in_its_turn(firm_ms: flo
     assert reply.id == 2
     await source(reply)
     assert world.answers == [(2, 4, spoken)]
+    assert world.learnt == [1_000.0] * spoken
     assert world.parts.decisions() == [("answer", "quiet")]
 
 

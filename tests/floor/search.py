@@ -244,9 +244,9 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     if "sound" in groups:
         yield ev.SoundChanged(now, judged=not f.hears_sound)
     if "reads" in groups:
-        for text in ("tell me", "you"):
+        for said in ("tell me", "you"):
             if f.onset.awaiting_words:
-                yield ev.Words(f.speech.onset_ms, text, f.onset.reading)
+                yield ev.Words(f.speech.onset_ms, said, f.onset.reading)
     if "looks" in groups:
         since, until, look = f.speech.onset_ms, f.sound.asked_until_ms, f.sound.look
         if f.sound.pending:

@@ -94,3 +94,25 @@ def test_words_of_another_script_are_counted_as_words_and_characters_with_their_
     assert Lexicon.of("zh").judge("我用iPhone")[1] == 3
     assert Lexicon.of("th").judge("ที่นี่")[1] == 2
     assert Lexicon.of("en").judge("你好吗")[1] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "weak"),
+    [
+        ("You.", True),
+        ("'kay", True),
+        ("Oh, you.", True),
+        ("Thank you.", True),
+        ("you two", False),
+        ("you you", False),
+        ("yeah yeah", False),
+        ("no", False),
+        ("", False),
+    ],
+)
+def test_a_lone_word_that_small_recognisers_make_of_sounds_is_known(text: str, weak: bool) -> None:
+    assert Lexicon.of("en").is_weak(text) is weak
+
+
+def test_a_language_whose_small_recognisers_are_unknown_has_no_weak_words() -> None:
+    assert not Lexicon.of("de").is_weak("ja")

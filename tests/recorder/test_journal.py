@@ -29,6 +29,8 @@ def sample(kind: object, *, fancy: bool) -> object:
         return kind(**{f.name: sample(hints[f.name], fancy=fancy) for f in dataclasses.fields(kind)})
     if get_origin(kind) is Literal:
         return get_args(kind)[-1 if fancy else 0]
+    if get_origin(kind) is tuple:
+        return (sample(get_args(kind)[0], fancy=True), sample(get_args(kind)[0], fancy=False)) if fancy else ()
     if get_origin(kind) in (UnionType, typing.Union):
         chosen = [k for k in get_args(kind) if (k is type(None)) is not fancy]
         return sample(chosen[0], fancy=fancy)

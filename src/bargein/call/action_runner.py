@@ -7,6 +7,7 @@ from typing import assert_never
 from bargein import floor as f
 from bargein.call.context import CallContext
 from bargein.call.ending import CallEnding
+from bargein.call.input.sound_watch import SoundWatch
 from bargein.call.reply_control import ReplyControl
 from bargein.call.reply_starter import ReplyStarter
 from bargein.call.turn_control import TurnControl
@@ -21,17 +22,21 @@ class ActionRunner:
         reply_control: ReplyControl,
         reply_starter: ReplyStarter,
         turn_control: TurnControl,
+        sound_watch: SoundWatch,
         ending: CallEnding,
     ) -> None:
         self._context = context
         self._reply_control = reply_control
         self._reply_starter = reply_starter
         self._turn_control = turn_control
+        self._sound_watch = sound_watch
         self._ending = ending
 
     def run(self, action: f.Action, now_ms: float) -> None:
         """Do one action of the floor."""
         match action:
+            case f.JudgeSound():
+                self._sound_watch.look(action)
             case f.Hold():
                 self._reply_control.hold(action, now_ms)
             case f.Resume():

@@ -16,6 +16,7 @@ from bargein.call.inbound import InboundHandler
 from bargein.call.input.line_watch import LineWatch
 from bargein.call.input.machine_judge import MachineJudge
 from bargein.call.input.own_words import OwnWords
+from bargein.call.input.sound_watch import SoundWatch
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.stt_stream import STTStream
 from bargein.call.input.turns import Turns
@@ -49,6 +50,7 @@ class CallParts:
     user_audio: UserAudio
     stt_stream: STTStream | None
     """None: the words are read in batches, or not at all."""
+    sound_watch: SoundWatch
     turns: Turns
     replies: Replies
     playout: Playout | ClientPlayout
@@ -93,6 +95,8 @@ def assemble(
     echo = LineEcho(rate, transport.rate_out) if can.plays_immediately else None
     speech = SpeechWatch(context, floor)
     user_audio = UserAudio(transport.rate_in, runtime.vad, context.now_ms, speech.window, echo)
+    sound_watch = SoundWatch(context, floor, user_audio, runtime.sound, runtime.voices)
+    speech.also = sound_watch.window
     ledger = Ledger(context, replies, conversation, reports=can.reports)
     own_words = OwnWords(floor, ledger)
     outages = Outages(context)
@@ -146,7 +150,9 @@ def assemble(
     lost_words = LostWords(context, replies, ledger, responder.source_of)
     turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words)
     reply_control = ReplyControl(context, floor, replies, playout, speaker, ledger, responder, silence, outages)
-    reply_starter = ReplyStarter(context, agent, turns, speech, responder, speaker, utterances, lost_words, machine)
+    reply_starter = ReplyStarter(
+        context, agent, turns, speech, sound_watch, responder, speaker, utterances, lost_words, machine
+    )
     inbound = InboundHandler(context, floor, user_audio, playout, silence, ledger, progress, turn_control, ending)
     if stt_stream is not None:
         user_audio.on_audio = stt_stream.push_audio
@@ -156,6 +162,7 @@ def assemble(
         conversation=conversation,
         user_audio=user_audio,
         stt_stream=stt_stream,
+        sound_watch=sound_watch,
         turns=turns,
         replies=replies,
         playout=playout,
@@ -164,7 +171,7 @@ def assemble(
         utterances=utterances,
         progress=progress,
         inbound=inbound,
-        action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, ending),
+        action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, sound_watch, ending),
         ending=ending,
         line_watch=LineWatch(inbound.handle, ending.hang_up) if can.plays_immediately else None,
         context=context,

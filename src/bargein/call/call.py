@@ -113,6 +113,7 @@ class Call:
             async with self._tasks as tasks:
                 tasks.spawn(self._receive(), "receive")
                 parts.turns.announce()
+                parts.sound_watch.announce()
                 if parts.stt_stream is not None:
                     tasks.spawn(parts.stt_stream.run(), "stt")
                 self._greet()

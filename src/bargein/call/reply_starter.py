@@ -5,6 +5,7 @@ from __future__ import annotations
 from bargein.agent import Agent
 from bargein.call.context import CallContext
 from bargein.call.input.machine_judge import MachineJudge
+from bargein.call.input.sound_watch import SoundWatch
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.turns import Turns
 from bargein.call.output.lost_words import LostWords
@@ -26,6 +27,7 @@ class ReplyStarter:
         agent: Agent,
         turns: Turns,
         speech: SpeechWatch,
+        sounds: SoundWatch,
         responder: Responder,
         speaker: Speaker,
         utterances: UtteranceQueue,
@@ -36,6 +38,7 @@ class ReplyStarter:
         self._agent = agent
         self._turns = turns
         self._speech = speech
+        self._sounds = sounds
         self._responder = responder
         self._speaker = speaker
         self._utterances = utterances
@@ -66,6 +69,8 @@ class ReplyStarter:
         spoken = self._speech.last_firm_ms > newest.from_ms
         made = self._responder.new_reply(reply, turn)
         self._speaker.begin(made, lambda r: self._responder.answer(r, newest, spoken=spoken))
+        if spoken:
+            self._sounds.turn_over(self._turns.audio(newest))
         if self._machine is not None:
             self._machine.turn_over(newest)
 

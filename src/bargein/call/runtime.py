@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bargein.audio.voice_encoder import Embeds
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
-from bargein.protocols import VAD, Meter
+from bargein.protocols import VAD, Meter, SoundModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +21,9 @@ class Runtime:
     """Judges the audio of all calls in one batch."""
     meter: Meter
     """Where measurements go."""
+    sound: SoundModel | None = None
+    """Looks at the users' sounds: do they hold words? None: verdicts go without."""
+    voices: Embeds | None = None
+    """A model of voices. None: a caller's voice is told without."""
     lead_ms: float = 100
     """How far audio may run ahead of the client's loudspeaker."""

@@ -81,7 +81,7 @@ def count_said(floor: FloorState, out: list[Action]) -> None:
 def go_without(floor: FloorState, out: list[Action]) -> None:
     """The sound could not be looked at: the floor decides on what is there."""
     floor.sound.pending = False
-    floor.sound.empty = floor.sound.signs = 0
+    floor.sound.empty = 0
     count_said(floor, out)
 
 

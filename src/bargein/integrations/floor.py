@@ -19,6 +19,7 @@ from bargein import floor as f
 from bargein.audio.echo import LineEcho
 from bargein.audio.pcm import Samples
 from bargein.call.context import CallContext
+from bargein.call.input.sound_watch import SoundWatch
 from bargein.call.input.turns import Turns
 from bargein.call.input.user_audio import UserAudio
 from bargein.call.runtime import Runtime
@@ -27,7 +28,6 @@ from bargein.errors import UsageError
 from bargein.integrations.foreign_words import ForeignWords
 from bargein.integrations.guest import Guest
 from bargein.integrations.shared import Shared, shared
-from bargein.notices import Notice
 from bargein.protocols import AudioIn, BatchSTT, Journal
 from bargein.recorder.journal import FileJournal, NullJournal
 
@@ -90,6 +90,7 @@ class BargeinFloor:
         self._shared: Shared | None = None
         self._began_ms = 0.0
         self._audio: UserAudio | None = None
+        self._sounds: SoundWatch | None = None
         self._turns: Turns | None = None
         self._rate = 0
         self._heard_samples = 0
@@ -149,7 +150,7 @@ class BargeinFloor:
             now_ms=self.now_ms,
             journal=self._journal,
             meter=runtime.meter,
-            notify=self._noticed,
+            notify=lambda _: None,  # the framework has its own ways to tell its clients
             feed=self.feed,
             spawn=tasks.spawn,
             spawn_commit=tasks.spawn_commit,
@@ -338,6 +339,8 @@ class BargeinFloor:
                 guest.turn_began(why)
             case f.ReadWords(reading, from_ms, _):
                 self._words.ask(reading, from_ms, self._context, self._turns)
+            case f.JudgeSound() if self._sounds is not None:
+                self._sounds.look(action)
             case f.Dismiss(_, _, text, why):
                 guest.backchannel(text, why)
             case _:
@@ -360,10 +363,14 @@ class BargeinFloor:
         self._echo = None  # of audio at another rate
         self._audio = UserAudio(rate, self._shared.runtime.vad, self.now_ms, self._scored)
         self._turns = Turns(self._context, self._stt, self._audio)
+        self._sounds = SoundWatch(self._context, self.floor, self._audio, self._shared.runtime.sound)
+        self._sounds.announce()
 
     def _scored(self, window: f.SpeechWindow) -> None:
         self.windows += 1
         self.user_speech = window.speech
+        if self._sounds is not None:
+            self._sounds.window(window)
         self.feed(window)
 
     def _tick(self, process_ms: float) -> None:
@@ -375,9 +382,6 @@ class BargeinFloor:
             if self._due_ms is None or self._due_ms > now_ms or self._broken:
                 return
             self.feed(f.Tick(self._due_ms))
-
-    def _noticed(self, _: Notice) -> None:
-        """The framework has its own ways to tell its clients."""
 
     def _fail(self, error: BaseException) -> None:
         """An error of ours: the framework's call goes on as it would without us."""

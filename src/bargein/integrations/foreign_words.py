@@ -43,7 +43,8 @@ class ForeignWords:
 
     def announce(self) -> None:
         """Tell the floor what there is."""
-        self._feed(f.STTChanged(self._now_ms(), words=self.known, turns=self.turns_known))
+        small = getattr(self._stt, "small", False)
+        self._feed(f.STTChanged(self._now_ms(), words=self.known, turns=self.turns_known, small=small))
 
     def expect(self) -> None:
         """The framework has an STT, which has told nothing yet."""

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+from bargein.audio.sound import SoundJudge
 from bargein.audio.vad import SileroVAD
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
@@ -47,9 +48,10 @@ class _Keeper:
         try:
             clock = MonotonicClock()
             ticker, disk = Ticker(clock), DiskThread()
-            async with SileroVAD(inline_streams=INLINE_CALLS) as vad, asyncio.TaskGroup() as group:
+            vad = SileroVAD(inline_streams=INLINE_CALLS)
+            async with vad, SoundJudge() as sound, asyncio.TaskGroup() as group:
                 ticking = group.create_task(ticker.run(), name="ticker")
-                self._ready.set_result(Shared(Runtime(clock, ticker, vad, NoMeter()), disk))
+                self._ready.set_result(Shared(Runtime(clock, ticker, vad, NoMeter(), sound), disk))
                 await self._unused.wait()
                 ticking.cancel()
             await disk.aclose()

@@ -29,6 +29,7 @@ from bargein.protocols.llm import (
 )
 from bargein.protocols.observe import Counter, Journal, Latency, Meter
 from bargein.protocols.realtime import RealtimeConnection, RealtimeModel, Response, SessionConfig, ToolCalls
+from bargein.protocols.sound import SoundModel
 from bargein.protocols.stt import (
     BatchSTT,
     BatchTranscript,
@@ -111,6 +112,7 @@ __all__ = [
     "SaidOver",
     "SessionConfig",
     "SettingsRequested",
+    "SoundModel",
     "SpeechChunk",
     "StopPressed",
     "StreamingSTT",

@@ -37,6 +37,7 @@ Counter = Literal[
     "vendor_errors",
     "underruns",
     "connections",  # of the client; cause: lost, or back
+    "sound_looks",  # at the user's sounds; cause: told, or none: it could not be told
     "prepared",  # replies prepared before the turn was surely over; cause: used, or why not
     "prepared_waste_chars",  # text that was generated for those that were not used
     "prepared_waste_ms",  # and audio

@@ -37,6 +37,7 @@ class BatchSTT(Protocol):
     name: str
     rate: int
     """Hz of the audio that `read` takes."""
+    # small: bool, if it is there and true: the model makes words of laughs and coughs, so a lone "you" is doubted.
 
     async def read(self, pcm: Pcm, *, deadline_ms: float) -> BatchTranscript:
         """Transcribe. deadline_ms: from now.

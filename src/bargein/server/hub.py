@@ -11,7 +11,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from functools import partial
 
+from bargein.audio.sound import SoundJudge
 from bargein.audio.vad import SileroVAD
+from bargein.audio.voice_encoder import load_encoder
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
@@ -61,6 +63,11 @@ async def open_hub(
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         vad = await stack.enter_async_context(SileroVAD())
+        sound = await stack.enter_async_context(SoundJudge())
+        voices = load_encoder()
+        if voices is not None:
+            voices.start()
+            stack.push_async_callback(voices.aclose)
         catalogue = await stack.enter_async_context(agents(settings))
         disk = DiskThread()
         stack.push_async_callback(disk.aclose)
@@ -70,7 +77,7 @@ async def open_hub(
         hub = Hub(
             settings=settings,
             gate=gate,
-            host=Runtime(clock, ticker, vad, metrics, settings.lead_ms),
+            host=Runtime(clock, ticker, vad, metrics, sound, voices, settings.lead_ms),
             catalogue=catalogue,
             calls=calls,
             phone_strangers=Strangers(metrics),
@@ -90,6 +97,8 @@ async def open_hub(
         metrics.gauge("record_bytes_waiting", "bytes of records that wait for the disk", lambda: disk.waiting_bytes)
         metrics.gauge("vad_windows", "windows judged, since the start", lambda: vad.stats.windows)
         metrics.gauge("vad_busy_ms", "time spent judging them, since the start", lambda: vad.stats.busy_ms)
+        metrics.gauge("sound_late", "looks at sounds that were not answered in time", lambda: sound.stats.late)
+        metrics.gauge("sound_busy", "looks that found too many before them", lambda: sound.stats.busy)
         metrics.gauge("vad_dropped", "windows that came faster than they could be judged", lambda: vad.dropped)
         async with group:
             chores = [

@@ -31,6 +31,7 @@ _COUNTERS: dict[c.Counter, str] = {
     "stalls": "replies that the client stopped playing",
     "drops": "replies that were given up before they sounded",
     "replies": "replies that were heard to their end, by kind",
+    "sound_looks": "looks at the users' sounds: do they hold words?",
     "vendor_errors": "failures of STTs, LLMs, TTSs and realtime models",
     "underruns": "times that a TTS came too slowly",
     "connections": "connections of clients that were lost, and that took their call up again",

@@ -175,7 +175,10 @@ class Caller:
                 await asyncio.sleep(wait)
             if self._do_steps(place):
                 break
-            self._frame(place)
+            if self._caller_audio.sends(place):
+                self._frame(place)
+            elif self._keep:
+                self.result.caller_frames.append(self._caller_audio.unsent)
             place += FRAME
         if not self._over.is_set():
             self._event("stop", "stop", {"accountSid": self._account, "callSid": self._call})

@@ -50,7 +50,13 @@ class EndCallStep:
     at_ms: float
 
 
-Step = SayLine | PressKey | EndCallStep
+@dataclass(frozen=True, slots=True)
+class SendsNoSilence:
+    """Throughout the call no audio is sent where the caller is quiet: a network with discontinuous transmission, or a
+    muted microphone."""
+
+
+Step = SayLine | PressKey | EndCallStep | SendsNoSilence
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +107,12 @@ class CallerAudio:
 
     def __post_init__(self) -> None:
         self.noise = _noise(self.seed, self.frame)
-        timed = [s for s in self.steps if not (isinstance(s, SayLine) and (s.after_agent or s.after_step))]
+        steps = [s for s in self.steps if not isinstance(s, SendsNoSilence)]
+        self._sends_silence = len(steps) == len(self.steps)
+        timed = [s for s in steps if not (isinstance(s, SayLine) and (s.after_agent or s.after_step))]
         self._timed = deque(sorted(timed, key=lambda s: s.at_ms))
         # Steps that wait, each with the step before it, which must be over.
-        pairs = zip((None, *self.steps), self.steps, strict=False)
+        pairs = zip((None, *steps), steps, strict=False)
         self._waits = deque(
             (before, s) for before, s in pairs if isinstance(s, SayLine) and (s.after_agent or s.after_step)
         )
@@ -155,7 +163,8 @@ class CallerAudio:
 
     def _start(self, step: SayLine, place: int) -> None:
         self._done[id(step)] = place + len(step.samples)
-        self._utterances.append((place, step.samples))
+        if step.samples.any():
+            self._utterances.append((place, step.samples))
         self.spoken.append(SpokenLine(step, place + step.onset, place + len(step.samples)))
 
     def room(self, place: int) -> Samples:
@@ -167,6 +176,17 @@ class CallerAudio:
     def quiet(self) -> bool:
         """Whether the frame has only the room."""
         return self.echo is None and not self._utterances
+
+    def sends(self, place: int) -> bool:
+        """Whether the frame at this place is sent at all."""
+        if self._sends_silence or self.echo is not None:
+            return True
+        return any(begin < place + self.frame and place < begin + len(s) for begin, s in self._utterances)
+
+    @property
+    def unsent(self) -> Samples:
+        """One frame of what the line carries where nothing is sent."""
+        return np.zeros(self.frame, np.int16)
 
     def render(self, place: int) -> Samples:
         """One frame: the room, the caller's speech, and the echo of the agent."""

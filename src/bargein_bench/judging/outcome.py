@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bargein.audio.pcm import Samples
 from bargein_bench.callers.caller_audio import SpokenLine
 from bargein_bench.callers.yielding import audible
+from bargein_bench.judging.repetition import said_again_ms, words_again_ms
 from bargein_bench.judging.resumption import moved_samples
 from bargein_bench.record import RATE, AudioSpan, Record
 from bargein_bench.results import Event, Outcome, Want
@@ -34,6 +35,10 @@ REACT_MS = 500  # a silent agent that begins to speak must fall silent so soon a
 BLIP_MS = 250  # every reply is longer
 BLIPS = 4
 ANSWER_MS = 6_000  # a question is answered within that
+BEGIN_MS = 300  # of quiet, after which the agent begins to speak
+AT_ONCE_MS = 200  # two who begin so near to each other could not know
+AT_END_MS = 100  # so near to a turn's end a begin cuts nothing off
+ANSWER_HEARD_MS = 2_500  # of an answer, which is searched for what was said before
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Known:
     """What the caller heard in them."""
     reply_ms: float | None = None
     """Length of the reply that is interrupted. None: longer than those calls."""
+    alike: bool = False
+    """Its TTS speaks a text alike each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,8 @@ class ListeningTimeline:
             sum(max(0, -m) for m in moved) / MS if moved else None,
             answer,
             float(self.loud[onset:end].sum()),
+            self._cut_ins(onset, end) if want == "yield" else 0,
+            self._said_again_ms(last) if outcome == "stopped" and want == "yield" else None,
         )
 
     def judge_quiet(self, scene: str, sound: str, want: Want, call: int, spoken: SpokenLine) -> Event:
@@ -118,6 +127,7 @@ class ListeningTimeline:
             float(last - onset) if silent else None,
             answer_ms=answer,
             overlap_ms=float(over.sum()),
+            cut_ins=self._cut_ins(onset, end) if want == "yield" else 0,
         )
 
     def answers(self, question: SpokenLine) -> bool:
@@ -128,6 +138,25 @@ class ListeningTimeline:
             return False
         begins = max(onset, last.begins if last is not None else onset)
         return bool(self.loud[max(begins, end) : end + ANSWER_MS].any())
+
+    def _cut_ins(self, onset: int, end: int) -> int:
+        """How often the agent began to speak in a turn of the user's."""
+        quiet = _silences(self.loud, max(0, onset - BEGIN_MS), end, BEGIN_MS)
+        return sum(onset + AT_ONCE_MS < ends < end - AT_END_MS for _, ends in quiet)
+
+    def _said_again_ms(self, last: Gap | None) -> float | None:
+        """How much of the answer was heard before. None: no answer, or it cannot be told."""
+        if last is None or last.ends is None:
+            return None
+        replies = [_span_at(self._record.spans, place) for place in (last.begins * MS - 1, last.ends * MS + MS)]
+        texts = [self._record.texts.get(span.reply or "") for span in replies if span is not None]
+        if len(texts) == 2 and texts[0] is not None and texts[1] is not None:
+            return words_again_ms(texts[0], texts[1])
+        if not self._known.alike:
+            return None
+        agent, begins = self._record.agent, last.ends
+        begun = max((e for _, e in _silences(self.loud, 0, last.begins, PAUSE_MS) if e <= last.begins), default=0)
+        return said_again_ms(agent[begun * MS : last.begins * MS], agent[begins * MS : (begins + ANSWER_HEARD_MS) * MS])
 
     def first_audio_ms(self) -> float | None:
         return float(np.argmax(self.loud)) if self.loud.any() else None

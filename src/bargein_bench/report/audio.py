@@ -24,9 +24,17 @@ def part(samples: Samples, begin: int, end: int) -> Samples:
 def wav(record: Record, begin: int, end: int) -> bytes:
     """Stereo mu-law at 8000 Hz."""
     lanes = (mulaw_codes(part(record.caller, begin, end)), mulaw_codes(part(record.agent, begin, end)))
-    data = np.stack(lanes, axis=1).tobytes()
-    form = struct.pack("<HHIIHHH", MULAW, 2, RATE, 2 * RATE, 2, 8, 0)
-    chunks = _chunk(b"fmt ", form) + _chunk(b"fact", struct.pack("<I", end - begin)) + _chunk(b"data", data)
+    return _file(np.stack(lanes, axis=1).tobytes(), 2)
+
+
+def mono_wav(samples: Samples) -> bytes:
+    """Mono mu-law at 8000 Hz."""
+    return _file(mulaw_codes(samples).tobytes(), 1)
+
+
+def _file(data: bytes, lanes: int) -> bytes:
+    form = struct.pack("<HHIIHHH", MULAW, lanes, RATE, lanes * RATE, lanes, 8, 0)
+    chunks = _chunk(b"fmt ", form) + _chunk(b"fact", struct.pack("<I", len(data) // lanes)) + _chunk(b"data", data)
     return _chunk(b"RIFF", b"WAVE" + chunks)
 
 

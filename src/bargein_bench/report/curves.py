@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bargein_bench.measures import spread
 from bargein_bench.report.drawing import Plane, figure, line, ticks
-from bargein_bench.report.figures import at, known, many, ms
+from bargein_bench.report.figures import at, known, many, ms, within
 from bargein_bench.report.html import Html, el
 from bargein_bench.report.kinds import interruptions
 from bargein_bench.results import Results
@@ -61,7 +62,7 @@ def _cdf(ident: str, title: str, of_what: str, curves: Sequence[Curve]) -> Html 
             plane.taken(x, y, around=2)
     for k, curve in enumerate(curves):
         marks = [(percent, at(percent, curve.values) or 0.0) for percent in (50, 95)]
-        figures = ", ".join(f"p{percent} {ms(x)} ms" for percent, x in marks)
+        figures = ", ".join(f"p{percent} {ms(x)} ms ({_sure(percent, curve.values)})" for percent, x in marks)
         legend_texts.append(f"{curve.name}: {figures}, n {len(curve.values)} of {curve.of}")
         if k:
             continue  # the legend has the marks of the other curves
@@ -74,6 +75,10 @@ def _cdf(ident: str, title: str, of_what: str, curves: Sequence[Curve]) -> Html 
     )
     legend = [el("li", text, class_="quiet" if k else None) for k, text in enumerate(legend_texts)]
     return el("div", figure(drawn, title, of_what), el("ul", legend, class_="legend"))
+
+
+def _sure(percent: float, values: Sequence[float]) -> str:
+    return within(spread("", values, "", percent))
 
 
 def _rise(values: Sequence[float]) -> list[tuple[float, float]]:

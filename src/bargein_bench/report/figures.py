@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from bargein_bench.measures import Measure
+from bargein_bench.measures import Measure, spread
+from bargein_bench.measures import share as measured_share
 
 NOTHING = "–"
 NBSP = "\u00a0"
@@ -40,6 +41,30 @@ def minus(number: str) -> str:
 
 def count(n: int, of: int) -> str:
     return f"{n} of {of}"
+
+
+def counted(n: int, of: int) -> str:
+    """A count with its 95 % interval."""
+    return f"{count(n, of)} ({within(measured_share('', n, of, ''))})" if of else count(n, of)
+
+
+def within(measure: Measure) -> str:
+    """The 95 % interval of a measure. A dash: it has none."""
+    if measure.low is None or measure.high is None:
+        return NOTHING
+    low, high = value(measure, measure.low), value(measure, measure.high)
+    unit = low.rpartition(NBSP)[2]
+    return (
+        f"{low.removesuffix(NBSP + unit)} to {high}"
+        if NBSP in low and high.endswith(NBSP + unit)
+        else f"{low} to {high}"
+    )
+
+
+def middle(values: Sequence[float]) -> str:
+    """The median of times in ms, as seconds, with its 95 % interval and n."""
+    found = spread("", [ms / 1000 for ms in values], "", 50, unit="s")
+    return f"{value(found, found.value)} ({within(found)}, n{NBSP}{found.n})"
 
 
 def many(n: int, one: str, more: str = "") -> str:

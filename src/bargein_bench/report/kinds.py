@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from bargein_bench.measures import ADDRESSED
 from bargein_bench.results import Event
 
-FALSE_NOISE, FALSE_BACKCHANNEL, FALSE_SIDE = 0.02, 0.10, 0.25  # of a kind's sounds, how many may end a reply
+FALSE_NOISE, FALSE_BACKCHANNEL, FALSE_LAUGH, FALSE_SIDE = (
+    0.03,
+    0.10,
+    0.12,
+    0.30,
+)  # of a kind's sounds, how many may end a reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,13 @@ class Kind:
 OTHERS = Kind("other sounds", frozenset(), "Stops for noises")
 KINDS = (
     Kind("backchannels", frozenset({"backchannel"}), "Stops for backchannels", FALSE_BACKCHANNEL),
+    Kind("laughs", frozenset({"laugh"}), "Stops for laughs", FALSE_LAUGH),
     Kind("coughs", frozenset({"cough", "sneeze", "breath"}), "Stops for coughs"),
+    Kind("line noise", frozenset({"line noise"}), "Stops for noise of the line"),
     Kind("noises", frozenset({"door", "keyboard", "traffic", "music", "noise"}), "Stops for noises"),
-    Kind("side talk", frozenset({"television"}), "Stops for other people's talk", FALSE_SIDE),
+    Kind("side talk", frozenset({"television", "television before"}), "Stops for other people's talk", FALSE_SIDE),
     Kind("its own echo", frozenset({"loud echo", "soft echo", "echo"}), "Interrupts itself by its own echo"),
-    Kind("silence", frozenset({"silence"}), "Stops for nothing at all"),
+    Kind("silence", frozenset({"silence", "muted"}), "Stops for nothing at all"),
     OTHERS,
 )
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from bargein_bench.measures import Measure
 from bargein_bench.report.curves import latencies, spread_note
 from bargein_bench.report.faults import faults, verdict
-from bargein_bench.report.figures import many
+from bargein_bench.report.figures import many, value, within
 from bargein_bench.report.html import Child, Html, el, raw, short
+from bargein_bench.report.misheard import misheard_section
 from bargein_bench.report.moments import ShownCase, choose
 from bargein_bench.report.peers import PEERS, PeerResult
 from bargein_bench.report.tables import measures_table, pairs_table, peers_table, scenes_table, verdicts_table
@@ -32,8 +33,10 @@ METHOD = (
     "reply that never went on. A reply that falls silent and goes on was held, and the gap is how long it was "
     "silent. An interruption is missed when no stop came within 2.0 s. L_Y and R_Y are the seconds to yield and "
     "the share of interruptions yielded to; S_BC, S_VT and S_ND are the shares of backchannels, vocal noises and "
-    "speech to others that were rightly ignored. Stale sound is sound of a reply after its own flush. Shares have "
-    "Wilson's 95 % interval, the other figures one by bootstrap."
+    "speech to others that were rightly ignored. A cut-in is a begin of the agent's speech inside a turn of the "
+    "user's. APT is the average penalty time: what late stops, misses, cut-ins, false stops and false holds cost for "
+    "a sound, where the sounds to yield to and those to ignore weigh alike. Stale sound is sound of a reply after its "
+    "own flush. Shares have Wilson's 95 % interval, the other figures one by bootstrap."
 )
 
 
@@ -70,12 +73,13 @@ def page(
         el("title", f"{short(results.target)}: how it yields"),
         el("style", raw(style)),
     )
-    chosen = choose(results)
+    chosen, wrong = choose(results), misheard_section(results)
     sections: list[tuple[str, str, Sequence[Child]]] = [
         ("measures", "Measures", _measures(results, measures, peers)),
         ("latency", "How soon", _latency(results, points)),
         ("verdicts", "What it did", [verdicts_table(results.events), scenes_table(results.events)]),
-        ("failures", "Failures, to be heard", _failures(chosen)),
+        ("failures", "Failures, to be heard", _failures(chosen, sum(map(len, wrong)))),
+        ("misheard", "Recordings heard wrongly", wrong),
         ("examples", "As it should be", [timeline(m, f"good-{k}") for k, m in enumerate(chosen.good, 1)]),
         ("method", "Method, and what is missing", _method(results)),
     ]
@@ -94,7 +98,14 @@ def _head(results: Results, measures: Sequence[Measure]) -> Html:
     found = faults(results)
     named = [el("li", el("b", f"{fault.name}:"), " ", fault.figures) for fault in found]
     judged = sum(e.right is not None for e in results.events)
+    penalty = next((m for m in measures if m.name == "APT" and m.value is not None), None)
+    apt = (
+        {}
+        if penalty is None
+        else {"average penalty": f"{value(penalty, penalty.value)} ({within(penalty)}, n {penalty.n})"}
+    )
     facts = {
+        **apt,
         "protocol": results.protocol,
         "calls": str(len(results.calls)),
         "events": str(len(results.events)),
@@ -125,12 +136,13 @@ def _latency(results: Results, points: Sequence[Point]) -> list[Html]:
     return [el("div", drawn, class_="pair"), *([el("p", note, class_="note")] if note else [])] if drawn else []
 
 
-def _failures(chosen: ShownCase) -> list[Html]:
+def _failures(chosen: ShownCase, taken: int) -> list[Html]:
+    """taken: characters of the file that others need."""
     if not chosen.shown and not chosen.rest:
         return []
     rest = Counter(chosen.rest)
     drawn: list[Html] = []
-    room = MOST_BYTES - ROOM_BYTES
+    room = MOST_BYTES - ROOM_BYTES - taken
     for k, moment in enumerate(chosen.shown, 1):
         made = timeline(moment, f"failure-{k}")
         room -= len(made)

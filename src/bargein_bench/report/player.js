@@ -1,4 +1,11 @@
 // The playhead follows the sound; a click in the lanes seeks; one player at a time is heard.
+document.addEventListener(
+  "play",
+  (event) => {
+    for (const other of document.querySelectorAll("audio")) if (other !== event.target) other.pause();
+  },
+  true,
+);
 for (const figure of document.querySelectorAll("figure[data-lasts]")) {
   const lasts = Number(figure.dataset.lasts);
   const audio = figure.querySelector("audio");
@@ -13,10 +20,7 @@ for (const figure of document.querySelectorAll("figure[data-lasts]")) {
     place();
     if (!audio.paused) requestAnimationFrame(follow);
   };
-  audio.addEventListener("play", () => {
-    for (const other of document.querySelectorAll("audio")) if (other !== audio) other.pause();
-    follow();
-  });
+  audio.addEventListener("play", follow);
   for (const kind of ["seeked", "timeupdate", "pause"]) audio.addEventListener(kind, place);
   lanes.addEventListener("click", (event) => {
     const box = lanes.getBoundingClientRect();

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from bargein_bench.measures import Measure
-from bargein_bench.report.figures import NOTHING, at, count, known, mean, ms, share, value
+from bargein_bench.report.figures import NOTHING, at, counted, known, mean, ms, share, value, within
 from bargein_bench.report.html import Child, Html, el, short
 from bargein_bench.report.peers import AIM, NOTE, PeerResult
 from bargein_bench.results import Event, Outcome, Want
@@ -50,7 +50,7 @@ def measures_table(measures: Sequence[Measure]) -> Html:
 def peers_table(measures: Sequence[Measure], peers: Sequence[PeerResult]) -> Html:
     by_name = {m.name: m for m in measures}
     own = [by_name.get(name) for name in NAMES]
-    cells = [_td(NOTHING if m is None else value(m, m.value)) for m in own]
+    cells = [_sure_cell(m) for m in own]
     this = el("tr", el("th", "this agent", scope="row"), cells, _td(ms(own[0].n) if own[0] else NOTHING), class_="this")
     aims = [_td(("≤ " + f"{aim:.2f} s") if name == "L_Y" else "≥ " + share(aim)) for name, aim in AIM.items()]
     rows = [this, el("tr", el("th", "the aim", scope="row"), aims, _td(""), class_="aim")]
@@ -59,6 +59,12 @@ def peers_table(measures: Sequence[Measure], peers: Sequence[PeerResult]) -> Htm
         rows.append(el("tr", el("th", p.name, scope="row"), cells))
     made = table("Beside the published tau-voice rows", [heads("", *NAMES, "yields")], rows)
     return el("div", made, el("p", NOTE, class_="note"))
+
+
+def _sure_cell(measure: Measure | None) -> Html:
+    if measure is None or measure.value is None:
+        return _td(NOTHING)
+    return el("td", value(measure, measure.value), el("small", f"{within(measure)}, n {measure.n}"), class_="n")
 
 
 def verdicts_table(events: Sequence[Event]) -> Html:
@@ -133,7 +139,7 @@ def _scene(name: str, of: Sequence[Event]) -> Html:
         mean([e.overlap_ms for e in judged]),
         at(50, known(e.answer_ms for e in judged)),
     )
-    text = f"{count(right, len(judged))} · {share(right / len(judged))}" if judged else NOTHING
+    text = f"{share(right / len(judged))} · {counted(right, len(judged))}" if judged else NOTHING
     bad = "wrong" if judged and right < len(judged) else None
     cells = [_td(str(len(of))), _td(text, bad), *(_td(ms(x)) for x in numbers)]
     return el("tr", el("th", short(name, 60), scope="row"), cells)

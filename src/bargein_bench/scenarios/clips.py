@@ -1,13 +1,15 @@
 """The sounds of a caller's side: recordings in folders, synthesized speech, and synthetic noises.
 
 A folder of recordings has a `manifest.json` or `labels.json`: a list of {file, kind, ...}. kind is one of KINDS or a
-name of ALIASES. The place of the sound is `onset_ms` and `end_ms`, or `speech_ms`, or `active_ms` (lists of [from,
-to]), or else the whole file. WAV is always read; other formats need the package soundfile.
+name of ALIASES, and `what` names a sound more closely; a noise with `tags` was on a telephone line. The place of the
+sound is `onset_ms` and `end_ms`, or `speech_ms`, or `active_ms` (lists of [from, to]), or else the whole file.
+`pause_ms` is a place between two words. WAV is always read, at any rate; other formats need the package soundfile.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import wave
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +24,7 @@ from bargein.audio.resample import resample
 from bargein.errors import UsageError
 
 RATE = 16_000
+TELEPHONE_RATE = 8_000
 KINDS = (
     "interruption",
     "command",
@@ -36,6 +39,12 @@ KINDS = (
     "traffic",
     "music",
     "television",
+    "laugh",
+    "line noise",
+    "noise",
+    "wait",
+    "pause",
+    "whole",
 )
 # Kinds by the name that recordings have for them.
 ALIASES: Mapping[str, str] = {
@@ -48,7 +57,21 @@ ALIASES: Mapping[str, str] = {
     "rain": "traffic",
     "helicopter": "traffic",
     "sea-waves": "traffic",
+    "laughing": "laugh",
+    "laughter": "laugh",
+    "throat-clearing": "cough",
+    "background-talking": "television",
+    "background-music": "music",
+    "line-static": "line noise",
+    "line-click": "line noise",
+    "line-buzz": "line noise",
+    "beep": "line noise",
+    "breath": "line noise",
+    "lip-smack": "line noise",
 }
+LAUGH = "laugh-"  # laugh-evil, laugh-female, ...: kinds of laughs
+WAITS = re.compile(r"\W*(?:(?:uh|um|please|oh|no)\W+)*(?:wait|hold on|hello)\b", re.IGNORECASE)
+ENDS = (".", "?", "!")  # of a text that is a whole sentence
 LEAST_MS = 700.0  # shorter speech is no clear interruption
 MOST_MS = 8_000.0
 
@@ -68,6 +91,10 @@ class Clip:
     """ "recorded", "espeak" or "made"."""
     exact: bool = True
     """The onset is sure to some 10 ms."""
+    pause_ms: float | None = None
+    """Where in the samples, between two words, a speaker may pause. None: unknown."""
+    speaker: str = ""
+    """Who speaks, or whose noise it is. Empty: unknown."""
 
     @property
     def active_ms(self) -> float:
@@ -118,26 +145,75 @@ def read_folder(folder: Path) -> list[Clip]:
         raise UsageError(f"{path} cannot be read: {error}", advice="Write a JSON list of {file, kind, ...}") from None
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
         raise UsageError(f"{path} is no list of sounds", advice="Write a JSON list of {file, kind, ...}")
-    clips = [clip for entry in entries if (clip := _clip(folder, entry)) is not None]
+    clips: list[Clip] = []
+    for entry in entries:
+        if (clip := _clip(folder, entry)) is not None:
+            clips += [clip, *([whole] if (whole := _whole(clip, entry)) is not None else [])]
     if not clips:
         raise UsageError(f"{path} names no sound of a known kind", advice=f"The kinds are: {', '.join(KINDS)}")
     return clips
 
 
+def kind_of_entry(entry: Mapping[str, Any]) -> str | None:
+    """The kind of a manifest's entry, by its `what`, its `tags` (of a telephone line) and its `kind`. None: no scene
+    plays it."""
+    kind, tags = str(entry.get("kind", "")), entry.get("tags") or ()
+    what = str(entry.get("what") or (tags[0] if isinstance(tags, list) and tags else kind))
+    if what.startswith(LAUGH):
+        return "laugh"
+    if (named := ALIASES.get(what, what)) in KINDS:
+        return named
+    if kind == "noise":  # of a line where it has tags
+        return "line noise" if tags else "noise"
+    return named if (named := ALIASES.get(kind, kind)) in KINDS else None
+
+
 def _clip(folder: Path, entry: Mapping[str, Any]) -> Clip | None:
-    kind = str(entry.get("kind", ""))
-    kind = ALIASES.get(str(entry.get("what", kind)), ALIASES.get(kind, str(entry.get("what", kind))))
-    if kind not in KINDS:
+    kind = kind_of_entry(entry)
+    if kind is None:
         return None
     path = folder / str(entry.get("file", ""))
-    samples = _samples(path)
+    samples = read_samples(path)
     begin, end = _span(entry, len(samples) * 1000 / RATE, path)
     if kind == "interruption" and entry.get("onset_quality", "A") == "C":
         return None  # the label of its onset is uncertain
-    clip = Clip(kind, path.stem, samples, begin, end, exact=entry.get("onset_quality", "A") == "A")
+    speaker = entry.get("speaker")
+    clip = Clip(
+        kind,
+        path.stem,
+        samples,
+        begin,
+        end,
+        exact=entry.get("onset_quality", "A") == "A",
+        speaker=speaker if isinstance(speaker, str) else "",
+    )
+    if kind == "interruption" and _asks_to_wait(entry):
+        return replace(clip, kind="wait")
     if kind == "interruption" and (clip.active_ms < LEAST_MS or entry.get("short")):
         return replace(clip, kind="command")  # a word or two
+    if kind == "pause" and (at := entry.get("pause_ms")) is not None:
+        return replace(clip, pause_ms=_between(at, begin, end, path))
     return clip
+
+
+def _asks_to_wait(entry: Mapping[str, Any]) -> bool:
+    """ "Wait", "hold on" or "hello" over a telephone."""
+    by_telephone = entry.get("phonetype") is not None or entry.get("rate") == TELEPHONE_RATE
+    return by_telephone and bool(WAITS.match(str(entry.get("phrase") or entry.get("text") or "")))
+
+
+def _whole(clip: Clip, entry: Mapping[str, Any]) -> Clip | None:
+    """The same speech as a turn that is surely over at its end. None: its text does not say so."""
+    text = str(entry.get("text") or "").rstrip()
+    if clip.kind != "interruption" or entry.get("text_cut") or not text.endswith(ENDS):
+        return None
+    return replace(clip, kind="whole")
+
+
+def _between(at: Any, begin: float, end: float, path: Path) -> float:
+    if isinstance(at, int | float) and begin < at < end:
+        return float(at)
+    raise UsageError(f"pause_ms of {path.name} lies outside of its speech", advice="Give a place between two words, ms")
 
 
 def _span(entry: Mapping[str, Any], lasts_ms: float, path: Path) -> tuple[float, float]:
@@ -159,7 +235,7 @@ def _span(entry: Mapping[str, Any], lasts_ms: float, path: Path) -> tuple[float,
     return begin, end
 
 
-def _samples(path: Path) -> Samples:
+def read_samples(path: Path) -> Samples:
     """The audio of a file, mono at 16 000 Hz."""
     if path.suffix.lower() == ".wav":
         try:

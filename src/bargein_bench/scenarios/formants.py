@@ -1,5 +1,6 @@
-"""Throats by arithmetic: coughs and hums. A source (vocal folds that swing, air that hisses) sounds through a
-filter with resonances, the formants, as a vocal tract has them. All randomness comes from the generator that is given.
+"""Throats by arithmetic: coughs, hums, laughs and breaths. A source (vocal folds that swing, air that hisses) sounds
+through a filter with resonances, the formants, as a vocal tract has them. All randomness comes from the generator that
+is given.
 
 Sources: D. H. Klatt, "Software for a cascade/parallel formant synthesizer" (1980), for the filter and the murmur of
 nasals; J. Korpas, J. Sadlonova, M. Vrabec, "Analysis of the cough sound: an overview" (1996), for a cough's three
@@ -22,6 +23,7 @@ Resonances = Sequence[tuple[float, float]]  # (Hz, bandwidth in Hz)
 HARMONICS_HZ = 7_000.0  # a voice has none above: half the rate is 8,000
 NASAL: Resonances = ((270, 60), (1_000, 140), (1_700, 200), (2_300, 220), (3_300, 300), (4_500, 400))
 NASAL_ZEROS: Resonances = ((750, 120),)  # closed lips absorb these frequencies
+HIGH: Resonances = ((350, 110), (2_200, 260), (2_900, 300), (3_700, 400), (5_000, 600))  # as in "hee"
 OPEN: Resonances = ((550, 210), (1_250, 255), (2_500, 360), (3_600, 450), (5_200, 750))
 
 
@@ -98,6 +100,35 @@ def cough(rng: np.random.Generator, *, lasts_ms: float = 420.0, voiced: float = 
     closing = contour(((0.5 * lasts_ms, 0), (0.65 * lasts_ms, 1), (lasts_ms, 0)), samples)
     throat = tract(hiss + voiced * closing * folds(pitch, rng, unsteady=0.03), OPEN)
     return np.diff(throat, prepend=0.0) + 0.25 * throat  # wide open lips radiate the high sounds best
+
+
+def laugh(rng: np.random.Generator, *, pitch_hz: float = 240.0, bursts: int = 6, vowel: Resonances = OPEN) -> Floats:
+    """Bursts of voice on one breath, each after a puff of air: "ha ha ha". Pitch and strength fall from burst to burst.
+
+    J.-A. Bachorowski, M. Smoski, M. Owren, "The acoustic features of human laughter" (2001): some 4.5 bursts a second,
+    at twice the pitch of the same person's speech.
+    """
+    parts = []
+    for number in range(bursts):
+        puff, voice, gap = rng.uniform(35, 70), rng.uniform(70, 130), rng.uniform(40, 80)
+        samples = int((puff + voice + gap) * RATE / 1_000)
+        pitch = pitch_hz * 0.95**number * contour(((0, 1.1), (puff, 1.1), (puff + voice, 0.85)), samples)
+        loud = contour(
+            ((0, 0), (puff * 0.8, 0.05), (puff + 15, 1), (puff + voice * 0.7, 0.7), (puff + voice, 0)), samples
+        )
+        air = contour(
+            ((0, 0), (puff * 0.5, 0.6), (puff + 20, 0.15), (puff + voice, 0.1), (puff + voice + gap, 0)), samples
+        )
+        source = folds(pitch, rng, unsteady=0.02) * loud + rng.normal(0, 0.5, samples) * air
+        parts.append(source * 0.9**number)
+    return tract(np.concatenate(parts), vowel)
+
+
+def breath(rng: np.random.Generator, *, lasts_ms: float = 500.0) -> Floats:
+    """Air into a microphone that is close."""
+    samples = int(lasts_ms * RATE / 1_000)
+    loud = contour(((0, 0), (0.3 * lasts_ms, 1), (0.6 * lasts_ms, 0.7), (lasts_ms, 0)), samples)
+    return tract(rng.normal(0, 1, samples) * loud, OPEN)
 
 
 def _burst(ms: Floats) -> Floats:

@@ -1,13 +1,15 @@
-"""Clips that need no recording: speech by espeak; doors, keys, traffic, music, coughs and hums by arithmetic, seeded.
+"""Clips that need no recording: speech by espeak; doors, keys, traffic, music, lines, coughs, hums and laughs by
+arithmetic, seeded.
 
 A slam has the boom and the rattle of a door. Keys come in irregular bursts. Traffic passes by. The music has chords, a
-bass and a beat.
+bass and a beat. Sounds of a line are in line_noise.py.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +18,8 @@ from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
 from bargein.errors import Unavailable
 from bargein.vendors.local.espeak import EspeakTTS, worker
-from bargein_bench.scenarios import formants
+from bargein.vendors.local.worker_process import WorkerProcess
+from bargein_bench.scenarios import formants, line_noise
 from bargein_bench.scenarios.clips import RATE, Clip
 from bargein_bench.scenarios.formants import Floats
 
@@ -25,8 +28,34 @@ COMMANDS = ("stop", "wait", "hold on", "no", "stop it")
 BACKCHANNELS = ("mm hmm", "uh huh", "yeah", "right", "okay", "I see")
 QUESTIONS = ("What is the weather like tomorrow?", "Can you tell me more about the house at the bend?")
 ASK = "Please tell me a long story."
+WAITS = ("Wait a second, please.", "Hold on, I have a question.", "Hello, can you hear me?")
+# Sentences with a place where people pause, and others that are over where they end.
+PAUSING = (
+    "I would like to book a table for | four people on Friday evening.",
+    "Could you please send the parcel to | my brother in Newcastle instead?",
+    "My name is Miller and | I am calling about the bill from last month.",
+    "The number is seven three nine | two double five.",
+    "What I wanted to ask is | whether you are open on Sunday.",
+    "We need the blue one because | the green one does not fit the wall.",
+)
+WHOLE = (
+    "What time do you close today?",
+    "Please book a table for four at seven.",
+    "That is all I need to know.",
+    "How much does the ticket cost?",
+    "Yes, please do that.",
+    "I live in Newcastle.",
+)
+TALK = (
+    ("+m1", "The council will decide on the new bridge by the end of the month, a spokesman said on Tuesday."),
+    ("+f1", "And now to the weather. Rain in the north, and later some sun in the hills, with winds from the west."),
+    ("+m5", "The visitors scored twice before the break, and held on until the very last minute of the match."),
+)
+TALK_HZ = 3_500.0  # through a wall, or from a small loudspeaker
 HESITATION = ("Well, um", "I wanted to ask about the opening hours.")
 PITCHES_HZ = (105.0, 125.0, 190.0)  # of those who hum
+LAUGHS = ((220.0, 5, formants.OPEN), (300.0, 7, formants.OPEN), (380.0, 6, formants.HIGH), (180.0, 3, formants.NASAL))
+LINE_HZ = (300.0, 3_400.0)
 
 
 async def spoken(language: str = "en-us", ask: str = ASK) -> list[Clip]:
@@ -44,17 +73,49 @@ async def spoken(language: str = "en-us", ask: str = ASK) -> list[Clip]:
                 ("backchannel", BACKCHANNELS),
                 ("question", QUESTIONS),
                 ("ask", (ask,)),
+                ("whole", WHOLE),
             ):
                 clips += [_clip(kind, text, await _speak(tts, text), variant) for text in texts]
+            clips += [on_the_line(_clip("wait", text, await _speak(tts, text), variant)) for text in WAITS]
+            clips += [await _pausing(tts, text, variant) for text in PAUSING]
             parts = [await _speak(tts, text) for text in HESITATION]
             silence = np.zeros(int(0.6 * RATE), np.int16)
             clips.append(
                 _clip("hesitation", "... ".join(HESITATION), np.concatenate([parts[0], silence, parts[1]]), variant)
             )
+        clips.append(await _television(process, language))
     finally:
         with contextlib.suppress(Unavailable):
             await process.aclose()
     return clips
+
+
+async def _pausing(tts: EspeakTTS, text: str, variant: str) -> Clip:
+    """One sentence, spoken without a pause, with the place between its two parts."""
+    before, _, after = (part.strip() for part in text.partition("|"))
+    words, at_ms, parts = len(before.split()), 0.0, list[Samples]()
+
+    async def whole() -> AsyncIterator[str]:
+        yield f"{before} {after}"
+
+    ends: list[float] = []
+    async for chunk in tts.speak(whole()):
+        ends += [word.end_ms for word in chunk.words or ()]
+        parts.append(chunk.pcm.samples)
+    samples = resample(Pcm(np.concatenate([*parts, np.zeros(0, np.int16)]), tts.rate), RATE).samples
+    clip = _clip("pause", f"{before} ... {after}", samples, variant)
+    at_ms = ends[min(words, len(ends)) - 1]
+    return replace(clip, pause_ms=min(max(at_ms, clip.onset_ms + 100), clip.end_ms - 100))
+
+
+async def _television(process: WorkerProcess, language: str) -> Clip:
+    """Several people who talk in turns, as a television sounds in the next room."""
+    said = [await _speak(EspeakTTS(process, language=language, variant=variant), text) for variant, text in TALK]
+    room = np.zeros(RATE // 4)
+    room[0], room[RATE // 50], room[RATE // 20], room[RATE // 9] = 1.0, 0.5, 0.35, 0.2
+    voices: Floats = np.concatenate(said).astype(np.float64)
+    signal = _lowpassed(np.asarray(np.convolve(voices, room), np.float64), TALK_HZ)
+    return replace(_noise("television", 1, signal), source="espeak")
 
 
 async def _speak(tts: EspeakTTS, text: str) -> Samples:
@@ -71,23 +132,40 @@ def _clip(kind: str, text: str, samples: Samples, variant: str) -> Clip:
     return Clip(kind, f"{text} ({variant[1:]})", samples, begin * 1000 / RATE, end * 1000 / RATE, "espeak")
 
 
+def on_the_line(clip: Clip) -> Clip:
+    """The clip as a telephone carries it."""
+    spectrum = np.fft.rfft(clip.samples.astype(np.float64))
+    hz = np.fft.rfftfreq(len(clip.samples), 1 / RATE)
+    band = np.fft.irfft(spectrum * ((hz >= LINE_HZ[0]) & (hz <= LINE_HZ[1])), len(clip.samples))
+    return replace(clip, samples=np.clip(np.rint(band), -32_768, 32_767).astype(np.int16))
+
+
 def noises(seed: int = 1) -> list[Clip]:
-    """Three each of doors, keys, traffic and music."""
+    """Three each of doors, keys, traffic and music, and of each sound of a telephone line."""
     rng = np.random.default_rng(seed)
     made = {"door": _door, "keyboard": _keys, "traffic": _traffic, "music": _music}
-    return [_noise(kind, number, make(rng)) for kind, make in made.items() for number in range(1, 4)]
+    room = [_noise(kind, number, make(rng)) for kind, make in made.items() for number in range(1, 4)]
+    line = [
+        replace(_noise("line noise", number, make(rng)), name=f"{name} {number}")
+        for name, make in line_noise.SOUNDS.items()
+        for number in range(1, 4)
+    ]
+    return room + line
 
 
 def throats(seed: int = 1) -> list[Clip]:
-    """Coughs: three of one burst, three of two. Hums, as backchannels: "mm-hmm" and "mm", at each of PITCHES_HZ."""
+    """Coughs: three of one burst, three of two. Hums, as backchannels: "mm-hmm" and "mm", at each of PITCHES_HZ.
+    Laughs: two of "ha", one of "hee", one with closed lips."""
     rng = np.random.default_rng(seed)
     voices = rng.uniform(0.05, 0.35, 6)
     coughs = [formants.cough(rng, lasts_ms=rng.uniform(260, 420), voiced=voice) for voice in voices[:3]]
     coughs += [formants.cough(rng, lasts_ms=480, voiced=voice, again_ms=250) for voice in voices[3:]]
     hums = [hum(rng, pitch_hz=hz) for hz in PITCHES_HZ for hum in (formants.mm_hmm, formants.mm)]
+    laughs = [formants.laugh(rng, pitch_hz=hz, bursts=times, vowel=vowel) for hz, times, vowel in LAUGHS]
     return [
         *(_noise("cough", number, cough) for number, cough in enumerate(coughs, 1)),
         *(_noise("backchannel", number, hum) for number, hum in enumerate(hums, 1)),
+        *(_noise("laugh", number, laugh) for number, laugh in enumerate(laughs, 1)),
     ]
 
 

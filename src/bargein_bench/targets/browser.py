@@ -22,7 +22,7 @@ from bargein.clock import Clock, MonotonicClock
 from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein_bench.callers.caller_audio import Echo, Step
 from bargein_bench.record import Record
-from bargein_bench.targets.client_call import ClientCall, closed_by, not_connected, shown
+from bargein_bench.targets.client_call import MAX_TEXT, MAX_TEXTS, ClientCall, closed_by, not_connected, shown
 from bargein_bench.targets.playback import PlayedReport
 
 PROTOCOL = "bargein.v1"
@@ -48,6 +48,8 @@ class _Message(msgspec.Struct):
     why: str | None = None
     code: str | None = None
     reason: str | None = None
+    role: str | None = None
+    text: str | None = None
 
 
 class _Problem(msgspec.Struct):
@@ -119,7 +121,7 @@ class BrowserTarget:
             call_id = await self._welcome(socket)
             call = _Call(socket, steps, lasts_ms, self._clock, echo, seed)
             await call.run()
-        return await asyncio.to_thread(call.client.record, str, call_id)
+        return await asyncio.to_thread(call.client.record, str, call_id, call.texts)
 
     async def _welcome(self, socket: ClientConnection) -> str:
         """Send the hello. Returns the id of the call."""
@@ -182,6 +184,7 @@ class _Call:
             seed=seed,
             on_report=self._report,
         )
+        self.texts: dict[int, str] = {}  # what the server says was heard of each reply
         self._socket = socket
         self._timer: asyncio.TimerHandle | None = None
         self._bye = ""
@@ -276,6 +279,8 @@ class _Call:
                 self._report(playback.resume(now, reply))
             case "audio_interrupted":
                 self._report(playback.flush(now, reply))
+            case "transcript" if message.role == "agent" and len(self.texts) < MAX_TEXTS:
+                self.texts[reply] = (message.text or "")[:MAX_TEXT]
             case "decision" if message.kind in VERDICTS:
                 client.note(f"{message.kind}: {message.why or ''}"[:200])
             case "error":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -20,6 +20,7 @@ from bargein_bench.record import RATE, AudioSpan, ClearSent, Record, ServerNote
 from bargein_bench.targets.playback import Playback, PlayedReport
 
 MAX_QUEUED = 1000  # messages for a server that does not read: more than 15 s of caller audio
+MAX_TEXTS, MAX_TEXT = 200, 20_000  # replies of a call, and characters of one
 MAX_NOTES = 10_000  # of the server, in one call
 MAX_FAULT_KINDS = 50
 MARGIN_MS = 1_000  # of playback, beyond the call
@@ -95,9 +96,11 @@ class ClientCall:
                     press()
             if self.over:
                 break
-            samples = caller_audio.render(place)
+            sent = caller_audio.sends(place)
+            samples = caller_audio.render(place) if sent else caller_audio.unsent
             self._caller_frames.append(samples)
-            frame(place, samples)
+            if sent:
+                frame(place, samples)
             place += caller_audio.frame
         self.over = True
 
@@ -133,13 +136,17 @@ class ClientCall:
         if len(self._notes) < MAX_NOTES:
             self._notes.append(ServerNote(_scaled(self.now, self._agent_rate), what))
 
+    def sounded(self, reply: int) -> int:
+        """How many samples of a reply sounded, at the agent's rate."""
+        return max((r.first + r.end - r.begin for r in self.playback.heard.runs if r.reply == reply), default=0)
+
     def fault(self, what: str, times: int = 1) -> None:
         if times:
             what = what[:80]
             self._faults[what if what in self._faults or len(self._faults) < MAX_FAULT_KINDS else "others"] += times
 
-    def record(self, name: Callable[[int], str], call_id: str) -> Record:
-        """The record of the whole call. name: id of a reply, by its number."""
+    def record(self, name: Callable[[int], str], call_id: str, texts: Mapping[int, str]) -> Record:
+        """The record of the whole call. name: id of a reply, by its number. texts: what was heard of replies."""
         playback, heard, caller_audio = self.playback, self.playback.heard, self._caller_audio
         lasted = _scaled(len(self._caller_frames) * caller_audio.frame, caller_audio.rate)
         rate = self._agent_rate
@@ -182,6 +189,7 @@ class ClientCall:
             most_queued_ms=playback.most_queued_ms,
             faults=dict(self._faults),
             closed_by=self.closed_by,
+            texts={name(reply): text for reply, text in texts.items()},
         )
 
 

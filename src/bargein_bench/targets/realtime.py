@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -25,8 +26,16 @@ from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
 from bargein.vendors.common.keys import key_of
 from bargein_bench.callers.caller_audio import Echo, Step
 from bargein_bench.record import Record
-from bargein_bench.targets.client_call import ClientCall, closed_by, not_connected, shown
-from bargein_bench.targets.realtime_events import Delta, Details, Done, Item, RealtimeProblem, ResponseStatus
+from bargein_bench.targets.client_call import MAX_TEXT, MAX_TEXTS, ClientCall, closed_by, not_connected, shown
+from bargein_bench.targets.realtime_events import (
+    Delta,
+    Details,
+    Done,
+    Item,
+    RealtimeProblem,
+    ResponseStatus,
+    TranscriptDelta,
+)
 
 try:
     import openai
@@ -140,7 +149,7 @@ class RealtimeTarget:
                 await call.run(opening=self._opening)
             finally:
                 await connection.close()
-        return await asyncio.to_thread(client_call.record, call.name, call_id)
+        return await asyncio.to_thread(client_call.record, call.name, call_id, call.texts())
 
     def _client(self) -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(base_url=self._base_url, api_key=self._key, timeout=CONNECT_S, max_retries=0)
@@ -185,6 +194,14 @@ class _Call:
         self._numbers: dict[str, int] = {}
         self._origins: dict[int, tuple[str, int]] = {}  # of live items: the response and the content index
         self._dead: set[str] = set()  # interrupted responses
+        self._said: dict[str, str] = {}  # the text of each item
+        self._came: Counter[int] = Counter()  # samples of each reply
+
+    def texts(self) -> dict[int, str]:
+        """What was heard of each reply: of its text the share that sounded of its audio."""
+        numbers = [(self._numbers[item], text) for item, text in self._said.items() if item in self._numbers]
+        client, came = self._client_call, self._came
+        return {n: text[: round(len(text) * min(1.0, client.sounded(n) / max(came[n], 1)))] for n, text in numbers}
 
     def name(self, number: int) -> str:
         return self._items[number - 1]
@@ -267,6 +284,10 @@ class _Call:
                 number = self._numbers.get(msgspec.convert(event, Item).item_id)
                 if number is not None:
                     self._last(number)
+            case "response.output_audio_transcript.delta" | "response.audio_transcript.delta":
+                words = msgspec.convert(event, TranscriptDelta)
+                if words.item_id in self._said or len(self._said) < MAX_TEXTS:
+                    self._said[words.item_id] = (self._said.get(words.item_id, "") + words.delta)[:MAX_TEXT]
             case "input_audio_buffer.speech_started":
                 client.note("speech_started")
                 if self._yields:
@@ -290,6 +311,7 @@ class _Call:
         if len(delta.delta) % 2:
             client.fault("half a sample")
         samples = np.frombuffer(delta.delta[: len(delta.delta) // 2 * 2], "<i2").astype(np.int16, copy=False)
+        self._came[number] += len(samples)
         client.playback.queue(client.now, number, samples)
 
     def _begin(self, delta: Delta) -> int:

@@ -12,6 +12,11 @@ class Delta(msgspec.Struct):
     content_index: int = 0
 
 
+class TranscriptDelta(msgspec.Struct):
+    item_id: str
+    delta: str
+
+
 class Item(msgspec.Struct):
     item_id: str
 

@@ -176,3 +176,21 @@ async def test_for_a_verdict_the_stream_is_asked_first_and_the_batch_stt_when_it
     waiting = asyncio.create_task(World(ScriptedSTT(None)).turns.words_since(900))
     await settle()
     assert waiting.result() is None, "an STT that is late is no fault of the call's"
+
+
+class SmallSTT(ScriptedSTT):
+    small = True
+
+
+@pytest.mark.parametrize(
+    ("stt", "stream", "small"),
+    [(SmallSTT(), None, True), (ScriptedSTT(), None, False), (SmallSTT(), Stream(), False), (None, Stream(), False)],
+)
+def test_the_floor_learns_whether_verdicts_are_read_by_a_small_stt(
+    stt: ScriptedSTT | None, stream: Stream | None, small: bool
+) -> None:
+    world = World(stt, stream)
+    world.turns.announce()
+    event = world.parts.events[-1]
+    assert isinstance(event, STTChanged)
+    assert event.small is small

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bargein.call.context import CallContext
 from bargein.floor import Floor, SpeechWindow
 from bargein.notices import SpeechNoticed
+
+
+def _nowhere(_: SpeechWindow) -> None:
+    """No other part wants the windows."""
 
 
 class SpeechWatch:
@@ -16,10 +22,13 @@ class SpeechWatch:
         self._on = False
         self.last_firm_ms = float("-inf")
         """Where the newest window ends that is clearly speech."""
+        self.also: Callable[[SpeechWindow], None] = _nowhere
+        """Gets every window before the floor does."""
 
     def window(self, window: SpeechWindow) -> None:
         """The VAD has judged a window."""
         floor = self._floor
+        self.also(window)
         if window.speech >= floor.policy.hold.decide_threshold:
             self.last_firm_ms = window.until_ms
         self._context.feed(window)

@@ -87,7 +87,10 @@ class Turns:
         """Tell the floor what the STT can do from now on."""
         stream = self._stt_stream if self._stt_stream is not None and self._stt_stream.connected else None
         words = self._batch_stt is not None or (stream is not None and not self._slow)
-        self._context.feed(STTChanged(self._context.now_ms(), words=words, turns=stream is not None and stream.turns))
+        streams = stream is not None and not self._slow
+        small = not streams and getattr(self._batch_stt, "small", False)
+        turns = stream is not None and stream.turns
+        self._context.feed(STTChanged(self._context.now_ms(), words=words, turns=turns, small=small))
 
     def open(self, turn: int, from_ms: float, over: SaidOver | None) -> Turn:
         """Audio from from_ms on belongs to the turn, which may have been open before."""

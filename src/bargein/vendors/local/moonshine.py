@@ -45,6 +45,7 @@ class MoonshineSTT:
 
     name = "moonshine"
     rate = RATE
+    small = True
 
     def __init__(self, process: WorkerProcess | None = None) -> None:
         self._process = process or worker()
