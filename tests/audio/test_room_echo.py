@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from bargein.audio.echo import EXPLAINED
 from bargein.audio.mulaw import mulaw_codes
 from bargein.audio.pcm import Samples
-from bargein.audio.room_echo import BLOCK, LATEST, RATE, RING, WINDOW, RoomEcho
+from bargein.audio.room_echo import LATEST, RATE, RING, WINDOW, RoomEcho
 from tests.sounds import load
 
 FRAME = 256
@@ -27,7 +28,8 @@ def response(tail_ms: float, direct_db: float) -> Signal:
     path = np.random.default_rng(5).normal(0, 1, size) * 10 ** (-3 * np.arange(size) / size)
     path *= 10 ** (-direct_db / 20) / np.sqrt(np.sum(path**2))
     path[0] = 1.0
-    return path / np.sqrt(np.sum(path**2))
+    unit: Signal = path / np.sqrt(np.sum(path**2))
+    return unit
 
 
 LAPTOP, CAR, FAR = response(300, 5), response(100, 0), response(400, -4)
@@ -70,7 +72,8 @@ class Place:
             self.cleaned.append(self.echo.clean(at, at / 16, self.raw[at : at + frame]))
             end = at + frame
             window = self.raw[max(0, end - WINDOW) : end].astype(float)
-            if end > LEAD and end // WINDOW != at // WINDOW and np.mean(window**2) > 100 * 32768**2 * 10 ** (NOISE_DB / 10):
+            loud = np.mean(window**2) > 32768**2 * 10 ** ((NOISE_DB + 20) / 10)
+            if end > LEAD and end // WINDOW != at // WINDOW and loud:
                 self.shares.append((end - LEAD, self.echo.explains(end - WINDOW, end)))
         return self
 
@@ -78,7 +81,7 @@ class Place:
     def runs(self) -> int:
         """Pairs of windows in a row that were taken for the caller's: holds of more than 60 ms."""
         own = [(end, share >= EXPLAINED) for end, share in self.shares]
-        return sum(not a and not b and j - i <= 2 * WINDOW for (i, a), (j, b) in zip(own, own[1:], strict=False))
+        return sum(not a and not b and j - i <= 2 * WINDOW for (i, a), (j, b) in pairwise(own))
 
 
 @pytest.mark.parametrize("delay_ms", [15, 130, 400])
@@ -101,7 +104,7 @@ def test_a_loudspeaker_at_its_limit_and_one_far_away_are_nearly_always_known(pla
 @pytest.mark.parametrize("clip", ["interruption-1.wav", "interruption-4.wav", "interruption-6.wav"])
 @pytest.mark.parametrize("db", [None, -20, -8])
 def test_a_caller_is_known_within_150_ms_with_and_without_an_echo(clip: str, db: float | None) -> None:
-    caller = load(clip).samples[: RATE]
+    caller = load(clip).samples[:RATE]
     begins = int(np.argmax(np.abs(caller.astype(float)) > 1500))  # the label is the test's own: clearly audible
     place = Place(db, caller=caller).run()
     onset = place.caller_at + begins
@@ -176,7 +179,7 @@ def test_nonsense_does_no_harm_and_takes_no_room() -> None:
         echo.clean(i * 20_000, 0.0, loud)
     assert 0 <= echo.explains(300 * 20_000 - WINDOW, 300 * 20_000) <= 1
     for first in (0, 10**9, 5, 10**9 + 3):
-        echo.sounded(first, noise[: BLOCK + 1])
+        echo.sounded(first, noise[:257])
         echo.clean(first, 0.0, loud[:3])
         assert 0 <= echo.explains(first - WINDOW, first) <= 1
     echo.restart()

@@ -157,12 +157,14 @@ def test_the_agents_own_audio_is_taken_out_and_a_window_says_how_much_of_it_was_
 def test_a_client_that_tells_what_its_loudspeaker_plays_gets_a_test_of_its_room_with_the_first_of_it() -> None:
     world = World(16_000)
     world.push(320)
-    assert world.audio.echo is None
-    sound = np.zeros(320, np.uint8)
-    world.audio.push_audio(AudioIn(np.full(320, 5, np.int16), world.at, sound))
-    assert isinstance(world.audio.echo, RoomEcho)
-    assert not world.audio.echo.known
-    assert world.audio.since(world.now_ms).samples.tolist() == [5] * 320
+    before = world.audio.echo
+    world.now_ms += 20
+    world.audio.push_audio(AudioIn(np.full(320, 5, np.int16), world.at, np.zeros(320, np.uint8)))
+    after = world.audio.echo
+    assert before is None
+    assert isinstance(after, RoomEcho)
+    assert not after.known
+    assert world.audio.since(320).samples.tolist() == [5] * 320
 
 
 def test_at_another_rate_a_loudspeaker_is_not_listened_to() -> None:

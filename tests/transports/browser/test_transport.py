@@ -151,8 +151,8 @@ async def test_microphone_audio_shares_the_memory_it_came_in() -> None:
 
 
 async def test_what_the_loudspeaker_played_comes_with_the_microphone_and_nonsense_ends_no_call() -> None:
-    async with browser() as (wire, transport):
-        header = w.HEADER.pack(w.MICROPHONE_AND_LOUDSPEAKER, 0, 0, 0, 0, 0)
+    async with browser() as (transport, wire, _):
+        header = HEADER.pack(3, 0, 0, 0, 0, 0)
         wire.inbox.put_nowait(header + b"\1\0\2\0" + b"\x80")  # one code for two samples
         wire.inbox.put_nowait(header + b"\1\0\2\0" + b"\x80\xff")
         item = await next_of(transport)
