@@ -42,6 +42,7 @@ SPAN = 96 * PER_MS  # of incoming audio, for a match
 PEAK = 0.15  # of a correlation, squared: the share of the sound that one delayed copy explains
 FAINT = 0.05  # of a peak at the same place again
 ALONE = 1.3  # times the next peak, of a faint one: chance has several of one height
+CLEAR_ALONE = 2.5  # the same, where no echo is expected: vowels of two voices have a peak for each period
 CLEAR_PEAK = 0.3  # of a peak whose neighbour counts as the same place: the direct sound and a reflection
 SAME, NEAR = 3 * PER_MS, 30 * PER_MS  # between two matches of one place, and of one path
 PROOF, CLEAR_PROOF = 2, 4  # matches at one place that make a path known; in a room without echo so far
@@ -236,26 +237,28 @@ class RoomEcho:
         best = int(np.argmax(fit))
         lag, peak = LATEST - best, float(fit[best])
         fit[max(0, best - NEAR // 2) : best + NEAR // 2] = 0
-        alone = peak >= ALONE * float(fit.max())
+        ratio = peak / max(float(fit.max()), 1e-9)
+        alone = ratio >= (CLEAR_ALONE if self._clear else ALONE)
         place, times = self._found or (lag, 0)
         off = abs(place - lag)
         again = times > 0 and off <= SAME
         if self._lag is not None:
             found = peak >= PEAK and abs(lag - self._lag) > NEAR
         else:
-            found = peak >= PEAK or (peak >= FAINT and alone and again and not self._clear)
+            found = peak >= PEAK or (peak >= FAINT and alone and again)
         if not found:
             self._searched_at = last
             self._failed += 1
-            if self._lag is None and peak >= FAINT and not self._clear:
+            if self._lag is None and peak >= FAINT:
                 self._found = (lag, 1)
             return 0.0
         self._failed = 0
         times = times + 1 if again or (peak >= CLEAR_PEAK and off <= NEAR) else 1
         self._found = (lag, times)
-        if times >= (CLEAR_PROOF if self._clear else PROOF):
+        sure = alone or not self._clear
+        if times >= (PROOF if sure else CLEAR_PROOF):
             self._begin(min(lag, place), last)
-        elif self._clear or self._lag is not None:
+        elif not sure or self._lag is not None:
             return 0.0
         return 1.0
 
