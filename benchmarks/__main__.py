@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from bargein_bench.machine import machine
+from bargein_simulators.command_errors import command_errors
 from benchmarks import (
     browser,
     cascade,
@@ -58,7 +59,8 @@ def main(
         return
     if only == "verdicts":  # not among all: it takes some ten minutes
         chosen = [part.strip() for part in parts.split(",")]
-        verdicts.measure(console, sounds, parts=chosen, quick=quick, picture=plot, report=report, as_json=as_json)
+        with command_errors(console):
+            verdicts.measure(console, sounds, parts=chosen, quick=quick, picture=plot, report=report, as_json=as_json)
         return
     spoken = clips(sounds)
     console.print(f"{len(spoken)} interruptions are at hand.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +23,8 @@ from bargein.audio.sound.features import (
     spectrum_numbers,
 )
 from bargein.audio.sound.front_end import SoundFrontEnd
+from benchmarks import spoken_words, synthetic_laughs
 from benchmarks.sound_clips import FIRM, HeardSound, LabelledSound, Rendering, Wave, beds_of, render
-from benchmarks.synthetic_laughs import GROUP, laughs
 
 Array = NDArray[np.float64]
 
@@ -31,7 +32,9 @@ LOOKS_MS = (150, 200, 250, 300, 350, 400, 500, 600, 800, 1000)
 LOOKS_EACH = 4  # of one rendering
 RENDERINGS: Mapping[str, int] = {"words": 4, "laugh": 10, "cough": 6, "sneeze": 10, "other": 6}
 SHARES: Mapping[str, float] = {"words": 0.5, "laugh": 0.15, "cough": 0.15, "sneeze": 0.05, "other": 0.15}
-MADE_LAUGHS, MADE_SHARE = 120, 0.1  # laughs by arithmetic, and their weight beside all recordings
+MADE_LAUGHS = 120  # laughs by arithmetic
+# Sounds that no person made are trained with, and never counted. Their weights beside all recordings.
+MADE_SHARES: Mapping[str, float] = {synthetic_laughs.GROUP: 0.1, spoken_words.GROUP: 0.05}
 BURST_MS, MOST_BURSTS = 350, 6  # a laugh may be entered at any of its bursts
 HEARS = {"curve": CURVE_NUMBERS, "spectrum": CURVE_NUMBERS + SPECTRUM_NUMBERS, "full": None}  # numbers of each head
 PENALTY = {"curve": 1.0, "spectrum": 100.0, "full": 200.0}  # ridge
@@ -108,7 +111,8 @@ def training_sounds(
             extra = start >= len(sound.starts_ms)
             for _ in range(4 if extra else RENDERINGS[sound.kind]):
                 yield from _looked_at(render(bursts, start, _any_rendering(rng, names), model, beds), rng)
-    for sound in laughs(MADE_LAUGHS, seed):
+    laughs = synthetic_laughs.laughs(MADE_LAUGHS, seed)
+    for sound in (*laughs, *asyncio.run(spoken_words.spoken(spoken_words.TRAINED, each=2))):
         for _ in range(2):
             yield from _looked_at(render(sound, 0, _any_rendering(rng, names), model, beds), rng)
     for sound, after_ms in words_after_others(sounds, seed):
@@ -205,18 +209,24 @@ def fit(numbers: NDArray[np.float32], words: NDArray[np.bool_], weights: Array, 
     return Fitted(b[:-1] / spread, float(b[-1] - (b[:-1] * mean / spread).sum()))
 
 
+def is_made(looks: Looks) -> NDArray[np.bool_]:
+    """Whether no person made the sound."""
+    return np.isin(looks.group, list(MADE_SHARES))
+
+
 def row_weights(looks: Looks) -> Array:
     """At each length each kind its share, and within a kind each recording the same; so the length tells nothing of
     words. Mean 1."""
     clip = np.array([re.sub(r"#\d+$", "", str(name)) for name in looks.sound])
-    made = looks.group == GROUP
+    made = is_made(looks)
     after = np.array([AFTER in name for name in clip], bool)
     out = np.zeros(len(clip))
     for ms in sorted(set(looks.ms.tolist())):
         at = looks.ms == ms
         counts = Counter(clip[at])
         parts = [(at & (looks.kind == kind) & ~made & ~after, share) for kind, share in SHARES.items()]
-        for rows, share in (*parts, (at & made, MADE_SHARE), (at & after, AFTER_SHARE)):
+        parts += [(at & (looks.group == group), share) for group, share in MADE_SHARES.items()]
+        for rows, share in (*parts, (at & after, AFTER_SHARE)):
             each = np.array([1 / counts[name] for name in clip[rows]])
             out[rows] = each / each.sum() * share if len(each) else 0.0
     out /= out.mean()
@@ -224,13 +234,13 @@ def row_weights(looks: Looks) -> Array:
 
 
 def folds(looks: Looks, count: int = FOLDS, seed: int = 0) -> NDArray[np.int64]:
-    """The fold of each row: groups whole, each kind spread over all folds. Laughs by arithmetic: -1, always trained."""
+    """The fold of each row: groups whole, each kind spread over all folds. What no person made: -1, always trained."""
     rng = np.random.default_rng(seed)
     kinds: defaultdict[str, list[str]] = defaultdict(list)
-    for group in sorted(set(looks.group.tolist()) - {GROUP}):
+    for group in sorted(set(looks.group.tolist()) - MADE_SHARES.keys()):
         found = Counter(looks.kind[looks.group == group].tolist())
         kinds["laugh" if "laugh" in found else found.most_common(1)[0][0]].append(group)
-    fold: dict[str, int] = {GROUP: -1}
+    fold: dict[str, int] = dict.fromkeys(MADE_SHARES, -1)
     for kind in sorted(kinds):
         for number in rng.permutation(len(kinds[kind])):
             fold[kinds[kind][int(number)]] = len(fold) % count
@@ -244,7 +254,7 @@ def train_one(looks: Looks, head: str) -> Fitted:
 
 def threshold_rows(looks: Looks) -> NDArray[np.bool_]:
     """Looks that the threshold stands on: at words alone, firm, of KEPT_FROM_MS and more."""
-    alone = np.array([AFTER not in name for name in looks.sound.tolist()], bool)
+    alone = np.array([AFTER not in name for name in looks.sound.tolist()], bool) & ~is_made(looks)
     return np.asarray(looks.words & looks.firm & alone & (looks.ms >= KEPT_FROM_MS))
 
 
@@ -275,7 +285,7 @@ def held_out(train: Looks, test: Looks | None, head: str, seed: int = 0) -> Held
         fitted = train_one(train.only(in_train != k), head)
         scores[in_train == k] = fitted.scores(train.numbers[in_train == k][:, : HEARS[head]])
         tested[in_test == k] = fitted.scores(tested_on.numbers[in_test == k][:, : HEARS[head]])
-    heard = in_train >= 0  # laughs by arithmetic are in every fold's training
+    heard = in_train >= 0  # what no person made is in every fold's training
     counts = threshold_rows(train) & heard
     zero = float(np.quantile(scores[counts], 1 - KEPT))
     less, less_tested = np.zeros(len(in_train)), np.zeros(len(in_test))

@@ -19,6 +19,7 @@ from typing import cast
 from rich.console import Console
 from rich.table import Table
 
+from bargein.errors import Unavailable, UsageError
 from bargein_bench.machine import machine
 from bargein_bench.measures import Measure
 from bargein_bench.measures import measures as measures_of
@@ -50,6 +51,8 @@ def measure(
 ) -> None:
     """Print the tables. quick: fewer sounds. picture: measure the curve of waiting against cutting in, and draw it.
     report: the calls as a report with the sound of what was heard wrongly."""
+    if unknown := sorted(set(parts) - set(PARTS)):
+        raise UsageError(f"There is no part {unknown[0]!r}", advice=f"Choose among {', '.join(PARTS)}")
     share = QUICK if quick else 1.0
     rows: dict[str, list[Row]] = {}
     spreads: dict[str, list[Measure]] = {}
@@ -57,9 +60,8 @@ def measure(
     if "looks" in parts:
         for module, title in LOOKS.items():
             if find_spec(module) is not None:
-                found = cast("Callable[[Path | None], list[Row]]", import_module(module).rows)(folder)
-                rows[title] = found
-                show_rows(console, title, found)
+                rows[title] = _looks(console, module, folder)
+                show_rows(console, title, rows[title])
     sounds = verdicts_calls.library(folder)
     if "calls" in parts:
         console.print("Callers interrupt, laugh, cough and are silent, for some minutes ...")
@@ -93,6 +95,15 @@ def measure(
             "times": {title: [each.facts() for each in of] for title, of in spreads.items()},
         }
         as_json.write_text(json.dumps(facts, indent=1))
+
+
+def _looks(console: Console, module: str, folder: Path | None) -> list[Row]:
+    """The rows of one module. Empty where a part of it is not installed, which is said."""
+    try:
+        return cast("Callable[[Path | None], list[Row]]", import_module(module).rows)(folder)
+    except Unavailable as error:
+        console.print(f"Left out: {error}", markup=False, highlight=False)
+        return []
 
 
 async def _turns(sounds: Library, share: float, *, curve: bool) -> list[TurnFigures]:

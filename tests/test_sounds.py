@@ -142,7 +142,7 @@ async def test_a_cough_is_not_read(reader: MoonshineSTT) -> None:
 
 def test_the_package_carries_no_sound_but_the_callers() -> None:
     sounds = {path for end in ("wav", "flac", "mp3", "ogg", "opus") for path in PACKAGE.rglob(f"*.{end}")}
-    assert sounds == {CALLER / f"{name}.wav" for name in ("story", "cough", "mmhmm", "stop", "where")}
+    assert sounds == {CALLER / f"{name}.wav" for name in ("story", "cough", "mmhmm", "laugh", "stop", "where")}
 
 
 def test_the_callers_cough_and_hum_are_what_the_tool_makes() -> None:

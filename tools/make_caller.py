@@ -1,6 +1,7 @@
 """Makes all that the dummy call's caller is heard with (src/bargein/server/web/caller), the same each time.
 
-The lines are spoken by espeak-ng, in a voice other than the agent's; the cough and the "mm-hmm" are made by arithmetic.
+The lines are spoken by espeak-ng, in a voice other than the agent's; the cough, the "mm-hmm" and the laugh are made by
+arithmetic.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ LINES = {
     "where": "Where did you stop?",
 }
 CALLER = Path(__file__).parents[1] / "src" / "bargein" / "server" / "web" / "caller"
-COUGH_DB, HUM_DB = -12.0, -26.0  # of full scale: a cough is loud, a hum is soft
+COUGH_DB, HUM_DB, LAUGH_DB = -12.0, -26.0, -18.0  # of full scale: a cough is loud, a hum is soft
 AROUND_MS = 100  # of silence before and behind
 
 
@@ -48,7 +49,9 @@ def made() -> dict[str, Samples]:
     # With seed 10 the detector hears an onset wherever its windows begin, and speech in two windows at most.
     cough = formants.cough(np.random.default_rng(10), lasts_ms=480, voiced=0.1, again_ms=250)
     hum = formants.mm_hmm(np.random.default_rng(1))
-    return {"cough": at_level(cough, COUGH_DB), "mmhmm": at_level(hum, HUM_DB)}
+    # Wherever its windows begin, the detector is as sure of speech as it is of words; and small STTs read words in it.
+    laugh = formants.laugh(np.random.default_rng(6), pitch_hz=210.0, bursts=5)
+    return {"cough": at_level(cough, COUGH_DB), "mmhmm": at_level(hum, HUM_DB), "laugh": at_level(laugh, LAUGH_DB)}
 
 
 def at_level(signal: formants.Floats, db: float) -> Samples:

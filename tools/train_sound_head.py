@@ -1,7 +1,7 @@
 """Trains the sound head: `python tools/train_sound_head.py FOLDER`. docs/sound_head.md says what it is.
 
 FOLDER has a manifest.json, whose form benchmarks/sound_clips.py describes. Writes src/bargein/audio/sound/head.json, or
-the file that --out names. The same folder and seed make the same head. Needs the extras `dev`; some two minutes.
+the file that --out names. The same folder and seed make the same head. Needs the extra `dev`; some three minutes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from bargein.audio.sound.features import LAYOUT, RATE
 from bargein.audio.sound.front_end import FILES, INSTALL, NAME, WakewordFrontEnd, file_sha256, installed_folder
 from bargein.audio.sound.head import FILE, FORMAT, VERSION
 from benchmarks.sound_clips import KINDS, read_sounds
-from benchmarks.sound_training import HEARS, THRESHOLD, Looks, held_out, looks_at, train_one, training_sounds
-from benchmarks.synthetic_laughs import GROUP
+from benchmarks.sound_training import HEARS, THRESHOLD, Looks, held_out, is_made, looks_at, train_one, training_sounds
 
 
 def trained(folder: Path, seed: int) -> dict[str, Any]:
@@ -55,7 +54,7 @@ def trained(folder: Path, seed: int) -> dict[str, Any]:
 
 
 def _facts(looks: Looks, seed: int) -> dict[str, Any]:
-    real = looks.group != GROUP
+    real = ~is_made(looks)
     names = {kind: {n.split("#")[0] for n in looks.sound[real & (looks.kind == kind)].tolist()} for kind in KINDS}
     return {
         "seed": seed,

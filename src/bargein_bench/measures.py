@@ -30,7 +30,7 @@ ADDRESSED = (
     "echo and speech",
     "wait",
     "over television",
-    "muted, speech",
+    "muted speech",
 )
 VOCAL = ("cough", "sneeze")
 SIDE = ("television", "television before")

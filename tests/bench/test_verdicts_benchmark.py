@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from bargein.errors import Unavailable, UsageError
 from bargein.floor import Policy
 from bargein.floor.actions import BargeIn, Cut, Source
 from bargein.recorder.journal import FileJournal
@@ -165,3 +166,19 @@ def test_the_looks_are_printed_and_written_with_their_intervals(
 def rows(folder: Path | None) -> list[object]:
     """As a part of the section has them."""
     return [row("seen", 9, 10, f"of {folder or 'none'}")]
+
+
+def test_a_part_that_is_not_there_is_named_and_one_that_is_not_installed_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match="'sound'"):
+        verdicts.measure(Console(), None, parts=("looks", "sound"))
+
+    def missing(_: Path | None) -> list[object]:
+        raise Unavailable("No front end", advice="Install it")
+
+    monkeypatch.setattr(verdicts, "LOOKS", {"tests.bench.test_verdicts_benchmark": "Looks"})
+    monkeypatch.setattr(verdicts_calls, "library", lambda _: SOUNDS)
+    monkeypatch.setattr("tests.bench.test_verdicts_benchmark.rows", missing)
+    verdicts.measure(Console(width=120), None, parts=("looks",))
+    assert "Left out: No front end" in capsys.readouterr().out

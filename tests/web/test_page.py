@@ -164,10 +164,11 @@ async def test_the_dummy_call_shows_every_verdict_with_the_embedded_agent(tmp_pa
         await shown.wait_for_function("() => bargein.call?.dummy?.progress.done", timeout=90_000)
         results = await shown.evaluate("bargein.call.dummy.progress.results")
         said = await shown.evaluate("bargein.transcript()")
-    assert [(r["say"], r["verdict"]) for r in results[:4]] == [
+    assert [(r["say"], r["verdict"]) for r in results[:5]] == [
         ("story", "cut"),
         ("cough", "resume"),
         ("mmhmm", "resume"),
+        ("laugh", "resume"),
         ("stop", "cut"),
     ], results
     cut = next(t for t in said if t["role"] == "agent" and "lighthouse" in t["heard"])

@@ -43,7 +43,8 @@ KINDS = (
 
 
 def kind_of(event: Event) -> Kind:
-    return next((kind for kind in KINDS if event.scene in kind.scenes), OTHERS)
+    scene = event.scene.partition(",")[0]  # "laugh, made": a part of a scene
+    return next((kind for kind in KINDS if scene in kind.scenes), OTHERS)
 
 
 def interruptions(events: Iterable[Event]) -> list[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
@@ -118,11 +119,17 @@ def _head(results: Results, measures: Sequence[Measure]) -> Html:
         "header",
         el("p", el("b", "bargein bench"), " · how an agent yields", class_="kind"),
         el("h1", el("bdi", short(results.target, 300))),
-        el("p", verdict(results, measures), class_="verdict"),
+        el("p", _quietly(verdict(results, measures)), class_="verdict"),
         el("ol", named, class_="faults", aria_label="Faults, worst first") if named else None,
         el("p", fine, class_="faultless") if judged and not named else None,
         el("dl", [el("div", el("dt", k), el("dd", short(v))) for k, v in facts.items()], class_="facts"),
     )
+
+
+def _quietly(sentence: str) -> list[Child]:
+    """A sentence, with what stands in brackets in small letters."""
+    parts = re.split(r"(\([^)]*\))", sentence)
+    return [el("small", part) if part.startswith("(") else part for part in parts]
 
 
 def _measures(results: Results, measures: Sequence[Measure], peers: Sequence[PeerResult]) -> list[Html]:

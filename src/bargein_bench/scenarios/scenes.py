@@ -80,7 +80,7 @@ SCENES: tuple[Scene, ...] = (
     Scene("silence", "ignore", "nothing at all", None),
     Scene("wait", "yield", '"wait", "hold on" or "hello", over a telephone', "wait"),
     Scene("over television", "yield", "an interruption; a television was on before", "interruption", bed="television"),
-    Scene("muted, speech", "yield", "an interruption; no audio comes in between", "interruption", sends_silence=False),
+    Scene("muted speech", "yield", "an interruption; no audio comes in between", "interruption", sends_silence=False),
     Scene("laugh", "ignore", "a laugh", "laugh"),
     Scene("line noise", "ignore", "clicks, static, breath, beeps and buzzes of a telephone line", "line noise"),
     Scene("noise", "ignore", "a dog, a baby, a bell, and other sounds", "noise"),

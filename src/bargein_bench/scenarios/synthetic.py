@@ -66,18 +66,19 @@ async def spoken(language: str = "en-us", ask: str = ASK) -> list[Clip]:
     process = worker()
     clips: list[Clip] = []
     try:
-        for variant in VARIANTS:
+        for number, variant in enumerate(VARIANTS):
+            own = number % 2  # half of the sentences in each voice
             tts = EspeakTTS(process, language=language, variant=variant)
             for kind, texts in (
                 ("command", COMMANDS),
                 ("backchannel", BACKCHANNELS),
                 ("question", QUESTIONS),
                 ("ask", (ask,)),
-                ("whole", WHOLE),
+                ("whole", WHOLE[own::2]),
             ):
                 clips += [_clip(kind, text, await _speak(tts, text), variant) for text in texts]
             clips += [on_the_line(_clip("wait", text, await _speak(tts, text), variant)) for text in WAITS]
-            clips += [await _pausing(tts, text, variant) for text in PAUSING]
+            clips += [await _pausing(tts, text, variant) for text in PAUSING[own::2]]
             parts = [await _speak(tts, text) for text in HESITATION]
             silence = np.zeros(int(0.6 * RATE), np.int16)
             clips.append(

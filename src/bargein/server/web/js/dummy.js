@@ -1,4 +1,4 @@
-// The dummy call: a scripted caller, heard aloud, that coughs, hums and interrupts, so that all verdicts can be watched.
+// The dummy call: a scripted caller, heard aloud, that coughs, hums, laughs and interrupts, so that all verdicts can be watched.
 
 import { request } from "./server.js";
 
@@ -6,6 +6,7 @@ const SCRIPT = [
   { say: "story", caption: "The caller asks for a story, over the greeting.", after: 2500, expect: "cut" },
   { say: "cough", caption: "A cough. The agent may pause, and must go on.", after: 3500, expect: "resume" },
   { say: "mmhmm", caption: "“Mm-hmm”: listening, not interrupting. It must go on.", after: 3000, expect: "resume" },
+  { say: "laugh", caption: "A laugh. It sounds like speech, and holds no words: it must go on.", after: 2500, expect: "resume" },
   { say: "stop", caption: "“Wait, stop!” It must be silent before the word is over, and stay so.", after: 3000, expect: "cut" },
   { say: "where", caption: "“Where did you stop?” It knows the very word.", after: 1500, expect: "answer" },
 ];
