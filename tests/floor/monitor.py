@@ -386,7 +386,7 @@ class _Step(PausePromises):
             and (sure or not f.reply.false_holds)
         ):
             self.need(not f.live or self.held or known, "an onset over a reply holds it at once")
-        clear = not f.onset.doubt and not f.wordless and not f.sound.signs
+        clear = not f.onset.doubt and not f.wordless and not f.doubted
         if self.held and not f.stt_words and sure and s.lasted_ms >= f.confirm_ms and clear:
             self.need(False, "sure speech of confirm_ms, or alone_ms, cuts")
         if known and self.held and not self.m.held:

@@ -55,7 +55,7 @@ def key(f: Floor) -> tuple[object, ...]:
         onset.unreadable, ago(onset.asked_until_ms, on or held), min(onset.carried_ms, 4),
         ago(onset.carried_until_ms, onset.carried_ms > 0),
         # the sound
-        f.hears_sound, f.stt_small, looked(f, ago),
+        f.hears_sound, f.stt_small, f.usual_db, looked(f, ago),
         # the turn
         max(0.0, turn.keys_until_ms - now) if turn.open else 0.0,
         turn.open, turn.prepared, ago(turn.since_ms, turn.open), turn.since_ms == speech.onset_ms,
@@ -193,6 +193,8 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     if "judge" in groups:
         yield ev.Judged(now, True, 0.9, "a judge")
         yield ev.Judged(now, False, 0.9, "a judge")
+    if "far" in groups and f.usual_db is None:
+        yield ev.LineKnown(now, -20.0)
     if "sound" in groups:
         yield ev.SoundChanged(now, judged=not f.hears_sound)
     if "reads" in groups:

@@ -8,7 +8,8 @@ from bargein.floor.policy import Policy
 SMALL = Policy().with_({
     "hold_windows": 1, "speech_gap_ms": 1, "echo_guard_ms": 2, "echo_doubt_ms": 1, "level_hold_ms": 1,
     "hold_max_ms": 4, "wary_after": 1, "confirm_ms": 2, "verdict_timeout_ms": 1, "look_ms": 1, "words_wait_ms": 1,
-    "doubt_ms": 3, "min_words": 1, "pre_roll_ms": 1, "end_of_turn_ms": 1, "turn_grace_ms": 2, "min_turn_ms": 2,
+    "doubt_ms": 3, "other_ms": 3, "min_words": 1, "pre_roll_ms": 1, "end_of_turn_ms": 1, "turn_grace_ms": 2,
+    "min_turn_ms": 2,
     "max_turn_ms": 4, "answer_timeout_ms": 2, "user_silence_ms": None, "max_waiting": 1, "deaf_ms": 2, "alone_ms": 0,
     "far_ms": 2, "go_on_share": 1, "max_failures": 0, "filler_ms": 1, "filler_again_ms": 2, "max_fillers": 1,
     "key_gap_ms": 2, "end_look_ms": 1, "end_sure_ms": 1, "end_likely_ms": 1, "end_hang_ms": 3,

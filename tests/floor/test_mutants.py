@@ -247,10 +247,10 @@ MUTANTS = {
     "no look is ever enough": (
         "sound_rules", "elif sound.empty == 2 or", "elif", "looking", "looks", QUIET_OR_SURE),
     "one sign is enough": (
-        "sound_rules", "elif sound.signs + floor.soft >= 2:", "elif sound.signs + floor.soft >= 1:", "looking", "looks",
+        "sound_rules", "other = sound.signs + floor.soft >= 2", "other = sound.signs + floor.soft >= 1", "looking", "looks",
         QUIET_OR_SURE),
     "signs count for nothing": (
-        "sound_rules", "elif sound.signs + floor.soft >= 2:", "elif False:", "looking", "looks", QUIET_OR_SURE),
+        "sound_rules", "other = sound.signs + floor.soft >= 2", "other = False", "looking", "looks", QUIET_OR_SURE),
     "an old look decides": (
         "sound_rules", "if e.look != sound.look or not sound.pending:", "if not sound.pending:", "looking", "looks",
         QUIET_OR_SURE),

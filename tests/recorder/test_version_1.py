@@ -17,7 +17,7 @@ from bargein.recorder.replay import replay
 # Events and actions that version 1 did not have.
 SINCE = {"TurnRead", "ReadTurn",
     "ClientAway", "ClientBack", "ContinueReply", "CutStalledReply", "EndingAsked", "FlushClient", "GiveUp",
-    "JudgeSound", "ReplyStalled", "SayFiller", "SoundChanged", "SoundJudged", "ToolsEnded", "ToolsStarted",
+    "JudgeSound", "LineKnown", "ReplyStalled", "SayFiller", "SoundChanged", "SoundJudged", "ToolsEnded", "ToolsStarted",
 }  # fmt: skip
 RECORDS = sorted((Path(__file__).parent / "version_1").glob("*.jsonl"))
 

@@ -130,6 +130,15 @@ class SoundJudged:
 
 
 @dataclass(frozen=True, slots=True)
+class LineKnown:
+    """The kind of line is known, and with it how loud callers are on it."""
+
+    at_ms: float
+    usual_db: float
+    """Level of the loudest window in most callers' speech, dB of full scale."""
+
+
+@dataclass(frozen=True, slots=True)
 class SoundChanged:
     """Whether the call can look at sounds from now on."""
 
@@ -339,6 +348,7 @@ Event = (
     | Judged
     | SoundJudged
     | SoundChanged
+    | LineKnown
     | KeyPressed
     | UserTyped
     | Interrupted

@@ -31,6 +31,7 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
         "hold_threshold": 0.4,
         "confirm_ms": 600,
         "doubt_ms": 1500,
+        "other_ms": 2000,
         "words_wait_ms": 500,
         "min_words": 2,
         "trust_transcriber_turns": False,

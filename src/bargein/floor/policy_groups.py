@@ -254,6 +254,13 @@ class VerdictPolicy(NumberGroup, frozen=True, kw_only=True):
             steps=(100, 200, 300, 400, 500, 700),
         ),
     ] = 300
+    other_ms: Annotated[
+        float,
+        milliseconds(
+            "Speech of this length cuts where a sign says that it is not the caller's.",
+            steps=(600, 900, 1200, 1500, 2000),
+        ),
+    ] = 1500
     stop_phrases: Annotated[
         tuple[str, ...], phrases("Phrases that cut at once, in addition to the language's own.")
     ] = ()

@@ -76,7 +76,7 @@ from bargein.floor.reply_rules import (
     on_tools_ended,
     on_tools_started,
 )
-from bargein.floor.sound_rules import on_sound_changed, on_sound_judged
+from bargein.floor.sound_rules import on_line_known, on_sound_changed, on_sound_judged
 from bargein.floor.speech_rules import on_window
 from bargein.floor.state import FloorState
 from bargein.floor.timers import on_tick, timers
@@ -121,6 +121,8 @@ class Floor(FloorState):
                 on_judged(self, event, out)
             case ev.SoundJudged():
                 on_sound_judged(self, event, out)
+            case ev.LineKnown():
+                on_line_known(self, event)
             case ev.SoundChanged():
                 on_sound_changed(self, event, out)
             case ev.KeyPressed():

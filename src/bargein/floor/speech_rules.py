@@ -118,8 +118,8 @@ def weigh(floor: FloorState, out: list[Action]) -> None:
     confirm = floor.confirm_ms
     if speech.evidence is not Evidence.FIRM or lasted < confirm or floor.wordless:
         return
-    if onset.doubt or speech.peak < p.sure_threshold or floor.sound.signs:
-        if lasted >= max(p.doubt_ms, confirm):
+    if onset.doubt or speech.peak < p.sure_threshold or floor.doubted:
+        if lasted >= max(p.other_ms if floor.doubted else p.doubt_ms, confirm):
             peak = f"reached only {speech.peak:.2f}" if speech.peak < p.sure_threshold else "may be another person's"
             doubt = f"read as {onset.doubt}" if onset.doubt else peak
             cut_by_speech(floor, f"lasted {lasted:.0f} ms, though it {doubt}", out)

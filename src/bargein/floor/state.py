@@ -168,6 +168,8 @@ class FloorState:
     sound: SoundState = field(default_factory=SoundState, init=False)
     turn: TurnState = field(default_factory=TurnState, init=False)
     pause: PauseState = field(default_factory=PauseState, init=False)
+    usual_db: float | None = field(default=None, init=False)
+    """How loud callers are on this kind of line, dB of full scale. None: unknown."""
     hears_sound: bool = field(default=False, init=False)
     """The call can look at sounds now."""
     stt_small: bool = field(default=False, init=False)
@@ -248,10 +250,22 @@ class FloorState:
         return level is not None and own is not None and level < own - self.policy.verdict.far_db
 
     @property
+    def faint(self) -> bool:
+        """No turn of the caller was measured yet, and the running speech is much softer than callers on such lines."""
+        level, far_db = self.speech.level_db, self.policy.verdict.far_db
+        unknown = level is None or self.usual_db is None or self.turn.own_level_db is not None
+        return not unknown and level < self.usual_db - far_db / 2  # type: ignore[operator]
+
+    @property
+    def doubted(self) -> bool:
+        """A sign says that the running speech is not the caller's."""
+        return self.sound.signs > 0 or self.faint
+
+    @property
     def soft(self) -> bool:
         """The running speech is softer than this caller's turns by half of what makes it another person's."""
         level, own, far_db = self.speech.level_db, self.turn.own_level_db, self.policy.verdict.far_db
-        return level is not None and own is not None and level < own - far_db / 2
+        return self.faint or (level is not None and own is not None and level < own - far_db / 2)
 
     @property
     def wordless(self) -> bool:
