@@ -29,6 +29,7 @@ from bargein.protocols import (
     StreamingSTT,
     Tool,
     Transfer,
+    TurnModel,
 )
 from bargein.spoken_form import SpokenForm
 
@@ -53,6 +54,7 @@ _SHAPES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "realtime": (("open", "turns", "transcribes_user", "name"), "a realtime model, such as openai.Realtime()"),
     "fallback_tts": (("speak", "rate", "name"), "an object with `name`, `rate` and `async def speak(text)`"),
     "fallback_stt": (("read", "rate", "name"), "a batch STT: an object with `name`, `rate` and `async def read(pcm)`"),
+    "turn_model": (("judge", "name"), "an object with `name` and `async def judge(pcm, *, deadline_ms)`"),
 }
 _GENERATORS = (("llm", "reply"), ("tts", "speak"), ("fallback_tts", "speak"))  # methods that yield as they go
 _STT = "a streaming STT (`open`, such as deepgram.Flux()) or a batch STT (`read`, such as local.Moonshine())"
@@ -101,6 +103,9 @@ class Agent:
     """Speaks where the tts, or the realtime model, fails: the words that are known, or else an apology."""
     fallback_stt: BatchSTT | None = None
     """Reads words while a streaming stt is away, and for verdicts beside a realtime model."""
+    turn_model: TurnModel | None = None
+    """Judges by its sound whether a turn of the user is over (such as local.SmartTurn()), beside the words. None: the
+    words alone do."""
     reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
     """What to say on silence, failed, late, back (the connection was lost, and is there again), deaf (no words can be
     read), not_transferred, machine (a voicemail), goodbye (the call has to end), gave_up and handed_on (the agent
@@ -171,6 +176,7 @@ class Agent:
             self.realtime,
             self.fallback_tts,
             self.fallback_stt,
+            self.turn_model,
         )
         return tuple(part for part in every if part is not None)
 

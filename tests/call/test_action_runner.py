@@ -45,6 +45,7 @@ STALLED = f.CutStalledReply(1, "no report")
 FLUSH = f.FlushClient(1, "button pressed")
 REPLY = Reply(1, "reply", 0.0)
 LISTEN = f.Listen(1, 0.0, "speech")
+TURN = f.ReadTurn(4, 2, "a pause")
 READ = f.ReadWords(1, 0.0, "short")
 LOOK = f.JudgeSound(1, 0.0, 320.0, "undecided")
 DISMISS = f.Dismiss(0.0, 10.0, "", "a noise")
@@ -70,6 +71,7 @@ EVERY: list[tuple[f.Action, list[tuple[object, ...]]]] = [
     (DISMISS, [("turns", "dismiss", DISMISS)]),
     (f.EndCall("nobody there"), [("ending", "leave", "nobody there", False)]),
     (f.EndCall("not back", gone=True), [("ending", "leave", "not back", True)]),
+    (TURN, [("turns", "read_turn", TURN)]),
     (f.CloseTurn(2, "no words"), []),
     (f.Ignore("turn", "too old"), []),
 ]

@@ -154,8 +154,7 @@ async def test_going_on_while_the_agent_thinks_merges_the_turns() -> None:
     llm = ScriptedLLM("never heard", "both", pause=pause)
     async with scene(llm=llm, stt=ScriptedSTT("first half", None, "first half and second half")) as s:
         await s.pass_ms(480, speech=0.9)
-        await s.until(lambda: len(llm.prompts) == 1)
-        assert s.state == "thinking"
+        await s.until(lambda: len(llm.prompts) == 1 and s.state == "thinking")
         await s.pass_ms(800, speech=0.9)
         pause.set()
         await s.until(lambda: len(llm.prompts) == 2)

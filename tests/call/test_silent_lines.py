@@ -190,7 +190,7 @@ async def test_words_in_a_backlog_are_read_whole(before_ms: int) -> None:
 
 async def test_words_on_both_sides_of_a_stall_of_the_network_are_one_turn() -> None:
     """The first half of a sentence was heard, the rest comes 600 ms late and all at once."""
-    stt = ScriptedSTT(SENTENCE)
+    stt = ScriptedSTT("I would like", SENTENCE)
     async with phone_scene("fine", stt=stt) as s:
         await s.pass_ms(500)
         await s.pass_ms(600, speech=0.9)

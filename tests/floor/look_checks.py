@@ -47,7 +47,7 @@ def _answered(
     over = was.evidence is Evidence.SILENT
     none = e.words is not None and e.words < threshold
     surely = none and over and e.words is not None and e.words < threshold / 2 and not was.empty and not was.worded
-    foreign = e.words is not None and len(set(e.other)) >= 2
+    foreign = len(set(e.other)) >= 2
     resumed = any(isinstance(a, do.Resume) for a in actions)
     cuts = [a for a in actions if isinstance(a, do.Cut | do.DiscardReply)]
     if undecided:

@@ -15,6 +15,7 @@ from bargein.floor.actions import Action, Source
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 from tests.floor.look_checks import check_looks
+from tests.floor.pause_promises import PausePromises
 from tests.floor.world import LATE, Broken, Seen, World
 
 HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP,
@@ -30,22 +31,20 @@ class Monitor(World):
         return _Step(self, floor, was, event, actions).run()
 
 
-class _Step:
+class _Step(PausePromises):
     def __init__(self, m: Monitor, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> None:
         self.m, self.floor, self.was, self.event, self.actions = m, floor, was, event, actions
         self.live, self.sounding, self.held, self.protected = m.live, m.sounding, m.held, m.protected
         self.open, self.accounted, self.prepared, self.kept = m.open, m.accounted, m.prepared, m.kept
+        self.hangs = m.hangs
         self.asking, self.giving_up, self.filler, self.tools = m.asking, m.giving_up, m.filler, m.tools
         self.lost, self.left, self.away, self.leaving = m.lost, m.left, m.away, m.leaving
-        self.stalled = False  # in this very step
         self.behind = False  # a reply was made behind a filler, which is over
-        self.failed = False  # a reply was lost, in this very step
+        self.failed = self.stalled = False  # a reply was lost, or its client does not play it, in this very step
         self.was_giving_up = False  # the reply that ended in this step said that the agent cannot go on
-        self.reply = was.reply
-        self.turn = was.turn
+        self.reply, self.turn = was.reply, was.turn
         self.answers = was.turn + 1 - m.answers if m.answers else 0  # the turn's own number
-        self.owed = 0  # a turn whose reply ended without a sound, in this very step
-        self.reopened = 0
+        self.owed = self.reopened = 0  # a turn whose reply ended without a sound, in this very step; one that goes on
 
     def need(self, holds: bool, promise: str) -> None:
         if not holds:
@@ -63,13 +62,14 @@ class _Step:
             self.need(bool(action.why), "every decision says why")
             self.act(action)
         self.after()
+        self.pause()
         if self.floor.speech.evidence is Evidence.SILENT:
             self.accounted = self.accounted or self.open
         return Monitor(
             self.live, self.sounding, self.held, self.protected,
             self.floor.turn.id + 1 - self.answers if self.answers else 0, self.open, self.prepared,
             self.accounted, self.asking, self.giving_up, self.filler, self.tools, self.lost, self.left,
-            self.away, self.leaving, self.is_end(), self.kept,
+            self.away, self.leaving, self.is_end(), self.hangs, self.kept,
         )  # fmt: skip
 
     def is_end(self) -> bool:
@@ -158,7 +158,7 @@ class _Step:
                 self.need(not self.live, "(2) nothing is made ahead while the agent speaks")
                 self.need(self.open and turn == self.turn, "(5) what is made ahead is the open turn's reply")
                 self.need(not self.prepared, "one reply is made ahead, not two")
-                self.need(isinstance(self.event, ev.TurnEnding), "only a guess makes a reply ahead")
+                self.made_ahead()
                 self.need(not self.away, "(9) nothing is made ahead for a client that is away")
                 self.prepared = True
             case do.DiscardPrepared(turn):
@@ -171,6 +171,7 @@ class _Step:
                 f, whole = self.floor, isinstance(self.event, ev.UserTyped) or getattr(self.event, "ends", False)
                 whole = whole or f.now_ms - f.turn.since_ms >= f.policy.endpointing.max_turn_ms
                 self.need(whole or f.now_ms >= self.was.keys_until_ms, "nothing is said between two keys")
+                self.quiet(whole=whole)
                 self.open, self.answers = False, turn
             case do.Say(reply):
                 self.begin(reply)
@@ -230,6 +231,9 @@ class _Step:
                 said_so = self.was_giving_up and not self.floor.talking
                 self.need(isinstance(a, do.EndCall) or said_so, "a call is given up when that was said, in silence")
                 self.left = True
+            case do.ReadTurn(reading, turn):
+                self.need(self.open and turn == self.turn and not self.live, "only an open turn is read")
+                self.look(reading)
             case do.ReadWords():
                 self.need(self.live, "words are read for a verdict only")
             case do.JudgeSound():
@@ -328,7 +332,8 @@ class _Step:
         self.own_sound()
         ended = self.was.evidence is Evidence.FIRM and f.speech.evidence is Evidence.SILENT
         if (ended or (self.m.held and not self.held)) and not self.held and f.speech.evidence is Evidence.SILENT:
-            self.need(self.accounted or self.open or self.live_answer(), "(8) firm speech comes to something on record")
+            moved = any(isinstance(a, do.Answer | do.Cut | do.DiscardReply) for a in self.actions)
+            self.need(self.accounted or self.open or moved, "(8) firm speech comes to something on record")
 
     def away_client(self) -> None:
         f, lost = self.floor, isinstance(self.event, ev.ClientAway) and not self.m.away
@@ -340,9 +345,6 @@ class _Step:
         self.need(again, "(9) a turn whose answer has not sounded is open again")
         met = self.live or self.open or self.leaving or not (self.m.away and not self.away)
         self.need(met, "(9) whoever comes back is spoken to, or listened to")
-
-    def live_answer(self) -> bool:
-        return any(isinstance(a, do.Answer | do.Cut | do.DiscardReply) for a in self.actions)
 
     def hard_lane(self) -> None:
         e = self.event
@@ -384,7 +386,7 @@ class _Step:
             and (sure or not f.reply.false_holds)
         ):
             self.need(not f.live or self.held or known, "an onset over a reply holds it at once")
-        clear = not f.onset.doubt and not f.wordless and not f.sound.signs
+        clear = not f.onset.doubt and not f.wordless and not f.doubted
         if self.held and not f.stt_words and sure and s.lasted_ms >= f.confirm_ms and clear:
             self.need(False, "sure speech of confirm_ms, or alone_ms, cuts")
         if known and self.held and not self.m.held:

@@ -13,65 +13,12 @@ from dataclasses import dataclass
 
 from bargein.floor import actions as do
 from bargein.floor import events as ev
-from bargein.floor.policy import Policy
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 from bargein.floor.timers import timers
 from tests.floor.monitor import Monitor
 from tests.floor.world import Broken, Seen, liveness
 
-# One unit is one window.
-SMALL = Policy().with_({
-    "hold_windows": 1, "speech_gap_ms": 1, "echo_guard_ms": 2, "echo_doubt_ms": 1, "level_hold_ms": 1,
-    "hold_max_ms": 4, "wary_after": 1, "confirm_ms": 2, "verdict_timeout_ms": 1, "look_ms": 1, "words_wait_ms": 1,
-    "doubt_ms": 3, "min_words": 1, "pre_roll_ms": 1, "end_of_turn_ms": 1, "turn_grace_ms": 2, "min_turn_ms": 2,
-    "max_turn_ms": 4, "answer_timeout_ms": 2, "user_silence_ms": None, "max_waiting": 1, "deaf_ms": 2, "alone_ms": 0,
-    "far_ms": 2, "go_on_share": 1, "max_failures": 0, "filler_ms": 1, "filler_again_ms": 2, "max_fillers": 1,
-    "key_gap_ms": 2,
-    "sound_ms": 0, "sound_again_ms": 2, "sound_every_ms": 1, "sound_wait_ms": 1,
-})  # fmt: skip
-_BRIEF = {"echo_guard_ms": 0, "answer_timeout_ms": 1, "min_turn_ms": 1, "wary_after": 0}
-_ASKING = {"user_silence_ms": 2, "max_reprompts": 1}
-POLICIES = {
-    "balanced": SMALL,
-    "instant": SMALL.with_({"confirm_ms": 0}),
-    "patient": SMALL.with_({"hold_windows": 2, "min_words": 2, "trust_transcriber_turns": False}),
-    # Nothing lasts longer than it must to be told apart: for alphabets that would be too much otherwise.
-    "short": SMALL.with_({**_BRIEF, "hold_max_ms": 2, "doubt_ms": 1, "confirm_ms": 1, "max_turn_ms": 2}),
-    # The agent gives up after two losses in a row. Elsewhere it never does, or each search would be thrice as large.
-    "losing": SMALL.with_(
-        {**_BRIEF, "hold_max_ms": 2, "doubt_ms": 1, "confirm_ms": 1, "max_turn_ms": 2, "max_failures": 2}
-    ),
-    "echoing": SMALL.with_({"speech_gap_ms": 2}),
-    "far": SMALL.with_({**_BRIEF, "confirm_ms": 3, "doubt_ms": 3, "max_turn_ms": 3}),
-    "alone": SMALL.with_({"alone_ms": 4, "doubt_ms": 4, "join_ms": 2, "verdict_timeout_ms": 2, "go_on_share": 1}),
-    "looking": SMALL.with_(
-        {
-            **_BRIEF,
-            "sound_ms": 1,
-            "look_ms": 2,
-            "max_turn_ms": 2,
-            "words_wait_ms": 0,
-            "join_ms": 1,
-            "doubt_ms": 3,
-            "hold_max_ms": 3,
-        }
-    ),
-    "asking": SMALL.with_(_ASKING),
-    "waiting": SMALL.with_(
-        {
-            **_BRIEF,
-            "hold_max_ms": 2,
-            "doubt_ms": 1,
-            "confirm_ms": 1,
-            "max_turn_ms": 1,
-            "max_failures": 1,
-            "filler_ms": 0,
-        }
-    ),
-    "failing": SMALL.with_({"max_failures": 3}),
-    "leaving": SMALL.with_({**_ASKING, "hang_up_on_silence": True}),
-}
 LEVELS = (0.0, 0.35, 0.95)  # quiet, faint, sure; 0.6 between them is firm, and doubtful
 SATURATED = 5  # beyond every number of the policies
 LONGEST_MS = 60.0  # of a small policy: the sum of all its bounds, twice over
@@ -80,7 +27,7 @@ LONGEST_MS = 60.0  # of a small policy: the sum of all its bounds, twice over
 def key(f: Floor) -> tuple[object, ...]:
     """The floor as seen from its present. test_key.py proves that every attribute is in it, and that floors of one key
     behave alike."""
-    now, speech, reply, onset, turn = f.now_ms, f.speech, f.reply, f.onset, f.turn
+    now, speech, reply, onset, turn, pause = f.now_ms, f.speech, f.reply, f.onset, f.turn, f.pause
 
     def ago(at: float, matters: bool = True) -> float:
         return max(-1.0, min(now - at, SATURATED)) if matters else -9.0
@@ -108,12 +55,15 @@ def key(f: Floor) -> tuple[object, ...]:
         onset.unreadable, ago(onset.asked_until_ms, on or held), min(onset.carried_ms, 4),
         ago(onset.carried_until_ms, onset.carried_ms > 0),
         # the sound
-        f.hears_sound, f.stt_small, looked(f, ago),
+        f.hears_sound, f.stt_small, f.usual_db, looked(f, ago),
         # the turn
         max(0.0, turn.keys_until_ms - now) if turn.open else 0.0,
         turn.open, turn.prepared, ago(turn.since_ms, turn.open), turn.since_ms == speech.onset_ms,
         min(turn.spoken_ms, 3) if turn.open or reply.turn else -1, ago(turn.spoken_until_ms, turn.open or on),
         turn.own_level_db, turn.level_db if turn.open else None,
+        # the pause
+        f.reads_turns, f.pause_read, pause.score if f.pause_read else -9.0, pause.why if f.pause_read else "",
+        pause.made, pause.awaiting and f.pause_read, min(pause.own_ms, SATURATED),
         # the speech
         speech.evidence, speech.peak, ago(speech.onset_ms), ago(speech.until_ms), ago(speech.noticed_ms, on),
         speech.level_db if on or run or held else None, run, ago(speech.run_from_ms, run > 0),
@@ -145,6 +95,7 @@ SEARCHES = [
     ("balanced", "late fail", LEVELS, False),
     ("balanced", "stt", QUIET_OR_SURE, True),
     ("balanced", "turns", QUIET_OR_SURE, False),
+    ("pausing", "pauses", QUIET_OR_SURE, False),
     ("short", "guesses hard", QUIET_OR_SURE, False),
     ("instant", "page", LEVELS, False),
     ("patient", "hard page", QUIET_OR_SURE, False),
@@ -186,6 +137,7 @@ GROUPS = (
     "tools",
     "stt",
     "turns",
+    "pauses",
     "guesses",
     "echo",
     "far",
@@ -241,6 +193,8 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     if "judge" in groups:
         yield ev.Judged(now, True, 0.9, "a judge")
         yield ev.Judged(now, False, 0.9, "a judge")
+    if "far" in groups and f.usual_db is None:
+        yield ev.LineKnown(now, -20.0)
     if "sound" in groups:
         yield ev.SoundChanged(now, judged=not f.hears_sound)
     if "reads" in groups:
@@ -291,6 +245,11 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
         else:
             for ago in range(1, SATURATED + 2):
                 yield ev.TurnStarted(now - ago, "")
+    if "pauses" in groups:
+        for text in ("what time is it?", "and", None):
+            yield ev.TurnRead(now, f.pause.reading, f.turn.id, text)
+        yield ev.TurnRead(now, f.pause.reading - 1, f.turn.id, "what time is it?")
+        yield ev.TurnRead(now, f.pause.reading, f.turn.id - 1, "what time is it?")
     if "guesses" in groups:
         before = (f.turn.since_ms if f.turn.open else f.reply.asked_ms) - 1
         yield ev.TurnStarted(now, "tell me")
@@ -303,8 +262,8 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
 
 def begin(floor: Floor, groups: Set[str], *, stt: bool) -> Floor:
     """A call's floor, as it begins: whether its STT reads words, and whether its sounds are looked at."""
-    if stt:
-        floor.handle(ev.STTChanged(0, words=True, turns=False, small=True))
+    if stt or "pauses" in groups:
+        floor.handle(ev.STTChanged(0, words=stt, turns=False, small=stt, reads_turns="pauses" in groups))
     if "looks" in groups:
         floor.handle(ev.SoundChanged(0, judged=True))
     return floor

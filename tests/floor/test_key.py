@@ -12,15 +12,24 @@ from functools import cache
 import pytest
 
 from bargein.floor import Floor, STTChanged
+from bargein.floor.pause import PauseState
 from bargein.floor.speech import UserSpeech
 from bargein.floor.state import FloorState, OnsetState, ReplyState, SoundState, TurnState
-from tests.floor.search import POLICIES, alphabet, key
+from tests.floor.search import alphabet, key
+from tests.floor.small_policies import POLICIES
 
 pytestmark = pytest.mark.slow
 
-RECORDS = {"reply": ReplyState, "onset": OnsetState, "sound": SoundState, "turn": TurnState, "speech": UserSpeech}
+RECORDS = {
+    "reply": ReplyState,
+    "onset": OnsetState,
+    "sound": SoundState,
+    "turn": TurnState,
+    "pause": PauseState,
+    "speech": UserSpeech,
+}
 # Times and ids count only relative to the newest. The policy and the language of a search stay.
-RELATIVE = {"now_ms", "reply.id", "turn.id", "onset.reading", "sound.look", "policy", "language"}
+RELATIVE = {"now_ms", "reply.id", "turn.id", "onset.reading", "sound.look", "pause.reading", "policy", "language"}
 NONE_AT_0 = {"reply.tools_until_ms", "sound.asked_until_ms"}  # no tool runs, no look was asked for
 EXPLORED = [
     ("balanced", "stt protect page", (0.0, 0.35, 0.95)),
@@ -33,6 +42,7 @@ EXPLORED = [
     ("waiting", "tools fail", (0.0, 0.95)),
     ("short", "unplayed hard", (0.0, 0.95)),
     ("short", "stall", (0.0, 0.95)),
+    ("pausing", "pauses", (0.0, 0.95)),
     ("looking", "looks sound reads", (0.0, 0.95)),
 ]
 STEPS = 12
@@ -72,7 +82,8 @@ def others(value: object) -> list[object]:
 def explore(policy: str, names: str, levels: tuple[float, ...]) -> Iterator[tuple[Floor, Floor]]:
     """Floors as a search meets them, breadth first, each with the first one of its key."""
     floor, groups = Floor(POLICIES[policy]), set(names.split())
-    floor.handle(STTChanged(0, words="stt" in groups or "reads" in groups, turns="turns" in groups))
+    words = "stt" in groups or "reads" in groups
+    floor.handle(STTChanged(0, words=words, turns="turns" in groups, reads_turns="pauses" in groups))
     first = {key(floor): floor}
     line = deque([floor])
     while line:
@@ -106,7 +117,11 @@ def test_every_attribute_is_in_the_key(path: str) -> None:
 
 def test_what_is_left_out_is_relative() -> None:
     assert set(attributes()) >= RELATIVE
-    times = {path for path in attributes() if path.endswith("_ms")} - {"turn.spoken_ms", "onset.carried_ms"}
+    times = {path for path in attributes() if path.endswith("_ms")} - {
+        "turn.spoken_ms",
+        "onset.carried_ms",
+        "pause.own_ms",
+    }
     for floor in sample()[::50]:
         twin = copy(floor)
         for path in times:
@@ -114,6 +129,7 @@ def test_what_is_left_out_is_relative() -> None:
             if path not in NONE_AT_0 or getattr(record, name):
                 setattr(record, name, getattr(record, name) + 1000)
         twin.onset.reading += 7
+        twin.pause.reading += 7
         twin.sound.look += 7
         twin.turn.id += 7
         twin.reply.id += 7

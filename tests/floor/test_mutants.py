@@ -13,7 +13,8 @@ import pytest
 
 import bargein.floor
 from bargein.floor import Floor
-from tests.floor.search import LEVELS, POLICIES, QUIET_OR_SURE, begin, search
+from tests.floor.search import LEVELS, QUIET_OR_SURE, begin, search
+from tests.floor.small_policies import POLICIES
 from tests.floor.world import Broken
 
 pytestmark = pytest.mark.slow
@@ -27,6 +28,7 @@ RULES = (
     "moves",
     "client_rules",
     "ending_rules",
+    "endpointing_rules",
     "speech_rules",
     "evidence_rules",
     "sound_rules",
@@ -171,7 +173,7 @@ MUTANTS = {
     "keys do not change what was made ahead": (
         "evidence_rules", 'discard_prepared(floor, f"more was said: {why}", out)', "pass", "short", "guesses hard", LEVELS),
     "the agent talks between two keys": (
-        "timers", "max(turn.spoken_until_ms + quiet_ms, turn.keys_until_ms)", "turn.spoken_until_ms + quiet_ms",
+        "timers", "max(turn.spoken_until_ms + quiet_ms(floor), turn.keys_until_ms)", "turn.spoken_until_ms + quiet_ms(floor)",
         "balanced", "hard", LEVELS),
     "the STT ends a turn of keys": (
         "evidence_rules", "elif floor.now_ms < floor.turn.keys_until_ms:", "elif False:", "short", "guesses hard", LEVELS),
@@ -217,15 +219,38 @@ MUTANTS = {
         "ending_rules", "    stop_all(floor, e.why, out)\n    if floor.away", "    if floor.away", "short", "ending", LEVELS),
     "a client that did not come back is still there": (
         "client_rules", "floor.left = floor.over = True", "floor.left = True", "short", "away", LEVELS),
+    "a turn is read again and again": (
+        "endpointing_rules", "State.LISTENING or floor.pause_read or not", "State.LISTENING or not",
+        "pausing", "pauses", (0.0, 0.95)),
+    "an old reading ends a turn": (
+        "endpointing_rules", "if not here or e.reading != pause.reading or not", "if not here or not", "pausing", "pauses",
+        (0.0, 0.95)),
+    "a reading of an older turn ends this one": (
+        "endpointing_rules", "turn.open and e.turn == turn.id and not floor.mute", "turn.open and not floor.mute",
+        "pausing", "pauses", (0.0, 0.95)),
+    "after words that hang no more is awaited": (
+        "endpointing_rules", "quiet = hang_ms + (open_ms - hang_ms) * score / OPEN", "quiet = open_ms", "pausing", "pauses", (0.0, 0.95)),
+    "a reply is made ahead of words that hang": (
+        "endpointing_rules", " and pause.score >= PARTS:", ":", "pausing", "pauses", (0.0, 0.95)),
+    "a reply is made ahead twice": (
+        "endpointing_rules", "and p.make_ahead and not turn.prepared and", "and p.make_ahead and", "pausing", "pauses guesses", (0.0, 0.95)),
+    "a hanging turn is waited for without end": (
+        "timers", "max(turn.spoken_until_ms + quiet_ms(floor), turn.keys_until_ms)", "max(turn.spoken_until_ms + 2 * quiet_ms(floor), turn.keys_until_ms)",
+        "pausing", "pauses", (0.0, 0.95)),
+    "a turn is answered while the user speaks": (
+        "timers", "            if not floor.talking:\n                due.append((max(turn", "            if True:\n                due.append((max(turn",
+        "pausing", "pauses", (0.0, 0.95)),
+    "a turn is read while the client is away": (
+        "endpointing_rules", "and e.turn == turn.id and not floor.mute", "and e.turn == turn.id", "pausing", "pauses away", (0.0, 0.95)),
     "one look is enough": (
         "sound_rules", "elif sound.empty == 2 or", "elif sound.empty >= 1 or", "looking", "looks", QUIET_OR_SURE),
     "no look is ever enough": (
         "sound_rules", "elif sound.empty == 2 or", "elif", "looking", "looks", QUIET_OR_SURE),
     "one sign is enough": (
-        "sound_rules", "elif sound.signs + floor.soft >= 2:", "elif sound.signs + floor.soft >= 1:", "looking", "looks",
+        "sound_rules", "other = sound.signs + floor.soft >= 2", "other = sound.signs + floor.soft >= 1", "looking", "looks",
         QUIET_OR_SURE),
     "signs count for nothing": (
-        "sound_rules", "elif sound.signs + floor.soft >= 2:", "elif False:", "looking", "looks", QUIET_OR_SURE),
+        "sound_rules", "other = sound.signs + floor.soft >= 2", "other = False", "looking", "looks", QUIET_OR_SURE),
     "an old look decides": (
         "sound_rules", "if e.look != sound.look or not sound.pending:", "if not sound.pending:", "looking", "looks",
         QUIET_OR_SURE),

@@ -15,6 +15,8 @@ from tests.floor.world import Seen, liveness
 MS = st.floats(1, 400)
 TEXTS = st.sampled_from(["stop", "tell me more", "mm-hmm", "", None])
 
+TURNS = st.sampled_from(["What time is it?", "I need a room.", "and", "two", "", None])
+
 
 class Conversation(RuleBasedStateMachine):
     """Anybody may do anything at any time; the clock only goes on, and ticks are not late."""
@@ -24,7 +26,7 @@ class Conversation(RuleBasedStateMachine):
         self.floor = Floor(Policy.named(preset))
         self.monitor = Monitor()
         self.now = 0.0
-        self.feed(STTChanged(0.0, words=stt, turns=False))
+        self.feed(STTChanged(0.0, words=stt, turns=False, reads_turns=stt))
 
     def feed(self, event: ev.Event) -> None:
         was = Seen.of(self.floor)
@@ -94,6 +96,12 @@ class Conversation(RuleBasedStateMachine):
     @rule(text=TEXTS)
     def read(self, text: str | None) -> None:
         self.feed(ev.Words(self.floor.speech.onset_ms, text, self.floor.onset.reading))
+
+    @precondition(lambda self: self.floor.turn.open)
+    @rule(text=TURNS, old=st.integers(0, 1), prosody=st.sampled_from([None, 0.1, 0.9]))
+    def read_turn(self, text: str | None, old: int, prosody: float | None) -> None:
+        floor = self.floor
+        self.feed(ev.TurnRead(self.now, floor.pause.reading - old, floor.turn.id, text, "", 0, prosody))
 
     @rule(text=st.sampled_from(["", "mm-hmm", "tell me"]), ended=st.booleans())
     def transcribe(self, text: str, ended: bool) -> None:

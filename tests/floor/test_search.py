@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from bargein.floor import Floor
-from tests.floor.search import POLICIES, SEARCHES, begin, search
+from tests.floor.search import SEARCHES, begin, search
+from tests.floor.small_policies import POLICIES
 from tests.floor.transitions import told_of
 
 pytestmark = pytest.mark.slow

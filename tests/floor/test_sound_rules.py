@@ -228,6 +228,8 @@ def test_one_sign_never_resumes() -> None:
     t.speak(290)
     t.look(0.9, "before")
     t.speak(320)
+    assert t.names() == ["Hold"]
+    t.speak(700)
     assert t.names() == ["Hold", "Cut"]
     assert "another person" in t.last(f.Cut).why
 
@@ -248,6 +250,45 @@ def test_speech_that_is_softer_counts_as_one_sign() -> None:
         at = t.now + 32 * k
         t.feed(f.SpeechWindow(at, at + 32, 0.95, level_db=-28.0))
     t.look(0.95, "before")
+    assert t.names() == ["Hold", "Resume"]
+
+
+def faint(t: Heard, ms: float, level_db: float) -> None:
+    for _ in range(int(ms // 32)):
+        t.feed(f.SpeechWindow(t.now, t.now + 32, 0.95, level_db=level_db))
+        t.now += 32
+        t.ticks()
+
+
+def test_before_the_first_turn_speech_that_is_soft_for_the_line_asks_for_one_word_more() -> None:
+    t = Heard()
+    t.feed(f.LineKnown(t.now, -28.0))
+    faint(t, 330, -36.0)
+    t.look(0.9)
+    t.words("fourth")
+    assert t.names() == ["Hold"]
+    faint(t, 320, -36.0)
+    t.look(0.9)
+    t.words("fourth of july")
+    assert t.names() == ["Hold", "Cut"]
+
+
+@pytest.mark.parametrize(("level_db", "own_db"), [(-30.0, None), (-36.0, -30.0)])
+def test_a_caller_whose_level_is_usual_or_known_is_not_doubted(level_db: float, own_db: float | None) -> None:
+    t = Heard()
+    t.feed(f.LineKnown(t.now, -28.0))
+    t.floor.turn.own_level_db = own_db
+    faint(t, 330, level_db)
+    t.look(0.9)
+    t.words("fourth")
+    assert t.names() == ["Hold", "Cut"]
+
+
+def test_soft_speech_that_is_like_what_spoke_before_resumes() -> None:
+    t = Heard()
+    t.feed(f.LineKnown(t.now, -28.0))
+    faint(t, 330, -36.0)
+    t.look(None, "before")
     assert t.names() == ["Hold", "Resume"]
 
 

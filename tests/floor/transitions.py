@@ -12,7 +12,8 @@ from pathlib import Path
 
 from bargein.floor import Floor, Policy, STTChanged
 from bargein.floor import events as ev
-from tests.floor.search import FINE, GROUPS, POLICIES, SEARCHES, alphabet, cause_of, key
+from tests.floor.search import FINE, GROUPS, SEARCHES, alphabet, cause_of, key
+from tests.floor.small_policies import POLICIES
 
 PAGE = Path(__file__).parents[2] / "docs" / "floor.md"
 FIRST = 700  # states of each search: every transition but a few shows itself there
@@ -82,7 +83,9 @@ def wander(steps: int) -> set[Transition]:
             floor = copy(chance.choice(news))
         kinds: dict[type[ev.Event], list[ev.Event]] = {}
         now = floor.now_ms
-        stt = ev.STTChanged(now, words=chance.random() < 0.7, turns=chance.random() < 0.5)
+        stt = ev.STTChanged(
+            now, words=chance.random() < 0.7, turns=chance.random() < 0.5, reads_turns=chance.random() < 0.5
+        )
         for event in (*events_in(floor, {*GROUPS, "policy"}, FINE), stt):
             kinds.setdefault(type(event), []).append(event)
         step = _step(floor, chance.choice(chance.choice(list(kinds.values()))))
@@ -95,7 +98,7 @@ def wander(steps: int) -> set[Transition]:
 def _beginnings(policy: Policy) -> list[Floor]:
     """A fresh floor; one whose STT reads; and one where a short word over a protected answer waits in a turn."""
     fresh, reading, waiting = Floor(policy), Floor(policy), Floor(policy)
-    reading.handle(STTChanged(0, words=True, turns=False))
+    reading.handle(STTChanged(0, words=True, turns=False, reads_turns=True))
     for event in (ev.UserTyped(0), ev.ReplyProtected(0, 1, protected=True), ev.TurnStarted(0, "tell me")):
         waiting.handle(event)
     waiting.handle(ev.ReplyProtected(0, 1, protected=False))

@@ -46,6 +46,7 @@ class World:
     away: bool = False  # the client's connection is lost
     leaving: bool = False  # the call has to end
     over: bool = False
+    hangs: bool = False  # the open turn was read since its last speech, and its words hang
     kept: bool = False  # the newest reply that sounded is over, and its client has not said so
 
 
@@ -64,6 +65,12 @@ class Seen:
     noticed_ms: float
     tools_until_ms: float
     keys_until_ms: float
+    due_ms: float | None
+    turn_reading: int
+    awaiting: bool
+    spoken_until_ms: float
+    talking: bool
+    read: bool
     reading: int
     dismissed: bool
     hears_sound: bool
@@ -84,6 +91,8 @@ class Seen:
             floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
             floor.onset.carried_ms, floor.speech.noticed_ms, floor.reply.tools_until_ms,
             floor.turn.keys_until_ms if floor.turn.open else -1.0,
+            floor.deadline, floor.pause.reading, floor.pause.awaiting, floor.turn.spoken_until_ms, floor.talking,
+            floor.pause_read,
             floor.onset.reading, floor.onset.dismissed, floor.hears_sound,
             floor.sound.look, floor.sound.pending, floor.sound.asked_ms, floor.sound.asked_until_ms > 0,
             floor.sound.empty, floor.sound.worded, floor.sound.signs, floor.sound.said,

@@ -15,9 +15,9 @@ from bargein.recorder.reading import ACTIONS, EVENTS, Happened, Noted, Ordered, 
 from bargein.recorder.replay import replay
 
 # Events and actions that version 1 did not have.
-SINCE = {
+SINCE = {"TurnRead", "ReadTurn",
     "ClientAway", "ClientBack", "ContinueReply", "CutStalledReply", "EndingAsked", "FlushClient", "GiveUp",
-    "JudgeSound", "ReplyStalled", "SayFiller", "SoundChanged", "SoundJudged", "ToolsEnded", "ToolsStarted",
+    "JudgeSound", "LineKnown", "ReplyStalled", "SayFiller", "SoundChanged", "SoundJudged", "ToolsEnded", "ToolsStarted",
 }  # fmt: skip
 RECORDS = sorted((Path(__file__).parent / "version_1").glob("*.jsonl"))
 

@@ -72,6 +72,8 @@ class ActionRunner:
                 self._turn_control.listen(action)
             case f.ReadWords():
                 self._turn_control.read_words(action)
+            case f.ReadTurn():
+                self._turn_control.read_turn(action)
             case f.Dismiss():
                 self._turn_control.dismiss(action)
             case f.CloseTurn(_, why):

@@ -16,6 +16,7 @@ from bargein.call.inbound import InboundHandler
 from bargein.call.input.line_watch import LineWatch
 from bargein.call.input.machine_judge import MachineJudge
 from bargein.call.input.own_words import OwnWords
+from bargein.call.input.pause_reader import PauseReader
 from bargein.call.input.sound_watch import SoundWatch
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.stt_stream import STTStream
@@ -90,7 +91,7 @@ def assemble(
     can = transport.capabilities
     conversation, replies = Conversation(), Replies()
     silence = SilenceTimer(context.meter)
-    # A browser cancels echoes itself, and knows its loudspeaker. A telephone network does neither for us.
+    # A browser cancels echoes itself, and tells what its loudspeaker plays. A telephone network does neither for us.
     rate = rate_of(transport.rate_in)
     echo = LineEcho(rate, transport.rate_out) if can.plays_immediately else None
     speech = SpeechWatch(context, floor)
@@ -102,7 +103,16 @@ def assemble(
     outages = Outages(context)
     connection = _realtime_connection(agent, user_audio, can, conversation)
     stt_stream = _stt_stream(context, agent, connection, user_audio, own_words, outages)
-    turns = Turns(context, agent.batch_stt, user_audio, stt_stream, slow=connection is not None)
+    model = agent.turn_model
+    turns = Turns(
+        context,
+        agent.batch_stt,
+        user_audio,
+        stt_stream,
+        slow=connection is not None,
+        judges_sound=model is not None,
+    )
+    pauses = PauseReader(context, turns, speech, conversation, agent.language, model)
     playout = (
         Playout(replies, transport, context.meter, runtime.lead_ms, echo)
         if can.carries_audio
@@ -148,7 +158,7 @@ def assemble(
     machine = MachineJudge(context, floor, turns)
     conversation.on_user = machine.said
     lost_words = LostWords(context, replies, ledger, responder.source_of)
-    turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words)
+    turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words, pauses)
     reply_control = ReplyControl(context, floor, replies, playout, speaker, ledger, responder, silence, outages)
     reply_starter = ReplyStarter(
         context, agent, turns, speech, sound_watch, responder, speaker, utterances, lost_words, machine

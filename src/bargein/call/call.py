@@ -15,6 +15,7 @@ from bargein import protocols as c
 from bargein.agent import Agent
 from bargein.call.assembly import CallParts, assemble
 from bargein.call.context import CallContext
+from bargein.call.input.line_watch import TELEPHONE_DB
 from bargein.call.record.status import CallStatus
 from bargein.call.runtime import Runtime
 from bargein.call.tasks import CallTasks
@@ -114,6 +115,8 @@ class Call:
                 tasks.spawn(self._receive(), "receive")
                 parts.turns.announce()
                 parts.sound_watch.announce()
+                if parts.line_watch is not None:
+                    self.feed(f.LineKnown(self.now_ms(), TELEPHONE_DB))
                 if parts.stt_stream is not None:
                     tasks.spawn(parts.stt_stream.run(), "stt")
                 self._greet()

@@ -51,6 +51,7 @@ class ReplyStarter:
         self._context.decided("prepare", why)
         newest = self._turns.newest
         if newest is not None and newest.id == turn:
+            newest.spoken_until_ms = self._speech.last_firm_ms
             self._responder.prepare(newest)
 
     def discard_prepared(self, why: str) -> None:
@@ -66,6 +67,7 @@ class ReplyStarter:
             return
         if not newest.keys:
             self._context.digits.forget()
+        newest.spoken_until_ms = self._speech.last_firm_ms
         spoken = self._speech.last_firm_ms > newest.from_ms
         made = self._responder.new_reply(reply, turn)
         self._speaker.begin(made, lambda r: self._responder.answer(r, newest, spoken=spoken))

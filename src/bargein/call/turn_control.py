@@ -5,6 +5,7 @@ from __future__ import annotations
 from bargein import floor as f
 from bargein.call.context import CallContext
 from bargein.call.input.own_words import OwnWords
+from bargein.call.input.pause_reader import PauseReader
 from bargein.call.input.stt_stream import STTStream
 from bargein.call.input.turns import Turns
 from bargein.call.record.conversation import Conversation
@@ -28,6 +29,7 @@ class TurnControl:
         responder: Responder,
         stt_stream: STTStream | None,
         own_words: OwnWords,
+        pauses: PauseReader | None = None,
     ) -> None:
         self._context = context
         self._floor = floor
@@ -37,6 +39,7 @@ class TurnControl:
         self._responder = responder
         self._stt_stream = stt_stream
         self._own_words = own_words
+        self._pauses = pauses
         self._pending_input = ""
         self._pending_keys: tuple[str, bool] | None = None  # all keys of the running input; whether these are whole
 
@@ -85,6 +88,12 @@ class TurnControl:
         onset_ms = order.from_ms + self._floor.policy.endpointing.pre_roll_ms
         self._context.spawn(self._read_words(order.reading, onset_ms), f"look {order.reading}")
         self._context.decided("look", order.why, onset_ms=onset_ms)
+
+    def read_turn(self, order: f.ReadTurn) -> None:
+        """The user pauses: the floor asks whether the turn is over."""
+        newest = self._turns.newest
+        if self._pauses is not None and newest is not None and newest.id == order.turn:
+            self._context.spawn(self._pauses.read(order.reading, newest), f"pause {order.reading}")
 
     def dismiss(self, order: f.Dismiss) -> None:
         """A sound was no turn: a backchannel enters the conversation as such, a noise does not."""

@@ -260,6 +260,16 @@ class Ignore:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReadTurn:
+    """The user pauses: read the words of the open turn so far, and answer with `TurnRead` of the same reading."""
+
+    reading: int
+    """Id of the reading."""
+    turn: int
+    why: str
+
+
 Action = (
     Listen
     | ReadWords
@@ -283,4 +293,5 @@ Action = (
     | EndCall
     | GiveUp
     | Ignore
+    | ReadTurn
 )

@@ -10,6 +10,7 @@ from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
 from bargein.floor.moves import begin_reply, discard_prepared, end_reply, extend_turn, held_for_speech, open_turn
+from bargein.floor.pause import UNREAD
 from bargein.floor.speech import Evidence
 from bargein.floor.state import FloorState, State
 
@@ -73,6 +74,8 @@ def on_client_back(floor: FloorState, e: ev.ClientBack, out: list[Action]) -> No
         owed = floor.stt_turns and floor.policy.verdict.trust_transcriber_turns
         turn.spoken_until_ms = floor.now_ms - (max(0.0, p.turn_grace_ms - p.end_of_turn_ms) if owed else 0.0)
         turn.since_ms = floor.now_ms
+        # Its words do not shorten that.
+        floor.pause.asked_until_ms, floor.pause.score, floor.pause.awaiting = turn.spoken_until_ms, UNREAD, False
         floor.state = State.LISTENING
         out.append(do.Ignore("silence", "the client is back: the turn that was open goes on"))
         return

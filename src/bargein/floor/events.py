@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bargein.floor.completeness import Expects
 from bargein.floor.policy import Policy
 
 
@@ -129,6 +130,15 @@ class SoundJudged:
 
 
 @dataclass(frozen=True, slots=True)
+class LineKnown:
+    """The kind of line is known, and with it how loud callers are on it."""
+
+    at_ms: float
+    usual_db: float
+    """Level of the loudest window in most callers' speech, dB of full scale."""
+
+
+@dataclass(frozen=True, slots=True)
 class SoundChanged:
     """Whether the call can look at sounds from now on."""
 
@@ -248,6 +258,8 @@ class STTChanged:
     """It announces the ends of turns."""
     small: bool = False
     """Its model is small, and makes words of sounds: a lone "you" or "wow" is no word."""
+    reads_turns: bool = False
+    """`ReadTurn` is answered: words of an open turn can be read in its pauses, or its prosody can be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +318,25 @@ class Tick:
     """The floor's own `deadline`, not the later moment at which the clock was looked at."""
 
 
+@dataclass(frozen=True, slots=True)
+class TurnRead:
+    """What a reading of the open turn, in a pause, has found. It answers `ReadTurn`."""
+
+    at_ms: float
+    """When the reading was done."""
+    reading: int
+    """The reading that this answers."""
+    turn: int
+    text: str | None
+    """All words of the turn so far. Empty: it holds no words. None: they could not be read in time."""
+    expects: Expects = ""
+    """What the agent had asked for."""
+    digits: int = 0
+    """So many digits were asked for. 0: none, or any number."""
+    prosody: float | None = None
+    """How surely the turn is over by its sound, 0..1. None: no part judges that."""
+
+
 Event = (
     SpeechWindow
     | LevelOnset
@@ -317,6 +348,7 @@ Event = (
     | Judged
     | SoundJudged
     | SoundChanged
+    | LineKnown
     | KeyPressed
     | UserTyped
     | Interrupted
@@ -335,4 +367,5 @@ Event = (
     | EndingAsked
     | HungUp
     | Tick
+    | TurnRead
 )

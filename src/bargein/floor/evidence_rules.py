@@ -81,7 +81,7 @@ def on_words(floor: FloorState, e: ev.Words, out: list[Action]) -> None:
     elif meaning is WordClass.WORDS and is_half_read(floor, e):
         onset.doubt = f"the beginning of a backchannel, {e.text.strip()!r}"
         weigh(floor, out)
-    elif meaning is WordClass.WORDS and count >= floor.policy.verdict.min_words + min(floor.sound.signs, 1):
+    elif meaning is WordClass.WORDS and count >= floor.policy.verdict.min_words + floor.doubted:
         if floor.state is State.BARGE_IN or not onset.dismissed:
             cut(floor, Source.WORDS, e.at_ms, 0.9, f"said {e.text.strip()!r}", out)
     elif floor.state is State.BARGE_IN and current:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bargein.floor import actions as do
 from bargein.floor.actions import Action, Source
+from bargein.floor.completeness import OPEN
 from bargein.floor.speech import Evidence
 from bargein.floor.state import FloorState, State
 
@@ -104,6 +105,8 @@ def cut(floor: FloorState, source: Source, onset_ms: float, confidence: float, w
     by_hand = source in (Source.BUTTON, Source.OPERATOR)
     # The turn that goes on; where a later one is open already (kept), that one has the floor.
     newest = reply.turn if reply.turn == turn.id else 0
+    if newest and not by_hand:
+        learn_pause(floor, onset_ms)  # the answer came too soon
     reopened = 0 if reply.sounding or by_hand else newest
     if reply.sounding:
         out.append(do.Cut(reply.id, signal))
@@ -167,6 +170,16 @@ def extend_turn(floor: FloorState) -> None:
         turn.level_db = level
 
 
+def learn_pause(floor: FloorState, onset_ms: float) -> None:
+    """The user goes on with a turn that may have been over: this user pauses so long. Words that hang say so by
+    themselves."""
+    p, pause = floor.policy.endpointing, floor.pause
+    paused_ms = onset_ms - floor.turn.spoken_until_ms
+    longest_ms = max(p.end_hang_ms, p.end_of_turn_ms)
+    if p.own_pause_share and floor.pause_read and pause.score >= OPEN and p.end_look_ms <= paused_ms <= longest_ms:
+        pause.own_ms = max(pause.own_ms, paused_ms + p.end_look_ms)
+
+
 def yield_to_user(floor: FloorState, why: str, out: list[Action]) -> None:
     """The floor is the user's, in the turn that is open or in a new one."""
     if not floor.turn.open:
@@ -205,7 +218,7 @@ def begin_reply(floor: FloorState, turn: int, *, reprompting: bool = False) -> N
 
 def answer(floor: FloorState, why: str, out: list[Action]) -> None:
     """The open turn is over: its reply begins."""
-    floor.turn.open = floor.turn.prepared = False
+    floor.turn.open = floor.turn.prepared = floor.pause.made = False
     floor.turn.keys_until_ms = 0.0
     learn_level(floor)
     begin_reply(floor, floor.turn.id)
@@ -213,7 +226,10 @@ def answer(floor: FloorState, why: str, out: list[Action]) -> None:
 
 
 def prepare(floor: FloorState, why: str, out: list[Action]) -> None:
-    """The open turn is probably over: its reply is made ahead."""
+    """The open turn is probably over: its reply is made ahead, if the policy wants that."""
+    if not floor.policy.endpointing.make_ahead:
+        return
+    floor.pause.made = False
     discard_prepared(floor, "another guess was made", out)
     floor.turn.prepared = True
     out.append(do.Prepare(floor.turn.id, why))

@@ -7,27 +7,38 @@ from collections.abc import Mapping
 import msgspec
 
 from bargein.errors import UsageError
+from bargein.floor.endpointing_policy import EndpointingPolicy
 from bargein.floor.idle_policy import IdlePolicy
 from bargein.floor.policy_groups import (
     NUMBERS,
     EchoPolicy,
-    EndpointingPolicy,
     HoldPolicy,
     VerdictPolicy,
 )
 
 PRESETS: Mapping[str, Mapping[str, object]] = {
-    "instant": {"confirm_ms": 0, "end_of_turn_ms": 500, "echo_guard_ms": 200},
+    "instant": {
+        "confirm_ms": 0,
+        "end_of_turn_ms": 500,
+        "end_sure_ms": 200,
+        "end_likely_ms": 250,
+        "end_hang_ms": 900,
+        "echo_guard_ms": 200,
+    },
     "balanced": {},
     "patient": {
         "hold_windows": 2,
         "hold_threshold": 0.4,
         "confirm_ms": 600,
         "doubt_ms": 1500,
+        "other_ms": 2000,
         "words_wait_ms": 500,
         "min_words": 2,
         "trust_transcriber_turns": False,
         "end_of_turn_ms": 1000,
+        "end_sure_ms": 500,
+        "end_likely_ms": 850,
+        "end_hang_ms": 1700,
     },
 }
 """The named policies, by what differs from the defaults."""

@@ -4,8 +4,8 @@ The evidence, in short: an onset is `hold_windows` windows in a row with speech 
 (`loud_threshold`) where it stands `loud_rise_db` above the line's quiet. It is firm once one window reached
 `decide_threshold`, and over after `speech_gap_ms` of quiet. Any onset holds; only a firm one cuts by speech alone.
 
-The group `idle` is in idle_policy.py. docs/policy.md is made of both: `python tools/policy_page.py`. The names of peers
-were read in Pipecat 1.14.0 and LiveKit Agents 1.8.9.
+The groups `endpointing` and `idle` are in files of their own. docs/policy.md is made of all of them, by `python
+tools/policy_page.py`. The names of peers were read in Pipecat 1.14.0 and LiveKit Agents 1.8.9.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from bargein.errors import UsageError
+from bargein.floor.endpointing_policy import EndpointingPolicy
 from bargein.floor.idle_policy import IdlePolicy
 from bargein.floor.numbers import (
     Number,
@@ -253,6 +254,13 @@ class VerdictPolicy(NumberGroup, frozen=True, kw_only=True):
             steps=(100, 200, 300, 400, 500, 700),
         ),
     ] = 300
+    other_ms: Annotated[
+        float,
+        milliseconds(
+            "Speech of this length cuts where a sign says that it is not the caller's.",
+            steps=(600, 900, 1200, 1500, 2000),
+        ),
+    ] = 1500
     stop_phrases: Annotated[
         tuple[str, ...], phrases("Phrases that cut at once, in addition to the language's own.")
     ] = ()
@@ -264,67 +272,6 @@ class VerdictPolicy(NumberGroup, frozen=True, kw_only=True):
             livekit='`interruption.mode="adaptive"`: a hosted model',
         ),
     ] = ()
-
-
-class EndpointingPolicy(NumberGroup, frozen=True, kw_only=True):
-    """Where the user's turn begins and ends."""
-
-    group: ClassVar[str] = "endpointing"
-
-    pre_roll_ms: Annotated[
-        float,
-        milliseconds(
-            "Audio from before an onset that goes with it.",
-            pipecat="`SegmentedSTTService`: 1 s, fixed",
-            livekit="`silero.VAD.load(prefix_padding_duration)`, 0.5 s",
-        ),
-    ] = 300
-    end_of_turn_ms: Annotated[
-        float,
-        milliseconds(
-            "Quiet that ends a turn.",
-            slider=Slider("Quiet that ends your turn", 200, 2000, 50),
-            pipecat="`SpeechTimeoutUserTurnStopStrategy(user_speech_timeout)`, 0.6 s",
-            livekit="`endpointing.min_delay`, 0.5 s",
-        ),
-    ] = 700
-    turn_grace_ms: Annotated[
-        float,
-        milliseconds(
-            "The same while a trusted STT owes the end of the turn.",
-            pipecat="`LLMUserAggregatorParams.user_turn_stop_timeout`, 5 s",
-            livekit="`endpointing.max_delay`, 3.0 s",
-        ),
-    ] = 3000
-    key_gap_ms: Annotated[
-        float,
-        milliseconds(
-            "The next key of a telephone may take this long; `#` ends the keys at once.",
-            pipecat="`DTMFAggregator(timeout)`, 2 s",
-            livekit="`GetDtmfTask(dtmf_input_timeout)`, 4 s",
-        ),
-    ] = 2500
-    min_turn_ms: Annotated[
-        float,
-        milliseconds(
-            "A shorter sound is no turn in calls without an STT.",
-            pipecat="`LLMUserAggregatorParams.empty_user_turn`: by the transcript",
-        ),
-    ] = 120
-    max_turn_ms: Annotated[
-        float,
-        milliseconds(
-            "A turn that does not end is answered after this.",
-            livekit="`user_turn_limit.max_duration`, off",
-        ),
-    ] = 60_000
-    deaf_ms: Annotated[
-        float,
-        milliseconds(
-            "Speech is over when no window has come for this long: the microphone is gone.",
-            pipecat="`LLMUserAggregatorParams.audio_idle_timeout`, 1.0 s",
-        ),
-    ] = 1000
 
 
 class EchoPolicy(NumberGroup, frozen=True, kw_only=True):

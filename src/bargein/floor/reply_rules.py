@@ -129,6 +129,7 @@ def on_tools_ended(floor: FloorState, e: ev.ToolsEnded) -> None:
 def on_stt_changed(floor: FloorState, e: ev.STTChanged, out: list[Action]) -> None:
     """The STT came, went or changed. Words that were asked for do not come from one that reads none."""
     floor.stt_words, floor.stt_turns, floor.stt_small = e.words, e.turns, e.small
+    floor.reads_turns = e.reads_turns
     floor.onset.awaiting_words = floor.onset.awaiting_words and e.words
     weigh(floor, out)
 

@@ -5,7 +5,7 @@ in which they are best read.
 - speech_rules.py: the user's speech, window by window. evidence_rules.py: words, the STT's turns, a judge, keys.
 - sound_rules.py: looks at the sound itself: are there words in it, and are they the caller's?
 - reply_rules.py: the agent's replies, and the call as a whole. client_rules.py: a client whose connection is lost.
-- ending_rules.py: a call that has to end.
+- endpointing_rules.py: the end of the user's turn. ending_rules.py: a call that has to end.
 - timers.py: all that time alone decides.
 
 Two steps. Any onset over a reply holds it at once: nothing is lost, so this may be quick and wrong. Then the first
@@ -50,6 +50,7 @@ from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
 from bargein.floor.client_rules import on_client_away, on_client_back
 from bargein.floor.ending_rules import leave, on_ending
+from bargein.floor.endpointing_rules import hear_pause, on_turn_read
 from bargein.floor.evidence_rules import (
     on_input,
     on_interrupted,
@@ -75,7 +76,7 @@ from bargein.floor.reply_rules import (
     on_tools_ended,
     on_tools_started,
 )
-from bargein.floor.sound_rules import on_sound_changed, on_sound_judged
+from bargein.floor.sound_rules import on_line_known, on_sound_changed, on_sound_judged
 from bargein.floor.speech_rules import on_window
 from bargein.floor.state import FloorState
 from bargein.floor.timers import on_tick, timers
@@ -101,6 +102,7 @@ class Floor(FloorState):
         match event:
             case ev.SpeechWindow():
                 on_window(self, event, out)
+                hear_pause(self, event, out)
             case ev.Tick():
                 on_tick(self, event.at_ms, out)
             case ev.LevelOnset():
@@ -119,6 +121,8 @@ class Floor(FloorState):
                 on_judged(self, event, out)
             case ev.SoundJudged():
                 on_sound_judged(self, event, out)
+            case ev.LineKnown():
+                on_line_known(self, event)
             case ev.SoundChanged():
                 on_sound_changed(self, event, out)
             case ev.KeyPressed():
@@ -155,6 +159,8 @@ class Floor(FloorState):
                 on_ending(self, event, out)
             case ev.HungUp():
                 on_hung_up(self, event, out)
+            case ev.TurnRead():
+                on_turn_read(self, event, out)
             case _:
                 assert_never(event)
         if self.leaving and not self.live and not self.over:

@@ -26,25 +26,26 @@ def on_sound_judged(floor: FloorState, e: ev.SoundJudged, out: list[Action]) -> 
     if e.look != sound.look or not sound.pending:
         return
     sound.pending = False
-    if e.words is None:
+    sound.signs = len(set(e.other))
+    other = sound.signs + floor.soft >= 2
+    if e.words is None and not other:
         go_without(floor, out)
         return
+    words = 0.0 if e.words is None else e.words
     first = not sound.empty and not sound.worded
     sound.judged_until_ms = e.until_ms
-    sound.signs = len(set(e.other))
-    sound.worded = e.words >= p.sound_threshold
+    sound.worded = words >= p.sound_threshold
     sound.empty = 0 if sound.worded else min(sound.empty + 1, 2)
     over = floor.speech.evidence is Evidence.SILENT
     if sound.aside:
-        if sound.worded and sound.signs < 2:
+        if sound.worded and not other:
             join_in(floor, e, out)
     elif floor.state is not State.BARGE_IN or floor.onset.dismissed:
         return
-    elif sound.signs + floor.soft >= 2:
-        signs = e.why or f"signs of another person: {', '.join(e.other)}"
-        pass_over(floor, f"{signs}, {floor.sound.signs + floor.soft} signs that it is not the caller", out)
-    elif sound.empty == 2 or (over and first and e.words < p.sound_threshold * SURELY):
-        pass_over(floor, f"no words in the sound ({e.words:.2f})", out)
+    elif other:
+        pass_over(floor, f"it is not the caller: {e.why or ', '.join(e.other)}", out)
+    elif sound.empty == 2 or (over and first and words < p.sound_threshold * SURELY):
+        pass_over(floor, f"no words in the sound ({words:.2f})", out)
     else:
         if over and not sound.worded:
             judge_at_end(floor, out)
@@ -96,3 +97,8 @@ def on_sound_changed(floor: FloorState, e: ev.SoundChanged, out: list[Action]) -
     floor.hears_sound = e.judged
     if not e.judged:
         go_without(floor, out)
+
+
+def on_line_known(floor: FloorState, e: ev.LineKnown) -> None:
+    """How loud callers are on such a line: until this caller's level is known, softer speech is doubted."""
+    floor.usual_db = e.usual_db

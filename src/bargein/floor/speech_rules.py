@@ -8,13 +8,13 @@ from dataclasses import replace
 from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
+from bargein.floor.endpointing_rules import hear_turn
 from bargein.floor.moves import (
     begin_onset,
     carry,
     cut,
     cut_by_speech,
     excuse,
-    extend_turn,
     hold,
     judge_sound,
     open_turn,
@@ -23,6 +23,8 @@ from bargein.floor.moves import (
 )
 from bargein.floor.speech import Evidence
 from bargein.floor.state import FloorState, State
+
+LEVEL_MS = 10.0  # of the sound that the page took for an onset: its level watch needs so much
 
 
 def on_window(floor: FloorState, w: ev.SpeechWindow, out: list[Action]) -> None:
@@ -47,7 +49,7 @@ def on_window(floor: FloorState, w: ev.SpeechWindow, out: list[Action]) -> None:
     consider(floor, out)
     weigh(floor, out)
     if speech.evidence is Evidence.FIRM and floor.turn.open:
-        extend_turn(floor)
+        hear_turn(floor, out)
 
 
 def on_own_sound(floor: FloorState, w: ev.SpeechWindow, out: list[Action]) -> None:
@@ -55,7 +57,9 @@ def on_own_sound(floor: FloorState, w: ev.SpeechWindow, out: list[Action]) -> No
     speech, echo = floor.speech, floor.policy.echo
     surely = "" if w.echo > echo.echo_threshold else "perhaps "
     why = f"{surely}the agent's own sound, come back ({w.echo:.2f} of it)"
-    if floor.state is State.BARGE_IN and not floor.onset.dismissed and speech.evidence is not Evidence.SILENT:
+    by_level = speech.evidence is Evidence.SILENT and speech.lasted_ms <= 0 and w.until_ms >= speech.onset_ms + LEVEL_MS
+    heard = speech.evidence is not Evidence.SILENT or by_level
+    if floor.state is State.BARGE_IN and not floor.onset.dismissed and heard:
         if speech.lasted_ms <= echo.echo_doubt_ms:
             speech.end()
             floor.onset.dismissed = True
@@ -114,8 +118,8 @@ def weigh(floor: FloorState, out: list[Action]) -> None:
     confirm = floor.confirm_ms
     if speech.evidence is not Evidence.FIRM or lasted < confirm or floor.wordless:
         return
-    if onset.doubt or speech.peak < p.sure_threshold or floor.sound.signs:
-        if lasted >= max(p.doubt_ms, confirm):
+    if onset.doubt or speech.peak < p.sure_threshold or floor.doubted:
+        if lasted >= max(p.other_ms if floor.doubted else p.doubt_ms, confirm):
             peak = f"reached only {speech.peak:.2f}" if speech.peak < p.sure_threshold else "may be another person's"
             doubt = f"read as {onset.doubt}" if onset.doubt else peak
             cut_by_speech(floor, f"lasted {lasted:.0f} ms, though it {doubt}", out)

@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Self
 
 from bargein.floor.lexicon import Lexicon
+from bargein.floor.pause import PauseState
 from bargein.floor.policy import Policy
 from bargein.floor.speech import Evidence, UserSpeech
 
@@ -166,6 +167,9 @@ class FloorState:
     onset: OnsetState = field(default_factory=OnsetState, init=False)
     sound: SoundState = field(default_factory=SoundState, init=False)
     turn: TurnState = field(default_factory=TurnState, init=False)
+    pause: PauseState = field(default_factory=PauseState, init=False)
+    usual_db: float | None = field(default=None, init=False)
+    """How loud callers are on this kind of line, dB of full scale. None: unknown."""
     hears_sound: bool = field(default=False, init=False)
     """The call can look at sounds now."""
     stt_small: bool = field(default=False, init=False)
@@ -174,6 +178,8 @@ class FloorState:
     """The call's STT can read words now."""
     stt_turns: bool = field(default=False, init=False)
     """The call's STT announces the ends of turns now."""
+    reads_turns: bool = field(default=False, init=False)
+    """The words of an open turn can be read in its pauses now."""
     unconfirmed: int = field(default=0, init=False)
     """The newest reply that was over without the client's word, so the client may still hold audio of it. 0: none, or
     another reply has begun to sound since."""
@@ -228,6 +234,11 @@ class FloorState:
         return self.speech.evidence is Evidence.FIRM and not self.onset.dismissed
 
     @property
+    def pause_read(self) -> bool:
+        """The words of the turn so far were asked for in this very pause."""
+        return self.pause.asked_until_ms == self.turn.spoken_until_ms
+
+    @property
     def firm_peak(self) -> bool:
         """The last stretch of speech was firm at its best."""
         return self.speech.peak >= self.policy.hold.decide_threshold and self.speech.lasted_ms > 0
@@ -239,10 +250,22 @@ class FloorState:
         return level is not None and own is not None and level < own - self.policy.verdict.far_db
 
     @property
+    def faint(self) -> bool:
+        """No turn of the caller was measured yet, and the running speech is much softer than callers on such lines."""
+        level, far_db = self.speech.level_db, self.policy.verdict.far_db
+        unknown = level is None or self.usual_db is None or self.turn.own_level_db is not None
+        return not unknown and level < self.usual_db - far_db / 2  # type: ignore[operator]
+
+    @property
+    def doubted(self) -> bool:
+        """A sign says that the running speech is not the caller's."""
+        return self.sound.signs > 0 or self.faint
+
+    @property
     def soft(self) -> bool:
         """The running speech is softer than this caller's turns by half of what makes it another person's."""
         level, own, far_db = self.speech.level_db, self.turn.own_level_db, self.policy.verdict.far_db
-        return level is not None and own is not None and level < own - far_db / 2
+        return self.faint or (level is not None and own is not None and level < own - far_db / 2)
 
     @property
     def wordless(self) -> bool:
@@ -297,6 +320,7 @@ _KINDS: tuple[tuple[str, type], ...] = (
     ("onset", OnsetState),
     ("sound", SoundState),
     ("turn", TurnState),
+    ("pause", PauseState),
 )
 _RECORDS = tuple((name, kind, attrgetter(*(f.name for f in fields(kind)))) for name, kind in _KINDS)
 _PLAIN = tuple(f.name for f in fields(FloorState) if f.name not in dict(_KINDS))

@@ -14,6 +14,7 @@ from bargein.floor import actions as do
 from bargein.floor.actions import Action
 from bargein.floor.client_rules import client_gone
 from bargein.floor.ending_rules import call_too_long, leave
+from bargein.floor.endpointing_rules import forget_pause, look_at_turn, look_due_ms, quiet_ms, why_now
 from bargein.floor.moves import (
     answer,
     begin_filler,
@@ -58,10 +59,9 @@ def timers(floor: FloorState) -> list[Timer]:
                 due.append((floor.quiet_since_ms + silence_ms, user_gone))
         case State.LISTENING:
             if not floor.talking:
-                keyed = turn.keys_until_ms >= turn.spoken_until_ms  # a key came last, and no STT ends a turn of keys
-                owed = floor.stt_turns and p.verdict.trust_transcriber_turns and not keyed
-                quiet_ms = p.endpointing.turn_grace_ms if owed else p.endpointing.end_of_turn_ms
-                due.append((max(turn.spoken_until_ms + quiet_ms, turn.keys_until_ms), turn_over))
+                due.append((max(turn.spoken_until_ms + quiet_ms(floor), turn.keys_until_ms), turn_over))
+            if (look_ms := look_due_ms(floor)) is not None:
+                due.append((look_ms, look_at_turn))
             due.append((turn.since_ms + p.endpointing.max_turn_ms, turn_too_long))
         case State.THINKING:
             due.append((max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms), reply_late))
@@ -118,8 +118,8 @@ def user_gone(floor: FloorState, out: list[Action]) -> None:
 
 
 def turn_over(floor: FloorState, out: list[Action]) -> None:
-    """Quiet for `end_of_turn_ms`, or for `turn_grace_ms` while the STT owes the end of the turn: answer the turn, or
-    close it where it was too short to be one."""
+    """Quiet for as long as the evidence asks (`end_sure_ms` to `end_hang_ms`), or for `turn_grace_ms` while the STT
+    owes the end of the turn: answer the turn, or close it where it was too short to be one."""
     turn, p = floor.turn, floor.policy.endpointing
     if turn.spoken_ms < p.min_turn_ms and not floor.stt_words:
         discard_prepared(floor, "it was no turn", out)
@@ -127,7 +127,9 @@ def turn_over(floor: FloorState, out: list[Action]) -> None:
         out.append(do.CloseTurn(turn.id, f"{turn.spoken_ms:.0f} ms of sound is no turn"))
         free_floor(floor, out)
     else:
-        answer(floor, f"quiet for {p.end_of_turn_ms:g} ms", out)
+        because = why_now(floor)
+        answer(floor, f"quiet for {quiet_ms(floor):.0f} ms" + (f": {because}" if because else ""), out)
+        forget_pause(floor)
 
 
 def turn_too_long(floor: FloorState, out: list[Action]) -> None:

@@ -66,6 +66,7 @@ from bargein.protocols.transport import (
     WireSamples,
 )
 from bargein.protocols.tts import TTS, SpeechChunk
+from bargein.protocols.turns import TurnModel
 from bargein.protocols.vad import VAD, VADStream
 
 __all__ = [
@@ -125,6 +126,7 @@ __all__ = [
     "Transfer",
     "Transport",
     "TransportCapabilities",
+    "TurnModel",
     "TurnUpdate",
     "TurnUpdateKind",
     "Typed",

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from bargein.errors import UsageError
 from bargein_bench.tuning import show, truth
+from bargein_bench.tuning.ending_score import propose
 from bargein_bench.tuning.page import page
 from bargein_bench.tuning.records import gather
 from bargein_bench.tuning.score import ScoreLimits
@@ -105,4 +106,5 @@ def run(
         found = search(gathered.calls, limits, tries=tries, fixed=numbers, seed=seed, jobs=jobs, on_tried=on_tried)
         seconds = time.perf_counter() - began
     speed = show.Speed(tried * len(gathered.calls), tried * scored, seconds, jobs)
-    return show.TuningReport(gathered, found, limits, speed, bad)
+    ends = [ending for call in gathered.calls for ending in call.endings]
+    return show.TuningReport(gathered, found, limits, speed, bad, propose(ends, found.base, tuple(numbers)))

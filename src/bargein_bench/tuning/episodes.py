@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bargein.floor import Event, Floor
 from bargein_bench.results import Want
+from bargein_bench.tuning.endings import Ending
 from bargein_bench.tuning.outcome import Outcome
 from bargein_bench.tuning.truth import Why
 
@@ -64,6 +65,8 @@ class CallEpisodes:
     """Of every decision, from the evidence to the order."""
     unmatched: int
     """Labels at whose onset no reply was live."""
+    endings: tuple[Ending, ...] = ()
+    """Pauses in the user's turns, and their ends."""
 
     @property
     def call(self) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from bargein.floor import Policy
 from bargein_bench.measures import Measure
+from bargein_bench.tuning.ending_score import EndingProposal
 from bargein_bench.tuning.episodes import Episode
 from bargein_bench.tuning.play import play
 from bargein_bench.tuning.records import Gathered
@@ -52,6 +53,8 @@ class TuningReport:
     limits: ScoreLimits
     speed: Speed
     bad_labels: int = 0
+    endings: EndingProposal | None = None
+    """None: no pause of a user was read."""
 
     @property
     def episodes(self) -> list[Episode]:
@@ -120,6 +123,8 @@ def show(console: Console, report: TuningReport) -> None:
         _row(table, f"frontier {t.candidate.label}", t.everywhere)
     console.print(table)
     _verdict(console, report)
+    if report.endings is not None:
+        _endings(console, report.endings)
     if found.proposal.everywhere.unanswered:
         _print(
             console,
@@ -129,6 +134,19 @@ def show(console: Console, report: TuningReport) -> None:
     if lag is not None:
         _print(console, f"From evidence to order these calls took {lag:.0f} ms more (median), then the line's own way.")
     _print(console, str(report.speed))
+
+
+def _endings(console: Console, found: EndingProposal) -> None:
+    """The ends of turns: what was recorded, and the numbers that cost least with no more cut-ins."""
+    table = Table(title="Ends of turns; ms of quiet before the answer", title_justify="left")
+    for name in ("policy", "cut-ins in pauses", "quiet p50/p95", "ends", "cost"):
+        table.add_column(name, justify="left" if name == "policy" else "right", no_wrap=True)
+    for label, t in (("recorded", found.recorded), ("proposal", found.proposed)):
+        waits = f"{_ms(t.waits_ms, 50)}/{_ms(t.waits_ms, 95)}"
+        table.add_row(label, _share(t.cut_in_share), waits, str(len(t.waits_ms)), f"{t.cost_ms:.0f}")
+    console.print(table)
+    for name, value in found.changes.items():
+        _print(console, f"{name} = {value:g}")
 
 
 def verdict(report: TuningReport) -> list[str]:
@@ -186,9 +204,16 @@ def facts(report: TuningReport) -> dict[str, object]:
             **_facts(found.proposal),
         },
         "frontier": [_facts(t) for t in report.line],
+        "endings": _ending_facts(report.endings),
         "tried": len(found.tried),
         "calls_per_s": report.speed.replays / max(report.speed.seconds, 1e-9),
     }
+
+
+def _ending_facts(found: EndingProposal | None) -> dict[str, object] | None:
+    if found is None:
+        return None
+    return {"changes": found.changes, "recorded": found.recorded.facts(), "proposal": found.proposed.facts()}
 
 
 def _facts(t: TriedPolicy) -> dict[str, object]:

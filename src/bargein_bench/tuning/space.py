@@ -16,7 +16,10 @@ from bargein.floor.policy_groups import NUMBERS
 Changes = Mapping[str, object]
 
 # As the policy declares them. None is below what begins an episode (apart.LEAST_*), or waits longer than one lasts.
-STEPS: Mapping[str, tuple[float | int, ...]] = {n.name: n.steps for n in NUMBERS.values() if n.steps}
+# The numbers of the ends of turns are tuned by themselves: ending_score.py.
+STEPS: Mapping[str, tuple[float | int, ...]] = {
+    n.name: n.steps for n in NUMBERS.values() if n.steps and n.group != "endpointing"
+}
 # Besides these, what a preset decides differently about: not the language's phrases, nor where a turn ends.
 DECIDING = tuple(
     n.name for n in NUMBERS.values() if n.group in ("hold", "verdict", "echo") and not isinstance(n.default, tuple)

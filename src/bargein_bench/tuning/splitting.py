@@ -12,6 +12,7 @@ from bargein.floor import Event, Floor, SpeechWindow, State, TurnStarted, Words
 from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.recorder.reading import Happened, Noted, Ordered, Recording
+from bargein_bench.tuning.endings import endings_of
 from bargein_bench.tuning.episodes import CallEpisodes, Episode, EpisodeReading
 from bargein_bench.tuning.outcome import OutcomeWatch
 from bargein_bench.tuning.truth import Label, Truth, by_labels, by_record
@@ -112,7 +113,8 @@ class _Splitter:
         same = mine == theirs if self._recording.complete else mine[: len(theirs)] == theirs
         lag = tuple(o[2] - d[2] for d, o in zip(self._decided, self._ordered, strict=False))
         unmatched = self._unmatched + len(self._labels)
-        return CallEpisodes(names(self._recording), tuple(self._done), same, lag, unmatched)
+        ends = endings_of(self._recording)
+        return CallEpisodes(names(self._recording), tuple(self._done), same, lag, unmatched, ends)
 
     def _note(self, actions: Sequence[do.Action], at_ms: float) -> None:
         for action in actions:

@@ -25,6 +25,11 @@ class DigitEntry:
         """The model has asked for digits, and the caller has not answered."""
         return self._request is not None and not self._pressed
 
+    @property
+    def count(self) -> int:
+        """How many digits the model has asked for. 0: any number."""
+        return (self._request.count or 0) if self._request is not None else 0
+
     def expect(self, request: DigitRequest) -> str:
         """The model asks for digits. Returns what the model is told."""
         self._request, self._pressed = request, False

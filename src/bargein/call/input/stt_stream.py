@@ -168,6 +168,17 @@ class STTStream:
             log.info("Call %s: no word on a sound from %s in time", self._context.call_id, self.name)
         return None
 
+    async def wait_words_until(self, turn: int, from_ms: float, until_ms: float, most_s: float) -> str | None:
+        """The words of the turn, once the STT has listened until until_ms. None: it has not in time."""
+        try:
+            async with asyncio.timeout(most_s):
+                while self.connected and self.listened_ms < until_ms:
+                    await self._news.wait()
+        except TimeoutError:
+            log.info("Call %s: %s has not heard the end of the turn in time", self._context.call_id, self.name)
+            return None
+        return self.words(turn, from_ms) if self.connected else None
+
     def dismiss(self, until_ms: float) -> None:
         """Speech until then was no turn: its words belong to none."""
         for utterance in self._utterances:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class Turn:
     """No key belongs to `keys` any more."""
     unread: bool = False
     """Its answer was discarded before its words entered the conversation."""
+    spoken_until_ms: float = math.inf
+    """Where the user's clear speech ended when a part looked at the turn last."""
 
     def type(self, text: str) -> None:
         """Add typed words."""
@@ -54,11 +57,23 @@ class Turn:
         self.keys, self.keys_whole = keys, whole
 
 
+@dataclass(slots=True)
+class _PauseReading:
+    """The words of a turn, as they were read in a pause."""
+
+    turn: int
+    until_ms: float
+    """How far the audio reached that is read. The reading holds until the user goes on."""
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    text: str | None = None
+    """None: it is not done, or could not be read."""
+
+
 class Turns:
     """The newest turn of a call, and the reading of its words.
 
     batch_stt: None: only streaming. stt_stream: None: only batch. slow: the stream's words come when the turn is over,
-    too late for a verdict.
+    too late for a verdict. judges_sound: some part judges by the sound of a turn whether it is over.
     """
 
     def __init__(
@@ -69,19 +84,28 @@ class Turns:
         stt_stream: STTStream | None = None,
         *,
         slow: bool = False,
+        judges_sound: bool = False,
     ) -> None:
         self._context = context
         self._batch_stt = batch_stt
         self._user_audio = user_audio
         self._stt_stream = stt_stream
         self._slow = slow
+        self._judges_sound = judges_sound
         self.newest: Turn | None = None
         self._read_before: tuple[float, str] | None = None  # from_ms and words of the last batch reading for a verdict
+        self._pause: _PauseReading | None = None
 
     @property
     def expects_words(self) -> bool:
         """Whether a turn without words means that the STT is away."""
         return self._stt_stream is not None and self._batch_stt is None
+
+    @property
+    def _listening(self) -> STTStream | None:
+        """The stream, where its words come in time for a look."""
+        stream = self._stt_stream
+        return stream if stream is not None and stream.connected and not self._slow else None
 
     def announce(self) -> None:
         """Tell the floor what the STT can do from now on."""
@@ -90,7 +114,7 @@ class Turns:
         streams = stream is not None and not self._slow
         small = not streams and getattr(self._batch_stt, "small", False)
         turns = stream is not None and stream.turns
-        self._context.feed(STTChanged(self._context.now_ms(), words=words, turns=turns, small=small))
+        self._context.feed(STTChanged(self._context.now_ms(), words, turns, small, words or self._judges_sound))
 
     def open(self, turn: int, from_ms: float, over: SaidOver | None) -> Turn:
         """Audio from from_ms on belongs to the turn, which may have been open before."""
@@ -112,13 +136,27 @@ class Turns:
 
     async def words_since(self, from_ms: float) -> str | None:
         """The words since from_ms, for a verdict. None: they could not be read in time."""
-        stream = self._stt_stream
-        if stream is not None and stream.connected and not self._slow:
+        if (stream := self._listening) is not None:
             return await stream.wait_words_since(from_ms, self._user_audio.newest_ms, LOOK_DEADLINE_MS / 1000)
         text = await self._read(from_ms, LOOK_DEADLINE_MS)
         if text:
             self._read_before = (from_ms, text)
         return text
+
+    async def words_so_far(self, turn: Turn) -> str | None:
+        """All words of the turn so far, in a pause of the user. None: they could not be read in time. A batch STT's
+        words serve the answer, too, if the user does not go on."""
+        if (stream := self._listening) is not None:
+            said = await stream.wait_words_until(turn.id, turn.from_ms, turn.spoken_until_ms, LOOK_DEADLINE_MS / 1000)
+            return None if said is None else joined([said, *turn.typed] if said else turn.typed)
+        if self._batch_stt is None:
+            return None
+        pause = self._pause = _PauseReading(turn.id, self._user_audio.newest_ms)
+        try:
+            pause.text = await self._read(turn.from_ms, TURN_DEADLINE_MS)
+        finally:
+            pause.done.set()
+        return pause.text
 
     async def words(self, turn: Turn, *, spoken: bool) -> str | None:
         """All words of the turn so far. None: they could not be read; "": there were none.
@@ -142,6 +180,8 @@ class Turns:
         """The words of the turn so far, without waiting. until_ms: the turn was over then."""
         stream = self._stt_stream
         words = stream.words(turn.id, turn.from_ms, until_ms) if stream is not None else ""
+        if not words and not self._slow and self._holds(turn) and self._pause is not None:
+            words = self._pause.text or ""
         return joined([words, *turn.typed] if words else turn.typed)
 
     def audio(self, turn: Turn) -> Pcm:
@@ -152,12 +192,26 @@ class Turns:
         """Words that are not there yet: the stream's if it is only slow, else the batch STT's."""
         stream = self._stt_stream
         if stream is None:
-            return await self._read(turn.from_ms, TURN_DEADLINE_MS)
+            return await self._read_whole(turn)
         until_ms = self._user_audio.newest_ms
         if not stream.gone and (stream.connected or self._batch_stt is None):
             text = await stream.wait_words(turn.id, turn.from_ms, TURN_DEADLINE_MS / 1000)
             if text or (stream.connected and stream.listened_ms >= until_ms):
                 return text or ""
+        return await self._read_whole(turn)
+
+    def _holds(self, turn: Turn) -> bool:
+        """Whether nothing was said since the turn was read in a pause."""
+        pause = self._pause
+        return pause is not None and pause.turn == turn.id and turn.spoken_until_ms <= pause.until_ms
+
+    async def _read_whole(self, turn: Turn) -> str | None:
+        """The batch STT's words of the turn: those of the pause, unless the user went on."""
+        pause = self._pause
+        if pause is not None and self._holds(turn):
+            await pause.done.wait()
+            if pause.text is not None:
+                return pause.text
         return await self._read(turn.from_ms, TURN_DEADLINE_MS)
 
     async def _read(self, from_ms: float, deadline_ms: float) -> str | None:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from bargein.vendors.local.espeak import EspeakTTS as Espeak
     from bargein.vendors.local.moonshine import MoonshineSTT as Moonshine
     from bargein.vendors.local.ollama import OllamaChat as Ollama
+    from bargein.vendors.local.smart_turn import SmartTurn
     from bargein.vendors.local.vendor import VENDOR
     from bargein.vendors.local.voxtral import VoxtralLocal as Voxtral
 
-__all__ = ["VENDOR", "Espeak", "Moonshine", "Ollama", "Voxtral"]
+__all__ = ["VENDOR", "Espeak", "Moonshine", "Ollama", "SmartTurn", "Voxtral"]
 
 __getattr__ = short_names(
     __name__,
@@ -24,6 +25,7 @@ __getattr__ = short_names(
         "Espeak": "bargein.vendors.local.espeak:EspeakTTS",
         "Moonshine": "bargein.vendors.local.moonshine:MoonshineSTT",
         "Ollama": "bargein.vendors.local.ollama:OllamaChat",
+        "SmartTurn": "bargein.vendors.local.smart_turn:SmartTurn",
         "VENDOR": "bargein.vendors.local.vendor:VENDOR",
         "Voxtral": "bargein.vendors.local.voxtral:VoxtralLocal",
     },
