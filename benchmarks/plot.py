@@ -40,6 +40,8 @@ def svg(title: str, x_name: str, y_name: str, curves: Mapping[str, Points], *, t
         px, _ = at(x, 0)
         parts.append(f'<text x="{px:.1f}" y="{TOP + high + 16}" text-anchor="middle">{x:g}</text>')
     for colour, (name, points) in zip(COLOURS, curves.items(), strict=False):
+        if not points:
+            continue
         placed = [at(x, y) for x, y in points]
         line = " ".join(f"{px:.1f},{py:.1f}" for px, py in placed)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')

@@ -145,6 +145,8 @@ def test_the_curve_is_drawn_with_both_ways(tmp_path: Path) -> None:
             (800.0, event("pause, made", "yield", "stopped")),
         )
     ]
+    verdicts_turns.draw(tmp_path / "none.svg", figures, [])  # no point of the other way is known yet
+    assert "by evidence" not in (tmp_path / "none.svg").read_text()
     verdicts_turns.draw(tmp_path / "x.svg", figures, figures[:1])
     drawn = (tmp_path / "x.svg").read_text()
     assert "fixed quiet" in drawn
