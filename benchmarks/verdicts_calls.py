@@ -43,7 +43,7 @@ from benchmarks import verdicts_agent
 from benchmarks.process import server
 from benchmarks.rows import Row, row
 
-AT_ONCE = 8
+AT_ONCE = 6
 OWN = 3  # interruptions of a caller in one call, at most
 OTHERS = 7  # other sounds in one call, at most
 FIRST_MS = 2_000.0  # into the agent's speech
