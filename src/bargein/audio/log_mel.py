@@ -1,7 +1,7 @@
 """Log-mel features as Whisper's encoder takes them, in numpy.
 
 Source: A. Radford and others, "Robust Speech Recognition via Large-Scale Weak Supervision" (2022), section 2.2: 80
-channels, windows of 25 ms every 10 ms at 16 kHz; mel filters after M. Slaney, "Auditory Toolbox" (1998).
+channels, windows of 25 ms every 10 ms at 16 kHz; mel filters after M. Slaney (1998).
 """
 
 from __future__ import annotations
