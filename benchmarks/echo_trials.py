@@ -33,27 +33,28 @@ LEAD, SECONDS = 4000, 6
 DELAYS_MS, GAINS_DB, NOISES_DB = (20.0, 500.0), (-40.0, -10.0), (-70.0, -60.0)
 
 
-class _Detector:
+class Detector:
     """The real model of one stream, without a thread between a frame and its window."""
 
     dropped = 0
 
-    def __init__(self, model: SileroModel) -> None:
+    def __init__(self, model: SileroModel, rate: int = RATE) -> None:
         self._model = model
+        self._rate = rate
         self._state = np.zeros((2, 1, 128), np.float32)
-        self._rest = np.zeros(CONTEXT[RATE], np.float32)
+        self._rest = np.zeros(CONTEXT[rate], np.float32)
         self._at = 0
         self._on_window: Callable[..., None] = lambda _: None
 
-    def open(self, rate: int, on_window: Callable[..., None]) -> _Detector:
+    def open(self, rate: int, on_window: Callable[..., None]) -> Detector:
         self._on_window = on_window
         return self
 
     def push_audio(self, samples: Samples) -> None:
         self._rest = np.concatenate((self._rest, samples.astype(np.float32) / 32768))
-        size, context = WINDOW[RATE], CONTEXT[RATE]
+        size, context = WINDOW[self._rate], CONTEXT[self._rate]
         while len(self._rest) >= size + context:
-            speech, self._state = self._model.run(self._rest[None, : size + context], self._state, RATE)
+            speech, self._state = self._model.run(self._rest[None, : size + context], self._state, self._rate)
             self._rest = self._rest[size:]
             self._at += size
             self._on_window(_Window(self._at - size, self._at, float(speech[0])))
@@ -106,7 +107,7 @@ def trial(model: SileroModel, agent: Samples, caller: Samples | None, rng: np.ra
 
     echo = LineEcho(RATE)
     timed = _Timed(echo)
-    user_audio = UserAudio(RATE, _Detector(model), lambda: now, window, timed)  # type: ignore[arg-type]  # by shape
+    user_audio = UserAudio(RATE, Detector(model), lambda: now, window, timed)  # type: ignore[arg-type]  # by shape
     out = 0
     for first in range(0, len(raw) - FRAME, FRAME):
         now = (first + FRAME) * 1000 / RATE

@@ -13,7 +13,7 @@ from bargein.floor import Policy
 from bargein.protocols import AgentSaid, Prompt, TextDelta
 from bargein.vendors.local.espeak import EspeakTTS
 from bargein.vendors.local.moonshine import MoonshineSTT
-from bargein_bench.agent import COMPANION_WITH_STT, OPENERS, SENTENCES
+from bargein_bench.agent import AGENT, COMPANION_WITH_STT
 
 SETTING = "BARGEIN_BENCH_POLICY"
 POLICY = Policy.balanced().with_(json.loads(os.environ.get(SETTING) or "{}"))
@@ -30,8 +30,8 @@ class BriefLLM:
         yield TextDelta(ANSWERS[turns % len(ANSWERS)])
 
 
-# Talks from the first moment on. The greeting has every sentence of the replies, by which these are known again.
-TALKER = replace(COMPANION_WITH_STT, greeting=Greeting(" ".join((*SENTENCES, *OPENERS, *SENTENCES))), policy=POLICY)
+# Talks from the first moment on. The greeting has every sentence of the replies but their first ones.
+TALKER = replace(COMPANION_WITH_STT, greeting=AGENT.greeting, policy=POLICY)
 BRIEF = Agent(
     name="brief",
     stt=MoonshineSTT(),

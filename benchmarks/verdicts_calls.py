@@ -16,10 +16,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from bargein.audio.pcm import Pcm, Samples
+from bargein.audio.resample import resample
 from bargein.errors import BargeinError, Unavailable, UsageError
 from bargein.floor import actions as do
 from bargein.recorder.journal import FILE
 from bargein.recorder.reading import Ordered, read
+from bargein.vendors.local.espeak import EspeakTTS, worker
+from bargein_bench.agent import OPENERS
 from bargein_bench.callers.caller_audio import SayLine
 from bargein_bench.callers.telephone import RATE
 from bargein_bench.judging.outcome import Known
@@ -45,7 +49,7 @@ OTHERS = 7  # other sounds in one call, at most
 FIRST_MS = 2_000.0  # into the agent's speech
 AFTER_MS = (3_000.0, 4_000.0)  # from a sound's end to the next one: an answer has begun by then
 LAST_MS = 3_000.0
-ALL_MS = 42_000.0  # every sentence once
+ALL_MS = 33_000.0
 ALSO_MADE = ("backchannel", "pause", "whole")  # kinds that are synthesized even where a folder has some
 MOST_NOISE_MS = 3_000.0
 QUIET_MS = 3_000.0
@@ -177,30 +181,48 @@ async def run(
             address = f"ws://{at}/twilio/media"
             target = TwilioTarget(address)
             _, known = await listen(target, sounds, 1)
-            undisturbed = await target.call([], ALL_MS)  # every sentence of the agent's, so that each is known again
-            known = replace(known, openings=(*known.openings, undisturbed.agent))
+            # Every sentence of the agent's, so that each is known again. The first ones of its replies each alone: in a
+            # row, the next reply's would be taken for what comes next in the old one.
+            undisturbed = await target.call([], ALL_MS)
+            known = replace(known, openings=(*known.openings, undisturbed.agent, *await _openers()))
             done = await _calls(target, calls, known, at_once)
-        verdicts = await asyncio.to_thread(verdict_times, Path(kept), done)
+        verdicts, agreed = await asyncio.to_thread(verdict_times, Path(kept), done)
     results = Results(
         address, target.protocol, 1, datetime.now(UTC).isoformat(timespec="seconds"), machine(), tuple(done)
     )
-    return CallFigures(results, verdicts, rows_of(results), spreads_of(results, verdicts))
+    return CallFigures(results, verdicts, [*rows_of(results), agreed], spreads_of(results, verdicts))
 
 
-def verdict_times(kept: Path, calls: Sequence[CallResult]) -> tuple[float, ...]:
-    """From the onset of each interruption yielded to until the server's cut, by the server's own records."""
+async def _openers() -> list[Samples]:
+    """The first sentences of the agent's replies, in its voice."""
+    process, spoken = worker(), list[Samples]()
+    try:
+        for text in OPENERS:
+            spoken.append(resample(Pcm(await synthetic.speak(EspeakTTS(process), text), CLIP_RATE), RATE).samples)
+    finally:
+        await process.aclose()
+    return spoken
+
+
+def verdict_times(kept: Path, calls: Sequence[CallResult]) -> tuple[tuple[float, ...], Row]:
+    """From the onset of each interruption yielded to until the server's cut, by the server's own records; and how often
+    the records say the same of an interruption as the caller's ear."""
     cuts: dict[str, list[float]] = {}
     for path in kept.rglob(FILE):
         recording = read(path)
         at = [e.at_ms for e in recording.entries if isinstance(e, Ordered) and isinstance(e.action, do.Cut)]
         cuts |= dict.fromkeys(names(recording), at)
-    found = []
+    found, same, of = list[float](), 0, 0
     for call in calls:
         for event in call.events:
-            if event.want == "yield" and event.outcome == "stopped":
-                after = [at - event.onset_ms for at in cuts.get(call.call_id, ())]
-                found += [ms for ms in after if -TWO_CLOCKS_MS < ms < VERDICT_WITHIN_MS][:1]
-    return tuple(found)
+            if event.want == "yield" and event.right is not None and call.call_id in cuts:
+                after = [at - event.onset_ms for at in cuts[call.call_id]]
+                first = [ms for ms in after if -TWO_CLOCKS_MS < ms < VERDICT_WITHIN_MS][:1]
+                found += first if event.right else []
+                same, of = same + (bool(first) == event.right), of + 1
+    return tuple(found), row(
+        "interruptions: the server's record agrees with the ear", same, of, "a check of this bench"
+    )
 
 
 def rows_of(results: Results) -> list[Row]:

@@ -76,8 +76,10 @@ async def test_a_look_that_is_late_has_no_answer_and_a_stuck_one_is_told_of_once
     model.gate = Event()
     encoder = VoiceEncoder(model)
     encoder.start()
-    assert await encoder.embed(tone(100), deadline_ms=1) is None
+    running = asyncio.ensure_future(encoder.embed(tone(100), deadline_ms=LONG_MS))
+    await asyncio.sleep(0)
     await asyncio.to_thread(model.entered.wait, 30)
+    assert await encoder.embed(tone(100), deadline_ms=1) is None
     monkeypatch.setattr(voice_encoder, "STUCK_S", 0.0)
     monkeypatch.setattr(voice_encoder, "CLOSE_S", 0.01)
     with caplog.at_level(logging.WARNING):
@@ -88,6 +90,7 @@ async def test_a_look_that_is_late_has_no_answer_and_a_stuck_one_is_told_of_once
     ]
     await encoder.aclose()  # does not wait for it
     model.gate.set()
+    await running
 
 
 async def test_a_model_that_fails_is_told_of_once_and_its_next_look_may_work(caplog: pytest.LogCaptureFixture) -> None:

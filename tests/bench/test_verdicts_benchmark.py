@@ -96,8 +96,11 @@ def test_the_time_of_a_verdict_is_that_of_the_servers_cut(tmp_path: Path) -> Non
     journal.close()
     yields = [event("x", "yield", "stopped"), event("x", "yield", "stopped", 20_000.0), event("x", "yield", "held")]
     results = run([*yields, event("y", "ignore", "stopped", 8_800.0)], "MZ1")
-    assert verdicts_calls.verdict_times(tmp_path, results.calls) == (450.0,)
-    assert verdicts_calls.verdict_times(tmp_path, run(yields, "another").calls) == ()
+    times, agreed = verdicts_calls.verdict_times(tmp_path, results.calls)
+    assert times == (450.0,)
+    assert (agreed.hits, agreed.n) == (1, 3), "one without a cut, and one that was cut though it sounds like a hold"
+    times, agreed = verdicts_calls.verdict_times(tmp_path, run(yields, "another").calls)
+    assert (times, agreed.n) == ((), 0)
 
 
 # ------------------------------------------------------------------------------------------------------------- turns

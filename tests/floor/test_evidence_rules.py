@@ -174,6 +174,27 @@ def test_a_hold_of_the_pages_own_that_no_speech_confirms_ends() -> None:
     assert t.names() == ["Hold", "Resume"]
 
 
+def test_a_hold_of_the_pages_own_that_was_the_agent_s_echo_ends_with_the_window_that_says_so() -> None:
+    t = Talk()
+    reply = t.speaking()
+    onset = t.now
+    t.feed(f.LevelOnset(onset, reply))
+    before = t.feed(f.SpeechWindow(onset - 28, onset + 4, 0.9, echo=0.95))
+    after = t.feed(f.SpeechWindow(onset + 4, onset + 36, 0.9, echo=0.95))
+    assert "Resume" not in [type(a).__name__ for a in before], "that window ended before the sound"
+    assert "Resume" in [type(a).__name__ for a in after]
+
+
+def test_a_hold_of_the_pages_own_that_speech_confirms_is_no_echo_of_a_window_before() -> None:
+    t = Talk()
+    reply = t.speaking()
+    onset = t.now
+    t.feed(f.LevelOnset(onset, reply))
+    for i in range(3):
+        assert t.feed(f.SpeechWindow(onset + 32 * i, onset + 32 * i + 32, 0.9, echo=0.2)) == []
+    assert t.names() == ["Hold"]
+
+
 def test_a_hold_of_the_pages_own_that_we_do_not_share_is_undone() -> None:
     t = Talk()
     reply = t.speaking(guard_over=False)

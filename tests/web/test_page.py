@@ -11,6 +11,7 @@ import numpy as np
 
 from bargein.agent import Agent, Greeting
 from bargein.audio.pcm import Samples
+from bargein.vendors.local.espeak import EspeakTTS
 from benchmarks.browser import exact_contexts, stops
 from benchmarks.chromium import PageRecording, page, recording, spoken
 from benchmarks.process import server
@@ -198,3 +199,38 @@ async def test_a_page_whose_sound_is_suspended_has_heard_what_it_played_and_is_s
     assert 1_500 <= sounding_ms(heard) <= played_ms + 100
     assert kinds(heard, "audio_interrupted", "barge_in")[:1] == ["audio_interrupted"]
     assert "barge_in" not in kinds(heard, "barge_in")
+
+
+# The loudspeaker is heard by the microphone, 130 ms later and 6 dB softer, as without an echo canceller.
+LOOP = """
+{
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (target, ...rest) {
+    const { context } = this;
+    if (target === context.destination && this instanceof AudioWorkletNode && this.numberOfOutputs && !window.loop) {
+      window.loop = context.createMediaStreamDestination();
+      const delay = new DelayNode(context, { delayTime: 0.13 });
+      const gain = new GainNode(context, { gain: 0.5 });
+      connect.call(connect.call(connect.call(this, delay), gain), loop);
+    }
+    return connect.call(this, target, ...rest);
+  };
+  navigator.mediaDevices.getUserMedia = async () => window.loop.stream;
+}
+"""
+
+
+async def test_a_loudspeaker_in_the_microphone_is_no_interruption() -> None:
+    tts, greeting = EspeakTTS(), Greeting("Good morning, and welcome to the harbour hotel.")
+    agent = Agent(name="espeak", stt=None, llm=Echo(), tts=tts, scripted=True, greeting=greeting)
+    async with world(settings(), agent, alone=False) as here, page() as shown:
+        await shown.add_init_script(LOOP)
+        await shown.goto(f"{here.url}/?record=1&localhold=0")
+        await shown.click("#main")
+        await shown.wait_for_function("() => bargein.call.reports.some(r => r.type === 'finished')", timeout=20_000)
+        heard = await recording(shown)
+    await tts.aclose()
+    assert max(peak for _, peak in heard.microphone) > TONE, "the microphone heard the greeting"
+    assert any("the agent's own sound" in str(m["why"]) for m in heard.messages if m["type"] == "decision")
+    assert kinds(heard, "audio_interrupted") == []
+    assert len(kinds(heard, "hold")) <= 1, "a path is learnt in its first sound"

@@ -39,6 +39,11 @@ def assert_silent(heard: PageRecording) -> None:
     assert [at for at in sounds if at > flush + TURN_MS], "and answers"
 
 
+def kind_of(message: str | bytes) -> bytes:
+    """The kind of a binary frame; nothing of a text."""
+    return b"" if isinstance(message, str) else message[:1]
+
+
 @pytest.mark.parametrize("direct", [False, True])
 async def test_it_stops_at_once_drops_what_was_queued_and_answers_the_newest_words(
     tmp_path: Path, direct: bool
@@ -57,6 +62,8 @@ async def test_it_stops_at_once_drops_what_was_queued_and_answers_the_newest_wor
         async with world(Settings(record=records), agent, alone=False) as here, page(wav) as shown:
             seen: list[str] = []
             shown.on("response", lambda r: seen.append(str(r.headers)))
+            frames: set[int] = set()
+            shown.on("websocket", lambda socket: socket.on("framesent", lambda data: frames.update(kind_of(data))))
             await shown.goto(f"{here.url}/?record=1{'&direct=1' if direct else ''}")
             await shown.click("#main")
             await shown.wait_for_function("() => bargein.call.reports.some(r => r.type === 'flushed')", timeout=20_000)
@@ -74,6 +81,8 @@ async def test_it_stops_at_once_drops_what_was_queued_and_answers_the_newest_wor
         await model.aclose()
     await sim.speech.aclose()
 
+    # Plain frames, and frames with what the loudspeaker plays: by WebRTC, too, the server knows its own sound.
+    assert frames == {1, 3}
     # It stops at once, and nothing of the greeting sounds after the cut.
     assert_silent(heard)
     answer = next(m for m in heard.messages if m["type"] == "reply" and m["reply_id"] == 2)

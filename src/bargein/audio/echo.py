@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 
 from bargein.audio.mulaw import from_mulaw
 from bargein.audio.pcm import Samples
-
-Floats = NDArray[np.float32]
+from bargein.audio.rings import Floats, emphasised, get, put
 
 EXPLAINED = 0.8  # from this share of echo on, a chunk holds no caller's audio
 RING = 1 << 14  # samples stored of each direction: 2 s at 8000 Hz
@@ -114,7 +113,7 @@ class LineEcho:
         at = round(at_ms * self._per_ms)
         unheard = self._sent_end - at
         if unheard > 0:
-            _put(self._sent, at, _SILENCE[: min(unheard, RING)], self._sent_end)
+            put(self._sent, at, _SILENCE[: min(unheard, RING)], self._sent_end)
             self._sent_end = at
 
     def restart(self) -> None:
@@ -158,7 +157,7 @@ class LineEcho:
             self._failed = self._doubts = 0
             self._look_back(first_sample)
         self._asked_at = last_sample
-        heard = _get(self._heard, first_sample, last_sample)
+        heard = get(self._heard, first_sample, last_sample)
         if float(np.dot(heard, heard)) <= AUDIBLE * self._noise * len(heard):
             return 1.0  # as soft as the line's noise: a VAD may still report speech just after an echo
         known = 0.0
@@ -181,14 +180,14 @@ class LineEcho:
         size = len(heard)
         if float(np.dot(heard, heard)) > UNCLEAR * self._noise * size:
             return False
-        sent = _get(self._sent, place - size * (self._ms(LATEST_MS) // size), place).reshape(-1, size)
+        sent = get(self._sent, place - size * (self._ms(LATEST_MS) // size), place).reshape(-1, size)
         ours = float(np.einsum("ij,ij->i", sent, sent).max())
         return float(np.dot(heard, heard)) <= WEAK * ours
 
     # ------------------------------------------------------------------------------------------------ a known path
 
     def _share_by_path(self, first: int, last: int, lag: int) -> float:
-        heard = _get(self._heard, first, last)
+        heard = get(self._heard, first, last)
         echo = np.convolve(self._reference(first, last - first, lag), self._taps, "valid")
         left = heard - echo
         size = last - first
@@ -204,7 +203,7 @@ class LineEcho:
         """Update the filter from an echo without a caller's voice."""
         rows = sliding_window_view(self._reference(first, size, lag), TAPS)[:, ::-1]
         self._squares = FORGET * self._squares + rows.T @ rows
-        self._products = FORGET * self._products + rows.T @ _get(self._heard, first, first + size)
+        self._products = FORGET * self._products + rows.T @ get(self._heard, first, first + size)
         self._taps = _solve(self._squares, self._products)
 
     # ------------------------------------------------------------------------------------------------ an unknown path
@@ -214,11 +213,11 @@ class LineEcho:
         assert self._offset is not None
         span = self._ms(SPAN_MS)
         begin = last - span
-        heard = _get(self._heard, begin, last)
+        heard = get(self._heard, begin, last)
         lags = self._ms(LATEST_MS - SOONEST_MS)
         place = begin + self._offset - self._ms(LATEST_MS)
-        sent = _get(self._sent, place, place + span + lags)
-        x, y = _emphasised(heard), _emphasised(sent)
+        sent = get(self._sent, place, place + span + lags)
+        x, y = emphasised(heard), emphasised(sent)
         energy = float(np.dot(x, x))
         sums = np.concatenate(([0.0], np.cumsum(y.astype(np.float64) ** 2)))
         energies = sums[span : span + lags] - sums[:lags]
@@ -270,7 +269,7 @@ class LineEcho:
         """The agent's audio for `size` samples from a position on, with the margin of a filter's valid part."""
         assert self._offset is not None
         begin = first + self._offset - lag - (TAPS - 1 - BEFORE)
-        return _get(self._sent, begin, begin + size + TAPS - 1)
+        return get(self._sent, begin, begin + size + TAPS - 1)
 
     def _look_back(self, first: int) -> None:
         """Measure the line's noise before a sound. Note a line that stayed quiet during the agent's audio."""
@@ -279,7 +278,7 @@ class LineEcho:
         span = min(self._ms(LOOK_MS), first) // size * size
         if span < 5 * size:
             return
-        frames = _get(self._heard, first - span, first).reshape(-1, size)
+        frames = get(self._heard, first - span, first).reshape(-1, size)
         levels = np.einsum("ij,ij->i", frames, frames) / size
         least = max(QUIET, NOISE_OVER * float(levels.min()))
         self._noise = min(least, self._noise * NOISE_RISES) if self._noise_known else least
@@ -297,21 +296,21 @@ class LineEcho:
             elif gap > 0:
                 if gap > self._ms(LATEST_MS):
                     self._sounds_from = at
-                _put(self._sent, self._sent_end, _SILENCE[: min(gap, RING)], at)
+                put(self._sent, self._sent_end, _SILENCE[: min(gap, RING)], at)
             linear = from_mulaw(sent.data) if sent.dtype == np.uint8 else sent.astype(np.int16, copy=False)
             if self._played_rate != self._rate:
                 places = np.arange(len(linear) * self._rate // self._played_rate) * (self._played_rate / self._rate)
                 linear = np.interp(places, np.arange(len(linear)), linear).astype(np.int16)
             end = at + len(linear)
-            _put(self._sent, at, linear, end)
+            put(self._sent, at, linear, end)
             self._sent_end = end
         self._waiting_sent.clear()
         for first, heard in self._waiting_heard:
             if first > self._heard_end:
                 missing = min(first - self._heard_end, RING)
-                _put(self._heard, first - missing, _SILENCE[:missing], first)
+                put(self._heard, first - missing, _SILENCE[:missing], first)
             self._heard_end = first + len(heard)
-            _put(self._heard, first, heard, self._heard_end)
+            put(self._heard, first, heard, self._heard_end)
         self._waiting_heard.clear()
 
     def _ms(self, ms: float) -> int:
@@ -319,29 +318,6 @@ class LineEcho:
 
 
 _SILENCE = np.zeros(RING, np.int16)
-
-
-def _put(ring: Samples, begin: int, samples: Samples, end: int) -> None:
-    """Write samples into a ring from `begin` to `end` (exclusive)."""
-    if end - begin > RING:
-        begin, samples = end - RING, samples[-RING:]
-    at, size = begin % RING, end - begin
-    if at + size <= RING:
-        ring[at : at + size] = samples
-    else:
-        ring[at:] = samples[: RING - at]
-        ring[: at + size - RING] = samples[RING - at :]
-
-
-def _get(ring: Samples, begin: int, end: int) -> Floats:
-    at, size = begin % RING, end - begin
-    if at + size <= RING:
-        return ring[at : at + size].astype(np.float32)
-    return np.concatenate((ring[at:], ring[: at + size - RING])).astype(np.float32)
-
-
-def _emphasised(x: Floats) -> Floats:
-    return x - 0.9 * np.concatenate((x[:1], x[:-1]))
 
 
 def _solve(squares: Floats, products: Floats) -> Floats:

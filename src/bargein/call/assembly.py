@@ -91,7 +91,7 @@ def assemble(
     can = transport.capabilities
     conversation, replies = Conversation(), Replies()
     silence = SilenceTimer(context.meter)
-    # A browser cancels echoes itself, and knows its loudspeaker. A telephone network does neither for us.
+    # A browser cancels echoes itself, and tells what its loudspeaker plays. A telephone network does neither for us.
     rate = rate_of(transport.rate_in)
     echo = LineEcho(rate, transport.rate_out) if can.plays_immediately else None
     speech = SpeechWatch(context, floor)

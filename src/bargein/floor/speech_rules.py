@@ -24,6 +24,8 @@ from bargein.floor.moves import (
 from bargein.floor.speech import Evidence
 from bargein.floor.state import FloorState, State
 
+LEVEL_MS = 10.0  # of the sound that the page took for an onset: its level watch needs so much
+
 
 def on_window(floor: FloorState, w: ev.SpeechWindow, out: list[Action]) -> None:
     """A window of the user's audio was judged."""
@@ -55,7 +57,9 @@ def on_own_sound(floor: FloorState, w: ev.SpeechWindow, out: list[Action]) -> No
     speech, echo = floor.speech, floor.policy.echo
     surely = "" if w.echo > echo.echo_threshold else "perhaps "
     why = f"{surely}the agent's own sound, come back ({w.echo:.2f} of it)"
-    if floor.state is State.BARGE_IN and not floor.onset.dismissed and speech.evidence is not Evidence.SILENT:
+    by_level = speech.evidence is Evidence.SILENT and speech.lasted_ms <= 0 and w.until_ms >= speech.onset_ms + LEVEL_MS
+    heard = speech.evidence is not Evidence.SILENT or by_level
+    if floor.state is State.BARGE_IN and not floor.onset.dismissed and heard:
         if speech.lasted_ms <= echo.echo_doubt_ms:
             speech.end()
             floor.onset.dismissed = True

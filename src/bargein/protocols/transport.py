@@ -26,6 +26,9 @@ class AudioIn:
     samples: Samples
     first_sample: int
     """Position in the user's stream since the call began. A gap between two messages is silence."""
+    loudspeaker: WireSamples | None = None
+    """What the client's loudspeaker played at these samples, and as many: int16, or mu-law codes as uint8. None: it was
+    silent, or the client does not tell. Used at 16000 Hz alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,7 @@ def _welcome(hub: Hub, browser: BrowserTransport, kept: KeptCall, *, resumed: bo
         resume=kept.secret if can_return else None,
         keep_ms=hub.settings.keep_s * 1000 if can_return else 0.0,
         resumed=resumed,
+        loudspeaker=True,
     )
 
 

@@ -247,7 +247,7 @@ def read_samples(path: Path) -> Samples:
             raise UsageError(f"{path} cannot be read: {error}", advice="Give a WAV file") from None
         raise UsageError(f"{path} is not 16-bit mono", advice="Convert it, with sox for instance")
     try:
-        import soundfile  # type: ignore[import-untyped]  # noqa: PLC0415  # only where it has something to read
+        import soundfile  # noqa: PLC0415  # only where it has something to read
     except ImportError:
         raise UsageError(
             f"{path} is no WAV, and the package soundfile is not installed",

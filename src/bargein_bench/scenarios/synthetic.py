@@ -76,10 +76,10 @@ async def spoken(language: str = "en-us", ask: str = ASK) -> list[Clip]:
                 ("ask", (ask,)),
                 ("whole", WHOLE[own::2]),
             ):
-                clips += [_clip(kind, text, await _speak(tts, text), variant) for text in texts]
-            clips += [on_the_line(_clip("wait", text, await _speak(tts, text), variant)) for text in WAITS]
+                clips += [_clip(kind, text, await speak(tts, text), variant) for text in texts]
+            clips += [on_the_line(_clip("wait", text, await speak(tts, text), variant)) for text in WAITS]
             clips += [await _pausing(tts, text, variant) for text in PAUSING[own::2]]
-            parts = [await _speak(tts, text) for text in HESITATION]
+            parts = [await speak(tts, text) for text in HESITATION]
             silence = np.zeros(int(0.6 * RATE), np.int16)
             clips.append(
                 _clip("hesitation", "... ".join(HESITATION), np.concatenate([parts[0], silence, parts[1]]), variant)
@@ -111,7 +111,7 @@ async def _pausing(tts: EspeakTTS, text: str, variant: str) -> Clip:
 
 async def _television(process: WorkerProcess, language: str) -> Clip:
     """Several people who talk in turns, as a television sounds in the next room."""
-    said = [await _speak(EspeakTTS(process, language=language, variant=variant), text) for variant, text in TALK]
+    said = [await speak(EspeakTTS(process, language=language, variant=variant), text) for variant, text in TALK]
     room = np.zeros(RATE // 4)
     room[0], room[RATE // 50], room[RATE // 20], room[RATE // 9] = 1.0, 0.5, 0.35, 0.2
     voices: Floats = np.concatenate(said).astype(np.float64)
@@ -119,7 +119,9 @@ async def _television(process: WorkerProcess, language: str) -> Clip:
     return replace(_noise("television", 1, signal), source="espeak")
 
 
-async def _speak(tts: EspeakTTS, text: str) -> Samples:
+async def speak(tts: EspeakTTS, text: str) -> Samples:
+    """At RATE."""
+
     async def text_stream() -> AsyncIterator[str]:
         yield text
 

@@ -189,6 +189,25 @@ async def test_after_looks_that_hang_again_and_again_the_curve_alone_answers(
     assert "alone judges sounds from now on" in caplog.text
 
 
+async def test_a_front_end_that_never_loads_is_given_up_and_the_curve_answers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "LOAD_MS", 30.0)
+    gate = threading.Event()
+    told = ToldFrontEnd()
+
+    def loads(_: SoundHead) -> ToldFrontEnd:
+        gate.wait(20)
+        return told
+
+    async with SoundJudge(head_file(tmp_path), loads) as judged:
+        assert await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS) == pytest.approx(BY_CURVE)
+        gate.set()
+        assert await judged.judge(speech(), CURVE, deadline_ms=WAIT_MS) == pytest.approx(BY_CURVE)
+    assert told.looks == 0
+    assert len(caplog.records) == 1
+
+
 async def test_a_look_of_a_call_that_is_over_is_not_made(tmp_path: Path) -> None:
     gate = threading.Event()
     told = ToldFrontEnd(gate=gate)

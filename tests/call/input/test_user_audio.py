@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bargein.audio.pcm import Samples
+from bargein.audio.room_echo import RoomEcho
 from bargein.audio.vad import VADWindow
 from bargein.call.input.user_audio import UserAudio
 from bargein.floor import SpeechWindow
@@ -151,6 +152,25 @@ def test_the_agents_own_audio_is_taken_out_and_a_window_says_how_much_of_it_was_
     world.vad.says(0.6)
     world.vad.says(0.01)
     assert [w.echo for w in world.windows] == [0.75, 0.0]
+
+
+def test_a_client_that_tells_what_its_loudspeaker_plays_gets_a_test_of_its_room_with_the_first_of_it() -> None:
+    world = World(16_000)
+    world.push(320)
+    before = world.audio.echo
+    world.now_ms += 20
+    world.audio.push_audio(AudioIn(np.full(320, 5, np.int16), world.at, np.zeros(320, np.uint8)))
+    after = world.audio.echo
+    assert before is None
+    assert isinstance(after, RoomEcho)
+    assert not after.known
+    assert world.audio.since(320).samples.tolist() == [5] * 320
+
+
+def test_at_another_rate_a_loudspeaker_is_not_listened_to() -> None:
+    world = World(8_000)
+    world.audio.push_audio(AudioIn(np.zeros(160, np.int16), 0, np.zeros(160, np.uint8)))
+    assert world.audio.echo is None
 
 
 # ---------------------------------------------------------------------------------------------------- levels

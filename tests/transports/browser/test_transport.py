@@ -150,6 +150,22 @@ async def test_microphone_audio_shares_the_memory_it_came_in() -> None:
         assert (json_one.first_sample, json_one.samples.tolist()) == (420, [2])
 
 
+async def test_what_the_loudspeaker_played_comes_with_the_microphone_and_nonsense_ends_no_call() -> None:
+    async with browser() as (transport, wire, _):
+        header = HEADER.pack(3, 0, 0, 0, 0, 0)
+        wire.inbox.put_nowait(header + b"\1\0\2\0" + b"\x80")  # one code for two samples
+        wire.inbox.put_nowait(header + b"\1\0\2\0" + b"\x80\xff")
+        item = await next_of(transport)
+        assert isinstance(item, c.AudioIn)
+        assert item.samples.tolist() == [1, 2]
+        assert item.loudspeaker is not None
+        assert item.loudspeaker.tolist() == [128, 255]
+        wire.inbox.put_nowait(mic(2))
+        plain = await next_of(transport)
+        assert isinstance(plain, c.AudioIn)
+        assert plain.loudspeaker is None
+
+
 async def test_control_goes_before_audio() -> None:
     async with browser() as (transport, wire, _):
         wire.reads.clear()

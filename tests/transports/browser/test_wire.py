@@ -78,6 +78,7 @@ def test_a_message_of_the_protocol_is_read(message: dict[str, Any], expected: w.
         ('{"type":"audio_chunk"}', "bad_message"),
         ('{"type":"audio_chunk","audio_data":"%"}', "bad_audio"),
         ('{"type":"audio_chunk","audio_data":7}', "bad_audio"),
+        ('{"type":"audio_chunk","audio_data":"AQA=","loudspeaker":"%"}', "bad_audio"),
         ('{"type":"held","reply_id":-1,"played":0}', "bad_message"),
         ('{"type":"held","reply_id":1,"played":4294967296}', "bad_message"),
         ('{"type":"local_hold","reply_id":1,"played":0,"level_db":0,"age_ms":60001}', "bad_message"),
@@ -171,6 +172,31 @@ def test_no_bytes_raise_another_error(data: bytes) -> None:
     with suppress(ProtocolError):
         first, samples = w.microphone(data)
         assert (first, 2 * len(samples)) == (int.from_bytes(data[12:16], "little"), len(data) - 16)
+
+
+@given(st.lists(st.tuples(st.integers(-32768, 32767), st.integers(0, 255)), min_size=1, max_size=50))
+def test_a_frame_may_carry_what_the_loudspeaker_played(pairs: list[tuple[int, int]]) -> None:
+    header = w.HEADER.pack(w.MICROPHONE_AND_LOUDSPEAKER, 0, 0, 0, 7, 99)
+    data = header + np.array([a for a, _ in pairs], "<i2").tobytes() + bytes(b for _, b in pairs)
+    first, samples = w.microphone(data)
+    codes = w.loudspeaker(data)
+    assert (first, samples.tolist()) == (99, [a for a, _ in pairs])
+    assert codes is not None
+    assert codes.tolist() == [b for _, b in pairs]
+
+
+def test_a_plain_frame_has_no_loudspeaker() -> None:
+    assert w.loudspeaker(w.HEADER.pack(w.MICROPHONE, 0, 0, 0, 0, 0) + b"\1\0") is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 4, 5])
+def test_a_loudspeaker_that_does_not_fit_its_microphone_is_refused(size: int) -> None:
+    with pytest.raises(ProtocolError) as refused:
+        w.microphone(w.HEADER.pack(w.MICROPHONE_AND_LOUDSPEAKER, 0, 0, 0, 0, 0) + bytes(size))
+    assert refused.value.code == "bad_audio"
+    with pytest.raises(ProtocolError) as refused:
+        w.codes(bytes(size), 3)
+    assert refused.value.code == "bad_audio"
 
 
 def test_pcm_in_json_is_read_as_on_the_wire() -> None:

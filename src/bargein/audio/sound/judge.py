@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 16  # looks of 1 to 2 ms: the last waits some 30 ms; a further look has the curve's answer at once
 HANG_MS = 1000.0  # in the front end, after which a look hangs: 500 times as long as one takes
+LOAD_MS = 10_000.0  # for the front end's networks, which load in some 60 ms
 MOST_REPLACED = 3  # threads given up; after these the curve alone answers
 
 
@@ -70,11 +71,15 @@ class _Look:
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """A thread. given_up: it hung in a look, and another has its place."""
+    """A thread."""
 
     thread: Thread | None = None
+    ready: bool = False
+    """It has its front end."""
     now: _Look | None = None
+    """What it works on."""
     given_up: bool = False
+    """It hung, and another has its place."""
 
 
 class SoundJudge:
@@ -95,10 +100,10 @@ class SoundJudge:
         except Unavailable as fault:
             self._say("head", fault)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._loading: asyncio.TimerHandle | None = None  # when the newest worker must have its front end
         self._wake = Condition()  # guards the fields below
         self._waiting: deque[_Look] = deque()
         self._worker: _Worker | None = None  # None: the curve alone answers
-        self._old: list[Thread] = []
         self._stop = False
 
     async def __aenter__(self) -> SoundJudge:
@@ -129,6 +134,8 @@ class SoundJudge:
             self._waiting.clear()
             self._worker = None
             self._wake.notify_all()
+        if self._loading is not None:
+            self._loading.cancel()
         if worker is not None and worker.now is not None:
             waiting.append(worker.now)
         for look in waiting:
@@ -212,6 +219,15 @@ class SoundJudge:
         self._say("hang", Unavailable("A look at a sound hung: its thread was replaced", advice=INSTALL))
         self._begin_worker()
 
+    def _check_loading(self, worker: _Worker) -> None:
+        """Give up a worker that still loads its front end."""
+        with self._wake:
+            if self._stop or worker.ready or worker is not self._worker:
+                return
+            worker.given_up = True
+            self._worker = None
+        self._give_up_front_end(f"The front end of the sound head did not load within {LOAD_MS / 1000:g} s")
+
     # ------------------------------------------------------------------------------------------- the worker
 
     def _begin_worker(self) -> None:
@@ -219,6 +235,8 @@ class SoundJudge:
         worker.thread = Thread(target=self._work, args=(worker,), name="sound", daemon=True)
         self._worker = worker
         worker.thread.start()
+        if self._loop is not None:
+            self._loading = self._loop.call_later(LOAD_MS / 1000, self._check_loading, worker)
 
     def _work(self, worker: _Worker) -> None:
         head = self._head
@@ -232,6 +250,7 @@ class SoundJudge:
         if front_end is None:
             self._tell(self._answer_by_curve, worker)
             return
+        worker.ready = True
         while (look := self._next(worker)) is not None:
             try:
                 words, settled = head.words(look.pcm, look.curve, front_end)
@@ -255,7 +274,7 @@ class SoundJudge:
         assert self._loop is not None
         with self._wake:
             self._wake.wait_for(self._has_work)
-            if self._stop:
+            if self._stop or worker.given_up:
                 return None
             worker.now = self._waiting.popleft()
             worker.now.began_s = self._loop.time()

@@ -16,11 +16,13 @@ import numpy as np
 from bargein.audio.echo import LineEcho
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import HotResampler
+from bargein.audio.room_echo import RATE as ROOM_RATE
+from bargein.audio.room_echo import RoomEcho
 from bargein.audio.timeline import StreamClock
 from bargein.audio.vad import VADWindow
 from bargein.call.input.burst import BurstLimiter
 from bargein.floor import SpeechWindow
-from bargein.protocols import VAD, AudioIn, VADStream
+from bargein.protocols import VAD, AudioIn, VADStream, WireSamples
 
 VAD_RATES = (8000, 16000)
 KEEP_MS = 5_000  # always kept: covers any hold, and the pre-roll of the turn that follows it
@@ -49,7 +51,7 @@ def _unjudged(window: SpeechWindow) -> None:
 
 class UserAudio:
     """on_window: gets every VAD window, with times on the call's clock. echo: set where the line brings the agent's own
-    audio back."""
+    audio back. A client that tells what its loudspeaker plays gets a RoomEcho with the first of it."""
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class UserAudio:
         self._in_rate = rate
         self._now_ms = now_ms
         self._bursts = BurstLimiter(rate, now_ms())
-        self.echo = echo
+        self.echo: LineEcho | RoomEcho | None = echo
         """Removes the agent's own audio from the user's. May be set during the call."""
         self._clock = StreamClock(self.rate)
         self._on_window = on_window
@@ -110,12 +112,21 @@ class UserAudio:
         if gap > 0 or self._absent_ms >= UNHEARD_MS:
             self._place(now, round(gap * self.rate / self._in_rate), len(samples))
         self._absent_ms = 0.0
+        if audio.loudspeaker is not None:
+            self._sounded(audio.loudspeaker)
         if self.echo is not None:
             samples = self.echo.clean(self._end, now, samples)
         self._append(samples)
         self._clock.arrived(self._end, now)
         if self._stream is not None:
             self._stream.push_audio(samples)
+
+    def _sounded(self, samples: WireSamples) -> None:
+        """The client's loudspeaker played these at the samples that come next."""
+        if self.echo is None and self._in_rate == ROOM_RATE:
+            self.echo = RoomEcho()
+        if isinstance(self.echo, RoomEcho):
+            self.echo.sounded(self._end, samples)
 
     def _place(self, now: float, gap: int, size: int) -> None:
         """Silence before the next `size` samples: as much as the client tells (gap), else what has passed."""

@@ -220,10 +220,11 @@ class BrowserTransport:
             if not self._welcomed:
                 return self._hello(raw)
             if isinstance(raw, bytes):
-                return self._audio_in(*w.microphone(raw))
+                return self._audio_in(*w.microphone(raw), w.loudspeaker(raw))
             message = w.decode(raw)
             if isinstance(message, w.AudioChunk):
-                return self._audio_in(self._mic_end, w.pcm(message.audio_data))
+                samples = w.pcm(message.audio_data)
+                return self._audio_in(self._mic_end, samples, w.codes(message.loudspeaker, len(samples)))
         except ProtocolError as error:
             self._send_error(error.message, error.advice, error.code)
             return None
@@ -238,7 +239,7 @@ class BrowserTransport:
             raise ProtocolError(f"{what} came before hello", advice=advice, code="hello_first")
         return message
 
-    def _audio_in(self, first_sample: int, samples: Samples) -> c.AudioIn:
+    def _audio_in(self, first_sample: int, samples: Samples, loudspeaker: w.Codes | None) -> c.AudioIn:
         if first_sample < self._mic_end:
             self._back += 1
             what = f"Audio from sample {first_sample} came after sample {self._mic_end}"
@@ -252,7 +253,7 @@ class BrowserTransport:
         if not (self._positions.in_pace(len(samples)) and believed) and self._error_limit.take():
             what = f"Audio runs more than {self.limits.ahead_ms:g} ms ahead of real time"
             self._send_error(what, "Send the audio as it is spoken", "audio_ahead")
-        return c.AudioIn(samples, first)
+        return c.AudioIn(samples, first, loudspeaker)
 
     def _inbound(self, message: w.FromClient) -> c.Inbound | None:
         """A checked message as the call's event. None: the call has no part in the message."""

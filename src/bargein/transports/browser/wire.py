@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from bargein.audio.pcm import Samples
 from bargein.errors import ProtocolError
@@ -22,12 +23,13 @@ RATE_IN = 16_000
 RATE_OUT = 24_000
 
 HEADER = struct.Struct("<BBHIII")  # kind, flags, reserved, reply, sequence, sample: 16 bytes
-MICROPHONE, AGENT = 1, 2
+MICROPHONE, AGENT, MICROPHONE_AND_LOUDSPEAKER = 1, 2, 3
 LAST = 1  # flag: the last audio of this reply
 
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 Number = bool | int | float | str | list[str] | None  # a policy's number in JSON
 Settings = dict[str, Number]
+Codes = NDArray[np.uint8]
 
 
 class _FromClient(msgspec.Struct, frozen=True, tag_field="type"):
@@ -61,6 +63,7 @@ class AudioChunk(_FromClient, frozen=True, tag="audio_chunk"):
     audio_data: bytes  # base64 on the wire
     chunk_id: int | None = None
     timestamp: float | None = None
+    loudspeaker: bytes | None = None  # mu-law codes, base64 on the wire
 
 
 class LocalHoldMade(_FromClient, frozen=True, tag="local_hold"):
@@ -165,6 +168,8 @@ class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
     """How long a call without a connection waits for its client."""
     resumed: bool = False
     """This call was taken up again."""
+    loudspeaker: bool | msgspec.UnsetType = msgspec.UNSET
+    """The server takes what the client's loudspeaker plays, with the microphone's audio."""
 
 
 _decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
@@ -179,7 +184,7 @@ def decode(text: str) -> FromClient:
         where = str(error)
         if where.endswith("`$.type`") and "Invalid value" in where:
             code, advice = "unknown_type", f"Send one of the messages of {PROTOCOL}"
-        elif where.endswith("`$.audio_data`"):
+        elif where.endswith(("`$.audio_data`", "`$.loudspeaker`")):
             code, advice = "bad_audio", "Send 16-bit PCM as base64"
         else:
             code, advice = "bad_message", f"Send the fields that {PROTOCOL} names, in their types"
@@ -204,10 +209,35 @@ def microphone(data: bytes) -> tuple[int, Samples]:
             what, advice=f"Begin each frame with the {HEADER.size} bytes of the header", code="bad_frame"
         )
     kind, flags, reserved, reply, _, sample = HEADER.unpack_from(data)
-    if kind != MICROPHONE or flags or reserved or reply:
+    if kind not in (MICROPHONE, MICROPHONE_AND_LOUDSPEAKER) or flags or reserved or reply:
         what = f"A frame of kind {kind}, flags {flags}, reply {reply} is no microphone frame"
         raise ProtocolError(what, advice=f"Set kind {MICROPHONE} and the rest to 0", code="bad_frame")
-    return sample, pcm(data, HEADER.size)
+    if kind == MICROPHONE:
+        return sample, pcm(data, HEADER.size)
+    size = len(data) - HEADER.size
+    if size == 0 or size % 3:
+        what = f"{size} bytes are no whole number of samples of a microphone and a loudspeaker"
+        advice = "Send 16-bit PCM of the microphone, then one mu-law code for each of its samples"
+        raise ProtocolError(what, advice=advice, code="bad_audio")
+    return sample, np.frombuffer(data, "<i2", count=size // 3, offset=HEADER.size)
+
+
+def loudspeaker(data: bytes) -> Codes | None:
+    """What the client's loudspeaker played at the samples of a binary frame that `microphone` has read, as mu-law
+    codes. None: it was silent, or the client does not tell."""
+    if data[0] != MICROPHONE_AND_LOUDSPEAKER:
+        return None
+    return np.frombuffer(data, np.uint8, offset=HEADER.size + (len(data) - HEADER.size) // 3 * 2)
+
+
+def codes(data: bytes | None, samples: int) -> Codes | None:
+    """The mu-law codes of a message. Raises ProtocolError (bad_audio) unless there is one for each sample."""
+    if data is None:
+        return None
+    if len(data) != samples:
+        what = f"{len(data)} codes of the loudspeaker came with {samples} samples of the microphone"
+        raise ProtocolError(what, advice="Send one mu-law code for each sample of the microphone", code="bad_audio")
+    return np.frombuffer(data, np.uint8)
 
 
 def pcm(data: bytes, offset: int = 0) -> Samples:

@@ -194,7 +194,7 @@ class Call {
 
   capture(m) {
     if (m.type !== "audio") return;
-    this.connection?.microphone(m.sample, m.pcm);
+    this.connection?.microphone(m.sample, m.pcm, m.loudspeaker);
     lanes.level("you", m.level);
     if (this.state === "listening" || this.state === "barge_in") halo(m.level);
   }

@@ -37,7 +37,10 @@ export class Connection {
     this.socket.onmessage = ({ data }) => {
       if (typeof data === "string") {
         const message = JSON.parse(data);
-        if (message.type === "welcome") this.welcomed = true;
+        if (message.type === "welcome") {
+          this.welcomed = true;
+          this.takesLoudspeaker = message.loudspeaker === true;
+        }
         if (message.type === "bye") this.bye = message.reason;
         onMessage(message);
       } else {
@@ -55,10 +58,11 @@ export class Connection {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ type, ...fields }));
   }
 
-  microphone(sample, pcm) {
+  // loudspeaker: what it played at these samples, as mu-law; null: it was silent.
+  microphone(sample, pcm, loudspeaker = null) {
     if (this.socket.readyState !== WebSocket.OPEN || !this.welcomed) return;
     this.first ??= sample; // positions count from this connection's welcome
-    this.socket.send(microphoneFrame(this.sequence++, sample - this.first, pcm));
+    this.socket.send(microphoneFrame(this.sequence++, sample - this.first, pcm, this.takesLoudspeaker ? loudspeaker : null));
   }
 
   // Where there is no call yet that could be hung up. Another code than 1000 is no goodbye.

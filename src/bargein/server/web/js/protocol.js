@@ -3,13 +3,15 @@
 export const PROTOCOL = "bargein.v1";
 const HEADER = 16;
 
-export function microphoneFrame(sequence, sample, pcm) {
-  const data = new ArrayBuffer(HEADER + pcm.byteLength);
+// loudspeaker: what it played at these samples, one byte of mu-law for each; null: nothing.
+export function microphoneFrame(sequence, sample, pcm, loudspeaker = null) {
+  const data = new ArrayBuffer(HEADER + pcm.byteLength + (loudspeaker?.byteLength ?? 0));
   const view = new DataView(data);
-  view.setUint8(0, 1);
+  view.setUint8(0, loudspeaker ? 3 : 1);
   view.setUint32(8, sequence, true);
   view.setUint32(12, sample, true);
   new Uint8Array(data, HEADER).set(new Uint8Array(pcm));
+  if (loudspeaker) new Uint8Array(data, HEADER + pcm.byteLength).set(new Uint8Array(loudspeaker));
   return data;
 }
 

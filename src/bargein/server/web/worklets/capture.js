@@ -4,11 +4,14 @@
 // nothing, and the server's verdict stands. It hears two blocks of about 5 ms in a row that are clearly louder than
 // the room, and louder than what the loudspeaker's own sound has been seen to put into this microphone.
 
-import { MIC_RATE, Recorder, peak, rms, shared } from "./shared.js";
+import { mulaw } from "./mulaw.js";
+import { MIC_RATE, OUT, Recorder, peak, rms, shared } from "./shared.js";
 import { interpolate, sincTable } from "./sinc.js";
 
 const FRAME = 256; // 16 ms: two make just one window of the server's VAD, so no sample waits for a frame to fill
 const RING = 1 << 14;
+const BEHIND = 128; // frames: the loudspeaker's processor may run after this one, so its newest quantum is the last one
+const AUDIBLE = 2e-4; // of the loudspeaker: less is silence, and is not sent
 const BLOCK_S = 0.005;
 const BLOCKS = 2;
 const FLOOR_DB = 12; // above the room
@@ -23,10 +26,13 @@ class Capture extends AudioWorkletProcessor {
     this.step = sampleRate / MIC_RATE;
     this.table = sincTable(Math.min(1, MIC_RATE / sampleRate) * 0.92);
     this.ring = new Float32Array(RING);
+    this.played = new Float32Array(RING); // by the loudspeaker, at the same places
+    this.loudUntil = 0; // place after its newest audible sample
     this.written = 0;
     this.at = 0;
     this.sample = 0;
     this.frame = new Int16Array(FRAME);
+    this.codes = new Uint8Array(FRAME);
     this.filled = 0;
     this.sending = false;
     this.room = 0.002;
@@ -63,13 +69,22 @@ class Capture extends AudioWorkletProcessor {
     }
     this.watch(block);
     if (shared.recording) this.recorder.block(currentFrame, peak(block));
-    for (let i = 0; i < block.length; i++) this.ring[(this.written + i) & (RING - 1)] = block[i];
+    for (let i = 0; i < block.length; i++) {
+      const played = shared.out[(currentFrame - BEHIND + i) & OUT];
+      this.ring[(this.written + i) & (RING - 1)] = block[i];
+      this.played[(this.written + i) & (RING - 1)] = played;
+      if (Math.abs(played) > AUDIBLE) this.loudUntil = this.written + i + 1;
+    }
     this.written += block.length;
     // Eight samples of the future are needed for the filter, under 0.2 ms.
     while (this.at + 8 < this.written) {
       const value = interpolate(this.ring, RING - 1, this.at, this.table);
+      const sounds = this.loudUntil > this.at - 8;
+      const played = sounds && this.sending ? interpolate(this.played, RING - 1, this.at, this.table) : 0;
       this.at += this.step;
       if (!this.sending) continue;
+      this.sounded ||= sounds;
+      this.codes[this.filled] = mulaw(played);
       this.frame[this.filled++] = Math.max(-32768, Math.min(32767, Math.round(value * 32767)));
       if (this.filled === FRAME) this.send();
     }
@@ -78,7 +93,10 @@ class Capture extends AudioWorkletProcessor {
 
   send() {
     const pcm = this.frame.slice();
-    this.port.postMessage({ type: "audio", sample: this.sample, pcm: pcm.buffer, level: this.meterPeak, frame: currentFrame }, [pcm.buffer]);
+    const loudspeaker = this.sounded ? this.codes.slice().buffer : null;
+    const message = { type: "audio", sample: this.sample, pcm: pcm.buffer, loudspeaker, level: this.meterPeak, frame: currentFrame };
+    this.port.postMessage(message, loudspeaker ? [pcm.buffer, loudspeaker] : [pcm.buffer]);
+    this.sounded = false;
     this.sample += FRAME;
     this.filled = 0;
     this.meterPeak = 0;

@@ -4,7 +4,7 @@
 // A pause fades over the quantum that it comes in, a resume over its first: those samples sound softer, but they are
 // neither lost nor repeated, and they count as played.
 
-import { Recorder, peak, rms, shared } from "./shared.js";
+import { OUT, Recorder, peak, rms, shared } from "./shared.js";
 
 const REPORT_S = 0.1;
 const METER_S = 0.02;
@@ -107,6 +107,7 @@ export class Loudspeaker extends AudioWorkletProcessor {
       this.tellHeld = false;
       this.tell("held");
     }
+    for (let i = 0; i < out.length; i++) shared.out[(currentFrame + i) & OUT] = out[i];
     this.meter(out);
     if (shared.recording) this.recorder.block(currentFrame, peak(out));
     if (this.reply > 0 && this.over && !shared.paused) {

@@ -9,7 +9,9 @@ export const shared = (globalThis.bargeinShared ??= {
   wantPause: null, // set by capture: { frame, level }
   outLevel: 0, // recent loudness of what we play, held for 300 ms: the loudspeaker and the room answer late
   recording: false,
+  out: new Float32Array(1 << 14), // what the loudspeaker played, by the context's frames: a ring
 });
+export const OUT = shared.out.length - 1;
 
 export const AGENT_RATE = 24000;
 export const MIC_RATE = 16000;
