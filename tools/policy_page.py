@@ -13,12 +13,8 @@ from bargein.floor.policy_groups import GROUPS, NUMBERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "policy.md"
 HEAD = """\
-<<<<<<< HEAD
-<!-- Made by tools/policy_page.py from the policies in src/bargein/floor. Change these files, and run the script. -->
-=======
 <!-- Made by tools/policy_page.py from src/bargein/floor/*_policy.py and policy_groups.py. Change these, and run the
 script. -->
->>>>>>> b16
 
 # The policy: every number that decides who may speak
 
