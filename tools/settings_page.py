@@ -50,6 +50,7 @@ REST = """
 | variable | for |
 | --- | --- |
 | `BARGEIN_MOONSHINE_MODEL` | Moonshine: the folder of a model of your own |
+| `BARGEIN_SMART_TURN_MODEL` | smart-turn v3: its `.onnx` file, for `local.SmartTurn()`; unset: that of pipecat-ai |
 | `BARGEIN_BENCH_KEY` | `bargein bench`: the key or token that the target demands |
 | `BARGEIN_TEST_AUDIO` | `bargein bench`: folder of recordings that are played, too ([benchmarks.md](benchmarks.md)) |
 | `BARGEIN_VOICE_MODEL` | folder of a model of voices ([verdicts.md](verdicts.md)) |

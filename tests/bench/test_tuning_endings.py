@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bargein.floor import Answer, Event, Floor, Policy, ReadTurn, ReplyStarted, SpeechWindow, STTChanged, Tick, TurnRead
 from bargein.recorder.journal import FileJournal
 from bargein.recorder.reading import read
 from bargein_bench.tuning.ending_score import propose, tally
 from bargein_bench.tuning.endings import Ending, endings_of
+from bargein_bench.tuning.show import show_endings
 
 WINDOW = 32.0
 
@@ -104,3 +107,14 @@ def test_a_record_from_before_there_were_readings_has_no_endings(tmp_path: Path)
     assert propose((), Policy()) is None
     path = Path(__file__).parents[1] / "recorder" / "version_1" / "words.jsonl"
     assert endings_of(read(path)) == ()
+
+
+def test_the_proposal_is_shown_with_its_numbers_and_lines_to_paste(tmp_path: Path) -> None:
+    slow = Policy().with_({"end_sure_ms": 700, "end_likely_ms": 700})
+    made = propose(endings_of(read(record(tmp_path, [("What time do you open?", 4_000)], slow))), slow)
+    assert made is not None
+    console = Console(width=120, record=True, file=io.StringIO())
+    show_endings(console, made)
+    shown = console.export_text()
+    assert "700/700" in shown
+    assert f"end_sure_ms = {made.changes['end_sure_ms']:g}" in shown

@@ -47,13 +47,21 @@ def episodes_of(
     *labels: Label,
     policy: Policy = BALANCED,
     reads: str | None = None,
+    looks: float | None = None,
     stt: bool = False,
 ) -> CallEpisodes:
-    return split(read(record(root, "c1", world, policy, reads=reads, stt=stt)), labels)
+    return split(read(record(root, "c1", world, policy, reads=reads, looks=looks, stt=stt)), labels)
 
 
-def only(root: Path, world: list[Event], *labels: Label, reads: str | None = None, stt: bool = False) -> Episode:
-    (episode,) = episodes_of(root, world, *labels, reads=reads, stt=stt).episodes
+def only(
+    root: Path,
+    world: list[Event],
+    *labels: Label,
+    reads: str | None = None,
+    looks: float | None = None,
+    stt: bool = False,
+) -> Episode:
+    (episode,) = episodes_of(root, world, *labels, reads=reads, looks=looks, stt=stt).episodes
     return episode
 
 
@@ -212,6 +220,19 @@ def test_stt_that_is_lost_in_the_middle_of_a_hold_bring_its_end_nearer(tmp_path:
     episode = only(tmp_path, sorted([*line, deaf], key=lambda e: e.at_ms), stt=True)
     assert play(episode, BALANCED).gap_ms == pytest.approx(episode.was.gap_ms, abs=SAME_MS)
     assert play(episode, BALANCED) == plainly(episode, BALANCED)
+
+
+def test_looks_at_a_sound_are_answered_again_and_their_threshold_can_be_tuned(tmp_path: Path) -> None:
+    laugh = sound((1000, 2000, 0.95), lasts_ms=5000)
+    episode = only(tmp_path, laugh, stt=True, reads="you look up", looks=0.3)
+    assert [look.words for look in episode.looks][:2] == [0.3, 0.3]
+    assert episode.was.cut_ms is None
+    assert play(episode, BALANCED) == plainly(episode, BALANCED)
+    assert play(episode, BALANCED).cut_ms is None
+    credulous = play(episode, policy_of(BALANCED, {"sound_threshold": 0.2}))
+    assert credulous.cut_ms == pytest.approx(1032 + 300 + 90, abs=64)
+    blind = play(episode, policy_of(BALANCED, {"sound_ms": 0}))
+    assert blind.cut_ms == credulous.cut_ms
 
 
 def test_a_copy_goes_its_own_way() -> None:

@@ -13,10 +13,13 @@ from bargein.floor import (
     DiscardReply,
     Event,
     Floor,
+    JudgeSound,
     Policy,
     ReadWords,
     ReplyStarted,
     SayRequested,
+    SoundChanged,
+    SoundJudged,
     SpeechWindow,
     STTChanged,
     Tick,
@@ -26,7 +29,8 @@ from bargein.recorder.journal import FileJournal
 from bargein_bench.tuning.truth import Label
 
 WINDOW_MS = 32.0
-READING_MS = 90.0  # from a look to its words
+READING_MS = 90.0  # from a question to its words
+LOOK_MS = 5.0
 
 
 def windows(
@@ -58,12 +62,16 @@ def record(
     policy: Policy,
     *,
     reads: str | None = None,
+    looks: float | None = None,
     stt: bool = False,
     close: bool = True,
     stream: str | None = None,
 ) -> Path:
-    """A call that `world` happens to. Replies begin to sound 20 ms after they are ordered; reads: the answer to every
-    look, None for none; stream: what a phone line calls it."""
+    """A call that `world` happens to. Replies begin to sound 20 ms after they are ordered.
+
+    reads: the answer to every reading; looks: the probability of words in every look at a sound; None: there is none.
+    stream: what a phone line calls it.
+    """
     journal, floor = FileJournal(root, call, agent="test", policy=policy, language="en"), Floor(policy)
     waiting: list[tuple[float, Event]] = []
 
@@ -75,6 +83,9 @@ def record(
                 waiting.append((floor.now_ms + 20, ReplyStarted(floor.now_ms + 20, floor.reply.id)))
             elif isinstance(action, ReadWords) and reads is not None:
                 waiting.append((floor.now_ms + READING_MS, Words(action.from_ms + 300, reads, action.reading)))
+            elif isinstance(action, JudgeSound):
+                told = SoundJudged(action.onset_ms, action.until_ms, action.look, looks)
+                waiting.append((floor.now_ms + LOOK_MS, told))
             elif isinstance(action, Cut | DiscardReply):
                 waiting[:] = [w for w in waiting if not isinstance(w[1], ReplyStarted)]
 
@@ -92,6 +103,8 @@ def record(
     if stream is not None:
         journal.note(0.0, "call", id=call, transport="twilio", stream=stream)
     feed(STTChanged(0.0, words=stt, turns=False))
+    if looks is not None:
+        feed(SoundChanged(0.0, judged=True))
     feed(SayRequested(0.0))
     for event in world:
         until(event.until_ms if isinstance(event, SpeechWindow) else event.at_ms)

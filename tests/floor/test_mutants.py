@@ -55,7 +55,7 @@ MUTANTS = {
     "no echo guard": (
         "speech_rules", "elif not firm and floor.guarded:", "elif False:", "balanced", "", LEVELS),
     "speech cuts however short": (
-        "speech_rules", "is not Evidence.FIRM or lasted < confirm:", "is not Evidence.FIRM:", "balanced", "", LEVELS),
+        "speech_rules", "is not Evidence.FIRM or lasted < confirm or", "is not Evidence.FIRM or", "balanced", "", LEVELS),
     "length alone cuts as soon as words do": (
         "state", "max(verdict.confirm_ms, verdict.alone_ms) if self.by_length", "verdict.confirm_ms if self.by_length", "alone", "", LEVELS),
     "somebody else's speech cuts": (
@@ -63,7 +63,7 @@ MUTANTS = {
     "somebody else's speech holds again and again": (
         "speech_rules", "elif floor.far and reply.far_reported:", "elif False:", "far", "far", (0.0,)),
     "doubtful speech cuts like sure speech": (
-        "speech_rules", "if onset.doubt or speech.peak < p.sure_threshold:", "if onset.doubt:", "balanced", "", FINE),
+        "speech_rules", "if onset.doubt or speech.peak < p.sure_threshold or", "if onset.doubt or", "balanced", "", FINE),
     "sure speech never cuts": (
         "speech_rules", '        cut_by_speech(floor, f"lasted {lasted:.0f} ms", out)', "        pass", "balanced", "", LEVELS),
     "thinking has no limit": (

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from bargein.floor import Floor, Policy, STTChanged
 from bargein.floor import events as ev
-from tests.floor.search import FINE, GROUPS, SEARCHES, alphabet, cause_of, key
+from tests.floor.search import FINE, GROUPS, SEARCHES, alphabet, begin, cause_of, key
 from tests.floor.small_policies import POLICIES
 
 PAGE = Path(__file__).parents[2] / "docs" / "floor.md"
 FIRST = 700  # states of each search: every transition but a few shows itself there
-DEEP = {"alone": 6_000}  # a hold that lasts too long lies deeper
+DEEP = {"alone": 6_000, "looking": 6_000}  # a hold that lasts too long, and a second look, lie deeper
 WALK, WALK_STEPS = 70_000, 16  # events of all random walks, and of one
 # What the searches do not combine.
 BESIDES: list[tuple[str, str, tuple[float, ...], bool]] = [
@@ -42,8 +42,8 @@ def found() -> set[Transition]:
     """Every transition in the first states of every search, breadth first, and on walks through everything at once."""
     seen = wander(WALK)
     for policy, groups, levels, stt in [*SEARCHES, *BESIDES]:
-        fresh, reading, _ = _beginnings(POLICIES[policy])
-        seen |= explore(reading if stt else fresh, set(groups.split()), levels, DEEP.get(policy, FIRST))
+        floor = begin(Floor(POLICIES[policy]), set(groups.split()), stt=stt)
+        seen |= explore(floor, set(groups.split()), levels, DEEP.get(policy, FIRST))
     return seen
 
 

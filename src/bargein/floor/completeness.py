@@ -4,7 +4,8 @@ The rules look at the last words, the first words and their number, in this orde
 asked for, or are being dictated; whole turns by themselves; a hesitation, and words after which more has to come; a
 clause that waits for another; questions, commands, polite endings; short answers, and all other sentences.
 
-Full stops tell nothing: of 240 recordings that were cut at a pause in mid-sentence, Moonshine ended 236 with one.
+Full stops tell nothing: of 117 recordings that were read at a pause in mid-sentence, Moonshine ended 106 with one, and
+9 with a question mark.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bargein.floor import Event, Floor
+from bargein.floor import Event, Floor, Other
 from bargein_bench.results import Want
 from bargein_bench.tuning.endings import Ending
 from bargein_bench.tuning.outcome import Outcome
@@ -30,6 +30,22 @@ class EpisodeReading:
 
 
 @dataclass(frozen=True, slots=True)
+class EpisodeLook:
+    """The answer to a look at the sound that was asked for."""
+
+    asked_ms: float
+    """When the look was asked for."""
+    after_ms: float
+    """How long the answer took."""
+    words: float | None
+    """As in SoundJudged."""
+    other: tuple[Other, ...]
+    """As in SoundJudged."""
+    why: str
+    """As in SoundJudged."""
+
+
+@dataclass(frozen=True, slots=True)
 class Episode:
     """What the world said over one reply, and what the floor made of it."""
 
@@ -43,6 +59,7 @@ class Episode:
     seen: tuple[tuple[float, Event], ...]
     """Evidence, and when it was there."""
     readings: tuple[EpisodeReading, ...]
+    looks: tuple[EpisodeLook, ...]
     want: Want | None
     """What a person would have done. None: unknown."""
     why: Why

@@ -1,7 +1,8 @@
 """One episode, decided again under one policy.
 
 Time passes by the floor's own deadlines. A look is answered by the record's reading that was asked at nearly the same
-time, or by the next later one; where there is none, it gets no answer, and that is counted.
+time, or by the next later one; where there is none, it gets no answer, and that is counted. So is a look at the sound;
+where the record has none that is near, the sound could not be told.
 """
 
 from __future__ import annotations
@@ -9,7 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 
-from bargein.floor import Event, Floor, Policy, PolicyChanged, ReadWords, SpeechWindow, State, Tick, Words
+from bargein.floor import (
+    Event,
+    Floor,
+    JudgeSound,
+    Policy,
+    PolicyChanged,
+    ReadWords,
+    SoundJudged,
+    SpeechWindow,
+    State,
+    Tick,
+    Words,
+)
 from bargein.floor.events import ReplyEnded, ReplyFailed, ReplyStalled
 from bargein.floor.speech import Evidence
 from bargein_bench.tuning.episodes import Episode
@@ -51,13 +64,14 @@ def _first(episode: Episode, policy: Policy) -> int | None:
 
 
 class _Replay:
-    __slots__ = ("_due_ms", "_floor", "_readings", "_waiting", "watch")
+    __slots__ = ("_due_ms", "_floor", "_looks", "_readings", "_waiting", "watch")
 
     def __init__(self, episode: Episode, policy: Policy) -> None:
         self.watch = OutcomeWatch()
         self._floor: Floor = copy(episode.floor)
         self._readings = episode.readings
-        self._waiting: list[tuple[float, Words]] = []
+        self._looks = episode.looks
+        self._waiting: list[tuple[float, Words | SoundJudged]] = []
         self._due_ms = float("-inf")  # nothing is due before; the truth may be later, and is asked for then
         if policy != episode.floor.policy:
             self._feed(PolicyChanged(self._floor.now_ms, policy), self._floor.now_ms)
@@ -123,6 +137,8 @@ class _Replay:
         for action in actions:
             if isinstance(action, ReadWords):
                 self._answer(action.reading, at_ms)
+            elif isinstance(action, JudgeSound):
+                self._look(action, at_ms)
         self.watch.apply(actions, at_ms)  # type: ignore[arg-type]
 
     def _answer(self, reading: int, at_ms: float) -> None:
@@ -134,3 +150,12 @@ class _Replay:
         else:
             when = max(at_ms, near.asked_ms) + near.after_ms
             self._waiting.append((when, Words(near.at_ms, near.text, reading)))
+
+    def _look(self, asked: JudgeSound, at_ms: float) -> None:
+        near = [look for look in self._looks if abs(look.asked_ms - at_ms) <= NEARLY_MS]
+        best = min(near, key=lambda look: abs(look.asked_ms - at_ms), default=None)
+        if best is None:
+            self._waiting.append((at_ms, SoundJudged(asked.onset_ms, asked.until_ms, asked.look, None)))
+        else:
+            told = SoundJudged(asked.onset_ms, asked.until_ms, asked.look, best.words, best.other, best.why)
+            self._waiting.append((at_ms + best.after_ms, told))

@@ -124,7 +124,7 @@ def show(console: Console, report: TuningReport) -> None:
     console.print(table)
     _verdict(console, report)
     if report.endings is not None:
-        _endings(console, report.endings)
+        show_endings(console, report.endings)
     if found.proposal.everywhere.unanswered:
         _print(
             console,
@@ -136,7 +136,7 @@ def show(console: Console, report: TuningReport) -> None:
     _print(console, str(report.speed))
 
 
-def _endings(console: Console, found: EndingProposal) -> None:
+def show_endings(console: Console, found: EndingProposal) -> None:
     """The ends of turns: what was recorded, and the numbers that cost least with no more cut-ins."""
     table = Table(title="Ends of turns; ms of quiet before the answer", title_justify="left")
     for name in ("policy", "cut-ins in pauses", "quiet p50/p95", "ends", "cost"):

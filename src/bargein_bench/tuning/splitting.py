@@ -13,7 +13,7 @@ from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.recorder.reading import Happened, Noted, Ordered, Recording
 from bargein_bench.tuning.endings import endings_of
-from bargein_bench.tuning.episodes import CallEpisodes, Episode, EpisodeReading
+from bargein_bench.tuning.episodes import CallEpisodes, Episode, EpisodeLook, EpisodeReading
 from bargein_bench.tuning.outcome import OutcomeWatch
 from bargein_bench.tuning.truth import Label, Truth, by_labels, by_record
 
@@ -63,6 +63,7 @@ class _Open:
         self.seen: list[tuple[float, Event]] = []
         self.evidence: list[Event] = []
         self.readings: list[EpisodeReading] = []
+        self.looks: list[EpisodeLook] = []
         self.labels: list[Label] = []
         self.late_label = self.by_hand = False
 
@@ -78,6 +79,7 @@ class _Splitter:
         self._done: list[Episode] = []
         self._clock_ms = 0.0
         self._asked: dict[int, float] = {}
+        self._looked: dict[int, float] = {}
         self._reply_since_ms = 0.0
         self._decided: list[tuple[str, int, float]] = []
         self._ordered: list[tuple[str, int, float]] = []
@@ -120,6 +122,8 @@ class _Splitter:
         for action in actions:
             if isinstance(action, do.ReadWords):
                 self._asked[action.reading] = at_ms
+            elif isinstance(action, do.JudgeSound):
+                self._looked[action.look] = at_ms
             elif isinstance(action, do.Hold | do.Resume | do.Cut | do.DiscardReply):
                 self._decided.append((type(action).__name__, action.reply, at_ms))
 
@@ -158,6 +162,9 @@ class _Splitter:
             asked_ms = self._asked.pop(event.reading)
             now.readings.append(EpisodeReading(asked_ms, at_ms - asked_ms, event.at_ms, event.text))
             now.evidence.append(event)
+        elif isinstance(event, ev.SoundJudged):
+            if (asked := self._looked.pop(event.look, None)) is not None:
+                now.looks.append(EpisodeLook(asked, at_ms - asked, event.words, event.other, event.why))
         elif not isinstance(event, _LEFT_OUT) and not self._others(now, event):
             now.seen.append((at_ms, event))
             now.evidence.append(event)
@@ -202,6 +209,7 @@ class _Splitter:
                 truth.onset_ms,
                 tuple(now.seen),
                 tuple(now.readings),
+                tuple(now.looks),
                 truth.want,
                 truth.why,
                 scene,
