@@ -41,8 +41,8 @@ LAST_MS = 3_800.0
 ENDS_MS = 100.0  # of quiet in a recording, after speech that ends in it
 QUIETS = ("end_sure_ms", "end_likely_ms", "end_of_turn_ms", "end_hang_ms")
 FIXED_MS = 700.0  # as it was
-CURVE_MS = (250.0, 400.0, 550.0, 700.0, 900.0, 1_200.0)
-SCALES = (0.6, 1.0, 1.5)
+CURVE_MS = (250.0, 400.0, 550.0, 700.0, 1_000.0)
+SCALES = (1.0, 1.25, 1.5)
 PAUSES = ("pause, made", "pause, recorded")
 WHOLES = ("whole, made", "whole, recorded")
 
