@@ -12,6 +12,7 @@ from bargein.floor.completeness import (
     OPEN,
     PARTS,
     SENTENCE,
+    FRAGMENT,
     SHORT,
     SURE,
     WHOLE,
@@ -52,7 +53,7 @@ def test_a_full_stop_tells_nothing(mark: str) -> None:
     [
         ("Yes", "", SHORT),
         ("Yes", "answer", SURE),
-        ("Two nights", "", SHORT),
+        ("Two nights", "", FRAGMENT),
         ("Two nights", "answer", SURE),
         ("from Monday until Wednesday morning", "", DOUBTFUL),
         ("from Monday until Wednesday morning", "answer", WHOLE),
