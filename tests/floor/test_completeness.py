@@ -8,11 +8,11 @@ import pytest
 
 from bargein.floor.completeness import (
     DOUBTFUL,
+    FRAGMENT,
     HANGS,
     OPEN,
     PARTS,
     SENTENCE,
-    FRAGMENT,
     SHORT,
     SURE,
     WHOLE,
