@@ -19,6 +19,7 @@ import numpy as np
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
 from bargein.errors import BargeinError, Unavailable, UsageError
+from bargein.floor import Source
 from bargein.floor import actions as do
 from bargein.recorder.journal import FILE
 from bargein.recorder.reading import Ordered, read
@@ -30,7 +31,7 @@ from bargein_bench.judging.outcome import LATE_VERDICT_MS, Known
 from bargein_bench.machine import machine
 from bargein_bench.measures import SAID_AGAIN_MS, Measure, spread
 from bargein_bench.penalty import average_penalty
-from bargein_bench.results import CallResult, Results, Want
+from bargein_bench.results import CallResult, Event, Results, Want
 from bargein_bench.run import APART_MS, judged, listen
 from bargein_bench.scenarios import people, synthetic
 from bargein_bench.scenarios.clips import RATE as CLIP_RATE
@@ -187,6 +188,7 @@ async def run(
             known = replace(known, openings=(*known.openings, undisturbed.agent, *await _openers()))
             done = await _calls(target, calls, known, at_once)
         verdicts, agreed = await asyncio.to_thread(verdict_times, Path(kept), done)
+        done = await asyncio.to_thread(settled, Path(kept), done)
     results = Results(
         address, target.protocol, 1, datetime.now(UTC).isoformat(timespec="seconds"), machine(), tuple(done)
     )
@@ -207,25 +209,57 @@ async def _openers() -> list[Samples]:
 def verdict_times(kept: Path, calls: Sequence[CallResult]) -> tuple[tuple[float, ...], list[Row]]:
     """From the onset of each interruption yielded to until the server's cut, by the server's own records; and how often
     the records say the same as the caller's ear. They differ where this machine was too slow, and a line ran dry."""
-    cuts: dict[str, list[float]] = {}
-    for path in kept.rglob(FILE):
-        recording = read(path)
-        at = [e.at_ms for e in recording.entries if isinstance(e, Ordered) and isinstance(e.action, do.Cut)]
-        cuts |= dict.fromkeys(names(recording), at)
+    cuts = _cuts(kept)
     found, agreed = list[float](), {"yield": list[bool](), "ignore": list[bool]()}
     for call in calls:
         for event in call.events:
             if event.right is None or call.call_id not in cuts:
                 continue
-            within = VERDICT_WITHIN_MS if event.want == "yield" else event.end_ms - event.onset_ms + LATE_VERDICT_MS
-            after = [at - event.onset_ms for at in cuts[call.call_id]]
-            first = [ms for ms in after if -TWO_CLOCKS_MS < ms < within][:1]
+            first = _first_cut(event, cuts[call.call_id])
             found += first if event.want == "yield" and event.right else []
             agreed[event.want].append(bool(first) == (event.outcome == "stopped"))
     return tuple(found), [
         row(f"{what}: the server's record agrees with the ear", sum(of), len(of), "a check of this run")
         for what, of in (("interruptions", agreed["yield"]), ("other sounds", agreed["ignore"]))
     ]
+
+
+def settled(kept: Path, calls: Sequence[CallResult]) -> list[CallResult]:
+    """The same calls. Where the ear and the server's record differ, the record says whether a reply was ended."""
+    cuts = _cuts(kept)
+    return [
+        replace(call, events=tuple(_settled(event, cuts[call.call_id]) for event in call.events))
+        if call.call_id in cuts
+        else call
+        for call in calls
+    ]
+
+
+def _settled(event: Event, cuts: Sequence[float]) -> Event:
+    cut = bool(_first_cut(event, cuts))
+    if event.right is None or cut == (event.outcome == "stopped"):
+        return event
+    return replace(event, outcome="stopped" if cut else "held", stop_ms=event.hold_ms if cut else None)
+
+
+def _cuts(kept: Path) -> dict[str, list[float]]:
+    """When the server ended replies, by the names that a call has."""
+    cuts: dict[str, list[float]] = {}
+    for path in kept.rglob(FILE):
+        recording = read(path)
+        at = [
+            e.at_ms
+            for e in recording.entries
+            if isinstance(e, Ordered) and isinstance(e.action, do.Cut) and e.action.barge_in.source != Source.HANG_UP
+        ]
+        cuts |= dict.fromkeys(names(recording), at)
+    return cuts
+
+
+def _first_cut(event: Event, cuts: Sequence[float]) -> list[float]:
+    """How long after the onset the reply was ended for this sound. Empty: it was not."""
+    within = VERDICT_WITHIN_MS if event.want == "yield" else event.end_ms - event.onset_ms + LATE_VERDICT_MS
+    return [at - event.onset_ms for at in cuts if -TWO_CLOCKS_MS < at - event.onset_ms < within][:1]
 
 
 def rows_of(results: Results) -> list[Row]:

@@ -100,6 +100,8 @@ def test_the_time_of_a_verdict_is_that_of_the_servers_cut(tmp_path: Path) -> Non
     assert times == (450.0,)
     assert (words.hits, words.n) == (1, 3), "one without a cut, and one that was cut though it sounds like a hold"
     assert (others.hits, others.n) == (1, 1)
+    (call,) = verdicts_calls.settled(tmp_path, results.calls)
+    assert [each.outcome for each in call.events] == ["stopped", "held", "stopped", "stopped"], "as the record says"
     times, (words, others) = verdicts_calls.verdict_times(tmp_path, run(yields, "another").calls)
     assert (times, words.n, others.n) == ((), 0, 0)
 

@@ -29,7 +29,11 @@ def check_looks(need: Need, floor: Floor, was: Seen, held: bool, event: ev.Event
     if isinstance(event, ev.Words) and undecided and event.reading == was.reading and event.text == "tell me":
         running = was.evidence is not Evidence.SILENT
         doubtful = (was.empty > 0 and running) or (was.pending and not was.worded) or was.signs > 0
+        doubtful = doubtful or (was.unsure and running)
         need(cut or resumed or doubtful, "words cut, unless the newest look found none")
+        need(
+            not (cut and was.unsure and running), "a short reading waits for the second look where the first is unsure"
+        )
         need(not (cut and was.empty and running), "words do not cut while the newest look found none")
     if held and was.pending:
         waited = floor.now_ms - was.asked_ms

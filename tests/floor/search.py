@@ -79,7 +79,7 @@ def looked(f: Floor, ago: Callable[[float, bool], float]) -> tuple[object, ...]:
     return (
         sound.pending, ago(sound.asked_ms, sound.pending), asked,
         sound.empty if on or age <= join_ms else 0, age if sound.empty else -9.0,
-        sound.worded, sound.aside, sound.signs, sound.said,
+        sound.worded, sound.unsure and on, sound.aside, sound.signs, sound.said,
     )  # fmt: skip
 
 
@@ -204,7 +204,7 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     if "looks" in groups:
         since, until, look = f.speech.onset_ms, f.sound.asked_until_ms, f.sound.look
         if f.sound.pending:
-            for words in (0.9, 0.4) if "reads" in groups else (0.9, 0.4, 0.1, None):
+            for words in (0.9, 0.6, 0.4) if "reads" in groups else (0.9, 0.4, 0.1, None):
                 yield ev.SoundJudged(since, until, look, words)
             if "reads" not in groups:
                 yield ev.SoundJudged(since, until, look, 0.9, ("voice",))

@@ -8,6 +8,7 @@ import pytest
 
 from bargein.floor.completeness import (
     DOUBTFUL,
+    FRAGMENT,
     HANGS,
     OPEN,
     PARTS,
@@ -52,7 +53,7 @@ def test_a_full_stop_tells_nothing(mark: str) -> None:
     [
         ("Yes", "", SHORT),
         ("Yes", "answer", SURE),
-        ("Two nights", "", SHORT),
+        ("Two nights", "", FRAGMENT),
         ("Two nights", "answer", SURE),
         ("from Monday until Wednesday morning", "", DOUBTFUL),
         ("from Monday until Wednesday morning", "answer", WHOLE),

@@ -67,7 +67,8 @@ def test_the_quiet_that_ends_a_turn_depends_on_its_words() -> None:
     assert said("I want to") == ONE.end_hang_ms
     assert said("") == ONE.end_of_turn_ms
     assert said(None) == ONE.end_of_turn_ms
-    assert ONE.end_sure_ms < said("Two nights.") < ONE.end_likely_ms < ONE.end_of_turn_ms < ONE.end_hang_ms
+    assert ONE.end_sure_ms < said("Call them.") < ONE.end_likely_ms
+    assert ONE.end_likely_ms < said("Two nights.") < ONE.end_of_turn_ms < ONE.end_hang_ms
 
 
 def test_a_word_is_an_answer_where_the_agent_has_asked() -> None:

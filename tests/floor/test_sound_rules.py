@@ -93,6 +93,45 @@ def test_words_cut_as_soon_as_without_looks() -> None:
     assert looked.now - looked.floor.speech.onset_ms == plain.now - plain.floor.speech.onset_ms
 
 
+def test_a_short_reading_waits_for_the_second_look_where_the_first_is_not_sure() -> None:
+    t = Heard()
+    t.speak(330)
+    t.look(0.6)
+    t.words("the")
+    assert t.names() == ["Hold"]
+    t.speak(290)
+    t.look(0.6)
+    assert t.names() == ["Hold", "Cut"]
+
+
+def test_three_words_do_not_wait_for_it() -> None:
+    t = Heard()
+    t.speak(330)
+    t.look(0.6)
+    t.words("the blue one")
+    assert t.names() == ["Hold", "Cut"]
+
+
+def test_a_short_word_that_is_over_does_not_wait_either() -> None:
+    t = Heard()
+    t.speak(200)
+    t.quiet(160)
+    t.words("tomorrow")
+    t.look(0.6)
+    assert t.names() == ["Hold", "Cut"]
+
+
+def test_what_was_passed_over_holds_again_only_for_words_that_are_sure() -> None:
+    t = Heard()
+    t.speak(330)
+    t.look(0.05)
+    t.speak(290)
+    t.look(0.05)
+    t.speak(170)
+    t.look(0.6)
+    assert t.names() == ["Hold", "Resume"]
+
+
 def test_a_stop_phrase_cuts_whatever_a_look_says() -> None:
     t = Heard()
     t.speak(330)

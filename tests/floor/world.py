@@ -80,6 +80,7 @@ class Seen:
     looked: bool
     empty: int
     worded: bool
+    unsure: bool
     signs: int
     said: str
 
@@ -95,7 +96,7 @@ class Seen:
             floor.pause_read,
             floor.onset.reading, floor.onset.dismissed, floor.hears_sound,
             floor.sound.look, floor.sound.pending, floor.sound.asked_ms, floor.sound.asked_until_ms > 0,
-            floor.sound.empty, floor.sound.worded, floor.sound.signs, floor.sound.said,
+            floor.sound.empty, floor.sound.worded, floor.sound.unsure, floor.sound.signs, floor.sound.said,
         )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ SURE = 1.0
 WHOLE = 0.95
 SHORT = 0.9
 SENTENCE = 0.75
+FRAGMENT = 0.65  # of four who say two words unasked and pause, one goes on
 OPEN = 0.5
 PARTS = 0.4
 DOUBTFUL = 0.2
@@ -328,7 +329,8 @@ def _sentence(known: _Language, text: str, tokens: Tokens, expects: Expects) -> 
     if words > 2 and known.commands.at_begin(_asked_politely(known, tokens)):
         return Completeness(WHOLE, "is a command")
     if words <= FEW:
-        return Completeness(SHORT, "is short")
+        verb = known.name != "en" or known.commands.at_begin(tokens) or not _VERBS.isdisjoint(tokens)
+        return Completeness(SHORT if verb else FRAGMENT, "is short")
     return Completeness(SENTENCE, "may be whole")
 
 

@@ -68,7 +68,7 @@ def on_words(floor: FloorState, e: ev.Words, out: list[Action]) -> None:
         cut(floor, Source.STOP_PHRASE, e.at_ms, 1.0, f"stop phrase in {e.text.strip()!r}", out)
     elif floor.reply.protected:
         on_words_over_protected(floor, e, meaning, current, out)
-    elif meaning is WordClass.WORDS and floor.wordless and count < floor.policy.verdict.sure_words:
+    elif meaning is WordClass.WORDS and floor.disbelieves(count):
         if not floor.sound.aside:
             floor.sound.said = e.text.strip()
     elif meaning is WordClass.WORDS and is_weak(floor, e):

@@ -26,7 +26,7 @@ def begin_onset(floor: FloorState) -> None:
     sound = floor.sound
     joined = floor.speech.onset_ms - sound.judged_until_ms <= floor.policy.verdict.join_ms
     sound.empty = min(sound.empty, 1) if joined else 0
-    sound.pending = sound.worded = sound.aside = False
+    sound.pending = sound.worded = sound.unsure = sound.aside = False
     sound.asked_until_ms = 0.0
     sound.signs = 0
     sound.said = ""

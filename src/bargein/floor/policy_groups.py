@@ -226,7 +226,14 @@ class VerdictPolicy(NumberGroup, frozen=True, kw_only=True):
             livekit='`interruption.mode="adaptive"`: a hosted model',
         ),
     ] = 0.5
-    # A look takes some 6 ms. A process that is busy beyond this decides without the look.
+    sound_sure: Annotated[
+        float,
+        threshold(
+            "Below it a first look leaves short readings to the second, and finds no words after a laugh.",
+            steps=(0.5, 0.6, 0.7, 0.75, 0.8, 0.9),
+        ),
+    ] = 0.75
+    # A look takes some 2 ms. A process that is busy beyond this decides without the look.
     sound_wait_ms: Annotated[float, milliseconds("No verdict waits longer for a look.")] = 120
     sure_words: Annotated[
         int,

@@ -35,10 +35,11 @@ def on_sound_judged(floor: FloorState, e: ev.SoundJudged, out: list[Action]) -> 
     first = not sound.empty and not sound.worded
     sound.judged_until_ms = e.until_ms
     sound.worded = words >= p.sound_threshold
+    sound.unsure = first and p.sound_threshold <= words < p.sound_sure
     sound.empty = 0 if sound.worded else min(sound.empty + 1, 2)
     over = floor.speech.evidence is Evidence.SILENT
     if sound.aside:
-        if sound.worded and not other:
+        if words >= max(p.sound_sure, p.sound_threshold) and not other:
             join_in(floor, e, out)
     elif floor.state is not State.BARGE_IN or floor.onset.dismissed:
         return
@@ -73,7 +74,8 @@ def join_in(floor: FloorState, e: ev.SoundJudged, out: list[Action]) -> None:
 def count_said(floor: FloorState, out: list[Action]) -> None:
     """What was read while the sound did not say words counts now, unless it still does not."""
     sound = floor.sound
-    if sound.said and not floor.wordless:
+    running = floor.speech.evidence is not Evidence.SILENT
+    if sound.said and not (floor.wordless or (sound.unsure and running)):
         said, sound.said = sound.said, ""
         on_words(floor, ev.Words(max(floor.speech.onset_ms, floor.reply.asked_ms), said), out)
     weigh(floor, out)
@@ -83,6 +85,7 @@ def go_without(floor: FloorState, out: list[Action]) -> None:
     """The sound could not be looked at: the floor decides on what is there."""
     floor.sound.pending = False
     floor.sound.empty = 0
+    floor.sound.unsure = False
     count_said(floor, out)
 
 

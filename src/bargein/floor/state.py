@@ -15,6 +15,8 @@ from bargein.floor.pause import PauseState
 from bargein.floor.policy import Policy
 from bargein.floor.speech import Evidence, UserSpeech
 
+UNSURE_WORDS = 3  # laughs are read as one or two words
+
 
 class State(StrEnum):
     """Who has the floor."""
@@ -117,6 +119,8 @@ class SoundState:
     """Looks in a row, up to two, that found no words. A sound that follows within `join_ms` begins with one of them."""
     worded: bool = False
     """The newest look found words."""
+    unsure: bool = False
+    """It was the first one, and found them with less than `sound_sure`."""
     aside: bool = False
     """The sound was passed over, and goes on: it is looked at until words follow."""
     signs: int = 0
@@ -273,6 +277,11 @@ class FloorState:
         sound = self.sound
         running = self.speech.evidence is not Evidence.SILENT
         return sound.aside or (sound.pending and not sound.worded) or (sound.empty > 0 and running)
+
+    def disbelieves(self, words: int) -> bool:
+        """Whether a reading of so many words waits for the next look."""
+        unsure = self.sound.unsure and self.speech.evidence is not Evidence.SILENT and words < UNSURE_WORDS
+        return unsure or (self.wordless and words < self.policy.verdict.sure_words)
 
     @property
     def guarded(self) -> bool:
