@@ -15,6 +15,9 @@ Need = Callable[[bool, str], None]
 
 def check_looks(need: Need, floor: Floor, was: Seen, held: bool, event: ev.Event, actions: Sequence[do.Action]) -> None:
     """held: the reply was held before the event."""
+    if not (was.hears_sound or floor.hears_sound):
+        need(not any(isinstance(a, do.JudgeSound) for a in actions), "a call without a judge is not asked for a look")
+        return
     cut = any(isinstance(a, do.Cut | do.DiscardReply) for a in actions)
     resumed = any(isinstance(a, do.Resume) for a in actions)
     undecided = held and not was.dismissed
@@ -31,9 +34,6 @@ def check_looks(need: Need, floor: Floor, was: Seen, held: bool, event: ev.Event
         doubtful = (was.empty > 0 and running) or (was.pending and not was.worded) or was.signs > 0
         doubtful = doubtful or (was.unsure and running)
         need(cut or resumed or doubtful, "words cut, unless the newest look found none")
-        need(
-            not (cut and was.unsure and running), "a short reading waits for the second look where the first is unsure"
-        )
         need(not (cut and was.empty and running), "words do not cut while the newest look found none")
     if held and was.pending:
         waited = floor.now_ms - was.asked_ms

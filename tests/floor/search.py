@@ -30,7 +30,10 @@ def key(f: Floor) -> tuple[object, ...]:
     now, speech, reply, onset, turn, pause = f.now_ms, f.speech, f.reply, f.onset, f.turn, f.pause
 
     def ago(at: float, matters: bool = True) -> float:
-        return max(-1.0, min(now - at, SATURATED)) if matters else -9.0
+        if not matters:
+            return -9.0
+        age = now - at
+        return -1.0 if age < -1.0 else age if age < SATURATED else SATURATED
 
     state = f.state.value
     live, held, on = f.live, state == "barge_in", speech.evidence is not Evidence.SILENT
@@ -73,6 +76,8 @@ def key(f: Floor) -> tuple[object, ...]:
 def looked(f: Floor, ago: Callable[[float, bool], float]) -> tuple[object, ...]:
     """What looks at the sound have told, as far as a rule can tell it apart."""
     sound, join_ms = f.sound, f.policy.verdict.join_ms
+    if not sound.look:
+        return ()
     on = f.speech.evidence is not Evidence.SILENT or f.state.value == "barge_in"
     asked = min(ago(sound.asked_until_ms, on and sound.asked_until_ms > 0), 3.0)
     age = min(f.now_ms - sound.judged_until_ms, join_ms + 1)  # older: another sound
@@ -204,7 +209,7 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
     if "looks" in groups:
         since, until, look = f.speech.onset_ms, f.sound.asked_until_ms, f.sound.look
         if f.sound.pending:
-            for words in (0.9, 0.6, 0.4) if "reads" in groups else (0.9, 0.4, 0.1, None):
+            for words in (0.9, 0.4) if "reads" in groups else (0.9, 0.4, 0.1, None):
                 yield ev.SoundJudged(since, until, look, words)
             if "reads" not in groups:
                 yield ev.SoundJudged(since, until, look, 0.9, ("voice",))
@@ -263,7 +268,7 @@ def alphabet(f: Floor, groups: Set[str], levels: tuple[float, ...]) -> Iterator[
 def begin(floor: Floor, groups: Set[str], *, stt: bool) -> Floor:
     """A call's floor, as it begins: whether its STT reads words, and whether its sounds are looked at."""
     if stt or "pauses" in groups:
-        floor.handle(ev.STTChanged(0, words=stt, turns=False, small=stt, reads_turns="pauses" in groups))
+        floor.handle(ev.STTChanged(0, words=stt, turns=False, small="reads" in groups, reads_turns="pauses" in groups))
     if "looks" in groups:
         floor.handle(ev.SoundChanged(0, judged=True))
     return floor

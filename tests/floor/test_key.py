@@ -130,7 +130,7 @@ def test_what_is_left_out_is_relative() -> None:
                 setattr(record, name, getattr(record, name) + 1000)
         twin.onset.reading += 7
         twin.pause.reading += 7
-        twin.sound.look += 7
+        twin.sound.look += 7 if twin.sound.look else 0  # 0: nothing was looked at
         twin.turn.id += 7
         twin.reply.id += 7
         twin.reply.turn += 7 if twin.reply.turn else 0

@@ -259,10 +259,8 @@ MUTANTS = {
         "    sound.empty = 0 if sound.worded else min(sound.empty + 1, 2)\n    floor.onset.doubt, sound.said = '', 'tell me'\n",
         "looking", "looks", QUIET_OR_SURE),
     "words cut though no words sound": (
-        "evidence_rules", "elif meaning is WordClass.WORDS and floor.wordless and", "elif False and", "looking",
+        "evidence_rules", "elif meaning is WordClass.WORDS and floor.disbelieves(count):", "elif False:", "looking",
         "looks reads", QUIET_OR_SURE),
-    "a short reading does not wait for the second look": (
-        "state", "unsure = self.sound.unsure and", "unsure = False and", "looking", "looks reads", QUIET_OR_SURE),
     "length cuts though no words sound": (
         "speech_rules", "lasted < confirm or floor.wordless:", "lasted < confirm:", "looking", "looks", QUIET_OR_SURE),
     "a look is waited for without end": (
