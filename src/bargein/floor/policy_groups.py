@@ -217,7 +217,9 @@ class VerdictPolicy(NumberGroup, frozen=True, kw_only=True):
         float,
         milliseconds("The second look at a sound. Two looks must find no words to resume.", steps=(450, 600, 750)),
     ] = 600
-    sound_every_ms: Annotated[float, milliseconds("A sound that goes on is looked at again after this.")] = 150
+    sound_every_ms: Annotated[
+        float, milliseconds("A sound that goes on is looked at again after this, or twice this after words were found.")
+    ] = 150
     sound_threshold: Annotated[
         float,
         threshold(

@@ -36,6 +36,7 @@ MOST_WAITING = 4  # stretches
 NEWEST_MS = 1_000.0  # of a sound are looked at: a caller may have joined in
 SHORT_MS = 250.0  # of a sound say nothing
 TURN_MS = 5_000.0  # of a turn a model of voices learns
+ENOUGH_FRAMES, SELDOM = 375, 4  # 6 s of loud speech: from then on every fourth turn is enough
 FRAMES_MS = 2_500.0  # of a turn give frames: that takes 2 ms, on the event loop
 
 OWN_FRAMES, OTHER_FRAMES = 120, 60  # 2 s and 1 s of loud speech: fewer are no source to compare with
@@ -70,6 +71,7 @@ class VoiceWatch:
         self._background = Background()
         self._own = FrameBook(seed=2)
         self._own_db: float | None = None
+        self._turns = 0
         self._learnt = LearntVoice(encoder) if encoder is not None else None
         self.evidence = ""
         """What the newest look found, for the log. "": nothing."""
@@ -114,6 +116,9 @@ class VoiceWatch:
     def turn_over(self, pcm: Pcm) -> None:
         """A turn of the caller is over. pcm: its audio. A turn that is like the other speech teaches nothing."""
         pcm = pcm.part(0, int(TURN_MS * pcm.rate / 1000))
+        self._turns += 1
+        if self._own.count >= ENOUGH_FRAMES and self._turns % SELDOM:
+            return
         part = pcm.part(0, int(FRAMES_MS * pcm.rate / 1000))
         frames, level = cepstra(part), level_db(pcm)
         if len(frames) < LEAST_FRAMES:
@@ -145,7 +150,10 @@ class VoiceWatch:
         """Signs that the running sound is not the caller's. pcm: the sound from its onset, or a little before, until
         now; onset_ms, until_ms: its times on the call's clock. `evidence` tells the same in words."""
         self.evidence = ""
-        if until_ms - onset_ms < SHORT_MS:
+        # Most sounds have nothing to be compared with: then this costs nothing.
+        heard_before = self._background.frames.count >= OTHER_FRAMES
+        told = self._learnt is not None or self._own.count >= VOICE_FRAMES
+        if until_ms - onset_ms < SHORT_MS or not (heard_before or (told and until_ms - onset_ms >= VOICE_MS)):
             return ()
         pcm = _newest(pcm)
         frames = cepstra(pcm)
@@ -158,8 +166,8 @@ class VoiceWatch:
         softer = None if self._own_db is None else self._own_db - level
         if softer is not None and softer >= SOFTER_DB:
             said.append(f"{softer:.0f} dB softer than the caller's turns")
-        other = self._background.before(onset_ms)
-        known = other is not None and other.talked_ms >= TALKED_MS and self._background.frames.count >= OTHER_FRAMES
+        other = self._background.before(onset_ms) if heard_before else None
+        known = other is not None and other.talked_ms >= TALKED_MS
         if other is not None and known:
             away = self._background.frames.distance(frames)
             louder = _within(level - other.loud_db, -6, 10)
