@@ -218,7 +218,8 @@ class VerdictPolicy(NumberGroup, frozen=True, kw_only=True):
         milliseconds("The second look at a sound. Two looks must find no words to resume.", steps=(450, 600, 750)),
     ] = 600
     sound_every_ms: Annotated[
-        float, milliseconds("A sound that goes on is looked at again after this, or twice this after words were found.")
+        float,
+        milliseconds("A sound that goes on is looked at again after this, or thrice this after words were found."),
     ] = 150
     sound_threshold: Annotated[
         float,

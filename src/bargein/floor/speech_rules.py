@@ -141,7 +141,7 @@ def judge_if_due(floor: FloorState, out: list[Action]) -> None:
         return
     if sound.asked_until_ms:
         # Words that were found are seldom none after all.
-        every_ms = p.sound_every_ms * (2 if sound.worded and not sound.unsure else 1)
+        every_ms = p.sound_every_ms * (3 if sound.worded and not sound.unsure else 1)
         due_ms = max(speech.onset_ms + p.sound_again_ms, sound.asked_until_ms + every_ms)
     else:
         due_ms = speech.onset_ms + p.sound_ms

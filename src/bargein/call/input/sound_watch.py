@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
 
@@ -64,7 +63,8 @@ class SoundWatch:
         context, onset_ms = self._context, order.onset_ms
         from_ms = max(onset_ms - BEFORE_MS, order.until_ms - REACH_MS)
         pcm = self._user_audio.since(from_ms)
-        words, (other, signs) = await asyncio.gather(self._words(pcm, onset_ms), self._signs(pcm, order))
+        other, signs = await self._signs(pcm, order)  # waits only for a model of voices
+        words = await self._words(pcm, onset_ms)
         now_ms = context.now_ms()
         told = "it could not be told" if words is None else f"words {words:.2f}"
         context.decided("sound", f"{order.why}: {told}{'; ' if signs else ''}{signs}", onset_ms=onset_ms)
