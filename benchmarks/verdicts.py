@@ -34,6 +34,7 @@ LOOKS = {
     "benchmarks.verdicts_sound": "Words or no words, by sound",
     "benchmarks.verdicts_voices": "Whose voice",
     "benchmarks.verdicts_echo": "The agent's own echo",
+    "benchmarks.verdicts_endings": "How much quiet ends a turn, without a call",
 }
 QUICK = 0.3  # share of the sounds
 PARTS = ("looks", "calls", "turns")

@@ -18,4 +18,4 @@ async def test_every_number_is_told_with_its_range_and_the_peers_names() -> None
     assert (confirm["group"], confirm["unit"], confirm["range"]) == ("verdict", "ms", "0 to 3,600,000")
     assert confirm["slider"] == {"label": "Speech that cuts", "lowest": 0, "highest": 1200, "step": 20}
     assert "min_duration" in confirm["livekit"]
-    assert sum(number["slider"] is not None for number in told["numbers"]) == 10
+    assert sum(number["slider"] is not None for number in told["numbers"]) == 13
