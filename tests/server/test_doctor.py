@@ -10,6 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from bargein.errors import VendorRefused
+from bargein.server import doctor
 from bargein.server.doctor import Finding, doctor_command, examine, table
 from bargein.server.serve import listen
 from bargein_simulators.openai_realtime import RealtimeSimulator, realtime_app
@@ -125,3 +126,10 @@ def test_the_table_shows_every_finding() -> None:
     with console.capture() as shown:
         console.print(table([Finding("A", "works", "fine"), Finding("B", "fails", "broken", "Mend it")]))
     assert "Mend it" in shown.get()
+
+
+def test_the_doctor_says_whether_laughs_are_told_by_their_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor._sounds().state == "works"
+    monkeypatch.setattr(doctor, "installed_front_end", lambda _: None)
+    found = doctor._sounds()
+    assert (found.state, found.advice[:24]) == ("off", "Install bargein[sound], ")

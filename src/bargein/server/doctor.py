@@ -14,6 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bargein.audio.sound.front_end import INSTALL
+from bargein.audio.sound.front_end import NAME as FRONT_END
+from bargein.audio.sound.head import read_head
+from bargein.audio.sound.judge import installed_front_end
 from bargein.clock import Clock, MonotonicClock
 from bargein.errors import BargeinError, UsageError, VendorRefused
 from bargein.server.builder import AgentBuilder
@@ -73,7 +77,7 @@ async def examine(
             if vendor.key is not None and vendor.key_in(builder.environment) is None
         ]
         broken = [Finding(p.vendor, "fails", builder.hide(p.why), p.advice) for p in builder.registry.problems]
-        own = [_port(settings), _public_url(settings), _twilio(settings)]
+        own = [await asyncio.to_thread(_sounds), _port(settings), _public_url(settings), _twilio(settings)]
         return [*(task.result() for task in tries), *keyless, *broken, *own]
     finally:
         await builder.aclose()
@@ -99,6 +103,18 @@ async def _tried(part: RegisteredPart, builder: AgentBuilder, clock: Clock, with
             advice = f"{advice} ({part.key_variable})"
         return Finding(what, "off" if off else "fails", builder.hide(error.message) + place, advice)
     return Finding(what, "works", _took(part, took) + place)
+
+
+def _sounds() -> Finding:
+    """Laughs and coughs, told from words by their sound."""
+    what = "words by sound"
+    try:
+        front_end = installed_front_end(read_head())
+    except BargeinError as error:
+        return Finding(what, "fails", error.message, error.advice)
+    if front_end is None:
+        return Finding(what, "off", "Silero's curve alone tells laughs from words", INSTALL)
+    return Finding(what, "works", f"with {FRONT_END}")
 
 
 def _took(part: RegisteredPart, took: ProbeResult) -> str:
