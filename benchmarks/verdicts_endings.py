@@ -105,7 +105,7 @@ def wait_ms(text: str, policy: Policy) -> float:
         floor.handle(SpeechWindow(at, at + 32, 0.95))
     for at in (96.0, 128.0, 160.0, 192.0, 224.0):
         floor.handle(SpeechWindow(at, at + 32, 0.01))
-    if floor.deadline is not None:
+    if not floor.pause.awaiting and floor.deadline is not None:
         floor.handle(Tick(floor.deadline))
     floor.handle(TurnRead(floor.now_ms, floor.pause.reading, floor.turn.id, text))
     while (due := floor.deadline) is not None:

@@ -16,7 +16,7 @@ from bargein.floor.actions import BargeIn, Cut, Source
 from bargein.recorder.journal import FileJournal
 from bargein_bench.results import CallResult, Event, Results
 from bargein_bench.scenarios.clips import Clip, Library
-from benchmarks import verdicts, verdicts_agent, verdicts_calls, verdicts_turns
+from benchmarks import verdicts, verdicts_agent, verdicts_calls, verdicts_endings, verdicts_turns
 from benchmarks.rows import row
 from tests.bench.agent_audio import speech_like
 
@@ -190,3 +190,9 @@ def test_a_part_that_is_not_there_is_named_and_one_that_is_not_installed_is_left
     monkeypatch.setattr("tests.bench.test_verdicts_benchmark.rows", missing)
     verdicts.measure(Console(width=120), None, parts=("looks",))
     assert "Left out: No front end" in capsys.readouterr().out
+
+
+def test_the_offline_table_has_the_waits_of_the_floor() -> None:
+    policy = Policy().endpointing
+    assert verdicts_endings.wait_ms("What time do you open?", Policy()) == policy.end_sure_ms
+    assert verdicts_endings.wait_ms("and then I", Policy()) == policy.end_hang_ms
