@@ -152,7 +152,8 @@ def _scene(clip: Clip) -> str:
     return f"{clip.kind}, made" if clip.kind in ("backchannel", "laugh") and clip.source != "recorded" else clip.kind
 
 
-async def _calls(target: TwilioTarget, calls: Sequence[Staged], known: Known, at_once: int) -> list[CallResult]:
+async def play(target: TwilioTarget, calls: Sequence[Staged], known: Known, at_once: int) -> list[CallResult]:
+    """Makes the calls, so many at once, and judges them. A call that fails has no events."""
     gate = asyncio.Semaphore(at_once)
 
     async def one(number: int, script: Staged) -> CallResult:
@@ -186,7 +187,7 @@ async def run(
             # row, the next reply's would be taken for what comes next in the old one.
             undisturbed = await target.call([], ALL_MS)
             known = replace(known, openings=(*known.openings, undisturbed.agent, *await _openers()))
-            done = await _calls(target, calls, known, at_once)
+            done = await play(target, calls, known, at_once)
         verdicts, agreed = await asyncio.to_thread(verdict_times, Path(kept), done)
         done = await asyncio.to_thread(settled, Path(kept), done)
     results = Results(

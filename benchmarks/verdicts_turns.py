@@ -3,7 +3,6 @@ sentences, pauses and moments are played to every policy."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,21 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from bargein.errors import BargeinError
 from bargein.floor.policy_groups import NUMBERS
 from bargein_bench.callers.caller_audio import SayLine
 from bargein_bench.callers.telephone import RATE
 from bargein_bench.judging.outcome import Known
 from bargein_bench.measures import Measure, spread
-from bargein_bench.results import CallResult, Event
-from bargein_bench.run import APART_MS, judged
+from bargein_bench.results import Event
 from bargein_bench.scenarios.clips import RATE as CLIP_RATE
 from bargein_bench.scenarios.clips import Clip, Library
 from bargein_bench.scenarios.pauses import pausing, with_pause
 from bargein_bench.scenarios.scenes import PAUSES_MS, Scored, Staged
 from bargein_bench.scenarios.stage import SPEECH_DB, VARIES_DB
 from bargein_bench.targets.twilio import TwilioTarget
-from benchmarks import verdicts_agent
+from benchmarks import verdicts_agent, verdicts_calls
 from benchmarks.plot import svg
 from benchmarks.process import server
 from benchmarks.rows import Row, row
@@ -157,22 +154,9 @@ async def run(
         verdicts_agent.SETTING: json.dumps(dict(numbers or {})),
         **(env or {}),
     }
-    gate = asyncio.Semaphore(at_once)
     async with server(name=f"{verdicts_agent.__file__}:BRIEF", env=more) as address:
-        target = TwilioTarget(f"ws://{address}/twilio/media")
-
-        async def one(number: int, script: Staged) -> CallResult:
-            async with gate:
-                await asyncio.sleep(number % at_once * APART_MS / 1000)
-                try:
-                    record = await target.call(script.steps, script.lasts_ms, seed=number + 1)
-                except BargeinError as error:
-                    return CallResult(number, script.scene, failed=str(error))
-            return await asyncio.to_thread(judged, record, script, number, Known())
-
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(n, script), name=f"call {n}") for n, script in enumerate(calls)]
-    return TurnFigures(name, tuple(event for task in tasks for event in task.result().events))
+        done = await verdicts_calls.play(TwilioTarget(f"ws://{address}/twilio/media"), calls, Known(), at_once)
+    return TurnFigures(name, tuple(event for call in done for event in call.events))
 
 
 def draw(picture: Path, fixed_quiet: Sequence[TurnFigures], evidence: Sequence[TurnFigures]) -> None:

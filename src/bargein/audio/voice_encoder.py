@@ -141,7 +141,7 @@ def _answer(future: asyncio.Future[Floats | None], found: Floats | None) -> None
         future.set_result(found)
 
 
-class Embeds(Protocol):
+class SpeakerEmbedder(Protocol):
     """As `VoiceEncoder`."""
 
     async def embed(self, pcm: Pcm, *, deadline_ms: float) -> Floats | None:
@@ -152,7 +152,7 @@ class Embeds(Protocol):
 class LearntVoice:
     """One caller's voice: its newest speech until it was read, then 256 numbers."""
 
-    def __init__(self, encoder: Embeds) -> None:
+    def __init__(self, encoder: SpeakerEmbedder) -> None:
         self._encoder = encoder
         self._speech: list[Pcm] = []  # LEARN_MS at most
         self._voice: Floats | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bargein.audio.voice_encoder import Embeds
+from bargein.audio.voice_encoder import SpeakerEmbedder
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
 from bargein.protocols import VAD, Meter, SoundModel
@@ -23,7 +23,7 @@ class Runtime:
     """Where measurements go."""
     sound: SoundModel | None = None
     """Looks at the users' sounds: do they hold words? None: verdicts go without."""
-    voices: Embeds | None = None
+    voices: SpeakerEmbedder | None = None
     """A model of voices. None: a caller's voice is told without."""
     lead_ms: float = 100
     """How far audio may run ahead of the client's loudspeaker."""

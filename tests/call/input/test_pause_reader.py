@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+
 import pytest
 
 from bargein import floor as f
 from bargein.audio.pcm import Pcm
-from bargein.protocols import UserSaid
+from bargein.protocols import BatchTranscript, UserSaid
 from tests.call.kit import ScriptedLLM, ScriptedStreamingSTT, ScriptedSTT, scene
 
 
@@ -124,3 +127,52 @@ async def test_prosody_moves_the_quiet_where_no_words_are_there(over: float | No
         assert (s.state != "listening") is soon
         (pcm,) = model.got
         assert 880 < pcm.ms < 1_400, "the turn, with the quiet after it"
+
+
+class BadProsody(Prosody):
+    """A stranger's TurnModel, with a fault."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(None)
+        self.fault = fault
+
+    async def judge(self, pcm: Pcm, *, deadline_ms: float) -> float | None:
+        if self.fault == "raises":
+            raise ValueError("no such layer")
+        if self.fault == "hangs":
+            await asyncio.Event().wait()
+        return {"not a number": math.nan, "seven": 7.0}[self.fault]
+
+
+async def test_a_turn_model_that_hangs_ends_no_call_and_costs_no_answer() -> None:
+    async with scene("at nine", stt=ScriptedSTT("What time do you open?"), turn_model=BadProsody("hangs")) as s:
+        await s.pass_ms(800, speech=0.9)
+        await s.until(lambda: s.client.order == [1])
+        assert s.call.over is None
+
+
+@pytest.mark.parametrize("fault", ["raises", "not a number", "seven"])
+async def test_a_turn_model_with_a_fault_ends_no_call_and_the_words_decide(fault: str) -> None:
+    model = BadProsody(fault)
+    async with scene(
+        "at nine", "good night", stt=ScriptedSTT("What time do you open?", "Good bye."), turn_model=model
+    ) as s:
+        await s.pass_ms(800, speech=0.9)
+        await s.until(lambda: s.client.order == [1])
+        why = next(a.why for a in s.notes.actions if isinstance(a, f.Answer))
+        assert "is a whole question" in why
+        assert s.call.over is None
+
+
+class BrokenSTT(ScriptedSTT):
+    """A stranger's STT that fails in its own way."""
+
+    async def read(self, pcm: Pcm, *, deadline_ms: float) -> BatchTranscript:
+        raise ValueError("no such layer")
+
+
+async def test_an_stt_that_fails_in_its_own_way_ends_no_call() -> None:
+    async with scene("pardon", stt=BrokenSTT()) as s:
+        await s.pass_ms(800, speech=0.9)
+        await s.until(lambda: bool(s.client.order))
+        assert s.call.over is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -77,8 +78,9 @@ async def test_a_look_that_fails_is_answered_with_nothing(answer: Exception | No
     assert (await world.look(960.0, 1_280.0)).words is None
 
 
-async def test_a_probability_beyond_its_range_is_cut_off() -> None:
-    assert (await World(Judge(1.7)).look(960.0, 1_280.0)).words == 1.0
+@pytest.mark.parametrize("answer", [1.7, -0.1, math.nan])
+async def test_a_number_that_is_no_probability_is_no_answer(answer: float) -> None:
+    assert (await World(Judge(answer)).look(960.0, 1_280.0)).words is None
 
 
 async def test_the_floor_learns_whether_sounds_are_looked_at() -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from bargein.protocols import ClientFault
 
 MUTE_MS = 10_000  # without a frame: the caller is mute, or something is wrong with the stream
-# Of 164 phrases of 31 people over real telephones one is softer by 8 dB and more, in its loudest window of 300 ms.
-TELEPHONE_DB = -28.0  # level of a caller, dB of full scale
 GONE_MS = 600_000  # without a frame: the call is ended. A lost connection ends it sooner, and so may the agent
+# How loud callers are, dB of full scale. Of 164 phrases over real telephones one is softer by 8 dB and more, in the
+# loudest window of its first 300 ms.
+TELEPHONE_DB = -28.0
 
 
 class LineWatch:

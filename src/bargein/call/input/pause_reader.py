@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from bargein.call.context import CallContext
 from bargein.call.input.speech_watch import SpeechWatch
@@ -12,7 +13,10 @@ from bargein.floor import TurnRead
 from bargein.floor.completeness import Expects, expected
 from bargein.protocols import AgentSaid, TurnModel
 
+log = logging.getLogger(__name__)
+
 PROSODY_MS = 250.0  # for a look at the sound; later the words have decided
+GRACE_MS = 50.0  # past that deadline
 LONGEST_MS = 8_000.0  # of a turn: its end is what tells
 
 
@@ -48,7 +52,17 @@ class PauseReader:
             return None
         pcm = self._turns.audio(turn)
         newest = pcm.part(max(0, len(pcm) - int(LONGEST_MS * pcm.rate / 1000)), len(pcm))
-        return await self._model.judge(newest, deadline_ms=PROSODY_MS)
+        try:
+            # The words that are there wait for no model that forgets its deadline.
+            async with asyncio.timeout((PROSODY_MS + GRACE_MS) / 1000):
+                over = await self._model.judge(newest, deadline_ms=PROSODY_MS)
+        except TimeoutError:
+            log.warning("Call %s: the turn model %s is late", self._context.call_id, self._model.name)
+            return None
+        except Exception:
+            log.exception("Call %s: the turn model %s failed", self._context.call_id, self._model.name)
+            return None
+        return over if over is not None and 0.0 <= over <= 1.0 else None  # a number beyond tells nothing, nor does NaN
 
     def _asked(self) -> tuple[Expects, int]:
         digits = self._context.digits

@@ -7,7 +7,7 @@ from collections import deque
 
 from bargein import floor as f
 from bargein.audio.pcm import Pcm
-from bargein.audio.voice_encoder import Embeds
+from bargein.audio.voice_encoder import SpeakerEmbedder
 from bargein.call.context import CallContext
 from bargein.call.input.user_audio import UserAudio
 from bargein.call.input.voice_watch import VoiceWatch
@@ -29,7 +29,7 @@ class SoundWatch:
         floor: f.Floor,
         user_audio: UserAudio,
         judge: SoundModel | None,
-        encoder: Embeds | None = None,
+        encoder: SpeakerEmbedder | None = None,
     ) -> None:
         self._context = context
         self._floor = floor
@@ -80,7 +80,8 @@ class SoundWatch:
         except Exception:
             log.exception("Call %s: the judge of sounds failed", self._context.call_id)
             return None
-        return None if words is None else min(max(words, 0.0), 1.0)
+        # A number beyond its range tells nothing, nor does NaN.
+        return words if words is not None and 0.0 <= words <= 1.0 else None
 
     async def _signs(self, pcm: Pcm, order: f.JudgeSound) -> tuple[tuple[f.Other, ...], str]:
         """Signs of another person, and the evidence for them."""

@@ -223,3 +223,6 @@ class Turns:
         except BargeinError as error:
             log.info("Call %s: no words: %s", self._context.call_id, error)
             return None
+        except Exception:  # a stranger's STT fails in its own way: the call goes on without these words
+            log.exception("Call %s: the STT %s failed", self._context.call_id, self._batch_stt.name)
+            return None

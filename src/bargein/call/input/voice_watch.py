@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from bargein.audio.background import Background, OtherSpeech
 from bargein.audio.pcm import Pcm
 from bargein.audio.speaker import HOP_MS, LEAST_FRAMES, Floats, FrameBook, cepstra, level_db
-from bargein.audio.voice_encoder import Embeds, LearntVoice
+from bargein.audio.voice_encoder import LearntVoice, SpeakerEmbedder
 from bargein.floor import Other, SpeechWindow
 
 SPEECH, RELEASE = 0.5, 0.35  # of a window: from here a stretch begins; below this it may be over
@@ -63,7 +63,7 @@ class _Stretch:
 class VoiceWatch:
     """One call's. since: the user's audio from a moment of the call until now. encoder: None without a model."""
 
-    def __init__(self, since: Callable[[float], Pcm], encoder: Embeds | None = None) -> None:
+    def __init__(self, since: Callable[[float], Pcm], encoder: SpeakerEmbedder | None = None) -> None:
         self._since = since
         self._run: _Stretch | None = None
         self._run_own = False
