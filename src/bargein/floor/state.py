@@ -256,9 +256,10 @@ class FloorState:
     @property
     def faint(self) -> bool:
         """No turn of the caller was measured yet, and the running speech is much softer than callers on such lines."""
-        level, far_db = self.speech.level_db, self.policy.verdict.far_db
-        unknown = level is None or self.usual_db is None or self.turn.own_level_db is not None
-        return not unknown and level < self.usual_db - far_db / 2  # type: ignore[operator]
+        level, usual, far_db = self.speech.level_db, self.usual_db, self.policy.verdict.far_db
+        if level is None or usual is None or self.turn.own_level_db is not None:
+            return False
+        return level < usual - far_db / 2
 
     @property
     def doubted(self) -> bool:
