@@ -28,7 +28,7 @@ from bargein.server.metrics import Metrics
 from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.strangers import Strangers
-from bargein.transports.browser.transport import BrowserLimits
+from bargein.transports.browser.limits import BrowserLimits
 
 log = logging.getLogger(__name__)
 
