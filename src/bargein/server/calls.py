@@ -110,6 +110,11 @@ class Calls:
         return self._taken
 
     @property
+    def most(self) -> int:
+        """Seats."""
+        return self._most
+
+    @property
     def ids(self) -> list[str]:
         """Of the live calls."""
         return list(self._live)

@@ -24,6 +24,7 @@ from bargein.server.auth import Gate
 from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
 from bargein.server.kept_calls import KeptCalls
+from bargein.server.load import LoadMeter
 from bargein.server.metrics import Metrics
 from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.settings import Settings, redaction_for
@@ -46,6 +47,7 @@ class Hub:
     phone_strangers: Strangers
     page_strangers: Strangers
     metrics: Metrics
+    load: LoadMeter
     limits: BrowserLimits
     readiness: Readiness
     disk: DiskThread  # writes and sweeps the records
@@ -73,6 +75,7 @@ async def open_hub(
         stack.push_async_callback(disk.aclose)
         ticker = Ticker(clock)
         calls = Calls(settings.max_calls, settings.finished_kept, metrics)
+        load = LoadMeter(ticker, vad, calls)
         group = asyncio.TaskGroup()
         hub = Hub(
             settings=settings,
@@ -83,6 +86,7 @@ async def open_hub(
             phone_strangers=Strangers(metrics),
             page_strangers=Strangers(metrics),
             metrics=metrics,
+            load=load,
             limits=limits,
             readiness=Readiness(),
             disk=disk,
@@ -92,6 +96,8 @@ async def open_hub(
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
+        metrics.gauge("capacity_used", "share of the capacity that is taken: 1 is full", lambda: load.read().used)
+        metrics.gauge("late_ms", "how late the ticks and the VAD come: 99th percentile", lambda: load.late_ms)
         metrics.gauge("agents_speaking", "calls in which the agent speaks now", lambda: float(calls.speaking))
         metrics.gauge("ticks_late", "ticks that came more than a period late, since the start", lambda: ticker.late)
         metrics.gauge("record_bytes_waiting", "bytes of records that wait for the disk", lambda: disk.waiting_bytes)
