@@ -17,6 +17,8 @@ from bargein.audio.voice_encoder import load_encoder
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
+from bargein.fleet.fleet import Fleet
+from bargein.fleet.records import Load
 from bargein.recorder.disk import DiskThread
 from bargein.recorder.journal import prune
 from bargein.recorder.redaction import Redaction
@@ -25,6 +27,7 @@ from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
 from bargein.server.kept_calls import KeptCalls
 from bargein.server.metrics import Metrics
+from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.strangers import Strangers
@@ -43,6 +46,7 @@ class Hub:
     host: Runtime
     catalogue: Catalogue
     calls: Calls
+    fleet: Fleet  # the other nodes, and which calls they have
     phone_strangers: Strangers
     page_strangers: Strangers
     metrics: Metrics
@@ -73,6 +77,7 @@ async def open_hub(
         stack.push_async_callback(disk.aclose)
         ticker = Ticker(clock)
         calls = Calls(settings.max_calls, settings.finished_kept, metrics)
+        fleet = fleet_for(settings, clock)
         group = asyncio.TaskGroup()
         hub = Hub(
             settings=settings,
@@ -80,6 +85,7 @@ async def open_hub(
             host=Runtime(clock, ticker, vad, metrics, sound, voices, settings.lead_ms),
             catalogue=catalogue,
             calls=calls,
+            fleet=fleet,
             phone_strangers=Strangers(metrics),
             page_strangers=Strangers(metrics),
             metrics=metrics,
@@ -100,6 +106,9 @@ async def open_hub(
         metrics.gauge("sound_late", "looks at sounds that were not answered in time", lambda: sound.stats.late)
         metrics.gauge("sound_busy", "looks that found too many before them", lambda: sound.stats.busy)
         metrics.gauge("vad_dropped", "windows that came faster than they could be judged", lambda: vad.dropped)
+        fleet.ready = lambda: hub.readiness.ready and not calls.closing
+        fleet.load = lambda: _load(calls, settings.max_calls)
+        await stack.enter_async_context(fleet)
         async with group:
             chores = [
                 group.create_task(ticker.run(), name="ticker"),
@@ -112,6 +121,10 @@ async def open_hub(
                 await calls.hang_up_all("the server closes")
                 for chore in chores:
                     chore.cancel()
+
+
+def _load(calls: Calls, most: int) -> Load:
+    return Load(calls.taken, most, 0.0, calls.taken / most)
 
 
 async def _sweep(hub: Hub) -> None:
