@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from bargein import floor as f
@@ -16,7 +16,7 @@ from bargein.agent import Agent
 from bargein.call.assembly import CallParts, assemble
 from bargein.call.context import CallContext
 from bargein.call.input.line_watch import TELEPHONE_DB
-from bargein.call.memory.fields import About, MemorySink
+from bargein.call.memory.fields import VERSION, About, MemorySink
 from bargein.call.memory.keeper import MemoryKeeper, heard_now
 from bargein.call.memory.moving import Moving
 from bargein.call.memory.restored import RestoredCall, begin_again
@@ -26,7 +26,7 @@ from bargein.call.tasks import CallTasks
 
 log = logging.getLogger(__name__)
 
-MOVED = "moved to another server"
+MOVE_MS = 120_000.0  # that a call which is to move waits for a quiet moment
 STALL_MS = 200.0  # between two ticks: the process stood still, and what came meanwhile waits in its sockets
 CATCH_UP_MS = 60.0  # to read the sockets, and to judge what they held, before time alone decides
 TICKS_AT_ONCE = 8  # deadlines of the floor in one round; more are a rule that wakes itself for ever
@@ -106,10 +106,16 @@ class Call:
 
     def _keeper(self, sink: MemorySink) -> MemoryKeeper:
         floor, parts = self.floor, self._parts
-        numbers = dict(floor.policy.numbers())
-        about = About(1, self.agent.name, self.agent.language, numbers, self._started_s, self.facts)
+        about = About(VERSION, self.agent.name, self.agent.language, {}, self._started_s, self.facts)
         keeper = MemoryKeeper(
-            sink, about, floor, parts.conversation, parts.replies, parts.utterances, parts.context.now_ms
+            sink,
+            about,
+            floor,
+            parts.conversation,
+            parts.replies,
+            parts.utterances,
+            parts.context.now_ms,
+            stale=() if self._restored is None else self._restored.names,
         )
         keeper.lasted_before_ms = self._before_ms
         parts.conversation.on_change = keeper.touch
@@ -195,15 +201,13 @@ class Call:
         """The reply that sounds, and how many samples of it the caller has heard. None: none sounds."""
         return heard_now(self._parts.replies.live, self.now_ms())
 
-    async def move(self, why: str, release: Callable[[], Awaitable[bool]], within_ms: float) -> bool:
-        """Leave this server at the next quiet moment, at the latest when within_ms are over. False: it stays.
-
-        release: lets another server take the call up; False: it cannot be done now.
-        """
-        if not await self._moving.leave(release, within_ms, self.now_ms):
+    async def move(self, why: str, within_ms: float = MOVE_MS) -> bool:
+        """Leave this server at the next quiet moment, at the latest when within_ms are over. False: the call stays:
+        it is over, or other servers cannot know of it."""
+        if not await self._moving.leave(within_ms, self.now_ms):
             return False
         log.info("Call %s: moved (%s)", self.id, why)
-        self.hang_up(MOVED)
+        self.hang_up(c.MOVED)
         return True
 
     def say_goodbye(self, why: str) -> None:

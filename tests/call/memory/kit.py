@@ -22,6 +22,8 @@ class Kept:
     size: int = 0
     asked: int = 0
     lost: bool = False
+    stays: bool = False
+    released: int = 0
     position: tuple[int, int] | None = None
 
     def remember(self, fields: Mapping[str, bytes | None]) -> None:
@@ -36,6 +38,10 @@ class Kept:
     async def remembered(self) -> bool:
         self.asked += 1
         return not self.lost
+
+    async def release(self) -> bool:
+        self.released += 1
+        return not self.stays
 
     def restored(self, *, moved: bool = False) -> RestoredCall:
         """What another server makes of it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from bargein import protocols as c
-from bargein.call.call import MOVED
 from tests.call.kit import ScriptedLLM, ScriptedSTT
 from tests.call.memory.kit import Kept, said
 from tests.call.phone_kit import PhoneScene, phone_scene
@@ -14,34 +13,22 @@ from tests.call.scripted_tool import ScriptedTool
 TEN = "One two three four five six seven eight nine ten."
 
 
-class Released:
-    """What lets another server take the call up."""
-
-    def __init__(self, *, works: bool = True) -> None:
-        self.times = 0
-        self.works = works
-
-    async def __call__(self) -> bool:
-        self.times += 1
-        return self.works
-
-
-def move(s: PhoneScene, released: Released, within_ms: float = 60_000) -> asyncio.Task[bool]:
-    return asyncio.create_task(s.call.move("drained", released, within_ms))
+def move(s: PhoneScene, within_ms: float = 60_000) -> asyncio.Task[bool]:
+    return asyncio.create_task(s.call.move("drained", within_ms))
 
 
 async def test_a_call_leaves_once_nobody_speaks() -> None:
-    kept, released = Kept(), Released()
+    kept = Kept()
     async with phone_scene(greeting=TEN, memory=kept) as s:
         await s.pass_ms(500)
-        moving = move(s, released)
+        moving = move(s)
         await s.pass_ms(2000)  # the greeting is over, and the user may answer
         assert not moving.done()
         await s.until(moving.done)
         assert moving.result()
-        assert s.call.over == MOVED
+        assert s.call.over == c.MOVED
         assert said(s.call.conversation.items) == [(TEN, "completed")]
-    assert released.times == 1
+    assert kept.released == 1
     async with phone_scene(restored=kept.restored(moved=True)) as s:
         await s.pass_ms(1000)
         assert s.phone.silent_ms >= 1000
@@ -49,14 +36,14 @@ async def test_a_call_leaves_once_nobody_speaks() -> None:
 
 async def test_a_call_leaves_between_the_users_words_and_the_answer() -> None:
     """The user waits then, and says nothing that the gap could swallow."""
-    kept, released, pause = Kept(), Released(), asyncio.Event()
+    kept, pause = Kept(), asyncio.Event()
     llm = ScriptedLLM("Never.", pause=pause)
     async with phone_scene(stt=ScriptedSTT(*["A room for two."] * 4), memory=kept, llm=llm) as s:
         await s.pass_ms(400)
         await s.pass_ms(600, speech=0.95)
-        moving = move(s, released)
+        moving = move(s)
         await s.until(moving.done)
-        assert s.call.over == MOVED
+        assert s.call.over == c.MOVED
     async with phone_scene("For how long?", restored=kept.restored(moved=True)) as s:
         await s.until(lambda: s.state == "idle" and len(s.llm.prompts) == 1)
         items = s.call.conversation.items
@@ -65,13 +52,13 @@ async def test_a_call_leaves_between_the_users_words_and_the_answer() -> None:
 
 
 async def test_a_call_does_not_leave_while_a_tool_runs() -> None:
-    kept, released, tool = Kept(), Released(), ScriptedTool("book", "commit", waits=True)
+    kept, tool = Kept(), ScriptedTool("book", "commit", waits=True)
     stt = ScriptedSTT(*["Book it."] * 4)
     async with phone_scene("!book", "Booked.", stt=stt, memory=kept, tools=[tool]) as s:
         await s.pass_ms(400)
         await s.pass_ms(600, speech=0.95)
         await s.until(lambda: bool(tool.begun))
-        moving = move(s, released)
+        moving = move(s)
         await s.pass_ms(3000)
         assert not moving.done()
         tool.go.set()
@@ -80,10 +67,10 @@ async def test_a_call_does_not_leave_while_a_tool_runs() -> None:
 
 
 async def test_a_call_leaves_at_the_latest_when_its_time_is_over() -> None:
-    kept, released = Kept(), Released()
+    kept = Kept()
     async with phone_scene(greeting=TEN, memory=kept) as s:
         await s.pass_ms(100)
-        moving = move(s, released, within_ms=400)
+        moving = move(s, within_ms=400)
         await s.until(moving.done, within_ms=700)
         kept.position = kept.position or (1, 0)
     async with phone_scene(restored=kept.restored(moved=True)) as s:
@@ -92,10 +79,10 @@ async def test_a_call_leaves_at_the_latest_when_its_time_is_over() -> None:
 
 
 async def test_a_call_stays_where_it_cannot_be_remembered_or_released() -> None:
-    for kept, released in ((Kept(lost=True), Released()), (Kept(), Released(works=False)), (None, Released())):
+    for kept in (Kept(lost=True), Kept(stays=True), None):
         async with phone_scene(greeting=TEN, memory=kept) as s:
             await s.pass_ms(3500)
-            moving = move(s, released)
+            moving = move(s)
             await s.pass_ms(100)
             assert moving.done()
             assert not moving.result()
@@ -103,13 +90,13 @@ async def test_a_call_stays_where_it_cannot_be_remembered_or_released() -> None:
 
 
 async def test_a_call_that_ends_meanwhile_moves_nowhere() -> None:
-    kept, released = Kept(), Released()
+    kept = Kept()
     async with phone_scene(greeting=TEN, memory=kept) as s:
         await s.pass_ms(100)
-        moving = move(s, released)
+        moving = move(s)
         await s.settle()
         s.call.hang_up("the caller hung up")
         await s.settle()
         assert not await moving
-        assert not await s.call.move("again", released, 1000)
-    assert released.times == 0
+        assert not await s.call.move("again")
+    assert kept.released == 0

@@ -236,6 +236,19 @@ def broken(kept: Kept, **fields: bytes | None) -> dict[str, bytes]:
     return {name: data for name, data in changed.items() if name not in fields or fields[name] is not None}
 
 
+async def test_a_restored_call_can_be_lost_again() -> None:
+    """What the first server had remembered does not come back."""
+    kept = await lost_at(700)
+    second = Kept(dict(kept.fields))
+    async with phone_scene(restored=kept.restored(), memory=second) as s:
+        await s.until(lambda: s.state == "idle" and s.call.floor.reply.id == 2)
+        await s.pass_ms(1000)
+    third = second.restored()
+    assert third.reply is None
+    assert [type(item) for item in third.items] == [c.AgentSaid, c.AgentSaid]
+    assert third.state.lasted_ms > kept.restored().state.lasted_ms + 1000
+
+
 async def test_a_memory_that_is_damaged_or_of_another_version_is_refused() -> None:
     kept = await lost_at(700)
     other = kept.fields["about"].replace(b"\xa7version\x01", b"\xa7version\x02")

@@ -115,6 +115,10 @@ class MemorySink(Protocol):
         """Waits, within a bound, until all that was given is kept. False: it is not."""
         ...
 
+    async def release(self) -> bool:
+        """Let another server take the call up. False: that cannot be done now."""
+        ...
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _KINDS: dict[str, type[ConversationItem]] = {"u": UserSaid, "b": UserBackchannel, "a": AgentSaid, "t": ToolResult}

@@ -5,7 +5,9 @@ A change only marks the memory as old. It is written at the next tick, and only 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+import msgspec
 
 from bargein.call.memory.fields import (
     ABOUT,
@@ -24,7 +26,7 @@ from bargein.call.memory.fields import (
 from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.utterance_queue import UtteranceQueue
 from bargein.call.record.conversation import Conversation
-from bargein.floor import Floor
+from bargein.floor import Floor, Policy
 from bargein.protocols import ConversationItem
 
 MOST_BYTES = 48 * 1024  # of the conversation's newest items, in the memory
@@ -45,7 +47,10 @@ class MemoryKeeper:
         replies: Replies,
         utterances: UtteranceQueue,
         now_ms: Callable[[], float],
+        *,
+        stale: Iterable[str] = (),
     ) -> None:
+        """stale: names of fields that another server has written, and that count no more."""
         self._sink = sink
         self._about = about
         self._floor = floor
@@ -54,13 +59,14 @@ class MemoryKeeper:
         self._utterances = utterances
         self._now_ms = now_ms
         self._old = True
-        self._first = True
+        self._policy: Policy | None = None
         self._known: list[ConversationItem | None] = []  # as they were written; None: dropped, or never written
         self._sizes: list[int] = []
         self._bytes = 0
         self._oldest = 0  # index of the oldest item that is remembered
         self._state: StateNow | None = None
         self._reply: RememberedReply | None = None
+        self._stale = tuple(stale)
         self._reply_ms = -SELDOM_MS
         self.lasted_before_ms = 0.0
         """How long the call lasted on other servers."""
@@ -79,12 +85,18 @@ class MemoryKeeper:
         self.write()
         return await self._sink.remembered()
 
+    async def release(self) -> bool:
+        """Let another server take the call up. False: that cannot be done now."""
+        return await self._sink.release()
+
     def write(self) -> None:
         """Remember all that has changed."""
         self._old = False
-        fields: dict[str, bytes | None] = {}
-        if self._first:
-            self._first = False
+        fields: dict[str, bytes | None] = dict.fromkeys(self._stale)
+        self._stale = ()
+        if self._floor.policy is not self._policy:
+            self._policy = self._floor.policy
+            self._about = msgspec.structs.replace(self._about, policy=dict(self._policy.numbers()))
             fields[ABOUT] = encode(self._about)
         self._write_items(fields)
         state = self._state_now()

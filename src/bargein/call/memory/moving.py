@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from bargein.call.assembly import CallParts
 from bargein.call.memory.keeper import MemoryKeeper
@@ -26,9 +26,7 @@ class Moving:
         self.wanted = False
         """The call is to leave at the next quiet moment."""
 
-    async def leave(
-        self, release: Callable[[], Awaitable[bool]], within_ms: float, now_ms: Callable[[], float]
-    ) -> bool:
+    async def leave(self, within_ms: float, now_ms: Callable[[], float]) -> bool:
         """Returns once other servers may take the call up. False: it stays here."""
         if self._memory is None or self._over.is_set() or self.wanted:
             return False
@@ -42,7 +40,7 @@ class Moving:
                 if self._over.is_set() or not await self._memory.durable():
                     return False
                 if self.quiet_now(now_ms()) or now_ms() >= self._by_ms:
-                    return await release()
+                    return await self._memory.release()
         finally:
             self.wanted = False
 

@@ -59,6 +59,8 @@ class RestoredCall:
     """The call has left its server in good order, at a quiet moment."""
     others: dict[str, bytes] = field(default_factory=dict)
     """Fields that belong to the connection."""
+    names: tuple[str, ...] = ()
+    """The fields of the call itself."""
 
     @property
     def agent(self) -> str:
@@ -85,7 +87,8 @@ def read_memory(
         if name not in (ABOUT, STATE, REPLY) and not (name.startswith(ITEM) and name[1:].isdigit())
     }
     items = tuple(_with_unknown(item) for item in decode_items(fields))
-    return RestoredCall(call_id, epoch, about, state, items, reply, heard, moved, others)
+    names = tuple(fields.keys() - others.keys())
+    return RestoredCall(call_id, epoch, about, state, items, reply, heard, moved, others, names)
 
 
 def begin_again(restored: RestoredCall, parts: CallParts, floor: f.Floor, now_ms: float, *, asks: bool) -> None:
