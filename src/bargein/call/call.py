@@ -139,6 +139,8 @@ class Call:
         self._ticker.add(self._tick, self._crashed)
         # began_ms: on the machine's monotonic clock, so that records of several processes can be laid side by side.
         facts = {"began_ms": round(self._began_ms, 3), **self.facts}
+        if self._restored is not None:
+            facts |= {"epoch": self._restored.epoch, "before_ms": self._before_ms, "moved": self._restored.moved}
         self._journal.note(0.0, "call", id=self.id, agent=self.agent.name, **facts)
         try:
             async with self._tasks as tasks:

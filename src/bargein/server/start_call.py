@@ -114,6 +114,8 @@ async def start_call(
                 record = CallRecord(call_id, hub.fleet.node, agent.name, network, found_by, time.time(), epoch=0)
                 await hub.fleet.add_call(record)
                 kept.page_secret.on_change()
+            if restored is not None:
+                hub.metrics.call_restored("moved" if restored.moved else "lost")
             yield kept
     finally:
         journal.close()

@@ -6,6 +6,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from bargein.server.telephone import picows_server
+from bargein.server.telephone.serve import SocketRequest
 from tests.server.telephone.test_twilio import FORM, PUBLIC, guarded, parameters, signature, stream
 
 NODE = "/n/another-node-1"
@@ -19,7 +20,7 @@ async def test_a_call_under_the_path_of_a_node_is_taken_by_the_node_that_it_reac
     fast: list[str] = []
 
     class Noted(picows_server.PhoneListener):
-        def __init__(self, hub: object, vendor: object, caller: picows_server.SocketRequest) -> None:
+        def __init__(self, hub: object, vendor: object, caller: SocketRequest) -> None:
             super().__init__(hub, vendor, caller)  # type: ignore[arg-type]
             fast.append(caller.path)
 
