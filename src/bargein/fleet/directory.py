@@ -71,6 +71,12 @@ class CallDirectory:
             found += [record for record in records if record is not None]
         return found
 
+    async def recall(self, record: CallRecord, field: str) -> bytes | None:
+        """One field of a call's memory. None: there is none. Raises FleetAway, MemoryRefused."""
+        name = MEMORY + field
+        found = await self._reach.one(Read(call_key(record.id), (name,)))
+        return self._seal.open(record.id, field, found[name]) if name in found else None
+
     async def claim(self, record: CallRecord, mine: CallRecord, owner: str, keep_ms: int) -> Memory | None:
         """Make a call a node's. mine: its record then. Raises FleetAway, MemoryRefused; see Fleet.claim."""
         key = call_key(record.id)

@@ -259,6 +259,10 @@ class Fleet:
         """The calls of all nodes, oldest first. Raises FleetAway."""
         return await self._directory.calls()
 
+    async def recall(self, record: CallRecord, field: str) -> bytes | None:
+        """One field of the memory of a call on any node. None: there is none. Raises FleetAway, MemoryRefused."""
+        return await self._directory.recall(record, field)
+
     async def claim(self, record: CallRecord) -> Memory | None:
         """Make a call this node's, if no other node did: one wins for each epoch. None: another has it, or it is gone.
 
