@@ -121,11 +121,13 @@ class Call:
                     tasks.spawn(parts.stt_stream.run(), "stt")
                 self._greet()
                 await parts.ending.wait()
+                self._deliver_no_more()
                 self.feed(f.HungUp(self.now_ms(), self.over or "the call is over"))
                 parts.speaker.stop()
                 tasks.cancel()
         finally:
             self._ticker.remove(self._tick)
+            self._deliver_no_more()
             parts.user_audio.close()
             reason = self.over or "ended"
             self._notify(n.Bye(reason))
@@ -252,9 +254,15 @@ class Call:
 
     async def _receive(self) -> None:
         handle = self._parts.inbound.handle
+        if isinstance(self._transport, c.DeliversAtOnce):
+            self._transport.deliver_to(handle)
         async for item in self._transport.receive():
             handle(item)
         self.hang_up("the connection ended")
+
+    def _deliver_no_more(self) -> None:
+        if isinstance(self._transport, c.DeliversAtOnce):
+            self._transport.deliver_to(None)
 
     def _greet(self) -> None:
         greeting = self.agent.opening
