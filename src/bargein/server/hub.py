@@ -17,6 +17,7 @@ from bargein.audio.voice_encoder import load_encoder
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
+from bargein.fleet.fleet import Fleet
 from bargein.recorder.disk import DiskThread
 from bargein.recorder.journal import prune
 from bargein.recorder.redaction import Redaction
@@ -26,10 +27,11 @@ from bargein.server.catalogue import Catalogue
 from bargein.server.kept_calls import KeptCalls
 from bargein.server.load import LoadMeter
 from bargein.server.metrics import Metrics
+from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.strangers import Strangers
-from bargein.transports.browser.transport import BrowserLimits
+from bargein.transports.browser.limits import BrowserLimits
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class Hub:
     host: Runtime
     catalogue: Catalogue
     calls: Calls
+    fleet: Fleet  # the other nodes, and which calls they have
     phone_strangers: Strangers
     page_strangers: Strangers
     metrics: Metrics
@@ -76,6 +79,7 @@ async def open_hub(
         ticker = Ticker(clock)
         calls = Calls(settings.max_calls, settings.finished_kept, metrics)
         load = LoadMeter(ticker, vad, calls)
+        fleet = fleet_for(settings, clock)
         group = asyncio.TaskGroup()
         hub = Hub(
             settings=settings,
@@ -83,6 +87,7 @@ async def open_hub(
             host=Runtime(clock, ticker, vad, metrics, sound, voices, settings.lead_ms),
             catalogue=catalogue,
             calls=calls,
+            fleet=fleet,
             phone_strangers=Strangers(metrics),
             page_strangers=Strangers(metrics),
             metrics=metrics,
@@ -106,6 +111,11 @@ async def open_hub(
         metrics.gauge("sound_late", "looks at sounds that were not answered in time", lambda: sound.stats.late)
         metrics.gauge("sound_busy", "looks that found too many before them", lambda: sound.stats.busy)
         metrics.gauge("vad_dropped", "windows that came faster than they could be judged", lambda: vad.dropped)
+        fleet.ready = lambda: hub.readiness.ready and not calls.closing
+        fleet.load = load.read
+        fleet.positions = calls.heard
+        fleet.lost = lambda call_id: calls.lose(call_id, "another server has taken the call over")
+        await stack.enter_async_context(fleet)
         async with group:
             chores = [
                 group.create_task(ticker.run(), name="ticker"),

@@ -6,11 +6,10 @@ promise is the time from a caller's first sound to silence, and lateness is the 
 
 from __future__ import annotations
 
-import msgspec
-
 from bargein.audio.vad import SileroVAD
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
+from bargein.fleet.records import Load
 from bargein.server.calls import Calls
 
 SPAN_MS = 4_000.0  # the quantile is that of the newest 4 to 8 s
@@ -54,19 +53,6 @@ class Lateness:
         if stale:
             self._old[:] = self._new
         self._until_ms = now + SPAN_MS
-
-
-class Load(msgspec.Struct, frozen=True, array_like=True):
-    """How much of a node's capacity is taken."""
-
-    calls: int
-    """Calls that run now."""
-    most: int
-    """Calls that the node takes at a time."""
-    late_ms: float
-    """How late the node's ticks and VAD windows come."""
-    used: float
-    """Share of the capacity that is taken: 0 is idle, 1 is full, more is too much."""
 
 
 class LoadMeter:
