@@ -132,10 +132,8 @@ def _lost_reply(known: RememberedReply) -> Reply:
         words = tuple(Word(start, end, begin, last) for start, end, begin, last in known.words)
         ms = known.made * 1000 / known.rate
         clock = WordClock.restored(known.text, words, ms, exact=known.exact, finished=known.complete)
-        handed = max(known.handed, known.heard)
-        reply.track = Track.restored(
-            known.id, known.rate, clock, made=known.made, handed=handed, complete=known.complete
-        )
+        # The lost server may have sent more since it wrote this down.
+        reply.track = Track.restored(known.id, known.rate, clock, made=known.made, complete=known.complete)
     return reply
 
 
