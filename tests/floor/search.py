@@ -300,12 +300,18 @@ class Found:
 
 
 def search(
-    floor: Floor, groups: Set[str] = frozenset(), *, levels: tuple[float, ...] = LEVELS, most: int = 1_000_000
+    floor: Floor,
+    groups: Set[str] = frozenset(),
+    *,
+    levels: tuple[float, ...] = LEVELS,
+    most: int = 1_000_000,
+    monitor: Monitor | None = None,
 ) -> Found:
-    """All states reachable from this floor. Raises Broken, with the shortest way there, at the first broken promise."""
-    start = (key(floor), Monitor())
-    seen = {start}
-    line: deque[tuple[Floor, Monitor, tuple[object, ...]]] = deque([(floor, Monitor(), ())])
+    """All states reachable from this floor. monitor: the world as it is then; None: a call begins. Raises Broken, with
+    the shortest way there, at the first broken promise."""
+    first = monitor or Monitor()
+    seen = {(key(floor), first)}
+    line: deque[tuple[Floor, Monitor, tuple[object, ...]]] = deque([(floor, first, ())])
     edges = 0
     transitions: set[tuple[str, str, str]] = set()
     while line:

@@ -28,7 +28,7 @@ from bargein.server.catalogue import Catalogue
 from bargein.server.hub import Hub
 from bargein.server.serve import BargeinServer, config_for, listen
 from bargein.server.settings import Settings
-from bargein.transports.browser.transport import BrowserLimits
+from bargein.transports.browser.limits import BrowserLimits
 from bargein.vendors.common.environment import Environment
 
 RATE = 24_000

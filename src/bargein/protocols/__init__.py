@@ -42,6 +42,7 @@ from bargein.protocols.stt import (
     TurnUpdateKind,
 )
 from bargein.protocols.transport import (
+    MOVED,
     SERVER_STOPPED,
     AudioIn,
     AudioOut,
@@ -71,6 +72,7 @@ from bargein.protocols.vad import VAD, VADStream
 
 __all__ = [
     "LLM",
+    "MOVED",
     "SERVER_STOPPED",
     "TTS",
     "VAD",

@@ -17,6 +17,8 @@ from bargein.notices import Notice
 
 SERVER_STOPPED = "the server stopped"
 """Why a call ends whose server was told to stop. A transport may tell its client by a code of its own."""
+MOVED = "the call moves to another server"
+"""Why a call ends here that goes on elsewhere. The client is told where, and comes back there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class AudioIn:
 
     samples: Samples
     first_sample: int
-    """Position in the user's stream since the call began. A gap between two messages is silence."""
+    """Position in the user's stream since the call began. A gap between two messages is silence. Below 0: the
+    connection replaces a lost one, and the client has kept this audio since the loss."""
     loudspeaker: WireSamples | None = None
     """What the client's loudspeaker played at these samples, and as many: int16, or mu-law codes as uint8. None: it was
     silent, or the client does not tell. Used at 16000 Hz alone."""
@@ -138,6 +141,8 @@ class ConnectionLost:
     """For the record."""
     keep_ms: float
     """How long the call waits for it."""
+    backlog_ms: float = 0.0
+    """The user's audio that the client keeps meanwhile, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +205,8 @@ class TransportCapabilities:
     carries_audio: bool = True
     """The transport carries the agent's audio. Otherwise the client gets the audio from the realtime model, and reports
     what it plays; `send` is never called."""
+    backlog_ms: float = 0.0
+    """The user's audio that the client keeps while it has no connection, and sends first over the next one."""
 
 
 class Transport(Protocol):

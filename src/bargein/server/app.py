@@ -33,7 +33,7 @@ from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
 from bargein.server.telephone.twilio import router as twilio_router
 from bargein.server.webrtc_calls import WebRTCCalls
 from bargein.server.webrtc_calls import router as direct_router
-from bargein.transports.browser.transport import BrowserLimits
+from bargein.transports.browser.limits import BrowserLimits
 
 WEB = Path(__file__).parent / "web"
 # A browser runs no module and no wasm of another type, and a bare machine may know none of them.

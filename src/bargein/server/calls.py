@@ -110,6 +110,11 @@ class Calls:
         return self._taken
 
     @property
+    def most(self) -> int:
+        """Seats."""
+        return self._most
+
+    @property
     def ids(self) -> list[str]:
         """Of the live calls."""
         return list(self._live)
@@ -156,6 +161,16 @@ class Calls:
             watchers.end()
             if not self._live:
                 self._none.set()
+
+    def heard(self) -> dict[str, tuple[int, int]]:
+        """The calls whose agent sounds: the reply, and how many samples of it were heard."""
+        found = {call_id: call.heard for call_id, (call, _) in self._live.items() if call.floor.reply.sounding}
+        return {call_id: heard for call_id, heard in found.items() if heard is not None}
+
+    def lose(self, call_id: str, why: str) -> None:
+        """A live call goes on elsewhere, and ends here without a word."""
+        if call_id in self._live:
+            self._live[call_id][0].hang_up(why)
 
     def call(self, call_id: str) -> Call:
         """A live call. Raises Refusal for one that is over, or never was."""

@@ -17,6 +17,7 @@ from bargein.audio.voice_encoder import load_encoder
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
+from bargein.fleet.fleet import Fleet
 from bargein.recorder.disk import DiskThread
 from bargein.recorder.journal import prune
 from bargein.recorder.redaction import Redaction
@@ -24,11 +25,13 @@ from bargein.server.auth import Gate
 from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
 from bargein.server.kept_calls import KeptCalls
+from bargein.server.load import LoadMeter
 from bargein.server.metrics import Metrics
+from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.strangers import Strangers
-from bargein.transports.browser.transport import BrowserLimits
+from bargein.transports.browser.limits import BrowserLimits
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +46,11 @@ class Hub:
     host: Runtime
     catalogue: Catalogue
     calls: Calls
+    fleet: Fleet  # the other nodes, and which calls they have
     phone_strangers: Strangers
     page_strangers: Strangers
     metrics: Metrics
+    load: LoadMeter
     limits: BrowserLimits
     readiness: Readiness
     disk: DiskThread  # writes and sweeps the records
@@ -73,6 +78,8 @@ async def open_hub(
         stack.push_async_callback(disk.aclose)
         ticker = Ticker(clock)
         calls = Calls(settings.max_calls, settings.finished_kept, metrics)
+        load = LoadMeter(ticker, vad, calls)
+        fleet = fleet_for(settings, clock)
         group = asyncio.TaskGroup()
         hub = Hub(
             settings=settings,
@@ -80,9 +87,11 @@ async def open_hub(
             host=Runtime(clock, ticker, vad, metrics, sound, voices, settings.lead_ms),
             catalogue=catalogue,
             calls=calls,
+            fleet=fleet,
             phone_strangers=Strangers(metrics),
             page_strangers=Strangers(metrics),
             metrics=metrics,
+            load=load,
             limits=limits,
             readiness=Readiness(),
             disk=disk,
@@ -92,6 +101,8 @@ async def open_hub(
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
+        metrics.gauge("capacity_used", "share of the capacity that is taken: 1 is full", lambda: load.read().used)
+        metrics.gauge("late_ms", "how late the ticks and the VAD come: 99th percentile", lambda: load.late_ms)
         metrics.gauge("agents_speaking", "calls in which the agent speaks now", lambda: float(calls.speaking))
         metrics.gauge("ticks_late", "ticks that came more than a period late, since the start", lambda: ticker.late)
         metrics.gauge("record_bytes_waiting", "bytes of records that wait for the disk", lambda: disk.waiting_bytes)
@@ -100,6 +111,11 @@ async def open_hub(
         metrics.gauge("sound_late", "looks at sounds that were not answered in time", lambda: sound.stats.late)
         metrics.gauge("sound_busy", "looks that found too many before them", lambda: sound.stats.busy)
         metrics.gauge("vad_dropped", "windows that came faster than they could be judged", lambda: vad.dropped)
+        fleet.ready = lambda: hub.readiness.ready and not calls.closing
+        fleet.load = load.read
+        fleet.positions = calls.heard
+        fleet.lost = lambda call_id: calls.lose(call_id, "another server has taken the call over")
+        await stack.enter_async_context(fleet)
         async with group:
             chores = [
                 group.create_task(ticker.run(), name="ticker"),

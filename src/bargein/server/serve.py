@@ -30,7 +30,7 @@ from bargein.server.settings import Settings, redaction_for
 from bargein.transports.websocket import MESSAGE_BYTES
 
 try:
-    from bargein.server.telephone.picows_server import picows_protocol
+    from bargein.server.telephone.picows_server import picows_protocol, vendors_by_path
 except ImportError:  # picows has no wheel for this machine: telephones go the common way
     picows_protocol = None  # type: ignore[assignment]
 FAST = picows_protocol is not None
@@ -127,8 +127,8 @@ def listen(host: str, port: int) -> socket.socket:
 def _websockets(app: VoiceApp, path: str, census: ConnectionCensus) -> object:
     """What accepts WebSockets: picows for telephones, where it is installed, and websockets for all others."""
     if FAST:
-        phones = {path + each: vendor for each, vendor in app.state.phones.items()}
-        return picows_protocol(lambda: app.state.hub, phones, census.leave)
+        vendor_at = vendors_by_path(app.state.phones, path, app.settings.prefix)
+        return picows_protocol(lambda: app.state.hub, vendor_at, census.leave)
     return functools.partial(GuardedWebSocket, on_lost=census.leave)
 
 

@@ -78,6 +78,7 @@ class UserAudio:
         self._filled = 0  # samples of silence in place of missing audio, since the newest audio
         self._absent_ms = 0.0  # time without audio, as the ticks tell it
         self._tick_ms = now_ms()
+        self._late_ms = 0.0  # what a client that is away keeps of its audio, and may still send
         self.last_ms = now_ms()
         """When the newest audio came."""
         self.on_audio: Callable[[int, Samples], None] | None = None
@@ -91,15 +92,25 @@ class UserAudio:
         if self._bursts.admit(now, audio):
             self._take(now, audio)
 
+    def client_away(self, backlog_ms: float) -> None:
+        """No audio comes, and the client keeps the newest backlog_ms of it: only what is older is silence."""
+        self._late_ms = backlog_ms
+
+    def client_back(self, now_ms: float) -> None:
+        """Audio comes again, what was kept first."""
+        self.last_ms = now_ms
+        self._absent_ms = 0.0
+
     def tick(self, now_ms: float) -> None:
         """Time passes: audio of a burst whose wait is over is taken, and audio that is missing is silence."""
         for audio in self._bursts.tick(now_ms):
             self._take(now_ms, audio)
         step_ms, self._tick_ms = now_ms - self._tick_ms, now_ms
         self._absent_ms = self._absent_ms + min(step_ms, STEP_MS) if step_ms < STALL_MS else 0.0
-        if self._absent_ms < ABSENT_MS or not self._in_end:
+        wait_ms = ABSENT_MS + self._late_ms
+        if self._absent_ms < wait_ms or not self._in_end:
             return
-        missing_ms = now_ms - ABSENT_MS - self._clock.at(self._end)
+        missing_ms = now_ms - wait_ms - self._clock.at(self._end)
         if missing_ms >= FILL_MS:
             missing = int(missing_ms * self.rate / 1000)
             self._filled += missing
@@ -111,7 +122,7 @@ class UserAudio:
         samples = self._resampler.push_audio(audio.samples) if self._resampler else audio.samples
         if gap > 0 or self._absent_ms >= UNHEARD_MS:
             self._place(now, round(gap * self.rate / self._in_rate), len(samples))
-        self._absent_ms = 0.0
+        self._absent_ms = self._late_ms = 0.0
         if audio.loudspeaker is not None:
             self._sounded(audio.loudspeaker)
         if self.echo is not None:
@@ -184,7 +195,8 @@ class UserAudio:
             self._stream.push_audio(np.zeros(samples, np.int16))
         else:
             self._stream.skip(samples)
-        fill = min(samples, GAP_MS * self.rate // 1000)
+        most_ms = GAP_MS if self.keep_from_ms is None else MOST_MS  # the audio of an open turn is kept
+        fill = min(samples, most_ms * self.rate // 1000)
         if samples > fill:
             # Older audio is of no use after so long a gap, and its positions would be wrong.
             self._kept.clear()

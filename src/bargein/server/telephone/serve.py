@@ -132,8 +132,10 @@ async def _talk(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTransport
     agent, policy = _choose(hub, started.parameters)
     facts = {"transport": telephone.name, "stream": started.stream, "phone_call": started.call, **started.extra}
     facts |= {name: started.parameters[name][:40] for name in FACTS if name in started.parameters}
-    ids = {"network": _network(telephone, started), "network_id": started.call}
-    async with start_call(hub, agent, policy, telephone, **ids, control=vendor.exchange(started), facts=facts) as kept:
+    control, network = vendor.exchange(started), _network(telephone, started)
+    async with start_call(
+        hub, agent, policy, telephone, network=network, network_id=started.call, control=control, facts=facts
+    ) as kept:
         call = kept.call
         log.info("Call %s: %s stream %s", call.id, telephone.name, started.stream)
         await call.run()
