@@ -23,7 +23,7 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
 from bargein.server.settings import Settings
-from tests.fleet.processes import free_port, program, running
+from benchmarks.fleet_processes import free_port, program, running
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -12,7 +12,7 @@ import pytest
 
 from bargein.clock import MonotonicClock
 from tests.fleet.fake_node import FakeNode, fake_nodes
-from tests.fleet.processes import haproxy
+from benchmarks.fleet_processes import haproxy
 
 pytestmark = pytest.mark.slow
 CONFIG = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
@@ -52,9 +52,9 @@ class Front:
 async def front() -> AsyncIterator[Front]:
     async with (
         fake_nodes("a", "b", "c") as nodes,
-        haproxy(CONFIG, {name: node.address for name, node in nodes.items()}) as address,
+        haproxy(CONFIG, {name: node.address for name, node in nodes.items()}) as balancer,
     ):
-        yield Front(address, nodes)
+        yield Front(balancer.address, nodes)
 
 
 async def test_a_named_node_is_asked_while_it_drains_and_new_calls_go_to_others() -> None:
