@@ -178,7 +178,7 @@ class Twilio:
 def _like(public: str, schemes: tuple[str, ...]) -> list[str]:
     """Of the schemes that a request may have been signed with, those that fit a public address."""
     secure = public.startswith("https")
-    return [s for s in schemes if s.endswith("s") == secure] or [urlsplit(public).scheme]
+    return [s for s in schemes if (s in ("https", "wss")) == secure] or [urlsplit(public).scheme]
 
 
 def _headers(caller: SocketRequest) -> Headers:
