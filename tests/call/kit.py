@@ -19,6 +19,8 @@ from bargein import protocols as c
 from bargein.agent import REPROMPTS, Agent, Greeting
 from bargein.audio.pcm import Pcm, Samples
 from bargein.call.call import Call
+from bargein.call.memory.fields import MemorySink
+from bargein.call.memory.restored import RestoredCall
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
@@ -354,6 +356,8 @@ async def scene(
     reprompts: Mapping[str, str] = REPROMPTS,
     realtime: c.RealtimeModel | None = None,
     control: c.CallControl | None = None,
+    memory: MemorySink | None = None,
+    restored: RestoredCall | None = None,
     **more: Any,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
@@ -384,6 +388,8 @@ async def scene(
         journal=notes,
         policy=policy or SOON,
         control=control,
+        memory=memory,
+        restored=restored,
     )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())

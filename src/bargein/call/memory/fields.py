@@ -82,8 +82,6 @@ class RememberedReply(msgspec.Struct, frozen=True, array_like=True):
     """Hz of the positions."""
     made: int
     """Samples that the TTS has given."""
-    handed: int
-    """The most samples that the client can have."""
     heard: int
     """Samples that the client had played when this was written."""
     complete: bool

@@ -166,7 +166,6 @@ class MemoryKeeper:
             sounded=self._replies.has_sounded(reply),
             rate=0 if track is None else track.rate,
             made=0 if track is None else track.made,
-            handed=0 if track is None else track.handed,
             heard=position,
             complete=track is not None and track.complete,
             exact=track is not None and track.words.exact,

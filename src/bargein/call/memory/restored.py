@@ -63,6 +63,11 @@ class RestoredCall:
     """The fields of the call itself."""
 
     @property
+    def newest_reply(self) -> int:
+        """The id of the newest reply that a client may know."""
+        return max(self.state.reply, 0 if self.reply is None else self.reply.id)
+
+    @property
     def agent(self) -> str:
         """The agent's name."""
         return self.about.agent
@@ -114,8 +119,7 @@ def begin_again(restored: RestoredCall, parts: CallParts, floor: f.Floor, now_ms
     parts.reply_starter.asks_again = state.floor == f.State.LISTENING.value or (
         lost is not None and replies.lost is None and not state.answering
     )
-    newest = max(state.reply, 0 if reply is None else reply.id)
-    parts.context.feed(f.CallRestored(now_ms, newest, state.turn, "moved" if quiet else "restored"))
+    parts.context.feed(f.CallRestored(now_ms, restored.newest_reply, state.turn, "moved" if quiet else "restored"))
     parts.ledger.forget_lost()
     for waiting in state.waiting:
         kind: ReplyKind = waiting.kind if waiting.kind in KINDS else "say"  # type: ignore[assignment]
@@ -132,10 +136,8 @@ def _lost_reply(known: RememberedReply) -> Reply:
         words = tuple(Word(start, end, begin, last) for start, end, begin, last in known.words)
         ms = known.made * 1000 / known.rate
         clock = WordClock.restored(known.text, words, ms, exact=known.exact, finished=known.complete)
-        handed = max(known.handed, known.heard)
-        reply.track = Track.restored(
-            known.id, known.rate, clock, made=known.made, handed=handed, complete=known.complete
-        )
+        # The lost server may have sent more since it wrote this down.
+        reply.track = Track.restored(known.id, known.rate, clock, made=known.made, complete=known.complete)
     return reply
 
 

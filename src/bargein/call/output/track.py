@@ -96,13 +96,12 @@ class Track:
         self._anchors: deque[Anchor] = deque(maxlen=512)
 
     @classmethod
-    def restored(cls, reply: int, rate: int, words: WordClock, *, made: int, handed: int, complete: bool) -> Track:
+    def restored(cls, reply: int, rate: int, words: WordClock, *, made: int, complete: bool) -> Track:
         """The track of a reply that another process played: nothing of it can be sent, and a client may still report
         of it."""
         track = cls(reply, rate, rate)
         track.words = words
-        track.made = track.sent = made
-        track.handed = handed
+        track.made = track.sent = track.handed = made
         track.complete = track.done_sending = complete
         return track
 
