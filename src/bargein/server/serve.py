@@ -7,6 +7,7 @@ import functools
 import gc
 import logging
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -123,6 +124,8 @@ class BargeinServer(uvicorn.Server):
     def orphaned(self) -> None:
         """The supervisor is gone: end at once, in good order as far as there is time for it."""
         logging.getLogger(__name__).error("The supervisor is gone: this worker ends")
+        if self._app.settings.store_socket is not None:
+            shutil.rmtree(self._app.settings.store_socket.parent, ignore_errors=True)
         timer = threading.Timer(ORPHAN_S, os._exit, (1,))
         timer.daemon = True
         timer.start()

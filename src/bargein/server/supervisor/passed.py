@@ -100,6 +100,7 @@ class PassedConnections:
     def ready(self, lines: list[str]) -> None:
         """Calls can be taken."""
         self._tell(Ready(lines))
+        self._soon()
 
     def leaving(self) -> None:
         """No more connections are wanted."""

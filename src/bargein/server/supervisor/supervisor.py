@@ -162,7 +162,8 @@ class Supervisor:
 
     def _place(self, index: int) -> Place:
         group = self._settings.node
-        return Place(index, self._count, f"{group}-{index}", group, self._url, self._store.path, self._secret)
+        store = None if self._store.path is None else str(self._store.path)
+        return Place(index, self._count, f"{group}-{index}", group, self._url, store, self._secret)
 
     def _told(self, worker: SupervisedWorker, message: FromWorker, fd: int | None) -> None:
         match message:

@@ -41,7 +41,7 @@ class SupervisedWorker:
         self.opened = asyncio.Event()
         self.ready: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         self.leaving = False
-        self.taking = True
+        self.taking = False
         self.busy = 0
         """Open WebSockets and calls, as it reported last."""
         self.unsettled: dict[int, socket.socket | None] = {}
