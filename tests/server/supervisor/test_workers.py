@@ -39,8 +39,9 @@ async def test_calls_are_spread_evenly_and_any_worker_tells_of_all(here: Supervi
     async with AsyncExitStack() as stack:
         calls = [await stack.enter_async_context(here.call()) for _ in range(6)]
         assert await live(here) == {"w-0": 3, "w-1": 3}
-        listed = [call for node in ("w-0", "w-1") for call in (await here.http(f"/n/{node}/calls")).json()["calls"]]
-        assert {call["id"] for call in listed} == {call_id for _, call_id in calls}
+        for node in ("w-0", "w-1"):
+            listed = (await here.http(f"/n/{node}/calls")).json()["calls"]
+            assert {call["id"] for call in listed} == {call_id for _, call_id in calls}
 
 
 async def test_a_path_names_its_worker_over_new_and_over_kept_connections(here: Supervised) -> None:
