@@ -63,7 +63,7 @@ async def test_a_call_goes_to_the_node_with_room_and_its_token_is_good_there_onc
 
 
 async def test_without_addresses_of_their_own_nodes_are_told_by_the_path(shared: SharedStore) -> None:
-    async with node("a", max_calls=1, node_url=None, public_url="https://phone.example/x", root_path="/x") as a:
+    async with node("a", node_url=None, public_url="https://phone.example/x", root_path="/x") as a:
         for path in ("/x/twilio/voice", "/x/n/b/twilio/voice"):
             form, url = dict(FORM), f"https://phone.example{path}?agent=tone"
             answer = await a.http.post(f"{path}?agent=tone", data=form, headers=signature(url, form))
@@ -107,7 +107,7 @@ async def test_how_a_transfer_went_reaches_the_call_on_its_node(shared: SharedSt
         (call_id,) = a.hub.calls.ids
         call = a.hub.calls.call(call_id)
         heard: list[str] = []
-        call.not_transferred = heard.append  # type: ignore[method-assign]
+        call.not_transferred = heard.append  # type: ignore[method-assign, assignment]
         call.transferred = lambda: heard.append("answered")  # type: ignore[method-assign]
         assert told(await asked(b, "/twilio/next", DialCallStatus="busy"))["url"] == media(a)
         assert verbs(await asked(b, "/twilio/next", DialCallStatus="completed")) == ["Hangup"]
