@@ -26,7 +26,7 @@ async def lost_at(ms: float, **more: object) -> Kept:
 async def test_the_page_says_to_the_sample_what_it_has_heard() -> None:
     kept = await lost_at(700)
     assert kept.position is not None
-    async with scene(restored=kept.restored()) as s:
+    async with scene(acks=False, restored=kept.restored()) as s:
         told = next(notice for notice in s.client.notices if isinstance(notice, n.AudioInterrupted))
         assert told.reply_id == 1
         # The page had gone on to the end of the fifth word when it lost its connection.
@@ -40,9 +40,7 @@ async def test_the_page_says_to_the_sample_what_it_has_heard() -> None:
 
 async def test_a_page_that_says_nothing_is_not_waited_for() -> None:
     kept = await lost_at(700)
-    async with scene(restored=kept.restored()) as s:
-        s.client.acks = False
-        s.client.cut.clear()
+    async with scene(acks=False, restored=kept.restored()) as s:
         await s.until(lambda: s.call.floor.reply.sounding, within_ms=1_000)
         await s.until(lambda: s.call.floor.state.value == "idle")
         assert said(s.call.conversation.items)[-1][0].startswith(f"{RESTORED} {RESUMED}")
@@ -50,7 +48,7 @@ async def test_a_page_that_says_nothing_is_not_waited_for() -> None:
 
 async def test_a_report_beyond_what_was_sent_is_not_believed() -> None:
     kept = await lost_at(700)
-    async with scene(restored=kept.restored()) as s:
+    async with scene(acks=False, restored=kept.restored()) as s:
         s.client.inbox.put_nowait(c.Flushed(1, 10**9))
         await s.until(lambda: len(said(s.call.conversation.items)) == 2 and s.call.floor.state.value == "idle")
         assert said(s.call.conversation.items)[0][0] in ("One two three", "One two three four")
@@ -81,7 +79,7 @@ async def test_a_realtime_model_answers_what_was_not_answered() -> None:
     async with scene(realtime=model, memory=kept) as s:
         await s.pass_ms(400)
         await s.pass_ms(600, speech=0.95)
-        model.recognize("end", "a room for two")
+        model.recognize("ended", "a room for two")
         await s.until(lambda: s.call.floor.state.value == "thinking")
         await s.pass_ms(200)
         frozen = freeze(s, kept)

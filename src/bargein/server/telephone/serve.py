@@ -24,7 +24,8 @@ from bargein.server.start_call import language_for, policy_for, start_call
 from bargein.server.telephone.recent_calls import TAKEN_OVER, CallState
 from bargein.server.telephone.whereabouts import hand_over
 from bargein.transports.rate_limit import RateLimit
-from bargein.transports.telephone.transport import Started, TelephoneDialect, TelephoneTransport
+from bargein.transports.telephone.dialect import Started, TelephoneDialect
+from bargein.transports.telephone.transport import TelephoneTransport
 
 log = logging.getLogger(__name__)
 
