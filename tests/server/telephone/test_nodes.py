@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import json
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from xml.etree import ElementTree
 
 import httpx
+import numpy as np
 import pytest
+from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.call.memory.fields import About, StateNow, encode
 from bargein.fleet.fleet import Fleet
 from bargein.fleet.records import CallRecord
 from bargein.server.start_call import policy_for
-from tests.server.kit import World
+from bargein_bench.callers.caller_audio import EndCallStep
+from bargein_bench.callers.twilio_call import NetworkManners
+from bargein_bench.callers.twilio_network import TwilioNetwork
+from bargein_bench.callers.yielding import audible
+from tests.server.kit import World, tone_agent
 from tests.server.telephone.nodes import SharedStore, drained, ghost, node, shared
-from tests.server.telephone.test_twilio import FORM, Stream, problem, signature, stream
+from tests.server.telephone.test_twilio import FORM, TOKEN, Stream, problem, signature, stream
 
 __all__ = ["shared"]  # a fixture
 
@@ -29,10 +38,10 @@ async def asked(here: World, path: str = "/twilio/voice", **more: str) -> httpx.
 
 def told(answer: httpx.Response) -> Mapping[str, str]:
     """The stream of an answer: its url, parameters and action."""
-    (connect,) = ElementTree.fromstring(answer.text)  # our own
-    assert connect.tag == "Connect", answer.text
-    found = {p.attrib["name"]: p.attrib["value"] for p in connect[0]}
-    return found | {"url": connect[0].attrib["url"], "action": connect.attrib["action"]}
+    (verb,) = ElementTree.fromstring(answer.text)  # our own
+    assert verb.tag == "Connect", answer.text
+    found = {p.attrib["name"]: p.attrib["value"] for p in verb[0]}
+    return found | {"url": verb[0].attrib["url"], "action": verb.attrib["action"]}
 
 
 def verbs(answer: httpx.Response) -> list[str]:
@@ -182,3 +191,100 @@ async def test_a_stranger_gets_nothing(shared: SharedStore, path: str) -> None:
     async with node("a") as a:
         answer = await a.http.post(f"{path}?busy_tries=3", data=FORM, headers=signature(f"{a.url}{path}", FORM))
         assert (answer.status_code, problem(answer)) == (403, "bad_signature")
+
+
+# ----------------------------------------------------------------------------------------- networks that ask nothing
+
+
+STARTS: dict[str, dict[str, object]] = {
+    "telnyx": {
+        "event": "start",
+        "stream_id": "s1",
+        "start": {"call_control_id": "CC1", "media_format": {"encoding": "PCMU", "sample_rate": 8000, "channels": 1}},
+    },
+    "plivo": {
+        "event": "start",
+        "start": {
+            "callId": "CC1",
+            "streamId": "s1",
+            "accountId": "9",
+            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000},
+        },
+    },
+    "vonage": {"event": "websocket:connected", "content-type": "audio/l16;rate=16000", "uuid": "CC1"},
+}
+
+
+@asynccontextmanager
+async def carried(here: World, name: str) -> AsyncIterator[ClientConnection]:
+    """A stream of the one call, which has brought audio."""
+    url = here.url.replace("http", "ws") + f"/{name}/media"
+    async with connect(url, compression=None, close_timeout=0.2) as phone:
+        await phone.send(json.dumps(STARTS[name]))
+        async with asyncio.timeout(5):
+            while len(await phone.recv()) < 160:
+                pass
+        yield phone
+
+
+async def test_whatever_node_a_new_stream_reaches_its_call_goes_on_there(shared: SharedStore) -> None:
+    async with node("a") as a, node("b") as b:
+
+        async def comes_back(name: str) -> None:
+            async with carried(a, name) as first:
+                (call_id,) = [
+                    each for each in a.hub.calls.ids if a.hub.calls.call(each).status().facts["transport"] == name
+                ]
+                lost: socket.socket = first.transport.get_extra_info("socket")
+                lost.shutdown(socket.SHUT_RDWR)
+            async with carried(b, name):
+                assert call_id in b.hub.calls.ids
+                assert call_id not in a.hub.calls.ids
+
+        await asyncio.gather(*map(comes_back, STARTS))
+
+
+async def test_a_new_stream_of_a_call_whose_node_is_gone_goes_on_with_it(shared: SharedStore) -> None:
+    async with node("b") as b:
+        async with ghost(shared) as lost:
+            for name in STARTS:
+                network = f"{name} {'9' if name == 'plivo' else ''}"
+                record = CallRecord(f"call-{name}", "ghost", "tone", network, "CC1", 100.0)
+                await lost.add_call(record)
+                await remember(lost, b, record)
+        for name in STARTS:
+            async with carried(b, name):
+                assert b.hub.calls.ids[-1] == f"call-{name}"
+
+
+# ------------------------------------------------------------------------------------------------ a whole call
+
+
+async def test_a_caller_of_a_node_that_drains_goes_on_with_another_and_is_not_greeted_again(
+    shared: SharedStore,
+) -> None:
+    agent = tone_agent(greeting="one two three")
+    async with node("a", agent) as a, node("b", agent) as b:
+        manners = NetworkManners(account="AC1", auth_token=TOKEN)
+        async with TwilioNetwork(manners, serves=False) as network:
+            await drained(b)
+            making = asyncio.create_task(network.call(f"{a.url}/twilio/voice", [EndCallStep(2_800)], 4_000, sid="CA1"))
+            async with asyncio.timeout(5):
+                while not a.hub.calls.ids:  # noqa: ASYNC110  # a test may look
+                    await asyncio.sleep(0.01)
+            (call_id,) = a.hub.calls.ids
+            await drained(b, drains=False)
+            await drained(a)
+            assert await a.hub.calls.call(call_id).move("the server stops", 5_000)
+            async with asyncio.timeout(5):
+                while b.hub.calls.ids != [call_id]:  # noqa: ASYNC110  # a test may look
+                    await asyncio.sleep(0.01)
+            assert a.hub.calls.ids == []
+            result = await making
+    assert [leg.url for leg in result.legs] == [media(a), media(b)]
+    assert [w.why for w in result.webhooks] == ["voice", "connect"]
+    assert result.faults == {}
+    assert result.legs[0].ended_ms is not None
+    heard = np.flatnonzero(audible(result.telephone.signal()[: result.lasted]))
+    assert 250 <= len(heard[heard < result.legs[0].ended_ms]) <= 350, "the greeting was heard to its end"
+    assert not len(heard[heard > result.legs[0].ended_ms]), "what was heard is not said again"
