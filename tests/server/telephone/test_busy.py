@@ -17,7 +17,6 @@ from websockets.exceptions import ConnectionClosed
 from bargein.agent import REPROMPTS, Agent
 from bargein.audio.mulaw import from_mulaw
 from bargein.server.telephone.busy import TEXTS, BusyLine, busy_text
-from bargein_bench.callers.caller_audio import EndCallStep
 from bargein_bench.callers.twilio_network import TwilioNetwork
 from tests.server.kit import settings, tone_agent, world
 from tests.server.telephone.test_carriers import VENDORS
@@ -66,10 +65,14 @@ async def test_a_caller_who_waits_is_served_once_a_place_is_free(monkeypatch: py
         async with stream(here) as first:
             await first.start()
             await first.until("media")
-            waits = asyncio.create_task(network.call(f"{here.url}/twilio/voice", [EndCallStep(2_200)], 4_000))
+            waits = asyncio.create_task(network.call(f"{here.url}/twilio/voice", sid="CA7"))
             await asyncio.sleep(0.3)
             await first.say("stop", stop={})
             await first.closed()
+        async with asyncio.timeout(5):
+            while not network.calls["CA7"].result.telephone.frames:  # noqa: ASYNC110  # a test may look
+                await asyncio.sleep(0.01)
+        network.calls["CA7"].complete()
         result = await waits
     assert [told.text for told in result.announcements] == ["no"]
     assert [w.why for w in result.webhooks] == ["voice", "redirect"]
