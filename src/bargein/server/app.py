@@ -33,7 +33,8 @@ from bargein.server.telephone.asgi import PhoneAsgi
 from bargein.server.telephone.carriers import carriers
 from bargein.server.telephone.serve import TelephoneVendor
 from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
-from bargein.server.telephone.twilio import router as twilio_router
+from bargein.server.telephone.twilio_webhooks import router as twilio_router
+from bargein.server.telephone.whereabouts import answer_for_telephones
 from bargein.server.webrtc_calls import WebRTCCalls
 from bargein.server.webrtc_calls import router as direct_router
 from bargein.server.workers_view import answer_as_worker
@@ -117,9 +118,11 @@ class VoiceApp(FastAPI):
             answer_commands(hub)
             answer_nodes(hub)
             self.state.hub = hub
+            answer_for_telephones(hub)
             try:
                 yield
             finally:
+                hub.busy_line.close()
                 await hub.calls.hang_up_all("the server closes")
                 direct.close()
                 self.state.hub = None
