@@ -25,7 +25,7 @@ from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings
 from bargein.server.telephone.serve import SocketRequest, demand_no_page, is_this_machine
 from bargein.server.under_a_path import joined
-from bargein.transports.telephone.transport import Started, TelephoneDialect
+from bargein.transports.telephone.dialect import Started, TelephoneDialect
 from bargein.transports.telephone.twilio import TwilioDialect
 
 try:
@@ -178,7 +178,7 @@ class Twilio:
 def _like(public: str, schemes: tuple[str, ...]) -> list[str]:
     """Of the schemes that a request may have been signed with, those that fit a public address."""
     secure = public.startswith("https")
-    return [s for s in schemes if s.endswith("s") == secure] or [urlsplit(public).scheme]
+    return [s for s in schemes if (s in ("https", "wss")) == secure] or [urlsplit(public).scheme]
 
 
 def _headers(caller: SocketRequest) -> Headers:
