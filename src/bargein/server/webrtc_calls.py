@@ -22,10 +22,10 @@ from fastapi.responses import Response
 from bargein.agent import Agent
 from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein.protocols import RealtimeModel, SessionConfig
+from bargein.server.access import caller
 from bargein.server.hub import Hub
 from bargein.server.placement import address_of
 from bargein.server.refusals import Refusal
-from bargein.server.routes import caller
 from bargein.server.under_a_path import above_nodes
 
 log = logging.getLogger(__name__)
