@@ -105,6 +105,13 @@ class Client:
                 if message["type"] == kind and all(message.get(name) == value for name, value in facts.items()):
                     return message
 
+    async def until_any(self) -> dict[str, object]:
+        """The next message."""
+        while isinstance(raw := await self.socket.recv(), bytes):
+            self.frames.append(raw)
+        self.messages.append(json.loads(raw))
+        return self.messages[-1]
+
     async def error(self) -> str:
         return str((await self.until("error"))["code"])
 

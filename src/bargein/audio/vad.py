@@ -88,7 +88,7 @@ def _unheard(_: VADWindow) -> None:
 
 
 def _unmeasured(_: float) -> None:
-    """Nobody measures how late the scores come."""
+    """No part measures how late the scores come."""
 
 
 class SileroVADStream:

@@ -157,11 +157,13 @@ class Call:
                     asks = self._transport.capabilities.reports and parts.line_watch is None
                     begin_again(self._restored, parts, self.floor, self.now_ms(), asks=asks)
                 await parts.ending.wait()
+                self._deliver_no_more()
                 self.feed(f.HungUp(self.now_ms(), self.over or "the call is over"))
                 parts.speaker.stop()
                 tasks.cancel()
         finally:
             self._ticker.remove(self._tick)
+            self._deliver_no_more()
             self._moving.end()
             parts.user_audio.close()
             reason = self.over or "ended"
@@ -309,9 +311,15 @@ class Call:
 
     async def _receive(self) -> None:
         handle = self._parts.inbound.handle
+        if isinstance(self._transport, c.DeliversAtOnce):
+            self._transport.deliver_to(handle)
         async for item in self._transport.receive():
             handle(item)
         self.hang_up("the connection ended")
+
+    def _deliver_no_more(self) -> None:
+        if isinstance(self._transport, c.DeliversAtOnce):
+            self._transport.deliver_to(None)
 
     def _greet(self) -> None:
         greeting = self.agent.opening

@@ -19,7 +19,7 @@ MAX_BEHIND_MS = 200  # past this, missed ticks are skipped: running them all at 
 
 
 def _unmeasured(_: float) -> None:
-    """Nobody measures how late the rounds come."""
+    """No part measures how late the rounds come."""
 
 
 class Ticker:

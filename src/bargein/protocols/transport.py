@@ -5,7 +5,7 @@ A position is a number of samples of one reply, at the transport's `rate_out`, s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -277,6 +277,16 @@ class Transport(Protocol):
         ...
 
     async def close(self, reason: str) -> None: ...
+
+
+@runtime_checkable
+class DeliversAtOnce(Protocol):
+    """A transport that can hand over what comes often without waking a task for it."""
+
+    def deliver_to(self, handle: Callable[[AudioIn | Played], None] | None) -> None:
+        """From now on audio and reports may go to `handle` as they come, unless older items wait for `receive`: the
+        order stays. What `handle` raises, `receive` raises. None: all goes by `receive` again."""
+        ...
 
 
 @runtime_checkable

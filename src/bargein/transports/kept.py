@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from bargein import protocols as c
@@ -22,6 +23,9 @@ from bargein.notices import Notice, ReplyBegins
 
 MAX_NOTICES = 200  # kept for a client that is away; the oldest go first
 REPLACED = "another connection has taken the call over"
+
+
+Deliver = Callable[[c.AudioIn | c.Played], None]
 
 
 class Connection(c.Transport, Protocol):
@@ -66,6 +70,7 @@ class KeptTransport:
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._end = 0  # position after the user's newest audio
         self._end_ms = clock.now_ms()  # when that audio came
+        self._deliver: Deliver | None = None  # takes what comes often, at once
         self._base: int | None = 0  # where this connection's audio begins. None: none has come yet
 
     @property
@@ -124,6 +129,8 @@ class KeptTransport:
         """The items of every connection in turn; `ConnectionLost` and `ConnectionBack` stand between two of them."""
         while True:
             attached, reason = self._attached, REPLACED
+            if self._deliver is not None and isinstance(attached.wire, c.DeliversAtOnce):
+                attached.wire.deliver_to(partial(self._at_once, attached))
             async with aclosing(attached.wire.receive()) as items:  # type: ignore[type-var]  # each is a generator
                 async for item in items:
                     if self._attached is not attached:
@@ -154,6 +161,21 @@ class KeptTransport:
             self._there = True
             cause, self._cause = self._cause, "back"
             yield c.ConnectionBack(cause)
+
+    def deliver_to(self, handle: Deliver | None) -> None:
+        """As the connections can. To be called before `receive`, and with None at any time."""
+        self._deliver = handle
+        if handle is None and isinstance(self._attached.wire, c.DeliversAtOnce):
+            self._attached.wire.deliver_to(None)
+
+    def _at_once(self, attached: _Attached, item: c.AudioIn | c.Played) -> None:
+        deliver = self._deliver
+        if self._attached is not attached or deliver is None:
+            return  # another connection has taken the call over
+        if not self._client_sent:
+            self._client_sent = True
+            self.on_client_sent()
+        deliver(self._placed(item) if isinstance(item, c.AudioIn) else item)
 
     def _keeps(self, item: c.ClientHangUp) -> bool:
         return self._expected_ms is not None or (item.lost and self._keep_ms > 0)
@@ -199,6 +221,7 @@ class KeptTransport:
     async def close(self, reason: str) -> None:
         """The call is over."""
         self._closed = True
+        self._deliver = None
         self.on_client_sent = _nothing
         self._notices.clear()
         attached = self._attached

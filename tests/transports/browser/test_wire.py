@@ -123,6 +123,7 @@ def test_what_the_server_says_is_one_json_object() -> None:
         "keep_ms": 0.0,
         "resumed": False,
         "restored": False,
+        "at": None,
         "restores_ms": 0.0,
     }
     assert json.loads(w.encode(w.Elsewhere("/n/b", "this server is full")))["type"] == "elsewhere"

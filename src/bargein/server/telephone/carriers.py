@@ -17,9 +17,9 @@ from bargein.protocols import CallControl
 from bargein.server.auth import Gate
 from bargein.server.refusals import Refusal
 from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, demand_no_page, is_this_machine
+from bargein.transports.telephone.dialect import Started, TelephoneDialect
 from bargein.transports.telephone.plivo import PlivoDialect
 from bargein.transports.telephone.telnyx import TelnyxDialect
-from bargein.transports.telephone.transport import Started, TelephoneDialect
 from bargein.transports.telephone.vonage import VonageDialect
 
 CARRIERS: Mapping[str, Callable[[], TelephoneDialect]] = {

@@ -19,7 +19,8 @@ from bargein.server.refusals import Refusal
 from bargein.server.settings import is_loopback
 from bargein.server.start_call import language_for, policy_for, start_call
 from bargein.transports.rate_limit import RateLimit
-from bargein.transports.telephone.transport import Started, TelephoneDialect, TelephoneTransport
+from bargein.transports.telephone.dialect import Started, TelephoneDialect
+from bargein.transports.telephone.transport import TelephoneTransport
 
 log = logging.getLogger(__name__)
 

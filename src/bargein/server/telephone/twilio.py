@@ -25,7 +25,7 @@ from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings
 from bargein.server.telephone.serve import SocketRequest, demand_no_page, is_this_machine
 from bargein.server.under_a_path import joined
-from bargein.transports.telephone.transport import Started, TelephoneDialect
+from bargein.transports.telephone.dialect import Started, TelephoneDialect
 from bargein.transports.telephone.twilio import TwilioDialect
 
 try:

@@ -194,6 +194,8 @@ class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
     """This call was taken up again."""
     restored: bool = False
     """The server that had the call is gone, and this one goes on with it."""
+    at: str | None = None
+    """Where the call is, as in Elsewhere. None: this server is alone."""
     restores_ms: float = 0.0
     """How long another server can go on with the call when this one is gone. 0: none can."""
     loudspeaker: bool | msgspec.UnsetType = msgspec.UNSET

@@ -16,6 +16,7 @@ import msgspec
 
 from bargein.errors import ProtocolError
 from bargein.protocols import WireSamples
+from bargein.transports.telephone.dialect import ClearDone, DialectEvent, MarkBack, Media, Started
 from bargein.transports.telephone.formats import WireFormat, content_type, refused
 from bargein.transports.telephone.json_dialect import (
     DtmfFields,
@@ -25,7 +26,6 @@ from bargein.transports.telephone.json_dialect import (
     is_event,
     pressed,
 )
-from bargein.transports.telephone.transport import ClearDone, DialectEvent, MarkBack, Media, Started
 
 RATE = 16_000  # until the first message tells another
 RATES = (8_000, 16_000, 24_000)
