@@ -190,7 +190,7 @@ async def costs(times: int) -> tuple[dict[str, Cost], float]:
 
             async def pulse(calls: int) -> None:
                 for beat in range(times):
-                    at = {call: (3, 160 * beat + 1) for call in ids[:calls]}
+                    at = dict.fromkeys(ids[:calls], (3, 160 * beat + 1))
                     one.positions = lambda at=at: at  # type: ignore[misc]
                     await one._pulse.beat()  # noqa: SLF001  # what its task does each 50 ms
                 one.positions = dict
@@ -263,7 +263,8 @@ def show_paper(console: Console, found: Mapping[str, Cost], memory: float, load:
     console.print(
         f"Memory: {memory / 1000:.1f} kB a call of twelve turns, {gigabytes:.1f} GB for all. One Redis (one core, "
         f"{FULL:.0%} used) carries {most} nodes with {load.calls // load.nodes} calls each; the largest part is "
-        f"{first.what}: {first.cores / total[3]:.0%} of the processor. {-(-load.nodes // most)} of them would do for all.",
+        f"{first.what}: {first.cores / total[3]:.0%} of the processor. {-(-load.nodes // most)} would do for "
+        "all.",
         soft_wrap=True,
     )
     return {
