@@ -41,6 +41,9 @@ class NodeStore:
     def listen(self, channel: str) -> Any:
         return self.inner.listen(channel)
 
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
 
 class Stores:
     """By the node's name."""

@@ -251,6 +251,10 @@ class Fleet:
         """A call on any node. Raises FleetAway, unless it is this node's."""
         return await self._directory.find_call(call_id)
 
+    async def find_ended(self, call_id: str) -> str | None:
+        """The node that had a call last which ended in the last 10 minutes. None: none is known. Raises FleetAway."""
+        return await self._directory.find_ended(call_id)
+
     async def find_by_network(self, network: str, network_id: str) -> CallRecord | None:
         """A call on any node, by its network's id. Raises FleetAway."""
         return await self._directory.find_by_network(network, network_id)

@@ -18,10 +18,13 @@ from bargein.clock import Clock, MonotonicClock
 from bargein.errors import UsageError
 from bargein.server.auth import Gate, Guard
 from bargein.server.browser_calls import BrowserCalls
+from bargein.server.call_commands import answer_commands
 from bargein.server.catalogue import open_agents
+from bargein.server.fleet_routes import router as fleet_router
 from bargein.server.given_agents import opener
 from bargein.server.hub import Hub, OpenAgents, open_hub
 from bargein.server.make_settings import library_settings
+from bargein.server.node_commands import answer_nodes
 from bargein.server.own_lifespan import OwnLifespan
 from bargein.server.refusals import Refusal, install
 from bargein.server.routes import router
@@ -109,6 +112,8 @@ class VoiceApp(FastAPI):
         async with open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub:
             direct = WebRTCCalls(hub)
             self.state.direct = direct
+            answer_commands(hub)
+            answer_nodes(hub)
             self.state.hub = hub
             try:
                 yield
@@ -137,6 +142,7 @@ class VoiceApp(FastAPI):
             self.router.routes.append(WebSocketRoute(path, PhoneAsgi(hub, vendor)))
         self.include_router(twilio_router)
         self.include_router(router)
+        self.include_router(fleet_router)
         self.include_router(direct_router)
         for suffix, kind in MIME_TYPES.items():
             mimetypes.add_type(kind, suffix)

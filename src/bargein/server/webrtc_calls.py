@@ -22,9 +22,9 @@ from fastapi.responses import Response
 from bargein.agent import Agent
 from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein.protocols import RealtimeModel, SessionConfig
+from bargein.server.access import caller
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
-from bargein.server.routes import caller
 
 log = logging.getLogger(__name__)
 
