@@ -58,7 +58,7 @@ class Twilio:
         self._rest_url = settings.twilio_url
         self._public = settings.public_url.rstrip("/") if settings.public_url else None
         self._gate = gate
-        self._signer = URLSafeTimedSerializer(self._token or secrets.token_urlsafe(32), salt="bargein.twilio")
+        self._signer = URLSafeTimedSerializer(self._token or settings.signing_secret, salt="bargein.twilio")
         self._used: OrderedDict[str, float] = OrderedDict()
 
     def dialect(self) -> TelephoneDialect:
