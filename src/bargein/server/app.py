@@ -114,9 +114,9 @@ class VoiceApp(FastAPI):
         async with open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub:
             direct = WebRTCCalls(hub)
             self.state.direct = direct
-            answer_as_worker(hub)
             answer_commands(hub)
             answer_nodes(hub)
+            answer_as_worker(hub)
             self.state.hub = hub
             answer_for_telephones(hub)
             try:
