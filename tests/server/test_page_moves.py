@@ -162,4 +162,3 @@ async def test_a_whole_fleet_that_is_full_says_when_to_try_again(stores: Stores)
         while answer["type"] == "elsewhere":  # until b's heartbeat has told
             answer, code = await told(a, {"follows": True})
         assert (answer["code"], answer["retry_ms"], code) == ("busy", 3_000, 1013)
-
