@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bargein.clock import MonotonicClock
-from tests.fleet.fake_node import FakeNode, fake_nodes
 from benchmarks.fleet_processes import haproxy
+from tests.fleet.fake_node import FakeNode, fake_nodes
 
 pytestmark = pytest.mark.slow
 CONFIG = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"

@@ -9,6 +9,7 @@ The store's own time decides what is old. A node's wall clock is never asked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Container, Mapping
@@ -23,6 +24,7 @@ from bargein.errors import CommandRefused, FleetAway, NodeSilent, UsageError
 from bargein.fleet.commands import Handler, NodeCommands
 from bargein.fleet.directory import LOST, CallDirectory
 from bargein.fleet.keys import (
+    NODES,
     node_key,
     spent_key,
 )
@@ -34,7 +36,7 @@ from bargein.fleet.reach import SETTLE_MS, Reach
 from bargein.fleet.records import CallRecord, Load, Memory, NodeRecord
 from bargein.fleet.sealing import Seal
 from bargein.fleet.spent import SpentTokens
-from bargein.fleet.store import Delete, Match, Now, Put, Store
+from bargein.fleet.store import Delete, Match, Now, Put, Store, Unrank
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +183,11 @@ class Fleet:
             found[self.node] = self.record()
         return sorted(found.values(), key=lambda record: record.id)
 
+    async def forget(self, node: str) -> None:
+        """The process of a node is over: the others need not wait for its heartbeat to grow old. Never raises."""
+        with contextlib.suppress(FleetAway):
+            await self._reach.run([Delete(node_key(node)), Unrank(NODES, node)])
+
     async def place(self, *, but: Container[str] = ()) -> NodeRecord | None:
         """The node for a new call: the least loaded that takes calls. None: the fleet is full. Never raises."""
         return await self._nodes.place(but)
@@ -250,6 +257,10 @@ class Fleet:
     async def find_call(self, call_id: str) -> CallRecord | None:
         """A call on any node. Raises FleetAway, unless it is this node's."""
         return await self._directory.find_call(call_id)
+
+    async def find_ended(self, call_id: str) -> str | None:
+        """The node that had a call last which ended in the last 10 minutes. None: none is known. Raises FleetAway."""
+        return await self._directory.find_ended(call_id)
 
     async def find_by_network(self, network: str, network_id: str) -> CallRecord | None:
         """A call on any node, by its network's id. Raises FleetAway."""

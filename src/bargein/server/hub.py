@@ -24,9 +24,11 @@ from bargein.recorder.redaction import Redaction
 from bargein.server.auth import Gate
 from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
+from bargein.server.draining import DrainControl
 from bargein.server.kept_calls import KeptCalls
-from bargein.server.load import LoadMeter
+from bargein.server.load import LATE_LIMIT_MS, LoadMeter
 from bargein.server.metrics import Metrics
+from bargein.server.moving import FleetMover
 from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.settings import Settings, redaction_for
@@ -59,6 +61,7 @@ class Hub:
     redaction: Redaction  # of records, facts and the log
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
+    drain: DrainControl
     kept: KeptCalls = field(default_factory=KeptCalls)
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
     busy_line: BusyLine = field(default_factory=BusyLine)
@@ -102,6 +105,7 @@ async def open_hub(
             redaction=redaction_for(settings),
             swept=asyncio.Event(),
             tasks=group,
+            drain=DrainControl(calls, settings.drain_s, group),
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
@@ -119,6 +123,8 @@ async def open_hub(
         fleet.load = load.read
         fleet.positions = calls.heard
         fleet.lost = lambda call_id: calls.lose(call_id, TAKEN_OVER)
+        calls.mover = FleetMover(fleet)
+        calls.is_late = lambda: load.late_ms >= LATE_LIMIT_MS
         await stack.enter_async_context(fleet)
         async with group:
             chores = [
@@ -131,6 +137,7 @@ async def open_hub(
                 yield hub
             finally:
                 await calls.hang_up_all("the server closes")
+                await hub.drain.stop()
                 for chore in chores:
                     chore.cancel()
 

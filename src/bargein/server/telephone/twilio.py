@@ -47,8 +47,7 @@ class Twilio:
         self._rest_url = settings.twilio_url
         self._public = settings.public_url.rstrip("/") if settings.public_url else None
         self._gate = gate
-        self._secret = self._token or _shared(settings)
-        self._signer = URLSafeTimedSerializer(self._secret or secrets.token_urlsafe(32), salt="bargein.twilio")
+        self._signer = URLSafeTimedSerializer(self._token or settings.signing_secret, salt="bargein.twilio")
 
     def dialect(self) -> TelephoneDialect:
         return TwilioDialect()
@@ -101,8 +100,6 @@ class Twilio:
     async def verify(self, caller: SocketRequest, started: Started, fleet: Fleet) -> None:
         """Raises Refusal for a stream without a token of ours, or with one that was for another."""
         token = started.parameters.get("token")
-        if self._secret is None and fleet.shared:
-            token = None  # it may be another node's; without a secret, this machine needs none
         if token is not None:
             await self._spend(token, started.call, fleet)
         elif self._token is not None:
@@ -143,12 +140,6 @@ class Twilio:
                 "Telephone calls from elsewhere need a Twilio auth token",
                 advice="Set TWILIO_AUTH_TOKEN, and BARGEIN_PUBLIC_URL behind a proxy",
             )
-
-
-def _shared(settings: Settings) -> str | None:
-    """A secret that all nodes of a fleet have. None: none is set."""
-    secret = settings.fleet_key or settings.token
-    return None if secret is None else secret.get_secret_value()
 
 
 def _like(public: str, schemes: tuple[str, ...]) -> list[str]:
