@@ -26,7 +26,8 @@ from bargein.audio.pcm import Pcm
 from bargein.server.app import VoiceApp
 from bargein.server.catalogue import Catalogue
 from bargein.server.hub import Hub
-from bargein.server.serve import BargeinServer, config_for, listen
+from bargein.server.listening import listen
+from bargein.server.serve import BargeinServer, config_for
 from bargein.server.settings import Settings
 from bargein.transports.browser.limits import BrowserLimits
 from bargein.vendors.common.environment import Environment

@@ -9,6 +9,7 @@ The store's own time decides what is old. A node's wall clock is never asked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Container, Mapping
@@ -23,6 +24,7 @@ from bargein.errors import CommandRefused, FleetAway, NodeSilent, UsageError
 from bargein.fleet.commands import Handler, NodeCommands
 from bargein.fleet.directory import LOST, CallDirectory
 from bargein.fleet.keys import (
+    NODES,
     node_key,
     spent_key,
 )
@@ -34,7 +36,7 @@ from bargein.fleet.reach import SETTLE_MS, Reach
 from bargein.fleet.records import CallRecord, Load, Memory, NodeRecord
 from bargein.fleet.sealing import Seal
 from bargein.fleet.spent import SpentTokens
-from bargein.fleet.store import Delete, Match, Now, Put, Store
+from bargein.fleet.store import Delete, Match, Now, Put, Store, Unrank
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +182,11 @@ class Fleet:
         if found.get(self.node, self.record()).instance == self.instance:
             found[self.node] = self.record()
         return sorted(found.values(), key=lambda record: record.id)
+
+    async def forget(self, node: str) -> None:
+        """The process of a node is over: the others need not wait for its heartbeat to grow old. Never raises."""
+        with contextlib.suppress(FleetAway):
+            await self._reach.run([Delete(node_key(node)), Unrank(NODES, node)])
 
     async def place(self, *, but: Container[str] = ()) -> NodeRecord | None:
         """The node for a new call: the least loaded that takes calls. None: the fleet is full. Never raises."""

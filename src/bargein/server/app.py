@@ -34,9 +34,11 @@ from bargein.server.telephone.asgi import PhoneAsgi
 from bargein.server.telephone.carriers import carriers
 from bargein.server.telephone.serve import TelephoneVendor
 from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
-from bargein.server.telephone.twilio import router as twilio_router
+from bargein.server.telephone.twilio_webhooks import router as twilio_router
+from bargein.server.telephone.whereabouts import answer_for_telephones
 from bargein.server.webrtc_calls import WebRTCCalls
 from bargein.server.webrtc_calls import router as direct_router
+from bargein.server.workers_view import answer_as_worker
 from bargein.transports.browser.limits import BrowserLimits
 
 WEB = Path(__file__).parent / "web"
@@ -120,13 +122,22 @@ class VoiceApp(FastAPI):
             self.state.direct = direct
             answer_commands(hub)
             answer_nodes(hub)
+            answer_as_worker(hub)
             self.state.hub = hub
+            answer_for_telephones(hub)
             try:
                 yield
             finally:
+                hub.busy_line.close()
                 await hub.calls.hang_up_all("the server closes")
                 direct.close()
                 self.state.hub = None
+
+    def node_died(self, node: str) -> None:
+        """Another worker's process is over: where the workers have Redis, this one takes its record out."""
+        hub: Hub | None = self.state.hub
+        if hub is not None and self.settings.redis_url is not None:
+            hub.tasks.create_task(hub.fleet.forget(node), name="forget a node")
 
     async def _demand_running(self) -> None:
         """Returns when calls can be taken. Raises Refusal when the parts do not start, or the lifespan is over."""

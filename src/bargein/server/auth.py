@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Literal
 from urllib.parse import urlsplit
@@ -60,7 +59,7 @@ class Gate:
         # A proxy may call us by another Host than the world calls it: a page of the public address is our own.
         self._origins = frozenset((*settings.origins, *([settings.public_url] if settings.public_url else [])))
         self._check_host = self._token is None
-        self._signer = URLSafeTimedSerializer(self._token or secrets.token_urlsafe(32), salt="bargein.token")
+        self._signer = URLSafeTimedSerializer(self._token or settings.signing_secret, salt="bargein.token")
         self._guesses = Guesses(clock or MonotonicClock())
 
     @property

@@ -33,6 +33,8 @@ from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.strangers import Strangers
+from bargein.server.telephone.busy import BusyLine
+from bargein.server.telephone.recent_calls import TAKEN_OVER, RecentCalls
 from bargein.transports.browser.limits import BrowserLimits
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,8 @@ class Hub:
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
     drain: DrainControl
     kept: KeptCalls = field(default_factory=KeptCalls)
+    recent_calls: RecentCalls = field(default_factory=RecentCalls)
+    busy_line: BusyLine = field(default_factory=BusyLine)
 
 
 @asynccontextmanager
@@ -118,7 +122,7 @@ async def open_hub(
         fleet.ready = lambda: hub.readiness.ready and not calls.closing
         fleet.load = load.read
         fleet.positions = calls.heard
-        fleet.lost = lambda call_id: calls.lose(call_id, "another server has taken the call over")
+        fleet.lost = lambda call_id: calls.lose(call_id, TAKEN_OVER)
         calls.mover = FleetMover(fleet)
         calls.is_late = lambda: load.late_ms >= LATE_LIMIT_MS
         await stack.enter_async_context(fleet)
@@ -127,6 +131,7 @@ async def open_hub(
                 group.create_task(ticker.run(), name="ticker"),
                 group.create_task(keep_ready(hub.readiness, hub.host, catalogue.default), name="readiness"),
                 group.create_task(_sweep(hub), name="old records"),
+                group.create_task(hub.busy_line.make_once(hub.readiness.done, catalogue.default), name="busy line"),
             ]
             try:
                 yield hub

@@ -26,6 +26,7 @@ from bargein.server.registry import RegisteredPart
 from bargein.server.simulated import FAULTS, inject
 from bargein.server.start_call import policy_for
 from bargein.server.toml_config import Language, PartChoice
+from bargein.server.workers_view import metrics_page, readiness
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.vendor import KINDS
 
@@ -65,16 +66,18 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(hub: Hub = of_hub) -> JSONResponse:
-    """Calls can be taken: the VAD is warm, the TTS has spoken, and the LLM's server answers. Asking has the parts
-    tried again in the background, so an outage and its end show in a later answer."""
+    """Calls can be taken: the VAD is warm, the TTS has spoken, and the LLM's server answers; in one worker
+    of several at least. Asking has the parts tried again in the background, so an outage and its end show in a later
+    answer."""
     hub.readiness.look_again()
-    waits = {"server": "it is closing"} if hub.calls.closing else hub.readiness.waits
-    return JSONResponse({"ready": not waits, "waiting_for": dict(waits)}, 503 if waits else 200)
+    ready, told = await readiness(hub)
+    return JSONResponse(told, 200 if ready else 503)
 
 
 @router.get("/metrics")
 async def metrics(hub: Hub = of_owner) -> Response:
-    return Response(hub.metrics.page(), media_type=CONTENT_TYPE)
+    """Of this process, or of all workers of this server."""
+    return Response(await metrics_page(hub), media_type=CONTENT_TYPE)
 
 
 @router.get("/agents")
