@@ -20,6 +20,10 @@ EVIL = "<img src=x onerror='window.evil = 1'><b>bold</b>"
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
 
 
+def draining(world: World) -> bool:
+    return world.hub.fleet.draining
+
+
 @asynccontextmanager
 async def opened(stores: Stores) -> AsyncIterator[tuple[Page, World, Client]]:
     """The page at node a, unlocked; a call at node b, in which a user has typed HTML."""
@@ -88,15 +92,15 @@ async def test_a_node_is_drained_from_another_and_a_store_that_is_away_is_said(
     async with opened(stores) as (shown, b, _):
         await shown.click("#nodes tr:nth-child(2) button")
         await shown.keyboard.press("Escape")
-        assert not b.hub.fleet.draining
+        assert not draining(b)
         await shown.click("#nodes tr:nth-child(2) button")
         await shown.click("#ask button.strong >> nth=0")
         await shown.wait_for_selector("#nodes tr:nth-child(2) .state-draining")
-        assert b.hub.fleet.draining
+        assert draining(b)
         await shown.click("#nodes tr:nth-child(2) button")
         await shown.click("#ask button.strong")
         await shown.wait_for_selector("#nodes tr:nth-child(2) .state-ready")
-        assert not b.hub.fleet.draining
+        assert not draining(b)
         stores.cut("a")
         await shown.wait_for_selector("#unknown:not([hidden])")
         assert "cut it off" in await shown.inner_text("#unknown")
@@ -117,7 +121,7 @@ async def test_the_operators_page_is_for_everybody(monkeypatch: pytest.MonkeyPat
             "() => document.querySelectorAll('#call [hidden], #unknown').forEach((one) => (one.hidden = false))"
         )
         for scheme in ("light", "dark"):
-            await shown.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await shown.emulate_media(color_scheme=scheme)
             assert await faint(shown) == []
         await shown.set_viewport_size({"width": 390, "height": 900})
         assert await shown.evaluate("() => document.documentElement.scrollWidth") == 390
