@@ -59,8 +59,8 @@ class Death:
 
 
 async def run(number: int, *, played_out: bool = False) -> Death:
-    """Calls on three nodes; the node of the first call dies. A third of the callers is in a tool then, the others in the
-    greeting, and these key their digits afterwards."""
+    """Calls on three nodes; the node of the first call dies. A third of the callers is in a tool then, the others are
+    in the greeting, and key their digits afterwards."""
     begins_s = number * APART_S
     dies_s = begins_s + BEFORE_S
 
