@@ -18,7 +18,7 @@ from starlette.datastructures import ImmutableMultiDict
 
 from bargein.agent import Agent
 from bargein.errors import FleetAway, UsageError
-from bargein.fleet.records import NodeRecord
+from bargein.fleet.records import CALM_CALLS, NodeRecord
 from bargein.server.hub import Hub
 from bargein.server.placement import has_room
 from bargein.server.start_call import language_for
@@ -135,7 +135,7 @@ async def _placed(asked: _Asked, *, lost: bool = False) -> str:
     node."""
     hub = asked.hub
     node = await hub.fleet.place()
-    if node is None and has_room(hub) and (lost or not hub.calls.is_late()):
+    if node is None and has_room(hub) and (lost or hub.calls.taken < CALM_CALLS or not hub.calls.is_late()):
         node = hub.fleet.record()  # no node is ready, or all are late and this one not by its calls
     return _busy(asked) if node is None else _stream(asked, node)
 
