@@ -1,14 +1,17 @@
 """An agent whose every word is a tone of its own, so that the caller's ear can be read: which word, when, how often.
 
-The greeting is a chain of words that never repeats soon. Each key that the caller presses is a turn: the LLM runs a tool
-with effect `commit`, which writes a line into the file $BARGEIN_FLEET_ORDERS, and tells another chain.
+The greeting is a chain of $BARGEIN_FLEET_WORDS words. Each key that the caller presses is a turn: the LLM notes what it
+was asked in the file $BARGEIN_FLEET_PROMPTS, runs a tool with effect `commit`, which writes a line into the file
+$BARGEIN_FLEET_ORDERS and takes $BARGEIN_FLEET_TOOL_S more, and then tells a shorter chain.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,16 +25,18 @@ from bargein.tools import tool
 RATE = 8_000
 WORD_MS, TONE_MS = 200, 160
 LOWEST_HZ, APART_HZ = 300, 50
-STORY = (
-    "amber birch cedar dahlia elder fern ginger hazel iris juniper kale laurel maple nettle olive poppy quince rose "
-    "sage thyme umbel violet willow yarrow zinnia aspen basil clover daisy endive fennel garlic heather indigo jasmine "
-    "kelp lotus mint nutmeg oak"
-).split()
-BRIDGE = "sorry i lost you for a moment as was saying".split()
+_WORDS = """
+    amber birch cedar dahlia elder fern ginger hazel iris juniper kale laurel maple nettle olive poppy quince rose
+    sage thyme umbel violet willow yarrow zinnia aspen basil clover daisy endive fennel garlic heather indigo jasmine
+    kelp lotus mint nutmeg oak
+"""
+STORY = _WORDS.split()
+BRIDGE = ["sorry", "i", "lost", "you", "for", "a", "moment", "as", "was", "saying"]
 WORDS = {word: LOWEST_HZ + n * APART_HZ for n, word in enumerate([*STORY, *BRIDGE])}
 OTHER_HZ = LOWEST_HZ + len(WORDS) * APART_HZ  # of a word that is not in the list
 TOKEN = re.compile(r"\S+\s*|\s+")
-ORDERS = "BARGEIN_FLEET_ORDERS"
+ORDERS, PROMPTS, WORD_COUNT, TOOL_S = (f"BARGEIN_FLEET_{name}" for name in ("ORDERS", "PROMPTS", "WORDS", "TOOL_S"))
+REPLY_WORDS = 14
 
 
 def plain(word: str) -> str:
@@ -44,7 +49,8 @@ def tone(word: str) -> Samples:
     at = np.arange(TONE_MS * RATE // 1000)
     edge = np.minimum(1.0, np.minimum(at, at[::-1]) / 40)
     sound = np.sin(2 * np.pi * WORDS.get(plain(word), OTHER_HZ) * at / RATE) * edge * 9_000
-    return np.concatenate((sound, np.zeros((WORD_MS - TONE_MS) * RATE // 1000))).astype(np.int16)
+    made: Samples = np.concatenate((sound, np.zeros((WORD_MS - TONE_MS) * RATE // 1000))).astype(np.int16)
+    return made
 
 
 def story(first: int, words: int) -> str:
@@ -86,15 +92,21 @@ async def _tokens(text: AsyncIterator[str]) -> AsyncIterator[str]:
 @tool("commit")
 async def order(what: str) -> str:
     """Order something, which cannot be undone."""
-    path = os.environ.get(ORDERS)
-    if path:
-        await asyncio.to_thread(_append, Path(path), what)
+    await asyncio.to_thread(_append, ORDERS, what)
+    await asyncio.sleep(float(os.environ.get(TOOL_S, "0")))
     return f"ordered {what}"
 
 
-def _append(path: Path, line: str) -> None:
-    with path.open("a") as file:
-        file.write(f"{line}\n")
+def _append(variable: str, line: str) -> None:
+    if path := os.environ.get(variable):
+        with Path(path).open("a") as file:
+            file.write(f"{line}\n")
+
+
+def _told(item: object) -> list[str]:
+    """An item of a conversation: its kind, and what it says."""
+    said = getattr(item, "text", None) or getattr(item, "result", None) or ""
+    return [type(item).__name__, str(said)]
 
 
 class OrderingLLM:
@@ -103,12 +115,14 @@ class OrderingLLM:
     name = "ordering"
 
     async def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | EndRequest | ToolCall]:
-        results = [item for item in prompt.items if isinstance(item, ToolResult)]
-        if not (prompt.items and isinstance(prompt.items[-1], ToolResult)):
-            number = len(results) + 1
-            yield ToolCall(f"order-{number}", "order", f'{{"what": "{os.environ.get("BARGEIN_NODE", "?")}-{number}"}}')
+        told = json.dumps([_told(item) for item in prompt.items])
+        await asyncio.to_thread(_append, PROMPTS, told)
+        ordered = sum(isinstance(item, ToolResult) for item in prompt.items)
+        if not isinstance(prompt.items[-1], ToolResult):
+            what = json.dumps({"what": f"{secrets.token_hex(4)}"})
+            yield ToolCall(f"order-{ordered + 1}", "order", what)
             return
-        for word in story(7 * len(results), 60).split():
+        for word in story(7 * ordered, REPLY_WORDS).split():
             yield TextDelta(f"{word} ")
 
 
@@ -120,5 +134,5 @@ AGENT = Agent(
     tools=[order],
     scripted=True,
     description="Each word is a tone of its own, to be heard by a benchmark",
-    greeting=Greeting(story(0, 400)),
+    greeting=Greeting(story(0, int(os.environ.get(WORD_COUNT, "400")))),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -93,7 +94,7 @@ def continuity(heard: Sequence[HeardWord]) -> Continuity:
     """Of words of one chain (`fleet_agent.story`), and of what the agent says when it comes back."""
     told = [STORY.index(each.word) for each in heard if each.whole and not each.of_bridge and each.word != "?"]
     twice = missing = 0
-    for before, after in zip(told, told[1:], strict=False):
+    for before, after in itertools.pairwise(told):
         step = (after - before) % len(STORY)
         if step == 0 or step > len(STORY) // 2:
             twice += 1 + (-step) % len(STORY)

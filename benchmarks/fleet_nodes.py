@@ -1,14 +1,15 @@
-"""Three nodes of ours behind the shipped HAProxy, with Redis, on one machine: as deploy/compose.yaml starts them, as plain
+"""Three nodes of ours behind the shipped HAProxy, with Redis, on one machine: what deploy/compose.yaml starts, as plain
 processes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,17 @@ from benchmarks.fleet_processes import Balancer, ServiceProcess, free_port, hapr
 CONFIG = Path(__file__).parents[1] / "deploy" / "haproxy.cfg"
 AGENT = f"{fleet_agent.__file__}:AGENT"
 LISTENS = "Bargein listens on"
+ORDERS, PROMPTS = "orders.txt", "prompts.jsonl"
+NAMED = re.compile(r"/n/([a-z0-9-]+)/")
+
+
+async def eventually(asked: Callable[[], Awaitable[object]], within_s: float = 60.0) -> None:
+    """Ask until the answer is yes: the only way to know the state of another process. Raises TimeoutError."""
+    async with asyncio.timeout(within_s):
+        while True:
+            if await asked():
+                return
+            await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -81,7 +93,7 @@ class NodeFleet:
         await asyncio.gather(*(self._taken(name, before) for name in names))
 
     async def kill(self, name: str) -> None:
-        """kill -9."""
+        """As `kill -9`."""
         node = self.nodes[name]
         await node._stack.aclose()  # noqa: SLF001  # a node is this class's own
         node.service = None
@@ -90,6 +102,15 @@ class NodeFleet:
         """SIGTERM; returns when the node has ended by itself."""
         await self.nodes[name].process.kill(signal.SIGTERM)
         await self.kill(name)
+
+    async def move_away(self, name: str) -> None:
+        """Have a node move all its calls; returns when it has none."""
+        (await self.ask("POST", "/drain", node=name, json={"move": True})).raise_for_status()
+
+        async def empty() -> bool:
+            return not any(call.get("node", name) == name for call in await self.calls(node=name))
+
+        await eventually(empty)
 
     async def close(self) -> None:
         for name in self.nodes:
@@ -103,6 +124,12 @@ class NodeFleet:
             return await client.request(
                 method, base + path, json=json, headers={"authorization": f"Bearer {self.token}"}
             )
+
+    def home(self, sid: str) -> str:
+        """The node that has the stream of a telephone call now, by the address that Twilio was given."""
+        named = NAMED.search(self.network.calls[sid].result.legs[-1].url)
+        assert named is not None, "the stream's address names no node"
+        return named[1]
 
     async def calls(self, *, node: str | None = None) -> list[dict[str, Any]]:
         """The live calls of all nodes, as GET /calls lists them."""
@@ -129,8 +156,8 @@ class NodeFleet:
 async def node_fleet(
     folder: Path, *names: str, env: Mapping[str, str] | None = None, played_out: bool = False
 ) -> AsyncIterator[NodeFleet]:
-    """Nodes a, b, c, or those that are named, with Redis and HAProxy, all up. played_out: what the telephone network does
-    with buffered audio when a stream dies."""
+    """Nodes a, b, c, or those that are named, with Redis and HAProxy, all up. played_out: the telephone network plays
+    buffered audio to its end when a stream dies."""
     token, auth = secrets.token_hex(16), secrets.token_hex(16)
     nodes = {name: RunningNode(name, free_port()) for name in names or ("a", "b", "c")}
     addresses = {name: nodes[name].address if name in nodes else "127.0.0.1:1" for name in "abc"}
@@ -148,7 +175,8 @@ async def node_fleet(
             "TWILIO_AUTH_TOKEN": auth,
             "TWILIO_ACCOUNT_SID": manners.account,
             "BARGEIN_TWILIO_URL": network.rest_url,
-            fleet_agent.ORDERS: str(folder / "orders.txt"),
+            fleet_agent.ORDERS: str(folder / ORDERS),
+            fleet_agent.PROMPTS: str(folder / PROMPTS),
             **(env or {}),
         }
         fleet = NodeFleet(folder, nodes, balancer, network, token, environment, redis_port)

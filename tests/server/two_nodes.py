@@ -12,6 +12,7 @@ import pytest
 
 from bargein.agent import Agent
 from bargein.fleet.memory import MemoryStore
+from bargein.fleet.records import Load
 from bargein.fleet.store import Operation, QueueItem, StoreAway
 from bargein.server import own_fleet
 from bargein.server.settings import Settings
@@ -60,8 +61,7 @@ class Stores:
             self.of[name].gone = True
 
 
-@pytest.fixture
-def stores(monkeypatch: pytest.MonkeyPatch) -> Stores:
+def shared_stores(monkeypatch: pytest.MonkeyPatch) -> Stores:
     """What the servers of a test have in common."""
     made = Stores()
     monkeypatch.setattr(own_fleet, "store_for", made)
@@ -77,4 +77,7 @@ async def node(name: str, *agents: Agent, **more: object) -> AsyncIterator[World
     async with world(settings(None, **given | more), *agents, alone=False) as here:
         async with asyncio.timeout(10):
             await here.hub.readiness.done.wait()
+        calls = here.hub.calls  # how late this machine runs is another test's
+        here.hub.fleet.load = lambda: Load(calls.taken, calls.most, 0.0, calls.taken / calls.most)
+        await here.hub.fleet._nodes.beat()  # the others know at once that it is ready
         yield here

@@ -2,7 +2,7 @@
 
 A page is sent elsewhere once for each call, before the call begins:
 
-- this node has no room, or drains, and another has room;
+- this node has no room, runs late or drains, and another has room;
 - or this node's capacity is more taken than the other's by AWAY_BY: less is not worth another connection, and a node's
   load is known to the others a second late.
 
@@ -29,7 +29,7 @@ async def better_node(hub: Hub, hello: Hello) -> tuple[str, str] | None:
     node = await hub.fleet.place()
     if node is None or node.id == hub.fleet.node:
         return None
-    if not has_room(hub):
+    if not (has_room(hub) and hub.fleet.load().has_room):
         return address_of(node.id, node.url), "this server takes no more calls"
     if hub.fleet.load().used - node.load.used >= AWAY_BY:
         return address_of(node.id, node.url), "another server has more room"
@@ -37,8 +37,9 @@ async def better_node(hub: Hub, hello: Hello) -> tuple[str, str] | None:
 
 
 def has_room(hub: Hub) -> bool:
-    """This node may take one more call."""
-    full = hub.calls.taken >= hub.settings.max_calls or not hub.fleet.load().has_room
+    """This node has a place, and keeps its calls. A node that runs late has room for a call that was lost: what it is
+    owed is an answer at once."""
+    full = hub.calls.taken >= hub.settings.max_calls
     return not (full or hub.calls.closing or hub.fleet.draining)
 
 

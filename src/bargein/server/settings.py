@@ -201,8 +201,11 @@ class Settings(BaseSettings):
 
     @property
     def signing_secret(self) -> str:
-        """Signs what no token signs: the key that is set, else another one each time."""
-        return self.signing_key.get_secret_value() if self.signing_key else secrets.token_urlsafe(32)
+        """Signs what no vendor's secret signs: a secret that all nodes of the fleet have, else this process's own."""
+        for secret in (self.signing_key, self.fleet_key, self.token):
+            if secret is not None:
+                return secret.get_secret_value()
+        return secrets.token_urlsafe(32)
 
     @property
     def is_local(self) -> bool:

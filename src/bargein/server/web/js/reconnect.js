@@ -26,12 +26,12 @@ export class Reconnect {
     this.secret = null;
     this.attempt = null;
     this.at = null; // the server that has the call, if it is not just any
-    this.trying = null;
+    this.asked = null;
     this.answerMs = ANSWER_MS;
   }
 
   // What `welcome` said of it. The connection that brought it stays: no try is aborted. from: where the hello was said.
-  welcome({ call_id, resume, keep_ms, restores_ms, at }, from = this.trying) {
+  welcome({ call_id, resume, keep_ms, restores_ms, at }, from = this.asked) {
     const keepMs = resume ? Math.max(keep_ms ?? 0, restores_ms ?? 0) : 0;
     Object.assign(this, { callId: call_id, secret: resume ?? null, keepMs, at: at ?? from });
     this.attempt = this.answer = null;
@@ -78,7 +78,7 @@ export class Reconnect {
   // One try, and on to where it is sent.
   async follow(at, signal) {
     for (let hops = 0; ; hops++) {
-      this.trying = at;
+      this.asked = at;
       const answer = await this.once(at, signal);
       if (typeof answer === "string") return answer;
       if (hops === HOPS) return "lost";
