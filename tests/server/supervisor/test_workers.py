@@ -98,7 +98,13 @@ async def test_a_worker_that_is_killed_is_back_and_the_other_calls_go_on(here: S
     await here.all_ready()
     async with here.call("/n/w-0") as (kept, _), here.call("/n/w-1") as (victim, _):
         lost = here.workers[1]  # they were started in this order
+        os.kill(lost, signal.SIGSTOP)
+        request = b"GET /n/w-1/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        waiting = [asyncio.create_task(answer(here, request)) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        assert not any(each.done() for each in waiting)
         os.kill(lost, signal.SIGKILL)
+        assert [b"200 OK" in told for told in await asyncio.gather(*waiting)] == [True] * 20
         assert await victim.closed() == 1006
         assert await kept.still_there()
         for _ in range(5):  # while one worker is away, every request is answered
