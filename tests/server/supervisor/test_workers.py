@@ -107,6 +107,12 @@ async def test_a_worker_that_is_killed_is_back_and_the_other_calls_go_on(here: S
         assert [b"200 OK" in told for told in await asyncio.gather(*waiting)] == [True] * 20
         assert await victim.closed() == 1006
         assert await kept.still_there()
+        welcome = victim.messages[0]
+        resume = {"call_id": welcome["call_id"], "secret": welcome["resume"]}
+        async with here.call("/n/w-1", resume=resume) as (again, call_id):  # the other worker has it now
+            assert call_id == welcome["call_id"]
+            assert again.messages[0]["restored"] is True
+            assert again.messages[0]["at"] == "/n/w-0"
         for _ in range(5):  # while one worker is away, every request is answered
             assert (await here.http("/n/w-1/healthz")).status_code == 200
         await here.all_ready()
