@@ -26,6 +26,7 @@ from bargein.server.hub import Hub, OpenAgents, open_hub
 from bargein.server.make_settings import library_settings
 from bargein.server.node_commands import answer_nodes
 from bargein.server.own_lifespan import OwnLifespan
+from bargein.server.page_headers import headers_for
 from bargein.server.refusals import Refusal, install
 from bargein.server.routes import router
 from bargein.server.settings import Settings
@@ -88,7 +89,12 @@ class VoiceApp(FastAPI):
         self._run_by_others = False
         elsewhere = frozenset((*phones, VOICE, NEXT))
         self.add_middleware(
-            Guard, gate=self._gate, elsewhere=elsewhere, prefix=settings.prefix, running=self._demand_running
+            Guard,
+            gate=self._gate,
+            elsewhere=elsewhere,
+            prefix=settings.prefix,
+            running=self._demand_running,
+            headers=headers_for(settings.node_url),
         )
 
     @property
@@ -158,6 +164,7 @@ class VoiceApp(FastAPI):
         for suffix, kind in MIME_TYPES.items():
             mimetypes.add_type(kind, suffix)
         self.add_api_route("/", _page, include_in_schema=False)
+        self.add_api_route("/fleet", _operators_page, include_in_schema=False)
         self.mount("/web", StaticFiles(directory=WEB, check_dir=False), name="web")
 
 
@@ -169,3 +176,8 @@ def app_for(given: object, **settings: Any) -> VoiceApp:
 
 async def _page() -> FileResponse:
     return FileResponse(WEB / "index.html")
+
+
+async def _operators_page() -> FileResponse:
+    """Without a secret: what it asks for needs the server's token."""
+    return FileResponse(WEB / "fleet.html")

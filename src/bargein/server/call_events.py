@@ -16,6 +16,7 @@ from bargein.server.calls import Watcher
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
 
+EVENTS = "bargein.events"  # the subprotocol
 SLOW_WATCHER_S = 10  # a watcher that takes nothing for so long is sent away
 FOLLOW_S = 10.0  # that a watcher waits for a call which has left this node
 _LOOK_S = 0.25  # between two looks for it
@@ -30,7 +31,8 @@ async def watch_call(hub: Hub, socket: WebSocket, call_id: str) -> None:
             async with _watched(hub, call_id) as watcher:
                 status = await command(hub, "status", call_id)
                 if not accepted:
-                    await socket.accept()
+                    # A browser closes a socket that takes none of the protocols which it offered.
+                    await socket.accept(EVENTS if EVENTS in socket.scope["subprotocols"] else None)
                     accepted = True
                 if not await _tell(socket, watcher, json.dumps({"type": "call", **status})):
                     return

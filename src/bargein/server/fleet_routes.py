@@ -104,7 +104,7 @@ async def events(socket: WebSocket, call_id: str) -> None:
     """First the call's status (`{"type": "call", ...}`), then every notice as it comes; closes with the call."""
     hub: Hub = socket.app.state.hub
     try:
-        hub.gate.demand_owner(socket.headers, peer_of(socket))
+        hub.gate.demand_operator(socket.headers, socket.scope["subprotocols"], peer_of(socket))
         await watch_call(hub, socket, call_id)
     except BargeinError as error:
         await socket.send_denial_response(refusal_for(error).response())
