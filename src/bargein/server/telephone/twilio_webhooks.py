@@ -164,7 +164,7 @@ def _busy(asked: _Asked) -> str:
     again = None
     if tries < BUSY_TRIES:
         again = asked.address(asked.path, busy_tries=tries + 1, hops=asked.number("hops"))
-    asked.hub.metrics.call_refused("fleet_full")
+    asked.hub.metrics.call_refused("busy")
     return sdk.busy(busy_text(agent, language), language, BUSY_PAUSE_S, again)
 
 
