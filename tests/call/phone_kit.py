@@ -158,7 +158,7 @@ class FakePhone:
         match message:
             case {"event": "media", "media": {"payload": str(payload)}}:
                 data = base64.b64decode(payload)
-                assert len(data) == 160, "a frame is 20 ms"
+                assert len(data) in (160, 320), "one frame of 20 ms, or two"
                 self.line.append(from_mulaw(data))
                 waiting = sum(len(x) for x in self.line if not isinstance(x, str))
                 self.most_ms = max(self.most_ms, waiting * 1000 / RATE)

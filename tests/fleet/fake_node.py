@@ -29,7 +29,7 @@ class FakeNode:
     name: str
     ready: bool = True
     drops: bool = False
-    """Hang up after each request, without an answer."""
+    """Hang up after the head of each request, without an answer."""
     asked: list[Asked] = field(default_factory=list)
     """What came, health checks left out."""
     address: str = ""
@@ -85,14 +85,16 @@ class FakeNode:
         first, *lines = head.strip().split("\r\n")
         method, path, _ = first.split(" ")
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        checked = path in ("/healthz", "/readyz") and "x-forwarded-for" not in headers
+        if self.drops and not checked:
+            self.asked.append(Asked(method, path, headers, b""))
+            writer.transport.abort()
+            raise ConnectionAbortedError
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        if path in ("/healthz", "/readyz") and "x-forwarded-for" not in headers:
+        if checked:
             await self._check(path, writer)
             return
         self.asked.append(Asked(method, path, headers, body))
-        if self.drops:
-            writer.transport.abort()
-            raise ConnectionAbortedError
         if headers.get("upgrade") == "websocket":
             accept = base64.b64encode(hashlib.sha1(headers["sec-websocket-key"].encode() + MAGIC).digest()).decode()
             words = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}"

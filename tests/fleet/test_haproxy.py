@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +40,10 @@ class Front:
         reader, writer = await asyncio.open_connection(host, int(port))
         lines = [f"{method} {path} HTTP/1.1", "Host: voice.example.com", f"Content-Length: {len(body)}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        writer.write("\r\n".join([*lines, "Connection: close", "", body]).encode())
+        writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+        await writer.drain()
+        await asyncio.sleep(0.01)  # as many clients do it: the body is in a packet of its own
+        writer.write(body.encode())
         head, _, text = (await reader.read()).decode().partition("\r\n\r\n")
         writer.close()
         return Answer(int(head.split(" ")[1]), text, clock.now_ms() - began)
@@ -78,7 +83,7 @@ async def test_a_webhook_of_a_node_that_died_is_answered_by_another_at_once_and_
         assert {each.path for each in asked} == {"/n/a/twilio/next"}
 
 
-async def test_a_webhook_that_a_node_has_read_is_never_sent_again() -> None:
+async def test_a_command_that_a_node_has_read_is_never_sent_again() -> None:
     async with front() as at:
         for node in at.nodes.values():
             node.drops = True
@@ -89,6 +94,37 @@ async def test_a_webhook_that_a_node_has_read_is_never_sent_again() -> None:
             node.drops = node.name != "c"
         assert (await at.ask("/n/a/agents")).status == 200  # a question may be asked again
         assert len(at.nodes["c"].asked) == 1
+
+
+async def test_a_telephone_is_answered_though_its_node_died_with_the_webhook_in_its_hand() -> None:
+    async with front() as at:
+        at.nodes["a"].drops = True
+        answer = await at.ask("/n/a/twilio/next", "POST", "CallSid=CA1")
+        assert answer.status == 200
+        assert answer.body in ("b", "c")
+        assert [each.body for node in at.nodes.values() for each in node.asked] == [b"", b"CallSid=CA1"]
+
+
+async def test_a_webhook_is_answered_whenever_its_connection_breaks(tmp_path: Path) -> None:
+    """A process that is killed resets what the kernel took for it: before, while and after the request is sent."""
+    config = tmp_path / "haproxy.cfg"
+    unchecked = re.sub(r"^(    server .*) check$", r"\1", CONFIG.read_text(), flags=re.MULTILINE)
+    config.write_text(unchecked.replace("observe layer4 error-limit 1 on-error mark-down", ""))
+    broken = itertools.count()
+
+    async def breaks(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(next(broken) % 6 * 0.0005)
+        writer.transport.abort()
+
+    dying = await asyncio.start_server(breaks, "127.0.0.1", 0, limit=1)
+    address = "{}:{}".format(*dying.sockets[0].getsockname())
+    async with fake_nodes("b", "c") as nodes, dying:
+        others = {name: node.address for name, node in nodes.items()}
+        async with haproxy(config, {"a": address, **others}) as balancer:
+            at = Front(balancer.address, nodes)
+            answers = [await at.ask("/n/a/twilio/next", "POST", "CallSid=CA1") for _ in range(36)]
+    assert {answer.status for answer in answers} == {200}
+    assert next(broken) >= 36
 
 
 async def test_a_node_that_comes_back_gets_its_calls_again() -> None:

@@ -73,6 +73,7 @@ async def calling(fleet: NodeFleet, lasts_s: float, steps: Sequence[Step] = ()) 
     sid = "CA" + secrets.token_hex(16)
     call = fleet.network.call(fleet.webhook, steps, lasts_ms=lasts_s * 1000, sid=sid)
     caller = Caller(fleet, sid, asyncio.create_task(call, name=sid))
+    await asyncio.sleep(0)  # the task has begun: the network knows the call
     try:
         yield caller
     finally:

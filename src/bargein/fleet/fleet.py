@@ -169,11 +169,15 @@ class Fleet:
     def drain(self) -> None:
         """Place no new call here; the others know it at once."""
         self._draining = True
-        self._nodes.beat_now()
+        self.tell()
 
     def undrain(self) -> None:
         """Place calls here again."""
         self._draining = False
+        self.tell()
+
+    def tell(self) -> None:
+        """Let the others know this node as it is now, before its next heartbeat."""
         self._nodes.beat_now()
 
     async def nodes(self) -> list[NodeRecord]:

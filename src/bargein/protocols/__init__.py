@@ -67,7 +67,7 @@ from bargein.protocols.transport import (
     Typed,
     WireSamples,
 )
-from bargein.protocols.tts import TTS, SpeechChunk
+from bargein.protocols.tts import TTS, SpeaksAhead, SpeechChunk
 from bargein.protocols.turns import TurnModel
 from bargein.protocols.vad import VAD, VADStream
 
@@ -118,6 +118,7 @@ __all__ = [
     "SessionConfig",
     "SettingsRequested",
     "SoundModel",
+    "SpeaksAhead",
     "SpeechChunk",
     "StopPressed",
     "StreamingSTT",

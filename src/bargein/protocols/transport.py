@@ -202,6 +202,9 @@ class TransportCapabilities:
     """The client plays audio as soon as it comes, as a telephone network does. Otherwise it says when it begins."""
     mulaw: bool = False
     """The transport takes mu-law codes."""
+    batch: int = 1
+    """Frames of 20 ms that `send` gets together, as one: fewer messages, and the first frame waits for the last. For a
+    client that plays audio as it comes, is cleared on a hold, and takes messages of any length."""
     carries_audio: bool = True
     """The transport carries the agent's audio. Otherwise the client gets the audio from the realtime model, and reports
     what it plays; `send` is never called."""

@@ -23,7 +23,6 @@ WATCHER_NOTICES = 512  # some ten seconds of a lively call; then the oldest is d
 WATCHERS = 16  # of one call
 GOODBYE_S = 9.0  # for the last sentence of every call; the floor ends each of them within 8 s
 MOVES_AT_ONCE = 32  # calls that wait for a quiet moment to leave
-CALM_CALLS = 8  # with fewer, lateness is not of the calls' making: one more makes it no worse
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -187,7 +186,7 @@ class Calls:
         if self._taken >= self._most:
             self._metrics.call_refused("busy")
             raise Refusal(503, "busy", f"The server has {self._most} calls already", advice="Call again a little later")
-        if self._taken >= CALM_CALLS and self.is_late():
+        if self.is_late():
             self._metrics.call_refused("late")
             message = f"The server runs late with {self._taken} calls"
             raise Refusal(503, "busy", message, advice="Call again a little later")

@@ -26,7 +26,7 @@ from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
 from bargein.server.draining import DrainControl
 from bargein.server.kept_calls import KeptCalls
-from bargein.server.load import LATE_LIMIT_MS, LoadMeter
+from bargein.server.load import LoadMeter
 from bargein.server.metrics import Metrics
 from bargein.server.moving import FleetMover
 from bargein.server.own_fleet import fleet_for
@@ -124,13 +124,14 @@ async def open_hub(
         fleet.positions = calls.heard
         fleet.lost = lambda call_id: calls.lose(call_id, TAKEN_OVER)
         calls.mover = FleetMover(fleet)
-        calls.is_late = lambda: load.late_ms >= LATE_LIMIT_MS
+        calls.is_late = lambda: not load.read().has_room
         await stack.enter_async_context(fleet)
         async with group:
             chores = [
                 group.create_task(ticker.run(), name="ticker"),
                 group.create_task(keep_ready(hub.readiness, hub.host, catalogue.default), name="readiness"),
                 group.create_task(_sweep(hub), name="old records"),
+                group.create_task(_tell_ready(hub), name="first readiness"),
                 group.create_task(hub.busy_line.make_once(hub.readiness.done, catalogue.default), name="busy line"),
             ]
             try:
@@ -140,6 +141,12 @@ async def open_hub(
                 await hub.drain.stop()
                 for chore in chores:
                     chore.cancel()
+
+
+async def _tell_ready(hub: Hub) -> None:
+    """The other nodes may place calls here as soon as it can take them."""
+    await hub.readiness.done.wait()
+    hub.fleet.tell()
 
 
 async def _sweep(hub: Hub) -> None:

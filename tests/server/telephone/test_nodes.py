@@ -69,6 +69,16 @@ async def test_a_call_goes_to_the_node_with_room_and_its_token_is_good_there_onc
                 assert await again.closed() == (1008, "bad_token")
 
 
+async def test_workers_that_have_their_supervisors_key_take_the_streams_of_each_other(shared: SharedStore) -> None:
+    open_to_all: dict[str, object] = {"twilio_auth_token": None, "signing_key": "a-key-of-the-supervisors"}
+    async with node("a", **open_to_all) as a, node("b", **open_to_all) as b:
+        await drained(a)
+        answer = told(await a.http.post("/twilio/voice", data=FORM))
+        assert answer["url"] == media(b)
+        async with stream(b) as phone:
+            await talking(phone, "CA1", answer)
+
+
 async def test_without_addresses_of_their_own_nodes_are_told_by_the_path(shared: SharedStore) -> None:
     async with node("a", node_url=None, public_url="https://phone.example/x", root_path="/x") as a:
         for path in ("/x/twilio/voice", "/x/n/b/twilio/voice"):

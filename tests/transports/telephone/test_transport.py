@@ -34,6 +34,7 @@ class PlainDialect:
 
     name = "plain"
     rate = 8000
+    batch = 1
     mulaw = True
     returning = True
     says_stop = True

@@ -19,7 +19,9 @@ from starlette.datastructures import ImmutableMultiDict
 from bargein.agent import Agent
 from bargein.errors import FleetAway, UsageError
 from bargein.fleet.records import NodeRecord
+from bargein.server.calls import CALM_CALLS
 from bargein.server.hub import Hub
+from bargein.server.placement import has_room
 from bargein.server.start_call import language_for
 from bargein.server.telephone.busy import busy_text
 from bargein.server.telephone.recent_calls import CallState
@@ -105,7 +107,7 @@ async def following(request: Request) -> Response:
         node = await _node(asked.hub, found.node)
         hops = 0 if found.node == own.id else asked.number("hops") + 1
         return _xml(_stream(asked, node or own, hops=hops))
-    return _xml(await _placed(asked))
+    return _xml(await _placed(asked, lost=found.state is CallState.HOMELESS))
 
 
 async def _read(request: Request, path: str) -> _Asked:
@@ -129,22 +131,14 @@ async def _read(request: Request, path: str) -> _Asked:
     )
 
 
-async def _placed(asked: _Asked) -> str:
-    """TwiML that streams the call to a node with room, or says that there is none."""
+async def _placed(asked: _Asked, *, lost: bool = False) -> str:
+    """TwiML that streams the call to a node with room, or says that there is none. lost: it is a call that has lost its
+    node."""
     hub = asked.hub
     node = await hub.fleet.place()
-    if node is None and _takes(hub):
-        node = hub.fleet.record()
+    if node is None and has_room(hub) and (lost or hub.calls.taken < CALM_CALLS or not hub.calls.is_late()):
+        node = hub.fleet.record()  # no node is ready, or all are late and this one not by its calls
     return _busy(asked) if node is None else _stream(asked, node)
-
-
-def _takes(hub: Hub) -> bool:
-    """Whether this node takes a call though the fleet has no place: an agent that is not ready can say so, and a lone
-    server that is late has no other one to send the caller to."""
-    if hub.fleet.draining or hub.calls.closing:
-        return False
-    load = hub.load.read()
-    return load.has_room or (not hub.fleet.shared and load.calls < load.most)
 
 
 def _stream(asked: _Asked, node: NodeRecord, *, hops: int = 0) -> str:

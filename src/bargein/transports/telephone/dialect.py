@@ -79,6 +79,8 @@ class TelephoneDialect(Protocol):
     """A clear returns the marks that were not played."""
     acknowledges: bool
     """The vendor answers a clear. Else a mark follows each clear."""
+    batch: int
+    """Frames of 20 ms in a message of audio, at most. 1 where the vendor wants one length."""
     says_stop: bool
     """The vendor says when the call is over. Else closing the socket says so."""
 

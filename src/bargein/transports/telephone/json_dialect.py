@@ -68,6 +68,7 @@ class JsonDialect(ABC, Generic[Message]):
 
     name: str
     binary = False
+    batch = 2
     returning: bool
     acknowledges: bool
     says_stop = True

@@ -86,7 +86,7 @@ class TelephoneTransport:
         """The stream's audio format is known, or has changed by its start."""
         dialect = self._dialect
         self.capabilities = c.TransportCapabilities(
-            pause=False, reports=True, plays_immediately=True, mulaw=dialect.mulaw
+            pause=False, reports=True, plays_immediately=True, mulaw=dialect.mulaw, batch=dialect.batch
         )
         self.rate_in = self.rate_out = dialect.rate
         self._marks = Marks(dialect.rate, returning=dialect.returning)

@@ -51,6 +51,7 @@ class VonageDialect:
 
     name = "vonage"
     binary = True
+    batch = 1  # 20 ms in each message
     returning = True  # not documented; a stream that returns no notify early loses nothing by it
     acknowledges = True
     says_stop = False
