@@ -18,8 +18,7 @@ from starlette.datastructures import ImmutableMultiDict
 
 from bargein.agent import Agent
 from bargein.errors import FleetAway, UsageError
-from bargein.fleet.records import NodeRecord
-from bargein.server.calls import CALM_CALLS
+from bargein.fleet.records import CALM_CALLS, NodeRecord
 from bargein.server.hub import Hub
 from bargein.server.placement import has_room
 from bargein.server.start_call import language_for
