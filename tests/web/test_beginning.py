@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+import pytest
 import pytest_asyncio
 
 from tests.web.kit import QUIET, Pages, pages
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 BUSY = {"type": "error", "code": "busy", "message": "Full", "advice": "Wait", "fatal": True, "retry_ms": 300}
 
 
-@pytest_asyncio.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shown() -> AsyncIterator[Pages]:
     async with pages() as made:
         yield made
