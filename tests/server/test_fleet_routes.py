@@ -16,8 +16,7 @@ from websockets.exceptions import InvalidStatus
 from bargein.agent import Agent, Greeting
 from bargein.server import call_commands
 from tests.server.kit import Client, Echo, ToneVoice, World
-from tests.server.two_nodes import Stores, node
-from tests.server.two_nodes import stores as stores
+from tests.server.two_nodes import Stores, node, shared_stores
 
 
 def id_of(client: Client) -> str:
@@ -47,6 +46,11 @@ async def beaten(*servers: World) -> None:
     for here in servers:
         here.hub.fleet.tell()
     await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def stores(monkeypatch: pytest.MonkeyPatch) -> Stores:
+    return shared_stores(monkeypatch)
 
 
 async def test_a_call_is_reached_through_any_server(stores: Stores) -> None:
