@@ -12,6 +12,7 @@ from twilio.request_validator import RequestValidator
 from twilio.twiml.voice_response import Connect, VoiceResponse
 from websockets.asyncio.server import ServerConnection
 
+from bargein_bench.callers import twilio_call
 from bargein_bench.callers.caller_audio import EndCallStep, PressKey, SayLine
 from bargein_bench.callers.crowd import CallPlan, run
 from bargein_bench.callers.result import Result
@@ -177,7 +178,11 @@ async def test_a_webhook_that_cannot_be_reached_is_tried_again_and_then_the_fall
         (f"<Response>{' ' * 70_000}</Response>", 11750),
     ],
 )
-def test_what_an_application_does_wrong_has_twilios_number(answer: str | Response, code: int) -> None:
+def test_what_an_application_does_wrong_has_twilios_number(
+    answer: str | Response, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(twilio_call, "MOST_DOCUMENTS", 20)
+
     @simulated_time
     async def body() -> None:
         async with application({"voice": [answer]}) as app:

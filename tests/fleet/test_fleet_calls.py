@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bargein.clock import ManualClock
-from bargein.errors import MemoryRefused, UsageError
+from bargein.errors import MemoryRefused
+from bargein.fleet.bounds import FIELD_BYTES, MEMORY_BYTES
 from bargein.fleet.fleet import Fleet
 from bargein.fleet.memory import MemoryStore
 from bargein.fleet.records import CallRecord, Load
@@ -115,8 +116,51 @@ async def test_a_memory_of_another_key_is_refused_and_gone(store: MemoryStore, c
         assert await b.find_call("c1") is None
 
 
-async def test_two_processes_of_one_id_are_told_apart(store: MemoryStore, clock: ManualClock) -> None:
-    async with node(store, clock, "a"):
-        with pytest.raises(UsageError, match="BARGEIN_NODE"):
-            async with node(store, clock, "a"):
-                pass
+async def test_a_call_that_another_node_ended_is_not_listed_again_by_its_former_one(
+    store: MemoryStore, clock: ManualClock
+) -> None:
+    async with node(store, clock, "a") as a, node(store, clock, "b") as b:
+        lost: list[str] = []
+        a.lost = lost.append
+        await a.add_call(CALL)
+        record = await b.find_call("c1")
+        assert record is not None
+        a._calls.lose = lambda *_: None  # type: ignore[method-assign]  # the news is late
+        assert await b.claim(record) is not None
+        await b.remove_call("c1")
+        del a._calls.lose
+        a._calls._rewrite(a._calls._calls["c1"])  # as after the store's return
+        await asyncio.sleep(0.01)
+        assert lost == ["c1"]
+        assert await b.find_call("c1") is None
+        assert await b.calls() == []
+
+
+async def test_what_is_too_large_to_be_remembered_leaves_room_for_the_rest(
+    store: MemoryStore, clock: ManualClock
+) -> None:
+    async with node(store, clock, "a") as a, node(store, clock, "b") as b:
+        await a.add_call(CALL)
+        a.remember("c1", {"policy": b"p" * 1_000, "turn.1": b"x" * (FIELD_BYTES + 1)})
+        for number in range(2, 12):
+            a.remember("c1", {f"turn.{number}": b"%d" % number * 8_000})
+        assert await a.remembered("c1")
+        record = await b.find_call("c1")
+        assert record is not None
+        memory = await b.claim(record)
+        assert memory is not None
+        assert sum(len(name) + len(value) for name, value in memory.fields.items()) <= MEMORY_BYTES
+        assert "policy" in memory.fields
+        assert "turn.1" not in memory.fields
+        assert "turn.2" not in memory.fields
+        assert {"turn.9", "turn.10", "turn.11"} <= memory.fields.keys()
+        assert a.dropped >= 2
+
+
+async def test_nothing_is_remembered_of_a_call_that_is_not_here(store: MemoryStore, clock: ManualClock) -> None:
+    async with node(store, clock, "a") as a:
+        a.remember("c1", {"turn.1": b"1"})
+        assert await a.remembered("c1")
+        assert not await a.release("c1")
+        await a.remove_call("c1")
+        assert await a.find_call("c1") is None

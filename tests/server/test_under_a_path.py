@@ -105,7 +105,7 @@ async def test_every_route_answers_behind_both_kinds_of_proxy(strips: bool, node
         answer = await http.post(f"{before}/twilio/voice", data=form)
         stream = ElementTree.fromstring(answer.text).find("./Connect/Stream")
         assert stream is not None
-        assert stream.get("url") == f"ws://127.0.0.1/voice{node}/twilio/media"
+        assert stream.get("url") == "ws://127.0.0.1/voice/twilio/media"  # a lone server names no node
         if before:
             place = await http.get(f"{before}?dummy=1")
             last = before.rpartition("/")[2]

@@ -168,7 +168,12 @@ async def test_a_try_that_is_not_answered_is_given_up_and_the_next_finds_the_cal
         tries.append(route)
         if len(tries) > 1:
             server = route.connect_to_server()
-            route.on_message(lambda message: (sent.append(message), server.send(message))[1])
+
+            def pass_on(message: str | bytes) -> None:
+                sent.append(message)
+                server.send(message)
+
+            route.on_message(pass_on)
         else:
             route.on_close(lambda code, _: closed.append(code))
 

@@ -185,6 +185,13 @@ class Call:
         """Have the agent say this as soon as the floor is free. Raises UsageError for no text, or too much of it."""
         self._parts.utterances.say(text, interruptible=interruptible)
 
+    def change_policy(self, policy: f.Policy) -> dict[str, object]:
+        """The call's policy from now on, which the client is told. Returns its numbers."""
+        numbers = policy.numbers() | {"language": self.floor.language}
+        self.feed(f.PolicyChanged(self.now_ms(), policy))
+        self._notify(n.PolicyNow(numbers))
+        return numbers
+
     async def transfer(self, to: str) -> None:
         """Hand the caller on to another number (E.164), now; the call is over then, or waits for the answer.
 

@@ -110,7 +110,7 @@ class NodeCommands:
                 failures += 1
                 wait_s = min(pause_s(failures), left_s)
             else:
-                if not there:
+                if not there and self._reach.settled:
                     raise NodeSilent(f"Node {node!r} is gone", advice=SILENT_ADVICE)
                 wait_s = left_s if sent else left_s / 2
                 sent = True

@@ -14,21 +14,24 @@ from bargein.fleet.keys import (
     CALLS,
     EPOCH,
     MEMORY,
+    OVER,
     OWNER,
     POSITION,
     QUEUE_TTL_MS,
     RECORD,
     call_key,
     control_queue,
+    events_channel,
     network_key,
     pulse_key,
 )
+from bargein.fleet.live_events import MOVED
 from bargein.fleet.own_calls import OwnCalls, encode_record
 from bargein.fleet.pulse import read_beat
 from bargein.fleet.reach import Reach
 from bargein.fleet.records import CallRecord, Memory
 from bargein.fleet.sealing import Seal
-from bargein.fleet.store import Delete, Lowest, Match, Now, Operation, Push, Put, Read, Unrank
+from bargein.fleet.store import Delete, Lowest, Match, Now, Operation, Publish, Push, Put, Read, Unrank
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +54,11 @@ class CallDirectory:
         if own is not None:
             return own
         return _record(await self._reach.one(Read(call_key(call_id), (RECORD,))))
+
+    async def find_ended(self, call_id: str) -> str | None:
+        """The node that had a call last which is over. None: none is known. Raises FleetAway."""
+        found = await self._reach.one(Read(call_key(call_id), (EPOCH, OWNER)))
+        return found[OWNER].decode().partition(":")[0] if found.get(EPOCH) == OVER and OWNER in found else None
 
     async def find_by_network(self, network: str, network_id: str) -> CallRecord | None:
         """A call on any node, by its network's id. Raises FleetAway."""
@@ -92,6 +100,7 @@ class CallDirectory:
             return None
         former = before[OWNER].decode() if OWNER in before else ""
         steps: list[Operation[Any]] = [Read(key), Read(pulse_key(former), (record.id,)), Now()]
+        steps.append(Publish(events_channel(record.id), MOVED))  # those who watch it look for its new node
         if record.node and record.node != mine.node:
             lost = told(LOST, {"call": record.id, "epoch": mine.epoch}, within_ms=QUEUE_TTL_MS)
             steps.append(Push(control_queue(record.node), lost, QUEUE_TTL_MS))

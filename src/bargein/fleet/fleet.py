@@ -9,6 +9,7 @@ The store's own time decides what is old. A node's wall clock is never asked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Container, Mapping
@@ -23,6 +24,7 @@ from bargein.errors import CommandRefused, FleetAway, NodeSilent, UsageError
 from bargein.fleet.commands import Handler, NodeCommands
 from bargein.fleet.directory import LOST, CallDirectory
 from bargein.fleet.keys import (
+    NODES,
     node_key,
     spent_key,
 )
@@ -30,11 +32,11 @@ from bargein.fleet.live_events import WATCH, LiveEvents
 from bargein.fleet.nodes import Nodes
 from bargein.fleet.own_calls import TOUCH_S, OwnCalls
 from bargein.fleet.pulse import Positions, Pulse
-from bargein.fleet.reach import Reach
+from bargein.fleet.reach import SETTLE_MS, Reach
 from bargein.fleet.records import CallRecord, Load, Memory, NodeRecord
 from bargein.fleet.sealing import Seal
 from bargein.fleet.spent import SpentTokens
-from bargein.fleet.store import Delete, Match, Now, Put, Store
+from bargein.fleet.store import Delete, Match, Now, Put, Store, Unrank
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +66,8 @@ class Fleet:
         load: Callable[[], Load] = lambda: IDLE,
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        """url, group, version: of the node's record. keep_s: how long a call may be claimed after its node's death.
-        load, ready: of this node, asked at each heartbeat."""
+        """store: closed with the fleet. url, group, version: of the node's record. keep_s: how long a call may be
+        claimed after its node's death. load, ready: of this node, asked at each heartbeat."""
         self.node = node
         self.instance = secrets.token_hex(4)
         self.lost: Callable[[str], None] = lambda _: None
@@ -96,6 +98,7 @@ class Fleet:
     async def __aenter__(self) -> Self:
         """Raises UsageError where another process that lives has this node's id."""
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._reach.store.aclose)
             try:
                 (self._started_s,) = [ms / 1000 for ms in await self._reach.run([Now()])]
                 await self._demand_own_id()
@@ -103,11 +106,10 @@ class Fleet:
                 await self._nodes.beat()
             except FleetAway:
                 pass  # it says so by itself, and the tasks go on from there
-            group = await stack.enter_async_context(asyncio.TaskGroup())
             chores = [self._nodes.run(), self._commands.run(), self._calls.run(), self._events.run(), self._touch()]
             if self.shared:
                 chores.append(self._pulse.run())
-            tasks = [group.create_task(chore, name=f"fleet {number}") for number, chore in enumerate(chores)]
+            tasks = [asyncio.create_task(chore, name=f"fleet {number}") for number, chore in enumerate(chores)]
             stack.push_async_callback(self._leave, tasks)
             self._exit = stack.pop_all()
         return self
@@ -167,11 +169,15 @@ class Fleet:
     def drain(self) -> None:
         """Place no new call here; the others know it at once."""
         self._draining = True
-        self._nodes.beat_now()
+        self.tell()
 
     def undrain(self) -> None:
         """Place calls here again."""
         self._draining = False
+        self.tell()
+
+    def tell(self) -> None:
+        """Let the others know this node as it is now, before its next heartbeat."""
         self._nodes.beat_now()
 
     async def nodes(self) -> list[NodeRecord]:
@@ -181,6 +187,11 @@ class Fleet:
             found[self.node] = self.record()
         return sorted(found.values(), key=lambda record: record.id)
 
+    async def forget(self, node: str) -> None:
+        """The process of a node is over: the others need not wait for its heartbeat to grow old. Never raises."""
+        with contextlib.suppress(FleetAway):
+            await self._reach.run([Delete(node_key(node)), Unrank(NODES, node)])
+
     async def place(self, *, but: Container[str] = ()) -> NodeRecord | None:
         """The node for a new call: the least loaded that takes calls. None: the fleet is full. Never raises."""
         return await self._nodes.place(but)
@@ -189,7 +200,7 @@ class Fleet:
         """Whether a node answers. A node that was started again answers, too, and has none of its calls: see `holds`.
         Raises FleetAway."""
         try:
-            await self.ask(node, PING, {}, within_ms=DEAD_MS)
+            await self.ask(node, PING, {}, within_ms=self._dead_ms)
         except NodeSilent:
             return False
         except CommandRefused:
@@ -201,7 +212,7 @@ class Fleet:
         if not record.node:
             return False
         try:
-            answer = await self.ask(record.node, HOLDS, {"call": record.id}, within_ms=DEAD_MS)
+            answer = await self.ask(record.node, HOLDS, {"call": record.id}, within_ms=self._dead_ms)
         except NodeSilent:
             return False
         except CommandRefused:
@@ -250,6 +261,10 @@ class Fleet:
     async def find_call(self, call_id: str) -> CallRecord | None:
         """A call on any node. Raises FleetAway, unless it is this node's."""
         return await self._directory.find_call(call_id)
+
+    async def find_ended(self, call_id: str) -> str | None:
+        """The node that had a call last which ended in the last 10 minutes. None: none is known. Raises FleetAway."""
+        return await self._directory.find_ended(call_id)
 
     async def find_by_network(self, network: str, network_id: str) -> CallRecord | None:
         """A call on any node, by its network's id. Raises FleetAway."""
@@ -311,6 +326,10 @@ class Fleet:
 
     # Its own chores
 
+    @property
+    def _dead_ms(self) -> int:
+        return DEAD_MS if self._reach.settled else SETTLE_MS
+
     async def _demand_own_id(self) -> None:
         """Raises UsageError, FleetAway."""
         there = await self._nodes.holder(self.node)
@@ -339,7 +358,9 @@ class Fleet:
     async def _leave(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        for error in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(error, Exception):
+                log.error("A task of the fleet had failed", exc_info=error)
         try:
             async with asyncio.timeout(WRITE_S):
                 await self._nodes.leave()

@@ -7,7 +7,8 @@ CALLS = "calls"  # index of call ids, by start
 EPOCH, RECORD, OWNER, POSITION = "epoch", "record", "owner", "position"  # fields of a call, besides its memory's
 INSTANCE, BEAT, CALL = "instance", "beat", "call"
 MEMORY = "m."  # before the names of a memory's fields
-OVER = b"over"  # epoch of a call that ended after it was claimed: its former node cannot list it again
+OVER = b"over"  # epoch of a call that has ended: a node that it was taken from cannot list it again
+OVER_TTL_MS = 600_000  # so long it is known which node had it last
 
 NODE_TTL_MS = 5_000  # five heartbeats
 QUEUE_TTL_MS = 60_000

@@ -22,6 +22,7 @@ WAITING_EVENTS = 2048  # of all calls that are watched, on their way to the stor
 EVENTS_A_WRITE = 64
 LEASE_MS = 15_000.0
 RENEW_S = 5.0
+AGAIN_S = 0.25
 WATCH = "fleet.watch"  # the command
 TEXT, OVER, MOVED = b"t", b"o", b"m"  # first byte of a message
 
@@ -90,12 +91,15 @@ class LiveEvents:
             raise self._reach.error() from None
 
     async def _renew(self, call_id: str) -> bool:
-        """Whether there is such a call."""
+        """Whether there is such a call. Raises CommandRefused for one that no node has now."""
         record = await self._find(call_id)
         if record is None:
             return False
-        if record.node:
-            await self._ask(record.node, WATCH, {"call": call_id})
+        if not record.node:
+            raise CommandRefused(
+                503, "call_moving", "The call is on its way to another server", advice="Ask again soon"
+            )
+        await self._ask(record.node, WATCH, {"call": call_id})
         return True
 
     async def _keep(self, call_id: str, again: asyncio.Event) -> None:
@@ -109,7 +113,7 @@ class LiveEvents:
                 if not await self._renew(call_id):
                     return
             except CommandRefused:
-                await asyncio.sleep(0.1)  # on its way to another node
+                await asyncio.sleep(AGAIN_S)  # on its way to another node
                 again.set()
             except BargeinError as error:
                 log.info("Call %s: its events may be missed: %s", call_id, error)

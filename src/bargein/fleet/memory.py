@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bargein.clock import Clock, MonotonicClock
+from bargein.fleet.listener import Listener
 from bargein.fleet.store import (
     QUEUE_ITEMS,
     Delete,
@@ -29,7 +30,6 @@ from bargein.fleet.store import (
     Unrank,
 )
 
-LISTENER_MESSAGES = 1024  # that a listener has not taken; then the oldest is dropped
 SWEEP_STEPS = 1024  # between two looks for what has expired
 
 
@@ -49,12 +49,6 @@ class _Queue:
         self.came = asyncio.Event()
 
 
-class _Listener:
-    def __init__(self) -> None:
-        self.messages: deque[bytes] = deque(maxlen=LISTENER_MESSAGES)
-        self.came = asyncio.Event()
-
-
 class MemoryStore:
     """Of one process, and never away. shared: several nodes use it."""
 
@@ -67,7 +61,7 @@ class MemoryStore:
         self._keys: dict[str, _Key] = {}
         self._indices: dict[str, dict[str, float]] = {}
         self._queues: dict[str, _Queue] = {}
-        self._channels: dict[str, set[_Listener]] = {}
+        self._channels: dict[str, set[Listener]] = {}
         self._steps = 0
         self._pushed = 0  # over all queues: a position stays good when its queue expired and came again
 
@@ -107,8 +101,7 @@ class MemoryStore:
                 return str(self._pushed)
             case Publish(channel, message):
                 for listener in self._channels.get(channel, ()):
-                    listener.messages.append(message)
-                    listener.came.set()
+                    listener.give(message)
             case Now():
                 return int(self._now_ms())
             case _:
@@ -133,15 +126,18 @@ class MemoryStore:
 
     @asynccontextmanager
     async def listen(self, channel: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        listener = _Listener()
+        listener = Listener()
         listeners = self._channels.setdefault(channel, set())
         listeners.add(listener)
         try:
-            yield _messages(listener)
+            yield listener.messages()
         finally:
             listeners.discard(listener)
             if not listeners:
                 self._channels.pop(channel, None)
+
+    async def aclose(self) -> None:
+        """Nothing to close: other nodes may use it."""
 
     def _now_ms(self) -> float:
         return self._since_ms + self._clock.now_ms()
@@ -201,11 +197,3 @@ class MemoryStore:
         for name, queue in list(self._queues.items()):
             if queue.until_ms <= now_ms and not queue.readers:
                 del self._queues[name]
-
-
-async def _messages(listener: _Listener) -> AsyncIterator[bytes]:
-    while True:
-        while listener.messages:
-            yield listener.messages.popleft()
-        listener.came.clear()
-        await listener.came.wait()

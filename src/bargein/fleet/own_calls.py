@@ -23,6 +23,7 @@ from bargein.fleet.keys import (
     EPOCH,
     MEMORY,
     OVER,
+    OVER_TTL_MS,
     OWNER,
     POSITION,
     RECORD,
@@ -275,8 +276,8 @@ class OwnCalls:
             if record.network_id:
                 known = network_key(record.network, record.network_id)
                 steps.append(Delete(known, Match(CALL, record.id.encode())))
-            if record.epoch:
-                steps.append(Put(call_key(record.id), {EPOCH: OVER}, self._ttl_ms, Match(EPOCH, None)))
+            over: dict[str, bytes | None] = {EPOCH: OVER, OWNER: self._owner.encode()}
+            steps.append(Put(call_key(record.id), over, OVER_TTL_MS, Match(EPOCH, None)))
         if steps:
             await self._reach.run(steps)
         async with self._written:

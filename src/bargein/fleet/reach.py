@@ -15,6 +15,7 @@ from bargein.fleet.store import Now, Operation, Store, StoreAway
 log = logging.getLogger(__name__)
 
 LATE_MS = 1_000.0  # without an answer for so long, the store counts as away
+SETTLE_MS = 2_000  # after its return, until every node is in the store again
 FIRST_PAUSE_S, MOST_PAUSE_S = 0.1, 0.8  # between two attempts; the state is true within 2 s of the store's return
 ADVICE = "This node's own calls go on. Look at the store (BARGEIN_REDIS_URL), and ask again when it is back"
 
@@ -32,12 +33,18 @@ class Reach:
         self._back = asyncio.Event()
         self._back.set()
         self._returned = asyncio.Event()
+        self._settled_ms = 0.0
         self._offset_ms: float | None = None  # of the store's time from our clock's
 
     @property
     def now_ms(self) -> int:
         """The store's time, as it was measured last and counted on by our own clock. 0: not measured yet."""
         return 0 if self._offset_ms is None else int(self.clock.now_ms() + self._offset_ms)
+
+    @property
+    def settled(self) -> bool:
+        """A node that is not in the store is gone. False: it may not have come back yet, as the store has just now."""
+        return self.away is None and self.clock.now_ms() >= self._settled_ms
 
     async def run(self, steps: Sequence[Operation[Any]], *, within_ms: float = LATE_MS) -> list[Any]:
         """The answers of the store. Raises FleetAway."""
@@ -49,7 +56,6 @@ class Reach:
         except TimeoutError:
             self.lose(f"no answer within {within_ms:g} ms")
         else:
-            self.found()
             return answers
         raise self.error()
 
@@ -58,9 +64,11 @@ class Reach:
         return (await self.run([step], within_ms=within_ms))[0]
 
     async def measure(self, steps: Sequence[Operation[Any]]) -> list[Any]:
-        """As `run`; measures the store's time with it."""
+        """As `run`; measures the store's time with it, and alone tells that the store is back: the steps write, and a
+        store that can only be read (full, a replica) is away all the same."""
         sent_ms = self.clock.now_ms()
         *answers, now_ms = await self.run([*steps, Now()])
+        self.found()
         self._offset_ms = now_ms - (sent_ms + self.clock.now_ms()) / 2
         return answers
 
@@ -82,6 +90,7 @@ class Reach:
             self.away = None
             self.returns += 1
             self._returned.set()
+            self._settled_ms = self.clock.now_ms() + SETTLE_MS
         self._back.set()
 
     async def back(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+CALM_CALLS = 8  # from here on a node that runs late takes no more
+
 
 class Load(msgspec.Struct, frozen=True, array_like=True):
     """How much of a node's capacity is taken."""
@@ -19,8 +21,9 @@ class Load(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def has_room(self) -> bool:
-        """The node can take one more call."""
-        return self.calls < self.most and self.used < 1.0
+        """The node can take one more call. With few calls lateness is not of their making: to refuse one more would
+        help none, and leave a caller without an answer."""
+        return self.calls < self.most and (self.used < 1.0 or self.calls < CALM_CALLS)
 
 
 class NodeRecord(msgspec.Struct, frozen=True, array_like=True):

@@ -153,6 +153,10 @@ class Store(Protocol):
         missed, and so is what a slow listener does not take."""
         ...
 
+    async def aclose(self) -> None:
+        """Close this node's way to it."""
+        ...
+
 
 R = TypeVar("R")
 

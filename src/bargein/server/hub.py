@@ -24,13 +24,17 @@ from bargein.recorder.redaction import Redaction
 from bargein.server.auth import Gate
 from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
+from bargein.server.draining import DrainControl
 from bargein.server.kept_calls import KeptCalls
 from bargein.server.load import LoadMeter
 from bargein.server.metrics import Metrics
+from bargein.server.moving import FleetMover
 from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.strangers import Strangers
+from bargein.server.telephone.busy import BusyLine
+from bargein.server.telephone.recent_calls import TAKEN_OVER, RecentCalls
 from bargein.transports.browser.limits import BrowserLimits
 
 log = logging.getLogger(__name__)
@@ -57,7 +61,10 @@ class Hub:
     redaction: Redaction  # of records, facts and the log
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
+    drain: DrainControl
     kept: KeptCalls = field(default_factory=KeptCalls)
+    recent_calls: RecentCalls = field(default_factory=RecentCalls)
+    busy_line: BusyLine = field(default_factory=BusyLine)
 
 
 @asynccontextmanager
@@ -98,6 +105,7 @@ async def open_hub(
             redaction=redaction_for(settings),
             swept=asyncio.Event(),
             tasks=group,
+            drain=DrainControl(calls, settings.drain_s, group),
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
@@ -114,20 +122,31 @@ async def open_hub(
         fleet.ready = lambda: hub.readiness.ready and not calls.closing
         fleet.load = load.read
         fleet.positions = calls.heard
-        fleet.lost = lambda call_id: calls.lose(call_id, "another server has taken the call over")
+        fleet.lost = lambda call_id: calls.lose(call_id, TAKEN_OVER)
+        calls.mover = FleetMover(fleet)
+        calls.is_late = lambda: not load.read().has_room
         await stack.enter_async_context(fleet)
         async with group:
             chores = [
                 group.create_task(ticker.run(), name="ticker"),
                 group.create_task(keep_ready(hub.readiness, hub.host, catalogue.default), name="readiness"),
                 group.create_task(_sweep(hub), name="old records"),
+                group.create_task(_tell_ready(hub), name="first readiness"),
+                group.create_task(hub.busy_line.make_once(hub.readiness.done, catalogue.default), name="busy line"),
             ]
             try:
                 yield hub
             finally:
                 await calls.hang_up_all("the server closes")
+                await hub.drain.stop()
                 for chore in chores:
                     chore.cancel()
+
+
+async def _tell_ready(hub: Hub) -> None:
+    """The other nodes may place calls here as soon as it can take them."""
+    await hub.readiness.done.wait()
+    hub.fleet.tell()
 
 
 async def _sweep(hub: Hub) -> None:

@@ -84,8 +84,8 @@ async def start_call(
     was claimed for this one.
     """
     call_id = restored.call_id if restored is not None else _new_id()
-    watchers = Watchers(hub.metrics)
-    journal = _journal(hub, call_id if restored is None else f"{call_id}.{restored.epoch}", agent, policy)
+    watchers = Watchers(hub.metrics, hub.fleet, call_id)
+    journal = _journal(hub, call_id if restored is None else f"{call_id}-{restored.epoch}", agent, policy)
     found_by = call_id if network_id is None else network_id
     can_return = bool(found_by) and connection.capabilities.carries_audio
     transport = KeptTransport(connection, hub.host.clock, hub.settings.keep_s * 1000 if can_return else 0)

@@ -59,6 +59,12 @@ def without_node(path: str) -> str:
     return path if named is None else path[named.end() :]
 
 
+def above_nodes(root: str) -> str:
+    """A request's root path without the node that the request named."""
+    above, slash, node = root.rpartition("/n/")
+    return above if slash and NODE_PATH.fullmatch(f"/n/{node}") else root
+
+
 def joined(base: str, path: str) -> str:
     """An absolute address of a path that may begin with the base's own path already."""
     own = urlsplit(base).path.rstrip("/")

@@ -111,6 +111,7 @@ async def test_words_that_nothing_has_answered_are_answered() -> None:
     async with phone_scene("For how many nights?", restored=frozen.restored()) as s:
         await s.until(lambda: s.state == "idle" and len(s.llm.prompts) == 1)
         items = s.call.conversation.items
+        assert list(s.llm.prompts[0].items) == items[:1]  # the apology is nothing to answer
         assert isinstance(items[0], c.UserSaid)
         assert items[0].text == "I would like a room."
         assert said(items) == [(RESTORED, "completed"), ("For how many nights?", "completed")]

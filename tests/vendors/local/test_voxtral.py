@@ -7,22 +7,17 @@ is a token, and every "é" is two.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from types import ModuleType
 
 import numpy as np
 import pytest
 import pytest_asyncio
-import torch
-from transformers import (
-    AutoProcessor,
-    VoxtralProcessor,
-)
-from transformers.tokenization_mistral_common import MistralCommonBackend
 
 from bargein.agent import Agent
 from bargein.audio.pcm import Pcm
@@ -42,8 +37,6 @@ from bargein.vendors.common.audio_turns import as_turns
 from bargein.vendors.common.messages import as_messages, with_sound
 from bargein.vendors.local import voxtral
 from bargein.vendors.local.voxtral import SOUND, WAITING, VoxtralLocal, WorkerState
-from bargein.vendors.local.voxtral_generate import Detokeniser, load
-from benchmarks.tiny_voxtral import SPECIAL, make
 from tests.server.kit import settings, world
 from tests.server.test_voxtral_agent import sentence, speak
 
@@ -52,10 +45,23 @@ LONG = 1000  # of one that is to be cut: some seconds, so that no slow machine l
 CUT_AFTER = 5
 
 
+# Torch takes seven seconds of a core to import: a process that only lists these tests goes without.
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny() -> ModuleType:
+    return importlib.import_module("benchmarks.tiny_voxtral")
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    return importlib.import_module("bargein.vendors.local.voxtral_generate")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny: ModuleType) -> Path:
     """A tiny Voxtral on the disk, with random weights."""
-    return make(tmp_path_factory.mktemp("voxtral"))
+    made = tiny.make(tmp_path_factory.mktemp("voxtral"))
+    assert isinstance(made, Path)
+    return made
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -232,11 +238,12 @@ async def test_of_a_very_long_turn_the_end_is_heard(model: VoxtralLocal, monkeyp
 
 
 @in_one_loop
-async def test_it_tells_what_it_runs_on(model: VoxtralLocal) -> None:
+async def test_it_tells_what_it_runs_on(model: VoxtralLocal, generate: ModuleType) -> None:
     state = await model.start()
     assert isinstance(state, WorkerState)
     assert state.pid == model.pid
-    assert (state.device, state.dtype) == (("cuda", "bfloat16") if torch.cuda.is_available() else ("cpu", "float32"))
+    cuda = generate.torch.cuda.is_available()
+    assert (state.device, state.dtype) == (("cuda", "bfloat16") if cuda else ("cpu", "float32"))
     assert state.rss_bytes is None or state.rss_bytes > 100_000_000  # torch alone
 
 
@@ -283,9 +290,9 @@ def test_an_unknown_dtype_is_a_mistake_of_ours() -> None:
         VoxtralLocal(dtype="int4")  # type: ignore[arg-type]
 
 
-def test_no_token_is_begun_once_the_stop_is_seen(folder: Path) -> None:
+def test_no_token_is_begun_once_the_stop_is_seen(folder: Path, generate: ModuleType) -> None:
     """In this process, and so to the token: the stop comes with the fifth."""
-    loaded = load(str(folder), "cpu", "auto")
+    loaded = generate.load(str(folder), "cpu", "auto")
 
     def stop() -> bool:
         return len(loaded.token_times_ms) >= CUT_AFTER
@@ -297,29 +304,33 @@ def test_no_token_is_begun_once_the_stop_is_seen(folder: Path) -> None:
     assert list(loaded.write(turns, None, max_tokens=1, temperature=0, top_p=1, cancelled=lambda: True)) == []
 
 
+Told = Callable[[bytes | Sequence[int]], list[str]]
+
+
 @pytest.fixture(scope="module")
-def tokenizer(folder: Path) -> MistralCommonBackend:
-    processor = cast("Any", AutoProcessor).from_pretrained(folder)
-    assert isinstance(processor, VoxtralProcessor)
-    assert isinstance(processor.tokenizer, MistralCommonBackend)
-    return processor.tokenizer
+def told(folder: Path, tiny: ModuleType, generate: ModuleType) -> Told:
+    """What is told of tokens, by the real tokenizer."""
+    processor = generate.AutoProcessor.from_pretrained(folder)
+    assert isinstance(processor, tiny.VoxtralProcessor)
+    assert isinstance(processor.tokenizer, tiny.MistralCommonBackend)
+
+    def told(data: bytes | Sequence[int]) -> list[str]:
+        text = generate.Detokeniser(processor.tokenizer)
+        return [text.add(tiny.SPECIAL + byte) for byte in data]
+
+    return told
 
 
-def told(tokenizer: MistralCommonBackend, data: bytes | Sequence[int]) -> list[str]:
-    text = Detokeniser(tokenizer)
-    return [text.add(SPECIAL + byte) for byte in data]
+def test_a_character_is_told_whole_or_not_at_all(told: Told) -> None:
+    assert told("né €🎉.".encode()) == ["n", "", "é", " ", "", "", "€", "", "", "", "🎉", "."]
 
 
-def test_a_character_is_told_whole_or_not_at_all(tokenizer: MistralCommonBackend) -> None:
-    assert told(tokenizer, "né €🎉.".encode()) == ["n", "", "é", " ", "", "", "€", "", "", "", "🎉", "."]
+def test_bytes_that_never_become_a_character_are_left_out(told: Told) -> None:
+    assert told(b"a\xf0\x9fb\xff\xff\xff\xff\xffc") == ["a", "", "", "b", "", "", "", "", "", "c"]
 
 
-def test_bytes_that_never_become_a_character_are_left_out(tokenizer: MistralCommonBackend) -> None:
-    assert told(tokenizer, b"a\xf0\x9fb\xff\xff\xff\xff\xffc") == ["a", "", "", "b", "", "", "", "", "", "c"]
-
-
-def test_special_tokens_are_not_said(tokenizer: MistralCommonBackend) -> None:
-    assert told(tokenizer, [ord("a"), 2 - SPECIAL, ord("b")]) == ["a", "", "b"]
+def test_special_tokens_are_not_said(told: Told, tiny: ModuleType) -> None:
+    assert told([ord("a"), 2 - tiny.SPECIAL, ord("b")]) == ["a", "", "b"]
 
 
 class LetterVoice:

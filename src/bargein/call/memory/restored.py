@@ -63,6 +63,11 @@ class RestoredCall:
     """The fields of the call itself."""
 
     @property
+    def newest_reply(self) -> int:
+        """The id of the newest reply that a client may know."""
+        return max(self.state.reply, 0 if self.reply is None else self.reply.id)
+
+    @property
     def agent(self) -> str:
         """The agent's name."""
         return self.about.agent
@@ -114,8 +119,7 @@ def begin_again(restored: RestoredCall, parts: CallParts, floor: f.Floor, now_ms
     parts.reply_starter.asks_again = state.floor == f.State.LISTENING.value or (
         lost is not None and replies.lost is None and not state.answering
     )
-    newest = max(state.reply, 0 if reply is None else reply.id)
-    parts.context.feed(f.CallRestored(now_ms, newest, state.turn, "moved" if quiet else "restored"))
+    parts.context.feed(f.CallRestored(now_ms, restored.newest_reply, state.turn, "moved" if quiet else "restored"))
     parts.ledger.forget_lost()
     for waiting in state.waiting:
         kind: ReplyKind = waiting.kind if waiting.kind in KINDS else "say"  # type: ignore[assignment]

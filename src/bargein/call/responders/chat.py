@@ -143,9 +143,12 @@ class ChatResponder:
         return self.tool_runner.reply_text(self._llm, self._prompt(tuple(self._conversation.items)), reply)
 
     async def answer_again(self, reply: Reply) -> ReplyContent:
-        """Ask the LLM for what the conversation asks for."""
+        """Ask the LLM for what the conversation asks for. What the agent has said since then is no answer to it."""
         self._unsaid.clear()
-        return self.tool_runner.reply_text(self._llm, self._prompt(tuple(self._conversation.items)), reply)
+        items = list(self._conversation.items)
+        while items and isinstance(items[-1], c.AgentSaid):
+            items.pop()
+        return self.tool_runner.reply_text(self._llm, self._prompt(tuple(items)), reply) if items else None
 
     def source_of(self, text: str) -> ReplySource:
         """The TTS says it."""

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 
+from bargein.fleet.fleet import Fleet
 from bargein.protocols import CallControl
 from bargein.server.auth import Gate
 from bargein.server.refusals import Refusal
@@ -55,8 +56,12 @@ class Carrier:
         query = parse_qs(caller.path.partition("?")[2])
         self._gate.demand_phone(Headers(dict(caller.headers)), query.get("token", ()), caller.host)
 
-    def verify(self, caller: SocketRequest, started: Started) -> None:
+    async def verify(self, caller: SocketRequest, started: Started, fleet: Fleet) -> None:
         """A caller that was admitted may stream."""
+
+    def hops(self, started: Started) -> int | None:
+        """None: the vendor asks nothing when a stream is closed."""
+        return None
 
     def exchange(self, started: Started) -> CallControl | None:
         """Hanging up is closing the socket, and there is no transfer."""

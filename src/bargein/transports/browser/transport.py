@@ -131,7 +131,7 @@ class BrowserTransport:
     def send_elsewhere(self, at: str, why: str) -> None:
         """Refuse the hello, and tell the client to say it there."""
         self._code = GO_ELSEWHERE
-        self._push_control(w.encode(w.Elsewhere(at, why)))
+        self._push_control(w.encode(w.SentElsewhere(at, why)))
 
     def refuse(self, problem: Problem, code: int = NORMAL) -> None:
         """Refuse the hello. After a problem that is not fatal the client may send another hello."""

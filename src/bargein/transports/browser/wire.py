@@ -143,7 +143,7 @@ class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
     n: int
 
 
-class Elsewhere(msgspec.Struct, frozen=True, tag_field="type", tag="elsewhere"):
+class SentElsewhere(msgspec.Struct, frozen=True, tag_field="type", tag="elsewhere"):
     """The answer to a `hello` that another server should get. This connection closes."""
 
     at: str
@@ -156,7 +156,7 @@ class Moved(msgspec.Struct, frozen=True, tag_field="type", tag="moved"):
 
     call_id: str
     at: str | None
-    """As in Elsewhere. None: where the client reaches any server."""
+    """As in SentElsewhere. None: where the client reaches any server."""
 
 
 class AgentParts(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -194,6 +194,8 @@ class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
     """This call was taken up again."""
     restored: bool = False
     """The server that had the call is gone, and this one goes on with it."""
+    at: str | None = None
+    """Where the call is, as in Elsewhere. None: this server is alone."""
     restores_ms: float = 0.0
     """How long another server can go on with the call when this one is gone. 0: none can."""
     loudspeaker: bool | msgspec.UnsetType = msgspec.UNSET
@@ -222,7 +224,7 @@ def decode(text: str) -> FromClient:
         raise ProtocolError(f"A text frame is no JSON: {error}", advice=advice, code="bad_json") from None
 
 
-def encode(message: Notice | Pong | Elsewhere | Moved | Welcome) -> str:
+def encode(message: Notice | Pong | SentElsewhere | Moved | Welcome) -> str:
     return _encoder.encode(message).decode()
 
 

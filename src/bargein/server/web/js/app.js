@@ -168,12 +168,11 @@ class Call {
         clearTimeout(this.late);
         policy.take(m.policy);
         agentIs(m.agent);
-        this.again.welcome(m);
+        this.again.welcome(m, m.resumed ? undefined : this.begin.at);
         if (m.resumed) {
           this.told.again();
           this.connection.backlog(this.backlog.take());
         } else {
-          this.again.at = this.begin.at;
           if (this.begin.tries) caption("");
           this.sound.start();
         }

@@ -26,13 +26,14 @@ export class Reconnect {
     this.secret = null;
     this.attempt = null;
     this.at = null; // the server that has the call, if it is not just any
+    this.asked = null;
     this.answerMs = ANSWER_MS;
   }
 
-  // What `welcome` said of it. The connection that brought it stays: no try is aborted.
-  welcome({ call_id, resume, keep_ms, restores_ms }) {
+  // What `welcome` said of it. The connection that brought it stays: no try is aborted. from: where the hello was said.
+  welcome({ call_id, resume, keep_ms, restores_ms, at }, from = this.asked) {
     const keepMs = resume ? Math.max(keep_ms ?? 0, restores_ms ?? 0) : 0;
-    Object.assign(this, { callId: call_id, secret: resume ?? null, keepMs });
+    Object.assign(this, { callId: call_id, secret: resume ?? null, keepMs, at: at ?? from });
     this.attempt = this.answer = null;
   }
 
@@ -77,10 +78,10 @@ export class Reconnect {
   // One try, and on to where it is sent.
   async follow(at, signal) {
     for (let hops = 0; ; hops++) {
+      this.asked = at;
       const answer = await this.once(at, signal);
-      if (answer === "back") this.at = at;
       if (typeof answer === "string") return answer;
-      if (hops === HOPS) return "gone";
+      if (hops === HOPS) return "lost";
       at = answer.at;
     }
   }
