@@ -168,6 +168,12 @@ def test_a_wrong_agent_is_told_once_and_ends_as_with_one_process() -> None:
     assert told.stderr == "UsageError: There is no Python file /nowhere.py. Write the agent as FILE.py:NAME\n"
 
 
+def test_the_supervisor_loads_no_model() -> None:
+    heavy = "{'numpy', 'fastapi', 'uvicorn', 'onnxruntime', 'redis'}"
+    told = run("-c", f"import sys, bargein.cli, bargein.server.supervisor.run; print({heavy} & set(sys.modules))")
+    assert told.stdout == "set()\n", told.stderr
+
+
 def test_a_program_that_cannot_be_run_again_is_told_what_to_do() -> None:
     serve = "from bargein import serve; serve(None, port=0, workers=2)"
     told = subprocess.run(
