@@ -97,6 +97,8 @@ async def test_what_is_no_request_is_answered_by_a_worker_as_ever(here: Supervis
 async def test_a_worker_that_is_killed_is_back_and_the_other_calls_go_on(here: Supervised) -> None:
     await here.all_ready()
     async with here.call("/n/w-0") as (kept, _), here.call("/n/w-1") as (victim, _):
+        await victim.until("state", state="speaking")
+        await asyncio.sleep(0.5)  # what is remembered of a call is written a tick after its begin
         lost = here.workers[1]  # they were started in this order
         os.kill(lost, signal.SIGSTOP)
         request = b"GET /n/w-1/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
