@@ -9,7 +9,6 @@ The store's own time decides what is old. A node's wall clock is never asked.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Container, Mapping
@@ -24,7 +23,6 @@ from bargein.errors import CommandRefused, FleetAway, NodeSilent, UsageError
 from bargein.fleet.commands import Handler, NodeCommands
 from bargein.fleet.directory import LOST, CallDirectory
 from bargein.fleet.keys import (
-    NODES,
     node_key,
 )
 from bargein.fleet.live_events import WATCH, LiveEvents
@@ -35,7 +33,7 @@ from bargein.fleet.reach import SETTLE_MS, Reach
 from bargein.fleet.records import CallRecord, Load, Memory, NodeRecord
 from bargein.fleet.sealing import Seal
 from bargein.fleet.spent import SpentTokens
-from bargein.fleet.store import Delete, Match, Now, Store, Unrank
+from bargein.fleet.store import Delete, Match, Now, Store
 
 log = logging.getLogger(__name__)
 
@@ -192,8 +190,7 @@ class Fleet:
 
     async def forget(self, node: str) -> None:
         """The process of a node is over: the others need not wait for its heartbeat to grow old. Never raises."""
-        with contextlib.suppress(FleetAway):
-            await self._reach.run([Delete(node_key(node)), Unrank(NODES, node)])
+        await self._nodes.forget(node)
 
     async def place(self, *, but: Container[str] = ()) -> NodeRecord | None:
         """The node for a new call: the least loaded that takes calls. None: the fleet is full. Never raises."""
