@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 import re
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import numpy as np
 
 from bargein.agent import Agent, Greeting
 from bargein.audio.pcm import Pcm, Samples
-from bargein.protocols import EndRequest, Prompt, SpeechChunk, TextDelta, ToolCall, ToolResult, Word
+from bargein.protocols import EndRequest, Prompt, SpeechChunk, TextDelta, ToolCall, ToolResult, UserSaid, Word
 from bargein.tools import tool
 
 RATE = 8_000
@@ -36,7 +35,7 @@ WORDS = {word: LOWEST_HZ + n * APART_HZ for n, word in enumerate([*STORY, *BRIDG
 OTHER_HZ = LOWEST_HZ + len(WORDS) * APART_HZ  # of a word that is not in the list
 TOKEN = re.compile(r"\S+\s*|\s+")
 ORDERS, PROMPTS, WORD_COUNT, TOOL_S = (f"BARGEIN_FLEET_{name}" for name in ("ORDERS", "PROMPTS", "WORDS", "TOOL_S"))
-REPLY_WORDS = 14
+REPLY_WORDS = 8
 
 
 def plain(word: str) -> str:
@@ -118,9 +117,10 @@ class OrderingLLM:
         told = json.dumps([_told(item) for item in prompt.items])
         await asyncio.to_thread(_append, PROMPTS, told)
         ordered = sum(isinstance(item, ToolResult) for item in prompt.items)
-        if not isinstance(prompt.items[-1], ToolResult):
-            what = json.dumps({"what": f"{secrets.token_hex(4)}"})
-            yield ToolCall(f"order-{ordered + 1}", "order", what)
+        turns = [n for n, item in enumerate(prompt.items) if isinstance(item, UserSaid)]
+        if not any(isinstance(item, ToolResult) for item in prompt.items[turns[-1] :]):
+            said = getattr(prompt.items[turns[-1]], "text", "")
+            yield ToolCall(f"order-{ordered + 1}", "order", json.dumps({"what": f"{len(turns)}: {said}"}))
             return
         for word in story(7 * ordered, REPLY_WORDS).split():
             yield TextDelta(f"{word} ")

@@ -126,7 +126,7 @@ def chains(heard: Sequence[HeardWord]) -> list[list[int]]:
     """The replies that were heard: each a chain of places in STORY, one after the other."""
     found: list[list[int]] = []
     for each in heard:
-        if not each.whole or each.of_bridge or each.word not in STORY:
+        if not each.understood or each.of_bridge or each.word not in STORY:
             continue
         place = STORY.index(each.word)
         if found and place == (found[-1][-1] + 1) % len(STORY):

@@ -119,6 +119,6 @@ def _in_a_tool(caller: FleetCaller, _: float) -> bool:
 def _untold(heard: Sequence[object], items: list[list[str]]) -> int:
     """Words that were heard before the prompt, less those that the prompt has, beyond SLACK."""
     told = Counter(told_of(items))
-    ear = Counter(each.word for each in heard if each.whole)  # type: ignore[attr-defined]
+    ear = Counter(each.word for each in heard if each.understood)  # type: ignore[attr-defined]
     lacking = sum(told.values()) - sum((told & ear).values())
     return max(0, lacking - SLACK)

@@ -15,8 +15,10 @@ RATE = 8_000
 BLOCK = RATE // 200  # 5 ms
 LOUD = 1_000  # RMS of a block in which a tone sounds
 HOP = RATE // 50  # 20 ms
+TORN_MS = 200.0
 LEAST_MS = 15.0  # of a tone
-WHOLE = 0.6  # of its tone: a word of which less sounded was not heard
+UNDERSTOOD = 0.6  # of its tone: a word of which less sounded was not heard
+WHOLE = 0.9  # a word of which less sounded was broken off, and may be said again
 NAMES = {hz: word for word, hz in WORDS.items()}
 
 
@@ -29,8 +31,13 @@ class HeardWord:
     """How long its tone sounded."""
 
     @property
+    def understood(self) -> bool:
+        """Enough of it was heard."""
+        return self.ms >= UNDERSTOOD * TONE_MS
+
+    @property
     def whole(self) -> bool:
-        """Enough of it to be understood."""
+        """It was heard to its end."""
         return self.ms >= WHOLE * TONE_MS
 
     @property
@@ -83,21 +90,33 @@ class Continuity:
     """How a chain of words went on over the death or the move of a node."""
 
     twice: int
-    """Words that were heard again."""
+    """Words that were heard again, after they had been heard to their end."""
     missing: int
-    """Words of the chain that were not heard, though later ones were."""
+    """Words of the chain that were not understood, though later ones were."""
     bridges: int
     """Sentences in which the agent said that it had been away."""
 
 
+def joined(heard: Sequence[HeardWord]) -> list[HeardWord]:
+    """A word that a late frame has torn into pieces is one word."""
+    found: list[HeardWord] = []
+    for each in heard:
+        last = found[-1] if found else None
+        if last is not None and last.word == each.word and each.at_ms - last.at_ms - last.ms <= TORN_MS:
+            found[-1] = HeardWord(last.word, last.at_ms, last.ms + each.ms)
+        else:
+            found.append(each)
+    return found
+
+
 def continuity(heard: Sequence[HeardWord]) -> Continuity:
     """Of words of one chain (`fleet_agent.story`), and of what the agent says when it comes back."""
-    told = [STORY.index(each.word) for each in heard if each.whole and not each.of_bridge and each.word != "?"]
+    told = [each for each in joined(heard) if each.understood and not each.of_bridge and each.word in STORY]
     twice = missing = 0
     for before, after in itertools.pairwise(told):
-        step = (after - before) % len(STORY)
+        step = (STORY.index(after.word) - STORY.index(before.word)) % len(STORY)
         if step == 0 or step > len(STORY) // 2:
-            twice += 1 + (-step) % len(STORY)
+            twice += (-step) % len(STORY) + before.whole
         else:
             missing += step - 1
     return Continuity(twice, missing, sum(each.word == "sorry" for each in heard))

@@ -147,9 +147,10 @@ class NodeFleet:
 
     async def _taken(self, name: str, before: int) -> None:
         """Until HAProxy has seen the node up, unless it took the node for up all the time."""
-        recent = [line for line in self.balancer.service.lines if f"Server ready/{name} is" in line]
-        if recent and " is DOWN" in recent[-1]:
-            await self.balancer.sees(name, up=True, after=before)
+        for backend in ("named", "ready"):
+            told = [line for line in self.balancer.service.lines if f"Server {backend}/{name} is" in line]
+            if told and " is DOWN" in told[-1]:
+                await self.balancer.service.until(f"Server {backend}/{name} is UP", after=before)
 
 
 @contextlib.asynccontextmanager

@@ -112,10 +112,6 @@ class Balancer:
     service: ServiceProcess
     address: str
 
-    async def sees(self, node: str, *, up: bool, after: int) -> None:
-        """Until HAProxy has found a node up (ready for calls) or down. after: of its lines (`service.said`)."""
-        await self.service.until(f"Server ready/{node} is {'UP' if up else 'DOWN'}", after=after)
-
 
 @contextlib.asynccontextmanager
 async def haproxy(config: Path, nodes: Mapping[str, str]) -> AsyncIterator[Balancer]:

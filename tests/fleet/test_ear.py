@@ -49,5 +49,20 @@ def test_words_that_came_twice_and_words_that_are_missing_are_counted() -> None:
 
 def test_a_word_that_broke_off_was_not_heard() -> None:
     cut = spoken(story(0, 9))[: (8 * WORD_MS + 60) * RATE // 1000]
-    assert [each.whole for each in words_in(cut)] == [True] * 8 + [False]
+    assert [each.understood for each in words_in(cut)] == [True] * 8 + [False]
     assert continuity(words_in(np.concatenate((cut, spoken(SORRY, story(8, 9)))))) == Continuity(0, 0, 1)
+    assert continuity(words_in(np.concatenate((cut, spoken(SORRY, story(9, 9)))))) == Continuity(0, 1, 1)
+
+
+def test_a_word_that_was_understood_and_broke_off_may_be_said_again_or_not() -> None:
+    cut = spoken(story(0, 9))[: (8 * WORD_MS + 120) * RATE // 1000]
+    for first in (8, 9):
+        assert continuity(words_in(np.concatenate((cut, spoken(SORRY, story(first, 9)))))) == Continuity(0, 0, 1)
+
+
+def test_a_word_that_a_late_frame_tore_is_one_word() -> None:
+    whole = spoken(story(0, 9))
+    at = (4 * WORD_MS + 80) * RATE // 1000
+    torn = np.concatenate((whole[:at], np.zeros(60 * RATE // 1000, np.int16), whole[at:]))
+    assert len(words_in(torn)) == 10
+    assert continuity(words_in(torn)) == Continuity(0, 0, 0)

@@ -85,11 +85,30 @@ async def test_an_operator_sees_and_steers_a_call_of_another_node(monkeypatch: p
         await shown.wait_for_selector("#hang-up:disabled")
 
 
-async def test_a_node_is_drained_from_another_and_a_store_that_is_away_is_said(
+async def can_be_used(shown: Page) -> None:
+    """By everybody, in light and dark, and on a narrow screen."""
+    await shown.click("#calls .link")
+    await shown.wait_for_selector("#events .user")
+    nodes = await tree(shown)
+    assert first_headings(nodes) == ["Bargein: fleet"]
+    assert nameless(nodes) == []
+    await shown.evaluate(
+        "() => document.querySelectorAll('#call [hidden], #unknown').forEach((one) => (one.hidden = false))"
+    )
+    for scheme in ("light", "dark"):
+        await shown.emulate_media(color_scheme=scheme)
+        assert await faint(shown) == []
+    await shown.set_viewport_size({"width": 390, "height": 900})
+    assert await shown.evaluate("() => document.documentElement.scrollWidth") == 390
+    await shown.set_viewport_size({"width": 1200, "height": 900})
+
+
+async def test_the_page_can_be_read_drains_a_node_and_says_what_it_cannot_know(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stores = shared_stores(monkeypatch)
     async with opened(stores) as (shown, b, _):
+        await can_be_used(shown)
         await shown.click("#nodes tr:nth-child(2) button")
         await shown.keyboard.press("Escape")
         assert not draining(b)
@@ -108,20 +127,3 @@ async def test_a_node_is_drained_from_another_and_a_store_that_is_away_is_said(
         await shown.wait_for_selector("#sign-in:not([hidden])")
         assert await shown.is_hidden("#nodes-section")
         assert await shown.evaluate("() => sessionStorage.length") == 0
-
-
-async def test_the_operators_page_is_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with opened(shared_stores(monkeypatch)) as (shown, _, _):
-        await shown.click("#calls .link")
-        await shown.wait_for_selector("#events .user")
-        nodes = await tree(shown)
-        assert first_headings(nodes) == ["Bargein: fleet"]
-        assert nameless(nodes) == []
-        await shown.evaluate(
-            "() => document.querySelectorAll('#call [hidden], #unknown').forEach((one) => (one.hidden = false))"
-        )
-        for scheme in ("light", "dark"):
-            await shown.emulate_media(color_scheme=scheme)
-            assert await faint(shown) == []
-        await shown.set_viewport_size({"width": 390, "height": 900})
-        assert await shown.evaluate("() => document.documentElement.scrollWidth") == 390

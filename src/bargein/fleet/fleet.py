@@ -131,6 +131,10 @@ class Fleet:
             return self._reach.away
         return self._nodes.displaced and f"another process runs as node {self.node}"
 
+    async def back(self) -> None:
+        """Until the store can be reached."""
+        await self._reach.back()
+
     @property
     def positions(self) -> Positions:
         """Reply id and heard samples of each call whose reply sounds; asked every 50 ms."""

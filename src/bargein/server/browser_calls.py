@@ -208,8 +208,9 @@ class BrowserCalls:
                 return False
             async with start_call(hub, agent, policy, browser, network=BROWSER, restored=restored) as kept:
                 kept.claim(secret)  # so the page gets another
+                kept.transport.newest_reply = restored.newest_reply  # the page may speak of it, over any connection
                 browser.moves_to = partial(next_home, hub)
-                browser.welcome(_welcome(hub, browser, kept, resumed=True, restored=True), restored.newest_reply)
+                browser.welcome(_welcome(hub, browser, kept, resumed=True, restored=True), kept.transport.newest_reply)
                 await kept.call.run()
                 return True
 

@@ -93,9 +93,8 @@ class BargeinServer(uvicorn.Server):
         if self.started:
             hub: Hub = self._app.state.hub
             if self._passed is not None:
-                calls, most = hub.calls, self._app.settings.max_calls
-                taking = lambda: hub.readiness.ready and not calls.closing and calls.taken < most  # noqa: E731
-                self._passed.begin(self._protocol, WorkerBusyness(lambda: calls.taken, taking))
+                busyness = WorkerBusyness(lambda: hub.calls.taken, lambda: hub.fleet.record().takes_calls)
+                self._passed.begin(self._protocol, busyness)
             ready = [asyncio.ensure_future(event.wait()) for event in (hub.readiness.done, self._signalled)]
             try:
                 done, _ = await asyncio.wait(ready, timeout=READY_S, return_when=asyncio.FIRST_COMPLETED)

@@ -98,9 +98,21 @@ async def test_a_worker_that_is_killed_is_back_and_the_other_calls_go_on(here: S
     await here.all_ready()
     async with here.call("/n/w-0") as (kept, _), here.call("/n/w-1") as (victim, _):
         lost = here.workers[1]  # they were started in this order
+        os.kill(lost, signal.SIGSTOP)
+        request = b"GET /n/w-1/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        waiting = [asyncio.create_task(answer(here, request)) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        assert not any(each.done() for each in waiting)
         os.kill(lost, signal.SIGKILL)
+        assert [b"200 OK" in told for told in await asyncio.gather(*waiting)] == [True] * 20
         assert await victim.closed() == 1006
         assert await kept.still_there()
+        welcome = victim.messages[0]
+        resume = {"call_id": welcome["call_id"], "secret": welcome["resume"]}
+        async with here.call("/n/w-1", resume=resume) as (again, call_id):  # the other worker has it now
+            assert call_id == welcome["call_id"]
+            assert again.messages[0]["restored"] is True
+            assert again.messages[0]["at"] == "/n/w-0"
         for _ in range(5):  # while one worker is away, every request is answered
             assert (await here.http("/n/w-1/healthz")).status_code == 200
         await here.all_ready()
