@@ -37,6 +37,11 @@ $(VENV)/.chromium: tools/chromium.sh | $(BIN)/python
 	@sh tools/chromium.sh
 	@touch $@
 
+# The tests of many nodes run Redis and HAProxy as plain processes.
+$(VENV)/.services: tools/services.sh | $(BIN)/python
+	@sh tools/services.sh
+	@touch $@
+
 run: $(VENV)/.run  ## set up, serve, print the address: no key and no network needed
 	@echo "The command is $(BIN)/bargein: try $(BIN)/bargein --help"
 	$(BIN)/bargein serve $(ARGS)
@@ -45,11 +50,11 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 # together; processes and browsers that take long to start, two at once; what is timed in a real browser, and servers with
 # twenty calls at once, run alone. Each stage prints its slowest twenty.
 COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
-WAITING := tests/bench tests/server tests/simulators tests/strangers tests/vendors
-ALONE := tests/server/test_cascade.py tests/server/test_openai_realtime.py $(addprefix tests/web/test_,$(addsuffix .py,page faults realtime voxtral))
+WAITING := tests/bench tests/fleet tests/server tests/simulators tests/strangers tests/vendors
+ALONE := tests/fleet/test_three_nodes.py tests/server/test_cascade.py tests/server/test_openai_realtime.py $(addprefix tests/web/test_,$(addsuffix .py,page faults realtime voxtral))
 TWO := tests/attack tests/integrations tests/vendors/local/test_worker_process.py tests/web
 PYTEST := $(BIN)/python -m pytest --durations=20
-test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium  ## everything, the page in a real browser included
+test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium $(VENV)/.services  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
 	$(PYTEST) -n auto --dist worksteal $(COMPUTING)
 	$(PYTEST) -n 4 --dist loadfile $(WAITING) $(patsubst %,--ignore=%,$(ALONE) $(TWO))
@@ -69,7 +74,7 @@ lint: $(VENV)/.dev
 
 check: lint test
 
-bench: $(VENV)/.dev $(VENV)/.chromium  ## the numbers of the README, measured on this machine
+bench: $(VENV)/.dev $(VENV)/.chromium $(VENV)/.services  ## the numbers of the README, measured on this machine
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:

@@ -22,7 +22,7 @@ from bargein.audio.pcm import Samples
 from bargein.floor import Answer, ReplyStarted, SpeechWindow
 from bargein.recorder.reading import Happened, Noted, Ordered, read
 from bargein_bench.callers.call_script import every
-from bargein_bench.callers.fleet import CallPlan, CallRun, run
+from bargein_bench.callers.crowd import CallPlan, CallRun, run
 from benchmarks import cascade_agent, vendors
 from benchmarks.phone import at_eight, pin
 from benchmarks.process import pid_of, served, server

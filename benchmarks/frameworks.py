@@ -16,8 +16,8 @@ import numpy as np
 from rich.console import Console
 
 from bargein_bench.callers.caller_audio import Echo, SayLine, Step
-from bargein_bench.callers.fleet import CallPlan
-from bargein_bench.callers.fleet import run as call_all
+from bargein_bench.callers.crowd import CallPlan
+from bargein_bench.callers.crowd import run as call_all
 from bargein_bench.callers.telephone import RATE
 from bargein_bench.record import Record
 from bargein_bench.run import BenchPlan, listen, run

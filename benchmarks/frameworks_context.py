@@ -23,9 +23,9 @@ from rich.table import Table
 from bargein.audio.pcm import Pcm
 from bargein.audio.resample import resample
 from bargein.vendors.local.espeak import say
-from bargein_bench.callers.caller import Result
 from bargein_bench.callers.caller_audio import SayLine, Step
-from bargein_bench.callers.fleet import CallPlan, run
+from bargein_bench.callers.crowd import CallPlan, run
+from bargein_bench.callers.result import Result
 from bargein_bench.callers.telephone import RATE
 from bargein_bench.machine import machine
 from bargein_bench.scenarios.clips import RATE as CLIP_RATE

@@ -14,7 +14,7 @@ from pathlib import Path
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.resample import resample
 from bargein_bench.callers.call_script import every
-from bargein_bench.callers.fleet import CallPlan, CallRun, run
+from bargein_bench.callers.crowd import CallPlan, CallRun, run
 from bargein_bench.callers.telephone import RATE
 from benchmarks import echo_trials
 from benchmarks.plot import svg

@@ -25,8 +25,8 @@ from bargein.audio.pcm import Samples
 from bargein.floor import Cut, Resume
 from bargein.recorder.reading import Noted, Ordered, read
 from bargein_bench.callers.call_script import every
-from bargein_bench.callers.caller import Result
-from bargein_bench.callers.fleet import CallPlan, CallRun, run
+from bargein_bench.callers.crowd import CallPlan, CallRun, run
+from bargein_bench.callers.result import Result
 from bargein_bench.callers.telephone import FRAME, RATE
 from benchmarks import realtime_agent, realtime_vendor
 from benchmarks.browser import interrupted, stops

@@ -89,7 +89,7 @@ from bargein import Agent, serve
 from bargein.testing import ScriptedLLM, ToneTTS
 import bargein.server.serve as server
 
-def look(console, url, hub):
+def look(console, url, lines):
     def ask():
         with urllib.request.urlopen(url + "/") as page:
             print("page", page.status, b"Bargein" in page.read(), flush=True)

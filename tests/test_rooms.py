@@ -26,6 +26,7 @@ MAY: dict[str, set[str]] = {
     "call": {"agent", "protocols", "notices", "audio", "floor", "spoken_form", "errors", "foreign", "clock", "units"},
     "transports": {"protocols", "notices", "audio", "errors", "foreign", "clock"},
     "vendors": {"protocols", "audio", "errors", "foreign", "clock", "units"},
+    "fleet": {"protocols", "errors", "foreign", "clock"},
     "recorder": {"protocols", "floor", "errors"},
 }
 # The wiring may know everybody.

@@ -38,6 +38,10 @@ REPROMPTS: Mapping[str, str] = {
     "failed": "Sorry, I lost my thread. Could you say that again?",
     "late": "Sorry, that takes me too long. Could you ask me again?",
     "back": "Sorry, we were cut off.",
+    "restored": "Sorry, I lost you for a moment.",
+    "resumed": "As I was saying,",
+    "repeat": "Could you say that again?",
+    "busy": "Sorry, all our lines are busy at the moment. Please hold, or call again in a few minutes.",
     "not_transferred": "Sorry, I could not put you through.",
     "machine": "",  # to a voicemail; "": the call ends without a word
     "goodbye": "Sorry, I have to end this call now. Goodbye.",
@@ -107,10 +111,12 @@ class Agent:
     """Judges by its sound whether a turn of the user is over (such as local.SmartTurn()), beside the words. None: the
     words alone do."""
     reprompts: Mapping[str, str] = field(default_factory=lambda: dict(REPROMPTS))
-    """What to say on silence, failed, late, back (the connection was lost, and is there again), deaf (no words can be
-    read), not_transferred, machine (a voicemail), goodbye (the call has to end), gave_up and handed_on (the agent
-    cannot go on, and hangs up or hands the caller on), in the agent's language. An absent entry is ours for an agent
-    that speaks English; else nothing is said, and for late and silence the text for failed. "" says nothing."""
+    """What to say on silence, failed, late, back (the connection was lost, and is there again), restored (the server
+    was lost, and another one goes on), then resumed (before words that were not heard) or repeat (the user's words were
+    lost), busy (no place is free), deaf (no words can be read), not_transferred, machine (a voicemail), goodbye (the
+    call has to end), gave_up and handed_on (the agent cannot go on, and hangs up or hands the caller on), in the
+    agent's language. An absent entry is ours for an agent that speaks English; else nothing is said, and for late and
+    silence the text for failed. "" says nothing."""
     fillers: Sequence[str] | None = None
     """What to say, in turn, while a tool takes long (the policy's `filler_ms`). None: FILLERS, for an agent that speaks
     English. (): nothing."""

@@ -8,6 +8,10 @@ BargeinError
     PromptTooLong   the prompt is longer than the model takes: ask with a shorter one
   VendorLost        the vendor went away: the call can go on, another try may work
   Unavailable       a part is not installed or not configured on this machine
+  FleetAway         what the nodes share cannot be reached now: this node's own calls go on, another try may work
+  NodeSilent        another node did not answer in time: whether it did what it was asked is unknown
+  CommandRefused    another node answered no, as its own HTTP route would have
+  MemoryRefused     what is remembered of a call cannot be read or trusted: the call begins anew
 """
 
 from __future__ import annotations
@@ -58,3 +62,24 @@ class VendorLost(BargeinError):
 
 class Unavailable(BargeinError):
     """A part is not installed or not configured. The advice names the extra or the setting."""
+
+
+class FleetAway(BargeinError):
+    """What the nodes of a fleet share (Redis, the supervisor) cannot be reached now. Calls of this node go on."""
+
+
+class NodeSilent(BargeinError):
+    """Another node of the fleet did not answer in time. The command may have been done all the same."""
+
+
+class CommandRefused(BargeinError):
+    """Another node answered no. status, code: as its own HTTP route would have answered."""
+
+    def __init__(self, status: int, code: str, message: str, *, advice: str) -> None:
+        super().__init__(message, advice=advice)
+        self.status = status
+        self.code = code
+
+
+class MemoryRefused(BargeinError):
+    """What is remembered of a call was sealed by another key, for another call, by another version, or was changed."""

@@ -112,6 +112,8 @@ class Problem(_Notice, frozen=True, tag="error"):
     message: str
     advice: str
     fatal: bool = False
+    retry_ms: float | msgspec.UnsetType = msgspec.UNSET
+    """The same request may succeed after this time."""
 
 
 class Bye(_Notice, frozen=True, tag="bye"):

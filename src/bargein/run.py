@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bargein.agent import Agent
 from bargein.floor import Policy
@@ -32,27 +32,35 @@ def serve(
     origins: Sequence[str] = (),
     max_calls: int | None = None,
     public_url: str | None = None,
+    workers: int | Literal["auto"] | None = None,
 ) -> None:
     """Serve calls with this agent, and the page to make them with, until the process is told to stop.
 
     Prints the address once calls can be taken. Of several agents the first is the default, and the page offers all.
     An argument that is not given is the BARGEIN_* setting of that name. policy: a preset for every call; record: folder
-    for records of calls (None: no records); origins: other sites whose pages may call. Raises UsageError for what
-    cannot be served: no agent, a port that is taken, an open address without a token.
+    for records of calls (None: no records); origins: other sites whose pages may call. workers: processes that take
+    calls behind the one port ("auto": one for each processor); each of them runs this program again, from its
+    beginning, and makes its own agent. Raises UsageError for what cannot be served: no agent, a port that is taken, an
+    open address without a token, workers of a program that cannot be run again.
     """
-    from bargein.server import serve as server  # noqa: PLC0415  # see the module's docstring
+    from bargein.server.supervisor.run import supervise_program  # noqa: PLC0415  # see the module's docstring
 
-    server.serve_agents(
-        agent,
-        record=record,
-        host=host,
-        port=port,
-        policy=policy,
-        token=token,
-        origins=tuple(origins) or None,
-        max_calls=max_calls,
-        public_url=public_url,
-    )
+    settings: dict[str, Any] = {
+        "record": record,
+        "host": host,
+        "port": port,
+        "policy": policy,
+        "token": token,
+        "origins": tuple(origins) or None,
+        "max_calls": max_calls,
+        "public_url": public_url,
+        "workers": workers,
+    }
+    if supervise_program(**settings):
+        return
+    from bargein.server import serve as server  # noqa: PLC0415
+
+    server.serve_agents(agent, **settings)
 
 
 def create_app(

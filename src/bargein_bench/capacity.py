@@ -16,7 +16,7 @@ import numpy as np
 
 from bargein.errors import BargeinError, UsageError
 from bargein_bench.callers.caller_audio import SayLine, Step
-from bargein_bench.callers.fleet import Usage, measure
+from bargein_bench.callers.crowd import Usage, measure
 from bargein_bench.judging.outcome import MISS_MS, Known, ListeningTimeline
 from bargein_bench.record import RATE, Record, Target
 from bargein_bench.scenarios.clips import Library

@@ -15,9 +15,10 @@ from websockets.asyncio.client import connect
 
 from bargein.clock import ManualClock
 from bargein.server.log_lines import LINE_CHARS, LineFormatter
+from bargein.transports.telephone.dialect import TelephoneDialect
 from bargein.transports.telephone.plivo import PlivoDialect
 from bargein.transports.telephone.telnyx import TelnyxDialect
-from bargein.transports.telephone.transport import TelephoneDialect, TelephoneTransport
+from bargein.transports.telephone.transport import TelephoneTransport
 from bargein.transports.telephone.twilio import TwilioDialect
 from bargein.transports.telephone.vonage import VonageDialect
 from tests.attack.foreign_fields import HOSTILE, OTHERS, STARTS, spoiled, texts

@@ -20,7 +20,7 @@ from bargein.errors import UsageError, VendorLost, VendorRefused
 from bargein_bench.callers import call_script
 from bargein_bench.callers.caller import Caller
 from bargein_bench.callers.caller_audio import Echo, EndCallStep, PressKey, SayLine, Step
-from bargein_bench.callers.fleet import CallPlan, run
+from bargein_bench.callers.crowd import CallPlan, run
 from bargein_bench.callers.yielding import audible, gaps, score
 from tests.bench.simulated_time import LoopClock, simulated_time
 

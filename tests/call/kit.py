@@ -17,13 +17,16 @@ import numpy as np
 from bargein import notices as n
 from bargein import protocols as c
 from bargein.agent import REPROMPTS, Agent, Greeting
-from bargein.audio.pcm import Pcm, Samples
+from bargein.audio.pcm import Pcm
 from bargein.call.call import Call
+from bargein.call.memory.fields import MemorySink
+from bargein.call.memory.restored import RestoredCall
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
 from bargein.errors import VendorLost
 from bargein.floor import Action, Event, Policy
+from tests.call.scripted_stt import ScriptedStreamingSTT
 from tests.call.scripted_vad import ScriptedVAD
 
 RATE = 24_000
@@ -218,41 +221,6 @@ class ScriptedSTT:
     async def aclose(self) -> None: ...
 
 
-class ScriptedStreamingSTT:
-    """A streaming STT and its one connection. The test says by `recognize` what it recognizes."""
-
-    name = "scripted stt"
-
-    def __init__(self, *, turns: bool = True) -> None:
-        self.turns = turns
-        self.pushed = 0
-        self.rate = 16_000
-        self.closed = 0
-        self.inbox: asyncio.Queue[c.STTEvent | Exception] = asyncio.Queue()
-
-    def open(self, rate: int) -> ScriptedStreamingSTT:
-        self.rate = rate
-        return self
-
-    def push_audio(self, samples: Samples) -> None:
-        self.pushed += len(samples)
-
-    async def events(self) -> AsyncIterator[c.STTEvent]:
-        try:
-            while True:
-                item = await self.inbox.get()
-                if isinstance(item, Exception):
-                    raise item
-                yield item
-        finally:
-            self.closed += 1
-
-    def recognize(self, kind: c.TurnUpdateKind, text: str = "", *, turn: int = 0, ago_ms: float = 300) -> None:
-        """A turn whose first word began ago_ms ago."""
-        now_ms = self.pushed * 1000 / self.rate
-        self.inbox.put_nowait(c.TurnUpdate(kind, turn, text, now_ms - ago_ms, now_ms))
-
-
 class Notes:
     """A journal, and a meter, in memory."""
 
@@ -354,6 +322,8 @@ async def scene(
     reprompts: Mapping[str, str] = REPROMPTS,
     realtime: c.RealtimeModel | None = None,
     control: c.CallControl | None = None,
+    memory: MemorySink | None = None,
+    restored: RestoredCall | None = None,
     **more: Any,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
@@ -384,6 +354,8 @@ async def scene(
         journal=notes,
         policy=policy or SOON,
         control=control,
+        memory=memory,
+        restored=restored,
     )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())

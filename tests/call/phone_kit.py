@@ -10,7 +10,7 @@ import asyncio
 import base64
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +23,8 @@ from bargein.audio.mulaw import from_mulaw, to_mulaw
 from bargein.audio.pcm import Pcm, Samples
 from bargein.audio.vad import VADWindow
 from bargein.call.call import Call
+from bargein.call.memory.fields import MemorySink
+from bargein.call.memory.restored import RestoredCall
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
@@ -156,7 +158,7 @@ class FakePhone:
         match message:
             case {"event": "media", "media": {"payload": str(payload)}}:
                 data = base64.b64decode(payload)
-                assert len(data) == 160, "a frame is 20 ms"
+                assert len(data) in (160, 320), "one frame of 20 ms, or two"
                 self.line.append(from_mulaw(data))
                 waiting = sum(len(x) for x in self.line if not isinstance(x, str))
                 self.most_ms = max(self.most_ms, waiting * 1000 / RATE)
@@ -321,6 +323,9 @@ async def phone_scene(
     llm: c.LLM | None = None,
     control: c.CallControl | None = None,
     kept: Callable[[TelephoneTransport, ManualClock], c.Transport] = lambda telephone, _: telephone,
+    tools: Sequence[c.Tool] = (),
+    memory: MemorySink | None = None,
+    restored: RestoredCall | None = None,
 ) -> AsyncIterator[PhoneScene]:
     """A call over Twilio's wire. It is hung up and awaited in the end; no task may be left behind."""
     clock = ManualClock(1_000_000)
@@ -337,6 +342,7 @@ async def phone_scene(
         tts=tts,
         stt=stt,
         greeting=Greeting(greeting) if isinstance(greeting, str) else greeting,
+        tools=tools,
     )
     runtime = Runtime(clock, ticker, LastSampleVAD(), notes)
     call = Call(
@@ -347,6 +353,8 @@ async def phone_scene(
         journal=notes,
         policy=policy or SOON,
         control=control,
+        memory=memory,
+        restored=restored,
     )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())

@@ -16,9 +16,10 @@ from bargein.call.responders.chat import ChatResponder
 from bargein.call.responders.realtime import RealtimeResponder
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
-from tests.call.kit import FakeClient, ScriptedLLM, ScriptedStreamingSTT, ScriptedSTT, ToneTTS
+from tests.call.kit import FakeClient, ScriptedLLM, ScriptedSTT, ToneTTS
 from tests.call.parts import Parts, settle
 from tests.call.scripted_realtime import ScriptedRealtime
+from tests.call.scripted_stt import ScriptedStreamingSTT
 from tests.call.scripted_tool import ScriptedTool
 from tests.call.scripted_vad import ScriptedVAD
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -254,3 +255,18 @@ async def test_words_that_a_loss_took_are_said_at_the_return_or_not_at_all() -> 
         k.dial_in()
         await s.until(lambda: k.said()[-1] == (BACK, "completed"))
         assert "ten" not in " ".join(text for text, _ in k.said())
+
+
+async def test_audio_of_a_stream_that_was_replaced_concerns_no_call() -> None:
+    async with kept_call(greeting=TEN) as k:
+        s = k.scene
+        await s.pass_ms(700)
+        first = s.phone
+        k.dial_in()
+        came = s.call._parts.user_audio._kept.end
+        assert first.telephone is not None
+        frame = base64.b64encode(b"\xff" * 160).decode()
+        first.telephone.incoming(json.dumps({"event": "media", "streamSid": "MZ1", "media": {"payload": frame}}))
+        assert s.call._parts.user_audio._kept.end == came
+        await s.pass_ms(500)
+        assert s.call.over is None

@@ -300,13 +300,19 @@ class Found:
 
 
 def search(
-    floor: Floor, groups: Set[str] = frozenset(), *, levels: tuple[float, ...] = LEVELS, most: int = 1_000_000
+    floor: Floor,
+    groups: Set[str] = frozenset(),
+    *,
+    levels: tuple[float, ...] = LEVELS,
+    most: int = 1_000_000,
+    monitor: Monitor | None = None,
 ) -> Found:
-    """All states reachable from this floor. Raises Broken, with the shortest way there, at the first broken promise."""
-    start = (key(floor), Monitor())
-    seen = {start}
+    """All states reachable from this floor. monitor: the world as it is then; None: a call begins. Raises Broken, with
+    the shortest way there, at the first broken promise."""
+    first = Monitor() if monitor is None else monitor
+    seen = {(key(floor), first)}
     known = 1
-    line: deque[tuple[Floor, Monitor, tuple[object, ...]]] = deque([(floor, Monitor(), ())])
+    line: deque[tuple[Floor, Monitor, tuple[object, ...]]] = deque([(floor, first, ())])
     edges = 0
     transitions: set[tuple[str, str, str]] = set()
     while line:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import subprocess
+import sys
 import typing
 from pathlib import Path
 from types import UnionType
@@ -206,3 +208,25 @@ def test_the_journal_that_keeps_nothing_takes_everything() -> None:
     null.action(1, Cut(1, BargeIn(1, 0, 1, Source.KEY, 1, "why")))
     null.note(1, "x", a=1)
     null.close()
+
+
+def test_a_record_that_another_process_writes_is_not_removed(tmp_path: Path) -> None:
+    """Two workers share a folder, and each knows its own calls only."""
+    script = (
+        "import sys; from pathlib import Path; from bargein.floor import Policy\n"
+        "from bargein.recorder.journal import FileJournal\n"
+        "kept = FileJournal(Path(sys.argv[1]), 'theirs', agent='a', policy=Policy(), language='en')\n"
+        "print('open', flush=True); sys.stdin.readline(); kept.close()\n"
+        "print('closed', flush=True); sys.stdin.readline()"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True) as other:  # type: ignore[call-overload]
+        assert other.stdout.readline() == "open\n"
+        assert prune(tmp_path, keep=0) == 0
+        assert (tmp_path / "theirs" / FILE).exists()
+        print(file=other.stdin, flush=True)
+        assert other.stdout.readline() == "closed\n"
+        assert prune(tmp_path, keep=0) == 1
+        assert not (tmp_path / "theirs").exists()
+        print(file=other.stdin, flush=True)

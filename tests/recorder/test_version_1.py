@@ -15,7 +15,7 @@ from bargein.recorder.reading import ACTIONS, EVENTS, Happened, Noted, Ordered, 
 from bargein.recorder.replay import replay
 
 # Events and actions that version 1 did not have.
-SINCE = {"TurnRead", "ReadTurn",
+SINCE = {"TurnRead", "ReadTurn", "CallRestored",
     "ClientAway", "ClientBack", "ContinueReply", "CutStalledReply", "EndingAsked", "FlushClient", "GiveUp",
     "JudgeSound", "LineKnown", "ReplyStalled", "SayFiller", "SoundChanged", "SoundJudged", "ToolsEnded", "ToolsStarted",
 }  # fmt: skip

@@ -26,9 +26,10 @@ from bargein.audio.pcm import Pcm
 from bargein.server.app import VoiceApp
 from bargein.server.catalogue import Catalogue
 from bargein.server.hub import Hub
-from bargein.server.serve import BargeinServer, config_for, listen
+from bargein.server.listening import listen
+from bargein.server.serve import BargeinServer, config_for
 from bargein.server.settings import Settings
-from bargein.transports.browser.transport import BrowserLimits
+from bargein.transports.browser.limits import BrowserLimits
 from bargein.vendors.common.environment import Environment
 
 RATE = 24_000
@@ -104,6 +105,13 @@ class Client:
                 self.messages.append(message)
                 if message["type"] == kind and all(message.get(name) == value for name, value in facts.items()):
                     return message
+
+    async def until_any(self) -> dict[str, object]:
+        """The next message."""
+        while isinstance(raw := await self.socket.recv(), bytes):
+            self.frames.append(raw)
+        self.messages.append(json.loads(raw))
+        return self.messages[-1]
 
     async def error(self) -> str:
         return str((await self.until("error"))["code"])

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from bargein.transports.browser.transport import BrowserLimits
+from bargein.transports.browser.limits import BrowserLimits
 from tests.server.kit import HEADER, HELLO, Client, World, settings, tone_agent, world
 
 QUICK = BrowserLimits(hello_ms=300, unread_ms=700)

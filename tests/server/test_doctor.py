@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from bargein.errors import VendorRefused
 from bargein.server import doctor
 from bargein.server.doctor import Finding, doctor_command, examine, table
-from bargein.server.serve import listen
+from bargein.server.listening import listen
 from bargein_simulators.openai_realtime import RealtimeSimulator, realtime_app
 from tests.server.fake_parts import Fake
 from tests.server.kit import bare, settings

@@ -19,7 +19,8 @@ from bargein import protocols as c
 from bargein.server.app import VoiceApp
 from bargein.server.catalogue import Catalogue
 from bargein.server.hub import Hub
-from bargein.server.serve import BargeinServer, config_for, listen
+from bargein.server.listening import listen
+from bargein.server.serve import BargeinServer, config_for
 from bargein.server.settings import Settings
 from tests.server.kit import HELLO, Client, ToneVoice, settings, tone_agent, world
 

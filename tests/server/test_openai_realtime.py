@@ -17,8 +17,9 @@ from bargein.protocols import SessionConfig
 from bargein.recorder.reading import Noted, read
 from bargein.server.settings import Settings
 from bargein.vendors.openai.realtime.model import OpenAICall, OpenAIRealtime
-from bargein_bench.callers.caller import Caller, Result
+from bargein_bench.callers.caller import Caller
 from bargein_bench.callers.caller_audio import EndCallStep, Step
+from bargein_bench.callers.result import Result
 from bargein_bench.callers.yielding import score
 from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
 from bargein_simulators.realtime_session import ServerItem

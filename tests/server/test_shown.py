@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
-from rich.console import Console
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
@@ -17,7 +16,7 @@ from bargein.floor import Policy
 from bargein.server.app import VoiceApp
 from bargein.server.catalogue import Catalogue, open_agents
 from bargein.server.hub import Hub
-from bargein.server.serve import announce
+from bargein.server.serve import described
 from bargein.server.settings import Settings
 from tests.server.kit import HELLO, Client, bare, on_uvicorn, settings, tone_agent
 
@@ -59,7 +58,7 @@ async def test_simulated_vendors_are_called_simulated_everywhere() -> None:
             assert agent.get("simulated", False) is simulated
             banner = io.StringIO()
             hub: Hub = app.state.hub
-            announce(Console(file=banner, width=200), "http://127.0.0.1:1", hub)
+            banner.writelines(described(hub))
             assert ("simulated" in banner.getvalue()) is simulated
         assert (await told(app))["simulated"] is simulated
 

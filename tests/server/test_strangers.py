@@ -17,8 +17,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 from bargein.clock import ManualClock
-from bargein.server import connection_guard, serve
-from bargein.server.connection_guard import ConnectionCensus, census_for
+from bargein.server import connection_census, connection_guard, serve
+from bargein.server.connection_census import ConnectionCensus, census_for
 from bargein.server.guesses import Guesses
 from bargein.server.metrics import Metrics
 from bargein.server.strangers import STRANGERS, Strangers
@@ -81,7 +81,7 @@ def test_connections_are_counted_in_all_and_by_address(caplog: pytest.LogCapture
 def test_no_more_connections_are_taken_than_there_may_be_files(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(connection_guard, "_allow_files", lambda: 1024)
+    monkeypatch.setattr(connection_census, "allow_files", lambda: 1024)
     assert census_for(settings(max_calls=8)).most == 4 * 8 + 256
     assert not caplog.records
     assert census_for(settings(max_calls=100, max_connections=5000)).most == 1024 - 100 - 400

@@ -35,6 +35,13 @@ def scope(path: str, root: str = "", **headers: str) -> Scope:
         ("/voice/voice/agents", "/voice", "", "/voice/agents", "/voice"),  # uvicorn --root-path without
         ("/in/agents", "/in", "/out", "/out/in/agents", "/out/in"),  # mounted, behind a proxy that strips
         ("/out/in/agents", "/out/in", "/out", "/out/in/agents", "/out/in"),
+        ("/n/a-1/agents", "", "", "/n/a-1/agents", "/n/a-1"),
+        ("/n/a-1", "", "", "/n/a-1", "/n/a-1"),
+        ("/n/a-1/agents", "", "/voice", "/voice/n/a-1/agents", "/voice/n/a-1"),  # the node's path after the proxy's
+        ("/voice/n/a-1/agents", "", "/voice", "/voice/n/a-1/agents", "/voice/n/a-1"),
+        ("/in/n/a-1/agents", "/in", "", "/in/n/a-1/agents", "/in/n/a-1"),
+        ("/out/in/n/a/agents", "/out/in", "/out", "/out/in/n/a/agents", "/out/in/n/a"),
+        (f"/n/{'a' * 48}/agents", "", "", f"/n/{'a' * 48}/agents", f"/n/{'a' * 48}"),
     ],
 )
 def test_a_prefix_that_came_is_taken_off_and_one_that_was_stripped_is_put_back(
@@ -43,6 +50,18 @@ def test_a_prefix_that_came_is_taken_off_and_one_that_was_stripped_is_put_back(
     made = placed(scope(came, root), prefix)
     assert (made["path"], made["root_path"]) == (path, root_path)
     assert route_path(made) == path.removeprefix(root_path)
+
+
+@pytest.mark.parametrize(
+    "path", ["/n/", "/n//agents", "/n/A/agents", "/n/-a/agents", f"/n/{'a' * 49}/agents", "/n/a\n", "/n/a.b/x", "/n"]
+)
+def test_what_names_no_node_is_a_path_like_any_other(path: str) -> None:
+    made = placed(scope(path), "")
+    assert (made["path"], made["root_path"]) == (path, "")
+
+
+def test_only_the_first_node_is_taken_off() -> None:
+    assert placed(scope("/n/a/n/b/agents"), "")["root_path"] == "/n/a"
 
 
 def test_a_proxy_may_name_the_prefix_itself_but_no_other_place() -> None:
@@ -71,10 +90,11 @@ def test_addresses_are_joined_without_naming_a_path_twice() -> None:
     assert joined("https://x.example/voice", "/voices") == "https://x.example/voice/voices"
 
 
+@pytest.mark.parametrize("node", ["", "/n/elsewhere-1"])
 @pytest.mark.parametrize("strips", [True, False])
-async def test_every_route_answers_behind_both_kinds_of_proxy(strips: bool) -> None:
+async def test_every_route_answers_behind_both_kinds_of_proxy(strips: bool, node: str) -> None:
     app = VoiceApp(settings(root_path="/voice"), agents=opener(tone_agent(), "create_app"))
-    before = "" if strips else "/voice"
+    before = node if strips else f"/voice{node}"
     async with (
         app.lifespan(),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as http,
@@ -85,10 +105,11 @@ async def test_every_route_answers_behind_both_kinds_of_proxy(strips: bool) -> N
         answer = await http.post(f"{before}/twilio/voice", data=form)
         stream = ElementTree.fromstring(answer.text).find("./Connect/Stream")
         assert stream is not None
-        assert stream.get("url") == "ws://127.0.0.1/voice/twilio/media"
-        if not strips:
-            place = await http.get("/voice?dummy=1")
-            assert (place.status_code, place.headers["location"]) == (307, "voice/?dummy=1")
+        assert stream.get("url") == "ws://127.0.0.1/voice/twilio/media"  # a lone server names no node
+        if before:
+            place = await http.get(f"{before}?dummy=1")
+            last = before.rpartition("/")[2]
+            assert (place.status_code, place.headers["location"]) == (307, f"{last}/?dummy=1")
         missing = await http.get(f"{before}/nowhere/")
         assert missing.status_code == 404
         assert "--root-path" in missing.json()["error"]["advice"]

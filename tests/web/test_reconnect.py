@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest_asyncio
 
 from bargein import protocols as c
+from tests.server.kit import HEADER
 from tests.web.kit import QUIET, Pages, pages
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ async def test_the_page_takes_its_call_up_again_and_keeps_its_transcript(shown: 
         await page.wait_for_function("() => bargein.call.reports.some(r => r.reply_id === 2 && r.type === 'played')")
         assert await page.evaluate("() => bargein.call === window.first")
         flushed = await page.evaluate("() => bargein.call.reports.filter(r => r.type === 'flushed')")
-        assert [r["reply_id"] for r in flushed] == [1]
+        assert {(r["reply_id"], r["played"]) for r in flushed} == {(1, flushed[0]["played"])}
         first, second = said(shown)
         assert first.ended == "cut"
         assert len(first.text.split()) == flushed[0]["played"] // 2400
@@ -160,11 +162,18 @@ async def test_a_call_that_follows_a_hang_up_at_once_is_not_disturbed_by_the_tri
 async def test_a_try_that_is_not_answered_is_given_up_and_the_next_finds_the_call(shown: Pages) -> None:
     tries: list[WebSocketRoute] = []
     closed: list[int | None] = []
+    sent: list[str | bytes] = []
 
     def answer(route: WebSocketRoute) -> None:
         tries.append(route)
         if len(tries) > 1:
-            route.connect_to_server()
+            server = route.connect_to_server()
+
+            def pass_on(message: str | bytes) -> None:
+                sent.append(message)
+                server.send(message)
+
+            route.on_message(pass_on)
         else:
             route.on_close(lambda code, _: closed.append(code))
 
@@ -179,9 +188,17 @@ async def test_a_try_that_is_not_answered_is_given_up_and_the_next_finds_the_cal
         assert await page.evaluate("() => bargein.call === window.first")
         assert len(tries) == 2
         assert closed == [4000], "1000 would be a goodbye, and the server would end the call"
+        # What the microphone heard meanwhile comes first, without a gap, and what had sounded is told before it.
+        await page.wait_for_function("() => bargein.call.reports.some(r => r.reply_id === 2 && r.type === 'played')")
+        told = [json.loads(m) for m in sent if isinstance(m, str)]
+        assert [m["type"] for m in told[:3]] == ["hello", "flushed", "backlog"]
+        assert (told[0]["follows"], told[1]["reply_id"]) == (True, 1)
+        frames = [m for m in sent if isinstance(m, bytes)]
+        assert [HEADER.unpack_from(m)[5] for m in frames] == [256 * i for i in range(len(frames))]
+        assert 4_800 <= told[2]["samples"] <= 48_000  # the first try alone took 300 ms
+        assert await page.evaluate("() => bargein.call.problems") == []
         # The close of the try that was given up comes last of all.
         await tries[0].close(code=1011, reason="late")
-        await page.wait_for_function("() => bargein.call.reports.some(r => r.reply_id === 2 && r.type === 'played')")
         assert await page.evaluate("() => bargein.call.again.attempt === null")
 
 

@@ -87,6 +87,10 @@ def _unheard(_: VADWindow) -> None:
     """The stream is closed, and holds its owner no longer."""
 
 
+def _unmeasured(_: float) -> None:
+    """No part measures how late the scores come."""
+
+
 class SileroVADStream:
     """One call's stream. Call its methods on the event loop; the scores come back there, in order."""
 
@@ -104,7 +108,8 @@ class SileroVADStream:
         self._size, self._context = WINDOW[rate], CONTEXT[rate]
         self._closed = False
         self._state = StreamState()
-        self._rest: Samples = np.zeros(self._context, np.int16)  # the context, and samples that fill no window yet
+        self._next: Samples = np.zeros(self._context + self._size, np.int16)  # the context, and the window that fills
+        self._filled = self._context  # samples of it
         self._at = 0  # position of the first sample after the context
 
     def push_audio(self, samples: Samples) -> None:
@@ -116,15 +121,24 @@ class SileroVADStream:
             )
         if self._closed:
             return
-        joined = np.concatenate((self._rest, samples))
-        whole = (len(joined) - self._context) // self._size
-        if whole:
-            size, length = self._size, self._context + self._size
-            cuts = range(0, whole * size, size)
-            self._take([PendingWindow(self._state, self._at + i, joined[i : i + length]) for i in cuts])
-            self._at += whole * size
-            joined = joined[whole * size :]
-        self._rest = joined
+        filled = self._filled + len(samples)
+        if filled < len(self._next):
+            self._next[self._filled : filled] = samples
+            self._filled = filled
+            return
+        windows: list[PendingWindow] = []
+        while filled >= len(self._next):
+            window, room = self._next, len(self._next) - self._filled
+            window[self._filled :] = samples[:room]
+            windows.append(PendingWindow(self._state, self._at, window))
+            self._next = np.empty_like(window)
+            self._next[: self._context] = window[self._size :]
+            self._at += self._size
+            self._filled = self._context
+            samples, filled = samples[room:], filled - self._size
+        self._next[self._context : filled] = samples
+        self._filled = filled
+        self._take(windows)
 
     def _take(self, windows: list[PendingWindow]) -> None:
         if self._calm is None:
@@ -149,8 +163,8 @@ class SileroVADStream:
 
     def reset(self) -> None:
         """Discard the model's state: another speaker, or another connection. Positions go on."""
-        self._at += len(self._rest) - self._context
-        self._rest = np.zeros(self._context, np.int16)
+        self._at += self._filled - self._context
+        self._next, self._filled = np.zeros_like(self._next), self._context
         self._state = StreamState()  # waiting windows keep the old state
 
     def close(self) -> None:
@@ -186,6 +200,8 @@ class SileroVAD:
         self.stats = VADStats()
         self.dropped = 0
         """Windows of all streams without a score."""
+        self.on_late: Callable[[float], None] = _unmeasured
+        """Gets, for each run of the worker, the ms from its first waiting window to the scores on the event loop."""
         self._model = model or SileroModel()
         self._gather_s = gather_ms / 1000
         self.patient = inline_streams > 0
@@ -195,6 +211,7 @@ class SileroVAD:
         self._wake = Condition()  # guards the fields below
         self._streams: set[SileroVADStream] = set()
         self._ready: dict[SileroVADStream, None] = {}  # streams with waiting windows, the longest wait first
+        self._since_s = 0.0  # since when the first of them waits
         self._stop = False
         self._thread: Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -243,6 +260,8 @@ class SileroVAD:
         with self._wake:
             if self._stop:
                 return
+            if not self._ready:
+                self._since_s = time.monotonic()
             stream.pending.extend(windows)
             self._drop(stream, len(stream.pending) - MAX_PENDING)
             self._ready[stream] = None
@@ -260,21 +279,22 @@ class SileroVAD:
     # ------------------------------------------------------------------------------------------- the worker
 
     def _work(self) -> None:
-        while (work := self._gather()) is not None:
+        while (gathered := self._gather()) is not None:
+            work, since_s = gathered
             if not work:
                 continue
             scored = self._score_all(work)
             try:
                 assert self._loop is not None
-                self._loop.call_soon_threadsafe(self._take_back, scored, [stream for stream, _ in work])
+                self._loop.call_soon_threadsafe(self._take_back, scored, [stream for stream, _ in work], since_s)
             except RuntimeError:
                 log.warning("The event loop was closed before the VAD, which stops now")
                 return
-            del work, scored  # the wait for the next windows must hold no stream of a call that is over
+            del gathered, work, scored  # the wait for the next windows must hold no stream of a call that is over
 
-    def _gather(self) -> list[tuple[SileroVADStream, PendingWindow]] | None:
-        """Wait for work: one window of each stream that has one (empty: the streams were closed during the wait).
-        None: stop."""
+    def _gather(self) -> tuple[list[tuple[SileroVADStream, PendingWindow]], float] | None:
+        """Wait for work: one window of each stream that has one (empty: the streams were closed during the wait), and
+        since when the first of them waits. None: stop."""
         with self._wake:
             self._wake.wait_for(lambda: self._ready or self._stop)
             if len(self._streams) > GATHER_ABOVE:
@@ -285,7 +305,8 @@ class SileroVAD:
                 stream.in_worker += 1
             work = [(stream, stream.pending.popleft()) for stream in self._ready]
             self._ready = {stream: None for stream, _ in work if stream.pending}
-            return work
+            since_s, self._since_s = self._since_s, time.monotonic()
+            return work, since_s
 
     def _score_all(self, work: list[tuple[SileroVADStream, PendingWindow]]) -> list[tuple[SileroVADStream, VADWindow]]:
         """One window of each stream."""
@@ -350,7 +371,10 @@ class SileroVAD:
             work = [(stream, window) for stream, window in work if first[stream] is not window]
             self._deliver(self._score_all(batch))
 
-    def _take_back(self, scored: list[tuple[SileroVADStream, VADWindow]], streams: list[SileroVADStream]) -> None:
+    def _take_back(
+        self, scored: list[tuple[SileroVADStream, VADWindow]], streams: list[SileroVADStream], since_s: float
+    ) -> None:
+        self.on_late((time.monotonic() - since_s) * 1000)
         with self._wake:
             for stream in streams:
                 stream.in_worker -= 1

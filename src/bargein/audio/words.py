@@ -55,6 +55,22 @@ class WordClock:
         self._open: tuple[int, float] | None = None  # begin of the text with estimated times: char, ms
         self._finished = False
 
+    @classmethod
+    def restored(cls, text: str, words: tuple[Word, ...], ms: float, *, exact: bool, finished: bool) -> WordClock:
+        """The words of a reply that another process has made. text: as it was written, like the words' places in it;
+        ms: length of the audio so far; exact: the times were the TTS's own."""
+        clock = cls()
+        clock._text = text
+        clock._place(words, exact=exact)
+        clock._samples, clock._rate = round(ms), 1000
+        clock._finished = finished
+        return clock
+
+    @property
+    def exact(self) -> bool:
+        """All word times so far are the TTS's own."""
+        return all(self._exact) and self._open is None
+
     @property
     def words(self) -> tuple[Word, ...]:
         """All words so far, with estimated times for words whose times may still change."""

@@ -48,6 +48,7 @@ class CallParts:
     """What a call is made of, as far as the call itself asks for it."""
 
     conversation: Conversation
+    ledger: Ledger
     user_audio: UserAudio
     stt_stream: STTStream | None
     """None: the words are read in batches, or not at all."""
@@ -58,6 +59,7 @@ class CallParts:
     speaker: Speaker
     responder: Responder
     utterances: UtteranceQueue
+    reply_starter: ReplyStarter
     progress: ReplyProgress
     inbound: InboundHandler
     action_runner: ActionRunner
@@ -170,6 +172,7 @@ def assemble(
         stt_stream.on_connected = turns.announce
     return CallParts(
         conversation=conversation,
+        ledger=ledger,
         user_audio=user_audio,
         stt_stream=stt_stream,
         sound_watch=sound_watch,
@@ -179,6 +182,7 @@ def assemble(
         speaker=speaker,
         responder=responder,
         utterances=utterances,
+        reply_starter=reply_starter,
         progress=progress,
         inbound=inbound,
         action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, sound_watch, ending),

@@ -16,12 +16,17 @@ from bargein.agent import Agent
 from bargein.call.assembly import CallParts, assemble
 from bargein.call.context import CallContext
 from bargein.call.input.line_watch import TELEPHONE_DB
+from bargein.call.memory.fields import VERSION, About, MemorySink
+from bargein.call.memory.keeper import MemoryKeeper, heard_now
+from bargein.call.memory.moving import Moving
+from bargein.call.memory.restored import RestoredCall, begin_again
 from bargein.call.record.status import CallStatus
 from bargein.call.runtime import Runtime
 from bargein.call.tasks import CallTasks
 
 log = logging.getLogger(__name__)
 
+MOVE_MS = 120_000.0  # that a call which is to move waits for a quiet moment
 STALL_MS = 200.0  # between two ticks: the process stood still, and what came meanwhile waits in its sockets
 CATCH_UP_MS = 60.0  # to read the sockets, and to judge what they held, before time alone decides
 TICKS_AT_ONCE = 8  # deadlines of the floor in one round; more are a rule that wakes itself for ever
@@ -31,7 +36,8 @@ class Call:
     """`run` lasts as long as the call. To be used from its event loop only.
 
     watch: gets every notice. control: what the telephone network can do with the call. facts: about the connection,
-    for the record.
+    for the record. memory: where other servers can find what is known of the call; None: nowhere. restored: the call
+    began on another server.
     """
 
     def __init__(
@@ -46,6 +52,8 @@ class Call:
         watch: Callable[[n.Notice], None] | None = None,
         control: c.CallControl | None = None,
         facts: Mapping[str, str] | None = None,
+        memory: MemorySink | None = None,
+        restored: RestoredCall | None = None,
     ) -> None:
         self.id = call_id
         self.agent = agent
@@ -57,7 +65,9 @@ class Call:
         self._ticker = runtime.ticker
         self._clock = runtime.clock
         self._began_ms = runtime.clock.now_ms()
-        self._started_s = time.time()
+        self._restored = restored
+        self._started_s = time.time() if restored is None else restored.about.started_s
+        self._before_ms = 0.0 if restored is None else restored.state.lasted_ms
         self._tasks = CallTasks(call_id)
         self._events: deque[f.Event] = deque()  # fed, and not handled yet
         self._handling = False
@@ -69,6 +79,8 @@ class Call:
         self._action_runner = self._parts.action_runner
         self._progress = self._parts.progress
         self._line_watch = self._parts.line_watch
+        self._memory = self._keeper(memory) if memory is not None else None
+        self._moving = Moving(self.floor, self._parts, self._memory)
 
     def _assemble(self, runtime: Runtime, control: c.CallControl | None) -> CallParts:
         clock, began_ms = self._clock, self._began_ms
@@ -92,6 +104,24 @@ class Call:
             control=control,
         )
 
+    def _keeper(self, sink: MemorySink) -> MemoryKeeper:
+        floor, parts = self.floor, self._parts
+        about = About(VERSION, self.agent.name, self.agent.language, {}, self._started_s, self.facts)
+        keeper = MemoryKeeper(
+            sink,
+            about,
+            floor,
+            parts.conversation,
+            parts.replies,
+            parts.utterances,
+            parts.context.now_ms,
+            stale=() if self._restored is None else self._restored.names,
+        )
+        keeper.lasted_before_ms = self._before_ms
+        parts.conversation.on_change = keeper.touch
+        parts.context.durable = keeper.durable
+        return keeper
+
     def now_ms(self) -> float:
         """Milliseconds since the call began."""
         return self._clock.now_ms() - self._began_ms
@@ -109,6 +139,8 @@ class Call:
         self._ticker.add(self._tick, self._crashed)
         # began_ms: on the machine's monotonic clock, so that records of several processes can be laid side by side.
         facts = {"began_ms": round(self._began_ms, 3), **self.facts}
+        if self._restored is not None:
+            facts |= {"epoch": self._restored.epoch, "before_ms": self._before_ms, "moved": self._restored.moved}
         self._journal.note(0.0, "call", id=self.id, agent=self.agent.name, **facts)
         try:
             async with self._tasks as tasks:
@@ -119,13 +151,20 @@ class Call:
                     self.feed(f.LineKnown(self.now_ms(), TELEPHONE_DB))
                 if parts.stt_stream is not None:
                     tasks.spawn(parts.stt_stream.run(), "stt")
-                self._greet()
+                if self._restored is None:
+                    self._greet()
+                else:
+                    asks = self._transport.capabilities.reports and parts.line_watch is None
+                    begin_again(self._restored, parts, self.floor, self.now_ms(), asks=asks)
                 await parts.ending.wait()
+                self._deliver_no_more()
                 self.feed(f.HungUp(self.now_ms(), self.over or "the call is over"))
                 parts.speaker.stop()
                 tasks.cancel()
         finally:
             self._ticker.remove(self._tick)
+            self._deliver_no_more()
+            self._moving.end()
             parts.user_audio.close()
             reason = self.over or "ended"
             self._notify(n.Bye(reason))
@@ -146,6 +185,13 @@ class Call:
         """Have the agent say this as soon as the floor is free. Raises UsageError for no text, or too much of it."""
         self._parts.utterances.say(text, interruptible=interruptible)
 
+    def change_policy(self, policy: f.Policy) -> dict[str, object]:
+        """The call's policy from now on, which the client is told. Returns its numbers."""
+        numbers = policy.numbers() | {"language": self.floor.language}
+        self.feed(f.PolicyChanged(self.now_ms(), policy))
+        self._notify(n.PolicyNow(numbers))
+        return numbers
+
     async def transfer(self, to: str) -> None:
         """Hand the caller on to another number (E.164), now; the call is over then, or waits for the answer.
 
@@ -160,6 +206,20 @@ class Call:
     def not_transferred(self, why: str) -> None:
         """The network says that the number has not answered, and brings the caller back. why: for the model."""
         self._parts.ending.not_transferred(why)
+
+    @property
+    def heard(self) -> tuple[int, int] | None:
+        """The reply that sounds, and how many samples of it the caller has heard. None: none sounds."""
+        return heard_now(self._parts.replies.live, self.now_ms())
+
+    async def move(self, why: str, within_ms: float = MOVE_MS) -> bool:
+        """Leave this server at the next quiet moment, at the latest when within_ms are over. False: the call stays:
+        it is over, or other servers cannot know of it."""
+        if not await self._moving.leave(within_ms, self.now_ms):
+            return False
+        log.info("Call %s: moved (%s)", self.id, why)
+        self.hang_up(c.MOVED)
+        return True
 
     def say_goodbye(self, why: str) -> None:
         """End the call after a last sentence (`Agent.reprompts["goodbye"]`) that nothing interrupts, within 8 s."""
@@ -182,7 +242,7 @@ class Call:
             turn=self.floor.turn.id,
             reply=self.floor.reply.id,
             started_s=self._started_s,
-            lasted_ms=self.now_ms(),
+            lasted_ms=self._before_ms + self.now_ms(),
             over=self.over,
             conversation=self.conversation.as_dicts(),
             policy=self.floor.policy.numbers(),
@@ -220,6 +280,8 @@ class Call:
                 journal.action(at_ms, action)
             for action in actions:
                 self._action_runner.run(action, at_ms)
+        if self._memory is not None and (actions or floor.state is not before or isinstance(event, f.SayRequested)):
+            self._memory.touch()
         if floor.state is not before:
             self._notify(n.StateChanged(floor.state.value, self.now_ms()))
             if floor.state is f.State.IDLE:
@@ -230,6 +292,10 @@ class Call:
         self._parts.user_audio.tick(now_ms)
         self._progress.tick(now_ms)
         self._parts.speaker.tick(now_ms)
+        if self._memory is not None:
+            self._memory.tick(now_ms)
+        if self._moving.wanted:
+            self._moving.tick(now_ms)
         if self._line_watch is not None and not self.floor.away:
             self._line_watch.tick(now_ms - self._parts.user_audio.last_ms)
         if now_ms - self._ticked_ms > STALL_MS:
@@ -252,9 +318,15 @@ class Call:
 
     async def _receive(self) -> None:
         handle = self._parts.inbound.handle
+        if isinstance(self._transport, c.DeliversAtOnce):
+            self._transport.deliver_to(handle)
         async for item in self._transport.receive():
             handle(item)
         self.hang_up("the connection ended")
+
+    def _deliver_no_more(self) -> None:
+        if isinstance(self._transport, c.DeliversAtOnce):
+            self._transport.deliver_to(None)
 
     def _greet(self) -> None:
         greeting = self.agent.opening

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,11 @@ Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 def _nothing(*_: object) -> None:
     """What is told to a call that is over."""
+
+
+async def _kept_nowhere() -> bool:
+    """For a call that is remembered by its own process alone."""
+    return True
 
 
 @dataclass(slots=True)
@@ -42,10 +47,13 @@ class CallContext:
     """Sends the audio that is due now, before the next tick."""
     digits: DigitEntry = field(default_factory=DigitEntry)
     """The caller's keys."""
+    durable: Callable[[], Awaitable[bool]] = _kept_nowhere
+    """Waits, within a bound, until other servers can know all that is known of the call now. False: they cannot."""
 
     def release(self) -> None:
         """The call is over: its parts hold it no longer, so that it can go with its last user."""
         self.notify = self.feed = self.kick = _nothing
+        self.durable = _kept_nowhere
 
     def decided(self, kind: str, why: str, reply: int | None = None, onset_ms: float | None = None) -> None:
         """Tell the client what the floor has decided, and why."""

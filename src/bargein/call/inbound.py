@@ -81,7 +81,8 @@ class InboundHandler:
             case c.ClientFault(code, message, advice):
                 self._context.notify(n.Problem(code, message, advice))
                 self._context.journal.note(now_ms, "fault", code=code, message=message)
-            case c.ConnectionLost(reason, keep_ms):
+            case c.ConnectionLost(reason, keep_ms, backlog_ms):
+                self._user_audio.client_away(backlog_ms)
                 self._connection_lost(now_ms, reason, keep_ms)
             case c.ConnectionBack(cause):
                 self._connection_back(now_ms, cause)
@@ -105,7 +106,7 @@ class InboundHandler:
         self._ending.lost = None
         context.journal.note(now_ms, "back")
         context.meter.count("connections", cause="back")
-        self._user_audio.last_ms = now_ms
+        self._user_audio.client_back(now_ms)
         self._ledger.client_back(now_ms)
         self._playout.client_back()
         context.feed(f.ClientBack(now_ms, cause))

@@ -15,7 +15,7 @@ from bargein.call.output.utterance_queue import UtteranceQueue
 from bargein.call.responders.responder import Responder
 from bargein.protocols import Transfer
 
-AFTER_LOSS = ("back", "not_transferred")
+AFTER_LOSS = ("back", "restored", "not_transferred")
 
 
 class ReplyStarter:
@@ -45,6 +45,8 @@ class ReplyStarter:
         self._fillers = 0
         self._lost_words = lost_words
         self._machine = machine
+        self.asks_again = False
+        """The user's words were lost with the call's server, and the agent asks for them."""
 
     def prepare(self, turn: int, why: str) -> None:
         """The turn is probably over: begin its reply unheard."""
@@ -89,7 +91,10 @@ class ReplyStarter:
         said = self._agent.reprompts
         text = said.get(cause, said.get("failed", "") if cause in ("late", "silence") else "")
         self._context.decided("reprompt", why, reply)
-        source = self._lost_words.source(text) if cause in AFTER_LOSS else self._responder.source_of(text)
+        bridge = said.get("resumed", "") if cause == "restored" else ""
+        if cause == "restored" and self.asks_again:
+            text = f"{text} {said.get('repeat', '')}".strip()
+        source = self._lost_words.source(text, bridge) if cause in AFTER_LOSS else self._responder.source_of(text)
         self._begin(reply, "reprompt", source, None if cause in ("goodbye", "machine") else 0)
 
     def filler(self, reply: int, why: str) -> None:

@@ -18,6 +18,10 @@ DRIVEN_MS = 60  # after a driven tick, until the ticker wakes by itself: frames 
 MAX_BEHIND_MS = 200  # past this, missed ticks are skipped: running them all at once would only make us later
 
 
+def _unmeasured(_: float) -> None:
+    """No part measures how late the rounds come."""
+
+
 class Ticker:
     """Calls every registered function with the time, in ms of the process's clock.
 
@@ -29,6 +33,8 @@ class Ticker:
         self.period_ms = period_ms
         self.late = 0
         """Ticks that came more than one period after their time."""
+        self.on_round: Callable[[float], None] = _unmeasured
+        """Gets how late each round came, in ms."""
         self._ticks: dict[Tick, Callable[[BaseException], None]] = {}
         self._due: float | None = None  # of the next tick, while `run` runs
         self._driven = False
@@ -56,6 +62,7 @@ class Ticker:
         wake of its own, which costs more than the tick."""
         if self._due is not None and (now := self.clock.now_ms()) >= self._due - EARLY_MS:
             self._driven = True
+            self.on_round(now - self._due)
             self._due = now + self.period_ms
             self.tick(now)
 
@@ -72,6 +79,7 @@ class Ticker:
                     continue
                 if now - wake > self.period_ms:
                     self.late += 1
+                self.on_round(now - wake)
                 self.tick(now)
                 self._due += self.period_ms
                 if was_driven or now - self._due > MAX_BEHIND_MS:

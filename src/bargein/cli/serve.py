@@ -28,8 +28,9 @@ PrivateNumbersOption = Annotated[
 OriginOption = Annotated[list[str] | None, typer.Option(help="Another site whose pages may call; may be repeated")]
 RootPathOption = Annotated[str | None, typer.Option(help="The path that a proxy puts before every path: /voice")]
 DrainOption = Annotated[
-    float | None, typer.Option(help="Seconds after SIGTERM in which calls may end by themselves (30)", min=0)
+    float | None, typer.Option(help="Seconds after SIGTERM in which calls may end by themselves (3600)", min=0)
 ]
+WorkersOption = Annotated[str | None, typer.Option(help="Processes that take calls; auto: one for each processor")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more in the log")]
 
 
@@ -47,6 +48,7 @@ def serve(
     root_path: RootPathOption = None,
     simulate: SimulateOption = False,
     drain_s: DrainOption = None,
+    workers: WorkersOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve calls, and the page to make them with.
@@ -68,6 +70,7 @@ def serve(
         root_path=root_path,
         simulate=simulate or None,
         drain_s=drain_s,
+        workers=workers,
     )
 
 
@@ -98,14 +101,19 @@ def _run(
 
     from bargein.server.log_lines import log_lines  # noqa: PLC0415
     from bargein.server.make_settings import make_settings  # noqa: PLC0415
-    from bargein.server.serve import serve as run_server  # noqa: PLC0415
     from bargein.server.settings import redaction_for  # noqa: PLC0415
+    from bargein.server.supervisor.run import supervise, supervises  # noqa: PLC0415
 
     settings = make_settings(**given)
     if no_record:
         settings = settings.model_copy(update={"record": None})
     with log_lines(logging.INFO if verbose else logging.WARNING, redaction_for(settings)):
         try:
+            if supervises(settings):  # which needs no model, and imports none
+                supervise(settings, Console(), on_ready=on_ready)
+                return
+            from bargein.server.serve import serve as run_server  # noqa: PLC0415
+
             run_server(settings, Console(), on_ready=on_ready)
         except KeyboardInterrupt:
             return  # uvicorn has shut down in good order, and then tells how it was asked to

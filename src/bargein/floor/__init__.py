@@ -35,6 +35,7 @@ from bargein.floor.actions import (
     Source,
 )
 from bargein.floor.events import (
+    CallRestored,
     ClientAway,
     ClientBack,
     EndingAsked,
@@ -77,6 +78,7 @@ __all__ = [
     "Action",
     "Answer",
     "BargeIn",
+    "CallRestored",
     "ClientAway",
     "ClientBack",
     "CloseTurn",

@@ -194,8 +194,8 @@ class Reprompt:
 
     reply: int
     cause: str
-    """silence, failed, late, back, not_transferred, goodbye, machine, or gave_up: the agent cannot go on, and says so
-    before the call is given up"""
+    """silence, failed, late, back, restored, not_transferred, goodbye, machine, or gave_up: the agent cannot go on, and
+    says so before the call is given up"""
     why: str
 
 

@@ -92,6 +92,20 @@ def on_client_back(floor: FloorState, e: ev.ClientBack, out: list[Action]) -> No
     out.append(do.Reprompt(floor.reply.id, e.cause, "the client is back"))
 
 
+def on_call_restored(floor: FloorState, e: ev.CallRestored, out: list[Action]) -> None:
+    """The first thing that a floor learns of a call that another server had: the ids go on, and the agent says that it
+    was away."""
+    if floor.reply.id or floor.turn.id:
+        return
+    floor.speech.end()  # what ran began with the new connection: the agent speaks first
+    floor.reply.id, floor.turn.id = e.reply, e.turn
+    floor.quiet_since_ms = floor.now_ms
+    if e.cause == "moved" or floor.mute:
+        return
+    begin_reply(floor, 0, reprompting=True)
+    out.append(do.Reprompt(floor.reply.id, e.cause, "the call goes on after the loss of its server"))
+
+
 def client_gone(floor: FloorState, out: list[Action]) -> None:
     """The client did not come back within its time: end the call."""
     if floor.turn.open:

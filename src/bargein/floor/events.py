@@ -289,6 +289,19 @@ class ClientBack:
 
 
 @dataclass(frozen=True, slots=True)
+class CallRestored:
+    """The call goes on from what another server remembered of it. It changes a floor that nothing has happened to."""
+
+    at_ms: float
+    reply: int
+    """The newest reply of the call so far. Ids go on from here."""
+    turn: int
+    """The newest turn of the user so far."""
+    cause: str = "restored"
+    """What the agent says of it, as in `Reprompt`: restored. moved: nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
 class EndingAsked:
     """The call has to end: the agent says goodbye."""
 
@@ -364,6 +377,7 @@ Event = (
     | PolicyChanged
     | ClientAway
     | ClientBack
+    | CallRestored
     | EndingAsked
     | HungUp
     | Tick

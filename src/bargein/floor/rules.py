@@ -48,7 +48,7 @@ from typing import assert_never
 
 from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
-from bargein.floor.client_rules import on_client_away, on_client_back
+from bargein.floor.client_rules import on_call_restored, on_client_away, on_client_back
 from bargein.floor.ending_rules import leave, on_ending
 from bargein.floor.endpointing_rules import hear_pause, on_turn_read
 from bargein.floor.evidence_rules import (
@@ -155,6 +155,8 @@ class Floor(FloorState):
                 on_client_away(self, event, out)
             case ev.ClientBack():
                 on_client_back(self, event, out)
+            case ev.CallRestored():
+                on_call_restored(self, event, out)
             case ev.EndingAsked():
                 on_ending(self, event, out)
             case ev.HungUp():

@@ -42,6 +42,7 @@ from bargein.protocols.stt import (
     TurnUpdateKind,
 )
 from bargein.protocols.transport import (
+    MOVED,
     SERVER_STOPPED,
     AudioIn,
     AudioOut,
@@ -50,6 +51,7 @@ from bargein.protocols.transport import (
     ClientHangUp,
     ConnectionBack,
     ConnectionLost,
+    DeliversAtOnce,
     Finished,
     Flushed,
     Held,
@@ -65,12 +67,13 @@ from bargein.protocols.transport import (
     Typed,
     WireSamples,
 )
-from bargein.protocols.tts import TTS, SpeechChunk
+from bargein.protocols.tts import TTS, SpeaksAhead, SpeechChunk
 from bargein.protocols.turns import TurnModel
 from bargein.protocols.vad import VAD, VADStream
 
 __all__ = [
     "LLM",
+    "MOVED",
     "SERVER_STOPPED",
     "TTS",
     "VAD",
@@ -87,6 +90,7 @@ __all__ = [
     "ConnectionLost",
     "ConversationItem",
     "Counter",
+    "DeliversAtOnce",
     "DigitRequest",
     "Effect",
     "EndRequest",
@@ -114,6 +118,7 @@ __all__ = [
     "SessionConfig",
     "SettingsRequested",
     "SoundModel",
+    "SpeaksAhead",
     "SpeechChunk",
     "StopPressed",
     "StreamingSTT",

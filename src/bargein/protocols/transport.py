@@ -5,7 +5,7 @@ A position is a number of samples of one reply, at the transport's `rate_out`, s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -17,6 +17,8 @@ from bargein.notices import Notice
 
 SERVER_STOPPED = "the server stopped"
 """Why a call ends whose server was told to stop. A transport may tell its client by a code of its own."""
+MOVED = "the call moves to another server"
+"""Why a call ends here that goes on elsewhere. The client is told where, and comes back there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class AudioIn:
 
     samples: Samples
     first_sample: int
-    """Position in the user's stream since the call began. A gap between two messages is silence."""
+    """Position in the user's stream since the call began. A gap between two messages is silence. Below 0: the
+    connection replaces a lost one, and the client has kept this audio since the loss."""
     loudspeaker: WireSamples | None = None
     """What the client's loudspeaker played at these samples, and as many: int16, or mu-law codes as uint8. None: it was
     silent, or the client does not tell. Used at 16000 Hz alone."""
@@ -138,6 +141,8 @@ class ConnectionLost:
     """For the record."""
     keep_ms: float
     """How long the call waits for it."""
+    backlog_ms: float = 0.0
+    """The user's audio that the client keeps meanwhile, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +202,14 @@ class TransportCapabilities:
     """The client plays audio as soon as it comes, as a telephone network does. Otherwise it says when it begins."""
     mulaw: bool = False
     """The transport takes mu-law codes."""
+    batch: int = 1
+    """Frames of 20 ms that `send` gets together, as one: fewer messages, and the first frame waits for the last. For a
+    client that plays audio as it comes, is cleared on a hold, and takes messages of any length."""
     carries_audio: bool = True
     """The transport carries the agent's audio. Otherwise the client gets the audio from the realtime model, and reports
     what it plays; `send` is never called."""
+    backlog_ms: float = 0.0
+    """The user's audio that the client keeps while it has no connection, and sends first over the next one."""
 
 
 class Transport(Protocol):
@@ -270,6 +280,16 @@ class Transport(Protocol):
         ...
 
     async def close(self, reason: str) -> None: ...
+
+
+@runtime_checkable
+class DeliversAtOnce(Protocol):
+    """A transport that can hand over what comes often without waking a task for it."""
+
+    def deliver_to(self, handle: Callable[[AudioIn | Played], None] | None) -> None:
+        """From now on audio and reports may go to `handle` as they come, unless older items wait for `receive`: the
+        order stays. What `handle` raises, `receive` raises. None: all goes by `receive` again."""
+        ...
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bargein.audio.mulaw import Audio
 from bargein.protocols.conversation import Word
@@ -50,3 +50,12 @@ class TTS(Protocol):
         Closing the iterator stops the vendor and frees its connection, once. Raises VendorRefused or VendorLost.
         """
         ...
+
+
+@runtime_checkable
+class SpeaksAhead(Protocol):
+    """A TTS that says how far ahead of the listener it must speak. Audio that was made and not heard is lost by a cut,
+    and a TTS that is far faster than a listener has little to make ahead."""
+
+    ahead_ms: float
+    """Audio, in ms, that is made and not heard: with more, the TTS waits. At most 3 s count."""

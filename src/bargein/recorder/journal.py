@@ -23,7 +23,7 @@ import msgspec
 from bargein.errors import UsageError
 from bargein.floor import Action, Event, Policy, SpeechWindow
 from bargein.recorder.disk import DiskThread
-from bargein.recorder.record_file import RecordFile
+from bargein.recorder.record_file import RecordFile, is_written
 from bargein.recorder.redaction import NO_REDACTION, Redaction
 
 log = logging.getLogger(__name__)
@@ -187,8 +187,9 @@ def _line_of(at_ms: float, key: str, what: Event | Action, redaction: Redaction 
 
 
 def prune(root: Path, keep: int = KEEP, living: Iterable[str] = (), *, max_age_s: float | None = None) -> int:
-    """Remove the oldest calls but `keep`, and all whose last line is older than max_age_s; never the living ones. Only
-    folders that hold a record are touched. Returns how many went; raises nothing."""
+    """Remove the oldest calls but `keep`, and all whose last line is older than max_age_s; never the living ones, nor
+    one that another process writes. Only folders that hold a record are touched. Returns how many went; raises
+    nothing."""
     try:
         alive = set(living)
         found = [(f.stat().st_mtime, f.parent) for f in root.glob(f"*/{FILE}") if f.parent.name not in alive]
@@ -200,6 +201,7 @@ def prune(root: Path, keep: int = KEEP, living: Iterable[str] = (), *, max_age_s
     if max_age_s is not None:
         until = time.time() - max_age_s
         old = [each for each in newest[: max(0, keep)] if each[0] < until] + old
+    old = [each for each in old if not is_written(each[1] / FILE)]
     for _, folder in old:
         shutil.rmtree(folder, ignore_errors=True)
     return len(old)

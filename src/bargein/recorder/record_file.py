@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+
+if sys.platform != "win32":  # which has no such locks
+    import fcntl
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +37,7 @@ class RecordFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._fd = os.open(self.path, flags, 0o600)
+            _hold(self._fd)
         except OSError as error:
             log.warning("Call %s is not recorded: %s", self.path.parent.name, error.strerror)
 
@@ -93,3 +99,29 @@ class RecordFile:
             self.lose(error.strerror or "no reason given")
         self._untold = 0
         self.close()
+
+
+def _hold(fd: int) -> None:
+    """Tell every other process that this record is being written, for as long as the file is open."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            log.debug("A record is not locked: %s", error.strerror)  # a file system without locks
+
+
+def is_written(path: Path) -> bool:
+    """Whether a process of this machine writes the record now."""
+    if sys.platform == "win32":
+        return False
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False  # it is gone, or never ours
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
+    finally:
+        os.close(fd)
+    return False

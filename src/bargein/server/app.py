@@ -18,11 +18,15 @@ from bargein.clock import Clock, MonotonicClock
 from bargein.errors import UsageError
 from bargein.server.auth import Gate, Guard
 from bargein.server.browser_calls import BrowserCalls
+from bargein.server.call_commands import answer_commands
 from bargein.server.catalogue import open_agents
+from bargein.server.fleet_routes import router as fleet_router
 from bargein.server.given_agents import opener
 from bargein.server.hub import Hub, OpenAgents, open_hub
 from bargein.server.make_settings import library_settings
+from bargein.server.node_commands import answer_nodes
 from bargein.server.own_lifespan import OwnLifespan
+from bargein.server.page_headers import headers_for
 from bargein.server.refusals import Refusal, install
 from bargein.server.routes import router
 from bargein.server.settings import Settings
@@ -30,10 +34,12 @@ from bargein.server.telephone.asgi import PhoneAsgi
 from bargein.server.telephone.carriers import carriers
 from bargein.server.telephone.serve import TelephoneVendor
 from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
-from bargein.server.telephone.twilio import router as twilio_router
+from bargein.server.telephone.twilio_webhooks import router as twilio_router
+from bargein.server.telephone.whereabouts import answer_for_telephones
 from bargein.server.webrtc_calls import WebRTCCalls
 from bargein.server.webrtc_calls import router as direct_router
-from bargein.transports.browser.transport import BrowserLimits
+from bargein.server.workers_view import answer_as_worker
+from bargein.transports.browser.limits import BrowserLimits
 
 WEB = Path(__file__).parent / "web"
 # A browser runs no module and no wasm of another type, and a bare machine may know none of them.
@@ -83,7 +89,12 @@ class VoiceApp(FastAPI):
         self._run_by_others = False
         elsewhere = frozenset((*phones, VOICE, NEXT))
         self.add_middleware(
-            Guard, gate=self._gate, elsewhere=elsewhere, prefix=settings.prefix, running=self._demand_running
+            Guard,
+            gate=self._gate,
+            elsewhere=elsewhere,
+            prefix=settings.prefix,
+            running=self._demand_running,
+            headers=headers_for(settings.node_url),
         )
 
     @property
@@ -109,13 +120,24 @@ class VoiceApp(FastAPI):
         async with open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub:
             direct = WebRTCCalls(hub)
             self.state.direct = direct
+            answer_commands(hub)
+            answer_nodes(hub)
+            answer_as_worker(hub)
             self.state.hub = hub
+            answer_for_telephones(hub)
             try:
                 yield
             finally:
+                hub.busy_line.close()
                 await hub.calls.hang_up_all("the server closes")
                 direct.close()
                 self.state.hub = None
+
+    def node_died(self, node: str) -> None:
+        """Another worker's process is over: where the workers have Redis, this one takes its record out."""
+        hub: Hub | None = self.state.hub
+        if hub is not None and self.settings.redis_url is not None:
+            hub.tasks.create_task(hub.fleet.forget(node), name="forget a node")
 
     async def _demand_running(self) -> None:
         """Returns when calls can be taken. Raises Refusal when the parts do not start, or the lifespan is over."""
@@ -137,10 +159,12 @@ class VoiceApp(FastAPI):
             self.router.routes.append(WebSocketRoute(path, PhoneAsgi(hub, vendor)))
         self.include_router(twilio_router)
         self.include_router(router)
+        self.include_router(fleet_router)
         self.include_router(direct_router)
         for suffix, kind in MIME_TYPES.items():
             mimetypes.add_type(kind, suffix)
         self.add_api_route("/", _page, include_in_schema=False)
+        self.add_api_route("/fleet", _operators_page, include_in_schema=False)
         self.mount("/web", StaticFiles(directory=WEB, check_dir=False), name="web")
 
 
@@ -152,3 +176,8 @@ def app_for(given: object, **settings: Any) -> VoiceApp:
 
 async def _page() -> FileResponse:
     return FileResponse(WEB / "index.html")
+
+
+async def _operators_page() -> FileResponse:
+    """Without a secret: what it asks for needs the server's token."""
+    return FileResponse(WEB / "fleet.html")

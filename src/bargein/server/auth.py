@@ -14,8 +14,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -28,7 +27,6 @@ from bargein.clock import Clock, MonotonicClock
 from bargein.errors import UsageError
 from bargein.foreign import printable
 from bargein.server.guesses import Guesses
-from bargein.server.page_headers import HEADERS
 from bargein.server.places import among, named_by, same_place
 from bargein.server.refusals import Refusal
 from bargein.server.settings import Settings, is_loopback
@@ -36,8 +34,9 @@ from bargein.server.under_a_path import placed, route_path
 
 log = logging.getLogger(__name__)
 
-Audience = Literal["page", "phone"]
-"""Who a short-lived token is for: pages, which make calls and ask what there is, or a telephone vendor's sockets."""
+Audience = Literal["page", "phone", "operator"]
+"""Who a short-lived token is for: pages, which make calls and ask what there is, a telephone vendor's sockets, or the
+operator's page, whose sockets watch calls."""
 POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013  # close codes of a WebSocket that was not accepted
 BODY_BYTES = 64 * 1024  # of a request
 BODY_S = 10.0  # for all of a body to come
@@ -60,7 +59,7 @@ class Gate:
         # A proxy may call us by another Host than the world calls it: a page of the public address is our own.
         self._origins = frozenset((*settings.origins, *([settings.public_url] if settings.public_url else [])))
         self._check_host = self._token is None
-        self._signer = URLSafeTimedSerializer(self._token or secrets.token_urlsafe(32), salt="bargein.token")
+        self._signer = URLSafeTimedSerializer(self._token or settings.signing_secret, salt="bargein.token")
         self._guesses = Guesses(clock or MonotonicClock())
 
     @property
@@ -90,6 +89,11 @@ class Gate:
         if self.open:
             return False
         return self._demand(_offered(headers, subprotocols), "page", address)
+
+    def demand_operator(self, headers: Headers, subprotocols: Iterable[str], address: str) -> None:
+        """Raises Refusal unless a socket carries the server's token, or an operator's that has not expired."""
+        if not self.open:
+            self._demand(_offered(headers, subprotocols), "operator", address)
 
     def demand_phone(self, headers: Headers, tokens: Iterable[str], address: str) -> None:
         """Raises Refusal unless the request carries the server's token, or one for telephones that has not expired."""
@@ -164,12 +168,14 @@ class Guard:
         elsewhere: frozenset[str],
         prefix: str,
         running: Callable[[], Awaitable[None]],
+        headers: Sequence[tuple[bytes, bytes]],
     ) -> None:
         self._app = app
         self._gate = gate
         self._elsewhere = elsewhere
         self._prefix = prefix
         self._running = running
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -207,7 +213,7 @@ class Guard:
             await deny(scope, receive, send, refusal)
             return
         if whole is not None:
-            await self._app(scope, whole, _with_headers(send))
+            await self._app(scope, whole, _with_headers(send, self._headers))
 
 
 async def deny(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
@@ -245,12 +251,12 @@ async def _whole_body(receive: Receive) -> Receive | None:
     return again
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:
     async def wrapped(message: dict[str, object]) -> None:
         if message["type"] == "http.response.start":
             old = message.get("headers", [])
             assert isinstance(old, list)
-            message["headers"] = [*old, *HEADERS]
+            message["headers"] = [*old, *headers]
         await send(message)
 
     return wrapped  # type: ignore[return-value]  # starlette's Message is a MutableMapping of anything

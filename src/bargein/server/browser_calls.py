@@ -7,6 +7,7 @@ import dataclasses
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from bargein.agent import Agent
+from bargein.call.memory.restored import RestoredCall
 from bargein.errors import BargeinError, Unavailable, UsageError
 from bargein.floor import Policy
 from bargein.notices import Problem
@@ -21,12 +23,14 @@ from bargein.server.auth import deny
 from bargein.server.builder import AgentBuilder, build
 from bargein.server.hub import Hub
 from bargein.server.kept_calls import BROWSER, KeptCall
+from bargein.server.placement import address_of, better_node, has_room, next_home
 from bargein.server.refusals import Refusal
+from bargein.server.restoring import Home, agent_of, give_up, policy_of, resuming
 from bargein.server.start_call import language_for, policy_for, start_call
 from bargein.server.toml_config import BrowserChoice, PartChoice, shaped
 from bargein.server.webrtc_calls import WebRTCCalls
 from bargein.transports.browser.transport import BrowserTransport
-from bargein.transports.browser.wire import PROTOCOL, AgentParts, Hello, Welcome
+from bargein.transports.browser.wire import PROTOCOL, AgentParts, Hello, ResumeCall, Welcome
 from bargein.vendors.common.vendor import Kind
 
 log = logging.getLogger(__name__)
@@ -37,6 +41,14 @@ CALL_GONE = Problem(
     "call_gone",
     "That call is over, or another connection has taken it up",
     "Send a hello without resume: it begins a new call",
+)
+RETRY_MS = 3_000.0  # until a place may be free: a page waits so long, and longer each time
+NOT_KNOWN = Problem(
+    "fleet_away",
+    "Whether another server has that call cannot be known now",
+    "Say the same hello again a little later",
+    fatal=True,
+    retry_ms=1_000.0,
 )
 BUILD_S = 15  # for the parts of an agent that is made for one call: SDKs are imported then, and models looked up
 
@@ -106,11 +118,13 @@ class BrowserCalls:
         socket = AsgiSocket(receive, send)
         async with BrowserTransport(socket, hub.host.clock, hub.limits, close_code=socket.close_code) as browser:
             try:
-                if not hub.calls.ids:
-                    hub.calls.demand_place()  # else the page may come back to a call, which has its place already
+                if not hub.calls.ids and not hub.fleet.shared:
+                    hub.calls.demand_place()  # else the page may come back to a call, or another node has a place
                 await self._greet(hub, browser, socket, _address(scope), owned=owned)
             except Refusal as refusal:
-                browser.refuse(Problem(refusal.code, refusal.message, refusal.advice, fatal=True), TRY_AGAIN_LATER)
+                again_ms = RETRY_MS if refusal.code == "busy" or hub.fleet.shared else msgspec.UNSET
+                told = Problem(refusal.code, refusal.message, refusal.advice, fatal=True, retry_ms=again_ms)
+                browser.refuse(told, TRY_AGAIN_LATER)
             except Exception:
                 log.exception("A call failed")
                 advice = "Call again, and send the server's log to its owner"
@@ -125,29 +139,83 @@ class BrowserCalls:
                 hello = await browser.handshake()
             if hello is None:
                 return
+            visitor = _Visitor(hello, socket.newest_text, owned)
             if hello.resume is not None:
-                kept = hub.kept.claim(hello.resume.call_id, hello.resume.secret)
-                if kept is None:
-                    browser.refuse(CALL_GONE)
-                    continue
-                # The call has its place, and is found also where no other is free.
-                browser.welcome(_welcome(hub, browser, kept, resumed=True), kept.transport.newest_reply)
-                await kept.carry_on(browser)  # the first connection's task runs the call
+                if await self._resume(hub, browser, visitor, hello.resume):
+                    return
+                continue
+            if (better := await better_node(hub, hello)) is not None:
+                browser.send_elsewhere(*better)
                 return
             with hub.calls.place():
                 async with AsyncExitStack() as parts:  # of an agent that was made for this call
-                    visitor = _Visitor(hello, socket.newest_text, owned)
                     if (chosen := await _choose(hub, self._direct(), browser, visitor, parts)) is not None:
                         await self._talk(hub, browser, *chosen)
                         return
 
     async def _talk(self, hub: Hub, browser: BrowserTransport, agent: Agent, policy: Policy) -> None:
         async with start_call(hub, agent, policy, browser, network=BROWSER) as kept:
+            browser.moves_to = partial(next_home, hub)
             browser.welcome(_welcome(hub, browser, kept, resumed=False))
             await kept.call.run()
 
+    # --------------------------------------------------------------------------------------------- coming back
 
-def _welcome(hub: Hub, browser: BrowserTransport, kept: KeptCall, *, resumed: bool) -> Welcome:
+    async def _resume(self, hub: Hub, browser: BrowserTransport, visitor: _Visitor, wish: ResumeCall) -> bool:
+        """A call that the client had goes on here, or the client is sent to where it is. False: the hello was refused,
+        and another may follow."""
+        kept = hub.kept.claim(wish.call_id, wish.secret)
+        if kept is not None:
+            # The call has its place, and is found also where no other is free.
+            browser.moves_to = partial(next_home, hub)
+            browser.welcome(_welcome(hub, browser, kept, resumed=True), kept.transport.newest_reply)
+            await kept.carry_on(browser)  # the first connection's task runs the call
+            return True
+        if not hub.fleet.shared:
+            browser.refuse(CALL_GONE)
+            return False
+        if visitor.hello.follows and not has_room(hub) and (other := await next_home(hub)) is not None:
+            browser.send_elsewhere(other, "this server takes no more calls")
+            return True
+        with hub.calls.place():
+            found = await resuming(hub, wish.call_id, wish.secret)
+            if isinstance(found, RestoredCall):
+                return await self._restore(hub, browser, visitor, found, wish.secret)
+        if isinstance(found, Home) and found.node != hub.fleet.node:
+            at = address_of(found.node, found.url)
+            if visitor.hello.follows:
+                browser.send_elsewhere(at, "the call is there")
+            else:
+                browser.refuse(Problem("elsewhere", "Another server has that call", f"Say the same hello at {at}"))
+            return visitor.hello.follows
+        if hub.fleet.away is not None:
+            browser.refuse(NOT_KNOWN, TRY_AGAIN_LATER)
+            return True
+        browser.refuse(CALL_GONE)
+        return False
+
+    async def _restore(
+        self, hub: Hub, browser: BrowserTransport, visitor: _Visitor, restored: RestoredCall, secret: str
+    ) -> bool:
+        """A call that another server had goes on here. False: this server cannot have it."""
+        async with AsyncExitStack() as parts:
+            try:
+                agent, policy = await _agent_again(hub, visitor, restored, parts)
+            except (_BadChoice, UsageError) as error:
+                log.warning("Call %s cannot go on here: %s", restored.call_id, error)
+                await give_up(hub, restored)
+                browser.refuse(CALL_GONE)
+                return False
+            async with start_call(hub, agent, policy, browser, network=BROWSER, restored=restored) as kept:
+                kept.claim(secret)  # so the page gets another
+                kept.transport.newest_reply = restored.newest_reply  # the page may speak of it, over any connection
+                browser.moves_to = partial(next_home, hub)
+                browser.welcome(_welcome(hub, browser, kept, resumed=True, restored=True), kept.transport.newest_reply)
+                await kept.call.run()
+                return True
+
+
+def _welcome(hub: Hub, browser: BrowserTransport, kept: KeptCall, *, resumed: bool, restored: bool = False) -> Welcome:
     call, agent = kept.call, kept.call.agent
     simulated = hub.catalogue.simulator_url is not None
     can_return = browser.capabilities.carries_audio and hub.settings.keep_s > 0
@@ -163,6 +231,9 @@ def _welcome(hub: Hub, browser: BrowserTransport, kept: KeptCall, *, resumed: bo
         resume=kept.secret if can_return else None,
         keep_ms=hub.settings.keep_s * 1000 if can_return else 0.0,
         resumed=resumed,
+        restored=restored,
+        at=address_of(hub.fleet.node, hub.settings.node_url) if hub.fleet.shared else None,
+        restores_ms=hub.settings.restore_s * 1000 if can_return and hub.fleet.shared else 0.0,
         loudspeaker=True,
     )
 
@@ -204,6 +275,18 @@ async def _choose(
         browser.refuse(Problem(code, error.message, error.advice))
         return None
     return dataclasses.replace(agent, language=language), policy
+
+
+async def _agent_again(
+    hub: Hub, visitor: _Visitor, restored: RestoredCall, parts: AsyncExitStack
+) -> tuple[Agent, Policy]:
+    """The agent and the policy that a call had on another server. A client that made its agent by a choice sends the
+    choice again. Raises _BadChoice, UsageError."""
+    made = await _made(hub, visitor, parts)
+    if made is None:
+        return agent_of(hub, restored)
+    agent = dataclasses.replace(made[0], language=restored.about.language)
+    return agent, policy_of(restored.about.policy, restored.state.lasted_ms)
 
 
 class _BadChoice(BargeinError):

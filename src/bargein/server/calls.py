@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import msgspec
 
@@ -20,6 +22,7 @@ from bargein.server.refusals import Refusal
 WATCHER_NOTICES = 512  # some ten seconds of a lively call; then the oldest is dropped
 WATCHERS = 16  # of one call
 GOODBYE_S = 9.0  # for the last sentence of every call; the floor ends each of them within 8 s
+MOVES_AT_ONCE = 32  # calls that wait for a quiet moment to leave
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -60,19 +63,52 @@ class Watcher:
             await self._wake.wait()
 
 
+class Elsewhere(Protocol):
+    """Those who look on from other nodes: `Fleet`, by shape."""
+
+    def watched(self, call_id: str) -> bool:
+        """There are some."""
+        ...
+
+    def publish(self, call_id: str, text: str) -> None:
+        """Tell them. Never waits."""
+        ...
+
+
+class Mover(Protocol):
+    """Takes calls to other nodes."""
+
+    def begin(self) -> None:
+        """No new call is placed here; the other nodes know it at once."""
+        ...
+
+    def end(self) -> None:
+        """Calls are placed here again."""
+        ...
+
+    async def move(self, call: Call) -> bool:
+        """Returns when the call has left. False: it stays: no other node has room, or none can know of it."""
+        ...
+
+
 class Watchers:
     """All who look on at one call."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, elsewhere: Elsewhere | None = None, call_id: str = "") -> None:
         self._metrics = metrics
+        self._elsewhere, self._call_id = elsewhere, call_id
         self._watchers: set[Watcher] = set()
 
     def publish(self, notice: Notice) -> None:
         """Tell every one. Never waits; encodes once, and only if there is a watcher."""
-        if self._watchers:
-            text = _encoder.encode(notice).decode()
-            for watcher in self._watchers:
-                watcher.tell(text)
+        far = self._elsewhere is not None and self._elsewhere.watched(self._call_id)
+        if not self._watchers and not far:
+            return
+        text = _encoder.encode(notice).decode()
+        for watcher in self._watchers:
+            watcher.tell(text)
+        if far and self._elsewhere is not None:
+            self._elsewhere.publish(self._call_id, text)
 
     @contextmanager
     def one_more(self) -> Iterator[Watcher]:
@@ -103,11 +139,23 @@ class Calls:
         self._none = asyncio.Event()  # no call is live
         self._none.set()
         self._closing = False
+        self._closed = False  # for good
+        self._move = False  # the drain was asked to move calls at once
+        self._drain_lock = asyncio.Lock()
+        self._replaced = asyncio.Event()  # the drain that runs is to end
+        self.mover: Mover | None = None
+        self.is_late: Callable[[], bool] = lambda: False
+        """Whether the process runs too late for one more call."""
 
     @property
     def taken(self) -> int:
         """Seats that are taken, by calls and by those that want to become one."""
         return self._taken
+
+    @property
+    def most(self) -> int:
+        """Seats."""
+        return self._most
 
     @property
     def ids(self) -> list[str]:
@@ -139,6 +187,10 @@ class Calls:
         if self._taken >= self._most:
             self._metrics.call_refused("busy")
             raise Refusal(503, "busy", f"The server has {self._most} calls already", advice="Call again a little later")
+        if self.is_late():
+            self._metrics.call_refused("late")
+            message = f"The server runs late with {self._taken} calls"
+            raise Refusal(503, "busy", message, advice="Call again a little later")
 
     @contextmanager
     def listed(self, call: Call, watchers: Watchers) -> Iterator[None]:
@@ -157,6 +209,16 @@ class Calls:
             if not self._live:
                 self._none.set()
 
+    def heard(self) -> dict[str, tuple[int, int]]:
+        """The calls whose agent sounds: the reply, and how many samples of it were heard."""
+        found = {call_id: call.heard for call_id, (call, _) in self._live.items() if call.floor.reply.sounding}
+        return {call_id: heard for call_id, heard in found.items() if heard is not None}
+
+    def lose(self, call_id: str, why: str) -> None:
+        """A live call goes on elsewhere, and ends here without a word."""
+        if call_id in self._live:
+            self._live[call_id][0].hang_up(why)
+
     def call(self, call_id: str) -> Call:
         """A live call. Raises Refusal for one that is over, or never was."""
         return self._find(call_id)[0]
@@ -169,10 +231,17 @@ class Calls:
         """A call's state, or its last one. Raises Refusal for one that we do not know."""
         if call_id in self._live:
             return dataclasses.asdict(self._live[call_id][0].status())
-        for status in self._finished:
-            if status["id"] == call_id:
-                return status
+        if (status := self.ended(call_id)) is not None:
+            return status
         raise _unknown(call_id)
+
+    def is_live(self, call_id: str) -> bool:
+        """The call runs here."""
+        return call_id in self._live
+
+    def ended(self, call_id: str) -> dict[str, object] | None:
+        """The last state of a call that ran here, and is still listed. None: there is none."""
+        return next((status for status in self._finished if status["id"] == call_id), None)
 
     def listing(self) -> dict[str, list[dict[str, object]]]:
         """All, newest first; without what was said."""
@@ -187,22 +256,62 @@ class Calls:
         """No call begins any more."""
         return self._closing
 
-    async def drain(self, within_s: float, at_once: asyncio.Event) -> None:
-        """No call begins after this. Those that run may end by themselves within this time; then the agents say
-        goodbye, and the calls end. at_once: once it is set, nothing is waited for."""
-        self._closing = True
-        if self._live:
-            log.warning("No more calls are taken; %d may end by themselves within %g s", len(self._live), within_s)
-        await self._all_over(within_s, at_once)
-        if at_once.is_set():
-            return
-        for call, _ in self._live.values():
-            call.say_goodbye(SERVER_STOPPED)
-        await self._all_over(GOODBYE_S, at_once)
+    async def drain(self, within_s: float, at_once: asyncio.Event, *, move: bool = False) -> None:
+        """No call begins after this. Those that run may end by themselves within this time; then each moves to another
+        node at its next quiet moment; where none has room, its agent says goodbye, and it ends.
 
-    async def _all_over(self, within_s: float, at_once: asyncio.Event) -> None:
-        """Until no call is live, or the time is over, or `at_once` is set."""
-        waiting = [asyncio.ensure_future(event.wait()) for event in (self._none, at_once)]
+        at_once: once it is set, nothing is waited for. move: calls move now. A later drain takes the place of this
+        one, which then returns; a wish to move stays."""
+        self._closing = True
+        self._move = move = move or self._move
+        self._replaced.set()
+        self._replaced = replaced = asyncio.Event()
+        async with self._drain_lock:
+            if self.mover is not None:
+                self.mover.begin()
+            if self._live:
+                wait_s = 0.0 if move else within_s
+                log.warning("No more calls are taken; %d may end by themselves within %g s", len(self._live), wait_s)
+                await self._first_of(wait_s, self._none, at_once, replaced)
+            if self._live and self.mover is not None and not at_once.is_set() and not replaced.is_set():
+                await self._move_all(self.mover, at_once, replaced)
+            if at_once.is_set() or replaced.is_set():
+                return
+            for call, _ in self._live.values():
+                call.say_goodbye(SERVER_STOPPED)
+            await self._first_of(GOODBYE_S, self._none, at_once, replaced)
+
+    def reopen(self) -> None:
+        """Calls are taken again, unless the server closes, or a drain still runs."""
+        if self._closed or self._drain_lock.locked():
+            return
+        self._closing = self._move = False
+        if self.mover is not None:
+            self.mover.end()
+
+    async def _move_all(self, mover: Mover, *stops: asyncio.Event) -> None:
+        """Until each call has left, or says goodbye, or one of the events is set."""
+        places = asyncio.Semaphore(MOVES_AT_ONCE)
+        done = asyncio.Event()
+
+        async def leave(call: Call) -> None:
+            async with places:
+                moved = await mover.move(call)
+            if not moved and call.over is None:
+                call.say_goodbye(SERVER_STOPPED)
+
+        leaving = asyncio.gather(*(leave(call) for call, _ in self._live.values()))
+        leaving.add_done_callback(lambda _: done.set())
+        try:
+            await self._first_of(None, done, *stops)
+        finally:
+            leaving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await leaving
+
+    async def _first_of(self, within_s: float | None, *events: asyncio.Event) -> None:
+        """Until one of them is set, or the time is over."""
+        waiting = [asyncio.ensure_future(event.wait()) for event in events]
         try:
             await asyncio.wait(waiting, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -211,7 +320,7 @@ class Calls:
 
     async def hang_up_all(self, reason: str) -> None:
         """No call begins after this; returns when every one is over."""
-        self._closing = True
+        self._closing = self._closed = True
         for call, _ in self._live.values():
             call.hang_up(reason)
         await self._none.wait()

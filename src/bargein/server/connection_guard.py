@@ -8,88 +8,41 @@ bytes, or whose answer is not read, is closed, too.
 from __future__ import annotations
 
 import asyncio
-import logging
-import sys
-from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
+import h11
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from bargein.clock import Clock, MonotonicClock
-from bargein.server.addresses import peer_at
-from bargein.server.settings import Settings
-from bargein.transports.rate_limit import RateLimit
-
-if sys.platform != "win32":  # which has no such limit
-    from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
-
-log = logging.getLogger(__name__)
+from bargein.server.connection_census import ConnectionCensus
 
 REQUEST_S = 10.0  # from the first byte of a request, or the opening of the connection, to the request's end
 UNREAD_S = 20.0  # that an answer may wait for its reader
 HEAD_BYTES = 64 * 1024  # of one request: httptools has no bound of its own
 REST_BYTES = 1 << 20  # of a request that is answered already
 TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-FILES = 65_536  # that are wanted
-FILES_OF_A_CALL = 4  # its client, its record, and connections with vendors
-OTHER_FILES = 100
-SCARCE_FILES, LAST_FILES = 80, 20  # left: from here on it is told, and from here on no connection is taken
 
 
-class ConnectionCensus:
-    """Counts the open connections. most: in all; of_one: of one address; files: that the process may have (0: any)."""
+class Passed(Protocol):
+    """The supervisor that passed a connection, as far as the connection is concerned."""
 
-    def __init__(self, most: int, of_one: int, clock: Clock | None = None, *, files: int = 0) -> None:
-        self.most = most
-        self.of_one = of_one
-        self.refused = 0
-        self._files = files
-        self._address: dict[int, str] = {}
-        self._by_address: Counter[str] = Counter()
-        self._warning = RateLimit(clock or MonotonicClock(), 1 / 60, 1)
+    def made(self, transport: asyncio.BaseTransport, number: int) -> None: ...
 
-    def __len__(self) -> int:
-        return len(self._address)
+    def settled(self, transport: asyncio.BaseTransport, *, is_socket: bool) -> None:
+        """The connection's first request is known."""
+        ...
 
-    def enter(self, transport: asyncio.BaseTransport) -> bool:
-        """Count a connection. False: it is one too many, and not counted."""
-        address = _address_of(transport)
-        if self._files and not self._enough_files(transport):
-            self.refused += 1
-            return False
-        if len(self._address) >= self.most or self._by_address[address] >= self.of_one:
-            self.refused += 1
-            if self._warning.take():
-                which = "in all" if len(self._address) >= self.most else f"of {address}"
-                log.warning(
-                    "Connections are refused: there are %d, %d %s. BARGEIN_MAX_CONNECTIONS and "
-                    "BARGEIN_MAX_CONNECTIONS_PER_ADDRESS allow more, and so does a higher limit of files (ulimit -n)",
-                    *(len(self._address), len(self._address) if which == "in all" else self._by_address[address]),
-                    which,
-                )
-            return False
-        self._address[id(transport)] = address
-        self._by_address[address] += 1
-        return True
+    def left(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is closed."""
+        ...
 
-    def _enough_files(self, transport: asyncio.BaseTransport) -> bool:
-        """Whether files are left for what calls need. The least free number is a new connection's."""
-        number: int = transport.get_extra_info("socket").fileno()
-        if number >= self._files - SCARCE_FILES and self._warning.take():
-            log.warning(
-                "%d of %d files are open: connections will be refused. Raise the limit (ulimit -n)",
-                *(number, self._files),
-            )
-        return number < self._files - LAST_FILES
+    def is_elsewhere(self, head: bytes) -> bool | None:
+        """Whether a request is for another node. None: more bytes would tell; there is a bound on how many."""
+        ...
 
-    def leave(self, transport: asyncio.BaseTransport | None) -> None:
-        """A connection is closed. One that was not counted is left alone."""
-        address = self._address.pop(id(transport), None)
-        if address is not None:
-            self._by_address[address] -= 1
-            if not self._by_address[address]:
-                del self._by_address[address]
+    def hand_back(self, transport: asyncio.BaseTransport, head: bytes) -> bool:
+        """Give the connection to the node that its request names. True: it is not ours any more."""
+        ...
 
 
 class GuardedHTTP(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of two classes, by what is installed
@@ -105,8 +58,19 @@ class GuardedHTTP(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of
         self._upgraded = False
         self._in_head = False
         self._unused = 0  # bytes that no request of the app's took
+        self._passed: Passed | None = None
+        self._number, self._first = 0, b""
+        self._settled = False
+        self._between = True  # the next byte begins a request
+        self._head = b""  # of a request whose node is not known yet
+
+    def is_passed(self, by: Passed, number: int, data: bytes) -> None:
+        """Before the connection is made: who passed it, as which one, and what was read of it."""
+        self._passed, self._number, self._first = by, number, data
 
     def connection_made(self, transport: asyncio.Transport) -> None:
+        if self._passed is not None:
+            self._passed.made(transport, self._number)
         self._counted = self._census.enter(transport)
         if not self._counted:
             self.transport = transport
@@ -114,11 +78,29 @@ class GuardedHTTP(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of
             return
         super().connection_made(transport)
         self._wait()
+        if self._first:
+            first, self._first, self._between = self._first, b"", False  # it was passed on once
+            self.data_received(first)
 
     def data_received(self, data: bytes) -> None:
         if not self._counted or self.transport.is_closing():
             return
+        if self._passed is not None and self._begins_request():
+            data = self._head + data
+            elsewhere = self._passed.is_elsewhere(data)
+            self._head = data if elsewhere is None else b""
+            if elsewhere is None:
+                self._wait()
+                return
+            if elsewhere and self._passed.hand_back(self.transport, data):
+                self._rest()
+                self.transport.abort()  # our copy of it
+                return
+            self._between = False
         super().data_received(data)
+        if not self._settled and self._passed is not None and (self._upgraded or self.cycle is not None):
+            self._settled = True
+            self._passed.settled(self.transport, is_socket=self._upgraded)
         if self._upgraded or (self.cycle is not None and not self.cycle.response_complete):
             self._rest()  # the app has the request or the socket, and its own bounds
             self._unused = 0
@@ -133,14 +115,27 @@ class GuardedHTTP(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of
         else:
             self._wait()
 
-    def on_message_begin(self) -> None:  # of httptools, like the next
+    def _begins_request(self) -> bool:
+        if self._upgraded or (self.cycle is not None and not self.cycle.response_complete):
+            return False
+        conn = getattr(self, "conn", None)  # of h11; httptools tells by its callbacks
+        if conn is None:
+            return self._between
+        return bool(conn.their_state is h11.IDLE and not conn.trailing_data[0] and (self.cycle or self._between))
+
+    def on_message_begin(self) -> None:  # of httptools, like the next two
         self._in_head = True
+        self._between = False
         self._unused = 0  # what came before belongs to another request
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._between = True
 
     def handle_websocket_upgrade(self, *event: Any) -> None:
         self._upgraded = True
@@ -166,6 +161,8 @@ class GuardedHTTP(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of
         if self._counted:
             self._census.leave(self.transport)
             super().connection_lost(exc)
+        if self._passed is not None:
+            self._passed.left(self.transport)
 
     def _wait(self) -> None:
         if self._timer is None:
@@ -188,39 +185,3 @@ def guarded_http(census: ConnectionCensus, request_s: float = REQUEST_S) -> Call
         return GuardedHTTP(census, request_s, **more)
 
     return make
-
-
-def census_for(settings: Settings) -> ConnectionCensus:
-    """The caps: as they are set, else four connections for each call and room for pages; always fewer than there may be
-    files. Raises the process's limit of files where that is allowed."""
-    wanted = settings.max_connections or 4 * settings.max_calls + 256
-    files = _allow_files()
-    most = max(16, min(wanted, files - OTHER_FILES - FILES_OF_A_CALL * settings.max_calls)) if files else wanted
-    if most < wanted:
-        log.warning(
-            "At most %d connections are taken, not %d: this process may have %d files. Raise that limit (ulimit -n)",
-            *(most, wanted, files),
-        )
-    return ConnectionCensus(most, settings.max_connections_per_address or max(16, most // 2), files=files)
-
-
-def _allow_files() -> int:
-    """How many files the process may have from now on. 0: there is no such limit."""
-    if sys.platform == "win32":
-        return 0
-    soft, hard = getrlimit(RLIMIT_NOFILE)
-    if soft == RLIM_INFINITY:
-        return 0
-    wanted = FILES if hard == RLIM_INFINITY else min(FILES, hard)
-    if soft < wanted:
-        try:
-            setrlimit(RLIMIT_NOFILE, (wanted, hard))
-        except (OSError, ValueError):
-            return soft
-        return wanted
-    return soft
-
-
-def _address_of(transport: asyncio.BaseTransport) -> str:
-    peer = transport.get_extra_info("peername")
-    return peer_at(str(peer[0])) if isinstance(peer, tuple) and peer else ""

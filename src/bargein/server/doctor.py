@@ -21,10 +21,10 @@ from bargein.audio.sound.judge import installed_front_end
 from bargein.clock import Clock, MonotonicClock
 from bargein.errors import BargeinError, UsageError, VendorRefused
 from bargein.server.builder import AgentBuilder
+from bargein.server.listening import listen
 from bargein.server.make_settings import make_settings
 from bargein.server.probe import TRY_S, ProbeResult, try_part
 from bargein.server.registry import RegisteredPart, Registry
-from bargein.server.serve import listen
 from bargein.server.settings import Settings
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.vendor import Vendor

@@ -17,18 +17,25 @@ from bargein.audio.voice_encoder import load_encoder
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
+from bargein.fleet.fleet import Fleet
 from bargein.recorder.disk import DiskThread
 from bargein.recorder.journal import prune
 from bargein.recorder.redaction import Redaction
 from bargein.server.auth import Gate
 from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
+from bargein.server.draining import DrainControl
 from bargein.server.kept_calls import KeptCalls
+from bargein.server.load import LoadMeter
 from bargein.server.metrics import Metrics
+from bargein.server.moving import FleetMover
+from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.strangers import Strangers
-from bargein.transports.browser.transport import BrowserLimits
+from bargein.server.telephone.busy import BusyLine
+from bargein.server.telephone.recent_calls import TAKEN_OVER, RecentCalls
+from bargein.transports.browser.limits import BrowserLimits
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +50,21 @@ class Hub:
     host: Runtime
     catalogue: Catalogue
     calls: Calls
+    fleet: Fleet  # the other nodes, and which calls they have
     phone_strangers: Strangers
     page_strangers: Strangers
     metrics: Metrics
+    load: LoadMeter
     limits: BrowserLimits
     readiness: Readiness
     disk: DiskThread  # writes and sweeps the records
     redaction: Redaction  # of records, facts and the log
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
+    drain: DrainControl
     kept: KeptCalls = field(default_factory=KeptCalls)
+    recent_calls: RecentCalls = field(default_factory=RecentCalls)
+    busy_line: BusyLine = field(default_factory=BusyLine)
 
 
 @asynccontextmanager
@@ -73,6 +85,8 @@ async def open_hub(
         stack.push_async_callback(disk.aclose)
         ticker = Ticker(clock)
         calls = Calls(settings.max_calls, settings.finished_kept, metrics)
+        load = LoadMeter(ticker, vad, calls)
+        fleet = fleet_for(settings, clock)
         group = asyncio.TaskGroup()
         hub = Hub(
             settings=settings,
@@ -80,18 +94,23 @@ async def open_hub(
             host=Runtime(clock, ticker, vad, metrics, sound, voices, settings.lead_ms),
             catalogue=catalogue,
             calls=calls,
+            fleet=fleet,
             phone_strangers=Strangers(metrics),
             page_strangers=Strangers(metrics),
             metrics=metrics,
+            load=load,
             limits=limits,
             readiness=Readiness(),
             disk=disk,
             redaction=redaction_for(settings),
             swept=asyncio.Event(),
             tasks=group,
+            drain=DrainControl(calls, settings.drain_s, group),
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
+        metrics.gauge("capacity_used", "share of the capacity that is taken: 1 is full", lambda: load.read().used)
+        metrics.gauge("late_ms", "how late the ticks and the VAD come: 99th percentile", lambda: load.late_ms)
         metrics.gauge("agents_speaking", "calls in which the agent speaks now", lambda: float(calls.speaking))
         metrics.gauge("ticks_late", "ticks that came more than a period late, since the start", lambda: ticker.late)
         metrics.gauge("record_bytes_waiting", "bytes of records that wait for the disk", lambda: disk.waiting_bytes)
@@ -100,18 +119,34 @@ async def open_hub(
         metrics.gauge("sound_late", "looks at sounds that were not answered in time", lambda: sound.stats.late)
         metrics.gauge("sound_busy", "looks that found too many before them", lambda: sound.stats.busy)
         metrics.gauge("vad_dropped", "windows that came faster than they could be judged", lambda: vad.dropped)
+        fleet.ready = lambda: hub.readiness.ready and not calls.closing
+        fleet.load = load.read
+        fleet.positions = calls.heard
+        fleet.lost = lambda call_id: calls.lose(call_id, TAKEN_OVER)
+        calls.mover = FleetMover(fleet)
+        calls.is_late = lambda: not load.read().has_room
+        await stack.enter_async_context(fleet)
         async with group:
             chores = [
                 group.create_task(ticker.run(), name="ticker"),
                 group.create_task(keep_ready(hub.readiness, hub.host, catalogue.default), name="readiness"),
                 group.create_task(_sweep(hub), name="old records"),
+                group.create_task(_tell_ready(hub), name="first readiness"),
+                group.create_task(hub.busy_line.make_once(hub.readiness.done, catalogue.default), name="busy line"),
             ]
             try:
                 yield hub
             finally:
                 await calls.hang_up_all("the server closes")
+                await hub.drain.stop()
                 for chore in chores:
                     chore.cancel()
+
+
+async def _tell_ready(hub: Hub) -> None:
+    """The other nodes may place calls here as soon as it can take them."""
+    await hub.readiness.done.wait()
+    hub.fleet.tell()
 
 
 async def _sweep(hub: Hub) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -59,6 +59,12 @@ class Metrics:
         }
         self._causes: dict[str, set[str]] = {}
         self._calls = Counter("bargein_calls", "calls that began", registry=self.registry)
+        self._restored = Counter(
+            "bargein_calls_restored",
+            "calls of other nodes that go on here: moved or lost",
+            ["cause"],
+            registry=self.registry,
+        )
         self._refused = Counter("bargein_calls_refused", "calls refused, by reason", ["cause"], registry=self.registry)
         self._lost_lines = Counter(
             "bargein_record_lines_lost", "lines of calls' records that are not on disk", registry=self.registry
@@ -75,6 +81,9 @@ class Metrics:
 
     def call_began(self) -> None:
         self._calls.inc()
+
+    def call_restored(self, cause: Literal["moved", "lost"]) -> None:
+        self._restored.labels(cause).inc()
 
     def call_refused(self, cause: str) -> None:
         self._refused.labels(self._label("refused", cause)).inc()

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from bargein.errors import BargeinError, UsageError
+from bargein.errors import BargeinError, CommandRefused, FleetAway, NodeSilent, UsageError
 
 ELSEWHERE = (
     "See docs/protocol.md for what there is; behind a proxy that answers for one path, set --root-path to that path"
@@ -38,7 +38,9 @@ class Refusal(BargeinError):
 def install(app: FastAPI) -> None:
     """Every error that a route can raise, in the one shape."""
     app.add_exception_handler(Refusal, _refusal)
-    app.add_exception_handler(UsageError, _usage_error)
+    app.add_exception_handler(UsageError, _any_error)
+    for kind in (FleetAway, NodeSilent, CommandRefused):
+        app.add_exception_handler(kind, _any_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
 
@@ -47,9 +49,23 @@ def _refusal(_: Request, error: Exception) -> JSONResponse:
     return cast("Refusal", error).response()
 
 
-def _usage_error(_: Request, error: Exception) -> JSONResponse:
-    wrong = cast("UsageError", error)
-    return Refusal(422, "bad_request", wrong.message, advice=wrong.advice).response()
+def refusal_for(error: BargeinError) -> Refusal:
+    """An error of a route, as the answer to its request."""
+    match error:
+        case Refusal():
+            return error
+        case CommandRefused(status=status, code=code):
+            return Refusal(status, code, error.message, advice=error.advice)
+        case FleetAway():
+            return Refusal(503, "fleet_away", error.message, advice=error.advice)
+        case NodeSilent():
+            return Refusal(503, "node_silent", error.message, advice=error.advice)
+        case _:
+            return Refusal(422, "bad_request", error.message, advice=error.advice)
+
+
+def _any_error(_: Request, error: Exception) -> JSONResponse:
+    return refusal_for(cast("BargeinError", error)).response()
 
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:

@@ -1,28 +1,23 @@
-"""The HTTP routes, and the event stream of a call."""
+"""The HTTP routes, but for those of calls and nodes (fleet_routes.py)."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 from dataclasses import asdict
 from typing import Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.requests import HTTPConnection
-from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bargein.agent import Agent
-from bargein.call.output.utterance_queue import SAY_CHARS
-from bargein.errors import BargeinError, VendorLost, VendorRefused
+from bargein.errors import BargeinError
 from bargein.floor import Policy
 from bargein.floor.numbers import Number
 from bargein.floor.policy import PRESETS
 from bargein.floor.policy_groups import NUMBERS
+from bargein.server.access import by_owner, of_caller, of_hub, of_owner
 from bargein.server.auth import Audience
 from bargein.server.builder import AgentBuilder
-from bargein.server.calls import Watcher
 from bargein.server.hub import Hub
 from bargein.server.metrics import CONTENT_TYPE
 from bargein.server.probe import AT_ONCE, code_of, try_part
@@ -31,6 +26,7 @@ from bargein.server.registry import RegisteredPart
 from bargein.server.simulated import FAULTS, inject
 from bargein.server.start_call import policy_for
 from bargein.server.toml_config import Language, PartChoice
+from bargein.server.workers_view import metrics_page, readiness
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.vendor import KINDS
 
@@ -42,7 +38,6 @@ TRY_STATUS = {
     "late": 504,
     "failed": 500,
 }
-SLOW_WATCHER_S = 10  # a watcher that takes nothing for so long is sent away
 
 
 class InjectThis(BaseModel):
@@ -53,23 +48,6 @@ class InjectThis(BaseModel):
     name: str = Field(min_length=1, max_length=60)
 
 
-class SayThis(BaseModel):
-    """The body of POST /calls/{id}/say."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: str = Field(min_length=1, max_length=SAY_CHARS)
-    interruptible: bool = True
-
-
-class TransferTo(BaseModel):
-    """The body of POST /calls/{id}/transfer. to: E.164, "+4930123456"."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    to: str = Field(min_length=1, max_length=40)
-
-
 class TryThis(PartChoice):
     """The body of POST /parts/try."""
 
@@ -77,37 +55,7 @@ class TryThis(PartChoice):
     language: Language = "en"
 
 
-def hub_of(request: Request) -> Hub:
-    hub: Hub = request.app.state.hub
-    return hub
-
-
-def peer_of(connection: HTTPConnection) -> str:
-    """The address that a request or a socket comes from."""
-    return connection.client.host if connection.client is not None else ""
-
-
-def owner(request: Request) -> Hub:
-    """For routes that only the server's owner may use."""
-    hub = hub_of(request)
-    hub.gate.demand_owner(request.headers, peer_of(request))
-    return hub
-
-
-def caller(request: Request) -> Hub:
-    """For routes that a page may use, too."""
-    hub = hub_of(request)
-    hub.gate.demand_caller(request.headers, [], peer_of(request))
-    return hub
-
-
-def is_owner(request: Request) -> bool:
-    """For routes that a page may use, too: whether the server's owner asks."""
-    return hub_of(request).gate.demand_caller(request.headers, [], peer_of(request))
-
-
 router = APIRouter()
-of_hub, of_owner, of_caller, by_owner = Depends(hub_of), Depends(owner), Depends(caller), Depends(is_owner)
 
 
 @router.get("/healthz")
@@ -118,16 +66,18 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(hub: Hub = of_hub) -> JSONResponse:
-    """Calls can be taken: the VAD is warm, the TTS has spoken, and the LLM's server answers. Asking has the parts
-    tried again in the background, so an outage and its end show in a later answer."""
+    """Calls can be taken: the VAD is warm, the TTS has spoken, and the LLM's server answers; in one worker
+    of several at least. Asking has the parts tried again in the background, so an outage and its end show in a later
+    answer."""
     hub.readiness.look_again()
-    waits = {"server": "it is closing"} if hub.calls.closing else hub.readiness.waits
-    return JSONResponse({"ready": not waits, "waiting_for": dict(waits)}, 503 if waits else 200)
+    ready, told = await readiness(hub)
+    return JSONResponse(told, 200 if ready else 503)
 
 
 @router.get("/metrics")
 async def metrics(hub: Hub = of_owner) -> Response:
-    return Response(hub.metrics.page(), media_type=CONTENT_TYPE)
+    """Of this process, or of all workers of this server."""
+    return Response(await metrics_page(hub), media_type=CONTENT_TYPE)
 
 
 @router.get("/agents")
@@ -203,90 +153,12 @@ async def token(audience: Audience = "page", hub: Hub = of_owner) -> dict[str, o
     return {"token": hub.gate.page_token(audience), "expires_in": hub.gate.page_token_s}
 
 
-@router.get("/calls")
-async def calls(hub: Hub = of_owner) -> dict[str, object]:
-    return dict(hub.calls.listing())
-
-
 @router.post("/calls/browser", status_code=204)
 async def may_call(hub: Hub = of_caller) -> None:
     """Whether a page could open a call now: 204, or the refusal that its WebSocket would get. A browser shows a page
     nothing of a handshake that was refused; here it can read why."""
     with hub.calls.place():
         return
-
-
-@router.get("/calls/{call_id}")
-async def call(call_id: str, hub: Hub = of_owner) -> dict[str, object]:
-    return hub.calls.status(call_id)
-
-
-@router.post("/calls/{call_id}/interrupt")
-async def interrupt(call_id: str, hub: Hub = of_owner) -> dict[str, bool]:
-    """Stop the agent, whatever the policy says. False: there was nothing to stop."""
-    return {"interrupted": hub.calls.call(call_id).interrupt("operator")}
-
-
-@router.post("/calls/{call_id}/say", status_code=202)
-async def say(call_id: str, this: SayThis, hub: Hub = of_owner) -> dict[str, bool]:
-    """Have the agent say this as soon as the floor is free."""
-    hub.calls.call(call_id).say(this.text, interruptible=this.interruptible)
-    return {"accepted": True}
-
-
-@router.post("/calls/{call_id}/hangup")
-async def hangup(call_id: str, hub: Hub = of_owner) -> dict[str, bool]:
-    hub.calls.call(call_id).hang_up("the operator hung up")
-    return {"hung_up": True}
-
-
-@router.post("/calls/{call_id}/transfer")
-async def transfer(call_id: str, this: TransferTo, hub: Hub = of_owner) -> dict[str, bool]:
-    """Hand the caller on to another number, now. Only for telephone calls, and with the vendor's credentials."""
-    try:
-        await hub.calls.call(call_id).transfer(this.to)
-    except VendorRefused as error:
-        raise Refusal(502, "vendor_refused", error.message, advice=error.advice) from None
-    except VendorLost as error:
-        raise Refusal(503, "vendor_lost", error.message, advice=error.advice) from None
-    return {"transferred": True}
-
-
-@router.websocket("/calls/{call_id}/events")
-async def events(socket: WebSocket, call_id: str) -> None:
-    """First the call's status (`{"type": "call", ...}`), then every notice as it comes; closes with the call."""
-    hub: Hub = socket.app.state.hub
-    try:
-        hub.gate.demand_owner(socket.headers, peer_of(socket))
-        watchers = hub.calls.watchers(call_id)
-        with watchers.one_more() as watcher:
-            await socket.accept()
-            await _tell(socket, watcher, json.dumps({"type": "call", **hub.calls.status(call_id)}))
-    except Refusal as refusal:
-        await socket.send_denial_response(refusal.response())
-
-
-async def _tell(socket: WebSocket, watcher: Watcher, first: str) -> None:
-    async with asyncio.TaskGroup() as group:
-        leaving = group.create_task(_until_gone(socket, watcher), name="watcher")
-        try:
-            text: str | None = first
-            while text is not None:
-                async with asyncio.timeout(SLOW_WATCHER_S):
-                    await socket.send_text(text)
-                text = await watcher.next()
-            async with asyncio.timeout(SLOW_WATCHER_S):
-                await socket.close(1000, "the call is over")
-        except (TimeoutError, WebSocketDisconnect, RuntimeError):
-            pass  # the watcher went away, or reads no more
-        finally:
-            leaving.cancel()
-
-
-async def _until_gone(socket: WebSocket, watcher: Watcher) -> None:
-    while (await socket.receive())["type"] != "websocket.disconnect":
-        pass  # a watcher has nothing to say
-    watcher.end()
 
 
 def _builder(hub: Hub) -> AgentBuilder:

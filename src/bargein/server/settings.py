@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import secrets
+import socket
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
@@ -16,11 +18,17 @@ from bargein.recorder.redaction import Redaction
 from bargein.server.places import is_place
 
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")  # a path that a proxy may put before ours
+NODE = "^[a-z0-9][a-z0-9-]{0,39}$"  # id of a node
 
 
 def _from(*variables: str) -> Any:
     """None, unless one of the environment's variables says otherwise (the name of the field is the first in small)."""
     return Field(default=None, validation_alias=AliasChoices(*variables, variables[0].lower()))
+
+
+def _host_name() -> str:
+    """The host's name, as the id of a node."""
+    return re.sub("[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")[:40].strip("-") or "node"
 
 
 class Settings(BaseSettings):
@@ -44,8 +52,32 @@ class Settings(BaseSettings):
     """Calls at a time."""
     keep_s: float = Field(default=10, ge=0, le=300)
     """How long a call whose connection is lost waits for another. 0: it ends at once."""
-    drain_s: float = Field(default=30, ge=0, le=86_400)
-    """How long calls may end by themselves after SIGTERM or SIGINT."""
+    drain_s: float = Field(default=3600, ge=0, le=86_400)
+    """How long calls may end by themselves after SIGTERM, `POST /drain` or `bargein drain`. After SIGINT, 30 s at
+    most."""
+    workers: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = 1
+    """Processes that take calls behind the one port; `auto`: one for each processor. Each is a node of its own, and
+    `max_calls` and `max_connections` are those of each. Needs Linux."""
+    node: str = Field(default_factory=_host_name, pattern=NODE, validate_default=True)
+    """This server's id among the nodes of a fleet: small letters, digits and hyphens, at most 40. No two nodes have the
+    same. The default is made of the host's name."""
+    node_url: str | None = None
+    """This node's own address for telephone vendors and pages: `https://...`. none: `/n/` and the node's id after the
+    public address, for a balancer that knows the nodes."""
+    node_group: str | None = None
+    """Name that the workers of one server share. The supervisor sets it."""
+    redis_url: SecretStr | None = None
+    """Redis, by which several nodes are one fleet: `redis://[user:password@]host:port/0`, `rediss://...`, or
+    `unix:///path`. none: this server is alone."""
+    store_socket: Path | None = None
+    """Unix socket of the supervisor, by which its workers are one fleet. The supervisor sets it."""
+    signing_key: SecretStr | None = None
+    """Signs short-lived tokens where no `BARGEIN_TOKEN`, or no Twilio secret, does. The supervisor sets it."""
+    fleet_key: SecretStr | None = None
+    """Encrypts what is remembered of calls for the nodes that go on with them: 16 characters or more, the same on each
+    node. none: no encryption."""
+    restore_s: float = Field(default=60, ge=1, le=3600)
+    """How long after the death of its node a call may go on at another."""
     max_call_s: float | None = Field(default=None, ge=1, le=86_400)
     """The longest that a call lasts, where its agent's policy has no `max_call_ms`. Without both, a telephone call
     lasts four hours at most, and a page's call has no bound."""
@@ -166,6 +198,14 @@ class Settings(BaseSettings):
         """The path before every path of ours, as others see it; "" for none."""
         path = self.root_path if self.root_path is not None else urlsplit(self.public_url or "").path
         return path.rstrip("/")
+
+    @property
+    def signing_secret(self) -> str:
+        """Signs what no vendor's secret signs: a secret that all nodes of the fleet have, else this process's own."""
+        for secret in (self.signing_key, self.fleet_key, self.token):
+            if secret is not None:
+                return secret.get_secret_value()
+        return secrets.token_urlsafe(32)
 
     @property
     def is_local(self) -> bool:

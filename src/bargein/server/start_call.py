@@ -5,6 +5,7 @@ Browsers and telephones both begin their calls here, so that an agent yields by 
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
@@ -13,15 +14,19 @@ from contextlib import asynccontextmanager
 
 from bargein.agent import Agent
 from bargein.call.call import Call
+from bargein.call.memory.restored import RestoredCall
 from bargein.errors import UsageError
+from bargein.fleet.records import CallRecord
 from bargein.floor import Policy
 from bargein.foreign import printable
-from bargein.protocols import CallControl
+from bargein.protocols import MOVED, CallControl
 from bargein.recorder.journal import FileJournal, NullJournal
 from bargein.recorder.redaction import Redaction
+from bargein.server.call_memory import CallMemory
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
-from bargein.server.kept_calls import KeptCall
+from bargein.server.kept_calls import BROWSER, KeptCall, PageSecret
+from bargein.server.restoring import PAGE
 from bargein.transports.kept import Connection, KeptTransport
 
 RECORD_S = 2.0  # that the end of a call waits for its record
@@ -69,19 +74,23 @@ async def start_call(
     network_id: str | None = None,
     control: CallControl | None = None,
     facts: Mapping[str, str] | None = None,
+    restored: RestoredCall | None = None,
 ) -> AsyncIterator[KeptCall]:
     """A call that is listed while the block, which runs it, lasts. Then its record is on disk, unless the disk takes
     too long. Raises Refusal when the server is closing.
 
     network_id: the network's own id of the call, by which a new connection finds it. "": it has none, and the call
-    ends with its connection. None: our own id of the call is meant.
+    ends with its connection. None: our own id of the call is meant. restored: the call began on another server, and
+    was claimed for this one.
     """
-    call_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
-    watchers = Watchers(hub.metrics)
-    journal = _journal(hub, call_id, agent, policy)
+    call_id = restored.call_id if restored is not None else _new_id()
+    watchers = Watchers(hub.metrics, hub.fleet, call_id)
+    journal = _journal(hub, call_id if restored is None else f"{call_id}-{restored.epoch}", agent, policy)
     found_by = call_id if network_id is None else network_id
     can_return = bool(found_by) and connection.capabilities.carries_audio
     transport = KeptTransport(connection, hub.host.clock, hub.settings.keep_s * 1000 if can_return else 0)
+    told = {name: _fact(hub.redaction, name, value) for name, value in (facts or {}).items()}
+    memory = CallMemory(hub.fleet, call_id) if hub.fleet.shared and can_return else None
     call = Call(
         call_id=call_id,
         agent=agent,
@@ -91,16 +100,33 @@ async def start_call(
         policy=policy,
         watch=watchers.publish,
         control=control,
-        facts={name: _fact(hub.redaction, name, value) for name, value in (facts or {}).items()},
+        facts=told if restored is None else {**restored.about.facts, **told},
+        memory=memory,
+        restored=restored,
     )
-    kept = KeptCall(call, transport)
+    known = None if restored is None else restored.others.get(PAGE)
+    kept = KeptCall(call, transport, None if known is None else PageSecret.from_memory(known))
+    if memory is not None and network == BROWSER:
+        kept.page_secret.on_change = lambda: memory.remember({PAGE: kept.page_secret.memory()})
     try:
         with hub.calls.listed(call, watchers), hub.kept.listed(network, found_by, kept):
+            if restored is None and hub.fleet.shared:
+                record = CallRecord(call_id, hub.fleet.node, agent.name, network, found_by, time.time(), epoch=0)
+                await hub.fleet.add_call(record)
+                kept.page_secret.on_change()
+            if restored is not None:
+                hub.metrics.call_restored("moved" if restored.moved else "lost")
             yield kept
     finally:
         journal.close()
+        if call.over != MOVED and hub.fleet.shared:
+            await asyncio.shield(hub.fleet.remove_call(call_id))
         await journal.written(RECORD_S)
         hub.swept.set()
+
+
+def _new_id() -> str:
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
 
 
 def _fact(redaction: Redaction, name: str, value: str) -> str:

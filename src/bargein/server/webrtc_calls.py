@@ -22,9 +22,11 @@ from fastapi.responses import Response
 from bargein.agent import Agent
 from bargein.errors import BargeinError, UsageError, VendorLost, VendorRefused
 from bargein.protocols import RealtimeModel, SessionConfig
+from bargein.server.access import caller
 from bargein.server.hub import Hub
+from bargein.server.placement import address_of
 from bargein.server.refusals import Refusal
-from bargein.server.routes import caller
+from bargein.server.under_a_path import above_nodes
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +154,7 @@ of_caller = Depends(caller)
 
 
 @router.post("/openai/calls", status_code=201)
-async def openai_calls(request: Request, agent: str | None = None, _: Hub = of_caller) -> Response:
+async def openai_calls(request: Request, agent: str | None = None, hub: Hub = of_caller) -> Response:
     """The body is an SDP offer (application/sdp), the answer too; `Location` ends in the name to say in the hello."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/sdp":
         raise Refusal(415, "not_sdp", "The body is no SDP offer", advice="Send it as application/sdp")
@@ -162,6 +164,10 @@ async def openai_calls(request: Request, agent: str | None = None, _: Hub = of_c
         raise Refusal(422, "bad_offer", "The body is no SDP offer", advice=advice)
     direct: WebRTCCalls = request.app.state.direct
     answer, token = await direct.create(offer, agent)
-    mounted = request.scope.get("root_path", "").rstrip("/")
-    headers = {"location": f"{mounted}/openai/calls/{token}", "cache-control": "no-store"}
+    # The call waits on this node, and on no other: the address leads there.
+    place = request.scope.get("root_path", "").rstrip("/")
+    if hub.fleet.shared:
+        node = address_of(hub.fleet.node, hub.settings.node_url)
+        place = above_nodes(place) + node if node.startswith("/") else node.rstrip("/")
+    headers = {"location": f"{place}/openai/calls/{token}", "cache-control": "no-store"}
     return Response(answer, 201, headers, media_type="application/sdp")

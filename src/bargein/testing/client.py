@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from bargein import notices as n
 from bargein import protocols as c
+from bargein.audio.pcm import Samples
 from bargein.testing.parts import RATE
 
+BACKLOG_MS = 3_000.0
 HALF_MS = 0.5  # of rounding, when positions in samples meet times of words
 
 
@@ -46,7 +49,7 @@ class SimulatedClient:
     that was cut, two replies that sound in turns.
     """
 
-    capabilities = c.TransportCapabilities(pause=True, reports=True)
+    capabilities = c.TransportCapabilities(pause=True, reports=True, backlog_ms=BACKLOG_MS)
     rate_in = 16_000
     rate_out = RATE
 
@@ -63,6 +66,8 @@ class SimulatedClient:
         self.lost = False
         """Its connection is lost."""
         self.closed: str | None = None
+        self._sent = 0  # samples of the microphone, over this connection
+        self._backlog: deque[Samples] = deque()  # what was spoken without a connection
         self._buffer: list[tuple[int, int, bool]] = []  # reply, samples, last
         self._known: dict[int, ClientReply] = {}
         self._report_ms = 0.0
@@ -128,6 +133,23 @@ class SimulatedClient:
         """The connection breaks: what the client has still plays, and nothing more comes."""
         self.lost = True
         self.inbox.put_nowait(c.ClientHangUp("the connection is lost", lost=True))
+
+    def hears(self, samples: Samples) -> None:
+        """The user's microphone. Without a connection the client keeps the newest BACKLOG_MS."""
+        if not self.lost:
+            self.inbox.put_nowait(c.AudioIn(samples, self._sent))
+            self._sent += len(samples)
+            return
+        self._backlog.append(samples)
+        while sum(map(len, self._backlog)) * 1000 > BACKLOG_MS * self.rate_in:
+            self._backlog.popleft()
+
+    def reconnect(self) -> None:
+        """There is a connection again. What was spoken meanwhile goes first, at positions before it."""
+        self.lost, self._sent = False, -sum(map(len, self._backlog))
+        for samples in self._backlog:
+            self.hears(samples)
+        self._backlog.clear()
 
     async def close(self, reason: str) -> None:
         self.closed = reason

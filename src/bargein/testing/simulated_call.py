@@ -23,7 +23,6 @@ from bargein.protocols import (
     LLM,
     TTS,
     AgentSaid,
-    AudioIn,
     BatchSTT,
     ClientHangUp,
     ConversationItem,
@@ -89,7 +88,6 @@ class SimulatedCall:
         self._ticker = ticker
         self._work = work
         self._stt = stt
-        self._sent = 0  # samples of the user's microphone
         self._matched = 0  # tokens of the agent's speech that `agent_says` and `over` have gone past
         self._turn = 0
 
@@ -218,8 +216,8 @@ class SimulatedCall:
 
     async def reconnects(self) -> None:
         """The user is there again, on a new connection of the same call."""
-        self.client.lost = False
         self._connections.take_over(self.client)
+        self.client.reconnect()
         await self._settle()
 
     # ---------------------------------------------------------------------------------------------------- time
@@ -273,10 +271,8 @@ class SimulatedCall:
         """One frame of 20 ms, at the loudspeaker and at the microphone."""
         self._clock.advance(FRAME_MS)
         self.client.play(FRAME_MS)
-        if sending and not self.client.lost:
-            samples = np.full(self.client.rate_in * FRAME_MS // 1000, LOUD if loud else SILENT, np.int16)
-            self.client.inbox.put_nowait(AudioIn(samples, self._sent))
-            self._sent += len(samples)
+        if sending:
+            self.client.hears(np.full(self.client.rate_in * FRAME_MS // 1000, LOUD if loud else SILENT, np.int16))
         self._ticker.tick(self._clock.now_ms())
         await self._settle()
         if isinstance(self._stt, ScriptedSTT):

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from bargein import protocols as c
@@ -24,12 +25,19 @@ MAX_NOTICES = 200  # kept for a client that is away; the oldest go first
 REPLACED = "another connection has taken the call over"
 
 
+Deliver = Callable[[c.AudioIn | c.Played], None]
+
+
 class Connection(c.Transport, Protocol):
     """A transport that another one can replace."""
 
     def release(self, reason: str) -> None:
         """The call goes on elsewhere: `receive` ends now. Never waits."""
         ...
+
+
+def _nothing() -> None:
+    """Until a listener is set."""
 
 
 @dataclass(eq=False, slots=True)
@@ -47,8 +55,9 @@ class KeptTransport:
         self.rate_out = first.rate_out
         self.newest_reply = 0
         """The newest reply that a client was told of."""
-        self.client_sent = True
-        """The client has sent something over the newest connection."""
+        self.on_client_sent: Callable[[], None] = _nothing
+        """Told once for each connection, when the client sends something over it."""
+        self._client_sent = False
         self._clock = clock
         self._keep_ms = keep_ms
         self._expected_ms: float | None = None
@@ -61,6 +70,7 @@ class KeptTransport:
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._end = 0  # position after the user's newest audio
         self._end_ms = clock.now_ms()  # when that audio came
+        self._deliver: Deliver | None = None  # takes what comes often, at once
         self._base: int | None = 0  # where this connection's audio begins. None: none has come yet
 
     @property
@@ -91,7 +101,7 @@ class KeptTransport:
         before = self._attached
         self._attached = _Attached(wire)
         self._base = None
-        self.client_sent = False
+        self._client_sent = False
         self._expected_ms = None
         self._there = False  # until the call has heard that the old connection is lost
         if not self._lost:
@@ -119,11 +129,15 @@ class KeptTransport:
         """The items of every connection in turn; `ConnectionLost` and `ConnectionBack` stand between two of them."""
         while True:
             attached, reason = self._attached, REPLACED
+            if self._deliver is not None and isinstance(attached.wire, c.DeliversAtOnce):
+                attached.wire.deliver_to(partial(self._at_once, attached))
             async with aclosing(attached.wire.receive()) as items:  # type: ignore[type-var]  # each is a generator
                 async for item in items:
                     if self._attached is not attached:
                         break
-                    self.client_sent = self.client_sent or not isinstance(item, c.ClientHangUp)
+                    if not self._client_sent and not isinstance(item, c.ClientHangUp):
+                        self._client_sent = True
+                        self.on_client_sent()
                     if isinstance(item, c.AudioIn):
                         yield self._placed(item)
                     elif isinstance(item, c.ClientHangUp) and self._keeps(item):
@@ -137,7 +151,8 @@ class KeptTransport:
                 self._there, self._lost = False, True
                 self._news.clear()
                 attached.released.set()
-            yield c.ConnectionLost(reason, self._keep_ms if self._expected_ms is None else self._expected_ms)
+            keep_ms = self._keep_ms if self._expected_ms is None else self._expected_ms
+            yield c.ConnectionLost(reason, keep_ms, self.capabilities.backlog_ms)
             if self._attached is attached:
                 await attached.wire.close(reason)  # the client may not know yet
             while self._lost:
@@ -147,18 +162,36 @@ class KeptTransport:
             cause, self._cause = self._cause, "back"
             yield c.ConnectionBack(cause)
 
+    def deliver_to(self, handle: Deliver | None) -> None:
+        """As the connections can. To be called before `receive`, and with None at any time."""
+        self._deliver = handle
+        if handle is None and isinstance(self._attached.wire, c.DeliversAtOnce):
+            self._attached.wire.deliver_to(None)
+
+    def _at_once(self, attached: _Attached, item: c.AudioIn | c.Played) -> None:
+        deliver = self._deliver
+        if self._attached is not attached or deliver is None:
+            return  # another connection has taken the call over
+        if not self._client_sent:
+            self._client_sent = True
+            self.on_client_sent()
+        deliver(self._placed(item) if isinstance(item, c.AudioIn) else item)
+
     def _keeps(self, item: c.ClientHangUp) -> bool:
         return self._expected_ms is not None or (item.lost and self._keep_ms > 0)
 
     def _placed(self, audio: c.AudioIn) -> c.AudioIn:
-        """The audio at its place in the whole call: the time without a connection is a gap."""
-        now = self._clock.now_ms()
+        """The audio at its place in the whole call: the time without a connection is a gap, but for what the client
+        has kept of it (positions below 0)."""
+        now, first, size = self._clock.now_ms(), audio.first_sample, len(audio.samples)
         if self._base is None:
-            gap = round((now - self._end_ms) * self.rate_in / 1000) - len(audio.samples)
-            self._base = self._end + max(0, gap) - audio.first_sample
+            gap = round((now - self._end_ms) * self.rate_in / 1000) - max(size, -first)
+            self._base = self._end + max(0, gap) - first
+        elif self._base + first < 0:
+            self._base = -first
         if self._base:
             audio = replace(audio, first_sample=self._base + audio.first_sample)
-        self._end, self._end_ms = audio.first_sample + len(audio.samples), now
+        self._end, self._end_ms = audio.first_sample + size, now
         return audio
 
     # ------------------------------------------------------------------------------------------------- outgoing
@@ -188,6 +221,8 @@ class KeptTransport:
     async def close(self, reason: str) -> None:
         """The call is over."""
         self._closed = True
+        self._deliver = None
+        self.on_client_sent = _nothing
         self._notices.clear()
         attached = self._attached
         await attached.wire.close(reason)

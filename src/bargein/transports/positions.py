@@ -23,12 +23,18 @@ class IncomingPositions:
         """Position after the newest sample."""
         self._clock = clock
         self._ms_per_sample = 1000 / rate
+        self._late = 0  # samples of the past that may still come
         self._began_ms: float | None = None  # when position 0 was spoken, as far as the arrivals tell
         self._pace = RateLimit(clock, rate * PACE, ahead_ms * rate / 1000)
 
     def begin(self) -> None:
         """Position 0 is now. Otherwise the first audio tells."""
         self._began_ms = self._clock.now_ms()
+
+    def begin_late(self, samples: int) -> None:
+        """Position 0 was so many samples ago, and the audio since then comes now: it runs not ahead."""
+        self._began_ms = self._clock.now_ms() - samples * self._ms_per_sample
+        self._late = samples
 
     def place(self, samples: int, gap: int = 0) -> tuple[int, bool]:
         """The position of the next `samples`, after `gap` samples of silence. False: no time has passed for this gap,
@@ -47,4 +53,6 @@ class IncomingPositions:
 
     def in_pace(self, samples: int) -> bool:
         """False: with these samples more than `ahead_ms` has come ahead of real time."""
-        return self._pace.take(samples)
+        late = min(samples, self._late)
+        self._late -= late
+        return self._pace.take(samples - late)

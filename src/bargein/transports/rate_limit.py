@@ -9,8 +9,8 @@ class RateLimit:
     """A token bucket: `rate` units a second pass, and `burst` units at once."""
 
     def __init__(self, clock: Clock, rate: float, burst: float) -> None:
-        self._clock = clock
-        self._rate = rate
+        self._now_ms = clock.now_ms
+        self._rate = rate / 1000
         self._burst = burst
         self._left = burst
         self._at_ms = clock.now_ms()
@@ -18,14 +18,18 @@ class RateLimit:
     @property
     def left(self) -> float:
         """Units that may pass now."""
-        now = self._clock.now_ms()
-        self._left = min(self._burst, self._left + (now - self._at_ms) * self._rate / 1000)
-        self._at_ms = now
+        self.take(0.0)
         return self._left
 
     def take(self, units: float = 1) -> bool:
         """False: the units are more than the limit allows now, and none of them is counted."""
-        if units > self.left:
+        now = self._now_ms()
+        left = self._left + (now - self._at_ms) * self._rate
+        self._at_ms = now
+        if left > self._burst:
+            left = self._burst
+        if units > left:
+            self._left = left
             return False
-        self._left -= units
+        self._left = left - units
         return True

@@ -69,12 +69,16 @@ class SimulatedTelephone:
             self.late += 1
             self.gap_ms += dry * 1000 / RATE
         self._came = now
+        self._append(now, codes)
         self._after_clear = False
+        self.most_queued_ms = max(self.most_queued_ms, (self._free - now) * 1000 / RATE)
+
+    def _append(self, now: int, codes: bytes) -> None:
+        """Buffer audio, to be played in order."""
         begins = max(now, self._free)
         if begins > self._free or not self.runs:
             self.runs.append([begins, begins])
         self._free = self.runs[-1][1] = begins + len(codes)
-        self.most_queued_ms = max(self.most_queued_ms, (self._free - now) * 1000 / RATE)
         room = self.heard[begins : self._free]
         room[:] = np.frombuffer(codes, np.uint8)[: len(room)]
 
@@ -96,6 +100,22 @@ class SimulatedTelephone:
         self._after_clear = True
         self.clears += 1
         return returned
+
+    def play(self, now: int, codes: bytes) -> None:
+        """The network itself plays this, after all that is buffered: no frame of a stream."""
+        self._append(now, codes)
+        self._after_clear = True
+
+    def end_stream(self, now: int, *, played_out: bool) -> None:
+        """The stream ended at place `now`: its waiting marks are gone. played_out: what is buffered sounds to its end,
+        else it is discarded. What comes next is another stream's, and follows no gap."""
+        self._marks.clear()
+        if not played_out and now < self._free:
+            self.cleared.append((now, self.heard[now : self._free].tobytes()))
+            self.heard[now : self._free] = SILENCE
+            self._free = self.runs[-1][1] = now
+        self._cleared = None
+        self._after_clear = True
 
     def due(self, now: int) -> list[str]:
         """The marks that are to be returned by now."""

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bargein.audio.pcm import Samples
-from bargein_bench.callers.caller import Result
 from bargein_bench.callers.caller_audio import SpokenLine
+from bargein_bench.callers.result import Result
 from bargein_bench.callers.telephone import RATE
 
 BLOCK = RATE // 1000  # levels are those of 1 ms

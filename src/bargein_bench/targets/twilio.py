@@ -9,8 +9,9 @@ import numpy as np
 from bargein.audio.mulaw import from_mulaw
 from bargein.audio.pcm import Samples
 from bargein.clock import Clock
-from bargein_bench.callers.caller import Caller, Result
+from bargein_bench.callers.caller import Caller
 from bargein_bench.callers.caller_audio import Echo, Step
+from bargein_bench.callers.result import Result
 from bargein_bench.callers.telephone import RATE
 from bargein_bench.record import RATE as RECORD_RATE
 from bargein_bench.record import AudioSpan, ClearSent, Record, ServerNote

@@ -10,7 +10,8 @@ import pytest
 from bargein import floor as f
 from bargein.audio.pcm import Pcm
 from bargein.protocols import BatchTranscript, UserSaid
-from tests.call.kit import ScriptedLLM, ScriptedStreamingSTT, ScriptedSTT, scene
+from tests.call.kit import ScriptedLLM, ScriptedSTT, scene
+from tests.call.scripted_stt import ScriptedStreamingSTT
 
 
 class Prosody:

@@ -14,8 +14,9 @@ from bargein import protocols as c
 from bargein.audio.pcm import Samples
 from bargein.call.input.stt_stream import SURELY_MS, STTStream
 from bargein.errors import VendorRefused
-from tests.call.kit import Scene, ScriptedLLM, ScriptedStreamingSTT, ScriptedSTT, scene
+from tests.call.kit import Scene, ScriptedLLM, ScriptedSTT, scene
 from tests.call.parts import Parts, settle
+from tests.call.scripted_stt import ScriptedStreamingSTT
 
 STORY = "once there was a fox who lived by a river and sang to the moon every night of the year"
 

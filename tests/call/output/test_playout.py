@@ -349,3 +349,18 @@ def test_the_echo_guard_knows_what_sounds_and_when_it_stops() -> None:
     world.playout.cut(60)
     assert echo.frames == [0, 20, 40, 60, 80, 100, 120]
     assert echo.silent == [40, 60]
+
+
+async def test_a_tts_that_speaks_at_once_is_asked_for_little_ahead() -> None:
+    world = World(0, complete=False)
+    world.playout.begin(world.reply, RATE, 1_000)
+    world.push(1_200)
+    waiting = asyncio.create_task(world.playout.wait_room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    world.run(0, 20)
+    world.playout.on_played(20, Played(1, 160, playing=True))
+    world.run(20, 600)
+    world.playout.on_played(600, Played(1, 4_800, playing=True))
+    world.run(600, 620)
+    await waiting

@@ -33,7 +33,7 @@ def test_the_oldest_comes_first_and_the_floor_is_asked_for_each() -> None:
     assert world.queue.add_text("good evening", "greeting", 4)
     assert world.queue.add(Utterance("say", nothing))
     assert world.parts.events == [SayRequested(40), SayRequested(40)]
-    assert world.queue.next() == Utterance("greeting", nothing, 4)
+    assert world.queue.next() == Utterance("greeting", nothing, 4, "good evening")
     assert world.queue.next() == Utterance("say", nothing, 0)
     assert world.texts == ["good evening"]
 

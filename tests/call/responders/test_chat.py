@@ -16,8 +16,9 @@ from bargein.call.output.reply import Reply, ReplyContent, SpeechSource
 from bargein.call.record.conversation import Conversation
 from bargein.call.responders.chat import ChatResponder
 from bargein.protocols import UserSaid
-from tests.call.kit import Scene, ScriptedLLM, ScriptedStreamingSTT, ToneTTS, scene
+from tests.call.kit import Scene, ScriptedLLM, ToneTTS, scene
 from tests.call.parts import Parts, settle
+from tests.call.scripted_stt import ScriptedStreamingSTT
 from tests.call.scripted_tool import ScriptedTool
 
 STORY = "once there was a fox who lived by a river and sang to the moon every night of the year"

@@ -12,8 +12,9 @@ from bargein.call.output.reply import Reply
 from bargein.call.record.conversation import Conversation
 from bargein.call.responders.tool_runner import ToolRunner
 from bargein.errors import UsageError, VendorLost
-from tests.call.kit import Scene, ScriptedLLM, ScriptedStreamingSTT, scene
+from tests.call.kit import Scene, ScriptedLLM, scene
 from tests.call.parts import Parts
+from tests.call.scripted_stt import ScriptedStreamingSTT
 from tests.call.scripted_tool import ScriptedTool
 
 STORY = "once there was a fox who lived by a river and sang to the moon every night of the year"

@@ -79,7 +79,9 @@ class Stream:
 
 @asynccontextmanager
 async def stream(here: World, path: str = "/twilio/media", **options: object) -> AsyncIterator[Stream]:
-    opened = connect(here.url.replace("http", "ws") + path, compression=None, **options)  # type: ignore[arg-type]
+    # A client that does not read to the end would wait for its own goodbye.
+    how: dict[str, object] = {"close_timeout": 0.2} | options
+    opened = connect(here.url.replace("http", "ws") + path, compression=None, **how)  # type: ignore[arg-type]
     async with opened as opened_socket:
         yield Stream(opened_socket)
 
@@ -194,7 +196,7 @@ async def test_a_stream_with_its_token_becomes_a_call_that_is_greeted(tmp_path: 
             await phone.start(parameters={"token": told["token"], "from": told["from"]})
             sounds = await phone.until("media")
             payload = sounds["media"]["payload"]  # type: ignore[index]
-            assert len(base64.b64decode(payload)) == 160
+            assert len(base64.b64decode(payload)) in (160, 320)
             (call_id,) = here.hub.calls.ids
             status = (await here.http.get(f"/calls/{call_id}")).json()
             assert status["agent_speaking"]

@@ -14,7 +14,8 @@ import pytest
 from bargein import protocols as c
 from bargein.clock import ManualClock
 from bargein.notices import Bye, HoldNow, Problem, ReplyBegins
-from bargein.transports.browser.transport import BrowserLimits, BrowserTransport
+from bargein.transports.browser.limits import BrowserLimits
+from bargein.transports.browser.transport import BrowserTransport
 from bargein.transports.browser.wire import HEADER, AgentParts, Hello, Welcome
 
 HELLO = {"type": "hello", "protocol": "bargein.v1", "agent": "guide", "settings": {"confirm_ms": 250}}
@@ -375,9 +376,9 @@ async def test_a_refused_hello_closes_the_socket_with_its_code() -> None:
 
 async def test_a_client_that_gets_its_audio_from_the_model_takes_none_from_here() -> None:
     async with browser() as (transport, _, _):
-        assert transport.capabilities == c.TransportCapabilities(pause=True, reports=True)
+        assert transport.capabilities == c.TransportCapabilities(pause=True, reports=True, backlog_ms=3_000)
         transport.direct()
-        assert transport.capabilities == c.TransportCapabilities(pause=True, reports=True, carries_audio=False)
+        assert not transport.capabilities.carries_audio
 
 
 async def test_a_socket_that_never_closes_is_left() -> None:
@@ -388,10 +389,11 @@ async def test_a_socket_that_never_closes_is_left() -> None:
 
 
 def test_the_limits_that_a_client_is_told() -> None:
-    assert BrowserLimits(messages=1, burst=2, ahead_ms=3, unread_ms=4).as_sent() == {
+    assert BrowserLimits(messages=1, burst=2, ahead_ms=3, unread_ms=4, backlog_ms=5).as_sent() == {
         "message_bytes": 65_536,
         "messages_per_s": 1,
         "messages_burst": 2,
         "audio_ahead_ms": 3,
+        "backlog_ms": 5,
         "unread_ms": 4,
     }

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bargein.errors import ProtocolError
-from bargein.notices import HoldNow
+from bargein.notices import HoldNow, Problem
 from bargein.protocols import AudioOut
 from bargein.transports.browser import wire as w
 
@@ -122,7 +122,14 @@ def test_what_the_server_says_is_one_json_object() -> None:
         "resume": None,
         "keep_ms": 0.0,
         "resumed": False,
+        "restored": False,
+        "at": None,
+        "restores_ms": 0.0,
     }
+    assert json.loads(w.encode(w.SentElsewhere("/n/b", "this server is full")))["type"] == "elsewhere"
+    assert json.loads(w.encode(w.Moved("c1", None))) == {"type": "moved", "call_id": "c1", "at": None}
+    assert "retry_ms" not in json.loads(w.encode(Problem("busy", "Full", "Wait")))
+    assert json.loads(w.encode(Problem("busy", "Full", "Wait", retry_ms=9.0)))["retry_ms"] == 9.0
 
 
 # ----------------------------------------------------------------------------------------------------- binary frames

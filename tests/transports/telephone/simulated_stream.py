@@ -11,7 +11,8 @@ import numpy as np
 from bargein import protocols as c
 from bargein.audio.pcm import Samples
 from bargein.clock import ManualClock
-from bargein.transports.telephone.transport import TelephoneDialect, TelephoneTransport
+from bargein.transports.telephone.dialect import TelephoneDialect
+from bargein.transports.telephone.transport import TelephoneTransport
 
 WAY_MS = 30  # either way
 LEAD_MS = 100

@@ -14,9 +14,10 @@ import pytest
 from bargein import protocols as c
 from bargein.audio.mulaw import to_mulaw
 from bargein.clock import ManualClock
+from bargein.transports.telephone.dialect import TelephoneDialect
 from bargein.transports.telephone.plivo import PlivoDialect
 from bargein.transports.telephone.telnyx import TelnyxDialect
-from bargein.transports.telephone.transport import TelephoneDialect, TelephoneTransport
+from bargein.transports.telephone.transport import TelephoneTransport
 from bargein.transports.telephone.twilio import TwilioDialect
 from bargein.transports.telephone.vonage import VonageDialect
 from tests.transports.telephone.test_telnyx import START as TELNYX_START

@@ -16,10 +16,11 @@ from bargein.audio.mulaw import from_mulaw, to_mulaw
 from bargein.audio.pcm import Samples
 from bargein.clock import ManualClock
 from bargein.errors import ProtocolError
+from bargein.transports.telephone.dialect import Media, Started, TelephoneDialect
 from bargein.transports.telephone.formats import VOTES, WireFormat
 from bargein.transports.telephone.plivo import PlivoDialect
 from bargein.transports.telephone.telnyx import TelnyxDialect
-from bargein.transports.telephone.transport import Media, Started, TelephoneDialect, TelephoneTransport
+from bargein.transports.telephone.transport import TelephoneTransport
 from bargein.transports.telephone.twilio import TwilioDialect
 from bargein.transports.telephone.vonage import VonageDialect
 from tests.transports.telephone.simulated_stream import Heard, SimulatedStream

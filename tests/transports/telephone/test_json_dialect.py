@@ -16,6 +16,14 @@ from hypothesis import strategies as st
 
 from bargein.audio.mulaw import from_mulaw
 from bargein.errors import ProtocolError
+from bargein.transports.telephone.dialect import (
+    DialectEvent,
+    Media,
+    Pressed,
+    Started,
+    Stopped,
+    TelephoneDialect,
+)
 from bargein.transports.telephone.json_dialect import (
     STREAM,
     JsonDialect,
@@ -24,7 +32,6 @@ from bargein.transports.telephone.json_dialect import (
 )
 from bargein.transports.telephone.plivo import PlivoDialect
 from bargein.transports.telephone.telnyx import TelnyxDialect
-from bargein.transports.telephone.transport import DialectEvent, Media, Pressed, Started, Stopped, TelephoneDialect
 from bargein.transports.telephone.twilio import TwilioDialect
 from bargein.transports.telephone.vonage import VonageDialect
 

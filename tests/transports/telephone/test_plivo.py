@@ -12,8 +12,8 @@ from bargein import protocols as c
 from bargein.audio.mulaw import SILENCE, from_mulaw, to_mulaw
 from bargein.audio.pcm import Samples
 from bargein.errors import ProtocolError
+from bargein.transports.telephone.dialect import ClearDone, MarkBack, Media, Pressed, Started, Stopped
 from bargein.transports.telephone.plivo import PlivoDialect
-from bargein.transports.telephone.transport import ClearDone, MarkBack, Media, Pressed, Started, Stopped
 from tests.transports.telephone.simulated_stream import Heard, SimulatedStream
 
 START = (

@@ -13,8 +13,7 @@ from bargein import protocols as c
 from bargein.clock import ManualClock
 from bargein.errors import ProtocolError
 from bargein.notices import Bye
-from bargein.transports.telephone.limits import TelephoneLimits
-from bargein.transports.telephone.transport import (
+from bargein.transports.telephone.dialect import (
     ClearDone,
     DialectEvent,
     MarkBack,
@@ -22,8 +21,9 @@ from bargein.transports.telephone.transport import (
     Pressed,
     Started,
     Stopped,
-    TelephoneTransport,
 )
+from bargein.transports.telephone.limits import TelephoneLimits
+from bargein.transports.telephone.transport import TelephoneTransport
 
 FRAME = 160
 START = Started("S1", "C1")
@@ -34,6 +34,7 @@ class PlainDialect:
 
     name = "plain"
     rate = 8000
+    batch = 1
     mulaw = True
     returning = True
     says_stop = True

@@ -10,13 +10,7 @@ import pytest
 
 from bargein.audio.mulaw import from_mulaw, to_mulaw
 from bargein.errors import ProtocolError
-from bargein.transports.telephone.transport import (
-    MarkBack,
-    Media,
-    Pressed,
-    Started,
-    Stopped,
-)
+from bargein.transports.telephone.dialect import MarkBack, Media, Pressed, Started, Stopped
 from bargein.transports.telephone.twilio import TwilioDialect
 
 CONNECTED = '{"event":"connected","protocol":"Call","version":"1.0.0"}'

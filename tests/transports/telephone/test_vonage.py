@@ -10,7 +10,7 @@ import pytest
 from bargein import protocols as c
 from bargein.audio.pcm import Samples
 from bargein.errors import ProtocolError
-from bargein.transports.telephone.transport import ClearDone, MarkBack, Media, Pressed, Started
+from bargein.transports.telephone.dialect import ClearDone, MarkBack, Media, Pressed, Started
 from bargein.transports.telephone.vonage import VonageDialect
 from tests.transports.telephone.simulated_stream import Heard, SimulatedStream
 

@@ -8,7 +8,6 @@ network's stall) follows the silence, and no word is lost.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -21,6 +20,7 @@ from bargein.audio.room_echo import RoomEcho
 from bargein.audio.timeline import StreamClock
 from bargein.audio.vad import VADWindow
 from bargein.call.input.burst import BurstLimiter
+from bargein.call.input.kept_audio import KeptAudio
 from bargein.floor import SpeechWindow
 from bargein.protocols import VAD, AudioIn, VADStream, WireSamples
 
@@ -71,13 +71,13 @@ class UserAudio:
         self._clock = StreamClock(self.rate)
         self._on_window = on_window
         self._stream: VADStream | None = vad.open(self.rate, self._window)
-        self._kept: deque[Samples] = deque()
-        self._first = 0  # position of the first kept sample
-        self._end = 0  # position after the newest
+        self._kept = KeptAudio()
+        self._keep = KEEP_MS * self.rate // 1000
         self._in_end = 0
         self._filled = 0  # samples of silence in place of missing audio, since the newest audio
         self._absent_ms = 0.0  # time without audio, as the ticks tell it
         self._tick_ms = now_ms()
+        self._late_ms = 0.0  # what a client that is away keeps of its audio, and may still send
         self.last_ms = now_ms()
         """When the newest audio came."""
         self.on_audio: Callable[[int, Samples], None] | None = None
@@ -91,33 +91,45 @@ class UserAudio:
         if self._bursts.admit(now, audio):
             self._take(now, audio)
 
+    def client_away(self, backlog_ms: float) -> None:
+        """No audio comes, and the client keeps the newest backlog_ms of it: only what is older is silence."""
+        self._late_ms = backlog_ms
+
+    def client_back(self, now_ms: float) -> None:
+        """Audio comes again, what was kept first."""
+        self.last_ms = now_ms
+        self._absent_ms = 0.0
+
     def tick(self, now_ms: float) -> None:
         """Time passes: audio of a burst whose wait is over is taken, and audio that is missing is silence."""
         for audio in self._bursts.tick(now_ms):
             self._take(now_ms, audio)
         step_ms, self._tick_ms = now_ms - self._tick_ms, now_ms
         self._absent_ms = self._absent_ms + min(step_ms, STEP_MS) if step_ms < STALL_MS else 0.0
-        if self._absent_ms < ABSENT_MS or not self._in_end:
+        wait_ms = ABSENT_MS + self._late_ms
+        if self._absent_ms < wait_ms or not self._in_end:
             return
-        missing_ms = now_ms - ABSENT_MS - self._clock.at(self._end)
+        missing_ms = now_ms - wait_ms - self._clock.at(self._kept.end)
         if missing_ms >= FILL_MS:
             missing = int(missing_ms * self.rate / 1000)
             self._filled += missing
             self._silence(missing)
 
     def _take(self, now: float, audio: AudioIn) -> None:
+        samples = audio.samples
         gap = audio.first_sample - self._in_end - self._bursts.take_dropped()
-        self._in_end = audio.first_sample + len(audio.samples)
-        samples = self._resampler.push_audio(audio.samples) if self._resampler else audio.samples
+        self._in_end = audio.first_sample + len(samples)
+        if self._resampler is not None:
+            samples = self._resampler.push_audio(samples)
         if gap > 0 or self._absent_ms >= UNHEARD_MS:
             self._place(now, round(gap * self.rate / self._in_rate), len(samples))
-        self._absent_ms = 0.0
+        self._absent_ms = self._late_ms = 0.0
         if audio.loudspeaker is not None:
             self._sounded(audio.loudspeaker)
         if self.echo is not None:
-            samples = self.echo.clean(self._end, now, samples)
+            samples = self.echo.clean(self._kept.end, now, samples)
         self._append(samples)
-        self._clock.arrived(self._end, now)
+        self._clock.arrived(self._kept.end, now)
         if self._stream is not None:
             self._stream.push_audio(samples)
 
@@ -126,13 +138,13 @@ class UserAudio:
         if self.echo is None and self._in_rate == ROOM_RATE:
             self.echo = RoomEcho()
         if isinstance(self.echo, RoomEcho):
-            self.echo.sounded(self._end, samples)
+            self.echo.sounded(self._kept.end, samples)
 
     def _place(self, now: float, gap: int, size: int) -> None:
         """Silence before the next `size` samples: as much as the client tells (gap), else what has passed."""
         missing = gap - self._filled
         if gap <= 0:
-            late_ms = now - self._clock.at(self._end + size)
+            late_ms = now - self._clock.at(self._kept.end + size)
             told = not self._filled and late_ms <= ABSENT_MS
             missing = 0 if told else int(late_ms * self.rate / 1000)
         elif missing < 0:
@@ -142,7 +154,7 @@ class UserAudio:
         if missing > 0:
             self._silence(missing)
         if self._filled:
-            self._clock.split(self._end)
+            self._clock.split(self._kept.end)
         if not told and self.echo is not None:
             self.echo.restart()
         self._filled = 0
@@ -154,7 +166,7 @@ class UserAudio:
     @property
     def newest_ms(self) -> float:
         """When the newest audio was spoken."""
-        return self._clock.at(self._end)
+        return self._clock.at(self._kept.end)
 
     def close(self) -> None:
         """The VAD judges no more of this call, and nothing gets its audio."""
@@ -166,16 +178,8 @@ class UserAudio:
 
     def since(self, from_ms: float) -> Pcm:
         """The audio from a moment of the call until now, as far as it is still kept."""
-        if not self._kept:
-            return Pcm.silence(0, self.rate)
-        first = max(self._first, min(self._end, self._clock.position(from_ms)))
-        parts: list[Samples] = []
-        at = self._first
-        for part in self._kept:
-            if at + len(part) > first:
-                parts.append(part[max(0, first - at) :])
-            at += len(part)
-        return Pcm(np.concatenate(parts), self.rate) if parts else Pcm.silence(0, self.rate)
+        kept = self._kept
+        return Pcm(kept.copy(self._clock.position(from_ms), kept.end), self.rate)
 
     def _silence(self, samples: int) -> None:
         if self._stream is None:
@@ -184,33 +188,32 @@ class UserAudio:
             self._stream.push_audio(np.zeros(samples, np.int16))
         else:
             self._stream.skip(samples)
-        fill = min(samples, GAP_MS * self.rate // 1000)
+        most_ms = GAP_MS if self.keep_from_ms is None else MOST_MS  # the audio of an open turn is kept
+        fill = min(samples, most_ms * self.rate // 1000)
         if samples > fill:
             # Older audio is of no use after so long a gap, and its positions would be wrong.
-            self._kept.clear()
-            self._first = self._end = self._end + samples - fill
+            self._kept.restart(self._kept.end + samples - fill)
         self._append(np.zeros(fill, np.int16))
 
     def _append(self, samples: Samples) -> None:
+        kept = self._kept
         if self.on_audio is not None:
-            self.on_audio(self._end, samples)
-        self._kept.append(samples)
-        self._end += len(samples)
-        keep_ms = float(KEEP_MS)
+            self.on_audio(kept.end, samples)
+        kept.append(samples)
+        most = self._keep
         if self.keep_from_ms is not None:
-            keep_ms = min(max(keep_ms, self._now_ms() - self.keep_from_ms + 1000), MOST_MS)
-        most = keep_ms * self.rate / 1000
-        while self._end - self._first - len(self._kept[0]) > most:
-            self._first += len(self._kept.popleft())
+            keep_ms = min(max(float(KEEP_MS), self._now_ms() - self.keep_from_ms + 1000), MOST_MS)
+            most = int(keep_ms * self.rate / 1000)
+        kept.discard_before(kept.end - most)
 
     def _rise(self, window: VADWindow) -> float:
         """How far a window stands above the quiet of the second before it, in dB."""
         size = self.rate // 50
-        first = max(self._first, window.first_sample - QUIET_FRAMES * size)
+        first = max(self._kept.first, window.first_sample - QUIET_FRAMES * size)
         before = (window.first_sample - first) // size
         if before < LEAST_FRAMES:
             return 0.0
-        frames = self._between(window.first_sample - before * size, window.last_sample).astype(np.float32)
+        frames = self._kept.view(window.first_sample - before * size, window.last_sample).astype(np.float32)
         levels = np.square(frames[: before * size]).reshape(before, size).mean(axis=1)
         inside = frames[before * size :]
         halves = np.square(inside[: len(inside) // 2 * 2]).reshape(2, -1).mean(axis=1)
@@ -219,22 +222,9 @@ class UserAudio:
 
     def _level(self, window: VADWindow) -> float:
         """The level of a window, in dB of full scale."""
-        samples = self._between(window.first_sample, window.last_sample).astype(np.float32)
+        samples = self._kept.view(window.first_sample, window.last_sample).astype(np.float32)
         square = float(np.dot(samples, samples)) / max(len(samples), 1)
         return 10 * math.log10(max(square, QUIETEST) / 32768**2)
-
-    def _between(self, first: int, last: int) -> Samples:
-        """The audio between two positions, as far as it is kept."""
-        parts: list[Samples] = []
-        end = self._end
-        for part in reversed(self._kept):
-            begin = end - len(part)
-            if begin < last:
-                parts.append(part[max(0, first - begin) : max(0, last - begin)])
-            if begin <= first:
-                break
-            end = begin
-        return np.concatenate(parts[::-1]) if parts else np.zeros(0, np.int16)
 
     def _window(self, window: VADWindow) -> None:
         at, speech, echo = self._clock.at, float(window.speech), 0.0

@@ -41,8 +41,8 @@ class ClientPlayout:
         live = self._replies.live
         return None if live is None else live.track
 
-    def begin(self, reply: Reply, tts_rate: int) -> None:
-        """The reply's text will come. A reply that is no longer live gets no track."""
+    def begin(self, reply: Reply, tts_rate: int, ahead_ms: float = 0.0) -> None:
+        """The reply's text will come. ahead_ms: of no meaning here. A reply that is no longer live gets no track."""
         if self._replies.live is not reply:
             return
         reply.track = Track(reply.id, tts_rate, self._transport.rate_out, elsewhere=True, written=reply.written)

@@ -27,9 +27,9 @@ class LostWords:
         self._ledger = ledger
         self._source_of = source_of
 
-    def source(self, preface: str) -> ReplySource:
-        """Says the preface, and goes on with the words that were not heard. The new reply inherits what the lost one
-        was to do: its protection, and the end of the call."""
+    def source(self, preface: str, bridge: str = "") -> ReplySource:
+        """Says the preface, and goes on with the words that were not heard, where there are any; the bridge stands
+        before them. The new reply inherits what the lost one was to do: its protection, and the end of the call."""
 
         lost, self._replies.lost = self._replies.lost, None
 
@@ -38,6 +38,7 @@ class LostWords:
             text = preface.strip()
             if lost is not None:
                 rest, protected = _unheard(lost)
+                text = f"{text} {bridge}".strip() if rest else text
                 reply.preface = len(text)
                 if protected and rest:
                     reply.protected = None if protected >= len(rest) else len(text) + 1 + protected

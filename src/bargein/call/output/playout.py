@@ -67,6 +67,9 @@ class Playout:
         self._dry_since_ms: float | None = None
         self._started = False
         self._room = asyncio.Event()
+        self._ahead_ms = float(BUFFER_MS)
+        self._batch = transport.capabilities.batch
+        self._batch_ms = (self._batch - 1) * FRAME_MS
 
     # ----------------------------------------------------------------------------------------------- one reply
 
@@ -76,11 +79,13 @@ class Playout:
         live = self._replies.live
         return None if live is None else live.track
 
-    def begin(self, reply: Reply, tts_rate: int) -> None:
-        """The reply's audio will come. A reply that is no longer live gets no track."""
+    def begin(self, reply: Reply, tts_rate: int, ahead_ms: float = BUFFER_MS) -> None:
+        """The reply's audio will come, at most ahead_ms before it is heard. A reply that is no longer live gets no
+        track."""
         if self._replies.live is not reply:
             return
         can = self._transport.capabilities
+        self._ahead_ms = max(min(ahead_ms, BUFFER_MS) - SLICE_MS, SLICE_MS)
         reply.track = Track(
             reply.id,
             tts_rate,
@@ -110,7 +115,7 @@ class Playout:
     def _has_room(self, track: Track) -> bool:
         waiting_ms = track.waiting_ms + self._lead_ms
         unheard_ms = track.unheard_ms if self._watch.has_reported and not track.paced else 0.0
-        return max(waiting_ms, unheard_ms) < max(BUFFER_MS - SLICE_MS, SLICE_MS)
+        return max(waiting_ms, unheard_ms) < self._ahead_ms
 
     def finish(self, reply: int, failure: str | None = None) -> tuple[Word, ...]:
         """The TTS has ended, or has failed. Returns the words whose times are known only now."""
@@ -315,8 +320,10 @@ class Playout:
             if self._started and self._dry_since_ms is None:
                 self._meter.count("frames_late")
             self._due_ms = now_ms - self._lead_ms
-        while self._due_ms <= now_ms:
-            frame = track.next_frame()
+        # Frames that go together go when the last of them is due: the client never has more audio than without.
+        due_ms = now_ms - self._batch_ms
+        while self._due_ms <= due_ms:
+            frame = track.next_frame(self._batch)
             if frame is None:
                 if self._dry_since_ms is None and self._started:
                     self._dry_since_ms = now_ms

@@ -61,6 +61,8 @@ class Reply:
     """The realtime model's audio that waits to be played. None for an LLM's reply."""
     busy: bool = False
     """The model waits for a tool."""
+    owed_from: int | None = None
+    """How long the text was when the newest results of tools came. None: no tool ran for it."""
     tools_until_ms: float = 0.0
     """When the last of the running tools has used up its own timeout. 0: no tool runs."""
     llm_lost: bool = False

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from bargein.call.context import CallContext
 from bargein.call.output.client_playout import ClientPlayout
-from bargein.call.output.playout import SLICE_MS, Playout
+from bargein.call.output.playout import BUFFER_MS, SLICE_MS, Playout
 from bargein.call.output.quiet_voice import SILENT_MS, QuietVoice, is_audible
 from bargein.call.output.read_ahead import ReadText, ReplyText, has_words
 from bargein.call.output.reply import FirstSound, Replies, Reply, ReplySource, SpeechSource
@@ -23,7 +23,7 @@ from bargein.call.record.outages import Outages
 from bargein.errors import BargeinError, Unavailable, UsageError, VendorLost
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyProtected
 from bargein.notices import Problem, ReplyBegins, WordsAdded, WordTimes
-from bargein.protocols import TTS, SpeechChunk, Word
+from bargein.protocols import TTS, SpeaksAhead, SpeechChunk, Word
 from bargein.spoken_form import SpokenForm
 
 log = logging.getLogger(__name__)
@@ -156,7 +156,9 @@ class Speaker:
                     reply.llm_lost = True
                 self._lose_voice(reply, error)
                 reply.by_fallback = True
-                await self._speak(reply, fallback.speak(self._spoken(reply, text)), fallback.rate, text)
+                await self._speak(
+                    reply, fallback.speak(self._spoken(reply, text)), fallback.rate, text, _ahead(fallback)
+                )
         finally:
             if text is not None:
                 await text.aclose()  # a TTS need not close its input, and the model must stop with the cut
@@ -171,19 +173,26 @@ class Speaker:
             if tts is None:
                 raise Unavailable("The agent has no TTS to say this with", advice="Give the agent a fallback_tts")
             reply.by_fallback = tts is self._fallback_tts
-            await self._speak(reply, tts.speak(self._spoken(reply, text)), tts.rate, text)
+            await self._speak(reply, tts.speak(self._spoken(reply, text)), tts.rate, text, _ahead(tts))
         if not reply.by_fallback and self._tts is not None:
             self._tts_lost = False
             self._outages.restored("voice_lost")
 
-    async def _speak(self, reply: Reply, audio: AsyncIterator[SpeechChunk], rate: int, text: ReplyText | None) -> None:
+    async def _speak(
+        self,
+        reply: Reply,
+        audio: AsyncIterator[SpeechChunk],
+        rate: int,
+        text: ReplyText | None,
+        ahead_ms: float = BUFFER_MS,
+    ) -> None:
         context, playout = self._context, self._playout
         quiet = QuietVoice()
         with own_cancellation("The voice"):
             async with closing(audio) as chunks:
                 first = await self._first_sound(reply, chunks, text)
                 await reply.may_sound.wait()
-                playout.begin(reply, rate)
+                playout.begin(reply, rate, ahead_ms)
                 context.notify(ReplyBegins(reply.id, reply.kind, interruptible=reply.protected == 0))
                 while first:
                     await self._play(reply, first.pop(0), quiet)
@@ -282,6 +291,10 @@ class Speaker:
         self._context.notify(Problem(code, message, advice))
         if code != "internal":
             self._outages.lost(code, f"{message}. {advice}")
+
+
+def _ahead(tts: TTS) -> float:
+    return tts.ahead_ms if isinstance(tts, SpeaksAhead) else BUFFER_MS
 
 
 def _code(reply: Reply) -> str:

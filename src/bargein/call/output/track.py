@@ -95,6 +95,16 @@ class Track:
         self._sequence = 0
         self._anchors: deque[Anchor] = deque(maxlen=512)
 
+    @classmethod
+    def restored(cls, reply: int, rate: int, words: WordClock, *, made: int, complete: bool) -> Track:
+        """The track of a reply that another process played: nothing of it can be sent, and a client may still report
+        of it."""
+        track = cls(reply, rate, rate)
+        track.words = words
+        track.made = track.sent = track.handed = made
+        track.complete = track.done_sending = complete
+        return track
+
     # ------------------------------------------------------------------------------------------------ filling
 
     def push_audio(self, chunk: SpeechChunk) -> tuple[Word, ...]:
@@ -141,8 +151,12 @@ class Track:
         """Audio that was made and not sent yet."""
         return (self.made - self.sent) * 1000 / self.rate
 
-    def next_frame(self) -> AudioOut | None:
-        """The next frame to send, or None when there is none now. The caller sends it, then calls `sent_frame`."""
+    def next_frame(self, most: int = 1) -> AudioOut | None:
+        """The next frame to send, or None when there is none now. The caller sends it, then calls `sent_frame`.
+
+        most: frames that may come together, as one. No word ends before the last of them, so that a position can be
+        reported at every word's end.
+        """
         index, skip = divmod(self.sent - self._base, self._frame)
         if index >= len(self._frames):
             if self.complete and not self.done_sending:
@@ -151,9 +165,13 @@ class Track:
         samples = self._frames[index]
         if skip:
             samples = samples[skip:]
-        last = self.complete and index == len(self._frames) - 1
         sent_ms = self._ms(self.sent)
         ends = self.words.ends_between(sent_ms, sent_ms + self._ms(len(samples)))
+        while most > 1 and not ends and index + 1 < len(self._frames):
+            most, index = most - 1, index + 1
+            samples = np.concatenate((samples, self._frames[index]))
+            ends = self.words.ends_between(sent_ms, sent_ms + self._ms(len(samples)))
+        last = self.complete and index == len(self._frames) - 1
         return AudioOut(self.reply, self._sequence, self.sent, samples, last, ends)
 
     def sent_frame(self, frame: AudioOut) -> None:

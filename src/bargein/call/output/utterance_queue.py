@@ -23,6 +23,8 @@ class Utterance:
     """Gives its text when its time has come, or None when there is nothing to say after all."""
     protected: int | None = 0
     """How many of its first characters nothing interrupts. None: all of them."""
+    text: str = ""
+    """Its text, where that is given. "": the model makes it when its time has come."""
 
 
 class UtteranceQueue:
@@ -37,6 +39,16 @@ class UtteranceQueue:
         self._source_of = source_of
         self._waiting: deque[Utterance] = deque()
 
+    @property
+    def texts(self) -> list[Utterance]:
+        """Those whose text is given, the oldest first."""
+        return [utterance for utterance in self._waiting if utterance.text]
+
+    @property
+    def owes_results(self) -> bool:
+        """The model is to say what tools have found."""
+        return any(not utterance.text for utterance in self._waiting)
+
     def add(self, utterance: Utterance) -> bool:
         """Put it last, and tell the floor. False: the queue is full, and it will not be said."""
         if len(self._waiting) >= self._floor.policy.idle.max_waiting:
@@ -47,7 +59,7 @@ class UtteranceQueue:
 
     def add_text(self, text: str, kind: ReplyKind, protected: int | None = 0) -> bool:
         """`add` for a given text."""
-        return self.add(Utterance(kind, self._source_of(text), protected))
+        return self.add(Utterance(kind, self._source_of(text), protected, text))
 
     def say(self, text: str, *, interruptible: bool) -> None:
         """An operator or a program wants the text said. Raises UsageError for no text, too much of it, or a full

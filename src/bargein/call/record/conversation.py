@@ -9,6 +9,10 @@ from typing import Literal
 from bargein.protocols import AgentSaid, ConversationItem, SaidOver, ToolResult, UserBackchannel, UserSaid
 
 
+def _unwatched() -> None:
+    """For a conversation whose changes concern no other part."""
+
+
 class Conversation:
     """A reply takes its place when it begins to sound: an interrupted reply stands before the words that interrupted
     it."""
@@ -18,15 +22,19 @@ class Conversation:
         """In order."""
         self.on_user: Callable[[UserSaid], None] = lambda _: None
         """Gets the words of each turn, and again when better ones replace them."""
+        self.on_change: Callable[[], None] = _unwatched
+        """Called when an item was added or replaced."""
 
     def release(self) -> None:
         """The call is over: its words concern no other part any more."""
         self.on_user = lambda _: None
+        self.on_change = _unwatched
 
     def agent_begins(self, reply: int) -> None:
         """A reply begins to sound. Once per reply."""
         if self.agent(reply) is None:
             self.items.append(AgentSaid(reply, "", ended="sounding"))
+            self.on_change()
 
     def agent_heard(
         self,
@@ -42,6 +50,7 @@ class Conversation:
             if isinstance(item, AgentSaid) and item.reply == reply:
                 known = dataclasses.replace(item, text=text, unheard=unheard, ended=ended, exact=exact)
                 self.items[i] = known
+                self.on_change()
                 return known
         return None
 
@@ -67,6 +76,7 @@ class Conversation:
         self.items = list(self.with_user(turn, text, over))
         said = next(item for item in self.items if isinstance(item, UserSaid) and item.turn == turn)
         self.on_user(said)
+        self.on_change()
         return said
 
     def tool(self, result: ToolResult) -> None:
@@ -74,8 +84,10 @@ class Conversation:
         for i, item in enumerate(self.items):
             if isinstance(item, ToolResult) and item.id == result.id:
                 self.items[i] = result
+                self.on_change()
                 return
         self.items.append(result)
+        self.on_change()
 
     def tool_result(self, call: str) -> ToolResult | None:
         """What is known of a tool's call. None: nothing yet."""
@@ -93,4 +105,5 @@ class Conversation:
         """Write down a backchannel."""
         said = UserBackchannel(text, over)
         self.items.append(said)
+        self.on_change()
         return said

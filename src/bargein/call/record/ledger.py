@@ -59,6 +59,14 @@ class Ledger:
         self.cut(reply, position)
         reply.confirm_by_ms = float("inf")
 
+    def restored(self, reply: Reply, position: Position, now_ms: float, *, asks: bool) -> None:
+        """The server on which the reply sounded was lost. asks: the client is waited for, who may say more."""
+        reply.over_ms = now_ms
+        self._write(reply, "cut", position)
+        if asks:
+            reply.confirm_by_ms = now_ms + CONFIRM_MS
+            self._replies.unconfirmed = reply
+
     def client_back(self, now_ms: float) -> None:
         """A client that was away may say now what it had heard."""
         if (reply := self._replies.unconfirmed) is not None:

@@ -142,6 +142,14 @@ class ChatResponder:
         self._unsaid.clear()
         return self.tool_runner.reply_text(self._llm, self._prompt(tuple(self._conversation.items)), reply)
 
+    async def answer_again(self, reply: Reply) -> ReplyContent:
+        """Ask the LLM for what the conversation asks for. What the agent has said since then is no answer to it."""
+        self._unsaid.clear()
+        items = list(self._conversation.items)
+        while items and isinstance(items[-1], c.AgentSaid):
+            items.pop()
+        return self.tool_runner.reply_text(self._llm, self._prompt(tuple(items)), reply) if items else None
+
     def source_of(self, text: str) -> ReplySource:
         """The TTS says it."""
 
@@ -224,7 +232,7 @@ def _make_anew(reply: Reply) -> None:
     """Nothing that the discarded preparation has written or called belongs to the reply."""
     reply.text, reply.end_request, reply.llm_lost, reply.written = "", None, False, None
     reply.cut = reply.busy = False
-    reply.tools_until_ms = 0.0
+    reply.tools_until_ms, reply.owed_from = 0.0, None
     reply.calls.clear()
     reply.terminal.clear()
     reply.used.clear()

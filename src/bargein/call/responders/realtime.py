@@ -120,6 +120,11 @@ class RealtimeResponder:
         await self._wait_truncated()
         return self._source(reply, self._connection.say_tool_results())
 
+    async def answer_again(self, reply: Reply) -> ReplyContent:
+        """The new session knows the conversation as it was heard, the user's words at its end."""
+        self._unsaid.clear()
+        return self._source(reply, self._connection.answer((), spoken=False))
+
     def source_of(self, text: str) -> ReplySource:
         """The model says it; the fallback TTS where the model is away, or has just failed."""
 

@@ -55,6 +55,10 @@ class Responder(Protocol):
         """Say the results that came after their own reply was cut. None: they were said meanwhile."""
         ...
 
+    async def answer_again(self, reply: Reply) -> ReplyContent:
+        """Answer the user's newest words: the server that was to answer them was lost."""
+        ...
+
     def source_of(self, text: str) -> ReplySource:
         """How these very words are said."""
         ...

@@ -10,6 +10,7 @@ Every call gets a result: one that never began, because its reply was cut or los
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -46,6 +47,11 @@ log = logging.getLogger(__name__)
 MOST_ROUNDS = 5  # of asking the model again with the results of its tools; a model that goes on is at fault
 SHORTENINGS = 5  # of a prompt that the LLM refuses: a thirty-second of it is left
 CANCELLED = "cancelled: the user interrupted before it was done"
+UNKNOWN = (
+    "unknown: this was begun, and the server that ran it was lost before a result came. It may have been done or not."
+    " It is not done again in this call: tell the caller that you cannot be sure, or look it up with another tool"
+)
+AT_THE_END = "done at the end of this reply"
 NEVER_BEGAN = "not done: the reply was interrupted before this began"
 TIMEOUT_S = 30.0  # of a tool that names no timeout of its own
 GRACE_S = 0.5  # a tool ends itself at its timeout, with words of its own
@@ -203,7 +209,7 @@ class ToolRunner:
                 }
             return [reads[index].result() if index in reads else others[index] for index in range(len(calls))]
         finally:
-            reply.busy = False
+            reply.busy, reply.owed_from = False, len(reply.text)
             self._tools_end(reply)
 
     def announce(self, reply: Reply) -> None:
@@ -236,6 +242,8 @@ class ToolRunner:
                 raise
         if released is not None:
             await released.wait()
+        if self._may_be_done(call):
+            return self._write(reply, call, UNKNOWN, error=True)
         if tool.effect == "terminal":
             reply.calls.pop(call.id, None)
             reply.terminal.append(call)
@@ -246,6 +254,26 @@ class ToolRunner:
         task = self._context.spawn_commit(self._commit(tool, call, reply, done), f"tool {call.tool}")
         await asyncio.shield(task)
         return done[0]
+
+    def _may_be_done(self, call: ToolCall) -> bool:
+        """Whether the very same was begun on a server that was lost, so that its result is not known."""
+        return any(
+            isinstance(item, ToolResult)
+            and item.result == UNKNOWN
+            and item.tool == call.tool
+            and _same_json(item.arguments, call.arguments)
+            for item in self._conversation.items
+        )
+
+    async def _write_ahead(self, tool: str) -> None:
+        """Before a tool begins that must not run twice, every server can know that it was begun."""
+        if not await self._context.durable():
+            log.warning(
+                "Call %s: the tool %s begins, and no other server can know of it yet: if this one is lost now, it may"
+                " be done twice",
+                self._context.call_id,
+                tool,
+            )
 
     def _tools_begin(self, reply: Reply, tool: Tool) -> None:
         now_ms = self._context.now_ms()
@@ -262,6 +290,7 @@ class ToolRunner:
                 self._context.feed(ToolsEnded(self._context.now_ms(), reply.id))
 
     async def _commit(self, tool: Tool, call: ToolCall, reply: Reply, done: list[ToolResult]) -> None:
+        await self._write_ahead(call.tool)
         done.append(await self._run_now(tool, call, reply))
         if reply.cut:
             self._on_late_result(done[0])
@@ -271,10 +300,15 @@ class ToolRunner:
         request = reply.end_request
         terminals, reply.terminal = reply.terminal, []
         for call in terminals:
+            if not getattr(self._tools[call.tool], "hangs_up", False):
+                self._write(reply, call, None)
+            await self._write_ahead(call.tool)
             result = await self._result(self._tools[call.tool], call)
             if isinstance(result, HangUp | Transfer):
                 if request is None:
                     request, reply.end_call = result, call
+                if self._conversation.tool_result(call.id) is not None:
+                    self._write(reply, call, AT_THE_END)
             else:
                 self._on_late_result(self._write(reply, call, result.result, error=result.error))
         return request
@@ -299,7 +333,7 @@ class ToolRunner:
         result = await self._result(tool, call)
         if isinstance(result, HangUp | Transfer):
             reply.end_request, reply.end_call = result, call
-            return self._write(reply, call, "done at the end of this reply")
+            return self._write(reply, call, AT_THE_END)
         return self._write(reply, call, result.result, error=result.error)
 
     async def _result(self, tool: Tool, call: ToolCall) -> ToolResult | EndRequest:
@@ -339,3 +373,11 @@ class ToolRunner:
             self._context.now_ms(), "tool", id=call.id, tool=call.tool, result=result, error=error
         )
         return used
+
+
+def _same_json(one: str, other: str) -> bool:
+    """Whether two arguments are the same, however they are written."""
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except ValueError:
+        return one == other

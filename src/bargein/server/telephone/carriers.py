@@ -13,13 +13,14 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 
+from bargein.fleet.fleet import Fleet
 from bargein.protocols import CallControl
 from bargein.server.auth import Gate
 from bargein.server.refusals import Refusal
 from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, demand_no_page, is_this_machine
+from bargein.transports.telephone.dialect import Started, TelephoneDialect
 from bargein.transports.telephone.plivo import PlivoDialect
 from bargein.transports.telephone.telnyx import TelnyxDialect
-from bargein.transports.telephone.transport import Started, TelephoneDialect
 from bargein.transports.telephone.vonage import VonageDialect
 
 CARRIERS: Mapping[str, Callable[[], TelephoneDialect]] = {
@@ -55,8 +56,12 @@ class Carrier:
         query = parse_qs(caller.path.partition("?")[2])
         self._gate.demand_phone(Headers(dict(caller.headers)), query.get("token", ()), caller.host)
 
-    def verify(self, caller: SocketRequest, started: Started) -> None:
+    async def verify(self, caller: SocketRequest, started: Started, fleet: Fleet) -> None:
         """A caller that was admitted may stream."""
+
+    def hops(self, started: Started) -> int | None:
+        """None: the vendor asks nothing when a stream is closed."""
+        return None
 
     def exchange(self, started: Started) -> CallControl | None:
         """Hanging up is closing the socket, and there is no transfer."""

@@ -15,7 +15,7 @@ from bargein.audio.pcm import FRAME_MS
 from bargein.call.ticker import Ticker
 from bargein.protocols import WireSamples
 from bargein.server.hub import Hub
-from bargein.transports.telephone.transport import TelephoneDialect
+from bargein.transports.telephone.dialect import TelephoneDialect
 from bargein.transports.telephone.wire import Wire
 
 log = logging.getLogger(__name__)

@@ -36,6 +36,7 @@ from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
 from bargein.server.telephone.keepalive import kept_alive
 from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, refusals, serve_phone
+from bargein.server.under_a_path import without_node
 from bargein.transports.telephone.transport import TelephoneTransport
 from bargein.transports.websocket import MESSAGE_BYTES
 
@@ -44,7 +45,7 @@ SEND_BUFFER = 8 * 1024  # of the kernel: what lies there can neither be taken ba
 HANDSHAKE_S = 10
 
 MaybeHub = Callable[[], Hub | None]
-Vendors = Mapping[str, TelephoneVendor]
+VendorAt = Callable[[str], TelephoneVendor | None]
 OnLost = Callable[[asyncio.BaseTransport], None]
 
 
@@ -147,7 +148,7 @@ class PicowsProtocol(asyncio.Protocol):
     def __init__(
         self,
         hub: MaybeHub,
-        vendors: Vendors,
+        vendor_at: VendorAt,
         on_lost: OnLost,
         config: Config,
         server_state: ServerState,
@@ -155,7 +156,7 @@ class PicowsProtocol(asyncio.Protocol):
     ) -> None:
         self._hub = hub
         self._on_lost = on_lost
-        self._vendors = vendors
+        self._vendor_at = vendor_at
         self._uvicorn = (config, server_state, app_state)
         self._transport: asyncio.Transport | None = None
         self._owner: asyncio.BaseProtocol | None = None
@@ -168,7 +169,7 @@ class PicowsProtocol(asyncio.Protocol):
         assert transport is not None
         if self._owner is None:
             target = data.split(b" ", 2)[1].decode("latin-1")  # uvicorn has read this head, and writes it anew
-            vendor, hub = self._vendors.get(target.partition("?")[0]), self._hub()
+            vendor, hub = self._vendor_at(target.partition("?")[0]), self._hub()
             if vendor is None or hub is None or not data.isascii():  # picows fails on other headers
                 self._owner = GuardedWebSocket(*self._uvicorn, on_lost=self._on_lost)
             else:
@@ -247,11 +248,24 @@ def _hand(owner: asyncio.BaseProtocol, data: bytes) -> None:
         data = data[len(part) :]
 
 
-def picows_protocol(hub: MaybeHub, vendors: Vendors, on_lost: OnLost) -> Callable[..., asyncio.Protocol]:
-    """For uvicorn's `ws`. hub: None where no calls can be taken. vendors: by path. on_lost: told of every connection
-    that is gone."""
+def vendors_by_path(vendors: Mapping[str, TelephoneVendor], mounted: str, prefix: str) -> VendorAt:
+    """Finds a vendor by the path that a socket asks for. vendors: by their paths in the app. mounted: where the app is
+    mounted in another app. prefix: what a proxy puts before every path, and may pass on."""
+
+    def find(path: str) -> TelephoneVendor | None:
+        for before in dict.fromkeys((mounted, prefix + mounted)):
+            if path.startswith(before) and (vendor := vendors.get(without_node(path[len(before) :]))) is not None:
+                return vendor
+        return None
+
+    return find
+
+
+def picows_protocol(hub: MaybeHub, vendor_at: VendorAt, on_lost: OnLost) -> Callable[..., asyncio.Protocol]:
+    """For uvicorn's `ws`. hub: None where no calls can be taken. vendor_at: the vendor of a path, None for paths of
+    others. on_lost: told of every connection that is gone."""
 
     def make(config: Config, server_state: ServerState, app_state: dict[str, Any]) -> asyncio.Protocol:
-        return PicowsProtocol(hub, vendors, on_lost, config, server_state, app_state)
+        return PicowsProtocol(hub, vendor_at, on_lost, config, server_state, app_state)
 
     return make

@@ -10,16 +10,22 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from bargein.agent import Agent
+from bargein.call.memory.restored import RestoredCall
 from bargein.clock import Clock, MonotonicClock
-from bargein.errors import UsageError
+from bargein.errors import FleetAway, UsageError
+from bargein.fleet.fleet import Fleet
 from bargein.floor import Policy
-from bargein.protocols import CallControl
+from bargein.protocols import MOVED, CallControl
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
+from bargein.server.restoring import Home, agent_of, give_up, returning
 from bargein.server.settings import is_loopback
 from bargein.server.start_call import language_for, policy_for, start_call
+from bargein.server.telephone.recent_calls import TAKEN_OVER, CallState
+from bargein.server.telephone.whereabouts import hand_over
 from bargein.transports.rate_limit import RateLimit
-from bargein.transports.telephone.transport import Started, TelephoneDialect, TelephoneTransport
+from bargein.transports.telephone.dialect import Started, TelephoneDialect
+from bargein.transports.telephone.transport import TelephoneTransport
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +33,9 @@ log = logging.getLogger(__name__)
 SILENCE_MS = 12_000
 SAME_TURNS = 5  # an announcement on hold comes again and again; a caller chooses other words before long
 LONGEST_MS = 4 * 3_600_000  # then it is a line that was forgotten
+MOST_HOPS = 2  # that a vendor is sent to another node; then the call comes here, or the caller is greeted anew
+NO_PLACE = 503  # status of the refusals of a server that is full, or that drains
+ELSEWHERE = "the call is on another server"
 FACTS = ("from", "to")  # of the parameters, those that belong into the record
 
 
@@ -71,8 +80,13 @@ class TelephoneVendor(Protocol):
         """Before the socket is accepted. Raises Refusal."""
         ...
 
-    def verify(self, caller: SocketRequest, started: Started) -> None:
+    async def verify(self, caller: SocketRequest, started: Started, fleet: Fleet) -> None:
         """Once the stream has said what it is. Raises Refusal."""
+        ...
+
+    def hops(self, started: Started) -> int | None:
+        """How often the vendor was sent to another node for this call. None: the vendor does not ask what follows when
+        we close a stream."""
         ...
 
     def exchange(self, started: Started) -> CallControl | None:
@@ -102,21 +116,11 @@ async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, 
     """The whole life of one stream. Raises nothing: what fails here concerns no other call."""
     reason = "ended"
     try:
-        if not hub.calls.ids:
-            hub.calls.demand_place()  # else this may be a second stream of a call, which has its place already
         with hub.phone_strangers.one_more(caller.host, lambda: telephone.refuse("too many strangers")):
             started = await telephone.handshake()
         if started is not None:
-            vendor.verify(caller, started)
-            kept = hub.kept.find(_network(telephone, started), started.call)
-            if kept is not None and kept.transport.fits(telephone):
-                log.info("Call %s: %s stream %s", kept.call.id, telephone.name, started.stream)
-                await kept.carry_on(telephone)  # the first stream's task runs the call
-                return
-            with hub.calls.place(instead=kept is not None):
-                if kept is not None:
-                    kept.call.hang_up("a stream of another form took its place")
-                await _talk(hub, vendor, telephone, started)
+            await vendor.verify(caller, started, hub.fleet)
+            reason = await _carry(hub, vendor, telephone, started)
     except Refusal as refusal:
         refusals.warn("A telephone stream was refused", refusal)
         reason = refusal.code
@@ -128,21 +132,120 @@ async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, 
         await telephone.close(reason)
 
 
-async def _talk(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTransport, started: Started) -> None:
-    agent, policy = _choose(hub, started.parameters)
+async def _carry(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTransport, started: Started) -> str:
+    """Find the stream's call, on whatever node it is, or begin one; to the end of the stream. Returns the reason to
+    close the stream with."""
+    network = _network(telephone, started)
+    kept = hub.kept.find(network, started.call)
+    if kept is not None and kept.transport.fits(telephone):
+        log.info("Call %s: %s stream %s", kept.call.id, telephone.name, started.stream)
+        await kept.carry_on(telephone)  # the first stream's task runs the call
+        return "ended"
+    found = None
+    if kept is None and started.call and not hub.calls.closing:
+        found = await _from_elsewhere(hub, vendor, network, started)
+    if isinstance(found, Home):
+        log.info("A %s stream of a call on node %s: the network is sent there", telephone.name, found.node)
+        return ELSEWHERE
+    try:
+        with hub.calls.place(instead=kept is not None or found is not None):
+            if kept is not None:
+                kept.call.hang_up("a stream of another form took its place")
+            await _talk(hub, vendor, telephone, started, found)
+    except Refusal as refusal:
+        if found is not None:
+            await _give_back(hub, found)
+        if refusal.status != NO_PLACE:
+            raise
+        refusals.warn("A caller found no place", refusal)
+        await _turn_away(hub, vendor, telephone, started)
+        telephone.refuse(refusal.code)
+    except Exception:
+        if found is not None:
+            await give_up(hub, found)
+        raise
+    return "ended"
+
+
+async def _from_elsewhere(
+    hub: Hub, vendor: TelephoneVendor, network: str, started: Started
+) -> Home | RestoredCall | None:
+    """The call of a stream that this node does not know. Home: the vendor is to be sent to the call's node."""
+    found = await returning(hub, network=network, network_id=started.call)
+    if not isinstance(found, Home):
+        return found
+    if found.node == hub.fleet.node:
+        return None  # a call of ours that is not here has failed to begin
+    hops = vendor.hops(started)
+    if hops is not None and hops < MOST_HOPS:
+        return found
+    # The vendor cannot be sent there, or was sent here in vain: the call comes to its caller.
+    if await hand_over(hub, found.node, network, started.call):
+        found = await returning(hub, network=network, network_id=started.call)
+    return None if isinstance(found, Home) else found
+
+
+async def _turn_away(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTransport, started: Started) -> None:
+    """A caller for whom there is no place. The vendor that asks what follows is told there; any other caller hears a
+    sentence."""
+    if vendor.hops(started) is not None:
+        hub.recent_calls.note(_network(telephone, started), started.call, CallState.TURNED_AWAY)
+    else:
+        await hub.busy_line.play(telephone)
+
+
+async def _talk(
+    hub: Hub,
+    vendor: TelephoneVendor,
+    telephone: TelephoneTransport,
+    started: Started,
+    restored: RestoredCall | None = None,
+) -> None:
+    agent, policy = _choose(hub, started.parameters) if restored is None else _chosen_before(hub, started, restored)
     facts = {"transport": telephone.name, "stream": started.stream, "phone_call": started.call, **started.extra}
     facts |= {name: started.parameters[name][:40] for name in FACTS if name in started.parameters}
-    ids = {"network": _network(telephone, started), "network_id": started.call}
-    async with start_call(hub, agent, policy, telephone, **ids, control=vendor.exchange(started), facts=facts) as kept:
+    network, id_ = _network(telephone, started), started.call
+    control = vendor.exchange(started)
+    async with start_call(
+        hub,
+        agent,
+        policy,
+        telephone,
+        network=network,
+        network_id=id_,
+        control=control,
+        facts=facts,
+        restored=restored,
+    ) as kept:
         call = kept.call
+        hub.recent_calls.forget(network, id_)
         log.info("Call %s: %s stream %s", call.id, telephone.name, started.stream)
         await call.run()
+        if call.over not in (MOVED, TAKEN_OVER):
+            hub.recent_calls.note(network, id_, CallState.OVER)
     log.info("Call %s: over (%s)", call.id, call.over)
 
 
 def _network(telephone: TelephoneTransport, started: Started) -> str:
     """Where the call's id means this call: the vendor's account."""
     return f"{telephone.name} {started.account}"
+
+
+async def _give_back(hub: Hub, restored: RestoredCall) -> None:
+    """A call that was claimed cannot begin here: another node may claim it."""
+    try:
+        await hub.fleet.release(restored.call_id)
+    except FleetAway as error:
+        log.warning("Call %s: no other server can take it up: %s", restored.call_id, error)
+
+
+def _chosen_before(hub: Hub, started: Started, restored: RestoredCall) -> tuple[Agent, Policy]:
+    """The agent and policy that the call began with. Where this server has no such agent, what the stream asks for."""
+    try:
+        return agent_of(hub, restored)
+    except UsageError as error:
+        log.warning("%s; the call goes on with another agent", error)
+        return _choose(hub, started.parameters)
 
 
 def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:

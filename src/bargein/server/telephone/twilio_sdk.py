@@ -20,6 +20,11 @@ API = "https://api.twilio.com"
 REST_S = 10.0
 RING_S = 25  # another number may ring for so long
 ANSWER_MS = 15_000.0  # for Twilio's word on it after that; without one the number has answered
+_SAY_TAGS = (
+    "ca-ES cs-CZ da-DK de-DE el-GR en-US es-ES fi-FI fr-FR he-IL hi-IN hu-HU id-ID it-IT ja-JP ko-KR nb-NO nl-NL pl-PL "
+    "pt-BR ro-RO ru-RU sv-SE tr-TR uk-UA vi-VN zh-CN"
+)
+SAY_LANGUAGES = {tag[:2]: tag for tag in _SAY_TAGS.split()} | {"no": "nb-NO"}  # of a language without a region
 SIGNATURE, SIGNATURE_SETTINGS = "x-twilio-signature", "x-twilio-webhooks-signature-settings"
 
 
@@ -50,11 +55,23 @@ def hang_up() -> str:
     return str(response)
 
 
-def reject() -> str:
-    """TwiML that gives the caller a busy tone."""
+def busy(text: str, language: str, pause_s: int, again: str | None) -> str:
+    """TwiML that says why there is no answer, and after a pause leads to another address; None: the call ends."""
     response = VoiceResponse()
-    response.reject(reason="busy")
+    if text:
+        response.say(text, language=_say_language(language))
+    if again is None:
+        response.hangup()
+    else:
+        response.pause(length=pause_s)
+        response.redirect(again)
     return str(response)
+
+
+def _say_language(language: str) -> str | None:
+    """Twilio's <Say> wants a region; None: Twilio's own language."""
+    main, _, region = language.partition("-")
+    return f"{main.lower()}-{region.upper()}" if region else SAY_LANGUAGES.get(main.lower())
 
 
 class _Rerouted(TwilioHttpClient):  # type: ignore[misc]  # the package is not typed

@@ -11,77 +11,38 @@ A client's mistake is answered with an `error`, and changes nothing else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from typing import Protocol, Self, assert_never
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Self, assert_never
 
 from bargein import protocols as c
 from bargein.audio.pcm import Samples
 from bargein.clock import Clock
 from bargein.errors import ProtocolError
-from bargein.notices import Notice, Problem, ReplyBegins
+from bargein.notices import Bye, Notice, Problem, ReplyBegins
 from bargein.transports.browser import wire as w
+from bargein.transports.browser.limits import BrowserLimits
 from bargein.transports.browser.send_queue import BrowserSendQueue
+from bargein.transports.browser.socket import Socket
 from bargein.transports.positions import IncomingPositions
 from bargein.transports.rate_limit import RateLimit
-from bargein.transports.websocket import GOODBYES, MESSAGE_BYTES, REFUSED_CLOSES, TOO_BIG, close_reason, too_long
+from bargein.transports.websocket import GOODBYES, REFUSED_CLOSES, TOO_BIG, close_reason, too_long
 
 log = logging.getLogger(__name__)
 
 MAX_CONTROLS = 1000  # messages in the queue for a client that does not read; a call sends some tens a second
 MAX_BACK = 5  # frames in a row that were sent already, after which the client has begun to count anew
 CLOSE_MS = 1_000  # the last messages may take this long to leave
+PLACE_MS = 300  # a client is told of a better place if that is known so soon
 
 NORMAL, PROTOCOL_ERROR, FLOODED, STUCK, INTERNAL, TRY_AGAIN_LATER = 1000, 1002, 1008, 1011, 1011, 1013
-SERVICE_RESTART, TAKEN_OVER = 1012, 4001
+SERVICE_RESTART, TAKEN_OVER, GO_ELSEWHERE = 1012, 4001, 4003
 
 
-class Socket(Protocol):
-    """An accepted WebSocket. send_* and close raise ConnectionError after the connection is lost."""
-
-    async def receive(self) -> str | bytes | None:
-        """The next message. None: the connection is closed or lost."""
-        ...
-
-    async def send_text(self, text: str) -> None: ...
-
-    async def send_bytes(self, data: bytes) -> None: ...
-
-    async def close(self, code: int, reason: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class BrowserLimits:
-    """Bounds for a client, but for the size of one message."""
-
-    messages: float = 200
-    """Messages a second. A message beyond the rate is dropped."""
-    burst: float = 400
-    """Messages at once."""
-    flood: float = 2000
-    """Messages a second, beyond which the socket is closed."""
-    typed: float = 200
-    """Typed characters a second. A text beyond the rate is dropped: what was said is kept as long as the call."""
-    typed_burst: float = 20_000
-    """Typed characters at once."""
-    ahead_ms: float = 2_000
-    """Microphone audio that may come ahead of real time without an error."""
-    hello_ms: float = 10_000
-    """A `hello` must come within this time."""
-    unread_ms: float = 4_000
-    """Audio in the send queue, and the time that one message may take to leave."""
-
-    def as_sent(self) -> dict[str, float]:
-        """The bounds as `welcome` names them."""
-        return {
-            "message_bytes": MESSAGE_BYTES,
-            "messages_per_s": self.messages,
-            "messages_burst": self.burst,
-            "audio_ahead_ms": self.ahead_ms,
-            "unread_ms": self.unread_ms,
-        }
+async def _anywhere() -> str | None:
+    return None
 
 
 class BrowserTransport:
@@ -99,8 +60,8 @@ class BrowserTransport:
         close_code: Callable[[], int | None] = lambda: None,
     ) -> None:
         """close_code: the code with which the client closed the connection. None: the connection is lost."""
-        self.capabilities = c.TransportCapabilities(pause=True, reports=True)
         self.limits = limits or BrowserLimits()
+        self.capabilities = c.TransportCapabilities(pause=True, reports=True, backlog_ms=self.limits.backlog_ms)
         self._socket = socket
         self._close_code = close_code
         self._clock = clock
@@ -111,9 +72,14 @@ class BrowserTransport:
         self._error_limit = RateLimit(clock, 1, 1)
         self._positions = IncomingPositions(clock, self.rate_in, self.limits.ahead_ms)
         self._mic_end = 0  # position after the newest microphone sample, as the client counts
+        self._before = 0  # microphone samples that were spoken before this connection began
+        self._takes_backlog = False
         self._back = 0  # frames in a row that were sent already
         self._reply = 0  # the newest reply that was announced to the client
         self._welcomed = False
+        self._call_id = ""
+        self.moves_to: Callable[[], Awaitable[str | None]] = _anywhere
+        """Where a call that moves goes on: an address, a path, or None."""
         self._writer: asyncio.Task[None] | None = None
         self._reading: asyncio.Timeout | None = None
         self._lost: str | None = None
@@ -149,6 +115,8 @@ class BrowserTransport:
         """
         self._reply = newest_reply
         self._welcomed = True
+        self._call_id = welcome.call_id
+        self._takes_backlog = welcome.resumed
         self._positions.begin()
         self._send_queue.push_control(w.encode(welcome))
 
@@ -159,6 +127,11 @@ class BrowserTransport:
     def drop(self) -> None:
         """End the wait for a hello: others need the place."""
         self._lose("too many strangers", TRY_AGAIN_LATER)
+
+    def send_elsewhere(self, at: str, why: str) -> None:
+        """Refuse the hello, and tell the client to say it there."""
+        self._code = GO_ELSEWHERE
+        self._push_control(w.encode(w.SentElsewhere(at, why)))
 
     def refuse(self, problem: Problem, code: int = NORMAL) -> None:
         """Refuse the hello. After a problem that is not fatal the client may send another hello."""
@@ -247,13 +220,25 @@ class BrowserTransport:
             if self._back < MAX_BACK:
                 raise ProtocolError(what, advice=advice, code="audio_back")
             self._mic_end = first_sample
-        self._back = 0
+        self._back, self._takes_backlog = 0, False
         first, believed = self._positions.place(len(samples), first_sample - self._mic_end)
         self._mic_end = first_sample + len(samples)
         if not (self._positions.in_pace(len(samples)) and believed) and self._error_limit.take():
             what = f"Audio runs more than {self.limits.ahead_ms:g} ms ahead of real time"
             self._send_error(what, "Send the audio as it is spoken", "audio_ahead")
-        return c.AudioIn(samples, first, loudspeaker)
+        return c.AudioIn(samples, first - self._before, loudspeaker)
+
+    def _begin_late(self, samples: int) -> None:
+        """The microphone's next samples were spoken while there was no connection."""
+        if not self._takes_backlog:
+            advice = "Send it once, after a welcome with resumed, and before the first audio"
+            self._send_error("A backlog is not expected here", advice, "bad_message")
+        elif samples * 1000 > self.limits.backlog_ms * self.rate_in:
+            advice = "Drop the oldest, and tell what is left"
+            self._send_error(f"A backlog has at most {self.limits.backlog_ms:g} ms", advice, "bad_message")
+        else:
+            self._takes_backlog, self._before = False, samples
+            self._positions.begin_late(samples)
 
     def _inbound(self, message: w.FromClient) -> c.Inbound | None:
         """A checked message as the call's event. None: the call has no part in the message."""
@@ -272,6 +257,8 @@ class BrowserTransport:
                 elif self._error_limit.take():
                     what = f"More than {self.limits.typed:g} characters a second were typed"
                     self._send_error(what, "Send fewer words", "too_fast")
+            case w.BacklogBegins(samples):
+                self._begin_late(samples)
             case w.HangUpMessage():
                 return c.ClientHangUp("the client hung up")
             case w.Ping(n):
@@ -325,6 +312,8 @@ class BrowserTransport:
         """Send a notice to the client."""
         if isinstance(notice, ReplyBegins):
             self._reply = max(self._reply, notice.reply_id)
+        elif isinstance(notice, Bye) and notice.reason == c.MOVED:
+            return  # the call is not over: `close` tells where it goes on
         self._push_control(w.encode(notice))
 
     def _send_error(self, message: str, advice: str, code: str) -> None:
@@ -369,6 +358,14 @@ class BrowserTransport:
         if self._reading is not None and not self._reading.expired():
             self._reading.reschedule(asyncio.get_running_loop().time())
 
+    async def _send_moved(self) -> None:
+        at = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PLACE_MS / 1000):
+                at = await self.moves_to()
+        self._code = GO_ELSEWHERE
+        self._send_queue.push_control(w.encode(w.Moved(self._call_id, at)))
+
     async def close(self, reason: str) -> None:
         """Send the last messages, await the writer, close the socket. A second close does nothing."""
         if self._closed:
@@ -376,6 +373,8 @@ class BrowserTransport:
         self._closed = True
         if reason == c.SERVER_STOPPED and self._lost is None:
             self._code = SERVICE_RESTART
+        elif reason == c.MOVED and self._lost is None:
+            await self._send_moved()
         self._send_queue.close()
         if self._writer is not None:
             try:

@@ -57,6 +57,8 @@ class Hello(_FromClient, frozen=True, tag="hello"):
     microphone's audio, for the floor."""
     resume: ResumeCall | None = None
     """Go on with this call. The other fields are the call's own then."""
+    follows: bool = False
+    """The client goes where `elsewhere` sends it."""
 
 
 class AudioChunk(_FromClient, frozen=True, tag="audio_chunk"):
@@ -64,6 +66,11 @@ class AudioChunk(_FromClient, frozen=True, tag="audio_chunk"):
     chunk_id: int | None = None
     timestamp: float | None = None
     loudspeaker: bytes | None = None  # mu-law codes, base64 on the wire
+
+
+class BacklogBegins(_FromClient, frozen=True, tag="backlog"):
+    samples: Count
+    """So many of the microphone's samples come next that were spoken while there was no connection."""
 
 
 class LocalHoldMade(_FromClient, frozen=True, tag="local_hold"):
@@ -118,6 +125,7 @@ class Ping(_FromClient, frozen=True, tag="ping"):
 FromClient = (
     Hello
     | AudioChunk
+    | BacklogBegins
     | LocalHoldMade
     | PlayedSoFar
     | HeldNow
@@ -133,6 +141,22 @@ FromClient = (
 
 class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
     n: int
+
+
+class SentElsewhere(msgspec.Struct, frozen=True, tag_field="type", tag="elsewhere"):
+    """The answer to a `hello` that another server should get. This connection closes."""
+
+    at: str
+    """An address, or a path before the paths of this server."""
+    why: str
+
+
+class Moved(msgspec.Struct, frozen=True, tag_field="type", tag="moved"):
+    """The call goes on at another server, where the client takes it up again. This connection closes."""
+
+    call_id: str
+    at: str | None
+    """As in SentElsewhere. None: where the client reaches any server."""
 
 
 class AgentParts(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -168,6 +192,12 @@ class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
     """How long a call without a connection waits for its client."""
     resumed: bool = False
     """This call was taken up again."""
+    restored: bool = False
+    """The server that had the call is gone, and this one goes on with it."""
+    at: str | None = None
+    """Where the call is, as in Elsewhere. None: this server is alone."""
+    restores_ms: float = 0.0
+    """How long another server can go on with the call when this one is gone. 0: none can."""
     loudspeaker: bool | msgspec.UnsetType = msgspec.UNSET
     """The server takes what the client's loudspeaker plays, with the microphone's audio."""
 
@@ -194,7 +224,7 @@ def decode(text: str) -> FromClient:
         raise ProtocolError(f"A text frame is no JSON: {error}", advice=advice, code="bad_json") from None
 
 
-def encode(message: Notice | Pong | Welcome) -> str:
+def encode(message: Notice | Pong | SentElsewhere | Moved | Welcome) -> str:
     return _encoder.encode(message).decode()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.clock import Clock
@@ -34,20 +34,32 @@ class IncomingAudio:
         """Frames that came after they counted as lost, or twice."""
         return self._order.late
 
-    def take(self, samples: Samples, number: int | None, at_ms: float | None) -> Iterator[AudioIn]:
+    def take(self, samples: Samples, number: int | None, at_ms: float | None) -> Iterable[AudioIn]:
         """Take a frame, with the vendor's number and time of it. Gives the audio that is in order now."""
-        positions, stamps = self._positions, self._stamps
-        for frame in self._order.take(number, samples, at_ms):
-            stated = stamps.gap(frame.at_ms, positions.end)
-            gap = frame.lost * self._frame_samples if stated is None else stated
-            first, believed = positions.place(len(frame.samples), gap)
-            if not believed and stated is not None:
-                stamps.doubt(frame.at_ms, first)
-            yield AudioIn(frame.samples, first)
+        if self._order.is_next(number):  # 50 frames a second of each call
+            return (self._placed(samples, 0, at_ms),)
+        return [
+            self._placed(frame.samples, frame.lost, frame.at_ms) for frame in self._order.take(number, samples, at_ms)
+        ]
 
-    def faults(self, samples: int) -> Iterator[ClientFault]:
-        """What is wrong with the stream, after a frame of so many samples."""
-        if not self._positions.in_pace(samples):
+    def _placed(self, samples: Samples, lost: int, at_ms: float | None) -> AudioIn:
+        """lost: frames that are missing before this one."""
+        positions, stamps = self._positions, self._stamps
+        stated = stamps.gap(at_ms, positions.end)
+        gap = lost * self._frame_samples if stated is None else stated
+        first, believed = positions.place(len(samples), gap)
+        if not believed and stated is not None:
+            stamps.doubt(at_ms, first)
+        return AudioIn(samples, first)
+
+    def faults(self, samples: int) -> Iterable[ClientFault]:
+        """What is wrong with the stream, after a frame of so many samples. To be called for every frame."""
+        in_pace = self._positions.in_pace(samples)
+        known = self._counted == self._order.counted and self._stamped == self._stamps.useful
+        return () if in_pace and known else self._new_faults(in_pace)
+
+    def _new_faults(self, in_pace: bool) -> Iterator[ClientFault]:
+        if not in_pace:
             what = f"More than {self._ahead_ms / 1000:g} s of audio came at once"
             yield ClientFault("audio_ahead", what, "Send the audio as it is spoken")
         if self._counted and not self._order.counted:

@@ -16,8 +16,8 @@ import msgspec
 
 from bargein.errors import ProtocolError
 from bargein.protocols import WireSamples
+from bargein.transports.telephone.dialect import KEYS, DialectEvent, Media, Pressed, Started, Stopped
 from bargein.transports.telephone.formats import WireFormat
-from bargein.transports.telephone.transport import KEYS, DialectEvent, Media, Pressed, Started, Stopped
 
 MAX_MEDIA_MS = 1000  # of audio in one message; usual are 20
 MAX_NUMBER = 10**14
@@ -68,6 +68,7 @@ class JsonDialect(ABC, Generic[Message]):
 
     name: str
     binary = False
+    batch = 2
     returning: bool
     acknowledges: bool
     says_stop = True

@@ -19,9 +19,9 @@ import msgspec
 
 from bargein.audio.mulaw import RATE
 from bargein.errors import ProtocolError
+from bargein.transports.telephone.dialect import ClearDone, DialectEvent, MarkBack, Started
 from bargein.transports.telephone.formats import Codec, WireFormat, content_type, refused
 from bargein.transports.telephone.json_dialect import JsonDialect, JsonMessage, Number, Text, as_number, as_parameters
-from bargein.transports.telephone.transport import ClearDone, DialectEvent, MarkBack, Started
 
 CODECS: dict[str, tuple[Codec, tuple[int, ...]]] = {
     "audio/x-mulaw": ("PCMU", (RATE,)),

@@ -41,6 +41,14 @@ class MediaReorderer:
         self.counted = True
         """The vendor's numbers give the order."""
 
+    def is_next(self, number: int | None) -> bool:
+        """The frame with this number is the next one, and no frame waits or is missing. Counts the frame as taken."""
+        if number is None or number != self._next or self._early or self._missing or not self.counted:
+            return False
+        self._next = number + 1
+        self._late_in_a_row = 0
+        return True
+
     def take(self, number: int | None, samples: Samples, at_ms: float | None = None) -> Iterator[OrderedFrame]:
         """Take a frame. Gives the frames that are in order now."""
         if number is None or not self.counted:

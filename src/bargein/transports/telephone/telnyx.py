@@ -23,6 +23,7 @@ import msgspec
 from bargein.audio.mulaw import RATE
 from bargein.errors import ProtocolError
 from bargein.protocols import WireSamples
+from bargein.transports.telephone.dialect import DialectEvent, MarkBack, Started
 from bargein.transports.telephone.formats import Codec, WireFormat, refused
 from bargein.transports.telephone.json_dialect import (
     JsonDialect,
@@ -33,7 +34,6 @@ from bargein.transports.telephone.json_dialect import (
     as_number,
     as_parameters,
 )
-from bargein.transports.telephone.transport import DialectEvent, MarkBack, Started
 
 CHUNKS = 50  # a second: Telnyx refuses shorter ones
 CODECS: dict[str, tuple[Codec, tuple[int, ...]]] = {

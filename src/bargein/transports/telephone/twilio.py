@@ -11,6 +11,7 @@ import msgspec
 
 from bargein.audio.mulaw import RATE
 from bargein.errors import ProtocolError
+from bargein.transports.telephone.dialect import DialectEvent, MarkBack, Started
 from bargein.transports.telephone.formats import refused
 from bargein.transports.telephone.json_dialect import (
     JsonDialect,
@@ -20,7 +21,6 @@ from bargein.transports.telephone.json_dialect import (
     Text,
     as_number,
 )
-from bargein.transports.telephone.transport import DialectEvent, MarkBack, Started
 
 
 class _Format(msgspec.Struct):

@@ -16,6 +16,7 @@ import msgspec
 
 from bargein.errors import ProtocolError
 from bargein.protocols import WireSamples
+from bargein.transports.telephone.dialect import ClearDone, DialectEvent, MarkBack, Media, Started
 from bargein.transports.telephone.formats import WireFormat, content_type, refused
 from bargein.transports.telephone.json_dialect import (
     DtmfFields,
@@ -25,7 +26,6 @@ from bargein.transports.telephone.json_dialect import (
     is_event,
     pressed,
 )
-from bargein.transports.telephone.transport import ClearDone, DialectEvent, MarkBack, Media, Started
 
 RATE = 16_000  # until the first message tells another
 RATES = (8_000, 16_000, 24_000)
@@ -51,6 +51,7 @@ class VonageDialect:
 
     name = "vonage"
     binary = True
+    batch = 1  # 20 ms in each message
     returning = True  # not documented; a stream that returns no notify early loses nothing by it
     acknowledges = True
     says_stop = False

@@ -42,6 +42,7 @@ class EspeakTTS:
 
     name = "espeak-ng"
     rate = RATE
+    ahead_ms = 1_000.0  # a clause takes milliseconds; a hundred calls that want one at a time, half a second
 
     def __init__(
         self,

@@ -1,6 +1,8 @@
 // The page's wiring: what the connection, the sound and the person say goes to whom it concerns.
 
-import { DummyCall } from "./dummy.js";
+import { Backlog } from "./backlog.js";
+import { Beginning } from "./beginning.js";
+import { DummyCall, handsOf } from "./dummy.js";
 import { FaultPanel, FaultyCall } from "./faults.js";
 import { Connection } from "./connection.js";
 import { controls } from "./controls.js";
@@ -9,6 +11,7 @@ import { DirectLine } from "./direct.js";
 import { ending } from "./endings.js";
 import { Lanes } from "./lanes.js";
 import { LocalHold } from "./local_hold.js";
+import { PROTOCOL } from "./protocol.js";
 import { lookAtPlace, obstacle, within } from "./obstacles.js";
 import { PolicyPanel } from "./policy.js";
 import { $, agentIs, caption, complain, halo, hinder, options, show } from "./screen.js";
@@ -16,11 +19,11 @@ import { Refused } from "./refusals.js";
 import { ask, askCall, tokenIfWanted } from "./server.js";
 import { setUp } from "./setup.js";
 import { Reconnect } from "./reconnect.js";
+import { Reports } from "./reports.js";
 import { Sound } from "./audio.js";
 import { Transcript } from "./transcript.js";
 import { Waits } from "./waits.js";
 
-const AGENT_RATE = 24000;
 const WELCOME_MS = 20000; // for the server to begin the call: it may have parts to start
 const GONE = "The connection was lost for too long, and with it the call.";
 const lanes = new Lanes($("lanes"), $("lane-tip"));
@@ -37,22 +40,45 @@ class Call {
     this.typed = typed;
     this.unsaid = unsaid;
     this.decisions = new Decisions(lanes);
-    this.reports = [];
+    const send = (type, fields) => this.connection?.send(type, fields);
+    this.backlog = new Backlog(3000); // ms
+    this.told = new Reports({
+      send,
+      sound: () => this.sound,
+      sounding: (reply, ms) => transcript.sounding(reply, ms),
+      meter: (level) => lanes.level("agent", level),
+      speaking: () => this.state === "speaking",
+      held: (m) => this.localHold.begin(m, this.sound.context.sampleRate),
+    });
+    this.begin = new Beginning({
+      greet: (at, follows) => this.greet(at, follows),
+      waits: (ms) => {
+        this.set("waiting");
+        caption(`The next try comes in ${Math.ceil(ms / 1000)} s.`);
+      },
+      fail: ({ message, advice }) => this.over || this.closed({ problem: { message, advice } }),
+    });
     this.messages = []; // all of them, if ?record
     this.events = []; // the model's own, if ?record
     this.waits = new Waits(this);
     this.direct = null;
     this.ended = null; // how
     this.localHold = new LocalHold({
+      send,
+      noted: (ms) => this.decisions.hold(ms, "the page's own, before the server answered"),
       resume: (reply) => this.sound.tell({ type: "resume", reply }),
       settled: (type) => this.sound.capture.port.postMessage({ type }),
     });
     this.dummy = null;
     this.abort = new AbortController();
     this.again = new Reconnect({
-      connect: async () => this.dial(await tokenIfWanted()),
+      connect: async (at) => this.dial(await tokenIfWanted(), { at, why: false }),
       use: (connection) => (this.connection = connection),
-      tell: () => this.set("reconnecting"),
+      hello: () => this.hello,
+      tell: () => {
+        this.set("reconnecting");
+        this.told.stop();
+      },
       gone: () => this.beginAnew(),
       lost: (how) => this.closed(how),
     });
@@ -62,7 +88,7 @@ class Call {
     this.sound = new Sound({
       broken: () => this.over || this.broken(),
       capture: (m) => this.over || this.capture(m),
-      playback: (m) => this.over || this.playback(m),
+      playback: (m) => this.over || this.told.take(m),
       track: (track) => this.direct?.hear(track),
       obstacle: (...line) => this.over || obstacle(...line),
       typed: (on) => this.over || hinder("typed", on),
@@ -76,26 +102,42 @@ class Call {
     show("connecting");
     const unfit = lookAtPlace();
     if (unfit) throw new Refused(unfit.text, unfit.advice);
-    const token = await tokenIfWanted();
+    this.token = await tokenIfWanted();
     if (this.over) return; // hung up meanwhile
     const direct = !this.choice && $("direct").checked && !$("direct-row").hidden;
     await this.sound.open({ microphone: !this.wantDummy && !this.typed, later: this.typed, record: options.has("record"), direct });
     const claim = direct && !this.over ? await this.openDirect() : null;
     if (this.over) return this.release();
-    this.connection = this.dial(token);
+    const who = this.choice ? { choice: this.choice } : { agent: $("agents").value || undefined };
+    this.hello = { protocol: PROTOCOL, ...who, ...wanted, ...(claim && { direct: claim.name }) };
+    await this.begin.hello(claim?.at ?? null);
+    this.sound.tell({ type: "localHold", on: $("local-hold").checked });
+  }
+
+  // follows: the server may send it on to another one.
+  async greet(at, follows) {
+    const token = this.token ?? (await tokenIfWanted());
+    this.token = null; // it lives for minutes
+    if (this.over) return this.release();
+    this.connection = this.dial(token, { at });
     await this.connection.ready;
     if (this.over) return this.release();
-    const who = this.choice ? { choice: this.choice } : { agent: $("agents").value || undefined };
-    this.connection.send("hello", { protocol: "bargein.v1", ...who, ...wanted, ...(claim && { direct: claim }) });
-    this.sound.tell({ type: "localHold", on: $("local-hold").checked });
+    this.connection.send("hello", { ...this.hello, follows });
     this.late = setTimeout(() => this.fail("The server does not begin the call.", "Call again, or look into its log."), WELCOME_MS);
   }
 
+  // The server closes the connection, and the page opens another.
+  refused() {
+    clearTimeout(this.late);
+    this.connection = null;
+  }
+
   // A connection may end long after another has taken its place, and after the call: then it has no more to say.
-  dial(token) {
+  dial(token, how) {
     const mine = (act) => (given) => this.connection === connection && !this.over && act(given);
     const connection = new Connection({
       token,
+      ...how,
       onMessage: mine((m) => this.again.take(m) || this.message(m)),
       onFrame: mine((f) => this.sound.tell({ type: "audio", ...f }, [f.pcm])),
       onClose: mine((how) => this.again.broke(how) || this.closed(how)),
@@ -107,18 +149,13 @@ class Call {
   async openDirect() {
     this.direct = new DirectLine({
       ask: (offer) => askCall(offer, $("agents").value),
-      onEvent: (e) => this.fromModel(e),
+      onEvent: (e) => options.has("record") && this.events.push(e),
+      onSound: (type) => this.sound.tell({ type }),
       onLost: (why) => this.over || complain(why, "Hang up, and call again."),
     });
-    const { name, stream } = await this.direct.open(this.sound.spoken);
+    const { name, at, stream } = await this.direct.open(this.sound.spoken);
     this.sound.hear(stream);
-    return name;
-  }
-
-  fromModel(e) {
-    if (options.has("record")) this.events.push(e);
-    if (e.type === "output_audio_buffer.started") this.sound.tell({ type: "started" });
-    else if (e.type === "output_audio_buffer.stopped") this.sound.tell({ type: "stopped" });
+    return { name, at };
   }
 
   // ------------------------------------------------------------------------------------------- from the server
@@ -131,11 +168,24 @@ class Call {
         clearTimeout(this.late);
         policy.take(m.policy);
         agentIs(m.agent);
-        this.again.welcome(m);
-        if (!m.resumed) this.sound.start();
+        this.again.welcome(m, m.resumed ? undefined : this.begin.at);
+        if (m.resumed) {
+          this.told.again();
+          this.connection.backlog(this.backlog.take());
+        } else {
+          if (this.begin.tries) caption("");
+          this.sound.start();
+        }
         this.set("idle");
         this.unsaid.splice(0).forEach((text) => this.connection.send("say", { text }));
         if (this.wantDummy && !m.resumed) this.play().catch((error) => this.over || (complain(error.message), this.hangUp()));
+        break;
+      case "elsewhere":
+        this.refused();
+        this.begin.sentTo(m.at);
+        break;
+      case "moved":
+        this.again.moved(m);
         break;
       case "state":
         this.set(m.state);
@@ -174,6 +224,10 @@ class Call {
         policy.take(m.numbers);
         break;
       case "error":
+        if (this.id === undefined && this.begin.busy(m)) {
+          this.refused();
+          break;
+        }
         this.problems.push(m);
         complain(m.message, m.advice);
         this.waits.check();
@@ -194,64 +248,16 @@ class Call {
 
   capture(m) {
     if (m.type !== "audio") return;
-    this.connection?.microphone(m.sample, m.pcm, m.loudspeaker);
+    if (this.connection?.hears) this.connection.microphone(m.sample, m.pcm, m.loudspeaker);
+    else if (this.again.secret) this.backlog.push(m);
     lanes.level("you", m.level);
     if (this.state === "listening" || this.state === "barge_in") halo(m.level);
-  }
-
-  playback(m) {
-    const late = this.sound.latencySamples;
-    switch (m.type) {
-      case "meter":
-        lanes.level("agent", m.level);
-        if (this.state === "speaking") halo(m.level);
-        if (m.reply) transcript.sounding(m.reply, (Math.max(0, m.played - late) * 1000) / AGENT_RATE);
-        break;
-      case "played":
-        this.report("played", m.reply, Math.max(0, m.played - late), { playing: m.playing });
-        break;
-      case "held":
-      case "flushed":
-        // All that was consumed will have left the loudspeaker by the time anybody reads this.
-        this.report(m.type, m.reply, m.played);
-        break;
-      case "finished":
-        setTimeout(() => this.report("finished", m.reply, m.played), (late * 1000) / AGENT_RATE);
-        break;
-      case "localHold":
-        this.holdLocally(m);
-        break;
-      case "overflow":
-        complain("The server sends faster than it may.", "Reload the page.");
-        break;
-    }
-  }
-
-  report(type, reply_id, played, more = {}) {
-    this.reports.push({ type, reply_id, played });
-    if (this.reports.length > 2000) this.reports.shift();
-    this.connection.send(type, { reply_id, played, ...more });
-  }
-
-  holdLocally(m) {
-    const ms = ((m.now - m.frame) / this.sound.context.sampleRate) * 1000;
-    this.connection.send("local_hold", { reply_id: m.reply, played: m.played, level_db: 20 * Math.log10(m.level), age_ms: ms });
-    this.decisions.hold(ms, "the page's own, before the server answered");
-    this.localHold.begin(m.reply);
   }
 
   // -------------------------------------------------------------------------------------------- the dummy call
 
   async play() {
-    const hands = {
-      sound: this.sound,
-      when: (test, ms) => this.waits.until(test, ms),
-      verdicts: () => this.decisions.verdicts,
-      caption: (text) => this.over || caption(text),
-      hangUp: () => this.hangUp(),
-      sounded: () => this.sounded,
-      problems: () => this.problems,
-    };
+    const hands = handsOf(this);
     const own = { inject: (name) => faults.inject(name), title: (name) => faults.title(name) };
     this.dummy = this.wantDummy === true ? new DummyCall(hands) : new FaultyCall(hands, this.wantDummy, own);
     await this.dummy.run(this.abort.signal);
@@ -271,7 +277,7 @@ class Call {
   // The call ends from here, for a reason that is no wish of the person.
   fail(message, advice) {
     this.problem = { message, advice };
-    this.connection.drop();
+    this.connection?.drop();
   }
 
   // The browser has ended the sound for good: the server need not wait for this page.
@@ -280,6 +286,10 @@ class Call {
     this.connection?.close();
     this.problem = { message: "The browser has ended the sound of this page.", advice: "Call again, or reload the page." };
     this.closed({});
+  }
+
+  get reports() {
+    return this.told.list;
   }
 
   say(text) {
@@ -308,7 +318,9 @@ class Call {
   async closed(how) {
     if (this.over) return;
     this.sound.silence(); // takes what stands in this call's way off the page; from then on this call says nothing there
-    this.ended = ending({ ...how, problem: how.left ? null : this.problem });
+    this.begin.stop();
+    if (this.state === "waiting") caption("");
+    this.ended = ending({ ...how, problem: how.left ? null : (how.problem ?? this.problem) });
     clearTimeout(this.late);
     this.abort.abort();
     this.direct?.close();

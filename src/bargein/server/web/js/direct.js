@@ -6,16 +6,18 @@ const CHANNEL = "oai-events";
 const GATHER_MS = 1500; // candidates that come later are not waited for
 
 export class DirectLine {
-  // ask(offer): posts it, and gives { answer, name }. onEvent(event): every one of the model's. onLost(why).
-  constructor({ ask, onEvent, onLost }) {
+  // ask(offer): posts it, and gives { answer, name, at }. onEvent(event): every one of the model's. onSound("started" or "stopped").
+  // onLost(why).
+  constructor({ ask, onEvent, onSound, onLost }) {
     this.ask = ask;
     this.onEvent = onEvent;
+    this.onSound = onSound;
     this.onLost = onLost;
     this.response = null; // the one that the model makes
     this.playing = null; // the one whose sound it sends
   }
 
-  // track: what the model hears. Resolves to { name, stream } when the answer is there.
+  // track: what the model hears. Resolves to { name, at, stream } when the answer is there.
   async open(track) {
     this.peer = new RTCPeerConnection();
     const stream = new Promise((resolve) => {
@@ -29,9 +31,9 @@ export class DirectLine {
     };
     await this.peer.setLocalDescription(await this.peer.createOffer());
     await this.gathered();
-    const { answer, name } = await this.ask(this.peer.localDescription.sdp);
+    const { answer, name, at } = await this.ask(this.peer.localDescription.sdp);
     await this.peer.setRemoteDescription({ type: "answer", sdp: answer });
-    return { name, stream: await stream };
+    return { name, at, stream: await stream };
   }
 
   // Another microphone: what the model hears from now on.
@@ -52,6 +54,8 @@ export class DirectLine {
     else if (e.type === "response.done" && e.response.id === this.response) this.response = null;
     else if (e.type === "output_audio_buffer.started") this.playing = e.response_id;
     else if (e.type === "output_audio_buffer.stopped" || e.type === "output_audio_buffer.cleared") this.playing = null;
+    const sound = /^output_audio_buffer\.(started|stopped)$/.exec(e.type);
+    if (sound) this.onSound(sound[1]);
     this.onEvent(e);
   }
 

@@ -1,5 +1,6 @@
 // The dummy call: a scripted caller, heard aloud, that coughs, hums, laughs and interrupts, so that all verdicts can be watched.
 
+import { caption } from "./screen.js";
 import { request } from "./server.js";
 
 const SCRIPT = [
@@ -54,3 +55,14 @@ export class DummyCall {
     this.call.hangUp();
   }
 }
+
+// What a dummy caller may do with a call.
+export const handsOf = (call) => ({
+  sound: call.sound,
+  when: (test, ms) => call.waits.until(test, ms),
+  verdicts: () => call.decisions.verdicts,
+  caption: (text) => call.over || caption(text),
+  hangUp: () => call.hangUp(),
+  sounded: () => call.sounded,
+  problems: () => call.problems,
+});

@@ -18,6 +18,7 @@ const CODES = {
   1009: ["The server ended the call: a message was too long.", "Say it in pieces."],
   1011: ["The server ended the call: something failed there.", "Call again, and send the server's log to its owner."],
   1012: ["The server stopped, and with it the call.", "Call again when it runs again."],
+  4003: ["The call could not be moved to another server.", AGAIN],
   1013: ["The server takes no more calls now.", "Call again a little later."],
 };
 

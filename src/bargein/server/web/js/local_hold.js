@@ -3,13 +3,18 @@
 const REFUSED_MS = 600; // a hold that the server does not answer in this time ends
 
 export class LocalHold {
-  // resume(reply): playback goes on; settled(how): "confirmed" or "refuted".
-  constructor({ resume, settled }) {
-    Object.assign(this, { resume, settled });
+  // send(type, fields): to the server; noted(ms): for the decisions, so long after the onset; resume(reply): playback goes
+  // on; settled(how): "confirmed" or "refuted".
+  constructor({ send, noted, resume, settled }) {
+    Object.assign(this, { send, noted, resume, settled });
     this.stands = false;
   }
 
-  begin(reply) {
+  // The loudspeaker has paused, at a frame of a context of that rate.
+  begin({ reply, played, level, frame, now }, rate) {
+    const ms = ((now - frame) / rate) * 1000;
+    this.send("local_hold", { reply_id: reply, played, level_db: 20 * Math.log10(level), age_ms: ms });
+    this.noted(ms);
     this.stands = true;
     this.timer = setTimeout(() => {
       this.resume(reply);

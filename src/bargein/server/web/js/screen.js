@@ -6,6 +6,7 @@ export const options = new URLSearchParams(location.search);
 const SAY = {
   off: "Press the button, and talk over it.",
   connecting: "Connecting …",
+  waiting: "All lines are busy. The page tries again by itself.",
   reconnecting: "The connection is lost. Reconnecting …",
   idle: "Your turn: say something.",
   listening: "Listening to you.",
@@ -26,7 +27,7 @@ export function show(now, why = "") {
   state = now;
   over = why;
   document.body.dataset.state = state;
-  const label = { off: "Call", connecting: "Wait", reconnecting: "Wait", speaking: "Stop", barge_in: "Stop" };
+  const label = { off: "Call", connecting: "Wait", reconnecting: "Wait", waiting: "Wait", speaking: "Stop", barge_in: "Stop" };
   $("main-label").textContent = label[state] ?? "Talk";
   const focused = document.activeElement;
   $("hangup").hidden = state === "off";

@@ -59,7 +59,9 @@ export async function askCall(offer, agent) {
   const path = `openai/calls?${new URLSearchParams(agent ? { agent } : {})}`;
   const answer = await request(path, { method: "POST", headers, body: offer });
   if (!answer.ok) throw await refusal(answer);
-  return { answer: await answer.text(), name: answer.headers.get("location").split("/").pop() };
+  // The call waits on the server that made it: the address that it is named by leads there.
+  const [, place, name] = answer.headers.get("location").match(/^(.*\/)openai\/calls\/([^/]+)$/);
+  return { answer: await answer.text(), name, at: new URL(place, at("")).href };
 }
 
 // A page's token, for the server's own, which the person types once.

@@ -8,13 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bargein.clock import Clock, MonotonicClock
 from bargein.errors import BargeinError, UsageError
-from bargein_bench.callers.caller import Caller, Result
+from bargein_bench.callers.caller import Caller
 from bargein_bench.callers.caller_audio import Echo, Step
+from bargein_bench.callers.result import Result
+from bargein_bench.callers.twilio_call import NetworkManners
+from bargein_bench.callers.twilio_network import TwilioNetwork
 from bargein_bench.callers.yielding import Score, score
 
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -37,6 +41,7 @@ class CallPlan:
     """What all callers do."""
 
     url: str
+    """ws(s)://: a media stream. http(s)://: the voice webhook of a number, called through a network."""
     calls: int
     lasts_ms: float
     script: Callable[[int], Sequence[Step]]
@@ -47,7 +52,11 @@ class CallPlan:
     way_ms: float = 0.0
     """Delay of the network, one way."""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    """Of a stream."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """Of a stream."""
+    manners: NetworkManners | None = None
+    """Of the network, for a webhook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,9 @@ class CallRun:
             "most_queued_ms": max((s.most_queued_ms for s in self.scores), default=0.0),
             "clears": sum(s.clears for s in self.scores),
             "faults": dict(sum((Counter(s.faults) for s in self.scores), Counter())),
+            "streams": sum(len(r.legs) for r in self.results),
+            "heard_again_ms": percentiles([waited for r in self.results for _, waited in r.silences()]),
+            "errors": dict(Counter(e.code for r in self.results for e in r.errors)),
             "closed_by": dict(Counter(s.closed_by for s in self.scores)),
             "server_cores": None if usage is None else usage.cores,
             "server_cores_per_call": None if usage is None or not self.scores else usage.cores / len(self.scores),
@@ -113,12 +125,18 @@ def percentiles(values: Sequence[float]) -> dict[str, float | int]:
     return {"n": len(values), "p50": p50, "p95": p95, "p99": p99, "max": float(max(values))}
 
 
-async def run(plan: CallPlan, pid: int | None = None, clock: Clock | None = None) -> CallRun:
+async def run(
+    plan: CallPlan, pid: int | None = None, clock: Clock | None = None, network: TwilioNetwork | None = None
+) -> CallRun:
     """Make all calls, to their ends. A call that fails is counted, and the others go on.
 
     pid: of the server, on this machine. Its use is measured from the begin of the last call to the end of the first.
-    clock: of the callers; they wait by the event loop's time.
+    clock: of the callers; they wait by the event loop's time. network: the one that makes the calls to a webhook; None:
+    one of their own, without a REST API.
     """
+    if network is None and plan.url.startswith("http"):
+        async with TwilioNetwork(plan.manners, serves=False) as made:
+            return await run(plan, pid, clock, made)
     clock = clock or MonotonicClock()
     results: list[Result] = []
     failed: Counter[str] = Counter()
@@ -129,19 +147,19 @@ async def run(plan: CallPlan, pid: int | None = None, clock: Clock | None = None
 
     async def one(number: int) -> None:
         await asyncio.sleep(number * plan.apart_ms / 1000)
-        caller = Caller(
-            plan.url,
-            plan.script(number),
-            plan.lasts_ms,
-            echo=plan.echo(number),
-            way_ms=plan.way_ms,
-            parameters=plan.parameters,
-            headers=plan.headers,
-            seed=number + 1,
-            clock=clock,
-        )
+        line: dict[str, Any] = {
+            "echo": plan.echo(number),
+            "way_ms": plan.way_ms,
+            "seed": number + 1,
+            "clock": clock,
+        }
+        steps = plan.script(number)
         try:
-            results.append(await caller.run())
+            if network is not None:
+                results.append(await network.call(plan.url, steps, plan.lasts_ms, **line))
+                return
+            more: dict[str, Any] = {"parameters": plan.parameters, "headers": plan.headers}
+            results.append(await Caller(plan.url, steps, plan.lasts_ms, **line, **more).run())
         except BargeinError as error:
             failed[str(error)] += 1
 
