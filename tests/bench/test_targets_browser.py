@@ -195,7 +195,13 @@ async def test_the_page_says_what_the_page_says() -> None:
             [], 1200
         )
     whole(record)
-    assert manners.got[0] == {"type": "hello", "protocol": "bargein.v1", "agent": "a", "policy": "patient"}
+    assert manners.got[0] == {
+        "type": "hello",
+        "protocol": "bargein.v1",
+        "agent": "a",
+        "policy": "patient",
+        "follows": True,
+    }
     assert manners.got[-1] == {"type": "hangup"}
     said = manners.got[1:-1]
     kinds = [each["type"] for each in said]
@@ -268,6 +274,20 @@ async def test_an_echo_comes_back_from_what_sounded() -> None:
     back = record.caller[span.begin + 850 : span.begin + 850 + 4000]  # 100 ms, and what a filter takes
     assert np.median(back) == pytest.approx(500, rel=0.05)
     assert np.abs(record.caller[: span.begin + 750]).max() < 100
+
+
+@simulated_time
+async def test_a_call_goes_to_the_server_where_it_is_sent_and_no_further() -> None:
+    told = Scripted(WELCOME)
+    async with server(told) as there:
+        sent = Scripted({"type": "elsewhere", "at": there.replace("ws", "http", 1), "why": "more room"})
+        async with server(sent) as url:
+            assert (await BrowserTarget(url, clock=LoopClock()).call([], 200)).call_id == "c1"
+    assert [manners.got[0]["follows"] for manners in (sent, told)] == [True, False]
+    for at in ("/n/b", "ftp://b"):
+        async with server(Scripted({"type": "elsewhere", "at": at, "why": "more room"})) as url:
+            with pytest.raises(VendorRefused):
+                await BrowserTarget(url).call([], 200)
 
 
 @simulated_time

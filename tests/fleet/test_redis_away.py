@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bargein.errors import FleetAway, UsageError
+from bargein.fleet.commands import PULL_MS
 from bargein.fleet.fleet import Fleet
 from bargein.fleet.records import CallRecord, Load
-from bargein.fleet.redis_store import RedisStore
+from bargein.fleet.redis_store import ANSWER_S, RedisStore
 from tests.fleet.redis_server import RedisServer, redis_server
 
 PASSWORD = "a-secret-of-redis"
@@ -155,3 +156,14 @@ async def test_scripts_that_redis_forgot_are_loaded_again(redis_here: RedisServe
         await a.add_call(call(1))
         assert await a.spend("token", 10)
         assert not await a.spend("token", 10)
+
+
+async def test_a_node_that_is_idle_never_thinks_that_redis_is_away(
+    redis_here: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert PULL_MS / 1000 < ANSWER_S / 2  # a look at an empty queue is no silence of Redis
+    monkeypatch.setattr("bargein.fleet.commands.PULL_MS", 20)
+    async with node(redis_here.url, "a") as a:
+        await asyncio.sleep(0.1)
+        assert a.away is None
+        assert a._reach.returns == 0

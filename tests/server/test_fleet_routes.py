@@ -19,6 +19,11 @@ from tests.server.kit import Client, Echo, ToneVoice, World
 from tests.server.two_nodes import Stores, node, shared_stores
 
 
+@pytest.fixture
+def stores(monkeypatch: pytest.MonkeyPatch) -> Stores:
+    return shared_stores(monkeypatch)
+
+
 def id_of(client: Client) -> str:
     return str(client.messages[0]["call_id"])
 
@@ -46,11 +51,6 @@ async def beaten(*servers: World) -> None:
     for here in servers:
         here.hub.fleet.tell()
     await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-def stores(monkeypatch: pytest.MonkeyPatch) -> Stores:
-    return shared_stores(monkeypatch)
 
 
 async def test_a_call_is_reached_through_any_server(stores: Stores) -> None:
@@ -204,3 +204,18 @@ async def test_a_fleet_of_one_answers_as_ever() -> None:
         assert "node" not in status
         assert [each["id"] for each in (await a.http.get("/nodes")).json()["nodes"]] == ["a"]
         assert code_of(await a.http.post("/drain", json={"node": "b"})) == (503, "node_silent")
+
+
+async def test_a_call_that_is_to_move_waits_for_the_store(stores: Stores) -> None:
+    quiet = Agent(name="q", stt=None, llm=Echo(), tts=ToneVoice(), scripted=True, greeting=Greeting(""))
+    async with node("a", quiet) as a, node("b", quiet) as b, a.client() as client:
+        await beaten(b)
+        stores.cut("a")
+        await beaten(a)
+        await a.http.post("/drain", json={"move": True})
+        draining = asyncio.create_task(a.hub.calls.drain(600, asyncio.Event()))  # a signal: the wish to move stays
+        assert await client.still_there()
+        stores.of["a"].gone = False
+        assert (await client.until("moved"))["at"] == b.url
+        assert await client.closed() == 4003
+        await draining

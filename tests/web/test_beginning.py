@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+import pytest
 import pytest_asyncio
 
 from tests.web.kit import QUIET, Pages, pages
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 BUSY = {"type": "error", "code": "busy", "message": "Full", "advice": "Wait", "fatal": True, "retry_ms": 300}
 
 
-@pytest_asyncio.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shown() -> AsyncIterator[Pages]:
     async with pages() as made:
         yield made
@@ -56,6 +60,27 @@ async def test_a_page_goes_where_it_is_sent_and_waits_while_all_lines_are_busy(s
         assert await page.evaluate("() => mic.opened.length") == 1, "the microphone was kept"
         assert await page.is_hidden("#caption")
         assert await page.evaluate("() => [bargein.call.problems, bargein.lastError]") == [[], None]
+
+
+async def test_a_page_that_was_sent_to_a_server_that_is_gone_asks_the_first_one_again(shown: Pages) -> None:
+    asked: list[str] = []
+
+    def first(route: WebSocketRoute) -> None:
+        if asked:
+            route.connect_to_server()
+        else:
+            asked.append(route.url)
+            route.on_message(lambda _: route.send(json.dumps({"type": "elsewhere", "at": "/n/gone", "why": "room"})))
+
+    async with shown.page("?record=1", script=QUIET) as page:
+        await page.route_web_socket("**/calls/browser", first)
+        await page.evaluate(
+            "() => { const open = WebSocket; window.WebSocket = class extends open { constructor(url, ...more) {"
+            " super(String(url).includes('/n/gone/') ? 'ws://127.0.0.1:9/' : url, ...more); } }; }"
+        )
+        await page.click("#main")
+        await page.wait_for_function("() => bargein.state === 'speaking'")
+        assert await page.evaluate("() => bargein.call.problems") == []
 
 
 async def test_a_page_that_waits_can_be_hung_up_and_does_not_wait_for_ever(shown: Pages) -> None:

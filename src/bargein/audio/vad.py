@@ -108,7 +108,8 @@ class SileroVADStream:
         self._size, self._context = WINDOW[rate], CONTEXT[rate]
         self._closed = False
         self._state = StreamState()
-        self._rest: Samples = np.zeros(self._context, np.int16)  # the context, and samples that fill no window yet
+        self._next: Samples = np.zeros(self._context + self._size, np.int16)  # the context, and the window that fills
+        self._filled = self._context  # samples of it
         self._at = 0  # position of the first sample after the context
 
     def push_audio(self, samples: Samples) -> None:
@@ -120,15 +121,24 @@ class SileroVADStream:
             )
         if self._closed:
             return
-        joined = np.concatenate((self._rest, samples))
-        whole = (len(joined) - self._context) // self._size
-        if whole:
-            size, length = self._size, self._context + self._size
-            cuts = range(0, whole * size, size)
-            self._take([PendingWindow(self._state, self._at + i, joined[i : i + length]) for i in cuts])
-            self._at += whole * size
-            joined = joined[whole * size :]
-        self._rest = joined
+        filled = self._filled + len(samples)
+        if filled < len(self._next):
+            self._next[self._filled : filled] = samples
+            self._filled = filled
+            return
+        windows: list[PendingWindow] = []
+        while filled >= len(self._next):
+            window, room = self._next, len(self._next) - self._filled
+            window[self._filled :] = samples[:room]
+            windows.append(PendingWindow(self._state, self._at, window))
+            self._next = np.empty_like(window)
+            self._next[: self._context] = window[self._size :]
+            self._at += self._size
+            self._filled = self._context
+            samples, filled = samples[room:], filled - self._size
+        self._next[self._context : filled] = samples
+        self._filled = filled
+        self._take(windows)
 
     def _take(self, windows: list[PendingWindow]) -> None:
         if self._calm is None:
@@ -153,8 +163,8 @@ class SileroVADStream:
 
     def reset(self) -> None:
         """Discard the model's state: another speaker, or another connection. Positions go on."""
-        self._at += len(self._rest) - self._context
-        self._rest = np.zeros(self._context, np.int16)
+        self._at += self._filled - self._context
+        self._next, self._filled = np.zeros_like(self._next), self._context
         self._state = StreamState()  # waiting windows keep the old state
 
     def close(self) -> None:

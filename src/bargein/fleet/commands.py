@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
-PULL_MS = 5_000  # one look at the queue
+PULL_MS = 1_000  # one look at the queue
 AT_ONCE = 256  # commands that a node works on
 SILENT_ADVICE = "Whether it did as it was asked is unknown: look at the call (GET /calls/{id}), then ask again"
 
@@ -153,12 +153,13 @@ class NodeCommands:
             if future is not None and not future.done():
                 future.set_result(message)
             return
+        if item.pushed_ms + message.within_ms < self._reach.now_ms:  # its sender waits no more
+            if message.id not in self._known:
+                log.info("Command %s came too late, and was not done", message.name)
+            return
         if message.id in self._known:
             if (known := self._known[message.id]) is not None:
                 group.create_task(self._tell(message, known), name="answer again")
-            return
-        if item.pushed_ms + message.within_ms < self._reach.now_ms:
-            log.info("Command %s came too late, and was not done", message.name)
             return
         self._known[message.id] = None
         if len(self._known) > QUEUE_ITEMS:

@@ -27,7 +27,7 @@ from bargein.fleet.keys import (
 )
 from bargein.fleet.live_events import MOVED
 from bargein.fleet.own_calls import OwnCalls, encode_record
-from bargein.fleet.pulse import read_beat
+from bargein.fleet.pulse import read_beat, read_pulse
 from bargein.fleet.reach import Reach
 from bargein.fleet.records import CallRecord, Memory
 from bargein.fleet.sealing import Seal
@@ -99,7 +99,7 @@ class CallDirectory:
         if not claimed:
             return None
         former = before[OWNER].decode() if OWNER in before else ""
-        steps: list[Operation[Any]] = [Read(key), Read(pulse_key(former), (record.id,)), Now()]
+        steps: list[Operation[Any]] = [Read(key), Read(pulse_key(former)), Now()]
         steps.append(Publish(events_channel(record.id), MOVED))  # those who watch it look for its new node
         if record.node and record.node != mine.node:
             lost = told(LOST, {"call": record.id, "epoch": mine.epoch}, within_ms=QUEUE_TTL_MS)
@@ -114,7 +114,7 @@ class CallDirectory:
         except MemoryRefused:
             await self._reach.run([Delete(key, Match(EPOCH, fields[EPOCH])), Unrank(CALLS, record.id)])
             raise
-        beat = read_beat(before.get(POSITION) or pulses.get(record.id))
+        beat = read_beat(before.get(POSITION)) or read_pulse(pulses, record.id)
         if beat is None:
             return Memory(mine, memory, None, 0.0)
         return Memory(mine, memory, (beat.reply, beat.samples), max(0.0, float(now_ms - beat.at_ms)))

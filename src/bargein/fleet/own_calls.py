@@ -29,7 +29,6 @@ from bargein.fleet.keys import (
     RECORD,
     call_key,
     network_key,
-    pulse_key,
 )
 from bargein.fleet.reach import Reach
 from bargein.fleet.records import CallRecord
@@ -40,7 +39,7 @@ log = logging.getLogger(__name__)
 
 CALLS_A_WRITE = 32  # in one round trip
 GONE_CALLS = 10_000  # that ended while the store was away
-TOUCH_S = 15.0  # between two extensions of the calls' lives
+TOUCH_S = 30.0  # between two extensions of the calls' lives
 
 encode_record = msgspec.msgpack.Encoder().encode
 
@@ -57,7 +56,7 @@ class OwnCall:
 
 
 class OwnCalls:
-    """A turn's memory costs one command of the store; a call's begin three, its end four, and two each 15 s."""
+    """A turn's memory costs one command of the store; a call's begin four, its end four, and two each 30 s."""
 
     def __init__(self, reach: Reach, owner: str, seal: Seal, keep_ms: int) -> None:
         """owner: node and instance. keep_ms: how long a call stays in the store after its node's death."""
@@ -272,7 +271,7 @@ class OwnCalls:
         for record, ours in zip(records, removed, strict=True):
             if not ours:
                 continue
-            steps += [Unrank(CALLS, record.id), Put(pulse_key(self._owner), {record.id: None})]
+            steps.append(Unrank(CALLS, record.id))
             if record.network_id:
                 known = network_key(record.network, record.network_id)
                 steps.append(Delete(known, Match(CALL, record.id.encode())))

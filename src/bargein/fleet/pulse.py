@@ -16,6 +16,8 @@ from bargein.fleet.store import Put
 log = logging.getLogger(__name__)
 
 PULSE_S = 0.05
+STAY_MS = 5_000  # a position is told on after its reply fell silent: until the memory has the reply's end
+ALL = "all"  # the field of all positions
 Positions = Callable[[], Mapping[str, tuple[int, int]]]
 
 
@@ -29,6 +31,7 @@ class Beat(msgspec.Struct, frozen=True, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Beat).decode
+_decode_all = msgspec.msgpack.Decoder(dict[str, Beat]).decode
 
 
 class Pulse:
@@ -37,13 +40,16 @@ class Pulse:
     def __init__(self, reach: Reach, owner: str, keep_ms: int) -> None:
         self._reach, self._key, self._keep_ms = reach, pulse_key(owner), keep_ms
         self.positions: Positions = dict
-        self._told: dict[str, tuple[int, int]] = {}
-        self._returns = reach.returns
+        self._beats: dict[str, Beat] = {}  # of the calls that sound, or did in the last STAY_MS
+        self._kept_ms: float | None = None  # when the key's life was extended last, by our clock
 
     def of(self, call_id: str) -> bytes | None:
         """A call's position now, as it would be stored. None: nothing of the call sounds, nor did lately."""
-        found = self.positions().get(call_id) or self._told.get(call_id)
-        return None if found is None else _encode(Beat(*found, self._reach.now_ms))
+        found = self.positions().get(call_id)
+        if found is not None:
+            return _encode(Beat(*found, self._reach.now_ms))
+        beat = self._beats.get(call_id)
+        return None if beat is None else _encode(beat)
 
     async def run(self) -> None:
         """Until cancelled. While the store is away, nothing is told: a position is old in a moment."""
@@ -59,24 +65,37 @@ class Pulse:
 
     async def beat(self) -> None:
         """Tell what changed. Raises FleetAway."""
-        if self._returns != self._reach.returns:
-            self._returns = self._reach.returns
-            self._told = {}
-        now = dict(self.positions())
-        changed = {call: at for call, at in now.items() if self._told.get(call) != at}
-        if changed:
-            at_ms = self._reach.now_ms
-            fields: dict[str, bytes | None] = {call: _encode(Beat(*at, at_ms)) for call, at in changed.items()}
-            await self._reach.one(Put(self._key, fields, self._keep_ms))
-            self._told |= changed
+        now_ms, beats, changed = self._reach.now_ms, self._beats, False
+        for call_id, (reply, samples) in self.positions().items():
+            known = beats.get(call_id)
+            if known is None or known.samples != samples or known.reply != reply:
+                beats[call_id] = Beat(reply, samples, now_ms)
+                changed = True
+        if not changed:
+            return
+        for call_id in [each for each, beat in beats.items() if now_ms - beat.at_ms > STAY_MS]:
+            del beats[call_id]
+        clock_ms = self._reach.clock.now_ms()
+        extend = self._kept_ms is None or clock_ms - self._kept_ms > self._keep_ms / 4
+        await self._reach.one(Put(self._key, {ALL: _encode(beats)}, 2 * self._keep_ms if extend else None))
+        if extend:
+            self._kept_ms = clock_ms
 
     def forget(self, call_id: str) -> None:
         """The call is over."""
-        self._told.pop(call_id, None)
+        self._beats.pop(call_id, None)
+
+
+def read_pulse(fields: dict[str, bytes], call_id: str) -> Beat | None:
+    """A call's position in the pulse of its former node. None: there is none that can be read."""
+    try:
+        return _decode_all(fields[ALL]).get(call_id) if ALL in fields else None
+    except msgspec.MsgspecError:
+        return None
 
 
 def read_beat(stored: bytes | None) -> Beat | None:
-    """A stored position. None: there is none that can be read."""
+    """A position that was stored alone. None: there is none that can be read."""
     if stored is None:
         return None
     try:

@@ -174,10 +174,12 @@ class BrowserCalls:
         if not hub.fleet.shared:
             browser.refuse(CALL_GONE)
             return False
-        if visitor.hello.follows and not has_room(hub) and (other := await next_home(hub)) is not None:
-            browser.send_elsewhere(other, "this server takes no more calls")
-            return True
-        with hub.calls.place():
+        if not has_room(hub):
+            if visitor.hello.follows and (other := await next_home(hub)) is not None:
+                browser.send_elsewhere(other, "this server takes no more calls")
+                return True
+            hub.calls.demand_place()
+        with hub.calls.place(instead=True):  # a node that only runs late takes a call that was lost
             found = await resuming(hub, wish.call_id, wish.secret)
             if isinstance(found, RestoredCall):
                 return await self._restore(hub, browser, visitor, found, wish.secret)
@@ -208,8 +210,9 @@ class BrowserCalls:
                 return False
             async with start_call(hub, agent, policy, browser, network=BROWSER, restored=restored) as kept:
                 kept.claim(secret)  # so the page gets another
+                kept.transport.newest_reply = restored.newest_reply  # the page may speak of it, over any connection
                 browser.moves_to = partial(next_home, hub)
-                browser.welcome(_welcome(hub, browser, kept, resumed=True, restored=True), restored.newest_reply)
+                browser.welcome(_welcome(hub, browser, kept, resumed=True, restored=True), kept.transport.newest_reply)
                 await kept.call.run()
                 return True
 

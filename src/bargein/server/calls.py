@@ -140,6 +140,7 @@ class Calls:
         self._none.set()
         self._closing = False
         self._closed = False  # for good
+        self._move = False  # the drain was asked to move calls at once
         self._drain_lock = asyncio.Lock()
         self._replaced = asyncio.Event()  # the drain that runs is to end
         self.mover: Mover | None = None
@@ -260,8 +261,9 @@ class Calls:
         node at its next quiet moment; where none has room, its agent says goodbye, and it ends.
 
         at_once: once it is set, nothing is waited for. move: calls move now. A later drain takes the place of this
-        one, which then returns."""
+        one, which then returns; a wish to move stays."""
         self._closing = True
+        self._move = move = move or self._move
         self._replaced.set()
         self._replaced = replaced = asyncio.Event()
         async with self._drain_lock:
@@ -283,7 +285,7 @@ class Calls:
         """Calls are taken again, unless the server closes, or a drain still runs."""
         if self._closed or self._drain_lock.locked():
             return
-        self._closing = False
+        self._closing = self._move = False
         if self.mover is not None:
             self.mover.end()
 

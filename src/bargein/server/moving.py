@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from bargein.call.call import Call
 from bargein.fleet.fleet import Fleet
 
 WHY = "this server stops"
+AWAY_S = 60.0  # that a call which is to move waits for the fleet's store
 
 
 class FleetMover:
@@ -21,6 +24,18 @@ class FleetMover:
         self._fleet.undrain()
 
     async def move(self, call: Call) -> bool:
-        if not self._fleet.shared or await self._fleet.place(but={self._fleet.node}) is None:
-            return False
-        return await call.move(WHY)
+        fleet = self._fleet
+        while fleet.shared and call.over is None:
+            try:
+                async with asyncio.timeout(AWAY_S):
+                    await fleet.back()
+            except TimeoutError:
+                return False
+            if await fleet.place(but={fleet.node}) is not None:
+                if await call.move(WHY):
+                    return True
+                if fleet.away is None:
+                    return False  # the call is over, or can go on nowhere else
+            elif fleet.away is None:
+                return False
+        return False

@@ -64,6 +64,23 @@ class _Welcome(msgspec.Struct):
     rate_out: int
 
 
+class _SentElsewhere(msgspec.Struct):
+    at: str
+    """A server's address, or a path before the paths of this one."""
+
+
+def _place(url: str, at: str) -> str:
+    """Where another server takes calls. Raises VendorRefused for what is no address."""
+    parts = urlsplit(url)
+    if at.startswith("/"):
+        return urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix(PATH) + at + PATH, parts.query, ""))
+    scheme = {"http": "ws", "https": "wss"}.get(urlsplit(at).scheme)
+    if scheme is None:
+        raise VendorRefused(f"{shown(url)} sends its calls to {shown(at)}", advice="Look at BARGEIN_NODE_URL there")
+    place = urlsplit(at)
+    return urlunsplit((scheme, place.netloc, place.path.rstrip("/") + PATH, "", ""))
+
+
 _decode = msgspec.json.Decoder(_Message).decode
 
 
@@ -106,9 +123,22 @@ class BrowserTarget:
 
         Raises VendorRefused when the call is refused, VendorLost when no server answers.
         """
+        url = self._url
+        for follows in (True, False):
+            async with await self._connect(url) as socket:
+                answer = await self._welcome(socket, url, follows=follows)
+                if isinstance(answer, _SentElsewhere):
+                    url = _place(url, answer.at)
+                    continue
+                call = _Call(socket, steps, lasts_ms, self._clock, echo, seed)
+                await call.run()
+            return await asyncio.to_thread(call.client.record, str, answer.call_id, call.texts)
+        raise VendorRefused(f"{shown(self._url)} sends its calls to and fro", advice="Look at the servers' load")
+
+    async def _connect(self, url: str) -> ClientConnection:
         try:
-            socket = await _Connect(
-                self._url,
+            return await _Connect(
+                url,
                 subprotocols=[Subprotocol(PROTOCOL)],
                 additional_headers={"Authorization": f"Bearer {self._token}"} if self._token else None,
                 compression=None,
@@ -116,19 +146,14 @@ class BrowserTarget:
                 close_timeout=GOODBYE_S,
             )
         except (OSError, TimeoutError, WebSocketException) as error:
-            raise not_connected(error, self._url) from None
-        async with socket:
-            call_id = await self._welcome(socket)
-            call = _Call(socket, steps, lasts_ms, self._clock, echo, seed)
-            await call.run()
-        return await asyncio.to_thread(call.client.record, str, call_id, call.texts)
+            raise not_connected(error, url) from None
 
-    async def _welcome(self, socket: ClientConnection) -> str:
-        """Send the hello. Returns the id of the call."""
-        where = shown(self._url)
+    async def _welcome(self, socket: ClientConnection, url: str, *, follows: bool) -> _Welcome | _SentElsewhere:
+        """Send the hello. follows: the server may send the call on to another one."""
+        where = shown(url)
         try:
             async with asyncio.timeout(WELCOME_S):
-                await socket.send(json.dumps(self._hello))
+                await socket.send(json.dumps(self._hello | {"follows": follows}))
                 welcome = await self._welcomed(socket)
         except msgspec.MsgspecError:
             advice = f"Give the address of a server that speaks {PROTOCOL}"
@@ -137,18 +162,22 @@ class BrowserTarget:
             raise VendorLost(f"{where} sent no welcome within {WELCOME_S:g} s", advice="Try again") from None
         except ConnectionClosed as error:
             raise VendorLost(f"{where} closed before its welcome: {closed_by(error)}", advice="Try again") from None
+        if isinstance(welcome, _SentElsewhere):
+            return welcome
         if (welcome.rate_in, welcome.rate_out) != (RATE, AGENT_RATE):
             what = f"{where} wants {welcome.rate_in} Hz and sends {welcome.rate_out} Hz"
             raise VendorRefused(what, advice=f"The bench sends {RATE} and plays {AGENT_RATE} Hz, as the page does")
-        return welcome.call_id
+        return welcome
 
-    async def _welcomed(self, socket: ClientConnection) -> _Welcome:
+    async def _welcomed(self, socket: ClientConnection) -> _Welcome | _SentElsewhere:
         while True:
             raw = await socket.recv()
             if isinstance(raw, str):
                 message = msgspec.json.decode(raw, type=dict[str, object])
                 if message.get("type") == "error":
                     raise self._refused(msgspec.convert(message, _Problem))
+                if message.get("type") == "elsewhere":
+                    return msgspec.convert(message, _SentElsewhere)
                 if message.get("type") == "welcome":
                     return msgspec.convert(message, _Welcome)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import httpx
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.server.kit import HELLO, Client
@@ -58,13 +59,20 @@ class Supervised:
                 await asyncio.sleep(0.1)
 
     @asynccontextmanager
-    async def call(self, path: str = "") -> AsyncIterator[tuple[Client, str]]:
-        """A page's call, and its id."""
+    async def call(self, path: str = "", **hello: object) -> AsyncIterator[tuple[Client, str]]:
+        """A page's call, and its id. It is hung up at the end."""
         url = self.url.replace("http", "ws") + path + "/calls/browser"
         async with connect(url, subprotocols=[Subprotocol("bargein.v1")], close_timeout=0.2) as socket:
             client = Client(socket)
-            await client.send(HELLO)
-            yield client, str((await client.until("welcome", 15))["call_id"])
+            await client.send(HELLO | hello)
+            try:
+                welcome = await client.until("welcome", 15)
+            except ConnectionClosed:
+                raise AssertionError(f"{client.messages} {socket.close_code} {self.log.read_text()}") from None
+            yield client, str(welcome["call_id"])
+            with suppress(ConnectionClosed):
+                await client.send({"type": "hangup"})
+                await client.closed(15)
 
     @property
     def left(self) -> list[str]:
@@ -80,7 +88,7 @@ def supervised(*more: str, agent: str = AGENT, drain_s: float = 600) -> Iterator
         log = folder / "log"
         (folder / "tmp").mkdir()
         env = given | {"PYTHONPATH": f"{ROOT}:{ROOT}/src", "TMPDIR": str(folder / "tmp")}
-        env |= {"BARGEIN_NODE": "w", "BARGEIN_KEEP_S": "0"}
+        env |= {"BARGEIN_NODE": "w"}
         command = ["serve", "--agent", agent, "--port", "0", "--no-record", "--workers", "2", "--drain-s", str(drain_s)]
         with log.open("w") as err:
             process = subprocess.Popen(

@@ -16,11 +16,18 @@ from websockets.exceptions import ConnectionClosed
 
 from bargein.agent import REPROMPTS, Agent
 from bargein.audio.mulaw import from_mulaw
-from bargein.server.telephone.busy import TEXTS, BusyLine, busy_text
+from bargein.server.telephone import busy
+from bargein.server.telephone.busy import TEXTS, TONE_MS, TONES, BusyLine, busy_text
+from bargein.transports.telephone.plivo import PlivoDialect
+from bargein.transports.telephone.vonage import VonageDialect
 from bargein_bench.callers.twilio_network import TwilioNetwork
+from tests.bench.simulated_time import simulated_time
 from tests.server.kit import settings, tone_agent, world
 from tests.server.telephone.test_carriers import VENDORS
 from tests.server.telephone.test_twilio import FORM, GREETING, stream
+from tests.transports.telephone.simulated_stream import SimulatedStream
+from tests.transports.telephone.test_plivo import Plivo
+from tests.transports.telephone.test_vonage import Vonage
 
 SENTENCE = "all our lines are busy"
 
@@ -136,9 +143,43 @@ def audio(message: str | bytes) -> bytes:
     return base64.b64decode(read["media"]["payload"]) if "media" in read else b""
 
 
-async def test_without_a_voice_there_is_a_busy_tone_and_only_so_many_hear_it() -> None:
-    line = BusyLine()
-    frames = line._as(16_000, mulaw=False)
-    assert np.abs(np.concatenate(frames)).max() > 3000
-    assert {len(frame) for frame in frames} == {320}
-    assert line._as(8_000, mulaw=True)[0].dtype == np.uint8
+@simulated_time
+async def test_without_a_voice_there_is_a_busy_tone() -> None:
+    phone = SimulatedStream(Vonage(), VonageDialect())
+    began = asyncio.get_running_loop().time()
+    await BusyLine().play(phone.telephone)
+    assert asyncio.get_running_loop().time() - began > TONES * TONE_MS / 500
+    phone.live(200)
+    assert set(phone.chunks) == {320}
+    assert max(phone.played, default=0) > 3000
+
+
+@simulated_time
+async def test_only_so_many_hear_it_and_none_once_the_server_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(busy, "AT_ONCE", 1)
+    line, first, second = BusyLine(), SimulatedStream(Plivo(), PlivoDialect()), SimulatedStream(Plivo(), PlivoDialect())
+    playing = asyncio.create_task(line.play(first.telephone))
+    await asyncio.sleep(0.5)
+    await line.play(second.telephone)
+    assert not playing.done()
+    line.close()
+    await playing
+    first.telephone.gone("the caller hung up")
+    await line.play(second.telephone)
+    for phone in (first, second):
+        phone.live(100)
+    assert first.chunks
+    assert not second.chunks
+
+
+@simulated_time
+async def test_a_caller_who_hangs_up_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(busy, "AT_ONCE", 1)
+    line, first, second = BusyLine(), SimulatedStream(Plivo(), PlivoDialect()), SimulatedStream(Plivo(), PlivoDialect())
+    playing = asyncio.create_task(line.play(first.telephone))
+    await asyncio.sleep(0.2)
+    first.telephone.gone("the caller hung up")
+    await playing
+    await line.play(second.telephone)
+    second.live(100)
+    assert second.chunks

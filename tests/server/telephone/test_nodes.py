@@ -7,10 +7,12 @@ import json
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import NoReturn
 from xml.etree import ElementTree
 
 import httpx
 import numpy as np
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from bargein.call.memory.fields import About, StateNow, encode
@@ -138,10 +140,33 @@ async def test_a_call_of_a_node_that_is_gone_is_streamed_to_another_and_goes_on_
             await lost.add_call(record)
             await remember(lost, b, record)
         again = told(await asked(b, "/twilio/next"))
-        assert again["url"] == media(b)
+        assert (again["url"], again["hops"]) == (media(b), "1")
         async with stream(b) as phone:
             await talking(phone, "CA1", again)
             assert b.hub.calls.ids == ["call-1"]
+
+
+async def test_a_call_that_cannot_begin_again_sends_no_caller_round_and_round(
+    shared: SharedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> NoReturn:
+        raise RuntimeError("a test's")
+
+    async with node("b") as b:
+        async with ghost(shared) as lost:
+            record = CallRecord("call-1", "ghost", "tone", "twilio AC1", "CA1", 100.0)
+            await lost.add_call(record)
+            await remember(lost, b, record)
+        with monkeypatch.context() as broken:
+            broken.setattr("bargein.server.telephone.serve.agent_of", fails)
+            async with stream(b) as phone:
+                await phone.start("CA1", told(await asked(b, "/twilio/next")))
+                assert (await phone.closed())[1] == "an error of ours"
+        assert verbs(await asked(b, "/twilio/next")) == ["Hangup"]
+        await b.hub.fleet.add_call(CallRecord("call-2", "b", "tone", "twilio AC1", "CA1", 100.0))  # and is not here
+        async with stream(b) as phone:
+            await talking(phone, "CA1", told(await asked(b, "/twilio/next")))
+            assert b.hub.calls.ids not in (["call-1"], ["call-2"])
 
 
 async def remember(lost: Fleet, here: World, record: CallRecord) -> None:

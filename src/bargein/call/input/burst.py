@@ -7,7 +7,7 @@ of the rest are kept: older audio would only make each later answer late.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bargein.protocols import AudioIn
 
@@ -43,8 +43,15 @@ class BurstLimiter:
             self._dropped += len(self._pop().samples)
         return False
 
-    def tick(self, now_ms: float) -> Iterator[AudioIn]:
-        """The audio whose wait is over."""
+    def tick(self, now_ms: float) -> Iterable[AudioIn]:
+        """The audio whose wait is over. Called every 20 ms, and nearly always none waits."""
+        if self._waiting:
+            return self._whose_wait_is_over(now_ms)
+        if now_ms - self._block_ms >= BLOCK_MS:
+            self._came_ms, self._block_ms = 0.0, now_ms
+        return ()
+
+    def _whose_wait_is_over(self, now_ms: float) -> Iterator[AudioIn]:
         over, block_ms = False, now_ms - self._block_ms
         if block_ms >= BLOCK_MS:
             over = self._came_ms <= block_ms * PACE + FRAME_MS

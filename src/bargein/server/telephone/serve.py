@@ -18,7 +18,7 @@ from bargein.floor import Policy
 from bargein.protocols import MOVED, CallControl
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
-from bargein.server.restoring import Home, agent_of, returning
+from bargein.server.restoring import Home, agent_of, give_up, returning
 from bargein.server.settings import is_loopback
 from bargein.server.start_call import language_for, policy_for, start_call
 from bargein.server.telephone.recent_calls import TAKEN_OVER, CallState
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 SILENCE_MS = 12_000
 SAME_TURNS = 5  # an announcement on hold comes again and again; a caller chooses other words before long
 LONGEST_MS = 4 * 3_600_000  # then it is a line that was forgotten
-MOST_HOPS = 2  # that a vendor is sent to a call's node; then the call comes here, or the caller is greeted anew
+MOST_HOPS = 2  # that a vendor is sent to another node; then the call comes here, or the caller is greeted anew
 NO_PLACE = 503  # status of the refusals of a server that is full, or that drains
 ELSEWHERE = "the call is on another server"
 FACTS = ("from", "to")  # of the parameters, those that belong into the record
@@ -160,6 +160,10 @@ async def _carry(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTranspor
         refusals.warn("A caller found no place", refusal)
         await _turn_away(hub, vendor, telephone, started)
         telephone.refuse(refusal.code)
+    except Exception:
+        if found is not None:
+            await give_up(hub, found)
+        raise
     return "ended"
 
 
@@ -170,6 +174,8 @@ async def _from_elsewhere(
     found = await returning(hub, network=network, network_id=started.call)
     if not isinstance(found, Home):
         return found
+    if found.node == hub.fleet.node:
+        return None  # a call of ours that is not here has failed to begin
     hops = vendor.hops(started)
     if hops is not None and hops < MOST_HOPS:
         return found

@@ -104,9 +104,10 @@ async def following(request: Request) -> Response:
         return _xml(_stream(asked, own))  # the stream's start decides
     if found.state is CallState.LIVE:
         node = await _node(asked.hub, found.node)
-        hops = 0 if found.node == own.id else asked.number("hops") + 1
-        return _xml(_stream(asked, node or own, hops=hops))
-    return _xml(await _placed(asked, lost=found.state is CallState.HOMELESS))
+        return _xml(_stream(asked, node or own, hops=0 if found.node == own.id else asked.number("hops") + 1))
+    if found.state is CallState.HOMELESS:
+        return _xml(await _placed(asked, lost=True, hops=asked.number("hops") + 1))
+    return _xml(await _placed(asked))
 
 
 async def _read(request: Request, path: str) -> _Asked:
@@ -130,14 +131,14 @@ async def _read(request: Request, path: str) -> _Asked:
     )
 
 
-async def _placed(asked: _Asked, *, lost: bool = False) -> str:
+async def _placed(asked: _Asked, *, lost: bool = False, hops: int = 0) -> str:
     """TwiML that streams the call to a node with room, or says that there is none. lost: it is a call that has lost its
     node."""
     hub = asked.hub
     node = await hub.fleet.place()
     if node is None and has_room(hub) and (lost or hub.calls.taken < CALM_CALLS or not hub.calls.is_late()):
         node = hub.fleet.record()  # no node is ready, or all are late and this one not by its calls
-    return _busy(asked) if node is None else _stream(asked, node)
+    return _busy(asked) if node is None else _stream(asked, node, hops=hops)
 
 
 def _stream(asked: _Asked, node: NodeRecord, *, hops: int = 0) -> str:
@@ -163,7 +164,7 @@ def _busy(asked: _Asked) -> str:
     again = None
     if tries < BUSY_TRIES:
         again = asked.address(asked.path, busy_tries=tries + 1, hops=asked.number("hops"))
-    asked.hub.metrics.call_refused("fleet_full")
+    asked.hub.metrics.call_refused("busy")
     return sdk.busy(busy_text(agent, language), language, BUSY_PAUSE_S, again)
 
 

@@ -44,7 +44,12 @@ async def whereabouts(hub: Hub, network: str, id_: str, transferred: Transferred
         record = await fleet.find_by_network(network, id_)
         if record is None:
             return Whereabouts(CallState.OVER)
-        if record.moved or record.node in ("", fleet.node) or not await fleet.alive(record.node):
+        if record.moved or record.node in ("", fleet.node):
+            return Whereabouts(CallState.HOMELESS)
+        if not await fleet.alive(record.node):
+            # Its other callers wait for it no more, and no new call is placed there. A node that lives after all is
+            # back with its next heartbeat.
+            await fleet.forget(record.node)
             return Whereabouts(CallState.HOMELESS)
         asked: dict[str, object] = {"network": network, "id": id_}
         if transferred is not None:

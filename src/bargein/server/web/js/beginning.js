@@ -4,6 +4,7 @@ import { Refused } from "./refusals.js";
 
 const HOPS = 3; // a hello is sent on so often at most
 const TRIES = 6; // for a free line
+const AGAIN_MS = 500; // after a server that does not answer
 const MOST_MS = 20000; // between two of them
 
 export class Beginning {
@@ -43,8 +44,15 @@ export class Beginning {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.timer = null;
-      this.hello(at).catch((error) => this.fail(error));
+      this.hello(at).catch((error) => this.lost(at, error));
     }, ms);
+  }
+
+  // The server that the page was sent to does not answer: the first one may know another by now.
+  lost(at, error) {
+    if (at === this.first.at || this.tries++ >= TRIES) return this.fail(error);
+    this.hops = 0;
+    this.later(AGAIN_MS, this.first.at);
   }
 
   stop() {

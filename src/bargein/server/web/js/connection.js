@@ -5,6 +5,7 @@ import { PROTOCOL, agentFrame, microphoneFrame } from "./protocol.js";
 import { Refused, unreachable } from "./refusals.js";
 import { whyNoCall } from "./server.js";
 
+const MIC_RATE = 16000;
 const OPEN_MS = 10000; // for a socket to open
 
 export class Connection {
@@ -69,8 +70,9 @@ export class Connection {
 
   // Frames that were heard before this connection's welcome, the oldest first.
   backlog(frames) {
-    if (!this.backlogMs || !frames.length) return;
-    const samples = frames.reduce((sum, { pcm }) => sum + pcm.byteLength / 2, 0);
+    let samples = frames.reduce((sum, { pcm }) => sum + pcm.byteLength / 2, 0);
+    while (frames.length && samples > (this.backlogMs * MIC_RATE) / 1000) samples -= frames.shift().pcm.byteLength / 2;
+    if (!frames.length) return;
     this.send("backlog", { samples });
     for (const { sample, pcm, loudspeaker } of frames) this.microphone(sample, pcm, loudspeaker);
   }
