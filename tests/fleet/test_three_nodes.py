@@ -172,5 +172,5 @@ async def test_calls_go_on_without_redis_and_the_fleet_knows_them_again_when_it_
 
         await eventually(known_again, 5)
         await caller.hears(GREETING)
-        assert [each.word for each in joined(caller.heard)] == STORY[:GREETING]
+        assert [each.word for each in joined(caller.heard)][:GREETING] == STORY[:GREETING]
         assert len(caller.result.legs) == 1

@@ -136,6 +136,9 @@ class RedisStore:
             streams: Any = await self._reader.xread({PREFIX + queue: after}, count=PULL_ITEMS, block=max(1, wait_ms))
         except (RedisError, OSError) as error:
             raise StoreAway(self._plain(error)) from None
+        reader = asyncio.current_task()
+        if reader is not None and reader.cancelling():  # the client took the cancellation for the end of its own wait
+            raise asyncio.CancelledError
         return [_item(position, fields) for _, items in streams or () for position, fields in items]
 
     @asynccontextmanager
