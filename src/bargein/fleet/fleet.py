@@ -22,7 +22,9 @@ from bargein.clock import Clock, MonotonicClock
 from bargein.errors import CommandRefused, FleetAway, NodeSilent, UsageError
 from bargein.fleet.commands import Handler, NodeCommands
 from bargein.fleet.directory import LOST, CallDirectory
-from bargein.fleet.keys import node_key, spent_key
+from bargein.fleet.keys import (
+    node_key,
+)
 from bargein.fleet.live_events import WATCH, LiveEvents
 from bargein.fleet.nodes import Nodes
 from bargein.fleet.own_calls import TOUCH_S, OwnCalls
@@ -31,7 +33,7 @@ from bargein.fleet.reach import SETTLE_MS, Reach
 from bargein.fleet.records import CallRecord, Load, Memory, NodeRecord
 from bargein.fleet.sealing import Seal
 from bargein.fleet.spent import SpentTokens
-from bargein.fleet.store import Delete, Match, Now, Put, Store
+from bargein.fleet.store import Delete, Match, Now, Store
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +85,7 @@ class Fleet:
         self._commands = NodeCommands(self._reach, node)
         self._directory = CallDirectory(self._reach, self._calls, seal)
         self._events = LiveEvents(self._reach, self.find_call, self._ask_soon)
-        self._spent = SpentTokens(self._reach.clock)
+        self._spent = SpentTokens(self._reach)
         self._exit = AsyncExitStack()
         self.answer(PING, self._pong)
         self.answer(HOLDS, self._holds)
@@ -311,16 +313,7 @@ class Fleet:
 
     async def spend(self, token: str, ttl_s: float) -> bool:
         """Use a one-time token. False: it was used before. Store away: this node's own memory decides."""
-        if not self._spent.spend(token, ttl_s):
-            return False
-        used = Match("used", None)
-        try:
-            fresh = await self._reach.one(
-                Put(spent_key(token), {"used": b"1"}, int(ttl_s * 1000), used), within_ms=DEAD_MS
-            )
-        except FleetAway:
-            return True
-        return bool(fresh)
+        return await self._spent.spend(token, ttl_s)
 
     # Its own chores
 
