@@ -7,8 +7,6 @@ that does not hold. It is a value: hashable and comparable, so that a search can
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
@@ -16,15 +14,16 @@ from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 from tests.floor.look_checks import check_looks
 from tests.floor.pause_promises import PausePromises
-from tests.floor.world import LATE, Broken, Seen, World
+from tests.floor.world import CUTS, GONE_ON, LATE, LOUD, NOTHING, SETTLED, STOPS, Broken, Seen, World
 
 HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP,
         Source.LOST, Source.ENDING}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
 class Monitor(World):
     """The world, which checks each step."""
+
+    __slots__ = ()
 
     def step(self, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> Monitor:
         """The world after this event. floor: as it is now; was: what it showed before."""
@@ -34,6 +33,7 @@ class Monitor(World):
 class _Step(PausePromises):
     def __init__(self, m: Monitor, floor: Floor, was: Seen, event: ev.Event, actions: list[Action]) -> None:
         self.m, self.floor, self.was, self.event, self.actions = m, floor, was, event, actions
+        self.did = {type(action) for action in actions} if actions else NOTHING
         self.live, self.sounding, self.held, self.protected = m.live, m.sounding, m.held, m.protected
         self.open, self.accounted, self.prepared, self.kept = m.open, m.accounted, m.prepared, m.kept
         self.hangs = m.hangs
@@ -74,35 +74,39 @@ class _Step(PausePromises):
 
     def is_end(self) -> bool:
         """The caller has hung up, or did not come back, or was said goodbye to."""
-        gone = (self.m.away or self.leaving) and any(isinstance(a, do.EndCall) for a in self.actions)
+        gone = (self.m.away or self.leaving) and do.EndCall in self.did
         return isinstance(self.event, ev.HungUp) or gone
 
     def world(self) -> None:
         e = self.event
         self.leaving = self.leaving or isinstance(e, ev.EndingAsked)
-        if isinstance(e, ev.ClientAway | ev.ClientBack):
+        if isinstance(e, (ev.ClientAway, ev.ClientBack)):
             self.left = self.left and not (self.away and isinstance(e, ev.ClientBack))
             self.away = isinstance(e, ev.ClientAway)
         fresh = self.floor.speech.evidence is not Evidence.SILENT and self.was.evidence is Evidence.SILENT
         if fresh and isinstance(e, ev.SpeechWindow):
             self.accounted = self.open
-        mine = self.live and getattr(e, "reply", None) == self.reply
-        if isinstance(e, ev.ReplyStarted) and mine:
+        if type(e) in LATE:
+            self.of_reply(e)
+
+    def of_reply(self, e: ev.Event) -> None:
+        """What is told of a reply: the live one, or an old one."""
+        if not self.live or getattr(e, "reply", None) != self.reply:
+            self.need(not self.actions, "(1) a late event about an old reply changes nothing")
+        elif isinstance(e, ev.ReplyStarted):
             self.sounding = True
             self.kept = False
-        elif isinstance(e, ev.ReplyProtected) and mine:
+        elif isinstance(e, ev.ReplyProtected):
             self.protected = e.protected
-        elif isinstance(e, ev.ReplyEnded | ev.ReplyFailed) and mine:
+        elif isinstance(e, ev.ReplyEnded | ev.ReplyFailed):
             self.kept = not e.confirmed if self.sounding else self.kept
             self.end_reply(heard=self.sounding and isinstance(e, ev.ReplyEnded), lost=isinstance(e, ev.ReplyFailed))
-        elif isinstance(e, ev.ReplyStalled) and mine:
+        elif isinstance(e, ev.ReplyStalled):
             self.stalled = self.kept = True
-        elif isinstance(e, ev.ToolsStarted) and mine:
+        elif isinstance(e, ev.ToolsStarted):
             self.tools = not self.filler and not self.asking
-        elif isinstance(e, ev.ToolsEnded) and mine:
+        elif isinstance(e, ev.ToolsEnded):
             self.tools = False
-        elif isinstance(e, LATE):
-            self.need(not self.actions, "(1) a late event about an old reply changes nothing")
 
     def end_reply(self, *, heard: bool, lost: bool) -> None:
         """The live reply is over by itself."""
@@ -294,7 +298,7 @@ class _Step(PausePromises):
         self.need(self.owed == 0, "(5) a turn whose reply was lost is closed or asked again")
         self.need(self.reopened == 0, "(8) a turn that goes on is listened to")
         self.need(not self.behind, "a reply behind a filler goes on when the filler is over")
-        apologized = any(isinstance(a, do.Reprompt) for a in self.actions)
+        apologized = do.Reprompt in self.did
         apology_owed = self.failed and not self.m.asking and not self.open and not self.m.left
         self.need(apologized or not apology_owed, "a lost reply is never passed over in silence")
         said_so = self.was_giving_up and not self.open and not apologized
@@ -308,19 +312,19 @@ class _Step(PausePromises):
             return
         self.need(not self.prepared or (self.open and not self.live), "what is made ahead is used, or discarded")
         last = isinstance(e, ev.KeyPressed) and e.ends and not (f.talking or f.mute)
-        self.need(not last or do.Answer in map(type, self.actions), "the last key is answered at once")
-        gone_on = isinstance(e, ev.TurnResumed | ev.KeyPressed | ev.UserTyped)
-        self.need(not (gone_on and self.prepared), "a turn that goes on has nothing made ahead")
+        self.need(not last or do.Answer in self.did, "the last key is answered at once")
+        self.need(not (type(e) in GONE_ON and self.prepared), "a turn that goes on has nothing made ahead")
         want = (
             "barge_in" if self.held
             else ("speaking" if self.sounding else "thinking") if self.live
             else "listening" if self.open
             else "idle"
         )  # fmt: skip
-        self.need(f.state.value == want, f"the state is {f.state.value}, the world's {want}")
+        if f.state != want:
+            self.need(False, f"the state is {f.state.value}, the world's {want}")
         exact = f.live == self.live and f.reply.sounding == (self.live and self.sounding)
         self.need(exact, "is-the-agent-speaking is exact")
-        if f.state.value in ("barge_in", "listening", "thinking"):
+        if f.state in ("barge_in", "listening", "thinking"):
             self.need(f.deadline is not None, f"(5) {f.state.value} ends by itself")
         if self.open and self.live:
             self.need(
@@ -332,7 +336,7 @@ class _Step(PausePromises):
         self.own_sound()
         ended = self.was.evidence is Evidence.FIRM and f.speech.evidence is Evidence.SILENT
         if (ended or (self.m.held and not self.held)) and not self.held and f.speech.evidence is Evidence.SILENT:
-            moved = any(isinstance(a, do.Answer | do.Cut | do.DiscardReply) for a in self.actions)
+            moved = not self.did.isdisjoint(SETTLED)
             self.need(self.accounted or self.open or moved, "(8) firm speech comes to something on record")
 
     def away_client(self) -> None:
@@ -350,9 +354,9 @@ class _Step(PausePromises):
         e = self.event
         stop = isinstance(e, ev.Words) and e.text == "stop" and (e.reading is not None or e.at_ms >= self.was.now_ms)
         stop = stop and (e.reading is None or e.reading == self.floor.onset.reading)  # type: ignore[union-attr]
-        hard = stop or isinstance(e, ev.KeyPressed | ev.UserTyped | ev.Interrupted)
+        hard = stop or type(e) in STOPS
         if hard and self.m.live:
-            cut = any(isinstance(a, do.Cut | do.DiscardReply) for a in self.actions)
+            cut = not self.did.isdisjoint(CUTS)
             self.need(cut, "the hard-stop lane passes every gate")
         self.need(
             not (hard and self.m.kept and self.kept), "(1) the hard-stop lane empties a client, whatever it holds"
@@ -361,8 +365,7 @@ class _Step(PausePromises):
     def own_sound(self) -> None:
         e, p = self.event, self.floor.policy
         if isinstance(e, ev.SpeechWindow) and e.echo >= p.echo.echo_threshold and e.speech >= p.hold.loud_threshold:
-            acted = [a for a in self.actions if isinstance(a, do.Hold | do.Cut | do.DiscardReply | do.Listen)]
-            self.need(not acted, "the agent's own sound, come back, interrupts nobody")
+            self.need(self.did.isdisjoint(LOUD), "the agent's own sound, come back, interrupts nobody")
             young = self.m.held and self.was.evidence is not Evidence.SILENT
             young = young and self.floor.speech.lasted_ms <= p.echo.echo_doubt_ms
             self.need(not (young and self.held), "a hold for the agent's own sound ends as soon as that is known")
@@ -377,14 +380,8 @@ class _Step(PausePromises):
         sure = s.evidence is Evidence.FIRM and s.peak >= p.verdict.sure_threshold
         plain = not self.m.protected and f.now_ms >= self.was.guarded_until_ms and s.onset_ms >= f.reply.asked_ms
         known = f.far and f.reply.far_reported  # as somebody else's, in this very reply
-        if (
-            self.m.live
-            and self.m.sounding
-            and not self.m.held
-            and fresh
-            and plain
-            and (sure or not f.reply.false_holds)
-        ):
+        began = fresh and plain and (sure or not f.reply.false_holds)
+        if began and self.m.live and self.m.sounding and not self.m.held:
             self.need(not f.live or self.held or known, "an onset over a reply holds it at once")
         clear = not f.onset.doubt and not f.wordless and not f.doubted
         if self.held and not f.stt_words and sure and s.lasted_ms >= f.confirm_ms and clear:

@@ -52,7 +52,7 @@ class PausePromises:
         """No turn waits longer than its longest quiet, unless its end is owed, or keys may follow."""
         f, p = self.floor, self.floor.policy.endpointing
         if (
-            f.state.value == "listening"
+            f.state == "listening"
             and not f.talking
             and not self.owed_end()
             and not self.away

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
-from copy import copy
 from dataclasses import dataclass
 
 from bargein.floor import actions as do
@@ -17,6 +16,7 @@ from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
 from bargein.floor.timers import timers
 from tests.floor.monitor import Monitor
+from tests.floor.twins import twin, values
 from tests.floor.world import Broken, Seen, liveness
 
 LEVELS = (0.0, 0.35, 0.95)  # quiet, faint, sure; 0.6 between them is firm, and doubtful
@@ -35,7 +35,7 @@ def key(f: Floor) -> tuple[object, ...]:
         age = now - at
         return -1.0 if age < -1.0 else age if age < SATURATED else SATURATED
 
-    state = f.state.value
+    state = f.state
     live, held, on = f.live, state == "barge_in", speech.evidence is not Evidence.SILENT
     run = speech.run_windows
     return (
@@ -274,7 +274,7 @@ def begin(floor: Floor, groups: Set[str], *, stt: bool) -> Floor:
     return floor
 
 
-INTERRUPTS = (ev.Interrupted, ev.KeyPressed, ev.TurnStarted, ev.Judged, ev.LevelOnset)
+INTERRUPTS = {ev.Interrupted, ev.KeyPressed, ev.TurnStarted, ev.Judged, ev.LevelOnset}
 
 
 def cause_of(floor: Floor, event: ev.Event) -> str:
@@ -309,8 +309,9 @@ def search(
 ) -> Found:
     """All states reachable from this floor. monitor: the world as it is then; None: a call begins. Raises Broken, with
     the shortest way there, at the first broken promise."""
-    first = monitor or Monitor()
+    first = Monitor() if monitor is None else monitor
     seen = {(key(floor), first)}
+    known = 1
     line: deque[tuple[Floor, Monitor, tuple[object, ...]]] = deque([(floor, first, ())])
     edges = 0
     transitions: set[tuple[str, str, str]] = set()
@@ -318,7 +319,7 @@ def search(
         here, monitor, way = line.popleft()
         was = Seen.of(here)
         for event in alphabet(here, groups, levels):
-            there = copy(here)
+            there = twin(here)
             try:
                 actions = there.handle(event)
                 after = monitor.step(there, was, event, actions)
@@ -327,16 +328,17 @@ def search(
                     transitions.add((here.state.value, cause_of(here, event), there.state.value))
                 if edges % 5 == 0:
                     _alone(here, there, event, actions)
-                if isinstance(event, INTERRUPTS) and not getattr(event, "ends", False):  # what ends is answered
+                if type(event) in INTERRUPTS and not getattr(event, "ends", False):  # what ends is answered
                     _twice(there, event)
                 node = (key(there), after)
-                if node in seen:
+                seen.add(node)
+                if len(seen) == known:  # it was among them
                     continue
+                known += 1
                 liveness(there, LONGEST_MS)
             except Broken as broken:
                 raise Broken(f"{broken}\n  the way: {_told((way, event))}") from None
-            seen.add(node)
-            if len(seen) > most:
+            if known > most:
                 raise Endless(f"more than {most} states: the search does not end")
             line.append((there, after, (way, event)))
     return Found(len(seen), edges, frozenset(transitions))
@@ -344,16 +346,15 @@ def search(
 
 def _alone(before: Floor, after: Floor, event: ev.Event, actions: Sequence[object]) -> None:
     """(6) The same floor and the same event give the same, whatever other floors did in between."""
-    again = copy(before)
-    if again.handle(event) != actions or key(again) != key(after):
+    again = twin(before)
+    if again.handle(event) != actions or values(again) != values(after):
         raise Broken("(6) a floor remembers something outside itself")
 
 
 def _twice(after: Floor, event: ev.Event) -> None:
     """(7) Interrupting twice is interrupting once."""
-    again = copy(after)
-    for action in again.handle(event):
-        if isinstance(action, do.Cut | do.DiscardReply | do.Hold):
+    for action in twin(after).handle(event):
+        if isinstance(action, (do.Cut, do.DiscardReply, do.Hold)):
             raise Broken(f"(7) the second {event} did {action}")
 
 

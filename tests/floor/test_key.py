@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from functools import cache
 
@@ -17,6 +17,7 @@ from bargein.floor.speech import UserSpeech
 from bargein.floor.state import FloorState, OnsetState, ReplyState, SoundState, TurnState
 from tests.floor.search import alphabet, key
 from tests.floor.small_policies import POLICIES
+from tests.floor.twins import twin, values
 
 pytestmark = pytest.mark.slow
 
@@ -89,7 +90,7 @@ def explore(policy: str, names: str, levels: tuple[float, ...]) -> Iterator[tupl
     while line:
         here = line.popleft()
         for event in alphabet(here, groups, levels):
-            there = copy(here)
+            there = twin(here)
             there.handle(event)
             known = first.setdefault(key(there), there)
             yield there, known
@@ -106,11 +107,11 @@ def sample() -> list[Floor]:
 @pytest.mark.parametrize("path", [path for path in attributes() if path not in RELATIVE])
 def test_every_attribute_is_in_the_key(path: str) -> None:
     for floor in sample():
-        twin = copy(floor)
-        record, name = owner(twin, path)
+        other = twin(floor)
+        record, name = owner(other, path)
         for value in others(getattr(record, name)):
             setattr(record, name, value)
-            if key(twin) != key(floor):
+            if key(other) != key(floor):
                 return
     pytest.fail(f"no state's key tells {path} apart")
 
@@ -123,18 +124,18 @@ def test_what_is_left_out_is_relative() -> None:
         "pause.own_ms",
     }
     for floor in sample()[::50]:
-        twin = copy(floor)
+        other = twin(floor)
         for path in times:
-            record, name = owner(twin, path)
+            record, name = owner(other, path)
             if path not in NONE_AT_0 or getattr(record, name):
                 setattr(record, name, getattr(record, name) + 1000)
-        twin.onset.reading += 7
-        twin.pause.reading += 7
-        twin.sound.look += 7 if twin.sound.look else 0  # 0: nothing was looked at
-        twin.turn.id += 7
-        twin.reply.id += 7
-        twin.reply.turn += 7 if twin.reply.turn else 0
-        assert key(twin) == key(floor)
+        other.onset.reading += 7
+        other.pause.reading += 7
+        other.sound.look += 7 if other.sound.look else 0  # 0: nothing was looked at
+        other.turn.id += 7
+        other.reply.id += 7
+        other.reply.turn += 7 if other.reply.turn else 0
+        assert key(other) == key(floor)
 
 
 @pytest.mark.parametrize("case", EXPLORED, ids=str)
@@ -146,7 +147,7 @@ def test_floors_of_one_key_behave_alike(case: tuple[str, str, tuple[float, ...]]
     for there, known in explore(*case):
         if there is known or chance.random() > 0.15:
             continue
-        one, other = copy(there), copy(known)
+        one, other = twin(there), twin(known)
         for _ in range(STEPS):
             pairs = list(zip(alphabet(one, groups, levels), alphabet(other, groups, levels), strict=True))
             mine, theirs = chance.choice(pairs)
@@ -163,11 +164,24 @@ def shown(floor: Floor) -> tuple[object, ...]:
     return floor.state, floor.over, floor.reply.sounding, None if due is None else max(0.0, due - floor.now_ms)
 
 
-def test_a_copy_goes_its_own_way() -> None:
+@pytest.mark.parametrize("copied", [copy, twin], ids=["a copy", "a twin"])
+def test_a_copy_goes_its_own_way(copied: Callable[[Floor], Floor]) -> None:
     for floor in sample()[::97]:
-        twin = copy(floor)
-        assert twin == floor
+        other = copied(floor)
+        assert other == floor
+        assert type(other) is type(floor)
         for path in attributes():
-            (mine, name), (theirs, _) = owner(floor, path), owner(twin, path)
+            (mine, name), (theirs, _) = owner(floor, path), owner(other, path)
             assert theirs is not mine, f"a copy shares the record of {path}"
             assert getattr(theirs, name) == getattr(mine, name)
+
+
+def test_every_attribute_is_among_the_values() -> None:
+    """Of all but the policy: a search compares floors by them."""
+    floor = Floor()
+    for path in attributes():
+        record, name = owner(floor, path)
+        was = values(floor)
+        if path != "policy":
+            setattr(record, name, others(getattr(record, name))[0])
+            assert values(floor) != was, path

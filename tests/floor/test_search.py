@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
-from bargein.floor import Floor
+from bargein.floor import Floor, lexicon
 from tests.floor.search import SEARCHES, begin, search
 from tests.floor.small_policies import POLICIES
 from tests.floor.transitions import told_of
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def texts_are_folded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search has a few texts, and a hundred thousand readings of each."""
+    monkeypatch.setattr(lexicon, "fold", cache(lexicon.fold))
 
 
 @pytest.mark.parametrize(("policy", "groups", "levels", "stt"), SEARCHES, ids=str)

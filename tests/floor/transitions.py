@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterator, Set
-from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from bargein.floor import Floor, Policy, STTChanged
 from bargein.floor import events as ev
 from tests.floor.search import FINE, GROUPS, SEARCHES, alphabet, begin, cause_of, key
 from tests.floor.small_policies import POLICIES
+from tests.floor.twins import twin
 
 PAGE = Path(__file__).parents[2] / "docs" / "floor.md"
 FIRST = 700  # states of each search: every transition but a few shows itself there
@@ -62,7 +62,7 @@ def explore(floor: Floor, groups: Set[str], levels: tuple[float, ...], most: int
     while line:
         here = line.popleft()
         for event in events_in(here, groups, levels):
-            there = copy(here)
+            there = twin(here)
             seen.add(_step(there, event))
             if len(known) < most and (mark := key(there)) not in known:
                 known.add(mark)
@@ -77,10 +77,10 @@ def wander(steps: int) -> set[Transition]:
     policies = list(POLICIES.values())
     seen: set[Transition] = set()
     news = [floor for policy in policies for floor in _beginnings(policy)]
-    floor = copy(news[0])
+    floor = twin(news[0])
     for n in range(steps):
         if floor.over or n % WALK_STEPS == 0:
-            floor = copy(chance.choice(news))
+            floor = twin(chance.choice(news))
         kinds: dict[type[ev.Event], list[ev.Event]] = {}
         now = floor.now_ms
         stt = ev.STTChanged(
@@ -91,7 +91,7 @@ def wander(steps: int) -> set[Transition]:
         step = _step(floor, chance.choice(chance.choice(list(kinds.values()))))
         if step not in seen:
             seen.add(step)
-            news.append(copy(floor))
+            news.append(twin(floor))
     return seen
 
 

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from copy import copy
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from bargein.floor import actions as do
 from bargein.floor import events as ev
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
+from tests.floor.twins import twin
 
 MOST_TICKS = 40
-LATE = (
-    ev.ReplyStarted
-    | ev.ReplyProtected
-    | ev.ReplyEnded
-    | ev.ReplyFailed
-    | ev.ReplyStalled
-    | ev.ToolsStarted
-    | ev.ToolsEnded
-)
+# Kinds of actions and of events.
+CUTS = {do.Cut, do.DiscardReply}
+SETTLED = CUTS | {do.Answer}
+LOUD = CUTS | {do.Hold, do.Listen}
+STOPS = {ev.KeyPressed, ev.UserTyped, ev.Interrupted}
+GONE_ON = {ev.TurnResumed, ev.KeyPressed, ev.UserTyped}
+NOTHING: frozenset[type] = frozenset()
+LATE = {
+    ev.ReplyStarted,
+    ev.ReplyProtected,
+    ev.ReplyEnded,
+    ev.ReplyFailed,
+    ev.ReplyStalled,
+    ev.ToolsStarted,
+    ev.ToolsEnded,
+}
 
 
 class Broken(AssertionError):
     """A promise of the design does not hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(NamedTuple):
     """live: a reply is (ids are the floor's own, and only ever compared); answers: the turn it answers, 0 none."""
 
     live: bool = False
@@ -50,8 +57,7 @@ class World:
     kept: bool = False  # the newest reply that sounded is over, and its client has not said so
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What a floor showed before an event."""
 
     state: str
@@ -105,14 +111,14 @@ def liveness(floor: Floor, longest_ms: float) -> int:
 
     Raises Broken when a deadline stays due after its tick, or rest does not come in time or steps.
     """
-    f = copy(floor)
+    f = twin(floor)
     began = f.now_ms
     for n in range(MOST_TICKS):
-        if f.over or (f.state.value == "idle" and f.deadline is None):
+        if f.over or (f.state == "idle" and f.deadline is None):
             return n
         due = f.deadline
         if due is None:
-            if f.state.value != "speaking":
+            if f.state != "speaking":
                 raise Broken(f"(5) {f.state} waits for nothing")
             f.handle(ev.ReplyEnded(f.now_ms, f.reply.id))
             continue
