@@ -119,7 +119,7 @@ def _keyed_before(caller: FleetCaller) -> bool:
 
 
 def _untold(heard: Sequence[HeardWord], items: list[list[str]], until_ms: float) -> int:
-    """Words that were heard before a place and that a later prompt lacks, and words of the prompt never heard,
+    """Words heard before a place that a later prompt lacks, and words of the prompt that were never heard,
     beyond SLACK."""
     told = Counter(told_of(items))
     before = Counter(each.word for each in heard if each.understood and each.at_ms + TONE_MS < until_ms)
