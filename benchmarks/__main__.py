@@ -15,6 +15,7 @@ from bargein_simulators.command_errors import command_errors
 from benchmarks import (
     browser,
     cascade,
+    fleet,
     frameworks,
     frameworks_context,
     phone,
@@ -36,7 +37,8 @@ def main(
     only: Annotated[
         str,
         typer.Option(
-            help="phone, cascade, realtime, voxtral, server, browser, words (all: empty); frameworks, context, verdicts"
+            help="phone, cascade, realtime, voxtral, server, browser, words (all: empty); "
+            "frameworks, context, verdicts, fleet"
         ),
     ] = "",
     calls: Annotated[int, typer.Option(help="Calls at once, for the server")] = 50,
@@ -46,7 +48,7 @@ def main(
     plot: Annotated[
         Path | None, typer.Option(help="Draw a telephone's cost, or (verdicts) waiting against cutting in, as SVG")
     ] = None,
-    parts: Annotated[str, typer.Option(help="verdicts: which parts, with commas")] = ",".join(verdicts.PARTS),
+    parts: Annotated[str, typer.Option(help="verdicts, fleet: which parts, with commas (all: empty)")] = "",
     report: Annotated[Path | None, typer.Option(help="verdicts: the calls as a report, with their sound")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, too")] = None,
 ) -> None:
@@ -57,10 +59,21 @@ def main(
     if only in ("frameworks", "context"):
         frameworks_context.measure(console, quick=quick, lines=as_json)
         return
+    chosen = [part.strip() for part in parts.split(",") if part.strip()]
+    if only == "fleet":  # not among all: it takes a quarter of an hour, and every core
+        fleet.measure(console, clips(sounds), parts=chosen or fleet.PARTS, quick=quick, as_json=as_json)
+        return
     if only == "verdicts":  # not among all: it takes some ten minutes
-        chosen = [part.strip() for part in parts.split(",")]
         with command_errors(console):
-            verdicts.measure(console, sounds, parts=chosen, quick=quick, picture=plot, report=report, as_json=as_json)
+            verdicts.measure(
+                console,
+                sounds,
+                parts=chosen or verdicts.PARTS,
+                quick=quick,
+                picture=plot,
+                report=report,
+                as_json=as_json,
+            )
         return
     spoken = clips(sounds)
     console.print(f"{len(spoken)} interruptions are at hand.")

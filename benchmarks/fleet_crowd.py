@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bargein.clock import MonotonicClock
 from bargein_bench.callers.caller_audio import PressKey, Step
 from bargein_bench.callers.result import Result
 from bargein_bench.callers.telephone import RATE
@@ -63,8 +64,8 @@ class FleetCaller:
 
 
 def keyed(digits: str, at_ms: float) -> list[Step]:
-    """The caller keys digits."""
-    return [PressKey(at_ms + 250 * n, digit) for n, digit in enumerate(digits)]
+    """The caller keys digits, and `#`, which ends them."""
+    return [PressKey(at_ms + 200 * n, digit) for n, digit in enumerate(f"{digits}#")]
 
 
 @dataclass
@@ -80,6 +81,10 @@ class FleetCrowd:
 
     async def all_over(self) -> list[Result]:
         return await asyncio.gather(*(caller.task for caller in self.callers))
+
+    async def until(self, at_ms: float) -> None:
+        """Until a time of the process's clock."""
+        await asyncio.sleep(max(0.0, at_ms - MonotonicClock().now_ms()) / 1000)
 
     def orders(self) -> list[str]:
         """What the tool with effect `commit` did, in all calls."""

@@ -10,15 +10,16 @@ from tempfile import TemporaryDirectory
 
 from bargein.clock import MonotonicClock
 from bargein_bench.callers.caller_audio import Step
-from benchmarks.fleet_agent import TOOL_S, WORD_COUNT
+from benchmarks.fleet_agent import TONE_MS, TOOL_S, WORD_COUNT
 from benchmarks.fleet_crowd import APART_S, FleetCaller, FleetCrowd, crowd, keyed, told_of
-from benchmarks.fleet_ear import continuity
+from benchmarks.fleet_ear import HeardWord, continuity
 from benchmarks.fleet_nodes import node_fleet
 from benchmarks.table import Check, SpreadRow
 
 BEFORE_S, AFTER_S = 6.0, 13.0
-IN_A_TOOL_S = 3.4  # before the death a third of the callers keys: then their tool has begun, and has no result
-TOOL_TAKES_S = 2.0
+IN_A_TOOL_S = 2.4  # before the death a third of the callers keys: then their tool has begun, and has no result
+TOOL_TAKES_S = 3.0
+KEYS_BEFORE_END_S = 6.0  # the others
 SLACK = 1  # words by which what the model is told may differ from the ear, at a place where a reply broke off
 
 
@@ -66,7 +67,7 @@ async def run(number: int, *, played_out: bool = False) -> Death:
 
     def script(n: int, digits: str) -> Sequence[Step]:
         own_s = dies_s - n * APART_S  # the death, on the caller's own clock
-        return keyed(digits, 1000 * (own_s - IN_A_TOOL_S if n % 3 == 2 else own_s + AFTER_S - 6))
+        return keyed(digits, 1000 * (own_s - IN_A_TOOL_S if n % 3 == 2 else own_s + AFTER_S - KEYS_BEFORE_END_S))
 
     environment = {WORD_COUNT: "400", TOOL_S: str(TOOL_TAKES_S), "BARGEIN_MAX_CALLS": str(number)}
     clock = MonotonicClock()
@@ -76,7 +77,7 @@ async def run(number: int, *, played_out: bool = False) -> Death:
             crowd(fleet, number, dies_s + AFTER_S, script) as callers,
         ):
             first = callers.callers[0]
-            await callers.until(clock, first.result.began_ms + dies_s * 1000)
+            await callers.until(first.result.began_ms + dies_s * 1000)
             home = {caller.sid: caller.home for caller in callers.callers if caller.live}
             dead = home[first.sid]
             died_ms = clock.now_ms()
@@ -100,25 +101,27 @@ def _judged(callers: FleetCrowd, home: dict[str, str], dead: str, died_ms: float
         after = [each for each in heard if each.at_ms > place + 20 and each.of_bridge]
         if after:
             found.back_ms.append(after[0].at_ms - place)
-        whole = continuity([each for each in heard if each.at_ms < place + 6_000])
-        found.twice += whole.twice
-        found.missing += 0 if _in_a_tool(caller, heard[0].at_ms if heard else 0) else whole.missing
+        if not _keyed_before(caller):  # a key cuts the greeting, and the next chain begins elsewhere
+            whole = continuity([each for each in heard if each.at_ms < place + 6_000])
+            found.twice += whole.twice
+            found.missing += whole.missing
         if (items := prompts.get(caller.digits)) is not None:
             found.asked += 1
-            found.untold += _untold(heard, items)
+            keyed_ms = place if _keyed_before(caller) else place + 1000 * (AFTER_S - KEYS_BEFORE_END_S)
+            found.untold += _untold(heard, items, keyed_ms)
     orders = Counter(callers.orders())
     found.ordered, found.ordered_twice = len(orders), sum(times - 1 for times in orders.values())
     return found
 
 
-def _in_a_tool(caller: FleetCaller, _: float) -> bool:
-    """The caller cut the greeting before the death: its chain is over, and the next one begins elsewhere."""
+def _keyed_before(caller: FleetCaller) -> bool:
     return (int(caller.digits) - 100) % 3 == 2
 
 
-def _untold(heard: Sequence[object], items: list[list[str]]) -> int:
-    """Words that were heard before the prompt, less those that the prompt has, beyond SLACK."""
+def _untold(heard: Sequence[HeardWord], items: list[list[str]], until_ms: float) -> int:
+    """Words that were heard before a place and that a later prompt lacks, and words of the prompt never heard,
+    beyond SLACK."""
     told = Counter(told_of(items))
-    ear = Counter(each.word for each in heard if each.understood)  # type: ignore[attr-defined]
-    lacking = sum(told.values()) - sum((told & ear).values())
-    return max(0, lacking - SLACK)
+    before = Counter(each.word for each in heard if each.understood and each.at_ms + TONE_MS < until_ms)
+    ever = Counter(each.word for each in heard if each.understood)
+    return max(0, (before - told).total() - SLACK) + max(0, (told - ever).total() - SLACK)

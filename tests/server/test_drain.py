@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
+import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
@@ -119,6 +120,24 @@ async def test_a_program_that_stops_its_server_waits_for_no_call() -> None:
         here.server.should_exit = True
         assert (await call.until("bye"))["reason"] == "the server closes"
         assert await call.closed() == 1000
+
+
+@pytest.mark.parametrize(
+    ("how", "drain_s", "waits_s"),
+    [(signal.SIGTERM, 600, 600), (signal.SIGINT, 600, 30), (signal.SIGINT, 5, 5), (signal.SIGTERM, 0, 0)],
+)
+async def test_a_person_at_a_terminal_waits_half_a_minute_at_most(
+    how: signal.Signals, drain_s: float, waits_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    async def drain(within_s: float, _: asyncio.Event) -> None:
+        waited.append(within_s)
+
+    async with world(settings(drain_s=drain_s)) as here:
+        monkeypatch.setattr(here.hub.calls, "drain", drain)
+        here.server.handle_exit(how, None)
+    assert waited == [waits_s]
 
 
 async def test_a_signal_while_the_parts_do_not_answer_yet_ends_the_server() -> None:

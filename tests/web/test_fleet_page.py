@@ -49,8 +49,28 @@ async def opened(stores: Stores) -> AsyncIterator[tuple[Page, World, Client]]:
         assert thrown == []
 
 
-async def test_an_operator_sees_and_steers_a_call_of_another_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with opened(shared_stores(monkeypatch)) as (shown, b, client):
+async def can_be_used(shown: Page) -> None:
+    """By everybody, in light and dark, and on a narrow screen."""
+    await shown.click("#calls .link")
+    await shown.wait_for_selector("#events .user")
+    nodes = await tree(shown)
+    assert first_headings(nodes) == ["Bargein: fleet"]
+    assert nameless(nodes) == []
+    await shown.evaluate(
+        "() => document.querySelectorAll('#call [hidden], #unknown').forEach((one) => (one.hidden = false))"
+    )
+    for scheme in ("light", "dark"):
+        await shown.emulate_media(color_scheme=scheme)
+        assert await faint(shown) == []
+    await shown.set_viewport_size({"width": 390, "height": 900})
+    assert await shown.evaluate("() => document.documentElement.scrollWidth") == 390
+    await shown.set_viewport_size({"width": 1200, "height": 900})
+
+
+async def test_an_operator_sees_and_steers_calls_and_nodes_from_another_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    stores = shared_stores(monkeypatch)
+    async with opened(stores) as (shown, b, client):
+        await can_be_used(shown)
         assert await shown.evaluate("() => Object.keys(localStorage).length") == 0
         rows = await shown.evaluate("() => [...document.querySelectorAll('#nodes th')].map((th) => th.textContent)")
         assert rows == ["a (answers here)", "b"]
@@ -83,32 +103,7 @@ async def test_an_operator_sees_and_steers_a_call_of_another_node(monkeypatch: p
         assert (await client.until("bye"))["reason"] == "the operator hung up"
         await shown.wait_for_selector("#events .over")
         await shown.wait_for_selector("#hang-up:disabled")
-
-
-async def can_be_used(shown: Page) -> None:
-    """By everybody, in light and dark, and on a narrow screen."""
-    await shown.click("#calls .link")
-    await shown.wait_for_selector("#events .user")
-    nodes = await tree(shown)
-    assert first_headings(nodes) == ["Bargein: fleet"]
-    assert nameless(nodes) == []
-    await shown.evaluate(
-        "() => document.querySelectorAll('#call [hidden], #unknown').forEach((one) => (one.hidden = false))"
-    )
-    for scheme in ("light", "dark"):
-        await shown.emulate_media(color_scheme=scheme)
-        assert await faint(shown) == []
-    await shown.set_viewport_size({"width": 390, "height": 900})
-    assert await shown.evaluate("() => document.documentElement.scrollWidth") == 390
-    await shown.set_viewport_size({"width": 1200, "height": 900})
-
-
-async def test_the_page_can_be_read_drains_a_node_and_says_what_it_cannot_know(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    stores = shared_stores(monkeypatch)
-    async with opened(stores) as (shown, b, _):
-        await can_be_used(shown)
+        # A node is drained, and takes calls again.
         await shown.click("#nodes tr:nth-child(2) button")
         await shown.keyboard.press("Escape")
         assert not draining(b)
@@ -120,7 +115,9 @@ async def test_the_page_can_be_read_drains_a_node_and_says_what_it_cannot_know(
         await shown.click("#ask button.strong")
         await shown.wait_for_selector("#nodes tr:nth-child(2) .state-ready")
         assert not draining(b)
+        # What a look does not find is said.
         stores.cut("a")
+        await shown.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
         await shown.wait_for_selector("#unknown:not([hidden])")
         assert "cut it off" in await shown.inner_text("#unknown")
         await shown.click("#leave")

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+import pytest
 import pytest_asyncio
 
 from bargein import protocols as c
@@ -29,10 +30,25 @@ GONE = "() => { bargein.call.again.secret = 'x'.repeat(43); }"  # the server kee
 NEW = "() => bargein.call !== window.first && bargein.state === 'speaking'"
 
 
-@pytest_asyncio.fixture
-async def shown() -> AsyncIterator[Pages]:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened() -> AsyncIterator[Pages]:
     async with pages() as made:
         yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shown(opened: Pages) -> AsyncIterator[Pages]:
+    """Without a call: one that was lost would wait for its page."""
+    yield opened
+    calls = opened.here.hub.calls
+    for call_id in calls.ids:
+        calls.call(call_id).hang_up("the test is over")
+    async with asyncio.timeout(5):
+        while calls.ids:  # noqa: ASYNC110  # a test may look
+            await asyncio.sleep(0.01)
 
 
 def said(pages: Pages) -> list[c.AgentSaid]:

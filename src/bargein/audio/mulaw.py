@@ -62,12 +62,15 @@ def mulaw_codes(samples: Samples) -> NDArray[np.uint8]:
         raise AudioShapeError(
             f"Audio came as {samples.dtype} with shape {samples.shape}", advice="Give mono int16 samples of shape (n,)"
         )
-    return _ENCODE[samples.view(np.uint16)]
+    codes: NDArray[np.uint8] = _ENCODE.take(samples.view(np.uint16), mode="clip")
+    return codes
 
 
 def from_mulaw(data: bytes | bytearray | memoryview) -> Samples:
     """Expand. Returns shape (len(data),), int16. Every byte is a valid code."""
-    return _DECODE[np.frombuffer(data, np.uint8)]
+    # Every index is in the table. "clip" saves numpy a copy that the other modes make, two thirds of the time.
+    samples: Samples = _DECODE.take(np.frombuffer(data, np.uint8), mode="clip")
+    return samples
 
 
 def _encode_table() -> NDArray[np.uint8]:

@@ -102,12 +102,14 @@ def _run(
     from bargein.server.log_lines import log_lines  # noqa: PLC0415
     from bargein.server.make_settings import make_settings  # noqa: PLC0415
     from bargein.server.settings import redaction_for  # noqa: PLC0415
+    from bargein.server.supervisor.command import worker_name  # noqa: PLC0415
     from bargein.server.supervisor.run import supervise, supervises  # noqa: PLC0415
 
     settings = make_settings(**given)
     if no_record:
         settings = settings.model_copy(update={"record": None})
-    with log_lines(logging.INFO if verbose else logging.WARNING, redaction_for(settings)):
+    level = logging.INFO if verbose else logging.WARNING
+    with log_lines(level, redaction_for(settings), worker_name()):
         try:
             if supervises(settings):  # which needs no model, and imports none
                 supervise(settings, Console(), on_ready=on_ready)

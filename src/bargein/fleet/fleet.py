@@ -9,7 +9,6 @@ The store's own time decides what is old. A node's wall clock is never asked.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Container, Mapping
@@ -24,9 +23,7 @@ from bargein.errors import CommandRefused, FleetAway, NodeSilent, UsageError
 from bargein.fleet.commands import Handler, NodeCommands
 from bargein.fleet.directory import LOST, CallDirectory
 from bargein.fleet.keys import (
-    NODES,
     node_key,
-    spent_key,
 )
 from bargein.fleet.live_events import WATCH, LiveEvents
 from bargein.fleet.nodes import Nodes
@@ -36,7 +33,7 @@ from bargein.fleet.reach import SETTLE_MS, Reach
 from bargein.fleet.records import CallRecord, Load, Memory, NodeRecord
 from bargein.fleet.sealing import Seal
 from bargein.fleet.spent import SpentTokens
-from bargein.fleet.store import Delete, Match, Now, Put, Store, Unrank
+from bargein.fleet.store import Delete, Match, Now, Store
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +85,7 @@ class Fleet:
         self._commands = NodeCommands(self._reach, node)
         self._directory = CallDirectory(self._reach, self._calls, seal)
         self._events = LiveEvents(self._reach, self.find_call, self._ask_soon)
-        self._spent = SpentTokens(self._reach.clock)
+        self._spent = SpentTokens(self._reach)
         self._exit = AsyncExitStack()
         self.answer(PING, self._pong)
         self.answer(HOLDS, self._holds)
@@ -193,8 +190,7 @@ class Fleet:
 
     async def forget(self, node: str) -> None:
         """The process of a node is over: the others need not wait for its heartbeat to grow old. Never raises."""
-        with contextlib.suppress(FleetAway):
-            await self._reach.run([Delete(node_key(node)), Unrank(NODES, node)])
+        await self._nodes.forget(node)
 
     async def place(self, *, but: Container[str] = ()) -> NodeRecord | None:
         """The node for a new call: the least loaded that takes calls. None: the fleet is full. Never raises."""
@@ -317,16 +313,7 @@ class Fleet:
 
     async def spend(self, token: str, ttl_s: float) -> bool:
         """Use a one-time token. False: it was used before. Store away: this node's own memory decides."""
-        if not self._spent.spend(token, ttl_s):
-            return False
-        used = Match("used", None)
-        try:
-            fresh = await self._reach.one(
-                Put(spent_key(token), {"used": b"1"}, int(ttl_s * 1000), used), within_ms=DEAD_MS
-            )
-        except FleetAway:
-            return True
-        return bool(fresh)
+        return await self._spent.spend(token, ttl_s)
 
     # Its own chores
 

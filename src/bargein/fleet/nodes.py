@@ -89,6 +89,11 @@ class Nodes:
         if ours:
             await self._reach.one(Unrank(NODES, own.id))
 
+    async def forget(self, node: str) -> None:
+        """The process of another node is over. Never raises."""
+        with contextlib.suppress(FleetAway):
+            await self._reach.run([Delete(node_key(node)), Unrank(NODES, node)])
+
     async def all(self) -> list[NodeRecord]:
         """Those whose heartbeat is fresh, by id. Raises FleetAway."""
         found = [record for record, _ in await self._read(MOST_NODES)]

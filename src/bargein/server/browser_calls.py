@@ -174,10 +174,12 @@ class BrowserCalls:
         if not hub.fleet.shared:
             browser.refuse(CALL_GONE)
             return False
-        if visitor.hello.follows and not has_room(hub) and (other := await next_home(hub)) is not None:
-            browser.send_elsewhere(other, "this server takes no more calls")
-            return True
-        with hub.calls.place():
+        if not has_room(hub):
+            if visitor.hello.follows and (other := await next_home(hub)) is not None:
+                browser.send_elsewhere(other, "this server takes no more calls")
+                return True
+            hub.calls.demand_place()
+        with hub.calls.place(instead=True):  # a node that only runs late takes a call that was lost
             found = await resuming(hub, wish.call_id, wish.secret)
             if isinstance(found, RestoredCall):
                 return await self._restore(hub, browser, visitor, found, wish.secret)

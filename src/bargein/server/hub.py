@@ -111,6 +111,8 @@ async def open_hub(
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
         metrics.gauge("capacity_used", "share of the capacity that is taken: 1 is full", lambda: load.read().used)
         metrics.gauge("late_ms", "how late the ticks and the VAD come: 99th percentile", lambda: load.late_ms)
+        metrics.gauge("fleet_away", "1 while the fleet's store is away", lambda: float(fleet.away is not None))
+        metrics.gauge("memory_dropped", "fields of calls' memories that were too large", lambda: float(fleet.dropped))
         metrics.gauge("agents_speaking", "calls in which the agent speaks now", lambda: float(calls.speaking))
         metrics.gauge("ticks_late", "ticks that came more than a period late, since the start", lambda: ticker.late)
         metrics.gauge("record_bytes_waiting", "bytes of records that wait for the disk", lambda: disk.waiting_bytes)

@@ -30,15 +30,19 @@ CLOSE_S = 1.0  # for the lines that still wait at the end
 
 
 class LineFormatter(logging.Formatter):
-    """`12:34:56 WARNING  text`. A traceback follows in lines of its own, each indented."""
+    """`12:34:56 WARNING  text`. A traceback follows in lines of its own, each indented.
 
-    def __init__(self, redaction: Redaction = NO_REDACTION) -> None:
+    source: which of several processes writes; stands before the text."""
+
+    def __init__(self, redaction: Redaction = NO_REDACTION, source: str = "") -> None:
         super().__init__("%(asctime)s %(levelname)-8s %(message)s", "%H:%M:%S")
         self._redaction = redaction
+        self._source = f"{source}: " if source else ""
 
     def format(self, record: logging.LogRecord) -> str:
         record.asctime = self.formatTime(record, self.datefmt)
-        lines = [f"{record.asctime} {record.levelname:<8} {printable(record.getMessage(), LINE_CHARS)}"]
+        text = self._source + printable(record.getMessage(), LINE_CHARS)
+        lines = [f"{record.asctime} {record.levelname:<8} {text}"]
         if record.exc_info:
             trace = self.formatException(record.exc_info).splitlines()
             lines += [f"    {printable(line, LINE_CHARS)}" for line in trace[-TRACE_LINES:]]
@@ -54,9 +58,10 @@ class LineQueue(logging.Handler):
         most: int = QUEUED_LINES,
         redaction: Redaction = NO_REDACTION,
         clock: Clock | None = None,
+        source: str = "",
     ) -> None:
         super().__init__()
-        self.setFormatter(LineFormatter(redaction))
+        self.setFormatter(LineFormatter(redaction, source))
         self._file = stream.fileno()
         self._most = most
         self._waiting: deque[str] = deque()
@@ -131,13 +136,14 @@ class LineQueue(logging.Handler):
 
 
 @contextmanager
-def log_lines(level: int, redaction: Redaction = NO_REDACTION) -> Iterator[None]:
-    """Write the process's log to stderr while the block lasts, unless the process has a log of its own."""
+def log_lines(level: int, redaction: Redaction = NO_REDACTION, source: str = "") -> Iterator[None]:
+    """Write the process's log to stderr while the block lasts, unless the process has a log of its own. source: which
+    of several processes this is."""
     root = logging.getLogger()
     if root.handlers:
         yield
         return
-    handler, before = LineQueue(sys.stderr, redaction=redaction), root.level
+    handler, before = LineQueue(sys.stderr, redaction=redaction, source=source), root.level
     root.addHandler(handler)
     root.setLevel(level)
     try:

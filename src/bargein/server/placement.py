@@ -11,6 +11,7 @@ A client that does not follow is taken here while there is room.
 
 from __future__ import annotations
 
+from bargein.fleet.records import CALM_CALLS, Load
 from bargein.server.hub import Hub
 from bargein.transports.browser.wire import Hello
 
@@ -31,9 +32,14 @@ async def better_node(hub: Hub, hello: Hello) -> tuple[str, str] | None:
         return None
     if not (has_room(hub) and hub.fleet.load().has_room):
         return address_of(node.id, node.url), "this server takes no more calls"
-    if hub.fleet.load().used - node.load.used >= AWAY_BY:
+    if _taken(hub.fleet.load()) - _taken(node.load) >= AWAY_BY:
         return address_of(node.id, node.url), "another server has more room"
     return None
+
+
+def _taken(load: Load) -> float:
+    """Share of a node's capacity. How late a node with few calls runs is not of their making."""
+    return load.used if load.calls >= CALM_CALLS else load.calls / max(load.most, 1)
 
 
 def has_room(hub: Hub) -> bool:

@@ -33,7 +33,7 @@ from bargein.server.listening import address, announce, demand_no_loop, listen
 from bargein.server.log_lines import log_lines
 from bargein.server.make_settings import library_settings
 from bargein.server.settings import Settings, redaction_for
-from bargein.server.supervisor.command import assignment
+from bargein.server.supervisor.command import assignment, worker_name
 from bargein.server.supervisor.passed import PassedConnections, WorkerBusyness
 from bargein.server.supervisor.run import as_worker, supervise, supervises
 from bargein.transports.websocket import MESSAGE_BYTES
@@ -191,7 +191,7 @@ def serve_agents(given: object, **settings: Any) -> None:
     agents = opener(given, "serve")
     demand_no_loop()
     chosen = library_settings(**settings)
-    with log_lines(logging.WARNING, redaction_for(chosen)):
+    with log_lines(logging.WARNING, redaction_for(chosen), worker_name()):
         try:
             serve(chosen, Console(), agents=agents)
         except KeyboardInterrupt:

@@ -65,7 +65,11 @@ class Supervised:
         async with connect(url, subprotocols=[Subprotocol("bargein.v1")], close_timeout=0.2) as socket:
             client = Client(socket)
             await client.send(HELLO | hello)
-            yield client, str((await client.until("welcome", 15))["call_id"])
+            try:
+                welcome = await client.until("welcome", 15)
+            except ConnectionClosed:
+                raise AssertionError(f"{client.messages} {socket.close_code} {self.log.read_text()}") from None
+            yield client, str(welcome["call_id"])
             with suppress(ConnectionClosed):
                 await client.send({"type": "hangup"})
                 await client.closed(15)

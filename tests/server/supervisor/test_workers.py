@@ -97,6 +97,8 @@ async def test_what_is_no_request_is_answered_by_a_worker_as_ever(here: Supervis
 async def test_a_worker_that_is_killed_is_back_and_the_other_calls_go_on(here: Supervised) -> None:
     await here.all_ready()
     async with here.call("/n/w-0") as (kept, _), here.call("/n/w-1") as (victim, _):
+        await victim.until("state", state="speaking")
+        await asyncio.sleep(0.5)  # what is remembered of a call is written a tick after its begin
         lost = here.workers[1]  # they were started in this order
         os.kill(lost, signal.SIGSTOP)
         request = b"GET /n/w-1/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -166,6 +168,12 @@ def test_a_wrong_agent_is_told_once_and_ends_as_with_one_process() -> None:
     told = run("-m", "bargein", "serve", "--agent", "/nowhere.py", "--port", "0", "--no-record", "--workers", "2")
     assert (told.returncode, told.stdout) == (2, "")
     assert told.stderr == "UsageError: There is no Python file /nowhere.py. Write the agent as FILE.py:NAME\n"
+
+
+def test_the_supervisor_loads_no_model() -> None:
+    heavy = "{'numpy', 'fastapi', 'uvicorn', 'onnxruntime', 'redis'}"
+    told = run("-c", f"import sys, bargein.cli, bargein.server.supervisor.run; print({heavy} & set(sys.modules))")
+    assert told.stdout == "set()\n", told.stderr
 
 
 def test_a_program_that_cannot_be_run_again_is_told_what_to_do() -> None:

@@ -46,6 +46,12 @@ def assignment() -> Assignment | None:
     return Assignment(first[0], channel)
 
 
+def worker_name() -> str:
+    """The node's name of this process, if it is a worker; else ""."""
+    given = assignment()
+    return "" if given is None else given.place.node
+
+
 def same_command() -> tuple[list[str], dict[str, str]]:
     """The command of this process and its environment. Raises UsageError for a process that has none to repeat."""
     given = sys.orig_argv[1:]

@@ -34,6 +34,7 @@ export class CallPanel {
   constructor(parts, { ask, confirm, told }) {
     Object.assign(this, { parts, ask, confirm, told });
     this.id = null;
+    this.opening = 0;
     const mine = (act) => async (e) => {
       e?.preventDefault?.();
       await act().catch(told);
@@ -48,6 +49,7 @@ export class CallPanel {
   async open(call) {
     this.close();
     this.id = call.id;
+    this.known = false; // what was said before
     this.parts.section.hidden = false;
     this.parts.events.replaceChildren();
     put(this.parts.title, `Call ${call.id}`);
@@ -68,12 +70,13 @@ export class CallPanel {
   }
 
   async watch(id) {
+    const { opening } = this;
     const socket = await events(id);
-    if (this.id !== id) return socket.close();
+    if (this.opening !== opening) return socket.close(); // another call is looked at by now, or this one anew
     this.socket = socket;
-    socket.onmessage = ({ data }) => this.id === id && this.take(JSON.parse(data));
+    socket.onmessage = ({ data }) => this.socket === socket && this.take(JSON.parse(data));
     socket.onclose = ({ code }) => {
-      if (this.id !== id || code === 1000) return;
+      if (this.socket !== socket || code === 1000) return;
       this.show({ kind: "missed", text: "The events broke off. They are asked for again." });
       this.timer = setTimeout(() => this.watch(id).catch(this.told), AGAIN_MS);
     };
@@ -86,7 +89,8 @@ export class CallPanel {
   }
 
   history({ conversation = [] }) {
-    if (this.parts.events.children.length) return; // the socket is a second one
+    if (this.known) return; // the socket is a second one
+    this.known = true;
     for (const { kind, text, unheard, call, result } of conversation) {
       if (kind === "ToolResult") this.show({ kind: "tool", text: `${call?.name ?? ""} ${result ?? ""}` });
       else if (kind in ROLES && (text !== "" || unheard)) this.show({ kind: ROLES[kind], text: text ?? "(speech, words unknown)", never: unheard });
@@ -123,6 +127,7 @@ export class CallPanel {
 
   close() {
     clearTimeout(this.timer);
+    this.opening++;
     this.id = null;
     this.socket?.close();
     this.socket = null;
