@@ -46,19 +46,22 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 	@echo "The command is $(BIN)/bargein: try $(BIN)/bargein --help"
 	$(BIN)/bargein serve $(ARGS)
 
-# Four stages. What computes takes every core; what waits for simulated vendors, servers and child processes waits
-# together; processes and browsers that take long to start, two at once; what is timed in a real browser, and servers with
-# twenty calls at once, run alone. Each stage prints its slowest twenty.
+# Five stages. What computes takes every core; what waits for simulated vendors, servers and child processes waits
+# together; processes and browsers that take long to start, two at once; what is timed in a real browser, and three servers
+# with a few calls, also two at once, but beside nothing else: each takes half of a core; servers with twenty calls at once
+# run alone. Each stage prints its slowest twenty.
 COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
 WAITING := tests/bench tests/fleet tests/server tests/simulators tests/strangers tests/vendors
-ALONE := tests/fleet/test_three_nodes.py tests/server/test_cascade.py tests/server/test_openai_realtime.py $(addprefix tests/web/test_,$(addsuffix .py,page faults realtime voxtral))
+ALONE := tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/web/test_faults.py
+TIMED := tests/fleet/test_three_nodes.py $(addprefix tests/web/test_,$(addsuffix .py,page realtime voxtral))
 TWO := tests/attack tests/integrations tests/vendors/local/test_worker_process.py tests/web
 PYTEST := $(BIN)/python -m pytest --durations=20
 test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium $(VENV)/.services  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
 	$(PYTEST) -n auto --dist worksteal $(COMPUTING)
-	$(PYTEST) -n 4 --dist loadfile $(WAITING) $(patsubst %,--ignore=%,$(ALONE) $(TWO))
-	$(PYTEST) -n 2 --dist loadfile $(TWO) $(ALONE:%=--ignore=%)
+	$(PYTEST) -n 4 --dist loadfile $(WAITING) $(patsubst %,--ignore=%,$(ALONE) $(TIMED) $(TWO))
+	$(PYTEST) -n 2 --dist loadfile $(TWO) $(patsubst %,--ignore=%,$(ALONE) $(TIMED))
+	$(PYTEST) -n 2 --dist loadfile $(TIMED)
 	$(PYTEST) $(ALONE)
 else
 	$(BIN)/python -m pytest $(ARGS)

@@ -1,7 +1,7 @@
 """What one Redis sees of a large fleet, on paper: 700 nodes, 100,000 calls.
 
 Each operation of a node's `Fleet` is done many times on a real redis-server, and Redis itself says what it took:
-commands, bytes in and out, processor time, memory. The rest is arithmetic with the assumptions of `Load`, which stand
+commands, bytes in and out, processor time, memory. The rest is arithmetic with the assumptions of `PaperLoad`, shown
 beside the result. No fleet of this size has been run.
 """
 
@@ -44,7 +44,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class PaperLoad:
     """What a fleet does."""
 
     nodes: int = 700
@@ -89,7 +89,7 @@ class Line:
         return self.a_second * self.each.cpu_us / 1e6
 
 
-def lines(costs: Mapping[str, Cost], load: Load) -> list[Line]:
+def lines(costs: Mapping[str, Cost], load: PaperLoad) -> list[Line]:
     """What Redis sees in a second. Pulses: their cost grows with the calls that sound at a node."""
     begins = load.calls / load.call_s
     sounding = load.calls / load.nodes * load.speaking
@@ -119,7 +119,7 @@ def lines(costs: Mapping[str, Cost], load: Load) -> list[Line]:
     ]
 
 
-class Meter:
+class CommandMeter:
     """What Redis says of itself."""
 
     def __init__(self, client: Redis) -> None:
@@ -162,7 +162,7 @@ async def costs(times: int) -> tuple[dict[str, Cost], float]:
     """Of each operation; and the memory (bytes) that a call takes in Redis."""
     port = free_port()
     async with redis_server(port), Redis(port=port) as client:
-        meter = Meter(client)
+        meter = CommandMeter(client)
         found: dict[str, Cost] = {}
         alone = (await meter.cost(1, lambda: asyncio.sleep(IDLE_S))).cpu_us / IDLE_S
         async with two_fleets(f"redis://127.0.0.1:{port}/0") as (one, two):
@@ -224,13 +224,13 @@ async def _answer(_: dict[str, Any]) -> dict[str, Any]:
     return {"interrupted": True}
 
 
-def capacity(found: Mapping[str, Cost], load: Load) -> int:
+def capacity(found: Mapping[str, Cost], load: PaperLoad) -> int:
     """Nodes, with the load's calls for each, at which one Redis is FULL."""
     a_node = replace(load, nodes=100, calls=load.calls * 100 // load.nodes)
     return int(FULL / (sum(line.cores for line in lines(found, a_node)) / 100))
 
 
-def show_paper(console: Console, found: Mapping[str, Cost], memory: float, load: Load) -> dict[str, object]:
+def show_paper(console: Console, found: Mapping[str, Cost], memory: float, load: PaperLoad) -> dict[str, object]:
     """The tables. Returns the numbers."""
     costs_table = Table(title="One operation, at Redis (measured)", title_justify="left")
     for name in ("operation", "commands", "bytes in", "bytes out", "processor, µs"):
@@ -280,4 +280,4 @@ def show_paper(console: Console, found: Mapping[str, Cost], memory: float, load:
 def measure(console: Console, *, quick: bool = False) -> dict[str, object]:
     """Measure the costs, and print what they come to."""
     found, memory = asyncio.run(costs(300 if quick else 3_000))
-    return show_paper(console, found, memory, Load())
+    return show_paper(console, found, memory, PaperLoad())

@@ -5,8 +5,8 @@ that worker, every other one to the worker that has least to do. A first look is
 connection whose request, this one or a later one of a connection that is kept open, names another node.
 
 Measured on two cores against SO_REUSEPORT, two workers: of 100 calls the kernel's hash gave 41:59 to 50:50, this gives
-50:50; of 100 connections that waited at a worker that was killed, the kernel dropped 43, here none is lost, since the
-supervisor keeps its own copy of each until the worker has it. A connection costs the supervisor 0.16 ms of a core, and its
+50:50; of 100 connections that waited at a worker that was killed, the kernel dropped 43, here none is lost, as the
+supervisor keeps a copy of each until the worker has it. A connection costs the supervisor 0.16 ms of a core, and its
 first answer comes 0.5 ms later than from one process.
 """
 
