@@ -29,7 +29,7 @@ async def lost_at(ms: float, greeting: Greeting | str = TEN, **more: object) -> 
 
 
 async def test_the_agent_goes_on_from_the_word_that_was_heard() -> None:
-    kept = await lost_at(700)
+    kept = await lost_at(660)
     async with phone_scene(restored=kept.restored()) as s:
         await s.until(lambda: said(s.call.conversation.items)[-1][1] == "completed")
         assert said(s.call.conversation.items) == [
@@ -38,7 +38,7 @@ async def test_the_agent_goes_on_from_the_word_that_was_heard() -> None:
         ]
         assert s.did() == ["Reprompt"]
         assert s.call.floor.reply.id == 2
-        assert s.call.status().lasted_ms >= 700
+        assert s.call.status().lasted_ms >= 600
 
 
 @pytest.mark.parametrize("plays_out", [False, True])
@@ -239,7 +239,7 @@ def broken(kept: Kept, **fields: bytes | None) -> dict[str, bytes]:
 
 async def test_a_restored_call_can_be_lost_again() -> None:
     """What the first server had remembered does not come back."""
-    kept = await lost_at(700)
+    kept = await lost_at(660)
     second = Kept(dict(kept.fields))
     async with phone_scene(restored=kept.restored(), memory=second) as s:
         await s.until(lambda: s.state == "idle" and s.call.floor.reply.id == 2)
@@ -251,7 +251,7 @@ async def test_a_restored_call_can_be_lost_again() -> None:
 
 
 async def test_a_memory_that_is_damaged_or_of_another_version_is_refused() -> None:
-    kept = await lost_at(700)
+    kept = await lost_at(660)
     other = kept.fields["about"].replace(b"\xa7version\x01", b"\xa7version\x02")
     assert other != kept.fields["about"]
     cases: list[dict[str, bytes | None]] = [

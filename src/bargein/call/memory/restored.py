@@ -33,7 +33,7 @@ from bargein.call.output.utterance_queue import Utterance
 from bargein.call.responders.tool_runner import UNKNOWN
 from bargein.protocols import AgentSaid, ConversationItem, ToolResult, Word
 
-SLACK_MS = 75.0
+SLACK_MS = 100.0
 """How far beyond its last known position a client is taken to have been when its server was lost. Audio is sent 100 ms
 ahead, and positions are told each 50 ms: the true position is 0 to 50 ms beyond where the client discards what it has
 at the loss, and up to 150 ms where it still plays that."""
