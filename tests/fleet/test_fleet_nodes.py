@@ -174,13 +174,22 @@ async def test_calls_that_were_just_placed_count_until_the_next_heartbeat(
 
 async def test_a_node_that_runs_late_is_full_only_with_calls(store: MemoryStore, clock: ManualClock) -> None:
     async with (
-        node(store, clock, "a", Load(8, 64, 90.0, 2.2)) as a,
-        node(store, clock, "b", Load(7, 64, 90.0, 2.2)),
+        node(store, clock, "a", Load(8, 64, 110.0, 3.0)) as a,
+        node(store, clock, "b", Load(7, 64, 110.0, 3.0)),
     ):
         placed = await a.place()
         assert placed is not None
         assert placed.id == "b"
         assert await a.place(but={"b"}) is None
+
+
+async def test_a_node_that_runs_a_little_late_is_better_than_none(store: MemoryStore, clock: ManualClock) -> None:
+    async with (
+        node(store, clock, "a", Load(20, 64, 60.0, 1.6)) as a,
+        node(store, clock, "b", Load(50, 64, 5.0, 0.8)),
+    ):
+        placed = [await a.place(), await a.place(but={"b"})]
+        assert [each.id for each in placed if each] == ["b", "a"]
 
 
 # -------------------------------------------------------------------------------------------------------- commands

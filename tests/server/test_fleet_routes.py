@@ -190,7 +190,7 @@ async def test_where_no_server_has_room_the_agents_say_goodbye(stores: Stores) -
 
 async def test_a_server_that_runs_late_takes_no_more_than_it_has(stores: Stores) -> None:
     async with node("a", max_calls=20) as a:
-        late = patch.object(type(a.hub.load), "late_ms", 80.0)
+        late = patch.object(type(a.hub.load), "late_ms", 120.0)
         with ExitStack() as stack, late:
             for _ in range(8):
                 assert (await a.http.post("/calls/browser")).status_code == 204

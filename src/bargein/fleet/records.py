@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-CALM_CALLS = 8  # from here on a node that runs late takes no more
+CALM_CALLS = 8  # from here on a node that runs too late takes no more
+TOO_LATE_MS = 100.0
 
 
 class Load(msgspec.Struct, frozen=True, array_like=True):
@@ -17,13 +18,14 @@ class Load(msgspec.Struct, frozen=True, array_like=True):
     late_ms: float
     """How late the node's ticks and VAD windows come."""
     used: float
-    """Share of the capacity that is taken: 0 is idle, 1 is full, more is too much."""
+    """Share of the capacity that is taken: 0 is idle; from 1 on the promises to callers begin to break, and another node
+    is better."""
 
     @property
     def has_room(self) -> bool:
-        """The node can take one more call. With few calls lateness is not of their making: to refuse one more would
-        help none, and leave a caller without an answer."""
-        return self.calls < self.most and (self.used < 1.0 or self.calls < CALM_CALLS)
+        """The node can take one more call. A call that is answered a little late is better than one that is refused.
+        With few calls lateness is not of their making: to refuse one more would help none."""
+        return self.calls < self.most and (self.late_ms < TOO_LATE_MS or self.calls < CALM_CALLS)
 
 
 class NodeRecord(msgspec.Struct, frozen=True, array_like=True):
