@@ -18,8 +18,8 @@ class Load(msgspec.Struct, frozen=True, array_like=True):
     late_ms: float
     """How late the node's ticks and VAD windows come."""
     used: float
-    """Share of the capacity that is taken: 0 is idle; from 1 on the promises to callers begin to break, and another node
-    is better."""
+    """Share of the capacity that is taken: 0 is idle; from 1 on the promises to callers begin to break, and another
+    node is better."""
 
     @property
     def has_room(self) -> bool:
