@@ -52,4 +52,4 @@ def measure(
         facts = fleet_paper.measure(console, quick=quick)
     if as_json is not None:
         found = {"machine": machine(), "rows": [row.facts() for row in rows], "paper": facts}
-        as_json.write_text(json.dumps(found, indent=1))
+        as_json.write_text(json.dumps(found, indent=1, default=float))  # numpy has numbers of its own
