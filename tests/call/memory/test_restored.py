@@ -11,6 +11,9 @@ from bargein.agent import Greeting
 from bargein.call.memory.fields import MemoryUnreadable
 from bargein.call.memory.restored import read_memory
 from bargein.call.responders.tool_runner import UNKNOWN
+from bargein.clock import Clock
+from bargein.transports.kept import KeptTransport
+from bargein.transports.telephone.transport import TelephoneTransport
 from tests.call.kit import ScriptedLLM, ScriptedSTT
 from tests.call.memory.kit import RESTORED, RESUMED, Kept, heard_words, pass_pulses, said
 from tests.call.phone_kit import phone_scene
@@ -67,6 +70,26 @@ async def test_no_word_is_heard_twice_and_none_is_missing_from_the_context(plays
         missing = set(heard) - {WORDS.index(word) for word in first}
         assert len(missing) <= plays_out, f"missing from the context, {index}"
         assert [*first, *(WORDS[place] for place in rest)] == WORDS, f"a word is lost, {index}"
+
+
+async def test_a_server_that_dies_while_the_client_is_away_knows_no_later_word() -> None:
+    """The client's own report of the first loss stands: no 100 ms are added to it again and again."""
+    made: list[KeptTransport] = []
+
+    def keep(telephone: TelephoneTransport, clock: Clock) -> c.Transport:
+        made.append(KeptTransport(telephone, clock, 10_000))
+        return made[0]
+
+    kept = Kept()
+    async with phone_scene(greeting=TEN, memory=kept, kept=keep) as s:
+        await pass_pulses(s, kept, 760)
+        assert s.phone.telephone is not None
+        s.phone.telephone.gone("the connection is gone")
+        await s.pass_ms(500)
+        before = said(s.call.conversation.items)
+        frozen = Kept(dict(kept.fields))
+    async with phone_scene(restored=frozen.restored()) as s:
+        assert said(s.call.conversation.items)[:1] == before == [("One two three", "cut")]
 
 
 async def test_a_call_that_was_quiet_says_only_that_it_was_away() -> None:

@@ -84,6 +84,8 @@ class RememberedReply(msgspec.Struct, frozen=True, array_like=True):
     """Samples that the TTS has given."""
     heard: int
     """Samples that the client had played when this was written."""
+    over: bool
+    """The connection was lost in it, and the client told no more: `heard` grows no more."""
     complete: bool
     """The TTS has given all of it."""
     exact: bool

@@ -167,6 +167,7 @@ class MemoryKeeper:
             rate=0 if track is None else track.rate,
             made=0 if track is None else track.made,
             heard=position,
+            over=reply is not live,
             complete=track is not None and track.complete,
             exact=track is not None and track.words.exact,
             words=[(round(w.start_ms), round(w.end_ms), w.begin, w.end) for w in words],

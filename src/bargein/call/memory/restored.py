@@ -107,10 +107,11 @@ def begin_again(restored: RestoredCall, parts: CallParts, floor: f.Floor, now_ms
     conversation.items = _closed(restored.items, lost.id if lost is not None and lost.track is not None else 0)
     if lost is not None and reply is not None and lost.track is not None:
         replies.sounded = lost
+        slack_ms = 0.0 if reply.over else SLACK_MS
         told_ms = restored.heard * 1000 / reply.rate
-        ms = min(told_ms + SLACK_MS, reply.made * 1000 / reply.rate)
-        at = Position(round(ms * reply.rate / 1000), ms, SLACK_MS)
-        lost.track.report(now_ms, restored.heard, playing=False, bound_ms=SLACK_MS)
+        ms = min(told_ms + slack_ms, reply.made * 1000 / reply.rate)
+        at = Position(round(ms * reply.rate / 1000), ms, slack_ms)
+        lost.track.report(now_ms, restored.heard, playing=False, bound_ms=slack_ms)
         parts.ledger.restored(lost, at, now_ms, asks=asks)
         parts.context.notify(_interrupted(parts, lost))
     # An answer that never sounded is made anew, from the conversation.
