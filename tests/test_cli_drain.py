@@ -72,7 +72,7 @@ async def test_where_no_server_of_ours_answers_that_is_said(monkeypatch: pytest.
             ((), f"No server answers at http://127.0.0.1:{port}"),
             ((another,), "is no server of Bargein"),
             (("nonsense",), "is no address"),
-            (("http://[",), "No server answers"),
+            (("http://[",), "is no address"),
         ):
             told = await run(*words)
             assert told.exit_code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
@@ -14,6 +15,7 @@ from bargein.foreign import printable
 
 ANSWER_S = 10.0
 ANSWER_BYTES = 64 << 20  # of 100,000 calls
+UNAUTHORIZED = 401
 
 
 class RunningServer:
@@ -32,19 +34,26 @@ class RunningServer:
             raise Unavailable(f"{printable(self.url, 200)!r} is no address", advice="Write http://HOST:PORT")
 
     def get(self, path: str) -> dict[str, Any]:
+        """As `ask`, for what only asks."""
+        return self.ask("GET", path)
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Raises Unavailable where no server of ours answers, CommandRefused for a refusal."""
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        data = None if body is None else json.dumps(body).encode()
         try:
-            asked = urllib.request.Request(f"{self.url}{path}", headers=headers)  # noqa: S310  # http or https
+            asked = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310  # http or https
             with urllib.request.urlopen(asked, timeout=ANSWER_S) as answer:  # noqa: S310
                 return self._read(answer.status, answer.read(ANSWER_BYTES))
         except urllib.error.HTTPError as error:
             with error:
                 return self._read(error.code, error.read(ANSWER_BYTES))
-        except (OSError, ValueError) as error:
-            why = getattr(error, "reason", error)
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: of addresses that are none
+            why = getattr(error, "reason", None) or error
             raise Unavailable(
-                f"No server answers at {printable(self.url, 200)}: {why or type(error).__name__}",
+                f"No server answers at {printable(self.url, 200)}: {str(why) or type(error).__name__}",
                 advice="Start it, or name its address: http://HOST:PORT",
             ) from None
 
@@ -60,6 +69,6 @@ class RunningServer:
                 f"What answers at {printable(self.url, 200)} is no server of Bargein ({status})",
                 advice="Name the address of one, with the path under which it is",
             ) from None
-        if status == 401:
+        if status == UNAUTHORIZED:
             advice = "Set BARGEIN_TOKEN to the server's token"
         raise CommandRefused(status, code, message, advice=advice)
