@@ -134,13 +134,14 @@ class SipCore:
             problem = error
         if problem is None and (self.transactions.known(request) or _key(request) in self._dialogs):
             self.transactions.receive_request(request, flow)
+        elif request.method == "ACK":
+            return  # of a refusal that was sent once, or of a call that is over
         elif not self.gate.hears(request, host):
             self._drop("unheard", flow, request.method)
         elif problem is not None:
             self._drop("malformed", flow, problem.message)
-            if request.method != "ACK":
-                flow.send(self._answer(request, 400, "Bad Request").render())
-        elif request.method != "ACK" and self.transactions.full(host):
+            flow.send(self._answer(request, 400, "Bad Request").render())
+        elif self.transactions.full(host):
             self._drop("unheard", flow, "too many requests at once")
         else:
             self.transactions.receive_request(request, flow)
@@ -152,6 +153,9 @@ class SipCore:
 
     # From the transactions.
 
+    def doubts(self, flow: Flow) -> bool:
+        return not self.gate.trusts(flow.peer.host)
+
     def request(self, transaction: ServerTransaction) -> None:
         request = transaction.request
         try:
@@ -160,6 +164,7 @@ class SipCore:
                 if found is None:
                     transaction.respond(self._answer(request, 481, "Call/Transaction Does Not Exist"))
                 else:
+                    transaction.once = False  # the tags are the proof
                     found.handle(transaction)
             else:
                 self._begin(transaction)
@@ -213,6 +218,7 @@ class SipCore:
         if not isinstance(admitted, Admitted):
             self._refuse(transaction, admitted.challenges if isinstance(admitted, Challenged) else ())
             return
+        transaction.once = False
         if self._closing:
             transaction.respond(self._answer(request, 503, "Service Unavailable"))
             return

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bargein.clock import Clock
+from bargein.errors import UsageError
 from bargein.sip.addresses import NameAddr, SipAddress, SipUri
 from bargein.sip.core import CoreSettings, SipCore, SipHandler
 from bargein.sip.dialog import SipDialog
@@ -122,6 +123,8 @@ class SipUserAgent:
         """Call. dialog.offer is the far end's answer. Raises SipRefused, SipTimeout, ProtocolError (its SDP is none).
 
         A cancelled call sends a CANCEL. trunk: its proxy and its credentials are used."""
+        if not offer:
+            raise UsageError("A SIP call needs an offer", advice="Write one with `write_offer`")
         proxy = trunk.proxy if trunk is not None else None
         flow = await self._flow((proxy or uri).address, within_s)
         sender = from_ or NameAddr(trunk.uri if trunk else SipUri(self._core.settings.agent_name, flow.local.host))
