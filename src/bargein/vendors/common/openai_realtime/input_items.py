@@ -10,7 +10,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from bargein.protocols import TurnUpdate, TurnUpdateKind
-from bargein.vendors.openai.realtime.items import Json
+from bargein.vendors.common.openai_realtime.items import Json
+from bargein.vendors.common.openai_realtime.settings import RealtimeSettings, TurnDetection
 
 KEPT = 32  # items; older ones are known, or will never be
 PAD_MS = 400  # how much wider than the speech in it an item may be: the server's padding, and its own idea of the onset
@@ -25,6 +26,16 @@ class InputRequest:
     ends: bool
     reads: bool
     prefix_padding_ms: int
+    times: bool = True
+    """The server says where speech begins and ends. False: where the audio sent so far ends."""
+
+    @classmethod
+    def of(cls, settings: RealtimeSettings, detection: TurnDetection, *, times: bool) -> InputRequest:
+        """detection: who finds the turns in this call."""
+        vendor = detection == "vendor"
+        ends = vendor or detection == "semantic_vad"
+        reads = settings.transcription_model is not None
+        return cls(begins=vendor, ends=ends, reads=reads, prefix_padding_ms=settings.prefix_padding_ms, times=times)
 
 
 @dataclass(slots=True)
@@ -43,7 +54,7 @@ class UserItem:
     """The speech in it is over."""
     committed: bool = False
     mute: bool = False
-    """OpenAI will not transcribe it."""
+    """The server will not transcribe it."""
     read: bool = False
     """All its words are known, or it was answered without them."""
 
@@ -179,24 +190,29 @@ class InputItems:
 
     # -------------------------------------------------------------------------------------- what the server tells
 
-    def event(self, event: Json) -> list[TurnUpdate]:
-        """One of its events about the user's sound, or the words in it."""
+    def event(self, event: Json, sent: int = 0) -> list[TurnUpdate]:
+        """One of its events about the user's sound, or the words in it. sent: position up to which audio was sent."""
         kind = event["type"].rsplit(".", 1)[1]
         if event["type"].startswith("input_audio_buffer."):
-            return self._buffer(kind, event)
+            return self._buffer(kind, event, sent)
         return self._words(kind, event)
 
-    def _buffer(self, kind: str, event: Json) -> list[TurnUpdate]:
+    def _buffer(self, kind: str, event: Json, sent: int) -> list[TurnUpdate]:
         match kind:
             case "speech_started":
-                first = self._position(event["audio_start_ms"])
-                item = self._new(event["item_id"], first, first + self._samples(self._wish.prefix_padding_ms))
+                padding = self._samples(self._wish.prefix_padding_ms)
+                if self._wish.times:
+                    first = self._position(event["audio_start_ms"])
+                else:
+                    first = max(sent - padding, self._base)
+                item = self._new(event["item_id"], first, first + padding)
                 return [self._heard("started" if self._wish.begins else "progress", item)]
             case "speech_stopped":
                 stopped = self._items.get(event["item_id"])
                 if stopped is None:
                     return []
-                stopped.end, stopped.over = self._position(event["audio_end_ms"]), True
+                stopped.end = self._position(event["audio_end_ms"]) if self._wish.times else sent
+                stopped.over = True
                 return [self._heard("ended" if self._wish.ends else "progress", stopped)]
             case "committed":
                 self._made(event["item_id"])
@@ -229,6 +245,8 @@ class InputItems:
         match kind:
             case "delta":
                 item.text += event.get("delta") or ""
+            case "updated":  # all words so far
+                item.text = event.get("transcript") or ""
             case "completed":
                 item.text, item.read = event.get("transcript") or "", True
             case "failed":

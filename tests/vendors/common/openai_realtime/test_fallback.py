@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bargein.protocols import AgentSaid
-from bargein.vendors.openai.realtime.response import OpenAIResponse
-from tests.vendors.openai.realtime.wire import Line, call, message
+from bargein.vendors.common.openai_realtime.response import OpenAIResponse
+from tests.vendors.common.openai_realtime.wire import Line, call, message
 
 
 def begun(line: Line) -> OpenAIResponse:

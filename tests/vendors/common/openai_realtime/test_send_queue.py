@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bargein.vendors.openai.realtime.send_queue import WAITING, RealtimeSendQueue
+from bargein.vendors.common.openai_realtime.send_queue import WAITING, RealtimeSendQueue
 
 NOTE, COMMIT, CREATE, CANCEL = (
     {"type": kind}

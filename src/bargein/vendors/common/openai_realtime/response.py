@@ -19,9 +19,9 @@ from bargein.audio.mulaw import Audio, Mulaw
 from bargein.audio.pcm import Pcm
 from bargein.errors import BargeinError, VendorLost
 from bargein.protocols import AgentSaid, SpeechChunk, ToolCall, ToolCalls, Word
-from bargein.vendors.openai.realtime.audio_formats import PCM_RATE, FormatConverter, NegotiatedFormats
-from bargein.vendors.openai.realtime.items import Json, note
-from bargein.vendors.openai.realtime.prompts import cut_note
+from bargein.vendors.common.openai_realtime.audio_formats import PCM_RATE, FormatConverter, NegotiatedFormats
+from bargein.vendors.common.openai_realtime.items import Json, note
+from bargein.vendors.common.openai_realtime.prompts import cut_note
 
 log = logging.getLogger(__name__)
 

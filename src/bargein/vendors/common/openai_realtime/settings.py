@@ -7,9 +7,9 @@ from typing import Literal, get_args
 
 from bargein.errors import UsageError
 from bargein.protocols import SessionConfig
-from bargein.vendors.openai.realtime.audio_formats import SessionFormats
-from bargein.vendors.openai.realtime.items import Json, tool
-from bargein.vendors.openai.realtime.prompts import instructions
+from bargein.vendors.common.openai_realtime.audio_formats import SessionFormats
+from bargein.vendors.common.openai_realtime.items import Json, tool
+from bargein.vendors.common.openai_realtime.prompts import instructions
 
 MODEL = "gpt-realtime-2.1"
 VOICE = "marin"

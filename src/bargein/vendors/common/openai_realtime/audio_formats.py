@@ -16,7 +16,7 @@ from bargein.audio.mulaw import from_mulaw, to_mulaw
 from bargein.audio.pcm import Samples
 from bargein.audio.resample import HotResampler
 from bargein.errors import UsageError, VendorRefused
-from bargein.vendors.openai.realtime.items import Json
+from bargein.vendors.common.openai_realtime.items import Json
 
 PCM_RATE = 24_000
 PCM, PCMU, PCMA = "audio/pcm", "audio/pcmu", "audio/pcma"
@@ -118,6 +118,6 @@ def _granted(sides: Json, side: str, asked: AudioFormat) -> AudioFormat:
         else:
             return AudioFormat(kind, rate)
     raise VendorRefused(
-        f"OpenAI Realtime granted {str(given)[:80]!r} as the {side} format, and {asked} was asked for",
+        f"The server granted {str(given)[:80]!r} as the {side} format, and {asked} was asked for",
         advice="Use a model or server that takes audio/pcm at 24000 Hz, audio/pcmu or audio/pcma",
     )

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from bargein.audio.pcm import Samples
 from bargein.audio.resample import HotResampler
 from bargein.vendors.common.backlog import Backlog
-from bargein.vendors.openai.realtime.audio_formats import SessionFormats
-from bargein.vendors.openai.realtime.send_queue import OutboundEvent
+from bargein.vendors.common.openai_realtime.audio_formats import SessionFormats
+from bargein.vendors.common.openai_realtime.send_queue import OutboundEvent
 
 KEEP_MS = 60_000  # of audio that no session has acknowledged
+SEND_MS = {"ours": 100, "server_vad": 100, "semantic_vad": 60, "vendor": 60}  # of sound in one message
 IDLE_MS = 3_000  # of audio that is kept while no turn is open: covers any pre-roll
 APPEND = "input_audio_buffer.append"
 

@@ -8,9 +8,9 @@ import pytest
 
 from bargein.errors import BargeinError, VendorLost, VendorRefused
 from bargein.protocols import AgentSaid, ToolCalls
-from bargein.vendors.openai.realtime.protocol import REPLY, RealtimeProtocol
+from bargein.vendors.common.openai_realtime.protocol import REPLY, RealtimeProtocol
 from bargein_simulators.realtime_events import server_event
-from tests.vendors.openai.realtime.wire import Line, heard, message, settle
+from tests.vendors.common.openai_realtime.wire import Line, heard, message, settle
 
 
 async def test_a_reply_is_asked_for_told_apart_by_its_number_and_heard_whole() -> None:
@@ -223,7 +223,7 @@ async def test_it_is_owed_an_answer_from_the_asking_to_the_birth_and_from_a_canc
 
 
 async def test_a_reply_that_never_ends_fails_and_is_cancelled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bargein.vendors.openai.realtime.response.MOST_MS", 2_500)
+    monkeypatch.setattr("bargein.vendors.common.openai_realtime.response.MOST_MS", 2_500)
     line = Line()
     reply = line.reply(1)
     hearing = asyncio.create_task(heard(reply))

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bargein.protocols import AgentSaid, ConversationItem, ToolCall, ToolResult
-from bargein.vendors.openai.realtime.items import Json, as_items, called, created, late, output
-from bargein.vendors.openai.realtime.response import OpenAIResponse
+from bargein.vendors.common.openai_realtime.items import Json, as_items, called, created, late, output
+from bargein.vendors.common.openai_realtime.response import OpenAIResponse
 
 NEVER_BEGAN = "not done: the reply was interrupted before this began"
 
@@ -16,9 +16,14 @@ class History:
     """items: the conversation so far; order: sends an event."""
 
     def __init__(
-        self, items: Callable[[], Sequence[ConversationItem]], language: str, order: Callable[[Json], None]
+        self,
+        items: Callable[[], Sequence[ConversationItem]],
+        language: str,
+        order: Callable[[Json], None],
+        assistant_text: str = "output_text",
     ) -> None:
         self._items, self._language, self._order = items, language, order
+        self._assistant_text = assistant_text  # type of the content in an assistant's message
         self._called: set[str] = set()  # tools' calls that it has
         self._answered: set[str] = set()  # those that have an output
         self._owed: dict[int, OpenAIResponse | None] = {}  # replies that sounded when it was told the rest
@@ -27,7 +32,7 @@ class History:
     def anew(self) -> None:
         """A session that knows nothing."""
         items = self._items()
-        for made in as_items(items, self._language):
+        for made in as_items(items, self._language, self._assistant_text):
             self._order(created(made))
         self._called = {item.id for item in items if isinstance(item, ToolResult)}
         self._answered = set(self._called)
@@ -53,13 +58,13 @@ class History:
         """Tell what was heard of one of them."""
         if said.reply in self._owed:
             del self._owed[said.reply]
-            for made in as_items([said], self._language):
+            for made in as_items([said], self._language, self._assistant_text):
                 self._order(created(made))
 
     def tell(self, said: AgentSaid) -> None:
         """Tell what another voice said in the model's place."""
         self._owed.pop(said.reply, None)
-        for made in as_items([said], self._language):
+        for made in as_items([said], self._language, self._assistant_text):
             self._order(created(made))
 
     def never_began(self, call: ToolCall) -> None:

@@ -11,8 +11,8 @@ import pytest
 from bargein import protocols as c
 from bargein.audio.mulaw import Mulaw
 from bargein.errors import VendorRefused
-from bargein.vendors.openai.realtime.audio_formats import AudioFormat, FormatConverter, SessionFormats
-from tests.vendors.openai.realtime.kit import simulator, talk
+from bargein.vendors.common.openai_realtime.audio_formats import AudioFormat, FormatConverter, SessionFormats
+from tests.vendors.common.openai_realtime.kit import simulator, talk
 
 PCM, PCMU, PCMA = {"type": "audio/pcm", "rate": 24_000}, {"type": "audio/pcmu"}, {"type": "audio/pcma"}
 GREETING = "Good morning, and welcome to the small hotel by the sea."

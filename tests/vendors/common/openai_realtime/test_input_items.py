@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bargein.vendors.openai.realtime.input_items import InputItems, InputRequest
+from bargein.vendors.common.openai_realtime.input_items import InputItems, InputRequest
 
 READ = "conversation.item.input_audio_transcription"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bargein.protocols import AgentSaid, SaidOver
-from bargein.vendors.openai.realtime.prompts import (
+from bargein.vendors.common.openai_realtime.prompts import (
     WORDINGS,
     backchannel_note,
     cut_note,

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bargein.vendors.openai.realtime.items import Json
+from bargein.vendors.common.openai_realtime.items import Json
 
 log = logging.getLogger(__name__)
 
 WAITING = 2_000  # a line so far behind is lost; in a break the oldest go
+COMMIT, CLEAR = "input_audio_buffer.commit", "input_audio_buffer.clear"
+ASKING = ("response.create", "response.cancel")
 LASTING = ("conversation.item.", "input_audio_buffer.")  # what is still right when the same session is joined again
 
 encode = msgspec.json.Encoder().encode

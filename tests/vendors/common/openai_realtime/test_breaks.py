@@ -12,7 +12,7 @@ import pytest
 from bargein import protocols as c
 from bargein.errors import BargeinError, VendorLost
 from bargein_simulators.chat_wire import ServedToolCall
-from tests.vendors.openai.realtime.kit import Talk, said, simulator, talk
+from tests.vendors.common.openai_realtime.kit import Talk, said, simulator, talk
 
 
 def users(t: Talk) -> list[str]:
@@ -79,7 +79,7 @@ async def test_nonsense_or_the_end_of_the_hour_only_means_another_session(fault:
 @pytest.fixture
 def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the server takes to find a turn, it is waited for."""
-    monkeypatch.setattr("bargein.vendors.openai.realtime.connection.COMMIT_S", 8.0)
+    monkeypatch.setattr("bargein.vendors.common.openai_realtime.connection.COMMIT_S", 8.0)
 
 
 async def answer_one(t: Talk) -> None:
@@ -264,7 +264,7 @@ async def test_a_tool_that_failed_late_is_told_as_failed() -> None:
 
 
 async def test_a_response_that_never_comes_is_asked_for_on_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bargein.vendors.openai.realtime.connection.PATIENCE_S", 0.1)
+    monkeypatch.setattr("bargein.vendors.common.openai_realtime.connection.PATIENCE_S", 0.1)
     async with talk(simulator(faults=deque(["mute"]))) as t:
         assert await said(t.line.say("Good morning.")) == "Good morning."
         assert len(t.sim.sessions) == 2
@@ -273,7 +273,7 @@ async def test_a_response_that_never_comes_is_asked_for_on_another_connection(mo
 async def test_a_response_that_was_cancelled_and_never_ends_does_not_keep_the_next_from_being_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bargein.vendors.openai.realtime.connection.PATIENCE_S", 0.1)
+    monkeypatch.setattr("bargein.vendors.common.openai_realtime.connection.PATIENCE_S", 0.1)
     long = "One two three four five six seven eight nine ten, and then eleven and twelve."
     async with talk(simulator(faults=deque(["no_done"]), respond=lambda _, __: long, speed=8.0)) as t:
         await t.until(lambda: t.line._live)
@@ -287,7 +287,7 @@ async def test_a_response_that_was_cancelled_and_never_ends_does_not_keep_the_ne
 
 
 async def test_a_server_that_answers_in_time_is_never_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bargein.vendors.openai.realtime.connection.PATIENCE_S", 1.0)
+    monkeypatch.setattr("bargein.vendors.common.openai_realtime.connection.PATIENCE_S", 1.0)
     async with talk(simulator(first_audio_ms=1_300)) as t:
         assert await said(t.line.say("Good morning.")) == "Good morning.", "it was born at once"
         assert len(t.sim.sessions) == 1

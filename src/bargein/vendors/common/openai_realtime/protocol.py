@@ -20,26 +20,13 @@ from typing import Any
 
 from bargein.errors import VendorLost, VendorRefused
 from bargein.protocols import ToolCall
-from bargein.vendors.openai.realtime.items import Json
-from bargein.vendors.openai.realtime.response import OpenAIResponse
+from bargein.vendors.common.openai_realtime.dialect import BUSY, NOTES, OPENAI, RealtimeDialect
+from bargein.vendors.common.openai_realtime.items import Json
+from bargein.vendors.common.openai_realtime.response import OpenAIResponse
 
 log = logging.getLogger(__name__)
 
 REPLY = "bargein_reply"
-NOTES = frozenset(  # errors that speak of something that is over already
-    (
-        "response_cancel_not_active",
-        "input_audio_buffer_commit_empty",
-        "invalid_value",
-        "unsupported_content_type",
-        "integer_below_min_value",
-        "item_create_duplicate_item_id",
-        "item_retrieve_invalid_item_id",
-        "item_delete_invalid_item_id",
-        "item_truncate_invalid_item_id",
-    )
-)
-BUSY = "conversation_already_has_active_response"
 KEPT_ITEMS = 32  # that we deleted, or that belong to a response that is over
 
 
@@ -47,8 +34,16 @@ class RealtimeProtocol:
     """send: puts an event into the send queue, urgent ones in front. webrtc: the audio goes to the far end without us.
     vendor_turns: the model's side makes responses itself when the user's turn is over."""
 
-    def __init__(self, send: Callable[[Json, bool], None], *, webrtc: bool = False, vendor_turns: bool = False) -> None:
+    def __init__(
+        self,
+        send: Callable[[Json, bool], None],
+        *,
+        webrtc: bool = False,
+        vendor_turns: bool = False,
+        dialect: RealtimeDialect = OPENAI,
+    ) -> None:
         self._send = send
+        self._dialect = dialect
         self._webrtc = webrtc
         self._vendor_turns = vendor_turns
         self._replies: dict[str, OpenAIResponse] = {}  # response -> whose it is, while it runs
@@ -128,7 +123,8 @@ class RealtimeProtocol:
     def _cancel(self, response: str) -> None:
         if response not in self._cancelled:
             self._cancelled.add(response)
-            self._send({"type": "response.cancel", "response_id": response}, True)
+            which = {"response_id": response} if self._dialect.cancels_by_id else {}
+            self._send({"type": "response.cancel", **which}, True)
 
     def _delete(self, items: Iterable[str]) -> None:
         for item in items:
@@ -185,9 +181,10 @@ class RealtimeProtocol:
 
     def _created(self, response: Json) -> None:
         number = (response.get("metadata") or {}).get(REPLY)
-        if response.get("conversation_id") is None and number is None and not self._vendor_turns:
+        told = self._dialect.echoes_metadata
+        if told and response.get("conversation_id") is None and number is None and not self._vendor_turns:
             return  # out of band: another client's
-        if self._asked is not None and number == str(self._asked.number):
+        if self._asked is not None and (number == str(self._asked.number) or not told):
             reply, self._asked = self._asked, None
             self._own(response["id"], reply)
         elif self._expected is not None:
@@ -246,7 +243,8 @@ class RealtimeProtocol:
                 reason = _safe(details.get("reason"))
                 log.info("The model broke off: %s", reason)
                 if reply.empty and not any(map(_has_content, response.get("output") or ())):
-                    reply.fail(VendorLost(f"OpenAI broke off before any word ({reason})", advice="Try again"))
+                    what = f"{self._dialect.server} broke off before any word ({reason})"
+                    reply.fail(VendorLost(what, advice="Try again"))
                     return
             for item in response.get("output") or ():
                 reply.whole(item["id"])
@@ -254,9 +252,11 @@ class RealtimeProtocol:
             return
         code = (details.get("error") or {}).get("code") or (details.get("error") or {}).get("type") or "unknown"
         if code in ("insufficient_quota", "invalid_api_key"):
-            reply.fail(VendorRefused(f"OpenAI refused to answer ({_safe(code)})", advice="Check the account's billing"))
+            what = f"{self._dialect.server} refused to answer ({_safe(code)})"
+            reply.fail(VendorRefused(what, advice="Check the account's billing"))
         else:
-            reply.fail(VendorLost(f"OpenAI could not answer ({_safe(code)})", advice="Try again, or wait a little"))
+            what = f"{self._dialect.server} could not answer ({_safe(code)})"
+            reply.fail(VendorLost(what, advice="Try again, or wait a little"))
 
     def _go_on(self) -> None:
         """Nothing writes to the conversation any more: who waits for that?"""
@@ -266,18 +266,21 @@ class RealtimeProtocol:
 
     def _error(self, error: Json) -> None:
         """Nearly all leave the session as it was."""
-        code, event_id = error.get("code"), error.get("event_id")
+        code, event_id = self._dialect.code(error), error.get("event_id")
         asked = self._asked
-        ours = asked is not None and event_id is not None and event_id == _event_id(asked)
-        if asked is None or not ours:
-            log.log(logging.DEBUG if code in NOTES else logging.WARNING, "OpenAI: %s", _safe(code or "an error"))
+        # A server with errors of its own may leave out the event that an error answers.
+        unnamed = event_id is None and code == BUSY and not self._dialect.echoes_metadata
+        if asked is None or not (unnamed or event_id == _event_id(asked)):
+            level = logging.DEBUG if code in NOTES else logging.WARNING
+            log.log(level, "%s: %s", self._dialect.server, _safe(code or "an error"))
             return
         self._asked = None
         if code == BUSY:
             if self._next is None and not asked.dead:
                 self._next = asked  # the other's done is on its way, and will send it again
         else:
-            asked.fail(VendorLost(f"OpenAI did not take the request ({_safe(code or 'error')})", advice="Try again"))
+            what = f"{self._dialect.server} did not take the request ({_safe(code or 'error')})"
+            asked.fail(VendorLost(what, advice="Try again"))
             self._go_on()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from bargein.protocols import AgentSaid, ConversationItem, ToolResult, ToolSpec, UserBackchannel, UserSaid
-from bargein.vendors.openai.realtime.prompts import backchannel_note, cut_note, over_note, wording
+from bargein.vendors.common.openai_realtime.prompts import backchannel_note, cut_note, over_note, wording
 
 Json = dict[str, Any]
 STILL_RUNS = "It still runs. You are told when it is done; do not call it again for this."
@@ -52,14 +52,16 @@ def tool(spec: ToolSpec) -> Json:
     }
 
 
-def as_items(items: Sequence[ConversationItem], language: str) -> list[Json]:
-    """The conversation so far: the agent's words that were heard, the user's that are known, and the notes."""
+def as_items(items: Sequence[ConversationItem], language: str, assistant_text: str = "output_text") -> list[Json]:
+    """The conversation so far: the agent's words that were heard, the user's that are known, and the notes.
+
+    assistant_text: the type of the content in an assistant's message."""
     made: list[Json] = []
     for item in items:
         match item:
             case AgentSaid():
                 if item.text.strip():
-                    made.append(_message("assistant", "output_text", item.text.strip()))
+                    made.append(_message("assistant", assistant_text, item.text.strip()))
                 if item.ended == "cut" and (told := cut_note(item, language)):
                     made.append(note(told))
             case UserSaid():

@@ -15,8 +15,8 @@ from bargein import protocols as c
 from bargein.audio.pcm import Samples
 from bargein.audio.resample import resample
 from bargein.errors import VendorRefused
-from bargein.vendors.openai.realtime.connection import OpenAIRealtimeConnection
-from bargein.vendors.openai.realtime.model import OpenAIRealtime
+from bargein.vendors.common.openai_realtime.connection import OpenAIRealtimeConnection
+from bargein.vendors.openai.realtime import OpenAIRealtime
 from bargein_simulators.openai_realtime import RealtimeSimulator, realtime_app
 from bargein_simulators.realtime_session import RealtimeSession
 from tests.simulators.serving import serving

@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from bargein.errors import Unavailable, VendorLost, VendorRefused
 from bargein.protocols import ConversationItem, SessionConfig
-from bargein.vendors.openai.address import openai_access
-from bargein.vendors.openai.realtime.settings import (
+from bargein.vendors.common.openai_realtime.dialect import OPENAI
+from bargein.vendors.common.openai_realtime.settings import (
     MODEL,
     TRANSCRIPTION_MODEL,
     VOICE,
@@ -27,11 +27,12 @@ from bargein.vendors.openai.realtime.settings import (
     RealtimeSettings,
     TurnDetection,
 )
+from bargein.vendors.openai.address import openai_access
 
 try:
     import openai
 
-    from bargein.vendors.openai.realtime.connection import OpenAIRealtimeConnection
+    from bargein.vendors.common.openai_realtime.connection import OpenAIRealtimeConnection
 
     INSTALLED = True
 except ImportError:  # the extra "openai" is not there: `OpenAIRealtime` says so when it is made
@@ -105,7 +106,7 @@ class OpenAIRealtime:
 
     def open(self, brief: SessionConfig, items: Callable[[], Sequence[ConversationItem]]) -> OpenAIRealtimeConnection:
         """protocols.RealtimeModel.open: over a WebSocket, all sound by way of us."""
-        return OpenAIRealtimeConnection(self.settings, self.connect, brief, items, None)
+        return OpenAIRealtimeConnection(self.settings, OPENAI, self.connect, brief, items, None)
 
     async def aclose(self) -> None:
         """Close the connections that are kept open between requests."""
@@ -167,7 +168,7 @@ class JoinedCall:
     def open(self, brief: SessionConfig, items: Callable[[], Sequence[ConversationItem]]) -> OpenAIRealtimeConnection:
         """protocols.RealtimeModel.open: by the sideband."""
         model = self._model
-        return OpenAIRealtimeConnection(model.settings, model.connect, brief, items, self._call_id)
+        return OpenAIRealtimeConnection(model.settings, OPENAI, model.connect, brief, items, self._call_id)
 
 
 def _answered_no(status: int) -> VendorRefused | VendorLost:

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bargein import protocols as c
-from bargein.vendors.openai.realtime.connection import OpenAIRealtimeConnection
-from bargein.vendors.openai.realtime.model import OpenAIRealtime
-from bargein.vendors.openai.realtime.send_queue import WAITING
+from bargein.vendors.common.openai_realtime.connection import OpenAIRealtimeConnection
+from bargein.vendors.common.openai_realtime.send_queue import WAITING
+from bargein.vendors.openai.realtime import OpenAIRealtime
 
 
 class Wire:

@@ -8,10 +8,10 @@ import pytest
 
 from bargein.errors import BargeinError
 from bargein.protocols import ToolCalls
-from bargein.vendors.openai.realtime.items import Json
-from bargein.vendors.openai.realtime.response import OpenAIResponse
+from bargein.vendors.common.openai_realtime.items import Json
+from bargein.vendors.common.openai_realtime.response import OpenAIResponse
 from bargein_simulators.realtime_events import server_event
-from tests.vendors.openai.realtime.wire import Line, call, heard, message, settle
+from tests.vendors.common.openai_realtime.wire import Line, call, heard, message, settle
 
 
 def done(line: Line, response: str, status: str, *items: dict[str, object], reason: str | None = None) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from bargein.vendors.openai.realtime.items import Json
-from bargein.vendors.openai.realtime.protocol import REPLY, RealtimeProtocol
-from bargein.vendors.openai.realtime.response import OpenAIResponse
-from tests.vendors.openai.realtime.wire import Line
+from bargein.vendors.common.openai_realtime.items import Json
+from bargein.vendors.common.openai_realtime.protocol import REPLY, RealtimeProtocol
+from bargein.vendors.common.openai_realtime.response import OpenAIResponse
+from tests.vendors.common.openai_realtime.wire import Line
 
 
 @dataclass

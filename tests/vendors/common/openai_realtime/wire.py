@@ -7,10 +7,10 @@ import base64
 from dataclasses import dataclass, field
 
 from bargein.protocols import AgentSaid, SpeechChunk, ToolCall
-from bargein.vendors.openai.realtime.audio_formats import NegotiatedFormats
-from bargein.vendors.openai.realtime.items import Json
-from bargein.vendors.openai.realtime.protocol import REPLY, RealtimeProtocol
-from bargein.vendors.openai.realtime.response import OpenAIResponse
+from bargein.vendors.common.openai_realtime.audio_formats import NegotiatedFormats
+from bargein.vendors.common.openai_realtime.items import Json
+from bargein.vendors.common.openai_realtime.protocol import REPLY, RealtimeProtocol
+from bargein.vendors.common.openai_realtime.response import OpenAIResponse
 from bargein_simulators.realtime_events import error_event, server_event
 
 SECOND = base64.b64encode(bytes(48_000)).decode()  # of silence, 24 kHz

@@ -11,10 +11,10 @@ import pytest
 from bargein import protocols as c
 from bargein.audio.mulaw import Mulaw
 from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
-from bargein.vendors.openai.realtime.model import OpenAIRealtime
-from bargein.vendors.openai.realtime.prompts import instructions
+from bargein.vendors.common.openai_realtime.prompts import instructions
+from bargein.vendors.openai.realtime import OpenAIRealtime
 from tests.sounds import load
-from tests.vendors.openai.realtime.kit import KEY, said, simulator, talk
+from tests.vendors.common.openai_realtime.kit import KEY, said, simulator, talk
 
 # --------------------------------------------------------------------------------------------------- the session
 
@@ -57,7 +57,7 @@ def test_numbers_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     for wrong in ({"turn_detection": "mine"}, {"threshold": 2}, {"speed": 9}, {"max_output_tokens": 0}):
         with pytest.raises(UsageError):
             OpenAIRealtime(api_key=KEY, **wrong)
-    monkeypatch.setattr("bargein.vendors.openai.realtime.model.INSTALLED", False)
+    monkeypatch.setattr("bargein.vendors.openai.realtime.INSTALLED", False)
     with pytest.raises(Unavailable, match=r"bargein\[openai\]"):
         OpenAIRealtime(api_key=KEY)
 

@@ -1,4 +1,4 @@
-"""One call's connection to OpenAI Realtime: the user's audio goes up, the model's events come back.
+"""One call's connection to a Realtime server: the user's audio goes up, the model's events come back.
 
 A connection that breaks is made anew, with the conversation as the user heard it, and with the user's audio that no
 session has transcribed yet.
@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from weakref import proxy
 
 import openai
@@ -28,31 +27,26 @@ from bargein.protocols import (
     TurnUpdate,
     UserBackchannel,
 )
+from bargein.vendors.common.openai_realtime.audio_formats import NegotiatedFormats
+from bargein.vendors.common.openai_realtime.audio_upload import IDLE_MS, SEND_MS, AudioUpload
+from bargein.vendors.common.openai_realtime.dialect import EXPIRED, RealtimeDialect
+from bargein.vendors.common.openai_realtime.handshake import LOST, Connect, handshake_error, open_session, read
+from bargein.vendors.common.openai_realtime.history import History
+from bargein.vendors.common.openai_realtime.input_items import InputItems, InputRequest
+from bargein.vendors.common.openai_realtime.items import Json, created, note, typed
+from bargein.vendors.common.openai_realtime.prompts import backchannel_note, instructions, wording
+from bargein.vendors.common.openai_realtime.protocol import RealtimeProtocol
+from bargein.vendors.common.openai_realtime.receive_timeout import ReceiveTimeout
+from bargein.vendors.common.openai_realtime.response import OpenAIResponse
+from bargein.vendors.common.openai_realtime.send_queue import ASKING, CLEAR, COMMIT, OutboundEvent, RealtimeSendQueue
+from bargein.vendors.common.openai_realtime.settings import RealtimeSettings, TurnDetection
 from bargein.vendors.common.reconnect import Backoff, Reconnect
 from bargein.vendors.common.weak import weakly
-from bargein.vendors.openai.realtime.audio_formats import NegotiatedFormats
-from bargein.vendors.openai.realtime.audio_upload import IDLE_MS, AudioUpload
-from bargein.vendors.openai.realtime.handshake import LOST, handshake_error, open_session, read
-from bargein.vendors.openai.realtime.history import History
-from bargein.vendors.openai.realtime.input_items import InputItems, InputRequest
-from bargein.vendors.openai.realtime.items import Json, created, note, typed
-from bargein.vendors.openai.realtime.prompts import backchannel_note, instructions, wording
-from bargein.vendors.openai.realtime.protocol import RealtimeProtocol
-from bargein.vendors.openai.realtime.receive_timeout import ReceiveTimeout
-from bargein.vendors.openai.realtime.response import OpenAIResponse
-from bargein.vendors.openai.realtime.send_queue import OutboundEvent, RealtimeSendQueue
-from bargein.vendors.openai.realtime.settings import RealtimeSettings, TurnDetection
 
-SEND_MS = {"ours": 100, "server_vad": 100, "semantic_vad": 60, "vendor": 60}  # of sound in one message
 COMMIT_S = 0.4  # the server's own end of the turn may be on its way; past this we say so ourselves
 CONNECT_S = 10.0
 BACKOFF = Backoff(first_s=0.25, most_s=4.0)
 PATIENCE_S = 5.0  # for a response's beginning, or its end after a cancel: both come in a fraction of a second
-COMMIT, CLEAR = "input_audio_buffer.commit", "input_audio_buffer.clear"
-ASKING = ("response.create", "response.cancel")
-
-Connect = Callable[[str | None], AbstractAsyncContextManager[AsyncRealtimeConnection]]
-"""Opens a connection; the argument is the id of a call over WebRTC to join."""
 
 
 class OpenAIRealtimeConnection:
@@ -61,12 +55,13 @@ class OpenAIRealtimeConnection:
     def __init__(
         self,
         settings: RealtimeSettings,
+        dialect: RealtimeDialect,
         connect: Connect,
         brief: SessionConfig,
         items: Callable[[], Sequence[ConversationItem]],
         call_id: str | None,
     ) -> None:
-        self._settings = settings
+        self._settings, self._dialect = settings, dialect
         self._connect = connect
         self._brief = brief
         self._call_id = call_id  # of a call over WebRTC, that this joins
@@ -80,19 +75,12 @@ class OpenAIRealtimeConnection:
         self._live = False
         self._numbers = itertools.count(1)
         self._detection: TurnDetection = "ours" if self._webrtc else settings.turn_detection
-        vendor = self._detection == "vendor"
         self._upload = AudioUpload(brief.rate, SEND_MS[self._detection])
-        wish = InputRequest(
-            begins=vendor,
-            ends=vendor or self._detection == "semantic_vad",
-            reads=settings.transcription_model is not None,
-            prefix_padding_ms=settings.prefix_padding_ms,
-        )
-        self._user = InputItems(brief.rate, wish)
+        self._user = InputItems(brief.rate, InputRequest.of(settings, self._detection, times=dialect.vad_times))
         self._session = self._new_session()
         self._receive_timeout = ReceiveTimeout()
         self._send_queue = RealtimeSendQueue(lasting=self._webrtc, full=weakly(self._not_read))
-        self._history = History(items, brief.language, weakly(self.order))
+        self._history = History(items, brief.language, weakly(self.order), dialect.assistant_text)
         self.tell, self.retell = self._history.tell, self._history.retell  # what another voice, or session, said
         self.never_began = self._history.never_began
         self._ready = asyncio.Event()  # up
@@ -231,17 +219,23 @@ class OpenAIRealtimeConnection:
 
     def order(self, event: Json, *, after: int = 0) -> None:
         """Send an event, after those before it, and after the sound up to a position."""
-        self._send_queue.put(event, after=0 if self._webrtc else after)
+        if event["type"] not in self._dialect.lacks:
+            self._send_queue.put(event, after=0 if self._webrtc else after)
 
     def _put(self, event: Json, urgent: bool) -> None:
-        self._send_queue.put(event, urgent=urgent)
+        if event["type"] not in self._dialect.lacks:
+            self._send_queue.put(event, urgent=urgent)
 
     # --------------------------------------------------------------------------------------------- the connection
 
     def events(self) -> AsyncGenerator[STTEvent, None]:
         """protocols.STTConnection.events: connects, and tells the user's words, for as long as the call lasts."""
         return Reconnect(
-            self._connection, vendor="OpenAI Realtime", advice=LOST, backoff=BACKOFF, on_break=self._broke
+            self._connection,
+            vendor=f"{self._dialect.server} Realtime",
+            advice=LOST,
+            backoff=BACKOFF,
+            on_break=self._broke,
         ).events()
 
     def _broke(self) -> None:
@@ -258,7 +252,7 @@ class OpenAIRealtimeConnection:
                 async for event in events:
                     yield event
         except InvalidStatus as error:
-            raised = handshake_error(error.response.status_code)
+            raised = handshake_error(error.response.status_code, bytes(error.response.body), self._dialect)
             if isinstance(raised, VendorRefused):
                 self._refuse(raised)
             raise raised from None
@@ -273,7 +267,8 @@ class OpenAIRealtimeConnection:
             raise VendorLost(f"broke off ({type(error).__name__})", advice=LOST) from None
         except Exception as error:
             advice = "Look into the server's log: this is a fault of ours"
-            self._refuse(VendorRefused(f"The connection to OpenAI failed ({type(error).__name__})", advice=advice))
+            what = f"The connection to {self._dialect.server} failed ({type(error).__name__})"
+            self._refuse(VendorRefused(what, advice=advice))
             raise
         finally:
             self._down()
@@ -284,7 +279,8 @@ class OpenAIRealtimeConnection:
     ) -> AsyncGenerator[STTEvent | None, None]:
         """One connection, until it ends. None: it is up. A cut stands between no socket and its task here."""
         if not self._webrtc:
-            self.formats.grant(await open_session(connection, self._settings.session(self._brief)))
+            session = self._dialect.session(self._settings, self._brief)
+            self.formats.grant(await open_session(connection, session, self._dialect))
             self._upload.format = self.formats.granted.input
         connecting.reschedule(None)
         self._begin()
@@ -334,12 +330,14 @@ class OpenAIRealtimeConnection:
         else:
             self._user.lost()
             self.epoch += 1
-        self._session.lost(VendorLost("OpenAI Realtime broke off in the middle of a reply", advice="Ask again"))
+        what = f"{self._dialect.server} Realtime broke off in the middle of a reply"
+        self._session.lost(VendorLost(what, advice="Ask again"))
         self._session = self._new_session()
         self._upload.stops()
 
     def _new_session(self) -> RealtimeProtocol:
-        return RealtimeProtocol(weakly(self._put), webrtc=self._webrtc, vendor_turns=self._detection == "vendor")
+        vendor = self._detection == "vendor"
+        return RealtimeProtocol(weakly(self._put), webrtc=self._webrtc, vendor_turns=vendor, dialect=self._dialect)
 
     def _refuse(self, error: VendorRefused) -> None:
         """End all waiting for a connection."""
@@ -371,15 +369,17 @@ class OpenAIRealtimeConnection:
 
     def _event(self, event: Json) -> list[TurnUpdate]:
         kind = event["type"]
+        if (general := self._dialect.event_names.get(kind)) is not None:
+            event["type"] = kind = general
         if kind.startswith(("input_audio_buffer.", "conversation.item.input_audio_transcription.")):
-            heard = self._user.event(event)
+            heard = self._user.event(event, self._upload.sent)
             for item in self._user.rejected():
                 self.order({"type": "conversation.item.delete", "item_id": item})
             return heard
         if kind == "error":
-            code = event["error"].get("code")
-            if code == "session_expired":
-                raise VendorLost("ended a session of 60 minutes", advice="It is made anew")
+            code = self._dialect.code(event["error"])
+            if code == EXPIRED:
+                raise VendorLost("ended a session at its longest time", advice="It is made anew")
             if code == "input_audio_buffer_commit_empty":
                 self._user.empty()
         elif kind == "response.output_item.done" and event["item"]["type"] == "function_call":
