@@ -147,7 +147,11 @@ class Phone:
         call.on_cancel = self.cancelled.append
         call.ring()
         if self.answer_ms is not None:
-            self.core.timers.after(self.answer_ms, lambda: None if call.settled else self.answer(call))
+            self.core.timers.after(self.answer_ms, lambda: self._answer_in_time(call))
+
+    def _answer_in_time(self, call: IncomingCall) -> None:
+        if not call.settled:
+            self.answer(call)
 
     def answer(self, call: IncomingCall) -> SipDialog:
         mine = described(self.host, 4000)
