@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import struct
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -30,6 +31,7 @@ class Packets(AudioStreamTrack):
         self.encoder.options = {"application": "lowdelay"}
         self.encoder.time_base = Fraction(1, 24000)
         self.time = 0
+        self.toc, self.next = 0xF0, (0, 0)
 
     def push(self, data: bytes):
         kind, flags, _, reply, sequence, sample = HEADER.unpack_from(data)
@@ -42,12 +44,20 @@ class Packets(AudioStreamTrack):
         frame.pts = self.time // 2
         (packet,) = self.encoder.encode(frame)
         raw = bytes(packet)
+        self.toc = raw[0]
+        self.next = (sequence + 1, sample + n)
         assert raw[0] & 3 == 0, raw[0] & 3
         if n == 0:
             raw = raw[:1]
         out = bytes([raw[0] | 3, 0x41, 16]) + raw[1:] + HEADER.pack(2, flags, n, reply, sequence, sample)
         for _ in range(3 if flags & 1 else 1):
             self.queue.put_nowait((out, self.time))
+            self.time += 960
+
+    def mark(self, flags: int, reply: int):
+        empty = HEADER.pack(2, flags, 0, reply, self.next[0], self.next[1])
+        for _ in range(3):
+            self.queue.put_nowait((bytes([self.toc | 3, 0x41, 16]) + empty, self.time))
             self.time += 960
 
     async def recv(self):
@@ -82,6 +92,7 @@ class Bridge:
             @channel.on("message")
             def message(m):
                 self.tasks.append(asyncio.create_task(socket.send(m)))
+
             self.tasks.append(asyncio.create_task(self.down(socket, channel, out, welcomed)))
 
         await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
@@ -109,6 +120,9 @@ class Bridge:
                 if isinstance(m, str):
                     if '"welcome"' in m:
                         welcomed.set()
+                    told = json.loads(m)
+                    if told["type"] in ("hold", "audio_interrupted", "resume"):
+                        out.mark(0 if told["type"] == "resume" else 2, told["reply_id"])
                     channel.send(m)
                 else:
                     out.push(m)
