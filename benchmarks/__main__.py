@@ -15,6 +15,7 @@ from bargein_simulators.command_errors import command_errors
 from benchmarks import (
     browser,
     cascade,
+    doors,
     fleet,
     frameworks,
     frameworks_context,
@@ -38,7 +39,7 @@ def main(
         str,
         typer.Option(
             help="phone, cascade, realtime, voxtral, server, browser, words (all: empty); "
-            "frameworks, context, verdicts, fleet"
+            "frameworks, context, verdicts, fleet, doors"
         ),
     ] = "",
     calls: Annotated[int, typer.Option(help="Calls at once, for the server")] = 50,
@@ -48,7 +49,7 @@ def main(
     plot: Annotated[
         Path | None, typer.Option(help="Draw a telephone's cost, or (verdicts) waiting against cutting in, as SVG")
     ] = None,
-    parts: Annotated[str, typer.Option(help="verdicts, fleet: which parts, with commas (all: empty)")] = "",
+    parts: Annotated[str, typer.Option(help="verdicts, fleet, doors: which parts, with commas (all: empty)")] = "",
     report: Annotated[Path | None, typer.Option(help="verdicts: the calls as a report, with their sound")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, too")] = None,
 ) -> None:
@@ -62,6 +63,9 @@ def main(
     chosen = [part.strip() for part in parts.split(",") if part.strip()]
     if only == "fleet":  # not among all: it takes a quarter of an hour, and every core
         fleet.measure(console, clips(sounds), parts=chosen or fleet.PARTS, quick=quick, as_json=as_json)
+        return
+    if only == "doors":  # not among all: it takes a quarter of an hour, and every core
+        doors.measure(console, clips(sounds), parts=chosen, quick=quick, as_json=as_json)
         return
     if only == "verdicts":  # not among all: it takes some ten minutes
         with command_errors(console):
