@@ -206,6 +206,8 @@ def test_the_stt_reads_what_was_repaired_though_the_vad_heard_the_guess() -> Non
         def close(self) -> None: ...
 
     class Vad:
+        dropped = 0
+
         def open(self, rate: int, on_window: object) -> Stream:
             return Stream()
 

@@ -34,7 +34,8 @@ def sound(count: int, seed: int = 1) -> Samples:
 
 
 def voiced(heard: Samples) -> Samples:
-    return heard[heard != 0]
+    sounding: Samples = heard[heard != 0]
+    return sounding
 
 
 @settings(max_examples=60, deadline=None)

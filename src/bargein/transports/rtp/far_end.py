@@ -23,7 +23,7 @@ class FarEnd:
         self._proofs = 0
 
     def announce(self, address: Address) -> None:
-        """A new session description: whoever was believed must prove himself again, if the address is another."""
+        """A new session description. If its address is another one, the source must prove itself again."""
         if address != self._announced:
             self._announced = self.address = address
             self._locked = None
