@@ -213,11 +213,11 @@ def test_the_stt_reads_what_was_repaired_though_the_vad_heard_the_guess() -> Non
 
     audio = UserAudio(
         8000,
-        Vad(),
+        Vad(),  # type: ignore[arg-type]
         far.clock.now_ms,
         lambda _: None,
         None,
-        far.rtp.capabilities.repair_ms,  # type: ignore[arg-type]
+        far.rtp.capabilities.repair_ms,
     )
     audio.on_audio = lambda first, samples: told.append((first, samples))
     packets = packets_of(far, whole)
