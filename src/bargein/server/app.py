@@ -36,6 +36,8 @@ from bargein.server.telephone.serve import TelephoneVendor
 from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
 from bargein.server.telephone.twilio_webhooks import router as twilio_router
 from bargein.server.telephone.whereabouts import answer_for_telephones
+from bargein.server.webrtc.calls import WebRTCDoor
+from bargein.server.webrtc.calls import router as webrtc_router
 from bargein.server.webrtc_calls import WebRTCCalls
 from bargein.server.webrtc_calls import router as direct_router
 from bargein.server.workers_view import answer_as_worker
@@ -120,6 +122,8 @@ class VoiceApp(FastAPI):
         async with open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub:
             direct = WebRTCCalls(hub)
             self.state.direct = direct
+            door = WebRTCDoor(hub, self._browser_calls)
+            self.state.webrtc = door
             answer_commands(hub)
             answer_nodes(hub)
             answer_as_worker(hub)
@@ -131,6 +135,7 @@ class VoiceApp(FastAPI):
                 hub.busy_line.close()
                 await hub.calls.hang_up_all("the server closes")
                 direct.close()
+                door.close()
                 self.state.hub = None
 
     def node_died(self, node: str) -> None:
@@ -154,13 +159,15 @@ class VoiceApp(FastAPI):
             return found
 
         install(self)
-        self.router.routes.append(WebSocketRoute("/calls/browser", BrowserCalls(hub, lambda: self.state.direct)))
+        self._browser_calls = BrowserCalls(hub, lambda: self.state.direct)
+        self.router.routes.append(WebSocketRoute("/calls/browser", self._browser_calls))
         for path, vendor in phones.items():
             self.router.routes.append(WebSocketRoute(path, PhoneAsgi(hub, vendor)))
         self.include_router(twilio_router)
         self.include_router(router)
         self.include_router(fleet_router)
         self.include_router(direct_router)
+        self.include_router(webrtc_router)
         for suffix, kind in MIME_TYPES.items():
             mimetypes.add_type(kind, suffix)
         self.add_api_route("/", _page, include_in_schema=False)
