@@ -65,73 +65,95 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+@dataclass(slots=True)
+class _Challenge:
+    parameters: Mapping[str, str]
+    algorithm: str
+    count: int = 0
+    """Requests that used the nonce."""
+    proven: bool = False
+    """The server took an answer to this challenge: a later refusal is the nonce's age."""
+
+
 class DigestClient:
-    """Answers the challenges of one server, counting how often each nonce was used."""
+    """Answers the challenges of one server and of a proxy before it, counting how often each nonce was used."""
 
     def __init__(self, credentials: SipCredentials) -> None:
         self.credentials = credentials
-        self._challenge: Mapping[str, str] = {}
-        self._header = ""
-        self._algorithm = ""
-        self._count = 0
-        self._refused: set[str] = set()
+        self._challenges: dict[str, _Challenge] = {}
 
     def challenged(self, status: int, headers: Iterable[str]) -> None:
-        """Take the challenge of a 401 or 407. SipRefused: the server does not take our password, or no algorithm fits."""
-        found = {}
-        for header in headers:
-            challenge = read_digest(header)
-            algorithm = challenge.get("algorithm", "MD5").upper().removesuffix("-SESS")
-            qop = {each.strip().lower() for each in challenge.get("qop", "auth").split(",")}
-            if challenge.get("nonce") and "realm" in challenge and algorithm in ALGORITHMS and "auth" in qop:
-                found.setdefault(algorithm, challenge)
-        best = next((each for each in ALGORITHMS if each in found), None)
-        if best is None:
-            raise SipRefused(
-                status, "Unauthorized", advice="The server offers no digest that Bargein knows: ask for MD5 or SHA-256"
-            )
-        challenge = found[best]
-        stale = challenge.get("stale", "").lower() == "true"
-        if self._challenge and self._count and not stale and challenge["realm"] == self._challenge["realm"]:
-            key = challenge["realm"]
-            if key in self._refused:
-                raise SipRefused(status, "Unauthorized", advice="Check the SIP user and its password")
-            self._refused.add(key)
-        self._challenge, self._algorithm, self._count = challenge, best, 0
-        self._header = "authorization" if status == 401 else "proxy-authorization"
+        """Take the challenge of a 401 or 407. SipRefused: our password is not taken, or no algorithm fits."""
+        name = "authorization" if status == 401 else "proxy-authorization"
+        parameters, algorithm = _best(status, headers)
+        before = self._challenges.get(name)
+        stale = parameters.get("stale", "").lower() == "true"
+        same_realm = before is not None and before.parameters["realm"] == parameters["realm"]
+        if before is not None and same_realm and before.count and not (stale or before.proven):
+            raise SipRefused(status, "Unauthorized", advice="Check the SIP user and its password")
+        if before is not None and stale and before.parameters["nonce"] == parameters["nonce"]:
+            raise SipRefused(status, "Unauthorized", advice="The server calls its newest nonce stale: ask its operator")
+        self._challenges[name] = _Challenge(parameters, algorithm)
 
     def accepted(self) -> None:
-        """The server took the last answer."""
-        self._refused.clear()
+        """The server took the last answers."""
+        for challenge in self._challenges.values():
+            challenge.proven = challenge.proven or challenge.count > 0
 
-    def line(self, method: str, uri: str) -> tuple[str, str] | None:
-        """Header and value for the next request. None: there was no challenge yet."""
-        if not self._challenge:
-            return None
-        self._count += 1
-        challenge, name = self._challenge, self.credentials.user
-        count, cnonce = f"{self._count:08x}", secrets.token_hex(8)
-        qop = "auth" if "qop" in challenge else ""
-        session = challenge.get("algorithm", "").upper().endswith("-SESS")
+    def lines(self, method: str, uri: str) -> list[tuple[str, str]]:
+        """Headers and values for the next request. []: there was no challenge yet."""
+        return [(name, self._line(challenge, method, uri)) for name, challenge in self._challenges.items()]
+
+    def _line(self, challenge: _Challenge, method: str, uri: str) -> str:
+        challenge.count += 1
+        asked, name = challenge.parameters, self.credentials.user
+        count, cnonce = f"{challenge.count:08x}", secrets.token_hex(8)
+        qop = "auth" if "qop" in asked else ""
+        session = asked.get("algorithm", "").upper().endswith("-SESS")
         response = digest_response(
             DigestInput(
-                self._algorithm, name, self.credentials.password, challenge["realm"], method, uri,
-                challenge["nonce"], qop, cnonce, count, session,
+                challenge.algorithm,
+                name,
+                self.credentials.password,
+                asked["realm"],
+                method,
+                uri,
+                asked["nonce"],
+                qop,
+                cnonce,
+                count,
+                session,
             )
-        )  # fmt: skip
+        )
         parts = [
             f"username={quoted(name)}",
-            f"realm={quoted(challenge['realm'])}",
-            f"nonce={quoted(challenge['nonce'])}",
+            f"realm={quoted(asked['realm'])}",
+            f"nonce={quoted(asked['nonce'])}",
             f"uri={quoted(uri)}",
             f'response="{response}"',
         ]
-        if "algorithm" in challenge:
-            parts.append(f"algorithm={challenge['algorithm']}")
+        if "algorithm" in asked:
+            parts.append(f"algorithm={asked['algorithm']}")
         if qop:
             parts += ["qop=auth", f"nc={count}"]
         if qop or session:
             parts.append(f'cnonce="{cnonce}"')
-        if "opaque" in challenge:
-            parts.append(f"opaque={quoted(challenge['opaque'])}")
-        return self._header, f"Digest {', '.join(parts)}"
+        if "opaque" in asked:
+            parts.append(f"opaque={quoted(asked['opaque'])}")
+        return f"Digest {', '.join(parts)}"
+
+
+def _best(status: int, headers: Iterable[str]) -> tuple[dict[str, str], str]:
+    """(parameters, algorithm) of the strongest challenge that can be answered."""
+    found: dict[str, dict[str, str]] = {}
+    for header in headers:
+        challenge = read_digest(header)
+        algorithm = challenge.get("algorithm", "MD5").upper().removesuffix("-SESS")
+        qop = {each.strip().lower() for each in challenge.get("qop", "auth").split(",")}
+        if challenge.get("nonce") and "realm" in challenge and algorithm in ALGORITHMS and "auth" in qop:
+            found.setdefault(algorithm, challenge)
+    best = next((each for each in ALGORITHMS if each in found), None)
+    if best is None:
+        advice = "The server offers no digest that Bargein knows: let it offer MD5 or SHA-256"
+        raise SipRefused(status, "Unauthorized", advice=advice)
+    return found[best], best

@@ -69,11 +69,10 @@ class DigestServer:
             return Verdict.WRONG
         at_ms = self._time_of(nonce, host)
         password = self._users.get(name, self._decoy)  # an unknown user costs the same time as a wrong password
+        cnonce, nc = data.get("cnonce", ""), data.get("nc", "")
         right = digest_response(
-            DigestInput(
-                algorithm, name, password, self._realm, method, uri, nonce, qop, data.get("cnonce", ""), data.get("nc", "")
-            )
-        )  # fmt: skip
+            DigestInput(algorithm, name, password, self._realm, method, uri, nonce, qop, cnonce, nc)
+        )
         same = hmac.compare_digest(right.encode(), data.get("response", "").lower().encode())
         if at_ms is None or at_ms <= self._forgotten_ms or self._clock.now_ms() - at_ms > self._nonce_ms:
             return Verdict.STALE
