@@ -116,8 +116,10 @@ class Transactions:
 
     def clear(self) -> None:
         """End all transactions, telling their users nothing."""
-        for transaction in [*self._servers.values(), *self._clients.values()]:
-            transaction.end()
+        for server in list(self._servers.values()):
+            server.end()
+        for client in list(self._clients.values()):
+            client.end()
 
     def _begin(self, key: Key, request: SipRequest, flow: Flow) -> ServerTransaction:
         host = flow.peer.host
