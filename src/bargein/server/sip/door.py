@@ -37,6 +37,7 @@ class SipDoor:
         self._hub, self._tasks = hub, tasks
         first, last = configuration.rtp_ports or (None, None)
         self._ports = {version: RtpPorts(host, first, last) for version, host in ANY.items()}
+        self._ringing: dict[str, DialedCall] = {}
         self.agent: SipUserAgent | None = None
 
     # ----------------------------------------------------------------------------------------------------- inbound
@@ -69,8 +70,22 @@ class SipDoor:
     async def dial(self, order: CallOrder) -> str:
         """Begin to call. Raises Refusal, UsageError."""
         dialed = DialedCall(self._hub, self, order)
+        self._ringing[dialed.id] = dialed
         self._tasks.create_task(dialed.run(), name=f"SIP call {dialed.id}")
         return dialed.id
+
+    def rings_no_more(self, call_id: str) -> None:
+        """A call of ours was answered, or never will be."""
+        self._ringing.pop(call_id, None)
+
+    def cancel(self, call_id: str) -> bool:
+        """Ring no more. False: the call does not ring."""
+        found = self._ringing.get(call_id)
+        return found is not None and found.cancel("the operator hung up")
+
+    def cancel_all(self) -> None:
+        for each in list(self._ringing.values()):
+            each.cancel("the server closes")
 
     async def local_host(self, uri: SipUri) -> str:
         return await self._user_agent.local_host(uri)
@@ -150,6 +165,7 @@ async def open_sip(hub: Hub) -> AsyncIterator[SipDoor | None]:
                     yield door
                 finally:
                     hub.sip.door = None
+                    door.cancel_all()
                     await hub.calls.hang_up_all("the server closes")
                     door.agent = None
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 
 from bargein.clock import Clock
 from bargein.errors import ProtocolError, Unavailable, UsageError
@@ -13,12 +14,12 @@ from bargein.sip.session_description import (
     ANSWERED,
     AudioDescription,
     AudioFormat,
+    Direction,
     SrtpKey,
     agree,
     write_answer,
     write_offer,
 )
-from bargein.transports.rtp import codecs, srtp
 from bargein.transports.rtp.agreed import AgreedAudio
 from bargein.transports.rtp.ports import RtpPort
 from bargein.transports.rtp.srtp import SrtpKeys
@@ -31,13 +32,15 @@ KEY_BYTES = 30
 PCMU, PCMA = AudioFormat("PCMU", 8000, 0), AudioFormat("PCMA", 8000, 8)
 G722 = AudioFormat("G722", 8000, 9)
 KEYS = AudioFormat("telephone-event", 8000, 101, parameters="0-16")
+HAS_G722 = find_spec("G722") is not None
+HAS_SRTP = find_spec("pylibsrtp") is not None
 RATES = {"PCMU": 8000, "PCMA": 8000, "G722": 16_000}
 """Hz of the audio that a codec carries."""
 
 
 def our_formats() -> tuple[AudioFormat, ...]:
     """What we speak, best first. G.722 needs its package."""
-    return (PCMU, PCMA, KEYS) if codecs.G722_CODEC is None else (G722, PCMU, PCMA, KEYS)
+    return (G722, PCMU, PCMA, KEYS) if HAS_G722 else (PCMU, PCMA, KEYS)
 
 
 class SipMedia:
@@ -48,7 +51,7 @@ class SipMedia:
     ) -> None:
         """host: our address for the far end. sealed: an offer of ours asks for SRTP. Raises Unavailable for SRTP
         without its package."""
-        if sealed and srtp.pylibsrtp is None:
+        if sealed and not HAS_SRTP:
             raise Unavailable("SRTP needs the package pylibsrtp", advice="Install it with pip install 'bargein[sip]'")
         self._port, self._host, self._clock, self._rounds = port, host, clock, rounds
         self._far_buffer_ms = far_buffer_ms
@@ -86,8 +89,10 @@ class SipMedia:
         self._use(agreed)
         return text
 
-    def take_answer(self, described: AudioDescription) -> None:
-        """The far end's answer to our offer. Raises SipRefusal."""
+    def take_answer(self, described: AudioDescription | None) -> None:
+        """The far end's answer to our offer. Raises SipRefusal, for None as well: it has none."""
+        if described is None:
+            raise SipRefusal(NOT_ACCEPTABLE, "Not Acceptable Here")
         agreed, _ = self._agree(described)
         self._use(agreed)
 
@@ -95,7 +100,7 @@ class SipMedia:
         self,
         formats: Sequence[AudioFormat],
         *,
-        direction: str = "sendrecv",
+        direction: Direction = "sendrecv",
         srtp: SrtpKey | None = None,
         rtcp_mux: bool = False,
     ) -> AudioDescription:
@@ -137,7 +142,7 @@ class SipMedia:
             if self._sealed or (self._agreed is not None and self._agreed.srtp is not None):
                 raise SipRefusal(NOT_ACCEPTABLE, "Not Acceptable Here")  # a sealed call is never opened
             return None
-        if srtp.pylibsrtp is None:
+        if not HAS_SRTP:
             raise SipRefusal(NOT_ACCEPTABLE, "Not Acceptable Here")
         return SrtpKeys(theirs.srtp.suite, self._key, theirs.srtp.key)
 

@@ -1,21 +1,21 @@
-"""A SIP call that we make: it is listed from its first moment, rings for a bounded time, and becomes a call as any other
-when it is answered. One that is not answered leaves its reason in the listing, in its record, and to its watchers."""
+"""A SIP call that we make: it is listed from its first moment, rings for a bounded time, and is a call as any other
+once it is answered. One that is not answered leaves its reason in the listing, its record, and to its watchers."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Protocol
 
 from bargein.agent import Agent
-from bargein.errors import BargeinError, Unavailable, UsageError
+from bargein.errors import BargeinError, UsageError
 from bargein.floor import Policy
 from bargein.notices import Bye, StateChanged
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
-from bargein.server.refusals import Refusal
 from bargein.server.sip.control import SipControl, uri_of
 from bargein.server.sip.inbound import NETWORK, Described, SipMediaMaker, attach, facts_of
 from bargein.server.sip.media import SipMedia
@@ -52,8 +52,16 @@ class Inviter(SipMediaMaker, Protocol):
 
     async def local_host(self, uri: SipUri) -> str: ...
 
+    def rings_no_more(self, call_id: str) -> None: ...
+
     async def invite(
-        self, uri: SipUri, offer: bytes, *, caller: NameAddr | None, ring_s: float, on_progress: object
+        self,
+        uri: SipUri,
+        offer: bytes,
+        *,
+        caller: NameAddr | None,
+        ring_s: float,
+        on_progress: Callable[[int, AudioDescription | None], None],
     ) -> SipDialog:
         """Raises SipRefused, SipTimeout, ProtocolError."""
         ...
@@ -74,7 +82,8 @@ class DialedCall:
         self._began_ms = hub.host.clock.now_ms()
         self._state = "dialing"
         self._over: str | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._ringing: asyncio.Task[tuple[SipMedia, SipDialog]] | None = None
+        self._cancelled: str | None = None
         self._place = ExitStack()
         self._place.enter_context(hub.calls.place())
 
@@ -97,6 +106,15 @@ class DialedCall:
             "ahead": {},
         }
 
+    def cancel(self, why: str) -> bool:
+        """Ring no more. False: the call is answered, or over."""
+        rings = self._over is None and self._cancelled is None and self._state != "answered"
+        if rings:
+            self._cancelled = why
+            if self._ringing is not None:
+                self._ringing.cancel()
+        return rings
+
     def _now_ms(self) -> float:
         return self._hub.host.clock.now_ms() - self._began_ms
 
@@ -113,10 +131,12 @@ class DialedCall:
             try:
                 with self._hub.calls.dialing(self.id, self.status, self._watchers):
                     try:
-                        media, dialog = await self._ring()
-                    except (BargeinError, asyncio.CancelledError) as error:
+                        media, dialog = await self._until_answered()
+                    except BargeinError as error:
                         self._not_answered(why_not(error))
-                        if isinstance(error, asyncio.CancelledError):
+                    except asyncio.CancelledError:
+                        self._not_answered(f"not answered: {self._cancelled or 'the server stopped'}")
+                        if self._cancelled is None:
                             raise
                 if media is not None and dialog is not None:
                     await self._talk(media, dialog)
@@ -127,6 +147,21 @@ class DialedCall:
                     await media.close("ended")
                 if dialog is not None:
                     dialog.hang_up()
+
+    async def _until_answered(self) -> tuple[SipMedia, SipDialog]:
+        if self._cancelled is not None:
+            raise asyncio.CancelledError
+        self._ringing = asyncio.create_task(self._ring(), name=f"ringing {self.id}")
+        try:
+            found = await self._ringing
+        except asyncio.CancelledError:
+            self._ringing.cancel()
+            await asyncio.wait([self._ringing])
+            raise
+        finally:
+            self._inviter.rings_no_more(self.id)
+        self._state = "answered"
+        return found
 
     async def _ring(self) -> tuple[SipMedia, SipDialog]:
         host = await self._inviter.local_host(self._uri)
@@ -141,8 +176,6 @@ class DialedCall:
             )
             try:
                 Described(dialog, media)
-                if dialog.offer is None:
-                    raise SipRefusal(488, "Not Acceptable Here")
                 media.take_answer(dialog.offer)
             except BaseException:
                 dialog.hang_up("no common codec")
@@ -194,7 +227,7 @@ class DialedCall:
         self._watchers.publish(Bye(why))
 
 
-def why_not(error: BaseException) -> str:
+def why_not(error: BargeinError) -> str:
     """Why a call was not answered, for its status and record."""
     match error:
         case SipRefused(status=status, reason=reason):
@@ -203,10 +236,8 @@ def why_not(error: BaseException) -> str:
             return "not answered: no common codec"
         case SipTimeout():
             return "not answered: no answer in time"
-        case BargeinError():
-            return f"not answered: {error.message}"
         case _:
-            return "not answered: the server stopped"
+            return f"not answered: {error.message}"
 
 
 def target_of(to: str, trunk: SipTrunk | None) -> SipUri:
@@ -243,6 +274,3 @@ def _chosen(hub: Hub, order: CallOrder) -> tuple[Agent, Policy]:
         Policy.named(order.policy)
     asked = {"agent": order.agent, "policy": order.policy, "language": order.language}
     return choose_for_phone(hub, {name: value for name, value in asked.items() if value is not None})
-
-
-__all__ = ["DialedCall", "Refusal", "Unavailable", "caller_of", "target_of", "why_not"]

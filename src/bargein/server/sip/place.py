@@ -32,6 +32,10 @@ class OpenDoor(Protocol):
         """Addresses and registrations, for GET /readyz."""
         ...
 
+    def cancel(self, call_id: str) -> bool:
+        """Ring no more. False: the call does not ring."""
+        ...
+
     async def dial(self, order: CallOrder) -> str:
         """Begin to call. Returns the call's id. Raises Refusal, UsageError."""
         ...
