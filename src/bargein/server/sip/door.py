@@ -126,8 +126,9 @@ class SipDoor:
         return lines
 
     def state(self) -> Mapping[str, object]:
-        """For GET /readyz."""
-        return {"addresses": self.addresses(), "trunks": dict(self._registrations())}
+        """For GET /readyz, which anybody may ask: no account is named."""
+        trunks = list(self._registrations().values())
+        return {"addresses": self.addresses(), **({"trunk": trunks[0]} if trunks else {})}
 
     def _registrations(self) -> Mapping[str, str]:
         return {} if self.agent is None else self.agent.registrations()
@@ -168,5 +169,9 @@ async def open_sip(hub: Hub) -> AsyncIterator[SipDoor | None]:
                     door.cancel_all()
                     await hub.calls.hang_up_all("the server closes")
                     door.agent = None
+        except OSError as error:
+            places = ", ".join(map(str, configuration.listen))
+            advice = "Choose another --sip, or stop what listens there"
+            raise UsageError(f"Cannot listen on {places}: {error.strerror or error}", advice=advice) from error
         finally:
             watching.cancel()
