@@ -42,7 +42,7 @@ class SipGate:
         self.rates = StrangerRates(clock, limits)
         self._admission = admission
         self._trunk_peers = trunk_peers
-        self._digest = DigestServer(clock, admission.realm, admission.users, limits.nonce_s)
+        self._digest = DigestServer(clock, admission.realm, admission.users, limits.nonce_s, admission.algorithms)
 
     def trusts(self, host: str) -> bool:
         """True: no password is asked for, and no rate bounds the address."""
