@@ -30,6 +30,8 @@ from bargein.server.page_headers import headers_for
 from bargein.server.refusals import Refusal, install
 from bargein.server.routes import router
 from bargein.server.settings import Settings
+from bargein.server.sip.door import open_sip
+from bargein.server.sip.routes import router as sip_router
 from bargein.server.telephone.asgi import PhoneAsgi
 from bargein.server.telephone.carriers import carriers
 from bargein.server.telephone.serve import TelephoneVendor
@@ -119,7 +121,10 @@ class VoiceApp(FastAPI):
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
-        async with open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub:
+        async with (
+            open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub,
+            open_sip(hub),
+        ):
             direct = WebRTCCalls(hub)
             self.state.direct = direct
             door = WebRTCDoor(hub, self._browser_calls)
@@ -166,6 +171,7 @@ class VoiceApp(FastAPI):
         self.include_router(twilio_router)
         self.include_router(router)
         self.include_router(fleet_router)
+        self.include_router(sip_router)
         self.include_router(direct_router)
         self.include_router(webrtc_router)
         for suffix, kind in MIME_TYPES.items():
