@@ -1,8 +1,8 @@
-"""A UDP relay between a page and a WebRTC peer, that loses, delays and reorders packets on both ways, for benchmarks and tests.
+"""A UDP relay between a page and a WebRTC peer: it loses, delays and reorders packets, on both ways.
 
 async with LossyRelay(loss=0.05, jitter_ms=60) as relay:
     offer = without_candidates(offer)       # the peer finds the page through the relay alone
-    answer = relay.through(answer)          # and so does the page the peer
+    answer = await relay.through(answer)          # and so does the page the peer
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def without_candidates(sdp: str) -> str:
 
 
 class _Side(asyncio.DatagramProtocol):
-    """One socket. other: where its packets go on; far: who is behind it, the sender of its newest packet if not pinned."""
+    """One socket. other: where its packets go on. far: who is behind it (not pinned: the newest sender)."""
 
     def __init__(self, relay: LossyRelay) -> None:
         self.relay = relay
@@ -53,7 +53,7 @@ class LossyRelay:
         self.dead = False
         """Nothing passes any more."""
         self.passed = self.lost = 0
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311  # the same losses in each run
         self._sides: list[_Side] = []
         self._late: set[asyncio.TimerHandle] = set()
 

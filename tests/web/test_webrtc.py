@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class Door:
     loss: float = 0.0
     jitter_ms: float = 0.0
     opens: bool = True
+    channel: bool = True
 
     async def answer(self, route: Route) -> None:
         offer = str(json.loads(route.request.post_data or "")["sdp"])
@@ -46,6 +48,8 @@ class Door:
         relay.dead = not self.opens
         self.relays.append(relay)
         sdp = await relay.through(await self.bridge.offer(without_candidates(offer)))
+        if not self.channel:
+            sdp = re.sub(r"m=application \d+", "m=application 0", sdp.replace("BUNDLE 0 1", "BUNDLE 0"))
         await route.fulfill(status=201, json={"sdp": sdp, "type": "answer", "id": "call"})
 
     async def stand(self, shown: Page) -> None:
@@ -136,34 +140,60 @@ async def opened() -> AsyncIterator[Pages]:
         yield made
 
 
-async def test_where_no_path_leads_to_the_server_the_call_goes_by_websocket(opened: Pages) -> None:
-    async with door(opened.here, opens=False) as closed, opened.page("?record=1&transport=webrtc", QUIET) as shown:
-        await closed.stand(shown)
-        await shown.evaluate(QUICK)
-        await shown.click("#main")
-        await shown.wait_for_function("() => bargein.state === 'speaking'")
-        assert await shown.evaluate(BY) == "websocket"
-        await shown.wait_for_function("() => document.getElementById('way').textContent.includes('did not connect')")
-        await shown.click("#hangup")
-        await shown.wait_for_function("() => bargein.state === 'off'")
-        await shown.click("#main")
-        await shown.wait_for_function("() => bargein.state === 'speaking'")
-        assert len(closed.relays) == 1, "what was learnt stands"
-
-
 QUICK = """async () => {
   const { WebRTCConnection } = await import(new URL("web/js/webrtc/connection.js", location));
   Object.assign(WebRTCConnection, { openMs: 400, silentMs: 1200 });
 }"""
 
 
-async def test_a_server_without_webrtc_is_called_by_websocket(opened: Pages) -> None:
-    async with opened.page("?record=1&transport=webrtc", QUIET) as shown:
+@pytest.mark.parametrize("blocked", [{"opens": False}, {"channel": False}], ids=["no path", "no data channel"])
+async def test_where_webrtc_does_not_connect_the_call_goes_by_websocket(
+    opened: Pages, blocked: dict[str, bool]
+) -> None:
+    async with door(opened.here, **blocked) as closed, opened.page("?transport=webrtc", QUIET) as shown:
+        await closed.stand(shown)
+        await shown.evaluate(QUICK)
+        await shown.click("#main")
+        await shown.wait_for_function("() => bargein.state === 'speaking'")
+        assert await shown.evaluate(BY) == "websocket"
+        await shown.wait_for_function("() => document.getElementById('way').textContent.includes('did not connect')")
+        await call_again(shown)
+        assert await shown.evaluate(BY) == "websocket"
+        assert len(closed.relays) == 1, "what was learnt stands"
+
+
+async def call_again(shown: Page) -> None:
+    await shown.click("#hangup")
+    await shown.wait_for_function("() => bargein.state === 'off'")
+    await shown.click("#main")
+    await shown.wait_for_function("() => bargein.state === 'speaking'")
+
+
+@pytest.mark.parametrize("script", ["", "delete window.AudioDecoder;", "delete window.RTCRtpScriptTransform;"])
+async def test_a_server_or_a_browser_that_has_no_webrtc_is_called_by_websocket(opened: Pages, script: str) -> None:
+    async with opened.page("?transport=webrtc", QUIET + script) as shown:
         await shown.route("**/webrtc/offer", lambda route: route.fulfill(status=404, json={}))
         await shown.click("#main")
         await shown.wait_for_function("() => bargein.state === 'speaking'")
         assert await shown.evaluate(BY) == "websocket"
         assert await shown.evaluate("() => bargein.call.problems") == []
+
+
+async def test_a_page_on_a_lossy_network_makes_its_next_connection_by_webrtc(opened: Pages) -> None:
+    async with door(opened.here) as made, opened.page("", QUIET) as shown:
+        await made.stand(shown)
+        await shown.click("#main")
+        await shown.wait_for_function("() => bargein.state === 'speaking'")
+        await shown.wait_for_function("() => document.getElementById('way').textContent.startsWith('WebSocket, round')")
+        await shown.evaluate("() => bargein.call.connection.pings.times.push(...Array(12).fill(1), 400, 300, 400, 300)")
+        await shown.wait_for_function("() => document.getElementById('way').textContent.includes('loses packets')")
+        await call_again(shown)
+        assert await shown.evaluate(BY) == "webrtc"
+        assert await shown.evaluate("() => sessionStorage.getItem('bargein-transport')") == "lossy"
+        # The page goes away: the server learns of it at once.
+        async with shown.expect_request("**/webrtc/call") as left:
+            await shown.evaluate("() => dispatchEvent(new Event('pagehide'))")
+        assert (await left.value).method == "DELETE"
 
 
 async def test_a_path_that_dies_in_a_call_is_replaced_and_the_call_goes_on(opened: Pages) -> None:

@@ -23,7 +23,7 @@ export class WebRTCConnection extends Connection {
   static silentMs = 3000; // nothing came, pongs included: the connection is lost
   name = "webrtc";
 
-  // track: what the server hears; servers(): of ICE; onSignal({ type, reply }): a packet says that the reply is held, or goes on.
+  // track: what the server hears; servers(): of ICE; onSignal(m): a packet says what the message "hold" or "resume" does.
   constructor({ token, at = null, track, servers, onSignal, ...on }) {
     super(on, PING_MS);
     this.onSignal = onSignal;
@@ -78,7 +78,7 @@ export class WebRTCConnection extends Connection {
 
   fromWorker(m) {
     if (m.type === "audio") this.onFrame(m);
-    else if (m.type === "hold" || m.type === "resume") this.onSignal(m);
+    else if (m.type === "hold" || m.type === "resume") this.onSignal({ type: m.type, reply_id: m.reply });
     else if (m.type === "counts") this.counts = m;
   }
 
