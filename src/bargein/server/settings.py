@@ -122,6 +122,16 @@ class Settings(BaseSettings):
     twilio_url: str | None = None
     """Address of Twilio's REST API, if it is not Twilio's own."""
 
+    asterisk_url: str | None = None
+    """Asterisk's HTTP server, by which it is dialled and its calls are transferred: `http://127.0.0.1:8088`. none:
+    calls only come in, at `/asterisk/media`."""
+    ari_user: str | None = None
+    """User of Asterisk's REST interface (ARI)."""
+    ari_password: SecretStr | None = None
+    """The user's password."""
+    asterisk_context: str = Field(default="bargein-transfer", pattern=r"^[A-Za-z0-9._-]{1,80}$")
+    """Context of Asterisk's dialplan in which a call goes on after a transfer."""
+
     @field_validator("redact_arguments", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
@@ -145,7 +155,7 @@ class Settings(BaseSettings):
                 raise ValueError(msg)
         return origins
 
-    @field_validator("public_url")
+    @field_validator("public_url", "asterisk_url")
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):

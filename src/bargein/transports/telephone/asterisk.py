@@ -204,6 +204,10 @@ class AsteriskDialect:
     def clear(self) -> bytes:
         return self._command("FLUSH_MEDIA")
 
+    def opening(self) -> tuple[bytes, ...]:
+        """A channel that was dialled with `n` must be answered: the parameter `answer` says so."""
+        return (self._command("ANSWER"),) if self._given.get("answer") == "1" else ()
+
     def pause(self) -> bytes:
         return self._command("PAUSE_MEDIA")
 
@@ -215,10 +219,6 @@ class AsteriskDialect:
 
     def report_drained(self) -> bytes:
         return self._command("REPORT_QUEUE_DRAINED")
-
-    def answer(self) -> bytes:
-        """A message that answers a channel dialled with `n`."""
-        return self._command("ANSWER")
 
     def _command(self, name: str, id_: str = "") -> bytes:
         if not self._json:

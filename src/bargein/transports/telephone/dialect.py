@@ -145,6 +145,10 @@ class PausingDialect(TelephoneDialect, Protocol):
     marks: bool
     """The network knows marks. A stream's start may change it."""
 
+    def opening(self) -> tuple[bytes, ...]:
+        """Messages that follow the start."""
+        ...
+
     def pause(self) -> bytes:
         """A message that stops playing before the next frame. What waits is kept."""
         ...

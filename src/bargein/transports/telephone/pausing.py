@@ -87,6 +87,9 @@ class PausingPlayback:
 
     # ------------------------------------------------------------------------------------------------- outgoing
 
+    def begin(self) -> tuple[bytes, ...]:
+        return self._dialect.opening()
+
     def before(self) -> tuple[bytes, ...]:
         """The call sends nothing in a hold. A frame of another reply ends a pause that no resume has ended."""
         return self.resume()

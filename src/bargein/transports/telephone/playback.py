@@ -50,6 +50,10 @@ class Playback(Protocol):
         """The time from the latest order to its acknowledgement."""
         ...
 
+    def begin(self) -> tuple[bytes, ...]:
+        """The stream has started. Returns the messages that follow."""
+        ...
+
     def before(self) -> tuple[bytes, ...]:
         """Messages that must leave before a frame does."""
         ...
@@ -82,6 +86,9 @@ class ClearingPlayback:
     @property
     def rtt_ms(self) -> float | None:
         return self._marks.rtt_ms
+
+    def begin(self) -> tuple[bytes, ...]:
+        return ()
 
     def before(self) -> tuple[bytes, ...]:
         return ()

@@ -188,6 +188,8 @@ class TelephoneTransport:
                 self._take_format()
                 self.started = _bounded(event)
                 self._changed.set()
+                for message in self._playback.begin():
+                    self._wire.text(message)
             case Stopped(reason):
                 self._lose(reason, NORMAL)
             case _:
