@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bargein.agent import Agent, Greeting
-from bargein.vendors.openai.realtime.model import OpenAIRealtime
+from bargein.vendors.openai.realtime import OpenAIRealtime
 
 URL = os.environ.get("BARGEIN_BENCH_VENDORS", "http://127.0.0.1:1")
 LEFT = os.environ.get("BARGEIN_BENCH_LEFT")  # a file: the machine's time in ms at which each cancel went out

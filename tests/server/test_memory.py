@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from bargein.agent import Agent, Greeting
 from bargein.audio.vad import SileroVADStream
 from bargein.floor import Floor, Policy
-from bargein.vendors.openai.realtime.model import OpenAIRealtime
+from bargein.vendors.openai.realtime import OpenAIRealtime
 from bargein_bench.callers.caller import Caller
 from bargein_bench.callers.caller_audio import EndCallStep, PressKey, Step
 from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
@@ -23,7 +23,7 @@ from bargein_simulators.speech import SimulatedSpeech
 from tests.server.kit import ToneVoice, World, settings, tone_agent, world
 from tests.simulators.serving import serving
 
-ROOMS = ("bargein.call.", "bargein.transports.", "bargein.recorder.journal", "bargein.vendors.openai.realtime.")
+ROOMS = ("bargein.call.", "bargein.transports.", "bargein.recorder.journal", "bargein.vendors.common.openai_realtime.")
 OF_THE_SERVER = {"Ticker", "Runtime", "BrowserLimits", "TelephoneLimits"}
 
 

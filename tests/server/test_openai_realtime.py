@@ -16,7 +16,7 @@ from bargein.floor import Policy
 from bargein.protocols import SessionConfig
 from bargein.recorder.reading import Noted, read
 from bargein.server.settings import Settings
-from bargein.vendors.openai.realtime.model import OpenAICall, OpenAIRealtime
+from bargein.vendors.openai.realtime import OpenAICall, OpenAIRealtime
 from bargein_bench.callers.caller import Caller
 from bargein_bench.callers.caller_audio import EndCallStep, Step
 from bargein_bench.callers.result import Result

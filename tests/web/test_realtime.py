@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from bargein.agent import Agent, Greeting
 from bargein.recorder.reading import Noted, read
 from bargein.server.settings import Settings
-from bargein.vendors.openai.realtime.model import OpenAIRealtime
+from bargein.vendors.openai.realtime import OpenAIRealtime
 from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
 from benchmarks.chromium import PageRecording, page, recording
 from tests.server.kit import ToneVoice, world

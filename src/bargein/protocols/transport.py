@@ -32,6 +32,8 @@ class AudioIn:
     loudspeaker: WireSamples | None = None
     """What the client's loudspeaker played at these samples, and as many: int16, or mu-law codes as uint8. None: it was
     silent, or the client does not tell. Used at 16000 Hz alone."""
+    replaces: bool = False
+    """These samples came late: they take the place of what was given for them, a guess or silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,9 @@ class TransportCapabilities:
     what it plays; `send` is never called."""
     backlog_ms: float = 0.0
     """The user's audio that the client keeps while it has no connection, and sends first over the next one."""
+    repair_ms: float = 0.0
+    """For so long, audio that was lost or late may still be replaced (`AudioIn.replaces`). The VAD hears audio as it
+    comes; the STT hears it so much later, repaired."""
 
 
 class Transport(Protocol):

@@ -121,7 +121,34 @@ class Settings(BaseSettings):
     """Twilio's account, for hang-ups and transfers."""
     twilio_url: str | None = None
     """Address of Twilio's REST API, if it is not Twilio's own."""
-
+    sip: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses to take SIP calls at, separated by commas: `0.0.0.0:5060`, `0.0.0.0:5060;transport=tcp`,
+    `0.0.0.0:5061;transport=tls`. none: no SIP."""
+    sip_users: SecretStr | None = None
+    """Who may call by SIP with a password, from anywhere: `user:password`, separated by commas."""
+    sip_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    """Networks that may call by SIP without a password, separated by commas: `10.0.0.0/8`. Without these and without
+    users, only this machine may."""
+    sip_trunk: str | None = None
+    """Account at a SIP provider: `sip:user@provider.example`. Calls to numbers go out through the provider."""
+    sip_trunk_password: SecretStr | None = None
+    """Password of the trunk's account."""
+    sip_trunk_user: str | None = None
+    """User of the trunk's digest, where it is not the account's user."""
+    sip_trunk_proxy: str | None = None
+    """Where requests to the trunk go first, where it is not the account's host: `sip:proxy.example;transport=tls`."""
+    sip_register: bool = True
+    """Stay registered at the trunk, so that it calls us."""
+    sip_public: str | None = None
+    """Our address for SIP peers (Contact and SDP), where a NAT stands between. none: the address of the interface."""
+    sip_cert: Path | None = None
+    """Certificate of SIP over TLS, with its chain: a PEM file."""
+    sip_key: Path | None = None
+    """Private key of that certificate: a PEM file. none: it stands in the certificate's file."""
+    rtp_ports: str | None = None
+    """UDP ports for the audio of SIP calls, two for each call: `10000-20000`. none: any that are free."""
+    sip_far_buffer_ms: float = Field(default=60, ge=0, le=500)
+    """Jitter buffer that is assumed at the far end of a SIP call: so much later it is heard than it comes there."""
     asterisk_url: str | None = None
     """Asterisk's HTTP server, by which it is dialled and its calls are transferred: `http://127.0.0.1:8088`. none:
     calls only come in, at `/asterisk/media`."""
@@ -132,7 +159,7 @@ class Settings(BaseSettings):
     asterisk_context: str = Field(default="bargein-transfer", pattern=r"^[A-Za-z0-9._-]{1,80}$")
     """Context of Asterisk's dialplan in which a call goes on after a transfer."""
 
-    @field_validator("redact_arguments", mode="before")
+    @field_validator("redact_arguments", "sip", "sip_allow", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
         parts = value.split(",") if isinstance(value, str) else value

@@ -183,6 +183,8 @@ class KeptTransport:
     def _placed(self, audio: c.AudioIn) -> c.AudioIn:
         """The audio at its place in the whole call: the time without a connection is a gap, but for what the client
         has kept of it (positions below 0)."""
+        if audio.replaces:
+            return replace(audio, first_sample=(self._base or 0) + audio.first_sample)
         now, first, size = self._clock.now_ms(), audio.first_sample, len(audio.samples)
         if self._base is None:
             gap = round((now - self._end_ms) * self.rate_in / 1000) - max(size, -first)

@@ -12,7 +12,7 @@ from bargein.vendors.openai.address import KEY, OTHER_SERVER
 if TYPE_CHECKING:
     from bargein.vendors.openai.chat import OpenAIChat as Chat
     from bargein.vendors.openai.chat import OpenAICompatibleChat as CompatibleChat
-    from bargein.vendors.openai.realtime.model import OpenAIRealtime as Realtime
+    from bargein.vendors.openai.realtime import OpenAIRealtime as Realtime
     from bargein.vendors.openai.speech import OpenAISpeech as Speech
     from bargein.vendors.openai.whisper import OpenAIWhisper as Whisper
 
@@ -23,7 +23,7 @@ __getattr__ = short_names(
     {
         "Chat": "bargein.vendors.openai.chat:OpenAIChat",
         "CompatibleChat": "bargein.vendors.openai.chat:OpenAICompatibleChat",
-        "Realtime": "bargein.vendors.openai.realtime.model:OpenAIRealtime",
+        "Realtime": "bargein.vendors.openai.realtime:OpenAIRealtime",
         "Speech": "bargein.vendors.openai.speech:OpenAISpeech",
         "Whisper": "bargein.vendors.openai.whisper:OpenAIWhisper",
     },
@@ -96,7 +96,7 @@ VENDOR = Vendor(
             kind="realtime",
             name="openai-realtime",
             title="OpenAI Realtime",
-            factory="bargein.vendors.openai.realtime.model:OpenAIRealtime",
+            factory="bargein.vendors.openai.realtime:OpenAIRealtime",
             packages=("openai", "websockets"),
             requirement="bargein[openai]",
             options=(

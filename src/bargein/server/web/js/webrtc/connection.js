@@ -1,0 +1,166 @@
+// A call by WebRTC with our own server: the same messages as over a WebSocket on a data channel, the microphone as a track, and
+// the agent's packets through a worker to the same loudspeaker. See docs/webrtc.md.
+
+import { at as pathOf, placeOf } from "../base.js";
+import { Connection } from "../connection.js";
+import { PROTOCOL } from "../protocol.js";
+import { Refused } from "../refusals.js";
+import { offerCall } from "../server.js";
+
+const GATHER_MS = 500; // candidates that come later are not waited for
+const OPEN_MS = 5000; // from the answer to an open data channel
+const SILENT_MS = 3000; // nothing came, pongs included: the connection is lost
+const PING_MS = 500;
+const LEAST = 50; // packets that a share is told of
+const LOST = { code: 1006, reason: "" };
+
+// Why a call by WebRTC does not come about here, although the server answers: a WebSocket may do.
+export class NoWay extends Refused {}
+
+// Whether this browser can.
+export const able = () => ["RTCPeerConnection", "RTCRtpScriptTransform", "AudioDecoder"].every((name) => name in window);
+
+export class WebRTCConnection extends Connection {
+  name = "webrtc";
+
+  // track: what the server hears; servers(): of ICE; onSignal({ type, reply }): a packet says that the reply is held, or goes on.
+  constructor({ token, at = null, track, servers, onSignal, ...on }) {
+    super(on, PING_MS);
+    this.onSignal = onSignal;
+    this.counts = { came: 0, lost: 0, late: 0, twice: 0, reordered: 0 }; // of the agent's packets
+    this.was = { came: 0, lost: 0 };
+    this.worker = new Worker(pathOf("web/js/webrtc/worker.js"), { type: "module" });
+    this.worker.onmessage = ({ data: m }) => this.fromWorker(m);
+    this.worker.onerror = () => this.fail(new NoWay("The page's decoder does not start.", "Reload the page."));
+    this.ready = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
+    this.ready.catch(() => {}); // told to whom it concerns
+    this.begin(token, placeOf(at), track, servers).catch((error) => this.fail(error));
+  }
+
+  async begin(token, place, track, servers) {
+    this.peer = new RTCPeerConnection({ iceServers: await servers() });
+    this.peer.onconnectionstatechange = () => this.peer.connectionState === "failed" && this.broke("No network path leads to the server.");
+    const { sender, receiver } = this.peer.addTransceiver(track, { direction: "sendrecv" });
+    this.sender = sender;
+    // Before the offer: later the browser lets no packet through. No element plays the track, and no jitter buffer runs for it.
+    receiver.transform = new RTCRtpScriptTransform(this.worker);
+    this.channel = this.peer.createDataChannel(PROTOCOL);
+    this.channel.onmessage = ({ data }) => typeof data === "string" && this.take(data);
+    this.channel.onopen = () => this.begun();
+    this.channel.onclose = () => this.broke("The server closed the data channel.");
+    await this.peer.setLocalDescription();
+    await this.gathered();
+    const { sdp, resource } = await offerCall(this.peer.localDescription.sdp, place, token).catch((error) => {
+      throw error.status ? new NoWay(error.message, error.advice, error) : error;
+    });
+    this.resource = resource;
+    if (this.dead) return this.forget();
+    this.late = setTimeout(() => this.broke("No network path leads to the server in time."), OPEN_MS);
+    await this.peer.setRemoteDescription({ type: "answer", sdp });
+  }
+
+  gathered() {
+    if (this.peer.iceGatheringState === "complete") return null;
+    return new Promise((resolve) => {
+      this.peer.onicegatheringstatechange = () => this.peer.iceGatheringState === "complete" && resolve();
+      setTimeout(resolve, GATHER_MS);
+    });
+  }
+
+  begun() {
+    clearTimeout(this.late);
+    this.opened = true;
+    this.pings.heard();
+    this.pings.watch(SILENT_MS, () => this.broke("The server is silent."));
+    addEventListener("pagehide", (this.leaving = () => this.goodbye()));
+    this.resolve();
+  }
+
+  fromWorker(m) {
+    if (m.type === "audio") this.onFrame(m);
+    else if (m.type === "hold" || m.type === "resume") this.onSignal(m);
+    else if (m.type === "counts") this.counts = m;
+  }
+
+  // What the loudspeaker says of itself: packets are waited for until it needs them.
+  playing({ reply, played }) {
+    this.worker.postMessage({ type: "playing", reply, played });
+  }
+
+  // Of a reply that is over.
+  cut(reply) {
+    this.worker.postMessage({ type: "cut", reply });
+  }
+
+  // Another microphone: what the server hears from now on. spoken(): its track.
+  hear(spoken) {
+    this.sender?.replaceTrack(spoken()).catch(() => {});
+  }
+
+  // jitter: of the network, as the browser measures it; loss: of the agent's packets since the last look, beyond repair.
+  async quality() {
+    const stats = this.dead ? [] : [...(await this.peer.getStats()).values()];
+    const inbound = stats.find((one) => one.type === "inbound-rtp");
+    this.worker.postMessage({ type: "count" }); // for the next look
+    const { came, lost } = this.counts;
+    const passed = came + lost - this.was.came - this.was.lost;
+    if (passed >= LEAST) {
+      this.loss = (lost - this.was.lost) / passed;
+      this.was = { came, lost };
+    }
+    return { rtt: this.pings.rtt, jitter: inbound && inbound.jitter * 1000, loss: this.loss };
+  }
+
+  get open() {
+    return this.channel?.readyState === "open" && !this.dead;
+  }
+
+  put(text) {
+    this.channel.send(text);
+  }
+
+  // The track carries what the microphone hears.
+  microphone() {}
+
+  // What was heard before the connection is not sent: the track begins now.
+  backlog() {}
+
+  broke(why) {
+    if (this.dead) return;
+    if (this.opened) this.finish(LOST);
+    else this.fail(new NoWay(why, "Call by WebSocket."));
+  }
+
+  fail(error) {
+    this.reject(error);
+    this.finish(LOST);
+  }
+
+  // code: 1000 is a goodbye.
+  end(code) {
+    if (code === 1000) this.forget();
+    this.finish({ code, reason: "" });
+  }
+
+  finish(how) {
+    if (this.dead) return;
+    this.dead = true;
+    clearTimeout(this.late);
+    removeEventListener("pagehide", this.leaving);
+    // Given up by who waited for it, although the server had answered: there is no way through.
+    this.reject(this.resource && how.code !== 1000 ? new NoWay("No network path leads to the server in time.") : new Refused("The connection is closed."));
+    this.peer?.close();
+    this.worker.terminate();
+    this.ended(how);
+  }
+
+  // The page goes away: the server need not wait for it.
+  goodbye() {
+    this.send("hangup");
+    this.forget();
+  }
+
+  forget() {
+    if (this.resource) fetch(this.resource, { method: "DELETE", keepalive: true }).catch(() => {});
+  }
+}

@@ -1,1 +1,0 @@
-"""OpenAI Realtime over WebSocket and WebRTC."""
