@@ -33,6 +33,9 @@ from bargein.server.settings import Settings
 from bargein.server.sip.door import open_sip
 from bargein.server.sip.routes import router as sip_router
 from bargein.server.telephone.asgi import PhoneAsgi
+from bargein.server.telephone.asterisk import MEDIA as ASTERISK_MEDIA
+from bargein.server.telephone.asterisk import AsteriskLine
+from bargein.server.telephone.asterisk_dialling import router as asterisk_router
 from bargein.server.telephone.carriers import carriers
 from bargein.server.telephone.serve import TelephoneVendor
 from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
@@ -76,7 +79,11 @@ class VoiceApp(FastAPI):
         self._clock = clock or MonotonicClock()
         self._limits = limits or BrowserLimits()
         self._gate = Gate(settings)
-        phones: dict[str, TelephoneVendor] = {MEDIA: Twilio(settings, self._gate), **carriers(self._gate)}
+        phones: dict[str, TelephoneVendor] = {
+            MEDIA: Twilio(settings, self._gate),
+            ASTERISK_MEDIA: AsteriskLine(settings, self._gate),
+            **carriers(self._gate),
+        }
         # No documentation pages: theirs come with scripts from elsewhere.
         super().__init__(
             title="Bargein",
@@ -169,6 +176,7 @@ class VoiceApp(FastAPI):
         for path, vendor in phones.items():
             self.router.routes.append(WebSocketRoute(path, PhoneAsgi(hub, vendor)))
         self.include_router(twilio_router)
+        self.include_router(asterisk_router)
         self.include_router(router)
         self.include_router(fleet_router)
         self.include_router(sip_router)

@@ -161,6 +161,15 @@ class Settings(BaseSettings):
     """UDP ports for the audio of SIP calls, two for each call: `10000-20000`. none: any that are free."""
     sip_far_buffer_ms: float = Field(default=60, ge=0, le=500)
     """Jitter buffer that is assumed at the far end of a SIP call: so much later it is heard than it comes there."""
+    asterisk_url: str | None = None
+    """Asterisk's HTTP server, by which it is dialled and its calls are transferred: `http://127.0.0.1:8088`. none:
+    calls only come in, at `/asterisk/media`."""
+    ari_user: str | None = None
+    """User of Asterisk's REST interface (ARI)."""
+    ari_password: SecretStr | None = None
+    """The user's password."""
+    asterisk_context: str = Field(default="bargein-transfer", pattern=r"^[A-Za-z0-9._-]{1,80}$")
+    """Context of Asterisk's dialplan in which a call goes on after a transfer."""
 
     @field_validator("redact_arguments", "sip", "sip_allow", mode="before")
     @classmethod
@@ -205,7 +214,7 @@ class Settings(BaseSettings):
             ipaddress.ip_address(value)  # raises ValueError
         return value
 
-    @field_validator("public_url")
+    @field_validator("public_url", "asterisk_url")
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
