@@ -116,11 +116,14 @@ class IncomingCall:
         self._transaction.respond(response)
         return dialog
 
-    def reject(self, status: int, reason: str = "") -> None:
-        """status: 400-699. After the answer it does nothing."""
+    def reject(self, status: int, reason: str = "", *, retry_after_s: int | None = None) -> None:
+        """status: 400-699. retry_after_s: when another try may be taken. After the answer it does nothing."""
         if not self.settled:
             self._settle()
-            self._transaction.respond(self._response(status, reason or REASONS.get(status, "Rejected")))
+            response = self._response(status, reason or REASONS.get(status, "Rejected"))
+            if retry_after_s is not None:
+                response.headers.add("retry-after", str(retry_after_s))
+            self._transaction.respond(response)
 
     def redirect(self, uri: SipUri) -> None:
         """Send the caller to another address (302)."""
