@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from bargein.sip.addresses import SipAddress, SipUri
-from bargein.sip.dialog_state import Reached
+from bargein.sip.dialog_state import OnFlow
 from bargein.sip.digest_server import DigestServer
 from bargein.sip.messages import SipRequest, SipResponse, read_message
 from bargein.sip.registration import KEEPALIVE_S, Registration
@@ -64,7 +64,7 @@ class World:
         self.registration = Registration(self.phone.core, trunk, self.open)
         self.phone.core.registrations = [self.registration]
 
-    def open(self, reached: Reached) -> None:
+    def open(self, reached: OnFlow) -> None:
         flow = SimFlow(self.net, self.phone.address, SipAddress("10.0.0.9", 5060))
         reached(flow if self.reachable else None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import shlex
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -54,8 +55,10 @@ class Answering:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
     subprocess.run(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout key.pem "
-        "-out cert.pem -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1".split(),
+        shlex.split(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout key.pem "
+            "-out cert.pem -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+        ),
         cwd=folder,
         check=True,
         capture_output=True,

@@ -17,7 +17,7 @@ from bargein.sip.server_transactions import ServerTransaction
 from bargein.sip.session_description import AudioDescription, read_audio
 from bargein.sip.settings import SipCredentials
 from bargein.sip.transactions import METHODS, answer_to
-from bargein.sip.transfer import Transfer
+from bargein.sip.transfer import ReferTransfer
 
 
 def _refuse_offer(description: AudioDescription | None, sdp: bytes) -> bytes:
@@ -74,7 +74,7 @@ class SipDialog:
             described=self._described,
             ended=self._end,
         )
-        self._transfer = Transfer(self._requests, self._refer_progress)
+        self._transfer = ReferTransfer(self._requests, self._refer_progress)
         self._bye_headers: list[tuple[str, str]] = []
         self._bye_waits = False
         """A BYE waits for the ACK of our 2xx."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bargein.errors import ProtocolError
 from bargein.sip.dialog_requests import DialogRequests
-from bargein.sip.dialog_state import Answered
+from bargein.sip.dialog_state import OnAnswer
 from bargein.sip.errors import SipRefusal
 from bargein.sip.messages import Headers, SipResponse, read_cseq, sdp_of
 from bargein.sip.server_transactions import ServerTransaction
@@ -127,7 +127,7 @@ class Renegotiation:
 
     # We ask.
 
-    def offer(self, sdp: bytes, answered: Answered, *, method: Literal["INVITE", "UPDATE"] = "INVITE") -> None:
+    def offer(self, sdp: bytes, answered: OnAnswer, *, method: Literal["INVITE", "UPDATE"] = "INVITE") -> None:
         """Send an offer. answered: the final answer; a glare is tried again. None: no answer."""
         if self._stopped:
             answered(None)
