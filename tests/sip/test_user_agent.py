@@ -224,6 +224,27 @@ async def test_connections_of_strangers_are_bounded() -> None:
         await (await caller.invite(uri, offer())).bye()
 
 
+async def test_tls_handshakes_of_strangers_are_bounded(certificate: Path) -> None:
+    before = asyncio.all_tasks()
+    async with agents("tls", certificate, limits=SipLimits(connections_of_address=3)) as (callee, caller, _, uri):
+        place = ("127.0.0.1", callee.addresses[0].port)
+        silent = [await asyncio.open_connection(*place) for _ in range(2)]
+        reader, writer = await asyncio.open_connection(*place)
+        writer.write(b"no handshake at all\r\n\r\n")
+        while await reader.read(100):
+            pass
+        writer.close()
+        dialog = await caller.invite(uri, offer())  # the third place is free again
+        reader, writer = await asyncio.open_connection(*place)
+        assert await _ended(reader)
+        writer.close()
+        await dialog.bye()
+    for reader, writer in silent:
+        assert await _ended(reader)
+        writer.close()
+    assert asyncio.all_tasks() == before
+
+
 async def test_an_idle_connection_is_closed_and_one_with_a_call_is_not() -> None:
     async with agents("tcp", limits=SipLimits(idle_s=0.1)) as (callee, caller, handler, uri):
         dialog = await caller.invite(uri, offer())

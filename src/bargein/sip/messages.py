@@ -1,7 +1,7 @@
 """SIP messages (RFC 3261, 7) as data: strangers' bytes in, bytes out.
 
-The room's own reader, and not aiosipua's: its parser has no bounds, takes a negative Content-Length,
-and keeps the first of two contradicting CSeq lines. Each of them is refused here.
+The room's own reader, and not aiosipua's (0.7.1): that one takes a negative Content-Length, a body that is shorter than
+its Content-Length, a message without a CSeq and one with two that contradict each other. Each of them is refused here.
 """
 
 from __future__ import annotations
