@@ -79,13 +79,14 @@ class Phone:
     take: Callable[[IncomingCall], None] = lambda call: call.reject(480)
     agent: SipUserAgent = field(init=False)
     dialogs: list[SipDialog] = field(default_factory=list)
+    seen: list[IncomingCall] = field(default_factory=list)
 
     def incoming(self, call: IncomingCall) -> None:
         self.take(call)
 
-    def answer(self, call: IncomingCall) -> None:
+    def answer(self, call: IncomingCall, port: int = 40_000) -> None:
         """Take the call, with PCMU."""
-        audio = AudioDescription("127.0.0.1", 40_000, (PCMU, KEYS))
+        audio = AudioDescription("127.0.0.1", port, (PCMU, KEYS))
         self.dialogs.append(call.answer(write_answer(call.sdp, audio, session=9, version=1)))
 
     @property
@@ -111,6 +112,8 @@ class Ear(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.packets: list[bytes] = []
         self.answers: asyncio.Queue[str] = asyncio.Queue()  # of a test
+        self.acknowledges = False
+        """Each call that is answered."""
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -120,6 +123,8 @@ class Ear(asyncio.DatagramProtocol):
         self.packets.append(data)
         if data[:3] == b"SIP":
             self.answers.put_nowait(data.decode())
+            if self.acknowledges and data.startswith(b"SIP/2.0 200") and b"CSeq: 1 INVITE" in data:
+                self.send(acknowledgement(data.decode(), self.port), addr[:2])  # type: ignore[arg-type]
         elif data[:3] == b"BYE":
             kept = [line for line in data.decode().splitlines() if line.split(":")[0] in ANSWERED]
             self.send("\r\n".join(["SIP/2.0 200 OK", *kept, "Content-Length: 0", "", ""]).encode(), addr[:2])  # type: ignore[arg-type]
@@ -170,6 +175,13 @@ def request(
         f"Contact: <sip:raw@127.0.0.1:{port}>\r\n{kind}{more}Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def acknowledgement(answer: str, port: int) -> bytes:
+    """The ACK of an answer with 200."""
+    fields = dict(line.split(": ", 1) for line in answer.partition("\r\n\r\n")[0].splitlines()[1:])
+    uri = SipUri.read(fields["Contact"].strip("<>"))
+    return request("ACK", uri, port, call=fields["Call-ID"], to_tag=to_tag(answer))
 
 
 def to_tag(answer: str) -> str:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bargein.sip.errors import SipRefused
-from tests.server.sip.kit import SipWorld, ear, offer, phone, request, sip_world, to_tag
+from tests.server.sip.kit import SipWorld, ear, offer, phone, request, sip_world
 
 BODIES = (
     b"",
@@ -53,7 +53,8 @@ async def test_malformed_messages_and_descriptions_harm_nobody() -> None:
 async def test_a_flood_of_invites_takes_no_more_than_the_servers_places() -> None:
     async with sip_world(max_calls=4) as here, ear() as raw:
         place = (here.uri.host, here.uri.port or 0)
-        for number in range(200):
+        raw.acknowledges = True
+        for number in range(60):
             raw.send(request("INVITE", here.uri, raw.port, call=f"flood{number}", body=offer()), place)
             raw.send(request("REGISTER", here.uri, raw.port, call=f"register{number}"), place)
         async with asyncio.timeout(5):
@@ -62,12 +63,11 @@ async def test_a_flood_of_invites_takes_no_more_than_the_servers_places() -> Non
         assert here.here.hub.calls.taken <= 4
         assert here.door.ports_taken <= 4
         assert (await here.here.http.get("/healthz")).status_code == 200
-        for _ in range(4):
-            answer = await raw.until("200")
-            number = answer.partition("Call-ID: ")[2].split()[0]
-            raw.send(request("ACK", here.uri, raw.port, call=number, to_tag=to_tag(answer)), place)
-        for call_id in await here.started(4):
-            await here.here.http.post(f"/calls/{call_id}/hangup")
+        async with asyncio.timeout(8):
+            while here.here.hub.calls.taken:  # what waited in the socket takes the places that become free
+                for call_id in here.here.hub.calls.ids:
+                    await here.here.http.post(f"/calls/{call_id}/hangup")
+                await asyncio.sleep(0.01)
         await here.gone()
         await neighbour(here)
 
