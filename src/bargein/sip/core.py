@@ -13,7 +13,7 @@ from bargein.errors import ProtocolError
 from bargein.foreign import printable
 from bargein.sip.addresses import NameAddr, SipAddress, SipUri, place_of, read_parameters
 from bargein.sip.client_transactions import ClientTransaction
-from bargein.sip.dialog_state import Answered, DialogKey, DialogState, HostedDialog, Reached
+from bargein.sip.dialog_state import DialogKey, DialogState, HostedDialog, OnAnswer, OnFlow
 from bargein.sip.errors import SipRefusal
 from bargein.sip.flows import Flow
 from bargein.sip.gate import Admitted, Challenged, SipGate
@@ -41,7 +41,7 @@ class SipHandler(Protocol):
 
 
 class OpenFlow(Protocol):
-    def __call__(self, address: SipAddress, reached: Reached) -> None: ...
+    def __call__(self, address: SipAddress, reached: OnFlow) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +134,14 @@ class SipCore:
             problem = error
         if problem is None and (self.transactions.known(request) or _key(request) in self._dialogs):
             self.transactions.receive_request(request, flow)
+        elif request.method == "ACK":
+            return  # of a refusal that was sent once, or of a call that is over
         elif not self.gate.hears(request, host):
             self._drop("unheard", flow, request.method)
         elif problem is not None:
             self._drop("malformed", flow, problem.message)
-            if request.method != "ACK":
-                flow.send(self._answer(request, 400, "Bad Request").render())
-        elif request.method != "ACK" and self.transactions.full(host):
+            flow.send(self._answer(request, 400, "Bad Request").render())
+        elif self.transactions.full(host):
             self._drop("unheard", flow, "too many requests at once")
         else:
             self.transactions.receive_request(request, flow)
@@ -152,6 +153,9 @@ class SipCore:
 
     # From the transactions.
 
+    def doubts(self, flow: Flow) -> bool:
+        return not self.gate.trusts(flow.peer.host)
+
     def request(self, transaction: ServerTransaction) -> None:
         request = transaction.request
         try:
@@ -160,6 +164,7 @@ class SipCore:
                 if found is None:
                     transaction.respond(self._answer(request, 481, "Call/Transaction Does Not Exist"))
                 else:
+                    transaction.once = False  # the tags are the proof
                     found.handle(transaction)
             else:
                 self._begin(transaction)
@@ -213,6 +218,7 @@ class SipCore:
         if not isinstance(admitted, Admitted):
             self._refuse(transaction, admitted.challenges if isinstance(admitted, Challenged) else ())
             return
+        transaction.once = False
         if self._closing:
             transaction.respond(self._answer(request, 503, "Service Unavailable"))
             return
@@ -277,7 +283,7 @@ class SipCore:
     def media_host(self, flow: Flow) -> str:
         return flow.local.host if self._public is None or _loopback(flow) else self._public.host
 
-    def send(self, request: SipRequest, flow: Flow, answered: Answered) -> ClientTransaction:
+    def send(self, request: SipRequest, flow: Flow, answered: OnAnswer) -> ClientTransaction:
         self._stamp(request, flow)
         return self.transactions.send(request, flow, on_response=answered, on_timeout=lambda: answered(None))
 
@@ -290,7 +296,7 @@ class SipCore:
         flow.send(data)
         return data
 
-    def reach(self, state: DialogState, reached: Reached) -> None:
+    def reach(self, state: DialogState, reached: OnFlow) -> None:
         flow = state.flow
         if not flow.closed and (state.direct or state.routes):
             reached(flow)

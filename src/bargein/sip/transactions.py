@@ -21,6 +21,10 @@ Key = tuple[str, ...]
 
 
 class TransactionUser(Protocol):
+    def doubts(self, flow: Flow) -> bool:
+        """True: who sends from there has proven nothing yet."""
+        ...
+
     def request(self, transaction: ServerTransaction) -> None:
         """A new request, no ACK and no CANCEL."""
         ...
@@ -134,6 +138,7 @@ class Transactions:
                 del self._by_host[host]
 
         transaction = ServerTransaction(request, flow, self.timers, self.times, end)
+        transaction.once = self._user.doubts(flow)
         self._servers[key] = transaction
         self._by_host[host] += 1
         return transaction

@@ -48,6 +48,15 @@ class SocketRequest:
     path: str
 
 
+MEDIA_PROTOCOL = "media"  # a WebSocket's subprotocol that Asterisk offers
+
+
+def subprotocol(caller: SocketRequest) -> str | None:
+    """The subprotocol to accept. None: the caller offers none that means something here."""
+    offered = (each.strip() for each in caller.headers.get("sec-websocket-protocol", "").split(","))
+    return MEDIA_PROTOCOL if MEDIA_PROTOCOL in offered else None
+
+
 FROM_BROWSERS = ("origin", "sec-fetch-site", "sec-fetch-mode")
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
@@ -72,8 +81,8 @@ def demand_no_page(caller: SocketRequest) -> None:
 class TelephoneVendor(Protocol):
     """One telephone vendor, as far as the server is concerned."""
 
-    def dialect(self) -> TelephoneDialect:
-        """For a new stream."""
+    def dialect(self, caller: SocketRequest) -> TelephoneDialect:
+        """For a new stream of this caller."""
         ...
 
     def admit(self, caller: SocketRequest) -> None:
