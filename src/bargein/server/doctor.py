@@ -67,6 +67,7 @@ async def examine(
         broken = [Finding(p.vendor, "fails", builder.hide(p.why), p.advice) for p in builder.registry.problems]
         own = [await asyncio.to_thread(_sounds), _port(settings), _public_url(settings), _twilio(settings)]
         own.append(await examine_asterisk(settings))
+        own += await sip_findings(settings)
         return [*(task.result() for task in tries), *keyless, *broken, *own]
     finally:
         await builder.aclose()
