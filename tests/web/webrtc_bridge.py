@@ -1,4 +1,4 @@
-"""A WebRTC door before a server's WebSocket, for the page's tests: text goes through as it is, audio as Opus with its place
+"""A WebRTC door before a server's WebSocket, for the page's tests: text goes through, audio as Opus with its place
 (docs/protocol.md), the microphone's track as frames."""
 
 from __future__ import annotations
@@ -84,7 +84,14 @@ class Bridge:
         self._sockets.append(socket)
         out, welcomed = AgentTrack(), asyncio.Event()
         peer.on("track", lambda track: self._start(_up(track, socket, welcomed)))
-        peer.on("datachannel", lambda channel: self._start(_down(socket, channel, out, welcomed)))
+
+        def opened(channel: RTCDataChannel) -> None:
+            messages: asyncio.Queue[str] = asyncio.Queue()
+            channel.on("message", messages.put_nowait)  # at once: the first message may be there already
+            self._start(_pass_on(messages, socket))
+            self._start(_down(socket, channel, out, welcomed))
+
+        peer.on("datachannel", opened)
         await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         peer.addTrack(out)
         await peer.setLocalDescription(await peer.createAnswer())
@@ -119,26 +126,21 @@ async def _up(track: MediaStreamTrack, socket: ClientConnection, welcomed: async
                 sequence, at = sequence + 1, at + len(pcm) // 2
 
 
+async def _pass_on(messages: asyncio.Queue[str], socket: ClientConnection) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await socket.send(await messages.get())
+
+
 async def _down(socket: ClientConnection, channel: RTCDataChannel, out: AgentTrack, welcomed: asyncio.Event) -> None:
-    messages: asyncio.Queue[str] = asyncio.Queue()
-    channel.on("message", messages.put_nowait)
-
-    async def pass_on() -> None:
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await socket.send(await messages.get())
-
-    async with asyncio.TaskGroup() as group:
-        passing = group.create_task(pass_on())
-        with contextlib.suppress(ConnectionClosed):
-            async for message in socket:
-                if isinstance(message, bytes):
-                    out.push_audio(message)
-                    continue
-                told = json.loads(message)
-                if told["type"] == "welcome":
-                    welcomed.set()
-                if (flags := SIGNALS.get(told["type"])) is not None:
-                    out.signal(flags, told["reply_id"])
-                channel.send(message)
-        passing.cancel()
+    with contextlib.suppress(ConnectionClosed):
+        async for message in socket:
+            if isinstance(message, bytes):
+                out.push_audio(message)
+                continue
+            told = json.loads(message)
+            if told["type"] == "welcome":
+                welcomed.set()
+            if (flags := SIGNALS.get(told["type"])) is not None:
+                out.signal(flags, told["reply_id"])
+            channel.send(message)

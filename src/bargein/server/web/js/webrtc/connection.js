@@ -20,7 +20,7 @@ export const able = () => ["RTCPeerConnection", "RTCRtpScriptTransform", "AudioD
 
 export class WebRTCConnection extends Connection {
   static openMs = 4000; // from the answer to an open data channel
-  static silentMs = 3000; // nothing came, pongs included: the connection is lost
+  static silentMs = 4000; // nothing came, pongs and audio included: the connection is lost
   name = "webrtc";
 
   // track: what the server hears; servers(): of ICE; onSignal(m): a packet says what the message "hold" or "resume" does.
@@ -38,7 +38,9 @@ export class WebRTCConnection extends Connection {
   }
 
   async begin(token, place, track, servers) {
-    this.peer = new RTCPeerConnection({ iceServers: await servers() });
+    const iceServers = await servers();
+    if (this.dead) return;
+    this.peer = new RTCPeerConnection({ iceServers });
     this.peer.onconnectionstatechange = () => this.peer.connectionState === "failed" && this.broke("No network path leads to the server.");
     const { sender, receiver } = this.peer.addTransceiver(track, { direction: "sendrecv" });
     this.sender = sender;
@@ -77,9 +79,14 @@ export class WebRTCConnection extends Connection {
   }
 
   fromWorker(m) {
-    if (m.type === "audio") this.onFrame(m);
+    if (m.type === "audio") this.frameCame(m);
     else if (m.type === "hold" || m.type === "resume") this.onSignal({ type: m.type, reply_id: m.reply });
     else if (m.type === "counts") this.counts = m;
+  }
+
+  frameCame(frame) {
+    this.pings.heard(); // a pong may be waiting behind a message that was lost
+    this.onFrame(frame);
   }
 
   // What the loudspeaker says of itself: packets are waited for until it needs them.
