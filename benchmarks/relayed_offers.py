@@ -29,15 +29,11 @@ class RelayedOffers:
         self.relays.append(relay)
         offer = json.loads(route.request.post_data or "{}")
         offer["sdp"] = without_candidates(offer["sdp"])
-        status, answer = await self.ask(route, offer)
-        if status == 201:
-            answer["sdp"] = self.edited(await relay.through(answer["sdp"]))
-        await route.fulfill(status=status, json=answer)
-
-    async def ask(self, route: Route, offer: dict[str, str]) -> tuple[int, dict[str, str]]:
-        """The server's answer."""
         response = await route.fetch(post_data=json.dumps(offer))
-        return response.status, await response.json()
+        answer = await response.json()
+        if response.ok:
+            answer["sdp"] = self.edited(await relay.through(answer["sdp"]))
+        await route.fulfill(response=response, json=answer)
 
     def edited(self, sdp: str) -> str:
         """The answer that the page gets."""

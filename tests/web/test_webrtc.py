@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,25 +19,19 @@ from tests.server.kit import World, settings, world
 from tests.sounds import load
 from tests.web.kit import QUIET, Pages, pages
 from tests.web.test_page import kinds, microphone, sounding_ms, teller
-from tests.web.webrtc_bridge import Bridge
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page, Route
+    from playwright.async_api import Page
 
 BY = "() => bargein.call.connection.name"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@dataclass
 class Door(RelayedOffers):
-    """Every offer of a page goes to a peer behind a relay of its own. channel: the answer takes the data channel."""
+    """channel: the answer takes the data channel."""
 
-    bridge: Bridge = field(kw_only=True)
-    channel: bool = True
-
-    async def ask(self, route: Route, offer: dict[str, str]) -> tuple[int, dict[str, str]]:
-        return 201, {"sdp": await self.bridge.offer(offer["sdp"]), "type": "answer", "id": "call"}
+    channel = True
 
     def edited(self, sdp: str) -> str:
         if self.channel:
@@ -47,19 +40,9 @@ class Door(RelayedOffers):
 
 
 @asynccontextmanager
-async def door(shown: Page, here: World, **given: object) -> AsyncIterator[Door]:
-    bridge = Bridge(here.socket_url)
-    try:
-        async with relayed(shown, Door(bridge=bridge, **given)) as made:  # type: ignore[arg-type]  # fields by name
-            yield made
-    finally:
-        await bridge.close()
-
-
-@asynccontextmanager
-async def called(wav: Path, **given: object) -> AsyncIterator[tuple[Page, World, Door]]:
+async def called(wav: Path, loss: float = 0.0, jitter_ms: float = 0.0) -> AsyncIterator[tuple[Page, World, Door]]:
     """A page in a call by WebRTC with an agent that greets for 6 s."""
-    async with world(settings(), teller()) as here, page(wav) as shown, door(shown, here, **given) as opened:
+    async with world(settings(), teller()) as here, page(wav) as shown, relayed(shown, Door(loss, jitter_ms)) as opened:
         await shown.goto(f"{here.url}/?record=1&localhold=0&transport=webrtc")
         await shown.click("#main")
         await shown.wait_for_function("() => bargein.state === 'speaking'")
@@ -134,7 +117,8 @@ async def test_a_hold_that_overtakes_its_audio_stands_when_the_audio_comes(opene
         await shown.evaluate("""async () => {
           const told = (type) => new Promise((resolve) => {
             const { port } = bargein.call.sound.playback;
-            port.addEventListener('message', (e) => e.data.type === type && e.data.reply === 50 && resolve(e.data.played));
+            const take = ({ data: m }) => m.type === type && m.reply === 50 && resolve(m.played);
+            port.addEventListener('message', take);
           });
           const held = told('held');
           bargein.call.sound.tell({ type: 'hold', reply: 50 });
@@ -164,11 +148,10 @@ QUICK = """async () => {
 }"""
 
 
-@pytest.mark.parametrize("blocked", [{"dead": True}, {"channel": False}], ids=["no path", "no data channel"])
-async def test_where_webrtc_does_not_connect_the_call_goes_by_websocket(
-    opened: Pages, blocked: dict[str, bool]
-) -> None:
-    async with opened.page("?transport=webrtc", QUIET) as shown, door(shown, opened.here, **blocked) as closed:
+@pytest.mark.parametrize("blocked", ["path", "channel"])
+async def test_where_webrtc_does_not_connect_the_call_goes_by_websocket(opened: Pages, blocked: str) -> None:
+    async with opened.page("?transport=webrtc", QUIET) as shown, relayed(shown, Door()) as closed:
+        closed.dead, closed.channel = blocked == "path", blocked != "channel"
         await shown.evaluate(QUICK)
         await shown.click("#main")
         await shown.wait_for_function("() => bargein.state === 'speaking'")
@@ -197,7 +180,7 @@ async def test_a_server_or_a_browser_that_has_no_webrtc_is_called_by_websocket(o
 
 
 async def test_a_page_on_a_lossy_network_makes_its_next_connection_by_webrtc(opened: Pages) -> None:
-    async with opened.page("", QUIET) as shown, door(shown, opened.here):
+    async with opened.page("", QUIET) as shown, relayed(shown, Door()):
         await shown.click("#main")
         await shown.wait_for_function("() => bargein.state === 'speaking'")
         await shown.wait_for_function("() => document.getElementById('way').textContent.startsWith('WebSocket, round')")
@@ -207,13 +190,13 @@ async def test_a_page_on_a_lossy_network_makes_its_next_connection_by_webrtc(ope
         assert await shown.evaluate(BY) == "webrtc"
         assert await shown.evaluate("() => sessionStorage.getItem('bargein-transport')") == "lossy"
         # The page goes away: the server learns of it at once.
-        async with shown.expect_request("**/webrtc/call") as left:
+        async with shown.expect_request("**/webrtc/*") as left:
             await shown.evaluate("() => dispatchEvent(new Event('pagehide'))")
         assert (await left.value).method == "DELETE"
 
 
 async def test_a_path_that_dies_in_a_call_is_replaced_and_the_call_goes_on(opened: Pages) -> None:
-    async with opened.page("?record=1&transport=webrtc", QUIET) as shown, door(shown, opened.here) as made:
+    async with opened.page("?record=1&transport=webrtc", QUIET) as shown, relayed(shown, Door()) as made:
         await shown.evaluate(QUICK.replace("openMs: 400, ", ""))
         await shown.click("#main")
         await shown.wait_for_function("() => bargein.call?.reports.some(r => r.played > 24000)")

@@ -19,7 +19,7 @@ export class NoWay extends Refused {}
 export const able = () => ["RTCPeerConnection", "RTCRtpScriptTransform", "AudioDecoder"].every((name) => name in window);
 
 export class WebRTCConnection extends Connection {
-  static openMs = 4000; // from the answer to an open data channel
+  static openMs = 4000; // from the answer to a path, and from there to an open data channel
   static silentMs = 4000; // nothing came, pongs and audio included: the connection is lost
   name = "webrtc";
 
@@ -41,6 +41,9 @@ export class WebRTCConnection extends Connection {
     const iceServers = await servers();
     if (this.dead) return;
     this.peer = new RTCPeerConnection({ iceServers });
+    this.peer.oniceconnectionstatechange = () => {
+      if (this.peer.iceConnectionState === "connected" && !this.opened) this.wait("The server opens no data channel.");
+    };
     this.peer.onconnectionstatechange = () => this.peer.connectionState === "failed" && this.broke("No network path leads to the server.");
     const { sender, receiver } = this.peer.addTransceiver(track, { direction: "sendrecv" });
     this.sender = sender;
@@ -57,8 +60,13 @@ export class WebRTCConnection extends Connection {
     });
     this.resource = resource;
     if (this.dead) return this.forget();
-    this.late = setTimeout(() => this.broke("No network path leads to the server in time."), WebRTCConnection.openMs);
+    this.wait("No network path leads to the server in time.");
     await this.peer.setRemoteDescription({ type: "answer", sdp });
+  }
+
+  wait(why) {
+    clearTimeout(this.late);
+    this.late = setTimeout(() => this.broke(why), WebRTCConnection.openMs);
   }
 
   gathered() {
