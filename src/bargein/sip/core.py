@@ -13,7 +13,7 @@ from bargein.errors import ProtocolError
 from bargein.foreign import printable
 from bargein.sip.addresses import NameAddr, SipAddress, SipUri, place_of, read_parameters
 from bargein.sip.client_transactions import ClientTransaction
-from bargein.sip.dialog_state import Answered, DialogKey, DialogState, HostedDialog, Reached
+from bargein.sip.dialog_state import DialogKey, DialogState, HostedDialog, OnAnswer, OnFlow
 from bargein.sip.errors import SipRefusal
 from bargein.sip.flows import Flow
 from bargein.sip.gate import Admitted, Challenged, SipGate
@@ -41,7 +41,7 @@ class SipHandler(Protocol):
 
 
 class OpenFlow(Protocol):
-    def __call__(self, address: SipAddress, reached: Reached) -> None: ...
+    def __call__(self, address: SipAddress, reached: OnFlow) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +283,7 @@ class SipCore:
     def media_host(self, flow: Flow) -> str:
         return flow.local.host if self._public is None or _loopback(flow) else self._public.host
 
-    def send(self, request: SipRequest, flow: Flow, answered: Answered) -> ClientTransaction:
+    def send(self, request: SipRequest, flow: Flow, answered: OnAnswer) -> ClientTransaction:
         self._stamp(request, flow)
         return self.transactions.send(request, flow, on_response=answered, on_timeout=lambda: answered(None))
 
@@ -296,7 +296,7 @@ class SipCore:
         flow.send(data)
         return data
 
-    def reach(self, state: DialogState, reached: Reached) -> None:
+    def reach(self, state: DialogState, reached: OnFlow) -> None:
         flow = state.flow
         if not flow.closed and (state.direct or state.routes):
             reached(flow)

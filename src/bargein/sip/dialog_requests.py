@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from bargein.sip.dialog_state import Answered, DialogHost, DialogState
+from bargein.sip.dialog_state import DialogHost, DialogState, OnAnswer
 from bargein.sip.digest import DigestClient
 from bargein.sip.errors import SipRefused, SipTimeout
 from bargein.sip.flows import Flow
@@ -52,7 +52,7 @@ class DialogRequests:
     def ask(
         self,
         method: str,
-        answered: Answered,
+        answered: OnAnswer,
         *,
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
@@ -106,7 +106,7 @@ class DialogRequests:
         if (ack := self._acks.get(cseq)) is not None:
             self.state.flow.send(ack)
 
-    def _send(self, method: str, headers: Sequence[tuple[str, str]], body: bytes, answered: Answered) -> None:
+    def _send(self, method: str, headers: Sequence[tuple[str, str]], body: bytes, answered: OnAnswer) -> None:
         request = self._request(method, headers, body)
         cseq = self.state.local_cseq
         flow = self.state.flow
