@@ -153,13 +153,14 @@ export class WebRTCConnection extends Connection {
 
   // code: 1000 is a goodbye.
   end(code) {
-    if (code === 1000) this.forget();
+    if (code === 1000 && this.opened) this.forget();
     this.finish({ code, reason: "" });
   }
 
   finish(how) {
     if (this.dead) return;
     this.dead = true;
+    if (!this.opened) this.forget();
     clearTimeout(this.late);
     removeEventListener("pagehide", this.leaving);
     // Given up by who waited for it, although the server had answered: there is no way through.
