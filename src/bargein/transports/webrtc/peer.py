@@ -177,6 +177,10 @@ class WebRTCPeer:
         elif state in ("failed", "closed"):
             self._lose(f"the connection is {state}")
 
+    def give_up(self) -> None:
+        """Nothing more is expected from the client: `opened` does not wait for it."""
+        self._lose("given up")
+
     def _lose(self, why: str) -> None:
         if not self.lost:
             self.lost = True
