@@ -43,7 +43,8 @@ class Generations:
 
     def asked(self, reply: GeminiResponse) -> None:
         """A reply was asked for."""
-        self.interrupts()
+        if self.reply is not None:  # else a turn's begin has interrupted it, and that counts
+            self.interrupts()
         self.reply, self._state = reply, "running"
 
     def interrupts(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bargein.protocols import TurnUpdate, TurnUpdateKind
 
-LEAST_MS = 200  # of a turn's audio, before words can be the turn's
+LEAST_MS = 500  # of a turn's audio, before words can be the turn's
 OWED_MS = 1_000  # the same, where the turn before has no words yet
 KEPT = 8  # turns
 
