@@ -1,120 +1,144 @@
-"""A WebRTC door that stands before a server's WebSocket: what a page sends by data channel and track goes on as `bargein.v1`."""
+"""A WebRTC door before a server's WebSocket, for the page's tests: text goes through as it is, audio as Opus with its place
+(docs/protocol.md), the microphone's track as frames."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import struct
+import json
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import AudioStreamTrack
-from websockets.asyncio.client import connect
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamTrack
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-HEADER = struct.Struct("<BBHIII")
+from tests.server.kit import HEADER
+
+FRAME = 480
+PACKET = 960  # samples of 48 kHz
+LAST, HELD = 1, 2
+SIGNALS = {"hold": HELD, "audio_interrupted": HELD, "resume": 0}
 
 
-class Packets(AudioStreamTrack):
-    def __init__(self):
+class AgentTrack(AudioStreamTrack):
+    """The agent's audio, as packets that are encoded already."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.queue: asyncio.Queue = asyncio.Queue()
-        self.encoder = av.CodecContext.create("libopus", "w")
-        self.encoder.sample_rate = 24000
-        self.encoder.layout = "mono"
-        self.encoder.format = "s16"
-        self.encoder.bit_rate = 32000
-        self.encoder.options = {"application": "lowdelay"}
-        self.encoder.time_base = Fraction(1, 24000)
-        self.time = 0
+        self._packets: asyncio.Queue[object] = asyncio.Queue()
+        self._encoder = av.CodecContext.create("libopus", "w")
+        self._encoder.sample_rate, self._encoder.layout, self._encoder.format = 24_000, "mono", "s16"
+        self._encoder.bit_rate, self._encoder.time_base = 32_000, Fraction(1, 24_000)
+        self._time = 0
+        self._toc = 0xF0
+        self._next = (0, 0)
 
-    def push(self, data: bytes):
-        kind, flags, _, reply, sequence, sample = HEADER.unpack_from(data)
-        pcm = np.frombuffer(data, "<i2", offset=16)
-        n = len(pcm)
-        full = np.zeros(480, np.int16)
-        full[:n] = pcm
-        frame = av.AudioFrame.from_ndarray(full[None, :], "s16", "mono")
-        frame.sample_rate = 24000
-        frame.pts = self.time // 2
-        (packet,) = self.encoder.encode(frame)
-        raw = bytes(packet)
-        assert raw[0] & 3 == 0, raw[0] & 3
-        if n == 0:
-            raw = raw[:1]
-        out = bytes([raw[0] | 3, 0x41, 16]) + raw[1:] + HEADER.pack(2, flags, n, reply, sequence, sample)
-        for _ in range(3 if flags & 1 else 1):
-            self.queue.put_nowait((out, self.time))
-            self.time += 960
+    def push_audio(self, data: bytes) -> None:
+        _, flags, _, reply, sequence, sample = HEADER.unpack_from(data)
+        pcm = np.frombuffer(data, "<i2", offset=HEADER.size)
+        whole = np.zeros((1, FRAME), np.int16)
+        whole[0, : len(pcm)] = pcm
+        frame = av.AudioFrame.from_ndarray(whole, "s16", "mono")
+        frame.sample_rate, frame.pts = 24_000, self._time // 2
+        (packet,) = self._encoder.encode(frame)
+        opus = bytes(packet)
+        self._toc, self._next = opus[0], (sequence + 1, sample + len(pcm))
+        header = HEADER.pack(2, flags, len(pcm), reply, sequence, sample)
+        for _ in range(3 if flags & LAST else 1):
+            self._send(opus[1:] if len(pcm) else b"", header)
 
-    async def recv(self):
-        data, time = await self.queue.get()
-        packet = av.Packet(data)
-        packet.pts = time
-        packet.time_base = Fraction(1, 48000)
-        return packet
+    def signal(self, flags: int, reply: int) -> None:
+        for _ in range(3):
+            self._send(b"", HEADER.pack(2, flags, 0, reply, *self._next))
+
+    def _send(self, frame: bytes, header: bytes) -> None:
+        packet = av.Packet(bytes([self._toc | 3, 0x41, HEADER.size]) + frame + header)
+        packet.pts, packet.time_base = self._time, Fraction(1, 48_000)
+        self._time += PACKET
+        self._packets.put_nowait(packet)
+
+    async def recv(self) -> object:  # type: ignore[override]  # aiortc takes packets, too
+        return await self._packets.get()
 
 
 @dataclass
 class Bridge:
-    url: str
-    peers: list = field(default_factory=list)
-    tasks: list = field(default_factory=list)
-    outs: list = field(default_factory=list)
+    """socket_url: of the server."""
+
+    socket_url: str
+    _peers: list[RTCPeerConnection] = field(default_factory=list)
+    _sockets: list[ClientConnection] = field(default_factory=list)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def offer(self, sdp: str) -> str:
+        """The answer to an offer."""
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.peers.append(peer)
-        out = Packets()
-        self.outs.append(out)
-        socket = await connect(self.url, subprotocols=[Subprotocol("bargein.v1")], close_timeout=0.2).__aenter__()
-        welcomed = asyncio.Event()
-
-        @peer.on("track")
-        def track(track):
-            self.tasks.append(asyncio.create_task(self.up(track, socket, welcomed)))
-
-        @peer.on("datachannel")
-        def channel(channel):
-            @channel.on("message")
-            def message(m):
-                self.tasks.append(asyncio.create_task(socket.send(m)))
-            self.tasks.append(asyncio.create_task(self.down(socket, channel, out, welcomed)))
-
+        socket = await connect(self.socket_url, subprotocols=[Subprotocol("bargein.v1")], close_timeout=0.2)
+        self._peers.append(peer)
+        self._sockets.append(socket)
+        out, welcomed = AgentTrack(), asyncio.Event()
+        peer.on("track", lambda track: self._start(_up(track, socket, welcomed)))
+        peer.on("datachannel", lambda channel: self._start(_down(socket, channel, out, welcomed)))
         await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         peer.addTrack(out)
         await peer.setLocalDescription(await peer.createAnswer())
         return peer.localDescription.sdp
 
-    async def up(self, track, socket, welcomed):
-        resampler = av.AudioResampler("s16", "mono", 16000)
-        at = n = 0
-        with contextlib.suppress(Exception):
-            while True:
-                frame = await track.recv()
-                if not welcomed.is_set():
-                    continue
-                for piece in resampler.resample(frame):
-                    pcm = piece.to_ndarray().tobytes()
-                    await socket.send(HEADER.pack(1, 0, 0, 0, n, at) + pcm)
-                    n += 1
-                    at += len(pcm) // 2
+    def _start(self, what: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(what)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def down(self, socket, channel, out, welcomed):
-        with contextlib.suppress(Exception):
-            async for m in socket:
-                if isinstance(m, str):
-                    if '"welcome"' in m:
-                        welcomed.set()
-                    channel.send(m)
-                else:
-                    out.push(m)
-
-    async def close(self):
-        for peer in self.peers:
+    async def close(self) -> None:
+        for peer in self._peers:
             await peer.close()
-        for task in self.tasks:
+        for socket in self._sockets:
+            await socket.close()
+        for task in list(self._tasks):
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _up(track: MediaStreamTrack, socket: ClientConnection, welcomed: asyncio.Event) -> None:
+    resampler = av.AudioResampler("s16", "mono", 16_000)
+    at = sequence = 0
+    with contextlib.suppress(MediaStreamError, ConnectionClosed):
+        while True:
+            frame = await track.recv()
+            if not welcomed.is_set():
+                continue
+            for piece in resampler.resample(frame):  # type: ignore[arg-type]  # an audio track gives audio frames
+                pcm = piece.to_ndarray().tobytes()
+                await socket.send(HEADER.pack(1, 0, 0, 0, sequence, at) + pcm)
+                sequence, at = sequence + 1, at + len(pcm) // 2
+
+
+async def _down(socket: ClientConnection, channel: RTCDataChannel, out: AgentTrack, welcomed: asyncio.Event) -> None:
+    messages: asyncio.Queue[str] = asyncio.Queue()
+    channel.on("message", messages.put_nowait)
+
+    async def pass_on() -> None:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await socket.send(await messages.get())
+
+    async with asyncio.TaskGroup() as group:
+        passing = group.create_task(pass_on())
+        with contextlib.suppress(ConnectionClosed):
+            async for message in socket:
+                if isinstance(message, bytes):
+                    out.push_audio(message)
+                    continue
+                told = json.loads(message)
+                if told["type"] == "welcome":
+                    welcomed.set()
+                if (flags := SIGNALS.get(told["type"])) is not None:
+                    out.signal(flags, told["reply_id"])
+                channel.send(message)
+        passing.cancel()

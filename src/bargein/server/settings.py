@@ -115,6 +115,18 @@ class Settings(BaseSettings):
     """This server's address for the outside world, where a proxy stands before it: `https://...`."""
     root_path: str | None = None
     """What a proxy puts before every path, such as `/voice`. none: the path of `BARGEIN_PUBLIC_URL`."""
+    ice_servers: Annotated[tuple[str, ...], NoDecode] = ()
+    """STUN and TURN servers for calls by WebRTC, separated by commas: `stun:host:3478`, `turn:host:3478?transport=udp`,
+    `turns:host:5349`. A page on the same network, or a server with a public address, needs none."""
+    turn_username: str | None = None
+    """Name for the TURN servers."""
+    turn_password: SecretStr | None = None
+    """Password for the TURN servers. Every page gets it; a `BARGEIN_TURN_SECRET` stays here."""
+    turn_secret: SecretStr | None = None
+    """Secret that is shared with the TURN server (coturn's `static-auth-secret`): each page gets a name and a password
+    of its own, for an hour."""
+    webrtc_address: str | None = None
+    """This machine's public IP address, where a NAT leads all UDP ports to it. none: its own addresses."""
     twilio_auth_token: SecretStr | None = _from("TWILIO_AUTH_TOKEN")
     """Twilio's secret. Once it is set, every webhook of Twilio must be signed."""
     twilio_account_sid: str | None = _from("TWILIO_ACCOUNT_SID")
@@ -149,6 +161,15 @@ class Settings(BaseSettings):
     """UDP ports for the audio of SIP calls, two for each call: `10000-20000`. none: any that are free."""
     sip_far_buffer_ms: float = Field(default=60, ge=0, le=500)
     """Jitter buffer that is assumed at the far end of a SIP call: so much later it is heard than it comes there."""
+    asterisk_url: str | None = None
+    """Asterisk's HTTP server, by which it is dialled and its calls are transferred: `http://127.0.0.1:8088`. none:
+    calls only come in, at `/asterisk/media`."""
+    ari_user: str | None = None
+    """User of Asterisk's REST interface (ARI)."""
+    ari_password: SecretStr | None = None
+    """The user's password."""
+    asterisk_context: str = Field(default="bargein-transfer", pattern=r"^[A-Za-z0-9._-]{1,80}$")
+    """Context of Asterisk's dialplan in which a call goes on after a transfer."""
 
     @field_validator("redact_arguments", "sip", "sip_allow", mode="before")
     @classmethod
@@ -173,7 +194,27 @@ class Settings(BaseSettings):
                 raise ValueError(msg)
         return origins
 
-    @field_validator("public_url")
+    @field_validator("ice_servers", mode="before")
+    @classmethod
+    def _ice(cls, value: object) -> object:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            return value
+        urls = tuple(str(part).strip() for part in parts if str(part).strip())
+        for url in urls:
+            if not re.fullmatch(r"(stuns?|turns?):[^\s/,]+", url):
+                msg = f"{url[:80]!r} is no STUN or TURN server; write it as turn:example.com:3478"
+                raise ValueError(msg)
+        return urls
+
+    @field_validator("webrtc_address")
+    @classmethod
+    def _is_ip(cls, value: str | None) -> str | None:
+        if value is not None:
+            ipaddress.ip_address(value)  # raises ValueError
+        return value
+
+    @field_validator("public_url", "asterisk_url")
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):

@@ -74,7 +74,7 @@ class SipDialog:
             described=self._described,
             ended=self._end,
         )
-        self._transfer = Transfer(self._requests, lambda status, reason: self.on_refer_progress(status, reason))
+        self._transfer = Transfer(self._requests, self._refer_progress)
         self._bye_headers: list[tuple[str, str]] = []
         self._bye_waits = False
         """A BYE waits for the ACK of our 2xx."""
@@ -245,7 +245,9 @@ class SipDialog:
             return
         state = "active;expires=60" if status < 200 else "terminated;reason=noresource"
         headers = [("event", "refer"), ("subscription-state", state), ("content-type", "message/sipfrag;version=2.0")]
-        self._requests.ask("NOTIFY", _ignore, headers=headers, body=f"SIP/2.0 {status} {reason}\r\n".encode())
+        self._requests.ask(
+            "NOTIFY", lambda response: None, headers=headers, body=f"SIP/2.0 {status} {reason}\r\n".encode()
+        )
 
     def _describe(self, description: AudioDescription | None, sdp: bytes) -> bytes:
         answer = self.on_reinvite(description, sdp)
@@ -277,20 +279,22 @@ class SipDialog:
         response.body = body
         transaction.respond(response)
 
+    def _refer_progress(self, status: int, reason: str) -> None:
+        self.on_refer_progress(status, reason)
+
     def _must_live(self) -> None:
         if self.over is not None:
             raise SipTimeout(f"The SIP call is over ({self.over})", advice="Make a new call")
 
     def _end(self, reason: str) -> None:
         """The dialog ends by our will: with a BYE."""
-        if self.over is not None:
-            return
-        # A BYE before the ACK of our 2xx would end a call that the far end may not know yet (15).
-        self._bye_waits = not self._offers.settled
-        if self._bye_waits:
+        if self.over is None:
+            # A BYE before the ACK of our 2xx would end a call that the far end may not know yet (15).
+            self._bye_waits = not self._offers.settled
             self._finish(reason)
-        else:
-            self._finish(reason)
+            if not self._bye_waits:
+                self._send_bye()
+        elif self._bye_waits and self._offers.settled:  # no ACK came in all the time
             self._send_bye()
 
     def _send_bye(self) -> None:

@@ -93,8 +93,10 @@ class Headers:
         self._lines = [line for line in self._lines if line[0] != name]
         self._lines.insert(at, (name, value))
 
-    def copy(self) -> Headers:
-        return Headers(self._lines)
+    def set_all(self, name: str, values: Iterable[str]) -> None:
+        """Put these lines before all others, in the place of the lines of this name."""
+        name = _name(name)
+        self._lines = [*((name, value) for value in values), *(line for line in self._lines if line[0] != name)]
 
     def first_of_each(self) -> dict[str, str]:
         return dict(reversed(self._lines))

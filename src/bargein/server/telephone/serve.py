@@ -48,6 +48,15 @@ class SocketRequest:
     path: str
 
 
+MEDIA_PROTOCOL = "media"  # a WebSocket's subprotocol that Asterisk offers
+
+
+def subprotocol(caller: SocketRequest) -> str | None:
+    """The subprotocol to accept. None: the caller offers none that means something here."""
+    offered = (each.strip() for each in caller.headers.get("sec-websocket-protocol", "").split(","))
+    return MEDIA_PROTOCOL if MEDIA_PROTOCOL in offered else None
+
+
 FROM_BROWSERS = ("origin", "sec-fetch-site", "sec-fetch-mode")
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
@@ -72,8 +81,8 @@ def demand_no_page(caller: SocketRequest) -> None:
 class TelephoneVendor(Protocol):
     """One telephone vendor, as far as the server is concerned."""
 
-    def dialect(self) -> TelephoneDialect:
-        """For a new stream."""
+    def dialect(self, caller: SocketRequest) -> TelephoneDialect:
+        """For a new stream of this caller."""
         ...
 
     def admit(self, caller: SocketRequest) -> None:
@@ -201,7 +210,9 @@ async def _talk(
     started: Started,
     restored: RestoredCall | None = None,
 ) -> None:
-    agent, policy = _choose(hub, started.parameters) if restored is None else _chosen_before(hub, started, restored)
+    agent, policy = (
+        choose_for_phone(hub, started.parameters) if restored is None else _chosen_before(hub, started, restored)
+    )
     facts = {"transport": telephone.name, "stream": started.stream, "phone_call": started.call, **started.extra}
     facts |= {name: started.parameters[name][:40] for name in FACTS if name in started.parameters}
     network, id_ = _network(telephone, started), started.call
@@ -245,10 +256,10 @@ def _chosen_before(hub: Hub, started: Started, restored: RestoredCall) -> tuple[
         return agent_of(hub, restored)
     except UsageError as error:
         log.warning("%s; the call goes on with another agent", error)
-        return _choose(hub, started.parameters)
+        return choose_for_phone(hub, started.parameters)
 
 
-def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
+def choose_for_phone(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
     """The agent and policy that the parameters ask for. A caller who is on the line already is better served by the
     default than by a refusal, so an agent or policy that is not there is only logged."""
     try:

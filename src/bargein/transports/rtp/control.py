@@ -19,7 +19,7 @@ NAME = "bargein"
 MOST_RTT_MS = 10_000.0
 SMOOTH = 0.25  # of a new round trip
 REPORTS_S = 20  # of the far end, in a second, that are looked at
-EPOCH_S = 3_900_000_000  # of our NTP times: any beginning will do, since nobody but us computes with them
+EPOCH_S = 3_900_000_000  # of our NTP times: any beginning will do, since only this side computes with them
 
 
 class RtpControl:

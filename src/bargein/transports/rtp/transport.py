@@ -75,6 +75,7 @@ class RtpTransport:
         self._clock = clock
         self._rounds = rounds
         self._codec = codec
+        self._payloads = self._known_payloads()
         self._far = FarEnd((agreed.host, agreed.port), self.limits.quiet_ms)
         self._srtp = Srtp(agreed.srtp) if agreed.srtp is not None else None
         self._audio = IncomingRtp(clock, codec, self.limits.ahead_ms)
@@ -116,8 +117,15 @@ class RtpTransport:
             self._srtp = Srtp(agreed.srtp)
         self._far.announce((agreed.host, agreed.port))
         self._agreed = agreed
+        self._payloads = self._known_payloads()
         self._heard_ms = self._clock.now_ms()
         self._set_direction()
+
+    def _known_payloads(self) -> frozenset[int]:
+        """Payload types that may come. A static one stands for its codec under whatever number was agreed on."""
+        agreed = self._agreed
+        known = (agreed.payload, self._codec.static_payload, agreed.key_payload, agreed.noise_payload)
+        return frozenset(kind for kind in known if kind is not None)
 
     def _set_direction(self) -> None:
         held = not self._agreed.sends
@@ -172,6 +180,10 @@ class RtpTransport:
         if packet is None:
             self._fault_once("bad_rtp", "A packet is no RTP", "Send RTP to this port")
             return
+        if packet.payload_type not in self._payloads:
+            what = f"Payload type {packet.payload_type} was not agreed on"
+            self._fault_once("bad_payload_type", what, "Keep to the description")
+            return
         now = self._clock.now_ms()
         if self._far.admit(now, address, packet.source, packet.sequence):
             self._heard_ms, self._silent_told = now, False
@@ -180,7 +192,7 @@ class RtpTransport:
     def _take(self, packet: RtpPacket) -> None:
         agreed = self._agreed
         kind = packet.payload_type
-        if kind == agreed.payload or kind == self._codec.static_payload:
+        if kind not in (agreed.key_payload, agreed.noise_payload):
             try:
                 for audio in self._audio.take(packet, audio=True):
                     self._tell(audio)
@@ -190,9 +202,6 @@ class RtpTransport:
                 return
             if not self._audio.in_pace(len(packet.payload) * self._codec.rate // CLOCK):
                 self._fault("audio_ahead", "Audio came ahead of real time", "Send the audio as it is spoken")
-            return
-        if kind not in (agreed.key_payload, agreed.noise_payload):
-            self._fault_once("bad_payload_type", f"Payload type {kind} was not agreed on", "Keep to the description")
             return
         for _ in self._audio.take(packet, audio=False):
             pass

@@ -8,8 +8,6 @@ import { Refused } from "../refusals.js";
 import { offerCall } from "../server.js";
 
 const GATHER_MS = 500; // candidates that come later are not waited for
-const OPEN_MS = 5000; // from the answer to an open data channel
-const SILENT_MS = 3000; // nothing came, pongs included: the connection is lost
 const PING_MS = 500;
 const LEAST = 50; // packets that a share is told of
 const LOST = { code: 1006, reason: "" };
@@ -21,9 +19,11 @@ export class NoWay extends Refused {}
 export const able = () => ["RTCPeerConnection", "RTCRtpScriptTransform", "AudioDecoder"].every((name) => name in window);
 
 export class WebRTCConnection extends Connection {
+  static openMs = 4000; // from the answer to an open data channel
+  static silentMs = 3000; // nothing came, pongs included: the connection is lost
   name = "webrtc";
 
-  // track: what the server hears; servers(): of ICE; onSignal({ type, reply }): a packet says that the reply is held, or goes on.
+  // track: what the server hears; servers(): of ICE; onSignal(m): a packet says what the message "hold" or "resume" does.
   constructor({ token, at = null, track, servers, onSignal, ...on }) {
     super(on, PING_MS);
     this.onSignal = onSignal;
@@ -55,7 +55,7 @@ export class WebRTCConnection extends Connection {
     });
     this.resource = resource;
     if (this.dead) return this.forget();
-    this.late = setTimeout(() => this.broke("No network path leads to the server in time."), OPEN_MS);
+    this.late = setTimeout(() => this.broke("No network path leads to the server in time."), WebRTCConnection.openMs);
     await this.peer.setRemoteDescription({ type: "answer", sdp });
   }
 
@@ -71,14 +71,14 @@ export class WebRTCConnection extends Connection {
     clearTimeout(this.late);
     this.opened = true;
     this.pings.heard();
-    this.pings.watch(SILENT_MS, () => this.broke("The server is silent."));
+    this.pings.watch(WebRTCConnection.silentMs, () => this.broke("The server is silent."));
     addEventListener("pagehide", (this.leaving = () => this.goodbye()));
     this.resolve();
   }
 
   fromWorker(m) {
     if (m.type === "audio") this.onFrame(m);
-    else if (m.type === "hold" || m.type === "resume") this.onSignal(m);
+    else if (m.type === "hold" || m.type === "resume") this.onSignal({ type: m.type, reply_id: m.reply });
     else if (m.type === "counts") this.counts = m;
   }
 
