@@ -148,6 +148,7 @@ async def test_a_call_that_the_handler_forgets_ends(net: SimNetwork) -> None:
     call = alice.call(bob)
     net.run(200_000)
     assert bob.cancelled == ["timeout"]
+    assert net.labels(bob).count("180 INVITE") == 3  # said again each minute
     assert isinstance(call.result.exception(), SipRefused)
 
 

@@ -99,6 +99,9 @@ async def test_a_call(transport: str, certificate: Path) -> None:
         await dialog.bye("done")
         assert await handler.overs.get() == "bye"
         assert handler.dialogs[0].headers["user-agent"] == "bargein"
+        port = callee.addresses[0].port  # ours to be reached at, whichever port the connection has
+        parameter = "" if transport == "udp" else f";transport={transport}"
+        assert dialog.headers["contact"] == f"<sip:bargein@127.0.0.1:{port}{parameter}>"
         second = await caller.invite(uri, offer())
         await handler.dialogs[1].bye()  # the callee's way back, over a connection that the caller made
         assert second.over == "bye"
