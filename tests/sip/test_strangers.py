@@ -245,6 +245,7 @@ async def test_wrong_passwords_end_in_403_and_time_heals(net: SimNetwork) -> Non
         return status(raw.request(bob, "INVITE", headers=line, branch=f"z9hG4bKb{number}", call_id=f"b{number}"))[0]
 
     assert [guess(number) for number in range(5)] == [401, 401, 403, 403, 403]
+    assert status(raw.request(bob, "INVITE", branch="z9hG4bKn", call_id="n")) == [403]  # no new challenge
     net.run(31_000)
     assert guess(9) == 401
 

@@ -110,6 +110,34 @@ async def test_a_call(transport: str, certificate: Path) -> None:
     gc.collect()  # a socket that is left open would warn
 
 
+async def test_a_caller_by_tcp_is_reached_at_its_listener() -> None:
+    listen = [SipAddress("127.0.0.1", 0, "udp"), SipAddress("0.0.0.0", 0, "tcp")]
+    async with (
+        agents("tcp") as (_, _, handler, uri),
+        SipUserAgent(listen, Answering(), MonotonicClock(), admission=LOCAL) as caller,
+    ):
+        dialog = await caller.invite(uri, offer(await caller.local_host(uri)))
+        port = caller.addresses[1].port
+        assert handler.calls[0].headers["contact"] == f"<sip:bargein@127.0.0.1:{port};transport=tcp>"
+        await dialog.bye()
+
+
+async def test_a_wildcard_listener_names_the_address_on_the_way() -> None:
+    handler = Answering()
+    async with (
+        SipUserAgent(
+            [SipAddress("0.0.0.0", 0)], handler, MonotonicClock(), admission=LOCAL, public="192.0.2.7"
+        ) as agent,
+        agents() as (_, caller, _, _),
+    ):
+        dialog = await caller.invite(SipUri("bot", "127.0.0.1", agent.addresses[0].port), offer())
+        # A peer on this machine reaches the local address; all others get the public one.
+        assert dialog.headers["contact"] == f"<sip:bargein@127.0.0.1:{agent.addresses[0].port}>"
+        assert handler.calls[0].local_host == "127.0.0.1"
+        assert await agent.local_host(SipUri.read("sip:x@198.51.100.1")) == "192.0.2.7"
+        await dialog.bye()
+
+
 async def test_a_password_over_udp_and_a_call_without_one() -> None:
     strict = SipAdmission(lambda host: False, {"bob": "secret"})
     async with agents(admission=strict) as (callee, caller, handler, uri):
