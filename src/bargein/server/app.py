@@ -34,6 +34,7 @@ from bargein.server.telephone.asgi import PhoneAsgi
 from bargein.server.telephone.asterisk import MEDIA as ASTERISK_MEDIA
 from bargein.server.telephone.asterisk import AsteriskLine
 from bargein.server.telephone.asterisk_dialling import router as asterisk_router
+from bargein.server.telephone.audiosocket import audiosocket_calls
 from bargein.server.telephone.carriers import carriers
 from bargein.server.telephone.serve import TelephoneVendor
 from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
@@ -124,7 +125,10 @@ class VoiceApp(FastAPI):
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
-        async with open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub:
+        async with (
+            open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub,
+            audiosocket_calls(hub),
+        ):
             direct = WebRTCCalls(hub)
             self.state.direct = direct
             answer_commands(hub)
