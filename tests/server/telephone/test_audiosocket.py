@@ -18,6 +18,7 @@ from bargein_bench.callers.caller_audio import EndCallStep
 from bargein_bench.callers.yielding import score
 from benchmarks import unique_agent
 from tests.server.kit import settings, world
+from tests.server.telephone.test_asterisk import records
 from tests.server.telephone.test_phone_call import at, spoken
 
 ID = UUID("40325ec2-5efd-4bd3-805f-53576e581d13")
@@ -60,7 +61,7 @@ async def test_callers_are_greeted_held_cut_and_hang_up_and_strangers_disturb_no
     assert held == whole[: len(held)]
     (told,) = score(cuts.result).yields
     assert told.stop_ms is not None
-    facts = [path.read_text() for path in tmp_path.glob("*/events.jsonl")]
+    facts = records(tmp_path)
     assert len(facts) == 3
     assert not any(str(ID) in text for text in facts)  # it is a secret
 

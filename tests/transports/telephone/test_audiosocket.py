@@ -212,7 +212,7 @@ async def test_a_call_goes_on_after_every_fault_of_the_far_end() -> None:
         line.telephone.send(frame)
     line.live(4)
     assert line.played() == list(range(1, 2 * FRAME + 1))
+    reader = AudioSocketReader()
+    reader.push(message(0x99, b""))
     with pytest.raises(ProtocolError):
-        reader = AudioSocketReader()
-        reader.push(message(0x99, b""))
         reader.next()

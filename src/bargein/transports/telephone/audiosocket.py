@@ -54,7 +54,7 @@ class TcpWire(Protocol):
     def close(self) -> None: ...
 
 
-class Rounds(Protocol):
+class AudioSocketRounds(Protocol):
     """What calls every 20 ms (the process's ticker)."""
 
     def add(self, tick: Callable[[float], None], on_crash: Callable[[BaseException], None]) -> None: ...
@@ -67,7 +67,9 @@ class AudioSocketTransport:
 
     name = "audiosocket"
 
-    def __init__(self, wire: TcpWire, clock: Clock, rounds: Rounds, limits: TelephoneLimits | None = None) -> None:
+    def __init__(
+        self, wire: TcpWire, clock: Clock, rounds: AudioSocketRounds, limits: TelephoneLimits | None = None
+    ) -> None:
         self.limits = limits or TelephoneLimits()
         self.capabilities = c.TransportCapabilities(pause=True, reports=True, plays_immediately=True)
         self.faults = 0
