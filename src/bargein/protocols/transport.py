@@ -310,6 +310,15 @@ class MayReturn(Protocol):
         ...
 
 
+@runtime_checkable
+class SendsKeys(Protocol):
+    """A CallControl whose network can press telephone keys at the far end."""
+
+    def send_keys(self, keys: str) -> None:
+        """keys: 0-9, * and #. Never waits. Raises UsageError for what is no key, or where the far end takes none."""
+        ...
+
+
 class CallControl(Protocol):
     """What the network behind a telephone call can do with the call, besides carrying audio."""
 
@@ -318,7 +327,7 @@ class CallControl(Protocol):
         ...
 
     async def transfer(self, to: str) -> None:
-        """Hand the caller on to another number (E.164). Our part of the call is then over, unless the control has
-        `return_ms`: so long the network may take to say that the number did not answer. Raises VendorRefused or
-        VendorLost."""
+        """Hand the caller on to another number (E.164; a sip: address, too, where the control has `takes_uris`). Our
+        part of the call is then over, unless the control has `return_ms`: so long the network may take to say that the
+        number did not answer. Raises VendorRefused or VendorLost."""
         ...

@@ -115,6 +115,18 @@ class Settings(BaseSettings):
     """This server's address for the outside world, where a proxy stands before it: `https://...`."""
     root_path: str | None = None
     """What a proxy puts before every path, such as `/voice`. none: the path of `BARGEIN_PUBLIC_URL`."""
+    ice_servers: Annotated[tuple[str, ...], NoDecode] = ()
+    """STUN and TURN servers for calls by WebRTC, separated by commas: `stun:host:3478`, `turn:host:3478?transport=udp`,
+    `turns:host:5349`. A page on the same network, or a server with a public address, needs none."""
+    turn_username: str | None = None
+    """Name for the TURN servers."""
+    turn_password: SecretStr | None = None
+    """Password for the TURN servers. Every page gets it; a `BARGEIN_TURN_SECRET` stays here."""
+    turn_secret: SecretStr | None = None
+    """Secret that is shared with the TURN server (coturn's `static-auth-secret`): each page gets a name and a password
+    of its own, for an hour."""
+    webrtc_address: str | None = None
+    """This machine's public IP address, where a NAT leads all UDP ports to it. none: its own addresses."""
     twilio_auth_token: SecretStr | None = _from("TWILIO_AUTH_TOKEN")
     """Twilio's secret. Once it is set, every webhook of Twilio must be signed."""
     twilio_account_sid: str | None = _from("TWILIO_ACCOUNT_SID")
@@ -186,6 +198,26 @@ class Settings(BaseSettings):
                 msg = f"{origin[:80]!r} is no site; write it as https://example.com"
                 raise ValueError(msg)
         return origins
+
+    @field_validator("ice_servers", mode="before")
+    @classmethod
+    def _ice(cls, value: object) -> object:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            return value
+        urls = tuple(str(part).strip() for part in parts if str(part).strip())
+        for url in urls:
+            if not re.fullmatch(r"(stuns?|turns?):[^\s/,]+", url):
+                msg = f"{url[:80]!r} is no STUN or TURN server; write it as turn:example.com:3478"
+                raise ValueError(msg)
+        return urls
+
+    @field_validator("webrtc_address")
+    @classmethod
+    def _is_ip(cls, value: str | None) -> str | None:
+        if value is not None:
+            ipaddress.ip_address(value)  # raises ValueError
+        return value
 
     @field_validator("public_url", "asterisk_url")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal
 from urllib.parse import quote, unquote
 
 from bargein.errors import UsageError
@@ -40,8 +40,7 @@ class SipAddress:
                 f"{text!r} is no SIP address",
                 advice='Write "host:port", with ";transport=tcp" or ";transport=tls" behind it if it is not UDP',
             )
-        kind = cast("TransportName", transport)
-        return cls(host, PORTS[kind] if port is None else port, kind)
+        return cls(host, PORTS[transport] if port is None else port, transport)
 
     def __str__(self) -> str:
         return f"{place_of(self.host, self.port)};transport={self.transport}"
@@ -116,7 +115,7 @@ class SipUri:
     def address(self) -> SipAddress:
         """Where a request for this URI goes."""
         named = (self.parameter("transport") or "").lower()
-        transport: TransportName = cast("TransportName", named) if named in TRANSPORTS else "udp"
+        transport: TransportName = named if named in TRANSPORTS else "udp"
         if self.secure:
             transport = "tls"
         host = self.parameter("maddr") or self.host

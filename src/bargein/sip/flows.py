@@ -10,13 +10,26 @@ from bargein.sip.addresses import SipAddress
 class Flow(Protocol):
     """One way to one peer: a UDP socket of ours with the peer's address, or a connection."""
 
-    peer: SipAddress
-    local: SipAddress
-    """Ours, as the peer should see it: Via and Contact are made of it."""
-    reliable: bool
-    """True: TCP or TLS, which loses nothing."""
-    closed: bool
+    @property
+    def peer(self) -> SipAddress: ...
+
+    @property
+    def local(self) -> SipAddress:
+        """Ours, as the peer should see it: Via and Contact are made of it."""
+        ...
+
+    @property
+    def reliable(self) -> bool:
+        """True: TCP or TLS, which loses nothing."""
+        ...
+
+    @property
+    def closed(self) -> bool: ...
 
     def send(self, data: bytes) -> None:
         """Never waits, never raises. What cannot be sent is lost, as on a network."""
+        ...
+
+    def toward(self, port: int) -> Flow:
+        """The way to another port of the same peer (UDP). A connection has one way only."""
         ...

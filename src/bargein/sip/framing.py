@@ -34,10 +34,11 @@ class StreamReader:
             if self._bytes[:4] == b"\r\n\r\n":
                 del self._bytes[:4]
                 return b""
-            while self._bytes[:2] == b"\r\n" and len(self._bytes) > 2 and self._bytes[2] not in b"\r\n":
+            if self._bytes[:2] == b"\r\n" and bytes(self._bytes[2:3]) not in (b"", b"\r", b"\n"):
                 del self._bytes[:2]
-            if self._bytes[:1] in (b"\r", b"\n"):
-                return self._bare_line_end()
+            if bytes(self._bytes[:1]) in (b"\r", b"\n"):
+                self._bare_line_end()
+                return None
             at = self._bytes.find(b"\r\n\r\n", max(0, self._searched - 3))
             self._searched = len(self._bytes)
             if at < 0:

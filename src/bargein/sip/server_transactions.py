@@ -35,6 +35,8 @@ class ServerTransaction:
         self.flow = flow
         self.state = ServerState.PROCEEDING
         self.last: SipResponse | None = None
+        self.once = False
+        """True: the sender has proven nothing. A refusal goes out once, since it may go to a forged address (8.2.7)."""
         self.on_cancel: Callable[[], None] = _ignore
         """A CANCEL came before the final answer. The user answers 487."""
         self.on_unacknowledged: Callable[[], None] = _ignore
@@ -62,7 +64,9 @@ class ServerTransaction:
         self.flow.send(self._bytes)
         if response.status < 200:
             return
-        if self._invite:
+        if self._invite and self.once and response.status >= 300:
+            self.end()
+        elif self._invite:
             self.state = ServerState.ACCEPTED if response.status < 300 else ServerState.COMPLETED
             # A 2xx is sent again over a connection, too: a proxy behind it may lose it (13.3.1.4).
             if self.state is ServerState.ACCEPTED or not self.flow.reliable:

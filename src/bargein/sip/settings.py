@@ -75,3 +75,6 @@ class SipAdmission:
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Password of each digest user. Empty: an address that is not admitted gets 403."""
     realm: str = "bargein"
+    algorithms: tuple[str, ...] = ("MD5",)
+    """Digests that are offered, the preferred first: "SHA-256", "MD5". baresip 1.0 and others of its age drop the call
+    when SHA-256 is among them, even beside MD5 (RFC 8760 asks them to pass it over): MD5 alone reaches all."""

@@ -21,6 +21,10 @@ Key = tuple[str, ...]
 
 
 class TransactionUser(Protocol):
+    def doubts(self, flow: Flow) -> bool:
+        """True: who sends from there has proven nothing yet."""
+        ...
+
     def request(self, transaction: ServerTransaction) -> None:
         """A new request, no ACK and no CANCEL."""
         ...
@@ -116,8 +120,10 @@ class Transactions:
 
     def clear(self) -> None:
         """End all transactions, telling their users nothing."""
-        for transaction in [*self._servers.values(), *self._clients.values()]:
-            transaction.end()
+        for server in list(self._servers.values()):
+            server.end()
+        for client in list(self._clients.values()):
+            client.end()
 
     def _begin(self, key: Key, request: SipRequest, flow: Flow) -> ServerTransaction:
         host = flow.peer.host
@@ -132,6 +138,7 @@ class Transactions:
                 del self._by_host[host]
 
         transaction = ServerTransaction(request, flow, self.timers, self.times, end)
+        transaction.once = self._user.doubts(flow)
         self._servers[key] = transaction
         self._by_host[host] += 1
         return transaction

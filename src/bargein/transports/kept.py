@@ -87,7 +87,8 @@ class KeptTransport:
 
     def fits(self, wire: Connection) -> bool:
         """Whether a connection can carry this call: its audio must have the same form."""
-        return (wire.capabilities, wire.rate_in, wire.rate_out) == (self.capabilities, self.rate_in, self.rate_out)
+        same = replace(wire.capabilities, repair_ms=self.capabilities.repair_ms) == self.capabilities
+        return same and (wire.rate_in, wire.rate_out) == (self.rate_in, self.rate_out)
 
     async def carry_on(self, wire: Connection) -> None:
         """The client is on this connection now, until it is lost or replaced, or the call is over."""

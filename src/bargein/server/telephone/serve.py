@@ -229,7 +229,9 @@ async def _talk(
     started: Started,
     restored: RestoredCall | None = None,
 ) -> None:
-    agent, policy = _choose(hub, started.parameters) if restored is None else _chosen_before(hub, started, restored)
+    agent, policy = (
+        choose_for_phone(hub, started.parameters) if restored is None else _chosen_before(hub, started, restored)
+    )
     facts = {"transport": telephone.name, "stream": started.stream, "phone_call": started.call, **started.extra}
     facts |= {name: started.parameters[name][:40] for name in FACTS if name in started.parameters}
     network, id_ = _network(telephone, started), started.call
@@ -273,10 +275,10 @@ def _chosen_before(hub: Hub, started: Started, restored: RestoredCall) -> tuple[
         return agent_of(hub, restored)
     except UsageError as error:
         log.warning("%s; the call goes on with another agent", error)
-        return _choose(hub, started.parameters)
+        return choose_for_phone(hub, started.parameters)
 
 
-def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
+def choose_for_phone(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
     """The agent and policy that the parameters ask for. A caller who is on the line already is better served by the
     default than by a refusal, so an agent or policy that is not there is only logged."""
     try:

@@ -21,18 +21,31 @@ except ImportError:
 CLOCK = 8000  # Hz of the timestamps, of each of them: G.722 keeps it by an old mistake
 
 
-class Codec(Protocol):
+class Decoder(Protocol):
+    """One stream's codec, on the way in."""
+
+    rate: int
+    """Hz of the audio."""
+    clock: int
+    """Hz of the timestamps."""
+
+    def decode(self, payload: bytes) -> Samples:
+        """The audio of the next packet."""
+        ...
+
+    def decode_late(self, payload: bytes) -> Samples | None:
+        """The audio of a packet that comes after its successors. None: the codec cannot decode one."""
+        ...
+
+
+class Codec(Decoder, Protocol):
     """One call's codec, both ways."""
 
     name: str
-    rate: int
-    """Hz of the audio."""
     mulaw: bool
     """`encode` takes mu-law codes, else int16."""
     static_payload: int
     """The payload type by RFC 3551."""
-
-    def decode(self, payload: bytes) -> Samples: ...
 
     def encode(self, samples: WireSamples) -> bytes: ...
 
@@ -45,8 +58,12 @@ class Pcmu:
     rate: int = 8000
     mulaw: bool = True
     static_payload: int = 0
+    clock: int = CLOCK
 
     def decode(self, payload: bytes) -> Samples:
+        return from_mulaw(payload)
+
+    def decode_late(self, payload: bytes) -> Samples | None:
         return from_mulaw(payload)
 
     def encode(self, samples: WireSamples) -> bytes:
@@ -61,8 +78,12 @@ class Pcma:
     rate: int = 8000
     mulaw: bool = False
     static_payload: int = 8
+    clock: int = CLOCK
 
     def decode(self, payload: bytes) -> Samples:
+        return from_alaw(payload)
+
+    def decode_late(self, payload: bytes) -> Samples | None:
         return from_alaw(payload)
 
     def encode(self, samples: WireSamples) -> bytes:
@@ -76,6 +97,7 @@ class G722Codec:
     rate = 16_000
     mulaw = False
     static_payload = 9
+    clock = CLOCK
 
     def __init__(self) -> None:
         if G722_CODEC is None:
@@ -84,6 +106,10 @@ class G722Codec:
 
     def decode(self, payload: bytes) -> Samples:
         return np.frombuffer(self._codec.decode(payload), np.int16)
+
+    def decode_late(self, payload: bytes) -> Samples | None:
+        """None: the decoder has a memory of what came before."""
+        return None
 
     def encode(self, samples: WireSamples) -> bytes:
         encoded: bytes = self._codec.encode(samples.astype(np.int16, copy=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bargein.transports.rtp.codecs import CLOCK
 from bargein.transports.rtp.incoming import IncomingRtp
 from bargein.transports.rtp.limits import RtpLimits
 from bargein.transports.rtp.pacer import RtpPacer
@@ -19,7 +18,7 @@ NAME = "bargein"
 MOST_RTT_MS = 10_000.0
 SMOOTH = 0.25  # of a new round trip
 REPORTS_S = 20  # of the far end, in a second, that are looked at
-EPOCH_S = 3_900_000_000  # of our NTP times: any beginning will do, since nobody but us computes with them
+EPOCH_S = 3_900_000_000  # of our NTP times: any beginning will do, since only this side computes with them
 
 
 class RtpControl:
@@ -52,7 +51,7 @@ class RtpControl:
             "packets_lost": float(max(0, stats.lost)),
             "packets_late": float(stats.late),
             "packets_dropped": float(stats.dropped),
-            "jitter_ms": round(stats.jitter * 1000 / CLOCK, 1),
+            "jitter_ms": round(stats.jitter * 1000 / self._pacer.codec.clock, 1),
             "packets_out": float(self._pacer.packets),
             "far_lost": float(self.far_lost),
         }

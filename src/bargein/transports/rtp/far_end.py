@@ -1,4 +1,4 @@
-"""Where a stream's packets come from: the first that prove themselves are believed, and nobody else."""
+"""Where a stream's packets come from: only the first that prove themselves are believed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FarEnd:
         self._proofs = 0
 
     def announce(self, address: Address) -> None:
-        """A new session description: whoever was believed must prove himself again, if the address is another."""
+        """A new session description. If its address is another one, the source must prove itself again."""
         if address != self._announced:
             self._announced = self.address = address
             self._locked = None
@@ -32,7 +32,7 @@ class FarEnd:
         """Whether a packet belongs to the stream."""
         if self._locked is not None:
             known, known_source = self._locked
-            if address == known and (source == known_source or self._renewed(now_ms)):
+            if address == known and (source == known_source or self._proven(address, source, sequence)):
                 self._locked = (known, source)
                 self._heard_ms = now_ms
                 return True

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bargein.audio.pcm import Samples
 from bargein.clock import Clock
 from bargein.protocols import AudioIn
 from bargein.transports.positions import IncomingPositions
-from bargein.transports.rtp.codecs import CLOCK, Codec
+from bargein.transports.rtp.codecs import Decoder
 from bargein.transports.rtp.concealment import Concealer
 from bargein.transports.rtp.packets import SEQUENCES, STAMPS, RtpPacket, ahead
 
@@ -40,7 +39,7 @@ class StreamStats:
 class IncomingRtp:
     """The audio of one stream. ahead_ms: as in RtpLimits."""
 
-    def __init__(self, clock: Clock, codec: Codec, ahead_ms: float) -> None:
+    def __init__(self, clock: Clock, codec: Decoder, ahead_ms: float) -> None:
         self.stats = StreamStats()
         self.source = 0
         self.highest = 0
@@ -49,7 +48,6 @@ class IncomingRtp:
         """Sequence number of the first packet."""
         self._clock = clock
         self._codec = codec
-        self._scale = codec.rate // CLOCK
         self._positions = IncomingPositions(clock, codec.rate, ahead_ms)
         self._concealer = Concealer(codec.rate)
         self._started = False
@@ -58,7 +56,7 @@ class IncomingRtp:
         self._transit: float | None = None
         self._odd: tuple[int, int] | None = None  # source and sequence number that would begin another stream
 
-    def change_codec(self, codec: Codec) -> None:
+    def change_codec(self, codec: Decoder) -> None:
         """Another codec of the same rate."""
         self._codec = codec
 
@@ -113,8 +111,8 @@ class IncomingRtp:
 
     def _in_order(self, packet: RtpPacket, *, lost: bool) -> Iterator[AudioIn]:
         samples = self._codec.decode(packet.payload)
-        gap = max(0, ahead(packet.stamp, self._next_stamp, STAMPS)) * self._scale
-        self._next_stamp = packet.stamp + len(samples) // self._scale
+        gap = max(0, self._samples(ahead(packet.stamp, self._next_stamp, STAMPS)))
+        self._next_stamp = packet.stamp + len(samples) * self._codec.clock // self._codec.rate
         guess = min(gap, int(CONCEALED_MS * self._codec.rate / 1000)) if lost else 0
         if guess:
             first, believed = self._positions.place(guess, 0)
@@ -127,12 +125,12 @@ class IncomingRtp:
     def _mended(self, packet: RtpPacket, *, audio: bool) -> Iterator[AudioIn]:
         """A packet that counted as lost."""
         self.stats.lost -= 1
-        back = ahead(self._next_stamp, packet.stamp, STAMPS) * self._scale
+        back = self._samples(ahead(self._next_stamp, packet.stamp, STAMPS))
         far = back > LATE_MS * self._codec.rate / 1000
-        if not audio or not packet.payload or back <= 0 or far or self._codec.name == "G722":  # which has a memory
+        samples = self._codec.decode_late(packet.payload) if audio and packet.payload and back > 0 and not far else None
+        if samples is None:
             self.stats.dropped += 1
             return
-        samples: Samples = self._codec.decode(packet.payload)
         first = self._positions.end - back
         if len(samples) <= back and first >= 0:
             self.stats.late += 1
@@ -142,10 +140,14 @@ class IncomingRtp:
         """False: with these samples more than `ahead_ms` has come ahead of real time."""
         return self._positions.in_pace(samples)
 
+    def _samples(self, units: int) -> int:
+        """Of so many units of the clock."""
+        return units * self._codec.rate // self._codec.clock
+
     def _count_jitter(self, packet: RtpPacket) -> None:
-        transit = self._clock.now_ms() * CLOCK / 1000 - packet.stamp
+        transit = self._clock.now_ms() * self._codec.clock / 1000 - packet.stamp
         if self._transit is not None:
             step = abs(transit - self._transit)
-            if step < CLOCK:  # a second: more is a new count, and no jitter
+            if step < self._codec.clock:  # a second: more is a new count, and no jitter
                 self.stats.jitter += (step - self.stats.jitter) / 16
         self._transit = transit

@@ -139,9 +139,9 @@ class Call {
     const mine = (act) => (given) => this.connection === connection && !this.over && act(given);
     const connection = this.ways.dial({
       ...how, token,
-      onMessage: mine((m) => this.again.take(m) || this.message(m)),
+      onMessage: mine((m) => (options.has("record") && this.messages.push(m), this.again.take(m) || this.message(m))),
       onFrame: mine((f) => this.sound.tell({ type: "audio", ...f }, [f.pcm])),
-      onSignal: mine((signal) => this.sound.tell(signal)),
+      onSignal: mine((m) => this.message(m)),
       onClose: mine((how) => this.again.broke(how) || this.closed(how)),
     });
     return connection;
@@ -163,7 +163,6 @@ class Call {
   // ------------------------------------------------------------------------------------------- from the server
 
   message(m) {
-    if (options.has("record")) this.messages.push(m);
     switch (m.type) {
       case "welcome":
         this.id = m.call_id;

@@ -6,7 +6,7 @@ const RISE = 72; // 3 ms
 export class Conceal {
   constructor() {
     this.last = new Float32Array(FADE);
-    this.gone = FADE; // samples of its mirror that were heard; the beginning is silence
+    this.gone = 0; // samples of its mirror that were heard
   }
 
   heard(pcm) {

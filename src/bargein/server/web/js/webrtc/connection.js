@@ -8,8 +8,6 @@ import { Refused } from "../refusals.js";
 import { offerCall } from "../server.js";
 
 const GATHER_MS = 500; // candidates that come later are not waited for
-const OPEN_MS = 5000; // from the answer to an open data channel
-const SILENT_MS = 3000; // nothing came, pongs included: the connection is lost
 const PING_MS = 500;
 const LEAST = 50; // packets that a share is told of
 const LOST = { code: 1006, reason: "" };
@@ -21,9 +19,11 @@ export class NoWay extends Refused {}
 export const able = () => ["RTCPeerConnection", "RTCRtpScriptTransform", "AudioDecoder"].every((name) => name in window);
 
 export class WebRTCConnection extends Connection {
+  static openMs = 4000; // from the answer to a path, and from there to an open data channel
+  static silentMs = 4000; // nothing came, pongs and audio included: the connection is lost
   name = "webrtc";
 
-  // track: what the server hears; servers(): of ICE; onSignal({ type, reply }): a packet says that the reply is held, or goes on.
+  // track: what the server hears; servers(): of ICE; onSignal(m): a packet says what the message "hold" or "resume" does.
   constructor({ token, at = null, track, servers, onSignal, ...on }) {
     super(on, PING_MS);
     this.onSignal = onSignal;
@@ -38,7 +38,12 @@ export class WebRTCConnection extends Connection {
   }
 
   async begin(token, place, track, servers) {
-    this.peer = new RTCPeerConnection({ iceServers: await servers() });
+    const iceServers = await servers();
+    if (this.dead) return;
+    this.peer = new RTCPeerConnection({ iceServers });
+    this.peer.oniceconnectionstatechange = () => {
+      if (this.peer.iceConnectionState === "connected" && !this.opened) this.wait("The server opens no data channel.");
+    };
     this.peer.onconnectionstatechange = () => this.peer.connectionState === "failed" && this.broke("No network path leads to the server.");
     const { sender, receiver } = this.peer.addTransceiver(track, { direction: "sendrecv" });
     this.sender = sender;
@@ -55,8 +60,13 @@ export class WebRTCConnection extends Connection {
     });
     this.resource = resource;
     if (this.dead) return this.forget();
-    this.late = setTimeout(() => this.broke("No network path leads to the server in time."), OPEN_MS);
+    this.wait("No network path leads to the server in time.");
     await this.peer.setRemoteDescription({ type: "answer", sdp });
+  }
+
+  wait(why) {
+    clearTimeout(this.late);
+    this.late = setTimeout(() => this.broke(why), WebRTCConnection.openMs);
   }
 
   gathered() {
@@ -71,15 +81,20 @@ export class WebRTCConnection extends Connection {
     clearTimeout(this.late);
     this.opened = true;
     this.pings.heard();
-    this.pings.watch(SILENT_MS, () => this.broke("The server is silent."));
+    this.pings.watch(WebRTCConnection.silentMs, () => this.broke("The server is silent."));
     addEventListener("pagehide", (this.leaving = () => this.goodbye()));
     this.resolve();
   }
 
   fromWorker(m) {
-    if (m.type === "audio") this.onFrame(m);
-    else if (m.type === "hold" || m.type === "resume") this.onSignal(m);
+    if (m.type === "audio") this.frameCame(m);
+    else if (m.type === "hold" || m.type === "resume") this.onSignal({ type: m.type, reply_id: m.reply });
     else if (m.type === "counts") this.counts = m;
+  }
+
+  frameCame(frame) {
+    this.pings.heard(); // a pong may be waiting behind a message that was lost
+    this.onFrame(frame);
   }
 
   // What the loudspeaker says of itself: packets are waited for until it needs them.
@@ -138,13 +153,14 @@ export class WebRTCConnection extends Connection {
 
   // code: 1000 is a goodbye.
   end(code) {
-    if (code === 1000) this.forget();
+    if (code === 1000 && this.opened) this.forget();
     this.finish({ code, reason: "" });
   }
 
   finish(how) {
     if (this.dead) return;
     this.dead = true;
+    if (!this.opened) this.forget();
     clearTimeout(this.late);
     removeEventListener("pagehide", this.leaving);
     // Given up by who waited for it, although the server had answered: there is no way through.

@@ -2,7 +2,7 @@
 // waited for until the loudspeaker is about to need it, and is then given up: what lies between its neighbours is lost.
 
 const SAMPLES = 24; // a millisecond
-const SPARE_MS = 15; // for the decoder and the way to the loudspeaker
+const MARGIN_MS = 15; // for the decoder and the way to the loudspeaker
 const FIRST_MS = 60; // for the first packet of a reply: no loudspeaker is in need of it
 const MOST_MS = 500; // for any packet: a reply that is held has no need, either
 const MOST = 200; // packets that wait: 4 s
@@ -87,7 +87,7 @@ export class Order {
     const passed = this.now() - this.missing;
     if (this.place?.reply !== this.reply) return (this.sequence ? MOST_MS : FIRST_MS) - passed;
     const { played, at } = this.place;
-    return Math.min(MOST_MS - passed, at + (this.sample - played) / SAMPLES - SPARE_MS - this.now());
+    return Math.min(MOST_MS - passed, at + (this.sample - played) / SAMPLES - MARGIN_MS - this.now());
   }
 
   // The packets between here and the next one that came are lost. Where none came, the reply ends here.
