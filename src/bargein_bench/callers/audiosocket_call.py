@@ -1,7 +1,7 @@
 """A simulated Asterisk calls an application by AudioSocket: bare audio over TCP.
 
-As res_audiosocket.c does it: the UUID first, then a frame each 20 ms. Each message of audio that comes is given to the core
-at once, and the core plays them in order: what comes ahead of its time waits in the caller's jitter buffer.
+As res_audiosocket.c does it: the UUID first, then a frame each 20 ms. Each message of audio that comes is given to the
+core at once, and the core plays them in order: what comes ahead of its time waits in the caller's jitter buffer.
 """
 
 from __future__ import annotations
