@@ -145,3 +145,46 @@ def test_every_command_is_short_enough_to_be_taken(pbx: Pbx) -> None:
     pbx.telephone.hold(10**6)
     pbx.telephone.flush(10**6)
     assert max(map(len, pbx.texts)) <= 128
+
+
+@pytest.mark.parametrize("apart_ms", [2, 12, 22, 26])
+def test_the_status_of_a_pause_that_is_over_is_not_the_position_of_the_next_one(pbx: Pbx, apart_ms: int) -> None:
+    for phase in range(0, 20, 3):
+        here = Pbx(release=pbx.queue.release, as_json=pbx.dialect._json)
+        here.speak(here.audio(1000), ms=200 + phase)
+        here.telephone.hold(1)
+        here.live(1)
+        here.resume()
+        here.live(apart_ms)
+        here.telephone.hold(1)
+        here.live(200)
+        assert {each.samples for each in only(here.reports(), c.Held)} == {len(here.played)}
+
+
+def test_a_reply_after_a_cut_is_held_at_its_own_position(pbx: Pbx) -> None:
+    pbx.speak(pbx.audio(1000), ms=333)
+    pbx.telephone.flush(1)
+    pbx.live(100)
+    before = len(pbx.played)
+    pbx.speak(pbx.audio(1000), ms=250, reply=2)
+    pbx.telephone.hold(2)
+    pbx.live(100)
+    assert only(pbx.reports(), c.Held) == [c.Held(2, len(pbx.played) - before)]
+
+
+def test_a_word_of_an_empty_queue_that_comes_too_soon_ends_no_reply() -> None:
+    pbx = Pbx(release=OLD, as_json=False)
+    audio = pbx.audio(400)
+    pbx.speak(audio)
+    pbx.telephone.incoming("QUEUE_DRAINED")  # asked for by an earlier reply
+    pbx.live(40)
+    assert not only(pbx.reports(), c.Finished)
+    pbx.live(300)
+    assert only(pbx.reports(), c.Finished) == [c.Finished(1, len(audio))]
+
+
+def test_a_network_that_answers_no_status_is_asked_for_few() -> None:
+    pbx = Pbx(release=OLD, as_json=False)
+    for i in range(100):
+        pbx.telephone.send(c.AudioOut(1, i, i * 320, pbx.audio(20), last=False, word_ends=True))
+    assert pbx.texts.count("GET_STATUS") == 4
