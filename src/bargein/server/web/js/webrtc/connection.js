@@ -9,6 +9,8 @@ import { offerCall } from "../server.js";
 
 const GATHER_MS = 500; // candidates that come later are not waited for
 const PING_MS = 500;
+const LITTLE_MS = 8; // of jitter: the lead takes it
+const MOST_MS = 60; // that a reply begins later for the jitter's sake
 const LEAST = 50; // packets that a share is told of
 const LOST = { code: 1006, reason: "" };
 
@@ -116,14 +118,15 @@ export class WebRTCConnection extends Connection {
   async quality() {
     const stats = this.dead ? [] : [...(await this.peer.getStats()).values()];
     const inbound = stats.find((one) => one.type === "inbound-rtp");
-    this.worker.postMessage({ type: "count" }); // for the next look
+    const jitter = (inbound?.jitter ?? 0) * 1000; // RFC 3550's: the mean of differences
+    this.worker.postMessage({ type: "look", spread: jitter > LITTLE_MS ? Math.min(MOST_MS, 3 * jitter) : 0 });
     const { came, lost } = this.counts;
     const passed = came + lost - this.was.came - this.was.lost;
     if (passed >= LEAST) {
       this.loss = (lost - this.was.lost) / passed;
       this.was = { came, lost };
     }
-    return { rtt: this.pings.rtt, jitter: inbound && inbound.jitter * 1000, loss: this.loss };
+    return { rtt: this.pings.rtt, jitter: inbound && jitter, loss: this.loss };
   }
 
   get open() {
