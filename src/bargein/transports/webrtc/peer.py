@@ -99,17 +99,37 @@ class WebRTCPeer:
         if not found:
             raise ABSENT
         transceiver = found[0]
-        track = _Silent()
-        transceiver.sender.replaceTrack(track)
+        transceiver.sender.replaceTrack(_Silent())
         transceiver.direction = "sendrecv"
         await self._peer.setLocalDescription(await self._peer.createAnswer())
+        self._take_over(transceiver)
+        return self._shown(self._peer.localDescription.sdp)
+
+    async def offer(self) -> str:
+        """An offer's SDP, of a client without a data channel."""
+        self.plain = True
+        self._peer.addTransceiver(_Silent(), "sendrecv")
+        await self._peer.setLocalDescription(await self._peer.createOffer())
+        return str(self._peer.localDescription.sdp)
+
+    async def accept(self, answer: str) -> None:
+        """The answer to `offer`. Raises ProtocolError for one that cannot be taken."""
+        try:
+            await self._peer.setRemoteDescription(aiortc.RTCSessionDescription(answer, "answer"))
+        except Exception as error:
+            raise ProtocolError(
+                f"The answer cannot be read: {error}", advice="Look at what answers there", code="bad_sdp"
+            ) from None
+        self._take_over(self._peer.getTransceivers()[0])
+
+    def _take_over(self, transceiver: Any) -> None:
+        """Packets of audio go past aiortc. Raises ProtocolError where Opus was not agreed on."""
         codecs = [codec for codec in transceiver._codecs if codec.mimeType.lower() == "audio/opus"]  # noqa: SLF001
         if not codecs:
             raise NO_OPUS
         self._payload = int(codecs[0].payloadType or 0)
         self._sender, self._receiver = transceiver.sender, transceiver.receiver
         self._receiver.transport._handle_rtp_data = self._take_packet  # noqa: SLF001  # past the decoder's thread
-        return self._shown(self._peer.localDescription.sdp)
 
     def _shown(self, sdp: str) -> str:
         """The answer as a page gets it: repair asked for, and the public address beside our own."""
