@@ -8,6 +8,7 @@ import { Refused } from "../refusals.js";
 import { offerCall } from "../server.js";
 
 const GATHER_MS = 500; // candidates that come later are not waited for
+const AGAIN_MS = 1000; // for a path that is gone: a device that changes its network finds another by a new offer
 const PING_MS = 500;
 const LITTLE_MS = 8; // of jitter: the lead takes it
 const MOST_MS = 60; // that a reply begins later for the jitter's sake
@@ -44,7 +45,10 @@ export class WebRTCConnection extends Connection {
     if (this.dead) return;
     this.peer = new RTCPeerConnection({ iceServers });
     this.peer.oniceconnectionstatechange = () => {
-      if (this.peer.iceConnectionState === "connected" && !this.opened) this.wait("The server opens no data channel.");
+      const { iceConnectionState: state } = this.peer;
+      if (state === "connected" && !this.opened) this.wait("The server opens no data channel.");
+      else if (state === "disconnected" && this.opened) this.wait("The network path is gone.", AGAIN_MS);
+      else if (this.opened) clearTimeout(this.late);
     };
     this.peer.onconnectionstatechange = () => this.peer.connectionState === "failed" && this.broke("No network path leads to the server.");
     const { sender, receiver } = this.peer.addTransceiver(track, { direction: "sendrecv" });
@@ -66,9 +70,9 @@ export class WebRTCConnection extends Connection {
     await this.peer.setRemoteDescription({ type: "answer", sdp });
   }
 
-  wait(why) {
+  wait(why, ms = WebRTCConnection.openMs) {
     clearTimeout(this.late);
-    this.late = setTimeout(() => this.broke(why), WebRTCConnection.openMs);
+    this.late = setTimeout(() => this.broke(why), ms);
   }
 
   gathered() {
