@@ -215,3 +215,15 @@ async def test_a_path_that_dies_in_a_call_is_replaced_and_the_call_goes_on(opene
         await shown.wait_for_function("() => bargein.call.reports.some(r => r.reply_id === 3 && r.type === 'played')")
         assert await shown.evaluate(BY) == "websocket"
         assert await shown.evaluate("() => bargein.call.problems") == []
+
+
+async def test_a_server_that_is_busy_with_offers_is_tried_again_by_the_next_call(opened: Pages) -> None:
+    async with opened.page("?transport=webrtc", QUIET) as shown, relayed(shown, Door()) as made:
+        busy = {"error": {"code": "too_many_offers", "message": "Too many", "advice": "Later"}}
+        await shown.route("**/webrtc/offer", lambda route: route.fulfill(status=429, json=busy), times=1)
+        await shown.click("#main")
+        await shown.wait_for_function("() => bargein.state === 'speaking'")
+        assert await shown.evaluate(BY) == "websocket"
+        assert made.relays == []
+        await call_again(shown)
+        assert await shown.evaluate(BY) == "webrtc"

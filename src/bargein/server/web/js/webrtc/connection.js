@@ -15,8 +15,16 @@ const MOST_MS = 60; // that a reply begins later for the jitter's sake
 const LEAST = 50; // packets that a share is told of
 const LOST = { code: 1006, reason: "" };
 
-// Why a call by WebRTC does not come about here, although the server answers: a WebSocket may do.
-export class NoWay extends Refused {}
+const PASSING = [401, 403, 429, 503]; // of an offer: the same call would get it by any way, or another moment would not
+
+// Why a call by WebRTC does not come about here, although the server answers: a WebSocket may do. lasting: the next call would
+// fare no better.
+export class NoWay extends Refused {
+  constructor(message, advice, { lasting, ...more }) {
+    super(message, advice, more);
+    this.lasting = lasting;
+  }
+}
 
 // Whether this browser can.
 export const able = () => ["RTCPeerConnection", "RTCRtpScriptTransform", "AudioDecoder"].every((name) => name in window);
@@ -31,10 +39,11 @@ export class WebRTCConnection extends Connection {
     super(on, PING_MS);
     this.onSignal = onSignal;
     this.counts = { came: 0, lost: 0, late: 0, twice: 0, reordered: 0 }; // of the agent's packets
+    this.found = false; // a network path
     this.was = { came: 0, lost: 0 };
     this.worker = new Worker(pathOf("web/js/webrtc/worker.js"), { type: "module" });
     this.worker.onmessage = ({ data: m }) => this.fromWorker(m);
-    this.worker.onerror = () => this.fail(new NoWay("The page's decoder does not start.", "Reload the page."));
+    this.worker.onerror = () => this.fail(new NoWay("The page's decoder does not start.", "Reload the page.", { lasting: true }));
     this.ready = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
     this.ready.catch(() => {}); // told to whom it concerns
     this.begin(token, placeOf(at), track, servers).catch((error) => this.fail(error));
@@ -46,6 +55,7 @@ export class WebRTCConnection extends Connection {
     this.peer = new RTCPeerConnection({ iceServers });
     this.peer.oniceconnectionstatechange = () => {
       const { iceConnectionState: state } = this.peer;
+      this.found ||= state === "connected";
       if (state === "connected" && !this.opened) this.wait("The server opens no data channel.");
       else if (state === "disconnected" && this.opened) this.wait("The network path is gone.", AGAIN_MS);
       else if (this.opened) clearTimeout(this.late);
@@ -58,11 +68,12 @@ export class WebRTCConnection extends Connection {
     this.channel = this.peer.createDataChannel(PROTOCOL);
     this.channel.onmessage = ({ data }) => typeof data === "string" && this.take(data);
     this.channel.onopen = () => this.begun();
-    this.channel.onclose = () => this.broke("The server closed the data channel.");
+    this.channel.onclose = () => this.broke("The server closed the data channel.", true);
     await this.peer.setLocalDescription();
     await this.gathered();
     const { sdp, resource } = await offerCall(this.peer.localDescription.sdp, place, token).catch((error) => {
-      throw error.status ? new NoWay(error.message, error.advice, error) : error;
+      const { message, advice, status, code } = error;
+      throw status ? new NoWay(message, advice, { status, code, lasting: !PASSING.includes(status) }) : error;
     });
     this.resource = resource;
     if (this.dead) return this.forget();
@@ -128,7 +139,8 @@ export class WebRTCConnection extends Connection {
     const passed = came + lost - this.was.came - this.was.lost;
     if (passed >= LEAST) {
       this.loss = (lost - this.was.lost) / passed;
-      this.was = { came, lost };
+      this.found = false; // a network path
+    this.was = { came, lost };
     }
     return { rtt: this.pings.rtt, jitter: inbound && jitter, loss: this.loss };
   }
@@ -147,10 +159,11 @@ export class WebRTCConnection extends Connection {
   // What was heard before the connection is not sent: the track begins now.
   backlog() {}
 
-  broke(why) {
+  // lasting: by default, if no network path was found.
+  broke(why, lasting = !this.found) {
     if (this.dead) return;
     if (this.opened) this.finish(LOST);
-    else this.fail(new NoWay(why, "Call by WebSocket."));
+    else this.fail(new NoWay(why, "Call by WebSocket.", { lasting }));
   }
 
   fail(error) {
@@ -170,8 +183,9 @@ export class WebRTCConnection extends Connection {
     if (!this.opened) this.forget();
     clearTimeout(this.late);
     removeEventListener("pagehide", this.leaving);
-    // Given up by who waited for it, although the server had answered: there is no way through.
-    this.reject(this.resource && how.code !== 1000 ? new NoWay("No network path leads to the server in time.") : new Refused("The connection is closed."));
+    // Given up by its caller, although the server had answered.
+    const late = this.resource && how.code !== 1000;
+    this.reject(late ? new NoWay("The connection took too long.", "", { lasting: !this.found }) : new Refused("The connection is closed."));
     this.peer?.close();
     this.worker.terminate();
     this.ended(how);
