@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from bargein.clock import Clock, MonotonicClock
 from bargein.errors import ProtocolError, UsageError, VendorLost, VendorRefused
 from bargein.sip.addresses import NameAddr, SipAddress, SipUri
-from bargein.sip.incoming_call import IncomingCall
 from bargein.sip.errors import SipRefusal, SipRefused, SipTimeout
+from bargein.sip.incoming_call import IncomingCall
 from bargein.sip.session_description import AudioDescription, AudioFormat, agree, write_answer, write_offer
 from bargein.sip.settings import SipAdmission, SipCredentials
 from bargein.sip.user_agent import SipUserAgent
