@@ -1,5 +1,5 @@
 // A call by WebRTC with our own server: the same messages as over a WebSocket on a data channel, the microphone as a track, and
-// the agent's packets through a worker to the same loudspeaker. See docs/webrtc.md.
+// the agent's packets through a worker to the same loudspeaker. See docs/webrtc_page.md.
 
 import { at as pathOf, placeOf } from "../base.js";
 import { Connection } from "../connection.js";
