@@ -64,7 +64,7 @@ except ModuleNotFoundError as missing:  # the extra "google" is not installed
     if missing.name is None or not missing.name.startswith("google"):
         raise
     GeminiLiveSimulator = GeminiChatSimulator = None  # type: ignore[assignment,misc]
-    GeminiLiveFault = GeminiChatFault = None  # type: ignore[misc]
+    GeminiLiveFault = GeminiChatFault = None
 
 VOICE_FAULTS = get_args(simulated_tts.Fault)
 FAULTS = {

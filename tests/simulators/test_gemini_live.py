@@ -49,7 +49,7 @@ async def told(socket: ClientConnection) -> types.LiveServerMessage:
 
 async def turn(socket: ClientConnection) -> list[types.LiveServerMessage]:
     """All until the turn is complete."""
-    messages = []
+    messages: list[types.LiveServerMessage] = []
     while not (messages and messages[-1].server_content and messages[-1].server_content.turn_complete):
         messages.append(await told(socket))
     return messages
@@ -65,7 +65,8 @@ async def test_a_manual_turn_is_answered_in_either_spelling(outer: str) -> None:
     sim = live_simulator()
     async with line(sim) as socket:
         assert (await told(socket)).setup_complete is not None
-        for given in ({"activityStart": {}}, audio(np.ones(8_000, np.int16)), {"activityEnd": {}}):
+        whole: list[dict[str, Any]] = [{"activityStart": {}}, audio(np.ones(8_000, np.int16)), {"activityEnd": {}}]
+        for given in whole:
             await socket.send(json.dumps({outer: given}))
         contents = [m.server_content for m in await turn(socket) if m.server_content]
         said = "".join(c.output_transcription.text or "" for c in contents if c.output_transcription)

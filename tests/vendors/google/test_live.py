@@ -35,7 +35,7 @@ async def test_the_user_is_heard_answered_and_written_down(rate: int) -> None:
         for number, words in enumerate(("what is the first", "and the second"), 1):
             t.speaks()
             assert await said(t.line.answer((), spoken=True)) == f"You said {words}."
-            await t.until(lambda: words in t.text)
+            await t.until(lambda words=words: words in t.text)  # type: ignore[misc]
             assert len(t.sent("activityStart")) == len(t.sent("activityEnd")) == number
         assert t.session.activity_ms == pytest.approx([800, 800], abs=41)
 

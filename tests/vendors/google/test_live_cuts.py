@@ -120,7 +120,7 @@ async def test_a_cut_before_the_first_sound_says_nothing_and_the_next_turn_is_an
         t.speaks()
         reply = t.line.answer((), spoken=True)
         async with aclosing(reply.audio()) as audio:  # type: ignore[type-var]
-            reading = asyncio.ensure_future(anext(audio))  # type: ignore[arg-type]
+            reading = asyncio.ensure_future(anext(audio))
             await t.until(lambda: t.sent("activityEnd"))
             reply.cancel()
             reading.cancel()
