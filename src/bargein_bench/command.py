@@ -27,19 +27,22 @@ from bargein_bench.run import BenchPlan, listen, run
 from bargein_bench.scenarios import people, synthetic
 from bargein_bench.scenarios.clips import Clip, Library, read_folder
 from bargein_bench.scenarios.scenes import SCENES, Scene, chosen
+from bargein_bench.targets.asterisk import AsteriskTarget
 from bargein_bench.targets.browser import BrowserTarget
 from bargein_bench.targets.realtime import RealtimeTarget
 from bargein_bench.targets.twilio import TwilioTarget
 from bargein_simulators.command_errors import command_errors
 
-Protocol = Literal["twilio", "browser", "realtime"]
-PROTOCOLS: tuple[Protocol, ...] = ("twilio", "browser", "realtime")
+Protocol = Literal["twilio", "asterisk", "browser", "realtime"]
+PROTOCOLS: tuple[Protocol, ...] = ("twilio", "asterisk", "browser", "realtime")
 
 
 def bench(
     target: Annotated[str, typer.Argument(help="ws://... of the agent: Twilio-style, bargein.v1, or OpenAI Realtime")],
     *,
-    protocol: Annotated[str, typer.Option(help="twilio, browser or realtime; read from the address when empty")] = "",
+    protocol: Annotated[
+        str, typer.Option(help="twilio, asterisk, browser or realtime; read from the address when empty")
+    ] = "",
     scenarios: Annotated[str, typer.Option(help="Names, with commas; all when empty. 'list' shows them")] = "",
     repeats: Annotated[int, typer.Option(min=1, help="Calls of each scenario")] = 10,
     calls: Annotated[int, typer.Option(min=1, help="Calls at once")] = 8,
@@ -141,6 +144,11 @@ def _target(
             return TwilioTarget(
                 address, way_ms=way_ms, parameters=dict(_pair(p, "=") for p in parameter), headers=headers
             )
+        case "asterisk":
+            headers = {"Authorization": f"Bearer {key}"} if key else {}
+            return AsteriskTarget(
+                address, way_ms=way_ms, parameters=dict(_pair(p, "=") for p in parameter), headers=headers
+            )
         case "browser":
             return BrowserTarget(address, token=key or None)
         case "realtime":
@@ -152,6 +160,8 @@ def _target(
 def _protocol_of(path: str) -> Protocol:
     if path.rstrip("/").endswith("/browser"):
         return "browser"
+    if path.rstrip("/").endswith("/asterisk/media"):
+        return "asterisk"
     return "realtime" if "realtime" in path else "twilio"
 
 

@@ -11,11 +11,11 @@ from bargein.clock import ManualClock
 from bargein.sip.addresses import NameAddr, SipAddress, SipUri
 from bargein.sip.core import CoreSettings, SipCore
 from bargein.sip.dialog import SipDialog
-from bargein.sip.dialog_state import Reached
+from bargein.sip.dialog_state import OnFlow
 from bargein.sip.errors import SipRefusal
 from bargein.sip.incoming_call import IncomingCall
 from bargein.sip.messages import SipMessage, SipRequest, SipResponse, read_message
-from bargein.sip.outgoing_call import CallPlan, OutgoingCall
+from bargein.sip.outgoing_call import InvitePlan, OutgoingCall
 from bargein.sip.session_description import AudioDescription, AudioFormat, Direction, write_answer, write_offer
 from bargein.sip.settings import SipAdmission, SipCredentials, SipLimits
 from bargein.sip.transactions import new_tag
@@ -139,7 +139,7 @@ class Phone:
         )
         self.network.phones[self.address] = self
 
-    def _open(self, address: SipAddress, reached: Reached) -> None:
+    def _open(self, address: SipAddress, reached: OnFlow) -> None:
         reached(SimFlow(self.network, self.address, address))
 
     def incoming(self, call: IncomingCall) -> None:
@@ -147,7 +147,11 @@ class Phone:
         call.on_cancel = self.cancelled.append
         call.ring()
         if self.answer_ms is not None:
-            self.core.timers.after(self.answer_ms, lambda: None if call.settled else self.answer(call))
+            self.core.timers.after(self.answer_ms, lambda: self._answer_in_time(call))
+
+    def _answer_in_time(self, call: IncomingCall) -> None:
+        if not call.settled:
+            self.answer(call)
 
     def answer(self, call: IncomingCall) -> SipDialog:
         mine = described(self.host, 4000)
@@ -174,7 +178,7 @@ class Phone:
     def call(
         self, other: Phone | Raw, sdp: bytes | None = None, credentials: SipCredentials | None = None
     ) -> OutgoingCall:
-        plan = CallPlan(
+        plan = InvitePlan(
             SipUri("bot", other.host),
             NameAddr(SipUri("me", self.host), "", (("tag", new_tag()),)),
             f"call-{len(self.network.sent)}@{self.host}",

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import urlsplit
 
 import typer
@@ -21,6 +19,7 @@ from bargein.audio.sound.judge import installed_front_end
 from bargein.clock import Clock, MonotonicClock
 from bargein.errors import BargeinError, UsageError, VendorRefused
 from bargein.server.builder import AgentBuilder
+from bargein.server.doctor_findings import Finding, State
 from bargein.server.listening import listen
 from bargein.server.make_settings import make_settings
 from bargein.server.probe import TRY_S, ProbeResult, try_part
@@ -33,20 +32,7 @@ from bargein.vendors.common.vendor import Vendor
 
 AT_ONCE = 2
 
-State = Literal["works", "off", "look", "fails"]
 STYLES: dict[State, str] = {"works": "green", "off": "dim", "look": "yellow", "fails": "red"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's report."""
-
-    what: str
-    state: State
-    """off: not configured, so not tried. look: may be meant so. fails: configured, and does not work."""
-    detail: str
-    advice: str = ""
-    """What to do. "": nothing."""
 
 
 async def examine(
@@ -81,6 +67,7 @@ async def examine(
         broken = [Finding(p.vendor, "fails", builder.hide(p.why), p.advice) for p in builder.registry.problems]
         own = [await asyncio.to_thread(_sounds), _port(settings), _public_url(settings), _twilio(settings)]
         own.append(await examine_asterisk(settings))
+        own += await sip_findings(settings)
         return [*(task.result() for task in tries), *keyless, *broken, *own]
     finally:
         await builder.aclose()

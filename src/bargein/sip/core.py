@@ -13,7 +13,7 @@ from bargein.errors import ProtocolError
 from bargein.foreign import printable
 from bargein.sip.addresses import NameAddr, SipAddress, SipUri, place_of, read_parameters
 from bargein.sip.client_transactions import ClientTransaction
-from bargein.sip.dialog_state import Answered, DialogKey, DialogState, HostedDialog, Reached
+from bargein.sip.dialog_state import DialogKey, DialogState, HostedDialog, OnAnswer, OnFlow
 from bargein.sip.errors import SipRefusal
 from bargein.sip.flows import Flow
 from bargein.sip.gate import Admitted, Challenged, SipGate
@@ -41,7 +41,7 @@ class SipHandler(Protocol):
 
 
 class OpenFlow(Protocol):
-    def __call__(self, address: SipAddress, reached: Reached) -> None: ...
+    def __call__(self, address: SipAddress, reached: OnFlow) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,13 @@ class SipCore:
     # From the network.
 
     def receive(self, data: bytes, flow: Flow) -> None:
-        """One message. Whatever the bytes are, nothing is raised."""
+        """One message. Whatever the bytes are and the handlers do, nothing is raised."""
+        try:
+            self._receive(data, flow)
+        except Exception:
+            log.exception("A SIP message could not be handled")
+
+    def _receive(self, data: bytes, flow: Flow) -> None:
         if len(data) > self.settings.limits.message_bytes:
             self._drop("malformed", flow, "the message is too long")
             return
@@ -247,7 +253,11 @@ class SipCore:
         )  # fmt: skip
         self._waiting.add(call)
         self.counts["calls"] += 1
-        self._handler.incoming(call)
+        try:
+            self._handler.incoming(call)
+        except Exception:
+            log.exception("The handler of an incoming SIP call failed")
+            call.end(500, "failed")
 
     def _refuse(self, transaction: ServerTransaction, challenges: Sequence[str]) -> None:
         request = transaction.request
@@ -283,7 +293,7 @@ class SipCore:
     def media_host(self, flow: Flow) -> str:
         return flow.local.host if self._public is None or _loopback(flow) else self._public.host
 
-    def send(self, request: SipRequest, flow: Flow, answered: Answered) -> ClientTransaction:
+    def send(self, request: SipRequest, flow: Flow, answered: OnAnswer) -> ClientTransaction:
         self._stamp(request, flow)
         return self.transactions.send(request, flow, on_response=answered, on_timeout=lambda: answered(None))
 
@@ -296,7 +306,7 @@ class SipCore:
         flow.send(data)
         return data
 
-    def reach(self, state: DialogState, reached: Reached) -> None:
+    def reach(self, state: DialogState, reached: OnFlow) -> None:
         flow = state.flow
         if not flow.closed and (state.direct or state.routes):
             reached(flow)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 
 from bargein.errors import ProtocolError
@@ -17,7 +18,9 @@ from bargein.sip.server_transactions import ServerTransaction
 from bargein.sip.session_description import AudioDescription, read_audio
 from bargein.sip.settings import SipCredentials
 from bargein.sip.transactions import METHODS, answer_to
-from bargein.sip.transfer import Transfer
+from bargein.sip.transfer import ReferTransfer
+
+log = logging.getLogger(__name__)
 
 
 def _refuse_offer(description: AudioDescription | None, sdp: bytes) -> bytes:
@@ -74,7 +77,7 @@ class SipDialog:
             described=self._described,
             ended=self._end,
         )
-        self._transfer = Transfer(self._requests, self._refer_progress)
+        self._transfer = ReferTransfer(self._requests, self._refer_progress)
         self._bye_headers: list[tuple[str, str]] = []
         self._bye_waits = False
         """A BYE waits for the ACK of our 2xx."""
@@ -185,7 +188,7 @@ class SipDialog:
     def handle(self, transaction: ServerTransaction) -> None:
         """A request of the far end inside the dialog."""
         request = transaction.request
-        if not in_order(self.state, request):
+        if not in_order(self.state, request) and request.method != "BYE":  # a late BYE is better than a call for ever
             self._respond(transaction, 500, "Server Internal Error")
         elif request.method == "BYE":
             self._respond(transaction, 200, "OK")
@@ -299,16 +302,19 @@ class SipDialog:
 
     def _send_bye(self) -> None:
         self._bye_waits = False
+        self._offers.stop()
         self._requests.ask("BYE", lambda _: self._forget(), headers=self._bye_headers)
 
     def _finish(self, reason: str) -> None:
         if self.over is not None:
             return
         self.over = reason
-        if not self._bye_waits:
-            self._offers.stop()
+        self._offers.finish()
         self._transfer.dialog_over(reason)
-        self.on_over(reason)
+        try:
+            self.on_over(reason)
+        except Exception:  # the BYE goes out, and the dialog is forgotten, all the same
+            log.exception("The handler of a SIP call's end failed")
 
     def _forget(self) -> None:
         self._offers.stop()

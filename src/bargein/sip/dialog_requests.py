@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from bargein.sip.dialog_state import Answered, DialogHost, DialogState
+from bargein.sip.dialog_state import DialogHost, DialogState, OnAnswer
 from bargein.sip.digest import DigestClient
 from bargein.sip.errors import SipRefused, SipTimeout
 from bargein.sip.flows import Flow
@@ -29,6 +29,8 @@ ADVICE = {
 
 def refused(response: SipResponse) -> SipRefused:
     advice = ADVICE.get(response.status, "Read the status in RFC 3261, 21")
+    if response.status < 400:
+        advice = f"Call the address that it names: {response.headers.get('contact') or 'none'}"
     return SipRefused(response.status, response.reason, advice=advice)
 
 
@@ -52,7 +54,7 @@ class DialogRequests:
     def ask(
         self,
         method: str,
-        answered: Answered,
+        answered: OnAnswer,
         *,
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
@@ -106,7 +108,7 @@ class DialogRequests:
         if (ack := self._acks.get(cseq)) is not None:
             self.state.flow.send(ack)
 
-    def _send(self, method: str, headers: Sequence[tuple[str, str]], body: bytes, answered: Answered) -> None:
+    def _send(self, method: str, headers: Sequence[tuple[str, str]], body: bytes, answered: OnAnswer) -> None:
         request = self._request(method, headers, body)
         cseq = self.state.local_cseq
         flow = self.state.flow

@@ -16,13 +16,13 @@ from bargein.sip.timers import TimerQueue
 DialogKey = tuple[str, str, str]
 
 
-class Answered(Protocol):
+class OnAnswer(Protocol):
     def __call__(self, response: SipResponse | None) -> None:
         """None: no answer came in time, or the peer cannot be reached."""
         ...
 
 
-class Reached(Protocol):
+class OnFlow(Protocol):
     def __call__(self, flow: Flow | None) -> None: ...
 
 
@@ -36,7 +36,7 @@ class DialogHost(Protocol):
 
     def media_host(self, flow: Flow) -> str: ...
 
-    def send(self, request: SipRequest, flow: Flow, answered: Answered) -> ClientTransaction:
+    def send(self, request: SipRequest, flow: Flow, answered: OnAnswer) -> ClientTransaction:
         """Send with a Via of ours. answered: each answer, provisional ones too; None once if there is none."""
         ...
 
@@ -46,7 +46,7 @@ class DialogHost(Protocol):
 
     def send_ack(self, request: SipRequest, flow: Flow) -> bytes: ...
 
-    def reach(self, state: DialogState, reached: Reached) -> None:
+    def reach(self, state: DialogState, reached: OnFlow) -> None:
         """Calls back at once if the dialog's flow is open, else when a new one is."""
         ...
 

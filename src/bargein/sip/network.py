@@ -12,7 +12,7 @@ from bargein.errors import UsageError
 from bargein.sip.addresses import SipAddress, TransportName, is_address
 from bargein.sip.flows import Flow
 from bargein.sip.settings import SipLimits
-from bargein.sip.sockets import Connection, Receiver, UdpSocket
+from bargein.sip.sockets import Receiver, SipConnection, UdpSocket
 
 HANDSHAKE_S = 5.0
 SHUTDOWN_S = 1.0
@@ -37,7 +37,7 @@ class SipNetwork:
         self._flow_lost = flow_lost
         self._udp: list[UdpSocket] = []
         self._servers: list[asyncio.Server] = []
-        self._connections: set[Connection] = set()
+        self._connections: set[SipConnection] = set()
         self._by_host: Counter[str] = Counter()
         self._all_closed = asyncio.Event()
 
@@ -131,10 +131,10 @@ class SipNetwork:
                 return each.flow_to(SipAddress(host, address.port, "udp"))
         return None
 
-    def _connection(self, transport: TransportName) -> Connection:
-        return Connection(self._receiver, self._limits, transport, self._opened, self._closed)
+    def _connection(self, transport: TransportName) -> SipConnection:
+        return SipConnection(self._receiver, self._limits, transport, self._opened, self._closed)
 
-    def _opened(self, connection: Connection) -> bool:
+    def _opened(self, connection: SipConnection) -> bool:
         host = connection.peer.host
         self._connections.add(connection)
         self._by_host[host] += 1
@@ -143,7 +143,7 @@ class SipNetwork:
             and self._by_host[host] <= self._limits.connections_of_address
         )
 
-    def _closed(self, connection: Connection) -> None:
+    def _closed(self, connection: SipConnection) -> None:
         self._connections.discard(connection)
         self._by_host[connection.peer.host] -= 1
         self._by_host += Counter()  # without those that have none
@@ -151,7 +151,7 @@ class SipNetwork:
         self._flow_lost(connection)
 
 
-def _leads_to(connection: Connection, address: SipAddress) -> bool:
+def _leads_to(connection: SipConnection, address: SipAddress) -> bool:
     hosts = (connection.peer.host, connection.name)
     place = address.host in hosts and connection.peer.port == address.port
     return place and connection.peer.transport == address.transport

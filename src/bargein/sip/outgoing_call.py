@@ -26,7 +26,7 @@ MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class CallPlan:
+class InvitePlan:
     """What is called, and how."""
 
     uri: SipUri
@@ -45,7 +45,7 @@ class OutgoingCall:
 
     An answer that comes after `cancel` gets a BYE."""
 
-    def __init__(self, host: DialogHost, plan: CallPlan, flow: Flow) -> None:
+    def __init__(self, host: DialogHost, plan: InvitePlan, flow: Flow) -> None:
         self.result: asyncio.Future[SipDialog] = asyncio.get_running_loop().create_future()
         self._host = host
         self._plan = plan

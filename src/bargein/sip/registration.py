@@ -9,7 +9,7 @@ from collections.abc import Callable
 from bargein.errors import ProtocolError
 from bargein.sip.addresses import NameAddr, SipUri
 from bargein.sip.dialog_requests import refused
-from bargein.sip.dialog_state import DialogHost
+from bargein.sip.dialog_state import DialogHost, OnFlow
 from bargein.sip.digest import DigestClient
 from bargein.sip.errors import SipRefused
 from bargein.sip.flows import Flow
@@ -24,7 +24,7 @@ LONGEST_WAIT_S = 300.0
 SHORTEST_S = 30
 """A registrar that grants less is asked no more often than this."""
 
-Open = Callable[[Callable[[Flow | None], None]], None]
+Open = Callable[[OnFlow], None]
 
 
 class Registration:
@@ -61,7 +61,7 @@ class Registration:
         self._stop()
         self._busy = True
         self._tries = 0
-        if self.state != "registered":
+        if self.state != "registered" and not self._failures:
             self.state = "registering"
         self._open(self._reached)
 

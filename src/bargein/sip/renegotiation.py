@@ -8,7 +8,7 @@ from typing import Literal
 
 from bargein.errors import ProtocolError
 from bargein.sip.dialog_requests import DialogRequests
-from bargein.sip.dialog_state import Answered
+from bargein.sip.dialog_state import OnAnswer
 from bargein.sip.errors import SipRefusal
 from bargein.sip.messages import Headers, SipResponse, read_cseq, sdp_of
 from bargein.sip.server_transactions import ServerTransaction
@@ -127,7 +127,7 @@ class Renegotiation:
 
     # We ask.
 
-    def offer(self, sdp: bytes, answered: Answered, *, method: Literal["INVITE", "UPDATE"] = "INVITE") -> None:
+    def offer(self, sdp: bytes, answered: OnAnswer, *, method: Literal["INVITE", "UPDATE"] = "INVITE") -> None:
         """Send an offer. answered: the final answer; a glare is tried again. None: no answer."""
         if self._stopped:
             answered(None)
@@ -142,7 +142,7 @@ class Renegotiation:
             if response is not None and response.status == 491:
                 self._later(lambda: self.offer(sdp, answered, method=method))
                 return
-            if response is not None and response.status < 300:
+            if response is not None and response.status < 300 and not self._stopped:
                 self._refreshed(response)
                 self.sdp = sdp or self.sdp
             answered(response)
@@ -154,10 +154,13 @@ class Renegotiation:
             headers.append(("content-type", "application/sdp"))
         self._requests.ask(method, handle, headers=headers, body=sdp)
 
-    def stop(self) -> None:
-        """The dialog is over."""
+    def finish(self) -> None:
+        """The dialog is over: no offer goes out any more. The ACK of an accepted INVITE may still come."""
         self._stopped = True
         self.timer.stop()
+
+    def stop(self) -> None:
+        self.finish()
         for transaction, _ in self._unacknowledged.values():
             transaction.acknowledged()
         self._unacknowledged.clear()
@@ -169,8 +172,8 @@ class Renegotiation:
 
     def _refresh(self) -> None:
         def answered(response: SipResponse | None) -> None:
-            if response is None:
-                return  # the dialog is over by that
+            if response is None or self._stopped:
+                return  # the dialog is over
             if response.status == 422:
                 self.timer.start(max(least_of(response.headers), self.timer.seconds), ours=True)
             elif response.status >= 300:

@@ -86,8 +86,8 @@ class UdpFlow:
         return self if port == self.peer.port else UdpFlow(self._udp, SipAddress(self.peer.host, port, "udp"))
 
 
-class Connection(asyncio.Protocol):
-    """A TCP or TLS connection, whoever opened it. It is its own flow."""
+class SipConnection(asyncio.Protocol):
+    """A TCP or TLS connection, opened by either side. It is its own flow."""
 
     reliable = True
 
@@ -96,8 +96,8 @@ class Connection(asyncio.Protocol):
         receiver: Receiver,
         limits: SipLimits,
         transport_name: TransportName,
-        on_open: Callable[[Connection], bool],
-        on_closed: Callable[[Connection], None],
+        on_open: Callable[[SipConnection], bool],
+        on_closed: Callable[[SipConnection], None],
     ) -> None:
         self.peer = SipAddress("", 0, transport_name)
         self.local = SipAddress("", 0, transport_name)
@@ -161,7 +161,7 @@ class Connection(asyncio.Protocol):
         if transport.get_write_buffer_size() > self._limits.send_bytes:
             self.abort()
 
-    def toward(self, port: int) -> Connection:
+    def toward(self, port: int) -> SipConnection:
         return self
 
     def abort(self) -> None:

@@ -15,7 +15,7 @@ from bargein.sip.messages import SipRequest
 _FRAGMENT = re.compile(rb"\s*SIP/2\.0 ([1-6][0-9]{2})[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
-class Transfer:
+class ReferTransfer:
     """At most one at a time. The far end that accepted and then hangs up has taken the call over."""
 
     def __init__(self, requests: DialogRequests, on_progress: Callable[[int, str], None]) -> None:

@@ -16,11 +16,11 @@ from bargein.errors import UsageError
 from bargein.sip.addresses import NameAddr, SipAddress, SipUri
 from bargein.sip.core import CoreSettings, SipCore, SipHandler
 from bargein.sip.dialog import SipDialog
-from bargein.sip.dialog_state import Reached
+from bargein.sip.dialog_state import OnFlow
 from bargein.sip.errors import SipTimeout
 from bargein.sip.flows import Flow
 from bargein.sip.network import SipNetwork
-from bargein.sip.outgoing_call import CallPlan, OutgoingCall
+from bargein.sip.outgoing_call import InvitePlan, OutgoingCall
 from bargein.sip.registration import Registration
 from bargein.sip.session_description import AudioDescription
 from bargein.sip.settings import SipAdmission, SipCredentials, SipLimits, SipTrunk
@@ -129,7 +129,7 @@ class SipUserAgent:
         flow = await self._flow((proxy or uri).address, within_s)
         sender = from_ or NameAddr(trunk.uri if trunk else SipUri(self._core.settings.agent_name, flow.local.host))
         parameters = (*((key, value) for key, value in sender.parameters if key != "tag"), ("tag", new_tag()))
-        plan = CallPlan(
+        plan = InvitePlan(
             uri,
             NameAddr(SipUri.read(sender.uri.bare()), sender.display, parameters),
             secrets.token_hex(12),
@@ -171,13 +171,13 @@ class SipUserAgent:
             text = f"The SIP peer {address} cannot be reached: {str(error) or 'no answer in time'}"
             raise SipTimeout(text, advice="Check the address, its port and its transport") from error
 
-    def _open_flow(self, address: SipAddress, reached: Reached) -> None:
+    def _open_flow(self, address: SipAddress, reached: OnFlow) -> None:
         if (flow := self._network.open_flow(address)) is not None:
             reached(flow)
         else:
             self._spawn(self._connect(address, reached))
 
-    async def _connect(self, address: SipAddress, reached: Reached) -> None:
+    async def _connect(self, address: SipAddress, reached: OnFlow) -> None:
         flow: Flow | None = None
         try:
             flow = await self._flow(address, 10.0)

@@ -11,7 +11,7 @@ from tests.server.kit import settings
 
 
 def made(**given: object) -> SipConfiguration:
-    return sip_configuration(settings(**given))
+    return sip_configuration(settings(None, **given))
 
 
 def test_several_addresses_and_transports() -> None:
