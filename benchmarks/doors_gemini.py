@@ -149,7 +149,7 @@ async def _renewals(spoken: Sequence[VoiceClip], number: int) -> list[SpreadRow 
         Check("Gemini Live: connections renewed in the midst of a turn", renewed, number),
         Check("  turns whose every word was answered", heard, number),
         SpreadRow("  audio of a turn that the model lacked, ms", tuple(lost_ms), "0"),
-        Check("  renewals that nobody was told of", number - outages, number),
+        Check("  renewals that were no outage of the call", number - outages, number),
     ]
 
 
