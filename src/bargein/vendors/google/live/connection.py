@@ -288,7 +288,9 @@ class GeminiLiveConnection:
         self._live = False
         self._ready.clear() if self._refused is None else None
         self._renewal.ended()
-        self._end_settling()
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
         self._notes.lost()
         waited, reply = self._tools.waiting, self._generations.reply
         self._tools.lost()
@@ -396,8 +398,3 @@ class GeminiLiveConnection:
         if self._generations.settles_in_s is not None:
             self._generations.settle()
             self._changed()
-
-    def _end_settling(self) -> None:
-        if self._settling is not None:
-            self._settling.cancel()
-            self._settling = None
