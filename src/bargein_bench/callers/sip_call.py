@@ -49,6 +49,16 @@ def sip_uri(text: str) -> SipUri:
         raise UsageError(f"{text[:80]!r} is no SIP address", advice="Write it as sip:user@host:port") from None
 
 
+def credentials_of(key: str) -> SipCredentials | None:
+    """key: "user:password"; "": none. Raises UsageError."""
+    if not key:
+        return None
+    user, colon, password = key.partition(":")
+    if not colon or not user:
+        raise UsageError("The key is no user:password", advice="Give --key user:password of the SIP account")
+    return SipCredentials(user, password)
+
+
 class SipCaller:
     """Makes one call.
 
