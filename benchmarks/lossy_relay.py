@@ -1,8 +1,9 @@
 """A UDP relay between a page and a WebRTC peer: it loses, delays and reorders packets, on both ways.
 
-async with LossyRelay(loss=0.05, jitter_ms=60) as relay:
-    offer = without_candidates(offer)       # the peer finds the page through the relay alone
-    answer = await relay.through(answer)          # and so does the page the peer
+relay = LossyRelay(loss=0.05, jitter_ms=60)
+answer = await peer(without_candidates(offer))  # the peer finds the page through the relay alone
+answer = await relay.through(answer)            # and so does the page the peer
+relay.close()
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from typing import Self
 
 CANDIDATE = re.compile(r"a=candidate:\S+ \d+ udp \d+ (\S+) (\d+) typ host.*", re.IGNORECASE)
 Address = tuple[str, int]
@@ -57,10 +57,8 @@ class LossyRelay:
         self._sides: list[_Side] = []
         self._late: set[asyncio.TimerHandle] = set()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Nothing passes any more, and the ports are free."""
         for timer in self._late:
             timer.cancel()
         for side in self._sides:

@@ -27,14 +27,15 @@ from bargein_bench.run import BenchPlan, listen, run
 from bargein_bench.scenarios import people, synthetic
 from bargein_bench.scenarios.clips import Clip, Library, read_folder
 from bargein_bench.scenarios.scenes import SCENES, Scene, chosen
+from bargein_bench.targets.asterisk import AsteriskTarget
 from bargein_bench.targets.browser import BrowserTarget
 from bargein_bench.targets.realtime import RealtimeTarget
 from bargein_bench.targets.sip import SipTarget
 from bargein_bench.targets.twilio import TwilioTarget
 from bargein_simulators.command_errors import command_errors
 
-Protocol = Literal["twilio", "browser", "realtime", "sip"]
-PROTOCOLS: tuple[Protocol, ...] = ("twilio", "browser", "realtime", "sip")
+Protocol = Literal["twilio", "asterisk", "browser", "realtime", "sip"]
+PROTOCOLS: tuple[Protocol, ...] = ("twilio", "asterisk", "browser", "realtime", "sip")
 
 
 def bench(
@@ -43,7 +44,7 @@ def bench(
     ],
     *,
     protocol: Annotated[
-        str, typer.Option(help="twilio, browser, realtime or sip; read from the address when empty")
+        str, typer.Option(help="twilio, asterisk, browser, realtime or sip; read from the address when empty")
     ] = "",
     scenarios: Annotated[str, typer.Option(help="Names, with commas; all when empty. 'list' shows them")] = "",
     repeats: Annotated[int, typer.Option(min=1, help="Calls of each scenario")] = 10,
@@ -150,6 +151,11 @@ def _target(
             return TwilioTarget(
                 address, way_ms=way_ms, parameters=dict(_pair(p, "=") for p in parameter), headers=headers
             )
+        case "asterisk":
+            headers = {"Authorization": f"Bearer {key}"} if key else {}
+            return AsteriskTarget(
+                address, way_ms=way_ms, parameters=dict(_pair(p, "=") for p in parameter), headers=headers
+            )
         case "browser":
             return BrowserTarget(address, token=key or None)
         case "realtime":
@@ -161,6 +167,8 @@ def _target(
 def _protocol_of(path: str) -> Protocol:
     if path.rstrip("/").endswith("/browser"):
         return "browser"
+    if path.rstrip("/").endswith("/asterisk/media"):
+        return "asterisk"
     return "realtime" if "realtime" in path else "twilio"
 
 

@@ -1,6 +1,6 @@
 """Gemini Live's BidiGenerateContent, locally: real turns, speech with transcripts, tool calls, and faults on demand.
 
-Every message that comes and goes is checked by the types of Google's SDK. A refusal is a close with a code, as Google's.
+Every message that comes and goes is checked by the types of Google's SDK. A refusal is a close with a code.
 """
 
 from __future__ import annotations

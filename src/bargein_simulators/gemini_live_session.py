@@ -76,7 +76,8 @@ class GeminiLiveSession(SimulatedConnection):
         """Serve the connection until its end."""
         reading = asyncio.create_task(self._read(), name="simulated gemini live: read")
         try:
-            await asyncio.wait([reading, self._over], return_when=asyncio.FIRST_COMPLETED)
+            waited: list[asyncio.Future[Any]] = [reading, self._over]
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             close = self._over.result() if self._over.done() else None
             if close is None:
                 error = reading.exception()
@@ -147,7 +148,7 @@ class GeminiLiveSession(SimulatedConnection):
     async def _next(self) -> Json:
         message = await receive(self._socket)
         try:
-            data: Json = json.loads(message.get("text") or message.get("bytes") or b"")
+            data = json.loads(message.get("text") or message.get("bytes") or b"")
         except ValueError as error:
             raise LiveClose(1007, "Invalid JSON payload received.") from error
         if not isinstance(data, dict) or len(data) != 1:
@@ -309,8 +310,8 @@ class GeminiLiveSession(SimulatedConnection):
                 await self._say(part)
             else:
                 name = f"call-{uuid.uuid4().hex[:12]}"
-                self._waiting[name] = part.name
-                call = {"id": name, "name": part.name, "args": json.loads(part.arguments)}
+                self._waiting[name] = part.tool
+                call = {"id": name, "name": part.tool, "args": json.loads(part.arguments)}
                 await self.send({"toolCall": {"functionCalls": [call]}})
         if self._waiting:
             return
@@ -333,7 +334,7 @@ class GeminiLiveSession(SimulatedConnection):
         for at in range(0, len(samples), size):
             now_ms = at * 1000 / RATE
             while words and words[0].start_ms <= now_ms + 1000:  # text comes ahead of its audio
-                word = words.pop(0)
+                words.pop(0)
                 until = words[0].begin if words else len(text)
                 await self._text(text[told:until] if told or not self._said else f" {text[told:until]}")
                 told = until
@@ -356,6 +357,7 @@ class GeminiLiveSession(SimulatedConnection):
         match self._sim.fault("drop", "go_away", "phantom", "stall", "garbage"):
             case "drop":
                 self.close(1006)
+                await asyncio.Event().wait()
             case "go_away":
                 self._spawn(self.go_away())
             case "stall":
@@ -365,6 +367,7 @@ class GeminiLiveSession(SimulatedConnection):
             case "phantom":
                 await self.send({"serverContent": {"interrupted": True}})
                 await self.send({"serverContent": {"turnComplete": True}})
-                await asyncio.Event().wait()
+                self._generation = None  # a later turn finds nothing to interrupt
+                raise asyncio.CancelledError
             case _:
                 pass

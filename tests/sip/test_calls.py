@@ -8,7 +8,7 @@ import pytest
 
 from bargein.sip.addresses import SipUri
 from bargein.sip.errors import SipRefused, SipTimeout
-from bargein.sip.messages import SipResponse
+from bargein.sip.messages import SipRequest, SipResponse
 from bargein.sip.session_description import read_audio
 from bargein.sip.settings import SipAdmission, SipCredentials
 from tests.sip.kit import Phone, Raw, SimNetwork, described, offer
@@ -139,6 +139,7 @@ async def test_refused_and_redirected_calls_say_why(net: SimNetwork) -> None:
         with pytest.raises(SipRefused) as caught:
             call.result.result()
         assert caught.value.status == status
+    assert "sip:other@10.0.0.7" in str(second.result.exception())
     assert bob.core.waiting == 0
 
 
@@ -147,6 +148,7 @@ async def test_a_call_that_the_handler_forgets_ends(net: SimNetwork) -> None:
     call = alice.call(bob)
     net.run(200_000)
     assert bob.cancelled == ["timeout"]
+    assert net.labels(bob).count("180 INVITE") == 3  # said again each minute
     assert isinstance(call.result.exception(), SipRefused)
 
 
@@ -294,6 +296,48 @@ async def test_the_session_timer_refreshes_and_then_ends_a_call_without_a_peer(n
     assert theirs.over in ("timeout", "session_expired")
     assert (len(alice.overs), len(bob.overs)) == (1, 1)
     assert (alice.core.dialogs, bob.core.dialogs) == (0, 0)
+
+
+async def test_a_session_is_refreshed_by_reinvites_where_the_peer_knows_no_update(net: SimNetwork) -> None:
+    raw, bob = Raw(net), Phone(net, "10.0.0.2", session_expires_s=120)
+    raw.request(bob, "INVITE", body=offer())
+    net.run(200)
+    raw.request(bob, "ACK", branch="z9hG4bKack", to_tag=bob.dialogs[0].local.tag)
+    net.run(61_000)
+    reinvite = raw.got[-1]
+    assert isinstance(reinvite, SipRequest)
+    assert reinvite.method == "INVITE"
+    assert reinvite.headers.get("session-expires") == "120;refresher=uac"
+    assert reinvite.body == next(each for each in raw.got if isinstance(each, SipResponse) and each.body).body
+    net.run(120_000)  # no answer
+    assert bob.overs[0][1] == "timeout"
+
+
+@pytest.mark.parametrize("where", ["incoming", "on_over", "on_key", "on_reinvite"])
+async def test_a_handler_that_fails_costs_its_own_call_at_most(net: SimNetwork, where: str) -> None:
+    alice, bob = Phone(net, "10.0.0.1"), Phone(net, "10.0.0.2")
+
+    def fail(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    if where == "incoming":
+        bob.incoming = fail  # type: ignore[method-assign,assignment]
+        call = alice.call(bob)
+        net.run(100)
+        assert isinstance(call.result.exception(), SipRefused)
+        del bob.incoming
+    else:
+        mine, theirs = alice.talk(bob)
+        setattr(theirs, where, fail)
+        tasks = [asyncio.ensure_future(mine.send_key("5")), asyncio.ensure_future(mine.reinvite(offer(version=2)))]
+        await asyncio.sleep(0)
+        net.run(100)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(results[1], SipRefused) == (where == "on_reinvite")
+        mine.hang_up()
+        net.run(100)
+    assert (alice.core.dialogs, bob.core.dialogs, bob.core.waiting) == (0, 0, 0)
+    alice.talk(bob)
 
 
 async def test_a_password_is_asked_for_and_a_wrong_one_is_refused(net: SimNetwork) -> None:

@@ -39,7 +39,7 @@ class Registrar(Raw):
             flow.send(self.answer(message).render())
 
     def usual(self, request: SipRequest) -> SipResponse:
-        verdict, _ = self.digest.verify(request.headers.raw("authorization"), "REGISTER", request.uri, "10.0.0.2")
+        verdict, _ = self.digest.verify(request.headers.raw("authorization"), "REGISTER", "10.0.0.2")
         if verdict.value != "right":
             response = answer_to(request, 401, "Unauthorized")
             for challenge in self.digest.challenges("10.0.0.2"):

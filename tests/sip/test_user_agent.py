@@ -99,12 +99,43 @@ async def test_a_call(transport: str, certificate: Path) -> None:
         await dialog.bye("done")
         assert await handler.overs.get() == "bye"
         assert handler.dialogs[0].headers["user-agent"] == "bargein"
+        port = callee.addresses[0].port  # ours to be reached at, whichever port the connection has
+        parameter = "" if transport == "udp" else f";transport={transport}"
+        assert dialog.headers["contact"] == f"<sip:bargein@127.0.0.1:{port}{parameter}>"
         second = await caller.invite(uri, offer())
         await handler.dialogs[1].bye()  # the callee's way back, over a connection that the caller made
         assert second.over == "bye"
         assert (callee.dialogs, caller.dialogs) == (0, 0)
     assert asyncio.all_tasks() == before
     gc.collect()  # a socket that is left open would warn
+
+
+async def test_a_caller_by_tcp_is_reached_at_its_listener() -> None:
+    listen = [SipAddress("127.0.0.1", 0, "udp"), SipAddress("0.0.0.0", 0, "tcp")]
+    async with (
+        agents("tcp") as (_, _, handler, uri),
+        SipUserAgent(listen, Answering(), MonotonicClock(), admission=LOCAL) as caller,
+    ):
+        dialog = await caller.invite(uri, offer(await caller.local_host(uri)))
+        port = caller.addresses[1].port
+        assert handler.calls[0].headers["contact"] == f"<sip:bargein@127.0.0.1:{port};transport=tcp>"
+        await dialog.bye()
+
+
+async def test_a_wildcard_listener_names_the_address_on_the_way() -> None:
+    handler = Answering()
+    async with (
+        SipUserAgent(
+            [SipAddress("0.0.0.0", 0)], handler, MonotonicClock(), admission=LOCAL, public="192.0.2.7"
+        ) as agent,
+        agents() as (_, caller, _, _),
+    ):
+        dialog = await caller.invite(SipUri("bot", "127.0.0.1", agent.addresses[0].port), offer())
+        # A peer on this machine reaches the local address; all others get the public one.
+        assert dialog.headers["contact"] == f"<sip:bargein@127.0.0.1:{agent.addresses[0].port}>"
+        assert handler.calls[0].local_host == "127.0.0.1"
+        assert await agent.local_host(SipUri.read("sip:x@198.51.100.1")) == "192.0.2.7"
+        await dialog.bye()
 
 
 async def test_a_password_over_udp_and_a_call_without_one() -> None:
@@ -222,6 +253,27 @@ async def test_connections_of_strangers_are_bounded() -> None:
             answers += await reader.read(4000)
         writer.close()
         await (await caller.invite(uri, offer())).bye()
+
+
+async def test_tls_handshakes_of_strangers_are_bounded(certificate: Path) -> None:
+    before = asyncio.all_tasks()
+    async with agents("tls", certificate, limits=SipLimits(connections_of_address=3)) as (callee, caller, _, uri):
+        place = ("127.0.0.1", callee.addresses[0].port)
+        silent = [await asyncio.open_connection(*place) for _ in range(2)]
+        reader, writer = await asyncio.open_connection(*place)
+        writer.write(b"no handshake at all\r\n\r\n")
+        while await reader.read(100):
+            pass
+        writer.close()
+        dialog = await caller.invite(uri, offer())  # the third place is free again
+        reader, writer = await asyncio.open_connection(*place)
+        assert await _ended(reader)
+        writer.close()
+        await dialog.bye()
+    for reader, writer in silent:
+        assert await _ended(reader)
+        writer.close()
+    assert asyncio.all_tasks() == before
 
 
 async def test_an_idle_connection_is_closed_and_one_with_a_call_is_not() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,63 +14,35 @@ import pytest_asyncio
 
 from benchmarks.browser import exact_contexts, stops
 from benchmarks.chromium import page, recording
-from benchmarks.lossy_relay import LossyRelay, without_candidates
+from benchmarks.relayed_offers import RelayedOffers, relayed
 from tests.server.kit import World, settings, world
 from tests.sounds import load
 from tests.web.kit import QUIET, Pages, pages
 from tests.web.test_page import kinds, microphone, sounding_ms, teller
-from tests.web.webrtc_bridge import Bridge
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page, Route
+    from playwright.async_api import Page
 
 BY = "() => bargein.call.connection.name"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@dataclass
-class Door:
-    """Every offer of a page goes to a peer behind a relay of its own."""
+class Door(RelayedOffers):
+    """channel: the answer takes the data channel."""
 
-    bridge: Bridge
-    relays: list[LossyRelay] = field(default_factory=list)
-    loss: float = 0.0
-    jitter_ms: float = 0.0
-    opens: bool = True
-    channel: bool = True
+    channel = True
 
-    async def answer(self, route: Route) -> None:
-        offer = str(json.loads(route.request.post_data or "")["sdp"])
-        relay = LossyRelay(loss=self.loss, jitter_ms=self.jitter_ms)
-        relay.dead = not self.opens
-        self.relays.append(relay)
-        sdp = await relay.through(await self.bridge.offer(without_candidates(offer)))
-        if not self.channel:
-            sdp = re.sub(r"m=application \d+", "m=application 0", sdp.replace("BUNDLE 0 1", "BUNDLE 0"))
-        await route.fulfill(status=201, json={"sdp": sdp, "type": "answer", "id": "call"})
-
-    async def stand(self, shown: Page) -> None:
-        await shown.route("**/webrtc/offer", self.answer)
-        await shown.route("**/webrtc/config", lambda route: route.fulfill(json={"ice_servers": []}))
+    def edited(self, sdp: str) -> str:
+        if self.channel:
+            return sdp
+        return re.sub(r"m=application \d+", "m=application 0", sdp.replace("BUNDLE 0 1", "BUNDLE 0"))
 
 
 @asynccontextmanager
-async def door(here: World, **given: object) -> AsyncIterator[Door]:
-    made = Door(Bridge(here.socket_url), **given)  # type: ignore[arg-type]
-    try:
-        yield made
-    finally:
-        await made.bridge.close()
-        for relay in made.relays:
-            await relay.__aexit__()
-
-
-@asynccontextmanager
-async def called(wav: Path, **given: object) -> AsyncIterator[tuple[Page, World, Door]]:
+async def called(wav: Path, loss: float = 0.0, jitter_ms: float = 0.0) -> AsyncIterator[tuple[Page, World, Door]]:
     """A page in a call by WebRTC with an agent that greets for 6 s."""
-    async with world(settings(), teller()) as here, door(here, **given) as opened, page(wav) as shown:
-        await opened.stand(shown)
+    async with world(settings(), teller()) as here, page(wav) as shown, relayed(shown, Door(loss, jitter_ms)) as opened:
         await shown.goto(f"{here.url}/?record=1&localhold=0&transport=webrtc")
         await shown.click("#main")
         await shown.wait_for_function("() => bargein.state === 'speaking'")
@@ -140,18 +110,48 @@ async def opened() -> AsyncIterator[Pages]:
         yield made
 
 
+async def test_a_hold_that_overtakes_its_audio_stands_when_the_audio_comes(opened: Pages) -> None:
+    async with opened.calling("?record=1&transport=websocket", QUIET) as shown:
+        await shown.click("#main")
+        await shown.wait_for_function("() => bargein.call.reports.some(r => r.type === 'flushed')")
+        await shown.evaluate("""async () => {
+          const told = (type) => new Promise((resolve) => {
+            const { port } = bargein.call.sound.playback;
+            const take = ({ data: m }) => m.type === type && m.reply === 50 && resolve(m.played);
+            port.addEventListener('message', take);
+          });
+          const held = told('held');
+          bargein.call.sound.tell({ type: 'hold', reply: 50 });
+          const pcm = new Int16Array(4800).fill(20000).buffer;
+          bargein.call.sound.tell({ type: 'audio', reply: 50, sample: 0, last: true, pcm });
+          window.played = [await held];
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          const finished = told('finished');
+          window.silent = (await bargein.call.sound.dump()).output.frames.at(-1);
+          bargein.call.sound.tell({ type: 'resume', reply: 50 });
+          window.played.push(await finished);
+        }""")
+        before, after = await shown.evaluate("""async () => {
+          const { frames, peaks, events } = (await bargein.call.sound.dump()).output;
+          const cut = events.find((e) => e.kind === 'flush').frame;
+          const most = (from, to) => Math.max(...peaks.filter((_, i) => frames[i] > from && frames[i] <= to));
+          return [most(cut + 256, window.silent), most(window.silent, Infinity)];
+        }""")
+        assert await shown.evaluate("() => window.played") == [0, 4_800]
+    assert before == 0
+    assert after > 0.5
+
+
 QUICK = """async () => {
   const { WebRTCConnection } = await import(new URL("web/js/webrtc/connection.js", location));
   Object.assign(WebRTCConnection, { openMs: 400, silentMs: 1200 });
 }"""
 
 
-@pytest.mark.parametrize("blocked", [{"opens": False}, {"channel": False}], ids=["no path", "no data channel"])
-async def test_where_webrtc_does_not_connect_the_call_goes_by_websocket(
-    opened: Pages, blocked: dict[str, bool]
-) -> None:
-    async with door(opened.here, **blocked) as closed, opened.page("?transport=webrtc", QUIET) as shown:
-        await closed.stand(shown)
+@pytest.mark.parametrize("blocked", ["path", "channel"])
+async def test_where_webrtc_does_not_connect_the_call_goes_by_websocket(opened: Pages, blocked: str) -> None:
+    async with opened.page("?transport=webrtc", QUIET) as shown, relayed(shown, Door()) as closed:
+        closed.dead, closed.channel = blocked == "path", blocked != "channel"
         await shown.evaluate(QUICK)
         await shown.click("#main")
         await shown.wait_for_function("() => bargein.state === 'speaking'")
@@ -180,8 +180,7 @@ async def test_a_server_or_a_browser_that_has_no_webrtc_is_called_by_websocket(o
 
 
 async def test_a_page_on_a_lossy_network_makes_its_next_connection_by_webrtc(opened: Pages) -> None:
-    async with door(opened.here) as made, opened.page("", QUIET) as shown:
-        await made.stand(shown)
+    async with opened.page("", QUIET) as shown, relayed(shown, Door()):
         await shown.click("#main")
         await shown.wait_for_function("() => bargein.state === 'speaking'")
         await shown.wait_for_function("() => document.getElementById('way').textContent.startsWith('WebSocket, round')")
@@ -191,14 +190,13 @@ async def test_a_page_on_a_lossy_network_makes_its_next_connection_by_webrtc(ope
         assert await shown.evaluate(BY) == "webrtc"
         assert await shown.evaluate("() => sessionStorage.getItem('bargein-transport')") == "lossy"
         # The page goes away: the server learns of it at once.
-        async with shown.expect_request("**/webrtc/call") as left:
+        async with shown.expect_request("**/webrtc/*") as left:
             await shown.evaluate("() => dispatchEvent(new Event('pagehide'))")
         assert (await left.value).method == "DELETE"
 
 
 async def test_a_path_that_dies_in_a_call_is_replaced_and_the_call_goes_on(opened: Pages) -> None:
-    async with door(opened.here) as made, opened.page("?record=1&transport=webrtc", QUIET) as shown:
-        await made.stand(shown)
+    async with opened.page("?record=1&transport=webrtc", QUIET) as shown, relayed(shown, Door()) as made:
         await shown.evaluate(QUICK.replace("openMs: 400, ", ""))
         await shown.click("#main")
         await shown.wait_for_function("() => bargein.call?.reports.some(r => r.played > 24000)")
@@ -210,7 +208,7 @@ async def test_a_path_that_dies_in_a_call_is_replaced_and_the_call_goes_on(opene
         assert await shown.evaluate(BY) == "webrtc"
         assert "Sorry, we were cut off." in await shown.inner_text("#transcript")
         # A second time, and no path leads there any more: a WebSocket does.
-        made.opens, made.relays[1].dead = False, True
+        made.dead = made.relays[1].dead = True
         await shown.evaluate(QUICK)
         await shown.wait_for_function("() => bargein.call.reports.some(r => r.reply_id === 3 && r.type === 'played')")
         assert await shown.evaluate(BY) == "websocket"

@@ -25,6 +25,7 @@ from bargein.server.make_settings import make_settings
 from bargein.server.probe import TRY_S, ProbeResult, try_part
 from bargein.server.registry import RegisteredPart, Registry
 from bargein.server.settings import Settings
+from bargein.server.sip.doctor import sip_findings
 from bargein.server.telephone.asterisk import MEDIA as ASTERISK_MEDIA
 from bargein.server.telephone.asterisk import ari_of
 from bargein.vendors.common.environment import Environment

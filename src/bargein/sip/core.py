@@ -109,7 +109,13 @@ class SipCore:
     # From the network.
 
     def receive(self, data: bytes, flow: Flow) -> None:
-        """One message. Whatever the bytes are, nothing is raised."""
+        """One message. Whatever the bytes are and the handlers do, nothing is raised."""
+        try:
+            self._receive(data, flow)
+        except Exception:
+            log.exception("A SIP message could not be handled")
+
+    def _receive(self, data: bytes, flow: Flow) -> None:
         if len(data) > self.settings.limits.message_bytes:
             self._drop("malformed", flow, "the message is too long")
             return
@@ -247,7 +253,11 @@ class SipCore:
         )  # fmt: skip
         self._waiting.add(call)
         self.counts["calls"] += 1
-        self._handler.incoming(call)
+        try:
+            self._handler.incoming(call)
+        except Exception:
+            log.exception("The handler of an incoming SIP call failed")
+            call.end(500, "failed")
 
     def _refuse(self, transaction: ServerTransaction, challenges: Sequence[str]) -> None:
         request = transaction.request

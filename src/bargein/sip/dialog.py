@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 
 from bargein.errors import ProtocolError
@@ -18,6 +19,8 @@ from bargein.sip.session_description import AudioDescription, read_audio
 from bargein.sip.settings import SipCredentials
 from bargein.sip.transactions import METHODS, answer_to
 from bargein.sip.transfer import ReferTransfer
+
+log = logging.getLogger(__name__)
 
 
 def _refuse_offer(description: AudioDescription | None, sdp: bytes) -> bytes:
@@ -308,7 +311,10 @@ class SipDialog:
         self.over = reason
         self._offers.finish()
         self._transfer.dialog_over(reason)
-        self.on_over(reason)
+        try:
+            self.on_over(reason)
+        except Exception:  # the BYE goes out, and the dialog is forgotten, all the same
+            log.exception("The handler of a SIP call's end failed")
 
     def _forget(self) -> None:
         self._offers.stop()

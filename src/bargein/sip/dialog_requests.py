@@ -29,6 +29,8 @@ ADVICE = {
 
 def refused(response: SipResponse) -> SipRefused:
     advice = ADVICE.get(response.status, "Read the status in RFC 3261, 21")
+    if response.status < 400:
+        advice = f"Call the address that it names: {response.headers.get('contact') or 'none'}"
     return SipRefused(response.status, response.reason, advice=advice)
 
 

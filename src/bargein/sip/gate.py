@@ -61,7 +61,7 @@ class SipGate:
         if not self._admission.users or not self.rates.may_try(host):
             return Forbidden()
         lines = request.headers.raw("authorization")
-        verdict, user = self._digest.verify(lines, request.method, request.uri, host)
+        verdict, user = self._digest.verify(lines, request.method, host)
         if verdict is Verdict.RIGHT:
             return Admitted(user)
         if verdict is Verdict.WRONG:

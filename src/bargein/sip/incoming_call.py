@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from bargein.errors import UsageError
@@ -14,6 +15,8 @@ from bargein.sip.server_transactions import ServerTransaction
 from bargein.sip.session_description import AudioDescription
 from bargein.sip.timers import SipTimer
 from bargein.sip.transactions import METHODS, answer_to
+
+log = logging.getLogger(__name__)
 
 REASONS = {
     400: "Bad Request",
@@ -62,7 +65,8 @@ class IncomingCall:
         self.user = user
         """The digest user that calls. "": the address alone was let in."""
         self.on_cancel: Callable[[str], None] = _ignore
-        """Once, if the call ends before its answer: cancelled, timeout (the handler's), closed (our close)."""
+        """Once, if the call ends before its answer: cancelled, timeout (the handler's), failed (the handler
+        raised), closed (our close)."""
         self._host = host
         self._state = state
         self._transaction = transaction
@@ -137,7 +141,10 @@ class IncomingCall:
         """End the call before its answer, and tell the handler."""
         if not self.settled:
             self.reject(status)
-            self.on_cancel(reason)
+            try:
+                self.on_cancel(reason)
+            except Exception:
+                log.exception("The handler of a SIP call that was cancelled failed")
 
     def _response(self, status: int, reason: str) -> SipResponse:
         response = answer_to(self._transaction.request, status, reason, self._state.local.tag)

@@ -1,7 +1,7 @@
 """SIP messages (RFC 3261, 7) as data: strangers' bytes in, bytes out.
 
-The room's own reader, and not aiosipua's: its parser has no bounds, takes a negative Content-Length,
-and keeps the first of two contradicting CSeq lines. Each of them is refused here.
+The room's own reader, and not aiosipua's (0.7.1): that one takes a negative Content-Length, a body that is shorter than
+its Content-Length, a message without a CSeq and one with two that contradict each other. Each of them is refused here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from bargein.sip.addresses import place_of, read_parameters
 from bargein.sip.errors import malformed
 
 MOST_HEADERS = 200
+MOST_HEAD = 16_384  # bytes of all headers: a stranger chooses how long each is looked at
 MOST_LINE = 8192  # characters of one header, folded lines joined
 COMPACT = {
     "i": "call-id",
@@ -56,10 +57,12 @@ _VIA = re.compile(
 class Headers:
     """Header fields in order. Names are compared in small letters, compact forms are written out."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_lines", "_lists")
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         self._lines = [(_name(name), value) for name, value in lines]
+        self._lists: dict[str, list[str]] = {}
+        """What `all` found already."""
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._lines)
@@ -73,7 +76,10 @@ class Headers:
 
     def all(self, name: str) -> list[str]:
         """Every value of a header that is a list, in order."""
-        return [part for each, value in self._lines if each == name for part in split_list(value)]
+        if (found := self._lists.get(name)) is None:
+            found = [part for each, value in self._lines if each == name for part in split_list(value)]
+            self._lists[name] = found
+        return list(found)
 
     def raw(self, name: str) -> list[str]:
         """Every line of a header, lists not split: for headers whose commas mean something else (digests)."""
@@ -84,7 +90,9 @@ class Headers:
         return {value.partition(";")[0].strip().lower() for value in self.all(name)} - {""}
 
     def add(self, name: str, value: str) -> None:
-        self._lines.append((_name(name), value))
+        name = _name(name)
+        self._lines.append((name, value))
+        self._lists.pop(name, None)
 
     def set(self, name: str, value: str) -> None:
         """Put one line in the place of all lines of this name."""
@@ -92,11 +100,13 @@ class Headers:
         at = next((index for index, (each, _) in enumerate(self._lines) if each == name), len(self._lines))
         self._lines = [line for line in self._lines if line[0] != name]
         self._lines.insert(at, (name, value))
+        self._lists.pop(name, None)
 
     def set_all(self, name: str, values: Iterable[str]) -> None:
         """Put these lines before all others, in the place of the lines of this name."""
         name = _name(name)
         self._lines = [*((name, value) for value in values), *(line for line in self._lines if line[0] != name)]
+        self._lists.pop(name, None)
 
     def first_of_each(self) -> dict[str, str]:
         return dict(reversed(self._lines))
@@ -261,6 +271,8 @@ def _split(data: bytes) -> tuple[str, bytes]:
     if not ends:
         raise malformed("no end of the headers")
     at, length = min(ends)
+    if at > MOST_HEAD:
+        raise malformed(f"{at} bytes of headers")
     return data[:at].decode("utf-8", "replace"), data[at + length :]
 
 

@@ -6,16 +6,15 @@ import asyncio
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from bargein.errors import UsageError
 from bargein.sip.addresses import SipAddress, TransportName, is_address
 from bargein.sip.flows import Flow
 from bargein.sip.settings import SipLimits
 from bargein.sip.sockets import Receiver, SipConnection, UdpSocket
-
-HANDSHAKE_S = 5.0
-SHUTDOWN_S = 1.0
+from bargein.sip.tls_door import HANDSHAKE_S, SHUTDOWN_S, TlsDoor
 
 
 class SipNetwork:
@@ -39,6 +38,9 @@ class SipNetwork:
         self._servers: list[asyncio.Server] = []
         self._connections: set[SipConnection] = set()
         self._by_host: Counter[str] = Counter()
+        self._handshakes: Counter[str] = Counter()
+        """TLS handshakes that are on their way, by address."""
+        self._tasks: set[asyncio.Task[None]] = set()
         self._all_closed = asyncio.Event()
 
     async def open(self, listen: Sequence[SipAddress]) -> None:
@@ -56,15 +58,12 @@ class SipNetwork:
             _, udp = await loop.create_datagram_endpoint(lambda: UdpSocket(self._receiver, self._limits), place)
             self._udp.append(udp)
             return udp.local
-        tls = self._server_tls if address.transport == "tls" else None
+        tls = self._server_tls
         if address.transport == "tls" and tls is None:
             raise UsageError(f"{address} needs a certificate", advice="Give the server's TLS certificate and key")
         server = await loop.create_server(
-            lambda: self._connection(address.transport),
+            lambda: self._door(tls) if tls and address.transport == "tls" else self._connection(address.transport),
             *place,
-            ssl=tls,
-            ssl_handshake_timeout=HANDSHAKE_S if tls else None,
-            ssl_shutdown_timeout=SHUTDOWN_S if tls else None,
             backlog=128,
         )
         self._servers.append(server)
@@ -74,6 +73,9 @@ class SipNetwork:
     async def close(self) -> None:
         for server in self._servers:
             server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for udp in self._udp:
             if udp.transport is not None:
                 udp.transport.close()
@@ -133,6 +135,33 @@ class SipNetwork:
 
     def _connection(self, transport: TransportName) -> SipConnection:
         return SipConnection(self._receiver, self._limits, transport, self._opened, self._closed)
+
+    def _door(self, tls: ssl.SSLContext) -> TlsDoor:
+        return TlsDoor(
+            tls,
+            self._connection("tls"),
+            admits=self._handshake_begins,
+            ended=self._handshake_ends,
+            spawn=self._spawn,
+        )
+
+    def _handshake_begins(self, host: str) -> bool:
+        limits = self._limits
+        if len(self._connections) + self._handshakes.total() >= limits.connections:
+            return False
+        if self._by_host[host] + self._handshakes[host] >= limits.connections_of_address:
+            return False
+        self._handshakes[host] += 1
+        return True
+
+    def _handshake_ends(self, host: str) -> None:
+        self._handshakes[host] -= 1
+        self._handshakes += Counter()  # without those that have none
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="sip-tls")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _opened(self, connection: SipConnection) -> bool:
         host = connection.peer.host

@@ -112,6 +112,8 @@ class SipConnection(asyncio.Protocol):
         self._reader = StreamReader(limits.message_bytes)
         self._timer: SipTimer | None = None
         self._partial: SipTimer | None = None
+        self._early: list[bytes] = []
+        """What came with the end of a TLS handshake, before `connection_made`."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -121,16 +123,26 @@ class SipConnection(asyncio.Protocol):
         if not self._on_open(self):
             self.abort()
             return
+        if self.closed:  # lost within the handshake
+            self._on_closed(self)
+            return
         self._idle()
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         for timer in (self._timer, self._partial):
             if timer is not None:
                 timer.cancel()
-        self._on_closed(self)
+        if self._transport is not None:
+            self._on_closed(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._transport is None:
+            self._early.append(data)
+            return
         self._idle()
         try:
             messages = self._reader.push(data)

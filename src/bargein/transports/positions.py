@@ -12,7 +12,6 @@ from bargein.clock import Clock
 from bargein.transports.rate_limit import RateLimit
 
 SLACK_MS = 60.0  # by which a stated gap may be ahead of real time: jitter, and rounding in the client's clock
-ARRIVAL_GAP_MS = 200.0  # without audio: less is the network's jitter, more is silence that was not sent
 PACE = 1.25  # times real time: so fast a stream comes back from a burst before it may burst again
 
 
@@ -51,13 +50,6 @@ class IncomingPositions:
         if ahead_ms > 0:
             self._began_ms -= ahead_ms
         return first, believed
-
-    def missing(self, samples: int) -> int:
-        """The gap before the next `samples`, by the time that has passed alone. 0: the audio is not late enough."""
-        if self._began_ms is None:
-            return 0
-        late = (self._clock.now_ms() - self._began_ms) / self._ms_per_sample - self.end - samples
-        return int(late) if late * self._ms_per_sample > ARRIVAL_GAP_MS else 0
 
     def in_pace(self, samples: int) -> bool:
         """False: with these samples more than `ahead_ms` has come ahead of real time."""

@@ -60,6 +60,7 @@ class AsteriskChannel:
         """When the application paused, and for how long."""
         self.core = bytearray()
         """Audio that the core got, as it came from the application."""
+        self._first_cut: int | None = None  # length of `core` at the first flush
         self._line = line
         self._send = send
         self._dtx = dtx
@@ -69,6 +70,11 @@ class AsteriskChannel:
         self._heard = np.zeros(0, np.int16)
         self._paused_ms: float | None = None
         self._flushes = 0
+
+    @property
+    def uncut(self) -> int:
+        """Bytes of `core` that came before the first flush."""
+        return len(self.core) if self._first_cut is None else self._first_cut
 
     def begin(self) -> None:
         """The socket is open."""
@@ -130,6 +136,7 @@ class AsteriskChannel:
         telephone.most_queued_ms = max(telephone.most_queued_ms, queue.queued * 20.0)
         if queue.flushes > self._flushes:
             self._flushes = queue.flushes
+            self._first_cut = len(self.core) if self._first_cut is None else self._first_cut
             result.clears.append(self._line.now)
             telephone.clear(self._line.now)
         if queue.paused and self._paused_ms is None:

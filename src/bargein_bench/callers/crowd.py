@@ -64,7 +64,7 @@ class CallPlan:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Of a stream."""
     caller: Callable[..., CrowdCaller] = Caller
-    """Makes the caller of a stream."""
+    """Makes the caller of a stream, or of another wire."""
     manners: NetworkManners | None = None
     """Of the network, for a webhook."""
 
@@ -144,7 +144,7 @@ async def run(
     clock: of the callers; they wait by the event loop's time. network: the one that makes the calls to a webhook; None:
     one of their own, without a REST API.
     """
-    if network is None and plan.url.startswith("http"):
+    if network is None and plan.url.startswith("http") and plan.caller is Caller:
         async with TwilioNetwork(plan.manners, serves=False) as made:
             return await run(plan, pid, clock, made)
     clock = clock or MonotonicClock()

@@ -33,6 +33,7 @@ from bargein_bench.callers.asterisk_queue import OLD, MediaQueue
 from bargein_bench.callers.caller_audio import EndCallStep, PressKey
 from bargein_bench.callers.line import CallerLine
 from bargein_bench.callers.yielding import score
+from benchmarks import unique_agent
 from tests.server.kit import TOKEN, settings, tone_agent, world
 from tests.server.telephone.test_phone_call import at, spoken
 
@@ -88,7 +89,7 @@ async def test_callers_are_greeted_cut_the_reply_are_answered_and_hang_up(tmp_pa
 async def test_a_reply_that_is_held_for_a_cough_goes_on_at_the_very_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "FAST", False)  # the other kind of socket
     cough = at(900, spoken("cough-3.wav"))
-    async with world(settings(), tone_agent(greeting=GREETING)) as here:
+    async with world(settings(), unique_agent.AGENT) as here:
         address = f"{here.url.replace('http', 'ws')}/asterisk/media"
         quiet, coughs = AsteriskCaller(address, (), 2_300), AsteriskCaller(address, (cough,), 2_300)
         await asyncio.gather(quiet.run(), coughs.run())

@@ -119,6 +119,24 @@ async def offered(*, audio: bool = True, channel: bool = True) -> PeerClient:
 
 
 @asynccontextmanager
+async def plainly_called(address: str, query: str = "") -> AsyncIterator[PeerClient]:
+    """A client without a data channel, as WHIP has it."""
+    client = await offered(channel=False)
+    try:
+        async with httpx.AsyncClient(base_url=f"http://{address}") as http:
+            kind = {"content-type": "application/sdp"}
+            sdp = client.peer.localDescription.sdp
+            answered = await http.post(f"/webrtc/offer{query}", content=sdp, headers=kind)
+        assert answered.status_code == 201, answered.text
+        client.answer = {"id": answered.headers["location"].rpartition("/")[2]}
+        await client.peer.setRemoteDescription(RTCSessionDescription(answered.text, "answer"))
+        client.peer.getTransceivers()[0].receiver.transport._handle_rtp_data = client._data  # type: ignore[method-assign]
+        yield client
+    finally:
+        await client.peer.close()
+
+
+@asynccontextmanager
 async def called(address: str, hello: object = HELLO, *, opens: bool = True) -> AsyncIterator[PeerClient]:
     """A client that has said hello over its data channel. opens: it takes the answer, so that the channel can open."""
     client = await offered()
@@ -130,7 +148,7 @@ async def called(address: str, hello: object = HELLO, *, opens: bool = True) -> 
         client.answer = answered.json()
         if opens:
             await client.peer.setRemoteDescription(RTCSessionDescription(client.answer["sdp"], "answer"))
-            client.peer.getTransceivers()[0].receiver.transport._handle_rtp_data = client._data
+            client.peer.getTransceivers()[0].receiver.transport._handle_rtp_data = client._data  # type: ignore[method-assign]
             async with asyncio.timeout(8):
                 opened = asyncio.Event()
                 client.channel.on("open", opened.set)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import httpx
+import numpy as np
 import pytest
 
 from bargein.audio.resample import resample
 from bargein.server.settings import Settings
 from bargein.server.webrtc.calls import OPENING_EACH
 from bargein.server.webrtc.turn import ice_servers
+from bargein.transports.webrtc.opus import OpusDecoder
 from bargein.vendors.local.espeak import say
 from tests.server.kit import HELLO, TOKEN, settings, tone_agent, world
-from tests.server.webrtc.client import called, header_of, offered
+from tests.server.webrtc.client import called, header_of, offered, plainly_called
 
 GREETING = "one two three four five six seven eight nine ten " * 4
 
@@ -59,6 +62,26 @@ async def test_a_page_whose_connection_is_lost_comes_back_by_a_websocket() -> No
             again = await page.until("welcome")
             assert again["call_id"] == welcome["call_id"]
             assert again["resumed"] is True
+
+
+async def test_a_client_without_a_data_channel_is_greeted_held_and_hung_up() -> None:
+    async with world(None, tone_agent(), tone_agent("other", greeting=GREETING), alone=False) as here:
+        async with plainly_called(here.url.removeprefix("http://"), "?agent=other") as client:
+            decoder = OpusDecoder()
+            levels: list[float] = []
+            while len(levels) < 30 or max(levels[-10:]) < 1000:
+                levels.append(float(np.abs(decoder.decode((await client.packet()).payload)).max()))
+            (call_id,) = here.hub.calls.ids
+            words, _ = await say("Wait, stop. I have a question.")
+            client.microphone.say(resample(words, 48_000).samples)
+            while max(levels[-10:]) > 100:
+                levels.append(float(np.abs(decoder.decode((await client.packet()).payload)).max()))
+            stamps = [packet.stamp for packet in client.packets]
+            assert {b - a for a, b in pairwise(stamps)} <= {960}
+            assert (await here.http.delete(f"/webrtc/{client.answer['id']}")).status_code == 204
+            assert await here.nobody_left()
+        status = here.hub.calls.status(call_id)
+        assert (status["agent"], status["over"]) == ("other", "the client closed the connection")
 
 
 async def test_a_goodbye_by_the_address_ends_the_call() -> None:

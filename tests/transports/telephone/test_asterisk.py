@@ -378,29 +378,6 @@ def test_audio_before_the_start_is_kept_and_no_more_of_it_than_a_second() -> Non
     assert np.array_equal(first.samples[-640:], np.concatenate((sound, sound + 5000)))
 
 
-def test_a_caller_whose_telephone_sends_nothing_in_silence_keeps_the_time() -> None:
-    pbx = Pbx()
-    frame = np.full(320, 500, "<i2").tobytes()
-    for _ in range(10):
-        pbx.live(20)
-        pbx.telephone.incoming(frame)
-    pbx.live(3000)
-    pbx.telephone.incoming(frame)
-    heard = only(pbx.reports(), c.AudioIn)
-    assert [audio.first_sample for audio in heard[:10]] == [i * 320 for i in range(10)]
-    gap_ms = (heard[10].first_sample - heard[9].first_sample) / 16
-    assert gap_ms == pytest.approx(3000, abs=1)
-
-
-def test_jitter_of_the_network_is_no_silence() -> None:
-    pbx = Pbx()
-    frame = np.full(320, 500, "<i2").tobytes()
-    for wait in (20, 20, 120, 0, 0, 0, 0, 20, 150, 0):
-        pbx.live(wait)
-        pbx.telephone.incoming(frame)
-    assert [audio.first_sample for audio in only(pbx.reports(), c.AudioIn)] == [i * 320 for i in range(10)]
-
-
 def test_a_full_queue_gets_no_audio_until_there_is_room_and_loses_none() -> None:
     pbx = Pbx()
     audio = pbx.audio(30_000)

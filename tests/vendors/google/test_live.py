@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from bargein import protocols as c
@@ -14,7 +15,8 @@ from tests.vendors.google.kit import KEY, live_simulator, live_talk, said
 async def test_the_session_leaves_the_turns_to_the_floor() -> None:
     async with live_talk(live_simulator(), voice="Puck") as t:
         await t.up()
-        assert t.session.setup is not None and t.session.input is not None
+        assert t.session.setup is not None
+        assert t.session.input is not None
         assert t.session.setup.model == "models/gemini-3.8-live"
         assert t.session.input.automatic_activity_detection.disabled
         setup = t.session.received[0]["setup"]
@@ -39,7 +41,7 @@ async def test_the_user_is_heard_answered_and_written_down(rate: int) -> None:
 async def test_a_sound_that_was_no_turn_sends_nothing() -> None:
     async with live_talk(live_simulator()) as t:
         await t.up()
-        t.says(__import__("numpy").zeros(16_000, "int16"))
+        t.says(np.zeros(16_000, np.int16))
         t.line.dismiss(500, 100, None)
         assert await said(t.line.answer(("hello",), spoken=False)) == "You said hello."
         assert t.session.audio_ms == 0

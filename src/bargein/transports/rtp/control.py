@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bargein.transports.rtp.codecs import CLOCK
 from bargein.transports.rtp.incoming import IncomingRtp
 from bargein.transports.rtp.limits import RtpLimits
 from bargein.transports.rtp.pacer import RtpPacer
@@ -52,7 +51,7 @@ class RtpControl:
             "packets_lost": float(max(0, stats.lost)),
             "packets_late": float(stats.late),
             "packets_dropped": float(stats.dropped),
-            "jitter_ms": round(stats.jitter * 1000 / CLOCK, 1),
+            "jitter_ms": round(stats.jitter * 1000 / self._pacer.codec.clock, 1),
             "packets_out": float(self._pacer.packets),
             "far_lost": float(self.far_lost),
         }

@@ -15,11 +15,10 @@ import numpy as np
 from bargein.audio.mulaw import SILENCE, from_mulaw
 from bargein.audio.pcm import FRAME_MS
 from bargein.protocols import AudioOut, Finished, Flushed, Held, Played, WireSamples
-from bargein.transports.rtp.codecs import CLOCK, Codec
+from bargein.transports.rtp.codecs import Codec
 from bargein.transports.rtp.keys import KeySender
 from bargein.transports.rtp.packets import SEQUENCES, STAMPS, write_packet
 
-UNITS = CLOCK * FRAME_MS // 1000  # of the clock, in a packet
 QUEUED = 50  # frames: the playout's lead is shorter
 BEHIND_MS = 200.0  # later than this, missed packets are skipped: their time is over
 REPORT_FRAMES = 5  # a position is told each 100 ms
@@ -42,7 +41,8 @@ class RtpPacer:
         self.codec = codec
         self.payload = payload
         self.key_payload: int | None = None
-        self.keys = KeySender(UNITS)
+        self._units = codec.clock * FRAME_MS // 1000  # of the clock, in a packet
+        self.keys = KeySender(self._units)
         self.paused = False
         """The far end does not listen: nothing is sent, and frames are discarded."""
         self._send = send
@@ -105,7 +105,7 @@ class RtpPacer:
         if now_ms - self._due_ms > BEHIND_MS:
             missed = int((now_ms - self._due_ms) // FRAME_MS)
             self.skipped += missed
-            self._stamp += missed * UNITS
+            self._stamp += missed * self._units
             self._due_ms += missed * FRAME_MS
         while self._due_ms <= now_ms:
             self._send_next(self._due_ms)
@@ -114,7 +114,7 @@ class RtpPacer:
 
     def _send_next(self, due_ms: float) -> None:
         if self.paused:
-            self._stamp += UNITS
+            self._stamp += self._units
             self._silent = True
             return
         if self.keys.busy and self.key_payload is not None:
@@ -134,7 +134,7 @@ class RtpPacer:
             payload = self._encoded(frame.samples)
         self._put(self.payload, self._stamp, payload, marker=self._silent and frame is not None)
         self._silent = frame is None
-        self._stamp += UNITS
+        self._stamp += self._units
 
     def _encoded(self, samples: WireSamples) -> bytes:
         if self._mulaw and not self.codec.mulaw:
@@ -148,7 +148,7 @@ class RtpPacer:
         else:
             self._put(payload_type, self._stamp - packet.stamp_back, packet.payload, marker=packet.marker)
         self._silent = True
-        self._stamp += UNITS
+        self._stamp += self._units
 
     def _put(self, payload_type: int, stamp: int, payload: bytes, *, marker: bool) -> None:
         self._send(write_packet(payload_type, self._sequence, stamp, self.source, payload, marker=marker))

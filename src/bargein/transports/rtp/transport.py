@@ -22,7 +22,7 @@ from bargein.errors import UsageError
 from bargein.notices import Notice
 from bargein.transports.rate_limit import RateLimit
 from bargein.transports.rtp.agreed import AgreedAudio
-from bargein.transports.rtp.codecs import CLOCK, codec_named
+from bargein.transports.rtp.codecs import Codec, codec_named
 from bargein.transports.rtp.control import RtpControl
 from bargein.transports.rtp.far_end import FarEnd
 from bargein.transports.rtp.incoming import IncomingRtp
@@ -30,7 +30,7 @@ from bargein.transports.rtp.keys import KeyReader
 from bargein.transports.rtp.limits import RtpLimits
 from bargein.transports.rtp.pacer import RtpPacer
 from bargein.transports.rtp.packets import RtpPacket, read_packet
-from bargein.transports.rtp.ports import Address, RtpPort
+from bargein.transports.rtp.ports import Address
 from bargein.transports.rtp.srtp import Srtp
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,21 @@ log = logging.getLogger(__name__)
 REPAIR_MS = 60.0  # that the STT waits for packets that are late
 HOLD_KEEP_MS = 30 * 60_000.0  # for so long a far end may hold the call
 AT_ONCE = (c.AudioIn, c.Played)
+
+
+class Port(Protocol):
+    """What carries packets: an RtpPort, or another connection."""
+
+    on_rtp: Callable[[bytes, Address], None]
+    on_rtcp: Callable[[bytes, Address], None]
+
+    async def open(self) -> None: ...
+
+    def send(self, packet: bytes, to: Address) -> None: ...
+
+    def send_rtcp(self, packet: bytes, to: Address) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Rounds(Protocol):
@@ -50,20 +65,22 @@ class Rounds(Protocol):
 
 class RtpTransport:
     """A `protocols.Transport` by shape. far_buffer_ms: what the far end keeps of our audio before it sounds, as far as
-    one can know; its reports replace it where they come. Raises UsageError, Unavailable for a codec or a suite that
-    cannot be had."""
+    one can know; its reports replace it where they come. codec: instead of the one that `agreed` names. source: SSRC
+    of our packets; None: any. Raises UsageError, Unavailable for a codec or a suite that cannot be had."""
 
     def __init__(
         self,
-        port: RtpPort,
+        port: Port,
         agreed: AgreedAudio,
         clock: Clock,
         rounds: Rounds,
         limits: RtpLimits | None = None,
         *,
         far_buffer_ms: float = 60.0,
+        codec: Codec | None = None,
+        source: int | None = None,
     ) -> None:
-        codec = codec_named(agreed.codec)
+        codec = codec or codec_named(agreed.codec)
         self.limits = limits or RtpLimits()
         self.rate_in = self.rate_out = codec.rate
         self.capabilities = c.TransportCapabilities(
@@ -82,6 +99,7 @@ class RtpTransport:
         self._keys = KeyReader()
         self._pacer = RtpPacer(codec, agreed.payload, self._send_packet, self._delay_ms)
         self._pacer.key_payload = agreed.key_payload
+        self._pacer.source = self._pacer.source if source is None else source
         self._control = RtpControl(self._pacer, self._audio, far_buffer_ms, self.limits)
         self._rate = RateLimit(clock, self.limits.packets, self.limits.burst)
         self._fault_limit = RateLimit(clock, 0.5, 3)
@@ -157,6 +175,10 @@ class RtpTransport:
         """The call goes on over another connection."""
         self.over(reason)
 
+    def tell_round_trip(self, rtt_ms: float) -> None:
+        """Another has measured it: RTCP does not come here."""
+        self._control.rtt_ms = rtt_ms
+
     def facts(self) -> dict[str, float]:
         """What is known of the network: losses, jitter and round trip."""
         return self._control.facts() | {"foreign": self._far.foreign, "skipped": self._pacer.skipped}
@@ -194,13 +216,15 @@ class RtpTransport:
         kind = packet.payload_type
         if kind not in (agreed.key_payload, agreed.noise_payload):
             try:
+                count = 0
                 for audio in self._audio.take(packet, audio=True):
+                    count += len(audio.samples)
                     self._tell(audio)
             except Exception:
                 log.debug("A codec refused a packet", exc_info=True)
                 self._fault_once("bad_payload", "A packet's audio cannot be read", "Send the codec that was agreed on")
                 return
-            if not self._audio.in_pace(len(packet.payload) * self._codec.rate // CLOCK):
+            if not self._audio.in_pace(count):
                 self._fault("audio_ahead", "Audio came ahead of real time", "Send the audio as it is spoken")
             return
         for _ in self._audio.take(packet, audio=False):

@@ -8,7 +8,8 @@ are asked for their status instead. (Facts: asterisk/asterisk, channels/chan_web
 - A text over 128 bytes is dropped without a word: ours are short.
 - FLUSH_MEDIA ends no pause, and throws waiting marks away: a CONTINUE_MEDIA follows each.
 - Audio may come before MEDIA_START: it is kept, and stands before the first audio after the start.
-- While the caller's telephone sends nothing, nothing comes: gaps are told by the time (incoming_audio.py).
+- While the caller's telephone sends nothing, nothing comes, and no frame has a time: the call makes silence of audio
+  that is missing.
 - Neither end says goodbye: the call is over when the socket is closed.
 """
 

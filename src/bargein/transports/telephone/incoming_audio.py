@@ -13,13 +13,9 @@ from bargein.transports.telephone.stamps import Stamps
 
 
 class IncomingAudio:
-    """rate: Hz. ahead_ms: audio that may come ahead of real time without being noted as a burst.
+    """rate: Hz. ahead_ms: audio that may come ahead of real time without being noted as a burst."""
 
-    by_arrival: frames have neither numbers nor times, and none comes while the caller is silent: a gap is told by the
-    time without a frame."""
-
-    def __init__(self, clock: Clock, rate: int, ahead_ms: float, *, by_arrival: bool = False) -> None:
-        self._by_arrival = by_arrival
+    def __init__(self, clock: Clock, rate: int, ahead_ms: float) -> None:
         self._ahead_ms = ahead_ms
         self._frame_samples = rate * FRAME_MS // 1000
         self._order = MediaReorderer()
@@ -51,8 +47,6 @@ class IncomingAudio:
         positions, stamps = self._positions, self._stamps
         stated = stamps.gap(at_ms, positions.end)
         gap = lost * self._frame_samples if stated is None else stated
-        if self._by_arrival:
-            gap = positions.missing(len(samples))
         first, believed = positions.place(len(samples), gap)
         if not believed and stated is not None:
             stamps.doubt(at_ms, first)

@@ -99,7 +99,7 @@ class TelephoneTransport:
             pause=pausing, reports=True, plays_immediately=True, mulaw=dialect.mulaw, batch=dialect.batch
         )
         self.rate_in = self.rate_out = dialect.rate
-        self._audio = IncomingAudio(self._clock, dialect.rate, self.limits.ahead_ms, by_arrival=pausing)
+        self._audio = IncomingAudio(self._clock, dialect.rate, self.limits.ahead_ms)
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from bargein.audio.pcm import Samples
 from bargein.errors import Unavailable
+from bargein.protocols import WireSamples
 from bargein.transports.browser.wire import AGENT, HEADER, LAST
 
 try:
@@ -23,7 +24,6 @@ CLOCK = 48_000  # Hz of the timestamps, of every Opus stream
 RATE_OUT, RATE_IN = 24_000, 16_000
 BITS = 32_000  # a second: speech in full band
 COMPLEXITY = 3  # of 10: beyond it little is heard, and the time grows
-FRAME = RATE_OUT // 50
 UNITS = CLOCK // 50  # of the clock, in a packet
 HELD = 2  # flag: the reply is held, and no audio is in this packet
 CODE, ONE, PADDED = 0x03, 0x01, 0x40
@@ -39,31 +39,37 @@ def demand_av() -> None:
 class OpusEncoder:
     """The agent's voice. Raises Unavailable without PyAV."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: int = RATE_OUT) -> None:
         demand_av()
+        self._rate = rate
+        self._frame = rate // 50
         context = av.CodecContext.create("libopus", "w")
-        context.sample_rate = RATE_OUT
+        context.sample_rate = rate
         context.layout = "mono"
         context.format = av.AudioFormat("s16")
         context.bit_rate = BITS
-        context.time_base = Fraction(1, RATE_OUT)
+        context.time_base = Fraction(1, rate)
         context.options = {"application": "voip", "compression_level": str(COMPLEXITY), "frame_duration": "20"}
         self._context = context
         self._at = 0
         self._code = 0xF0  # the newest packet's first byte: frames of 20 ms
 
     def encode(self, samples: Samples, header: bytes) -> bytes:
-        """A packet of 20 ms, with a header. samples: at most FRAME; silence follows fewer."""
-        if len(samples) < FRAME:
-            samples = np.concatenate((samples, np.zeros(FRAME - len(samples), np.int16)))
-        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), "s16", "mono")
-        frame.sample_rate = RATE_OUT
-        frame.pts = self._at
-        self._at += FRAME
-        (packet,) = self._context.encode(frame)
-        data = bytes(packet)
+        """A packet of 20 ms, with a header. samples: 20 ms at most; silence follows fewer."""
+        data = self.plain(samples)
         self._code = data[0]
         return self._padded(data[1:], header)
+
+    def plain(self, samples: Samples) -> bytes:
+        """As `encode`, without a header."""
+        if len(samples) < self._frame:
+            samples = np.concatenate((samples, np.zeros(self._frame - len(samples), np.int16)))
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), "s16", "mono")
+        frame.sample_rate = self._rate
+        frame.pts = self._at
+        self._at += self._frame
+        (packet,) = self._context.encode(frame)
+        return bytes(packet)
 
     def empty(self, header: bytes) -> bytes:
         """A packet without audio, with a header."""
@@ -132,3 +138,18 @@ def audio_header(frame: bytes) -> tuple[bytes, int, bool]:
     kind, flags, _, reply, sequence, sample = HEADER.unpack_from(frame)
     samples = (len(frame) - HEADER.size) // 2
     return HEADER.pack(kind, flags, samples, reply, sequence, sample), reply, bool(flags & LAST)
+
+
+class OpusCodec(OpusDecoder):
+    """Both ways at 16000 Hz, for clients that play what comes: a Codec by shape."""
+
+    name = "OPUS"
+    mulaw = False
+
+    def __init__(self, payload: int) -> None:
+        super().__init__()
+        self.static_payload = payload
+        self._encoder = OpusEncoder(RATE_IN)
+
+    def encode(self, samples: WireSamples) -> bytes:
+        return self._encoder.plain(samples.astype(np.int16, copy=False))

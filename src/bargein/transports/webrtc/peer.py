@@ -62,10 +62,15 @@ class WebRTCPeer:
         if aiortc is None:
             raise Unavailable("WebRTC needs the package aiortc", advice=INSTALL)
         self.on_packet: Callable[[RtpPacket], None] = _nothing
+        self.on_data: Callable[[bytes], None] = _nothing
+        """Gets each packet as it came, decrypted."""
         self.on_message: Callable[[str | bytes], None] = _nothing
         self.on_lost: Callable[[str], None] = _nothing
         self.opened = asyncio.Event()
-        """The data channel is open, or will never be."""
+        """The data channel is open, or the connection stands without one, or neither will be."""
+        self.connected = False
+        self.plain = False
+        """The offer has no data channel."""
         self.has_channel = False
         self.lost = False
         self.rtt_ms: float | None = None
@@ -89,21 +94,42 @@ class WebRTCPeer:
             raise ProtocolError(
                 f"The offer cannot be read: {error}", advice="Send a browser's offer as it is", code="bad_sdp"
             ) from None
+        self.plain = "m=application " not in offer
         found = [each for each in self._peer.getTransceivers() if each.kind == AUDIO]
         if not found:
             raise ABSENT
         transceiver = found[0]
-        track = _Silent()
-        transceiver.sender.replaceTrack(track)
+        transceiver.sender.replaceTrack(_Silent())
         transceiver.direction = "sendrecv"
         await self._peer.setLocalDescription(await self._peer.createAnswer())
+        self._take_over(transceiver)
+        return self._shown(self._peer.localDescription.sdp)
+
+    async def offer(self) -> str:
+        """An offer's SDP, of a client without a data channel."""
+        self.plain = True
+        self._peer.addTransceiver(_Silent(), "sendrecv")
+        await self._peer.setLocalDescription(await self._peer.createOffer())
+        return str(self._peer.localDescription.sdp)
+
+    async def accept(self, answer: str) -> None:
+        """The answer to `offer`. Raises ProtocolError for one that cannot be taken."""
+        try:
+            await self._peer.setRemoteDescription(aiortc.RTCSessionDescription(answer, "answer"))
+        except Exception as error:
+            raise ProtocolError(
+                f"The answer cannot be read: {error}", advice="Look at what answers there", code="bad_sdp"
+            ) from None
+        self._take_over(self._peer.getTransceivers()[0])
+
+    def _take_over(self, transceiver: Any) -> None:
+        """Packets of audio go past aiortc. Raises ProtocolError where Opus was not agreed on."""
         codecs = [codec for codec in transceiver._codecs if codec.mimeType.lower() == "audio/opus"]  # noqa: SLF001
         if not codecs:
             raise NO_OPUS
         self._payload = int(codecs[0].payloadType or 0)
         self._sender, self._receiver = transceiver.sender, transceiver.receiver
         self._receiver.transport._handle_rtp_data = self._take_packet  # noqa: SLF001  # past the decoder's thread
-        return self._shown(self._peer.localDescription.sdp)
 
     def _shown(self, sdp: str) -> str:
         """The answer as a page gets it: repair asked for, and the public address beside our own."""
@@ -128,6 +154,7 @@ class WebRTCPeer:
             statistics = streams[packet.source] = StreamStatistics(48_000)
         statistics.add(_Counted(packet.sequence, packet.stamp))
         self.on_packet(packet)
+        self.on_data(data)
 
     def _channel_made(self, channel: Any) -> None:
         if channel.label != CHANNEL or self._channel is not None:
@@ -143,8 +170,16 @@ class WebRTCPeer:
 
     def _state_changed(self) -> None:
         state = self._peer.connectionState
-        if state in ("failed", "closed"):
+        if state == "connected":
+            self.connected = True
+            if self.plain:
+                self.opened.set()
+        elif state in ("failed", "closed"):
             self._lose(f"the connection is {state}")
+
+    def give_up(self) -> None:
+        """Nothing more is expected from the client: `opened` does not wait for it."""
+        self._lose("given up")
 
     def _lose(self, why: str) -> None:
         if not self.lost:
@@ -165,6 +200,16 @@ class WebRTCPeer:
             raise ConnectionError("The data channel is closed")
         self._channel.send(text)
 
+    @property
+    def payload(self) -> int:
+        """Payload type of Opus."""
+        return self._payload
+
+    @property
+    def source(self) -> int:
+        """SSRC of our audio, as the answer told it."""
+        return int(self._sender._ssrc)  # noqa: SLF001
+
     def pass_time(self, units: int) -> None:
         """The timestamps pass over a pause."""
         self._stamp += units
@@ -172,17 +217,21 @@ class WebRTCPeer:
     def send_packet(self, payload: bytes, *, marker: bool) -> None:
         """One packet of 20 ms. Never waits; a packet that cannot leave is lost. Raises ConnectionError once the
         connection is closed."""
-        sender = self._sender
-        if sender is None:
+        if self._sender is None:
             return
-        packet = write_packet(self._payload, self._sequence, self._stamp, sender._ssrc, payload, marker=marker)  # noqa: SLF001
+        packet = write_packet(self._payload, self._sequence, self._stamp, self.source, payload, marker=marker)
         self._sequence += 1
         self._stamp += UNITS
+        self.send_written(packet, self._stamp - UNITS)
+
+    def send_written(self, packet: bytes, stamp: int) -> None:
+        """A packet that is whole already. As `send_packet`."""
+        sender = self._sender
         _at_once(sender.transport._send_rtp(packet))  # noqa: SLF001
         # What its sender reports tell.
         sender._RTCRtpSender__packet_count += 1  # noqa: SLF001
-        sender._RTCRtpSender__octet_count += len(payload)  # noqa: SLF001
-        sender._RTCRtpSender__rtp_timestamp = (self._stamp - UNITS) % (1 << 32)  # noqa: SLF001
+        sender._RTCRtpSender__octet_count += len(packet) - 12  # noqa: SLF001
+        sender._RTCRtpSender__rtp_timestamp = stamp % (1 << 32)  # noqa: SLF001
         sender._RTCRtpSender__ntp_timestamp = aiortc_clock.current_ntp_time()  # noqa: SLF001
 
     @property
@@ -194,7 +243,7 @@ class WebRTCPeer:
     async def close(self) -> None:
         """Close the connection, and free its ports. A second close does nothing."""
         self._lose("closed")
-        self.on_packet = self.on_message = self.on_lost = _nothing
+        self.on_packet = self.on_data = self.on_message = self.on_lost = _nothing
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await self._peer.close()

@@ -82,6 +82,7 @@ class PeerSocket:
         """The client has ended the call by its address."""
         self._code = 1000
         self._lose("the client closed the connection")
+        self._peer.give_up()
 
     def tick(self, now_ms: float) -> None:
         """Time passes: a client that is silent is lost."""

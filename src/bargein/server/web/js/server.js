@@ -69,8 +69,8 @@ export async function offerCall(offer, place, token) {
   const headers = { "Content-Type": "application/json", ...bearer(token) };
   const answer = await request(new URL("webrtc/offer", place), { method: "POST", headers, body: JSON.stringify({ sdp: offer, type: "offer" }) });
   if (!answer.ok) throw await refusal(answer);
-  const { sdp, id } = await answer.json();
-  return { sdp, resource: new URL(`webrtc/${id}`, place) };
+  const { sdp } = await answer.json();
+  return { sdp, resource: new URL(answer.headers.get("location"), place) };
 }
 
 // A page's token, for the server's own, which the person types once.

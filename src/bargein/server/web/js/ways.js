@@ -72,10 +72,8 @@ export class Ways {
   }
 }
 
-let asked = null;
-
-// STUN and TURN of the server's settings. A server that says nothing of them needs none.
-function iceServers() {
-  asked ??= ask("webrtc/config").then(({ ice_servers: servers }) => servers ?? [], () => ((asked = null), []));
-  return asked;
+// STUN and TURN of the server's settings, whose passwords are short-lived. A server that says nothing of them needs none.
+async function iceServers() {
+  const { ice_servers: servers } = await ask("webrtc/config").catch(() => ({}));
+  return servers ?? [];
 }

@@ -76,7 +76,8 @@ class GeminiLiveConnection:
         self._transcripts = LiveTranscripts(brief.rate)
         self._tools = LiveToolCalls(weakly(self._send_tool_response))
         self._generations = self._new_generations()
-        self._renewal = LiveRenewal(lambda me=proxy(self): me.quiet, weakly(self._leave))  # type: ignore[misc]
+        me = proxy(self)
+        self._renewal = LiveRenewal(lambda: bool(me.quiet), weakly(self._leave))
         self._receiving = ReceiveTimeout()
         self._settling: asyncio.TimerHandle | None = None
         self._turn: LiveRequest | None = None  # the user's, while it is open
@@ -354,6 +355,7 @@ class GeminiLiveConnection:
 
     def _send_tool_response(self, message: told.Json) -> None:
         self._out.urgent([message])
+        self._generations.waits_for_tools(waits=False)
         if (reply := self._generations.reply) is not None:
             reply.tools_wait = False
 
@@ -375,6 +377,7 @@ class GeminiLiveConnection:
             self._content(content)
         if (called := message.get("toolCall")) is not None:
             calls, reply = self._tools.called(called), self._generations.reply
+            self._generations.waits_for_tools(waits=True)
             if reply is None:
                 for call in calls:
                     self.never_began(call)

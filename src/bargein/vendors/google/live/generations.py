@@ -43,15 +43,22 @@ class Generations:
 
     def asked(self, reply: GeminiResponse) -> None:
         """A reply was asked for."""
-        self.interrupts()
+        if self.reply is not None:  # else a turn's begin has interrupted it, and that counts
+            self.interrupts()
         self.reply, self._state = reply, "running"
 
     def interrupts(self) -> None:
         """A message goes up that interrupts the generation."""
+        self._interrupted_s = self._now_s()
         if self._state != "complete":
-            self._old, self._interrupted_s = self._state, self._now_s()
+            self._old = self._state
         self.reply, self._state = None, "complete"
         self._kept.clear()
+
+    def waits_for_tools(self, *, waits: bool) -> None:
+        """The model has called tools, and generates nothing until it has their results."""
+        if self._state in ("running", "generated"):
+            self._state = "generated" if waits else "running"
 
     def take(self, content: Content) -> Literal["", "phantom"]:
         """A serverContent. "phantom": the server interrupted the reply, and nothing of ours made it do so."""
@@ -104,7 +111,8 @@ class Generations:
                 reply.sound(b64decode(data.get("data") or ""))
         reply.said((content.get("outputTranscription") or {}).get("text") or "")
         if content.get("interrupted"):
-            return "phantom"
+            ours = self._now_s() - self._interrupted_s < SETTLE_S and not reply.started
+            return "" if ours else "phantom"
         if content.get("turnComplete"):
             reply.turn_complete()
         elif content.get("generationComplete"):

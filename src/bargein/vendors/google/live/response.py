@@ -100,6 +100,8 @@ class GeminiResponse:
             while not whole:
                 while (piece := self._next()) is not None:
                     yield piece
+                if self.dead:
+                    return
                 if self._again:
                     self._again = False
                     await self._hooks.begin(self)
@@ -128,7 +130,7 @@ class GeminiResponse:
 
     def _next(self) -> SpeechChunk | None:
         text, self._new_text = self._new_text, ""
-        if text or self._ready:
+        if (text or self._ready) and not self.dead:
             return SpeechChunk(self._ready.popleft() if self._ready else _nothing(), text, ahead=True)
         return None
 
@@ -235,6 +237,7 @@ class GeminiResponse:
         for call in calls:
             self._hooks.never_began(call)
         self._hooks.stop(self)
+        self._news.set()
 
     def words(self) -> tuple[Word, ...]:
         """protocols.Response.words. Gemini gives no times: they are estimated from the audio."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from bargein.protocols import TurnUpdate, TurnUpdateKind
 
-LEAST_MS = 200  # of a turn's audio, before words can be the turn's
+LEAST_MS = 500  # of a turn's audio, before words can be the turn's
+OWED_MS = 1_000  # the same, where the turn before has no words yet
 KEPT = 8  # turns
 
 
@@ -77,8 +78,10 @@ class LiveTranscripts:
             return None
         newest = self._turns[-1]
         before = self._turns[-2] if len(self._turns) > 1 else None
-        early = self._ms(sent - newest.begin) < LEAST_MS
-        return before if early and before is not None and not before.finished else newest
+        if before is None or before.finished:
+            return newest
+        early = self._ms(sent - newest.begin) < (LEAST_MS if before.text else OWED_MS)
+        return before if early and newest.end is None else newest
 
     def _ms(self, position: int) -> float:
         return position * 1000 / self._rate

@@ -19,8 +19,8 @@ export class NoWay extends Refused {}
 export const able = () => ["RTCPeerConnection", "RTCRtpScriptTransform", "AudioDecoder"].every((name) => name in window);
 
 export class WebRTCConnection extends Connection {
-  static openMs = 4000; // from the answer to an open data channel
-  static silentMs = 3000; // nothing came, pongs included: the connection is lost
+  static openMs = 4000; // from the answer to a path, and from there to an open data channel
+  static silentMs = 4000; // nothing came, pongs and audio included: the connection is lost
   name = "webrtc";
 
   // track: what the server hears; servers(): of ICE; onSignal(m): a packet says what the message "hold" or "resume" does.
@@ -38,7 +38,12 @@ export class WebRTCConnection extends Connection {
   }
 
   async begin(token, place, track, servers) {
-    this.peer = new RTCPeerConnection({ iceServers: await servers() });
+    const iceServers = await servers();
+    if (this.dead) return;
+    this.peer = new RTCPeerConnection({ iceServers });
+    this.peer.oniceconnectionstatechange = () => {
+      if (this.peer.iceConnectionState === "connected" && !this.opened) this.wait("The server opens no data channel.");
+    };
     this.peer.onconnectionstatechange = () => this.peer.connectionState === "failed" && this.broke("No network path leads to the server.");
     const { sender, receiver } = this.peer.addTransceiver(track, { direction: "sendrecv" });
     this.sender = sender;
@@ -55,8 +60,13 @@ export class WebRTCConnection extends Connection {
     });
     this.resource = resource;
     if (this.dead) return this.forget();
-    this.late = setTimeout(() => this.broke("No network path leads to the server in time."), WebRTCConnection.openMs);
+    this.wait("No network path leads to the server in time.");
     await this.peer.setRemoteDescription({ type: "answer", sdp });
+  }
+
+  wait(why) {
+    clearTimeout(this.late);
+    this.late = setTimeout(() => this.broke(why), WebRTCConnection.openMs);
   }
 
   gathered() {
@@ -77,9 +87,14 @@ export class WebRTCConnection extends Connection {
   }
 
   fromWorker(m) {
-    if (m.type === "audio") this.onFrame(m);
+    if (m.type === "audio") this.frameCame(m);
     else if (m.type === "hold" || m.type === "resume") this.onSignal({ type: m.type, reply_id: m.reply });
     else if (m.type === "counts") this.counts = m;
+  }
+
+  frameCame(frame) {
+    this.pings.heard(); // a pong may be waiting behind a message that was lost
+    this.onFrame(frame);
   }
 
   // What the loudspeaker says of itself: packets are waited for until it needs them.
@@ -138,13 +153,14 @@ export class WebRTCConnection extends Connection {
 
   // code: 1000 is a goodbye.
   end(code) {
-    if (code === 1000) this.forget();
+    if (code === 1000 && this.opened) this.forget();
     this.finish({ code, reason: "" });
   }
 
   finish(how) {
     if (this.dead) return;
     this.dead = true;
+    if (!this.opened) this.forget();
     clearTimeout(this.late);
     removeEventListener("pagehide", this.leaving);
     // Given up by who waited for it, although the server had answered: there is no way through.
