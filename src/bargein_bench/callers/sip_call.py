@@ -105,7 +105,7 @@ class SipCaller:
     async def run(self) -> Result:
         """Make the call, to its end.
 
-        Raises VendorRefused when it is refused, VendorLost when nobody answers.
+        Raises VendorRefused when it is refused, VendorLost when there is no answer.
         """
         if self._agent is not None:
             return await self._run(self._agent)

@@ -44,7 +44,7 @@ class SipTarget:
     async def call(self, steps: Sequence[Step], lasts_ms: float, *, echo: Echo | None = None, seed: int = 1) -> Record:
         """Make one call, to its end.
 
-        Raises VendorRefused when the call is refused, VendorLost when nobody answers.
+        Raises VendorRefused when the call is refused, VendorLost when there is no answer.
         """
         caller = SipCaller(
             self._uri,
