@@ -1,4 +1,4 @@
-"""`bargein call`: a running server calls somebody by SIP, and this shows how it goes until the call is over."""
+"""`bargein call`: a running server calls a phone by SIP, and this shows how the call goes until it is over."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def call_command(
     url: Annotated[str | None, typer.Option(help="The server's address; default: this machine, BARGEIN_PORT")] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Only say the call's id")] = False,
 ) -> None:
-    """Have a running server call somebody by SIP.
+    """Have a running server call a phone by SIP.
 
     The server needs --sip. Needs BARGEIN_TOKEN where the server does. Ctrl-C hangs up. Exit code 1: not answered.
     """

@@ -49,6 +49,16 @@ def sip_uri(text: str) -> SipUri:
         raise UsageError(f"{text[:80]!r} is no SIP address", advice="Write it as sip:user@host:port") from None
 
 
+def credentials_of(key: str) -> SipCredentials | None:
+    """key: "user:password"; "": none. Raises UsageError."""
+    if not key:
+        return None
+    user, colon, password = key.partition(":")
+    if not colon or not user:
+        raise UsageError("The key is no user:password", advice="Give --key user:password of the SIP account")
+    return SipCredentials(user, password)
+
+
 class SipCaller:
     """Makes one call.
 
@@ -95,7 +105,7 @@ class SipCaller:
     async def run(self) -> Result:
         """Make the call, to its end.
 
-        Raises VendorRefused when it is refused, VendorLost when nobody answers.
+        Raises VendorRefused when it is refused, VendorLost when there is no answer.
         """
         if self._agent is not None:
             return await self._run(self._agent)

@@ -20,7 +20,7 @@ from bargein.transports.rtp.packets import ahead, read_packet, write_packet
 from bargein_bench.callers.line import CallerLine
 from bargein_bench.callers.telephone import FRAME, PAUSE, SimulatedTelephone
 
-BUFFER = 3 * FRAME  # of the jitter buffer: 60 ms
+BUFFER = 2 * FRAME  # of the jitter buffer: 40 ms, as a wired phone has on a calm network
 AUDIBLE = 33  # of full scale 32768: what is softer is silence, as a judge's -60 dBFS
 BREAK = 6 * FRAME  # a longer silence is a break of the agent's audio; a shorter one is a pause between words
 KEYS = "0123456789*#"

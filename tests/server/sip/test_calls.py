@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from bargein.errors import UsageError
+from bargein.server.sip.door import open_sip
+from bargein.server.supervisor.run import supervise
 from bargein.sip.errors import SipRefused
-from bargein.sip.session_description import AudioFormat, read_audio
+from bargein.sip.session_description import AudioDescription, AudioFormat, SrtpKey, read_audio, write_offer
 from bargein.sip.settings import SipCredentials
 from bargein_bench.callers.caller_audio import PressKey, Step
 from bargein_bench.callers.sip_call import SipCaller
 from bargein_bench.callers.yielding import audible, score
-from tests.server.kit import tone_agent
+from tests.server.kit import settings, tone_agent
 from tests.server.sip.kit import G722, KEYS, PCMA, PCMU, ear, notes, offer, phone, request, sip_world, to_tag
 from tests.server.telephone.test_phone_call import at, spoken
 
@@ -248,3 +253,42 @@ async def test_a_resumed_reply_loses_and_repeats_nothing() -> None:
     loud, whole = np.flatnonzero(audible(heard)), np.flatnonzero(audible(reference))
     assert loud[-1] - loud[0] > whole[-1] - whole[0], "it was held"
     assert int(np.count_nonzero(heard)) == pytest.approx(int(np.count_nonzero(reference)), abs=2)
+
+
+async def test_a_sealed_offer_gets_a_sealed_answer_with_a_key_of_ours() -> None:
+    key = SrtpKey(3, "AES_CM_128_HMAC_SHA1_80", bytes(range(30)))
+    offered = AudioDescription("127.0.0.1", 40_000, (PCMU, KEYS), srtp=key)
+    async with sip_world() as here, phone() as caller, ear() as heard:
+        dialog = await caller.agent.invite(
+            here.uri, write_offer(replace(offered, port=heard.port), session=7, version=1)
+        )
+        assert dialog.offer is not None
+        assert dialog.offer.srtp is not None
+        assert (dialog.offer.srtp.tag, dialog.offer.srtp.suite) == (3, key.suite)
+        assert dialog.offer.srtp.key != key.key
+        (call_id,) = await here.started()
+        assert here.here.hub.calls.status(call_id)["facts"]["codec"] == "PCMU sealed"  # type: ignore[index]
+        await asyncio.sleep(0.2)
+        assert heard.packets
+        assert all(len(each) == 12 + 160 + 10 for each in heard.packets if each[1] & 0x7F == 0), "with a tag"
+        with pytest.raises(SipRefused) as caught:
+            await dialog.reinvite(offer(port=heard.port, version=2))
+        assert caught.value.status == 488, "a sealed call is never opened"
+        await dialog.bye()
+        await here.gone()
+
+
+async def test_an_address_that_is_taken_is_told_at_the_start() -> None:
+    async with sip_world() as here:
+        other = replace(here.here.hub, settings=settings(None, sip=f"127.0.0.1:{here.uri.port}"))
+        with pytest.raises(UsageError) as caught:
+            async with open_sip(other):
+                pass
+        assert "--sip" in caught.value.advice
+
+
+def test_several_workers_are_refused_with_advice() -> None:
+    chosen = settings(None, sip="127.0.0.1:0", workers=2)
+    with pytest.raises(UsageError) as caught:
+        supervise(chosen, Console())
+    assert "one worker" in caught.value.advice

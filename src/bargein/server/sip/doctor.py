@@ -93,7 +93,7 @@ async def _trunk(trunk: SipTrunk) -> Finding:
     state = "registering"
     try:
         async with agent, asyncio.timeout(TRUNK_S):
-            # The agent tells its state to whoever asks, and has no event of it.
+            # The user agent shows its state, and has no event for a change.
             while (state := next(iter(agent.registrations().values()), "")) == "registering":  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
     except (OSError, BargeinError) as error:  # TimeoutError is an OSError

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from bargein.errors import UsageError
 from bargein.server.hub import Hub
@@ -29,22 +30,38 @@ ANY = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # audio comes in where signalling d
 
 
 class SipDoor:
-    """A sip.SipHandler and an OpenDoor by shape. tasks: of the calls; they end with the door."""
+    """A sip.SipHandler and an OpenDoor by shape. Owns a task for each call, until `ended`."""
 
-    def __init__(self, hub: Hub, configuration: SipConfiguration, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, hub: Hub, configuration: SipConfiguration) -> None:
         self.configuration = configuration
         self.trunk: SipTrunk | None = configuration.trunk
-        self._hub, self._tasks = hub, tasks
+        self._hub = hub
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._chores: set[asyncio.Task[None]] = set()
         first, last = configuration.rtp_ports or (None, None)
         self._ports = {version: RtpPorts(host, first, last) for version, host in ANY.items()}
         self._ringing: dict[str, DialedCall] = {}
         self.agent: SipUserAgent | None = None
 
+    def own(self, work: Coroutine[Any, Any, None], name: str, *, until_close: bool = False) -> None:
+        """Do this beside all else. until_close: it is cancelled when the door closes; else the door waits for it."""
+        owner = self._chores if until_close else self._tasks
+        task = asyncio.create_task(work, name=name)
+        owner.add(task)
+        task.add_done_callback(owner.discard)
+
+    async def ended(self) -> None:
+        """Until no call has a task."""
+        for each in self._chores:
+            each.cancel()
+        while left := self._tasks | self._chores:
+            await asyncio.wait(left)
+
     # ----------------------------------------------------------------------------------------------------- inbound
 
     def incoming(self, call: IncomingCall) -> None:
         """Never waits."""
-        self._tasks.create_task(serve_invite(self._hub, self, call), name=f"SIP call {call.id[:40]}")
+        self.own(serve_invite(self._hub, self, call), f"SIP call {call.id[:40]}")
 
     def media(self, host: str, *, sealed: bool = False) -> SipMedia:
         """Raises Unavailable where no port is free."""
@@ -71,7 +88,7 @@ class SipDoor:
         """Begin to call. Raises Refusal, UsageError."""
         dialed = DialedCall(self._hub, self, order)
         self._ringing[dialed.id] = dialed
-        self._tasks.create_task(dialed.run(), name=f"SIP call {dialed.id}")
+        self.own(dialed.run(), f"SIP call {dialed.id}")
         return dialed.id
 
     def rings_no_more(self, call_id: str) -> None:
@@ -143,8 +160,10 @@ async def open_sip(hub: Hub) -> AsyncIterator[SipDoor | None]:
         yield None
         return
     trunk = TrunkAddresses(configuration.trunk)
-    async with asyncio.TaskGroup() as tasks:
-        door = SipDoor(hub, configuration, tasks)
+    async with AsyncExitStack() as stack:
+        door = SipDoor(hub, configuration)
+        stack.push_async_callback(door.ended)
+        door.own(trunk.keep(), "the trunk's addresses", until_close=True)
         agent = SipUserAgent(
             configuration.listen,
             door,
@@ -154,24 +173,19 @@ async def open_sip(hub: Hub) -> AsyncIterator[SipDoor | None]:
             trunks=() if configuration.trunk is None else (configuration.trunk,),
             server_tls=configuration.server_tls,
         )
-        watching = tasks.create_task(trunk.keep(), name="the trunk's addresses")
         try:
-            async with agent:
-                door.agent = agent
-                hub.sip.door = door
-                hub.metrics.gauge(
-                    "sip_ports", "pairs of UDP ports that SIP calls have", lambda: float(door.ports_taken)
-                )
-                try:
-                    yield door
-                finally:
-                    hub.sip.door = None
-                    door.cancel_all()
-                    await hub.calls.hang_up_all("the server closes")
-                    door.agent = None
+            await stack.enter_async_context(agent)
         except OSError as error:
             places = ", ".join(map(str, configuration.listen))
             advice = "Choose another --sip, or stop what listens there"
             raise UsageError(f"Cannot listen on {places}: {error.strerror or error}", advice=advice) from error
+        door.agent = agent
+        hub.sip.door = door
+        hub.metrics.gauge("sip_ports", "pairs of UDP ports that SIP calls have", lambda: float(door.ports_taken))
+        try:
+            yield door
         finally:
-            watching.cancel()
+            hub.sip.door = None
+            door.cancel_all()
+            await hub.calls.hang_up_all("the server closes")
+            door.agent = None

@@ -88,7 +88,7 @@ class DialedCall:
         self._place.enter_context(hub.calls.place())
 
     def status(self) -> dict[str, object]:
-        """As CallStatus, while nobody has answered."""
+        """As CallStatus, until the callee answers."""
         return {
             "id": self.id,
             "agent": self._agent.name,

@@ -31,7 +31,7 @@ router = APIRouter()
 
 @router.post("/calls", status_code=202)
 async def call_out(this: CallThis, hub: Hub = of_owner) -> dict[str, str]:
-    """Call somebody. The answer has the call's id at once; GET /calls/{id} and its events tell how it goes on."""
+    """Call a phone. The answer has the call's id at once; GET /calls/{id} and its events tell how it goes on."""
     if hub.sip.door is None:
         raise Refusal(501, "no_sip", "This server has no SIP door", advice="Start it with --sip 0.0.0.0:5060")
     order = CallOrder(this.to, this.agent, this.policy, this.language, this.caller, this.ring_s)
