@@ -46,8 +46,10 @@ from bargein_simulators.simulated_stt import Script, TranscribedWords, WordSourc
 from bargein_simulators.tool_calls import add_tool_call_route
 
 try:
+    from bargein_simulators.azure import AzureSimulator, add_azure
     from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
     from bargein_simulators.realtime_behavior import Fault as RealtimeFault
+    from bargein_simulators.xai import add_xai
 except ModuleNotFoundError as missing:  # the extra "openai" is not installed: every other vendor is served
     if missing.name is None or not missing.name.startswith("openai"):
         raise
@@ -199,6 +201,8 @@ def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
     add_transcriptions(app, sims.transcriptions)
     if sims.realtime is not None:
         add_realtime(app, sims.realtime)
+        add_azure(app, AzureSimulator(sims.realtime, sims.chat))
+        add_xai(app, sims.realtime)
     add_mistral_realtime(app, sims.voxtral)
     add_mistral_speech(app, sims.mistral)
     add_elevenlabs(app, sims.elevenlabs)
