@@ -29,9 +29,9 @@ from bargein_simulators.realtime_parameters import RealtimeRefused, check_event,
 from bargein_simulators.realtime_session import RealtimeSession
 
 try:
-    from bargein_simulators.realtime_webrtc import WebRTCPeer
+    from bargein_simulators.realtime_webrtc import RealtimePeer
 except ImportError:  # without the extra "webrtc" only sockets are served
-    WebRTCPeer = None  # type: ignore[assignment,misc]
+    RealtimePeer = None  # type: ignore[assignment,misc]
 
 MODEL = "gpt-realtime-2.1"  # for a client that names none
 SECRET_S = 600
@@ -253,7 +253,7 @@ async def _call(sim: RealtimeSimulator, request: Request) -> Response:
     key = _bearer(request.headers.get("authorization"))
     if status := sim.refusal(key):
         return _refused(status)
-    if WebRTCPeer is None:
+    if RealtimePeer is None:
         return JSONResponse({"error": {"message": "Install bargein[webrtc]", "code": "no_webrtc"}}, 501)
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         form = await request.form()
@@ -274,7 +274,7 @@ async def _call(sim: RealtimeSimulator, request: Request) -> Response:
     call_id = f"rtc_{secrets.token_hex(8)}"
     sim.calls[call_id] = session
     try:
-        answer = await WebRTCPeer(session, lambda: sim.calls.pop(call_id, None)).answer(offer)
+        answer = await RealtimePeer(session, lambda: sim.calls.pop(call_id, None)).answer(offer)
     except ValueError:
         sim.calls.pop(call_id, None)
         return JSONResponse({"error": {"message": "Invalid SDP offer", "code": "invalid_offer"}}, 400)

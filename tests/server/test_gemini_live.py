@@ -134,6 +134,6 @@ def recovered(story: Story, name: str) -> bool:
     if name == KEY:
         return any(text.startswith("Sorry") for text in told)
     first = "There are 3 rooms" if name == TOOL else "This answers the first"
-    return any(text.startswith(first) or text.startswith("Sorry") for text in told) and any(
+    return any(text.startswith((first, "Sorry")) for text in told) and any(
         text.startswith("This answers the second") for text in told
     )

@@ -75,7 +75,8 @@ def azure_access(
 
 
 def entra_tokens() -> TokenProvider:
-    """Tokens of whoever runs this process, by azure-identity's usual ways: environment, managed identity, `az login`.
+    """Tokens of the account that runs this process, by azure-identity: environment, managed identity, `az login`.
+
     Raises Unavailable without the package."""
     try:
         from azure.identity.aio import DefaultAzureCredential, get_bearer_token_provider  # noqa: PLC0415
