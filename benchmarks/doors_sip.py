@@ -108,7 +108,7 @@ async def softphone(clips: list[tuple[str, Samples]], trials: int) -> SpreadRow:
 
 def stop_of(sent: Samples, heard: Samples) -> float | None:
     """Ms from the first sample that was spoken to the last audible one that was heard before a silence that lasts. Both
-    files end together; that of what was heard begins with the first packet."""
+    files end together, to some 40 ms; that of what was heard begins with the first packet."""
     sent = sent[max(0, len(sent) - len(heard)) :]
     spoken, loud = np.flatnonzero(sent), audible(heard)
     if not len(spoken):
