@@ -162,7 +162,7 @@ def sounds_of(caller: SipCaller) -> list[NDArray[np.uint8]]:
 
 
 def stale_ms(after: NDArray[np.uint8], whole: NDArray[np.uint8]) -> float:
-    """How much sounded after a cut before the next reply began: its audio begins as every reply's does."""
+    """Audio after a cut that came before the begin of the next reply, which begins as every reply does."""
     begin = whole[:FRAME]
     for at in range(len(after) - FRAME + 1):
         if np.array_equal(after[at : at + FRAME], begin):

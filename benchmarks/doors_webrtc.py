@@ -56,7 +56,6 @@ async def talked(clips: Sequence[VoiceClip], times: int, *, lossy: bool, page_ho
             if way != "webrtc":
                 raise Unavailable("The page does not talk by WebRTC", advice="Install bargein[webrtc]")
             await asyncio.sleep(len(sounds.samples) / RATE + 1)  # the microphone's own time
-            await shown.evaluate("() => bargein.call.connection.quality()")
             heard = await recording(shown)
             counts = await shown.evaluate("() => bargein.call.connection.counts")
             events = await shown.evaluate("() => bargein.call.sound.dump().then((d) => d.output.events)")

@@ -1,4 +1,4 @@
-"""WebRTC calls of clients that are no page: when the agent is silent, and the cost of a call beside aiortc as it comes."""
+"""WebRTC calls of clients that are no page: when the agent is silent, and a call's cost beside aiortc as it comes."""
 
 from __future__ import annotations
 

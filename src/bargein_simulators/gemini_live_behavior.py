@@ -6,16 +6,13 @@ import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from bargein.audio.pcm import Pcm
 from bargein_simulators.chat import Answer
 from bargein_simulators.chat_wire import ServedToolCall
 from bargein_simulators.realtime_behavior import EXACTLY, SAID
 from bargein_simulators.speech import SimulatedSpeech
-
-if TYPE_CHECKING:
-    from bargein_simulators.gemini_live_session import GeminiLiveSession
 
 Fault = Literal[
     "401",
@@ -103,8 +100,8 @@ class GeminiLiveSimulator:
     """The key that is required. None: any."""
     faults: deque[Fault] = field(default_factory=lambda: deque(maxlen=KEPT))
     """Taken from the left, each as soon as it can happen."""
-    sessions: deque[GeminiLiveSession] = field(default_factory=lambda: deque(maxlen=KEPT))
-    """The last connections, the newest last."""
+    sessions: deque[Any] = field(default_factory=lambda: deque(maxlen=KEPT))
+    """The last connections (gemini_live_session.GeminiLiveSession), the newest last."""
     handles: dict[str, tuple[LiveTurn, ...]] = field(default_factory=dict)
     """The conversation behind each handle."""
     forget_handles: bool = False

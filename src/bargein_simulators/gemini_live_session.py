@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from base64 import b64encode
 from collections import deque
@@ -58,6 +59,8 @@ class GeminiLiveSession(SimulatedConnection):
         """The code with which we closed."""
         self.activity_ms: list[float] = []
         """Length of the audio of each activity."""
+        self.starts_ms: list[float] = []
+        """When each activityStart came, by the monotonic clock."""
         self._activity: list[Samples] | None = None
         self._activity_rate = 16_000
         self._texts: list[str] = []
@@ -222,6 +225,7 @@ class GeminiLiveSession(SimulatedConnection):
     async def _start(self) -> None:
         if self._activity is None:
             self._activity = []
+            self.starts_ms.append(time.monotonic() * 1000)
             await self._interrupt()
 
     async def _end(self) -> None:

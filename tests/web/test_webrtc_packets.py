@@ -62,6 +62,7 @@ LOAD = """async () => {
       if (what === "packet") order.take({ reply, sequence: n, sample: n * 480, samples: 480, last });
       else if (what === "playing") order.playing({ reply, played: n });
       else if (what === "cut") order.cut(reply);
+      else if (what === "spread") order.spread = reply;
     }
     until(now + 5000);
     return { left, counts: order.counts };
@@ -169,6 +170,32 @@ async def test_the_first_packet_of_a_reply_is_waited_for_a_little(shown: Page) -
     left, counts = await ordered(shown, (0, "packet", 1, 1, True))
     assert left == [[60, "lose", 1, 0, 480, False], [60, "give", 1, 1]]
     assert counts["lost"] == 1
+
+
+async def test_on_an_uneven_network_a_reply_begins_later_and_no_packet_of_its_beginning_is_given_up(
+    shown: Page,
+) -> None:
+    left, _ = await ordered(
+        shown, (0, "spread", 45), (10, "packet", 1, 0), (25, "packet", 1, 2, True), (52, "packet", 1, 1)
+    )
+    assert left == [[55, "give", 1, 0], [55, "give", 1, 1], [55, "give", 1, 2]]
+    left, counts = await ordered(shown, (0, "spread", 45), (10, "packet", 1, 0, True), (70, "packet", 2, 0, True))
+    assert left == [[55, "give", 1, 0], [115, "give", 2, 0]]
+    assert counts["lost"] == 0
+
+
+async def test_each_late_packet_is_counted_as_late_and_as_nothing_else(shown: Page) -> None:
+    _, counts = await ordered(
+        shown,
+        (0, "packet", 1, 0),
+        (1, "playing", 1, 0),
+        (90, "packet", 1, 2),
+        (91, "packet", 1, 4, True),
+        (92, "packet", 1, 1),
+        (93, "packet", 1, 3),
+        (94, "packet", 1, 3),
+    )
+    assert counts == {"came": 3, "lost": 2, "late": 2, "twice": 1, "reordered": 0}
 
 
 async def test_a_reply_whose_end_is_lost_ends_when_another_begins(shown: Page) -> None:

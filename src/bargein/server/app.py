@@ -36,6 +36,7 @@ from bargein.server.telephone.asgi import PhoneAsgi
 from bargein.server.telephone.asterisk import MEDIA as ASTERISK_MEDIA
 from bargein.server.telephone.asterisk import AsteriskLine
 from bargein.server.telephone.asterisk_dialling import router as asterisk_router
+from bargein.server.telephone.audiosocket import audiosocket_calls
 from bargein.server.telephone.carriers import carriers
 from bargein.server.telephone.serve import TelephoneVendor
 from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
@@ -131,6 +132,7 @@ class VoiceApp(FastAPI):
         async with (
             open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub,
             open_sip(hub),
+            audiosocket_calls(hub),
         ):
             direct = WebRTCCalls(hub)
             self.state.direct = direct

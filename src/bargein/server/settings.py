@@ -170,6 +170,11 @@ class Settings(BaseSettings):
     """The user's password."""
     asterisk_context: str = Field(default="bargein-transfer", pattern=r"^[A-Za-z0-9._-]{1,80}$")
     """Context of Asterisk's dialplan in which a call goes on after a transfer."""
+    audiosocket: str | None = Field(default=None, pattern=r"^.+:\d{1,5}$")
+    """Address to take Asterisk's AudioSocket calls at: `127.0.0.1:9092`. none: no AudioSocket."""
+    audiosocket_ids: SecretStr | None = None
+    """UUIDs with which AudioSocket calls may come from anywhere, separated by commas. Without them, only this machine
+    may call."""
 
     @field_validator("redact_arguments", "sip", "sip_allow", mode="before")
     @classmethod

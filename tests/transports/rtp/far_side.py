@@ -70,7 +70,7 @@ class FarSide:
         self.clock = ManualClock()
         self.port, self.rounds = FakePort(), FakeRounds()
         self.agreed = agreed or AgreedAudio(*FAR, "PCMU", 0, key_payload=101)
-        self.rtp = RtpTransport(self.port, self.agreed, self.clock, self.rounds, limits)  # type: ignore[arg-type]
+        self.rtp = RtpTransport(self.port, self.agreed, self.clock, self.rounds, limits)
         self.items: list[c.Inbound] = []
         self.sequence, self.stamp, self.source = 100, 8000, 7
         LOOP.run_until_complete(self.rtp.start())

@@ -2,116 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections import deque
-
-import numpy as np
 import pytest
 
 from bargein import protocols as c
-from bargein.clock import ManualClock
-from bargein.errors import ProtocolError
-from bargein.notices import ResumeNow
-from bargein.transports.telephone.asterisk import EARLY_BYTES, FORMATS, AsteriskDialect
-from bargein.transports.telephone.dialect import MarkBack, Media, Pressed, QueueDrained, QueueFlow, QueueStatus, Started
-from bargein.transports.telephone.transport import TelephoneTransport
-from bargein_bench.callers.asterisk_queue import FRAME_BYTES, NEW, OLD, AsteriskRelease, MediaQueue
-
-WAY_MS = 15
-LEAD_MS = 100
-SLIN16 = (
-    '{"event":"MEDIA_START","connection_id":"agent","channel":"WebSocket/agent/0x7f01","channel_id":"pbx-17.3",'
-    '"format":"slin16","optimal_frame_size":640,"ptime":20,"channel_variables":{"BARGEIN_AGENT":"front","from":"100"}}'
-)
-PLAIN = "MEDIA_START connection_id:agent channel:WebSocket/agent/0x7f01 format:slin16 optimal_frame_size:640 ptime:20"
-
-
-class Pbx:
-    """Asterisk at the far end of a network, and the transport at ours. A `Wire` by shape."""
-
-    def __init__(self, codec: str = "slin16", release: AsteriskRelease | None = None, *, as_json: bool = True) -> None:
-        self.clock = ManualClock(1000)
-        self.unsent = 0
-        self.played: list[int] = []
-        self.texts: list[str] = []
-        self.faults: list[str] = []
-        self.closed: tuple[int, str] | None = None
-        self.dialect = AsteriskDialect()
-        self.telephone = TelephoneTransport(self, self.dialect, self.clock)
-        self.queue = MediaQueue(codec, self._back, release=release, as_json=as_json, fault=self.faults.append)
-        self._to: deque[tuple[float, str | bytes]] = deque()
-        self._from: deque[tuple[float, str]] = deque()
-        self._ms = 0
-        self.queue.start()
-        self.live(WAY_MS)
-        self.rate = self.dialect.rate
-        self.frame = self.rate // 50
-
-    def text(self, data: bytes) -> None:
-        self.texts.append(data.decode())
-        self._to.append((self.clock.now_ms() + WAY_MS, data.decode()))
-
-    def binary(self, data: bytes) -> None:
-        self._to.append((self.clock.now_ms() + WAY_MS, data))
-
-    def close(self, code: int, reason: str) -> None:
-        self.closed = (code, reason)
-
-    def _back(self, text: str) -> None:
-        self._from.append((self.clock.now_ms() + WAY_MS, text))
-
-    def live(self, ms: int) -> None:
-        for _ in range(ms):
-            self.clock.advance(1)
-            self._ms += 1
-            while self._to and self._to[0][0] <= self.clock.now_ms():
-                item = self._to.popleft()[1]
-                if isinstance(item, bytes):
-                    self.queue.binary(item)
-                else:
-                    self.queue.text(item)
-            if self._ms % 20 == 0 and (frame := self.queue.tick()) is not None:
-                samples = self.dialect.incoming.expand(frame).tolist()
-                self.played += [sample for sample in samples if abs(sample) > 8]
-            while self._from and self._from[0][0] <= self.clock.now_ms():
-                self.telephone.incoming(self._from.popleft()[1])
-
-    def audio(self, ms: int) -> c.WireSamples:
-        """A reply of which no sample is silence."""
-        count = np.arange(self.rate * ms // 1000)
-        if self.dialect.mulaw:
-            return (count % 100).astype(np.uint8)
-        return (count % 20_000 + 1000).astype(np.int16)
-
-    def speak(self, audio: c.WireSamples, first: int = 0, ms: int | None = None, reply: int = 1) -> int:
-        """Send a reply with a lead, for so long or to its end. Returns the position of what was sent."""
-        began, at = self.clock.now_ms(), first
-        while at < len(audio):
-            while (at - first) * 1000 / self.rate - (self.clock.now_ms() - began) > LEAD_MS:
-                if ms is not None and self.clock.now_ms() - began >= ms:
-                    return at
-                self.live(1)
-            end = at + self.frame
-            frame = c.AudioOut(reply, at // self.frame, at, audio[at:end], last=end >= len(audio))
-            if not self.telephone.send(frame):
-                self.live(1)
-                continue
-            at = end
-        return at
-
-    def reports(self) -> list[c.Inbound]:
-        found, queue = [], self.telephone._incoming
-        while queue:
-            found.append(queue.popleft())
-        return found
-
-    def resume(self, reply: int = 1) -> None:
-        self.telephone.notify(ResumeNow(reply, "a cough"))
-
-
-def only(found: list[c.Inbound], kind: type) -> list:  # type: ignore[type-arg]
-    return [item for item in found if isinstance(item, kind)]
-
+from bargein_bench.callers.asterisk_queue import NEW, OLD, AsteriskRelease
+from tests.transports.telephone.simulated_asterisk import WAY_MS, Pbx, only
 
 RELEASES = {
     "22.9 json": (AsteriskRelease(), True),
@@ -252,179 +147,44 @@ def test_every_command_is_short_enough_to_be_taken(pbx: Pbx) -> None:
     assert max(map(len, pbx.texts)) <= 128
 
 
-# ---------------------------------------------------------------------------------------------------- formats
+@pytest.mark.parametrize("apart_ms", [2, 12, 22, 26])
+def test_the_status_of_a_pause_that_is_over_is_not_the_position_of_the_next_one(pbx: Pbx, apart_ms: int) -> None:
+    for phase in range(0, 20, 3):
+        here = Pbx(release=pbx.queue.release, as_json=pbx.dialect._json)
+        here.speak(here.audio(1000), ms=200 + phase)
+        here.telephone.hold(1)
+        here.live(1)
+        here.resume()
+        here.live(apart_ms)
+        here.telephone.hold(1)
+        here.live(200)
+        assert {each.samples for each in only(here.reports(), c.Held)} == {len(here.played)}
 
 
-@pytest.mark.parametrize("codec", FORMATS)
-def test_every_format_is_held_to_the_sample(codec: str) -> None:
-    pbx = Pbx(codec)
-    assert pbx.queue.size == FRAME_BYTES[codec]
-    audio = pbx.audio(600)
-    at = pbx.speak(audio, ms=200)
-    pbx.telephone.hold(1)
-    pbx.live(200)
-    (held,) = only(pbx.reports(), c.Held)
-    assert held.samples == pbx.queue.taken * pbx.frame
-    pbx.resume()
-    pbx.speak(audio, first=at)
-    pbx.live(300)
-    assert pbx.queue.taken * pbx.frame == len(audio)
-    assert pbx.telephone.capabilities.pause
-    assert pbx.telephone.rate_out == FORMATS[codec][1]
-
-
-@pytest.mark.parametrize("codec", ["opus", "g729", "speex", "slin48", "slin192", "g722", ""])
-def test_a_format_that_cannot_be_taken_is_refused_with_the_way_out(codec: str) -> None:
-    with pytest.raises(ProtocolError) as error:
-        AsteriskDialect().read(SLIN16.replace('"slin16"', f'"{codec}"'))
-    assert error.value.code == "bad_format"
-    assert "c(slin16)" in error.value.advice
-
-
-@pytest.mark.parametrize("size", ["0", "1", "641", "1280", "null", "-640", '"x"', "1e400"])
-def test_a_frame_that_does_not_fill_twenty_ms_is_refused(size: str) -> None:
-    with pytest.raises(ProtocolError) as error:
-        AsteriskDialect().read(SLIN16.replace("640", size))
-    assert error.value.code in ("bad_format", "bad_start")
-
-
-# ---------------------------------------------------------------------------------------------------- messages
-
-
-def test_every_event_is_understood_in_both_forms() -> None:
-    js, plain = AsteriskDialect(), AsteriskDialect({"agent": "given"})
-    started = js.read(SLIN16)
-    assert isinstance(started, Started)
-    assert (started.stream, started.call) == ("pbx-17.3", "")
-    assert started.parameters == {"agent": "front", "from": "100"}
-    other = plain.read(PLAIN)
-    assert isinstance(other, Started)
-    assert (other.stream, other.parameters) == ("agent", {"agent": "given"})
-    assert (js.marks, plain.marks) == (True, False)
-    told = {
-        '{"event":"STATUS","queue_length":42,"media_paused":true}': QueueStatus(42),
-        "STATUS queue_length:42 xon_level:800 queue_full:false": QueueStatus(42),
-        '{"event":"MEDIA_MARK_PROCESSED","correlation_id":"1:20:0"}': MarkBack("1:20:0"),
-        "MEDIA_MARK_PROCESSED correlation_id:1:20:0": MarkBack("1:20:0"),
-        '{"event":"DTMF_END","digit":"5"}': Pressed("5"),
-        "DTMF_END digit:# channel_id:pbx-17.3": Pressed("#"),
-        "MEDIA_XOFF": QueueFlow(full=True),
-        '{"event":"MEDIA_XON"}': QueueFlow(full=False),
-        "QUEUE_DRAINED": QueueDrained(),
-        "MEDIA_BUFFERING_COMPLETED correlation_id:x": None,
-    }
-    for message, event in told.items():
-        assert js.read(message) == event, message
-    assert plain.mark("1:20:0") == b"MARK_MEDIA 1:20:0"
-    assert json.loads(js.pause()) == {"command": "PAUSE_MEDIA"}
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "",
-        "   ",
-        "{",
-        "[]",
-        "{}",
-        '{"event":5}',
-        '{"event":"STATUS"}',
-        "STATUS",
-        "STATUS queue_length:-1",
-        "STATUS queue_length:99999999999999999999",
-        "STATUS queue_length",
-        '{"event":"STATUS","queue_length":true}',
-        '{"event":"STATUS","queue_length":{"a":1}}',
-        '{"event":"NO_SUCH_EVENT"}',
-        "no such event",
-        '{"event":"ERROR","error_text":"Unable to parse JSON command"}',
-        '{"event":"DTMF_END","digit":"55"}',
-        "DTMF_END",
-        "MEDIA_MARK_PROCESSED correlation_id:never-sent",
-        '{"event":"MEDIA_MARK_PROCESSED"}',
-        "MEDIA_MARK_PROCESSED correlation_id:1:20:99999999999",
-        "STATUS queue_length:4",
-        "\x00\ud800 \u2603",
-        '{"event":' + "[" * 5000,
-        SLIN16,
-        b"",
-        b"\x00" * 60_001,
-        b"\x00" * 60_000 + b"\x00" * 60_000,
-    ],
-    ids=lambda value: repr(value[:30]),
-)
-def test_a_bad_message_is_a_fault_and_the_call_goes_on(message: str | bytes) -> None:
-    pbx = Pbx()
-    pbx.telephone.incoming(message)
-    found = pbx.reports()
-    assert only(found, c.ClientFault)
-    assert pbx.telephone.closing is None
-    audio = pbx.audio(200)
-    pbx.speak(audio)
-    pbx.live(300)
-    assert pbx.played == audio.tolist()
-    assert only(pbx.reports(), c.Finished)
-
-
-def test_audio_before_the_start_is_kept_and_no_more_of_it_than_a_second() -> None:
-    dialect = AsteriskDialect()
-    sound = np.arange(320, dtype="<i2")
-    for _ in range(500):
-        assert dialect.read(sound.tobytes()) is None
-    dialect.read(SLIN16)
-    first = dialect.read((sound + 5000).astype("<i2").tobytes())
-    assert isinstance(first, Media)
-    assert len(first.samples) == EARLY_BYTES // 2 + 320
-    assert np.array_equal(first.samples[-640:], np.concatenate((sound, sound + 5000)))
-
-
-def test_a_full_queue_gets_no_audio_until_there_is_room_and_loses_none() -> None:
-    pbx = Pbx()
-    audio = pbx.audio(30_000)
-    at = 0
-    while at < len(audio):  # no lead: as fast as the network takes it
-        frame = c.AudioOut(1, at // 320, at, audio[at : at + 320], last=at + 320 >= len(audio))
-        if pbx.telephone.send(frame):
-            at += 320
-        else:
-            pbx.live(1)
-        if at % 640 == 0:
-            pbx.live(1)
-    pbx.live(20_000)
-    assert pbx.queue.dropped == 0
-    assert pbx.played == audio.tolist()
-
-
-def test_a_queue_that_stays_full_ends_the_call_and_a_hold_is_no_such_time() -> None:
-    pbx = Pbx()
-    frame = c.AudioOut(1, 0, 0, pbx.audio(20), last=False)
-    pbx.telephone.incoming("MEDIA_XOFF")
-    assert not pbx.telephone.send(frame)
-    pbx.telephone.hold(1)
-    pbx.live(11_000)
-    pbx.resume()
-    assert not pbx.telephone.send(frame)
-    assert pbx.telephone.closing is None
-    pbx.live(10_100)
-    assert not pbx.telephone.send(frame)
-    assert pbx.telephone.closing is not None
-
-
-def test_a_status_that_never_comes_leaves_a_bounded_memory_and_a_call_that_goes_on() -> None:
-    pbx = Pbx(release=OLD, as_json=False)
-    pbx.queue.text = lambda data: None  # type: ignore[method-assign]
-    audio = pbx.audio(20)
-    for i in range(5000):
-        pbx.telephone.send(c.AudioOut(1, i, i * 320, audio, last=False, word_ends=True))
-        pbx.telephone.hold(1)
-        pbx.resume()
-    assert len(pbx.telephone._playback._queries) <= 64  # type: ignore[attr-defined]
+def test_a_reply_after_a_cut_is_held_at_its_own_position(pbx: Pbx) -> None:
+    pbx.speak(pbx.audio(1000), ms=333)
     pbx.telephone.flush(1)
-    assert pbx.telephone.closing is None
+    pbx.live(100)
+    before = len(pbx.played)
+    pbx.speak(pbx.audio(1000), ms=250, reply=2)
+    pbx.telephone.hold(2)
+    pbx.live(100)
+    assert only(pbx.reports(), c.Held) == [c.Held(2, len(pbx.played) - before)]
 
 
-def test_a_socket_that_closes_is_the_end_of_the_call() -> None:
-    pbx = Pbx()
-    for code in (1000, 1001, None):
-        pbx.telephone.gone("the connection is gone", code)
-    assert pbx.telephone.closing is not None
+def test_a_word_of_an_empty_queue_that_comes_too_soon_ends_no_reply() -> None:
+    pbx = Pbx(release=OLD, as_json=False)
+    audio = pbx.audio(400)
+    pbx.speak(audio)
+    pbx.telephone.incoming("QUEUE_DRAINED")  # asked for by an earlier reply
+    pbx.live(40)
+    assert not only(pbx.reports(), c.Finished)
+    pbx.live(300)
+    assert only(pbx.reports(), c.Finished) == [c.Finished(1, len(audio))]
+
+
+def test_a_network_that_answers_no_status_is_asked_for_few() -> None:
+    pbx = Pbx(release=OLD, as_json=False)
+    for i in range(100):
+        pbx.telephone.send(c.AudioOut(1, i, i * 320, pbx.audio(20), last=False, word_ends=True))
+    assert pbx.texts.count("GET_STATUS") == 4

@@ -75,7 +75,8 @@ class LiveTalk:
 
     @property
     def session(self) -> GeminiLiveSession:
-        return self.sim.sessions[-1]
+        newest: GeminiLiveSession = self.sim.sessions[-1]
+        return newest
 
     def sent(self, kind: str) -> list[Any]:
         """What was sent of a kind ("activityStart", "text", "clientContent", "toolResponse"), in the newest session."""

@@ -18,7 +18,9 @@ async def test_the_session_leaves_the_turns_to_the_floor() -> None:
         assert t.session.setup is not None
         assert t.session.input is not None
         assert t.session.setup.model == "models/gemini-3.8-live"
-        assert t.session.input.automatic_activity_detection.disabled
+        detection = t.session.input.automatic_activity_detection
+        assert detection is not None
+        assert detection.disabled
         setup = t.session.received[0]["setup"]
         assert setup["systemInstruction"]["parts"][0]["text"] == instructions("Be short.")
         assert setup["tools"][0]["functionDeclarations"][0]["behavior"] == "BLOCKING"
@@ -33,7 +35,7 @@ async def test_the_user_is_heard_answered_and_written_down(rate: int) -> None:
         for number, words in enumerate(("what is the first", "and the second"), 1):
             t.speaks()
             assert await said(t.line.answer((), spoken=True)) == f"You said {words}."
-            await t.until(lambda words=words: words in t.text)
+            await t.until(lambda words=words: words in t.text)  # type: ignore[misc]
             assert len(t.sent("activityStart")) == len(t.sent("activityEnd")) == number
         assert t.session.activity_ms == pytest.approx([800, 800], abs=41)
 

@@ -120,7 +120,7 @@ async def test_a_cut_before_the_first_sound_says_nothing_and_the_next_turn_is_an
         t.speaks()
         reply = t.line.answer((), spoken=True)
         async with aclosing(reply.audio()) as audio:  # type: ignore[type-var]
-            reading = asyncio.ensure_future(anext(audio))  # type: ignore[arg-type]
+            reading = asyncio.ensure_future(anext(audio))
             await t.until(lambda: t.sent("activityEnd"))
             reply.cancel()
             reading.cancel()
@@ -149,7 +149,7 @@ async def test_the_words_of_a_cut_reply_have_estimated_times() -> None:
 
 @pytest.mark.parametrize("fault", ["phantom", "stall", "silent"])
 async def test_an_interruption_without_a_cause_and_a_silent_model(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bargein.vendors.google.live.connection.PATIENCE_S", 0.4)
+    monkeypatch.setattr("bargein.vendors.google.live.connection.PATIENCE_S", 1.0)
     async with live_talk(live_simulator()) as t:
         await t.up()
         t.sim.faults.append(fault)  # type: ignore[arg-type]

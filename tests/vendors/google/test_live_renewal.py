@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from bargein import protocols as c
+from bargein.audio.pcm import Samples
 from bargein.audio.resample import resample
 from bargein.errors import VendorLost
 from bargein.vendors.google.live.renewal import LIFE_S, LiveRenewal
 from bargein.vendors.google.live.socket import KEY_ADVICE
 from tests.sounds import load
-from tests.vendors.google.kit import KEY, live_simulator, live_talk, said
+from tests.vendors.google.kit import KEY, LiveTalk, live_simulator, live_talk, said
 
-ITEMS = [c.UserSaid(1, "what time is it"), c.AgentSaid(1, "It is nine.")]
+ITEMS: list[c.ConversationItem] = [c.UserSaid(1, "what time is it"), c.AgentSaid(1, "It is nine.")]
 
 
 async def test_told_to_go_it_goes_at_a_quiet_moment_unheard_and_the_session_goes_on() -> None:
@@ -61,20 +62,26 @@ async def test_twenty_renewals_under_speech_lose_no_word() -> None:
     async with live_talk(sim) as t:
         await t.up()
         for n, word in enumerate(words):
-            t.line.turn_started(0)
-            t.says(samples[:8_000])
-            await t.until(lambda: t.session.audio_ms >= 400)
-            before = len(sim.sessions)
-            going = asyncio.create_task(t.session.go_away())
-            await t.until(lambda before=before: len(sim.sessions) > before and t.line._live)
-            t.says(samples[8_000:])
-            assert await said(t.line.answer((), spoken=True)) == f"You said {word}."
-            assert t.session.activity_ms == pytest.approx([1_000], abs=1)
-            await t.until(lambda word=word: word in t.text)
-            await t.until(lambda n=n: t.line._handle in sim.handles and len(sim.handles) == n + 1)
-            assert len([turn for turn in t.session.turns if turn.role == "user"]) == n + 1
-            going.cancel()
+            await renewed_in_a_turn(t, n, word, samples)
         assert not [h for h in t.heard if isinstance(h, c.STTLost)]
+
+
+async def renewed_in_a_turn(t: LiveTalk, n: int, word: str, samples: Samples) -> None:
+    """One turn, in whose middle the connection ends. word: what is said in it."""
+    sim = t.sim
+    t.line.turn_started(0)
+    t.says(samples[:8_000])
+    await t.until(lambda: t.session.audio_ms >= 400)
+    before = len(sim.sessions)
+    going = asyncio.create_task(t.session.go_away())
+    await t.until(lambda: len(sim.sessions) > before and t.line._live)
+    t.says(samples[8_000:])
+    assert await said(t.line.answer((), spoken=True)) == f"You said {word}."
+    assert t.session.activity_ms == pytest.approx([1_000], abs=1)
+    await t.until(lambda: word in t.text)
+    await t.until(lambda: t.line._handle in sim.handles and len(sim.handles) == n + 1)
+    assert len([turn for turn in t.session.turns if turn.role == "user"]) == n + 1
+    going.cancel()
 
 
 async def test_told_to_go_in_a_reply_the_reply_is_heard_to_its_end() -> None:
@@ -202,12 +209,14 @@ async def test_what_is_no_message_ends_the_connection_and_no_call() -> None:
         assert t.failed is None
 
 
-async def test_a_connection_that_is_never_told_to_go_is_left_before_its_58_minutes() -> None:
+async def test_a_connection_that_is_never_told_to_go_is_left_before_its_58_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     left: list[bool] = []
     timers: list[float] = []
     quiet = False
     renewal = LiveRenewal(lambda: quiet, lambda: left.append(True))
-    renewal._after = lambda seconds, _: timers.append(seconds)  # type: ignore[method-assign]
+    monkeypatch.setattr(renewal, "_after", lambda seconds, _: timers.append(seconds))
     renewal.began()
     assert timers == [LIFE_S]
     assert LIFE_S < 58 * 60
@@ -220,10 +229,12 @@ async def test_a_connection_that_is_never_told_to_go_is_left_before_its_58_minut
 
 
 @pytest.mark.parametrize(("left", "most"), [("57.5s", 56), ("0.2s", 0.2), (None, 0), ("soon", 0), ("-3s", 0)])
-async def test_the_time_that_is_left_is_kept_whatever_it_is(left: str | None, most: float) -> None:
+async def test_the_time_that_is_left_is_kept_whatever_it_is(
+    left: str | None, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     timers: list[float] = []
     renewal = LiveRenewal(lambda: False, lambda: None)
-    renewal._after = lambda seconds, _: timers.append(seconds)  # type: ignore[method-assign]
+    monkeypatch.setattr(renewal, "_after", lambda seconds, _: timers.append(seconds))
     renewal.go_away(left)
     assert 0 <= timers[0] <= most
 

@@ -6,8 +6,7 @@ be: `?token=...&agent=front&channel=${UNIQUEID}`. A parameter of the address sta
 meaning (`BARGEIN_AGENT`).
 
 When we close the socket, Asterisk hangs up the channel of the WebSocket, and its dialplan goes on with the caller where
-`Dial` has the option `g`. Whoever is to be hung up or transferred by us is the caller's own channel: the parameter
-`channel` names it.
+`Dial` has the option `g`. A hang-up or a transfer acts on the caller's own channel: the parameter `channel` names it.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ async def webrtc_offer(request: Request, hub: Hub = of_hub, owned: bool = by_own
 
 @router.delete("/webrtc/{name}", status_code=204)
 async def webrtc_end(request: Request, name: str, hub: Hub = of_hub) -> None:
-    """The client goes. Whoever knows the name may say so."""
+    """The client goes. The name is the secret."""
     door: WebRTCDoor = request.app.state.webrtc
     if not door.end(name):
         raise Refusal(404, "not_found", "There is no such connection", advice="It is over already")

@@ -62,7 +62,7 @@ class _Query:
 
 
 class PausingPlayback:
-    """A playback.Playback by shape."""
+    """A playback.TelephonePlayback by shape."""
 
     pauses = True
 

@@ -34,7 +34,7 @@ class Told:
 NOTHING = Told()
 
 
-class Playback(Protocol):
+class TelephonePlayback(Protocol):
     """One stream's. Every time is in ms of one clock."""
 
     pauses: bool
@@ -74,7 +74,7 @@ class Playback(Protocol):
 
 
 class ClearingPlayback:
-    """A Playback by shape, of a network that plays at once and can only be cleared."""
+    """A TelephonePlayback by shape, of a network that plays at once and can only be cleared."""
 
     pauses = False
     full = False

@@ -43,7 +43,7 @@ from bargein.transports.telephone.dialect import (
 from bargein.transports.telephone.incoming_audio import IncomingAudio
 from bargein.transports.telephone.limits import TelephoneLimits
 from bargein.transports.telephone.pausing import PausingPlayback
-from bargein.transports.telephone.playback import ClearingPlayback, Playback, Told
+from bargein.transports.telephone.playback import ClearingPlayback, TelephonePlayback, Told
 from bargein.transports.telephone.wire import Wire
 from bargein.transports.websocket import GOODBYES, REFUSED_CLOSES, close_reason
 
@@ -91,7 +91,7 @@ class TelephoneTransport:
     def _take_format(self) -> None:
         """The stream's audio format is known, or has changed by its start."""
         dialect = self._dialect
-        self._playback: Playback = (
+        self._playback: TelephonePlayback = (
             PausingPlayback(dialect) if isinstance(dialect, PausingDialect) else ClearingPlayback(dialect)
         )
         pausing = self._playback.pauses

@@ -29,7 +29,7 @@ from bargein.transports.webrtc.peer import WebRTCPeer
 
 log = logging.getLogger(__name__)
 
-SAYINGS = ('{"type":"hold"', '{"type":"resume"', '{"type":"audio_interrupted"')  # what packets say, too
+SAID_TWICE = ('{"type":"hold"', '{"type":"resume"', '{"type":"audio_interrupted"')  # what packets say, too
 TIMES = 3  # that a packet is sent whose loss would be felt: the last of a reply, and those that say hold
 AHEAD_MS = 2_000.0
 LEAD_MS = 200.0  # of packets before their time: more, and the pause before them is over
@@ -121,7 +121,7 @@ class PeerSocket:
         """Raises ConnectionError once the client is lost, or does not read."""
         if self._over is not None or self._peer.unsent > self.limits.unsent:
             raise ConnectionError(self._over or "The client does not read")
-        if text.startswith(SAYINGS):
+        if text.startswith(SAID_TWICE):
             self._say(msgspec.json.decode(text, type=_Saying))
         self._peer.send_text(text)
 

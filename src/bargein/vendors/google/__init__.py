@@ -21,7 +21,7 @@ __getattr__ = short_names(
     extra="google",
 )
 
-_CHATS = ("gemini-3.5-flash", "gemini-3.5-flash-lite", "gemini-2.5-flash")
+_CHATS = ("gemini-3.8-flash", "gemini-2.5-flash", "gemini-2.5-flash-lite")
 _LIVES = ("gemini-3.8-live", "gemini-3.1-flash-live-preview")
 _VOICES = ("Kore", "Puck", "Charon", "Fenrir", "Aoede", "Leda", "Orus", "Zephyr")
 

@@ -1,6 +1,6 @@
 // Requests to the server, with a token where it wants one. Each throws a Refused, with its remedy.
 
-import { at } from "./base.js";
+import { at, placeOf } from "./base.js";
 import { Refused, refusal, unreachable } from "./refusals.js";
 
 const KEPT = "bargein-token"; // in sessionStorage
@@ -69,8 +69,10 @@ export async function offerCall(offer, place, token) {
   const headers = { "Content-Type": "application/json", ...bearer(token) };
   const answer = await request(new URL("webrtc/offer", place), { method: "POST", headers, body: JSON.stringify({ sdp: offer, type: "offer" }) });
   if (!answer.ok) throw await refusal(answer);
-  const { sdp } = await answer.json();
-  return { sdp, resource: new URL(answer.headers.get("location"), place) };
+  const { sdp, id } = await answer.json();
+  // The connection is at the node that answered. What a proxy puts before the node's path, only this page knows.
+  const [node] = /\/n\/[a-z0-9][a-z0-9-]*(?=\/webrtc\/)/.exec(answer.headers.get("location") ?? "") ?? [];
+  return { sdp, resource: new URL(`webrtc/${id}`, node ? placeOf(node) : place) };
 }
 
 // A page's token, for the server's own, which the person types once.

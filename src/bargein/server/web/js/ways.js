@@ -6,7 +6,6 @@ import { ask } from "./server.js";
 import { NoWay, WebRTCConnection, able } from "./webrtc/connection.js";
 
 const KEPT = "bargein-transport"; // in sessionStorage: "lossy" or "blocked"
-const PASSING = [401, 403, 429, 503]; // of an offer: the same call would get it by any way, or another moment would not
 const SHOWN_MS = 1000;
 const NAMES = { websocket: "WebSocket", webrtc: "WebRTC" };
 const BLOCKED = "WebRTC did not connect: the call goes by WebSocket";
@@ -36,7 +35,11 @@ export class Ways {
     // Another server's address takes no offer of this page's: only its WebSocket does.
     if (this.next === "websocket" || /^https?:/.test(given.at ?? "")) return this.use(new WebSocketConnection(given));
     const connection = new WebRTCConnection({ ...given, track: this.spoken(), servers: iceServers });
-    connection.ready.catch((error) => error instanceof NoWay && !PASSING.includes(error.status) && this.learn("blocked"));
+    connection.ready.catch((error) => {
+      if (!(error instanceof NoWay)) return;
+      this.refused = true; // the rest of this call goes by WebSocket
+      if (error.lasting) this.learn("blocked");
+    });
     return this.use(connection);
   }
 
@@ -46,7 +49,6 @@ export class Ways {
     const error = await connection.ready.then(() => null, (failed) => failed);
     if (!error) return connection;
     if (!(error instanceof NoWay)) throw error;
-    this.refused = true; // this call goes by WebSocket
     return this.open(make);
   }
 

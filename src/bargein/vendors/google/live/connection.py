@@ -14,7 +14,7 @@ from typing import Any
 from weakref import proxy
 
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from bargein.audio.alignment import PACE
 from bargein.audio.pcm import Samples
@@ -28,7 +28,6 @@ from bargein.protocols import (
     ToolResult,
     TurnUpdate,
     UserBackchannel,
-    UserSaid,
 )
 from bargein.vendors.common.openai_realtime.prompts import wording
 from bargein.vendors.common.openai_realtime.receive_timeout import ReceiveTimeout
@@ -41,15 +40,13 @@ from bargein.vendors.google.live.outbound import LiveOutbound, encode
 from bargein.vendors.google.live.renewal import LiveRenewal, Renewal
 from bargein.vendors.google.live.response import RATE, GeminiResponse, LiveRequest
 from bargein.vendors.google.live.settings import LiveSettings
-from bargein.vendors.google.live.socket import LOST, REFUSALS, closed_error, code_of, receive, setup_error, status_error
+from bargein.vendors.google.live.socket import LOST, REFUSALS, as_vendor_error, code_of, receive, setup_error
 from bargein.vendors.google.live.tool_calls import LiveToolCalls
 from bargein.vendors.google.live.transcripts import LiveTranscripts
 
 CONNECT_S = 10.0
 BACKOFF = Backoff(first_s=0.25, most_s=4.0)
 PATIENCE_S = 6.0  # for the model's next message: some sessions hang after a short interruption
-MOST_TRIES = 2  # of one reply, of which nothing came
-NEVER_BEGAN = "not done: the reply was interrupted before this began"
 NOT_A_MESSAGE = (KeyError, TypeError, AttributeError, ValueError)
 
 
@@ -187,7 +184,7 @@ class GeminiLiveConnection:
 
     def never_began(self, call: ToolCall) -> None:
         """LiveHooks.never_began."""
-        self._tools.refused(call, NEVER_BEGAN)
+        self._tools.refused(call)
 
     def resume(self, reply: GeminiResponse) -> None:
         """LiveHooks.resume: the model goes on by itself, but for calls that it does not wait for any more."""
@@ -198,11 +195,7 @@ class GeminiLiveConnection:
 
     def heard(self, said: AgentSaid, *, by_fallback: bool) -> None:
         """LiveHooks.heard."""
-        language = self._brief.language
-        if by_fallback:
-            self._tell(told.spoken_for(said, language))
-        elif said.ended != "completed":
-            self._tell(told.cut(said, language))
+        self._tell(told.heard(said, self._brief.language, by_fallback=by_fallback))
 
     # --------------------------------------------------------------------------------------------- the connection
 
@@ -228,18 +221,10 @@ class GeminiLiveConnection:
                     yield event
         except Renewal:
             planned = True
-        except InvalidStatus as error:
-            raise self._refuse(status_error(error.response.status_code)) from None
-        except TimeoutError:
-            raise VendorLost("did not answer in time", advice=LOST) from None
-        except ConnectionClosed as error:
-            if code_of(error) in REFUSALS:  # the session itself may be what Google refuses
-                self._handle = None
-            raise closed_error(error) from None
-        except VendorRefused as error:
-            raise self._refuse(error) from None
-        except (OSError, WebSocketException) as error:
-            raise VendorLost(f"broke off ({type(error).__name__})", advice=LOST) from None
+        except (OSError, WebSocketException, VendorRefused) as error:  # TimeoutError is an OSError
+            if isinstance(error, ConnectionClosed) and code_of(error) in REFUSALS:
+                self._handle = None  # the session itself may be what Google refuses
+            raise self._refuse(as_vendor_error(error)) from None
         finally:
             self._down(planned=planned)
 
@@ -253,7 +238,11 @@ class GeminiLiveConnection:
     async def _talk(
         self, socket: ClientConnection, connecting: asyncio.Timeout
     ) -> AsyncGenerator[STTEvent | None, None]:
-        history = [] if self._handle else told.as_contents(self._history(), self._brief.language)
+        history = (
+            []
+            if self._handle
+            else told.history(self._items(), self._brief.language, again=self._unanswered is not None)
+        )
         if history:
             self._notes.clear()
         setup = self._settings.setup(self._brief, self._handle, history=bool(history))
@@ -280,13 +269,6 @@ class GeminiLiveConnection:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
 
-    def _history(self) -> list[ConversationItem]:
-        """The conversation, without words whose audio goes up once more."""
-        items = list(self._items())
-        while self._unanswered is not None and items and isinstance(items[-1], UserSaid):
-            items.pop()
-        return items
-
     def _begin(self, history: list[told.Json]) -> None:
         self._out.opens()
         self._receiving = ReceiveTimeout()
@@ -306,21 +288,16 @@ class GeminiLiveConnection:
         self._live = False
         self._ready.clear() if self._refused is None else None
         self._renewal.ended()
-        self._end_settling()
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
         self._notes.lost()
         waited, reply = self._tools.waiting, self._generations.reply
         self._tools.lost()
         running, self._generations = self._generations.running, self._new_generations()
         if reply is None or not running or waited:
             return  # a reply that waits for a tool asks again by itself
-        if not reply.waits:
-            reply.done()
-        elif not reply.sounded and reply.tries < MOST_TRIES:
-            reply.ask_again()
-        elif planned and reply.sounded:
-            reply.ask_again(LiveRequest((told.unanswered(reply.text),)))
-        else:
-            reply.fail(VendorLost("Gemini Live broke off in the middle of a reply", advice="Ask again"))
+        reply.broken_off(planned=planned)
 
     def _new_generations(self) -> Generations:
         return Generations(lambda: asyncio.get_running_loop().time())
@@ -402,12 +379,7 @@ class GeminiLiveConnection:
             self._notes.answered()
             self._newer = True
         if what == "phantom":
-            if reply.sounded:
-                reply.done()  # Gemini believes what it had sent, and that is what the caller hears
-            elif reply.tries < MOST_TRIES:
-                reply.ask_again(LiveRequest((told.note(told.GO_ON),)))
-            else:
-                reply.fail(VendorLost("Gemini Live interrupted its own reply", advice="Ask again"))
+            reply.interrupted_without_cause()
 
     def _changed(self) -> None:
         """Something has happened: how long the model may be silent, and whether the connection can be replaced."""
@@ -426,8 +398,3 @@ class GeminiLiveConnection:
         if self._generations.settles_in_s is not None:
             self._generations.settle()
             self._changed()
-
-    def _end_settling(self) -> None:
-        if self._settling is not None:
-            self._settling.cancel()
-            self._settling = None

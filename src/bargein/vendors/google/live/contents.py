@@ -37,6 +37,13 @@ def spoken_for(said: AgentSaid, language: str) -> str:
     return note(" ".join(part for part in (told, where) if part)) if told or where else ""
 
 
+def heard(said: AgentSaid, language: str, *, by_fallback: bool) -> str:
+    """What was heard of a reply, as a note. Empty: what the model believes is so."""
+    if by_fallback:
+        return spoken_for(said, language)
+    return "" if said.ended == "completed" else cut(said, language)
+
+
 def unanswered(text: str) -> str:
     """The request for the rest of a reply that broke off. text: what came of the reply."""
     if not text.strip():
@@ -82,6 +89,14 @@ def as_contents(items: Sequence[ConversationItem], language: str) -> list[Json]:
             else:
                 made.append(content(role, text))
     return made
+
+
+def history(items: Sequence[ConversationItem], language: str, *, again: bool) -> list[Json]:
+    """The same for a new session. again: the last turn's audio goes up once more, so its words are left out."""
+    kept = list(items)
+    while again and kept and isinstance(kept[-1], UserSaid):
+        kept.pop()
+    return as_contents(kept, language)
 
 
 def recap(items: Sequence[ConversationItem], language: str) -> str:

@@ -15,9 +15,11 @@ from bargein.audio.envelope import Envelope
 from bargein.audio.pcm import Pcm
 from bargein.errors import BargeinError, VendorLost
 from bargein.protocols import AgentSaid, SpeechChunk, ToolCall, ToolCalls, Word
+from bargein.vendors.google.live.contents import GO_ON, note, unanswered
 
 RATE = 24_000  # Hz of Gemini's audio
 MOST_MS = 300_000  # of audio in one reply: it is made faster than it is heard, and has to lie somewhere
+MOST_TRIES = 2  # of one reply, of which nothing came
 TEXT_GRACE_S = 0.4  # for text that comes behind the end of its audio: transcriptions keep no order
 
 
@@ -210,6 +212,26 @@ class GeminiResponse:
         if not self.over:
             self._error = error
             self.done()
+
+    def broken_off(self, *, planned: bool) -> None:
+        """The connection is gone in the midst of the reply. planned: it was to be replaced."""
+        if not self.waits:
+            self.done()
+        elif not self.sounded and self.tries < MOST_TRIES:
+            self.ask_again()
+        elif planned and self.sounded:
+            self.ask_again(LiveRequest((unanswered(self.text),)))
+        else:
+            self.fail(VendorLost("Gemini Live broke off in the middle of a reply", advice="Ask again"))
+
+    def interrupted_without_cause(self) -> None:
+        """The server interrupted the reply. It believes what it had sent, and that is what the caller hears."""
+        if self.sounded:
+            self.done()
+        elif self.tries < MOST_TRIES:
+            self.ask_again(LiveRequest((note(GO_ON),)))
+        else:
+            self.fail(VendorLost("Gemini Live interrupted its own reply", advice="Ask again"))
 
     def ask_again(self, request: LiveRequest | None = None) -> None:
         """It has to be asked for once more. request: in place of the first one."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bargein.errors import VendorLost, VendorRefused
 from bargein.vendors.google.address import VERSION
@@ -51,6 +51,21 @@ async def receive(socket: ClientConnection) -> dict[str, Any]:
     return message
 
 
+def as_vendor_error(error: Exception) -> VendorRefused | VendorLost:
+    """What the end of a connection means, however it shows."""
+    match error:
+        case VendorRefused():
+            return error
+        case InvalidStatus():
+            return status_error(error.response.status_code)
+        case TimeoutError():
+            return VendorLost("did not answer in time", advice=LOST)
+        case ConnectionClosed():
+            return VendorLost(f"closed the connection ({code_of(error)})", advice=LOST)
+        case _:
+            return VendorLost(f"broke off ({type(error).__name__})", advice=LOST)
+
+
 def status_error(status: int) -> VendorRefused | VendorLost:
     """What an HTTP status in place of a WebSocket means."""
     if status not in (400, 401, 402, 403, 404):
@@ -70,11 +85,6 @@ def setup_error(closed: ConnectionClosed) -> VendorRefused | VendorLost:
         return VendorRefused(f"Gemini Live refused the key ({code})", advice=KEY_ADVICE)
     advice = "Check the model's and the voice's name, and the tools' parameters"
     return VendorRefused(f"Gemini Live refused the session ({code})", advice=advice)
-
-
-def closed_error(closed: ConnectionClosed) -> VendorLost:
-    """What a close in the midst of a session means."""
-    return VendorLost(f"closed the connection ({code_of(closed)})", advice=LOST)
 
 
 def code_of(closed: ConnectionClosed) -> int:

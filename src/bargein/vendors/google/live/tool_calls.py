@@ -14,6 +14,7 @@ from bargein.protocols import ToolCall, ToolResult
 from bargein.vendors.google.live.contents import Json, result_of
 
 INTERRUPTED = "The caller spoke meanwhile. You are told the result once it is known."
+NEVER_BEGAN = "not done: the reply was interrupted before this began"
 KEPT = 500  # ids that may not be answered
 
 
@@ -51,12 +52,12 @@ class LiveToolCalls:
         self._answer()
         return True
 
-    def refused(self, call: ToolCall, why: str) -> None:
+    def refused(self, call: ToolCall) -> None:
         """A call that is never made."""
         self._untold.append(call.id)
         waits = self._waiting.get(call.id)
         if waits is not None and waits[1] is None:
-            self._waiting[call.id] = (waits[0], {"error": why})
+            self._waiting[call.id] = (waits[0], {"error": NEVER_BEGAN})
             self._answer()
 
     def cancelled(self, ids: Iterable[str]) -> None:

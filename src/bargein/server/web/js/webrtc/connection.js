@@ -1,5 +1,5 @@
 // A call by WebRTC with our own server: the same messages as over a WebSocket on a data channel, the microphone as a track, and
-// the agent's packets through a worker to the same loudspeaker. See docs/webrtc.md.
+// the agent's packets through a worker to the same loudspeaker. See docs/webrtc_page.md.
 
 import { at as pathOf, placeOf } from "../base.js";
 import { Connection } from "../connection.js";
@@ -8,12 +8,23 @@ import { Refused } from "../refusals.js";
 import { offerCall } from "../server.js";
 
 const GATHER_MS = 500; // candidates that come later are not waited for
+const AGAIN_MS = 1000; // for a path that is gone: a device that changes its network finds another by a new offer
 const PING_MS = 500;
+const LITTLE_MS = 8; // of jitter: the lead takes it
+const MOST_MS = 60; // that a reply begins later for the jitter's sake
 const LEAST = 50; // packets that a share is told of
 const LOST = { code: 1006, reason: "" };
 
-// Why a call by WebRTC does not come about here, although the server answers: a WebSocket may do.
-export class NoWay extends Refused {}
+const PASSING = [401, 403, 429, 503]; // of an offer: the same call would get it by any way, or another moment would not
+
+// Why a call by WebRTC does not come about here, although the server answers: a WebSocket may do. lasting: the next call would
+// fare no better.
+export class NoWay extends Refused {
+  constructor(message, advice, { lasting, ...more }) {
+    super(message, advice, more);
+    this.lasting = lasting;
+  }
+}
 
 // Whether this browser can.
 export const able = () => ["RTCPeerConnection", "RTCRtpScriptTransform", "AudioDecoder"].every((name) => name in window);
@@ -28,10 +39,11 @@ export class WebRTCConnection extends Connection {
     super(on, PING_MS);
     this.onSignal = onSignal;
     this.counts = { came: 0, lost: 0, late: 0, twice: 0, reordered: 0 }; // of the agent's packets
+    this.found = false; // a network path
     this.was = { came: 0, lost: 0 };
     this.worker = new Worker(pathOf("web/js/webrtc/worker.js"), { type: "module" });
     this.worker.onmessage = ({ data: m }) => this.fromWorker(m);
-    this.worker.onerror = () => this.fail(new NoWay("The page's decoder does not start.", "Reload the page."));
+    this.worker.onerror = () => this.fail(new NoWay("The page's decoder does not start.", "Reload the page.", { lasting: true }));
     this.ready = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
     this.ready.catch(() => {}); // told to whom it concerns
     this.begin(token, placeOf(at), track, servers).catch((error) => this.fail(error));
@@ -42,7 +54,11 @@ export class WebRTCConnection extends Connection {
     if (this.dead) return;
     this.peer = new RTCPeerConnection({ iceServers });
     this.peer.oniceconnectionstatechange = () => {
-      if (this.peer.iceConnectionState === "connected" && !this.opened) this.wait("The server opens no data channel.");
+      const { iceConnectionState: state } = this.peer;
+      this.found ||= state === "connected";
+      if (state === "connected" && !this.opened) this.wait("The server opens no data channel.");
+      else if (state === "disconnected" && this.opened) this.wait("The network path is gone.", AGAIN_MS);
+      else if (this.opened) clearTimeout(this.late);
     };
     this.peer.onconnectionstatechange = () => this.peer.connectionState === "failed" && this.broke("No network path leads to the server.");
     const { sender, receiver } = this.peer.addTransceiver(track, { direction: "sendrecv" });
@@ -52,11 +68,12 @@ export class WebRTCConnection extends Connection {
     this.channel = this.peer.createDataChannel(PROTOCOL);
     this.channel.onmessage = ({ data }) => typeof data === "string" && this.take(data);
     this.channel.onopen = () => this.begun();
-    this.channel.onclose = () => this.broke("The server closed the data channel.");
+    this.channel.onclose = () => this.broke("The server closed the data channel.", true);
     await this.peer.setLocalDescription();
     await this.gathered();
     const { sdp, resource } = await offerCall(this.peer.localDescription.sdp, place, token).catch((error) => {
-      throw error.status ? new NoWay(error.message, error.advice, error) : error;
+      const { message, advice, status, code } = error;
+      throw status ? new NoWay(message, advice, { status, code, lasting: !PASSING.includes(status) }) : error;
     });
     this.resource = resource;
     if (this.dead) return this.forget();
@@ -64,9 +81,9 @@ export class WebRTCConnection extends Connection {
     await this.peer.setRemoteDescription({ type: "answer", sdp });
   }
 
-  wait(why) {
+  wait(why, ms = WebRTCConnection.openMs) {
     clearTimeout(this.late);
-    this.late = setTimeout(() => this.broke(why), WebRTCConnection.openMs);
+    this.late = setTimeout(() => this.broke(why), ms);
   }
 
   gathered() {
@@ -116,14 +133,16 @@ export class WebRTCConnection extends Connection {
   async quality() {
     const stats = this.dead ? [] : [...(await this.peer.getStats()).values()];
     const inbound = stats.find((one) => one.type === "inbound-rtp");
-    this.worker.postMessage({ type: "count" }); // for the next look
+    const jitter = (inbound?.jitter ?? 0) * 1000; // RFC 3550's: the mean of differences
+    this.worker.postMessage({ type: "look", spread: jitter > LITTLE_MS ? Math.min(MOST_MS, 3 * jitter) : 0 });
     const { came, lost } = this.counts;
     const passed = came + lost - this.was.came - this.was.lost;
     if (passed >= LEAST) {
       this.loss = (lost - this.was.lost) / passed;
-      this.was = { came, lost };
+      this.found = false; // a network path
+    this.was = { came, lost };
     }
-    return { rtt: this.pings.rtt, jitter: inbound && inbound.jitter * 1000, loss: this.loss };
+    return { rtt: this.pings.rtt, jitter: inbound && jitter, loss: this.loss };
   }
 
   get open() {
@@ -140,10 +159,11 @@ export class WebRTCConnection extends Connection {
   // What was heard before the connection is not sent: the track begins now.
   backlog() {}
 
-  broke(why) {
+  // lasting: by default, if no network path was found.
+  broke(why, lasting = !this.found) {
     if (this.dead) return;
     if (this.opened) this.finish(LOST);
-    else this.fail(new NoWay(why, "Call by WebSocket."));
+    else this.fail(new NoWay(why, "Call by WebSocket.", { lasting }));
   }
 
   fail(error) {
@@ -163,8 +183,9 @@ export class WebRTCConnection extends Connection {
     if (!this.opened) this.forget();
     clearTimeout(this.late);
     removeEventListener("pagehide", this.leaving);
-    // Given up by who waited for it, although the server had answered: there is no way through.
-    this.reject(this.resource && how.code !== 1000 ? new NoWay("No network path leads to the server in time.") : new Refused("The connection is closed."));
+    // Given up by its caller, although the server had answered.
+    const late = this.resource && how.code !== 1000;
+    this.reject(late ? new NoWay("The connection took too long.", "", { lasting: !this.found }) : new Refused("The connection is closed."));
     this.peer?.close();
     this.worker.terminate();
     this.ended(how);

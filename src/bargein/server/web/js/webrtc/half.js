@@ -1,5 +1,4 @@
-// From the decoder's 48 kHz to the protocol's 24 kHz, without a delay: what the filter has not yet seen of the next frame is
-// guessed from this one.
+// From the decoder's 48 kHz to the protocol's 24 kHz: a windowed sinc, which keeps its state from frame to frame.
 
 const TAPS = 15; // on each side of the middle
 const EDGE = 0.94; // of the lower Nyquist frequency

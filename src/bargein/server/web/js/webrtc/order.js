@@ -15,6 +15,8 @@ export class Order {
     this.reply = 0; // the one that leaves
     this.replies = new Map(); // those after it, of which packets have come
     this.place = null;
+    this.gone = new Set(); // packets that were given up, the newest of them
+    this.spread = 0; // ms: packets come earlier or later by so much, so the first of a reply waits as long for those behind it
     this.begin(0);
   }
 
@@ -25,6 +27,7 @@ export class Order {
     this.sequence = this.sample = 0; // of the next packet
     this.ended = false;
     this.missing = null; // since when the next packet is missed
+    this.began = null; // when its first packet was there
   }
 
   // Where the loudspeaker is.
@@ -43,7 +46,7 @@ export class Order {
       if (reply > this.reply) this.replies.set(reply, line);
       line.set(sequence, packet);
       if (sequence < Math.max(...line.keys())) this.counts.reordered++;
-    } else if (old && this.gone?.reply === reply && this.gone.from <= sequence && sequence < this.gone.to) this.counts.late++;
+    } else if (this.gone.delete(`${reply} ${sequence}`)) this.counts.late++;
     else this.counts.twice++;
     this.due();
   }
@@ -56,8 +59,11 @@ export class Order {
   due() {
     for (;;) {
       const next = this.waiting.get(this.sequence);
-      if (next && !this.ended) this.leave(next);
-      else if (this.ended || this.reply === 0) {
+      if (next && !this.ended) {
+        const wait = this.sequence ? 0 : (this.began ??= this.now()) + this.spread - this.now();
+        if (wait > 0) return this.wake(wait);
+        this.leave(next);
+      } else if (this.ended || this.reply === 0) {
         if (!this.replies.size) return;
         this.begin(Math.min(...this.replies.keys()));
       } else if (!this.waiting.size && !this.replies.size) return;
@@ -95,7 +101,7 @@ export class Order {
     const to = this.waiting.size ? Math.min(...this.waiting.keys()) : null;
     const next = to === null ? null : this.waiting.get(to);
     const samples = next ? next.sample - this.sample : 0;
-    this.gone = { reply: this.reply, from: this.sequence, to: to ?? Infinity };
+    for (let n = this.sequence; n < (to ?? this.sequence + 1); n++) this.remember(`${this.reply} ${n}`);
     this.counts.lost += next ? to - this.sequence : 1;
     this.missing = null;
     this.lose({ reply: this.reply, sample: this.sample, samples, last: !next });
@@ -103,6 +109,12 @@ export class Order {
       this.sequence = to;
       this.sample = next.sample;
     } else this.ended = true;
+  }
+
+  // Of a packet that is given up, in case that it comes.
+  remember(name) {
+    this.gone.add(name);
+    if (this.gone.size > MOST) this.gone.delete(this.gone.values().next().value);
   }
 
   // No more of this reply, and of none before it, is wanted.

@@ -1,4 +1,4 @@
-// An Opus packet of the agent's with its place in the reply: see docs/webrtc.md. The 16 bytes of the binary frame's header
+// An Opus packet of the agent's with its place in the reply: see docs/protocol.md. The 16 bytes of the binary frame's header
 // lie in the padding of a packet of code 3 (RFC 6716, 3.2.5), which every decoder skips; the u16 that is reserved there is
 // the number of samples.
 

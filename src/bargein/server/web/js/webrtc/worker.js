@@ -85,6 +85,9 @@ onrtctransform = async ({ transformer }) => {
 onmessage = ({ data: m }) => {
   if (m.type === "playing") order.playing(m);
   else if (m.type === "cut") order.cut(m.reply);
-  else if (m.type === "count") postMessage({ type: "counts", ...order.counts });
+  else if (m.type === "look") {
+    order.spread = m.spread;
+    postMessage({ type: "counts", ...order.counts });
+  }
 };
 postMessage({ type: "ready" });
