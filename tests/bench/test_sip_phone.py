@@ -45,10 +45,15 @@ def test_packets_that_come_in_another_order_sound_in_theirs() -> None:
 
 
 def test_what_is_lost_is_counted_and_what_is_late_moves_the_clock() -> None:
-    made = fed((0, 0, LOUD), (3 * FRAME, 3, LOUD), (9 * FRAME, 4, LOUD))
-    assert made.lost == 2 * FRAME + (9 - 4) * FRAME
+    made = fed((0, 0, LOUD), (3 * FRAME, 3, LOUD), (9 * FRAME, 4, LOUD), (9 * FRAME, 9, LOUD))
+    assert made.lost == (2 + 4) * FRAME
     assert made.late == 1
-    assert made.gap_ms == (9 - 4 - BUFFER // FRAME) * 20
+    assert made.gap_ms == 20
+    assert not made.signal()[BUFFER + 4 * FRAME : BUFFER + 9 * FRAME].any(), "it came too late to sound"
+    assert made.signal()[BUFFER + 9 * FRAME]
+    slower = fed((0, 0, LOUD), *((n * FRAME + 1_600, n, LOUD) for n in range(1, 30)))
+    assert slower.late == 10
+    assert slower.signal()[BUFFER + 1_600 + 11 * FRAME], "ten in a row: the clock has moved"
 
 
 def test_a_long_silence_is_a_break() -> None:

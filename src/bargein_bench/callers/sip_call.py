@@ -84,7 +84,7 @@ class SipCaller:
     ) -> None:
         self._uri, self._agent, self._credentials, self._caller = uri, agent, credentials, caller
         self._headers = dict(headers or {})
-        self._telephone = RtpTelephone(lasts_ms + 2000)
+        self.telephone = RtpTelephone(lasts_ms + 2000)
         self._line = CallerLine(
             steps,
             lasts_ms,
@@ -93,10 +93,10 @@ class SipCaller:
             seed=seed,
             clock=clock,
             keep=keep,
-            telephone=self._telephone,
+            telephone=self.telephone,
         )
         self._session = secrets.randbits(31)
-        self.phone = SipPhone(self._line, self._telephone)
+        self.phone = SipPhone(self._line, self.telephone)
 
     @property
     def result(self) -> Result:

@@ -22,6 +22,7 @@ from bargein_bench.callers.telephone import FRAME, PAUSE, SimulatedTelephone
 
 BUFFER = 2 * FRAME  # of the jitter buffer: 40 ms, as a wired phone has on a calm network
 AUDIBLE = 33  # of full scale 32768: what is softer is silence, as a judge's -60 dBFS
+MOST_LATE = 10  # packets in a row that come after their place; then the phone's clock moves
 BREAK = 6 * FRAME  # a longer silence is a break of the agent's audio; a shorter one is a pause between words
 KEYS = "0123456789*#"
 KEY = struct.Struct("!BBH")
@@ -39,9 +40,15 @@ class RtpTelephone(SimulatedTelephone):
         self._buffer = buffer
         self._base: tuple[int, int] | None = None  # a timestamp, and its place
         self._heard_to = -PAUSE  # place after the newest audible sample
+        self._late_now = 0  # packets in a row
         self.lost = 0
         """Samples of which no packet came."""
         self._next: int | None = None  # the place that the next packet should have
+
+    @property
+    def phase(self) -> int:
+        """Place of the first sample of some packet, within the first 20 ms."""
+        return 0 if self._base is None else self._base[1] % FRAME
 
     def packet(self, now: int, stamp: int, codes: bytes) -> None:
         """A packet came at place `now`."""
@@ -49,14 +56,19 @@ class RtpTelephone(SimulatedTelephone):
         if self._base is None:
             self._base = (stamp, now + self._buffer)
         place = self._base[1] + ahead(stamp, self._base[0], STAMPS)
-        if place < now:  # too late for its place: the phone goes on later from here on
-            self.late += 1
-            self.gap_ms += (now - place) / 8
-            place = now + self._buffer
-            self._base = (stamp, place)
         if self._next is not None and place > self._next:
             self.lost += place - self._next
         self._next = place + len(codes)
+        if place < now:
+            self.late += 1
+            self._late_now += 1
+            self.gap_ms += len(codes) / 8
+            if self._late_now < MOST_LATE:
+                return  # too late for its place: it does not sound
+            place = now + self._buffer  # the network has become slower: so does the phone
+            self._base = (stamp, place)
+            self._next = place + len(codes)
+        self._late_now = 0
         self.most_queued_ms = max(self.most_queued_ms, (place + len(codes) - now) / 8)
         room = self.heard[place : place + len(codes)]
         room[:] = np.frombuffer(codes, np.uint8)[: len(room)]

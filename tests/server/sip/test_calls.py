@@ -26,8 +26,8 @@ from tests.server.telephone.test_phone_call import at, spoken
 
 async def test_a_caller_is_greeted_and_interrupts_and_the_key_is_heard(tmp_path: Path) -> None:
     async with sip_world(tmp_path) as here:
-        steps: list[Step] = [at(700, spoken("interruption-1.wav")), PressKey(2_400, "5")]
-        result = await SipCaller(here.at("tone"), steps, 2_900).run()
+        steps: list[Step] = [at(700, spoken("interruption-1.wav")), PressKey(1_900, "5")]
+        result = await SipCaller(here.at("tone"), steps, 2_300).run()
         await here.gone()
         (folder,) = tmp_path.iterdir()  # noqa: ASYNC240  # a test's own folder
     told = score(result)
@@ -245,8 +245,8 @@ async def test_a_resumed_reply_loses_and_repeats_nothing() -> None:
     words = "one two three four five six seven eight nine ten"
     cough = spoken("cough-3.wav")
     async with sip_world(None, tone_agent(greeting=words)) as here:
-        result = await SipCaller(here.uri, [at(400, cough)], 1_900).run()
-        undisturbed = await SipCaller(here.uri, [], 1_400).run()
+        calls = (SipCaller(here.uri, [at(400, cough)], 1_900), SipCaller(here.uri, [], 1_400))
+        result, undisturbed = await asyncio.gather(*(each.run() for each in calls))
         await here.gone()
     reference = undisturbed.telephone.signal()
     heard = result.telephone.signal()
