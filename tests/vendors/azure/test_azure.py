@@ -108,7 +108,7 @@ async def test_the_chat_answers_by_key_and_a_wrong_key_is_named() -> None:
         chat, wrong = (AzureChat(endpoint=url, api_key=key) for key in (KEY, "another-key-of-another"))
         async with aclosing(chat.reply(prompt)) as pieces:
             said = [piece.text async for piece in pieces if isinstance(piece, c.TextDelta)]
-        with pytest.raises(VendorRefused, match="Azure OpenAI"):
+        with pytest.raises(VendorRefused, match="AZURE_OPENAI_API_KEY"):
             async with aclosing(wrong.reply(prompt)) as pieces:
                 await anext(pieces)
         await chat.aclose()
