@@ -33,9 +33,9 @@ async def test_calls_leave_nothing_behind() -> None:
         await dialog.bye()
         await here.gone()
         gc.collect()
+        before = of_calls()
         gc.disable()
         try:
-            before = of_calls()
             for _ in range(2):
                 await one_call(here)
             async with asyncio.timeout(5):

@@ -11,7 +11,7 @@ from bargein.errors import Unavailable
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
 from bargein.server.sip.control import SipControl
-from bargein.server.sip.media import SERVER_ERROR, SipMedia
+from bargein.server.sip.media import NOT_ACCEPTABLE, SERVER_ERROR, SipMedia
 from bargein.server.start_call import start_call
 from bargein.server.telephone.serve import RefusalLog, choose_for_phone
 from bargein.sip.addresses import NameAddr
