@@ -11,15 +11,53 @@ from typing import Any
 import pytest
 
 from bargein.errors import Unavailable
-from bargein.vendors import cartesia, deepgram, elevenlabs, google, groq, local, mistral, openai, scripted, vllm
+from bargein.vendors import (
+    anthropic,
+    azure,
+    cartesia,
+    deepgram,
+    elevenlabs,
+    google,
+    groq,
+    local,
+    mistral,
+    openai,
+    scripted,
+    vllm,
+    xai,
+)
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.short_names import short_names
 from bargein.vendors.common.vendor import ApiKey, Part, Setting, Vendor
 from bargein.vendors.deepgram import flux_language
 from bargein.vendors.local.vendor import espeak_language
 
-MODULES = (cartesia, deepgram, elevenlabs, google, groq, local, mistral, openai, scripted, vllm)
-SDKS = ("deepgram", "google.genai", "openai", "mistralai", "torch", "moonshine_voice", "numpy")
+MODULES = (
+    anthropic,
+    azure,
+    cartesia,
+    deepgram,
+    elevenlabs,
+    google,
+    groq,
+    local,
+    mistral,
+    openai,
+    scripted,
+    vllm,
+    xai,
+)
+SDKS = (
+    "anthropic",
+    "azure.identity",
+    "deepgram",
+    "google.genai",
+    "openai",
+    "mistralai",
+    "torch",
+    "moonshine_voice",
+    "numpy",
+)
 
 
 def test_short_names_are_the_vendors_classes() -> None:
@@ -117,7 +155,12 @@ class Asked(dict[str, str]):
         return super().get(name, default)
 
 
-KEYED = [(m.VENDOR, part) for m in MODULES for part in m.VENDOR.parts if m.VENDOR.key is not None and part.takes_key]
+KEYED = [
+    (m.VENDOR, part)
+    for m in MODULES
+    for part in m.VENDOR.parts
+    if m.VENDOR.key is not None and part.takes_key and not any(setting.required for setting in part.settings)
+]
 
 
 @pytest.mark.parametrize(("vendor", "part"), KEYED, ids=[f"{part.kind}-{part.name}" for _, part in KEYED])
