@@ -11,7 +11,7 @@ from bargein.errors import Unavailable
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
 from bargein.server.sip.control import SipControl
-from bargein.server.sip.media import SERVER_ERROR, SipMedia
+from bargein.server.sip.media import NOT_ACCEPTABLE, SERVER_ERROR, SipMedia
 from bargein.server.start_call import start_call
 from bargein.server.telephone.serve import RefusalLog, choose_for_phone
 from bargein.sip.addresses import NameAddr
@@ -94,7 +94,7 @@ async def _answer(hub: Hub, maker: SipMediaMaker, invite: IncomingCall, cancelle
     finally:
         await media.close("ended")
         if dialog is not None:
-            dialog.hang_up()
+            release(dialog)
 
 
 class Described:
@@ -135,6 +135,22 @@ def attach(dialog: SipDialog, transport: RtpTransport, control: SipControl) -> N
     dialog.on_key = lambda key, _: transport.push_key(key)
     if dialog.over is not None:
         control.far_end_over(dialog.over)
+
+
+def release(dialog: SipDialog) -> None:
+    """The call is over: hang up, where the far end has not. The dialog outlives it for half a minute, in case that its
+    last messages come again, and lets go of the call now."""
+    dialog.hang_up()
+    dialog.on_answer = dialog.on_over = _nothing
+    dialog.on_key, dialog.on_reinvite = _nothing, _no_offer
+
+
+def _nothing(*_: object) -> None:
+    """The call is over."""
+
+
+def _no_offer(_: AudioDescription | None, __: bytes) -> bytes:
+    raise SipRefusal(NOT_ACCEPTABLE, "Not Acceptable Here")
 
 
 def asked_for(hub: Hub, invite: IncomingCall) -> Mapping[str, str]:

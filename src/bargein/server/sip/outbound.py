@@ -17,7 +17,7 @@ from bargein.notices import Bye, StateChanged
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
 from bargein.server.sip.control import SipControl, uri_of
-from bargein.server.sip.inbound import NETWORK, Described, SipMediaMaker, attach, facts_of
+from bargein.server.sip.inbound import NETWORK, Described, SipMediaMaker, attach, facts_of, release
 from bargein.server.sip.media import SipMedia
 from bargein.server.sip.place import CallOrder
 from bargein.server.start_call import journal_for, new_call_id, start_call, told_fact
@@ -146,7 +146,7 @@ class DialedCall:
                 if media is not None:
                     await media.close("ended")
                 if dialog is not None:
-                    dialog.hang_up()
+                    release(dialog)
 
     async def _until_answered(self) -> tuple[SipMedia, SipDialog]:
         if self._cancelled is not None:

@@ -150,6 +150,11 @@ class RtpPacer:
         self._silent = True
         self._stamp += self._units
 
+    def close(self) -> None:
+        """Nothing leaves any more, and the transport is let go."""
+        delay_ms = self._delay_ms()
+        self._send, self._delay_ms = _discard, lambda: delay_ms
+
     def _put(self, payload_type: int, stamp: int, payload: bytes, *, marker: bool) -> None:
         self._send(write_packet(payload_type, self._sequence, stamp, self.source, payload, marker=marker))
         self._sequence = (self._sequence + 1) % SEQUENCES
@@ -170,3 +175,7 @@ class RtpPacer:
             self._since_report = 0
             said.append(Played(newest[1], newest[2], playing=True, age_ms=heard_ms - newest[0]))
         return said
+
+
+def _discard(_: bytes) -> None:
+    """The stream is over."""

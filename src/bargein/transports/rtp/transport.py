@@ -359,5 +359,6 @@ class RtpTransport:
         self._rounds.remove(self._tick)
         self._send_report(self._control.goodbye(self._clock.now_ms()))
         self._port.close()
+        self._pacer.close()
         self.over(reason)
         log.info("RTP stream with %s: %s", self._far.address[0], self.facts())
