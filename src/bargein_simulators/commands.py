@@ -132,6 +132,27 @@ def chat(
         _serve(app, port, CHAT_SETTINGS, queues, {"chat": model.tool_calls})
 
 
+def anthropic(
+    port: PortOption = 8089,
+    token_ms: Annotated[float, typer.Option(callback=_ms, help="Pause before each token")] = 20,
+    api_key: KeyOption = None,
+    tool_call: CallOption = None,
+    fault: FaultOption = None,
+) -> None:
+    """Anthropic's Messages API: streamed answers, and tools."""
+    with command_errors(console):
+        from bargein_simulators import anthropic as llm  # noqa: PLC0415
+        from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
+
+        sim = llm.AnthropicSimulator(token_ms=token_ms, api_key=api_key)
+        sim.tool_calls.extend(read_tool_calls(tool_call))
+        sim.faults.extend(_known(fault, llm.Fault))
+        app = _app("Anthropic")
+        llm.add_anthropic(app, sim)
+        faults: dict[str, tuple[deque[Any], Any]] = {"anthropic": (sim.faults, llm.Fault)}
+        _serve(app, port, "BARGEIN_ANTHROPIC_URL=http://{}", faults, {"anthropic": sim.tool_calls})
+
+
 def elevenlabs(
     port: PortOption = 8083,
     first_audio_ms: FirstAudioOption = 90,
@@ -179,9 +200,8 @@ def mistral(
         from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
 
         stt = mistral_realtime.MistralRealtimeSimulator(words=_script(say), api_key=api_key)
-        model = llm.ChatSimulator(
-            first_token_ms=first_token_ms, token_ms=20, models=(), api_key=api_key, whole_calls=True
-        )
+        model = llm.ChatSimulator(first_token_ms=first_token_ms, token_ms=20, models=(), api_key=api_key)
+        model.whole_calls = True
         model.script = deque(say or SAID)
         model.tool_calls.extend(read_tool_calls(tool_call))
         tts = mistral_speech.MistralSpeechSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
@@ -264,7 +284,7 @@ def openai_realtime(
 
 def add_commands(group: typer.Typer) -> None:
     """Add every command to a group, under its name."""
-    for command in (deepgram, chat, elevenlabs, cartesia, mistral, vllm_realtime, openai_realtime):
+    for command in (deepgram, chat, anthropic, elevenlabs, cartesia, mistral, vllm_realtime, openai_realtime):
         group.command(command.__name__.replace("_", "-"))(command)
 
 
@@ -363,12 +383,8 @@ def _serve(
                 highlight=False,
                 markup=False,
             )
-        config = uvicorn.Config(
-            add_fault_routes(app, waiting, known),
-            log_level="warning",
-            ws="websockets-sansio",
-            ws_per_message_deflate=False,
-        )
+        add_fault_routes(app, waiting, known)
+        config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False)
         uvicorn.Server(config).run([listener])
 
 

@@ -21,7 +21,7 @@ from bargein_simulators.chat import ChatSimulator, chat_app
 from bargein_simulators.commands import add_commands
 from tests.simulators.serving import serving
 
-COMMANDS = ("deepgram", "chat", "elevenlabs", "cartesia", "mistral", "vllm-realtime", "openai-realtime")
+COMMANDS = ("deepgram", "chat", "anthropic", "elevenlabs", "cartesia", "mistral", "vllm-realtime", "openai-realtime")
 
 
 @pytest.fixture
@@ -54,6 +54,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FastAPI, int]]:
         ("cartesia", "/tts/websocket", "BARGEIN_CARTESIA_URL=ws://127.0.0.1:PORT"),
         ("mistral", "/v1/audio/transcriptions/realtime", "BARGEIN_MISTRAL_URL=http://127.0.0.1:PORT"),
         ("vllm-realtime", "/v1/realtime", "BARGEIN_VLLM_URL=http://127.0.0.1:PORT/v1"),
+        ("anthropic", "/v1/messages", "BARGEIN_ANTHROPIC_URL=http://127.0.0.1:PORT"),
         ("openai-realtime", "/v1/realtime", "BARGEIN_OPENAI_URL=http://127.0.0.1:PORT/v1"),
     ],
 )
@@ -132,7 +133,13 @@ def test_without_espeak_a_voice_is_missing_and_everything_else_is_served(
 
 @pytest.mark.parametrize(
     ("command", "model"),
-    [("chat", "chat"), ("mistral", "chat"), ("vllm-realtime", "chat"), ("openai-realtime", "openai-realtime")],
+    [
+        ("chat", "chat"),
+        ("anthropic", "anthropic"),
+        ("mistral", "chat"),
+        ("vllm-realtime", "chat"),
+        ("openai-realtime", "openai-realtime"),
+    ],
 )
 def test_a_tool_call_on_demand_is_given_at_start_or_over_the_wire(
     group: typer.Typer, served: list[tuple[FastAPI, int]], command: str, model: str
