@@ -11,15 +11,24 @@ from typing import Any
 import pytest
 
 from bargein.errors import Unavailable
+<<<<<<< HEAD
 from bargein.vendors import cartesia, deepgram, elevenlabs, google, groq, local, mistral, openai, scripted, vllm
+=======
+from bargein.vendors import anthropic, cartesia, deepgram, elevenlabs, groq, local, mistral, openai, scripted, vllm
+>>>>>>> h-family
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.short_names import short_names
 from bargein.vendors.common.vendor import ApiKey, Part, Setting, Vendor
 from bargein.vendors.deepgram import flux_language
 from bargein.vendors.local.vendor import espeak_language
 
+<<<<<<< HEAD
 MODULES = (cartesia, deepgram, elevenlabs, google, groq, local, mistral, openai, scripted, vllm)
 SDKS = ("deepgram", "google.genai", "openai", "mistralai", "torch", "moonshine_voice", "numpy")
+=======
+MODULES = (anthropic, cartesia, deepgram, elevenlabs, groq, local, mistral, openai, scripted, vllm)
+SDKS = ("anthropic", "deepgram", "openai", "mistralai", "torch", "moonshine_voice", "numpy")
+>>>>>>> h-family
 
 
 def test_short_names_are_the_vendors_classes() -> None:

@@ -27,6 +27,7 @@ KNOWN_TOKENS: Mapping[str, int] = {  # by the beginning of the model's name; the
     "meta-llama/llama-4": 131_000,
     "qwen/qwen3": 131_000,
     "moonshotai/kimi-k2": 262_000,
+    "claude": 200_000,
     "voxtral": 32_000,
     "mistralai/Voxtral": 32_000,
     "mistral": 32_000,
