@@ -43,7 +43,9 @@ async def served(*command: str | Path) -> AsyncIterator[str]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        yield (await process.stdout.readline()).decode().strip()
+        address = (await process.stdout.readline()).decode().strip()
+        _pids[address] = process.pid
+        yield address
     finally:
         process.stdin.close()
         await process.wait()

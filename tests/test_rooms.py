@@ -24,10 +24,11 @@ MAY: dict[str, set[str]] = {
     "agent": {"protocols", "floor", "spoken_form", "errors"},
     "tools": {"protocols", "errors"},
     "call": {"agent", "protocols", "notices", "audio", "floor", "spoken_form", "errors", "foreign", "clock", "units"},
-    "transports": {"protocols", "notices", "audio", "errors", "foreign", "clock"},
+    "transports": {"protocols", "notices", "audio", "errors", "foreign", "clock", "sip"},
     "vendors": {"protocols", "audio", "errors", "foreign", "clock", "units"},
     "fleet": {"protocols", "errors", "foreign", "clock"},
     "recorder": {"protocols", "floor", "errors"},
+    "sip": {"errors", "foreign", "clock"},
 }
 # The wiring may know everybody.
 ANY = {"server", "cli", "__main__", "testing", "run", "standalone_call", "integrations", ""}

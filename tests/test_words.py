@@ -46,6 +46,7 @@ ALLOWED = re.compile(
   | "EarsChanged":                                       # an event's name in records of version 1
   | moonshine_voice\.transcriber\ import\ Transcriber     # the vendor's module and class
   | "model-nonsense"                                     # a simulated fault's id
+  | "Trying" | 100\ Trying                                # SIP's reason phrase of 100
   | front[- ]desk
     """,
     re.VERBOSE,

@@ -27,19 +27,25 @@ from bargein_bench.run import BenchPlan, listen, run
 from bargein_bench.scenarios import people, synthetic
 from bargein_bench.scenarios.clips import Clip, Library, read_folder
 from bargein_bench.scenarios.scenes import SCENES, Scene, chosen
+from bargein_bench.targets.asterisk import AsteriskTarget
 from bargein_bench.targets.browser import BrowserTarget
 from bargein_bench.targets.realtime import RealtimeTarget
+from bargein_bench.targets.sip import SipTarget
 from bargein_bench.targets.twilio import TwilioTarget
 from bargein_simulators.command_errors import command_errors
 
-Protocol = Literal["twilio", "browser", "realtime"]
-PROTOCOLS: tuple[Protocol, ...] = ("twilio", "browser", "realtime")
+Protocol = Literal["twilio", "asterisk", "browser", "realtime", "sip"]
+PROTOCOLS: tuple[Protocol, ...] = ("twilio", "asterisk", "browser", "realtime", "sip")
 
 
 def bench(
-    target: Annotated[str, typer.Argument(help="ws://... of the agent: Twilio-style, bargein.v1, or OpenAI Realtime")],
+    target: Annotated[
+        str, typer.Argument(help="ws://...: Twilio-style, bargein.v1, OpenAI Realtime; or sip:user@host")
+    ],
     *,
-    protocol: Annotated[str, typer.Option(help="twilio, browser or realtime; read from the address when empty")] = "",
+    protocol: Annotated[
+        str, typer.Option(help="twilio, asterisk, browser, realtime or sip; read from the address when empty")
+    ] = "",
     scenarios: Annotated[str, typer.Option(help="Names, with commas; all when empty. 'list' shows them")] = "",
     repeats: Annotated[int, typer.Option(min=1, help="Calls of each scenario")] = 10,
     calls: Annotated[int, typer.Option(min=1, help="Calls at once")] = 8,
@@ -49,7 +55,9 @@ def bench(
     ask: Annotated[str, typer.Option(help="The request that makes the agent speak at length")] = synthetic.ASK,
     language: Annotated[str, typer.Option(help="Language of the callers' synthesized speech")] = "en-us",
     model: Annotated[str, typer.Option(help="realtime: the model")] = "",
-    key: Annotated[str, typer.Option(envvar="BARGEIN_BENCH_KEY", help="A key or token that the target demands")] = "",
+    key: Annotated[
+        str, typer.Option(envvar="BARGEIN_BENCH_KEY", help="Key or token for the target; sip: user:password")
+    ] = "",
     header: Annotated[list[str] | None, typer.Option(help="name: value, of the handshake (twilio); repeat")] = None,
     parameter: Annotated[list[str] | None, typer.Option(help="name=value, customParameters (twilio); repeat")] = None,
     way_ms: Annotated[float, typer.Option(help="ms of the network, one way (twilio)")] = 0,
@@ -127,6 +135,8 @@ def _target(
     way_ms: float,
 ) -> Target:
     """Raises UsageError."""
+    if protocol == "sip" or address.startswith(("sip:", "sips:")):
+        return SipTarget(address, key=key, way_ms=way_ms, headers=dict(_pair(h, ":") for h in header))
     parts = urlsplit("")
     try:
         parts = urlsplit(address)
@@ -134,11 +144,16 @@ def _target(
     except ValueError:  # a bracket that is not closed, a port that is no number
         good = False
     if not good:
-        raise UsageError(f"{address!r} is no address of an agent", advice="Give one that begins with ws:// or wss://")
+        raise UsageError(f"{address!r} is no address of an agent", advice="Begin it with ws://, wss:// or sip:")
     match protocol or _protocol_of(parts.path):
         case "twilio":
             headers = dict(_pair(h, ":") for h in header) | ({"Authorization": f"Bearer {key}"} if key else {})
             return TwilioTarget(
+                address, way_ms=way_ms, parameters=dict(_pair(p, "=") for p in parameter), headers=headers
+            )
+        case "asterisk":
+            headers = {"Authorization": f"Bearer {key}"} if key else {}
+            return AsteriskTarget(
                 address, way_ms=way_ms, parameters=dict(_pair(p, "=") for p in parameter), headers=headers
             )
         case "browser":
@@ -152,6 +167,8 @@ def _target(
 def _protocol_of(path: str) -> Protocol:
     if path.rstrip("/").endswith("/browser"):
         return "browser"
+    if path.rstrip("/").endswith("/asterisk/media"):
+        return "asterisk"
     return "realtime" if "realtime" in path else "twilio"
 
 

@@ -48,13 +48,27 @@ from bargein_simulators.simulated_stt import Script, TranscribedWords, WordSourc
 from bargein_simulators.tool_calls import add_tool_call_route
 
 try:
+    from bargein_simulators.azure import AzureSimulator, add_azure
     from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
     from bargein_simulators.realtime_behavior import Fault as RealtimeFault
+    from bargein_simulators.xai import add_xai
 except ModuleNotFoundError as missing:  # the extra "openai" is not installed: every other vendor is served
     if missing.name is None or not missing.name.startswith("openai"):
         raise
     RealtimeSimulator = None  # type: ignore[assignment,misc]
     RealtimeFault = None  # type: ignore[misc]
+
+try:
+    from bargein_simulators.gemini_chat import Fault as GeminiChatFault
+    from bargein_simulators.gemini_chat import GeminiChatSimulator, GeminiRequest, add_gemini_chat
+    from bargein_simulators.gemini_live import add_gemini_live
+    from bargein_simulators.gemini_live_behavior import Fault as GeminiLiveFault
+    from bargein_simulators.gemini_live_behavior import GeminiLiveSimulator
+except ModuleNotFoundError as missing:  # the extra "google" is not installed
+    if missing.name is None or not missing.name.startswith("google"):
+        raise
+    GeminiLiveSimulator = GeminiChatSimulator = None  # type: ignore[assignment,misc]
+    GeminiLiveFault = GeminiChatFault = None
 
 VOICE_FAULTS = get_args(simulated_tts.Fault)
 FAULTS = {
@@ -71,6 +85,8 @@ FAULTS = {
     "mistral-realtime": get_args(mistral_realtime.Fault),
     "mistral-speech": VOICE_FAULTS,
     "openai-realtime": get_args(RealtimeFault),
+    "gemini-live": get_args(GeminiLiveFault),
+    "gemini-chat": get_args(GeminiChatFault),
 }
 """The faults of each simulator, by its name."""
 READ_MS = 2_000  # until real STT must have the words
@@ -106,6 +122,17 @@ class AllVendors:
         default_factory=lambda: None if RealtimeSimulator is None else RealtimeSimulator(script=deque(SCRIPT))
     )
     """None without the extra "openai"."""
+    gemini_live: GeminiLiveSimulator | None = field(
+        default_factory=lambda: None if GeminiLiveSimulator is None else GeminiLiveSimulator(script=deque(SCRIPT))
+    )
+    gemini_chat: GeminiChatSimulator | None = field(
+        default_factory=lambda: (
+            None
+            if GeminiChatSimulator is None
+            else GeminiChatSimulator(respond=gemini_answer, first_token_ms=180, token_ms=12)
+        )
+    )
+    """Both None without the extra "google"."""
 
     def queues(self) -> dict[str, deque[Any]]:
         """The queues of faults, by the simulator's name."""
@@ -125,6 +152,8 @@ class AllVendors:
         }
         if self.realtime is not None:
             queues["openai-realtime"] = self.realtime.faults
+        if self.gemini_live is not None and self.gemini_chat is not None:
+            queues |= {"gemini-live": self.gemini_live.faults, "gemini-chat": self.gemini_chat.faults}
         return queues
 
 
@@ -159,6 +188,8 @@ def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
             sims.transcriptions.transcribe = sims.chat.transcribe = read
             if sims.realtime is not None:
                 sims.realtime.transcribe = read
+            if sims.gemini_live is not None:
+                sims.gemini_live.transcribe = read
         try:
             yield
         finally:
@@ -176,6 +207,8 @@ def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
     add_transcriptions(app, sims.transcriptions)
     if sims.realtime is not None:
         add_realtime(app, sims.realtime)
+        add_azure(app, AzureSimulator(sims.realtime, sims.chat))
+        add_xai(app, sims.realtime)
     add_mistral_realtime(app, sims.voxtral)
     add_mistral_speech(app, sims.mistral)
     add_elevenlabs(app, sims.elevenlabs)
@@ -184,6 +217,10 @@ def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
     tool_calls = {"chat": sims.chat.tool_calls, "anthropic": sims.anthropic.tool_calls}
     if sims.realtime is not None:
         tool_calls["openai-realtime"] = sims.realtime.tool_calls
+    if sims.gemini_live is not None and sims.gemini_chat is not None:
+        add_gemini_live(app, sims.gemini_live)
+        add_gemini_chat(app, sims.gemini_chat)
+        tool_calls |= {"gemini-live": sims.gemini_live.tool_calls, "gemini-chat": sims.gemini_chat.tool_calls}
     add_tool_call_route(app, tool_calls)
     return add_fault_routes(app, sims.queues(), FAULTS)
 
@@ -206,6 +243,19 @@ def answer(messages: Sequence[ChatMessage]) -> str:
         "But I can speak for a while, slowly and calmly, about the sea, the wind and the gulls above the harbour, "
         "so that you can interrupt me in the middle of any word, and see how soon I fall silent."
     )
+
+
+def gemini_answer(request: GeminiRequest) -> str:
+    """The same of the simulated Gemini, which has its notes in brackets."""
+    if request.results:
+        return f"The tool says: {request.results[-1]}"
+    messages = [ChatMessage(role="system")]
+    for content in request.contents:
+        for part in content.parts or ():
+            text = part.text or ""
+            noted = text.startswith("[")
+            messages.append(ChatMessage(role="system" if noted else content.role or "user", content=text.strip("[]")))
+    return answer(messages)
 
 
 def serve_until_input_closes(app: FastAPI, port: int = 0) -> None:

@@ -33,6 +33,9 @@ BARGEIN_OPENAI_URL=http://{0}/v1
 BARGEIN_GROQ_URL=http://{0}/openai/v1
 for Groq's own SDK: GROQ_BASE_URL=http://{0}"""
 LONGEST_MS = 600_000
+REALTIME_URLS = (
+    "BARGEIN_OPENAI_URL=http://{0}/v1 BARGEIN_AZURE_URL=http://{0}/openai/v1 BARGEIN_XAI_URL=http://{0}/xai/v1"
+)
 SAID = ("Hello, can you help me?", "And what else?", "Thank you, that is all.")
 
 
@@ -130,27 +133,6 @@ def chat(
         }
         _warn_without_voice("Speech")
         _serve(app, port, CHAT_SETTINGS, queues, {"chat": model.tool_calls})
-
-
-def anthropic(
-    port: PortOption = 8089,
-    token_ms: Annotated[float, typer.Option(callback=_ms, help="Pause before each token")] = 20,
-    api_key: KeyOption = None,
-    tool_call: CallOption = None,
-    fault: FaultOption = None,
-) -> None:
-    """Anthropic's Messages API: streamed answers, and tools."""
-    with command_errors(console):
-        from bargein_simulators import anthropic as llm  # noqa: PLC0415
-        from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
-
-        sim = llm.AnthropicSimulator(token_ms=token_ms, api_key=api_key)
-        sim.tool_calls.extend(read_tool_calls(tool_call))
-        sim.faults.extend(_known(fault, llm.Fault))
-        app = _app("Anthropic")
-        llm.add_anthropic(app, sim)
-        faults: dict[str, tuple[deque[Any], Any]] = {"anthropic": (sim.faults, llm.Fault)}
-        _serve(app, port, "BARGEIN_ANTHROPIC_URL=http://{}", faults, {"anthropic": sim.tool_calls})
 
 
 def elevenlabs(
@@ -258,11 +240,13 @@ def openai_realtime(
     tool_call: CallOption = None,
     fault: FaultOption = None,
 ) -> None:
-    """OpenAI Realtime: WebSocket, WebRTC and the sideband, ephemeral keys. It finds real turns in the audio it gets."""
+    """OpenAI Realtime, and Azure's and xAI's ways of it: it finds real turns in the audio it gets."""
     with command_errors(console):
         from bargein_simulators import openai_realtime as realtime  # noqa: PLC0415
         from bargein_simulators import realtime_behavior  # noqa: PLC0415
+        from bargein_simulators.azure import AzureSimulator, add_azure  # noqa: PLC0415
         from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
+        from bargein_simulators.xai import add_xai  # noqa: PLC0415
 
         _require_voice()
         _demand_words(say)
@@ -277,14 +261,16 @@ def openai_realtime(
         sim.faults.extend(_known(fault, realtime_behavior.Fault))
         app = _app("OpenAI Realtime")
         realtime.add_realtime(app, sim)
+        add_azure(app, AzureSimulator(sim))
+        add_xai(app, sim)
         name = "openai-realtime"
         faults: dict[str, tuple[deque[Any], Any]] = {name: (sim.faults, realtime_behavior.Fault)}
-        _serve(app, port, "BARGEIN_OPENAI_URL=http://{}/v1", faults, {name: sim.tool_calls})
+        _serve(app, port, REALTIME_URLS, faults, {name: sim.tool_calls})
 
 
 def add_commands(group: typer.Typer) -> None:
     """Add every command to a group, under its name."""
-    for command in (deepgram, chat, anthropic, elevenlabs, cartesia, mistral, vllm_realtime, openai_realtime):
+    for command in (deepgram, chat, elevenlabs, cartesia, mistral, vllm_realtime, openai_realtime):
         group.command(command.__name__.replace("_", "-"))(command)
 
 

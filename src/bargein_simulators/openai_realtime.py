@@ -14,6 +14,7 @@ import json
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,9 +29,9 @@ from bargein_simulators.realtime_parameters import RealtimeRefused, check_event,
 from bargein_simulators.realtime_session import RealtimeSession
 
 try:
-    from bargein_simulators.realtime_webrtc import WebRTCPeer
+    from bargein_simulators.realtime_webrtc import RealtimePeer
 except ImportError:  # without the extra "webrtc" only sockets are served
-    WebRTCPeer = None  # type: ignore[assignment,misc]
+    RealtimePeer = None  # type: ignore[assignment,misc]
 
 MODEL = "gpt-realtime-2.1"  # for a client that names none
 SECRET_S = 600
@@ -81,7 +82,7 @@ def add_realtime(app: FastAPI, sim: RealtimeSimulator) -> None:
 
     @app.websocket("/v1/realtime")
     async def realtime(socket: WebSocket) -> None:
-        await _connected(sim, socket)
+        await connected(sim, socket)
 
     @app.post("/v1/realtime/client_secrets")
     async def client_secrets(request: Request) -> Response:
@@ -121,10 +122,30 @@ def add_realtime(app: FastAPI, sim: RealtimeSimulator) -> None:
 # ------------------------------------------------------------------------------------------------------ sockets
 
 
-async def _connected(sim: RealtimeSimulator, socket: WebSocket) -> None:
-    """Serve a socket: with a session of its own, or as the sideband of a call over WebRTC."""
-    key = _bearer(socket.headers.get("authorization")) or next(
-        (p.removeprefix("openai-insecure-api-key.") for p in socket.scope["subprotocols"] if "api-key." in p), None
+@dataclass(frozen=True, slots=True)
+class RealtimeWire:
+    """What another server of the protocol does otherwise."""
+
+    incoming: Callable[[Json], Json] = lambda event: event
+    """A client's event, as OpenAI has it."""
+    outgoing: Callable[[Json], Sequence[Json]] = lambda event: (event,)
+    """OpenAI's event, as the server says it."""
+
+
+OPENAI_WIRE = RealtimeWire()
+
+
+async def connected(
+    sim: RealtimeSimulator, socket: WebSocket, wire: RealtimeWire = OPENAI_WIRE, key: str | None = None
+) -> None:
+    """Serve a socket: with a session of its own, or as the sideband of a call over WebRTC. key: None is the one of the
+    handshake."""
+    key = (
+        key
+        or _bearer(socket.headers.get("authorization"))
+        or next(
+            (p.removeprefix("openai-insecure-api-key.") for p in socket.scope["subprotocols"] if "api-key." in p), None
+        )
     )
     call_id, model = socket.query_params.get("call_id"), socket.query_params.get("model")
     known = sim.secret(key)
@@ -151,7 +172,7 @@ async def _connected(sim: RealtimeSimulator, socket: WebSocket) -> None:
     session = RealtimeSession(sim, model or (known or {}).get("model") or "", config)
     sim.sessions.append(session)
     try:
-        await _serve(sim, socket, session, owner=True)
+        await _serve(sim, socket, session, owner=True, wire=wire)
     finally:
         await session.end()
 
@@ -166,7 +187,14 @@ def _wrong_model(model: str | None, *, transcribes: bool) -> RealtimeRefused | N
     return None
 
 
-async def _serve(sim: RealtimeSimulator, socket: WebSocket, session: RealtimeSession, *, owner: bool) -> None:
+async def _serve(
+    sim: RealtimeSimulator,
+    socket: WebSocket,
+    session: RealtimeSession,
+    *,
+    owner: bool,
+    wire: RealtimeWire = OPENAI_WIRE,
+) -> None:
     """Serve a socket of a session. owner: the session ends with this socket."""
     queue: asyncio.Queue[Json | int] = asyncio.Queue(MAX_QUEUED)
     if owner:
@@ -180,7 +208,8 @@ async def _serve(sim: RealtimeSimulator, socket: WebSocket, session: RealtimeSes
             if isinstance(item, int):
                 await socket.close(item)
                 return
-            await socket.send_text("{not json" if sim.fault("garbage") else json.dumps(item, ensure_ascii=False))
+            for event in wire.outgoing(item):
+                await socket.send_text("{not json" if sim.fault("garbage") else json.dumps(event, ensure_ascii=False))
 
     async def read() -> None:
         while True:
@@ -188,7 +217,8 @@ async def _serve(sim: RealtimeSimulator, socket: WebSocket, session: RealtimeSes
             if message["type"] == "websocket.disconnect":
                 return
             try:
-                session.handle(parsed(message.get("text") or ""))
+                event = parsed(message.get("text") or "")
+                session.handle(wire.incoming(event) if isinstance(event, dict) else event)
             except ValueError:
                 queue.put_nowait(error_event("invalid_json", "The event could not be parsed as JSON.", None))
 
@@ -223,7 +253,7 @@ async def _call(sim: RealtimeSimulator, request: Request) -> Response:
     key = _bearer(request.headers.get("authorization"))
     if status := sim.refusal(key):
         return _refused(status)
-    if WebRTCPeer is None:
+    if RealtimePeer is None:
         return JSONResponse({"error": {"message": "Install bargein[webrtc]", "code": "no_webrtc"}}, 501)
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         form = await request.form()
@@ -244,7 +274,7 @@ async def _call(sim: RealtimeSimulator, request: Request) -> Response:
     call_id = f"rtc_{secrets.token_hex(8)}"
     sim.calls[call_id] = session
     try:
-        answer = await WebRTCPeer(session, lambda: sim.calls.pop(call_id, None)).answer(offer)
+        answer = await RealtimePeer(session, lambda: sim.calls.pop(call_id, None)).answer(offer)
     except ValueError:
         sim.calls.pop(call_id, None)
         return JSONResponse({"error": {"message": "Invalid SDP offer", "code": "invalid_offer"}}, 400)

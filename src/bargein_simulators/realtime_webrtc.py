@@ -98,7 +98,7 @@ class Loudspeaker(MediaStreamTrack):
         return send_event
 
 
-class WebRTCPeer:
+class RealtimePeer:
     """One browser. gone: called once, when it has left."""
 
     def __init__(self, session: RealtimeSession, gone: Callable[[], Any]) -> None:

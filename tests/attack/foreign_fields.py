@@ -52,6 +52,15 @@ STARTS: dict[str, dict[str, Any]] = {
         "agent": "tone",
         "headers": {"policy": "patient", "language": "en", "from": "1"},
     },
+    "asterisk": {
+        "event": "MEDIA_START",
+        "connection_id": "agent",
+        "channel": "WebSocket/agent/0x7f01",
+        "channel_id": "17.3",
+        "format": "slin16",
+        "optimal_frame_size": 640,
+        "channel_variables": {"BARGEIN_AGENT": "tone", "BARGEIN_LANGUAGE": "en", "from": "1"},
+    },
 }
 OTHERS: dict[str, list[dict[str, Any]]] = {
     "twilio": [
@@ -73,6 +82,12 @@ OTHERS: dict[str, list[dict[str, Any]]] = {
         {"event": "websocket:notify", "payload": {"name": "r1:2:3"}},
         {"event": "websocket:dtmf", "digit": "1", "duration": 260},
         {"event": "websocket:dtmf", "dtmf": {"digit": "1"}},
+    ],
+    "asterisk": [
+        {"event": "MEDIA_MARK_PROCESSED", "channel_id": "17.3", "correlation_id": "1:2:3"},
+        {"event": "STATUS", "channel_id": "17.3", "queue_length": 4, "media_paused": True},
+        {"event": "DTMF_END", "channel_id": "17.3", "digit": "1"},
+        {"event": "ERROR", "channel_id": "17.3", "error_text": "Unable to parse JSON command"},
     ],
 }
 LONG = 53_000

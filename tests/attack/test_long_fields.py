@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect
 
 from bargein.clock import ManualClock
 from bargein.server.log_lines import LINE_CHARS, LineFormatter
+from bargein.transports.telephone.asterisk import AsteriskDialect
 from bargein.transports.telephone.dialect import TelephoneDialect
 from bargein.transports.telephone.plivo import PlivoDialect
 from bargein.transports.telephone.telnyx import TelnyxDialect
@@ -30,6 +31,7 @@ DIALECTS: dict[str, Callable[[], TelephoneDialect]] = {
     "telnyx": TelnyxDialect,
     "plivo": PlivoDialect,
     "vonage": VonageDialect,
+    "asterisk": AsteriskDialect,
 }
 CPU_S = 0.25  # for one message, to its line in the log: the old log took 17 s for the worst
 

@@ -36,7 +36,7 @@ HERE = "ws://127.0.0.1:9/twilio/media"
         (["nowhere"], "ws://"),
         ([HERE, "--scenarios", "no such"], "no scenario"),
         ([HERE, "--scenarios", "list"], "echo and speech"),
-        ([HERE, "--protocol", "sip"], "no protocol"),
+        ([HERE, "--protocol", "smtp"], "no protocol"),
         ([HERE, "--header", "x"], "name:value"),
         ([HERE, "--sounds", "."], "manifest"),
         ([HERE, "--compare", "README.md"], "bargein bench --json"),

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from bargein.errors import VendorRefused
 from bargein.server import doctor
-from bargein.server.doctor import Finding, doctor_command, examine, table
+from bargein.server.doctor import doctor_command, examine, table
+from bargein.server.doctor_findings import Finding
 from bargein.server.listening import listen
 from bargein_simulators.openai_realtime import RealtimeSimulator, realtime_app
 from tests.server.fake_parts import Fake

@@ -21,7 +21,7 @@ from bargein_simulators.chat import ChatSimulator, chat_app
 from bargein_simulators.commands import add_commands
 from tests.simulators.serving import serving
 
-COMMANDS = ("deepgram", "chat", "anthropic", "elevenlabs", "cartesia", "mistral", "vllm-realtime", "openai-realtime")
+COMMANDS = ("deepgram", "chat", "elevenlabs", "cartesia", "mistral", "vllm-realtime", "openai-realtime")
 
 
 @pytest.fixture
@@ -54,7 +54,6 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FastAPI, int]]:
         ("cartesia", "/tts/websocket", "BARGEIN_CARTESIA_URL=ws://127.0.0.1:PORT"),
         ("mistral", "/v1/audio/transcriptions/realtime", "BARGEIN_MISTRAL_URL=http://127.0.0.1:PORT"),
         ("vllm-realtime", "/v1/realtime", "BARGEIN_VLLM_URL=http://127.0.0.1:PORT/v1"),
-        ("anthropic", "/v1/messages", "BARGEIN_ANTHROPIC_URL=http://127.0.0.1:PORT"),
         ("openai-realtime", "/v1/realtime", "BARGEIN_OPENAI_URL=http://127.0.0.1:PORT/v1"),
     ],
 )

@@ -11,15 +11,27 @@ from typing import Any
 import pytest
 
 from bargein.errors import Unavailable
-from bargein.vendors import anthropic, cartesia, deepgram, elevenlabs, groq, local, mistral, openai, scripted, vllm
+from bargein.vendors import (
+    anthropic,
+    cartesia,
+    deepgram,
+    elevenlabs,
+    google,
+    groq,
+    local,
+    mistral,
+    openai,
+    scripted,
+    vllm,
+)
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.short_names import short_names
 from bargein.vendors.common.vendor import ApiKey, Part, Setting, Vendor
 from bargein.vendors.deepgram import flux_language
 from bargein.vendors.local.vendor import espeak_language
 
-MODULES = (anthropic, cartesia, deepgram, elevenlabs, groq, local, mistral, openai, scripted, vllm)
-SDKS = ("anthropic", "deepgram", "openai", "mistralai", "torch", "moonshine_voice", "numpy")
+MODULES = (anthropic, cartesia, deepgram, elevenlabs, google, groq, local, mistral, openai, scripted, vllm)
+SDKS = ("anthropic", "deepgram", "google.genai", "openai", "mistralai", "torch", "moonshine_voice", "numpy")
 
 
 def test_short_names_are_the_vendors_classes() -> None:

@@ -118,6 +118,20 @@ async def test_the_page_calls_under_any_path_with_its_slash_or_without(
         assert missing == []
 
 
+async def test_the_page_calls_by_webrtc_under_a_path_that_only_its_proxy_knows(tmp_path: Path) -> None:
+    app = behind_a_proxy_that_strips(create_app(AGENT))
+    async with on_uvicorn(app) as url, browser(tmp_path) as shown:  # type: ignore[arg-type]
+        await shown.goto(f"{url}/a/b/?localhold=0&transport=webrtc")
+        await shown.wait_for_selector("#presets button")
+        await shown.click("#main")
+        await shown.wait_for_function("() => bargein.state === 'speaking'")
+        assert await shown.evaluate("() => bargein.call.connection.name") == "webrtc"
+        async with shown.expect_response("**/a/b/webrtc/*") as left:
+            await shown.evaluate("() => dispatchEvent(new Event('pagehide'))")
+        assert (await left.value).status == 204
+        await shown.wait_for_function("() => bargein.state === 'off'")
+
+
 async def test_a_page_whose_script_is_not_passed_on_says_so(tmp_path: Path) -> None:
     async with on_uvicorn(create_app(AGENT)) as url, browser(tmp_path) as shown:
         await shown.route("**/web/**", lambda route: route.fulfill(status=404, body="not here"))

@@ -97,7 +97,8 @@ def assemble(
     rate = rate_of(transport.rate_in)
     echo = LineEcho(rate, transport.rate_out) if can.plays_immediately else None
     speech = SpeechWatch(context, floor)
-    user_audio = UserAudio(transport.rate_in, runtime.vad, context.now_ms, speech.window, echo)
+    repair_ms = transport.capabilities.repair_ms
+    user_audio = UserAudio(transport.rate_in, runtime.vad, context.now_ms, speech.window, echo, repair_ms)
     sound_watch = SoundWatch(context, floor, user_audio, runtime.sound, runtime.voices)
     speech.also = sound_watch.window
     ledger = Ledger(context, replies, conversation, reports=can.reports)

@@ -199,6 +199,10 @@ class Call:
         """
         await self._parts.ending.transfer(to)
 
+    def send_keys(self, keys: str) -> None:
+        """Press telephone keys at the far end. Raises UsageError for what is no key, and where the network cannot."""
+        self._parts.ending.send_keys(keys)
+
     def transferred(self) -> None:
         """The network says that the number to which the caller was handed on has answered: the call is over."""
         self._parts.ending.transferred()

@@ -10,9 +10,9 @@ from bargein.call.context import CallContext
 from bargein.call.output.reply import Reply
 from bargein.call.responders.tool_runner import ToolRunner
 from bargein.call.transfer import CallTransfer
-from bargein.errors import BargeinError
+from bargein.errors import BargeinError, UsageError
 from bargein.notices import Problem
-from bargein.protocols import CallControl, EndRequest, HangUp, ToolCall, Transfer
+from bargein.protocols import CallControl, EndRequest, HangUp, SendsKeys, ToolCall, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,13 @@ class CallEnding:
         """
         if not await self._transfer.begin(to, asked_by):
             self.hang_up(f"transferred to {to}")
+
+    def send_keys(self, keys: str) -> None:
+        """Press telephone keys at the far end. Raises UsageError where that cannot be done."""
+        control: object = self._control
+        if not isinstance(control, SendsKeys):
+            raise UsageError("No keys can be sent in this call", advice="Send them in a call by SIP")
+        control.send_keys(keys)
 
     def transferred(self) -> None:
         """The number that rang has answered."""

@@ -34,7 +34,8 @@ class CallTransfer:
 
         Raises UsageError for a wrong number or a call that cannot be transferred, VendorRefused or VendorLost.
         """
-        if not NUMBER.fullmatch(to):
+        uri = getattr(self._control, "takes_uris", False) and to.startswith(("sip:", "sips:"))
+        if not uri and not NUMBER.fullmatch(to):
             raise UsageError(
                 f"{to[:40]!r} is no telephone number", advice="Write it as +, country and number: +4930123456"
             )

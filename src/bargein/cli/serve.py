@@ -31,6 +31,12 @@ DrainOption = Annotated[
     float | None, typer.Option(help="Seconds after SIGTERM in which calls may end by themselves (3600)", min=0)
 ]
 WorkersOption = Annotated[str | None, typer.Option(help="Processes that take calls; auto: one for each processor")]
+AudioSocketOption = Annotated[str | None, typer.Option(help="Address for Asterisk's AudioSocket: 127.0.0.1:9092")]
+SipOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Address to take SIP calls at: 0.0.0.0:5060[;transport=tcp|tls]; may be repeated"),
+]
+RtpPortsOption = Annotated[str | None, typer.Option(help="UDP ports for the audio of SIP calls: 10000-20000")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more in the log")]
 
 
@@ -49,6 +55,9 @@ def serve(
     simulate: SimulateOption = False,
     drain_s: DrainOption = None,
     workers: WorkersOption = None,
+    sip: SipOption = None,
+    rtp_ports: RtpPortsOption = None,
+    audiosocket: AudioSocketOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve calls, and the page to make them with.
@@ -71,6 +80,9 @@ def serve(
         simulate=simulate or None,
         drain_s=drain_s,
         workers=workers,
+        sip=",".join(sip or ()) or None,
+        rtp_ports=rtp_ports,
+        audiosocket=audiosocket,
     )
 
 

@@ -32,6 +32,8 @@ class AudioIn:
     loudspeaker: WireSamples | None = None
     """What the client's loudspeaker played at these samples, and as many: int16, or mu-law codes as uint8. None: it was
     silent, or the client does not tell. Used at 16000 Hz alone."""
+    replaces: bool = False
+    """These samples came late: they take the place of what was given for them, a guess or silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,9 @@ class TransportCapabilities:
     what it plays; `send` is never called."""
     backlog_ms: float = 0.0
     """The user's audio that the client keeps while it has no connection, and sends first over the next one."""
+    repair_ms: float = 0.0
+    """For so long, audio that was lost or late may still be replaced (`AudioIn.replaces`). The VAD hears audio as it
+    comes; the STT hears it so much later, repaired."""
 
 
 class Transport(Protocol):
@@ -305,6 +310,15 @@ class MayReturn(Protocol):
         ...
 
 
+@runtime_checkable
+class SendsKeys(Protocol):
+    """A CallControl whose network can press telephone keys at the far end."""
+
+    def send_keys(self, keys: str) -> None:
+        """keys: 0-9, * and #. Never waits. Raises UsageError for what is no key, or where the far end takes none."""
+        ...
+
+
 class CallControl(Protocol):
     """What the network behind a telephone call can do with the call, besides carrying audio."""
 
@@ -313,7 +327,7 @@ class CallControl(Protocol):
         ...
 
     async def transfer(self, to: str) -> None:
-        """Hand the caller on to another number (E.164). Our part of the call is then over, unless the control has
-        `return_ms`: so long the network may take to say that the number did not answer. Raises VendorRefused or
-        VendorLost."""
+        """Hand the caller on to another number (E.164; a sip: address, too, where the control has `takes_uris`). Our
+        part of the call is then over, unless the control has `return_ms`: so long the network may take to say that the
+        number did not answer. Raises VendorRefused or VendorLost."""
         ...

@@ -30,12 +30,20 @@ from bargein.server.page_headers import headers_for
 from bargein.server.refusals import Refusal, install
 from bargein.server.routes import router
 from bargein.server.settings import Settings
+from bargein.server.sip.door import open_sip
+from bargein.server.sip.routes import router as sip_router
 from bargein.server.telephone.asgi import PhoneAsgi
+from bargein.server.telephone.asterisk import MEDIA as ASTERISK_MEDIA
+from bargein.server.telephone.asterisk import AsteriskLine
+from bargein.server.telephone.asterisk_dialling import router as asterisk_router
+from bargein.server.telephone.audiosocket import audiosocket_calls
 from bargein.server.telephone.carriers import carriers
 from bargein.server.telephone.serve import TelephoneVendor
 from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
 from bargein.server.telephone.twilio_webhooks import router as twilio_router
 from bargein.server.telephone.whereabouts import answer_for_telephones
+from bargein.server.webrtc.calls import WebRTCDoor
+from bargein.server.webrtc.calls import router as webrtc_router
 from bargein.server.webrtc_calls import WebRTCCalls
 from bargein.server.webrtc_calls import router as direct_router
 from bargein.server.workers_view import answer_as_worker
@@ -72,7 +80,11 @@ class VoiceApp(FastAPI):
         self._clock = clock or MonotonicClock()
         self._limits = limits or BrowserLimits()
         self._gate = Gate(settings)
-        phones: dict[str, TelephoneVendor] = {MEDIA: Twilio(settings, self._gate), **carriers(self._gate)}
+        phones: dict[str, TelephoneVendor] = {
+            MEDIA: Twilio(settings, self._gate),
+            ASTERISK_MEDIA: AsteriskLine(settings, self._gate),
+            **carriers(self._gate),
+        }
         # No documentation pages: theirs come with scripts from elsewhere.
         super().__init__(
             title="Bargein",
@@ -117,9 +129,15 @@ class VoiceApp(FastAPI):
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
-        async with open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub:
+        async with (
+            open_hub(self.settings, self._gate, self._agents, self._clock, self._limits) as hub,
+            open_sip(hub),
+            audiosocket_calls(hub),
+        ):
             direct = WebRTCCalls(hub)
             self.state.direct = direct
+            door = WebRTCDoor(hub, self._browser_calls)
+            self.state.webrtc = door
             answer_commands(hub)
             answer_nodes(hub)
             answer_as_worker(hub)
@@ -131,6 +149,7 @@ class VoiceApp(FastAPI):
                 hub.busy_line.close()
                 await hub.calls.hang_up_all("the server closes")
                 direct.close()
+                door.close()
                 self.state.hub = None
 
     def node_died(self, node: str) -> None:
@@ -154,13 +173,17 @@ class VoiceApp(FastAPI):
             return found
 
         install(self)
-        self.router.routes.append(WebSocketRoute("/calls/browser", BrowserCalls(hub, lambda: self.state.direct)))
+        self._browser_calls = BrowserCalls(hub, lambda: self.state.direct)
+        self.router.routes.append(WebSocketRoute("/calls/browser", self._browser_calls))
         for path, vendor in phones.items():
             self.router.routes.append(WebSocketRoute(path, PhoneAsgi(hub, vendor)))
         self.include_router(twilio_router)
+        self.include_router(asterisk_router)
         self.include_router(router)
         self.include_router(fleet_router)
+        self.include_router(sip_router)
         self.include_router(direct_router)
+        self.include_router(webrtc_router)
         for suffix, kind in MIME_TYPES.items():
             mimetypes.add_type(kind, suffix)
         self.add_api_route("/", _page, include_in_schema=False)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from starlette.datastructures import Headers
@@ -29,6 +29,7 @@ from bargein.server.restoring import Home, agent_of, give_up, policy_of, resumin
 from bargein.server.start_call import language_for, policy_for, start_call
 from bargein.server.toml_config import BrowserChoice, PartChoice, shaped
 from bargein.server.webrtc_calls import WebRTCCalls
+from bargein.transports.browser.socket import Socket
 from bargein.transports.browser.transport import BrowserTransport
 from bargein.transports.browser.wire import PROTOCOL, AgentParts, Hello, ResumeCall, Welcome
 from bargein.vendors.common.vendor import Kind
@@ -98,6 +99,17 @@ class AsgiSocket:
             raise ConnectionError(str(error)) from error
 
 
+class PageSocket(Socket, Protocol):
+    """A connection of a page, as the server makes it."""
+
+    newest_text: str
+    """The newest message of text that came."""
+
+    def close_code(self) -> int | None:
+        """With which the client closed the connection. None: it is open, or lost."""
+        ...
+
+
 class BrowserCalls:
     """The ASGI endpoint. hub, direct: functions, because both are made later than the routes."""
 
@@ -115,12 +127,17 @@ class BrowserCalls:
         await receive()  # websocket.connect
         protocol = PROTOCOL if PROTOCOL in scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": protocol, "headers": []})
-        socket = AsgiSocket(receive, send)
-        async with BrowserTransport(socket, hub.host.clock, hub.limits, close_code=socket.close_code) as browser:
+        await self.serve(hub, AsgiSocket(receive, send), _address(scope), owned=owned)
+
+    async def serve(self, hub: Hub, socket: PageSocket, address: str, *, owned: bool, repair_ms: float = 0.0) -> None:
+        """The whole life of a page's connection, of whatever kind. Raises nothing: what fails here concerns no other
+        call."""
+        made = BrowserTransport(socket, hub.host.clock, hub.limits, close_code=socket.close_code, repair_ms=repair_ms)
+        async with made as browser:
             try:
                 if not hub.calls.ids and not hub.fleet.shared:
                     hub.calls.demand_place()  # else the page may come back to a call, or another node has a place
-                await self._greet(hub, browser, socket, _address(scope), owned=owned)
+                await self._greet(hub, browser, socket, address, owned=owned)
             except Refusal as refusal:
                 again_ms = RETRY_MS if refusal.code == "busy" or hub.fleet.shared else msgspec.UNSET
                 told = Problem(refusal.code, refusal.message, refusal.advice, fatal=True, retry_ms=again_ms)
@@ -131,7 +148,7 @@ class BrowserCalls:
                 browser.refuse(Problem("internal", "The call failed", advice, fatal=True))
 
     async def _greet(
-        self, hub: Hub, browser: BrowserTransport, socket: AsgiSocket, address: str, *, owned: bool
+        self, hub: Hub, browser: BrowserTransport, socket: PageSocket, address: str, *, owned: bool
     ) -> None:
         """From hello to the end of the call. A hello that asked for what is not there may be followed by another."""
         for _ in range(HELLOS):

@@ -17,7 +17,7 @@ from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
 
 WITHIN_MS = 2_000  # for another node's answer
-TRANSFER_MS = 20_000  # the vendor is asked, too
+TRANSFER_MS = 50_000  # the vendor is asked, too, and a SIP phone calls the other number meanwhile
 ASKED_AT_ONCE = 32  # nodes, for a listing of all calls
 LISTING = "calls"
 _PREFIX = "call."  # of the commands' names between nodes
@@ -120,6 +120,8 @@ async def _say(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
 
 
 async def _hang_up(hub: Hub, call_id: str, _: Given) -> dict[str, Any]:
+    if hub.sip.door is not None and hub.sip.door.cancel(call_id):
+        return {"hung_up": True}  # it rang
     hub.calls.call(call_id).hang_up("the operator hung up")
     return {"hung_up": True}
 
@@ -132,6 +134,11 @@ async def _transfer(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
     except VendorLost as error:
         raise Refusal(503, "vendor_lost", error.message, advice=error.advice) from None
     return {"transferred": True}
+
+
+async def _keys(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
+    hub.calls.call(call_id).send_keys(str(given["keys"]))
+    return {"sent": True}
 
 
 async def _policy(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
@@ -149,5 +156,6 @@ _COMMANDS: dict[str, Do] = {
     "say": _say,
     "hangup": _hang_up,
     "transfer": _transfer,
+    "keys": _keys,
     "policy": _policy,
 }

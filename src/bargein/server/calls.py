@@ -134,6 +134,7 @@ class Calls:
         self._most = most
         self._metrics = metrics
         self._live: dict[str, tuple[Call, Watchers]] = {}
+        self._dialing: dict[str, tuple[Callable[[], dict[str, object]], Watchers]] = {}  # calls of ours that ring
         self._finished: deque[dict[str, object]] = deque(maxlen=kept)
         self._taken = 0
         self._none = asyncio.Event()  # no call is live
@@ -209,6 +210,19 @@ class Calls:
             if not self._live:
                 self._none.set()
 
+    @contextmanager
+    def dialing(self, call_id: str, status: Callable[[], dict[str, object]], watchers: Watchers) -> Iterator[None]:
+        """A call of ours that is not answered yet can be found while the block runs. If its status is over then, it is
+        kept as the last one."""
+        self._dialing[call_id] = (status, watchers)
+        try:
+            yield
+        finally:
+            del self._dialing[call_id]
+            if (last := status())["over"] is not None:
+                self._finished.appendleft(last)
+                watchers.end()
+
     def heard(self) -> dict[str, tuple[int, int]]:
         """The calls whose agent sounds: the reply, and how many samples of it were heard."""
         found = {call_id: call.heard for call_id, (call, _) in self._live.items() if call.floor.reply.sounding}
@@ -224,20 +238,22 @@ class Calls:
         return self._find(call_id)[0]
 
     def watchers(self, call_id: str) -> Watchers:
-        """A live call's. Raises Refusal for one that is over, or never was."""
-        return self._find(call_id)[1]
+        """A live call's, or those of one that rings. Raises Refusal for one that is over, or never was."""
+        return self._dialing[call_id][1] if call_id in self._dialing else self._find(call_id)[1]
 
     def status(self, call_id: str) -> dict[str, object]:
         """A call's state, or its last one. Raises Refusal for one that we do not know."""
         if call_id in self._live:
             return dataclasses.asdict(self._live[call_id][0].status())
+        if call_id in self._dialing:
+            return self._dialing[call_id][0]()
         if (status := self.ended(call_id)) is not None:
             return status
         raise _unknown(call_id)
 
     def is_live(self, call_id: str) -> bool:
-        """The call runs here."""
-        return call_id in self._live
+        """The call runs here, or rings."""
+        return call_id in self._live or call_id in self._dialing
 
     def ended(self, call_id: str) -> dict[str, object] | None:
         """The last state of a call that ran here, and is still listed. None: there is none."""
@@ -246,6 +262,7 @@ class Calls:
     def listing(self) -> dict[str, list[dict[str, object]]]:
         """All, newest first; without what was said."""
         calls = [dataclasses.asdict(call.status()) for call, _ in self._live.values()]
+        calls += [status() for status, _ in self._dialing.values()]
         return {
             "calls": [_short(status) for status in reversed(calls)],
             "finished": [_short(status) for status in self._finished],
@@ -334,6 +351,9 @@ class Calls:
     def _find(self, call_id: str) -> tuple[Call, Watchers]:
         if call_id in self._live:
             return self._live[call_id]
+        if call_id in self._dialing:
+            advice = "Wait until GET /calls/{id} shows another state, or watch its events"
+            raise Refusal(409, "call_rings", "That call is not answered yet", advice=advice)
         self.status(call_id)
         raise Refusal(409, "call_over", "That call is over", advice="Look at it with GET /calls/{id}")
 

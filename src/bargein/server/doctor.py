@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import urlsplit
 
 import typer
@@ -21,30 +19,21 @@ from bargein.audio.sound.judge import installed_front_end
 from bargein.clock import Clock, MonotonicClock
 from bargein.errors import BargeinError, UsageError, VendorRefused
 from bargein.server.builder import AgentBuilder
+from bargein.server.doctor_findings import Finding, State
 from bargein.server.listening import listen
 from bargein.server.make_settings import make_settings
 from bargein.server.probe import TRY_S, ProbeResult, try_part
 from bargein.server.registry import RegisteredPart, Registry
 from bargein.server.settings import Settings
+from bargein.server.sip.doctor import sip_findings
+from bargein.server.telephone.asterisk import MEDIA as ASTERISK_MEDIA
+from bargein.server.telephone.asterisk import ari_of
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.vendor import Vendor
 
 AT_ONCE = 2
 
-State = Literal["works", "off", "look", "fails"]
 STYLES: dict[State, str] = {"works": "green", "off": "dim", "look": "yellow", "fails": "red"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's report."""
-
-    what: str
-    state: State
-    """off: not configured, so not tried. look: may be meant so. fails: configured, and does not work."""
-    detail: str
-    advice: str = ""
-    """What to do. "": nothing."""
 
 
 async def examine(
@@ -78,6 +67,8 @@ async def examine(
         ]
         broken = [Finding(p.vendor, "fails", builder.hide(p.why), p.advice) for p in builder.registry.problems]
         own = [await asyncio.to_thread(_sounds), _port(settings), _public_url(settings), _twilio(settings)]
+        own.append(await examine_asterisk(settings))
+        own += await sip_findings(settings)
         return [*(task.result() for task in tries), *keyless, *broken, *own]
     finally:
         await builder.aclose()
@@ -171,6 +162,24 @@ def _twilio(settings: Settings) -> Finding:
     if settings.twilio_account_sid is None:
         return Finding(what, "look", "calls come in, but cannot be transferred", "Set TWILIO_ACCOUNT_SID, too")
     return Finding(what, "works", "signatures are checked, calls can be transferred")
+
+
+async def examine_asterisk(settings: Settings) -> Finding:
+    """Whether Asterisk can be dialled, and its calls transferred."""
+    what = "Asterisk"
+    if settings.asterisk_url is None:
+        advice = "Set BARGEIN_ASTERISK_URL to dial it, and for transfers"
+        return Finding(what, "off", f"calls come in at {ASTERISK_MEDIA}", advice)
+    ari = ari_of(settings)
+    if ari is None:
+        return Finding(what, "look", "can be dialled; no transfers", "Set BARGEIN_ARI_USER and BARGEIN_ARI_PASSWORD")
+    try:
+        answer = await ari.request("GET", "/asterisk/info", {"only": "system"})
+    except BargeinError as error:
+        return Finding(what, "fails", error.message, error.advice)
+    if answer.status_code != 200:
+        return Finding(what, "fails", f"its REST interface answers with {answer.status_code}", "Enable ari.conf")
+    return Finding(what, "works", "can be dialled, calls can be transferred")
 
 
 def doctor_command() -> None:

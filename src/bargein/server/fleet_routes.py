@@ -29,11 +29,19 @@ class SayThis(BaseModel):
 
 
 class TransferTo(BaseModel):
-    """The body of POST /calls/{id}/transfer. to: E.164, "+4930123456"."""
+    """The body of POST /calls/{id}/transfer. to: E.164, "+4930123456"; of a SIP call, "sip:user@host", too."""
 
     model_config = ConfigDict(extra="forbid")
 
-    to: str = Field(min_length=1, max_length=40)
+    to: str = Field(min_length=1, max_length=200)
+
+
+class KeysToSend(BaseModel):
+    """The body of POST /calls/{id}/keys. keys: 0-9, * and #."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keys: str = Field(min_length=1, max_length=40)
 
 
 class PolicyChange(BaseModel):
@@ -91,6 +99,12 @@ async def hangup(call_id: str, hub: Hub = of_owner) -> dict[str, Any]:
 async def transfer(call_id: str, this: TransferTo, hub: Hub = of_owner) -> dict[str, Any]:
     """Hand the caller on to another number, now. Only for telephone calls, and with the vendor's credentials."""
     return await command(hub, "transfer", call_id, to=this.to)
+
+
+@router.post("/calls/{call_id}/keys", status_code=202)
+async def keys(call_id: str, this: KeysToSend, hub: Hub = of_owner) -> dict[str, Any]:
+    """Press telephone keys at the far end. Only for calls by SIP."""
+    return await command(hub, "keys", call_id, keys=this.keys)
 
 
 @router.post("/calls/{call_id}/policy")

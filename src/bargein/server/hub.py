@@ -32,6 +32,7 @@ from bargein.server.moving import FleetMover
 from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.settings import Settings, redaction_for
+from bargein.server.sip.place import SipPlace
 from bargein.server.strangers import Strangers
 from bargein.server.telephone.busy import BusyLine
 from bargein.server.telephone.recent_calls import TAKEN_OVER, RecentCalls
@@ -65,6 +66,7 @@ class Hub:
     kept: KeptCalls = field(default_factory=KeptCalls)
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
     busy_line: BusyLine = field(default_factory=BusyLine)
+    sip: SipPlace = field(default_factory=SipPlace)
 
 
 @asynccontextmanager

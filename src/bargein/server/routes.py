@@ -71,6 +71,8 @@ async def readyz(hub: Hub = of_hub) -> JSONResponse:
     answer."""
     hub.readiness.look_again()
     ready, told = await readiness(hub)
+    if hub.sip.door is not None:
+        told = {**told, "sip": hub.sip.door.state()}
     return JSONResponse(told, 200 if ready else 503)
 
 

@@ -257,7 +257,8 @@ def described(hub: Hub) -> list[str]:
     stt = agent.stt_name or "voice activity only, no words"
     who = "Twilio's" if hub.settings.twilio_auth_token else "of this machine only; TWILIO_AUTH_TOKEN is not set"
     phone = f"/twilio/voice, /twilio/media: calls {who}"
-    parts = (("agent", agent.name), ("stt", stt), ("llm", llm), ("tts", agent.tts_name), ("phone", phone))
+    parts = [("agent", agent.name), ("stt", stt), ("llm", llm), ("tts", agent.tts_name), ("phone", phone)]
+    parts += [] if hub.sip.door is None else hub.sip.door.lines()
     lines = [f"  {name:<6} {escape(value)}" for name, value in parts]
     if hub.catalogue.simulator_url is not None:
         lines.append(f"  [yellow]{escape(SIMULATED)}[/yellow]")

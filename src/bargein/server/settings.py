@@ -115,14 +115,68 @@ class Settings(BaseSettings):
     """This server's address for the outside world, where a proxy stands before it: `https://...`."""
     root_path: str | None = None
     """What a proxy puts before every path, such as `/voice`. none: the path of `BARGEIN_PUBLIC_URL`."""
+    ice_servers: Annotated[tuple[str, ...], NoDecode] = ()
+    """STUN and TURN servers for calls by WebRTC, separated by commas: `stun:host:3478`, `turn:host:3478?transport=udp`,
+    `turns:host:5349`. A page on the same network, or a server with a public address, needs none."""
+    turn_username: str | None = None
+    """Name for the TURN servers."""
+    turn_password: SecretStr | None = None
+    """Password for the TURN servers. Every page gets it; a `BARGEIN_TURN_SECRET` stays here."""
+    turn_secret: SecretStr | None = None
+    """Secret that is shared with the TURN server (coturn's `static-auth-secret`): each page gets a name and a password
+    of its own, for an hour."""
+    webrtc_address: str | None = None
+    """This machine's public IP address, where a NAT leads all UDP ports to it. none: its own addresses."""
     twilio_auth_token: SecretStr | None = _from("TWILIO_AUTH_TOKEN")
     """Twilio's secret. Once it is set, every webhook of Twilio must be signed."""
     twilio_account_sid: str | None = _from("TWILIO_ACCOUNT_SID")
     """Twilio's account, for hang-ups and transfers."""
     twilio_url: str | None = None
     """Address of Twilio's REST API, if it is not Twilio's own."""
+    sip: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses to take SIP calls at, separated by commas: `0.0.0.0:5060`, `0.0.0.0:5060;transport=tcp`,
+    `0.0.0.0:5061;transport=tls`. none: no SIP."""
+    sip_users: SecretStr | None = None
+    """Who may call by SIP with a password, from anywhere: `user:password`, separated by commas."""
+    sip_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    """Networks that may call by SIP without a password, separated by commas: `10.0.0.0/8`. Without these and without
+    users, only this machine may."""
+    sip_trunk: str | None = None
+    """Account at a SIP provider: `sip:user@provider.example`. Calls to numbers go out through the provider."""
+    sip_trunk_password: SecretStr | None = None
+    """Password of the trunk's account."""
+    sip_trunk_user: str | None = None
+    """User of the trunk's digest, where it is not the account's user."""
+    sip_trunk_proxy: str | None = None
+    """Where requests to the trunk go first, where it is not the account's host: `sip:proxy.example;transport=tls`."""
+    sip_register: bool = True
+    """Stay registered at the trunk, so that it calls us."""
+    sip_public: str | None = None
+    """Our address for SIP peers (Contact and SDP), where a NAT stands between. none: the address of the interface."""
+    sip_cert: Path | None = None
+    """Certificate of SIP over TLS, with its chain: a PEM file."""
+    sip_key: Path | None = None
+    """Private key of that certificate: a PEM file. none: it stands in the certificate's file."""
+    rtp_ports: str | None = None
+    """UDP ports for the audio of SIP calls, two for each call: `10000-20000`. none: any that are free."""
+    sip_far_buffer_ms: float = Field(default=60, ge=0, le=500)
+    """Jitter buffer that is assumed at the far end of a SIP call: so much later it is heard than it comes there."""
+    asterisk_url: str | None = None
+    """Asterisk's HTTP server, by which it is dialled and its calls are transferred: `http://127.0.0.1:8088`. none:
+    calls only come in, at `/asterisk/media`."""
+    ari_user: str | None = None
+    """User of Asterisk's REST interface (ARI)."""
+    ari_password: SecretStr | None = None
+    """The user's password."""
+    asterisk_context: str = Field(default="bargein-transfer", pattern=r"^[A-Za-z0-9._-]{1,80}$")
+    """Context of Asterisk's dialplan in which a call goes on after a transfer."""
+    audiosocket: str | None = Field(default=None, pattern=r"^.+:\d{1,5}$")
+    """Address to take Asterisk's AudioSocket calls at: `127.0.0.1:9092`. none: no AudioSocket."""
+    audiosocket_ids: SecretStr | None = None
+    """UUIDs with which AudioSocket calls may come from anywhere, separated by commas. Without them, only this machine
+    may call."""
 
-    @field_validator("redact_arguments", mode="before")
+    @field_validator("redact_arguments", "sip", "sip_allow", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
         parts = value.split(",") if isinstance(value, str) else value
@@ -145,7 +199,27 @@ class Settings(BaseSettings):
                 raise ValueError(msg)
         return origins
 
-    @field_validator("public_url")
+    @field_validator("ice_servers", mode="before")
+    @classmethod
+    def _ice(cls, value: object) -> object:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            return value
+        urls = tuple(str(part).strip() for part in parts if str(part).strip())
+        for url in urls:
+            if not re.fullmatch(r"(stuns?|turns?):[^\s/,]+", url):
+                msg = f"{url[:80]!r} is no STUN or TURN server; write it as turn:example.com:3478"
+                raise ValueError(msg)
+        return urls
+
+    @field_validator("webrtc_address")
+    @classmethod
+    def _is_ip(cls, value: str | None) -> str | None:
+        if value is not None:
+            ipaddress.ip_address(value)  # raises ValueError
+        return value
+
+    @field_validator("public_url", "asterisk_url")
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):

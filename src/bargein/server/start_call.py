@@ -75,21 +75,25 @@ async def start_call(
     control: CallControl | None = None,
     facts: Mapping[str, str] | None = None,
     restored: RestoredCall | None = None,
+    dialed: tuple[str, Watchers] | None = None,
 ) -> AsyncIterator[KeptCall]:
     """A call that is listed while the block, which runs it, lasts. Then its record is on disk, unless the disk takes
     too long. Raises Refusal when the server is closing.
 
     network_id: the network's own id of the call, by which a new connection finds it. "": it has none, and the call
     ends with its connection. None: our own id of the call is meant. restored: the call began on another server, and
-    was claimed for this one.
+    was claimed for this one. dialed: the id of a call that we made, and those who have watched it ring.
     """
-    call_id = restored.call_id if restored is not None else _new_id()
-    watchers = Watchers(hub.metrics, hub.fleet, call_id)
-    journal = _journal(hub, call_id if restored is None else f"{call_id}-{restored.epoch}", agent, policy)
+    if dialed is not None:
+        call_id, watchers = dialed
+    else:
+        call_id = restored.call_id if restored is not None else new_call_id()
+        watchers = Watchers(hub.metrics, hub.fleet, call_id)
+    journal = journal_for(hub, call_id if restored is None else f"{call_id}-{restored.epoch}", agent, policy)
     found_by = call_id if network_id is None else network_id
     can_return = bool(found_by) and connection.capabilities.carries_audio
     transport = KeptTransport(connection, hub.host.clock, hub.settings.keep_s * 1000 if can_return else 0)
-    told = {name: _fact(hub.redaction, name, value) for name, value in (facts or {}).items()}
+    told = {name: told_fact(hub.redaction, name, value) for name, value in (facts or {}).items()}
     memory = CallMemory(hub.fleet, call_id) if hub.fleet.shared and can_return else None
     call = Call(
         call_id=call_id,
@@ -125,15 +129,17 @@ async def start_call(
         hub.swept.set()
 
 
-def _new_id() -> str:
+def new_call_id() -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
 
 
-def _fact(redaction: Redaction, name: str, value: str) -> str:
+def told_fact(redaction: Redaction, name: str, value: str) -> str:
+    """What a connection says of itself, as records and status show it."""
     return printable(redaction.number(value) if name in NUMBERS else value, FACT_CHARS)
 
 
-def _journal(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> FileJournal | NullJournal:
+def journal_for(hub: Hub, call_id: str, agent: Agent, policy: Policy) -> FileJournal | NullJournal:
+    """The record of a call: nothing, where the settings want none."""
     if hub.settings.record is None:
         return NullJournal()
     return FileJournal(

@@ -87,7 +87,8 @@ class KeptTransport:
 
     def fits(self, wire: Connection) -> bool:
         """Whether a connection can carry this call: its audio must have the same form."""
-        return (wire.capabilities, wire.rate_in, wire.rate_out) == (self.capabilities, self.rate_in, self.rate_out)
+        same = replace(wire.capabilities, repair_ms=self.capabilities.repair_ms) == self.capabilities
+        return same and (wire.rate_in, wire.rate_out) == (self.rate_in, self.rate_out)
 
     async def carry_on(self, wire: Connection) -> None:
         """The client is on this connection now, until it is lost or replaced, or the call is over."""
@@ -183,6 +184,8 @@ class KeptTransport:
     def _placed(self, audio: c.AudioIn) -> c.AudioIn:
         """The audio at its place in the whole call: the time without a connection is a gap, but for what the client
         has kept of it (positions below 0)."""
+        if audio.replaces:
+            return replace(audio, first_sample=(self._base or 0) + audio.first_sample)
         now, first, size = self._clock.now_ms(), audio.first_sample, len(audio.samples)
         if self._base is None:
             gap = round((now - self._end_ms) * self.rate_in / 1000) - max(size, -first)

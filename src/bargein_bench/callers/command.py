@@ -58,7 +58,7 @@ def simulate_twilio(
     console = Console(width=120)
     with command_errors(console):
         steps = call_script.read(script) if script is not None else None
-        clips = [] if steps is not None else asyncio.run(_clips(wav))
+        clips = [] if steps is not None else asyncio.run(clips_of(wav))
         lasts_ms = seconds * 1000
         parameters = dict(pair.partition("=")[::2] for pair in parameter or [])
 
@@ -80,7 +80,7 @@ def simulate_twilio(
         raise typer.Exit(1)
 
 
-async def _clips(wav: Path | None) -> list[tuple[str, Samples]]:
+async def clips_of(wav: Path | None) -> list[tuple[str, Samples]]:
     if wav is not None:
         return [(wav.name, call_script.wav(wav))]
     return [(text, resample((await say(text))[0], RATE).samples) for text in SENTENCES]

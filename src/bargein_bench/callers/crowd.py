@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -36,6 +36,14 @@ class Usage:
     """Memory at the end, less that at the begin."""
 
 
+class CrowdCaller(Protocol):
+    """One caller of a crowd."""
+
+    async def run(self) -> Result:
+        """Make the call, to its end. Raises BargeinError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class CallPlan:
     """What all callers do."""
@@ -55,6 +63,8 @@ class CallPlan:
     """Of a stream."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Of a stream."""
+    caller: Callable[..., CrowdCaller] = Caller
+    """Makes the caller of a stream, or of another wire."""
     manners: NetworkManners | None = None
     """Of the network, for a webhook."""
 
@@ -134,7 +144,7 @@ async def run(
     clock: of the callers; they wait by the event loop's time. network: the one that makes the calls to a webhook; None:
     one of their own, without a REST API.
     """
-    if network is None and plan.url.startswith("http"):
+    if network is None and plan.url.startswith("http") and plan.caller is Caller:
         async with TwilioNetwork(plan.manners, serves=False) as made:
             return await run(plan, pid, clock, made)
     clock = clock or MonotonicClock()
@@ -159,7 +169,7 @@ async def run(
                 results.append(await network.call(plan.url, steps, plan.lasts_ms, **line))
                 return
             more: dict[str, Any] = {"parameters": plan.parameters, "headers": plan.headers}
-            results.append(await Caller(plan.url, steps, plan.lasts_ms, **line, **more).run())
+            results.append(await plan.caller(plan.url, steps, plan.lasts_ms, **line, **more).run())
         except BargeinError as error:
             failed[str(error)] += 1
 

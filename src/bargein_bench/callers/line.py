@@ -31,7 +31,7 @@ class LineStream(Protocol):
 
 class CallerLine:
     """lasts_ms: length of the call, unless one side ends it before. way_ms: delay of the network, one way. keep: keep
-    the caller's audio for the record."""
+    the caller's audio for the record. telephone: what plays; None: one of Twilio's kind."""
 
     def __init__(
         self,
@@ -43,8 +43,9 @@ class CallerLine:
         seed: int = 1,
         clock: Clock | None = None,
         keep: bool = False,
+        telephone: SimulatedTelephone | None = None,
     ) -> None:
-        self.result = Result(SimulatedTelephone(lasts_ms + 2000))
+        self.result = Result(telephone or SimulatedTelephone(lasts_ms + 2000))
         self.clock = clock or MonotonicClock()
         self.way_s = way_ms / 1000
         self.over = asyncio.Event()

@@ -101,6 +101,10 @@ class SimulatedTelephone:
         self.clears += 1
         return returned
 
+    def goes_on(self) -> None:
+        """The network was paused: what comes next follows no gap."""
+        self._after_clear = True
+
     def play(self, now: int, codes: bytes) -> None:
         """The network itself plays this, after all that is buffered: no frame of a stream."""
         self._append(now, codes)

@@ -60,8 +60,8 @@ def test_every_path_has_its_vendor_and_every_stream_its_own_dialect() -> None:
     made = carriers(OPEN)
     assert set(made) == set(CARRIERS) == {"/telnyx/media", "/vonage/media", "/plivo/media"}
     for path, vendor in made.items():
-        assert vendor.dialect().name == path.split("/")[1]
-        assert vendor.dialect() is not vendor.dialect()
+        assert vendor.dialect(caller()).name == path.split("/")[1]
+        assert vendor.dialect(caller()) is not vendor.dialect(caller())
 
 
 @pytest.mark.parametrize(

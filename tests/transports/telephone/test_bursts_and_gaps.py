@@ -14,6 +14,7 @@ import pytest
 from bargein import protocols as c
 from bargein.audio.mulaw import to_mulaw
 from bargein.clock import ManualClock
+from bargein.transports.telephone.asterisk import AsteriskDialect
 from bargein.transports.telephone.dialect import TelephoneDialect
 from bargein.transports.telephone.plivo import PlivoDialect
 from bargein.transports.telephone.telnyx import TelnyxDialect
@@ -60,6 +61,12 @@ NETWORKS = {
         '{"event":"start","start":{"callId":"C1","streamId":"S1","mediaFormat":{"encoding":"audio/x-mulaw",'
         '"sampleRate":8000}}}',
         _json("streamId", lambda ms: UNIX_MS + ms),
+    ),
+    "asterisk": Network(
+        AsteriskDialect,
+        '{"event":"MEDIA_START","channel_id":"17.3","format":"slin16","optimal_frame_size":640}',
+        lambda number, ms: np.full(320, 900, "<i2").tobytes(),
+        timed=False,
     ),
     "vonage": Network(
         VonageDialect,

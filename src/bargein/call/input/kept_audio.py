@@ -35,6 +35,12 @@ class KeptAudio:
         self._array[at:until] = samples
         self.end += len(samples)
 
+    def overwrite(self, position: int, samples: Samples) -> None:
+        """Put other samples in the place of kept ones. Nothing happens where they are not kept."""
+        if self.first <= position and position + len(samples) <= self.end:
+            at = position - self._base
+            self._array[at : at + len(samples)] = samples
+
     def discard_before(self, position: int) -> None:
         """Keep no sample before this position."""
         if position > self.first:

@@ -51,7 +51,8 @@ def _unjudged(window: SpeechWindow) -> None:
 
 class UserAudio:
     """on_window: gets every VAD window, with times on the call's clock. echo: set where the line brings the agent's own
-    audio back. A client that tells what its loudspeaker plays gets a RoomEcho with the first of it."""
+    audio back. A client that tells what its loudspeaker plays gets a RoomEcho with the first of it. repair_ms: as in
+    TransportCapabilities."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class UserAudio:
         now_ms: Callable[[], float],
         on_window: Callable[[SpeechWindow], None],
         echo: LineEcho | None = None,
+        repair_ms: float = 0.0,
     ) -> None:
         self.rate = rate_of(rate)
         self._resampler = HotResampler(rate, self.rate) if rate != self.rate else None
@@ -73,6 +75,8 @@ class UserAudio:
         self._stream: VADStream | None = vad.open(self.rate, self._window)
         self._kept = KeptAudio()
         self._keep = KEEP_MS * self.rate // 1000
+        self._repair = int(repair_ms * self.rate / 1000)
+        self._told = 0  # position after the newest sample that `on_audio` has, where audio is repaired
         self._in_end = 0
         self._filled = 0  # samples of silence in place of missing audio, since the newest audio
         self._absent_ms = 0.0  # time without audio, as the ticks tell it
@@ -81,12 +85,15 @@ class UserAudio:
         self.last_ms = now_ms()
         """When the newest audio came."""
         self.on_audio: Callable[[int, Samples], None] | None = None
-        """Gets all audio, each time with the position of the first sample."""
+        """Gets all audio, each time with the position of the first sample; `repair_ms` after the VAD."""
         self.keep_from_ms: float | None = None
         """Where the open turn begins: its audio is kept beyond KEEP_MS."""
 
     def push_audio(self, audio: AudioIn) -> None:
         """Take the next audio of the stream. Never waits."""
+        if audio.replaces:
+            self._mend(audio)
+            return
         now = self.last_ms = self._now_ms()
         if self._bursts.admit(now, audio):
             self._take(now, audio)
@@ -132,6 +139,12 @@ class UserAudio:
         self._clock.arrived(self._kept.end, now)
         if self._stream is not None:
             self._stream.push_audio(samples)
+
+    def _mend(self, audio: AudioIn) -> None:
+        """Audio that came late takes its place, if that is still known. The VAD has judged what was there before."""
+        back = self._in_end - audio.first_sample
+        if not self._filled and self._resampler is None and len(audio.samples) <= back:
+            self._kept.overwrite(self._kept.end - back, audio.samples)
 
     def _sounded(self, samples: WireSamples) -> None:
         """The client's loudspeaker played these at the samples that come next."""
@@ -197,14 +210,25 @@ class UserAudio:
 
     def _append(self, samples: Samples) -> None:
         kept = self._kept
-        if self.on_audio is not None:
+        if self.on_audio is not None and not self._repair:
             self.on_audio(kept.end, samples)
         kept.append(samples)
+        if self._repair:
+            self._tell_repaired()
         most = self._keep
         if self.keep_from_ms is not None:
             keep_ms = min(max(float(KEEP_MS), self._now_ms() - self.keep_from_ms + 1000), MOST_MS)
             most = int(keep_ms * self.rate / 1000)
         kept.discard_before(kept.end - most)
+
+    def _tell_repaired(self) -> None:
+        """The audio that no late packet can change any more."""
+        kept = self._kept
+        begin, end = max(self._told, kept.first), kept.end - self._repair
+        if end > begin:
+            self._told = end
+            if self.on_audio is not None:
+                self.on_audio(begin, kept.copy(begin, end))
 
     def _rise(self, window: VADWindow) -> float:
         """How far a window stands above the quiet of the second before it, in dB."""

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 from rich.console import Console
 
+from bargein.errors import UsageError
 from bargein.server.listening import address, announce, demand_no_loop, listen
 from bargein.server.log_lines import log_lines
 from bargein.server.make_settings import library_settings
@@ -59,6 +60,11 @@ def supervise(settings: Settings, console: Console, *, on_ready: Callable[[str],
     SystemExit where the first one could not start: it has said why."""
     demand_no_loop()
     workers = workers_of(settings)
+    if settings.sip:
+        advice = (
+            "Serve with one worker; for more calls, run several servers behind a SIP proxy, each at its own address"
+        )
+        raise UsageError(f"{workers} workers cannot share one SIP address", advice=advice)
     with listen(settings.host, settings.port) as listener:
         url = address(settings.host, listener.getsockname()[1])
 

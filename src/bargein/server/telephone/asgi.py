@@ -13,7 +13,7 @@ from bargein.server.auth import deny
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
 from bargein.server.telephone.keepalive import kept_alive
-from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, serve_phone
+from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, serve_phone, subprotocol
 from bargein.transports.telephone.transport import TelephoneTransport
 from bargein.transports.websocket import TOO_BIG, too_long
 
@@ -75,17 +75,22 @@ class PhoneAsgi:
             await deny(scope, receive, send, refusal)
             return
         await receive()  # websocket.connect
-        await send({"type": "websocket.accept", "headers": []})
-        wire = AsgiWire(send)
-        dialect = vendor.dialect()
-        telephone = TelephoneTransport(kept_alive(hub, wire, dialect), dialect, hub.host.clock)
-        async with asyncio.TaskGroup() as group:
-            writer = group.create_task(wire.pump(), name="telephone writer")
-            reader = group.create_task(_read(receive, telephone), name="telephone reader")
-            await serve_phone(hub, vendor, caller, telephone)
-            reader.cancel()
-            await asyncio.wait([writer], timeout=CLOSE_S)
-            writer.cancel()  # a peer that reads nothing takes no close either
+        await send({"type": "websocket.accept", "headers": [], "subprotocol": subprotocol(caller)})
+        await carry(hub, vendor, caller, receive, send)
+
+
+async def carry(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, receive: Receive, send: Send) -> None:
+    """The whole life of an open socket."""
+    wire = AsgiWire(send)
+    dialect = vendor.dialect(caller)
+    telephone = TelephoneTransport(kept_alive(hub, wire, dialect), dialect, hub.host.clock)
+    async with asyncio.TaskGroup() as group:
+        writer = group.create_task(wire.pump(), name="telephone writer")
+        reader = group.create_task(_read(receive, telephone), name="telephone reader")
+        await serve_phone(hub, vendor, caller, telephone)
+        reader.cancel()
+        await asyncio.wait([writer], timeout=CLOSE_S)
+        writer.cancel()  # a peer that reads nothing takes no close either
 
 
 async def _read(receive: Receive, telephone: TelephoneTransport) -> None:

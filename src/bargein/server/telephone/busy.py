@@ -18,8 +18,7 @@ from bargein.agent import REPROMPTS, Agent
 from bargein.audio.mulaw import mulaw_codes
 from bargein.audio.pcm import FRAME_MS, Pcm, Samples
 from bargein.audio.resample import resample
-from bargein.protocols import AudioOut, ClientHangUp, WireSamples
-from bargein.transports.telephone.transport import TelephoneTransport
+from bargein.protocols import AudioOut, ClientHangUp, Transport, WireSamples
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +96,7 @@ class BusyLine:
             self._sentence = Pcm(np.concatenate(pieces), rate)
             self._frames.clear()
 
-    async def play(self, telephone: TelephoneTransport) -> None:
+    async def play(self, telephone: Transport) -> None:
         """The whole sentence, unless the caller hangs up or the server closes. The stream is left open."""
         if self._callers >= AT_ONCE or self._closing.is_set():
             return
@@ -118,7 +117,7 @@ class BusyLine:
         """The server closes: callers hear no more."""
         self._closing.set()
 
-    async def _send(self, telephone: TelephoneTransport) -> None:
+    async def _send(self, telephone: Transport) -> None:
         frames = self._as(telephone.rate_out, mulaw=telephone.capabilities.mulaw)
         loop = asyncio.get_running_loop()
         began, place = loop.time(), 0
@@ -141,7 +140,7 @@ class BusyLine:
         return self._frames[rate, mulaw]
 
 
-async def _gone(telephone: TelephoneTransport) -> None:
+async def _gone(telephone: Transport) -> None:
     async for item in telephone.receive():
         if isinstance(item, ClientHangUp):
             return

@@ -38,7 +38,7 @@ class Carrier:
         self._gate = gate
         self._name = name
 
-    def dialect(self) -> TelephoneDialect:
+    def dialect(self, caller: SocketRequest) -> TelephoneDialect:
         return self._dialect()
 
     def admit(self, caller: SocketRequest) -> None:

@@ -15,7 +15,7 @@ from bargein.audio.pcm import FRAME_MS
 from bargein.call.ticker import Ticker
 from bargein.protocols import WireSamples
 from bargein.server.hub import Hub
-from bargein.transports.telephone.dialect import TelephoneDialect
+from bargein.transports.telephone.dialect import PausingDialect, TelephoneDialect
 from bargein.transports.telephone.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,9 @@ class KeepaliveWire:
 
 
 def kept_alive(hub: Hub, wire: Wire, dialect: TelephoneDialect) -> Wire:
-    """The wire, with silence in its pauses where the server's `keepalive_ms` asks for it."""
+    """The wire, with silence in its pauses where the server's `keepalive_ms` asks for it. A network that tells its
+    queue's length gets none: each frame counts there."""
     every_ms = hub.settings.keepalive_ms
+    if isinstance(dialect, PausingDialect):
+        return wire
     return wire if every_ms is None else KeepaliveWire(wire, dialect, hub.host.ticker, every_ms)

@@ -35,7 +35,7 @@ from bargein.server.frame_guard import PARTS, GuardedWebSocket
 from bargein.server.hub import Hub
 from bargein.server.refusals import Refusal
 from bargein.server.telephone.keepalive import kept_alive
-from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, refusals, serve_phone
+from bargein.server.telephone.serve import SocketRequest, TelephoneVendor, refusals, serve_phone, subprotocol
 from bargein.server.under_a_path import without_node
 from bargein.transports.telephone.transport import TelephoneTransport
 from bargein.transports.websocket import MESSAGE_BYTES
@@ -90,7 +90,7 @@ class PhoneListener(WSListener):
         sock = transport.underlying_transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._wire = PicowsWire(transport)
-        dialect = self._vendor.dialect()
+        dialect = self._vendor.dialect(self._caller)
         telephone = TelephoneTransport(kept_alive(self._hub, self._wire, dialect), dialect, self._hub.host.clock)
         self._telephone = telephone
         self._hub.tasks.create_task(serve_phone(self._hub, self._vendor, self._caller, telephone), name="telephone")
@@ -209,7 +209,11 @@ class PicowsProtocol(asyncio.Protocol):
                     HTTPStatus(refusal.status), json.dumps(said).encode()
                 )
                 return WSUpgradeResponseWithListener(response, None)
-            return PhoneListener(hub, vendor, caller)
+            phone = PhoneListener(hub, vendor, caller)
+            if (spoken := subprotocol(caller)) is None:
+                return phone
+            answer = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": spoken})
+            return WSUpgradeResponseWithListener(answer, phone)
 
         made: Any = _CountedProtocol(
             None, None, False, listener, logging.getLogger("picows"), True, HANDSHAKE_S, False, 0, 0,

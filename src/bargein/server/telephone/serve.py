@@ -23,9 +23,9 @@ from bargein.server.settings import is_loopback
 from bargein.server.start_call import language_for, policy_for, start_call
 from bargein.server.telephone.recent_calls import TAKEN_OVER, CallState
 from bargein.server.telephone.whereabouts import hand_over
+from bargein.transports.kept import Connection
 from bargein.transports.rate_limit import RateLimit
 from bargein.transports.telephone.dialect import Started, TelephoneDialect
-from bargein.transports.telephone.transport import TelephoneTransport
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,15 @@ class SocketRequest:
     host: str
     headers: Mapping[str, str]
     path: str
+
+
+MEDIA_PROTOCOL = "media"  # a WebSocket's subprotocol that Asterisk offers
+
+
+def subprotocol(caller: SocketRequest) -> str | None:
+    """The subprotocol to accept. None: the caller offers none that means something here."""
+    offered = (each.strip() for each in caller.headers.get("sec-websocket-protocol", "").split(","))
+    return MEDIA_PROTOCOL if MEDIA_PROTOCOL in offered else None
 
 
 FROM_BROWSERS = ("origin", "sec-fetch-site", "sec-fetch-mode")
@@ -69,16 +78,25 @@ def demand_no_page(caller: SocketRequest) -> None:
         raise Refusal(403, "foreign_origin", "Pages may not open a telephone's socket", advice="Open /calls/browser")
 
 
-class TelephoneVendor(Protocol):
-    """One telephone vendor, as far as the server is concerned."""
+class Telephone(Connection, Protocol):
+    """The transport of one telephone call, before and in the call."""
 
-    def dialect(self) -> TelephoneDialect:
-        """For a new stream."""
+    @property
+    def name(self) -> str:
+        """Of the network."""
         ...
 
-    def admit(self, caller: SocketRequest) -> None:
-        """Before the socket is accepted. Raises Refusal."""
+    async def handshake(self) -> Started | None:
+        """Wait for the stream's start. None: it never began."""
         ...
+
+    def refuse(self, reason: str) -> None:
+        """The server accepts no call from it."""
+        ...
+
+
+class CallVendor(Protocol):
+    """One telephone vendor, as far as a call of it is concerned."""
 
     async def verify(self, caller: SocketRequest, started: Started, fleet: Fleet) -> None:
         """Once the stream has said what it is. Raises Refusal."""
@@ -91,6 +109,18 @@ class TelephoneVendor(Protocol):
 
     def exchange(self, started: Started) -> CallControl | None:
         """What else can be done with the call."""
+        ...
+
+
+class TelephoneVendor(CallVendor, Protocol):
+    """One telephone vendor whose streams are WebSockets."""
+
+    def dialect(self, caller: SocketRequest) -> TelephoneDialect:
+        """For a new stream of this caller."""
+        ...
+
+    def admit(self, caller: SocketRequest) -> None:
+        """Before the socket is accepted. Raises Refusal."""
         ...
 
 
@@ -112,7 +142,7 @@ class RefusalLog:
 refusals = RefusalLog()
 
 
-async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, telephone: TelephoneTransport) -> None:
+async def serve_phone(hub: Hub, vendor: CallVendor, caller: SocketRequest, telephone: Telephone) -> None:
     """The whole life of one stream. Raises nothing: what fails here concerns no other call."""
     reason = "ended"
     try:
@@ -132,7 +162,7 @@ async def serve_phone(hub: Hub, vendor: TelephoneVendor, caller: SocketRequest, 
         await telephone.close(reason)
 
 
-async def _carry(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTransport, started: Started) -> str:
+async def _carry(hub: Hub, vendor: CallVendor, telephone: Telephone, started: Started) -> str:
     """Find the stream's call, on whatever node it is, or begin one; to the end of the stream. Returns the reason to
     close the stream with."""
     network = _network(telephone, started)
@@ -167,9 +197,7 @@ async def _carry(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTranspor
     return "ended"
 
 
-async def _from_elsewhere(
-    hub: Hub, vendor: TelephoneVendor, network: str, started: Started
-) -> Home | RestoredCall | None:
+async def _from_elsewhere(hub: Hub, vendor: CallVendor, network: str, started: Started) -> Home | RestoredCall | None:
     """The call of a stream that this node does not know. Home: the vendor is to be sent to the call's node."""
     found = await returning(hub, network=network, network_id=started.call)
     if not isinstance(found, Home):
@@ -185,7 +213,7 @@ async def _from_elsewhere(
     return None if isinstance(found, Home) else found
 
 
-async def _turn_away(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTransport, started: Started) -> None:
+async def _turn_away(hub: Hub, vendor: CallVendor, telephone: Telephone, started: Started) -> None:
     """A caller for whom there is no place. The vendor that asks what follows is told there; any other caller hears a
     sentence."""
     if vendor.hops(started) is not None:
@@ -196,12 +224,14 @@ async def _turn_away(hub: Hub, vendor: TelephoneVendor, telephone: TelephoneTran
 
 async def _talk(
     hub: Hub,
-    vendor: TelephoneVendor,
-    telephone: TelephoneTransport,
+    vendor: CallVendor,
+    telephone: Telephone,
     started: Started,
     restored: RestoredCall | None = None,
 ) -> None:
-    agent, policy = _choose(hub, started.parameters) if restored is None else _chosen_before(hub, started, restored)
+    agent, policy = (
+        choose_for_phone(hub, started.parameters) if restored is None else _chosen_before(hub, started, restored)
+    )
     facts = {"transport": telephone.name, "stream": started.stream, "phone_call": started.call, **started.extra}
     facts |= {name: started.parameters[name][:40] for name in FACTS if name in started.parameters}
     network, id_ = _network(telephone, started), started.call
@@ -226,7 +256,7 @@ async def _talk(
     log.info("Call %s: over (%s)", call.id, call.over)
 
 
-def _network(telephone: TelephoneTransport, started: Started) -> str:
+def _network(telephone: Telephone, started: Started) -> str:
     """Where the call's id means this call: the vendor's account."""
     return f"{telephone.name} {started.account}"
 
@@ -245,10 +275,10 @@ def _chosen_before(hub: Hub, started: Started, restored: RestoredCall) -> tuple[
         return agent_of(hub, restored)
     except UsageError as error:
         log.warning("%s; the call goes on with another agent", error)
-        return _choose(hub, started.parameters)
+        return choose_for_phone(hub, started.parameters)
 
 
-def _choose(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
+def choose_for_phone(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:
     """The agent and policy that the parameters ask for. A caller who is on the line already is better served by the
     default than by a refusal, so an agent or policy that is not there is only logged."""
     try:

@@ -49,7 +49,7 @@ class Twilio:
         self._gate = gate
         self._signer = URLSafeTimedSerializer(self._token or settings.signing_secret, salt="bargein.twilio")
 
-    def dialect(self) -> TelephoneDialect:
+    def dialect(self, caller: SocketRequest) -> TelephoneDialect:
         return TwilioDialect()
 
     @property

@@ -58,10 +58,12 @@ class BrowserTransport:
         limits: BrowserLimits | None = None,
         *,
         close_code: Callable[[], int | None] = lambda: None,
+        repair_ms: float = 0.0,
     ) -> None:
-        """close_code: the code with which the client closed the connection. None: the connection is lost."""
+        """close_code: with which the client closed the connection; None: it is lost. repair_ms: of the capabilities."""
         self.limits = limits or BrowserLimits()
-        self.capabilities = c.TransportCapabilities(pause=True, reports=True, backlog_ms=self.limits.backlog_ms)
+        keeps = self.limits.backlog_ms
+        self.capabilities = c.TransportCapabilities(True, True, backlog_ms=keeps, repair_ms=repair_ms)
         self._socket = socket
         self._close_code = close_code
         self._clock = clock
@@ -74,6 +76,7 @@ class BrowserTransport:
         self._mic_end = 0  # position after the newest microphone sample, as the client counts
         self._before = 0  # microphone samples that were spoken before this connection began
         self._takes_backlog = False
+        self._placed_from: int | None = None  # where the call began, in audio that comes with its place
         self._back = 0  # frames in a row that were sent already
         self._reply = 0  # the newest reply that was announced to the client
         self._welcomed = False
@@ -109,10 +112,8 @@ class BrowserTransport:
         return None
 
     def welcome(self, welcome: w.Welcome, newest_reply: int = 0) -> None:
-        """Accept the hello. The call begins, or goes on, and the microphone's positions count from now.
-
-        newest_reply: of a call that goes on. The client may report on it.
-        """
+        """Accept the hello: the call begins, or goes on, and the microphone's positions count from now. newest_reply:
+        of a call that goes on; the client may report on it."""
         self._reply = newest_reply
         self._welcomed = True
         self._call_id = welcome.call_id
@@ -125,7 +126,7 @@ class BrowserTransport:
         self.capabilities = dataclasses.replace(self.capabilities, carries_audio=False)
 
     def drop(self) -> None:
-        """End the wait for a hello: others need the place."""
+        """End the wait for a hello."""
         self._lose("too many strangers", TRY_AGAIN_LATER)
 
     def send_elsewhere(self, at: str, why: str) -> None:
@@ -159,7 +160,7 @@ class BrowserTransport:
                 reason = "the connection is lost" if lost else "the client closed the connection"
         yield c.ClientHangUp(reason, lost=lost)
 
-    async def _receive(self) -> str | bytes | None:
+    async def _receive(self) -> str | bytes | c.AudioIn | None:
         """The next message within the limits. None: the connection is lost."""
         while self._lost is None:
             try:
@@ -170,8 +171,8 @@ class BrowserTransport:
                 return None
             finally:
                 self._reading = None
-            if raw is None:
-                return None
+            if raw is None or isinstance(raw, c.AudioIn):
+                return raw
             if too_long(raw):
                 self._lose("a message is too long", TOO_BIG)
             elif not self._flood.take():
@@ -187,9 +188,11 @@ class BrowserTransport:
                 await asyncio.sleep(0)
         return None
 
-    def _read(self, raw: str | bytes) -> w.FromClient | c.AudioIn | None:
+    def _read(self, raw: str | bytes | c.AudioIn) -> w.FromClient | c.AudioIn | None:
         """Check one message. A fault in the message is sent to the client as an error."""
         try:
+            if isinstance(raw, c.AudioIn):
+                return self._placed(raw) if self._welcomed else None
             if not self._welcomed:
                 return self._hello(raw)
             if isinstance(raw, bytes):
@@ -202,6 +205,13 @@ class BrowserTransport:
             self._send_error(error.message, error.advice, error.code)
             return None
         return message
+
+    def _placed(self, audio: c.AudioIn) -> c.AudioIn | None:
+        """The audio at its place in the call. None: it is older than the call."""
+        if self._placed_from is None:
+            self._placed_from = audio.first_sample
+        first = audio.first_sample - self._placed_from
+        return None if first < 0 else dataclasses.replace(audio, first_sample=first)
 
     @staticmethod
     def _hello(raw: str | bytes) -> w.Hello:

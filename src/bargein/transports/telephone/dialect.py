@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -66,7 +66,27 @@ class Stopped:
     reason: str
 
 
-DialectEvent = Started | Media | MarkBack | ClearDone | Pressed | Stopped
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """The answer to a `status`."""
+
+    frames: int
+    """Frames that wait in the network's queue. The frame that sounds is no longer among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDrained:
+    """The network's queue was found empty, as `report_drained` asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFlow:
+    """The network takes no more audio, or takes it again."""
+
+    full: bool
+
+
+DialectEvent = Started | Media | MarkBack | ClearDone | Pressed | Stopped | QueueStatus | QueueDrained | QueueFlow
 
 
 class TelephoneDialect(Protocol):
@@ -113,4 +133,34 @@ class TelephoneDialect(Protocol):
 
     def clear(self) -> bytes:
         """A message that discards all audio that was not played."""
+        ...
+
+
+@runtime_checkable
+class PausingDialect(TelephoneDialect, Protocol):
+    """The messages of a network that queues our audio frame by frame, pauses in place, and tells the queue's length."""
+
+    frame_samples: int
+    """Length of the network's frames, in samples. A stream's start may change it."""
+    marks: bool
+    """The network knows marks. A stream's start may change it."""
+
+    def opening(self) -> tuple[bytes, ...]:
+        """Messages that follow the start."""
+        ...
+
+    def pause(self) -> bytes:
+        """A message that stops playing before the next frame. What waits is kept."""
+        ...
+
+    def go_on(self) -> bytes:
+        """A message that ends a pause."""
+        ...
+
+    def status(self) -> bytes:
+        """A message that asks for a QueueStatus, at once."""
+        ...
+
+    def report_drained(self) -> bytes:
+        """A message that asks for one QueueDrained."""
         ...

@@ -4,9 +4,10 @@
     started = await telephone.handshake()                   # None: the stream never began
     await Call(transport=telephone, ...).run()
 
-The network plays audio at once, and cannot pause. So a hold is a clear, after which the marks give the position that
-was heard (marks.py), and a resume sends again from that position. The network takes no error messages: its mistakes go
-to the call's record and to the log, and the call goes on.
+The network plays audio at once. Most networks cannot pause: there a hold is a clear, after which the marks give the
+position that was heard (marks.py), and a resume sends again from that position. A network that pauses in place goes on
+by itself (pausing.py). The network takes no error messages: its mistakes go to the call's record and to the log, and
+the call goes on.
 """
 
 from __future__ import annotations
@@ -23,21 +24,26 @@ from bargein.audio.pcm import Samples
 from bargein.clock import Clock
 from bargein.errors import ProtocolError
 from bargein.foreign import printable
-from bargein.notices import Notice
+from bargein.notices import Notice, ResumeNow
 from bargein.transports.rate_limit import RateLimit
 from bargein.transports.telephone.dialect import (
     ClearDone,
     DialectEvent,
     MarkBack,
     Media,
+    PausingDialect,
     Pressed,
+    QueueDrained,
+    QueueFlow,
+    QueueStatus,
     Started,
     Stopped,
     TelephoneDialect,
 )
 from bargein.transports.telephone.incoming_audio import IncomingAudio
 from bargein.transports.telephone.limits import TelephoneLimits
-from bargein.transports.telephone.marks import Marks
+from bargein.transports.telephone.pausing import PausingPlayback
+from bargein.transports.telephone.playback import ClearingPlayback, TelephonePlayback, Told
 from bargein.transports.telephone.wire import Wire
 from bargein.transports.websocket import GOODBYES, REFUSED_CLOSES, close_reason
 
@@ -85,11 +91,14 @@ class TelephoneTransport:
     def _take_format(self) -> None:
         """The stream's audio format is known, or has changed by its start."""
         dialect = self._dialect
+        self._playback: TelephonePlayback = (
+            PausingPlayback(dialect) if isinstance(dialect, PausingDialect) else ClearingPlayback(dialect)
+        )
+        pausing = self._playback.pauses
         self.capabilities = c.TransportCapabilities(
-            pause=False, reports=True, plays_immediately=True, mulaw=dialect.mulaw, batch=dialect.batch
+            pause=pausing, reports=True, plays_immediately=True, mulaw=dialect.mulaw, batch=dialect.batch
         )
         self.rate_in = self.rate_out = dialect.rate
-        self._marks = Marks(dialect.rate, returning=dialect.returning)
         self._audio = IncomingAudio(self._clock, dialect.rate, self.limits.ahead_ms)
 
     @property
@@ -104,8 +113,8 @@ class TelephoneTransport:
 
     @property
     def rtt_ms(self) -> float | None:
-        """The time from the latest clear to its acknowledgement."""
-        return self._marks.rtt_ms
+        """The time from the latest clear, or status, to its answer."""
+        return self._playback.rtt_ms
 
     # ------------------------------------------------------------------------------------------------- incoming
 
@@ -169,10 +178,8 @@ class TelephoneTransport:
         match event:
             case Media(samples, number, at_ms):
                 self._push_audio(samples, number, at_ms)
-            case MarkBack(name):
-                self._notify_call(self._marks.back(self._clock.now_ms(), name))
-            case ClearDone():
-                self._notify_call(self._marks.cleared(self._clock.now_ms()))
+            case MarkBack() | ClearDone() | QueueStatus() | QueueDrained() | QueueFlow():
+                self._carry_out(self._playback.handle(self._clock.now_ms(), event))
             case Pressed(key):
                 self._notify_call(c.KeyPress(key))
             case Started():
@@ -181,6 +188,8 @@ class TelephoneTransport:
                 self._take_format()
                 self.started = _bounded(event)
                 self._changed.set()
+                for message in self._playback.begin():
+                    self._wire.text(message)
             case Stopped(reason):
                 self._lose(reason, NORMAL)
             case _:
@@ -247,46 +256,53 @@ class TelephoneTransport:
 
     def send(self, frame: c.AudioOut) -> bool:
         """Send a frame. False: the network takes no frame now."""
-        wire = self._wire
+        wire, playback = self._wire, self._playback
         now = self._clock.now_ms()
-        if wire.unsent > self.limits.unsent:
+        if wire.unsent > self.limits.unsent or playback.full:
             if self._stuck_since_ms is None:
                 self._stuck_since_ms = now
             elif now - self._stuck_since_ms > self.limits.stuck_ms:
                 self._lose("the network does not read", STUCK, lost=True)
             return False
         self._stuck_since_ms = None
-        if self._lost is not None or self._closed:
+        if not self._open:
             return True  # discarded: `receive` is about to end the call
+        for message in playback.before():
+            wire.text(message)
         if len(frame.samples):
             media = self._dialect.media(frame.samples)
             (wire.binary if self._dialect.binary else wire.text)(media)
-        if (mark := self._marks.sent(now, frame)) is not None:
-            wire.text(self._dialect.mark(mark))
+        for message in playback.sent(now, frame):
+            wire.text(message)
         return True
 
     def hold(self, reply: int) -> c.AudioOut | None:
-        """Clear the network; `Held` follows."""
-        self._clear(reply, cut=False)
+        """Pause the network, or clear it where it cannot pause; `Held` follows."""
+        self._stuck_since_ms = None  # a network that is paused takes nothing: this time does not count
+        if self._open:
+            self._carry_out(self._playback.hold(self._clock.now_ms(), reply))
         return None
 
     def flush(self, reply: int) -> int:
         """Clear the network; `Flushed` follows. This side queues no audio."""
-        self._clear(reply, cut=True)
+        if self._open:
+            self._carry_out(self._playback.cut(self._clock.now_ms(), reply))
         return 0
 
-    def _clear(self, reply: int, *, cut: bool) -> None:
-        if self._lost is not None or self._closed:
-            return
-        mark, known = self._marks.clear(self._clock.now_ms(), reply, cut=cut)
-        if mark is not None:
-            self._wire.text(self._dialect.clear())
-            if not self._dialect.acknowledges:
-                self._wire.text(self._dialect.mark(mark))
-        self._notify_call(known)
+    @property
+    def _open(self) -> bool:
+        return self._lost is None and not self._closed
+
+    def _carry_out(self, told: Told) -> None:
+        for message in told.messages:
+            self._wire.text(message)
+        self._notify_call(told.report)
 
     def notify(self, notice: Notice) -> None:
-        """A telephone shows no text."""
+        """A telephone shows no text. A network that was paused goes on by a resume."""
+        if isinstance(notice, ResumeNow) and self._open:
+            for message in self._playback.resume():
+                self._wire.text(message)
 
     # ----------------------------------------------------------------------------------------------------- ending
 

@@ -7,7 +7,7 @@ reply is not generated to its end. Nothing of what the server says in an error i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -45,7 +45,8 @@ class ChatCompletions:
         key: str,
         base_url: str,
         extra: str = "openai",
-        api_key: SecretStr | str | None = None,
+        api_key: SecretStr | str | Callable[[], Awaitable[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
         temperature: float | None = 0.3,
         max_tokens: int | None = 150,
         top_p: float | None = 1.0,
@@ -60,7 +61,8 @@ class ChatCompletions:
 
         model: the server's name for the model. None: the first chat model that the server lists, asked for at start.
         server, key: the server's name and its key's variable, for errors. extra: brings the SDK.
-        base_url: up to and with "/v1". api_key: None for local servers.
+        base_url: up to and with "/v1". api_key: None for local servers; a function gives a key before each request.
+        headers: of each request, besides the SDK's own.
         temperature (0..2), top_p (0..1), max_tokens (of one reply): None leaves the number to the server.
         bound: the name under which max_tokens is sent. Newer vendors want max_completion_tokens, local servers do not
         know it.
@@ -84,6 +86,7 @@ class ChatCompletions:
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=(api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key) or NO_KEY,
+            default_headers=headers,
             timeout=timeout_s,
             max_retries=0,
             http_client=openai.DefaultAsyncHttpxClient(limits=kept(type(openai.DEFAULT_CONNECTION_LIMITS))),

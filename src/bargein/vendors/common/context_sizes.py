@@ -31,6 +31,7 @@ KNOWN_TOKENS: Mapping[str, int] = {  # by the beginning of the model's name; the
     "voxtral": 32_000,
     "mistralai/Voxtral": 32_000,
     "mistral": 32_000,
+    "gemini-": 1_000_000,
 }
 # What servers write: OpenAI and Groq by a code; vLLM, Mistral, llama.cpp, TGI, xAI, Qwen, GLM and Kimi in words alone.
 CODES = frozenset(("context_length_exceeded", "string_above_max_length", "exceed_context_size_error", "3051"))

@@ -7,16 +7,15 @@ browser and OpenAI, and we join the same call by its sideband (`create_call`, `j
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from bargein.errors import Unavailable, VendorLost, VendorRefused
+from bargein.errors import VendorLost, VendorRefused
 from bargein.protocols import ConversationItem, SessionConfig
 from bargein.vendors.common.openai_realtime.dialect import OPENAI
+from bargein.vendors.common.openai_realtime.model import REQUEST_S, WebSocketRealtime, demand_sdk
 from bargein.vendors.common.openai_realtime.settings import (
     MODEL,
     TRANSCRIPTION_MODEL,
@@ -33,17 +32,9 @@ try:
     import openai
 
     from bargein.vendors.common.openai_realtime.connection import OpenAIRealtimeConnection
-
-    INSTALLED = True
 except ImportError:  # the extra "openai" is not there: `OpenAIRealtime` says so when it is made
-    INSTALLED = False
+    pass
 
-if TYPE_CHECKING:
-    from openai.resources.realtime.realtime import AsyncRealtimeConnection
-
-MESSAGE_BYTES = 16 * 1024 * 1024  # the vendor's own bound is 15 MiB
-CLOSE_S = 0.5  # longest wait for the vendor's close frame
-REQUEST_S = 10.0
 NO_KEY = "none"
 
 
@@ -57,7 +48,7 @@ class OpenAICall:
     """OpenAI's SDP."""
 
 
-class OpenAIRealtime:
+class OpenAIRealtime(WebSocketRealtime):
     """protocols.RealtimeModel by shape.
 
     base_url: up to and with "/v1". base_url and api_key: what None means is told at `openai_access`. The others are the
@@ -82,9 +73,8 @@ class OpenAIRealtime:
         speed: float = 1.0,
         max_output_tokens: int | None = None,
     ) -> None:
-        if not INSTALLED:
-            raise Unavailable("The package openai is not installed", advice="Install the extra: bargein[openai]")
-        self.settings = RealtimeSettings(
+        demand_sdk("openai")
+        settings = RealtimeSettings(
             model=model,
             voice=voice,
             turn_detection=turn_detection,
@@ -98,28 +88,9 @@ class OpenAIRealtime:
             speed=speed,
             max_output_tokens=max_output_tokens,
         )
-        self.name = model
-        self.turns = turn_detection in ("semantic_vad", "vendor")
-        self.transcribes_user = transcription_model is not None
         url, key = openai_access(api_key=api_key, base_url=base_url)
-        self._client = openai.AsyncOpenAI(base_url=url, api_key=key or NO_KEY, timeout=REQUEST_S, max_retries=0)
-
-    def open(self, brief: SessionConfig, items: Callable[[], Sequence[ConversationItem]]) -> OpenAIRealtimeConnection:
-        """protocols.RealtimeModel.open: over a WebSocket, all sound by way of us."""
-        return OpenAIRealtimeConnection(self.settings, OPENAI, self.connect, brief, items, None)
-
-    async def aclose(self) -> None:
-        """Close the connections that are kept open between requests."""
-        await self._client.close()
-
-    @asynccontextmanager
-    async def connect(self, call_id: str | None = None) -> AsyncIterator[AsyncRealtimeConnection]:
-        """The SDK's own connection. call_id: the call over WebRTC to join."""
-        options = {"max_size": MESSAGE_BYTES, "close_timeout": CLOSE_S, "compression": None}
-        where = {"call_id": call_id} if call_id is not None else {"model": self.name}
-        # The SDK's own attempts to connect again are off: it would begin a session that knows nothing.
-        async with self._client.realtime.connect(websocket_connection_options=options, **where) as connection:  # type: ignore[arg-type]
-            yield connection
+        client = openai.AsyncOpenAI(base_url=url, api_key=key or NO_KEY, timeout=REQUEST_S, max_retries=0)
+        super().__init__(settings, OPENAI, client)
 
     # --------------------------------------------------------------------------------------------------- WebRTC
 

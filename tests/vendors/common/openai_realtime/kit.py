@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from fastapi import FastAPI
 
 from bargein import protocols as c
 from bargein.audio.pcm import Samples
@@ -103,18 +104,21 @@ async def talk(
     rate: int = 16_000,
     mulaw: bool = False,
     webrtc: bool = False,
+    app: FastAPI | None = None,
+    made_by: Callable[[str], Any] | None = None,
     **options: Any,
 ) -> AsyncIterator[Talk]:
-    """direct: it joins a call over WebRTC, whose sound goes another way."""
-    async with serving(realtime_app(sim), ws=True) as url:
-        model = OpenAIRealtime(api_key=KEY, base_url=f"{url}/v1", **options)
+    """direct: it joins a call over WebRTC, whose sound goes another way. app, made_by: another server than OpenAI, and
+    its model at an address."""
+    async with serving(app or realtime_app(sim), ws=True) as url:
+        model: Any = made_by(url) if made_by else OpenAIRealtime(api_key=KEY, base_url=f"{url}/v1", **options)
         known = list(items)
         brief = c.SessionConfig("Be short.", "en", (TOOL,), rate, mulaw)
         if webrtc:
             sim.calls["rtc_1"] = RealtimeSession(sim, model.name, model.settings.session(brief, webrtc=True))
             sim.sessions.append(sim.calls["rtc_1"])
         line = (model.joined("rtc_1") if webrtc else model).open(brief, lambda: made.known)
-        made = Talk(line, sim, known, known)
+        made: Talk = Talk(line, sim, known, known)
         task = asyncio.create_task(made.events())
         try:
             yield made

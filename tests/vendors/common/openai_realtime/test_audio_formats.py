@@ -11,7 +11,7 @@ import pytest
 from bargein import protocols as c
 from bargein.audio.mulaw import Mulaw
 from bargein.errors import VendorRefused
-from bargein.vendors.common.openai_realtime.audio_formats import AudioFormat, FormatConverter, SessionFormats
+from bargein.vendors.common.openai_realtime.audio_formats import FormatConverter, RealtimeFormat, SessionFormats
 from tests.vendors.common.openai_realtime.kit import simulator, talk
 
 PCM, PCMU, PCMA = {"type": "audio/pcm", "rate": 24_000}, {"type": "audio/pcmu"}, {"type": "audio/pcma"}
@@ -69,16 +69,16 @@ def test_a_session_that_names_no_format_has_those_asked_for(session: dict[str, A
 
 def test_what_is_granted_as_asked_passes_untouched() -> None:
     data = bytes(range(256))
-    for form in (AudioFormat("audio/pcmu", 8_000), AudioFormat()):
+    for form in (RealtimeFormat("audio/pcmu", 8_000), RealtimeFormat()):
         assert FormatConverter(form, form).push_audio(data) is data
 
 
 def test_every_format_becomes_every_other_and_keeps_its_length() -> None:
     forms = [
-        AudioFormat(),
-        AudioFormat("audio/pcm", 16_000),
-        AudioFormat("audio/pcmu", 8_000),
-        AudioFormat("audio/pcma", 8_000),
+        RealtimeFormat(),
+        RealtimeFormat("audio/pcm", 16_000),
+        RealtimeFormat("audio/pcmu", 8_000),
+        RealtimeFormat("audio/pcma", 8_000),
     ]
     for source, target in product(forms, forms):
         tone = (8_000 * np.sin(np.arange(source.rate) * 2 * np.pi * 400 / source.rate)).astype(np.int16)

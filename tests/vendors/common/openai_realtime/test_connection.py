@@ -57,7 +57,7 @@ def test_numbers_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     for wrong in ({"turn_detection": "mine"}, {"threshold": 2}, {"speed": 9}, {"max_output_tokens": 0}):
         with pytest.raises(UsageError):
             OpenAIRealtime(api_key=KEY, **wrong)
-    monkeypatch.setattr("bargein.vendors.openai.realtime.INSTALLED", False)
+    monkeypatch.setattr("bargein.vendors.common.openai_realtime.model.INSTALLED", False)
     with pytest.raises(Unavailable, match=r"bargein\[openai\]"):
         OpenAIRealtime(api_key=KEY)
 

@@ -4,7 +4,6 @@ import { Backlog } from "./backlog.js";
 import { Beginning } from "./beginning.js";
 import { DummyCall, handsOf } from "./dummy.js";
 import { FaultPanel, FaultyCall } from "./faults.js";
-import { Connection } from "./connection.js";
 import { controls } from "./controls.js";
 import { Decisions } from "./decisions.js";
 import { DirectLine } from "./direct.js";
@@ -14,7 +13,7 @@ import { LocalHold } from "./local_hold.js";
 import { PROTOCOL } from "./protocol.js";
 import { lookAtPlace, obstacle, within } from "./obstacles.js";
 import { PolicyPanel } from "./policy.js";
-import { $, agentIs, caption, complain, halo, hinder, options, show } from "./screen.js";
+import { $, agentIs, caption, complain, halo, hinder, options, show, wayIs } from "./screen.js";
 import { Refused } from "./refusals.js";
 import { ask, askCall, tokenIfWanted } from "./server.js";
 import { setUp } from "./setup.js";
@@ -23,6 +22,7 @@ import { Reports } from "./reports.js";
 import { Sound } from "./audio.js";
 import { Transcript } from "./transcript.js";
 import { Waits } from "./waits.js";
+import { Ways } from "./ways.js";
 
 const WELCOME_MS = 20000; // for the server to begin the call: it may have parts to start
 const GONE = "The connection was lost for too long, and with it the call.";
@@ -44,6 +44,7 @@ class Call {
     this.backlog = new Backlog(3000); // ms
     this.told = new Reports({
       send,
+      connection: () => this.connection,
       sound: () => this.sound,
       sounding: (reply, ms) => transcript.sounding(reply, ms),
       meter: (level) => lanes.level("agent", level),
@@ -62,6 +63,8 @@ class Call {
     this.events = []; // the model's own, if ?record
     this.waits = new Waits(this);
     this.direct = null;
+    const [spoken, say] = [() => this.sound.spoken, (text) => this.over || wayIs(text)];
+    this.ways = new Ways({ wish: options.get("transport"), direct: () => this.direct !== null, spoken, say });
     this.ended = null; // how
     this.localHold = new LocalHold({
       send,
@@ -89,7 +92,7 @@ class Call {
       broken: () => this.over || this.broken(),
       capture: (m) => this.over || this.capture(m),
       playback: (m) => this.over || this.told.take(m),
-      track: (track) => this.direct?.hear(track),
+      track: (spoken) => (this.direct ?? this.connection)?.hear(spoken),
       obstacle: (...line) => this.over || obstacle(...line),
       typed: (on) => this.over || hinder("typed", on),
     });
@@ -119,8 +122,7 @@ class Call {
     const token = this.token ?? (await tokenIfWanted());
     this.token = null; // it lives for minutes
     if (this.over) return this.release();
-    this.connection = this.dial(token, { at });
-    await this.connection.ready;
+    await this.ways.open(() => (this.connection = this.dial(token, { at })));
     if (this.over) return this.release();
     this.connection.send("hello", { ...this.hello, follows });
     this.late = setTimeout(() => this.fail("The server does not begin the call.", "Call again, or look into its log."), WELCOME_MS);
@@ -135,11 +137,11 @@ class Call {
   // A connection may end long after another has taken its place, and after the call: then it has no more to say.
   dial(token, how) {
     const mine = (act) => (given) => this.connection === connection && !this.over && act(given);
-    const connection = new Connection({
-      token,
-      ...how,
-      onMessage: mine((m) => this.again.take(m) || this.message(m)),
+    const connection = this.ways.dial({
+      ...how, token,
+      onMessage: mine((m) => (options.has("record") && this.messages.push(m), this.again.take(m) || this.message(m))),
       onFrame: mine((f) => this.sound.tell({ type: "audio", ...f }, [f.pcm])),
+      onSignal: mine((m) => this.message(m)),
       onClose: mine((how) => this.again.broke(how) || this.closed(how)),
     });
     return connection;
@@ -153,15 +155,14 @@ class Call {
       onSound: (type) => this.sound.tell({ type }),
       onLost: (why) => this.over || complain(why, "Hang up, and call again."),
     });
-    const { name, at, stream } = await this.direct.open(this.sound.spoken);
-    this.sound.hear(stream);
-    return { name, at };
+    const claim = await this.direct.open(this.sound.spoken);
+    this.sound.hear(claim.stream);
+    return claim;
   }
 
   // ------------------------------------------------------------------------------------------- from the server
 
   message(m) {
-    if (options.has("record")) this.messages.push(m);
     switch (m.type) {
       case "welcome":
         this.id = m.call_id;

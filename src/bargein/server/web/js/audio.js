@@ -9,7 +9,7 @@ import { Refused } from "./refusals.js";
 const LOAD_MS = 10000; // for a worklet
 
 export class Sound {
-  // on: { broken(): the browser has ended the sound for good, capture(message), playback(message), track(track): the one that is heard now, obstacle(kind, line, only), typed(on) }
+  // on: { broken(): the browser has ended the sound for good, capture(message), playback(message), track(spoken): another one is heard now, obstacle(kind, line, only), typed(on) }
   constructor(on) {
     this.on = on;
     this.context = null;
@@ -48,8 +48,6 @@ export class Sound {
       if (reply && !["running", "closed"].includes(this.context.state)) this.on.playback({ type: "played", reply, played, playing: false });
     });
     if (record) this.playback.port.postMessage({ type: "record", on: true });
-    // Without a microphone (a dummy call, a typed one) the model hears what is played into the capture.
-    if (direct) this.aloud = this.context.createMediaStreamDestination();
     if (microphone || later) {
       this.microphone = new Microphone({
         stream: (stream) => this.use(stream),
@@ -71,7 +69,7 @@ export class Sound {
     this.source?.disconnect();
     this.source = stream && !this.closed ? this.context.createMediaStreamSource(stream) : null;
     this.source?.connect(this.capture);
-    if (this.aloud) this.on.track(this.spoken);
+    if (!this.closed) this.on.track(() => this.spoken);
   }
 
   async load(worklet) {
@@ -86,7 +84,9 @@ export class Sound {
     return Math.round((this.context.outputLatency || this.context.baseLatency || 0) * 24000);
   }
 
+  // The track of what is said here. Without a microphone (a dummy call, a typed one) it is what is played into the capture.
   get spoken() {
+    if (!this.stream) this.aloud ??= this.context.createMediaStreamDestination();
     return (this.stream ?? this.aloud.stream).getAudioTracks()[0];
   }
 

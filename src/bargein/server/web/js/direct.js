@@ -36,9 +36,9 @@ export class DirectLine {
     return { name, at, stream: await stream };
   }
 
-  // Another microphone: what the model hears from now on.
-  hear(track) {
-    this.sender?.replaceTrack(track).catch(() => {});
+  // Another microphone: what the model hears from now on. spoken(): its track.
+  hear(spoken) {
+    this.sender?.replaceTrack(spoken()).catch(() => {});
   }
 
   gathered() {

@@ -109,7 +109,7 @@ export class Reconnect {
     this.use(connection);
     return await new Promise((resolve) => {
       this.answer = resolve;
-      connection.socket.addEventListener("close", () => resolve("lost"));
+      connection.closed.then(() => resolve("lost"));
       const resume = { call_id: this.callId, secret: this.secret };
       connection.send("hello", { ...this.hello(), resume, follows: true });
     });

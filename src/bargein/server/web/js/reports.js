@@ -6,7 +6,7 @@ const AGENT_RATE = 24000;
 const MOST = 2000; // that are kept for tests and benchmarks
 
 export class Reports {
-  // send(type, fields); sound; sounding(reply, ms); meter(level); speaking(): the agent has the floor; held(message): the page holds by itself
+  // send(type, fields); connection(); sound(); sounding(reply, ms); meter(level); speaking(): the agent has the floor; held(message): the page holds by itself
   constructor(on) {
     Object.assign(this, on);
     this.list = [];
@@ -17,6 +17,7 @@ export class Reports {
     const late = this.sound().latencySamples;
     switch (m.type) {
       case "meter":
+        this.connection()?.playing(m);
         this.meter(m.level);
         if (this.speaking()) halo(m.level);
         if (m.reply) this.sounding(m.reply, (Math.max(0, m.played - late) * 1000) / AGENT_RATE);
@@ -26,6 +27,7 @@ export class Reports {
         break;
       case "held":
       case "flushed":
+        if (m.type === "flushed") this.connection()?.cut(m.reply);
         // All that was consumed will have left the loudspeaker by the time anybody reads this.
         this.tell(m.type, m.reply, m.played);
         break;

@@ -32,6 +32,7 @@ export function show(now, why = "") {
   const focused = document.activeElement;
   $("hangup").hidden = state === "off";
   $("dummy").hidden = state !== "off";
+  if (state === "off") wayIs("");
   // Who goes by keys is left at the button, not at the top of the page.
   if (focused?.hidden) $("main").focus({ preventScroll: true });
   document.querySelectorAll(".states li").forEach((li) => li.classList.toggle("on", li.dataset.is === state));
@@ -57,6 +58,12 @@ export function halo(level) {
 export function caption(text) {
   $("caption").hidden = !text;
   $("caption").textContent = text;
+}
+
+// Which way the call goes, and what is known of its network.
+export function wayIs(text) {
+  $("way").hidden = !text;
+  $("way").textContent = text;
 }
 
 export function complain(message, advice = "") {

@@ -1,6 +1,6 @@
 // Requests to the server, with a token where it wants one. Each throws a Refused, with its remedy.
 
-import { at } from "./base.js";
+import { at, placeOf } from "./base.js";
 import { Refused, refusal, unreachable } from "./refusals.js";
 
 const KEPT = "bargein-token"; // in sessionStorage
@@ -9,7 +9,7 @@ const PATIENCE_MS = 30000; // for any answer
 let auth = false; // the server wants a token
 
 export async function request(path, options = {}) {
-  return fetch(at(path), { signal: AbortSignal.timeout(PATIENCE_MS), ...options }).catch(() => {
+  return fetch(path instanceof URL ? path : at(path), { signal: AbortSignal.timeout(PATIENCE_MS), ...options }).catch(() => {
     throw unreachable();
   });
 }
@@ -62,6 +62,17 @@ export async function askCall(offer, agent) {
   // The call waits on the server that made it: the address that it is named by leads there.
   const [, place, name] = answer.headers.get("location").match(/^(.*\/)openai\/calls\/([^/]+)$/);
   return { answer: await answer.text(), name, at: new URL(place, at("")).href };
+}
+
+// Offers a call by WebRTC to the server at that place. resource: its address there, to end it by.
+export async function offerCall(offer, place, token) {
+  const headers = { "Content-Type": "application/json", ...bearer(token) };
+  const answer = await request(new URL("webrtc/offer", place), { method: "POST", headers, body: JSON.stringify({ sdp: offer, type: "offer" }) });
+  if (!answer.ok) throw await refusal(answer);
+  const { sdp, id } = await answer.json();
+  // The connection is at the node that answered. What a proxy puts before the node's path, only this page knows.
+  const [node] = /\/n\/[a-z0-9][a-z0-9-]*(?=\/webrtc\/)/.exec(answer.headers.get("location") ?? "") ?? [];
+  return { sdp, resource: new URL(`webrtc/${id}`, node ? placeOf(node) : place) };
 }
 
 // A page's token, for the server's own, which the person types once.

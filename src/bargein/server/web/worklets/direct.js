@@ -95,7 +95,6 @@ class Direct extends Loudspeaker {
     this.begin(this.expected);
     this.from = this.at = at;
     this.played = played;
-    this.gain = 1;
   }
 
   fill(out, slope) {

@@ -21,6 +21,7 @@ export class Loudspeaker extends AudioWorkletProcessor {
     this.levels = [];
     this.meterSum = 0;
     this.gain = 0;
+    this.early = 0; // a reply that is held, and of which no audio has come yet
     this.interruptible = new Map();
     this.last = { reply: 0, played: 0 }; // the newest reply that is over
     this.drained = false; // `played` has told that all audio which came has sounded
@@ -29,9 +30,10 @@ export class Loudspeaker extends AudioWorkletProcessor {
 
   rest(reply) {
     this.reply = reply;
-    shared.paused = false;
+    shared.paused = reply > 0 && reply === this.early;
+    if (reply >= this.early) this.early = 0;
     shared.wantPause = null;
-    this.gain = 1; // a reply's own beginning is not faded
+    this.gain = shared.paused ? 0 : 1; // a reply's own beginning is not faded
   }
 
   take(m) {
@@ -48,6 +50,11 @@ export class Loudspeaker extends AudioWorkletProcessor {
   }
 
   pause(reply, kind) {
+    if (reply > Math.max(this.reply, this.last.reply, this.cutBelow)) {
+      this.early = reply; // its hold overtook its audio
+      this.port.postMessage({ type: "held", reply, played: 0, playing: false, frame: currentFrame });
+      return;
+    }
     if (reply !== this.reply || shared.paused) {
       if (reply === this.reply) this.tell("held");
       return;
@@ -58,6 +65,7 @@ export class Loudspeaker extends AudioWorkletProcessor {
   }
 
   resume(reply) {
+    if (reply === this.early) this.early = 0;
     if (reply !== this.reply || !shared.paused) return;
     shared.paused = false;
     this.mark("resume");

@@ -23,7 +23,7 @@ PCM, PCMU, PCMA = "audio/pcm", "audio/pcmu", "audio/pcma"
 
 
 @dataclass(frozen=True, slots=True)
-class AudioFormat:
+class RealtimeFormat:
     """One direction's format."""
 
     kind: str = PCM
@@ -50,20 +50,20 @@ class AudioFormat:
         return (from_mulaw if self.kind == PCMU else from_alaw)(data)
 
 
-MULAW = AudioFormat(PCMU, G711_RATE)
+MULAW = RealtimeFormat(PCMU, G711_RATE)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionFormats:
     """Both directions."""
 
-    input: AudioFormat
-    output: AudioFormat
+    input: RealtimeFormat
+    output: RealtimeFormat
 
     @classmethod
     def asked(cls, rate: int, *, mulaw: bool) -> SessionFormats:
         """rate: Hz of the user's audio. mulaw: the client takes mu-law."""
-        return cls(MULAW if rate == G711_RATE else AudioFormat(), MULAW if mulaw else AudioFormat())
+        return cls(MULAW if rate == G711_RATE else RealtimeFormat(), MULAW if mulaw else RealtimeFormat())
 
     def granted(self, session: Json) -> SessionFormats:
         """The formats of `session.updated`. A format that the session does not name is the one asked for.
@@ -77,7 +77,7 @@ class SessionFormats:
 class FormatConverter:
     """One stream of audio from a format to another. From a format to itself, data pass as they are."""
 
-    def __init__(self, source: AudioFormat, target: AudioFormat) -> None:
+    def __init__(self, source: RealtimeFormat, target: RealtimeFormat) -> None:
         self._source, self._target = source, target
         self._resampler = HotResampler(source.rate, target.rate)
 
@@ -103,7 +103,7 @@ class NegotiatedFormats:
         return FormatConverter(self.granted.output, self.asked.output)
 
 
-def _granted(sides: Json, side: str, asked: AudioFormat) -> AudioFormat:
+def _granted(sides: Json, side: str, asked: RealtimeFormat) -> RealtimeFormat:
     given = sides[side].get("format") if isinstance(sides.get(side), dict) else None
     if given is None:
         return asked
@@ -116,7 +116,7 @@ def _granted(sides: Json, side: str, asked: AudioFormat) -> AudioFormat:
         except UsageError:
             pass
         else:
-            return AudioFormat(kind, rate)
+            return RealtimeFormat(kind, rate)
     raise VendorRefused(
         f"The server granted {str(given)[:80]!r} as the {side} format, and {asked} was asked for",
         advice="Use a model or server that takes audio/pcm at 24000 Hz, audio/pcmu or audio/pcma",

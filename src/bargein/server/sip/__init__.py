@@ -1,0 +1,1 @@
+"""The SIP door: phones, PBXes and trunks call this server, and are called by it, with nothing between."""

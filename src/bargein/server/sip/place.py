@@ -1,0 +1,48 @@
+"""Where the rest of the server finds the SIP door, if it has one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class CallOrder:
+    """A call that is to be made."""
+
+    to: str
+    """sip:user@host, or a telephone number, which the trunk reaches."""
+    agent: str | None = None
+    policy: str | None = None
+    language: str | None = None
+    caller: str | None = None
+    """Who calls, as the callee sees it: a number, a user, or sip:user@host. None: the trunk's account."""
+    ring_s: float = 60.0
+
+
+class OpenDoor(Protocol):
+    """The door, as far as the rest of the server is concerned."""
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What a start says of it: names and texts."""
+        ...
+
+    def state(self) -> Mapping[str, object]:
+        """Addresses and registrations, for GET /readyz."""
+        ...
+
+    def cancel(self, call_id: str) -> bool:
+        """Ring no more. False: the call does not ring."""
+        ...
+
+    async def dial(self, order: CallOrder) -> str:
+        """Begin to call. Returns the call's id. Raises Refusal, UsageError."""
+        ...
+
+
+@dataclass(slots=True)
+class SipPlace:
+    """door: None while the server has none."""
+
+    door: OpenDoor | None = None

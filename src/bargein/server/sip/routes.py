@@ -1,0 +1,38 @@
+"""POST /calls: a call that this server makes, by SIP."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from bargein.server.access import of_owner
+from bargein.server.hub import Hub
+from bargein.server.refusals import Refusal
+from bargein.server.sip.place import CallOrder
+
+
+class CallThis(BaseModel):
+    """The body of POST /calls."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    to: str = Field(min_length=1, max_length=300)
+    """sip:user@host, or a telephone number, which the trunk reaches."""
+    agent: str | None = Field(default=None, max_length=200)
+    policy: str | None = Field(default=None, max_length=40)
+    language: str | None = Field(default=None, max_length=35)
+    caller: str | None = Field(default=None, max_length=300, alias="from")
+    """As whom the callee sees us."""
+    ring_s: float = Field(default=60, ge=1, le=180)
+
+
+router = APIRouter()
+
+
+@router.post("/calls", status_code=202)
+async def call_out(this: CallThis, hub: Hub = of_owner) -> dict[str, str]:
+    """Call a phone. The answer has the call's id at once; GET /calls/{id} and its events tell how it goes on."""
+    if hub.sip.door is None:
+        raise Refusal(501, "no_sip", "This server has no SIP door", advice="Start it with --sip 0.0.0.0:5060")
+    order = CallOrder(this.to, this.agent, this.policy, this.language, this.caller, this.ring_s)
+    return {"id": await hub.sip.door.dial(order)}

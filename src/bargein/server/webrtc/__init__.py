@@ -1,0 +1,1 @@
+"""Pages that call by WebRTC with this server."""

@@ -1,0 +1,1 @@
+"""Gemini Live: a model that hears and speaks."""
