@@ -134,7 +134,6 @@ def test_without_espeak_a_voice_is_missing_and_everything_else_is_served(
     ("command", "model"),
     [
         ("chat", "chat"),
-        ("anthropic", "anthropic"),
         ("mistral", "chat"),
         ("vllm-realtime", "chat"),
         ("openai-realtime", "openai-realtime"),
