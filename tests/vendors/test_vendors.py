@@ -13,6 +13,7 @@ import pytest
 from bargein.errors import Unavailable
 from bargein.vendors import (
     anthropic,
+    azure,
     cartesia,
     deepgram,
     elevenlabs,
@@ -23,6 +24,7 @@ from bargein.vendors import (
     openai,
     scripted,
     vllm,
+    xai,
 )
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.short_names import short_names
@@ -30,8 +32,32 @@ from bargein.vendors.common.vendor import ApiKey, Part, Setting, Vendor
 from bargein.vendors.deepgram import flux_language
 from bargein.vendors.local.vendor import espeak_language
 
-MODULES = (anthropic, cartesia, deepgram, elevenlabs, google, groq, local, mistral, openai, scripted, vllm)
-SDKS = ("anthropic", "deepgram", "google.genai", "openai", "mistralai", "torch", "moonshine_voice", "numpy")
+MODULES = (
+    anthropic,
+    azure,
+    cartesia,
+    deepgram,
+    elevenlabs,
+    google,
+    groq,
+    local,
+    mistral,
+    openai,
+    scripted,
+    vllm,
+    xai,
+)
+SDKS = (
+    "anthropic",
+    "azure.identity",
+    "deepgram",
+    "google.genai",
+    "openai",
+    "mistralai",
+    "torch",
+    "moonshine_voice",
+    "numpy",
+)
 
 
 def test_short_names_are_the_vendors_classes() -> None:
@@ -129,7 +155,12 @@ class Asked(dict[str, str]):
         return super().get(name, default)
 
 
-KEYED = [(m.VENDOR, part) for m in MODULES for part in m.VENDOR.parts if m.VENDOR.key is not None and part.takes_key]
+KEYED = [
+    (m.VENDOR, part)
+    for m in MODULES
+    for part in m.VENDOR.parts
+    if m.VENDOR.key is not None and part.takes_key and not any(setting.required for setting in part.settings)
+]
 
 
 @pytest.mark.parametrize(("vendor", "part"), KEYED, ids=[f"{part.kind}-{part.name}" for _, part in KEYED])

@@ -40,6 +40,15 @@ def test_the_previews_address_and_a_missing_one_are_refused_with_advice(monkeypa
         azure_access(api_key=None, base_url="https://r.example/openai/v1", endpoint=None, tokens=None)
 
 
+def test_a_part_made_in_a_script_reads_the_resources_endpoint_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BARGEIN_AZURE_URL", raising=False)
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://r.openai.azure.com")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", KEY)
+    found = azure_access(api_key=None, base_url=None, endpoint=None, tokens=None)
+    assert (found.base_url, found.headers) == ("https://r.openai.azure.com/openai/v1", {"api-key": KEY})
+    assert KEY not in repr(found)
+
+
 async def test_a_deployment_converses_and_is_cut() -> None:
     sim = simulator()
     azure = AzureSimulator(sim, key=KEY)
@@ -99,7 +108,7 @@ async def test_the_chat_answers_by_key_and_a_wrong_key_is_named() -> None:
         chat, wrong = (AzureChat(endpoint=url, api_key=key) for key in (KEY, "another-key-of-another"))
         async with aclosing(chat.reply(prompt)) as pieces:
             said = [piece.text async for piece in pieces if isinstance(piece, c.TextDelta)]
-        with pytest.raises(VendorRefused, match="Azure OpenAI"):
+        with pytest.raises(VendorRefused, match="AZURE_OPENAI_API_KEY"):
             async with aclosing(wrong.reply(prompt)) as pieces:
                 await anext(pieces)
         await chat.aclose()
