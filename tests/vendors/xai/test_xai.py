@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 from bargein import protocols as c
 from bargein.vendors.common.openai_realtime.settings import RealtimeSettings
 from bargein.vendors.xai.dialect import XAI, granted_session, xai_session
@@ -51,12 +53,13 @@ async def test_it_converses_and_its_own_turns_are_followed() -> None:
 
 
 async def test_a_reply_is_cancelled_without_its_id() -> None:
-    sim = simulator(first_audio_ms=3_000)
+    sim = simulator(first_audio_ms=100, speed=1)
     made = lambda url: XaiRealtime(api_key=KEY, base_url=f"{url}/xai/v1")  # noqa: E731
     async with talk(sim, app=xai_app(sim), made_by=made) as t:
         await t.until(lambda: t.sim.sessions and t.sent("session.update"))
-        reply = t.line.answer(["hello"], spoken=False)
-        await t.until(lambda: t.sent("response.create"))
+        reply = t.line.say("A sentence that is long enough to be cut in its middle.")
+        async with aclosing(reply.audio()) as audio:
+            await anext(audio)
         reply.cancel()
         await t.until(lambda: t.sent("response.cancel"))
         assert all("response_id" not in event for event in t.sent("response.cancel"))
