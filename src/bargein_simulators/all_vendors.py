@@ -24,6 +24,7 @@ from bargein.audio.pcm import Pcm
 from bargein.errors import BargeinError
 from bargein.vendors.local.moonshine import MoonshineSTT
 from bargein_simulators import (
+    anthropic,
     chat,
     deepgram_flux,
     deepgram_nova,
@@ -31,6 +32,7 @@ from bargein_simulators import (
     openai_transcriptions,
     simulated_tts,
 )
+from bargein_simulators.anthropic import AnthropicSimulator, add_anthropic
 from bargein_simulators.cartesia import CartesiaSimulator, add_cartesia
 from bargein_simulators.chat import ChatMessage, ChatSimulator, add_chat
 from bargein_simulators.deepgram_flux import FluxSimulator, add_flux
@@ -74,6 +76,7 @@ FAULTS = {
     "deepgram-flux-line": get_args(deepgram_flux.Fault),
     "deepgram-nova": get_args(deepgram_nova.Fault),
     "chat": get_args(chat.Fault),
+    "anthropic": get_args(anthropic.Fault),
     "openai-speech": VOICE_FAULTS,
     "deepgram-speak": VOICE_FAULTS,
     "elevenlabs": VOICE_FAULTS,
@@ -107,6 +110,7 @@ class AllVendors:
     flux: FluxSimulator = field(default_factory=FluxSimulator)
     nova: NovaSimulator = field(default_factory=NovaSimulator)
     chat: ChatSimulator = field(default_factory=lambda: ChatSimulator(first_token_ms=180, token_ms=12, models=()))
+    anthropic: AnthropicSimulator = field(default_factory=lambda: AnthropicSimulator(first_token_ms=180, token_ms=12))
     speech: SpeechSimulator = field(default_factory=SpeechSimulator)
     speak: SpeakSimulator = field(default_factory=SpeakSimulator)
     elevenlabs: ElevenLabsSimulator = field(default_factory=ElevenLabsSimulator)
@@ -137,6 +141,7 @@ class AllVendors:
             "deepgram-flux-line": self.flux.faults,
             "deepgram-nova": self.nova.faults,
             "chat": self.chat.faults,
+            "anthropic": self.anthropic.faults,
             "openai-speech": self.speech.faults,
             "deepgram-speak": self.speak.faults,
             "elevenlabs": self.elevenlabs.faults,
@@ -155,7 +160,7 @@ class AllVendors:
 def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
     """A server with every vendor. No two of them have a path in common."""
     sims = vendors or AllVendors()
-    sims.chat.respond = answer
+    sims.chat.respond = sims.anthropic.respond = answer
     for voice in (sims.speech, sims.speak, sims.elevenlabs, sims.cartesia, sims.mistral):
         voice.first_audio_ms = sims.first_audio_ms
         voice.speed = voice.speed or SPEED
@@ -197,6 +202,7 @@ def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
     add_nova(app, sims.nova)
     add_speak(app, sims.speak)
     add_chat(app, sims.chat)
+    add_anthropic(app, sims.anthropic, models=False)  # /v1/models is the chat's
     add_speech(app, sims.speech)
     add_transcriptions(app, sims.transcriptions)
     if sims.realtime is not None:
@@ -208,7 +214,7 @@ def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
     add_elevenlabs(app, sims.elevenlabs)
     add_cartesia(app, sims.cartesia)
 
-    tool_calls = {"chat": sims.chat.tool_calls}
+    tool_calls = {"chat": sims.chat.tool_calls, "anthropic": sims.anthropic.tool_calls}
     if sims.realtime is not None:
         tool_calls["openai-realtime"] = sims.realtime.tool_calls
     if sims.gemini_live is not None and sims.gemini_chat is not None:

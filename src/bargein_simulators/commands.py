@@ -182,9 +182,8 @@ def mistral(
         from bargein_simulators.tool_calls import read_tool_calls  # noqa: PLC0415
 
         stt = mistral_realtime.MistralRealtimeSimulator(words=_script(say), api_key=api_key)
-        model = llm.ChatSimulator(
-            first_token_ms=first_token_ms, token_ms=20, models=(), api_key=api_key, whole_calls=True
-        )
+        model = llm.ChatSimulator(first_token_ms=first_token_ms, token_ms=20, models=(), api_key=api_key)
+        model.whole_calls = True
         model.script = deque(say or SAID)
         model.tool_calls.extend(read_tool_calls(tool_call))
         tts = mistral_speech.MistralSpeechSimulator(first_audio_ms=first_audio_ms, speed=speed, api_key=api_key)
@@ -370,12 +369,8 @@ def _serve(
                 highlight=False,
                 markup=False,
             )
-        config = uvicorn.Config(
-            add_fault_routes(app, waiting, known),
-            log_level="warning",
-            ws="websockets-sansio",
-            ws_per_message_deflate=False,
-        )
+        add_fault_routes(app, waiting, known)
+        config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False)
         uvicorn.Server(config).run([listener])
 
 

@@ -132,7 +132,12 @@ def test_without_espeak_a_voice_is_missing_and_everything_else_is_served(
 
 @pytest.mark.parametrize(
     ("command", "model"),
-    [("chat", "chat"), ("mistral", "chat"), ("vllm-realtime", "chat"), ("openai-realtime", "openai-realtime")],
+    [
+        ("chat", "chat"),
+        ("mistral", "chat"),
+        ("vllm-realtime", "chat"),
+        ("openai-realtime", "openai-realtime"),
+    ],
 )
 def test_a_tool_call_on_demand_is_given_at_start_or_over_the_wire(
     group: typer.Typer, served: list[tuple[FastAPI, int]], command: str, model: str
