@@ -94,7 +94,7 @@ async def test_voxtral_is_the_vendors_a_servers_or_this_machines_and_otherwise_s
 
 
 async def test_a_cascade_without_a_model_names_the_variables() -> None:
-    with pytest.raises(Unavailable, match=r"Set GROQ_API_KEY, OPENAI_API_KEY, OPENAI_BASE_URL, .*--simulate"):
+    with pytest.raises(Unavailable, match=r"Set GROQ_API_KEY, OPENAI_API_KEY, .*OPENAI_BASE_URL, .*--simulate"):
         async with open_agents(settings(agent="cascade"), bare()):
             pass
 
