@@ -48,6 +48,15 @@ from bargein_simulators.simulated_stt import Script, TranscribedWords, WordSourc
 from bargein_simulators.tool_calls import add_tool_call_route
 
 try:
+    from bargein_simulators.assemblyai import Fault as UniversalFault
+    from bargein_simulators.assemblyai import UniversalSimulator, add_assemblyai
+except ModuleNotFoundError as missing:  # as below, with the extra "assemblyai"
+    if missing.name is None or not missing.name.startswith("assemblyai"):
+        raise
+    UniversalSimulator = None  # type: ignore[assignment,misc]
+    UniversalFault = None  # type: ignore[misc]
+
+try:
     from bargein_simulators.azure import AzureSimulator, add_azure
     from bargein_simulators.openai_realtime import RealtimeSimulator, add_realtime
     from bargein_simulators.realtime_behavior import Fault as RealtimeFault
@@ -85,6 +94,7 @@ FAULTS = {
     "mistral-realtime": get_args(mistral_realtime.Fault),
     "mistral-speech": VOICE_FAULTS,
     "openai-realtime": get_args(RealtimeFault),
+    "assemblyai": get_args(UniversalFault),
     "gemini-live": get_args(GeminiLiveFault),
     "gemini-chat": get_args(GeminiChatFault),
 }
@@ -122,6 +132,10 @@ class AllVendors:
         default_factory=lambda: None if RealtimeSimulator is None else RealtimeSimulator(script=deque(SCRIPT))
     )
     """None without the extra "openai"."""
+    assembly: UniversalSimulator | None = field(
+        default_factory=lambda: None if UniversalSimulator is None else UniversalSimulator()
+    )
+    """None without the extra "assemblyai"."""
     gemini_live: GeminiLiveSimulator | None = field(
         default_factory=lambda: None if GeminiLiveSimulator is None else GeminiLiveSimulator(script=deque(SCRIPT))
     )
@@ -152,6 +166,8 @@ class AllVendors:
         }
         if self.realtime is not None:
             queues["openai-realtime"] = self.realtime.faults
+        if self.assembly is not None:
+            queues["assemblyai"] = self.assembly.faults
         if self.gemini_live is not None and self.gemini_chat is not None:
             queues |= {"gemini-live": self.gemini_live.faults, "gemini-chat": self.gemini_chat.faults}
         return queues
@@ -184,6 +200,8 @@ def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
             return TranscribedWords(read) if stt is not None else Script(SCRIPT, repeat=True)
 
         sims.flux.words = sims.nova.words = sims.voxtral.words = words
+        if sims.assembly is not None:
+            sims.assembly.words = words
         if stt is not None:
             sims.transcriptions.transcribe = sims.chat.transcribe = read
             if sims.realtime is not None:
@@ -209,6 +227,8 @@ def all_vendors_app(vendors: AllVendors | None = None) -> FastAPI:
         add_realtime(app, sims.realtime)
         add_azure(app, AzureSimulator(sims.realtime, sims.chat))
         add_xai(app, sims.realtime)
+    if sims.assembly is not None:
+        add_assemblyai(app, sims.assembly)
     add_mistral_realtime(app, sims.voxtral)
     add_mistral_speech(app, sims.mistral)
     add_elevenlabs(app, sims.elevenlabs)
