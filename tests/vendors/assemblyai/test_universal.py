@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -99,9 +99,9 @@ async def test_a_line_without_sound_is_ended_and_begun_again(monkeypatch: pytest
     assert_two_turns(heard, "the first", "the second")
 
 
-def end_of_first_of(sim: UniversalSimulator) -> object:
+def end_of_first_of(sim: UniversalSimulator) -> Callable[[], Awaitable[object]]:
     async def over() -> None:
-        await end_of_first(sim.connections)()  # type: ignore[arg-type]
+        await end_of_first(sim.connections)()
 
     return over
 

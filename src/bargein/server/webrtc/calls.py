@@ -153,12 +153,10 @@ class WebRTCDoor:
         finally:
             await client.close("over")
 
-    def end(self, name: str) -> bool:
-        """The client says goodbye to its connection. False: there is none of this name."""
-        goodbye = self._goodbyes.get(name)
-        if goodbye is not None:
+    def end(self, name: str) -> None:
+        """The client says goodbye to its connection, if there is one of this name."""
+        if (goodbye := self._goodbyes.get(name)) is not None:
             goodbye()
-        return goodbye is not None
 
     def close(self) -> None:
         """The server closes: connections that are no calls yet are lost. Calls have been hung up before."""
@@ -200,10 +198,9 @@ async def webrtc_offer(request: Request, hub: Hub = of_hub, owned: bool = by_own
 
 @router.delete("/webrtc/{name}", status_code=204)
 async def webrtc_end(request: Request, name: str, hub: Hub = of_hub) -> None:
-    """The client goes. The name is the secret."""
+    """The client goes. The name is the secret; a connection that is over already, or never was, is answered alike."""
     door: WebRTCDoor = request.app.state.webrtc
-    if not door.end(name):
-        raise Refusal(404, "not_found", "There is no such connection", advice="It is over already")
+    door.end(name)
 
 
 def _offer_in(body: bytes) -> str:

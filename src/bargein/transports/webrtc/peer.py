@@ -29,7 +29,7 @@ except ImportError:
 log = logging.getLogger(__name__)
 
 AUDIO, CHANNEL = "audio", "bargein.v1"
-CLOSE_S = 2.0  # that a connection may take to close
+CLOSE_S = 10.0  # that a connection may take to close, beside many that close
 NO_OPUS = ProtocolError("The offer's audio has no Opus", advice="Offer Opus, as browsers do", code="no_opus")
 ABSENT = ProtocolError("The offer has no audio", advice="Add a microphone's track, and offer again", code="no_audio")
 
