@@ -65,7 +65,7 @@ async def served(environment: Environment, **chosen: object) -> AsyncIterator[Wo
 
 
 def test_every_part_has_a_name_of_its_own_within_its_kind() -> None:
-    assert len({(part.kind, part.name) for part in REGISTRY.parts}) == len(REGISTRY.parts) == 29
+    assert len({(part.kind, part.name) for part in REGISTRY.parts}) == len(REGISTRY.parts) == 30
     assert [part.name for part in REGISTRY.of_kind("stt")][:2] == ["deepgram-flux", "deepgram-nova"]
     assert [part.name for part in REGISTRY.of_kind("llm")][:4] == ["groq", "openai", "openai-compatible", "ollama"]
     assert REGISTRY.problems == ()

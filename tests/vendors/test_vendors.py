@@ -13,6 +13,7 @@ import pytest
 from bargein.errors import Unavailable
 from bargein.vendors import (
     anthropic,
+    assemblyai,
     azure,
     cartesia,
     deepgram,
@@ -34,6 +35,7 @@ from bargein.vendors.local.vendor import espeak_language
 
 MODULES = (
     anthropic,
+    assemblyai,
     azure,
     cartesia,
     deepgram,
@@ -49,6 +51,7 @@ MODULES = (
 )
 SDKS = (
     "anthropic",
+    "assemblyai",
     "azure.identity",
     "deepgram",
     "google.genai",
