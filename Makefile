@@ -53,7 +53,7 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
 WAITING := tests/bench tests/fleet tests/server tests/simulators tests/strangers tests/vendors
 ALONE := tests/fleet/test_three_nodes.py tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/web/test_faults.py
-TIMED := $(addprefix tests/web/test_,$(addsuffix .py,obstacles page realtime voxtral webrtc))
+TIMED := $(addprefix tests/web/test_,$(addsuffix .py,dummy_call obstacles page realtime voxtral webrtc))
 TWO := tests/attack tests/integrations tests/vendors/local/test_worker_process.py tests/web
 PYTEST := $(BIN)/python -m pytest --durations=20
 test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium $(VENV)/.services  ## everything, the page in a real browser included

@@ -14,7 +14,6 @@ from bargein.audio.pcm import Samples
 from bargein.vendors.local.espeak import EspeakTTS
 from benchmarks.browser import exact_contexts, stops
 from benchmarks.chromium import PageRecording, page, recording, spoken
-from benchmarks.process import server
 from benchmarks.sounds import RATE, room
 from tests.server.kit import Echo, ToneVoice, World, settings, world
 from tests.sounds import load
@@ -156,26 +155,6 @@ async def test_a_server_that_goes_away_is_told_kindly_and_the_page_can_call_agai
         assert await shown.inner_text("#main-label") == "Call"
         await shown.click("#main")
         await shown.wait_for_function("() => bargein.state === 'speaking'")
-
-
-async def test_the_dummy_call_shows_every_verdict_with_the_embedded_agent(tmp_path: Path) -> None:
-    async with server(name="guide") as address, page() as shown:
-        await shown.goto(f"http://{address}/?dummy=1")
-        await shown.wait_for_function("() => bargein.call?.dummy?.progress.done", timeout=90_000)
-        results = await shown.evaluate("bargein.call.dummy.progress.results")
-        said = await shown.evaluate("bargein.transcript()")
-    assert [(r["say"], r["verdict"]) for r in results[:5]] == [
-        ("story", "cut"),
-        ("cough", "resume"),
-        ("mmhmm", "resume"),
-        ("laugh", "resume"),
-        ("stop", "cut"),
-    ], results
-    cut = next(t for t in said if t["role"] == "agent" and "lighthouse" in t["heard"])
-    assert cut["never"]
-    last = cut["heard"].split()[-1].strip(".,;:")
-    where = [t["heard"] for t in said if t["role"] == "agent"][-1]
-    assert last in where, "asked where it was stopped, it names the last word that was heard"
 
 
 async def test_a_page_whose_sound_is_suspended_has_heard_what_it_played_and_is_silent_when_it_goes_on(

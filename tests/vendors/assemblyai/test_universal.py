@@ -113,7 +113,7 @@ def test_numbers_and_names_that_cannot_be_are_refused() -> None:
         {"model": "whisper-of-nobody"},
     ):
         with pytest.raises(UsageError):
-            AssemblyUniversal(api_key=KEY, **wrong)  # type: ignore[arg-type]
+            AssemblyUniversal(api_key=KEY, **wrong)
     with pytest.raises(UsageError):
         AssemblyUniversal(api_key=KEY).open(44_100)
     assert model_for("en-GB") == {"model": "universal-streaming-english"}

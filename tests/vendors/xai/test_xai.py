@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-
 from bargein import protocols as c
 from bargein.vendors.common.openai_realtime.settings import RealtimeSettings
 from bargein.vendors.xai.dialect import XAI, granted_session, xai_session
@@ -58,8 +56,8 @@ async def test_a_reply_is_cancelled_without_its_id() -> None:
     async with talk(sim, app=xai_app(sim), made_by=made) as t:
         await t.until(lambda: t.sim.sessions and t.sent("session.update"))
         reply = t.line.say("A sentence that is long enough to be cut in its middle.")
-        async with aclosing(reply.audio()) as audio:
-            await anext(audio)
+        async for _ in reply.audio():
+            break
         reply.cancel()
         await t.until(lambda: t.sent("response.cancel"))
         assert all("response_id" not in event for event in t.sent("response.cancel"))
