@@ -32,19 +32,24 @@ from bargein_bench.targets.browser import BrowserTarget
 from bargein_bench.targets.realtime import RealtimeTarget
 from bargein_bench.targets.sip import SipTarget
 from bargein_bench.targets.twilio import TwilioTarget
+from bargein_bench.targets.webrtc import WebRTCTarget
 from bargein_simulators.command_errors import command_errors
 
-Protocol = Literal["twilio", "asterisk", "browser", "realtime", "sip"]
-PROTOCOLS: tuple[Protocol, ...] = ("twilio", "asterisk", "browser", "realtime", "sip")
+Protocol = Literal["twilio", "asterisk", "browser", "realtime", "sip", "webrtc"]
+PROTOCOLS: tuple[Protocol, ...] = ("twilio", "asterisk", "browser", "realtime", "sip", "webrtc")
+HTTP = ("http", "https")
 
 
 def bench(
     target: Annotated[
-        str, typer.Argument(help="ws://...: Twilio-style, bargein.v1, OpenAI Realtime; or sip:user@host")
+        str,
+        typer.Argument(
+            help="ws://...: Twilio-style, bargein.v1, OpenAI Realtime; sip:user@host; or http://..., for a WebRTC offer"
+        ),
     ],
     *,
     protocol: Annotated[
-        str, typer.Option(help="twilio, asterisk, browser, realtime or sip; read from the address when empty")
+        str, typer.Option(help="twilio, asterisk, browser, realtime, sip, webrtc; read from the address when empty")
     ] = "",
     scenarios: Annotated[str, typer.Option(help="Names, with commas; all when empty. 'list' shows them")] = "",
     repeats: Annotated[int, typer.Option(min=1, help="Calls of each scenario")] = 10,
@@ -140,12 +145,16 @@ def _target(
     parts = urlsplit("")
     try:
         parts = urlsplit(address)
-        good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+        offers = protocol == "webrtc" or (not protocol and bool(parts.path.strip("/")))  # an address alone is a page's
+        schemes = HTTP if protocol == "webrtc" else ("ws", "wss", *HTTP) if offers else ("ws", "wss")
+        good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a bracket that is not closed, a port that is no number
         good = False
     if not good:
-        raise UsageError(f"{address!r} is no address of an agent", advice="Begin it with ws://, wss:// or sip:")
-    match protocol or _protocol_of(parts.path):
+        raise UsageError(
+            f"{address!r} is no address of an agent", advice="Begin it with ws://, wss://, sip: or http://"
+        )
+    match protocol or ("webrtc" if parts.scheme in HTTP else _protocol_of(parts.path)):
         case "twilio":
             headers = dict(_pair(h, ":") for h in header) | ({"Authorization": f"Bearer {key}"} if key else {})
             return TwilioTarget(
@@ -154,6 +163,11 @@ def _target(
         case "asterisk":
             headers = {"Authorization": f"Bearer {key}"} if key else {}
             return AsteriskTarget(
+                address, way_ms=way_ms, parameters=dict(_pair(p, "=") for p in parameter), headers=headers
+            )
+        case "webrtc":
+            headers = dict(_pair(h, ":") for h in header) | ({"Authorization": f"Bearer {key}"} if key else {})
+            return WebRTCTarget(
                 address, way_ms=way_ms, parameters=dict(_pair(p, "=") for p in parameter), headers=headers
             )
         case "browser":

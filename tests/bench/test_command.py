@@ -34,6 +34,8 @@ HERE = "ws://127.0.0.1:9/twilio/media"
     [
         (["http://127.0.0.1:8080"], "ws://"),
         (["nowhere"], "ws://"),
+        (["http://127.0.0.1:9/webrtc/offer"], "No server answers"),
+        (["ws://127.0.0.1:9/x", "--protocol", "webrtc"], "no address of an agent"),
         ([HERE, "--scenarios", "no such"], "no scenario"),
         ([HERE, "--scenarios", "list"], "echo and speech"),
         ([HERE, "--protocol", "smtp"], "no protocol"),

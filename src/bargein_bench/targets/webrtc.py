@@ -13,7 +13,7 @@ from bargein_bench.targets.twilio import as_record
 
 
 class WebRTCTarget:
-    """Calls such a server; satisfies record.Target. headers: of the request, such as a key."""
+    """Calls such a server; satisfies record.Target. parameters: of the query. headers: such as a key's."""
 
     protocol = "webrtc"
     rate = RATE
@@ -23,10 +23,12 @@ class WebRTCTarget:
         url: str,
         *,
         way_ms: float = 0.0,
+        parameters: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._url, self._way_ms, self._headers, self._clock = url, way_ms, dict(headers or {}), clock
+        self._url, self._way_ms, self._clock = url, way_ms, clock
+        self._parameters, self._headers = dict(parameters or {}), dict(headers or {})
 
     async def call(self, steps: Sequence[Step], lasts_ms: float, *, echo: Echo | None = None, seed: int = 1) -> Record:
         """Make one call, to its end. Raises VendorRefused or VendorLost."""
@@ -36,6 +38,7 @@ class WebRTCTarget:
             lasts_ms,
             echo=echo,
             way_ms=self._way_ms,
+            parameters=self._parameters,
             headers=self._headers,
             seed=seed,
             clock=self._clock,
