@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import numpy as np
 import pytest
 
 from bargein.errors import UsageError, VendorRefused
 from bargein.protocols import TurnUpdate
 from bargein.vendors.assemblyai import model_for, universal
 from bargein.vendors.assemblyai.universal import AssemblyUniversal
+from bargein_simulators import assemblyai
 from bargein_simulators.assemblyai import Fault, UniversalSimulator, assemblyai_app
 from bargein_simulators.simulated_stt import Script
 from tests.simulators.serving import serving
@@ -71,6 +74,22 @@ async def test_a_line_that_breaks_in_the_middle_of_a_turn_loses_no_word(fault: F
         assert len(sim.connections) == 2
     assert losses(heard) == ["STTLost", "STTRestored"]
     assert_two_turns(heard, "can you help me please", "and another")
+
+
+async def test_where_no_heartbeat_comes_a_silent_user_is_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assemblyai, "HEARTBEAT_MS", 1e9)
+    async with assembly("the first", "the second", silence_s=0.1) as (stt, sim):
+        quiet = np.zeros(RATE, np.int16)
+        line = stt.open(RATE)
+
+        async def rest() -> None:
+            for _ in range(4):
+                line.push_audio(quiet)
+                await asyncio.sleep(0.1)
+
+        heard = await hear_twice(line, rest, "the first", "the second")
+        assert len(sim.connections) == 1
+    assert_two_turns(heard, "the first", "the second")
 
 
 @pytest.mark.parametrize("fault", ["500", "3008"])

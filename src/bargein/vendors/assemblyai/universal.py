@@ -47,10 +47,10 @@ KEY = "ASSEMBLYAI_API_KEY"
 LOST = "Look at AssemblyAI's status, and at this machine's network"
 SEND_MS = 60  # the vendor takes 50 to 1000
 CONNECT_S = 5.0
-SILENCE_S = 6.0  # heartbeats come each second or so: after so long without a word it is gone
+SILENCE_S = 6.0  # in a turn, or after a heartbeat: after so long without a message it is gone
 IDLE_S = 10.0  # without sound from our side
 CLOSE_S = 0.5  # for the vendor's goodbye
-KEPT_MS = 1_000  # of sound without a turn: the first word of the next may lie in it
+KEPT_MS = 3_000  # of sound without a turn: a heartbeat tells what came, and what was listened to lags behind
 MESSAGE_BYTES = 256 * 1024
 RATES = (8_000, 16_000)
 REFUSALS = {
@@ -149,6 +149,7 @@ class UniversalConnection:
         self._turn = -1  # the newest turn that began
         self._open_turn = False
         self._until_ms = 0.0
+        self._beats = False  # this connection has told a heartbeat
 
     @property
     def dropped(self) -> int:
@@ -193,6 +194,7 @@ class UniversalConnection:
     def _begin(self) -> None:
         """A new connection: it counts turns and time from 0, and hears an open turn from its beginning."""
         self._base = self._backlog.rewind()
+        self._beats = False
         self._first_turn = self._turn if self._open_turn else self._turn + 1
 
     async def _talk(self, socket: ClientConnection) -> AsyncGenerator[TurnUpdate, None]:
@@ -220,7 +222,8 @@ class UniversalConnection:
                     sending.result()
                     await socket.send(TERMINATE)
                     return None
-                if self._backlog.sent > self._base:
+                # Without heartbeats the user's silence is the vendor's, too.
+                if (self._beats or self._open_turn) and self._backlog.sent > self._base:
                     raise VendorLost(f"said nothing for {self._stt.silence_s:g} s", advice="Wait")
         finally:
             reading.cancel()
@@ -258,6 +261,7 @@ class UniversalConnection:
 
     def _progress(self, received_ms: int) -> TurnUpdate | None:
         """It has listened so far. While a turn is open its words tell that."""
+        self._beats = True
         if self._open_turn:
             return None
         until_ms = self._until_ms = max(self._until_ms, self._ms(received_ms))
