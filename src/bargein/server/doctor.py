@@ -28,6 +28,7 @@ from bargein.server.settings import Settings
 from bargein.server.sip.doctor import sip_findings
 from bargein.server.telephone.asterisk import MEDIA as ASTERISK_MEDIA
 from bargein.server.telephone.asterisk import ari_of
+from bargein.server.webrtc.doctor import webrtc_finding
 from bargein.vendors.common.environment import Environment
 from bargein.vendors.common.vendor import Vendor
 
@@ -69,6 +70,7 @@ async def examine(
         own = [await asyncio.to_thread(_sounds), _port(settings), _public_url(settings), _twilio(settings)]
         own.append(await examine_asterisk(settings))
         own += await sip_findings(settings)
+        own.append(await webrtc_finding(settings))
         return [*(task.result() for task in tries), *keyless, *broken, *own]
     finally:
         await builder.aclose()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import closing
 from itertools import pairwise
 
 import httpx
@@ -12,8 +14,11 @@ import pytest
 from bargein.audio.resample import resample
 from bargein.server.settings import Settings
 from bargein.server.webrtc.calls import OPENING_EACH
+from bargein.server.webrtc.doctor import webrtc_finding
 from bargein.server.webrtc.turn import ice_servers
+from bargein.transports.rtp.packets import RtpPacket, write_packet
 from bargein.transports.webrtc.opus import OpusDecoder
+from bargein.transports.webrtc.peer import WebRTCPeer
 from bargein.vendors.local.espeak import say
 from tests.server.kit import HELLO, TOKEN, settings, tone_agent, world
 from tests.server.webrtc.client import called, header_of, offered, plainly_called
@@ -157,3 +162,29 @@ def test_turn_names_and_passwords_are_made_for_an_hour_of_the_shared_secret() ->
     assert turn.credential not in (None, "sesame")
     with pytest.raises(ValueError, match="no STUN or TURN"):
         Settings(ice_servers=("http://a.example",))
+
+
+async def test_a_client_that_changes_its_source_all_the_time_grows_nothing() -> None:
+    peer = WebRTCPeer()
+    other = WebRTCPeer()
+    await other.accept(await peer.answer(await other.offer()))
+    came: list[RtpPacket] = []
+    peer.on_packet = came.append
+    for source in range(1000):
+        packet = write_packet(peer.payload, source, 960 * source, source, b"\xf8\xff\xfe", marker=False)
+        await peer._take_packet(packet, 0)
+    assert len(came) == 1000
+    assert len(peer._receiver._RTCRtpReceiver__remote_streams) <= 4
+    await peer.close()
+    await other.close()
+
+
+async def test_the_doctor_tells_the_addresses_and_a_stun_server_that_is_silent() -> None:
+    found = await webrtc_finding(settings())
+    assert (found.what, found.state) == ("WebRTC", "works")
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"stun:127.0.0.1:{silent.getsockname()[1]}"
+        found = await webrtc_finding(settings(ice_servers=(url,)))
+    assert found.state == "fails"
+    assert "BARGEIN_ICE_SERVERS" in found.advice

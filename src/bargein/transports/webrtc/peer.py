@@ -29,6 +29,7 @@ except ImportError:
 log = logging.getLogger(__name__)
 
 AUDIO, CHANNEL = "audio", "bargein.v1"
+SOURCES = 4  # of packets that are counted for the reports: a client has one, and another after a change
 CLOSE_S = 10.0  # that a connection may take to close, beside many that close
 NO_OPUS = ProtocolError("The offer's audio has no Opus", advice="Offer Opus, as browsers do", code="no_opus")
 ABSENT = ProtocolError("The offer has no audio", advice="Add a microphone's track, and offer again", code="no_audio")
@@ -151,6 +152,8 @@ class WebRTCPeer:
         streams = self._receiver._RTCRtpReceiver__remote_streams  # noqa: SLF001  # its reports are made of it
         statistics = streams.get(packet.source)
         if statistics is None:
+            if len(streams) >= SOURCES:
+                del streams[next(iter(streams))]
             statistics = streams[packet.source] = StreamStatistics(48_000)
         statistics.add(_Counted(packet.sequence, packet.stamp))
         self.on_packet(packet)
