@@ -126,4 +126,4 @@ def _loud(path: Path) -> Samples:
 
 
 def rows(spoken: Sequence[VoiceClip], *, quick: bool = False) -> list[SpreadRow | Check]:
-    return asyncio.run(_run(spoken, 3 if quick else 24))
+    return asyncio.run(_run(spoken, 3 if quick else 12))
