@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -130,21 +130,34 @@ async def open_hub(
         calls.mover = FleetMover(fleet)
         calls.is_late = lambda: not load.read().has_room
         await stack.enter_async_context(fleet)
-        async with group:
-            chores = [
-                group.create_task(ticker.run(), name="ticker"),
-                group.create_task(keep_ready(hub.readiness, hub.host, catalogue.default), name="readiness"),
-                group.create_task(_sweep(hub), name="old records"),
-                group.create_task(_tell_ready(hub), name="first readiness"),
-                group.create_task(hub.busy_line.make_once(hub.readiness.done, catalogue.default), name="busy line"),
-            ]
-            try:
-                yield hub
-            finally:
-                await calls.hang_up_all("the server closes")
-                await hub.drain.stop()
-                for chore in chores:
-                    chore.cancel()
+        with _only_error():
+            async with group:
+                chores = [
+                    group.create_task(ticker.run(), name="ticker"),
+                    group.create_task(keep_ready(hub.readiness, hub.host, catalogue.default), name="readiness"),
+                    group.create_task(_sweep(hub), name="old records"),
+                    group.create_task(_tell_ready(hub), name="first readiness"),
+                    group.create_task(hub.busy_line.make_once(hub.readiness.done, catalogue.default), name="busy line"),
+                ]
+                try:
+                    yield hub
+                finally:
+                    await calls.hang_up_all("the server closes")
+                    await hub.drain.stop()
+                    for chore in chores:
+                        chore.cancel()
+
+
+@contextlib.contextmanager
+def _only_error() -> Iterator[None]:
+    """What fails while the server starts is raised as it is: a task group would wrap it, and a user's mistake would
+    be shown as a traceback."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from None
+        raise
 
 
 async def _tell_ready(hub: Hub) -> None:

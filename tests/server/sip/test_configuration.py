@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+
 import pytest
 
 from bargein.errors import UsageError
+from bargein.server.app import VoiceApp
+from bargein.server.catalogue import Catalogue
+from bargein.server.settings import Settings
 from bargein.server.sip.configuration import SipConfiguration, sip_configuration
 from bargein.sip.addresses import SipAddress
-from tests.server.kit import settings
+from tests.server.kit import settings, tone_agent
 
 
 def made(**given: object) -> SipConfiguration:
@@ -74,3 +81,16 @@ def test_a_wrong_setting_is_an_error_with_advice(given: dict[str, object]) -> No
         made(**given)
     assert caught.value.advice
     assert "short" not in str(caught.value).replace("shorter", "")
+
+
+async def test_a_server_that_cannot_have_the_address_ends_with_one_error_in_words() -> None:
+    @asynccontextmanager
+    async def agents(_: Settings) -> AsyncIterator[Catalogue]:
+        yield Catalogue({"tone": tone_agent()})
+
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as other:
+        other.bind(("127.0.0.1", 0))
+        app = VoiceApp(settings(None, sip=f"127.0.0.1:{other.getsockname()[1]}"), agents=agents)
+        with pytest.raises(UsageError, match="Cannot listen"):
+            async with app.lifespan():
+                pass

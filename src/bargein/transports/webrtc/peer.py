@@ -1,7 +1,7 @@
 """One WebRTC connection on aiortc: its data channel and its audio, each way.
 
 aiortc does ICE, DTLS and the data channel. Audio goes past its encoder, its jitter buffer and their threads: packets
-are made and read here, and only encrypted there. That is most of what a call costs (docs/webrtc.md).
+are made and read here, and only encrypted there. docs/webrtc.md has the cost.
 """
 
 from __future__ import annotations
