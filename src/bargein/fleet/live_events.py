@@ -74,7 +74,8 @@ class LiveEvents:
 
     @asynccontextmanager
     async def watch(self, topic: str) -> AsyncIterator[AsyncIterator[str]]:
-        """What comes of a topic of a call of another node, until the call is over. Raises FleetAway, NodeSilent, CommandRefused."""
+        """What comes of a topic of another node's call, until the call is over. Raises FleetAway, NodeSilent,
+        CommandRefused."""
         try:
             async with self._reach.store.listen(events_channel(topic)) as messages:
                 if not await self._renew(topic):
