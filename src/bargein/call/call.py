@@ -187,6 +187,7 @@ class Call:
     def say(self, text: str, *, interruptible: bool = True) -> None:
         """Have the agent say this as soon as the floor is free. Raises UsageError for no text, or too much of it."""
         self._parts.utterances.say(text, interruptible=interruptible)
+        self._asked("say", text=text)
 
     def change_policy(self, policy: f.Policy) -> dict[str, object]:
         """The call's policy from now on, which the client is told. Returns its numbers."""
@@ -200,11 +201,13 @@ class Call:
 
         Raises UsageError where that cannot be done, VendorRefused or VendorLost when it was not.
         """
+        self._asked("transfer", to=to)
         await self._parts.ending.transfer(to)
 
     def send_keys(self, keys: str) -> None:
         """Press telephone keys at the far end. Raises UsageError for what is no key, and where the network cannot."""
         self._parts.ending.send_keys(keys)
+        self._asked("keys", text=keys)
 
     def transferred(self) -> None:
         """The network says that the number to which the caller was handed on has answered: the call is over."""
@@ -235,6 +238,10 @@ class Call:
     def hang_up(self, reason: str) -> None:
         """End the call; `run` returns when all of it is over."""
         self._parts.ending.hang_up(reason)
+
+    def _asked(self, what: str, **facts: object) -> None:
+        """Somebody outside the call had it do this."""
+        self._journal.note(self.now_ms(), "asked", what=what, **facts)
 
     def status(self) -> CallStatus:
         """The call as others may see it, now."""
