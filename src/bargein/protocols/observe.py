@@ -29,11 +29,11 @@ class CallTrace(Protocol):
     """What a call tells its trace besides its journal. Never raises."""
 
     def enter_tool(self, at_ms: float, call: str, tool: str, reply: int) -> object:
-        """A tool begins: the code of the tool runs inside the tool's span. call: id of the tool's call. Returns what
-        `leave_tool` takes."""
+        """A tool begins: its code runs inside the tool's span. call: id of the tool's call. Returns what `leave_tool`
+        takes."""
         ...
 
-    def leave_tool(self, entered: object) -> None:
+    def leave_tool(self, at_ms: float, entered: object) -> None:
         """The tool is over, in the same task."""
         ...
 
