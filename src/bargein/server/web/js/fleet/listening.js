@@ -1,6 +1,4 @@
 // An operator listens to a call: the user in the left ear, the agent in the right one, as the caller hears it.
-
-import { at } from "../base.js";
 import { audio } from "./server.js";
 
 const HEAD = 8; // bytes: the block's first sample
@@ -41,7 +39,7 @@ export class Listening {
   async open(rate) {
     const context = new AudioContext({ sampleRate: rate });
     this.context = context;
-    await context.audioWorklet.addModule(at("web/worklets/listening.js"));
+    await context.audioWorklet.addModule(new URL("./listening_worklet.js", import.meta.url));
     if (this.context !== context) return;
     this.node = new AudioWorkletNode(context, "listening", { numberOfInputs: 0, outputChannelCount: [2] });
     this.node.connect(context.destination);
