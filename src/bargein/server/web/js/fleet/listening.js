@@ -1,4 +1,5 @@
 // An operator listens to a call: the user in the left ear, the agent in the right one, as the caller hears it.
+
 import { audio } from "./server.js";
 
 const HEAD = 8; // bytes: the block's first sample
