@@ -30,8 +30,11 @@ export async function ask(method, path, body) {
 
 export const callPath = (id, what = "") => `calls/${encodeURIComponent(id)}${what && `/${what}`}`;
 
-// The live events of a call. A browser's WebSocket sends no Authorization: a token for this alone goes as a subprotocol.
-export async function events(id) {
+// What comes live of a call. A browser's WebSocket sends no Authorization: a token for this alone goes as a subprotocol.
+async function live(id, what) {
   const { token: short } = token.get() ? await ask("POST", "token?audience=operator") : {};
-  return new WebSocket(place.socketAt(callPath(id, "events")), ["bargein.events", ...(short ? [`token.${short}`] : [])]);
+  return new WebSocket(place.socketAt(callPath(id, what)), [`bargein.${what}`, ...(short ? [`token.${short}`] : [])]);
 }
+
+export const events = (id) => live(id, "events");
+export const audio = (id) => live(id, "listen");
