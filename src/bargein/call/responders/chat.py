@@ -173,7 +173,7 @@ class ChatResponder:
             self._conversation.tool(used)
         prepared.release()
         self.tool_runner.announce(prepared.reply)
-        return SpeechSource(prepared.audio(), self._tts.rate, prepared)
+        return SpeechSource(prepared.audio(), self._tts.rate, prepared, self._tts.name)
 
     def _on_late_result(self, result: c.ToolResult) -> None:
         self._unsaid.add(result.id)
