@@ -24,6 +24,7 @@ from bargein.server.client_routes import router as client_router
 from bargein.server.fleet_routes import router as fleet_router
 from bargein.server.given_agents import opener
 from bargein.server.hub import Hub, OpenAgents, open_hub
+from bargein.server.live_audio import LiveAudio
 from bargein.server.make_settings import library_settings
 from bargein.server.node_commands import answer_nodes
 from bargein.server.own_lifespan import OwnLifespan
@@ -139,6 +140,7 @@ class VoiceApp(FastAPI):
             self.state.direct = direct
             door = WebRTCDoor(hub, self._browser_calls)
             self.state.webrtc = door
+            self.state.live_audio = LiveAudio(hub)
             answer_commands(hub)
             answer_nodes(hub)
             answer_as_worker(hub)
