@@ -37,7 +37,7 @@ class Call:
 
     watch: gets every notice. control: what the telephone network can do with the call. facts: about the connection,
     for the record. memory: where other servers can find what is known of the call; None: nowhere. restored: the call
-    began on another server.
+    began on another server. trace: gets what the journal does not tell; None: the call is not traced.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Call:
         facts: Mapping[str, str] | None = None,
         memory: MemorySink | None = None,
         restored: RestoredCall | None = None,
+        trace: c.CallTrace | None = None,
     ) -> None:
         self.id = call_id
         self.agent = agent
@@ -61,6 +62,7 @@ class Call:
         self.floor = f.Floor(policy or agent.policy, language=agent.language)
         self._transport = transport
         self._journal = journal
+        self._trace = trace
         self._watch = watch
         self._ticker = runtime.ticker
         self._clock = runtime.clock
@@ -94,6 +96,7 @@ class Call:
             spawn=self._tasks.spawn,
             spawn_commit=self._tasks.spawn_commit,
             kick=self._kick,
+            trace=self._trace,
         )
         return assemble(
             context,

@@ -27,7 +27,7 @@ from bargein.protocols.llm import (
     ToolSpec,
     Transfer,
 )
-from bargein.protocols.observe import Counter, Journal, Latency, Meter
+from bargein.protocols.observe import CallTrace, Counter, Journal, Latency, Meter
 from bargein.protocols.realtime import RealtimeConnection, RealtimeModel, Response, SessionConfig, ToolCalls
 from bargein.protocols.sound import SoundModel
 from bargein.protocols.stt import (
@@ -85,6 +85,7 @@ __all__ = [
     "BatchSTT",
     "BatchTranscript",
     "CallControl",
+    "CallTrace",
     "ClientFault",
     "ClientHangUp",
     "ConnectionBack",

@@ -25,6 +25,19 @@ class Journal(Protocol):
     def close(self) -> None: ...
 
 
+class CallTrace(Protocol):
+    """What a call tells its trace besides its journal. Never raises."""
+
+    def enter_tool(self, at_ms: float, call: str, tool: str, reply: int) -> object:
+        """A tool begins: its code runs inside the tool's span. call: id of the tool's call. Returns what `leave_tool`
+        takes."""
+        ...
+
+    def leave_tool(self, at_ms: float, entered: object) -> None:
+        """The tool is over, in the same task."""
+        ...
+
+
 Latency = Literal["onset_to_hold", "onset_to_cut", "hold_to_resume", "first_audio", "stop"]
 Counter = Literal[
     "frames_late",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from bargein.call.context import CallContext
 from bargein.call.output.reply import Reply
 from bargein.protocols import Effect, ToolCall, ToolResult
 
 
-def note_began(context: CallContext, call: ToolCall, effect: Effect, reply: Reply) -> None:
-    """The tool runs now."""
+@contextmanager
+def tool_runs(context: CallContext, call: ToolCall, effect: Effect, reply: Reply) -> Iterator[None]:
+    """The tool runs in this block, and inside its own span, where the call is traced."""
     context.journal.note(
         context.now_ms(),
         "tool_began",
@@ -18,6 +22,14 @@ def note_began(context: CallContext, call: ToolCall, effect: Effect, reply: Repl
         effect=effect,
         arguments=call.arguments,
     )
+    if context.trace is None:
+        yield
+        return
+    entered = context.trace.enter_tool(context.now_ms(), call.id, call.tool, reply.id)
+    try:
+        yield
+    finally:
+        context.trace.leave_tool(context.now_ms(), entered)
 
 
 def note_result(context: CallContext, used: ToolResult, reply: Reply | None = None) -> None:

@@ -24,7 +24,7 @@ from bargein.call.output.text_streams import closing, own_cancellation
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.outages import Outages
 from bargein.call.record.prompt_window import PromptWindow
-from bargein.call.record.tool_notes import note_began, note_result
+from bargein.call.record.tool_notes import note_result, tool_runs
 from bargein.call.record.vendor_call import VendorCall
 from bargein.call.responders.thoughts import answer
 from bargein.errors import BargeinError, PromptTooLong, VendorLost
@@ -342,11 +342,11 @@ class ToolRunner:
 
     async def _result(self, tool: Tool, call: ToolCall, reply: Reply) -> ToolResult | EndRequest:
         meter = self._context.meter
-        note_began(self._context, call, tool.effect, reply)
         limit = asyncio.timeout(timeout_s(tool) + GRACE_S)
         try:
             async with limit:
-                with own_cancellation(f"The tool {call.tool}"):
+                running = tool_runs(self._context, call, tool.effect, reply)
+                with own_cancellation(f"The tool {call.tool}"), running:
                     result = await tool.run(call.arguments)
         except BargeinError as error:
             meter.count("tools", cause="failed")
