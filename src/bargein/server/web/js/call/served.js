@@ -1,7 +1,6 @@
 // A call's page as the server gives it: the record is asked for with the owner's token.
 
-import { at } from "../base.js";
-import { ask, callPath, token } from "../fleet/server.js";
+import { address, ask, callPath, token } from "../fleet/server.js";
 import { bytesOf } from "./bytes.js";
 import { CallPage, say } from "./page.js";
 
@@ -43,9 +42,19 @@ async function hear(page) {
   await page.sound(async () => {
     if (!first) await story();
     first = false;
-    return String(at(callPath(call, "audio")));
+    return String(address(callPath(call, "audio")));
   });
   await waves.catch(wrong);
+}
+
+// "confirm_ms=500" -> ["confirm_ms", 500]
+function number(text) {
+  const [name, value = ""] = text.split("=");
+  try {
+    return [name, JSON.parse(value)];
+  } catch {
+    return [name, value];
+  }
 }
 
 // The newest of a call that goes on; a reader who listens or steps is left in peace.
@@ -67,9 +76,9 @@ $("leave").onclick = () => {
 $("what-if").onsubmit = async (e) => {
   e.preventDefault();
   const page = globalThis.bargeinCall;
-  const settings = $("numbers").value.split(/[\s,]+/).filter(Boolean);
+  const settings = Object.fromEntries($("numbers").value.split(/[\s,]+/).filter(Boolean).map(number));
   const policy = $("preset").value || null;
-  if (!policy && !settings.length) return page.compare(null);
+  if (!policy && !Object.keys(settings).length) return page.compare(null);
   await ask("POST", callPath(call, "replay"), { policy, settings }).then((replay) => page.compare(replay), wrong);
 };
 open().catch((error) => {
