@@ -21,6 +21,7 @@ from bargein.fleet.fleet import Fleet
 from bargein.recorder.disk import DiskThread
 from bargein.recorder.journal import prune
 from bargein.recorder.redaction import Redaction
+from bargein.recorder.story.summary import Summaries
 from bargein.server.auth import Gate
 from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
@@ -31,6 +32,7 @@ from bargein.server.metrics import Metrics
 from bargein.server.moving import FleetMover
 from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
+from bargein.server.records.kept_records import KeptRecords
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.sip.place import SipPlace
 from bargein.server.strangers import Strangers
@@ -63,6 +65,7 @@ class Hub:
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
     drain: DrainControl
+    records: KeptRecords | None  # None: no record is kept
     kept: KeptCalls = field(default_factory=KeptCalls)
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
     busy_line: BusyLine = field(default_factory=BusyLine)
@@ -108,6 +111,7 @@ async def open_hub(
             swept=asyncio.Event(),
             tasks=group,
             drain=DrainControl(calls, settings.drain_s, group),
+            records=None if settings.record is None else KeptRecords(Summaries(settings.record)),
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
@@ -175,6 +179,8 @@ async def _sweep(hub: Hub) -> None:
     while True:
         living = hub.calls.ids
         await hub.disk.run(partial(prune, root, hub.settings.record_keep, living, max_age_s=max_age_s))
+        if hub.records is not None:
+            await hub.records.read_all()
         with contextlib.suppress(TimeoutError):  # records grow old while no call ends, too
             async with asyncio.timeout(SWEEP_S):
                 await hub.swept.wait()
