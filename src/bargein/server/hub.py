@@ -36,6 +36,7 @@ from bargein.server.sip.place import SipPlace
 from bargein.server.strangers import Strangers
 from bargein.server.telephone.busy import BusyLine
 from bargein.server.telephone.recent_calls import TAKEN_OVER, RecentCalls
+from bargein.tracing.opening import Telemetry, open_tracing
 from bargein.transports.browser.limits import BrowserLimits
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Hub:
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
     drain: DrainControl
+    telemetry: Telemetry | None = None  # makes calls' traces; None: they are not wanted
     kept: KeptCalls = field(default_factory=KeptCalls)
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
     busy_line: BusyLine = field(default_factory=BusyLine)
@@ -74,8 +76,17 @@ async def open_hub(
     settings: Settings, gate: Gate, agents: OpenAgents, clock: Clock, limits: BrowserLimits
 ) -> AsyncIterator[Hub]:
     """All of it, running. Every task is awaited before this ends; calls that still run are hung up."""
-    metrics = Metrics()
+    metrics, redaction = Metrics(), redaction_for(settings)
     async with AsyncExitStack() as stack:
+        telemetry = await stack.enter_async_context(
+            open_tracing(
+                on=settings.otel,
+                content=settings.otel_content,
+                redaction=redaction,
+                node=settings.node,
+                registry=metrics.registry,
+            )
+        )
         vad = await stack.enter_async_context(SileroVAD())
         sound = await stack.enter_async_context(SoundJudge())
         voices = load_encoder()
@@ -104,10 +115,11 @@ async def open_hub(
             limits=limits,
             readiness=Readiness(),
             disk=disk,
-            redaction=redaction_for(settings),
+            redaction=redaction,
             swept=asyncio.Event(),
             tasks=group,
             drain=DrainControl(calls, settings.drain_s, group),
+            telemetry=telemetry,
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
