@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from functools import partial
 
+from bargein import __version__
 from bargein.audio.sound import SoundJudge
 from bargein.audio.vad import SileroVAD
 from bargein.audio.voice_encoder import load_encoder
@@ -37,6 +38,7 @@ from bargein.server.strangers import Strangers
 from bargein.server.telephone.busy import BusyLine
 from bargein.server.telephone.recent_calls import TAKEN_OVER, RecentCalls
 from bargein.tracing.opening import Telemetry, open_tracing
+from bargein.tracing.process import ThisProcess
 from bargein.transports.browser.limits import BrowserLimits
 
 log = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ async def open_hub(
                 on=settings.otel,
                 content=settings.otel_content,
                 redaction=redaction,
-                node=settings.node,
+                process=ThisProcess(settings.node, __version__),
                 registry=metrics.registry,
             )
         )

@@ -58,7 +58,7 @@ def without_words(why: str) -> str:
 
 
 def provider_of(part: object) -> str:
-    """The vendor of a part, by its name in the conventions. A part of somebody's own: its package."""
+    """The vendor of a part, by its name in the conventions. Of a part that is the user's own, the package."""
     module = type(part).__module__
     if not module.startswith(_VENDORS):
         return module.partition(".")[0]

@@ -180,6 +180,6 @@ class CallSpans:
             return
         try:
             tell(*given)
-        except Exception:  # a fault of ours, or of somebody's own span processor
+        except Exception:  # a fault of ours, or of a span processor of the user's own
             self._over = True
             log.exception("The trace of a call failed, and is given up")

@@ -15,8 +15,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 from opentelemetry import trace as api
 from opentelemetry.context import Context, get_current
@@ -29,7 +29,6 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
 
-from bargein import __version__
 from bargein.agent import Agent
 from bargein.floor import Policy
 from bargein.protocols import Journal
@@ -37,6 +36,7 @@ from bargein.recorder.redaction import Redaction
 from bargein.tracing.call_spans import CallSpans
 from bargein.tracing.carried import CARRIED, carried_by
 from bargein.tracing.metrics_push import MetricsPush
+from bargein.tracing.process import ThisProcess
 from bargein.tracing.quiet_log import collector_log
 
 SCOPE = "bargein"
@@ -78,17 +78,17 @@ class CallTracer:
 
 @asynccontextmanager
 async def open_telemetry(
-    content: Redaction | None, node: str, registry: CollectorRegistry
+    content: Redaction | None, process: ThisProcess, registry: CollectorRegistry
 ) -> AsyncIterator[CallTracer]:
     """Tracer and metrics' export while the block lasts. The end waits CLOSE_S at most."""
     with collector_log():
-        resource = resource_of(node)
+        resource = resource_of(process)
         given = api.get_tracer_provider()
         own = None if isinstance(given, TracerProvider) or not _exports("TRACES") else provider_for(resource)
         push = MetricsPush(OTLPMetricExporter(), resource, registry) if _exports("METRICS") else None
         collecting = None if push is None else asyncio.create_task(push.run(), name="metrics by OTLP")
         try:
-            yield CallTracer((own or given).get_tracer(SCOPE, __version__), content)
+            yield CallTracer((own or given).get_tracer(SCOPE, process.version), content)
         finally:
             if collecting is not None:
                 collecting.cancel()
@@ -98,6 +98,21 @@ async def open_telemetry(
             await asyncio.to_thread(_end_within, ends, CLOSE_S)
 
 
+@contextmanager
+def whole_process(process: ThisProcess) -> Iterator[None]:
+    """Every tracer of the process exports as ours does, while the block lasts."""
+    with collector_log():
+        if isinstance(api.get_tracer_provider(), TracerProvider) or not _exports("TRACES"):
+            yield
+            return
+        provider = provider_for(resource_of(process))
+        api.set_tracer_provider(provider)
+        try:
+            yield
+        finally:
+            _end_within([provider.shutdown], CLOSE_S)
+
+
 def provider_for(resource: Resource) -> TracerProvider:
     """A provider that exports by OTLP over HTTP."""
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
@@ -105,9 +120,9 @@ def provider_for(resource: Resource) -> TracerProvider:
     return provider
 
 
-def resource_of(node: str) -> Resource:
+def resource_of(process: ThisProcess) -> Resource:
     """What is said of this process. The owner's own words (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) stand."""
-    ours = {"service.name": "bargein", "service.version": __version__, "service.instance.id": node}
+    ours = {"service.name": "bargein", "service.version": process.version, "service.instance.id": process.node}
     return Resource.create({**ours, **OTELResourceDetector().detect().attributes})
 
 
