@@ -27,8 +27,7 @@ MAY: dict[str, set[str]] = {
     "transports": {"protocols", "notices", "audio", "errors", "foreign", "clock", "sip"},
     "vendors": {"protocols", "audio", "errors", "foreign", "clock", "units"},
     "fleet": {"protocols", "errors", "foreign", "clock"},
-    "recorder": {"protocols", "floor", "errors"},
-    "tracing": {"protocols", "floor", "recorder", "agent", "errors"},
+    "recorder": {"protocols", "floor", "errors", "units"},
     "sip": {"errors", "foreign", "clock"},
 }
 # The wiring may know everybody.

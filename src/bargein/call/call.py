@@ -240,7 +240,7 @@ class Call:
         self._parts.ending.hang_up(reason)
 
     def _asked(self, what: str, **facts: object) -> None:
-        """Somebody outside the call had it do this."""
+        """An operator, or the program around the call, has asked for it."""
         self._journal.note(self.now_ms(), "asked", what=what, **facts)
 
     def status(self) -> CallStatus:

@@ -221,8 +221,6 @@ class Turns:
         asked_ms = self._context.now_ms()
         try:
             text = (await self._batch_stt.read(pcm, deadline_ms=deadline_ms)).text.strip()
-            self._note_read(asked_ms, len(text), None)
-            return text
         except BargeinError as error:
             log.info("Call %s: no words: %s", self._context.call_id, error)
             self._note_read(asked_ms, 0, error.message)
@@ -231,6 +229,8 @@ class Turns:
             log.exception("Call %s: the STT %s failed", self._context.call_id, self._batch_stt.name)
             self._note_read(asked_ms, 0, type(error).__name__)
             return None
+        self._note_read(asked_ms, len(text), None)
+        return text
 
     def _note_read(self, asked_ms: float, chars: int, why: str | None) -> None:
         context = self._context

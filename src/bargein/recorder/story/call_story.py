@@ -66,16 +66,16 @@ class StoryTurn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoryVendorCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer of an LLM, or one reply's speech of a TTS."""
+    """One answer of an LLM, one reply's speech of a TTS, or one reading of an STT."""
 
-    part: Literal["llm", "tts", "realtime"]
+    part: Literal["llm", "tts", "realtime", "stt"]
     name: str
     """As the part calls itself."""
     reply: int
-    """0: a prepared reply that was not used."""
+    """0: none, or a prepared reply that was not used."""
     asked_ms: float
     first_ms: float | None
-    """When the first text, or the first audio, came. None: none came."""
+    """When the first text, or the first audio, came. None: none came, or the part answers whole."""
     ended_ms: float | None
     chars: int
     """Of text written, or spoken."""

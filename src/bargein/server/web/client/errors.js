@@ -1,9 +1,13 @@
-// Answers that are no, each told as what it is, with the remedy: the server's own, a proxy's, and none at all.
+// What fails, each told as what it is, with the remedy: a server's own refusal, a proxy's, and no answer at all.
 
-export class Refused extends Error {
-  constructor(message, advice = "", { status = 0, code = "" } = {}) {
+export class CallError extends Error {
+  name = "CallError";
+
+  // code: what failed, for a program (docs/client.md lists the codes); status: of an HTTP answer, 0: there was none; fatal: it
+  // ends the call; source: "server", if a message of the call said so, else "client".
+  constructor(message, advice = "", { status = 0, code = "failed", fatal = false, source = "client" } = {}) {
     super(message);
-    Object.assign(this, { advice, status, code });
+    Object.assign(this, { advice, status, code, fatal, source });
   }
 }
 
@@ -20,6 +24,8 @@ const PROXY = {
   504: ["The server behind the proxy is too slow (504)", "Try again a little later"],
 };
 
+const CODES = { 404: "not_a_server", 405: "not_a_server", 429: "too_many", 502: "unreachable", 503: "busy", 504: "unreachable" };
+
 const sentence = (text) => (!text || /[.!?…]$/.test(text) ? (text ?? "") : `${text}.`);
 
 // Of an answer that is not ok.
@@ -28,14 +34,14 @@ export async function refusal(answer) {
   const told = await answer.json().then((body) => body.error ?? null, () => null);
   const wait = Number(answer.headers.get("retry-after"));
   const later = wait > 0 ? ` Try again in ${wait} s.` : "";
-  if (told?.message) return new Refused(sentence(told.message), sentence(told.advice) + later, { status, code: told.code });
+  if (told?.message) return new CallError(sentence(told.message), sentence(told.advice) + later, { status, code: told.code ?? "refused" });
   const [message, advice] = PROXY[status] ?? [`The server answered ${status}`, "Look into its log"];
-  return new Refused(sentence(message), sentence(advice) + later, { status });
+  return new CallError(sentence(message), sentence(advice) + later, { status, code: CODES[status] ?? "refused" });
 }
 
 // No answer came.
 export function unreachable() {
   return navigator.onLine === false
-    ? new Refused("This device is offline.", "Connect it, and try again.")
-    : new Refused("The server does not answer.", "Start it again, or look whether this device can reach it.");
+    ? new CallError("This device is offline.", "Connect it, and try again.", { code: "offline" })
+    : new CallError("The server does not answer.", "Start it again, or look whether this device can reach it.", { code: "unreachable" });
 }

@@ -1,11 +1,9 @@
 // One connection, one call: a WebSocket (here), or WebRTC (webrtc/connection.js). Hands out messages and frames; knows nothing
 // of sound or screen.
 
-import { socketAt } from "./base.js";
+import { CallError, unreachable } from "./errors.js";
 import { Pings } from "./pings.js";
 import { PROTOCOL, agentFrame, microphoneFrame } from "./protocol.js";
-import { Refused, unreachable } from "./refusals.js";
-import { whyNoCall } from "./server.js";
 
 const MIC_RATE = 16000;
 const OPEN_MS = 10000; // for a socket to open
@@ -98,17 +96,17 @@ export class WebSocketConnection extends Connection {
   name = "websocket";
 
   // at: of another server than the page's own; why: it is asked why a socket does not open.
-  constructor({ token, at = null, why = true, ...on }) {
+  constructor({ server, token, at = null, why = true, ...on }) {
     super(on);
     try {
-      this.socket = new WebSocket(socketAt("calls/browser", at), token ? [PROTOCOL, `token.${token}`] : [PROTOCOL]);
+      this.socket = new WebSocket(server.place.socketAt("calls/browser", at), token ? [PROTOCOL, `token.${token}`] : [PROTOCOL]);
     } catch {
-      throw new Refused("The browser gives this page no connection.", "Allow it WebSockets: an extension, or the site that shows this page, may forbid them.");
+      throw new CallError("The browser gives this page no connection.", "Allow it WebSockets: an extension, or the site that shows this page, may forbid them.", { code: "no_websocket" });
     }
     this.socket.binaryType = "arraybuffer";
     this.ready = new Promise((resolve, reject) => {
       const late = setTimeout(() => {
-        reject(new Refused("The server accepts no call.", "It may hang, or a proxy before it may hold back WebSockets."));
+        reject(new CallError("The server accepts no call.", "It may hang, or a proxy before it may hold back WebSockets.", { code: "no_websocket" }));
         this.socket.close();
       }, OPEN_MS);
       this.socket.onopen = () => {
@@ -118,7 +116,7 @@ export class WebSocketConnection extends Connection {
       };
       this.socket.onerror = () => {
         clearTimeout(late);
-        if (!this.opened) why ? whyNoCall(token).then(reject) : reject(unreachable());
+        if (!this.opened) why ? server.whyNoCall(token).then(reject) : reject(unreachable());
       };
     });
     this.socket.onmessage = ({ data }) => {

@@ -3,7 +3,7 @@
 const REFUSED_MS = 600; // a hold that the server does not answer in this time ends
 
 export class LocalHold {
-  // send(type, fields): to the server; noted(ms): for the decisions, so long after the onset; resume(reply): playback goes
+  // send(type, fields): to the server; noted(ms): so long after the onset; resume(reply): playback goes
   // on; settled(how): "confirmed" or "refuted".
   constructor({ send, noted, resume, settled }) {
     Object.assign(this, { send, noted, resume, settled });

@@ -1,11 +1,11 @@
 // A call by WebRTC with our own server: the same messages as over a WebSocket on a data channel, the microphone as a track, and
 // the agent's packets through a worker to the same loudspeaker. See docs/webrtc_page.md.
 
-import { at as pathOf, placeOf } from "../base.js";
 import { Connection } from "../connection.js";
+import { CallError } from "../errors.js";
+import { workerAt } from "../folders.js";
+import { moduleAt } from "../modules.js";
 import { PROTOCOL } from "../protocol.js";
-import { Refused } from "../refusals.js";
-import { offerCall } from "../server.js";
 
 const GATHER_MS = 500; // candidates that come later are not waited for
 const AGAIN_MS = 1000; // for a path that is gone: a device that changes its network finds another by a new offer
@@ -19,7 +19,7 @@ const PASSING = [401, 403, 429, 503]; // of an offer: the same call would get it
 
 // Why a call by WebRTC does not come about here, although the server answers: a WebSocket may do. lasting: the next call would
 // fare no better.
-export class NoWay extends Refused {
+export class NoWay extends CallError {
   constructor(message, advice, { lasting, ...more }) {
     super(message, advice, more);
     this.lasting = lasting;
@@ -35,18 +35,19 @@ export class WebRTCConnection extends Connection {
   name = "webrtc";
 
   // track: what the server hears; servers(): of ICE; onSignal(m): a packet says what the message "hold" or "resume" does.
-  constructor({ token, at = null, track, servers, onSignal, ...on }) {
+  constructor({ server, token, at = null, track, servers, assets, onSignal, ...on }) {
     super(on, PING_MS);
+    this.server = server;
     this.onSignal = onSignal;
     this.counts = { came: 0, lost: 0, late: 0, twice: 0, reordered: 0 }; // of the agent's packets
     this.found = false; // a network path
     this.was = { came: 0, lost: 0 };
-    this.worker = new Worker(pathOf("web/js/webrtc/worker.js"), { type: "module" });
+    this.worker = workerAt(moduleAt("webrtc/worker", assets));
     this.worker.onmessage = ({ data: m }) => this.fromWorker(m);
     this.worker.onerror = () => this.fail(new NoWay("The page's decoder does not start.", "Reload the page.", { lasting: true }));
     this.ready = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
     this.ready.catch(() => {}); // told to whom it concerns
-    this.begin(token, placeOf(at), track, servers).catch((error) => this.fail(error));
+    this.begin(token, server.place.of(at), track, servers).catch((error) => this.fail(error));
   }
 
   async begin(token, place, track, servers) {
@@ -71,7 +72,7 @@ export class WebRTCConnection extends Connection {
     this.channel.onclose = () => this.broke("The server closed the data channel.", true);
     await this.peer.setLocalDescription();
     await this.gathered();
-    const { sdp, resource } = await offerCall(this.peer.localDescription.sdp, place, token).catch((error) => {
+    const { sdp, resource } = await this.server.offerCall(this.peer.localDescription.sdp, place, token).catch((error) => {
       const { message, advice, status, code } = error;
       throw status ? new NoWay(message, advice, { status, code, lasting: !PASSING.includes(status) }) : error;
     });
@@ -139,8 +140,7 @@ export class WebRTCConnection extends Connection {
     const passed = came + lost - this.was.came - this.was.lost;
     if (passed >= LEAST) {
       this.loss = (lost - this.was.lost) / passed;
-      this.found = false; // a network path
-    this.was = { came, lost };
+      this.was = { came, lost };
     }
     return { rtt: this.pings.rtt, jitter: inbound && jitter, loss: this.loss };
   }
@@ -185,7 +185,7 @@ export class WebRTCConnection extends Connection {
     removeEventListener("pagehide", this.leaving);
     // Given up by its caller, although the server had answered.
     const late = this.resource && how.code !== 1000;
-    this.reject(late ? new NoWay("The connection took too long.", "", { lasting: !this.found }) : new Refused("The connection is closed."));
+    this.reject(late ? new NoWay("The connection took too long.", "", { lasting: !this.found }) : new CallError("The connection is closed.", "", { code: "closed" }));
     this.peer?.close();
     this.worker.terminate();
     this.ended(how);

@@ -1,6 +1,6 @@
 // How a call begins: the page says hello, is sent on to a server with more room, or waits while all lines are busy.
 
-import { Refused } from "./refusals.js";
+import { CallError } from "./errors.js";
 
 const HOPS = 3; // a hello is sent on so often at most
 const TRIES = 6; // for a free line
@@ -27,7 +27,7 @@ export class Beginning {
   // A server says that the hello belongs elsewhere.
   sentTo(at) {
     if (this.hops++ < HOPS) this.later(0, at);
-    else this.fail(new Refused("The servers send this call from one to the other.", "Call again a little later."));
+    else this.fail(new CallError("The servers send this call from one to the other.", "Call again a little later.", { code: "sent_around" }));
   }
 
   // Returns whether the page waits for a free line.

@@ -1,17 +1,20 @@
-// The page's microphone and loudspeaker: one AudioContext at the device's own rate, two worklets in it.
+// A call's microphone and loudspeaker: one AudioContext at the device's own rate, two worklets in it.
 
 import { Awake } from "./awake.js";
-import { at } from "./base.js";
+import { CallError } from "./errors.js";
+import { UNFIT } from "./fitness.js";
 import { Microphone } from "./microphone.js";
-import { UNFIT } from "./obstacles.js";
-import { Refused } from "./refusals.js";
+import { moduleAt } from "./modules.js";
 
 const LOAD_MS = 10000; // for a worklet
 
 export class Sound {
   // on: { broken(): the browser has ended the sound for good, capture(message), playback(message), track(spoken): another one is heard now, obstacle(kind, line, only), typed(on) }
-  constructor(on) {
+  // assets: a folder that has the worklets, if another one than this module's own.
+  constructor(on, assets) {
     this.on = on;
+    this.assets = assets;
+    this.quiet = false; // the microphone is muted here
     this.context = null;
     this.microphone = null;
     this.source = null;
@@ -23,9 +26,9 @@ export class Sound {
     try {
       this.context = new AudioContext({ latencyHint: "interactive" });
     } catch {
-      throw new Refused("The browser gives this page no sound.", "Close other pages that play sound, then call again.");
+      throw new CallError("The browser gives this page no sound.", "Close other pages that play sound, then call again.", { code: "no_audio" });
     }
-    if (!this.context.audioWorklet) throw new Refused(...UNFIT);
+    if (!this.context.audioWorklet) throw new CallError(...UNFIT, { code: "browser_too_old" });
     this.awake = new Awake(this.context, (line) => this.on.obstacle("sound", line));
     const loudspeaker = direct ? "direct" : "playback";
     await this.load("capture");
@@ -67,16 +70,32 @@ export class Sound {
   // What is heard from now on; null: nothing.
   use(stream) {
     this.source?.disconnect();
+    this.hush(stream);
     this.source = stream && !this.closed ? this.context.createMediaStreamSource(stream) : null;
     this.source?.connect(this.capture);
     if (!this.closed) this.on.track(() => this.spoken);
   }
 
+  // A track that is muted here gives silence, to the worklet and to WebRTC.
+  mute(on) {
+    this.quiet = on;
+    this.hush(this.stream);
+  }
+
+  hush(stream) {
+    for (const track of stream?.getAudioTracks() ?? []) track.enabled = !this.quiet;
+  }
+
   async load(worklet) {
+    const url = moduleAt(`worklets/${worklet}`, this.assets);
     const late = new Promise((_, reject) => setTimeout(reject, LOAD_MS));
-    const loading = this.context.audioWorklet.addModule(at(`web/worklets/${worklet}.js`));
+    const loading = this.context.audioWorklet.addModule(url);
     await Promise.race([loading, late]).catch(() => {
-      throw new Refused("The page's sound cannot be loaded.", `Look whether ${at(`web/worklets/${worklet}.js`)} can be reached, then reload the page.`);
+      const advice =
+        url.protocol === "blob:"
+          ? "The page's Content-Security-Policy may forbid it: allow blob: in script-src and worker-src, or give a folder of your own: assets."
+          : `Look whether ${url} can be reached, then reload the page.`;
+      throw new CallError("The page's sound cannot be loaded.", advice, { code: "no_worklet" });
     });
   }
 

@@ -1,12 +1,11 @@
-// What the loudspeaker says of itself, for the lanes, the transcript and the server: how far each reply has sounded.
-
-import { complain, halo } from "./screen.js";
+// What the loudspeaker says of itself, for the page and the server: how far each reply has sounded.
 
 const AGENT_RATE = 24000;
 const MOST = 2000; // that are kept for tests and benchmarks
 
 export class Reports {
-  // send(type, fields); connection(); sound(); sounding(reply, ms); meter(level); speaking(): the agent has the floor; held(message): the page holds by itself
+  // send(type, fields); connection(); sound(); sounding(reply, ms); meter(level); held(message): the page holds by itself; overflow(): more
+  // came than a loudspeaker keeps
   constructor(on) {
     Object.assign(this, on);
     this.list = [];
@@ -19,7 +18,6 @@ export class Reports {
       case "meter":
         this.connection()?.playing(m);
         this.meter(m.level);
-        if (this.speaking()) halo(m.level);
         if (m.reply) this.sounding(m.reply, (Math.max(0, m.played - late) * 1000) / AGENT_RATE);
         break;
       case "played":
@@ -38,7 +36,7 @@ export class Reports {
         this.held(m);
         break;
       case "overflow":
-        complain("The server sends faster than it may.", "Reload the page.");
+        this.overflow();
         break;
     }
   }

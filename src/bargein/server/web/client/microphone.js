@@ -1,4 +1,4 @@
-// The page's microphone: opened, refused, lost, muted, changed. Never throws: a call goes on without one, and is typed.
+// A call's microphone: opened, refused, lost, muted, changed. Never throws: a call goes on without one, and is typed.
 
 const MIC = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
 const TYPE = "Until then, type below: the agent answers, too.";
@@ -8,19 +8,19 @@ const LOSSES = 3; // in a minute: a device that goes more often is not taken aga
 
 // By the name of getUserMedia's error.
 const REFUSED = {
-  NotAllowedError: ["The microphone is not allowed.", "Allow it in the address bar, and in the system's settings."],
-  SecurityError: ["The microphone is not allowed on this page.", "A page inside another page needs allow=\"microphone\"."],
-  NotFoundError: ["There is no microphone.", "Plug one in: it is taken at once."],
-  NotReadableError: ["The microphone is busy or broken.", "Close the program that uses it, then try again."],
+  NotAllowedError: ["The microphone is not allowed.", "Allow it in the address bar, and in the system's settings.", "microphone_refused"],
+  SecurityError: ["The microphone is not allowed on this page.", "A page inside another page needs allow=\"microphone\".", "microphone_refused"],
+  NotFoundError: ["There is no microphone.", "Plug one in: it is taken at once.", "microphone_missing"],
+  NotReadableError: ["The microphone is busy or broken.", "Close the program that uses it, then try again.", "microphone_busy"],
   AbortError: ["The microphone did not start.", "Try again, or plug it in anew."],
   OverconstrainedError: ["This microphone cannot do what is asked of it.", "Choose another in the system's settings."],
   InvalidStateError: ["The page is not active.", "Click into it, then try again."],
 };
-const INSECURE = ["Browsers give a microphone to secure pages only.", "Open this page by https, or as http://localhost."];
+const INSECURE = ["Browsers give a microphone to secure pages only.", "Open this page by https, or as http://localhost.", "insecure"];
 const UNKNOWN = ["The microphone cannot be had.", "Try again, or use another browser."];
 
 export class Microphone {
-  // stream(stream or null): the one that is heard now; say(line or null): { text, advice, action, act }; typed(on): nothing is heard.
+  // stream(stream or null): the one that is heard now; say(line or null): { code, text, advice, action, act }, code: of what makes that nothing is heard; typed(on): nothing is heard.
   constructor({ stream, say, typed }) {
     this.on = { stream, say, typed };
     this.stream = null;
@@ -97,10 +97,10 @@ export class Microphone {
   }
 
   // Nothing is heard: why, and a button to try again.
-  lack([text, advice]) {
+  lack([text, advice, code = "microphone_failed"]) {
     if (this.closed) return false;
     this.on.typed(true);
-    this.on.say({ text, advice: `${advice} ${TYPE}`, action: "Try again", act: () => this.open() });
+    this.on.say({ code, text, advice: `${advice} ${TYPE}`, action: "Try again", act: () => this.open() });
     return false;
   }
 
@@ -109,7 +109,7 @@ export class Microphone {
     const label = this.stream?.getAudioTracks()[0]?.label;
     this.stream = null;
     this.on.stream(null);
-    this.lack([`Your microphone is gone${label ? ` (${label})` : ""}.`, "Plug it in again: it is taken at once."]);
+    this.lack([`Your microphone is gone${label ? ` (${label})` : ""}.`, "Plug it in again: it is taken at once.", "microphone_lost"]);
     await this.list();
     this.losses = [...this.losses.filter((at) => performance.now() - at < 60000), performance.now()];
     if (this.known.size && this.losses.length <= LOSSES && (await this.open())) this.brief("Your microphone was gone.", `Now ${this.label} is heard.`);
