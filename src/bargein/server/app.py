@@ -45,6 +45,7 @@ from bargein.server.telephone.serve import TelephoneVendor
 from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
 from bargein.server.telephone.twilio_webhooks import router as twilio_router
 from bargein.server.telephone.whereabouts import answer_for_telephones
+from bargein.server.trace_headers import TraceHeaders
 from bargein.server.webrtc.calls import WebRTCDoor
 from bargein.server.webrtc.calls import router as webrtc_router
 from bargein.server.webrtc_calls import WebRTCCalls
@@ -103,6 +104,8 @@ class VoiceApp(FastAPI):
         self._own_lifespan = OwnLifespan(self._open)
         self._run_by_others = False
         elsewhere = frozenset((*phones, VOICE, NEXT))
+        if settings.otel:
+            self.add_middleware(TraceHeaders)
         self.add_middleware(
             Guard,
             gate=self._gate,
