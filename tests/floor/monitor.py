@@ -39,6 +39,7 @@ class _Step(PausePromises):
         self.hangs = m.hangs
         self.asking, self.giving_up, self.filler, self.tools = m.asking, m.giving_up, m.filler, m.tools
         self.lost, self.left, self.away, self.leaving = m.lost, m.left, m.away, m.leaving
+        self.fillers = m.fillers
         self.behind = False  # a reply was made behind a filler, which is over
         self.failed = self.stalled = False  # a reply was lost, or its client does not play it, in this very step
         self.was_giving_up = False  # the reply that ended in this step said that the agent cannot go on
@@ -68,7 +69,8 @@ class _Step(PausePromises):
         return Monitor(
             self.live, self.sounding, self.held, self.protected,
             self.floor.turn.id + 1 - self.answers if self.answers else 0, self.open, self.prepared,
-            self.accounted, self.asking, self.giving_up, self.filler, self.tools, self.lost, self.left,
+            self.accounted, self.asking, self.giving_up, self.filler, self.tools, self.fillers, self.lost,
+            self.left,
             self.away, self.leaving, self.is_end(), self.hangs, self.kept,
         )  # fmt: skip
 
@@ -194,7 +196,16 @@ class _Step(PausePromises):
                     self.giving_up = enough
             case do.SayFiller(reply):
                 self.need(self.live and not self.sounding and not self.held, "a filler is said before a reply sounds")
-                self.need(self.tools and not self.filler, "a filler fills the time of a tool")
+                answers = self.answers and not self.asking
+                self.need((self.tools or answers) and not self.filler, "a filler fills the time of an answer or a tool")
+                idle = self.floor.policy.idle
+                newest = self.turn > 0 and self.answers == self.turn
+                again_ms = idle.filler_again_ms if newest and self.fillers else idle.filler_ms
+                waited_ms = self.floor.now_ms - self.was.silent_from_ms
+                self.need(again_ms is not None and waited_ms >= again_ms, "a filler comes after filler_ms of silence")
+                if newest:
+                    self.fillers += 1
+                    self.need(self.fillers <= idle.max_fillers, "at most max_fillers are said in a turn")
                 self.need(not self.open, "nobody talks into an open turn")
                 self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
                 self.reply, self.filler, self.tools, self.protected = reply, True, False, False
@@ -212,6 +223,7 @@ class _Step(PausePromises):
                 if self.floor.speech.evidence is not Evidence.SILENT and isinstance(self.event, ev.SpeechWindow):
                     onset = self.floor.speech.onset_ms - self.floor.policy.endpointing.pre_roll_ms
                     self.need(from_ms <= onset, "(8) a turn's sound begins before its onset")
+                self.fillers = self.fillers if turn == self.turn else 0
                 self.turn, self.open, self.accounted, self.reopened = turn, True, True, 0
             case do.CloseTurn(turn):
                 if turn and turn == self.owed:
