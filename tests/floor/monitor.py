@@ -12,6 +12,7 @@ from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
+from tests.floor.filler_checks import check_filler
 from tests.floor.look_checks import check_looks
 from tests.floor.pause_promises import PausePromises
 from tests.floor.world import CUTS, GONE_ON, LATE, LOUD, NOTHING, SETTLED, STOPS, Broken, Seen, World
@@ -196,16 +197,7 @@ class _Step(PausePromises):
                     self.giving_up = enough
             case do.SayFiller(reply):
                 self.need(self.live and not self.sounding and not self.held, "a filler is said before a reply sounds")
-                answers = self.answers and not self.asking
-                self.need((self.tools or answers) and not self.filler, "a filler fills the time of an answer or a tool")
-                idle = self.floor.policy.idle
-                newest = self.turn > 0 and self.answers == self.turn
-                again_ms = idle.filler_again_ms if newest and self.fillers else idle.filler_ms
-                waited_ms = self.floor.now_ms - self.was.silent_from_ms
-                self.need(again_ms is not None and waited_ms >= again_ms, "a filler comes after filler_ms of silence")
-                if newest:
-                    self.fillers += 1
-                    self.need(self.fillers <= idle.max_fillers, "at most max_fillers are said in a turn")
+                self.fillers = check_filler(self.need, self.floor, self.was, self)
                 self.need(not self.open, "nobody talks into an open turn")
                 self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
                 self.reply, self.filler, self.tools, self.protected = reply, True, False, False

@@ -29,7 +29,8 @@ class IdlePolicy(NumberGroup, frozen=True, kw_only=True):
         Annotated[
             float,
             milliseconds(
-                "A caller who waits so long, for an answer or a tool, before the reply sounds, is told a filler. None: never."
+                "A caller who waits so long for an answer or a tool, before the reply sounds, is told a filler. "
+                "None: never."
             ),
         ]
         | None

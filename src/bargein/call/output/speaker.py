@@ -61,6 +61,9 @@ class Speaker:
         self._lost = lost
         self._carries_audio = isinstance(playout, Playout)
         self._tts_lost = False
+        self.waits: Callable[[Reply, float], None] = _waits
+        """Gets the live reply, every 20 ms, while none of it has come."""
+        self._filler: asyncio.Task[None] | None = None  # of the newest filler
         self._tasks: list[asyncio.Task[None]] = []  # of the live reply, the one behind it, and those that are stopping
 
     def begin(self, reply: Reply, source: ReplySource) -> None:
@@ -74,12 +77,12 @@ class Speaker:
         """Make the filler the live reply. The one before goes on being made behind it."""
         self._replies.begin_filler(reply)
         self._start(reply, source, [])
+        self._filler = self._tasks[-1]
 
     def continue_behind(self, reply: int) -> Reply | None:
         """The filler is over, whether it was heard or not: the reply behind it is live again, under this id. Returns
         that reply; None: there is none."""
-        if self._replies.live is not None and self._replies.behind is not None:
-            self._tasks[-1].cancel()  # the filler is late
+        self._stop_filler()  # it is late, or the reply behind it is ready
         behind = self._replies.continue_behind(reply)
         if behind is not None:
             self._playout.go_on(behind)
@@ -106,12 +109,17 @@ class Speaker:
     def release(self) -> None:
         """The call is over. A task's error would hold all that the task knew."""
         self._tasks = []
+        self._filler = None
+        self.waits = _waits
 
     def tick(self, now_ms: float) -> None:
         """Wait no longer for a voice that does not begin. Called every 20 ms."""
         live = self._replies.live
-        if live is not None and live.first_sound is not None and not live.busy:
-            live.first_sound.tick(now_ms, VOICE_MS)
+        for reply in (live, self._replies.behind):
+            if reply is not None and reply.first_sound is not None and not reply.busy:
+                reply.first_sound.tick(now_ms, VOICE_MS)
+        if live is not None and live.track is None:
+            self.waits(live, now_ms)
 
     # ------------------------------------------------------------------------------------------------ one reply
 
@@ -174,7 +182,8 @@ class Speaker:
                 raise Unavailable("The agent has no TTS to say this with", advice="Give the agent a fallback_tts")
             reply.by_fallback = tts is self._fallback_tts
             await self._speak(reply, tts.speak(self._spoken(reply, text)), tts.rate, text, _ahead(tts))
-        if not reply.by_fallback and self._tts is not None:
+        prepared = reply.kind == "filler" and audio is not None
+        if not reply.by_fallback and self._tts is not None and not prepared:
             self._tts_lost = False
             self._outages.restored("voice_lost")
 
@@ -191,6 +200,8 @@ class Speaker:
         with own_cancellation("The voice"):
             async with closing(audio) as chunks:
                 first = await self._first_sound(reply, chunks, text)
+                if not reply.may_sound.is_set():
+                    self._end_filler()
                 await reply.may_sound.wait()
                 playout.begin(reply, rate, ahead_ms)
                 context.notify(ReplyBegins(reply.id, reply.kind, interruptible=reply.protected == 0))
@@ -206,6 +217,22 @@ class Speaker:
         left = reply.show("")
         if rest or left:
             context.notify(WordsAdded(reply.id, left, _times(rest), exact=False))
+
+    def _end_filler(self) -> None:
+        """The reply behind the filler is ready: the filler ends with the word that sounds, or is never said."""
+        filler = self._replies.live
+        if filler is None:
+            return
+        if self._replies.has_sounded(filler):
+            self._stop_filler()
+            self._playout.end_at_word(filler.id)
+        else:
+            self._context.feed(ReplyEnded(self._context.now_ms(), filler.id))
+
+    def _stop_filler(self) -> None:
+        filler, self._filler = self._filler, None
+        if filler is not None:
+            filler.cancel()
 
     def _spoken(self, reply: Reply, text: ReplyText) -> AsyncIterator[str]:
         return reply.spoken(text.read(), self._spoken_form)
@@ -291,6 +318,10 @@ class Speaker:
         self._context.notify(Problem(code, message, advice))
         if code != "internal":
             self._outages.lost(code, f"{message}. {advice}")
+
+
+def _waits(reply: Reply, now_ms: float) -> None:
+    """Nothing is made ready."""
 
 
 def _ahead(tts: TTS) -> float:
