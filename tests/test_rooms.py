@@ -27,7 +27,7 @@ MAY: dict[str, set[str]] = {
     "transports": {"protocols", "notices", "audio", "errors", "foreign", "clock", "sip"},
     "vendors": {"protocols", "audio", "errors", "foreign", "clock", "units"},
     "fleet": {"protocols", "errors", "foreign", "clock"},
-    "recorder": {"protocols", "floor", "errors"},
+    "recorder": {"protocols", "floor", "errors", "audio"},
     "sip": {"errors", "foreign", "clock"},
 }
 # The wiring may know everybody.

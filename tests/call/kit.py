@@ -21,6 +21,7 @@ from bargein.audio.pcm import Pcm
 from bargein.call.call import Call
 from bargein.call.memory.fields import MemorySink
 from bargein.call.memory.restored import RestoredCall
+from bargein.call.record.audio import RecordingPlan
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
@@ -324,6 +325,7 @@ async def scene(
     control: c.CallControl | None = None,
     memory: MemorySink | None = None,
     restored: RestoredCall | None = None,
+    recording: RecordingPlan | None = None,
     **more: Any,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
@@ -356,6 +358,7 @@ async def scene(
         control=control,
         memory=memory,
         restored=restored,
+        recording=recording,
     )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())

@@ -21,13 +21,14 @@ from bargein.protocols.llm import (
     EndRequest,
     HangUp,
     Prompt,
+    RecordingRequest,
     TextDelta,
     Tool,
     ToolCall,
     ToolSpec,
     Transfer,
 )
-from bargein.protocols.observe import Counter, Journal, Latency, Meter
+from bargein.protocols.observe import CallAudio, Counter, Journal, Latency, Meter, OpensAudio, RecordAudio, ReplyAudio
 from bargein.protocols.realtime import RealtimeConnection, RealtimeModel, Response, SessionConfig, ToolCalls
 from bargein.protocols.sound import SoundModel
 from bargein.protocols.stt import (
@@ -84,6 +85,7 @@ __all__ = [
     "AudioOut",
     "BatchSTT",
     "BatchTranscript",
+    "CallAudio",
     "CallControl",
     "ClientFault",
     "ClientHangUp",
@@ -106,10 +108,14 @@ __all__ = [
     "LocalHold",
     "MayReturn",
     "Meter",
+    "OpensAudio",
     "Played",
     "Prompt",
     "RealtimeConnection",
     "RealtimeModel",
+    "RecordAudio",
+    "RecordingRequest",
+    "ReplyAudio",
     "Response",
     "STTConnection",
     "STTEvent",

@@ -35,6 +35,7 @@ from bargein.protocols import (
     EndRequest,
     HangUp,
     Prompt,
+    RecordingRequest,
     TextDelta,
     Tool,
     ToolCall,
@@ -359,6 +360,8 @@ class ToolRunner:
             return result
         if isinstance(result, DigitRequest):
             result = self._context.digits.expect(result)
+        elif isinstance(result, RecordingRequest):
+            result = self._context.consent(result.on)
         return ToolResult(call.id, call.tool, call.arguments, result)
 
     def _write(self, reply: Reply, call: ToolCall, result: str | None, *, error: bool = False) -> ToolResult:
