@@ -37,6 +37,11 @@ $(VENV)/.chromium: tools/chromium.sh | $(BIN)/python
 	@sh tools/chromium.sh
 	@touch $@
 
+# The package for npm is built, checked and called by the tests.
+$(VENV)/.npm: tools/npm.sh clients/js/package.json | $(BIN)/python
+	@sh tools/npm.sh
+	@touch $@
+
 # The tests of many nodes run Redis and HAProxy as plain processes.
 $(VENV)/.services: tools/services.sh | $(BIN)/python
 	@sh tools/services.sh
@@ -53,10 +58,10 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
 WAITING := tests/bench tests/fleet tests/server tests/simulators tests/strangers tests/vendors
 ALONE := tests/fleet/test_three_nodes.py tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/web/test_faults.py
-TIMED := $(addprefix tests/web/test_,$(addsuffix .py,dummy_call obstacles page realtime voxtral webrtc))
+TIMED := $(addprefix tests/web/test_,$(addsuffix .py,client dummy_call obstacles page realtime voxtral webrtc))
 TWO := tests/attack tests/integrations tests/vendors/local/test_worker_process.py tests/web
 PYTEST := $(BIN)/python -m pytest --durations=20
-test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium $(VENV)/.services  ## everything, the page in a real browser included
+test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium $(VENV)/.npm $(VENV)/.services  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
 	$(PYTEST) -n auto --dist worksteal $(COMPUTING)
 	$(PYTEST) -n 4 --dist loadfile $(WAITING) $(patsubst %,--ignore=%,$(ALONE) $(TIMED) $(TWO))
@@ -81,4 +86,4 @@ bench: $(VENV)/.dev $(VENV)/.chromium $(VENV)/.services  ## the numbers of the R
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) clients/js/node_modules clients/js/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

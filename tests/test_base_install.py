@@ -207,7 +207,7 @@ def test_every_module_that_needs_no_sdk_is_imported(base: BaseInstall, tmp_path:
 
 def test_the_wheel_is_typed_and_brings_the_page(base: BaseInstall) -> None:
     (package,) = (base.python.parents[1] / "lib").glob("python*/site-packages/bargein")
-    for name in ("py.typed", "server/web/index.html", "server/web/js/app.js", "server/web/worklets/playback.js"):
+    for name in ("py.typed", "server/web/index.html", "server/web/js/app.js", "server/web/client/worklets/playback.js"):
         assert (package / name).is_file(), name
     assert not (package.parent / "tests").exists()
     assert not (package.parent / "benchmarks").exists()

@@ -326,6 +326,7 @@ async def scene(
     memory: MemorySink | None = None,
     restored: RestoredCall | None = None,
     recording: RecordingPlan | None = None,
+    trace: c.CallTrace | None = None,
     **more: Any,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
@@ -359,6 +360,7 @@ async def scene(
         memory=memory,
         restored=restored,
         recording=recording,
+        trace=trace,
     )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())

@@ -38,7 +38,8 @@ class Call:
 
     watch: gets every notice. control: what the telephone network can do with the call. facts: about the connection,
     for the record. memory: where other servers can find what is known of the call; None: nowhere. restored: the call
-    began on another server. recording: whether the call's audio is recorded. None: it may not be.
+    began on another server. recording: whether the call's audio is recorded; None: it may not be. trace: gets what the
+    journal does not tell; None: the call is not traced.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Call:
         memory: MemorySink | None = None,
         restored: RestoredCall | None = None,
         recording: RecordingPlan | None = None,
+        trace: c.CallTrace | None = None,
     ) -> None:
         self.id = call_id
         self.agent = agent
@@ -63,6 +65,7 @@ class Call:
         self.floor = f.Floor(policy or agent.policy, language=agent.language)
         self._transport = transport
         self._journal = journal
+        self._trace = trace
         self._watch = watch
         self._ticker = runtime.ticker
         self._clock = runtime.clock
@@ -96,6 +99,7 @@ class Call:
             spawn=self._tasks.spawn,
             spawn_commit=self._tasks.spawn_commit,
             kick=self._kick,
+            trace=self._trace,
         )
         return assemble(
             context,
@@ -189,6 +193,7 @@ class Call:
     def say(self, text: str, *, interruptible: bool = True) -> None:
         """Have the agent say this as soon as the floor is free. Raises UsageError for no text, or too much of it."""
         self._parts.utterances.say(text, interruptible=interruptible)
+        self._asked("say", text=text)
 
     def change_policy(self, policy: f.Policy) -> dict[str, object]:
         """The call's policy from now on, which the client is told. Returns its numbers."""
@@ -202,11 +207,13 @@ class Call:
 
         Raises UsageError where that cannot be done, VendorRefused or VendorLost when it was not.
         """
+        self._asked("transfer", to=to)
         await self._parts.ending.transfer(to)
 
     def send_keys(self, keys: str) -> None:
         """Press telephone keys at the far end. Raises UsageError for what is no key, and where the network cannot."""
         self._parts.ending.send_keys(keys)
+        self._asked("keys", text=keys)
 
     def transferred(self) -> None:
         """The network says that the number to which the caller was handed on has answered: the call is over."""
@@ -244,6 +251,10 @@ class Call:
     def hang_up(self, reason: str) -> None:
         """End the call; `run` returns when all of it is over."""
         self._parts.ending.hang_up(reason)
+
+    def _asked(self, what: str, **facts: object) -> None:
+        """An operator, or the program around the call, has asked for it."""
+        self._journal.note(self.now_ms(), "asked", what=what, **facts)
 
     def status(self) -> CallStatus:
         """The call as others may see it, now."""

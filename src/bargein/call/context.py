@@ -10,7 +10,7 @@ from typing import Any
 from bargein.call.input.digits import DigitEntry
 from bargein.floor import Event
 from bargein.notices import Decision, Notice
-from bargein.protocols import Journal, Meter
+from bargein.protocols import CallTrace, Journal, Meter
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
@@ -50,6 +50,8 @@ class CallContext:
     """Makes a named task that the end of the call waits for."""
     kick: Callable[[], None]
     """Sends the audio that is due now, before the next tick."""
+    trace: CallTrace | None = None
+    """The call's trace. None: calls are not traced."""
     digits: DigitEntry = field(default_factory=DigitEntry)
     """The caller's keys."""
     consent: Callable[[bool], str] = _not_recorded

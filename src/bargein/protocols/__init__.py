@@ -28,7 +28,17 @@ from bargein.protocols.llm import (
     ToolSpec,
     Transfer,
 )
-from bargein.protocols.observe import CallAudio, Counter, Journal, Latency, Meter, OpensAudio, RecordAudio, ReplyAudio
+from bargein.protocols.observe import (
+    CallAudio,
+    CallTrace,
+    Counter,
+    Journal,
+    Latency,
+    Meter,
+    OpensAudio,
+    RecordAudio,
+    ReplyAudio,
+)
 from bargein.protocols.realtime import RealtimeConnection, RealtimeModel, Response, SessionConfig, ToolCalls
 from bargein.protocols.sound import SoundModel
 from bargein.protocols.stt import (
@@ -87,6 +97,7 @@ __all__ = [
     "BatchTranscript",
     "CallAudio",
     "CallControl",
+    "CallTrace",
     "ClientFault",
     "ClientHangUp",
     "ConnectionBack",

@@ -31,6 +31,20 @@ class Journal(Protocol):
 RecordAudio = Literal["off", "on", "consent"]
 """Whether calls are recorded. on: unless a call refuses. consent: where a call says so."""
 
+
+class CallTrace(Protocol):
+    """What a call tells its trace besides its journal. Never raises."""
+
+    def enter_tool(self, at_ms: float, call: str, tool: str, reply: int) -> object:
+        """A tool begins: its code runs inside the tool's span. call: id of the tool's call. Returns what `leave_tool`
+        takes."""
+        ...
+
+    def leave_tool(self, at_ms: float, entered: object) -> None:
+        """The tool is over, in the same task."""
+        ...
+
+
 Latency = Literal["onset_to_hold", "onset_to_cut", "hold_to_resume", "first_audio", "stop"]
 Counter = Literal[
     "frames_late",

@@ -20,6 +20,7 @@ from bargein.server.auth import Gate, Guard
 from bargein.server.browser_calls import BrowserCalls
 from bargein.server.call_commands import answer_commands
 from bargein.server.catalogue import open_agents
+from bargein.server.client_routes import router as client_router
 from bargein.server.fleet_routes import router as fleet_router
 from bargein.server.given_agents import opener
 from bargein.server.hub import Hub, OpenAgents, open_hub
@@ -188,6 +189,7 @@ class VoiceApp(FastAPI):
             mimetypes.add_type(kind, suffix)
         self.add_api_route("/", _page, include_in_schema=False)
         self.add_api_route("/fleet", _operators_page, include_in_schema=False)
+        self.include_router(client_router)
         self.mount("/web", StaticFiles(directory=WEB, check_dir=False), name="web")
 
 
