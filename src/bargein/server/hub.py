@@ -33,8 +33,8 @@ from bargein.server.metrics import Metrics
 from bargein.server.moving import FleetMover
 from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
+from bargein.server.records.audio_needs import demand_audio
 from bargein.server.records.kept_records import KeptRecords
-from bargein.server.records.recording import demand_audio
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.sip.place import SipPlace
 from bargein.server.strangers import Strangers

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from bargein.agent import Agent
 from bargein.call.memory.restored import RestoredCall
 from bargein.call.record.audio import RecordingPlan
-from bargein.errors import UsageError
 from bargein.protocols import Journal, RecordAudio
-from bargein.recorder.audio_flac import demand_encoder
 from bargein.recorder.audio_recorder import AudioRecorder
-from bargein.server.catalogue import Catalogue
-from bargein.server.settings import Settings
-
-if TYPE_CHECKING:  # the hub asks this module before it is made
-    from bargein.server.hub import Hub
+from bargein.server.hub import Hub
 
 YES, NO = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 MEGABYTE = 1_000_000
-
-
-def demand_audio(settings: Settings, catalogue: Catalogue) -> None:
-    """Raises UsageError where audio is to be recorded and no records are kept, Unavailable where it cannot be."""
-    if settings.record_audio != "off" and settings.record is None:
-        raise UsageError(
-            "Audio is recorded beside the records of calls, and none are kept",
-            advice="Name a folder (--record, BARGEIN_RECORD), or set record_audio to off",
-        )
-    modes = {settings.record_audio, *(agent.record_audio for agent in catalogue.agents.values())}
-    if settings.record is not None and modes - {"off", None}:
-        demand_encoder()
 
 
 def said(text: str | None) -> bool | None:
