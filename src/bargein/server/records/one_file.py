@@ -1,4 +1,4 @@
-"""A call's page as one file that needs no server. Its looks, its script and its story are in it, and perhaps its sound."""
+"""A call's page as one file that needs no server: looks, script and story are in it, and perhaps the sound."""
 
 from __future__ import annotations
 
