@@ -16,6 +16,7 @@ from bargein.server.access import of_owner, owner, peer_of
 from bargein.server.call_commands import command, listing
 from bargein.server.call_events import watch_call
 from bargein.server.hub import Hub
+from bargein.server.live_audio import LiveAudio
 from bargein.server.node_commands import drain_nodes, undrain_nodes
 from bargein.server.records.pages import page_for
 from bargein.server.refusals import refusal_for
@@ -123,6 +124,19 @@ async def events(socket: WebSocket, call_id: str) -> None:
     try:
         hub.gate.demand_operator(socket.headers, socket.scope["subprotocols"], peer_of(socket))
         await watch_call(hub, socket, call_id)
+    except BargeinError as error:
+        await socket.send_denial_response(refusal_for(error).response())
+
+
+@router.websocket("/calls/{call_id}/listen")
+async def listen(socket: WebSocket, call_id: str) -> None:
+    """Both sides of a running call, as live_audio.py says; closes with the call."""
+    hub: Hub = socket.app.state.hub
+    who = peer_of(socket)
+    try:
+        hub.gate.demand_operator(socket.headers, socket.scope["subprotocols"], who)
+        live: LiveAudio = socket.app.state.live_audio
+        await live.listen(socket, call_id, f"an operator at {who}")
     except BargeinError as error:
         await socket.send_denial_response(refusal_for(error).response())
 
