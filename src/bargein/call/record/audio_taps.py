@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from bargein.audio.pcm import Samples
 from bargein.call.input.user_audio import UserAudio
 from bargein.call.output.client_playout import ClientPlayout

@@ -162,7 +162,11 @@ export class Lanes {
       }
     }
     ctx.font = "600 11px ui-sans-serif, system-ui, sans-serif";
-    ctx.fillText(side === 0 ? "caller" : "agent, as heard", 6, top + 12);
+    const name = side === 0 ? "caller" : "agent, as heard";
+    ctx.fillStyle = colours.bg;
+    ctx.fillRect(3, top + 2, ctx.measureText(name).width + 6, 13);
+    ctx.fillStyle = colour;
+    ctx.fillText(name, 6, top + 12);
     if (strip) this.words(view, top + lane - 6, side);
   }
 

@@ -66,11 +66,12 @@ export class CallPage {
 
   // source(): the address of the recording
   async sound(source) {
-    const { recording } = this.story;
-    if (recording.fault) say("The recording is not whole.", recording.fault);
+    const { fault, lasted_ms: lasted } = this.story.recording;
+    if (fault) say("The recording is not whole.", fault);
+    if (!lasted) return;
     $("play").disabled = $("speed").disabled = false;
     $("play").textContent = "Play";
-    await this.player.sound(source, recording);
+    await this.player.sound(source);
   }
 
   // peaks: {per_s, data: two lists of 0..255}
