@@ -20,8 +20,8 @@ from bargein.call.ticker import Ticker
 from bargein.clock import Clock
 from bargein.fleet.fleet import Fleet
 from bargein.recorder.disk import DiskThread
-from bargein.recorder.journal import prune
 from bargein.recorder.redaction import Redaction
+from bargein.recorder.retention import prune
 from bargein.recorder.story.summary import Summaries
 from bargein.server.auth import Gate
 from bargein.server.calls import Calls
@@ -198,9 +198,10 @@ async def _sweep(hub: Hub) -> None:
     if root is None:
         return
     max_age_s = None if days is None else days * 86_400
+    max_bytes = None if hub.settings.keep_gb is None else hub.settings.keep_gb * 1e9
     while True:
-        living = hub.calls.ids
-        await hub.disk.run(partial(prune, root, hub.settings.record_keep, living, max_age_s=max_age_s))
+        living, keep = hub.calls.ids, hub.settings.record_keep
+        await hub.disk.run(partial(prune, root, keep, living, max_age_s=max_age_s, max_bytes=max_bytes))
         if hub.records is not None:
             await hub.records.read_all()
         with contextlib.suppress(TimeoutError):  # records grow old while no call ends, too
