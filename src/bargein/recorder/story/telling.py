@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bargein.errors import UsageError
+from bargein.recorder.audio_reading import read_audio
 from bargein.recorder.journal import FILE, Header
 from bargein.recorder.reading import Recording, RecordStream
 from bargein.recorder.record_file import is_written
@@ -71,7 +72,7 @@ def _story(
         for draft in teller.replies.values()
     ]
     speech = tuple(teller.speech.between(0.0, float("inf")))
-    lasted_ms = end_ms if sound is None else max(end_ms, sound.began_ms + sound.lasted_ms)
+    lasted_ms = end_ms if sound is None else max(end_ms, sound.lasted_ms)
     return CallStory(
         call=(header.call if header else notes.call) or name,
         agent=header.agent if header else notes.agent,
@@ -145,4 +146,7 @@ def _measures(
 
 def recording_in(folder: Path) -> StoryRecording | None:
     """The sound that is kept in a call's folder. None: there is none."""
-    return None
+    audio = read_audio(folder)
+    if audio is None:
+        return None
+    return StoryRecording(rate=audio.rate, lasted_ms=audio.ms, fault=audio.fault)
