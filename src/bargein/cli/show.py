@@ -43,7 +43,7 @@ def show_command(
     policy: Preset = None,
     change: Change = None,
 ) -> None:
-    """Write a recorded call as a page: what was said, heard and decided, and why. It needs no server."""
+    """Write a recorded call as a page: what was said, heard and decided. It needs no server."""
     folder = _folder(call, records)
     story = tell(folder)
     replay = replayed(read(folder), policy, parse_numbers(change or [])) if policy or change else None
