@@ -28,6 +28,7 @@ MAY: dict[str, set[str]] = {
     "vendors": {"protocols", "audio", "errors", "foreign", "clock", "units"},
     "fleet": {"protocols", "errors", "foreign", "clock"},
     "recorder": {"protocols", "floor", "errors", "units"},
+    "tracing": {"protocols", "floor", "recorder", "agent", "errors"},
     "sip": {"errors", "foreign", "clock"},
 }
 # The wiring may know everybody.
