@@ -22,6 +22,7 @@ from bargein.fleet.fleet import Fleet
 from bargein.recorder.disk import DiskThread
 from bargein.recorder.journal import prune
 from bargein.recorder.redaction import Redaction
+from bargein.recorder.story.summary import Summaries
 from bargein.server.auth import Gate
 from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
@@ -32,6 +33,7 @@ from bargein.server.metrics import Metrics
 from bargein.server.moving import FleetMover
 from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
+from bargein.server.records.kept_records import KeptRecords
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.sip.place import SipPlace
 from bargein.server.strangers import Strangers
@@ -66,6 +68,7 @@ class Hub:
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
     drain: DrainControl
+    records: KeptRecords | None  # None: no record is kept
     telemetry: Telemetry | None = None  # makes calls' traces; None: they are not wanted
     kept: KeptCalls = field(default_factory=KeptCalls)
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
@@ -121,6 +124,7 @@ async def open_hub(
             swept=asyncio.Event(),
             tasks=group,
             drain=DrainControl(calls, settings.drain_s, group),
+            records=None if settings.record is None else KeptRecords(Summaries(settings.record)),
             telemetry=telemetry,
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
@@ -189,6 +193,8 @@ async def _sweep(hub: Hub) -> None:
     while True:
         living = hub.calls.ids
         await hub.disk.run(partial(prune, root, hub.settings.record_keep, living, max_age_s=max_age_s))
+        if hub.records is not None:
+            await hub.records.read_all()
         with contextlib.suppress(TimeoutError):  # records grow old while no call ends, too
             async with asyncio.timeout(SWEEP_S):
                 await hub.swept.wait()
