@@ -42,6 +42,7 @@ SipOption = Annotated[
 ]
 RtpPortsOption = Annotated[str | None, typer.Option(help="UDP ports for the audio of SIP calls: 10000-20000")]
 OtelOption = Annotated[bool, typer.Option("--otel", help="Trace calls; OTEL_EXPORTER_OTLP_ENDPOINT says where to")]
+LogFormatOption = Annotated[str | None, typer.Option(help="text, or json: one JSON object a line")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more in the log")]
 
 
@@ -66,6 +67,7 @@ def serve(
     rtp_ports: RtpPortsOption = None,
     audiosocket: AudioSocketOption = None,
     otel: OtelOption = False,
+    log_format: LogFormatOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve calls, and the page to make them with.
@@ -94,6 +96,7 @@ def serve(
         rtp_ports=rtp_ports,
         audiosocket=audiosocket,
         otel=otel or None,
+        log_format=log_format,
     )
 
 
@@ -132,7 +135,7 @@ def _run(
     if no_record:
         settings = settings.model_copy(update={"record": None})
     level = logging.INFO if verbose else logging.WARNING
-    with log_lines(level, redaction_for(settings), worker_name()):
+    with log_lines(level, redaction_for(settings), worker_name(), settings.log_format):
         try:
             if supervises(settings):  # which needs no model, and imports none
                 supervise(settings, Console(), on_ready=on_ready)
