@@ -51,7 +51,7 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 # beside quiet pages only: each takes a third of a core; three servers behind a proxy, and servers with twenty calls at once,
 # run alone. Each stage prints its slowest twenty.
 COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
-WAITING := tests/bench tests/fleet tests/server tests/simulators tests/strangers tests/vendors
+WAITING := tests/bench tests/first_hour tests/fleet tests/llms tests/server tests/simulators tests/strangers tests/vendors
 ALONE := tests/fleet/test_three_nodes.py tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/web/test_faults.py
 TIMED := $(addprefix tests/web/test_,$(addsuffix .py,dummy_call obstacles page realtime voxtral webrtc))
 TWO := tests/attack tests/integrations tests/vendors/local/test_worker_process.py tests/web

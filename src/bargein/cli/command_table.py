@@ -63,6 +63,7 @@ def broken(command: Command, error: Exception) -> Unavailable:
 OURS = (
     Command("serve", "bargein.cli.serve:serve"),
     Command("demo", "bargein.cli.serve:demo"),
+    Command("new", "bargein.cli.new:new"),
     Command("replay", "bargein.cli.replay:replay_command"),
     Command("call", "bargein.cli.call:call_command"),
     Command("drain", "bargein.cli.drain:drain_command"),
