@@ -51,10 +51,10 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_test_of_every_template_passes_offline_and_without_a_key(projects: Path) -> None:
     (projects / "conftest.py").write_text(CONFTEST)
     shutil.copy(projects / "my-simple" / "pytest.ini", projects)
-    words = "-m pytest -q -p pytest_asyncio.plugin -p no:cacheprovider --import-mode=importlib -c pytest.ini .".split()
+    plugins = ["-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider"]
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     told = subprocess.run(
-        [sys.executable, *words],
+        [sys.executable, "-m", "pytest", "-q", *plugins, "--import-mode=importlib", "-c", "pytest.ini", "."],
         cwd=projects,
         env=environment | {"PYTHONPATH": str(ROOT / "src"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
