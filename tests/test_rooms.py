@@ -28,6 +28,7 @@ MAY: dict[str, set[str]] = {
     "vendors": {"protocols", "audio", "errors", "foreign", "clock", "units"},
     "llms": {"protocols", "vendors", "errors"},  # of vendors only what is common: the conversation as a model reads it
     "fleet": {"protocols", "errors", "foreign", "clock"},
+    "tracing": {"protocols", "floor", "recorder", "agent", "errors"},
     "recorder": {"protocols", "floor", "errors", "audio", "units"},
     "sip": {"errors", "foreign", "clock"},
 }

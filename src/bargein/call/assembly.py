@@ -31,6 +31,7 @@ from bargein.call.output.silence_timer import SilenceTimer
 from bargein.call.output.speaker import Speaker
 from bargein.call.output.utterance_queue import Utterance, UtteranceQueue
 from bargein.call.record.audio import AudioRecording, RecordingPlan
+from bargein.call.record.audio_taps import AudioTaps
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.ledger import Ledger
 from bargein.call.record.outages import Outages
@@ -69,6 +70,7 @@ class CallParts:
     line_watch: LineWatch | None
     """None: the client is no telephone line, and may be silent."""
     recording: AudioRecording
+    audio_taps: AudioTaps
     context: CallContext
 
     def release(self) -> None:
@@ -135,6 +137,7 @@ def assemble(
     def lost(reply: Reply) -> None:
         responder.tool_runner.abandon(reply)
 
+    audio_taps = AudioTaps(user_audio, playout, transport.rate_out)
     speaker = Speaker(
         context, replies, playout, agent.tts, fallback_tts, spoken_form=agent.spoken_form, outages=outages, lost=lost
     )
@@ -199,7 +202,8 @@ def assemble(
         action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, sound_watch, ending),
         ending=ending,
         line_watch=LineWatch(inbound.handle, ending.hang_up) if can.plays_immediately else None,
-        recording=AudioRecording(context, plan, user_audio, playout, transport.rate_out),
+        recording=AudioRecording(context, plan, audio_taps),
+        audio_taps=audio_taps,
         context=context,
     )
 

@@ -175,6 +175,7 @@ class Call:
             self._moving.end()
             parts.user_audio.close()
             parts.recording.close()
+            parts.audio_taps.close(self.now_ms())
             reason = self.over or "ended"
             self._notify(n.Bye(reason))
             self._journal.note(self.now_ms(), "bye", reason=reason)
@@ -248,6 +249,19 @@ class Call:
         """
         return self._parts.recording.change(on=on, by=by)
 
+    def hear(self, opens: c.OpensAudio[c.AudioTaker], by: str) -> Callable[[], None]:
+        """Give the audio of both sides to a listener from now on, until the returned function is called. by: who
+        listens, for the record."""
+        taps = self._parts.audio_taps
+        taker = taps.open(opens, self.now_ms())
+        self._journal.note(self.now_ms(), "listening", by=by)
+
+        def leave() -> None:
+            if taps.remove(taker):
+                self._journal.note(self.now_ms(), "listening_ended", by=by)
+
+        return leave
+
     def hang_up(self, reason: str) -> None:
         """End the call; `run` returns when all of it is over."""
         self._parts.ending.hang_up(reason)
@@ -319,8 +333,8 @@ class Call:
         now_ms = process_ms - self._began_ms
         self._parts.user_audio.tick(now_ms)
         self._progress.tick(now_ms)
-        if (audio := self._parts.recording.audio) is not None:
-            audio.tick(now_ms)
+        if self._parts.audio_taps.used:
+            self._parts.audio_taps.tick(now_ms)
         self._parts.speaker.tick(now_ms)
         if self._memory is not None:
             self._memory.tick(now_ms)

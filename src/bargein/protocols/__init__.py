@@ -29,6 +29,7 @@ from bargein.protocols.llm import (
     Transfer,
 )
 from bargein.protocols.observe import (
+    AudioTaker,
     CallAudio,
     CallTrace,
     Counter,
@@ -93,6 +94,7 @@ __all__ = [
     "AudioIn",
     "AudioLLM",
     "AudioOut",
+    "AudioTaker",
     "BatchSTT",
     "BatchTranscript",
     "CallAudio",

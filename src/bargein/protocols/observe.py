@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from bargein.audio.pcm import Samples
 from bargein.floor import Action, Event
@@ -90,8 +90,8 @@ class ReplyAudio(Protocol):
         ...
 
 
-class CallAudio(Protocol):
-    """A call's recording. Nothing here waits, and nothing raises: a full disk must not end a call."""
+class AudioTaker(Protocol):
+    """Takes the audio of both sides of a call. Nothing here waits, and nothing raises."""
 
     def user(self, first: int, samples: Samples) -> None:
         """Audio of the user as it came, before anything was removed from it. first: its position in the user's stream,
@@ -103,10 +103,16 @@ class CallAudio(Protocol):
         ...
 
     def reply(self, heard: int = 0) -> ReplyAudio:
-        """One more reply of the agent. heard: samples of it that sounded before the recording began."""
+        """One more reply of the agent. heard: samples of it that sounded before the taker came."""
         ...
 
     def tick(self, now_ms: float) -> None: ...
+
+    def close(self, now_ms: float) -> None: ...
+
+
+class CallAudio(AudioTaker, Protocol):
+    """A call's recording. A full disk must not end a call."""
 
     def pause(self, now_ms: float, why: str) -> None:
         """From now on both sides are silence, until `resume`."""
@@ -114,13 +120,14 @@ class CallAudio(Protocol):
 
     def resume(self, now_ms: float) -> None: ...
 
-    def close(self, now_ms: float) -> None: ...
+
+Taker = TypeVar("Taker", bound=AudioTaker, covariant=True)
 
 
-class OpensAudio(Protocol):
-    """Begins the recording of a call."""
+class OpensAudio(Protocol[Taker]):
+    """Makes a taker of a call's audio."""
 
-    def __call__(self, *, rate: int, agent_rate: int | None, at: Callable[[int], float], now_ms: float) -> CallAudio:
+    def __call__(self, *, rate: int, agent_rate: int | None, at: Callable[[int], float], now_ms: float) -> Taker:
         """rate: Hz of the user's audio. agent_rate: Hz of the replies' audio; None: it does not come by this server.
         at: the time of a position in the user's stream, in ms on the call's clock."""
         ...

@@ -22,7 +22,7 @@ from bargein.audio.vad import VADWindow
 from bargein.call.input.burst import BurstLimiter
 from bargein.call.input.kept_audio import KeptAudio
 from bargein.floor import SpeechWindow
-from bargein.protocols import VAD, AudioIn, CallAudio, VADStream, WireSamples
+from bargein.protocols import VAD, AudioIn, AudioTaker, VADStream, WireSamples
 
 VAD_RATES = (8000, 16000)
 KEEP_MS = 5_000  # always kept: covers any hold, and the pre-roll of the turn that follows it
@@ -86,7 +86,7 @@ class UserAudio:
         """When the newest audio came."""
         self.on_audio: Callable[[int, Samples], None] | None = None
         """Gets all audio, each time with the position of the first sample; `repair_ms` after the VAD."""
-        self.record: CallAudio | None = None
+        self.record: AudioTaker | None = None
         """The call's recording. None: there is none."""
         self.keep_from_ms: float | None = None
         """Where the open turn begins: its audio is kept beyond KEEP_MS."""

@@ -20,7 +20,7 @@ from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.report_watch import END_MS, REFILL_MS, ReportWatch
 from bargein.call.output.track import BEYOND_REPORT_MS, Position, Track
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyStalled, ReplyStarted
-from bargein.protocols import CallAudio, Held, Meter, Played, SpeechChunk, Transport, Word
+from bargein.protocols import AudioTaker, Held, Meter, Played, SpeechChunk, Transport, Word
 
 BUFFER_MS = 3_000  # of audio that is made and not heard, wherever it lies: then the TTS waits
 HELD_WAIT_MS = 600  # for the client's word on where a hold caught it; a distant client takes half of that
@@ -59,7 +59,7 @@ class Playout:
         self._watch = ReportWatch()
         self.held = False
         """Nothing is sent, because the floor has ordered a hold."""
-        self.record: CallAudio | None = None
+        self.record: AudioTaker | None = None
         """The call's recording. None: there is none."""
         self._held_at_ms = 0.0
         self._awaits_held = False  # a client that cannot pause has yet to report where it fell silent

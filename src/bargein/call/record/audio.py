@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bargein.call.context import CallContext
-from bargein.call.input.user_audio import UserAudio
-from bargein.call.output.client_playout import ClientPlayout
-from bargein.call.output.playout import Playout
+from bargein.call.record.audio_taps import AudioTaps
 from bargein.errors import UsageError
 from bargein.notices import RecordingNow
 from bargein.protocols import CallAudio, OpensAudio, RecordAudio
@@ -22,7 +20,7 @@ class RecordingPlan:
 
     mode: RecordAudio
     """As the agent or the server says."""
-    open: OpensAudio
+    open: OpensAudio[CallAudio]
     said: bool | None = None
     """What the connection says of it. None: nothing."""
 
@@ -33,26 +31,15 @@ class RecordingPlan:
 
 
 class AudioRecording:
-    """One call's recording, on or off. plan None: the call may not be recorded. agent_rate: Hz of the replies' audio.
-    Nothing here waits."""
+    """One call's recording, on or off. plan None: the call may not be recorded. Nothing here waits."""
 
-    def __init__(
-        self,
-        context: CallContext,
-        plan: RecordingPlan | None,
-        user_audio: UserAudio,
-        playout: Playout | ClientPlayout,
-        agent_rate: int,
-    ) -> None:
+    def __init__(self, context: CallContext, plan: RecordingPlan | None, taps: AudioTaps) -> None:
         self._context = context
         self._plan = plan if plan is not None and plan.mode != "off" else None
-        self._user_audio = user_audio
-        self._playout = playout if isinstance(playout, Playout) else None
-        self._agent_rate = agent_rate if self._playout is not None else None
+        self._taps = taps
         self.on = False
         """The call is being recorded."""
-        self.audio: CallAudio | None = None
-        """Takes the audio. None: the recording has not begun."""
+        self._audio: CallAudio | None = None  # None: the recording has not begun
         context.consent = self._consented
 
     def begin(self) -> None:
@@ -73,34 +60,22 @@ class AudioRecording:
         if on == self.on:
             return False
         now_ms = self._context.now_ms()
-        if on and self.audio is None:
+        if on and self._audio is None:
             self._start()
             return True
-        if self.audio is not None:
-            self.audio.resume(now_ms) if on else self.audio.pause(now_ms, by)
+        if self._audio is not None:
+            self._audio.resume(now_ms) if on else self._audio.pause(now_ms, by)
         self._tell(on=on)
         return True
 
     def close(self) -> None:
         """The call is over."""
-        audio, self.audio, self.on = self.audio, None, False
-        self._user_audio.record = None
-        if self._playout is not None:
-            self._playout.record = None
-        if audio is not None:
-            audio.close(self._context.now_ms())
+        self._audio, self.on = None, False
 
     def _start(self) -> None:
-        if self._plan is None:
-            return
-        user_audio, now_ms = self._user_audio, self._context.now_ms()
-        audio = self._plan.open(rate=user_audio.rate, agent_rate=self._agent_rate, at=user_audio.at, now_ms=now_ms)
-        self.audio = user_audio.record = audio
-        if self._playout is not None:
-            self._playout.record = audio
-            if (track := self._playout.track) is not None:
-                track.record = audio.reply(track.reported)
-        self._tell(on=True)
+        if self._plan is not None:
+            self._audio = self._taps.open(self._plan.open, self._context.now_ms())
+            self._tell(on=True)
 
     def _tell(self, *, on: bool) -> None:
         self.on = on
