@@ -49,6 +49,16 @@ def test_the_environments_own_variables_stay(tmp_path: Path, monkeypatch: pytest
     assert os.environ["FIRST_KEY"] == "mine"
 
 
+def test_a_file_that_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECOND_KEY", "mine")
+    (tmp_path / ".env").write_text("FIRST_KEY=old\nSECOND_KEY=theirs\nTHIRD_KEY=old\n")
+    read_env_file(None)
+    (tmp_path / ".env").write_text("FIRST_KEY=new\nSECOND_KEY=newer\n")
+    read_env_file(None)
+    assert (os.environ["FIRST_KEY"], os.environ["SECOND_KEY"]) == ("new", "mine")
+    assert "THIRD_KEY" not in os.environ
+
+
 def test_there_may_be_none() -> None:
     assert read_env_file(None) is None
     assert read_env_file("nowhere/agent.py") is None
