@@ -324,6 +324,7 @@ async def scene(
     control: c.CallControl | None = None,
     memory: MemorySink | None = None,
     restored: RestoredCall | None = None,
+    facts: Mapping[str, str] | None = None,
     **more: Any,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
@@ -356,6 +357,7 @@ async def scene(
         control=control,
         memory=memory,
         restored=restored,
+        facts=facts,
     )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())
