@@ -287,6 +287,12 @@ class Agent:
                     f"Agent {self.name!r}: {_shown(tool)} is no tool",
                     advice='Make a tool of a function with @tool("read"), @tool("commit") or @tool("terminal")',
                 )
+        if self.tools and getattr(self.llm, "takes_tools", True) is False:
+            raise UsageError(
+                f"Agent {self.name!r}: its llm calls its own tools, and cannot call those of the agent",
+                advice="Give the tools to the llm's own agent or graph, and let one of them end the call by "
+                "bargein.llms.end_call()",
+            )
         if not isinstance(self.policy, Policy):
             raise UsageError(
                 f"Agent {self.name!r}: policy cannot be {_shown(self.policy)}",

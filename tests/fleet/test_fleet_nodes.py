@@ -13,7 +13,7 @@ from bargein.clock import ManualClock
 from bargein.errors import CommandRefused, NodeSilent, UsageError
 from bargein.fleet.commands import told
 from bargein.fleet.fleet import Fleet
-from bargein.fleet.keys import control_queue
+from bargein.fleet.keys import audio_of, control_queue
 from bargein.fleet.memory import MemoryStore
 from bargein.fleet.records import CallRecord, Load
 from bargein.fleet.store import Push, one
@@ -249,24 +249,27 @@ async def test_a_token_is_spent_once_on_whichever_node(store: MemoryStore, clock
         assert await b.spend("t", 10)
 
 
-async def test_the_events_of_a_call_follow_it_to_its_next_node(store: MemoryStore, clock: ManualClock) -> None:
+@pytest.mark.parametrize("topic", ["c1", audio_of("c1")])
+async def test_what_is_watched_of_a_call_follows_it_to_its_next_node(
+    store: MemoryStore, clock: ManualClock, topic: str
+) -> None:
     async with node(store, clock, "a") as a, node(store, clock, "b") as b, node(store, clock, "c") as c:
         await a.add_call(CALL)
-        a.publish("c1", "unwatched")
-        async with c.watch("c1") as texts, asyncio.timeout(5):
-            assert a.watched("c1")
-            a.publish("c1", "one")
+        a.publish(topic, "unwatched")
+        async with c.watch(topic) as texts, asyncio.timeout(5):
+            assert a.watched(topic)
+            a.publish(topic, "one")
             assert await anext(texts) == "one"
             assert await a.release("c1")
             record = await b.find_call("c1")
             assert record is not None
             assert await b.claim(record) is not None
             coming = asyncio.ensure_future(anext(texts))
-            while not b.watched("c1"):  # noqa: ASYNC110
+            while not b.watched(topic):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-            b.publish("c1", "two")
+            b.publish(topic, "two")
             assert await coming == "two"
             await b.remove_call("c1")
             assert [text async for text in texts] == []
-        assert not a.watched("c1")
+        assert not a.watched(topic)
         assert await c.find_ended("c1") == "b"

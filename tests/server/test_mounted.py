@@ -43,7 +43,13 @@ async def test_page_scripts_and_api_are_served_under_the_path() -> None:
         assert page.headers["x-content-type-options"] == "nosniff"
         assert 'src="/' not in page.text
         assert 'href="/' not in page.text
-        for path in ("/web/js/app.js", "/web/worklets/capture.js", "/web/caller/story.wav", "/healthz", "/readyz"):
+        for path in (
+            "/web/js/app.js",
+            "/web/client/worklets/capture.js",
+            "/web/caller/story.wav",
+            "/healthz",
+            "/readyz",
+        ):
             assert (await http.get(path)).status_code in (200, 503), path
         assert [agent["name"] for agent in (await http.get("/agents")).json()["agents"]] == ["mounted"]
         assert (await http.get("/parts")).json()["error"]["code"] == "not_found", (

@@ -12,6 +12,7 @@ import pytest_asyncio
 from bargein_bench.measures import measures
 from bargein_bench.report import write
 from tests.bench.report_kit import ignores, run, stops
+from tests.web.axe import findings
 from tests.web.kit import QUIET, Pages, pages
 
 if TYPE_CHECKING:
@@ -115,6 +116,9 @@ async def test_every_text_of_the_page_can_be_read_in_every_state(opened: Pages, 
                 state,
             )
             assert await faint(shown) == [], state
+        assert await findings(shown) == []
+        await shown.set_viewport_size({"width": 390, "height": 900})
+        assert await findings(shown) == []
 
 
 async def test_everything_that_can_be_used_has_a_name_and_the_page_one_first_heading(opened: Pages) -> None:
@@ -122,6 +126,7 @@ async def test_everything_that_can_be_used_has_a_name_and_the_page_one_first_hea
         await shown.wait_for_selector("#faults:not([hidden])")
         before = await tree(shown)
         assert first_headings(before) == ["Bargein: talk over it"]
+        assert await findings(shown) == []
         await shown.evaluate(ALL_OF_IT)
         nodes = await tree(shown)
         assert nameless(nodes) == []
@@ -270,6 +275,7 @@ async def test_report_pages_can_be_read_and_have_names_and_one_first_heading(ope
         for scheme in ("light", "dark"):
             await shown.emulate_media(color_scheme=scheme)
             assert await faint(shown) == [], scheme
+            assert await findings(shown) == [], scheme
         nodes = await tree(shown)
         assert len(first_headings(nodes)) == 1
         assert nameless(nodes) == []

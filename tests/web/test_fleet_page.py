@@ -11,6 +11,7 @@ import pytest
 from benchmarks.chromium import page
 from tests.server.kit import HELLO, TOKEN, Client, World, tone_agent
 from tests.server.two_nodes import Stores, node, shared_stores
+from tests.web.axe import findings
 from tests.web.test_accessibility import faint, first_headings, nameless, tree
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ async def can_be_used(shown: Page) -> None:
     for scheme in ("light", "dark"):
         await shown.emulate_media(color_scheme=scheme)
         assert await faint(shown) == []
+        assert await findings(shown) == []
     await shown.set_viewport_size({"width": 390, "height": 900})
+    assert await findings(shown) == []
     assert await shown.evaluate("() => document.documentElement.scrollWidth") == 390
     await shown.set_viewport_size({"width": 1200, "height": 900})
 

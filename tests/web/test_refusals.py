@@ -172,7 +172,7 @@ async def test_a_server_that_says_no_or_nothing_after_the_socket_opened_is_told(
     async with opened.page(script=QUIET) as shown:
         reached = await shown.evaluate(
             """async () => {
-              const { ending } = await import('./web/js/endings.js');
+              const { ending } = await import('./web/client/endings.js');
               const busy = { message: 'The server has 64 calls already', advice: 'Call again a little later' };
               return [
                 ending({ code: 1013, problem: busy }),

@@ -145,7 +145,7 @@ async def test_a_hold_that_overtakes_its_audio_stands_when_the_audio_comes(opene
 
 
 QUICK = """async () => {
-  const { WebRTCConnection } = await import(new URL("web/js/webrtc/connection.js", location));
+  const { WebRTCConnection } = await import(new URL("web/client/webrtc/connection.js", location));
   Object.assign(WebRTCConnection, { openMs: 400, silentMs: 1200 });
 }"""
 

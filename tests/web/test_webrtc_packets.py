@@ -34,7 +34,7 @@ async def shown(opened: Pages) -> AsyncIterator[Page]:
 
 
 LOAD = """async () => {
-  const load = (name) => import(new URL(`web/js/${name}.js`, location));
+  const load = (name) => import(new URL(`web/client/${name}.js`, location));
   const names = ["webrtc/packet", "webrtc/order", "webrtc/signals", "webrtc/conceal", "webrtc/half", "pings"];
   const modules = await Promise.all(names.map(load));
   Object.assign(window, ...modules);

@@ -31,6 +31,8 @@ from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.silence_timer import SilenceTimer
 from bargein.call.output.speaker import Speaker
 from bargein.call.output.utterance_queue import Utterance, UtteranceQueue
+from bargein.call.record.audio import AudioRecording, RecordingPlan
+from bargein.call.record.audio_taps import AudioTaps
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.ledger import Ledger
 from bargein.call.record.outages import Outages
@@ -70,6 +72,8 @@ class CallParts:
     """None: the client is no telephone line, and may be silent."""
     machine: MachineJudge | None
     """None: machines are not listened for."""
+    recording: AudioRecording
+    audio_taps: AudioTaps
     context: CallContext
 
     def release(self) -> None:
@@ -93,6 +97,7 @@ def assemble(
     floor: f.Floor,
     control: c.CallControl | None,
     outbound: bool = False,
+    plan: RecordingPlan | None = None,
 ) -> CallParts:
     """Make the parts of one call, and connect them. outbound: the call is one of ours."""
     can = transport.capabilities
@@ -136,6 +141,7 @@ def assemble(
     def lost(reply: Reply) -> None:
         responder.tool_runner.abandon(reply)
 
+    audio_taps = AudioTaps(user_audio, playout, transport.rate_out)
     speaker = Speaker(
         context, replies, playout, agent.tts, fallback_tts, spoken_form=agent.spoken_form, outages=outages, lost=lost
     )
@@ -201,6 +207,8 @@ def assemble(
         ending=ending,
         machine=machine if machine.listens else None,
         line_watch=LineWatch(inbound.handle, ending.hang_up) if can.plays_immediately else None,
+        recording=AudioRecording(context, plan, audio_taps),
+        audio_taps=audio_taps,
         context=context,
     )
 

@@ -10,13 +10,18 @@ from typing import Any
 from bargein.call.input.digits import DigitEntry
 from bargein.floor import Event
 from bargein.notices import Decision, Notice
-from bargein.protocols import Journal, Meter
+from bargein.protocols import CallTrace, Journal, Meter
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 
 def _nothing(*_: object) -> None:
     """What is told to a call that is over."""
+
+
+def _not_recorded(_: bool) -> str:
+    """For a call without a recording."""
+    return "This call is not recorded."
 
 
 async def _kept_nowhere() -> bool:
@@ -45,8 +50,12 @@ class CallContext:
     """Makes a named task that the end of the call waits for."""
     kick: Callable[[], None]
     """Sends the audio that is due now, before the next tick."""
+    trace: CallTrace | None = None
+    """The call's trace. None: calls are not traced."""
     digits: DigitEntry = field(default_factory=DigitEntry)
     """The caller's keys."""
+    consent: Callable[[bool], str] = _not_recorded
+    """The caller agrees to a recording of the call's audio, or refuses it. Returns what the model is told."""
     durable: Callable[[], Awaitable[bool]] = _kept_nowhere
     """Waits, within a bound, until other servers can know all that is known of the call now. False: they cannot."""
 
@@ -54,6 +63,7 @@ class CallContext:
         """The call is over: its parts hold it no longer, so that it can go with its last user."""
         self.notify = self.feed = self.kick = _nothing
         self.durable = _kept_nowhere
+        self.consent = _not_recorded
 
     def decided(self, kind: str, why: str, reply: int | None = None, onset_ms: float | None = None) -> None:
         """Tell the client what the floor has decided, and why."""

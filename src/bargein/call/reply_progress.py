@@ -55,6 +55,7 @@ class ReplyProgress:
             live = self._replies.live
             if live is not None and live.id == event.reply:
                 self._ledger.begins(live)
+                self._context.journal.note(self._context.now_ms(), "sounds", reply=event.reply, reply_kind=live.kind)
                 log.info("Call %s: %s %d sounds", self._context.call_id, live.kind, event.reply)
                 self._context.meter.observe("first_audio", event.at_ms - live.asked_ms, live.kind)
         elif not isinstance(event, f.ReplyStalled):  # that one the floor ends, as it does a cut

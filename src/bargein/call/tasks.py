@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any
@@ -23,7 +24,8 @@ async def _shallow(work: Coroutine[Any, Any, None]) -> None:
 
 
 class CallTasks:
-    """An async context manager. Leaving the block waits for every task of the call.
+    """An async context manager. Leaving the block waits for every task of the call. Each task runs in a copy of the
+    context (contextvars) of the block, whatever the part of the server that makes the task: the ticker, say.
 
     Raises UsageError for a task outside the block.
     """
@@ -31,12 +33,14 @@ class CallTasks:
     def __init__(self, call_id: str) -> None:
         self._call_id = call_id
         self._group: asyncio.TaskGroup | None = None
+        self._context: contextvars.Context | None = None
         self._cancellable: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> CallTasks:
         group = asyncio.TaskGroup()
         await group.__aenter__()
         self._group = group
+        self._context = contextvars.copy_context()
         return self
 
     async def __aexit__(
@@ -46,7 +50,7 @@ class CallTasks:
         try:
             await self._group.__aexit__(kind, error, trace)
         finally:
-            self._group = None  # it holds the task that ran the call
+            self._group = self._context = None  # it holds the task that ran the call
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task that `cancel` cancels."""
@@ -57,10 +61,12 @@ class CallTasks:
 
     def spawn_commit(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task that is awaited, and never cancelled by the call."""
-        if self._group is None:
+        if self._group is None or self._context is None:
             work.close()
             raise UsageError("A call that does not run cannot speak", advice="Await Call.run() first")
-        task = self._group.create_task(_shallow(work), name=f"call {self._call_id}: {name}")
+        task = self._group.create_task(
+            _shallow(work), name=f"call {self._call_id}: {name}", context=self._context.copy()
+        )
         task.add_done_callback(lambda _: work.close())  # where the task was cancelled before it began
         return task
 

@@ -49,9 +49,11 @@ class CallTransfer:
         if waits is not None:
             self.to, self._asked_by = to, asked_by
             waits.expect_return(return_ms)  # first: the network may be quicker than its own answer
+        self._context.journal.note(self._context.now_ms(), "transfer", to=to)
         try:
             await self._control.transfer(to)
-        except BargeinError:
+        except BargeinError as error:
+            self._context.journal.note(self._context.now_ms(), "not_transferred", to=to, why=error.message)
             self.to = None
             if waits is not None:
                 waits.expect_return(None)

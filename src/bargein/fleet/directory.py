@@ -19,6 +19,7 @@ from bargein.fleet.keys import (
     POSITION,
     QUEUE_TTL_MS,
     RECORD,
+    audio_of,
     call_key,
     control_queue,
     events_channel,
@@ -100,7 +101,8 @@ class CallDirectory:
             return None
         former = before[OWNER].decode() if OWNER in before else ""
         steps: list[Operation[Any]] = [Read(key), Read(pulse_key(former)), Now()]
-        steps.append(Publish(events_channel(record.id), MOVED))  # those who watch it look for its new node
+        for topic in (record.id, audio_of(record.id)):
+            steps.append(Publish(events_channel(topic), MOVED))  # those who watch it look for its new node
         if record.node and record.node != mine.node:
             lost = told(LOST, {"call": record.id, "epoch": mine.epoch}, within_ms=QUEUE_TTL_MS)
             steps.append(Push(control_queue(record.node), lost, QUEUE_TTL_MS))

@@ -69,6 +69,8 @@ class Fleet:
         self.instance = secrets.token_hex(4)
         self.lost: Callable[[str], None] = lambda _: None
         """Called with the id of a call of ours that another node has claimed."""
+        self.leased: Callable[[str], None] = lambda _: None
+        """Called with the topic of a call of ours that another node watches, at each renewal of its lease."""
         self.load, self.ready = load, ready
         self._url, self._group, self._version = url, group or node, version
         self._draining = False
@@ -298,18 +300,19 @@ class Fleet:
         """Have a node do something: at least once, and done once. Raises FleetAway, NodeSilent, CommandRefused."""
         return await self._commands.ask(node, name, arguments, within_ms=within_ms)
 
-    def publish(self, call_id: str, text: str) -> None:
-        """An event of a call of ours, for those who watch it on other nodes. Never waits."""
-        self._events.publish(call_id, text)
+    def publish(self, topic: str, text: str) -> None:
+        """What came of a call of ours, for those who watch it on other nodes. topic: the call's id, for its events; or
+        `audio_of` it. Never waits."""
+        self._events.publish(topic, text)
 
-    def watched(self, call_id: str) -> bool:
-        """Another node watches this call of ours."""
-        return self._events.watched(call_id)
+    def watched(self, topic: str) -> bool:
+        """Another node watches this of a call of ours."""
+        return self._events.watched(topic)
 
-    def watch(self, call_id: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
-        """The events of a call of another node, until it is over. Entering it raises FleetAway, NodeSilent,
+    def watch(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """What comes of a call of another node, until it is over. Entering it raises FleetAway, NodeSilent,
         CommandRefused."""
-        return self._events.watch(call_id)
+        return self._events.watch(topic)
 
     async def spend(self, token: str, ttl_s: float) -> bool:
         """Use a one-time token. False: it was used before. Store away: this node's own memory decides."""
@@ -387,5 +390,7 @@ class Fleet:
         call_id = str(arguments["call"])
         if call_id not in self._calls:
             raise CommandRefused(409, "call_over", "That call is over", advice="Look at it with GET /calls/{id}")
-        self._events.lease(call_id)
+        topic = str(arguments.get("topic", call_id))
+        self._events.lease(topic)
+        self.leased(topic)
         return {}

@@ -44,6 +44,16 @@ def control_queue(node: str) -> str:
     return f"control:{node}"
 
 
-def events_channel(call_id: str) -> str:
-    """Live events of a call."""
-    return f"events:{call_id}"
+def audio_of(call_id: str) -> str:
+    """The topic of a call's live audio. The topic of its events is its id."""
+    return f"{call_id}/audio"
+
+
+def call_of(topic: str) -> str:
+    """The call that a topic is about."""
+    return topic.partition("/")[0]
+
+
+def events_channel(topic: str) -> str:
+    """What comes live of a call."""
+    return f"events:{topic}"

@@ -1,4 +1,6 @@
-"""Live events of a call, on any node: a watcher leases them from the call's node, which then publishes them."""
+"""What comes live of a call, on any node: a watcher leases a topic from the call's node, which then publishes it.
+
+The topics of a call are its events, and its audio for those who listen (`audio_of`)."""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bargein.errors import BargeinError, CommandRefused, FleetAway
-from bargein.fleet.keys import events_channel
+from bargein.fleet.keys import audio_of, call_of, events_channel
 from bargein.fleet.reach import Reach
 from bargein.fleet.records import CallRecord
 from bargein.fleet.store import Publish, StoreAway
@@ -35,29 +37,30 @@ class LiveEvents:
 
     def __init__(self, reach: Reach, find: Find, ask: AskNode) -> None:
         self._reach, self._find, self._ask = reach, find, ask
-        self._leases: dict[str, float] = {}  # until when a call's events are published, by our clock
+        self._leases: dict[str, float] = {}  # until when a topic is published, by our clock
         self._waiting: deque[tuple[str, bytes]] = deque(maxlen=WAITING_EVENTS)
         self._wake = asyncio.Event()
 
-    def lease(self, call_id: str) -> None:
+    def lease(self, topic: str) -> None:
         """A node watches a call of this one."""
-        self._leases[call_id] = self._reach.clock.now_ms() + LEASE_MS
+        self._leases[topic] = self._reach.clock.now_ms() + LEASE_MS
 
-    def watched(self, call_id: str) -> bool:
-        """Another node watches this call."""
-        until_ms = self._leases.get(call_id)
+    def watched(self, topic: str) -> bool:
+        """Another node watches this topic of a call."""
+        until_ms = self._leases.get(topic)
         return until_ms is not None and until_ms > self._reach.clock.now_ms()
 
-    def publish(self, call_id: str, text: str) -> None:
+    def publish(self, topic: str, text: str) -> None:
         """An event for those that watch. Never waits."""
-        if self.watched(call_id):
-            self._give(call_id, TEXT + text.encode())
+        if self.watched(topic):
+            self._give(topic, TEXT + text.encode())
 
     def end(self, call_id: str, *, moved: bool = False) -> None:
         """The call is over, or goes on at another node."""
-        if self.watched(call_id):
-            self._give(call_id, MOVED if moved else OVER)
-        self._leases.pop(call_id, None)
+        for topic in (call_id, audio_of(call_id)):
+            if self.watched(topic):
+                self._give(topic, MOVED if moved else OVER)
+            self._leases.pop(topic, None)
 
     async def run(self) -> None:
         """Publish what waits, until cancelled. What cannot be published now is dropped."""
@@ -67,18 +70,19 @@ class LiveEvents:
             while self._waiting:
                 many = [self._waiting.popleft() for _ in range(min(EVENTS_A_WRITE, len(self._waiting)))]
                 with contextlib.suppress(FleetAway):
-                    await self._reach.run([Publish(events_channel(call_id), message) for call_id, message in many])
+                    await self._reach.run([Publish(events_channel(topic), message) for topic, message in many])
 
     @asynccontextmanager
-    async def watch(self, call_id: str) -> AsyncIterator[AsyncIterator[str]]:
-        """The events of a call of another node, until it is over. Raises FleetAway, NodeSilent, CommandRefused."""
+    async def watch(self, topic: str) -> AsyncIterator[AsyncIterator[str]]:
+        """What comes of a topic of another node's call, until the call is over. Raises FleetAway, NodeSilent,
+        CommandRefused."""
         try:
-            async with self._reach.store.listen(events_channel(call_id)) as messages:
-                if not await self._renew(call_id):
+            async with self._reach.store.listen(events_channel(topic)) as messages:
+                if not await self._renew(topic):
                     yield _none()
                     return
                 again = asyncio.Event()
-                renewing = asyncio.create_task(self._keep(call_id, again), name=f"lease of {call_id}")
+                renewing = asyncio.create_task(self._keep(topic, again), name=f"lease of {topic}")
                 texts = _texts(messages, again, renewing)
                 try:
                     yield texts
@@ -90,19 +94,19 @@ class LiveEvents:
             self._reach.lose(error.why)
             raise self._reach.error() from None
 
-    async def _renew(self, call_id: str) -> bool:
+    async def _renew(self, topic: str) -> bool:
         """Whether there is such a call. Raises CommandRefused for one that no node has now."""
-        record = await self._find(call_id)
+        record = await self._find(call_of(topic))
         if record is None:
             return False
         if not record.node:
             raise CommandRefused(
                 503, "call_moving", "The call is on its way to another server", advice="Ask again soon"
             )
-        await self._ask(record.node, WATCH, {"call": call_id})
+        await self._ask(record.node, WATCH, {"call": call_of(topic), "topic": topic})
         return True
 
-    async def _keep(self, call_id: str, again: asyncio.Event) -> None:
+    async def _keep(self, topic: str, again: asyncio.Event) -> None:
         """Renew the lease until the call is gone, wherever it goes."""
         while True:
             with contextlib.suppress(TimeoutError):
@@ -110,16 +114,16 @@ class LiveEvents:
                     await again.wait()
             again.clear()
             try:
-                if not await self._renew(call_id):
+                if not await self._renew(topic):
                     return
             except CommandRefused:
                 await asyncio.sleep(AGAIN_S)  # on its way to another node
                 again.set()
             except BargeinError as error:
-                log.info("Call %s: its events may be missed: %s", call_id, error)
+                log.info("Watching %s: something may be missed: %s", topic, error)
 
-    def _give(self, call_id: str, message: bytes) -> None:
-        self._waiting.append((call_id, message))
+    def _give(self, topic: str, message: bytes) -> None:
+        self._waiting.append((topic, message))
         self._wake.set()
 
 

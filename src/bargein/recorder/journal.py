@@ -6,6 +6,25 @@ The first line is a header. Then `{"at": ms, "event": "SpeechWindow", ...}`, `{"
 and `{"at": ms, "note": "user", ...}`, where the rest of the line is the fields of that class, or the note's facts.
 
 In a server a thread writes the lines (disk.py), since a disk may take any time.
+
+Notes, and their facts (`at` is when the note was written; `reply` and `turn` are the floor's numbers):
+
+- `call`: id, agent, began_ms (the machine's clock), and what is known of the connection. `bye`: reason.
+- `user`: turn, text, over (what the agent was saying). Once more for a turn when its words come late.
+- `look`: look, text.
+- `sounds`: reply, reply_kind. The reply begins to sound.
+- `words`: reply, heard (how many of its words), played_ms; and once for each reply reply_kind, text (its words, each
+  with the spaces and signs after it), times (start and end of each, ms from the reply's first sample), timed (by the
+  TTS).
+- `heard`: reply, ended, text, unheard, exact. Again when the client says otherwise.
+- `vendor`: part (llm, tts, realtime or stt), name, asked_ms, first_ms, chars, why (it failed), and, but for an STT,
+  reply (0: of a prepared reply) and stopped (it was cancelled). `released`, `discarded`: turn, of a prepared reply.
+- `tool_began`: id, tool, reply, effect, arguments.
+- `tool`: id, tool, reply, arguments, result (None: it runs on), error.
+- `outage`: code, why, or over. `stt`: lost, for_good. `fault`: code, message (the client's). `machine`: why.
+- `transfer`, `not_transferred`: to, why. `away`: reason, keep_ms. `back`. `key`: key, why it was passed over.
+- `asked`: what (say, keys, transfer): an operator, or the program around the call, has asked for it.
+- `lost`: lines that are not here. `full`: the file ends here.
 """
 
 from __future__ import annotations

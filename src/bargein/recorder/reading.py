@@ -7,7 +7,7 @@ is not read: the language is the one that the call began with.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -15,7 +15,7 @@ from typing import get_args
 import msgspec
 
 from bargein.errors import UsageError
-from bargein.floor import Action, Event, Policy, PolicyChanged
+from bargein.floor import Action, Event, Policy, PolicyChanged, SpeechWindow
 from bargein.recorder.journal import FILE, FORMAT, VERSION, Header
 
 EVENTS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
@@ -34,6 +34,8 @@ VERSION_1: Mapping[str, str] = {
     # fields of Words and ReadWords
     "look": "reading",
 }
+_WINDOW = b'"event":"SpeechWindow"'
+_window = msgspec.json.Decoder(SpeechWindow)
 
 
 LATER_NUMBERS: Mapping[str, object] = {"max_failures": 0, "filler_ms": None, "key_gap_ms": 0}
@@ -82,29 +84,59 @@ class Recording:
     """The call ended by itself, and the record holds all of it."""
 
 
+class RecordStream:
+    """A call's journal, entry by entry: what a long call holds is never in memory at once. Close it, or use it as a
+    context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """path: the file, or its folder. Raises UsageError for a file that cannot be read."""
+        self.path = path / FILE if path.is_dir() else path
+        self.torn = 0
+        """Lines that could not be read, of those that were met so far."""
+        try:
+            self._file = self.path.open("rb")
+            self._first = self._file.readline().rstrip(b"\n")
+        except OSError as error:
+            advice = f"Name a call's {FILE}, or its folder"
+            raise UsageError(f"{self.path} cannot be read: {error.strerror}", advice=advice) from None
+        self._version = VERSION
+
+    def header(self) -> Header:
+        """Raises UsageError for a file that is no record, or of a version that is not known."""
+        header = _header(self.path, self._first)
+        self._version = header.version
+        return header
+
+    def entries(self) -> Iterator[Entry]:
+        """All entries that can be read, once."""
+        for line in self._file:
+            if line == b"\n":
+                continue
+            try:
+                yield _entry(line, self._version)
+            except (msgspec.MsgspecError, UsageError, KeyError, UnicodeError):
+                self.torn += 1
+
+    def close(self) -> None:
+        """The file is needed no more."""
+        self._file.close()
+
+    def __enter__(self) -> RecordStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def read(path: Path) -> Recording:
     """A call's record; path: the file, or its folder. Raises UsageError for a file that is no record, or of a version
     that is not known."""
-    if path.is_dir():
-        path = path / FILE
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        advice = f"Name a call's {FILE}, or its folder"
-        raise UsageError(f"{path} cannot be read: {error.strerror}", advice=advice) from None
-    header = _header(path, lines[0])
-    entries: list[Entry] = []
-    torn = 0
-    for line in lines[1:]:
-        if not line:
-            continue
-        try:
-            entries.append(_entry(line, header.version))
-        except (msgspec.MsgspecError, UsageError, KeyError, UnicodeError):
-            torn += 1
+    with RecordStream(path) as stream:
+        header = stream.header()
+        entries = list(stream.entries())
     kinds = [entry.kind for entry in entries if isinstance(entry, Noted)]
-    complete = not torn and "bye" in kinds and "lost" not in kinds and "full" not in kinds
-    return Recording(header, entries, torn, complete)
+    complete = not stream.torn and "bye" in kinds and "lost" not in kinds and "full" not in kinds
+    return Recording(header, entries, stream.torn, complete)
 
 
 class _Kind(msgspec.Struct):
@@ -140,6 +172,9 @@ def _header(path: Path, line: bytes) -> Header:
 
 def _entry(line: bytes, version: int) -> Entry:
     """One line. Raises MsgspecError, UsageError or KeyError when it is not whole, or of a kind unknown to us."""
+    if version == VERSION and _WINDOW in line[:60]:  # most lines of a long call
+        window = _window.decode(line)
+        return Happened(window.at_ms, window)
     raw = msgspec.json.decode(line, type=dict[str, object])
     at_ms = msgspec.convert(raw.pop("at"), float)
     if "note" in raw:

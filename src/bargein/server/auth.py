@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bargein.clock import Clock, MonotonicClock
 from bargein.errors import UsageError
 from bargein.foreign import printable
+from bargein.server.cross_origin import answer_headers, answer_question, is_question, told_why
 from bargein.server.guesses import Guesses
 from bargein.server.places import among, named_by, same_place
 from bargein.server.refusals import Refusal
@@ -135,6 +136,16 @@ class Gate:
 
     # ------------------------------------------------------------------------------------------------- origins
 
+    def lets(self, headers: Headers) -> bool:
+        """Whether a page of the request's Origin may call. False, too, where the request has none."""
+        origin = headers.get("origin", "")
+        return same_place(origin, headers.get("host", "")) or among(origin, self._origins)
+
+    @property
+    def is_local(self) -> bool:
+        """Only this machine's own programs reach the server, and need no token."""
+        return self._check_host
+
     def check_place(self, headers: Headers, *, origin: bool) -> None:
         """Raises Refusal for a foreign Host (on loopback) and, if origin, for another site's page."""
         host = headers.get("host", "")
@@ -148,7 +159,7 @@ class Gate:
         came_from = headers.get("origin")
         if not origin or came_from is None:
             return  # no browser: those always send it
-        if not same_place(came_from, host) and not among(came_from, self._origins):
+        if not self.lets(headers):
             shown = printable(came_from, 80)
             raise Refusal(403, "foreign_origin", f"Pages of {shown!r} may not call", advice="Allow it with --origin")
 
@@ -192,7 +203,12 @@ class Guard:
                 self._gate.check_place(headers, origin=changes)
             _check_body(headers)
         except Refusal as refusal:
+            if refusal.code == "foreign_origin":
+                send = _with_headers(send, told_why(path, headers, local=self._gate.is_local))
             await deny(scope, receive, send, refusal)
+            return
+        if is_question(scope, path, headers):  # of an origin that is allowed: it was looked at above
+            await answer_question(send, path, headers)
             return
         if not path and scope["type"] == "http":  # the place itself, without the slash that relative addresses need
             place = f"{scope['root_path'].rpartition('/')[2]}/"
@@ -202,6 +218,7 @@ class Guard:
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
+        send = _with_headers(send, [*self._headers, *answer_headers(path, headers, allowed=self._gate.lets(headers))])
         try:
             async with asyncio.timeout(BODY_S):
                 whole = await _whole_body(receive)
@@ -213,7 +230,7 @@ class Guard:
             await deny(scope, receive, send, refusal)
             return
         if whole is not None:
-            await self._app(scope, whole, _with_headers(send, self._headers))
+            await self._app(scope, whole, send)
 
 
 async def deny(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:

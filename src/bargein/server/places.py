@@ -35,6 +35,12 @@ def named_by(host: str, origins: Iterable[str]) -> bool:
     return any(same_place(origin, host) for origin in origins)
 
 
+def name_in(origin: str) -> str:
+    """The name of the machine that an Origin names; "" where it names no place."""
+    place = _place(origin)
+    return "" if place is None else place[1]
+
+
 def _place(origin: str) -> tuple[str, str, int] | None:
     """Scheme, name and port. None: the origin names no place ("null", a file, a broken address)."""
     scheme, separator, _ = origin.lower().partition("://")

@@ -26,6 +26,7 @@ from bargein.protocols import (
     BatchSTT,
     ClientHangUp,
     ConversationItem,
+    Journal,
     KeyPress,
     StreamingSTT,
     ToolResult,
@@ -314,13 +315,15 @@ async def call(
     stt: StreamingSTT | BatchSTT | None = None,
     tts: TTS | None = None,
     policy: Policy | None = None,
+    journal: Journal | None = None,
     patience_s: float = PATIENCE_S,
 ) -> AsyncIterator[SimulatedCall]:
     """A call with this agent, offline and in moved time. See `bargein.testing` for an example.
 
     The agent's own LLM and tools run for real. Its stt and tts are replaced by scripted ones of their kind: an agent
     with stt=None reads no words here either. Give llm, stt or tts to have another in its place: an agent with a
-    realtime model needs an llm here, such as a ScriptedLLM. policy: in place of the agent's own.
+    realtime model needs an llm here, such as a ScriptedLLM. policy: in place of the agent's own. journal: keeps the
+    record of the call; None: none is kept.
     patience_s: real seconds that moved time waits for the agent's LLM or a tool.
     """
     work, clock, client = Work(patience_s), ManualClock(), SimulatedClient()
@@ -349,7 +352,7 @@ async def call(
         agent=tested,
         transport=connections,
         runtime=Runtime(clock, ticker, ScriptedVAD(), NoMeter()),
-        journal=NullJournal(),
+        journal=journal or NullJournal(),
         policy=policy,
         control=control,
     )

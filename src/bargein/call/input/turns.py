@@ -218,11 +218,22 @@ class Turns:
         if self._batch_stt is None:
             return None
         pcm = resample(self._user_audio.since(from_ms), self._batch_stt.rate)
+        asked_ms = self._context.now_ms()
         try:
-            return (await self._batch_stt.read(pcm, deadline_ms=deadline_ms)).text.strip()
+            text = (await self._batch_stt.read(pcm, deadline_ms=deadline_ms)).text.strip()
         except BargeinError as error:
             log.info("Call %s: no words: %s", self._context.call_id, error)
+            self._note_read(asked_ms, 0, error.message)
             return None
-        except Exception:  # a stranger's STT fails in its own way: the call goes on without these words
+        except Exception as error:  # a stranger's STT fails in its own way: the call goes on without these words
             log.exception("Call %s: the STT %s failed", self._context.call_id, self._batch_stt.name)
+            self._note_read(asked_ms, 0, type(error).__name__)
             return None
+        self._note_read(asked_ms, len(text), None)
+        return text
+
+    def _note_read(self, asked_ms: float, chars: int, why: str | None) -> None:
+        context = self._context
+        name = "" if self._batch_stt is None else self._batch_stt.name
+        facts = {"part": "stt", "name": name, "asked_ms": asked_ms, "chars": chars, "why": why}
+        context.journal.note(context.now_ms(), "vendor", **facts)

@@ -26,6 +26,8 @@ class SpeechSource:
     """Hz of every chunk."""
     text: ReplyText | None = None
     """Its text, for the fallback TTS. None: it is not known."""
+    name: str = ""
+    """Of the part that makes it, for the record."""
 
 
 ReplyContent = AsyncIterator[str] | SpeechSource | None
@@ -87,6 +89,8 @@ class Reply:
     """When it stopped sounding."""
     heard_ms: float = 0.0
     """How much of its audio was heard, once it is over."""
+    told: bool = False
+    """The record has its words and their times."""
     cut: bool = False
     """It was stopped, or it never will sound."""
     confirm_by_ms: float = float("inf")

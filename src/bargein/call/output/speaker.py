@@ -20,6 +20,7 @@ from bargein.call.output.read_ahead import ReadText, ReplyText, has_words
 from bargein.call.output.reply import FirstSound, Replies, Reply, ReplySource, SpeechSource
 from bargein.call.output.text_streams import closing, own_cancellation, slices
 from bargein.call.record.outages import Outages
+from bargein.call.record.vendor_call import Part, VendorCall
 from bargein.errors import BargeinError, Unavailable, UsageError, VendorLost
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyProtected
 from bargein.notices import Problem, ReplyBegins, WordsAdded, WordTimes
@@ -164,16 +165,19 @@ class Speaker:
                     reply.llm_lost = True
                 self._lose_voice(reply, error)
                 reply.by_fallback = True
-                await self._speak(
-                    reply, fallback.speak(self._spoken(reply, text)), fallback.rate, text, _ahead(fallback)
-                )
+                await self._speak_with(reply, fallback, text)
         finally:
             if text is not None:
                 await text.aclose()  # a TTS need not close its input, and the model must stop with the cut
 
     async def _speak_first(self, reply: Reply, audio: SpeechSource | None, text: ReplyText | None) -> None:
-        if audio is not None:
-            await self._speak(reply, audio.audio, audio.rate, text)
+        prepared = reply.kind == "filler" and audio is not None
+        if audio is not None and prepared:
+            await self._speak(reply, audio.audio, audio.rate, text, None)
+        elif audio is not None:
+            part: Part = "tts" if reply.response is None else "realtime"
+            with VendorCall(self._context, part, audio.name, reply) as told:
+                await self._speak(reply, audio.audio, audio.rate, text, told)
         else:
             assert text is not None
             reply.by_fallback = self._tts is None or (reply.kind in ("reprompt", "filler") and self._tts_lost)
@@ -181,11 +185,15 @@ class Speaker:
             if tts is None:
                 raise Unavailable("The agent has no TTS to say this with", advice="Give the agent a fallback_tts")
             reply.by_fallback = tts is self._fallback_tts
-            await self._speak(reply, tts.speak(self._spoken(reply, text)), tts.rate, text, _ahead(tts))
-        prepared = reply.kind == "filler" and audio is not None
+            await self._speak_with(reply, tts, text)
         if not reply.by_fallback and self._tts is not None and not prepared:
             self._tts_lost = False
             self._outages.restored("voice_lost")
+
+    async def _speak_with(self, reply: Reply, tts: TTS, text: ReplyText) -> None:
+        with VendorCall(self._context, "tts", tts.name, reply) as told:
+            spoken = reply.spoken(told.watched(text.read()), self._spoken_form)
+            await self._speak(reply, tts.speak(spoken), tts.rate, text, told, _ahead(tts))
 
     async def _speak(
         self,
@@ -193,6 +201,7 @@ class Speaker:
         audio: AsyncIterator[SpeechChunk],
         rate: int,
         text: ReplyText | None,
+        told: VendorCall | None,
         ahead_ms: float = BUFFER_MS,
     ) -> None:
         context, playout = self._context, self._playout
@@ -200,6 +209,8 @@ class Speaker:
         with own_cancellation("The voice"):
             async with closing(audio) as chunks:
                 first = await self._first_sound(reply, chunks, text)
+                if told is not None:
+                    told.came(sum(len(each.text) for each in first))
                 if not reply.may_sound.is_set():
                     self._end_filler()
                 await reply.may_sound.wait()
@@ -210,6 +221,8 @@ class Speaker:
                 context.kick()  # the first audio does not wait for the ticker
                 async for chunk in chunks:
                     demand_chunk(chunk)
+                    if told is not None:
+                        told.came(len(chunk.text))
                     await self._play(reply, chunk, quiet)
             for held in quiet.flush():
                 await self._play_slice(reply, held)
@@ -233,9 +246,6 @@ class Speaker:
         filler, self._filler = self._filler, None
         if filler is not None:
             filler.cancel()
-
-    def _spoken(self, reply: Reply, text: ReplyText) -> AsyncIterator[str]:
-        return reply.spoken(text.read(), self._spoken_form)
 
     async def _play(self, reply: Reply, whole: SpeechChunk, quiet: QuietVoice) -> None:
         # A call waits here for most of its life: it keeps only audio that is still to be played.

@@ -123,15 +123,35 @@ class Ledger:
         if track is None:
             return
         reply.heard_ms = min(at.ms, track.made * 1000 / track.rate)
+        if track.record is not None:
+            track.record.over(min(at.samples, track.made))
         heard = track.words.heard(at.ms)
         said = reply.text[: heard.end].strip() if ended != "completed" else reply.text.strip()
         unheard = reply.text[heard.end :].strip() if ended != "completed" else ""
         exact = at.bound_ms == 0 if ended == "completed" else heard.exact and _same_words(track, at)
+        self._note_words(reply, track, len(reply.text) if ended == "completed" else heard.end)
         if self._conversation.agent_heard(reply.id, said, unheard, ended, exact=exact) is not None:
             self._context.notify(n.Transcript("agent", said, final=exact, reply_id=reply.id, unheard=unheard))
             self._context.journal.note(
                 self._context.now_ms(), "heard", reply=reply.id, ended=ended, text=said, unheard=unheard, exact=exact
             )
+
+    def _note_words(self, reply: Reply, track: Track, heard_chars: int) -> None:
+        """The record can say when each word sounded. Of a reply that was told before only the heard words change."""
+        words = track.words.words
+        heard = sum(word.end <= heard_chars for word in words)
+        facts: dict[str, object] = {"reply": reply.id, "heard": heard, "played_ms": round(reply.heard_ms)}
+        if not reply.told:
+            reply.told = True
+            begins = [0, *(word.begin for word in words[1:])]
+            ends = [*begins[1:], *([_sign_end(reply.text, words[-1].end)] if words else [])]
+            facts |= {
+                "reply_kind": reply.kind,
+                "text": [reply.text[begin:end] for begin, end in zip(begins, ends, strict=False)],
+                "times": [round(ms) for word in words for ms in (word.start_ms, word.end_ms)],
+                "timed": track.words.exact,
+            }
+        self._context.journal.note(self._context.now_ms(), "words", **facts)
 
     # --------------------------------------------------------------------------------------------- said over it
 
@@ -155,6 +175,13 @@ class Ledger:
     def _sounded_track(self) -> Track | None:
         sounded = self._replies.sounded
         return None if sounded is None else sounded.track
+
+
+def _sign_end(text: str, end: int) -> int:
+    """Where the signs after a word end."""
+    while end < len(text) and not text[end].isspace() and not text[end].isalnum():
+        end += 1
+    return end
 
 
 def _same_words(track: Track, at: Position) -> bool:

@@ -70,6 +70,7 @@ class RealtimeResponder:
     ) -> None:
         self._context = context
         self._connection = connection
+        self._name = agent.realtime.name if agent.realtime is not None else ""
         self._conversation = conversation
         self._ledger = ledger
         self._user_audio = user_audio
@@ -153,7 +154,7 @@ class RealtimeResponder:
     def _source(self, reply: Reply, response: c.Response, text: str = "") -> SpeechSource:
         reply.response = response
         self._newest = reply
-        return SpeechSource(self._audio(reply, response), self._connection.rate, KnownWords(reply, text))
+        return SpeechSource(self._audio(reply, response), self._connection.rate, KnownWords(reply, text), self._name)
 
     async def _audio(self, reply: Reply, response: c.Response) -> AsyncIterator[c.SpeechChunk]:
         """The reply's audio, read at once: a tool that is called in it need not wait for the audio to be played."""

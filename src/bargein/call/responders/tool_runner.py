@@ -24,6 +24,8 @@ from bargein.call.output.text_streams import closing, own_cancellation
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.outages import Outages
 from bargein.call.record.prompt_window import PromptWindow
+from bargein.call.record.tool_notes import note_result, tool_runs
+from bargein.call.record.vendor_call import VendorCall
 from bargein.call.responders.thoughts import answer
 from bargein.errors import BargeinError, PromptTooLong, VendorLost
 from bargein.floor import ToolsEnded, ToolsStarted
@@ -35,6 +37,7 @@ from bargein.protocols import (
     EndRequest,
     HangUp,
     Prompt,
+    RecordingRequest,
     TextDelta,
     Tool,
     ToolCall,
@@ -115,17 +118,19 @@ class ToolRunner:
             begun = len(reply.text)
             calls: list[ToolCall] = []
             try:
-                async with closing(self._deltas(llm, prompt)) as deltas:
-                    async for delta in deltas:
-                        if isinstance(delta, TextDelta):
-                            reply.text += delta.text
-                            yield delta.text
-                        elif isinstance(delta, ToolCall):
-                            call = self._with_own_id(delta, reply, prompt)
-                            calls.append(call)
-                            reply.calls[call.id] = call
-                        else:
-                            reply.end_request = delta
+                with VendorCall(self._context, "llm", llm.name, reply) as told:
+                    async with closing(self._deltas(llm, prompt)) as deltas:
+                        async for delta in deltas:
+                            told.came(len(delta.text) if isinstance(delta, TextDelta) else 0)
+                            if isinstance(delta, TextDelta):
+                                reply.text += delta.text
+                                yield delta.text
+                            elif isinstance(delta, ToolCall):
+                                call = self._with_own_id(delta, reply, prompt)
+                                calls.append(call)
+                                reply.calls[call.id] = call
+                            else:
+                                reply.end_request = delta
             except BargeinError:
                 reply.llm_lost = True
                 raise
@@ -303,7 +308,7 @@ class ToolRunner:
             if not getattr(self._tools[call.tool], "hangs_up", False):
                 self._write(reply, call, None)
             await self._write_ahead(call.tool)
-            result = await self._result(self._tools[call.tool], call)
+            result = await self._result(self._tools[call.tool], call, reply)
             if isinstance(result, HangUp | Transfer):
                 if request is None:
                     request, reply.end_call = result, call
@@ -317,7 +322,7 @@ class ToolRunner:
         """What a tool asked for at the end of its reply has failed."""
         used = ToolResult(call.id, call.tool, call.arguments, why, error=True)
         self._conversation.tool(used)
-        self._context.journal.note(self._context.now_ms(), "tool", id=call.id, tool=call.tool, result=why, error=True)
+        note_result(self._context, used)
         self._on_late_result(used)
 
     def hang_up_of(self, reply: Reply) -> HangUp | None:
@@ -330,18 +335,19 @@ class ToolRunner:
     async def _run_now(self, tool: Tool, call: ToolCall, reply: Reply) -> ToolResult:
         reply.calls.pop(call.id, None)
         self._tools_begin(reply, tool)
-        result = await self._result(tool, call)
+        result = await self._result(tool, call, reply)
         if isinstance(result, HangUp | Transfer):
             reply.end_request, reply.end_call = result, call
             return self._write(reply, call, AT_THE_END)
         return self._write(reply, call, result.result, error=result.error)
 
-    async def _result(self, tool: Tool, call: ToolCall) -> ToolResult | EndRequest:
+    async def _result(self, tool: Tool, call: ToolCall, reply: Reply) -> ToolResult | EndRequest:
         meter = self._context.meter
         limit = asyncio.timeout(timeout_s(tool) + GRACE_S)
         try:
             async with limit:
-                with own_cancellation(f"The tool {call.tool}"):
+                running = tool_runs(self._context, call, tool.effect, reply)
+                with own_cancellation(f"The tool {call.tool}"), running:
                     result = await tool.run(call.arguments)
         except BargeinError as error:
             meter.count("tools", cause="failed")
@@ -359,6 +365,8 @@ class ToolRunner:
             return result
         if isinstance(result, DigitRequest):
             result = self._context.digits.expect(result)
+        elif isinstance(result, RecordingRequest):
+            result = self._context.consent(result.on)
         return ToolResult(call.id, call.tool, call.arguments, result)
 
     def _write(self, reply: Reply, call: ToolCall, result: str | None, *, error: bool = False) -> ToolResult:
@@ -369,9 +377,7 @@ class ToolRunner:
             self._conversation.tool(used)
         else:
             reply.used.append(used)
-        self._context.journal.note(
-            self._context.now_ms(), "tool", id=call.id, tool=call.tool, result=result, error=error
-        )
+        note_result(self._context, used, reply)
         return used
 
 

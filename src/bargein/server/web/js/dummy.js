@@ -1,7 +1,7 @@
 // The dummy call: a scripted caller, heard aloud, that coughs, hums, laughs and interrupts, so that all verdicts can be watched.
 
+import { server } from "./here.js";
 import { caption } from "./screen.js";
-import { request } from "./server.js";
 
 const SCRIPT = [
   { say: "story", caption: "The caller asks for a story, over the greeting.", after: 2500, expect: "cut" },
@@ -24,7 +24,7 @@ export class DummyCall {
     this.lines = Object.fromEntries(
       await Promise.all(
         names.map(async (name) => {
-          const data = await (await request(`web/caller/${name}.wav`)).arrayBuffer();
+          const data = await (await server.request(`web/caller/${name}.wav`)).arrayBuffer();
           return [name, await this.call.sound.context.decodeAudioData(data)];
         }),
       ),
@@ -62,7 +62,7 @@ export const handsOf = (call) => ({
   when: (test, ms) => call.waits.until(test, ms),
   verdicts: () => call.decisions.verdicts,
   caption: (text) => call.over || caption(text),
-  hangUp: () => call.hangUp(),
+  hangUp: () => call.stop(),
   sounded: () => call.sounded,
   problems: () => call.problems,
 });

@@ -1,6 +1,6 @@
 // Where the vendors are simulated: their faults as buttons, and a dummy call that meets every one of them.
 
-import { request } from "./server.js";
+import { server } from "./here.js";
 
 const LINE_MS = 20000; // for an answer, or the reason why there is none
 const READY_MS = 20000;
@@ -72,7 +72,7 @@ export class FaultyCall {
 
   async load() {
     const line = async (name) => {
-      const data = await (await request(`web/caller/${name}.wav`)).arrayBuffer();
+      const data = await (await server.request(`web/caller/${name}.wav`)).arrayBuffer();
       return this.call.sound.context.decodeAudioData(data);
     };
     [this.story, this.where] = await Promise.all([line("story"), line("where")]);

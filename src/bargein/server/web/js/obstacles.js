@@ -1,8 +1,8 @@
 // What stands in the way of a call: each with its remedy, as long as it lasts, and a button where the page can help.
 
+import { unfit } from "../client/index.js";
 import { hinder } from "./screen.js";
 
-export const UNFIT = ["This browser cannot play what the page plays.", "Use a recent Chrome, Edge, Firefox or Safari."];
 const order = ["secure", "sound", "microphone"]; // the worst first
 const lines = new Map();
 let box = null;
@@ -37,19 +37,8 @@ function draw() {
   );
 }
 
-// What keeps this page from having sound at all: browsers give neither microphone nor worklets to plain http from
-// elsewhere. null: nothing does.
+// What keeps this page from having sound at all, if anything does.
 export function lookAtPlace() {
-  if (isSecureContext && window.AudioContext && window.AudioWorkletNode) return null;
-  const { hostname, protocol } = location;
-  const port = location.port || 80;
-  const local = `http://localhost${port === 80 ? "" : `:${port}`}`;
-  const line = isSecureContext
-    ? { text: UNFIT[0], advice: UNFIT[1] }
-    : {
-        text: `This page came by plain ${protocol.replace(":", "")} from ${hostname}, and browsers give such pages neither microphone nor sound.`,
-        advice: `Open it by https, or on the server's own machine as ${local}. From here a tunnel does: ssh -L ${port}:localhost:${port} ${hostname}, then ${local}.`,
-      };
-  obstacle("secure", line);
-  return line;
+  const line = unfit();
+  if (line) obstacle("secure", line);
 }

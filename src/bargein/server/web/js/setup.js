@@ -2,10 +2,9 @@
 
 import { Chooser } from "./chooser.js";
 import { $, agentIs, complain } from "./screen.js";
-import { ask } from "./server.js";
 
-// policy, faults: the panels. start(how): a call. chosen(): whether the person has moved the policy.
-export async function setUp({ policy, faults, start, chosen }) {
+// policy, faults: the panels. ask(path, body): of the server. start(how): a call. chosen(): whether the person has moved the policy.
+export async function setUp({ policy, faults, ask, start, chosen }) {
   const served = await ask("agents").catch((error) => complain(error.message, error.advice));
   if (!served) return;
   await policy.open(ask).catch((error) => complain(error.message, error.advice));

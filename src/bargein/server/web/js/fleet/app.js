@@ -40,7 +40,7 @@ const nodes = new NodeTable($("nodes"), {
   },
 });
 const parts = {
-  section: $("call"), title: $("call-title"), facts: $("call-facts"), events: $("events"), interrupt: $("interrupt"),
+  section: $("call"), title: $("call-title"), facts: $("call-facts"), events: $("events"), interrupt: $("interrupt"), listen: $("listen"), levels: $("levels"), userLevel: $("user-level"), agentLevel: $("agent-level"),
   hangUp: $("hang-up"), say: $("say"), sayText: $("say-text"), transfer: $("transfer"), transferTo: $("transfer-to"),
 };
 const panel = new CallPanel(parts, { ask, confirm, told });

@@ -1,6 +1,7 @@
 // One call: its live events, and what an operator may do with it. All of a call's text is foreign: it is only ever text.
 
 import { lasted, who } from "./calls.js";
+import { Listening } from "./listening.js";
 import { make, put } from "./rows.js";
 import { callPath, events } from "./server.js";
 
@@ -39,6 +40,14 @@ export class CallPanel {
       e?.preventDefault?.();
       await act().catch(told);
     };
+    this.listening = new Listening({
+      stopped: (error) => {
+        this.listens();
+        if (error) told({ message: error.message, advice: error.advice });
+      },
+      level: (user, agent) => [parts.userLevel.value, parts.agentLevel.value] = [user, agent],
+    });
+    parts.listen.onclick = mine(() => this.listen());
     parts.interrupt.onclick = mine(() => this.post("interrupt", {}));
     parts.hangUp.onclick = mine(() => this.hangUp());
     parts.say.onsubmit = mine(() => this.send(parts.sayText, "say", (text) => ({ text })));
@@ -65,8 +74,24 @@ export class CallPanel {
     const where = call.node ? ` on ${call.node}` : "";
     put(this.parts.facts, `${call.agent}${where}, ${who(call)}, ${lasted(call.lasted_ms)}${call.over ? `, over: ${call.over}` : ""}`);
     this.parts.transfer.hidden = !call.facts?.from && !call.facts?.to;
-    for (const part of ["interrupt", "hangUp"]) this.parts[part].disabled = Boolean(call.over);
+    for (const part of ["interrupt", "hangUp", "listen"]) this.parts[part].disabled = Boolean(call.over);
     for (const form of ["say", "transfer"]) for (const field of this.parts[form].elements) field.disabled = Boolean(call.over);
+  }
+
+  // Begin to listen to the call, or stop.
+  async listen() {
+    const on = this.listening.on;
+    if (on) this.listening.stop();
+    this.listens();
+    if (on) return;
+    await this.listening.start(this.id);
+    this.listens();
+  }
+
+  listens() {
+    const { listen, levels } = this.parts;
+    listen.setAttribute("aria-pressed", String(this.listening.on));
+    levels.hidden = !this.listening.on;
   }
 
   async watch(id) {
@@ -127,6 +152,8 @@ export class CallPanel {
 
   close() {
     clearTimeout(this.timer);
+    this.listening.stop();
+    this.listens();
     this.opening++;
     this.id = null;
     this.socket?.close();

@@ -1,10 +1,12 @@
 // Requests of the server's owner, with the token that the operator typed, kept until the tab is closed.
 
-import { at, socketAt } from "../base.js";
-import { Refused, refusal, unreachable } from "../refusals.js";
+import { CallError, refusal, unreachable } from "../../client/errors.js";
+import { Place } from "../../client/place.js";
 
 const KEPT = "bargein-token"; // in sessionStorage
 const PATIENCE_MS = 10000; // for any answer
+
+const place = new Place(new URL("../../../", import.meta.url));
 
 export const token = {
   get: () => sessionStorage.getItem(KEPT),
@@ -12,24 +14,28 @@ export const token = {
   forget: () => sessionStorage.removeItem(KEPT),
 };
 
-// Throws a Refused; one of status 401: the server asks for a token.
+// Throws a CallError; one of status 401: the server asks for a token.
 export async function ask(method, path, body) {
   const owner = token.get();
   const headers = { ...(owner && { Authorization: `Bearer ${owner}` }), ...(body && { "Content-Type": "application/json" }) };
   const options = { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(PATIENCE_MS) };
-  const answer = await fetch(at(path), options).catch(() => {
+  const answer = await fetch(place.at(path), options).catch(() => {
     throw unreachable();
   });
   if (!answer.ok) throw await refusal(answer);
   return answer.json().catch(() => {
-    throw new Refused("What answers here is no voice server.", "Call the page by the address that the server printed.");
+    throw new CallError("What answers here is no voice server.", "Call the page by the address that the server printed.");
   });
 }
 
+export const address = (path) => place.at(path);
 export const callPath = (id, what = "") => `calls/${encodeURIComponent(id)}${what && `/${what}`}`;
 
-// The live events of a call. A browser's WebSocket sends no Authorization: a token for this alone goes as a subprotocol.
-export async function events(id) {
+// What comes live of a call. A browser's WebSocket sends no Authorization: a token for this alone goes as a subprotocol.
+async function live(id, what) {
   const { token: short } = token.get() ? await ask("POST", "token?audience=operator") : {};
-  return new WebSocket(socketAt(callPath(id, "events")), ["bargein.events", ...(short ? [`token.${short}`] : [])]);
+  return new WebSocket(place.socketAt(callPath(id, what)), [`bargein.${what}`, ...(short ? [`token.${short}`] : [])]);
 }
+
+export const events = (id) => live(id, "events");
+export const audio = (id) => live(id, "listen");
