@@ -35,7 +35,7 @@ from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.records.kept_records import KeptRecords
 from bargein.server.settings import Settings, redaction_for
-from bargein.server.sip.place import SipPlace
+from bargein.server.sip.place import RingingCall, SipPlace
 from bargein.server.strangers import Strangers
 from bargein.server.telephone.busy import BusyLine
 from bargein.server.telephone.recent_calls import TAKEN_OVER, RecentCalls
@@ -74,6 +74,7 @@ class Hub:
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
     busy_line: BusyLine = field(default_factory=BusyLine)
     sip: SipPlace = field(default_factory=SipPlace)
+    ringing: dict[str, RingingCall] = field(default_factory=dict)  # calls of ours by a telephone network, by their ids
 
 
 @asynccontextmanager
