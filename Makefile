@@ -37,6 +37,11 @@ $(VENV)/.chromium: tools/chromium.sh | $(BIN)/python
 	@sh tools/chromium.sh
 	@touch $@
 
+# The package for npm is built, checked and called by the tests.
+$(VENV)/.npm: tools/npm.sh clients/js/package.json | $(BIN)/python
+	@sh tools/npm.sh
+	@touch $@
+
 # The tests of many nodes run Redis and HAProxy as plain processes.
 $(VENV)/.services: tools/services.sh | $(BIN)/python
 	@sh tools/services.sh
@@ -50,13 +55,13 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 # together; processes and browsers that take long to start, two at once; what is timed in a real browser, also two at once,
 # beside quiet pages only: each takes a third of a core; three servers behind a proxy, and servers with twenty calls at once,
 # run alone. Each stage prints its slowest twenty.
-COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
+COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/tracing tests/transports $(wildcard tests/test_*.py)
 WAITING := tests/bench tests/docs tests/fleet tests/server tests/simulators tests/strangers tests/vendors
 ALONE := tests/fleet/test_three_nodes.py tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/web/test_faults.py
-TIMED := $(addprefix tests/web/test_,$(addsuffix .py,dummy_call obstacles page realtime voxtral webrtc))
+TIMED := $(addprefix tests/web/test_,$(addsuffix .py,client dummy_call obstacles page realtime voxtral webrtc))
 TWO := tests/attack tests/integrations tests/vendors/local/test_worker_process.py tests/web
 PYTEST := $(BIN)/python -m pytest --durations=20
-test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium $(VENV)/.services  ## everything, the page in a real browser included
+test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium $(VENV)/.npm $(VENV)/.services  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
 	$(PYTEST) -n auto --dist worksteal $(COMPUTING)
 	$(PYTEST) -n 4 --dist loadfile $(WAITING) $(patsubst %,--ignore=%,$(ALONE) $(TIMED) $(TWO))
@@ -89,4 +94,4 @@ pages: $(VENV)/.dev  ## the pages of docs/ that are made of the code
 	@for page in $(GENERATED); do echo "tools/$$page.py"; $(BIN)/python tools/$$page.py || exit; done
 
 clean:
-	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) site clients/js/node_modules clients/js/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -26,6 +26,7 @@ MAY: dict[str, set[str]] = {
     "call": {"agent", "protocols", "notices", "audio", "floor", "spoken_form", "errors", "foreign", "clock", "units"},
     "transports": {"protocols", "notices", "audio", "errors", "foreign", "clock", "sip"},
     "vendors": {"protocols", "audio", "errors", "foreign", "clock", "units"},
+    "llms": {"protocols", "vendors", "errors"},  # of vendors only what is common: the conversation as a model reads it
     "fleet": {"protocols", "errors", "foreign", "clock"},
     "recorder": {"protocols", "floor", "errors", "units"},
     "sip": {"errors", "foreign", "clock"},

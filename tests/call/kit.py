@@ -325,6 +325,7 @@ async def scene(
     memory: MemorySink | None = None,
     restored: RestoredCall | None = None,
     trace: c.CallTrace | None = None,
+    journal: c.Journal | None = None,
     **more: Any,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
@@ -352,7 +353,7 @@ async def scene(
         agent=agent,
         transport=client,
         runtime=Runtime(clock, ticker, vad, notes),
-        journal=notes,
+        journal=journal or notes,
         policy=policy or SOON,
         control=control,
         memory=memory,
@@ -369,6 +370,6 @@ async def scene(
         client.inbox.put_nowait(c.ClientHangUp("test over"))
         await asyncio.wait_for(running, 5)
         assert client.closed is not None
-        assert notes.closed
+        assert notes.closed or journal is not None
         assert all(s.closed for s in vad.streams)
         assert asyncio.all_tasks() <= before | {asyncio.current_task()}

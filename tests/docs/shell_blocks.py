@@ -17,7 +17,7 @@ MARK = r"<!-- (?P<mark>not run|file|file of the repository): (?P<about>[^\n]*?) 
 BLOCK = re.compile(rf"(?:{MARK})?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`((?:[\w./]*/)?bargein [^`]+)`")
 OURS = re.compile(r"(?:[\w./]*/)?bargein$")
-COMING = {"new", "dev", "show", "--record-audio"}  # of this round, and not merged yet
+COMING = {"new", "dev", "--record-audio"}  # of this round, and not merged yet
 END = {"|", "&&", "||", ";", "&", ">", "2>", "<"}
 
 

@@ -23,6 +23,7 @@ from bargein.call.input.stt_stream import STTStream
 from bargein.call.input.turns import Turns
 from bargein.call.input.user_audio import UserAudio, rate_of
 from bargein.call.output.client_playout import ClientPlayout
+from bargein.call.output.fillers import Fillers
 from bargein.call.output.lost_words import LostWords
 from bargein.call.output.playout import Playout
 from bargein.call.output.reply import Replies, Reply
@@ -163,8 +164,14 @@ def assemble(
     lost_words = LostWords(context, replies, ledger, responder.source_of)
     turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words, pauses)
     reply_control = ReplyControl(context, floor, replies, playout, speaker, ledger, responder, silence, outages)
+    # In a realtime model's own conversation a filler would stand as an answer: the other voice says it.
+    voice = agent.tts if connection is None else fallback_tts
+    fillers = Fillers(
+        context, floor, agent.filler_texts, voice, runtime.fillers, agent.spoken_form, responder.filler_of
+    )
+    speaker.waits = fillers.waits
     reply_starter = ReplyStarter(
-        context, agent, turns, speech, sound_watch, responder, speaker, utterances, lost_words, machine
+        context, agent, turns, speech, sound_watch, responder, speaker, utterances, lost_words, fillers, machine
     )
     inbound = InboundHandler(context, floor, user_audio, playout, silence, ledger, progress, turn_control, ending)
     if stt_stream is not None:

@@ -37,6 +37,7 @@ SipOption = Annotated[
     typer.Option(help="Address to take SIP calls at: 0.0.0.0:5060[;transport=tcp|tls]; may be repeated"),
 ]
 RtpPortsOption = Annotated[str | None, typer.Option(help="UDP ports for the audio of SIP calls: 10000-20000")]
+OtelOption = Annotated[bool, typer.Option("--otel", help="Trace calls; OTEL_EXPORTER_OTLP_ENDPOINT says where to")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more in the log")]
 
 
@@ -58,6 +59,7 @@ def serve(
     sip: SipOption = None,
     rtp_ports: RtpPortsOption = None,
     audiosocket: AudioSocketOption = None,
+    otel: OtelOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve calls, and the page to make them with.
@@ -83,6 +85,7 @@ def serve(
         sip=",".join(sip or ()) or None,
         rtp_ports=rtp_ports,
         audiosocket=audiosocket,
+        otel=otel or None,
     )
 
 

@@ -56,6 +56,8 @@ class Prompt:
     """The conversation is long: turns before the first item are left out."""
     summary: str = ""
     """What happened in those turns, where the agent has a `summarize`."""
+    call: str = field(default="", compare=False)
+    """The call's id: a name for what an LLM keeps of this call and of no other. "": a prompt outside of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,9 @@ class LLM(Protocol):
     """
 
     name: str
-    # An LLM may also have `context_tokens`, how much it takes in one prompt: the call gives it no more.
+    # An LLM may also have `context_tokens`, how much it takes in one prompt: the call gives it no more. `prepares` =
+    # False: its own tools act, so it is asked only for replies that are said. `takes_tools` = False: it calls its own
+    # tools, and none of the agent's.
 
     def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | EndRequest | ToolCall]:
         """Text first; after the text tool calls, or the request to end the call.

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from functools import partial
 
+from bargein import __version__
 from bargein.audio.sound import SoundJudge
 from bargein.audio.vad import SileroVAD
 from bargein.audio.voice_encoder import load_encoder
@@ -21,6 +22,7 @@ from bargein.fleet.fleet import Fleet
 from bargein.recorder.disk import DiskThread
 from bargein.recorder.journal import prune
 from bargein.recorder.redaction import Redaction
+from bargein.recorder.story.summary import Summaries
 from bargein.server.auth import Gate
 from bargein.server.calls import Calls
 from bargein.server.catalogue import Catalogue
@@ -31,11 +33,14 @@ from bargein.server.metrics import Metrics
 from bargein.server.moving import FleetMover
 from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
+from bargein.server.records.kept_records import KeptRecords
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.sip.place import SipPlace
 from bargein.server.strangers import Strangers
 from bargein.server.telephone.busy import BusyLine
 from bargein.server.telephone.recent_calls import TAKEN_OVER, RecentCalls
+from bargein.tracing.opening import Telemetry, open_tracing
+from bargein.tracing.process import ThisProcess
 from bargein.transports.browser.limits import BrowserLimits
 
 log = logging.getLogger(__name__)
@@ -63,6 +68,8 @@ class Hub:
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
     drain: DrainControl
+    records: KeptRecords | None  # None: no record is kept
+    telemetry: Telemetry | None = None  # makes calls' traces; None: they are not wanted
     kept: KeptCalls = field(default_factory=KeptCalls)
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
     busy_line: BusyLine = field(default_factory=BusyLine)
@@ -74,8 +81,17 @@ async def open_hub(
     settings: Settings, gate: Gate, agents: OpenAgents, clock: Clock, limits: BrowserLimits
 ) -> AsyncIterator[Hub]:
     """All of it, running. Every task is awaited before this ends; calls that still run are hung up."""
-    metrics = Metrics()
+    metrics, redaction = Metrics(), redaction_for(settings)
     async with AsyncExitStack() as stack:
+        telemetry = await stack.enter_async_context(
+            open_tracing(
+                on=settings.otel,
+                content=settings.otel_content,
+                redaction=redaction,
+                process=ThisProcess(settings.node, __version__),
+                registry=metrics.registry,
+            )
+        )
         vad = await stack.enter_async_context(SileroVAD())
         sound = await stack.enter_async_context(SoundJudge())
         voices = load_encoder()
@@ -104,10 +120,12 @@ async def open_hub(
             limits=limits,
             readiness=Readiness(),
             disk=disk,
-            redaction=redaction_for(settings),
+            redaction=redaction,
             swept=asyncio.Event(),
             tasks=group,
             drain=DrainControl(calls, settings.drain_s, group),
+            records=None if settings.record is None else KeptRecords(Summaries(settings.record)),
+            telemetry=telemetry,
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
@@ -175,6 +193,8 @@ async def _sweep(hub: Hub) -> None:
     while True:
         living = hub.calls.ids
         await hub.disk.run(partial(prune, root, hub.settings.record_keep, living, max_age_s=max_age_s))
+        if hub.records is not None:
+            await hub.records.read_all()
         with contextlib.suppress(TimeoutError):  # records grow old while no call ends, too
             async with asyncio.timeout(SWEEP_S):
                 await hub.swept.wait()

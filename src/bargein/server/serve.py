@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from threadpoolctl import threadpool_limits
 
+from bargein import __version__
 from bargein.errors import UsageError
 from bargein.protocols import SERVER_STOPPED
 from bargein.server.app import VoiceApp
@@ -36,6 +37,8 @@ from bargein.server.settings import Settings, redaction_for
 from bargein.server.supervisor.command import assignment, worker_name
 from bargein.server.supervisor.passed import PassedConnections, WorkerBusyness
 from bargein.server.supervisor.run import as_worker, supervise, supervises
+from bargein.tracing.opening import process_tracing
+from bargein.tracing.process import ThisProcess
 from bargein.transports.websocket import MESSAGE_BYTES
 
 try:
@@ -228,6 +231,7 @@ def serve(
             raise UsageError(
                 f"Calls cannot be recorded in {settings.record}: {error.strerror}", advice=advice
             ) from error
+    process = ThisProcess(settings.node, __version__)
     # What is there now stays; what calls make goes by counting references, for the most part.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 10, 10)
@@ -237,9 +241,10 @@ def serve(
         def passed(server: BargeinServer) -> PassedConnections:
             return PassedConnections(given, census, settings.prefix, server.orphaned, app.node_died)
 
-        BargeinServer(config_for(app, census), app, lambda _: None, passed).run(sockets=[])
+        with process_tracing(on=settings.otel, process=process):
+            BargeinServer(config_for(app, census), app, lambda _: None, passed).run(sockets=[])
         return
-    with listen(settings.host, settings.port) as listener:
+    with process_tracing(on=settings.otel, process=process), listen(settings.host, settings.port) as listener:
         url = address(settings.host, listener.getsockname()[1])
 
         def ready(hub: Hub) -> None:

@@ -100,6 +100,11 @@ class Settings(BaseSettings):
     """Names of tools' arguments whose values stay out of records, separated by commas."""
     private_numbers: bool = False
     """Name callers' numbers by other names in records, status and log."""
+    otel: bool = False
+    """Trace every call by OpenTelemetry, and send the metrics by OTLP. OTEL_EXPORTER_OTLP_ENDPOINT and the other
+    standard variables say where."""
+    otel_content: bool = False
+    """The words of calls, and arguments and results of tools, stand in the traces, redacted as the records are."""
     agent: str = "guide"
     """The agent, by its name, as FILE.py:NAME, or as FILE.toml."""
     simulate: bool = False

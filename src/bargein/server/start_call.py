@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from bargein.agent import Agent
 from bargein.call.call import Call
@@ -30,6 +30,7 @@ from bargein.server.restoring import PAGE
 from bargein.transports.kept import Connection, KeptTransport
 
 RECORD_S = 2.0  # that the end of a call waits for its record
+TRACE = "trace"  # the field of a memory by which the trace goes on
 NUMBERS = ("from", "to")  # facts that are telephone numbers
 FACT_CHARS = 200  # of what a connection says of itself
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -95,12 +96,19 @@ async def start_call(
     transport = KeptTransport(connection, hub.host.clock, hub.settings.keep_s * 1000 if can_return else 0)
     told = {name: told_fact(hub.redaction, name, value) for name, value in (facts or {}).items()}
     memory = CallMemory(hub.fleet, call_id) if hub.fleet.shared and can_return else None
+    traced = None
+    if hub.telemetry is not None:
+        remembered = None if restored is None else restored.others.get(TRACE)
+        traced = hub.telemetry.call(
+            journal, call_id=call_id, agent=agent, policy=policy, door=network, facts=told, remembered=remembered
+        )
     call = Call(
         call_id=call_id,
         agent=agent,
         transport=transport,
         runtime=hub.host,
-        journal=journal,
+        journal=traced or journal,
+        trace=traced,
         policy=policy,
         watch=watchers.publish,
         control=control,
@@ -118,11 +126,14 @@ async def start_call(
                 record = CallRecord(call_id, hub.fleet.node, agent.name, network, found_by, time.time(), epoch=0)
                 await hub.fleet.add_call(record)
                 kept.page_secret.on_change()
+                if traced is not None and memory is not None:
+                    memory.remember({TRACE: traced.memory()})
             if restored is not None:
                 hub.metrics.call_restored("moved" if restored.moved else "lost")
-            yield kept
+            with nullcontext() if traced is None else traced.current():
+                yield kept
     finally:
-        journal.close()
+        (traced or journal).close()
         if call.over != MOVED and hub.fleet.shared:
             await asyncio.shield(hub.fleet.remove_call(call_id))
         await journal.written(RECORD_S)

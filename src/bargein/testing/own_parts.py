@@ -76,6 +76,9 @@ class WatchedLLM:
 
     def __init__(self, llm: LLM, work: Work) -> None:
         self.name = llm.name
+        self.prepares: bool = getattr(llm, "prepares", True)
+        if (tokens := getattr(llm, "context_tokens", None)) is not None:
+            self.context_tokens: int = tokens
         self._llm = llm
         self._work = work
 

@@ -122,6 +122,13 @@ class Playout:
         track = self._replies.live_track(reply)
         return () if track is None else track.finish(failure)
 
+    def end_at_word(self, reply: int) -> None:
+        """Nothing after the word that sounds is wanted of the live reply."""
+        track = self._replies.live_track(reply)
+        if track is not None:
+            track.end_at_word()
+            self._room.set()
+
     def go_on(self, reply: Reply) -> None:
         """The reply is the live one again, under another id, after a filler. It has not sounded."""
         self._started = False

@@ -14,6 +14,7 @@ from bargein.server.sip.control import SipControl
 from bargein.server.sip.media import NOT_ACCEPTABLE, SERVER_ERROR, SipMedia
 from bargein.server.start_call import start_call
 from bargein.server.telephone.serve import RefusalLog, choose_for_phone
+from bargein.server.trace_headers import carry_trace
 from bargein.sip.addresses import NameAddr
 from bargein.sip.dialog import SipDialog
 from bargein.sip.errors import SipRefusal
@@ -69,6 +70,7 @@ async def serve_invite(hub: Hub, maker: SipMediaMaker, invite: IncomingCall) -> 
 
 async def _answer(hub: Hub, maker: SipMediaMaker, invite: IncomingCall, cancelled: asyncio.Event) -> None:
     agent, policy = choose_for_phone(hub, asked_for(hub, invite))
+    carry_trace(hub, invite.headers)
     media = maker.media(invite.local_host)
     dialog = None
     try:

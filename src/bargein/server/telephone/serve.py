@@ -23,6 +23,7 @@ from bargein.server.settings import is_loopback
 from bargein.server.start_call import language_for, policy_for, start_call
 from bargein.server.telephone.recent_calls import TAKEN_OVER, CallState
 from bargein.server.telephone.whereabouts import hand_over
+from bargein.server.trace_headers import carry_trace
 from bargein.transports.kept import Connection
 from bargein.transports.rate_limit import RateLimit
 from bargein.transports.telephone.dialect import Started, TelephoneDialect
@@ -150,6 +151,7 @@ async def serve_phone(hub: Hub, vendor: CallVendor, caller: SocketRequest, telep
             started = await telephone.handshake()
         if started is not None:
             await vendor.verify(caller, started, hub.fleet)
+            carry_trace(hub, started.parameters, caller.headers)
             reason = await _carry(hub, vendor, telephone, started)
     except Refusal as refusal:
         refusals.warn("A telephone stream was refused", refusal)

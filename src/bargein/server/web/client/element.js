@@ -14,7 +14,7 @@ const HTML = `
   </div>
   <p part="status" id="status" role="status"></p>
   <p part="error" id="error" role="alert" hidden></p>
-  <ol part="transcript" id="transcript" role="log" tabindex="0" hidden></ol>
+  <div part="transcript" id="transcript" role="log" tabindex="0" hidden><ol id="lines"></ol></div>
 </div>`;
 
 let sheet = null; // a page's Content-Security-Policy may forbid styles in the text
@@ -101,7 +101,7 @@ export class BargeinCallElement extends HTMLElement {
   // The call's events leave the element as bargein-state, bargein-heard and so on.
   pass(call) {
     this.lines.clear();
-    this.parts.transcript.replaceChildren();
+    this.parts.lines.replaceChildren();
     for (const type of EVENTS) {
       call.on(type, (detail) => this.dispatchEvent(new CustomEvent(`bargein-${type}`, { detail, bubbles: true, composed: true })));
     }
@@ -134,7 +134,7 @@ export class BargeinCallElement extends HTMLElement {
   line(entry) {
     const known = this.lines.get(entry.id);
     if (known?.entry === entry) return;
-    const li = known?.li ?? this.parts.transcript.appendChild(document.createElement("li"));
+    const li = known?.li ?? this.parts.lines.appendChild(document.createElement("li"));
     this.lines.set(entry.id, { li, entry });
     li.className = entry.role;
     li.setAttribute("part", `entry ${entry.role}`);

@@ -38,11 +38,12 @@ export const STYLE = `
 .buttons { display: flex; flex-wrap: wrap; gap: 0.5rem; }
 button { min-height: 2.75rem; padding: 0 1.1rem; border: 1px solid var(--accent); border-radius: 999px; background: none; color: var(--accent); font: inherit; cursor: pointer; }
 #main { background: var(--accent); color: var(--on-accent); }
-button:focus-visible, ol:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+button:focus-visible, [role="log"]:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 p { margin: 0.75rem 0 0; }
 #status { color: var(--soft); }
 #error { color: var(--alert); }
-ol { max-height: 14rem; margin: 0.75rem 0 0; padding: 0; overflow-y: auto; list-style: none; overflow-wrap: anywhere; }
+[role="log"] { max-height: 14rem; margin-top: 0.75rem; overflow-y: auto; overflow-wrap: anywhere; }
+ol { margin: 0; padding: 0; list-style: none; }
 li { margin: 0.25rem 0; }
 .user, .backchannel { color: var(--soft); text-align: end; }
 s { color: var(--soft); }

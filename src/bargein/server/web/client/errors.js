@@ -7,7 +7,11 @@ export class CallError extends Error {
   // ends the call; source: "server", if a message of the call said so, else "client".
   constructor(message, advice = "", { status = 0, code = "failed", fatal = false, source = "client" } = {}) {
     super(message);
-    Object.assign(this, { advice, status, code, fatal, source });
+    this.code = code;
+    this.advice = advice;
+    this.status = status;
+    this.fatal = fatal;
+    this.source = source;
   }
 }
 

@@ -1,0 +1,76 @@
+"""`bargein show`: a recorded call as a page, in one file."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bargein.errors import UsageError
+from bargein.floor.numbers import parse_numbers
+from bargein.recorder.reading import read
+from bargein.recorder.story.call_story import CallStory
+from bargein.recorder.story.replayed import replayed
+from bargein.recorder.story.telling import tell
+from bargein.server.records.one_file import one_file
+
+console = Console(highlight=False)
+
+NAME = "call.html"
+
+
+Named = Annotated[str, typer.Argument(help="A call's id, its folder, or its events.jsonl")]
+Records = Annotated[Path, typer.Option("--record", help="Where the calls' folders are", envvar="BARGEIN_RECORD")]
+Out = Annotated[Path | None, typer.Option(help="The file to write [default: call.html in the call's folder]")]
+Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser")]
+Embed = Annotated[bool, typer.Option(help="Put the sound into the file, too")]
+Preset = Annotated[str | None, typer.Option(help="What if: decide by this preset, beside what was decided")]
+Change = Annotated[list[str] | None, typer.Option("--set", help="name=value: what if a number was another")]
+
+
+def show_command(
+    call: Named,
+    records: Records = Path("calls"),
+    out: Out = None,
+    open_it: Open = False,
+    embed: Embed = False,
+    policy: Preset = None,
+    change: Change = None,
+) -> None:
+    """Write a recorded call as a page: what was said, heard and decided, and why. It needs no server."""
+    folder = _folder(call, records)
+    story = tell(folder)
+    replay = replayed(read(folder), policy, parse_numbers(change or [])) if policy or change else None
+    target = out or folder / NAME
+    page = one_file(story, replay=replay)
+    try:
+        target.write_text(page, "utf-8")
+        target.chmod(0o600)  # what people said is private
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}", advice="Name another file by --out") from None
+    for sentence in story.missing:
+        console.print(f"[yellow]{sentence}[/yellow]")
+    console.print(f"{_line(story)}\n{target}")
+    if open_it:
+        webbrowser.open(target.absolute().as_uri())
+
+
+def _folder(call: str, records: Path) -> Path:
+    """The call's folder. Raises UsageError where there is none."""
+    for path in (Path(call), records / call):
+        if path.is_dir():
+            return path
+        if path.is_file():
+            return path.parent
+    raise UsageError(
+        f"There is no call {call!r}", advice=f"Name its folder, or its id and --record; {records} was looked in"
+    )
+
+
+def _line(story: CallStory) -> str:
+    told = story.measures
+    parts = f"{told.turns} turns, {told.holds} holds, {told.cuts} cuts"
+    return f"{story.call}: {story.lasted_ms / 1000:.1f} s, {parts}; {story.ended_why or 'its end is not recorded'}"
