@@ -28,7 +28,8 @@ MAY: dict[str, set[str]] = {
     "vendors": {"protocols", "audio", "errors", "foreign", "clock", "units"},
     "llms": {"protocols", "vendors", "errors"},  # of vendors only what is common: the conversation as a model reads it
     "fleet": {"protocols", "errors", "foreign", "clock"},
-    "recorder": {"protocols", "floor", "errors", "units"},
+    "tracing": {"protocols", "floor", "recorder", "agent", "errors"},
+    "recorder": {"protocols", "floor", "errors", "audio", "units"},
     "sip": {"errors", "foreign", "clock"},
 }
 # The wiring may know everybody.

@@ -21,6 +21,7 @@ from bargein.audio.pcm import Pcm
 from bargein.call.call import Call
 from bargein.call.memory.fields import MemorySink
 from bargein.call.memory.restored import RestoredCall
+from bargein.call.record.audio import RecordingPlan
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
@@ -324,6 +325,7 @@ async def scene(
     control: c.CallControl | None = None,
     memory: MemorySink | None = None,
     restored: RestoredCall | None = None,
+    recording: RecordingPlan | None = None,
     trace: c.CallTrace | None = None,
     journal: c.Journal | None = None,
     **more: Any,
@@ -358,6 +360,7 @@ async def scene(
         control=control,
         memory=memory,
         restored=restored,
+        recording=recording,
         trace=trace,
     )
     before = asyncio.all_tasks()

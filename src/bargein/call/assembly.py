@@ -30,6 +30,8 @@ from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.silence_timer import SilenceTimer
 from bargein.call.output.speaker import Speaker
 from bargein.call.output.utterance_queue import Utterance, UtteranceQueue
+from bargein.call.record.audio import AudioRecording, RecordingPlan
+from bargein.call.record.audio_taps import AudioTaps
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.ledger import Ledger
 from bargein.call.record.outages import Outages
@@ -67,6 +69,8 @@ class CallParts:
     ending: CallEnding
     line_watch: LineWatch | None
     """None: the client is no telephone line, and may be silent."""
+    recording: AudioRecording
+    audio_taps: AudioTaps
     context: CallContext
 
     def release(self) -> None:
@@ -89,6 +93,7 @@ def assemble(
     runtime: Runtime,
     floor: f.Floor,
     control: c.CallControl | None,
+    plan: RecordingPlan | None = None,
 ) -> CallParts:
     """Make the parts of one call, and connect them."""
     can = transport.capabilities
@@ -132,6 +137,7 @@ def assemble(
     def lost(reply: Reply) -> None:
         responder.tool_runner.abandon(reply)
 
+    audio_taps = AudioTaps(user_audio, playout, transport.rate_out)
     speaker = Speaker(
         context, replies, playout, agent.tts, fallback_tts, spoken_form=agent.spoken_form, outages=outages, lost=lost
     )
@@ -196,6 +202,8 @@ def assemble(
         action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, sound_watch, ending),
         ending=ending,
         line_watch=LineWatch(inbound.handle, ending.hang_up) if can.plays_immediately else None,
+        recording=AudioRecording(context, plan, audio_taps),
+        audio_taps=audio_taps,
         context=context,
     )
 

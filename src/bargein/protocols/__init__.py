@@ -21,13 +21,25 @@ from bargein.protocols.llm import (
     EndRequest,
     HangUp,
     Prompt,
+    RecordingRequest,
     TextDelta,
     Tool,
     ToolCall,
     ToolSpec,
     Transfer,
 )
-from bargein.protocols.observe import CallTrace, Counter, Journal, Latency, Meter
+from bargein.protocols.observe import (
+    AudioTaker,
+    CallAudio,
+    CallTrace,
+    Counter,
+    Journal,
+    Latency,
+    Meter,
+    OpensAudio,
+    RecordAudio,
+    ReplyAudio,
+)
 from bargein.protocols.realtime import RealtimeConnection, RealtimeModel, Response, SessionConfig, ToolCalls
 from bargein.protocols.sound import SoundModel
 from bargein.protocols.stt import (
@@ -82,8 +94,10 @@ __all__ = [
     "AudioIn",
     "AudioLLM",
     "AudioOut",
+    "AudioTaker",
     "BatchSTT",
     "BatchTranscript",
+    "CallAudio",
     "CallControl",
     "CallTrace",
     "ClientFault",
@@ -107,10 +121,14 @@ __all__ = [
     "LocalHold",
     "MayReturn",
     "Meter",
+    "OpensAudio",
     "Played",
     "Prompt",
     "RealtimeConnection",
     "RealtimeModel",
+    "RecordAudio",
+    "RecordingRequest",
+    "ReplyAudio",
     "Response",
     "STTConnection",
     "STTEvent",

@@ -32,10 +32,11 @@ class Tool(Protocol):
 
     A Tool may also have `timeout_s`, the longest time that it takes (30 without): the call waits so long for it."""
 
-    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest:
+    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest | RecordingRequest:
         """Run the tool. arguments: JSON, as the LLM wrote it.
 
-        Returns the result for the LLM, how the call is to end, or what the caller is to key in. Raises BargeinError,
+        Returns the result for the LLM, how the call is to end, what the caller is to key in, or
+        whether the call is recorded. Raises BargeinError,
         and no other error; the LLM reads its message.
         """
         ...
@@ -96,6 +97,13 @@ class DigitRequest:
     """This key ends the input at once."""
     timeout_s: float | None = None
     """The next key may take this long. None: as the policy says (`key_gap_ms`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRequest:
+    """The caller has agreed to a recording of the call's audio, or has refused it (on=False)."""
+
+    on: bool = True
 
 
 @dataclass(frozen=True, slots=True)

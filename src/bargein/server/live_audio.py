@@ -1,8 +1,8 @@
 """Both sides of a running call, for operators who listen, from whichever node has the call.
 
-A listener gets one text message, `{"type": "audio", "rate": 16000, "channels": ["user", "agent"]}`, and then binary ones:
-the block's first sample (8 bytes, little endian, from the call's time 0 on), and 100 ms of both sides as 16-bit PCM,
-interleaved. The agent's side is what the caller heard, some 300 ms after it was heard. A call without listeners pays
+A listener gets one text message, `{"type": "audio", "rate": 16000, "channels": ["user", "agent"]}`, and then binary
+ones: the block's first sample (8 bytes, little endian, from the call's time 0 on), and 100 ms of both sides as 16-bit
+PCM, interleaved. The agent's side is what the caller heard, some 300 ms after it was heard. A call without listeners pays
 nothing.
 """
 
@@ -15,7 +15,7 @@ import logging
 import struct
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import numpy as np
@@ -51,7 +51,7 @@ Over = Callable[[], None]
 
 
 class LiveSides:
-    """protocols.CallAudio by shape: gives each block of both sides to those who listen. rate: Hz of the user's audio.
+    """protocols.AudioTaker by shape: gives each block of both sides to those who listen. rate: Hz of the user's audio.
     agent_rate: Hz of the replies'; None: they do not come by this server. at: the time of a position in the user's
     stream, in ms on the call's clock. over: called once, at the call's end."""
 
@@ -74,7 +74,7 @@ class LiveSides:
         self._agent = AgentLane(self._agent_rate)
         self._resampler = None if agent_rate in (None, rate) else StreamResampler(self._agent_rate, rate)
         self._carry = np.zeros(RESAMPLER_MS * rate // 1000, np.int16)
-        self._next_due()
+        self._due_ms = self._next_due_ms
 
     def user(self, first: int, samples: Samples) -> None:
         """Audio of the user, as it came."""
@@ -97,13 +97,7 @@ class LiveSides:
                 self._due_ms = now_ms + AGAIN_MS
                 return
             self._take(self._block())
-            self._next_due()
-
-    def pause(self, now_ms: float, why: str) -> None:
-        """Who listens hears on: nothing is kept."""
-
-    def resume(self, now_ms: float) -> None:
-        """As `pause`."""
+            self._due_ms = self._next_due_ms
 
     def close(self, now_ms: float) -> None:
         """The call is over."""
@@ -127,11 +121,12 @@ class LiveSides:
         self._carry = out[self._size :]
         return out[: self._size]
 
-    def _next_due(self) -> None:
-        self._due_ms = (self._index + 1) * BLOCK_MS + LAG_MS
+    @property
+    def _next_due_ms(self) -> float:
+        return (self._index + 1) * BLOCK_MS + LAG_MS
 
 
-class Listener:
+class LiveListener:
     """One who listens. What the listener's connection does not take in time is left out; the call never waits."""
 
     def __init__(self) -> None:
@@ -166,7 +161,7 @@ class _HeardCall:
 
     def __init__(self, hub: Hub, call: Call, who: str, over: Over) -> None:
         self._fleet, self._topic = hub.fleet, audio_of(call.id)
-        self.listeners: set[Listener] = set()
+        self.listeners: set[LiveListener] = set()
         self.passed_on = False
         """Other nodes get it, too."""
         self._over = over
@@ -175,7 +170,7 @@ class _HeardCall:
         self._leave = call.hear(self._open, by=who)
 
     def leave(self) -> None:
-        """Nobody listens any more."""
+        """No listener is left."""
         self._leave()
 
     def _open(self, *, rate: int, agent_rate: int | None, at: Callable[[int], float], now_ms: float) -> LiveSides:
@@ -234,9 +229,9 @@ class LiveAudio:
             pass  # the listener went away, or reads no more
 
     @asynccontextmanager
-    async def _listening(self, call_id: str, who: str) -> AsyncIterator[Listener]:
+    async def _listening(self, call_id: str, who: str) -> AsyncIterator[LiveListener]:
         """A listener of a call on any node."""
-        listener = Listener()
+        listener = LiveListener()
         if await home_of(self._hub, call_id) is not None:
             async with self._hub.fleet.watch(audio_of(call_id)) as texts:
                 passing = asyncio.create_task(_pass_on(texts, listener), name=f"audio of {call_id}")
@@ -277,13 +272,11 @@ class LiveAudio:
         """Another node watches something of a call of this one."""
         call_id = call_of(topic)
         if topic == audio_of(call_id) and self._hub.calls.is_live(call_id):
-            try:
+            with suppress(Refusal):  # it rings, and nothing is said yet: the next lease comes soon
                 self._heard(call_id, "an operator at another server").passed_on = True
-            except Refusal:
-                pass  # it rings, and nothing is said yet: the next lease comes soon
 
 
-async def _pass_on(texts: AsyncIterator[str], listener: Listener) -> None:
+async def _pass_on(texts: AsyncIterator[str], listener: LiveListener) -> None:
     try:
         async for text in texts:
             rate, _, block = text.partition(" ")
@@ -293,7 +286,7 @@ async def _pass_on(texts: AsyncIterator[str], listener: Listener) -> None:
         listener.end()
 
 
-async def _tell(socket: WebSocket, listener: Listener, block: bytes | None) -> bool:
+async def _tell(socket: WebSocket, listener: LiveListener, block: bytes | None) -> bool:
     """Until the call is over, or leaves. False: the listener went away, or reads no more."""
     async with asyncio.TaskGroup() as group:
         leaving = group.create_task(_until_gone(socket, listener), name="listener")
@@ -313,7 +306,7 @@ async def _tell(socket: WebSocket, listener: Listener, block: bytes | None) -> b
     return there
 
 
-async def _until_gone(socket: WebSocket, listener: Listener) -> None:
+async def _until_gone(socket: WebSocket, listener: LiveListener) -> None:
     while (await socket.receive())["type"] != "websocket.disconnect":
         pass  # a listener has nothing to say
     listener.end()

@@ -15,6 +15,7 @@ from bargein.protocols import (
     EndRequest,
     HangUp,
     Prompt,
+    RecordingRequest,
     TextDelta,
     Tool,
     ToolCall,
@@ -115,7 +116,7 @@ class WatchedTool:
         self._tool = tool
         self._work = work
 
-    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest:
+    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest | RecordingRequest:
         with self._work.one():
             return await self._tool.run(arguments)
 

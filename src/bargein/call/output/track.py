@@ -17,7 +17,7 @@ from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.audio.resample import StreamResampler
 from bargein.audio.text_map import TextMap
 from bargein.audio.words import WordClock
-from bargein.protocols import AudioOut, SpeechChunk, WireSamples, Word
+from bargein.protocols import AudioOut, ReplyAudio, SpeechChunk, WireSamples, Word
 
 FADE_MS = 10  # of a reply that ends at a word: shorter clicks, longer would take the word's last sound
 BEYOND_REPORT_MS = 500.0  # a client is believed to be at most this far past its newest report: they come each 100 ms
@@ -85,6 +85,8 @@ class Track:
         """Why the TTS gave no more. None: it has not failed."""
         self.done_sending = False
         """The last frame was sent."""
+        self.record: ReplyAudio | None = None
+        """The recording of it. None: there is none."""
         self._frame = rate * FRAME_MS // 1000
         self._resampler = StreamResampler(tts_rate, rate)
         self._mulaw = mulaw
@@ -205,6 +207,8 @@ class Track:
         self.handed = max(self.handed, self.sent)
         self._sequence += 1
         self.done_sending = frame.last
+        if self.record is not None:
+            self.record.sent(frame)
 
     def unsend(self, first: AudioOut) -> None:
         """The frame `first` and all later ones came back from the transport unsent."""
@@ -265,10 +269,14 @@ class Track:
         """
         self.reported = max(self.reported, min(samples, self.made))
         self._anchor(at_ms, samples, playing, before, bound_ms, final=final)
+        if self.record is not None:
+            self.record.at(at_ms, samples, playing=playing, reported=True, final=final, paced=self.paced)
 
     def assume(self, at_ms: float, samples: int, *, playing: bool) -> None:
         """By our own estimate the client was at position `samples` at at_ms."""
         self._anchor(at_ms, samples, playing, None, float("inf"), final=False)
+        if self.record is not None:
+            self.record.at(at_ms, samples, playing=playing, reported=False, final=False, paced=self.paced)
 
     def _anchor(
         self, at_ms: float, samples: int, playing: bool, before: int | None, bound_ms: float, *, final: bool

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TypeVar
 
 from bargein.audio.pcm import Samples
 from bargein.call.input.user_audio import UserAudio
 from bargein.call.output.client_playout import ClientPlayout
 from bargein.call.output.playout import Playout
-from bargein.protocols import AudioOut, CallAudio, OpensAudio, ReplyAudio
+from bargein.protocols import AudioOut, AudioTaker, OpensAudio, ReplyAudio
+
+T = TypeVar("T", bound=AudioTaker)
 
 
 class AudioTaps:
-    """protocols.CallAudio by shape, towards the parts that have the audio: it gives each of them on to all who take it.
-    Without one of those it is connected to nothing. agent_rate: Hz of the replies' audio."""
+    """protocols.AudioTaker by shape, towards the parts that have the audio: it gives that on to all who take it. Without
+    one of those it is connected to nothing. agent_rate: Hz of the replies' audio."""
 
     def __init__(self, user_audio: UserAudio, playout: Playout | ClientPlayout, agent_rate: int) -> None:
         self._user_audio = user_audio
         self._playout = playout if isinstance(playout, Playout) else None
         self._agent_rate = agent_rate if self._playout is not None else None
-        self._takers: tuple[CallAudio, ...] = ()
+        self._takers: tuple[AudioTaker, ...] = ()
 
-    def open(self, opens: OpensAudio, now_ms: float) -> CallAudio:
+    @property
+    def used(self) -> bool:
+        """At least one part takes the audio."""
+        return bool(self._takers)
+
+    def open(self, opens: OpensAudio[T], now_ms: float) -> T:
         """One more taker, from now on."""
         user_audio = self._user_audio
         taker = opens(rate=user_audio.rate, agent_rate=self._agent_rate, at=user_audio.at, now_ms=now_ms)
@@ -33,12 +40,15 @@ class AudioTaps:
             track.record = both
         return taker
 
-    def remove(self, taker: CallAudio) -> None:
-        """It takes nothing any more."""
+    def remove(self, taker: AudioTaker) -> bool:
+        """It takes nothing any more. False: it took nothing already."""
+        if taker not in self._takers:
+            return False
         self._take(tuple(each for each in self._takers if each is not taker))
         track = self._playout.track if self._playout is not None else None
         if track is not None and isinstance(track.record, _ReplyTaps):
             track.record.takers.pop(taker, None)
+        return True
 
     def close(self, now_ms: float) -> None:
         """The call is over."""
@@ -66,7 +76,7 @@ class AudioTaps:
         """One more reply of the agent."""
         return _ReplyTaps({taker: taker.reply(heard) for taker in self._takers})
 
-    def _take(self, takers: tuple[CallAudio, ...]) -> None:
+    def _take(self, takers: tuple[AudioTaker, ...]) -> None:
         self._takers = takers
         self._user_audio.record = self if takers else None
         if self._playout is not None:
@@ -76,7 +86,7 @@ class AudioTaps:
 class _ReplyTaps:
     """protocols.ReplyAudio by shape: gives on to all who take it."""
 
-    def __init__(self, takers: dict[CallAudio, ReplyAudio]) -> None:
+    def __init__(self, takers: dict[AudioTaker, ReplyAudio]) -> None:
         self.takers = takers
 
     def sent(self, frame: AudioOut) -> None:

@@ -1,4 +1,4 @@
-"""A call's page as one file that needs no server. Its looks, its script and its story are in it, and perhaps its sound."""
+"""A call's page as one file that needs no server, with its looks, its script, its story, and perhaps its sound."""
 
 from __future__ import annotations
 

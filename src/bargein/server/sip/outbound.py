@@ -103,6 +103,7 @@ class DialedCall:
             "conversation": [],
             "policy": self._policy.numbers(),
             "facts": self._facts(),
+            "recording": False,
             "ahead": {},
         }
 
