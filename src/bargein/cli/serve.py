@@ -19,6 +19,10 @@ PolicyOption = Annotated[str | None, typer.Option(help="instant, balanced or pat
 RecordOption = Annotated[Path | None, typer.Option(help="Folder for what happened in each call")]
 NoRecordOption = Annotated[bool, typer.Option("--no-record", help="Keep no record of calls")]
 KeepDaysOption = Annotated[float | None, typer.Option(help="Remove records that are older; default: of no age")]
+KeepGBOption = Annotated[float | None, typer.Option("--keep-gb", help="Remove the oldest records beyond this size")]
+RecordAudioOption = Annotated[
+    str | None, typer.Option(help="Record the audio of calls: on, or consent (where a call says so); default: off")
+]
 RedactDigitsOption = Annotated[bool, typer.Option("--redact-digits", help="Keep digits out of records")]
 PrivateNumbersOption = Annotated[
     bool, typer.Option("--private-numbers", help="Keep callers' numbers out of records and log")
@@ -47,6 +51,8 @@ def serve(
     record: RecordOption = None,
     no_record: NoRecordOption = False,
     keep_days: KeepDaysOption = None,
+    keep_gb: KeepGBOption = None,
+    record_audio: RecordAudioOption = None,
     redact_digits: RedactDigitsOption = False,
     private_numbers: PrivateNumbersOption = False,
     origin: OriginOption = None,
@@ -73,6 +79,8 @@ def serve(
         policy=policy,
         record=record,
         keep_days=keep_days,
+        keep_gb=keep_gb,
+        record_audio=record_audio,
         redact_digits=redact_digits or None,
         private_numbers=private_numbers or None,
         origins=tuple(origin or ()) or None,

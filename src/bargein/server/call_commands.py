@@ -141,6 +141,12 @@ async def _keys(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
     return {"sent": True}
 
 
+async def _recording(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
+    call = hub.calls.call(call_id)
+    changed = call.record_audio(on=bool(given["on"]))
+    return {"recording": call.status().recording, "changed": changed}
+
+
 async def _policy(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
     call = hub.calls.call(call_id)
     preset, numbers = given.get("policy"), given.get("settings") or {}
@@ -158,4 +164,5 @@ _COMMANDS: dict[str, Do] = {
     "transfer": _transfer,
     "keys": _keys,
     "policy": _policy,
+    "recording": _recording,
 }

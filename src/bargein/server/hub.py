@@ -20,8 +20,8 @@ from bargein.call.ticker import Ticker
 from bargein.clock import Clock
 from bargein.fleet.fleet import Fleet
 from bargein.recorder.disk import DiskThread
-from bargein.recorder.journal import prune
 from bargein.recorder.redaction import Redaction
+from bargein.recorder.retention import prune
 from bargein.recorder.story.summary import Summaries
 from bargein.server.auth import Gate
 from bargein.server.calls import Calls
@@ -33,6 +33,7 @@ from bargein.server.metrics import Metrics
 from bargein.server.moving import FleetMover
 from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
+from bargein.server.records.audio_needs import demand_audio
 from bargein.server.records.kept_records import KeptRecords
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.sip.place import SipPlace
@@ -46,6 +47,7 @@ from bargein.transports.browser.limits import BrowserLimits
 
 log = logging.getLogger(__name__)
 
+AUDIO_BYTES = 32 * 1024 * 1024  # that wait for the disk: three seconds of a hundred calls in which all speak
 SWEEP_S = 600  # between two looks at old records, at most
 OpenAgents = Callable[[Settings], AbstractAsyncContextManager[Catalogue]]
 
@@ -65,6 +67,7 @@ class Hub:
     limits: BrowserLimits
     readiness: Readiness
     disk: DiskThread  # writes and sweeps the records
+    audio_disk: DiskThread  # encodes and writes the records' audio: it may wait where lines may not
     redaction: Redaction  # of records, facts and the log
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
@@ -104,6 +107,9 @@ async def open_hub(
         catalogue = await stack.enter_async_context(agents(settings))
         disk = DiskThread()
         stack.push_async_callback(disk.aclose)
+        audio_disk = DiskThread(AUDIO_BYTES, name="audio of calls")
+        stack.push_async_callback(audio_disk.aclose)
+        demand_audio(settings, catalogue)
         ticker = Ticker(clock)
         calls = Calls(settings.max_calls, settings.finished_kept, metrics)
         load = LoadMeter(ticker, vad, calls)
@@ -123,6 +129,7 @@ async def open_hub(
             limits=limits,
             readiness=Readiness(),
             disk=disk,
+            audio_disk=audio_disk,
             redaction=redaction,
             swept=asyncio.Event(),
             tasks=group,
@@ -139,6 +146,7 @@ async def open_hub(
         metrics.gauge("agents_speaking", "calls in which the agent speaks now", lambda: float(calls.speaking))
         metrics.gauge("ticks_late", "ticks that came more than a period late, since the start", lambda: ticker.late)
         metrics.gauge("record_bytes_waiting", "bytes of records that wait for the disk", lambda: disk.waiting_bytes)
+        metrics.gauge("audio_bytes_waiting", "bytes of audio that wait for the disk", lambda: audio_disk.waiting_bytes)
         metrics.gauge("vad_windows", "windows judged, since the start", lambda: vad.stats.windows)
         metrics.gauge("vad_busy_ms", "time spent judging them, since the start", lambda: vad.stats.busy_ms)
         metrics.gauge("sound_late", "looks at sounds that were not answered in time", lambda: sound.stats.late)
@@ -193,9 +201,10 @@ async def _sweep(hub: Hub) -> None:
     if root is None:
         return
     max_age_s = None if days is None else days * 86_400
+    max_bytes = None if hub.settings.keep_gb is None else hub.settings.keep_gb * 1e9
     while True:
-        living = hub.calls.ids
-        await hub.disk.run(partial(prune, root, hub.settings.record_keep, living, max_age_s=max_age_s))
+        living, keep = hub.calls.ids, hub.settings.record_keep
+        await hub.disk.run(partial(prune, root, keep, living, max_age_s=max_age_s, max_bytes=max_bytes))
         if hub.records is not None:
             await hub.records.read_all()
         with contextlib.suppress(TimeoutError):  # records grow old while no call ends, too

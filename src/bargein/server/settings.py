@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bargein.protocols import RecordAudio
 from bargein.recorder.redaction import Redaction
 from bargein.server.places import is_place
 
@@ -94,6 +95,14 @@ class Settings(BaseSettings):
     """Records that are kept, the newest."""
     keep_days: float | None = Field(default=None, gt=0)
     """Age at which records are removed. none: they are kept at any age."""
+    keep_gb: float | None = Field(default=None, gt=0)
+    """Size of all records together, audio included, in 1,000,000,000 bytes: beyond it the oldest are removed. none: any
+    size."""
+    record_audio: RecordAudio = "off"
+    """Record the audio of calls, both sides: `on` (unless a call refuses) or `consent` (where a call says so). An
+    agent's own `record_audio` stands above it."""
+    record_audio_mb: float = Field(default=512, ge=1)
+    """Size of one call's audio, in 1,000,000 bytes; what comes later is not recorded."""
     redact_digits: bool = False
     """Keep digits that were said, written or keyed out of records, and codes out of the log."""
     redact_arguments: Annotated[tuple[str, ...], NoDecode] = ()

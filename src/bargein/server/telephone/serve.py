@@ -17,6 +17,7 @@ from bargein.fleet.fleet import Fleet
 from bargein.floor import Policy
 from bargein.protocols import MOVED, CallControl
 from bargein.server.hub import Hub
+from bargein.server.records.recording import said, with_wish
 from bargein.server.refusals import Refusal
 from bargein.server.restoring import Home, agent_of, give_up, returning
 from bargein.server.settings import is_loopback
@@ -304,4 +305,5 @@ def choose_for_phone(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Po
         policy = policy.with_({"same_turns": SAME_TURNS})
     if policy.idle.max_call_ms is None:
         policy = policy.with_({"max_call_ms": LONGEST_MS})
-    return dataclasses.replace(agent, language=language), policy
+    record = with_wish(hub, agent, said(parameters.get("record")))
+    return dataclasses.replace(agent, language=language, record_audio=record), policy
