@@ -74,7 +74,7 @@ def test_the_server_of_the_second_page_has_the_tools_agent(read: TutorialReader)
     with urllib.request.urlopen(f"{read.address}/agents", timeout=10) as answer:  # the newest server runs still
         told = json.load(answer)
     assert told["simulated"] is True
-    assert told["agents"][0]["tts"] == "elevenlabs"
+    assert told["agents"][0]["tts"] == "ElevenLabs"
 
 
 def test_the_telephone_call_is_heard_and_written_down(read: TutorialReader) -> None:

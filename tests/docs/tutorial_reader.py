@@ -55,7 +55,7 @@ class TutorialReader:
             "BARGEIN_PORT": str(self.port),
             "BROWSER": "true",  # the program that opens nothing
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # only what the page installs
-            "PYTEST_ADDOPTS": "-p pytest_asyncio -p no:cacheprovider",
+            "PYTEST_ADDOPTS": "-p pytest_asyncio.plugin -p no:cacheprovider",
         }
 
     def follow(self, block: Block) -> None:
@@ -81,7 +81,9 @@ class TutorialReader:
                 self._server.kill()
                 self._server.wait()
             assert self._reading is not None
+            assert self._server.stdout is not None
             self._reading.join()
+            self._server.stdout.close()
         self._server = None
 
     def _type(self, line: str) -> None:
