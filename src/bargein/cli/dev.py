@@ -91,15 +91,18 @@ def _serve_reloading(settings: Settings, console: Console) -> None:
 
 def tell(reloaded: Reloaded, agent: str, console: Console) -> None:
     """What became of a change, in a line or two."""
+    from rich.markup import escape  # noqa: PLC0415  # where a server runs, rich is imported already
+
     changed = ", ".join(reloaded.files)
     if reloaded.error is not None:
         show_mistake(reloaded.error, console)
-        console.print("[dim]The agent as it was before answers until it is mended[/dim]")
+        console.print("[dim]The agent as it was before answers until it is mended[/dim]", soft_wrap=True)
         return
     calls = {0: "", 1: "; 1 call goes on with the former"}.get(
         reloaded.calls, f"; {reloaded.calls} calls go on with the former"
     )
-    console.print(f"[green]Loaded {agent} again[/green] in {reloaded.ms} ms ({changed}){calls}", highlight=False)
+    line = f"[green]Loaded {escape(agent)} again[/green] in {reloaded.ms} ms ({escape(changed)}){calls}"
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def show_mistake(error: BargeinError, console: Console) -> None:

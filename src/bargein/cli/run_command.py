@@ -65,7 +65,7 @@ def with_settings(
     if no_record:
         settings = settings.model_copy(update={"record": None})
     level = logging.INFO if verbose else logging.WARNING
-    with log_lines(level, redaction_for(settings), worker_name()):
+    with log_lines(level, redaction_for(settings), worker_name(), settings.log_format):
         try:
             run(settings, console or Console())
         except KeyboardInterrupt:

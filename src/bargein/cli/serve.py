@@ -40,6 +40,7 @@ SipOption = Annotated[
 ]
 RtpPortsOption = Annotated[str | None, typer.Option(help="UDP ports for the audio of SIP calls: 10000-20000")]
 OtelOption = Annotated[bool, typer.Option("--otel", help="Trace calls; OTEL_EXPORTER_OTLP_ENDPOINT says where to")]
+LogFormatOption = Annotated[str | None, typer.Option(help="text, or json: one JSON object a line")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more in the log")]
 
 
@@ -64,6 +65,7 @@ def serve(
     rtp_ports: RtpPortsOption = None,
     audiosocket: AudioSocketOption = None,
     otel: OtelOption = False,
+    log_format: LogFormatOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve calls, and the page to make them with.
@@ -92,4 +94,5 @@ def serve(
         rtp_ports=rtp_ports,
         audiosocket=audiosocket,
         otel=otel or None,
+        log_format=log_format,
     )

@@ -263,6 +263,15 @@ class Calls:
         """The call runs here, or rings."""
         return call_id in self._live or call_id in self._dialing
 
+    def forget(self, call_id: str) -> bool:
+        """List a call no more that is over. False: it was not listed."""
+        kept = [status for status in self._finished if status["id"] != call_id]
+        found = len(kept) < len(self._finished)
+        if found:
+            self._finished.clear()
+            self._finished.extend(kept)
+        return found
+
     def ended(self, call_id: str) -> dict[str, object] | None:
         """The last state of a call that ran here, and is still listed. None: there is none."""
         return next((status for status in self._finished if status["id"] == call_id), None)

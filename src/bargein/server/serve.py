@@ -196,7 +196,7 @@ def serve_agents(given: object, **settings: Any) -> None:
     agents = opener(given, "serve")
     demand_no_loop()
     chosen = library_settings(**settings)
-    with log_lines(logging.WARNING, redaction_for(chosen), worker_name()):
+    with log_lines(logging.WARNING, redaction_for(chosen), worker_name(), chosen.log_format):
         try:
             serve(chosen, Console(), agents=agents)
         except KeyboardInterrupt:

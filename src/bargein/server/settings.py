@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bargein.protocols import RecordAudio
 from bargein.recorder.redaction import Redaction
+from bargein.server.log_formats import LogFormat
 from bargein.server.places import is_place
 
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")  # a path that a proxy may put before ours
@@ -109,6 +110,8 @@ class Settings(BaseSettings):
     """Names of tools' arguments whose values stay out of records, separated by commas."""
     private_numbers: bool = False
     """Name callers' numbers by other names in records, status and log."""
+    log_format: LogFormat = "text"
+    """The log's lines: `text`, or `json`, one JSON object a line."""
     otel: bool = False
     """Trace every call by OpenTelemetry, and send the metrics by OTLP. OTEL_EXPORTER_OTLP_ENDPOINT and the other
     standard variables say where."""
