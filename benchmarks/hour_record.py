@@ -33,8 +33,9 @@ from bargein.recorder.journal import FileJournal
 CYCLE_MS = 12_000
 WINDOW_MS = 32
 WORD_MS = 250
-REPLY = "well there are three rooms free on that day and two of them look over the lake which is quiet now".split()
-ASKED = "have you got a room for me on friday the".split()
+REPLY_TEXT = "well there are three rooms free on that day and two of them look over the lake which is quiet now"
+REPLY = REPLY_TEXT.split()
+ASKED_TEXT = "have you got a room for me on friday the"
 RATE = 16_000
 BLOCK = RATE * 2016 // 1000
 
@@ -109,7 +110,7 @@ class LongCall:
     def _do(self, at_ms: float, action: Action) -> None:
         match action:
             case Answer(reply=reply, turn=turn):
-                self.journal.note(at_ms, "user", turn=turn, text=" ".join(ASKED), over=None)
+                self.journal.note(at_ms, "user", turn=turn, text=ASKED_TEXT, over=None)
                 started, ended = at_ms + 600.0, at_ms + 600.0 + WORD_MS * len(REPLY)
                 asked = {"reply": reply, "asked_ms": at_ms, "stopped": False, "why": None, "chars": 90}
                 self.journal.note(at_ms + 300, "vendor", part="llm", name="model", first_ms=at_ms + 250.0, **asked)
@@ -145,7 +146,7 @@ class LongCall:
 
 def _script(cycle: int) -> list[tuple[int, int, str]]:
     """What the user says in a cycle: from, until (ms) and the words."""
-    said = [(200, 2200, " ".join(ASKED))]
+    said = [(200, 2200, ASKED_TEXT)]
     if cycle % 3 == 1:
         said.append((5000, 5320, "mhm"))
     if cycle % 4 == 3:

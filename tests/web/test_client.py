@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 
 from bargein import __version__
+from tests.web.axe import findings
 from tests.web.client_kit import PACKAGE, Site, built, gzipped, site, tool
 from tests.web.kit import GREETING
 
@@ -67,7 +67,7 @@ async def test_an_element_of_another_site_calls_is_interrupted_and_tells_which_w
         await shown.get_by_role("button", name="Call").click()
         await shown.wait_for_selector("bargein-call[state=speaking]")
         await shown.wait_for_function("() => told.some((one) => one.type === 'heard' && one.text.includes('word9'))")
-        serious = [one["id"] for one in (await Axe().run(shown)).response["violations"] if one["impact"] != "moderate"]
+        serious = await findings(shown)
         assert serious == []
         await shown.evaluate("() => mic.speak()")
         await shown.wait_for_function("() => told.some((one) => one.type === 'heard' && one.unheard)")

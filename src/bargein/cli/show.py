@@ -11,6 +11,7 @@ from urllib.parse import quote
 import typer
 from rich.console import Console
 
+from bargein.cli.record_folders import Named, Records, record_folder
 from bargein.errors import UsageError
 from bargein.floor.numbers import parse_numbers
 from bargein.recorder.audio_file import AUDIO_FILE
@@ -25,8 +26,6 @@ console = Console(highlight=False)
 NAME = "call.html"
 
 
-Named = Annotated[str, typer.Argument(help="A call's id, its folder, or its events.jsonl")]
-Records = Annotated[Path, typer.Option("--record", help="Where the calls' folders are", envvar="BARGEIN_RECORD")]
 Out = Annotated[Path | None, typer.Option(help="The file to write [default: call.html in the call's folder]")]
 Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser")]
 Embed = Annotated[bool, typer.Option(help="Put the sound into the file, too")]
@@ -43,8 +42,8 @@ def show_command(
     policy: Preset = None,
     change: Change = None,
 ) -> None:
-    """Write a recorded call as a page: what was said, heard and decided, and why. It needs no server."""
-    folder = _folder(call, records)
+    """Write a recorded call as a page: what was said, heard and decided. It needs no server."""
+    folder = record_folder(call, records)
     story = tell(folder)
     replay = replayed(read(folder), policy, parse_numbers(change or [])) if policy or change else None
     target = out or folder / NAME
@@ -73,18 +72,6 @@ def _sound(folder: Path, page: Path, story: CallStory, *, embed: bool) -> PageSo
     except ValueError:  # on another drive
         return PageSound(path=file.resolve().as_uri())
     return PageSound(path=quote(path))
-
-
-def _folder(call: str, records: Path) -> Path:
-    """The call's folder. Raises UsageError where there is none."""
-    for path in (Path(call), records / call):
-        if path.is_dir():
-            return path
-        if path.is_file():
-            return path.parent
-    raise UsageError(
-        f"There is no call {call!r}", advice=f"Name its folder, or its id and --record; {records} was looked in"
-    )
 
 
 def _line(story: CallStory) -> str:

@@ -36,7 +36,8 @@ from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.records.audio_needs import demand_audio
 from bargein.server.records.kept_records import KeptRecords
 from bargein.server.settings import Settings, redaction_for
-from bargein.server.sip.place import SipPlace
+from bargein.server.sip.place import RingingCall, SipPlace
+from bargein.server.start_steps import steps
 from bargein.server.strangers import Strangers
 from bargein.server.telephone.busy import BusyLine
 from bargein.server.telephone.recent_calls import TAKEN_OVER, RecentCalls
@@ -77,6 +78,7 @@ class Hub:
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
     busy_line: BusyLine = field(default_factory=BusyLine)
     sip: SipPlace = field(default_factory=SipPlace)
+    ringing: dict[str, RingingCall] = field(default_factory=dict)  # calls of ours by a telephone network, by their ids
 
 
 @asynccontextmanager
@@ -95,12 +97,14 @@ async def open_hub(
                 registry=metrics.registry,
             )
         )
+        steps.info("voice activity detection")
         vad = await stack.enter_async_context(SileroVAD())
         sound = await stack.enter_async_context(SoundJudge())
         voices = load_encoder()
         if voices is not None:
             voices.start()
             stack.push_async_callback(voices.aclose)
+        steps.info("the agents")
         catalogue = await stack.enter_async_context(agents(settings))
         disk = DiskThread()
         stack.push_async_callback(disk.aclose)
@@ -160,7 +164,7 @@ async def open_hub(
             async with group:
                 chores = [
                     group.create_task(ticker.run(), name="ticker"),
-                    group.create_task(keep_ready(hub.readiness, hub.host, catalogue.default), name="readiness"),
+                    group.create_task(keep_ready(hub.readiness, hub.host, lambda: catalogue.default), name="readiness"),
                     group.create_task(_sweep(hub), name="old records"),
                     group.create_task(_tell_ready(hub), name="first readiness"),
                     group.create_task(hub.busy_line.make_once(hub.readiness.done, catalogue.default), name="busy line"),

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bargein.protocols import RecordAudio
 from bargein.recorder.redaction import Redaction
+from bargein.server.log_formats import LogFormat
 from bargein.server.places import is_place
 
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")  # a path that a proxy may put before ours
@@ -109,6 +110,8 @@ class Settings(BaseSettings):
     """Names of tools' arguments whose values stay out of records, separated by commas."""
     private_numbers: bool = False
     """Name callers' numbers by other names in records, status and log."""
+    log_format: LogFormat = "text"
+    """The log's lines: `text`, or `json`, one JSON object a line."""
     otel: bool = False
     """Trace every call by OpenTelemetry, and send the metrics by OTLP. OTEL_EXPORTER_OTLP_ENDPOINT and the other
     standard variables say where."""
@@ -145,6 +148,11 @@ class Settings(BaseSettings):
     """Twilio's secret. Once it is set, every webhook of Twilio must be signed."""
     twilio_account_sid: str | None = _from("TWILIO_ACCOUNT_SID")
     """Twilio's account, for hang-ups and transfers."""
+    twilio_number: str | None = _from("TWILIO_PHONE_NUMBER")
+    """Number of yours at Twilio, from which `bargein call` calls: `+4930123456`."""
+    call_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    """Beginnings of the telephone numbers that `POST /calls` may call, separated by commas: `+49,+43`. `*`: all. none:
+    all where a `BARGEIN_TOKEN` is set, and no number without one."""
     twilio_url: str | None = None
     """Address of Twilio's REST API, if it is not Twilio's own."""
     sip: Annotated[tuple[str, ...], NoDecode] = ()
@@ -190,7 +198,7 @@ class Settings(BaseSettings):
     """UUIDs with which AudioSocket calls may come from anywhere, separated by commas. Without them, only this machine
     may call."""
 
-    @field_validator("redact_arguments", "sip", "sip_allow", mode="before")
+    @field_validator("redact_arguments", "call_allow", "sip", "sip_allow", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
         parts = value.split(",") if isinstance(value, str) else value

@@ -26,6 +26,7 @@ from bargein.server.call_memory import CallMemory
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
 from bargein.server.kept_calls import BROWSER, KeptCall, PageSecret
+from bargein.server.log_context import LoggedCall, logged_call
 from bargein.server.records.recording import plan_for
 from bargein.server.restoring import PAGE
 from bargein.transports.kept import Connection, KeptTransport
@@ -123,8 +124,9 @@ async def start_call(
     kept = KeptCall(call, transport, None if known is None else PageSecret.from_memory(known))
     if memory is not None and network == BROWSER:
         kept.page_secret.on_change = lambda: memory.remember({PAGE: kept.page_secret.memory()})
+    logged = LoggedCall(call_id, agent.name, network, "" if traced is None else traced.trace_id)
     try:
-        with hub.calls.listed(call, watchers), hub.kept.listed(network, found_by, kept):
+        with logged_call(logged), hub.calls.listed(call, watchers), hub.kept.listed(network, found_by, kept):
             if restored is None and hub.fleet.shared:
                 record = CallRecord(call_id, hub.fleet.node, agent.name, network, found_by, time.time(), epoch=0)
                 await hub.fleet.add_call(record)

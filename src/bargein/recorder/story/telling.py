@@ -19,6 +19,8 @@ from bargein.recorder.story.call_story import (
 from bargein.recorder.story.teller import Teller
 from bargein.recorder.story.word_times import Stretch
 
+MOST_GAPS = 3  # that are named
+
 
 def tell(record: Path | Recording) -> CallStory:
     """record: a call's folder, its journal, or a journal that was read. A record that is torn or cut is told as far
@@ -44,7 +46,11 @@ def tell(record: Path | Recording) -> CallStory:
             header = stream.header()
         except UsageError as error:
             missing.append(f"The journal's first line cannot be read: {error.message}.")
+        seen = 0
         for entry in stream.entries():
+            if stream.torn != seen:
+                teller.gaps.append((teller.last_ms, max(teller.last_ms, entry.at_ms)))
+                seen = stream.torn
             teller.feed(entry)
         torn, live = stream.torn, is_written(stream.path)
     if header is None and not teller.told and sound is None:
@@ -104,7 +110,7 @@ def _missing(teller: Teller, torn: int, *, live: bool, journal: bool) -> list[st
     notes = teller.notes
     missing = []
     if torn:
-        missing.append(f"{_lines(torn)} of the journal cannot be read.")
+        missing.append(f"{_lines(torn)} of the journal cannot be read{_between(teller.gaps)}.")
     if notes.lost:
         missing.append(f"{_lines(notes.lost)} of the journal never reached the disk.")
     if notes.full:
@@ -114,6 +120,15 @@ def _missing(teller: Teller, torn: int, *, live: bool, journal: bool) -> list[st
     if any(draft.text and not draft.texts for draft in teller.replies.values()):
         missing.append("The journal does not say when each word of the agent sounded; the times are estimated.")
     return missing
+
+
+def _between(gaps: list[Stretch]) -> str:
+    """Where the lines were, by those around them."""
+    if not gaps:
+        return ""
+    told = [f"{from_ms / 1000:.1f} and {until_ms / 1000:.1f} s" for from_ms, until_ms in gaps[:MOST_GAPS]]
+    more = f", and {len(gaps) - MOST_GAPS} times more" if len(gaps) > MOST_GAPS else ""
+    return f": what happened between {', between '.join(told)}{more} is not all told"
 
 
 def _lines(count: int) -> str:

@@ -128,7 +128,9 @@ export class Lanes {
     this.axis(view);
     this.side(view, AXIS, this.colours.you, 0);
     this.side(view, AXIS + lane, this.colours.agent, 1);
+    this.drawTools(view);
     this.drawHolds(view);
+    this.drawFaults(view);
     this.drawMarks(view, this.marks, height - MARKS * rows);
     if (rows === 2) this.drawMarks(view, this.other, height - MARKS);
     ctx.fillStyle = this.colours.ink;
@@ -213,6 +215,25 @@ export class Lanes {
       ctx.fillRect(left, AXIS + lane, wide, lane);
       ctx.globalAlpha = 1;
       ctx.fillRect(left + wide - 2, AXIS + lane, 2, lane);
+    }
+  }
+
+  // A tool runs: a bar at the foot of the agent's lane.
+  drawTools({ from, until, x, lane }) {
+    this.ctx.fillStyle = this.colours.think;
+    for (const { began_ms: began, ended_ms: ended } of this.story.tools) {
+      if (began === null || began > until || (ended ?? began) < from) continue;
+      this.ctx.fillRect(x(began), AXIS + 2 * lane - 4, Math.max(2, x(ended ?? began) - x(began)), 3);
+    }
+  }
+
+  // A fault: a line through both lanes, and a bar while it lasted.
+  drawFaults({ from, until, x, lane }) {
+    this.ctx.fillStyle = this.colours.alert;
+    for (const { at_ms: at, until_ms: over } of this.story.faults) {
+      if (at > until || (over ?? at) < from) continue;
+      for (let y = AXIS; y < AXIS + 2 * lane; y += 6) this.ctx.fillRect(x(at), y, 1, 3);
+      this.ctx.fillRect(x(at), AXIS - 3, Math.max(3, x(over ?? at) - x(at)), 3);
     }
   }
 

@@ -122,7 +122,7 @@ export class CallPage {
       i.style.background = `var(${colour})`;
       return make("span", {}, i, text);
     };
-    $("legend").replaceChildren(one("--you", "caller; hold, then resumed"), one("--agent", "agent, as heard"), one("--alert", "hold, then cut; a cut"));
+    $("legend").replaceChildren(one("--you", "caller; hold, then resumed"), one("--agent", "agent, as heard"), one("--alert", "hold, then cut; a fault"), one("--think", "a tool runs"));
   }
 }
 
