@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test test-fast lint bench check clean
+.PHONY: run test test-fast lint bench check docs pages clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -55,8 +55,8 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 # together; processes and browsers that take long to start, two at once; what is timed in a real browser, also two at once,
 # beside quiet pages only: each takes a third of a core; three servers behind a proxy, and servers with twenty calls at once,
 # run alone. Each stage prints its slowest twenty.
-COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/transports $(wildcard tests/test_*.py)
-WAITING := tests/bench tests/fleet tests/server tests/simulators tests/strangers tests/vendors
+COMPUTING := tests/audio tests/call tests/floor tests/llms tests/recorder tests/tracing tests/transports $(wildcard tests/test_*.py)
+WAITING := tests/bench tests/docs tests/first_hour tests/fleet tests/server tests/simulators tests/strangers tests/vendors
 ALONE := tests/fleet/test_three_nodes.py tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/web/test_faults.py
 TIMED := $(addprefix tests/web/test_,$(addsuffix .py,client dummy_call obstacles page realtime voxtral webrtc))
 TWO := tests/attack tests/integrations tests/vendors/local/test_worker_process.py tests/web
@@ -85,5 +85,13 @@ check: lint test
 bench: $(VENV)/.dev $(VENV)/.chromium $(VENV)/.services  ## the numbers of the README, measured on this machine
 	$(BIN)/python -m benchmarks $(ARGS)
 
+docs: $(VENV)/.dev  ## the documentation as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Read it: $(BIN)/python -m http.server -d site"
+
+GENERATED := floor_page policy_page settings_page cli_page http_page vendors_page llms_txt
+pages: $(VENV)/.dev  ## the pages of docs/ that are made of the code
+	@for page in $(GENERATED); do echo "tools/$$page.py"; $(BIN)/python tools/$$page.py || exit; done
+
 clean:
-	rm -rf $(VENV) clients/js/node_modules clients/js/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) site clients/js/node_modules clients/js/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

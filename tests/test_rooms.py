@@ -26,8 +26,11 @@ MAY: dict[str, set[str]] = {
     "call": {"agent", "protocols", "notices", "audio", "floor", "spoken_form", "errors", "foreign", "clock", "units"},
     "transports": {"protocols", "notices", "audio", "errors", "foreign", "clock", "sip"},
     "vendors": {"protocols", "audio", "errors", "foreign", "clock", "units"},
+    "llms": {"protocols", "vendors", "errors"},  # of vendors only what is common: the conversation as a model reads it
     "fleet": {"protocols", "errors", "foreign", "clock"},
-    "recorder": {"protocols", "floor", "errors", "units"},
+    "tracing": {"protocols", "floor", "recorder", "agent", "errors"},
+    "recorder": {"protocols", "floor", "errors", "audio", "units"},
+    "tracing": {"protocols", "floor", "recorder", "agent", "errors"},
     "sip": {"errors", "foreign", "clock"},
 }
 # The wiring may know everybody.

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction, isgeneratorfunction
-from typing import Literal
+from typing import Literal, get_args
 
 from bargein.errors import UsageError
 from bargein.floor import Policy
@@ -26,6 +26,7 @@ from bargein.protocols import (
     EndRequest,
     HangUp,
     RealtimeModel,
+    RecordAudio,
     StreamingSTT,
     Tool,
     Transfer,
@@ -50,7 +51,23 @@ REPROMPTS: Mapping[str, str] = {
     "handed_on": "I am sorry, something is wrong on my side. I will put you through to a colleague who can help.",
 }
 LEAST_PROMPT_TOKENS = 500
-FILLERS = ("One moment, please.", "I am still working on it.", "Thank you for waiting. It will not take much longer.")
+FILLERS: Mapping[str, Sequence[str]] = {
+    "en": ("One moment, please.", "I am still working on it.", "Thank you for waiting. It will not take much longer."),
+    "de": ("Einen Moment, bitte.", "Ich bin noch dabei.", "Danke für Ihre Geduld. Es dauert nicht mehr lange."),
+    "es": ("Un momento, por favor.", "Sigo en ello.", "Gracias por esperar. Ya falta poco."),
+    "fr": ("Un instant, s'il vous plaît.", "J'y travaille encore.", "Merci de patienter. Ce ne sera plus long."),
+    "it": ("Un momento, per favore.", "Ci sto ancora lavorando.", "Grazie per l'attesa. Manca poco."),
+    "nl": (
+        "Een ogenblik, alstublieft.",
+        "Ik ben er nog mee bezig.",
+        "Dank u voor het wachten. Nog even.",
+    ),
+    "pt": ("Um momento, por favor.", "Ainda estou a tratar disso.", "Obrigado por esperar. Falta pouco."),
+    "he": ("רגע אחד, בבקשה.", "אני עדיין בודק.", "תודה על ההמתנה. זה לא ייקח עוד הרבה זמן."),
+    "hi": ("एक क्षण, कृपया।", "मैं अभी देख रहा हूँ।", "प्रतीक्षा के लिए धन्यवाद। अब ज़्यादा समय नहीं लगेगा।"),
+    "ja": ("少々お待ちください。", "ただいま確認しております。", "お待たせしております。もうすぐ終わります。"),
+    "zh": ("请稍等。", "我还在处理。", "感谢您的等待，马上就好。"),
+}
 # What each part must be able to do: a part is known by its methods, and needs no base class.
 _SHAPES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "llm": (("reply", "name"), "an object with `name` and `async def reply(prompt)`"),
@@ -118,8 +135,8 @@ class Agent:
     agent's language. An absent entry is ours for an agent that speaks English; else nothing is said, and for late and
     silence the text for failed. "" says nothing."""
     fillers: Sequence[str] | None = None
-    """What to say, in turn, while a tool takes long (the policy's `filler_ms`). None: FILLERS, for an agent that speaks
-    English. (): nothing."""
+    """What to say, in turn, while an answer or a tool takes long (the policy's `filler_ms`). None: FILLERS of the
+    agent's language, where there are any. (): nothing."""
     max_prompt_tokens: int | None = None
     """Most tokens of a prompt, by our own coarse estimate: older turns are left out. None: 16,000, or four fifths of
     the LLM's context less 500, if that is fewer. A realtime model is asked to keep as much of the conversation; None:
@@ -134,6 +151,9 @@ class Agent:
     as it was written, in any case."""
     hide_thoughts: bool = True
     """Text in `<think>...</think>` and the like is neither said nor kept. False: it is text like any other."""
+    record_audio: RecordAudio | None = None
+    """Whether the audio of its calls is recorded, where the server keeps records: "off", "on" (unless a call refuses),
+    or "consent" (where a call says so). None: as the server's setting says."""
     scripted: bool = False
     """The llm is a script and no language model. The page says so."""
 
@@ -155,10 +175,10 @@ class Agent:
 
     @property
     def filler_texts(self) -> Sequence[str]:
-        """What to say while a tool takes long. Empty: nothing."""
+        """What to say while an answer or a tool takes long. Empty: nothing."""
         if self.fillers is not None:
             return self.fillers
-        return FILLERS if self.language.partition("-")[0].lower() == "en" else ()
+        return FILLERS.get(self.language.partition("-")[0].lower(), ())
 
     @property
     def streaming_stt(self) -> StreamingSTT | None:
@@ -247,6 +267,12 @@ class Agent:
                     f"Agent {self.name!r}: {_shown(tool)} is no tool",
                     advice='Make a tool of a function with @tool("read"), @tool("commit") or @tool("terminal")',
                 )
+        if self.tools and getattr(self.llm, "takes_tools", True) is False:
+            raise UsageError(
+                f"Agent {self.name!r}: its llm calls its own tools, and cannot call those of the agent",
+                advice="Give the tools to the llm's own agent or graph, and let one of them end the call by "
+                "bargein.llms.end_call()",
+            )
         if not isinstance(self.policy, Policy):
             raise UsageError(
                 f"Agent {self.name!r}: policy cannot be {_shown(self.policy)}",
@@ -261,6 +287,11 @@ class Agent:
             raise UsageError(
                 f"Agent {self.name!r}: max_prompt_tokens cannot be {self.max_prompt_tokens}",
                 advice=f"Give at least {LEAST_PROMPT_TOKENS}, or None",
+            )
+        if self.record_audio not in (None, *get_args(RecordAudio)):
+            raise UsageError(
+                f"Agent {self.name!r}: record_audio cannot be {_shown(self.record_audio)}",
+                advice='Give "off", "on" or "consent"',
             )
         if not isinstance(self.on_failure, HangUp | Transfer):
             raise UsageError(

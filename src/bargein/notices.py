@@ -107,6 +107,11 @@ class PolicyNow(_Notice, frozen=True, tag="policy"):
     """Every number of the policy by name, and the name of the preset."""
 
 
+class RecordingNow(_Notice, frozen=True, tag="recording"):
+    on: bool
+    """The call's audio is recorded from now on. False: it no longer is."""
+
+
 class Problem(_Notice, frozen=True, tag="error"):
     code: str
     message: str
@@ -133,6 +138,7 @@ Notice = (
     | Decision
     | SpeechNoticed
     | PolicyNow
+    | RecordingNow
     | Problem
     | Bye
 )

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic_core import PydanticSerializationError
 
 from bargein.errors import BargeinError, UsageError, VendorLost
-from bargein.protocols import DigitRequest, Effect, HangUp, ToolSpec, Transfer
+from bargein.protocols import DigitRequest, Effect, HangUp, RecordingRequest, ToolSpec, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class FunctionTool:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._function(*args, **kwargs)
 
-    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest:
+    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest | RecordingRequest:
         """protocols.Tool.run. Raises BadArguments, ToolFailed or VendorLost, and nothing else."""
         try:
             given = self._arguments.model_validate_json(arguments or "{}")
@@ -99,8 +99,8 @@ class FunctionTool:
         log.exception("The tool %s failed", self.spec.name)
         return ToolFailed(f"{self.spec.name} failed", advice="Tell the caller that it did not work")
 
-    def _told(self, result: object) -> str | HangUp | Transfer | DigitRequest:
-        if isinstance(result, HangUp | Transfer | DigitRequest):
+    def _told(self, result: object) -> str | HangUp | Transfer | DigitRequest | RecordingRequest:
+        if isinstance(result, HangUp | Transfer | DigitRequest | RecordingRequest):
             return result
         if self.effect == "terminal" and result is None:
             return HangUp()

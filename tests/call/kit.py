@@ -21,6 +21,7 @@ from bargein.audio.pcm import Pcm
 from bargein.call.call import Call
 from bargein.call.memory.fields import MemorySink
 from bargein.call.memory.restored import RestoredCall
+from bargein.call.record.audio import RecordingPlan
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
@@ -324,7 +325,9 @@ async def scene(
     control: c.CallControl | None = None,
     memory: MemorySink | None = None,
     restored: RestoredCall | None = None,
+    recording: RecordingPlan | None = None,
     trace: c.CallTrace | None = None,
+    journal: c.Journal | None = None,
     **more: Any,
 ) -> AsyncIterator[Scene]:
     """A call that runs, and is hung up and awaited in the end; no task may be left behind."""
@@ -352,11 +355,12 @@ async def scene(
         agent=agent,
         transport=client,
         runtime=Runtime(clock, ticker, vad, notes),
-        journal=notes,
+        journal=journal or notes,
         policy=policy or SOON,
         control=control,
         memory=memory,
         restored=restored,
+        recording=recording,
         trace=trace,
     )
     before = asyncio.all_tasks()
@@ -369,6 +373,6 @@ async def scene(
         client.inbox.put_nowait(c.ClientHangUp("test over"))
         await asyncio.wait_for(running, 5)
         assert client.closed is not None
-        assert notes.closed
+        assert notes.closed or journal is not None
         assert all(s.closed for s in vad.streams)
         assert asyncio.all_tasks() <= before | {asyncio.current_task()}

@@ -25,6 +25,7 @@ from bargein.audio.vad import VADWindow
 from bargein.call.call import Call
 from bargein.call.memory.fields import MemorySink
 from bargein.call.memory.restored import RestoredCall
+from bargein.call.record.audio import RecordingPlan
 from bargein.call.runtime import Runtime
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
@@ -326,6 +327,7 @@ async def phone_scene(
     tools: Sequence[c.Tool] = (),
     memory: MemorySink | None = None,
     restored: RestoredCall | None = None,
+    recording: RecordingPlan | None = None,
 ) -> AsyncIterator[PhoneScene]:
     """A call over Twilio's wire. It is hung up and awaited in the end; no task may be left behind."""
     clock = ManualClock(1_000_000)
@@ -355,6 +357,7 @@ async def phone_scene(
         control=control,
         memory=memory,
         restored=restored,
+        recording=recording,
     )
     before = asyncio.all_tasks()
     running = asyncio.create_task(call.run())

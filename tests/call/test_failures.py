@@ -11,7 +11,7 @@ import pytest
 
 from bargein import notices as n
 from bargein import protocols as c
-from bargein.agent import Greeting
+from bargein.agent import FILLERS, Greeting
 from bargein.audio.pcm import Pcm
 from bargein.errors import VendorLost
 from bargein.floor import Policy
@@ -209,7 +209,7 @@ async def test_words_whose_voice_fails_are_spoken_by_the_fallback_in_the_same_re
         assert said(s) == ["This call is recorded. Hello there"], "the legal part is never dropped"
         began = s.clock.now_ms()
         await ask(s)
-        assert said(s)[1:] == ["the sea is calm"]
+        assert [text for text in said(s)[1:] if text not in FILLERS["en"]] == ["the sea is calm"]
         assert s.clock.now_ms() - began < 7_000
         assert s.call.floor.failures == 0
         assert [item.text for item in s.call.conversation.items if isinstance(item, c.AgentSaid)] == [

@@ -34,7 +34,7 @@ class World:
             language="de",
             reprompts={"failed": "Wie bitte?", "silence": "Sind Sie noch da?"},
         )
-        self.starter = ReplyStarter(self.parts.context, self.agent, *[self] * 7)  # type: ignore[arg-type]
+        self.starter = ReplyStarter(self.parts.context, self.agent, *[self] * 8)  # type: ignore[arg-type]
 
     # SoundWatch and Turns
     def turn_over(self, pcm: Pcm) -> None:

@@ -12,6 +12,7 @@ from bargein.floor import events as ev
 from bargein.floor.actions import Action, Source
 from bargein.floor.rules import Floor
 from bargein.floor.speech import Evidence
+from tests.floor.filler_checks import check_filler
 from tests.floor.look_checks import check_looks
 from tests.floor.pause_promises import PausePromises
 from tests.floor.world import CUTS, GONE_ON, LATE, LOUD, NOTHING, SETTLED, STOPS, Broken, Seen, World
@@ -39,6 +40,7 @@ class _Step(PausePromises):
         self.hangs = m.hangs
         self.asking, self.giving_up, self.filler, self.tools = m.asking, m.giving_up, m.filler, m.tools
         self.lost, self.left, self.away, self.leaving = m.lost, m.left, m.away, m.leaving
+        self.fillers = m.fillers
         self.behind = False  # a reply was made behind a filler, which is over
         self.failed = self.stalled = False  # a reply was lost, or its client does not play it, in this very step
         self.was_giving_up = False  # the reply that ended in this step said that the agent cannot go on
@@ -68,7 +70,8 @@ class _Step(PausePromises):
         return Monitor(
             self.live, self.sounding, self.held, self.protected,
             self.floor.turn.id + 1 - self.answers if self.answers else 0, self.open, self.prepared,
-            self.accounted, self.asking, self.giving_up, self.filler, self.tools, self.lost, self.left,
+            self.accounted, self.asking, self.giving_up, self.filler, self.tools, self.fillers, self.lost,
+            self.left,
             self.away, self.leaving, self.is_end(), self.hangs, self.kept,
         )  # fmt: skip
 
@@ -194,7 +197,7 @@ class _Step(PausePromises):
                     self.giving_up = enough
             case do.SayFiller(reply):
                 self.need(self.live and not self.sounding and not self.held, "a filler is said before a reply sounds")
-                self.need(self.tools and not self.filler, "a filler fills the time of a tool")
+                self.fillers = check_filler(self.need, self.floor, self.was, self)
                 self.need(not self.open, "nobody talks into an open turn")
                 self.need(reply == self.reply + 1, "(2) replies are numbered as they come")
                 self.reply, self.filler, self.tools, self.protected = reply, True, False, False
@@ -212,6 +215,7 @@ class _Step(PausePromises):
                 if self.floor.speech.evidence is not Evidence.SILENT and isinstance(self.event, ev.SpeechWindow):
                     onset = self.floor.speech.onset_ms - self.floor.policy.endpointing.pre_roll_ms
                     self.need(from_ms <= onset, "(8) a turn's sound begins before its onset")
+                self.fillers = self.fillers if turn == self.turn else 0
                 self.turn, self.open, self.accounted, self.reopened = turn, True, True, 0
             case do.CloseTurn(turn):
                 if turn and turn == self.owed:

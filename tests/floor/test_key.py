@@ -143,6 +143,7 @@ def test_what_is_left_out_is_relative() -> None:
         "turn.spoken_ms",
         "onset.carried_ms",
         "pause.own_ms",
+        "reply.behind_ms",
     }
     for floor in sample()[::50]:
         other = twin(floor)

@@ -150,8 +150,18 @@ MUTANTS = {
     "a tool is no excuse": (
         "timers", "max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms)",
         "reply.due_from_ms + p.idle.answer_timeout_ms", "waiting", "tools", LEVELS),
-    "a filler without a tool": (
-        "timers", "wanted = reply.tools_until_ms and not", "wanted = not", "waiting", "tools", LEVELS),
+    "a filler though nobody waits": (
+        "timers", "if not owed or floor", "if floor", "waiting", "tools", LEVELS),
+    "a filler comes at once": (
+        "timers", "            if (filler_ms := _filler_ms(floor)) is not None:\n                due.append((reply.silent_from_ms + filler_ms,",
+        "            if (filler_ms := _filler_ms(floor)) is not None:\n                due.append((reply.silent_from_ms,", "waiting", "tools",
+        LEVELS),
+    "fillers without end": (
+        "timers", "or reply.protected or reply.fillers >= idle.max_fillers:", "or reply.protected:", "waiting", "tools", LEVELS),
+    "a turn that goes on has its fillers anew": (
+        "moves", "reply.fillers = floor.turn.fillers if turn and turn == floor.turn.id else 0", "reply.fillers = 0", "waiting", "", LEVELS),
+    "fillers keep a late reply from being late": (
+        "moves", "    reply.due_from_ms = floor.now_ms - waited_ms", "    reply.due_from_ms = floor.now_ms + 60", "waiting", "", LEVELS),
     "the reply behind a filler is forgotten": (
         "reply_rules", '        end_filler(floor, "the filler is over", out)\n', "        free_floor(floor, out)\n", "waiting", "tools", LEVELS),
     "a filler counts as the answer": (
@@ -159,7 +169,7 @@ MUTANTS = {
         "waiting", "tools", LEVELS),
     "a filler that is lost is a lost reply": (
         "reply_rules", "    if floor.reply.filler:\n        end_filler(floor, f", "    if False:\n        end_filler(floor, f",
-        "waiting", "tools fail", LEVELS),
+        "waiting losing", "tools fail", LEVELS),
     "a filler that is late is a lost reply": (
         "timers", "    if floor.reply.filler:\n", "    if False:\n", "waiting", "tools", LEVELS),
     "a guess that was wrong is kept": (

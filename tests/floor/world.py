@@ -48,6 +48,7 @@ class World(NamedTuple):
     giving_up: bool = False  # it says that the agent cannot go on
     filler: bool = False  # it is a filler: another reply is being made behind it
     tools: bool = False  # it waits for tools
+    fillers: int = 0  # said in the newest turn's replies
     lost: int = 0  # replies in a row, up to the policy's number
     left: bool = False  # the end of the call was ordered
     away: bool = False  # the client's connection is lost
@@ -70,6 +71,7 @@ class Seen(NamedTuple):
     carried_ms: float
     noticed_ms: float
     tools_until_ms: float
+    silent_from_ms: float
     keys_until_ms: float
     due_ms: float | None
     turn_reading: int
@@ -97,6 +99,7 @@ class Seen(NamedTuple):
             floor.now_ms,
             floor.reply.sounding_since_ms + floor.policy.echo.echo_guard_ms if floor.reply.sounding else -1.0,
             floor.onset.carried_ms, floor.speech.noticed_ms, floor.reply.tools_until_ms,
+            floor.reply.silent_from_ms,
             floor.turn.keys_until_ms if floor.turn.open else -1.0,
             floor.deadline, floor.pause.reading, floor.pause.awaiting, floor.turn.spoken_until_ms, floor.talking,
             floor.pause_read,

@@ -23,12 +23,15 @@ from bargein.call.input.stt_stream import STTStream
 from bargein.call.input.turns import Turns
 from bargein.call.input.user_audio import UserAudio, rate_of
 from bargein.call.output.client_playout import ClientPlayout
+from bargein.call.output.fillers import Fillers
 from bargein.call.output.lost_words import LostWords
 from bargein.call.output.playout import Playout
 from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.silence_timer import SilenceTimer
 from bargein.call.output.speaker import Speaker
 from bargein.call.output.utterance_queue import Utterance, UtteranceQueue
+from bargein.call.record.audio import AudioRecording, RecordingPlan
+from bargein.call.record.audio_taps import AudioTaps
 from bargein.call.record.conversation import Conversation
 from bargein.call.record.ledger import Ledger
 from bargein.call.record.outages import Outages
@@ -66,6 +69,8 @@ class CallParts:
     ending: CallEnding
     line_watch: LineWatch | None
     """None: the client is no telephone line, and may be silent."""
+    recording: AudioRecording
+    audio_taps: AudioTaps
     context: CallContext
 
     def release(self) -> None:
@@ -88,6 +93,7 @@ def assemble(
     runtime: Runtime,
     floor: f.Floor,
     control: c.CallControl | None,
+    plan: RecordingPlan | None = None,
 ) -> CallParts:
     """Make the parts of one call, and connect them."""
     can = transport.capabilities
@@ -131,6 +137,7 @@ def assemble(
     def lost(reply: Reply) -> None:
         responder.tool_runner.abandon(reply)
 
+    audio_taps = AudioTaps(user_audio, playout, transport.rate_out)
     speaker = Speaker(
         context, replies, playout, agent.tts, fallback_tts, spoken_form=agent.spoken_form, outages=outages, lost=lost
     )
@@ -163,8 +170,14 @@ def assemble(
     lost_words = LostWords(context, replies, ledger, responder.source_of)
     turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words, pauses)
     reply_control = ReplyControl(context, floor, replies, playout, speaker, ledger, responder, silence, outages)
+    # In a realtime model's own conversation a filler would stand as an answer: the other voice says it.
+    voice = agent.tts if connection is None else fallback_tts
+    fillers = Fillers(
+        context, floor, agent.filler_texts, voice, runtime.fillers, agent.spoken_form, responder.filler_of
+    )
+    speaker.waits = fillers.waits
     reply_starter = ReplyStarter(
-        context, agent, turns, speech, sound_watch, responder, speaker, utterances, lost_words, machine
+        context, agent, turns, speech, sound_watch, responder, speaker, utterances, lost_words, fillers, machine
     )
     inbound = InboundHandler(context, floor, user_audio, playout, silence, ledger, progress, turn_control, ending)
     if stt_stream is not None:
@@ -189,6 +202,8 @@ def assemble(
         action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, sound_watch, ending),
         ending=ending,
         line_watch=LineWatch(inbound.handle, ending.hang_up) if can.plays_immediately else None,
+        recording=AudioRecording(context, plan, audio_taps),
+        audio_taps=audio_taps,
         context=context,
     )
 

@@ -20,6 +20,7 @@ from bargein.call.memory.fields import VERSION, About, MemorySink
 from bargein.call.memory.keeper import MemoryKeeper, heard_now
 from bargein.call.memory.moving import Moving
 from bargein.call.memory.restored import RestoredCall, begin_again
+from bargein.call.record.audio import RecordingPlan
 from bargein.call.record.status import CallStatus
 from bargein.call.runtime import Runtime
 from bargein.call.tasks import CallTasks
@@ -37,7 +38,8 @@ class Call:
 
     watch: gets every notice. control: what the telephone network can do with the call. facts: about the connection,
     for the record. memory: where other servers can find what is known of the call; None: nowhere. restored: the call
-    began on another server. trace: gets what the journal does not tell; None: the call is not traced.
+    began on another server. recording: whether the call's audio is recorded; None: it may not be. trace: gets what the
+    journal does not tell; None: the call is not traced.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Call:
         facts: Mapping[str, str] | None = None,
         memory: MemorySink | None = None,
         restored: RestoredCall | None = None,
+        recording: RecordingPlan | None = None,
         trace: c.CallTrace | None = None,
     ) -> None:
         self.id = call_id
@@ -76,7 +79,7 @@ class Call:
         self._due_ms: float | None = None
         self._ticked_ms = 0.0
         self._catch_up_until_ms = 0.0
-        self._parts = self._assemble(runtime, control)
+        self._parts = self._assemble(runtime, control, recording)
         self.conversation = self._parts.conversation
         self._action_runner = self._parts.action_runner
         self._progress = self._parts.progress
@@ -84,7 +87,7 @@ class Call:
         self._memory = self._keeper(memory) if memory is not None else None
         self._moving = Moving(self.floor, self._parts, self._memory)
 
-    def _assemble(self, runtime: Runtime, control: c.CallControl | None) -> CallParts:
+    def _assemble(self, runtime: Runtime, control: c.CallControl | None, plan: RecordingPlan | None) -> CallParts:
         clock, began_ms = self._clock, self._began_ms
         context = CallContext(
             call_id=self.id,
@@ -105,6 +108,7 @@ class Call:
             runtime=runtime,
             floor=self.floor,
             control=control,
+            plan=plan,
         )
 
     def _keeper(self, sink: MemorySink) -> MemoryKeeper:
@@ -121,6 +125,8 @@ class Call:
             stale=() if self._restored is None else self._restored.names,
         )
         keeper.lasted_before_ms = self._before_ms
+        recording = parts.recording
+        keeper.is_recording, recording.on_change = lambda: recording.on, keeper.touch
         parts.conversation.on_change = keeper.touch
         parts.context.durable = keeper.durable
         return keeper
@@ -145,6 +151,7 @@ class Call:
         if self._restored is not None:
             facts |= {"epoch": self._restored.epoch, "before_ms": self._before_ms, "moved": self._restored.moved}
         self._journal.note(0.0, "call", id=self.id, agent=self.agent.name, **facts)
+        parts.recording.begin()
         try:
             async with self._tasks as tasks:
                 tasks.spawn(self._receive(), "receive")
@@ -169,6 +176,8 @@ class Call:
             self._deliver_no_more()
             self._moving.end()
             parts.user_audio.close()
+            parts.recording.close()
+            parts.audio_taps.close(self.now_ms())
             reason = self.over or "ended"
             self._notify(n.Bye(reason))
             self._journal.note(self.now_ms(), "bye", reason=reason)
@@ -235,6 +244,26 @@ class Call:
         """End the call after a last sentence (`Agent.reprompts["goodbye"]`) that nothing interrupts, within 8 s."""
         self.feed(f.EndingAsked(self.now_ms(), why))
 
+    def record_audio(self, *, on: bool, by: str = "an operator") -> bool:
+        """Record the call's audio from now on, or stop. by: who wants it. False: there was nothing to change.
+
+        Raises UsageError where the call may not be recorded.
+        """
+        return self._parts.recording.change(on=on, by=by)
+
+    def hear(self, opens: c.OpensAudio[c.AudioTaker], by: str) -> Callable[[], None]:
+        """Give the audio of both sides to a listener from now on, until the returned function is called. by: who
+        listens, for the record."""
+        taps = self._parts.audio_taps
+        taker = taps.open(opens, self.now_ms())
+        self._journal.note(self.now_ms(), "listening", by=by)
+
+        def leave() -> None:
+            if taps.remove(taker):
+                self._journal.note(self.now_ms(), "listening_ended", by=by)
+
+        return leave
+
     def hang_up(self, reason: str) -> None:
         """End the call; `run` returns when all of it is over."""
         self._parts.ending.hang_up(reason)
@@ -261,6 +290,7 @@ class Call:
             conversation=self.conversation.as_dicts(),
             policy=self.floor.policy.numbers(),
             facts=self.facts,
+            recording=self._parts.recording.on,
             ahead=dataclasses.asdict(self._parts.responder.prepared_stats),
         )
 
@@ -305,6 +335,8 @@ class Call:
         now_ms = process_ms - self._began_ms
         self._parts.user_audio.tick(now_ms)
         self._progress.tick(now_ms)
+        if self._parts.audio_taps.used:
+            self._parts.audio_taps.tick(now_ms)
         self._parts.speaker.tick(now_ms)
         if self._memory is not None:
             self._memory.tick(now_ms)

@@ -19,6 +19,11 @@ def _nothing(*_: object) -> None:
     """What is told to a call that is over."""
 
 
+def _not_recorded(_: bool) -> str:
+    """For a call without a recording."""
+    return "This call is not recorded."
+
+
 async def _kept_nowhere() -> bool:
     """For a call that is remembered by its own process alone."""
     return True
@@ -49,6 +54,8 @@ class CallContext:
     """The call's trace. None: calls are not traced."""
     digits: DigitEntry = field(default_factory=DigitEntry)
     """The caller's keys."""
+    consent: Callable[[bool], str] = _not_recorded
+    """The caller agrees to a recording of the call's audio, or refuses it. Returns what the model is told."""
     durable: Callable[[], Awaitable[bool]] = _kept_nowhere
     """Waits, within a bound, until other servers can know all that is known of the call now. False: they cannot."""
 
@@ -56,6 +63,7 @@ class CallContext:
         """The call is over: its parts hold it no longer, so that it can go with its last user."""
         self.notify = self.feed = self.kick = _nothing
         self.durable = _kept_nowhere
+        self.consent = _not_recorded
 
     def decided(self, kind: str, why: str, reply: int | None = None, onset_ms: float | None = None) -> None:
         """Tell the client what the floor has decided, and why."""

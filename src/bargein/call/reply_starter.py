@@ -8,6 +8,7 @@ from bargein.call.input.machine_judge import MachineJudge
 from bargein.call.input.sound_watch import SoundWatch
 from bargein.call.input.speech_watch import SpeechWatch
 from bargein.call.input.turns import Turns
+from bargein.call.output.fillers import Fillers
 from bargein.call.output.lost_words import LostWords
 from bargein.call.output.reply import Reply, ReplyKind, ReplySource
 from bargein.call.output.speaker import Speaker
@@ -32,6 +33,7 @@ class ReplyStarter:
         speaker: Speaker,
         utterances: UtteranceQueue,
         lost_words: LostWords,
+        fillers: Fillers,
         machine: MachineJudge | None = None,
     ) -> None:
         self._context = context
@@ -42,7 +44,7 @@ class ReplyStarter:
         self._responder = responder
         self._speaker = speaker
         self._utterances = utterances
-        self._fillers = 0
+        self._fillers = fillers
         self._lost_words = lost_words
         self._machine = machine
         self.asks_again = False
@@ -98,12 +100,11 @@ class ReplyStarter:
         self._begin(reply, "reprompt", source, None if cause in ("goodbye", "machine") else 0)
 
     def filler(self, reply: int, why: str) -> None:
-        """Say the next of the agent's fillers, before the reply that waits for a tool."""
-        fillers = self._agent.filler_texts
-        text = fillers[self._fillers % len(fillers)] if fillers else ""
-        self._fillers += 1
+        """Say the next of the agent's fillers, before the reply that the caller waits for."""
+        newest = self._turns.newest
+        text = self._fillers.next(0 if newest is None else newest.id)
         self._context.decided("filler", why, reply)
-        self._speaker.begin_filler(Reply(reply, "filler", self._context.now_ms()), self._responder.filler_of(text))
+        self._speaker.begin_filler(Reply(reply, "filler", self._context.now_ms()), self._fillers.source(text))
 
     def continue_behind(self, reply: int, why: str) -> None:
         """The filler is over: the reply behind it may sound."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bargein.audio.voice_encoder import SpeakerEmbedder
+from bargein.call.output.fillers import FillerStore
 from bargein.call.ticker import Ticker
 from bargein.clock import Clock
 from bargein.protocols import VAD, Meter, SoundModel
@@ -27,3 +28,5 @@ class Runtime:
     """A model of voices. None: a caller's voice is told without."""
     lead_ms: float = 100
     """How far audio may run ahead of the client's loudspeaker."""
+    fillers: FillerStore = field(default_factory=FillerStore)
+    """The agents' fillers as audio."""

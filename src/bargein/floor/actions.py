@@ -201,7 +201,8 @@ class Reprompt:
 
 @dataclass(frozen=True, slots=True)
 class SayFiller:
-    """Say a filler as this reply. The reply before it goes on being made, unheard, until `ContinueReply`."""
+    """Say a filler as this reply. The reply before it goes on being made, unheard, until `ContinueReply`. A filler may
+    end sooner than its text: at a word's end, once the reply behind it is ready."""
 
     reply: int
     why: str

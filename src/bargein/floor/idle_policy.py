@@ -28,14 +28,17 @@ class IdlePolicy(NumberGroup, frozen=True, kw_only=True):
     filler_ms: (
         Annotated[
             float,
-            milliseconds("A tool that runs so long, before the reply sounds, has the agent say a filler. None: never."),
+            milliseconds(
+                "A caller who waits so long for an answer or a tool, before the reply sounds, is told a filler. "
+                "None: never."
+            ),
         ]
         | None
     ) = 2_500
     filler_again_ms: Annotated[
-        float, milliseconds("A tool that runs on for so long after a filler has the agent say the next one.")
+        float, milliseconds("So long after a filler the next one is said, while the reply still does not sound.")
     ] = 8_000
-    max_fillers: Annotated[int, count("Fillers in one reply.", lowest=0, unit="fillers")] = 3
+    max_fillers: Annotated[int, count("Fillers in one turn.", lowest=0, unit="fillers")] = 3
     user_silence_ms: (
         Annotated[
             float,

@@ -94,6 +94,7 @@ def resume(floor: FloorState, why: str, text: str, out: list[Action]) -> None:
     floor.sound.said = ""
     floor.state = State.SPEAKING if reply.sounding else State.THINKING
     reply.due_from_ms += floor.now_ms - reply.held_since_ms
+    reply.silent_from_ms += floor.now_ms - reply.held_since_ms
     dismiss(floor, text, why, out)
     out.append(do.Resume(reply.id, why))
 
@@ -154,6 +155,7 @@ def open_turn(floor: FloorState, onset_ms: float, why: str, out: list[Action], *
         turn.level_db = None
         turn.spoken_until_ms = onset_ms
         turn.keys_until_ms = 0.0
+        turn.fillers = 0
     turn.open = True
     turn.since_ms = onset_ms
     floor.reprompts = 0
@@ -206,11 +208,11 @@ def begin_reply(floor: FloorState, turn: int, *, reprompting: bool = False) -> N
     reply = floor.reply
     reply.id += 1
     reply.turn = turn
-    reply.asked_ms = reply.due_from_ms = floor.now_ms
+    reply.asked_ms = reply.due_from_ms = reply.silent_from_ms = floor.now_ms
     reply.sounding = reply.protected = reply.giving_up = reply.filler = False
     reply.reprompting = reprompting
-    reply.fillers = 0
-    reply.tools_from_ms = reply.tools_until_ms = 0.0
+    reply.fillers = floor.turn.fillers if turn and turn == floor.turn.id else 0
+    reply.tools_until_ms = reply.behind_ms = 0.0
     reply.echo_reported = reply.far_reported = False
     reply.false_holds = 0
     floor.state = State.THINKING
@@ -255,11 +257,13 @@ def end_reply(floor: FloorState) -> None:
 
 
 def begin_filler(floor: FloorState, why: str, out: list[Action]) -> None:
-    """A filler is said in place of the reply that waits for a tool, and in that reply's turn."""
-    reply = floor.reply
-    asked_ms, fillers = reply.asked_ms, reply.fillers + 1
+    """A filler is said in place of the reply that is waited for, and in that reply's turn."""
+    reply, turn = floor.reply, floor.turn
+    asked_ms, fillers, waited_ms = reply.asked_ms, reply.fillers + 1, floor.now_ms - reply.due_from_ms
+    if reply.turn and reply.turn == turn.id:
+        turn.fillers = fillers
     begin_reply(floor, reply.turn)
-    reply.asked_ms, reply.fillers, reply.filler = asked_ms, fillers, True
+    reply.asked_ms, reply.fillers, reply.filler, reply.behind_ms = asked_ms, fillers, True, waited_ms
     out.append(do.SayFiller(reply.id, why))
 
 
@@ -267,9 +271,10 @@ def end_filler(floor: FloorState, why: str, out: list[Action], *, last: bool = F
     """The filler is over: the reply behind it goes on, and so does a hold. last: no filler follows."""
     reply = floor.reply
     held = floor.state is State.BARGE_IN
-    asked_ms, fillers = reply.asked_ms, reply.fillers
+    asked_ms, fillers, waited_ms = reply.asked_ms, reply.fillers, reply.behind_ms
     begin_reply(floor, reply.turn)
     reply.asked_ms, reply.fillers = asked_ms, floor.policy.idle.max_fillers if last else fillers
+    reply.due_from_ms = floor.now_ms - waited_ms  # the filler's time is no time of waiting
     out.append(do.ContinueReply(reply.id, why))
     if held:
         floor.state = State.BARGE_IN

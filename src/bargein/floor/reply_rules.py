@@ -110,8 +110,6 @@ def on_tools_started(floor: FloorState, e: ev.ToolsStarted) -> None:
     reply = floor.reply
     if e.reply != reply.id or not floor.live or reply.filler or reply.reprompting:
         return
-    if not reply.tools_until_ms:
-        reply.tools_from_ms = e.at_ms
     reply.tools_until_ms = max(e.until_ms, e.at_ms)
 
 
@@ -119,7 +117,7 @@ def on_tools_ended(floor: FloorState, e: ev.ToolsEnded) -> None:
     """The live reply has the results of its tools: it may take `answer_timeout_ms` from here."""
     reply = floor.reply
     if e.reply == reply.id and floor.live and reply.tools_until_ms:
-        reply.tools_from_ms = reply.tools_until_ms = 0.0
+        reply.tools_until_ms = 0.0
         reply.due_from_ms = max(reply.due_from_ms, e.at_ms)
 
 

@@ -34,9 +34,9 @@ An STT's guess that the turn is over makes its reply (`Prepare`), which sounds o
 A hold of a reply that does not sound yet (the user goes on while we think) is the same hold; its cut is a
 `DiscardReply`, and the turn goes on. No state waits for ever: see timers.py.
 
-A reply that waits for a tool may have a filler said before it. The filler is a reply like any other, and takes the
-other's place until it is over: then the other goes on under a new id, held if the filler was. A cut of the filler is a
-cut of both.
+A reply that the caller waits for, because its answer or a tool takes long, may have a filler said before it. The filler
+is a reply like any other, and takes the other's place until it is over: then the other goes on under a new id, held if
+the filler was. A cut of the filler is a cut of both.
 
 A reply that is lost is never passed over in silence: the agent says so, each time, unless the user talks. When
 `max_failures` were lost in a row, the agent says that it cannot go on, and the call is given up.

@@ -56,11 +56,15 @@ class ReplyState:
     giving_up: bool = False
     """It says that the agent cannot go on. The call is given up when it is over."""
     filler: bool = False
-    """It fills the time that a tool takes. The reply that waits for the tool goes on when it is over."""
+    """It fills the time that an answer or a tool takes. The reply behind it goes on when it is over."""
     fillers: int = 0
-    """How many fillers were said while this reply was made. `max_fillers` bounds them."""
-    tools_from_ms: float = 0.0
-    """When the running tools began. `filler_ms` counts from here."""
+    """How many fillers were said while this reply was made, or an earlier one to the same turn. `max_fillers` bounds
+    them."""
+    silent_from_ms: float = 0.0
+    """Since when the caller waits without a sound: this reply was asked for, or the newest filler is over.
+    `filler_ms` counts from here."""
+    behind_ms: float = 0.0
+    """While a filler is live: how long the reply behind it had been waited for when the filler began."""
     tools_until_ms: float = 0.0
     """Until when running tools excuse that the reply does not sound. 0: no tool runs."""
     held_since_ms: float = 0.0
@@ -151,6 +155,8 @@ class TurnState:
     """Level of its loudest window, dB of full scale. None: the level was not measured."""
     own_level_db: float | None = None
     """How loud the caller's turns have been until now, dB of full scale. None: no turn was measured yet."""
+    fillers: int = 0
+    """How many fillers were said in its replies: it may be open again, and answered anew."""
 
 
 @dataclass(slots=True)

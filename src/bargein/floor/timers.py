@@ -66,7 +66,7 @@ def timers(floor: FloorState) -> list[Timer]:
         case State.THINKING:
             due.append((max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms), reply_late))
             if (filler_ms := _filler_ms(floor)) is not None:
-                due.append((reply.tools_from_ms + filler_ms, tools_slow))
+                due.append((reply.silent_from_ms + filler_ms, answer_slow))
         case State.BARGE_IN:
             due.append((reply.held_since_ms + p.hold.hold_max_ms, hold_too_long))
             if speech.evidence is Evidence.SILENT:
@@ -83,10 +83,12 @@ def timers(floor: FloorState) -> list[Timer]:
 
 
 def _filler_ms(floor: FloorState) -> float | None:
-    """How long tools may run before the next filler. None: no filler is said."""
+    """How long the caller waits in silence before the next filler. None: no filler is said."""
     idle, reply = floor.policy.idle, floor.reply
-    wanted = reply.tools_until_ms and not reply.protected and reply.fillers < idle.max_fillers
-    if not wanted or floor.turn.open or floor.speech.evidence is not Evidence.SILENT or idle.filler_ms is None:
+    if idle.filler_ms is None or reply.filler or reply.protected or reply.fillers >= idle.max_fillers:
+        return None
+    owed = reply.tools_until_ms or (reply.turn and not reply.reprompting)
+    if not owed or floor.turn.open or floor.speech.evidence is not Evidence.SILENT:
         return None
     return idle.filler_again_ms if reply.fillers else idle.filler_ms
 
@@ -148,10 +150,12 @@ def reply_late(floor: FloorState, out: list[Action]) -> None:
     lose_reply(floor, "late", why, out)
 
 
-def tools_slow(floor: FloorState, out: list[Action]) -> None:
-    """Tools have run for `filler_ms` (`filler_again_ms` since the last filler) before the reply sounds: fill the
+def answer_slow(floor: FloorState, out: list[Action]) -> None:
+    """The caller has waited for `filler_ms` (`filler_again_ms` since the last filler) for an answer or a tool: fill the
     time."""
-    begin_filler(floor, f"tools run for {floor.now_ms - floor.reply.tools_from_ms:.0f} ms", out)
+    reply = floor.reply
+    for_what = "a tool" if reply.tools_until_ms else "the answer"
+    begin_filler(floor, f"{for_what} takes {floor.now_ms - reply.silent_from_ms:.0f} ms", out)
 
 
 def hold_too_long(floor: FloorState, out: list[Action]) -> None:

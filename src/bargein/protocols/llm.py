@@ -32,10 +32,11 @@ class Tool(Protocol):
 
     A Tool may also have `timeout_s`, the longest time that it takes (30 without): the call waits so long for it."""
 
-    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest:
+    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest | RecordingRequest:
         """Run the tool. arguments: JSON, as the LLM wrote it.
 
-        Returns the result for the LLM, how the call is to end, or what the caller is to key in. Raises BargeinError,
+        Returns the result for the LLM, how the call is to end, what the caller is to key in, or
+        whether the call is recorded. Raises BargeinError,
         and no other error; the LLM reads its message.
         """
         ...
@@ -56,6 +57,8 @@ class Prompt:
     """The conversation is long: turns before the first item are left out."""
     summary: str = ""
     """What happened in those turns, where the agent has a `summarize`."""
+    call: str = field(default="", compare=False)
+    """The call's id: a name for what an LLM keeps of this call and of no other. "": a prompt outside of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,13 @@ class DigitRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingRequest:
+    """The caller has agreed to a recording of the call's audio, or has refused it (on=False)."""
+
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """The LLM calls a tool, and is asked again with the tool's result."""
 
@@ -117,7 +127,9 @@ class LLM(Protocol):
     """
 
     name: str
-    # An LLM may also have `context_tokens`, how much it takes in one prompt: the call gives it no more.
+    # An LLM may also have `context_tokens`, how much it takes in one prompt: the call gives it no more. `prepares` =
+    # False: its own tools act, so it is asked only for replies that are said. `takes_tools` = False: it calls its own
+    # tools, and none of the agent's.
 
     def reply(self, prompt: Prompt) -> AsyncIterator[TextDelta | EndRequest | ToolCall]:
         """Text first; after the text tool calls, or the request to end the call.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from collections.abc import Callable
+from typing import Literal, Protocol, TypeVar
 
+from bargein.audio.pcm import Samples
 from bargein.floor import Action, Event
+from bargein.protocols.transport import AudioOut
 
 
 class Journal(Protocol):
@@ -23,6 +26,10 @@ class Journal(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+RecordAudio = Literal["off", "on", "consent"]
+"""Whether calls are recorded. on: unless a call refuses. consent: where a call says so."""
 
 
 class CallTrace(Protocol):
@@ -64,3 +71,63 @@ class Meter(Protocol):
     def observe(self, name: Latency, ms: float, cause: str) -> None: ...
 
     def count(self, name: Counter, amount: int = 1, cause: str = "") -> None: ...
+
+
+class ReplyAudio(Protocol):
+    """Takes one reply's audio and the client's word on it, for the call's recording."""
+
+    def sent(self, frame: AudioOut) -> None:
+        """A frame was handed to the transport. It takes the place of frames from its position on."""
+        ...
+
+    def at(self, at_ms: float, samples: int, *, playing: bool, reported: bool, final: bool, paced: bool) -> None:
+        """The client was at a position of the reply at at_ms. reported: the client says so; else we estimate. final:
+        later positions were wrong. paced: the client reports nothing, and our own pace counts."""
+        ...
+
+    def over(self, samples: int) -> None:
+        """The reply is over, and so much of it was heard. A later word replaces this one."""
+        ...
+
+
+class AudioTaker(Protocol):
+    """Takes the audio of both sides of a call. Nothing here waits, and nothing raises."""
+
+    def user(self, first: int, samples: Samples) -> None:
+        """Audio of the user as it came, before anything was removed from it. first: its position in the user's stream,
+        at the stream's rate."""
+        ...
+
+    def replaced(self, first: int, samples: Samples) -> None:
+        """Audio of the user that came late, in the place of what stood for it."""
+        ...
+
+    def reply(self, heard: int = 0) -> ReplyAudio:
+        """One more reply of the agent. heard: samples of it that sounded before the taker came."""
+        ...
+
+    def tick(self, now_ms: float) -> None: ...
+
+    def close(self, now_ms: float) -> None: ...
+
+
+class CallAudio(AudioTaker, Protocol):
+    """A call's recording. A full disk must not end a call."""
+
+    def pause(self, now_ms: float, why: str) -> None:
+        """From now on both sides are silence, until `resume`."""
+        ...
+
+    def resume(self, now_ms: float) -> None: ...
+
+
+Taker = TypeVar("Taker", bound=AudioTaker, covariant=True)
+
+
+class OpensAudio(Protocol[Taker]):
+    """Makes a taker of a call's audio."""
+
+    def __call__(self, *, rate: int, agent_rate: int | None, at: Callable[[int], float], now_ms: float) -> Taker:
+        """rate: Hz of the user's audio. agent_rate: Hz of the replies' audio; None: it does not come by this server.
+        at: the time of a position in the user's stream, in ms on the call's clock."""
+        ...

@@ -15,7 +15,7 @@ from typing import get_args
 import msgspec
 
 from bargein.errors import UsageError
-from bargein.floor import Action, Event, Policy, PolicyChanged
+from bargein.floor import Action, Event, Policy, PolicyChanged, SpeechWindow
 from bargein.recorder.journal import FILE, FORMAT, VERSION, Header
 
 EVENTS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
@@ -34,6 +34,8 @@ VERSION_1: Mapping[str, str] = {
     # fields of Words and ReadWords
     "look": "reading",
 }
+_WINDOW = b'"event":"SpeechWindow"'
+_window = msgspec.json.Decoder(SpeechWindow)
 
 
 LATER_NUMBERS: Mapping[str, object] = {"max_failures": 0, "filler_ms": None, "key_gap_ms": 0}
@@ -170,6 +172,9 @@ def _header(path: Path, line: bytes) -> Header:
 
 def _entry(line: bytes, version: int) -> Entry:
     """One line. Raises MsgspecError, UsageError or KeyError when it is not whole, or of a kind unknown to us."""
+    if version == VERSION and _WINDOW in line[:60]:  # most lines of a long call
+        window = _window.decode(line)
+        return Happened(window.at_ms, window)
     raw = msgspec.json.decode(line, type=dict[str, object])
     at_ms = msgspec.convert(raw.pop("at"), float)
     if "note" in raw:

@@ -37,7 +37,7 @@ class RecordFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._fd = os.open(self.path, flags, 0o600)
-            _hold(self._fd)
+            hold(self._fd)
         except OSError as error:
             log.warning("Call %s is not recorded: %s", self.path.parent.name, error.strerror)
 
@@ -101,7 +101,7 @@ class RecordFile:
         self.close()
 
 
-def _hold(fd: int) -> None:
+def hold(fd: int) -> None:
     """Tell every other process that this record is being written, for as long as the file is open."""
     if sys.platform != "win32":
         try:

@@ -24,10 +24,14 @@ from bargein.server.client_routes import router as client_router
 from bargein.server.fleet_routes import router as fleet_router
 from bargein.server.given_agents import opener
 from bargein.server.hub import Hub, OpenAgents, open_hub
+from bargein.server.live_audio import LiveAudio
 from bargein.server.make_settings import library_settings
 from bargein.server.node_commands import answer_nodes
 from bargein.server.own_lifespan import OwnLifespan
 from bargein.server.page_headers import headers_for
+from bargein.server.records.audio_routes import router as audio_router
+from bargein.server.records.export_routes import router as export_router
+from bargein.server.records.page_routes import router as page_router
 from bargein.server.refusals import Refusal, install
 from bargein.server.routes import router
 from bargein.server.settings import Settings
@@ -43,6 +47,7 @@ from bargein.server.telephone.serve import TelephoneVendor
 from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
 from bargein.server.telephone.twilio_webhooks import router as twilio_router
 from bargein.server.telephone.whereabouts import answer_for_telephones
+from bargein.server.trace_headers import TraceHeaders
 from bargein.server.webrtc.calls import WebRTCDoor
 from bargein.server.webrtc.calls import router as webrtc_router
 from bargein.server.webrtc_calls import WebRTCCalls
@@ -101,6 +106,8 @@ class VoiceApp(FastAPI):
         self._own_lifespan = OwnLifespan(self._open)
         self._run_by_others = False
         elsewhere = frozenset((*phones, VOICE, NEXT))
+        if settings.otel:
+            self.add_middleware(TraceHeaders)
         self.add_middleware(
             Guard,
             gate=self._gate,
@@ -139,6 +146,7 @@ class VoiceApp(FastAPI):
             self.state.direct = direct
             door = WebRTCDoor(hub, self._browser_calls)
             self.state.webrtc = door
+            self.state.live_audio = LiveAudio(hub)
             answer_commands(hub)
             answer_nodes(hub)
             answer_as_worker(hub)
@@ -182,6 +190,9 @@ class VoiceApp(FastAPI):
         self.include_router(asterisk_router)
         self.include_router(router)
         self.include_router(fleet_router)
+        self.include_router(audio_router)
+        self.include_router(page_router)
+        self.include_router(export_router)
         self.include_router(sip_router)
         self.include_router(direct_router)
         self.include_router(webrtc_router)

@@ -40,7 +40,7 @@ async def watch_call(hub: Hub, socket: WebSocket, call_id: str) -> None:
             if not accepted:
                 raise
             break
-        if not await _goes_on(hub, call_id):
+        if not await goes_on(hub, call_id):
             break
     try:
         async with asyncio.timeout(SLOW_WATCHER_S):
@@ -74,7 +74,7 @@ async def _pass_on(texts: AsyncIterator[str], watcher: Watcher) -> None:
         watcher.end()
 
 
-async def _goes_on(hub: Hub, call_id: str) -> bool:
+async def goes_on(hub: Hub, call_id: str) -> bool:
     """Whether the call left this node and is at another now."""
     ended = hub.calls.ended(call_id)
     if not hub.fleet.shared or ended is None or ended["over"] != MOVED:

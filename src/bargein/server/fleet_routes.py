@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.websockets import WebSocket
 
 from bargein.call.output.utterance_queue import SAY_CHARS
 from bargein.errors import BargeinError
-from bargein.server.access import of_owner, peer_of
+from bargein.server.access import of_owner, owner, peer_of
 from bargein.server.call_commands import command, listing
 from bargein.server.call_events import watch_call
 from bargein.server.hub import Hub
+from bargein.server.live_audio import LiveAudio
 from bargein.server.node_commands import drain_nodes, undrain_nodes
+from bargein.server.records.pages import page_for
 from bargein.server.refusals import refusal_for
 
 
@@ -53,6 +56,14 @@ class PolicyChange(BaseModel):
     settings: dict[str, Any] = Field(default_factory=dict, max_length=200)
 
 
+class RecordCall(BaseModel):
+    """The body of POST /calls/{id}/recording. on: the caller has agreed; false: stop, the caller has refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    on: bool
+
+
 class DrainThis(BaseModel):
     """The body of POST /drain."""
 
@@ -67,15 +78,16 @@ class DrainThis(BaseModel):
 router = APIRouter()
 
 
-@router.get("/calls")
-async def calls(hub: Hub = of_owner) -> dict[str, Any]:
-    """Of all nodes."""
-    return await listing(hub)
+@router.get("/calls", response_model=None)
+async def calls(request: Request) -> dict[str, Any] | Response:
+    """Of all nodes; for a browser, the page of the list."""
+    return page_for(request, "calls.html") or await listing(owner(request))
 
 
-@router.get("/calls/{call_id}")
-async def call(call_id: str, hub: Hub = of_owner) -> dict[str, Any]:
-    return await command(hub, "status", call_id)
+@router.get("/calls/{call_id}", response_model=None)
+async def call(request: Request, call_id: str) -> dict[str, Any] | Response:
+    """The call's status; for a browser, its page."""
+    return page_for(request, "call.html") or await command(owner(request), "status", call_id)
 
 
 @router.post("/calls/{call_id}/interrupt")
@@ -113,6 +125,12 @@ async def policy(call_id: str, this: PolicyChange, hub: Hub = of_owner) -> dict[
     return await command(hub, "policy", call_id, policy=this.policy, settings=this.settings)
 
 
+@router.post("/calls/{call_id}/recording")
+async def recording(call_id: str, this: RecordCall, hub: Hub = of_owner) -> dict[str, Any]:
+    """Record the call's audio from now on, or stop. Stopped, both sides are silence in the file."""
+    return await command(hub, "recording", call_id, on=this.on)
+
+
 @router.websocket("/calls/{call_id}/events")
 async def events(socket: WebSocket, call_id: str) -> None:
     """First the call's status (`{"type": "call", ...}`), then every notice as it comes; closes with the call."""
@@ -120,6 +138,19 @@ async def events(socket: WebSocket, call_id: str) -> None:
     try:
         hub.gate.demand_operator(socket.headers, socket.scope["subprotocols"], peer_of(socket))
         await watch_call(hub, socket, call_id)
+    except BargeinError as error:
+        await socket.send_denial_response(refusal_for(error).response())
+
+
+@router.websocket("/calls/{call_id}/listen")
+async def listen(socket: WebSocket, call_id: str) -> None:
+    """Both sides of a running call, as live_audio.py says; closes with the call."""
+    hub: Hub = socket.app.state.hub
+    who = peer_of(socket)
+    try:
+        hub.gate.demand_operator(socket.headers, socket.scope["subprotocols"], who)
+        live: LiveAudio = socket.app.state.live_audio
+        await live.listen(socket, call_id, f"an operator at {who}")
     except BargeinError as error:
         await socket.send_denial_response(refusal_for(error).response())
 

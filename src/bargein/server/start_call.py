@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from bargein.agent import Agent
 from bargein.call.call import Call
@@ -26,10 +26,13 @@ from bargein.server.call_memory import CallMemory
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
 from bargein.server.kept_calls import BROWSER, KeptCall, PageSecret
+from bargein.server.log_context import LoggedCall, logged_call
+from bargein.server.records.recording import plan_for
 from bargein.server.restoring import PAGE
 from bargein.transports.kept import Connection, KeptTransport
 
 RECORD_S = 2.0  # that the end of a call waits for its record
+TRACE = "trace"  # the field of a memory by which the trace goes on
 NUMBERS = ("from", "to")  # facts that are telephone numbers
 FACT_CHARS = 200  # of what a connection says of itself
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -89,40 +92,53 @@ async def start_call(
     else:
         call_id = restored.call_id if restored is not None else new_call_id()
         watchers = Watchers(hub.metrics, hub.fleet, call_id)
-    journal = journal_for(hub, call_id if restored is None else f"{call_id}-{restored.epoch}", agent, policy)
+    folder = call_id if restored is None else f"{call_id}-{restored.epoch}"
+    journal = journal_for(hub, folder, agent, policy)
     found_by = call_id if network_id is None else network_id
     can_return = bool(found_by) and connection.capabilities.carries_audio
     transport = KeptTransport(connection, hub.host.clock, hub.settings.keep_s * 1000 if can_return else 0)
     told = {name: told_fact(hub.redaction, name, value) for name, value in (facts or {}).items()}
     memory = CallMemory(hub.fleet, call_id) if hub.fleet.shared and can_return else None
+    traced = None
+    if hub.telemetry is not None:
+        remembered = None if restored is None else restored.others.get(TRACE)
+        traced = hub.telemetry.call(
+            journal, call_id=call_id, agent=agent, policy=policy, door=network, facts=told, remembered=remembered
+        )
     call = Call(
         call_id=call_id,
         agent=agent,
         transport=transport,
         runtime=hub.host,
-        journal=journal,
+        journal=traced or journal,
+        trace=traced,
         policy=policy,
         watch=watchers.publish,
         control=control,
         facts=told if restored is None else {**restored.about.facts, **told},
         memory=memory,
         restored=restored,
+        recording=plan_for(hub, agent, journal, folder, restored),
     )
     known = None if restored is None else restored.others.get(PAGE)
     kept = KeptCall(call, transport, None if known is None else PageSecret.from_memory(known))
     if memory is not None and network == BROWSER:
         kept.page_secret.on_change = lambda: memory.remember({PAGE: kept.page_secret.memory()})
+    logged = LoggedCall(call_id, agent.name, network, "" if traced is None else traced.trace_id)
     try:
-        with hub.calls.listed(call, watchers), hub.kept.listed(network, found_by, kept):
+        with logged_call(logged), hub.calls.listed(call, watchers), hub.kept.listed(network, found_by, kept):
             if restored is None and hub.fleet.shared:
                 record = CallRecord(call_id, hub.fleet.node, agent.name, network, found_by, time.time(), epoch=0)
                 await hub.fleet.add_call(record)
                 kept.page_secret.on_change()
+                if traced is not None and memory is not None:
+                    memory.remember({TRACE: traced.memory()})
             if restored is not None:
                 hub.metrics.call_restored("moved" if restored.moved else "lost")
-            yield kept
+            with nullcontext() if traced is None else traced.current():
+                yield kept
     finally:
-        journal.close()
+        (traced or journal).close()
         if call.over != MOVED and hub.fleet.shared:
             await asyncio.shield(hub.fleet.remove_call(call_id))
         await journal.written(RECORD_S)

@@ -15,6 +15,7 @@ from bargein.protocols import (
     EndRequest,
     HangUp,
     Prompt,
+    RecordingRequest,
     TextDelta,
     Tool,
     ToolCall,
@@ -76,6 +77,9 @@ class WatchedLLM:
 
     def __init__(self, llm: LLM, work: Work) -> None:
         self.name = llm.name
+        self.prepares: bool = getattr(llm, "prepares", True)
+        if (tokens := getattr(llm, "context_tokens", None)) is not None:
+            self.context_tokens: int = tokens
         self._llm = llm
         self._work = work
 
@@ -112,7 +116,7 @@ class WatchedTool:
         self._tool = tool
         self._work = work
 
-    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest:
+    async def run(self, arguments: str) -> str | HangUp | Transfer | DigitRequest | RecordingRequest:
         with self._work.one():
             return await self._tool.run(arguments)
 

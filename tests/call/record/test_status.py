@@ -24,6 +24,7 @@ def test_its_keys_are_those_that_clients_read() -> None:
         "conversation",
         "policy",
         "facts",
+        "recording",
         "ahead",
     ]
 

@@ -22,7 +22,7 @@ from bargein.audio.vad import VADWindow
 from bargein.call.input.burst import BurstLimiter
 from bargein.call.input.kept_audio import KeptAudio
 from bargein.floor import SpeechWindow
-from bargein.protocols import VAD, AudioIn, VADStream, WireSamples
+from bargein.protocols import VAD, AudioIn, AudioTaker, VADStream, WireSamples
 
 VAD_RATES = (8000, 16000)
 KEEP_MS = 5_000  # always kept: covers any hold, and the pre-roll of the turn that follows it
@@ -86,6 +86,8 @@ class UserAudio:
         """When the newest audio came."""
         self.on_audio: Callable[[int, Samples], None] | None = None
         """Gets all audio, each time with the position of the first sample; `repair_ms` after the VAD."""
+        self.record: AudioTaker | None = None
+        """The call's recording. None: there is none."""
         self.keep_from_ms: float | None = None
         """Where the open turn begins: its audio is kept beyond KEEP_MS."""
 
@@ -133,6 +135,8 @@ class UserAudio:
         self._absent_ms = self._late_ms = 0.0
         if audio.loudspeaker is not None:
             self._sounded(audio.loudspeaker)
+        if self.record is not None:
+            self.record.user(self._kept.end, samples)
         if self.echo is not None:
             samples = self.echo.clean(self._kept.end, now, samples)
         self._append(samples)
@@ -145,6 +149,8 @@ class UserAudio:
         back = self._in_end - audio.first_sample
         if not self._filled and self._resampler is None and len(audio.samples) <= back:
             self._kept.overwrite(self._kept.end - back, audio.samples)
+            if self.record is not None:
+                self.record.replaced(self._kept.end - back, audio.samples)
 
     def _sounded(self, samples: WireSamples) -> None:
         """The client's loudspeaker played these at the samples that come next."""

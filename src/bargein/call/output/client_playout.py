@@ -70,6 +70,9 @@ class ClientPlayout:
             self._complete_ms = self._now_ms
         return ()
 
+    def end_at_word(self, reply: int) -> None:
+        """The client has the audio already."""
+
     def go_on(self, reply: Reply) -> None:
         """The reply is the live one again, under another id, after a filler. It has not sounded."""
         self._started = self._finished = False

@@ -20,7 +20,7 @@ from bargein.call.output.reply import Replies, Reply
 from bargein.call.output.report_watch import END_MS, REFILL_MS, ReportWatch
 from bargein.call.output.track import BEYOND_REPORT_MS, Position, Track
 from bargein.floor import ReplyEnded, ReplyFailed, ReplyStalled, ReplyStarted
-from bargein.protocols import Held, Meter, Played, SpeechChunk, Transport, Word
+from bargein.protocols import AudioTaker, Held, Meter, Played, SpeechChunk, Transport, Word
 
 BUFFER_MS = 3_000  # of audio that is made and not heard, wherever it lies: then the TTS waits
 HELD_WAIT_MS = 600  # for the client's word on where a hold caught it; a distant client takes half of that
@@ -59,6 +59,8 @@ class Playout:
         self._watch = ReportWatch()
         self.held = False
         """Nothing is sent, because the floor has ordered a hold."""
+        self.record: AudioTaker | None = None
+        """The call's recording. None: there is none."""
         self._held_at_ms = 0.0
         self._awaits_held = False  # a client that cannot pause has yet to report where it fell silent
         self._reports_held = True  # such a client does report it, as far as we know
@@ -94,6 +96,8 @@ class Playout:
             whole=can.plays_immediately,
             written=reply.written,
         )
+        if self.record is not None:
+            reply.track.record = self.record.reply()
         self._started = False
         self._dry_since_ms = None
         self._room.set()
@@ -121,6 +125,13 @@ class Playout:
         """The TTS has ended, or has failed. Returns the words whose times are known only now."""
         track = self._replies.live_track(reply)
         return () if track is None else track.finish(failure)
+
+    def end_at_word(self, reply: int) -> None:
+        """Nothing after the word that sounds is wanted of the live reply."""
+        track = self._replies.live_track(reply)
+        if track is not None:
+            track.end_at_word()
+            self._room.set()
 
     def go_on(self, reply: Reply) -> None:
         """The reply is the live one again, under another id, after a filler. It has not sounded."""

@@ -62,6 +62,9 @@ class Speaker:
         self._lost = lost
         self._carries_audio = isinstance(playout, Playout)
         self._tts_lost = False
+        self.waits: Callable[[Reply, float], None] = _waits
+        """Gets the live reply, every 20 ms, while none of it has come."""
+        self._filler: asyncio.Task[None] | None = None  # of the newest filler
         self._tasks: list[asyncio.Task[None]] = []  # of the live reply, the one behind it, and those that are stopping
 
     def begin(self, reply: Reply, source: ReplySource) -> None:
@@ -75,12 +78,12 @@ class Speaker:
         """Make the filler the live reply. The one before goes on being made behind it."""
         self._replies.begin_filler(reply)
         self._start(reply, source, [])
+        self._filler = self._tasks[-1]
 
     def continue_behind(self, reply: int) -> Reply | None:
         """The filler is over, whether it was heard or not: the reply behind it is live again, under this id. Returns
         that reply; None: there is none."""
-        if self._replies.live is not None and self._replies.behind is not None:
-            self._tasks[-1].cancel()  # the filler is late
+        self._stop_filler()  # it is late, or the reply behind it is ready
         behind = self._replies.continue_behind(reply)
         if behind is not None:
             self._playout.go_on(behind)
@@ -107,12 +110,17 @@ class Speaker:
     def release(self) -> None:
         """The call is over. A task's error would hold all that the task knew."""
         self._tasks = []
+        self._filler = None
+        self.waits = _waits
 
     def tick(self, now_ms: float) -> None:
         """Wait no longer for a voice that does not begin. Called every 20 ms."""
         live = self._replies.live
-        if live is not None and live.first_sound is not None and not live.busy:
-            live.first_sound.tick(now_ms, VOICE_MS)
+        for reply in (live, self._replies.behind):
+            if reply is not None and reply.first_sound is not None and not reply.busy:
+                reply.first_sound.tick(now_ms, VOICE_MS)
+        if live is not None and live.track is None:
+            self.waits(live, now_ms)
 
     # ------------------------------------------------------------------------------------------------ one reply
 
@@ -163,7 +171,10 @@ class Speaker:
                 await text.aclose()  # a TTS need not close its input, and the model must stop with the cut
 
     async def _speak_first(self, reply: Reply, audio: SpeechSource | None, text: ReplyText | None) -> None:
-        if audio is not None:
+        prepared = reply.kind == "filler" and audio is not None
+        if audio is not None and prepared:
+            await self._speak(reply, audio.audio, audio.rate, text, None)
+        elif audio is not None:
             part: Part = "tts" if reply.response is None else "realtime"
             with VendorCall(self._context, part, audio.name, reply) as told:
                 await self._speak(reply, audio.audio, audio.rate, text, told)
@@ -175,7 +186,7 @@ class Speaker:
                 raise Unavailable("The agent has no TTS to say this with", advice="Give the agent a fallback_tts")
             reply.by_fallback = tts is self._fallback_tts
             await self._speak_with(reply, tts, text)
-        if not reply.by_fallback and self._tts is not None:
+        if not reply.by_fallback and self._tts is not None and not prepared:
             self._tts_lost = False
             self._outages.restored("voice_lost")
 
@@ -190,7 +201,7 @@ class Speaker:
         audio: AsyncIterator[SpeechChunk],
         rate: int,
         text: ReplyText | None,
-        told: VendorCall,
+        told: VendorCall | None,
         ahead_ms: float = BUFFER_MS,
     ) -> None:
         context, playout = self._context, self._playout
@@ -198,7 +209,10 @@ class Speaker:
         with own_cancellation("The voice"):
             async with closing(audio) as chunks:
                 first = await self._first_sound(reply, chunks, text)
-                told.came(sum(len(each.text) for each in first))
+                if told is not None:
+                    told.came(sum(len(each.text) for each in first))
+                if not reply.may_sound.is_set():
+                    self._end_filler()
                 await reply.may_sound.wait()
                 playout.begin(reply, rate, ahead_ms)
                 context.notify(ReplyBegins(reply.id, reply.kind, interruptible=reply.protected == 0))
@@ -207,7 +221,8 @@ class Speaker:
                 context.kick()  # the first audio does not wait for the ticker
                 async for chunk in chunks:
                     demand_chunk(chunk)
-                    told.came(len(chunk.text))
+                    if told is not None:
+                        told.came(len(chunk.text))
                     await self._play(reply, chunk, quiet)
             for held in quiet.flush():
                 await self._play_slice(reply, held)
@@ -215,6 +230,22 @@ class Speaker:
         left = reply.show("")
         if rest or left:
             context.notify(WordsAdded(reply.id, left, _times(rest), exact=False))
+
+    def _end_filler(self) -> None:
+        """The reply behind the filler is ready: the filler ends with the word that sounds, or is never said."""
+        filler = self._replies.live
+        if filler is None:
+            return
+        if self._replies.has_sounded(filler):
+            self._stop_filler()
+            self._playout.end_at_word(filler.id)
+        else:
+            self._context.feed(ReplyEnded(self._context.now_ms(), filler.id))
+
+    def _stop_filler(self) -> None:
+        filler, self._filler = self._filler, None
+        if filler is not None:
+            filler.cancel()
 
     async def _play(self, reply: Reply, whole: SpeechChunk, quiet: QuietVoice) -> None:
         # A call waits here for most of its life: it keeps only audio that is still to be played.
@@ -297,6 +328,10 @@ class Speaker:
         self._context.notify(Problem(code, message, advice))
         if code != "internal":
             self._outages.lost(code, f"{message}. {advice}")
+
+
+def _waits(reply: Reply, now_ms: float) -> None:
+    """Nothing is made ready."""
 
 
 def _ahead(tts: TTS) -> float:

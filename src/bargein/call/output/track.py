@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bargein.audio.mulaw import SILENCE, Mulaw, mulaw_codes
+from bargein.audio.mulaw import SILENCE, Mulaw, from_mulaw, mulaw_codes
 from bargein.audio.pcm import FRAME_MS, Samples
 from bargein.audio.resample import StreamResampler
 from bargein.audio.text_map import TextMap
 from bargein.audio.words import WordClock
-from bargein.protocols import AudioOut, SpeechChunk, WireSamples, Word
+from bargein.protocols import AudioOut, ReplyAudio, SpeechChunk, WireSamples, Word
 
+FADE_MS = 10  # of a reply that ends at a word: shorter clicks, longer would take the word's last sound
 BEYOND_REPORT_MS = 500.0  # a client is believed to be at most this far past its newest report: they come each 100 ms
 
 
@@ -84,6 +85,8 @@ class Track:
         """Why the TTS gave no more. None: it has not failed."""
         self.done_sending = False
         """The last frame was sent."""
+        self.record: ReplyAudio | None = None
+        """The recording of it. None: there is none."""
         self._frame = rate * FRAME_MS // 1000
         self._resampler = StreamResampler(tts_rate, rate)
         self._mulaw = mulaw
@@ -125,6 +128,30 @@ class Track:
         self._append(self._resampler.push_audio(np.zeros(0, np.int16), last=True))
         self._frame_tail()
         return self.words.finish()
+
+    def end_at_word(self) -> None:
+        """Send no more than the word at which the client may be. What the client has is not taken back."""
+        if self.done_sending:
+            return
+        at_ms = self._ms(self.handed)
+        end_ms = min((word.end_ms for word in self.words.words if word.end_ms >= at_ms), default=at_ms)
+        self.finish()
+        end = min(self.made, max(self.handed, int(end_ms * self.rate / 1000)))
+        kept = np.concatenate((*self._frames, self._tail))[: end - self._base] if self._frames else self._tail
+        if end < self.made:
+            self._fade(kept, self.handed - self._base)
+        self.made = self._base
+        self._frames.clear()
+        self._tail = kept[:0]
+        self._frame_up(kept)
+        self._frame_tail()
+
+    def _fade(self, audio: WireSamples, begin: int) -> None:
+        """Let the end of the audio fade, or it would click: at most FADE_MS of it, and nothing before `begin`."""
+        end = audio[max(begin, len(audio) - self.rate * FADE_MS // 1000) :]
+        linear = from_mulaw(end.tobytes()) if self._mulaw else end
+        faded = (linear * np.linspace(1.0, 0.0, len(end))).astype(np.int16)
+        end[:] = mulaw_codes(faded) if self._mulaw else faded
 
     def _append(self, samples: Samples) -> None:
         self._frame_up(mulaw_codes(samples) if self._mulaw else samples)
@@ -180,6 +207,8 @@ class Track:
         self.handed = max(self.handed, self.sent)
         self._sequence += 1
         self.done_sending = frame.last
+        if self.record is not None:
+            self.record.sent(frame)
 
     def unsend(self, first: AudioOut) -> None:
         """The frame `first` and all later ones came back from the transport unsent."""
@@ -240,10 +269,14 @@ class Track:
         """
         self.reported = max(self.reported, min(samples, self.made))
         self._anchor(at_ms, samples, playing, before, bound_ms, final=final)
+        if self.record is not None:
+            self.record.at(at_ms, samples, playing=playing, reported=True, final=final, paced=self.paced)
 
     def assume(self, at_ms: float, samples: int, *, playing: bool) -> None:
         """By our own estimate the client was at position `samples` at at_ms."""
         self._anchor(at_ms, samples, playing, None, float("inf"), final=False)
+        if self.record is not None:
+            self.record.at(at_ms, samples, playing=playing, reported=False, final=False, paced=self.paced)
 
     def _anchor(
         self, at_ms: float, samples: int, playing: bool, before: int | None, bound_ms: float, *, final: bool

@@ -123,6 +123,8 @@ class Ledger:
         if track is None:
             return
         reply.heard_ms = min(at.ms, track.made * 1000 / track.rate)
+        if track.record is not None:
+            track.record.over(min(at.samples, track.made))
         heard = track.words.heard(at.ms)
         said = reply.text[: heard.end].strip() if ended != "completed" else reply.text.strip()
         unheard = reply.text[heard.end :].strip() if ended != "completed" else ""

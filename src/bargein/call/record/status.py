@@ -30,5 +30,7 @@ class CallStatus:
     policy: dict[str, object]
     facts: Mapping[str, str]
     """About the connection."""
+    recording: bool
+    """The call's audio is being recorded."""
     ahead: Mapping[str, float]
     """How many prepared replies were used, and what the others cost."""

@@ -65,7 +65,9 @@ class ChatResponder:
     # ------------------------------------------------------------------------------------------------ prepared
 
     def prepare(self, turn: Turn) -> None:
-        """Begin to make the reply to a turn that is probably over."""
+        """Begin to make the reply to a turn that is probably over, unless the LLM acts while it makes one."""
+        if getattr(self._llm, "prepares", True) is False:
+            return
         reply = Reply(0, "reply", self._context.now_ms())
         self._prepared = PreparedReply(turn.id, reply, self._tts, self._agent.spoken_form)
         self._prepared.start(lambda prepared: self._prepared_text(prepared, turn), self._context.spawn)
@@ -182,7 +184,8 @@ class ChatResponder:
     def _prompt(self, items: tuple[c.ConversationItem, ...], turn: Turn | None = None) -> c.Prompt:
         agent = self._agent
         audio = self._turns.audio(turn) if self._hears_audio and turn is not None else None
-        return c.Prompt(agent.instructions, items, agent.language, self.tool_runner.specs, audio)
+        call, tools = self._context.call_id, self.tool_runner.specs
+        return c.Prompt(agent.instructions, items, agent.language, tools, audio, call=call)
 
     # ------------------------------------------------------------------------------------------- the user's side
 

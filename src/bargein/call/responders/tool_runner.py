@@ -37,6 +37,7 @@ from bargein.protocols import (
     EndRequest,
     HangUp,
     Prompt,
+    RecordingRequest,
     TextDelta,
     Tool,
     ToolCall,
@@ -364,6 +365,8 @@ class ToolRunner:
             return result
         if isinstance(result, DigitRequest):
             result = self._context.digits.expect(result)
+        elif isinstance(result, RecordingRequest):
+            result = self._context.consent(result.on)
         return ToolResult(call.id, call.tool, call.arguments, result)
 
     def _write(self, reply: Reply, call: ToolCall, result: str | None, *, error: bool = False) -> ToolResult:

@@ -14,6 +14,7 @@ from bargein.server.sip.control import SipControl
 from bargein.server.sip.media import NOT_ACCEPTABLE, SERVER_ERROR, SipMedia
 from bargein.server.start_call import start_call
 from bargein.server.telephone.serve import RefusalLog, choose_for_phone
+from bargein.server.trace_headers import carry_trace
 from bargein.sip.addresses import NameAddr
 from bargein.sip.dialog import SipDialog
 from bargein.sip.errors import SipRefusal
@@ -27,7 +28,7 @@ NETWORK = "sip"
 UNAVAILABLE, BUSY = 503, 486
 RETRY_S = 10  # that a caller who found no place waits at least
 ANSWER_S = 32.0  # for the far end's answer to our offer (64 * T1: then its ACK is lost for good)
-HEADERS = {"agent": "x-bargein-agent", "policy": "x-bargein-policy", "language": "x-bargein-language"}
+HEADERS = {name: f"x-bargein-{name}" for name in ("agent", "policy", "language", "record")}
 FACT_CHARS = 100
 
 refusals = RefusalLog()
@@ -69,6 +70,7 @@ async def serve_invite(hub: Hub, maker: SipMediaMaker, invite: IncomingCall) -> 
 
 async def _answer(hub: Hub, maker: SipMediaMaker, invite: IncomingCall, cancelled: asyncio.Event) -> None:
     agent, policy = choose_for_phone(hub, asked_for(hub, invite))
+    carry_trace(hub, invite.headers)
     media = maker.media(invite.local_host)
     dialog = None
     try:
@@ -154,7 +156,7 @@ def _no_offer(_: AudioDescription | None, __: bytes) -> bytes:
 
 
 def asked_for(hub: Hub, invite: IncomingCall) -> Mapping[str, str]:
-    """Agent, policy and language that an INVITE asks for: by headers, and the agent by the user that is called, too."""
+    """What an INVITE asks for (see HEADERS): by headers, and the agent by the user that is called, too."""
     found = {name: invite.headers[header].strip() for name, header in HEADERS.items() if invite.headers.get(header)}
     if "agent" not in found and invite.request_uri.user in hub.catalogue.agents:
         found["agent"] = invite.request_uri.user

@@ -103,6 +103,7 @@ class DialedCall:
             "conversation": [],
             "policy": self._policy.numbers(),
             "facts": self._facts(),
+            "recording": False,
             "ahead": {},
         }
 
@@ -273,4 +274,6 @@ def _chosen(hub: Hub, order: CallOrder) -> tuple[Agent, Policy]:
     if order.policy is not None:
         Policy.named(order.policy)
     asked = {"agent": order.agent, "policy": order.policy, "language": order.language}
+    if order.record is not None:
+        asked["record"] = str(order.record)
     return choose_for_phone(hub, {name: value for name, value in asked.items() if value is not None})

@@ -24,6 +24,8 @@ class CallThis(BaseModel):
     caller: str | None = Field(default=None, max_length=300, alias="from")
     """As whom the callee sees us."""
     ring_s: float = Field(default=60, ge=1, le=180)
+    record: bool | None = None
+    """The callee has agreed to a recording, or has refused it."""
 
 
 router = APIRouter()
@@ -34,5 +36,5 @@ async def call_out(this: CallThis, hub: Hub = of_owner) -> dict[str, str]:
     """Call a phone. The answer has the call's id at once; GET /calls/{id} and its events tell how it goes on."""
     if hub.sip.door is None:
         raise Refusal(501, "no_sip", "This server has no SIP door", advice="Start it with --sip 0.0.0.0:5060")
-    order = CallOrder(this.to, this.agent, this.policy, this.language, this.caller, this.ring_s)
+    order = CallOrder(this.to, this.agent, this.policy, this.language, this.caller, this.ring_s, this.record)
     return {"id": await hub.sip.door.dial(order)}

@@ -17,12 +17,14 @@ from bargein.fleet.fleet import Fleet
 from bargein.floor import Policy
 from bargein.protocols import MOVED, CallControl
 from bargein.server.hub import Hub
+from bargein.server.records.recording import said, with_wish
 from bargein.server.refusals import Refusal
 from bargein.server.restoring import Home, agent_of, give_up, returning
 from bargein.server.settings import is_loopback
 from bargein.server.start_call import language_for, policy_for, start_call
 from bargein.server.telephone.recent_calls import TAKEN_OVER, CallState
 from bargein.server.telephone.whereabouts import hand_over
+from bargein.server.trace_headers import carry_trace
 from bargein.transports.kept import Connection
 from bargein.transports.rate_limit import RateLimit
 from bargein.transports.telephone.dialect import Started, TelephoneDialect
@@ -150,6 +152,7 @@ async def serve_phone(hub: Hub, vendor: CallVendor, caller: SocketRequest, telep
             started = await telephone.handshake()
         if started is not None:
             await vendor.verify(caller, started, hub.fleet)
+            carry_trace(hub, started.parameters, caller.headers)
             reason = await _carry(hub, vendor, telephone, started)
     except Refusal as refusal:
         refusals.warn("A telephone stream was refused", refusal)
@@ -302,4 +305,5 @@ def choose_for_phone(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Po
         policy = policy.with_({"same_turns": SAME_TURNS})
     if policy.idle.max_call_ms is None:
         policy = policy.with_({"max_call_ms": LONGEST_MS})
-    return dataclasses.replace(agent, language=language), policy
+    record = with_wish(hub, agent, said(parameters.get("record")))
+    return dataclasses.replace(agent, language=language, record_audio=record), policy

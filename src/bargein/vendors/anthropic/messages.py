@@ -13,18 +13,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from bargein.protocols import Prompt, ToolSpec
-from bargein.vendors.common.messages import Message, as_messages
+from bargein.vendors.common.messages import CALL_BEGINS, MARKED_NOTES, YOUR_TURN, Message, as_messages, marked
 
-BEGINS = "<note>The call begins. Speak first.</note>"
-ON = "<note>The user says nothing. It is your turn to speak.</note>"
-NOTES = "\nNotes from the system stand between <note> and </note> in the user's messages. Never read them aloud."
 _NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def system_and_turns(prompt: Prompt) -> tuple[list[Message], list[Message]]:
     """The request's `system` and `messages`. A cache breakpoint ends the system text, and covers the tools, too."""
     first, *rest = as_messages(prompt)
-    system = {"type": "text", "text": f"{first['content']}{NOTES}", "cache_control": {"type": "ephemeral"}}
+    system = {"type": "text", "text": f"{first['content']}{MARKED_NOTES}", "cache_control": {"type": "ephemeral"}}
     turns: list[Message] = []
     for message in rest:
         role, blocks = _blocks(message)
@@ -33,9 +30,9 @@ def system_and_turns(prompt: Prompt) -> tuple[list[Message], list[Message]]:
         else:
             turns.append({"role": role, "content": blocks})
     if not turns or turns[0]["role"] == "assistant":
-        turns.insert(0, {"role": "user", "content": [_text(BEGINS)]})
+        turns.insert(0, {"role": "user", "content": [_text(CALL_BEGINS)]})
     if turns[-1]["role"] == "assistant":
-        turns.append({"role": "user", "content": [_text(ON)]})
+        turns.append({"role": "user", "content": [_text(YOUR_TURN)]})
     return [system], turns
 
 
@@ -51,7 +48,7 @@ def _blocks(message: Message) -> tuple[str, list[Message]]:
     content = str(message["content"] or "")
     match message["role"]:
         case "system":
-            return "user", [_text(f"<note>{content}</note>")]
+            return "user", [_text(marked(content))]
         case "tool":
             id_ = _id(message["tool_call_id"])
             result = {"type": "tool_result", "tool_use_id": id_, "content": content or "(nothing)"}

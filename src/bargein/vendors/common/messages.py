@@ -37,6 +37,11 @@ A backchannel ("mm-hmm") means that the user listens: it is no answer and needs 
 LEFT_OUT = "# Before\nThe conversation began earlier: its first part is left out below."
 NOT_MADE_OUT = "(the user spoke; the words could not be made out)"
 
+# For models that take no note of the role "system" after the first message: the note stands in the user's turn.
+MARKED_NOTES = "\nNotes from the system stand between <note> and </note> in the user's messages. Never read them aloud."
+CALL_BEGINS = "<note>The call begins. Speak first.</note>"
+YOUR_TURN = "<note>The user says nothing. It is your turn to speak.</note>"
+
 QUOTED_WORDS = 8  # the end of a reply, as far as needed to find the place again
 STILL_RUNS = "It still runs. You are told when it is done; do not call it again for this."
 SHORT_ANSWER_WORDS = 4  # "yes, please do that": means nothing without what it was said over
@@ -106,6 +111,11 @@ def wav(pcm: Pcm) -> bytes:
 def last_words(text: str, count: int = QUOTED_WORDS) -> str:
     """The last `count` words of a text, with an ellipsis in front when there were more."""
     return ("…" if len(spans(text)) > count else "") + last_units(text, count)
+
+
+def marked(note: str) -> str:
+    """A note as it stands in the user's turn."""
+    return f"<note>{note}</note>"
 
 
 def _tool(used: ToolResult) -> list[Message]:

@@ -28,6 +28,7 @@ export async function ask(method, path, body) {
   });
 }
 
+export const address = (path) => place.at(path);
 export const callPath = (id, what = "") => `calls/${encodeURIComponent(id)}${what && `/${what}`}`;
 
 // What comes live of a call. A browser's WebSocket sends no Authorization: a token for this alone goes as a subprotocol.

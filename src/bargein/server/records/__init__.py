@@ -1,0 +1,1 @@
+"""What is kept of calls, over HTTP: pages, sound and exports."""
