@@ -49,7 +49,8 @@ class ConsoleView:
         self._state = "idle"
         self._held = False
         self._words: dict[int, str] = {}
-        self._shown: tuple[int | None, str | None] | None = None  # of the agent, the newest line
+        self._estimate: n.Transcript | None = None  # of the agent, until the client has said what was heard
+        self._told: deque[int | None] = deque(maxlen=8)  # replies whose lines are shown
         self._live = (
             Live(console=console, refresh_per_second=10, transient=True, get_renderable=self._drawn) if live else None
         )
@@ -77,10 +78,14 @@ class ConsoleView:
                 self._state = state
             case n.WordsAdded(reply_id=reply, text=text):
                 self._words[reply] = (self._words.get(reply, "") + text)[-MOST_CHARS:]
-            case n.Transcript(role="agent", text=text, unheard=unheard, final=final, reply_id=reply):
-                if final and self._shown != (reply, text):  # the client's last word may confirm what was known
-                    self._shown = (reply, text)
-                    self._agent_said(text or "", unheard or "")
+            case n.Transcript(role="agent", reply_id=reply):
+                if self._estimate is not None and self._estimate.reply_id != reply:
+                    self._settle()
+                self._estimate = notice
+                if notice.final and reply not in self._told:
+                    self._settle()
+            case n.Bye():
+                self._settle()
             case n.Transcript(role=role, text=text, final=True):
                 self.say(f"you    {text if text is not None else '(no words could be read)'}", _ROLES[role])
             case n.Decision(kind=kind, why=why) if kind in DECIDED:
@@ -90,6 +95,12 @@ class ConsoleView:
                 self.say(f"       {message}. {advice}", "red")
             case _:
                 pass
+
+    def _settle(self) -> None:
+        said, self._estimate = self._estimate, None
+        if said is not None and said.reply_id not in self._told:
+            self._told.append(said.reply_id)
+            self._agent_said(said.text or "", said.unheard or "")
 
     def _agent_said(self, heard: str, unheard: str) -> None:
         line = Text("agent  " + printable(heard, MOST_CHARS), "bold")

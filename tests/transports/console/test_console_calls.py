@@ -291,7 +291,10 @@ def test_the_view_shows_both_sides_unheard_words_and_decisions() -> None:
     with view:
         view.notice(n.Transcript("user", "what time [bold]is it", final=True))
         view.notice(n.Decision("hold", 1.0, "speech", 1))
-        view.notice(n.Transcript("agent", "it is", final=True, unheard="noon already"))
+        view.notice(n.Transcript("agent", "it is", final=False, reply_id=1, unheard="noon already"))
+        view.notice(n.Transcript("agent", "it is", final=True, reply_id=1, unheard="noon already"))
+        view.notice(n.Transcript("agent", "lost", final=False, reply_id=2))
+        view.notice(n.Bye("over"))
         view.notice(n.Problem("voice_lost", "The voice is gone", "Look"))
         for _ in range(10):
             view.level("you", 0.9)
