@@ -39,6 +39,8 @@ from bargein.server.sip.place import SipPlace
 from bargein.server.strangers import Strangers
 from bargein.server.telephone.busy import BusyLine
 from bargein.server.telephone.recent_calls import TAKEN_OVER, RecentCalls
+from bargein.server.webhook.delivery import CallWebhook
+from bargein.server.webhook.opening import webhook_for
 from bargein.tracing.opening import Telemetry, open_tracing
 from bargein.tracing.process import ThisProcess
 from bargein.transports.browser.limits import BrowserLimits
@@ -69,6 +71,7 @@ class Hub:
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
     drain: DrainControl
     records: KeptRecords | None  # None: no record is kept
+    webhook: CallWebhook | None = None  # tells of calls that are over; None: it is not wanted
     telemetry: Telemetry | None = None  # makes calls' traces; None: they are not wanted
     kept: KeptCalls = field(default_factory=KeptCalls)
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
@@ -106,6 +109,10 @@ async def open_hub(
         load = LoadMeter(ticker, vad, calls)
         fleet = fleet_for(settings, clock)
         group = asyncio.TaskGroup()
+        records = None if settings.record is None else KeptRecords(Summaries(settings.record))
+        webhook = webhook_for(settings, disk, records, metrics.webhook_ended)
+        if webhook is not None:
+            stack.push_async_callback(webhook.aclose)
         hub = Hub(
             settings=settings,
             gate=gate,
@@ -124,8 +131,9 @@ async def open_hub(
             swept=asyncio.Event(),
             tasks=group,
             drain=DrainControl(calls, settings.drain_s, group),
-            records=None if settings.record is None else KeptRecords(Summaries(settings.record)),
+            records=records,
             telemetry=telemetry,
+            webhook=webhook,
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
@@ -157,6 +165,9 @@ async def open_hub(
                     group.create_task(_tell_ready(hub), name="first readiness"),
                     group.create_task(hub.busy_line.make_once(hub.readiness.done, catalogue.default), name="busy line"),
                 ]
+                if webhook is not None:
+                    metrics.gauge("webhooks_waiting", "webhooks that were not sent yet", lambda: float(webhook.count))
+                    chores.append(group.create_task(webhook.run(), name="webhook"))
                 try:
                     yield hub
                 finally:

@@ -91,7 +91,8 @@ async def start_call(
     else:
         call_id = restored.call_id if restored is not None else new_call_id()
         watchers = Watchers(hub.metrics, hub.fleet, call_id)
-    journal = journal_for(hub, call_id if restored is None else f"{call_id}-{restored.epoch}", agent, policy)
+    record_name = call_id if restored is None else f"{call_id}-{restored.epoch}"
+    journal = journal_for(hub, record_name, agent, policy)
     found_by = call_id if network_id is None else network_id
     can_return = bool(found_by) and connection.capabilities.carries_audio
     transport = KeptTransport(connection, hub.host.clock, hub.settings.keep_s * 1000 if can_return else 0)
@@ -139,6 +140,8 @@ async def start_call(
         if call.over != MOVED and hub.fleet.shared:
             await asyncio.shield(hub.fleet.remove_call(call_id))
         await journal.written(RECORD_S)
+        if hub.webhook is not None and call.over != MOVED:
+            hub.webhook.call_over(record_name)
         hub.swept.set()
 
 
