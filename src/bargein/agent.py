@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction, isgeneratorfunction
-from typing import Literal
+from typing import Literal, get_args
 
 from bargein.errors import UsageError
 from bargein.floor import Policy
@@ -26,6 +26,7 @@ from bargein.protocols import (
     EndRequest,
     HangUp,
     RealtimeModel,
+    RecordAudio,
     StreamingSTT,
     Tool,
     Transfer,
@@ -85,6 +86,27 @@ Summarize = Callable[[str, Sequence[ConversationItem]], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What is left on a voicemail, after its beep. Nothing interrupts it; then the call ends."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFound:
+    """A voicemail has picked up a call of ours."""
+
+    why: str
+    """By which sign the voicemail was told from a person."""
+    words: str
+    """What it has said so far. "": not known."""
+
+
+Voicemail = Literal["hang_up"] | Message | Callable[[MachineFound], Awaitable[str | None] | str | None]
+"""What an agent does with a voicemail. A function returns the text to leave; None or "": the call ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Greeting:
     """What the agent says first. Either text may be empty."""
 
@@ -136,6 +158,9 @@ class Agent:
     fillers: Sequence[str] | None = None
     """What to say, in turn, while an answer or a tool takes long (the policy's `filler_ms`). None: FILLERS of the
     agent's language, where there are any. (): nothing."""
+    voicemail: Voicemail | None = None
+    """What to do when a voicemail picks up a call of ours: "hang_up", a Message, or a function that returns the text to
+    leave. None: a voicemail is talked to as a person, unless the policy has `machine_ms`."""
     max_prompt_tokens: int | None = None
     """Most tokens of a prompt, by our own coarse estimate: older turns are left out. None: 16,000, or four fifths of
     the LLM's context less 500, if that is fewer. A realtime model is asked to keep as much of the conversation; None:
@@ -150,6 +175,9 @@ class Agent:
     as it was written, in any case."""
     hide_thoughts: bool = True
     """Text in `<think>...</think>` and the like is neither said nor kept. False: it is text like any other."""
+    record_audio: RecordAudio | None = None
+    """Whether the audio of its calls is recorded, where the server keeps records: "off", "on" (unless a call refuses),
+    or "consent" (where a call says so). None: as the server's setting says."""
     scripted: bool = False
     """The llm is a script and no language model. The page says so."""
 
@@ -284,6 +312,11 @@ class Agent:
                 f"Agent {self.name!r}: max_prompt_tokens cannot be {self.max_prompt_tokens}",
                 advice=f"Give at least {LEAST_PROMPT_TOKENS}, or None",
             )
+        if self.record_audio not in (None, *get_args(RecordAudio)):
+            raise UsageError(
+                f"Agent {self.name!r}: record_audio cannot be {_shown(self.record_audio)}",
+                advice='Give "off", "on" or "consent"',
+            )
         if not isinstance(self.on_failure, HangUp | Transfer):
             raise UsageError(
                 f"Agent {self.name!r}: on_failure cannot be {_shown(self.on_failure)}",
@@ -292,6 +325,12 @@ class Agent:
         if isinstance(self.fillers, str) or not all(isinstance(text, str) for text in self.fillers or ()):
             raise UsageError(
                 f"Agent {self.name!r}: fillers are no list of texts", advice='Give ("One moment, please.",)'
+            )
+        voicemail = self.voicemail
+        if not (voicemail in (None, "hang_up") or isinstance(voicemail, Message) or callable(voicemail)):
+            raise UsageError(
+                f"Agent {self.name!r}: voicemail cannot be {_shown(voicemail)}",
+                advice='Give "hang_up", Message(text), or a function that returns the text to leave',
             )
         if not isinstance(self.greeting, Greeting | str):
             raise UsageError(

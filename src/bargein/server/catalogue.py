@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bargein.agent import REPROMPTS, Agent, Greeting
+from bargein.agent import REPROMPTS, Agent, Greeting, Message, Voicemail
 from bargein.errors import Unavailable, UsageError, VendorLost
 from bargein.floor import Policy
 from bargein.server.agent_file import is_agent_file, load_agent
@@ -26,9 +26,9 @@ from bargein.vendors.common.vendor import AgentRecipe, Kind
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Catalogue:
-    """What a server offers."""
+    """What a server offers. It changes only under `bargein dev`."""
 
     agents: Mapping[str, Agent]
     """By name, the default first."""
@@ -37,6 +37,16 @@ class Catalogue:
     """Makes what a page chooses. None: nothing can be chosen."""
     simulator_url: str | None = None
     """Where the vendors' simulators are. None: the vendors are real."""
+    mistake: str = ""
+    """Why the newest state of the agent's file could not be loaded: these agents are of the one before. "": it was."""
+    former: frozenset[str] = frozenset()
+    """Names of agents that are gone. A page that was opened before then asks for them, and gets the default."""
+
+    def become(self, newer: Catalogue) -> None:
+        """Offer what another catalogue offers, from now on."""
+        self.former = (self.former | self.agents.keys()) - newer.agents.keys()
+        self.agents, self.missing, self.builder = newer.agents, newer.missing, newer.builder
+        self.simulator_url, self.mistake = newer.simulator_url, newer.mistake
 
     @property
     def default(self) -> Agent:
@@ -44,7 +54,7 @@ class Catalogue:
 
     def get(self, name: str | None) -> Agent:
         """None: the default. Raises UsageError for a name that is not there."""
-        if name is None:
+        if name is None or name in self.former:
             return self.default
         if name not in self.agents:
             known = ", ".join(self.agents)
@@ -147,8 +157,15 @@ async def _from_toml(stack: AsyncExitStack, file: str, builder: AgentBuilder, mi
         reprompts=dict(REPROMPTS) | {str(case): said for case, said in wish.reprompts.items()},
         tools=tools,
         fillers=wish.fillers,
+        voicemail=_voicemail(wish.voicemail),
         max_prompt_tokens=wish.max_prompt_tokens,
     )
+
+
+def _voicemail(text: str | None) -> Voicemail | None:
+    if text is None or text == "hang_up":
+        return "hang_up" if text else None
+    return Message(text)
 
 
 async def _guide(stack: AsyncExitStack, builder: AgentBuilder, missing: list[Missing]) -> list[Agent]:

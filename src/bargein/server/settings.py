@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bargein.protocols import RecordAudio
 from bargein.recorder.redaction import Redaction
 from bargein.server.log_formats import LogFormat
 from bargein.server.places import is_place
@@ -95,6 +96,14 @@ class Settings(BaseSettings):
     """Records that are kept, the newest."""
     keep_days: float | None = Field(default=None, gt=0)
     """Age at which records are removed. none: they are kept at any age."""
+    keep_gb: float | None = Field(default=None, gt=0)
+    """Size of all records together, audio included, in 1,000,000,000 bytes: beyond it the oldest are removed. none: any
+    size."""
+    record_audio: RecordAudio = "off"
+    """Record the audio of calls, both sides: `on` (unless a call refuses) or `consent` (where a call says so). An
+    agent's own `record_audio` stands above it."""
+    record_audio_mb: float = Field(default=512, ge=1)
+    """Size of one call's audio, in 1,000,000 bytes; what comes later is not recorded."""
     redact_digits: bool = False
     """Keep digits that were said, written or keyed out of records, and codes out of the log."""
     redact_arguments: Annotated[tuple[str, ...], NoDecode] = ()
@@ -145,6 +154,11 @@ class Settings(BaseSettings):
     """Twilio's secret. Once it is set, every webhook of Twilio must be signed."""
     twilio_account_sid: str | None = _from("TWILIO_ACCOUNT_SID")
     """Twilio's account, for hang-ups and transfers."""
+    twilio_number: str | None = _from("TWILIO_PHONE_NUMBER")
+    """Number of yours at Twilio, from which `bargein call` calls: `+4930123456`."""
+    call_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    """Beginnings of the telephone numbers that `POST /calls` may call, separated by commas: `+49,+43`. `*`: all. none:
+    all where a `BARGEIN_TOKEN` is set, and no number without one."""
     twilio_url: str | None = None
     """Address of Twilio's REST API, if it is not Twilio's own."""
     sip: Annotated[tuple[str, ...], NoDecode] = ()
@@ -190,7 +204,7 @@ class Settings(BaseSettings):
     """UUIDs with which AudioSocket calls may come from anywhere, separated by commas. Without them, only this machine
     may call."""
 
-    @field_validator("redact_arguments", "sip", "sip_allow", mode="before")
+    @field_validator("redact_arguments", "call_allow", "sip", "sip_allow", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
         parts = value.split(",") if isinstance(value, str) else value

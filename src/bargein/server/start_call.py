@@ -27,6 +27,7 @@ from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
 from bargein.server.kept_calls import BROWSER, KeptCall, PageSecret
 from bargein.server.log_context import LoggedCall, logged_call
+from bargein.server.records.recording import plan_for
 from bargein.server.restoring import PAGE
 from bargein.transports.kept import Connection, KeptTransport
 
@@ -91,8 +92,8 @@ async def start_call(
     else:
         call_id = restored.call_id if restored is not None else new_call_id()
         watchers = Watchers(hub.metrics, hub.fleet, call_id)
-    record_name = call_id if restored is None else f"{call_id}-{restored.epoch}"
-    journal = journal_for(hub, record_name, agent, policy)
+    folder = call_id if restored is None else f"{call_id}-{restored.epoch}"
+    journal = journal_for(hub, folder, agent, policy)
     found_by = call_id if network_id is None else network_id
     can_return = bool(found_by) and connection.capabilities.carries_audio
     transport = KeptTransport(connection, hub.host.clock, hub.settings.keep_s * 1000 if can_return else 0)
@@ -117,6 +118,7 @@ async def start_call(
         facts=told if restored is None else {**restored.about.facts, **told},
         memory=memory,
         restored=restored,
+        recording=plan_for(hub, agent, journal, folder, restored),
     )
     known = None if restored is None else restored.others.get(PAGE)
     kept = KeptCall(call, transport, None if known is None else PageSecret.from_memory(known))
@@ -141,7 +143,7 @@ async def start_call(
             await asyncio.shield(hub.fleet.remove_call(call_id))
         await journal.written(RECORD_S)
         if hub.webhook is not None and call.over != MOVED:
-            hub.webhook.call_over(record_name)
+            hub.webhook.call_over(folder)
         hub.swept.set()
 
 

@@ -19,6 +19,8 @@ class CallOrder:
     caller: str | None = None
     """Who calls, as the callee sees it: a number, a user, or sip:user@host. None: the trunk's account."""
     ring_s: float = 60.0
+    record: bool | None = None
+    """The callee has agreed to a recording of the call's audio, or has refused it. None: nothing is known."""
 
 
 class OpenDoor(Protocol):
@@ -38,6 +40,14 @@ class OpenDoor(Protocol):
 
     async def dial(self, order: CallOrder) -> str:
         """Begin to call. Returns the call's id. Raises Refusal, UsageError."""
+        ...
+
+
+class RingingCall(Protocol):
+    """A call of ours that is not answered yet."""
+
+    def cancel(self, why: str) -> bool:
+        """Ring no more. False: the call is answered, or over."""
         ...
 
 
