@@ -160,6 +160,9 @@ async def open_hub(
         metrics.gauge("vad_busy_ms", "time spent judging them, since the start", lambda: vad.stats.busy_ms)
         metrics.gauge("sound_late", "looks at sounds that were not answered in time", lambda: sound.stats.late)
         metrics.gauge("sound_busy", "looks that found too many before them", lambda: sound.stats.busy)
+        metrics.gauge(
+            "webhooks_waiting", "webhooks not sent yet", lambda: 0.0 if webhook is None else float(webhook.count)
+        )
         metrics.gauge("vad_dropped", "windows that came faster than they could be judged", lambda: vad.dropped)
         fleet.ready = lambda: hub.readiness.ready and not calls.closing
         fleet.load = load.read
@@ -178,7 +181,6 @@ async def open_hub(
                     group.create_task(hub.busy_line.make_once(hub.readiness.done, catalogue.default), name="busy line"),
                 ]
                 if webhook is not None:
-                    metrics.gauge("webhooks_waiting", "webhooks that were not sent yet", lambda: float(webhook.count))
                     chores.append(group.create_task(webhook.run(), name="webhook"))
                 try:
                     yield hub
