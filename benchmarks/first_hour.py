@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LIMIT_S = 900.0
+COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def measure(folder: Path, *, cold: bool) -> list[Stage]:
         terminal = Terminal(*words, folder=folder)
         terminal.finish()
         stages.append(Stage(name, time.monotonic() - began, terminal.silence_s))
+        print(f"{stages[-1].seconds:.1f} s: {name}", file=sys.stderr, flush=True)
 
     stage("python -m venv", sys.executable, "-m", "venv", folder / "venv")
     cache = ("--no-cache-dir",) if cold else ()
@@ -123,7 +126,8 @@ def measure(folder: Path, *, cold: bool) -> list[Stage]:
     with demo(python.parent / "bargein", folder) as terminal:
 
         def ready() -> bool:
-            return "/?dummy=1" in terminal.text and takes_calls(terminal.text.partition("listens on ")[2].split()[0])
+            shown = COLOURS.sub("", terminal.text)
+            return "/?dummy=1" in shown and takes_calls(shown.partition("listens on ")[2].split()[0])
 
         terminal.wait(ready)
         stages.append(Stage("bargein demo, until its page takes calls", time.monotonic() - began, terminal.silence_s))

@@ -60,8 +60,8 @@ async def test_a_new_agent_is_tested_served_called_and_its_call_seen(installed: 
     tested = installed.run("python", *pytest_, inside="my-agent", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert "3 passed" in tested
     wav = await microphone(tmp_path)
-    words = ("serve", "--agent", "agent.py", "--port", "0", "--record", "calls")
-    async with installed.running(*words, inside="my-agent", BARGEIN_DRAIN_S="0", BARGEIN_RECORD_AUDIO="on") as server:
+    words = ("serve", "--agent", "agent.py", "--port", "0", "--record", "calls", "--record-audio", "on")
+    async with installed.running(*words, inside="my-agent", BARGEIN_DRAIN_S="0") as server:
         url = await server.url()
         async with page(wav) as shown:
             call_id = await call(shown, url)
@@ -84,11 +84,24 @@ async def call(shown: Page, url: str) -> str:
 
 
 async def see(shown: Page, url: str) -> None:
-    """Open the call's page, and click a word of the agent's."""
+    """Open the call's page, click a word of the agent's, and hear it."""
     await shown.goto(url)
-    await shown.wait_for_selector("#transcript .w")
-    assert await shown.locator("#transcript del").count() > 0, "words of the greeting that were not heard"
-    await shown.get_by_text("seven", exact=True).first.click()
+    await shown.wait_for_selector("#said .by-agent .w")
+    assert await shown.locator("#said del").count() > 0, "words of the greeting that were not heard"
+    word = shown.locator("#said .by-agent .w", has_text="seven").first
+    at_s = float(await word.get_attribute("data-ms") or 0) / 1000
+    await shown.wait_for_function("() => bargeinCall.player.audio?.readyState > 0 && bargeinCall.lanes.peaks")
+    await word.click()
+    await shown.wait_for_function(f"() => bargeinCall.player.audio.currentTime > {at_s} + 0.2")
+    # The recording sounds where the word stands: peaks, of so many a second, lie in 0..255.
+    loudest = await shown.evaluate(
+        """(at) => {
+          const { per_s, data } = bargeinCall.lanes.peaks;
+          return Math.max(...data[1].slice(Math.floor(at * per_s), Math.ceil((at + 0.3) * per_s)));
+        }""",
+        at_s,
+    )
+    assert loudest > 20
 
 
 async def test_dev_loads_the_file_again_and_shows_a_mistake(installed: Installed) -> None:
