@@ -44,7 +44,9 @@ class Terminal:
 
     def __init__(self, *words: str | Path, folder: Path) -> None:
         self._main, other = pty.openpty()
-        environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        # pip's own settings and the network's stay; ours, and this environment's packages, are not a new user's.
+        ours = ("BARGEIN_", "PYTHON", "VIRTUAL_ENV")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         self.process = subprocess.Popen(
             [str(word) for word in words],
             cwd=folder,
