@@ -45,12 +45,16 @@ async def test_the_package_is_small_and_its_types_are_those_of_its_sources() -> 
 
 async def test_an_element_of_another_site_calls_is_interrupted_and_tells_which_words_were_heard(opened: Site) -> None:
     url = opened.here.url
-    policy = f"default-src 'none'; script-src {url} 'unsafe-eval'; connect-src 'self' {url} {url.replace('http', 'ws')}"
-    async with opened.page(element(url), policy) as shown:
+    policy = (
+        f"default-src 'none'; script-src {url} 'unsafe-eval'; worker-src blob: {url}; "
+        f"connect-src 'self' {url} {url.replace('http', 'ws')}"
+    )
+    async with opened.page(element(url, 'transport="webrtc"'), policy) as shown:
         await shown.evaluate(LISTEN)
         host = shown.locator("bargein-call")
         await shown.get_by_role("button", name="Call").click()
         await shown.wait_for_selector("bargein-call[state=speaking]")
+        assert await host.evaluate("(element) => element.call.connection.name") == "webrtc"
         await shown.wait_for_function("() => told.some((one) => one.type === 'heard' && one.text.includes('word9'))")
         assert await findings(shown) == []
         await shown.evaluate("() => mic.speak()")
