@@ -30,7 +30,6 @@ MAY: dict[str, set[str]] = {
     "fleet": {"protocols", "errors", "foreign", "clock"},
     "tracing": {"protocols", "floor", "recorder", "agent", "errors"},
     "recorder": {"protocols", "floor", "errors", "audio", "units"},
-    "tracing": {"protocols", "floor", "recorder", "agent", "errors"},
     "sip": {"errors", "foreign", "clock"},
 }
 # The wiring may know everybody.

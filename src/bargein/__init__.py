@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bargein.agent import Agent, Greeting
+    from bargein.agent import Agent, Greeting, Message
     from bargein.errors import (
         AudioShapeError,
         BargeinError,
@@ -37,6 +37,7 @@ __all__ = [
     "BargeinError",
     "Greeting",
     "HangUp",
+    "Message",
     "Policy",
     "ProtocolError",
     "Transfer",
@@ -56,7 +57,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "bargein.agent": ("Agent", "Greeting"),
+    "bargein.agent": ("Agent", "Greeting", "Message"),
     "bargein.errors": (
         "AudioShapeError",
         "BargeinError",

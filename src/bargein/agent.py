@@ -86,6 +86,27 @@ Summarize = Callable[[str, Sequence[ConversationItem]], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What is left on a voicemail, after its beep. Nothing interrupts it; then the call ends."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFound:
+    """A voicemail has picked up a call of ours."""
+
+    why: str
+    """By which sign the voicemail was told from a person."""
+    words: str
+    """What it has said so far. "": not known."""
+
+
+Voicemail = Literal["hang_up"] | Message | Callable[[MachineFound], Awaitable[str | None] | str | None]
+"""What an agent does with a voicemail. A function returns the text to leave; None or "": the call ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Greeting:
     """What the agent says first. Either text may be empty."""
 
@@ -137,6 +158,9 @@ class Agent:
     fillers: Sequence[str] | None = None
     """What to say, in turn, while an answer or a tool takes long (the policy's `filler_ms`). None: FILLERS of the
     agent's language, where there are any. (): nothing."""
+    voicemail: Voicemail | None = None
+    """What to do when a voicemail picks up a call of ours: "hang_up", a Message, or a function that returns the text to
+    leave. None: a voicemail is talked to as a person, unless the policy has `machine_ms`."""
     max_prompt_tokens: int | None = None
     """Most tokens of a prompt, by our own coarse estimate: older turns are left out. None: 16,000, or four fifths of
     the LLM's context less 500, if that is fewer. A realtime model is asked to keep as much of the conversation; None:
@@ -301,6 +325,12 @@ class Agent:
         if isinstance(self.fillers, str) or not all(isinstance(text, str) for text in self.fillers or ()):
             raise UsageError(
                 f"Agent {self.name!r}: fillers are no list of texts", advice='Give ("One moment, please.",)'
+            )
+        voicemail = self.voicemail
+        if not (voicemail in (None, "hang_up") or isinstance(voicemail, Message) or callable(voicemail)):
+            raise UsageError(
+                f"Agent {self.name!r}: voicemail cannot be {_shown(voicemail)}",
+                advice='Give "hang_up", Message(text), or a function that returns the text to leave',
             )
         if not isinstance(self.greeting, Greeting | str):
             raise UsageError(

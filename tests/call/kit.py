@@ -325,6 +325,7 @@ async def scene(
     control: c.CallControl | None = None,
     memory: MemorySink | None = None,
     restored: RestoredCall | None = None,
+    facts: Mapping[str, str] | None = None,
     recording: RecordingPlan | None = None,
     trace: c.CallTrace | None = None,
     journal: c.Journal | None = None,
@@ -360,6 +361,7 @@ async def scene(
         control=control,
         memory=memory,
         restored=restored,
+        facts=facts,
         recording=recording,
         trace=trace,
     )

@@ -53,7 +53,7 @@ async def test_a_voicemail_that_speaks_at_once_and_long_is_not_greeted_as_a_pers
         await s.pass_ms(1000)
         await s.pass_ms(6400, speech=0.95)
         await s.pass_ms(2000)
-        assert s.call.over == "a machine: 6 s of speech at once"
+        assert s.call.over == "a machine: 5 s of speech at once"
         assert said(s.call.conversation.items) == []
 
 

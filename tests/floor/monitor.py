@@ -17,7 +17,7 @@ from tests.floor.look_checks import check_looks
 from tests.floor.pause_promises import PausePromises
 from tests.floor.world import CUTS, GONE_ON, LATE, LOUD, NOTHING, SETTLED, STOPS, Broken, Seen, World
 
-HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.HANG_UP,
+HARD = {Source.STOP_PHRASE, Source.KEY, Source.TYPED, Source.BUTTON, Source.OPERATOR, Source.MACHINE, Source.HANG_UP,
         Source.LOST, Source.ENDING}  # fmt: skip
 
 

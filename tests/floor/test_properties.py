@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -76,9 +78,9 @@ class Conversation(RuleBasedStateMachine):
     def protect(self, on: bool) -> None:
         self.feed(ev.ReplyProtected(self.now, self.floor.reply.id, on))
 
-    @rule(by=st.sampled_from(["button", "operator"]))
-    def press(self, by: str) -> None:
-        self.feed(ev.Interrupted(self.now, "button" if by == "button" else "operator"))
+    @rule(by=st.sampled_from(["button", "operator", "machine"]))
+    def press(self, by: Literal["button", "operator", "machine"]) -> None:
+        self.feed(ev.Interrupted(self.now, by))
 
     @rule(typed=st.booleans())
     def put_in(self, typed: bool) -> None:

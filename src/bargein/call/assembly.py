@@ -9,6 +9,7 @@ from bargein import floor as f
 from bargein import protocols as c
 from bargein.agent import Agent
 from bargein.audio.echo import LineEcho
+from bargein.audio.pcm import Samples
 from bargein.call.action_runner import ActionRunner
 from bargein.call.context import CallContext
 from bargein.call.ending import CallEnding
@@ -69,6 +70,8 @@ class CallParts:
     ending: CallEnding
     line_watch: LineWatch | None
     """None: the client is no telephone line, and may be silent."""
+    machine: MachineJudge | None
+    """None: machines are not listened for."""
     recording: AudioRecording
     audio_taps: AudioTaps
     context: CallContext
@@ -93,9 +96,10 @@ def assemble(
     runtime: Runtime,
     floor: f.Floor,
     control: c.CallControl | None,
+    outbound: bool = False,
     plan: RecordingPlan | None = None,
 ) -> CallParts:
-    """Make the parts of one call, and connect them."""
+    """Make the parts of one call, and connect them. outbound: the call is one of ours."""
     can = transport.capabilities
     conversation, replies = Conversation(), Replies()
     silence = SilenceTimer(context.meter)
@@ -165,7 +169,7 @@ def assemble(
     utterances = UtteranceQueue(context, floor, responder.source_of)
     ending = CallEnding(context, control, responder.tool_runner, apologize, agent.on_failure, transport)
     progress = ReplyProgress(context, replies, playout, ledger, completed, lost)
-    machine = MachineJudge(context, floor, turns)
+    machine = MachineJudge(context, floor, turns, user_audio.rate, agent.voicemail if outbound else None)
     conversation.on_user = machine.said
     lost_words = LostWords(context, replies, ledger, responder.source_of)
     turn_control = TurnControl(context, floor, turns, conversation, ledger, responder, stt_stream, own_words, pauses)
@@ -180,8 +184,8 @@ def assemble(
         context, agent, turns, speech, sound_watch, responder, speaker, utterances, lost_words, fillers, machine
     )
     inbound = InboundHandler(context, floor, user_audio, playout, silence, ledger, progress, turn_control, ending)
+    user_audio.on_audio = _listeners(stt_stream, machine)
     if stt_stream is not None:
-        user_audio.on_audio = stt_stream.push_audio
         stt_stream.on_words = responder.words_came
         stt_stream.on_connected = turns.announce
     return CallParts(
@@ -201,11 +205,27 @@ def assemble(
         inbound=inbound,
         action_runner=ActionRunner(context, reply_control, reply_starter, turn_control, sound_watch, ending),
         ending=ending,
+        machine=machine if machine.listens else None,
         line_watch=LineWatch(inbound.handle, ending.hang_up) if can.plays_immediately else None,
         recording=AudioRecording(context, plan, audio_taps),
         audio_taps=audio_taps,
         context=context,
     )
+
+
+def _listeners(stt: STTStream | None, machine: MachineJudge) -> Callable[[int, Samples], None] | None:
+    """What gets all of the user's audio. None: no part wants it."""
+    if not machine.listens:
+        return None if stt is None else stt.push_audio
+    if stt is None:
+        return machine.push_audio
+    push_stt, push_machine = stt.push_audio, machine.push_audio
+
+    def both(at: int, samples: Samples) -> None:
+        push_stt(at, samples)
+        push_machine(at, samples)
+
+    return both
 
 
 def _realtime_connection(

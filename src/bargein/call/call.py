@@ -84,6 +84,7 @@ class Call:
         self._action_runner = self._parts.action_runner
         self._progress = self._parts.progress
         self._line_watch = self._parts.line_watch
+        self._machine = self._parts.machine
         self._memory = self._keeper(memory) if memory is not None else None
         self._moving = Moving(self.floor, self._parts, self._memory)
 
@@ -108,6 +109,7 @@ class Call:
             runtime=runtime,
             floor=self.floor,
             control=control,
+            outbound=self.facts.get("direction") == "outbound",
             plan=plan,
         )
 
@@ -342,6 +344,8 @@ class Call:
             self._memory.tick(now_ms)
         if self._moving.wanted:
             self._moving.tick(now_ms)
+        if self._machine is not None and self._machine.listens:
+            self._machine.tick(now_ms)
         if self._line_watch is not None and not self.floor.away:
             self._line_watch.tick(now_ms - self._parts.user_audio.last_ms)
         if now_ms - self._ticked_ms > STALL_MS:

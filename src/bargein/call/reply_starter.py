@@ -73,12 +73,15 @@ class ReplyStarter:
             self._context.digits.forget()
         newest.spoken_until_ms = self._speech.last_firm_ms
         spoken = self._speech.last_firm_ms > newest.from_ms
+        if self._machine is not None:
+            self._machine.turn_over(newest)
+        if self._silent:
+            self._begin(reply, "reply", self._responder.source_of(""))
+            return
         made = self._responder.new_reply(reply, turn)
         self._speaker.begin(made, lambda r: self._responder.answer(r, newest, spoken=spoken))
         if spoken:
             self._sounds.turn_over(self._turns.audio(newest))
-        if self._machine is not None:
-            self._machine.turn_over(newest)
 
     def say(self, reply: int, why: str) -> None:
         """Say the oldest utterance that waits."""
@@ -94,10 +97,19 @@ class ReplyStarter:
         text = said.get(cause, said.get("failed", "") if cause in ("late", "silence") else "")
         self._context.decided("reprompt", why, reply)
         bridge = said.get("resumed", "") if cause == "restored" else ""
+        if self._machine is not None and cause == "machine" and self._machine.message is not None:
+            text = self._machine.message
+        elif self._silent and cause == "silence":
+            text = ""
         if cause == "restored" and self.asks_again:
             text = f"{text} {said.get('repeat', '')}".strip()
         source = self._lost_words.source(text, bridge) if cause in AFTER_LOSS else self._responder.source_of(text)
         self._begin(reply, "reprompt", source, None if cause in ("goodbye", "machine") else 0)
+
+    @property
+    def _silent(self) -> bool:
+        """A machine speaks, and no person."""
+        return self._machine is not None and self._machine.waiting
 
     def filler(self, reply: int, why: str) -> None:
         """Say the next of the agent's fillers, before the reply that the caller waits for."""

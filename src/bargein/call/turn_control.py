@@ -111,7 +111,7 @@ class TurnControl:
     def keep_unanswered(self, order: f.DiscardReply) -> None:
         """The reply was discarded before it sounded: words that it was to answer must not be lost."""
         newest = self._turns.newest
-        by_hand = order.barge_in.source in (f.Source.BUTTON, f.Source.OPERATOR)
+        by_hand = order.barge_in.source in (f.Source.BUTTON, f.Source.OPERATOR, f.Source.MACHINE)
         if newest is not None and not order.turn and not by_hand:
             newest.unread = not self._conversation.has_turn(newest.id)
 

@@ -7,15 +7,19 @@ import json
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.sync.client import connect
 
 from bargein.errors import CommandRefused, Unavailable
 from bargein.foreign import printable
 
 ANSWER_S = 10.0
 ANSWER_BYTES = 64 << 20  # of 100,000 calls
-UNAUTHORIZED = 401
+UNAUTHORIZED, CONFLICT = 401, 409
 
 
 class RunningServer:
@@ -52,10 +56,32 @@ class RunningServer:
                 return self._read(error.code, error.read(ANSWER_BYTES))
         except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: of addresses that are none
             why = getattr(error, "reason", None) or error
-            raise Unavailable(
-                f"No server answers at {printable(self.url, 200)}: {str(why) or type(error).__name__}",
-                advice="Start it, or name its address: http://HOST:PORT",
-            ) from None
+            raise self._unreachable(str(why) or type(error).__name__) from None
+
+    def events(self, path: str) -> Iterator[dict[str, Any]]:
+        """What a WebSocket of the server tells, as long as it is open. Raises Unavailable where there is none."""
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        try:
+            with connect(
+                "ws" + self.url.removeprefix("http") + path, additional_headers=headers, open_timeout=ANSWER_S
+            ) as socket:
+                for text in socket:
+                    told = json.loads(text)
+                    if isinstance(told, dict):
+                        yield told
+        except InvalidStatus as error:
+            if error.response.status_code != CONFLICT:  # 409: the call is over already
+                raise self._unreachable(f"it refuses {path} with {error.response.status_code}") from None
+        except ConnectionClosed:
+            return
+        except (OSError, WebSocketException, ValueError) as error:
+            raise self._unreachable(str(error) or type(error).__name__) from None
+
+    def _unreachable(self, why: str) -> Unavailable:
+        return Unavailable(
+            f"No server answers at {printable(self.url, 200)}: {printable(why, 200)}",
+            advice="Start it, or name its address: http://HOST:PORT",
+        )
 
     def _read(self, status: int, body: bytes) -> dict[str, Any]:
         try:

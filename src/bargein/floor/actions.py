@@ -22,6 +22,8 @@ class Source(StrEnum):
     TYPED = "typed"
     BUTTON = "button"
     OPERATOR = "operator"
+    MACHINE = "machine"
+    """A machine has picked up the call, and is not talked to."""
     JUDGE = "judge"
     """An outside detector."""
     PAGE = "page"

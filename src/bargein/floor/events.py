@@ -168,10 +168,10 @@ class UserTyped:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """A person stops the agent by hand: with the page's button, or as an operator."""
+    """A person stops the agent by hand: with the page's button, or as an operator. Or what picked up is no person."""
 
     at_ms: float
-    by: Literal["button", "operator"]
+    by: Literal["button", "operator", "machine"]
 
 
 @dataclass(frozen=True, slots=True)

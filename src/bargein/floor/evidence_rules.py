@@ -233,9 +233,9 @@ def on_key(floor: FloorState, e: ev.KeyPressed, out: list[Action]) -> None:
 
 
 def on_interrupted(floor: FloorState, e: ev.Interrupted, out: list[Action]) -> None:
-    """The page's button or an operator stops the agent."""
-    source = Source.BUTTON if e.by == "button" else Source.OPERATOR
-    why = f"{source.value} pressed" if source is Source.BUTTON else "operator"
+    """The page's button or an operator stops the agent, or it talks to a machine."""
+    source = Source(e.by)
+    why = {Source.BUTTON: "button pressed", Source.MACHINE: "a machine picked up"}.get(source, "operator")
     if floor.unconfirmed:
         flush_client(floor, why, out)
         if not floor.live:

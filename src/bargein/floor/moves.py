@@ -103,7 +103,7 @@ def cut(floor: FloorState, source: Source, onset_ms: float, confidence: float, w
     """End the live reply; the floor is the user's if it was the user who interrupted."""
     reply, turn, speech = floor.reply, floor.turn, floor.speech
     signal = do.BargeIn(reply.id, onset_ms, floor.now_ms, source, min(max(confidence, 0.0), 1.0), why)
-    by_hand = source in (Source.BUTTON, Source.OPERATOR)
+    by_hand = source in (Source.BUTTON, Source.OPERATOR, Source.MACHINE)
     # The turn that goes on; where a later one is open already (kept), that one has the floor.
     newest = reply.turn if reply.turn == turn.id else 0
     if newest and not by_hand:

@@ -61,6 +61,7 @@ Counter = Literal[
     "prepared",  # replies prepared before the turn was surely over; cause: used, or why not
     "prepared_waste_chars",  # text that was generated for those that were not used
     "prepared_waste_ms",  # and audio
+    "machines",  # that picked up a call; cause: the sign by which they were known
     "tools",  # runs of tools; cause: how they ended
 ]
 

@@ -44,7 +44,8 @@ from bargein.server.telephone.asterisk_dialling import router as asterisk_router
 from bargein.server.telephone.audiosocket import audiosocket_calls
 from bargein.server.telephone.carriers import carriers
 from bargein.server.telephone.serve import TelephoneVendor
-from bargein.server.telephone.twilio import MEDIA, NEXT, VOICE, Twilio
+from bargein.server.telephone.twilio import MEDIA, NEXT, STATUS, VOICE, Twilio
+from bargein.server.telephone.twilio_outbound import router as twilio_calls_router
 from bargein.server.telephone.twilio_webhooks import router as twilio_router
 from bargein.server.telephone.whereabouts import answer_for_telephones
 from bargein.server.trace_headers import TraceHeaders
@@ -105,7 +106,7 @@ class VoiceApp(FastAPI):
         self._add_routes(phones)
         self._own_lifespan = OwnLifespan(self._open)
         self._run_by_others = False
-        elsewhere = frozenset((*phones, VOICE, NEXT))
+        elsewhere = frozenset((*phones, VOICE, NEXT, STATUS))
         if settings.otel:
             self.add_middleware(TraceHeaders)
         self.add_middleware(
@@ -156,6 +157,8 @@ class VoiceApp(FastAPI):
                 yield
             finally:
                 hub.busy_line.close()
+                for ringing in list(hub.ringing.values()):
+                    ringing.cancel("the server closes")
                 await hub.calls.hang_up_all("the server closes")
                 direct.close()
                 door.close()
@@ -187,6 +190,7 @@ class VoiceApp(FastAPI):
         for path, vendor in phones.items():
             self.router.routes.append(WebSocketRoute(path, PhoneAsgi(hub, vendor)))
         self.include_router(twilio_router)
+        self.include_router(twilio_calls_router)
         self.include_router(asterisk_router)
         self.include_router(router)
         self.include_router(fleet_router)

@@ -134,6 +134,8 @@ async def _say(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
 async def _hang_up(hub: Hub, call_id: str, _: Given) -> dict[str, Any]:
     if hub.sip.door is not None and hub.sip.door.cancel(call_id):
         return {"hung_up": True}  # it rang
+    if call_id in hub.ringing and hub.ringing[call_id].cancel("the operator hung up"):
+        return {"hung_up": True}
     hub.calls.call(call_id).hang_up("the operator hung up")
     return {"hung_up": True}
 

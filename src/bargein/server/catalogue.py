@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bargein.agent import REPROMPTS, Agent, Greeting
+from bargein.agent import REPROMPTS, Agent, Greeting, Message, Voicemail
 from bargein.errors import Unavailable, UsageError, VendorLost
 from bargein.floor import Policy
 from bargein.server.agent_file import is_agent_file, load_agent
@@ -157,8 +157,15 @@ async def _from_toml(stack: AsyncExitStack, file: str, builder: AgentBuilder, mi
         reprompts=dict(REPROMPTS) | {str(case): said for case, said in wish.reprompts.items()},
         tools=tools,
         fillers=wish.fillers,
+        voicemail=_voicemail(wish.voicemail),
         max_prompt_tokens=wish.max_prompt_tokens,
     )
+
+
+def _voicemail(text: str | None) -> Voicemail | None:
+    if text is None or text == "hang_up":
+        return "hang_up" if text else None
+    return Message(text)
 
 
 async def _guide(stack: AsyncExitStack, builder: AgentBuilder, missing: list[Missing]) -> list[Agent]:

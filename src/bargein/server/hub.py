@@ -36,7 +36,7 @@ from bargein.server.readiness import Readiness, keep_ready
 from bargein.server.records.audio_needs import demand_audio
 from bargein.server.records.kept_records import KeptRecords
 from bargein.server.settings import Settings, redaction_for
-from bargein.server.sip.place import SipPlace
+from bargein.server.sip.place import RingingCall, SipPlace
 from bargein.server.start_steps import steps
 from bargein.server.strangers import Strangers
 from bargein.server.telephone.busy import BusyLine
@@ -78,6 +78,7 @@ class Hub:
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
     busy_line: BusyLine = field(default_factory=BusyLine)
     sip: SipPlace = field(default_factory=SipPlace)
+    ringing: dict[str, RingingCall] = field(default_factory=dict)  # calls of ours by a telephone network, by their ids
 
 
 @asynccontextmanager

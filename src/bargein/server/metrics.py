@@ -38,6 +38,7 @@ _COUNTERS: dict[c.Counter, str] = {
     "prepared": "replies prepared before the turn was surely over: used, or why not",
     "prepared_waste_chars": "characters written for prepared replies that were not used",
     "prepared_waste_ms": "milliseconds of sound made for prepared replies that were not used",
+    "machines": "machines that picked up a call, by the sign that told them from a person",
     "tools": "tools that the agent ran, by how it ended",
 }
 

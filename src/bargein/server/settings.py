@@ -148,6 +148,11 @@ class Settings(BaseSettings):
     """Twilio's secret. Once it is set, every webhook of Twilio must be signed."""
     twilio_account_sid: str | None = _from("TWILIO_ACCOUNT_SID")
     """Twilio's account, for hang-ups and transfers."""
+    twilio_number: str | None = _from("TWILIO_PHONE_NUMBER")
+    """Number of yours at Twilio, from which `bargein call` calls: `+4930123456`."""
+    call_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    """Beginnings of the telephone numbers that `POST /calls` may call, separated by commas: `+49,+43`. `*`: all. none:
+    all where a `BARGEIN_TOKEN` is set, and no number without one."""
     twilio_url: str | None = None
     """Address of Twilio's REST API, if it is not Twilio's own."""
     sip: Annotated[tuple[str, ...], NoDecode] = ()
@@ -193,7 +198,7 @@ class Settings(BaseSettings):
     """UUIDs with which AudioSocket calls may come from anywhere, separated by commas. Without them, only this machine
     may call."""
 
-    @field_validator("redact_arguments", "sip", "sip_allow", mode="before")
+    @field_validator("redact_arguments", "call_allow", "sip", "sip_allow", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
         parts = value.split(",") if isinstance(value, str) else value

@@ -93,7 +93,9 @@ class TomlAgent(AgentChoice):
     """The beginning of the greeting that nothing interrupts."""
     reprompts: dict[Reprompted, Said] = Field(default_factory=dict)
     fillers: tuple[Said, ...] | None = None
-    """What to say, in turn, while a tool takes long."""
+    """What to say, in turn, while an answer or a tool takes long."""
+    voicemail: Said | None = None
+    """"hang_up", or the message to leave."""
     max_prompt_tokens: Annotated[int, Field(ge=500)] | None = None
     spoken_form: bool = True
     """As in Agent."""

@@ -15,7 +15,7 @@ import base64
 import socket
 from collections.abc import Sequence
 from typing import Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 
 import httpx
 import uvicorn
@@ -27,6 +27,7 @@ from bargein_bench.callers.caller_audio import Echo, Step
 from bargein_bench.callers.line import CallerLine
 from bargein_bench.callers.result import Result
 from bargein_bench.callers.twilio_call import NetworkManners, TwilioCall, document_of
+from bargein_bench.callers.twilio_orders import OrderedCall, OrderRefused, make_call, read_order
 from bargein_bench.callers.twiml import TwimlRefused
 
 BAD_LOGIN, UNKNOWN_CALL, NOT_LIVE = 20003, 20404, 21220  # Twilio's numbers
@@ -40,6 +41,11 @@ class TwilioNetwork:
         self.manners = manners or NetworkManners()
         self.calls: dict[str, TwilioCall] = {}
         """The calls that are made now, by their id."""
+        self.orders: dict[str, OrderedCall] = {}
+        """The calls that the application has ordered (POST Calls.json), by their id."""
+        self.callee: tuple[Sequence[Step], float] = ((), 5_000.0)
+        """What the callee of such a call says and does, and for how long, ms."""
+        self._ordered: set[asyncio.Task[None]] = set()
         self.rest_url = ""
         self._serves = serves
         self._server: uvicorn.Server | None = None
@@ -58,6 +64,10 @@ class TwilioNetwork:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for task in self._ordered:
+            task.cancel()
+        if self._ordered:
+            await asyncio.wait(self._ordered)
         if self._server is not None and self._serving is not None:
             self._server.should_exit = True
             await self._serving
@@ -93,18 +103,48 @@ class TwilioNetwork:
     def _rest(self) -> FastAPI:
         app = FastAPI()
 
+        @app.post("/2010-04-01/Accounts/{account}/Calls.json")
+        async def create(account: str, request: Request) -> JSONResponse:
+            return self._create(account, request.headers.get("authorization", ""), await request.body())
+
         @app.post("/2010-04-01/Accounts/{account}/Calls/{sid}.json")
         async def update(account: str, sid: str, request: Request) -> JSONResponse:
             return self._update(account, sid, request.headers.get("authorization", ""), await request.body())
 
         return app
 
-    def _update(self, account: str, sid: str, login: str, body: bytes) -> JSONResponse:
-        """Change a live call: Twiml, Url or Status."""
+    def _may(self, account: str, login: str) -> bool:
         token = self.manners.auth_token
         right = base64.b64encode(f"{self.manners.account}:{token}".encode()).decode()
-        if account != self.manners.account or (token is not None and login != f"Basic {right}"):
+        return account == self.manners.account and (token is None or login == f"Basic {right}")
+
+    def _create(self, account: str, login: str, body: bytes) -> JSONResponse:
+        """Make a call for the application."""
+        if not self._may(account, login):
             return _refused(401, BAD_LOGIN, "Authenticate")
+        try:
+            order = read_order(parse_qs(body.decode("utf-8", "replace")))
+        except OrderRefused as error:
+            return _refused(400, error.code, str(error))
+        self.orders[order.sid] = order
+
+        async def talk(url: str, sid: str, caller: str, called: str) -> Result:
+            steps, lasts_ms = self.callee
+            return await self.call(url, steps, lasts_ms, sid=sid, caller=caller, called=called)
+
+        task = asyncio.create_task(make_call(order, self.manners, self._client, talk), name=f"ordered {order.sid}")
+        self._ordered.add(task)
+        task.add_done_callback(self._ordered.discard)
+        return JSONResponse({"sid": order.sid, "account_sid": account, "status": "queued"}, 201)
+
+    def _update(self, account: str, sid: str, login: str, body: bytes) -> JSONResponse:
+        """Change a live call: Twiml, Url or Status."""
+        if not self._may(account, login):
+            return _refused(401, BAD_LOGIN, "Authenticate")
+        order = self.orders.get(sid)
+        if order is not None and order.status in ("queued", "ringing"):
+            order.cancelled.set()
+            return JSONResponse({"sid": sid, "account_sid": account, "status": "canceled"})
         call = self.calls.get(sid)
         if call is None:
             return _refused(404, UNKNOWN_CALL, f"The requested resource {sid} was not found")

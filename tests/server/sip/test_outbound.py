@@ -164,7 +164,7 @@ async def test_the_command_shows_how_the_call_goes() -> None:
     async with sip_world() as here, phone(lambda _, call: call.reject(486)) as callee:
         words = ["call", str(callee.uri), "--url", here.here.url]
         result = await asyncio.to_thread(CliRunner().invoke, cli, words)
-        assert result.exit_code == 1, result.output
+        assert result.exit_code == 3, result.output
         assert "busy" in result.output
         await here.gone()
 

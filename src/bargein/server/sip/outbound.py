@@ -10,18 +10,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Protocol
 
-from bargein.agent import Agent
 from bargein.errors import BargeinError, UsageError
-from bargein.floor import Policy
 from bargein.notices import Bye, StateChanged
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
+from bargein.server.outbound_numbers import demand_allowed
 from bargein.server.sip.control import SipControl, uri_of
 from bargein.server.sip.inbound import NETWORK, Described, SipMediaMaker, attach, facts_of, release
 from bargein.server.sip.media import SipMedia
 from bargein.server.sip.place import CallOrder
 from bargein.server.start_call import journal_for, new_call_id, start_call, told_fact
-from bargein.server.telephone.serve import choose_for_phone
+from bargein.server.telephone.serve import choose_for_order
 from bargein.sip.addresses import NameAddr, SipUri
 from bargein.sip.dialog import SipDialog
 from bargein.sip.errors import SipRefusal, SipRefused, SipTimeout
@@ -75,8 +74,10 @@ class DialedCall:
         self.id = new_call_id()
         self._hub, self._inviter, self._order = hub, inviter, order
         self._uri = target_of(order.to, inviter.trunk)
+        if not order.to.strip().startswith(("sip:", "sips:")):
+            demand_allowed(hub, order.to)
         self._caller = caller_of(order.caller, inviter.trunk)
-        self._agent, self._policy = _chosen(hub, order)
+        self._agent, self._policy = choose_for_order(hub, order)
         self._watchers = Watchers(hub.metrics, hub.fleet, self.id)
         self._started_s = time.time()
         self._began_ms = hub.host.clock.now_ms()
@@ -266,14 +267,3 @@ def caller_of(caller: str | None, trunk: SipTrunk | None) -> NameAddr | None:
             f"{caller[:80]!r} is no caller", advice="Write sip:user@host; a number or a user needs BARGEIN_SIP_TRUNK"
         )
     return NameAddr(SipUri(caller, trunk.uri.host))
-
-
-def _chosen(hub: Hub, order: CallOrder) -> tuple[Agent, Policy]:
-    """Who answers a phone is served by the default; who orders a call learns what is wrong. Raises UsageError."""
-    hub.catalogue.get(order.agent)
-    if order.policy is not None:
-        Policy.named(order.policy)
-    asked = {"agent": order.agent, "policy": order.policy, "language": order.language}
-    if order.record is not None:
-        asked["record"] = str(order.record)
-    return choose_for_phone(hub, {name: value for name, value in asked.items() if value is not None})

@@ -43,6 +43,14 @@ class OpenDoor(Protocol):
         ...
 
 
+class RingingCall(Protocol):
+    """A call of ours that is not answered yet."""
+
+    def cancel(self, why: str) -> bool:
+        """Ring no more. False: the call is answered, or over."""
+        ...
+
+
 @dataclass(slots=True)
 class SipPlace:
     """door: None while the server has none."""

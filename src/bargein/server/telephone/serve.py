@@ -16,12 +16,15 @@ from bargein.errors import FleetAway, UsageError
 from bargein.fleet.fleet import Fleet
 from bargein.floor import Policy
 from bargein.protocols import MOVED, CallControl
+from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
 from bargein.server.records.recording import said, with_wish
 from bargein.server.refusals import Refusal
 from bargein.server.restoring import Home, agent_of, give_up, returning
 from bargein.server.settings import is_loopback
+from bargein.server.sip.place import CallOrder
 from bargein.server.start_call import language_for, policy_for, start_call
+from bargein.server.telephone.dialed import DialedPhone
 from bargein.server.telephone.recent_calls import TAKEN_OVER, CallState
 from bargein.server.telephone.whereabouts import hand_over
 from bargein.server.trace_headers import carry_trace
@@ -180,14 +183,19 @@ async def _carry(hub: Hub, vendor: CallVendor, telephone: Telephone, started: St
     if isinstance(found, Home):
         log.info("A %s stream of a call on node %s: the network is sent there", telephone.name, found.node)
         return ELSEWHERE
+    ringing = hub.ringing.get(started.parameters.get("dialed", ""))
+    dialed = ringing if isinstance(ringing, DialedPhone) else None
     try:
-        with hub.calls.place(instead=kept is not None or found is not None):
+        # A call of ours has its place since it was ordered.
+        with hub.calls.place(instead=kept is not None or found is not None or dialed is not None):
             if kept is not None:
                 kept.call.hang_up("a stream of another form took its place")
-            await _talk(hub, vendor, telephone, started, found)
+            await _talk(hub, vendor, telephone, started, found, None if dialed is None else dialed.answered())
     except Refusal as refusal:
         if found is not None:
             await _give_back(hub, found)
+        if dialed is not None:
+            dialed.not_answered(refusal.message)
         if refusal.status != NO_PLACE:
             raise
         refusals.warn("A caller found no place", refusal)
@@ -231,12 +239,14 @@ async def _talk(
     telephone: Telephone,
     started: Started,
     restored: RestoredCall | None = None,
+    dialed: tuple[str, Watchers, dict[str, str]] | None = None,
 ) -> None:
     agent, policy = (
         choose_for_phone(hub, started.parameters) if restored is None else _chosen_before(hub, started, restored)
     )
     facts = {"transport": telephone.name, "stream": started.stream, "phone_call": started.call, **started.extra}
     facts |= {name: started.parameters[name][:40] for name in FACTS if name in started.parameters}
+    facts |= {} if dialed is None else dialed[2]
     network, id_ = _network(telephone, started), started.call
     control = vendor.exchange(started)
     async with start_call(
@@ -249,6 +259,7 @@ async def _talk(
         control=control,
         facts=facts,
         restored=restored,
+        dialed=None if dialed is None else dialed[:2],
     ) as kept:
         call = kept.call
         hub.recent_calls.forget(network, id_)
@@ -279,6 +290,17 @@ def _chosen_before(hub: Hub, started: Started, restored: RestoredCall) -> tuple[
     except UsageError as error:
         log.warning("%s; the call goes on with another agent", error)
         return choose_for_phone(hub, started.parameters)
+
+
+def choose_for_order(hub: Hub, order: CallOrder) -> tuple[Agent, Policy]:
+    """Who answers a phone is served by the default; who orders a call learns what is wrong. Raises UsageError."""
+    hub.catalogue.get(order.agent)
+    if order.policy is not None:
+        Policy.named(order.policy)
+    asked = {"agent": order.agent, "policy": order.policy, "language": order.language}
+    if order.record is not None:
+        asked["record"] = str(order.record)
+    return choose_for_phone(hub, {name: value for name, value in asked.items() if value is not None})
 
 
 def choose_for_phone(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Policy]:

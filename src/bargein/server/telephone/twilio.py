@@ -31,6 +31,7 @@ except ImportError:
     sdk = None  # type: ignore[assignment]
 
 VOICE, MEDIA, NEXT = "/twilio/voice", "/twilio/media", "/twilio/next"
+STATUS = "/twilio/status"  # of a call of ours
 TOKEN_S = 60  # Twilio connects at once
 INSTALL = "Install it with pip install 'bargein[twilio]'"
 
@@ -56,6 +57,17 @@ class Twilio:
     def public(self) -> str | None:
         """The server's address for the outside world, where one is set."""
         return self._public
+
+    @property
+    def can_dial(self) -> bool:
+        """The account is known for which Twilio makes calls."""
+        return self._token is not None and self._account is not None
+
+    def orders(self) -> sdk.TwilioOrders:
+        """Where calls are ordered, once `can_dial`."""
+        assert self._account is not None
+        assert self._token is not None
+        return sdk.TwilioOrders(self._account, self._token, self._rest_url)
 
     # -------------------------------------------------------------------------------------------------- webhook
 

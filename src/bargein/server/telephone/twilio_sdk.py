@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from requests import RequestException
 from starlette.datastructures import ImmutableMultiDict
@@ -20,6 +21,15 @@ API = "https://api.twilio.com"
 REST_S = 10.0
 RING_S = 25  # another number may ring for so long
 ANSWER_MS = 15_000.0  # for Twilio's word on it after that; without one the number has answered
+REFUSED = {  # by Twilio's code
+    20003: "Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN: they do not belong together",
+    21210: "Call from a number that Twilio has given you, or that you have verified there",
+    21211: "Check the number: it is none that can be called",
+    21212: "Set TWILIO_PHONE_NUMBER to a number that Twilio has given you, as +4930123456",
+    21215: "Allow calls to this country in Twilio's console: Voice, Settings, Geo permissions",
+    21216: "This number is blocked at Twilio for your account",
+    21219: "A trial account calls verified numbers only: verify the number in Twilio's console",
+}
 _SAY_TAGS = (
     "ca-ES cs-CZ da-DK de-DE el-GR en-US es-ES fi-FI fr-FR he-IL hi-IN hu-HU id-ID it-IT ja-JP ko-KR nb-NO nl-NL pl-PL "
     "pt-BR ro-RO ru-RU sv-SE tr-TR uk-UA vi-VN zh-CN"
@@ -109,15 +119,44 @@ class TwilioExchange:
         await self._update(twiml=str(response))
 
     async def _update(self, **change: str) -> None:
-        try:
-            # The package's client waits; so it does in a thread, and no other call with it.
-            await asyncio.to_thread(self._client.calls(self._call).update, **change)
-        except TwilioRestException as error:
-            if error.status < 500 and error.status != 429:
-                advice = "Check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and the number"
-                raise VendorRefused(f"Twilio refused with {error.status}, code {error.code}", advice=advice) from None
-            raise VendorLost(f"Twilio failed with {error.status}", advice="Try again a little later") from None
-        except (TwilioException, RequestException) as error:
-            # Its text may hold the address with the account in it.
-            what = type(error).__name__
-            raise VendorLost(f"Twilio could not be reached: {what}", advice="Check the network") from None
+        await _asked(self._client.calls(self._call).update, **change)
+
+
+class TwilioOrders:
+    """Calls that Twilio makes for an account."""
+
+    def __init__(self, account: str, token: str, base_url: str | None = None) -> None:
+        self._client = Client(account, token, http_client=_Rerouted(base_url or API))
+
+    async def create(self, *, to: str, from_: str, url: str, status_callback: str, ring_s: int) -> str:
+        """Order a call. Returns Twilio's id of the call. Raises VendorRefused, VendorLost."""
+        made = await _asked(
+            self._client.calls.create,
+            to=to,
+            from_=from_,
+            url=url,
+            timeout=ring_s,
+            status_callback=status_callback,
+            status_callback_event=["initiated", "ringing", "answered", "completed"],
+        )
+        return str(made.sid)
+
+    async def cancel(self, call: str) -> None:
+        """End a call that rings. Raises VendorRefused, VendorLost."""
+        await _asked(self._client.calls(call).update, status="completed")
+
+
+async def _asked(ask: Callable[..., Any], **words: object) -> Any:
+    """Twilio's answer. Raises VendorRefused, VendorLost."""
+    try:
+        # The package's client waits; so it does in a thread, and no other call with it.
+        return await asyncio.to_thread(ask, **words)
+    except TwilioRestException as error:
+        if error.status < 500 and error.status != 429:
+            advice = REFUSED.get(error.code, "Check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and the number")
+            raise VendorRefused(f"Twilio refused with {error.status}, code {error.code}", advice=advice) from None
+        raise VendorLost(f"Twilio failed with {error.status}", advice="Try again a little later") from None
+    except (TwilioException, RequestException) as error:
+        # Its text may hold the address with the account in it.
+        what = type(error).__name__
+        raise VendorLost(f"Twilio could not be reached: {what}", advice="Check the network") from None

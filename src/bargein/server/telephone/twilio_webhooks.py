@@ -34,12 +34,7 @@ try:
 except ImportError:  # Twilio.demand_twilio says so
     sdk = None  # type: ignore[assignment]
 
-PASSED_ON = (
-    "agent",
-    "policy",
-    "language",
-    "record",
-)  # of a webhook's query, to the stream and to the webhooks after it
+PASSED_ON = ("agent", "policy", "language", "record", "dialed")  # of a query, to the stream and the webhooks after it
 BUSY_TRIES = 3  # of a caller who finds no place; then the call ends
 BUSY_PAUSE_S = 8  # between two of them
 NOT_ANSWERED = {  # Twilio's DialCallStatus, for the model
@@ -52,7 +47,7 @@ router = APIRouter()
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class TwilioAsks:
     """One webhook of Twilio's."""
 
     hub: Hub
@@ -65,7 +60,7 @@ class _Asked:
     mounted: str
     """The path before every path of ours, without a node."""
     path: str
-    """VOICE or NEXT."""
+    """VOICE, NEXT or STATUS."""
 
     @property
     def call(self) -> str:
@@ -91,14 +86,16 @@ class _Asked:
 @router.post(VOICE)
 async def voice(request: Request) -> Response:
     """Twilio's webhook for a call that comes in: TwiML that streams the call to the node with the most room."""
-    asked = await _read(request, VOICE)
+    asked = await read_webhook(request, VOICE)
+    if asked.query.get("dialed") in asked.hub.ringing:
+        return _xml(_stream(asked, asked.hub.fleet.record()))  # a call of ours: here it is awaited
     return _xml(await _placed(asked))
 
 
 @router.post(NEXT)
 async def following(request: Request) -> Response:
     """Twilio's webhook after a stream or a transfer: a call that goes on gets a stream again, any other one ends."""
-    asked = await _read(request, NEXT)
+    asked = await read_webhook(request, NEXT)
     status = asked.form.get("DialCallStatus")
     transferred = None if status is None else Transferred(NOT_ANSWERED.get(status))
     found = await whereabouts(asked.hub, asked.network, asked.call, transferred)
@@ -115,7 +112,7 @@ async def following(request: Request) -> Response:
     return _xml(await _placed(asked))
 
 
-async def _read(request: Request, path: str) -> _Asked:
+async def read_webhook(request: Request, path: str) -> TwilioAsks:
     """Raises Refusal for a webhook that Twilio did not call."""
     vendor: Twilio = request.app.state.phones[MEDIA]
     client, query = request.client, request.url.query
@@ -124,7 +121,7 @@ async def _read(request: Request, path: str) -> _Asked:
     form = ImmutableMultiDict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
     secure = request.url.scheme == "https"
     vendor.demand_twilio(caller, form, secure=secure)
-    return _Asked(
+    return TwilioAsks(
         request.app.state.hub,
         vendor,
         caller,
@@ -136,7 +133,7 @@ async def _read(request: Request, path: str) -> _Asked:
     )
 
 
-async def _placed(asked: _Asked, *, lost: bool = False, hops: int = 0) -> str:
+async def _placed(asked: TwilioAsks, *, lost: bool = False, hops: int = 0) -> str:
     """TwiML that streams the call to a node with room, or says that there is none. lost: it is a call that has lost its
     node."""
     hub = asked.hub
@@ -146,7 +143,7 @@ async def _placed(asked: _Asked, *, lost: bool = False, hops: int = 0) -> str:
     return _busy(asked) if node is None else _stream(asked, node, hops=hops)
 
 
-def _stream(asked: _Asked, node: NodeRecord, *, hops: int = 0) -> str:
+def _stream(asked: TwilioAsks, node: NodeRecord, *, hops: int = 0) -> str:
     """TwiML that streams the call to a node."""
     fleet = asked.hub.fleet
     alone = node.id == fleet.node and not fleet.shared
@@ -162,7 +159,7 @@ def _stream(asked: _Asked, node: NodeRecord, *, hops: int = 0) -> str:
     return sdk.connect(url, parameters, parameters["next"])
 
 
-def _busy(asked: _Asked) -> str:
+def _busy(asked: TwilioAsks) -> str:
     """TwiML for a caller who finds no place: a sentence, and another try after a pause; in the end the call ends."""
     agent, language = _agent(asked)
     tries = asked.number("busy_tries")
@@ -173,7 +170,7 @@ def _busy(asked: _Asked) -> str:
     return sdk.busy(busy_text(agent, language), language, BUSY_PAUSE_S, again)
 
 
-def _agent(asked: _Asked) -> tuple[Agent, str]:
+def _agent(asked: TwilioAsks) -> tuple[Agent, str]:
     """Whose sentence the caller gets, and in which language."""
     catalogue = asked.hub.catalogue
     try:
