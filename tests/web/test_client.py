@@ -33,6 +33,13 @@ async def test_the_package_is_small_and_its_types_are_those_of_its_sources() -> 
     dist = built()
     assert gzipped(dist / "index.js", dist / "react.js", dist / "element.js") <= MOST_BYTES
     assert tool("node_modules/.bin/tsc", "--noEmit", "-p", ".") == ""
+    # A server that renders a page may import all of it.
+    tool(
+        "node",
+        "--input-type=module",
+        "-e",
+        "for (const n of ['index', 'react', 'element']) await import(`./dist/${n}.js`)",
+    )
     told = json.loads((PACKAGE / "package.json").read_text("utf-8"))
     assert told["version"] == __version__
     for entry in told["exports"].values():

@@ -17,9 +17,12 @@ const HTML = `
   <div part="transcript" id="transcript" role="log" tabindex="0" hidden><ol id="lines"></ol></div>
 </div>`;
 
+// A server that renders a page imports this file, too, and has no elements.
+const Base = globalThis.HTMLElement ?? class {};
+
 let sheet = null; // a page's Content-Security-Policy may forbid styles in the text
 
-export class BargeinCallElement extends HTMLElement {
+export class BargeinCallElement extends Base {
   static observedAttributes = ["labels"];
 
   labels = LABELS;
@@ -152,4 +155,4 @@ function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-if (!customElements.get("bargein-call")) customElements.define("bargein-call", BargeinCallElement);
+if (globalThis.customElements && !customElements.get("bargein-call")) customElements.define("bargein-call", BargeinCallElement);
