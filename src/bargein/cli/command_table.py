@@ -68,6 +68,7 @@ OURS = (
     Command("replay", "bargein.cli.replay:replay_command"),
     Command("show", "bargein.cli.show:show_command"),
     Command("export", "bargein.cli.export:export_command"),
+    Command("console", "bargein.cli.console:console_command"),
     Command("call", "bargein.cli.call:call_command"),
     Command("drain", "bargein.cli.drain:drain_command"),
     Command("fleet", "bargein.cli.fleet:fleet_command"),
