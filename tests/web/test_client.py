@@ -56,7 +56,7 @@ async def test_an_element_of_another_site_calls_is_interrupted_and_tells_which_w
         f"default-src 'none'; script-src {url} 'unsafe-eval'; worker-src blob: {url}; "
         f"connect-src 'self' {url} {url.replace('http', 'ws')}"
     )
-    async with opened.page(element(url, 'transport="webrtc"'), policy) as shown:
+    async with opened.page(element(url, 'transport="webrtc" labels=\'{"left": "Auf Wiederhören."}\''), policy) as shown:
         await shown.evaluate(LISTEN)
         host = shown.locator("bargein-call")
         await shown.get_by_role("button", name="Call").click()
@@ -81,7 +81,7 @@ async def test_an_element_of_another_site_calls_is_interrupted_and_tells_which_w
         await shown.keyboard.press("Escape")
         await shown.wait_for_selector("bargein-call[state=off]")
         assert (await shown.evaluate(TOLD, "ended"))["code"] == "left"
-        assert await host.locator("#status").inner_text() == "You hung up."
+        assert await host.locator("#status").inner_text() == "Auf Wiederhören."
         assert await shown.evaluate("() => mic.streams[0].getAudioTracks()[0].readyState") == "ended"
         assert await shown.evaluate("() => [violations, told.filter((one) => one.type === 'error')]") == [[], []]
     assert await opened.nobody_calls()

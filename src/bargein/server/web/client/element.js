@@ -123,10 +123,12 @@ export class BargeinCallElement extends Base {
     interrupt.hidden = state !== "speaking" && state !== "barge_in";
     mute.hidden = !on;
     if (focused?.hidden) main.focus({ preventScroll: true });
-    const said = ended && !ended.fault ? ended.text : labels[state];
-    put(status, on && obstacle ? `${obstacle.text} ${obstacle.advice ?? ""}` : said);
-    const wrong = ended?.fault ? ended : error && on && !error.code.startsWith("microphone_") ? { text: error.message, advice: error.advice } : null;
-    put(alert, wrong ? `${wrong.text} ${wrong.advice}` : "");
+    // What has a code may have a label of the page's own, in its language.
+    const told = ({ code, text, message, advice }) => labels[code] ?? `${text ?? message} ${advice ?? ""}`.trim();
+    const said = ended && !ended.fault ? (labels[ended.code] ?? ended.text) : labels[state];
+    put(status, on && obstacle ? told(obstacle) : said);
+    const wrong = ended?.fault ? ended : error && on && !error.code.startsWith("microphone_") ? error : null;
+    put(alert, wrong ? told(wrong) : "");
     alert.hidden = !wrong;
     list.setAttribute("aria-label", labels.transcript);
     list.hidden = !transcript.length || this.hasAttribute("no-transcript");
