@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bargein.audio.pcm import Samples
 from bargein.floor import (
     Action,
     Answer,
@@ -27,14 +26,18 @@ from bargein.floor import (
     TurnEnded,
     Words,
 )
+from bargein.recorder.audio_file import AUDIO_FILE, AudioFile
+from bargein.recorder.audio_recorder import MAX_BYTES
 from bargein.recorder.journal import FileJournal
 
 CYCLE_MS = 12_000
 WINDOW_MS = 32
 WORD_MS = 250
-REPLY = "well there are three rooms free on that day and two of them look over the lake which is quiet now".split()
-ASKED = "have you got a room for me on friday the".split()
+REPLY_TEXT = "well there are three rooms free on that day and two of them look over the lake which is quiet now"
+REPLY = REPLY_TEXT.split()
+ASKED_TEXT = "have you got a room for me on friday the"
 RATE = 16_000
+BLOCK = RATE * 2016 // 1000
 
 
 class LongCall:
@@ -107,7 +110,7 @@ class LongCall:
     def _do(self, at_ms: float, action: Action) -> None:
         match action:
             case Answer(reply=reply, turn=turn):
-                self.journal.note(at_ms, "user", turn=turn, text=" ".join(ASKED), over=None)
+                self.journal.note(at_ms, "user", turn=turn, text=ASKED_TEXT, over=None)
                 started, ended = at_ms + 600.0, at_ms + 600.0 + WORD_MS * len(REPLY)
                 asked = {"reply": reply, "asked_ms": at_ms, "stopped": False, "why": None, "chars": 90}
                 self.journal.note(at_ms + 300, "vendor", part="llm", name="model", first_ms=at_ms + 250.0, **asked)
@@ -143,7 +146,7 @@ class LongCall:
 
 def _script(cycle: int) -> list[tuple[int, int, str]]:
     """What the user says in a cycle: from, until (ms) and the words."""
-    said = [(200, 2200, " ".join(ASKED))]
+    said = [(200, 2200, ASKED_TEXT)]
     if cycle % 3 == 1:
         said.append((5000, 5320, "mhm"))
     if cycle % 4 == 3:
@@ -151,18 +154,26 @@ def _script(cycle: int) -> list[tuple[int, int, str]]:
     return said
 
 
-def sound_of(spoken: list[tuple[int, float, float]], lasted_ms: float) -> Samples:
-    """Two lanes of noise where there is speech, shape (samples, 2)."""
-    sound = np.zeros((int(lasted_ms * RATE / 1000), 2), np.int16)
-    noise = (np.random.default_rng(1).standard_normal(RATE) * 2500).astype(np.int16)
-    for lane, from_ms, until_ms in spoken:
-        first, last = int(from_ms * RATE / 1000), min(int(until_ms * RATE / 1000), len(sound))
-        sound[first:last, lane] = np.resize(noise, last - first)
-    return sound
+def write_sound(folder: Path, spoken: list[tuple[int, float, float]], lasted_ms: float) -> None:
+    """Two lanes, with noise where there is speech."""
+    file = AudioFile(folder / AUDIO_FILE, RATE, MAX_BYTES)
+    file.open()
+    noise = (np.random.default_rng(1).standard_normal(BLOCK) * 2500).astype(np.int16)
+    for at in range(0, int(lasted_ms * RATE / 1000), BLOCK):
+        block = np.zeros((BLOCK, 2), np.int16)
+        for lane, from_ms, until_ms in spoken:
+            first, last = (int(ms * RATE / 1000) - at for ms in (from_ms, until_ms))
+            if first < BLOCK and last > 0:
+                block[max(0, first) : last, lane] = noise[max(0, first) : max(0, min(last, BLOCK))]
+        file.write(block)
+    file.close()
 
 
-def write_record(root: Path, name: str, *, cycles: int) -> Path:
-    """The record's folder, without its sound. cycles: of twelve seconds each."""
+def write_record(root: Path, name: str, *, cycles: int, sound: bool) -> Path:
+    """The record's folder. cycles: of twelve seconds each."""
     call = LongCall(root, name, cycles)
     call.write()
-    return call.journal.path.parent
+    folder = call.journal.path.parent
+    if sound:
+        write_sound(folder, call.spoken, cycles * CYCLE_MS)
+    return folder

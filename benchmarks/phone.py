@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bargein.audio.pcm import Pcm, Samples
@@ -34,9 +34,11 @@ def at_eight(sounds: Sequence[VoiceClip]) -> list[tuple[str, Samples]]:
     return [(c.name, resample(Pcm(c.samples, CLIP_RATE), RATE).samples[: int(MOST * RATE)]) for c in sounds]
 
 
-async def calls(sounds: list[tuple[str, Samples]], number: int, seconds: float) -> CallRun:
-    """A run of `number` calls at once, each interrupted every five seconds; the server has one core."""
-    async with server(env={"BARGEIN_MAX_CALLS": str(number + 2)}) as address:
+async def calls(
+    sounds: list[tuple[str, Samples]], number: int, seconds: float, env: Mapping[str, str] | None = None
+) -> CallRun:
+    """A run of `number` calls at once, each interrupted every five seconds; the server has one core. env: settings."""
+    async with server(env={"BARGEIN_MAX_CALLS": str(number + 2), **(env or {})}) as address:
         pid = pid_of(address)
         pin(pid)
         lasts = seconds * 1000

@@ -48,6 +48,7 @@ def test_help_names_every_command_with_a_line_of_help() -> None:
         "serve     Serve calls, and the page to make them with",
         "demo      Serve, open the page, and let the dummy caller show",
         "replay    Decide a recorded call again",
+        "show      Write a recorded call as a page: what was said, heard and decided",
         "drain     Let a server take no new call, and wait until its calls are over",
         "fleet     Watch the nodes of a fleet and their calls",
         "doctor    Say what is set, reachable and missing",

@@ -64,6 +64,7 @@ ON_THE_WIRE: list[tuple[n.Notice, dict[str, Any]]] = [
     ),
     (n.SpeechNoticed("started", 99.0), {"type": "speech", "kind": "started", "at_ms": 99.0}),
     (n.PolicyNow({"preset": "patient"}), {"type": "policy", "numbers": {"preset": "patient"}}),
+    (n.RecordingNow(on=True), {"type": "recording", "on": True}),
     (
         n.Problem("too_fast", "Too many messages", "Send fewer"),
         {

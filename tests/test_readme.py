@@ -20,6 +20,7 @@ from bargein.cli import app
 from bargein.cli.command_table import GROUP, OURS
 from bargein.floor.policy_groups import NUMBERS
 from bargein.testing import ScriptedLLM, ScriptedSTT, ToneTTS
+from tests.docs.shell_blocks import blocks
 from tests.test_cli import PROJECT
 
 ROOT = Path(__file__).parents[1]
@@ -27,9 +28,10 @@ README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
 SNIPPETS = [
-    pytest.param(text, id=f"{page.stem}-{number}")
+    pytest.param(block.text, id=f"{page.stem}-{number}")
     for page in PAGES
-    for number, text in enumerate(SNIPPET.findall(page.read_text()))
+    for number, block in enumerate(blocks(page))
+    if block.language == "python" and block.mark != "file"  # the tutorial's files run in tests/docs/test_tutorial.py
 ]
 KEYS = ("DEEPGRAM", "GROQ", "ELEVENLABS", "OPENAI", "MISTRAL", "CARTESIA")
 

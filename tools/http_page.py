@@ -46,9 +46,10 @@ def page() -> str:
 def _routes(app: Any) -> Iterator[str]:
     rows = []
     shown = app.openapi()["paths"]
+    contexts: list[Any] = list(iter_route_contexts(app.routes))
     known = {
         (method.lower(), context.path_format): context
-        for context in iter_route_contexts(app.routes)
+        for context in contexts
         if getattr(context, "dependant", None) is not None and getattr(context, "methods", None)
         for method in context.methods
     }
@@ -81,7 +82,8 @@ def _asks(route: dict[str, Any]) -> str:
 
 def _sockets(app: Any) -> Iterator[str]:
     rows = []
-    for context in iter_route_contexts(app.routes):
+    contexts: list[Any] = list(iter_route_contexts(app.routes))
+    for context in contexts:
         route = getattr(context, "starlette_route", None) or getattr(context, "route", context)
         if "WebSocket" in type(route).__name__ or "WebSocket" in type(context).__name__:
             rows.append([f"`{context.path}`", SOCKETS.get(context.path) or _text(inspect.getdoc(route.endpoint) or "")])

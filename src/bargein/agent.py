@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction, isgeneratorfunction
-from typing import Literal
+from typing import Literal, get_args
 
 from bargein.errors import UsageError
 from bargein.floor import Policy
@@ -26,6 +26,7 @@ from bargein.protocols import (
     EndRequest,
     HangUp,
     RealtimeModel,
+    RecordAudio,
     StreamingSTT,
     Tool,
     Transfer,
@@ -180,6 +181,9 @@ class Agent:
     as it was written, in any case."""
     hide_thoughts: bool = True
     """Text in `<think>...</think>` and the like is neither said nor kept. False: it is text like any other."""
+    record_audio: RecordAudio | None = None
+    """Whether the audio of its calls is recorded, where the server keeps records: "off", "on" (unless a call refuses),
+    or "consent" (where a call says so). None: as the server's setting says."""
     scripted: bool = False
     """The llm is a script and no language model. The page says so."""
 
@@ -313,6 +317,11 @@ class Agent:
             raise UsageError(
                 f"Agent {self.name!r}: max_prompt_tokens cannot be {self.max_prompt_tokens}",
                 advice=f"Give at least {LEAST_PROMPT_TOKENS}, or None",
+            )
+        if self.record_audio not in (None, *get_args(RecordAudio)):
+            raise UsageError(
+                f"Agent {self.name!r}: record_audio cannot be {_shown(self.record_audio)}",
+                advice='Give "off", "on" or "consent"',
             )
         if not isinstance(self.on_failure, HangUp | Transfer):
             raise UsageError(

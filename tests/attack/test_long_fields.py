@@ -14,7 +14,7 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 
 from bargein.clock import ManualClock
-from bargein.server.log_lines import LINE_CHARS, LineFormatter
+from bargein.server.log_formats import LINE_CHARS, LineFormatter
 from bargein.transports.telephone.asterisk import AsteriskDialect
 from bargein.transports.telephone.dialect import TelephoneDialect
 from bargein.transports.telephone.plivo import PlivoDialect

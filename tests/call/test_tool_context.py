@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 
+from bargein.protocols import HangUp, Transfer
 from tests.call.kit import SOON, ScriptedLLM, scene
 from tests.call.scripted_tool import ScriptedTool
 
@@ -18,7 +19,7 @@ class Asking(ScriptedTool):
         super().__init__("ask", "read")
         self.found: list[tuple[str, str]] = []
 
-    async def run(self, arguments: str) -> str:
+    async def run(self, arguments: str) -> str | HangUp | Transfer:
         self.found.append((CALLER.get(), INSIDE.get()))
         return await super().run(arguments)
 
@@ -33,7 +34,8 @@ class Spans:
         self.seen.append(f"enter {call} {tool} {reply}")
         return INSIDE.set(call)
 
-    def leave_tool(self, at_ms: float, entered: contextvars.Token[str]) -> None:
+    def leave_tool(self, at_ms: float, entered: object) -> None:
+        assert isinstance(entered, contextvars.Token)
         INSIDE.reset(entered)
         self.seen.append("leave")
 

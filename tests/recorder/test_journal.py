@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import subprocess
-import sys
 import typing
 from pathlib import Path
 from types import UnionType
@@ -16,7 +14,7 @@ import pytest
 
 from bargein.errors import UsageError
 from bargein.floor import Action, BargeIn, Cut, Event, Policy, Source, SpeechWindow, Tick
-from bargein.recorder.journal import FILE, MAX_BYTES, FileJournal, NullJournal, prune
+from bargein.recorder.journal import MAX_BYTES, FileJournal, NullJournal
 from bargein.recorder.reading import ACTIONS, EVENTS, Happened, Noted, Ordered, read
 
 POLICY = Policy.patient().with_({"confirm_ms": 444.25, "stop_phrases": ["enough", "assez"], "user_silence_ms": 9000})
@@ -192,41 +190,9 @@ def test_a_call_id_that_is_no_name_never_becomes_a_path(tmp_path: Path, name: st
         FileJournal(tmp_path, name, agent="guide", policy=POLICY, language="en")
 
 
-def test_only_the_newest_records_are_kept_and_nothing_else_is_touched(tmp_path: Path) -> None:
-    for k in range(6):
-        FileJournal(tmp_path, f"c{k}", agent="guide", policy=POLICY, language="en").close()
-        os.utime(tmp_path / f"c{k}" / FILE, (k, k))
-    (tmp_path / "photos").mkdir()
-    assert prune(tmp_path, keep=2, living=["c0"]) == 3
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["c0", "c4", "c5", "photos"]
-    assert prune(tmp_path / "nowhere", keep=2) == 0
-
-
 def test_the_journal_that_keeps_nothing_takes_everything() -> None:
     null = NullJournal()
     null.event(Tick(1))
     null.action(1, Cut(1, BargeIn(1, 0, 1, Source.KEY, 1, "why")))
     null.note(1, "x", a=1)
     null.close()
-
-
-def test_a_record_that_another_process_writes_is_not_removed(tmp_path: Path) -> None:
-    """Two workers share a folder, and each knows its own calls only."""
-    script = (
-        "import sys; from pathlib import Path; from bargein.floor import Policy\n"
-        "from bargein.recorder.journal import FileJournal\n"
-        "kept = FileJournal(Path(sys.argv[1]), 'theirs', agent='a', policy=Policy(), language='en')\n"
-        "print('open', flush=True); sys.stdin.readline(); kept.close()\n"
-        "print('closed', flush=True); sys.stdin.readline()"
-    )
-    command = [sys.executable, "-c", script, str(tmp_path)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, text=True) as other:  # type: ignore[call-overload]
-        assert other.stdout.readline() == "open\n"
-        assert prune(tmp_path, keep=0) == 0
-        assert (tmp_path / "theirs" / FILE).exists()
-        print(file=other.stdin, flush=True)
-        assert other.stdout.readline() == "closed\n"
-        assert prune(tmp_path, keep=0) == 1
-        assert not (tmp_path / "theirs").exists()
-        print(file=other.stdin, flush=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 
 import pytest
@@ -26,7 +24,7 @@ from bargein.floor import (
     Words,
 )
 from bargein.floor.lexicon import fold
-from bargein.recorder.journal import FILE, FileJournal, prune
+from bargein.recorder.journal import FileJournal
 from bargein.recorder.reading import Happened, Noted, Ordered, read
 from bargein.recorder.redaction import Redaction
 from bargein.recorder.replay import replay
@@ -183,15 +181,3 @@ def test_redaction_leaves_the_numbers_of_a_policy_as_they_are(tmp_path: Path) ->
     written.event(PolicyChanged(5, policy))
     written.close()
     assert read(written.path).entries == [Happened(5, PolicyChanged(5, policy))]
-
-
-@pytest.mark.parametrize(("days", "left"), [(None, ["c0", "c1", "c2", "c3"]), (2.5, ["c0", "c1", "c3"])])
-def test_records_go_when_they_are_old(tmp_path: Path, days: float | None, left: list[str]) -> None:
-    now = time.time()
-    for n in range(4):
-        FileJournal(tmp_path, f"c{n}", agent="a", policy=POLICY, language="en").close()
-    for name, age in (("c0", 0), ("c1", 2), ("c2", 3), ("c3", 9)):
-        os.utime(tmp_path / name / FILE, (now - age * 86_400, now - age * 86_400))
-    max_age_s = None if days is None else days * 86_400
-    assert prune(tmp_path, keep=10, living=["c3"], max_age_s=max_age_s) == 4 - len(left)
-    assert sorted(path.name for path in tmp_path.iterdir()) == left

@@ -25,7 +25,7 @@ from bargein.agent import Agent, Greeting
 from bargein.audio.pcm import Pcm
 from bargein.server.app import VoiceApp
 from bargein.server.catalogue import Catalogue
-from bargein.server.hub import Hub
+from bargein.server.hub import Hub, OpenAgents
 from bargein.server.listening import listen
 from bargein.server.serve import BargeinServer, config_for
 from bargein.server.settings import Settings
@@ -201,9 +201,10 @@ async def world(
     limits: BrowserLimits | None = None,
     alone: bool = True,
     catalogue: Catalogue | None = None,
+    opener: OpenAgents | None = None,
 ) -> AsyncIterator[World]:
-    """Everything as in `bargein serve`, but for the agents, or the whole catalogue. No task may be left behind; alone:
-    and nobody else makes any meanwhile."""
+    """Everything as in `bargein serve`, but for the agents, the whole catalogue, or what opens it. No task may be left
+    behind; alone: and nobody else makes any meanwhile."""
     chosen = chosen or settings()
     offered = agents or (tone_agent(),)
 
@@ -212,7 +213,7 @@ async def world(
         yield catalogue or Catalogue({each.name: each for each in offered})
 
     before = asyncio.all_tasks()
-    app = VoiceApp(chosen, agents=opened, limits=limits)
+    app = VoiceApp(chosen, agents=opener or opened, limits=limits)
     ready: asyncio.Future[Hub] = asyncio.get_running_loop().create_future()
     with listen(chosen.host, chosen.port) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

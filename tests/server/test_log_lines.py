@@ -13,7 +13,8 @@ import pytest
 
 from bargein.clock import ManualClock
 from bargein.errors import ProtocolError
-from bargein.server.log_lines import LINE_CHARS, TRACE_LINES, LineFormatter, LineQueue, log_lines
+from bargein.server.log_formats import LINE_CHARS, TRACE_LINES, LineFormatter
+from bargein.server.log_lines import LineQueue, log_lines
 
 
 def line(message: str, *args: object, error: BaseException | None = None) -> str:

@@ -30,19 +30,25 @@ PACKAGE = Path(__file__).parents[2] / "clients" / "js"
 LIFESPAN = Starlette()
 
 # A microphone that is quiet until the test speaks into it, and what the page is told.
+# The call's own AudioContext carries it.
 MICROPHONE = """
 {
-  const context = new AudioContext();
-  window.mic = { fails: null, streams: [], context };
+  window.mic = { fails: null, streams: [] };
+  window.AudioContext = class extends AudioContext {
+    constructor(options) {
+      super(options);
+      mic.context = this;
+    }
+  };
   navigator.mediaDevices.getUserMedia = async () => {
     if (mic.fails) throw new DOMException('for the test', mic.fails);
-    mic.to = context.createMediaStreamDestination();
+    mic.to = mic.context.createMediaStreamDestination();
     mic.streams.push(mic.to.stream);
     return mic.to.stream;
   };
   mic.speak = async () => {
-    const sound = await context.decodeAudioData(await (await fetch('/speech.wav')).arrayBuffer());
-    const source = new AudioBufferSourceNode(context, { buffer: sound });
+    const sound = await mic.context.decodeAudioData(await (await fetch('/speech.wav')).arrayBuffer());
+    const source = new AudioBufferSourceNode(mic.context, { buffer: sound });
     source.connect(mic.to);
     source.start();
   };
@@ -52,6 +58,22 @@ MICROPHONE = """
     violations.push(`${e.effectiveDirective} ${e.blockedURI}`));
 }
 """
+
+
+LISTEN = """() => {
+  for (const type of ['state', 'heard', 'interrupted', 'error', 'ended']) {
+    document.addEventListener(`bargein-${type}`, ({ detail }) => told.push({ type, ...detail, code: detail.code }));
+  }
+}"""
+TOLD = "(type) => told.find((one) => one.type === type)"
+
+
+def element(url: str, attributes: str = "") -> str:
+    """A page of another site with our element, loaded from the server."""
+    return f"""<!doctype html><html lang="en"><head><title>Shop</title>
+      <script type="module" src="{url}/client/element.js"></script></head>
+      <body><main><h1>Shop</h1>
+      <bargein-call url="{url}" agent="teller" {attributes}></bargein-call></main></body></html>"""
 
 
 def tool(*words: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -97,6 +98,15 @@ async def test_an_operator_sees_and_steers_calls_and_nodes_from_another_node(mon
         await shown.fill("#say-text", "The doctor is ready.")
         await shown.press("#say-text", "Enter")
         assert (await client.until("words"))["text"] is not None
+        # Both sides can be heard, from the other node.
+        await shown.click("#listen")
+        await shown.wait_for_selector("#listen[aria-pressed=true]")
+        for _ in range(40):
+            await client.audio(value=16_000)
+            await asyncio.sleep(0.02)
+        await shown.wait_for_function("() => document.querySelector('#user-level').value > 0.2")
+        await shown.click("#listen")
+        await shown.wait_for_selector("#listen[aria-pressed=false]")
         # Nothing that hurts is done without a second answer.
         await shown.click("#hang-up")
         await shown.keyboard.press("Escape")

@@ -128,6 +128,8 @@ class Call:
             stale=() if self._restored is None else self._restored.names,
         )
         keeper.lasted_before_ms = self._before_ms
+        recording = parts.recording
+        keeper.is_recording, recording.on_change = lambda: recording.on, keeper.touch
         parts.conversation.on_change = keeper.touch
         parts.context.durable = keeper.durable
         return keeper

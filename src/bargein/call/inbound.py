@@ -76,6 +76,8 @@ class InboundHandler:
                 self._turn_control.type(f.UserTyped(now_ms), text)
             case c.StopPressed():
                 self._context.feed(f.Interrupted(now_ms, "button"))
+            case c.RecordingWished(on):
+                self._context.consent(on)
             case c.SettingsRequested(preset, numbers):
                 self._change_policy(now_ms, preset, numbers)
             case c.ClientFault(code, message, advice):

@@ -62,9 +62,12 @@ def broken(command: Command, error: Exception) -> Unavailable:
 
 OURS = (
     Command("serve", "bargein.cli.serve:serve"),
-    Command("demo", "bargein.cli.serve:demo"),
+    Command("demo", "bargein.cli.demo:demo"),
+    Command("dev", "bargein.cli.dev:dev"),
+    Command("new", "bargein.cli.new:new"),
     Command("replay", "bargein.cli.replay:replay_command"),
     Command("show", "bargein.cli.show:show_command"),
+    Command("export", "bargein.cli.export:export_command"),
     Command("console", "bargein.cli.console:console_command"),
     Command("call", "bargein.cli.call:call_command"),
     Command("drain", "bargein.cli.drain:drain_command"),

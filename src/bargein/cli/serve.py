@@ -1,15 +1,13 @@
-"""`bargein serve` and `bargein demo`."""
+"""`bargein serve`."""
 
 from __future__ import annotations
 
-import logging
-import os
-import webbrowser
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from bargein.cli.run_command import run_command
 
 AgentOption = Annotated[
     str | None, typer.Option(help="guide, cascade, voxtral, openai-realtime, FILE.py, FILE.py:NAME, FILE.toml")
@@ -21,6 +19,10 @@ PolicyOption = Annotated[str | None, typer.Option(help="instant, balanced or pat
 RecordOption = Annotated[Path | None, typer.Option(help="Folder for what happened in each call")]
 NoRecordOption = Annotated[bool, typer.Option("--no-record", help="Keep no record of calls")]
 KeepDaysOption = Annotated[float | None, typer.Option(help="Remove records that are older; default: of no age")]
+KeepGBOption = Annotated[float | None, typer.Option("--keep-gb", help="Remove the oldest records beyond this size")]
+RecordAudioOption = Annotated[
+    str | None, typer.Option(help="Record the audio of calls: on, or consent (where a call says so); default: off")
+]
 RedactDigitsOption = Annotated[bool, typer.Option("--redact-digits", help="Keep digits out of records")]
 PrivateNumbersOption = Annotated[
     bool, typer.Option("--private-numbers", help="Keep callers' numbers out of records and log")
@@ -38,6 +40,7 @@ SipOption = Annotated[
 ]
 RtpPortsOption = Annotated[str | None, typer.Option(help="UDP ports for the audio of SIP calls: 10000-20000")]
 OtelOption = Annotated[bool, typer.Option("--otel", help="Trace calls; OTEL_EXPORTER_OTLP_ENDPOINT says where to")]
+LogFormatOption = Annotated[str | None, typer.Option(help="text, or json: one JSON object a line")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more in the log")]
 
 
@@ -49,6 +52,8 @@ def serve(
     record: RecordOption = None,
     no_record: NoRecordOption = False,
     keep_days: KeepDaysOption = None,
+    keep_gb: KeepGBOption = None,
+    record_audio: RecordAudioOption = None,
     redact_digits: RedactDigitsOption = False,
     private_numbers: PrivateNumbersOption = False,
     origin: OriginOption = None,
@@ -60,13 +65,14 @@ def serve(
     rtp_ports: RtpPortsOption = None,
     audiosocket: AudioSocketOption = None,
     otel: OtelOption = False,
+    log_format: LogFormatOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve calls, and the page to make them with.
 
     Every option but --verbose is also a BARGEIN_* setting; --no-record is BARGEIN_RECORD set to nothing.
     """
-    _run(
+    run_command(
         verbose=verbose,
         no_record=no_record,
         agent=agent,
@@ -75,6 +81,8 @@ def serve(
         policy=policy,
         record=record,
         keep_days=keep_days,
+        keep_gb=keep_gb,
+        record_audio=record_audio,
         redact_digits=redact_digits or None,
         private_numbers=private_numbers or None,
         origins=tuple(origin or ()) or None,
@@ -86,51 +94,5 @@ def serve(
         rtp_ports=rtp_ports,
         audiosocket=audiosocket,
         otel=otel or None,
+        log_format=log_format,
     )
-
-
-def demo(
-    agent: AgentOption = None,
-    port: PortOption = None,
-    policy: PolicyOption = None,
-    simulate: SimulateOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Serve, open the page, and let the dummy caller show what can happen."""
-
-    def show(url: str) -> None:
-        if not webbrowser.open(f"{url}/?dummy=1"):
-            typer.echo(f"Open {url}/?dummy=1 in a browser")
-
-    _run(verbose=verbose, on_ready=show, agent=agent, port=port, policy=policy, simulate=simulate or None)
-
-
-def _run(
-    *, verbose: bool, no_record: bool = False, on_ready: Callable[[str], None] | None = None, **given: object
-) -> None:
-    # OpenBLAS reads this when numpy is first imported, which the next lines do. A pool of its threads would only spin
-    # beside the many small products of calls; a user's own number stands.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-    from rich.console import Console  # noqa: PLC0415  # after the line above, and only where a server is to run
-
-    from bargein.server.log_lines import log_lines  # noqa: PLC0415
-    from bargein.server.make_settings import make_settings  # noqa: PLC0415
-    from bargein.server.settings import redaction_for  # noqa: PLC0415
-    from bargein.server.supervisor.command import worker_name  # noqa: PLC0415
-    from bargein.server.supervisor.run import supervise, supervises  # noqa: PLC0415
-
-    settings = make_settings(**given)
-    if no_record:
-        settings = settings.model_copy(update={"record": None})
-    level = logging.INFO if verbose else logging.WARNING
-    with log_lines(level, redaction_for(settings), worker_name()):
-        try:
-            if supervises(settings):  # which needs no model, and imports none
-                supervise(settings, Console(), on_ready=on_ready)
-                return
-            from bargein.server.serve import serve as run_server  # noqa: PLC0415
-
-            run_server(settings, Console(), on_ready=on_ready)
-        except KeyboardInterrupt:
-            return  # uvicorn has shut down in good order, and then tells how it was asked to

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import webbrowser
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
 
+from bargein.cli.record_folders import Named, Records, record_folder
 from bargein.errors import UsageError
 from bargein.floor.numbers import parse_numbers
+from bargein.recorder.audio_file import AUDIO_FILE
 from bargein.recorder.reading import read
 from bargein.recorder.story.call_story import CallStory
 from bargein.recorder.story.replayed import replayed
 from bargein.recorder.story.telling import tell
-from bargein.server.records.one_file import one_file
+from bargein.server.records.one_file import PageSound, one_file, peaks_of
 
 console = Console(highlight=False)
 
 NAME = "call.html"
 
 
-Named = Annotated[str, typer.Argument(help="A call's id, its folder, or its events.jsonl")]
-Records = Annotated[Path, typer.Option("--record", help="Where the calls' folders are", envvar="BARGEIN_RECORD")]
 Out = Annotated[Path | None, typer.Option(help="The file to write [default: call.html in the call's folder]")]
 Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser")]
 Embed = Annotated[bool, typer.Option(help="Put the sound into the file, too")]
@@ -40,12 +42,12 @@ def show_command(
     policy: Preset = None,
     change: Change = None,
 ) -> None:
-    """Write a recorded call as a page: what was said, heard and decided, and why. It needs no server."""
-    folder = _folder(call, records)
+    """Write a recorded call as a page: what was said, heard and decided. It needs no server."""
+    folder = record_folder(call, records)
     story = tell(folder)
     replay = replayed(read(folder), policy, parse_numbers(change or [])) if policy or change else None
     target = out or folder / NAME
-    page = one_file(story, replay=replay)
+    page = one_file(story, waves=peaks_of(folder), sound=_sound(folder, target, story, embed=embed), replay=replay)
     try:
         target.write_text(page, "utf-8")
         target.chmod(0o600)  # what people said is private
@@ -58,16 +60,18 @@ def show_command(
         webbrowser.open(target.absolute().as_uri())
 
 
-def _folder(call: str, records: Path) -> Path:
-    """The call's folder. Raises UsageError where there is none."""
-    for path in (Path(call), records / call):
-        if path.is_dir():
-            return path
-        if path.is_file():
-            return path.parent
-    raise UsageError(
-        f"There is no call {call!r}", advice=f"Name its folder, or its id and --record; {records} was looked in"
-    )
+def _sound(folder: Path, page: Path, story: CallStory, *, embed: bool) -> PageSound | None:
+    """Where the page finds the sound: in itself, or beside it."""
+    if story.recording is None or not story.recording.lasted_ms:
+        return None
+    file = folder / AUDIO_FILE
+    if embed:
+        return PageSound(flac=file.read_bytes())
+    try:
+        path = Path(os.path.relpath(file.resolve(), page.resolve().parent)).as_posix()
+    except ValueError:  # on another drive
+        return PageSound(path=file.resolve().as_uri())
+    return PageSound(path=quote(path))
 
 
 def _line(story: CallStory) -> str:

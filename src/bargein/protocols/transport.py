@@ -107,6 +107,13 @@ class StopPressed:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingWished:
+    """The user agrees to a recording of the call's audio, or refuses it."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsRequested:
     """The client asks for another policy."""
 
@@ -166,6 +173,7 @@ Inbound = (
     | KeyPress
     | Typed
     | StopPressed
+    | RecordingWished
     | SettingsRequested
     | ClientFault
     | ClientHangUp

@@ -25,21 +25,26 @@ _RATES = {8000: 4, 16000: 5, 22050: 6, 24000: 7, 32000: 8, 44100: 9, 48000: 10}
 _RATE_OF = {code: rate for rate, code in _RATES.items()}
 
 
+def demand_encoder() -> Any:
+    """The module soundfile. Raises Unavailable where it is not installed."""
+    try:
+        import soundfile  # noqa: PLC0415  # of the extra `record`
+    except (ImportError, OSError) as error:  # OSError: without libsndfile
+        raise Unavailable(
+            f"Audio cannot be recorded without the package soundfile: {error}",
+            advice='Install it: pip install "bargein[record]"',
+        ) from None
+    return soundfile
+
+
 class FlacEncoder:
     """Stereo int16 in, whole frames out. Raises Unavailable where the package soundfile is not installed."""
 
     def __init__(self, rate: int) -> None:
-        try:
-            import soundfile  # noqa: PLC0415  # of the extra `record`
-        except (ImportError, OSError) as error:
-            raise Unavailable(
-                f"Audio cannot be recorded without the package soundfile: {error}",
-                advice='Install it: pip install "bargein[record]"',
-            ) from None
         self.frames = 0
         """Frames that have come out."""
         self._out = _Collected()
-        self._file: Any = soundfile.SoundFile(
+        self._file: Any = demand_encoder().SoundFile(
             self._out, "w", rate, LANES, "PCM_16", format="FLAC", compression_level=0.0
         )
         self._samples = 0

@@ -30,7 +30,27 @@ MOVE_MS = 150.0  # by which audio may not: there is a gap that the stream does n
 QUIET = 150  # peak of a pause: -47 dB of full scale
 BELIEVED_MS = 500.0  # beyond its newest report a client is believed to have played, as the playout does
 MARKS = 256  # reports of one reply that wait
+RUN_MS = 100.0  # of the user's audio that is laid in one go
 PENDING_MS = 10_000.0  # of audio that waits in a lane; the oldest goes
+
+
+class _Run:
+    """Chunks of the user's stream that follow one another."""
+
+    __slots__ = ("chunks", "end", "first")
+
+    def __init__(self, first: int, samples: Samples) -> None:
+        self.first, self.end = first, first + len(samples)
+        self.chunks = [samples]
+
+    def append(self, samples: Samples) -> None:
+        self.chunks.append(samples)
+        self.end += len(samples)
+
+    def joined(self) -> Samples:
+        if len(self.chunks) > 1:
+            self.chunks = [np.concatenate(self.chunks)]
+        return self.chunks[0]
 
 
 class UserLane:
@@ -40,7 +60,8 @@ class UserLane:
     def __init__(self, rate: int, at: Callable[[int], float], begin: int = 0) -> None:
         self._rate = rate
         self._at = at
-        self._chunks: deque[tuple[int, Samples]] = deque()
+        self._runs: deque[_Run] = deque()
+        self._longest = int(RUN_MS * rate / 1000)
         self._pending = 0
         self._most = int(PENDING_MS * rate / 1000)
         self._seam, self._move = SEAM_MS * rate / 1000, MOVE_MS * rate / 1000
@@ -51,27 +72,31 @@ class UserLane:
 
     def push(self, first: int, samples: Samples) -> None:
         """The next audio of the stream. The samples are copied: their owner may use them again."""
-        self._chunks.append((first, samples.copy()))
+        newest = self._runs[-1] if self._runs else None
+        if newest is not None and first == newest.end and first - newest.first < self._longest:
+            newest.append(samples.copy())
+        else:
+            self._runs.append(_Run(first, samples.copy()))
         self._pending += len(samples)
         while self._pending > self._most:
-            lost = len(self._chunks.popleft()[1])
-            self._pending -= lost
-            self.dropped += lost
+            lost = self._runs.popleft()
+            self._pending -= lost.end - lost.first
+            self.dropped += lost.end - lost.first
 
     def replace(self, first: int, samples: Samples) -> None:
         """Audio that came late takes the place of what was there, where that waits still."""
         end = first + len(samples)
-        for begin, chunk in self._chunks:
-            low, high = max(first, begin), min(end, begin + len(chunk))
+        for run in self._runs:
+            low, high = max(first, run.first), min(end, run.end)
             if low < high:
-                chunk[low - begin : high - begin] = samples[low - first : high - first]
+                run.joined()[low - run.first : high - run.first] = samples[low - first : high - first]
 
     def lay(self, begin: int, end: int) -> list[Piece]:
         """The block from sample `begin` to `end` of the lane. Blocks follow one another."""
         pieces: list[Piece] = []
-        chunks = self._chunks
-        while chunks:
-            first, samples = chunks[0]
+        while self._runs:
+            run = self._runs[0]
+            first, samples = run.first, run.joined()
             place = round(self._at(first) * self._rate / 1000)
             if place < self._end and self._end == self._begin:
                 self._trim(self._end - place)  # it was spoken before the recording began
@@ -103,11 +128,15 @@ class UserLane:
         return first != self._next or early > self._move or (early > self._seam and _is_quiet(samples))
 
     def _trim(self, count: int) -> None:
-        """Take so many samples off the first chunk, at most all of it."""
-        first, samples = self._chunks.popleft()
-        if count < len(samples):
-            self._chunks.appendleft((first + count, samples[count:]))
-        self._pending -= min(count, len(samples))
+        """Take so many samples off the first run, at most all of it."""
+        run = self._runs[0]
+        count = min(count, run.end - run.first)
+        self._pending -= count
+        if count == run.end - run.first:
+            self._runs.popleft()
+        else:
+            run.chunks = [run.joined()[count:]]
+            run.first += count
 
 
 def _is_quiet(samples: Samples) -> bool:
@@ -304,6 +333,15 @@ class AgentLane:
 def assembled(pieces: list[Piece], size: int, table: Samples) -> Samples:
     """A block of `size` samples with these pieces in it, silence elsewhere. table: the samples of mu-law codes."""
     block = np.zeros(size, np.int16)
-    for at, samples in pieces:
-        block[at : at + len(samples)] = table[samples] if samples.dtype == np.uint8 else samples
+    index = 0
+    while index < len(pieces):
+        begin, samples = pieces[index]
+        row, end = [samples], begin + len(samples)
+        index += 1
+        while index < len(pieces) and pieces[index][0] == end:
+            row.append(pieces[index][1])
+            end += len(pieces[index][1])
+            index += 1
+        joined = np.concatenate(row) if len(row) > 1 else samples
+        block[begin:end] = table[joined] if joined.dtype == np.uint8 else joined
     return block

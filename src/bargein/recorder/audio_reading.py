@@ -83,6 +83,17 @@ def read_audio(folder: Path) -> RecordedAudio | None:
     return RecordedAudio(path, rate, samples, end, whole, live, fault)
 
 
+def read_bytes(audio: RecordedAudio, first: int, count: int) -> bytes:
+    """A part of the file, as it is with its header mended. Empty where it cannot be read any more."""
+    try:
+        with _Mended(audio) as file:
+            file.seek(first)
+            return file.read(count)
+    except OSError as error:
+        log.warning("%s cannot be read: %s", audio.path, error.strerror)
+        return b""
+
+
 def decode(audio: RecordedAudio, first: int = 0, count: int | None = None) -> NDArray[np.int16]:
     """Samples of both lanes, shape (n, 2): as many as can be read. first, count: which of them."""
     import soundfile  # noqa: PLC0415  # of the extra `record`

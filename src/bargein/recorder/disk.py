@@ -25,8 +25,9 @@ Job = Callable[[], object]
 class DiskThread:
     """Does jobs in the order in which they come. Start the thread by its first job; end it by `aclose`."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most_bytes: int = MOST_BYTES, name: str = "disk") -> None:
         self._most = most_bytes
+        self._name = name
         self._jobs: deque[tuple[Job, int]] = deque()
         self._bytes = 0
         self._idle = False
@@ -50,7 +51,7 @@ class DiskThread:
             self._bytes += size
             if self._thread is None:
                 # A daemon: a disk that never answers must not keep the process.
-                self._thread = threading.Thread(target=self._work, name="disk", daemon=True)
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
             elif self._idle:
                 self._changed.notify()

@@ -31,9 +31,8 @@ from __future__ import annotations
 
 import logging
 import re
-import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -42,7 +41,7 @@ import msgspec
 from bargein.errors import UsageError
 from bargein.floor import Action, Event, Policy, SpeechWindow
 from bargein.recorder.disk import DiskThread
-from bargein.recorder.record_file import RecordFile, is_written
+from bargein.recorder.record_file import RecordFile
 from bargein.recorder.redaction import NO_REDACTION, Redaction
 
 log = logging.getLogger(__name__)
@@ -51,7 +50,6 @@ FORMAT = "bargein.events"
 VERSION = 2
 FILE = "events.jsonl"
 MAX_BYTES = 256 * 1024 * 1024  # some 20 hours of one call
-KEEP = 1000  # calls; older folders go
 WINDOWS = 8  # a quarter of a second
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
@@ -203,24 +201,3 @@ def _line_of(at_ms: float, key: str, what: Event | Action, redaction: Redaction 
     if redaction is None:
         return head + _encoder.encode(what)[1:]
     return head + _encoder.encode(redaction.fields(msgspec.to_builtins(what, enc_hook=str)))[1:]
-
-
-def prune(root: Path, keep: int = KEEP, living: Iterable[str] = (), *, max_age_s: float | None = None) -> int:
-    """Remove the oldest calls but `keep`, and all whose last line is older than max_age_s; never the living ones, nor
-    one that another process writes. Only folders that hold a record are touched. Returns how many went; raises
-    nothing."""
-    try:
-        alive = set(living)
-        found = [(f.stat().st_mtime, f.parent) for f in root.glob(f"*/{FILE}") if f.parent.name not in alive]
-    except OSError as error:
-        log.warning("Old calls in %s cannot be listed: %s", root, error.strerror)
-        return 0
-    newest = sorted(found, reverse=True)
-    old = newest[max(0, keep) :]
-    if max_age_s is not None:
-        until = time.time() - max_age_s
-        old = [each for each in newest[: max(0, keep)] if each[0] < until] + old
-    old = [each for each in old if not is_written(each[1] / FILE)]
-    for _, folder in old:
-        shutil.rmtree(folder, ignore_errors=True)
-    return len(old)

@@ -7,6 +7,8 @@ from starlette.requests import HTTPConnection
 
 from bargein.server.hub import Hub
 
+LISTEN_COOKIE = "bargein_listen"
+
 
 def hub_of(request: Request) -> Hub:
     hub: Hub = request.app.state.hub
@@ -25,6 +27,14 @@ def owner(request: Request) -> Hub:
     return hub
 
 
+def listener(request: Request) -> Hub:
+    """For the sound of a call: a browser's player has no token, but the cookie that came with the call's story."""
+    hub = hub_of(request)
+    cookie = request.cookies.get(LISTEN_COOKIE)
+    hub.gate.demand_operator(request.headers, [f"token.{cookie}"] if cookie else [], peer_of(request))
+    return hub
+
+
 def caller(request: Request) -> Hub:
     """For routes that a page may use, too."""
     hub = hub_of(request)
@@ -38,3 +48,4 @@ def is_owner(request: Request) -> bool:
 
 
 of_hub, of_owner, of_caller, by_owner = Depends(hub_of), Depends(owner), Depends(caller), Depends(is_owner)
+of_listener = Depends(listener)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import itertools
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +16,7 @@ from bargein.agent import Agent
 from bargein.errors import BargeinError, UsageError
 
 FILE_MODULE = "bargein_agent_file"
+_numbers = itertools.count(2)
 
 
 def is_agent_file(where: str) -> bool:
@@ -48,33 +53,68 @@ def _split(where: str) -> tuple[str, str | None]:
 
 def _run(file: str) -> ModuleType:
     path = Path(file).resolve()
-    spec = importlib.util.spec_from_file_location(FILE_MODULE, path)
+    # A file that is loaded again is another module: calls that run keep the functions and classes of the former one.
+    name = FILE_MODULE if FILE_MODULE not in sys.modules else f"{FILE_MODULE}_{next(_numbers)}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise UsageError(f"There is no Python file {file}", advice="Write the agent as FILE.py:NAME")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[FILE_MODULE] = module  # dataclasses in it look themselves up there
+    sys.modules[name] = module  # dataclasses in it look themselves up there
     sys.path.insert(0, str(path.parent))  # its neighbours can be imported, as when Python runs the file itself
     try:
         spec.loader.exec_module(module)
     except BargeinError as error:
-        line = _line(error, path)
-        raise UsageError(f"{file}{line}: {error.message}", advice=error.advice) from error
+        raise UsageError(f"{_place(error, path, file)}: {error.message}", advice=error.advice) from error
     except (Exception, SystemExit) as error:
-        line = _line(error, path)
+        what = error.msg if isinstance(error, SyntaxError) else error
         raise UsageError(
-            f"{file}{line} failed with {type(error).__name__}: {error}", advice=f"Run `python {file}` to see more"
+            f"{_place(error, path, file)} failed with {type(error).__name__}: {what}",
+            advice=f"Run `python {file}` to see more",
         ) from error
     finally:
         sys.path.remove(str(path.parent))
     return module
 
 
-def _line(error: BaseException, path: Path) -> str:
-    """Where in the user's file an error came up, as ":12"; "" where the file could not be read at all."""
-    if isinstance(error, SyntaxError):
-        return f":{error.lineno}"
-    lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == str(path)]
-    return f":{lines[-1]}" if lines else ""
+def _place(error: BaseException, path: Path, file: str) -> str:
+    """Where in the user's files an error came up, as "agent.py:12": in FILE.py, or in a neighbour that it imports.
+
+    file: FILE.py as the user names it. The line is left out where a file could not be read at all.
+    """
+    steps = [(step.filename, step.lineno) for step in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        steps.append((error.filename, error.lineno))
+    own = [(Path(name), line) for name, line in steps if Path(name).is_absolute() and is_own(Path(name), path.parent)]
+    if not own:
+        return file
+    name, line = own[-1]
+    shown = Path(file).parent / name.relative_to(path.parent)
+    return f"{shown}:{line}" if line else str(shown)
+
+
+def is_own(file: Path, folder: Path) -> bool:
+    """Whether a file is the user's own: in the folder, and in no environment or cache that lies there."""
+    if not file.is_relative_to(folder):
+        return False
+    parts = file.relative_to(folder).parts[:-1]
+    return not any(part.startswith(".") or part in ("site-packages", "node_modules", "__pycache__") for part in parts)
+
+
+@contextmanager
+def fresh_neighbours(folder: Path) -> Iterator[None]:
+    """Within the block, the modules in the folder are imported anew. They are put back as they were if it fails."""
+    old: dict[str, ModuleType] = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        ours = name == "__main__" or name.startswith(FILE_MODULE)
+        if not ours and isinstance(file, str) and is_own(Path(file), folder):
+            old[name] = sys.modules.pop(name)
+    importlib.invalidate_caches()
+    try:
+        yield
+    except BaseException:
+        sys.modules.update(old)
+        raise
 
 
 def _agents(module: ModuleType) -> dict[str, Agent]:

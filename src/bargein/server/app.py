@@ -29,6 +29,8 @@ from bargein.server.make_settings import library_settings
 from bargein.server.node_commands import answer_nodes
 from bargein.server.own_lifespan import OwnLifespan
 from bargein.server.page_headers import headers_for
+from bargein.server.records.audio_routes import router as audio_router
+from bargein.server.records.export_routes import router as export_router
 from bargein.server.records.page_routes import router as page_router
 from bargein.server.refusals import Refusal, install
 from bargein.server.routes import router
@@ -192,7 +194,9 @@ class VoiceApp(FastAPI):
         self.include_router(asterisk_router)
         self.include_router(router)
         self.include_router(fleet_router)
+        self.include_router(audio_router)
         self.include_router(page_router)
+        self.include_router(export_router)
         self.include_router(sip_router)
         self.include_router(direct_router)
         self.include_router(webrtc_router)

@@ -24,6 +24,7 @@ from bargein.server.builder import AgentBuilder, build
 from bargein.server.hub import Hub
 from bargein.server.kept_calls import BROWSER, KeptCall
 from bargein.server.placement import address_of, better_node, has_room, next_home
+from bargein.server.records.recording import with_wish
 from bargein.server.refusals import Refusal
 from bargein.server.restoring import Home, agent_of, give_up, policy_of, resuming
 from bargein.server.start_call import language_for, policy_for, start_call
@@ -293,7 +294,7 @@ async def _choose(
     except UsageError as error:
         browser.refuse(Problem(code, error.message, error.advice))
         return None
-    return dataclasses.replace(agent, language=language), policy
+    return dataclasses.replace(agent, language=language, record_audio=with_wish(hub, agent, hello.record)), policy
 
 
 async def _agent_again(

@@ -14,6 +14,7 @@ from bargein.errors import Unavailable, UsageError, VendorLost
 from bargein.floor import Policy
 from bargein.protocols import TTS, BatchSTT
 from bargein.server.registry import CHOSEN, RegisteredPart, Registry, installed_vendors
+from bargein.server.start_steps import steps
 from bargein.server.texts import CASCADE_GREETING, CASCADE_INSTRUCTIONS, REALTIME_GREETING, REALTIME_INSTRUCTIONS
 from bargein.server.toml_config import AgentChoice, PartChoice
 from bargein.vendors.common.environment import Environment
@@ -290,6 +291,7 @@ async def start(part: object) -> None:
     """Start a part that can be started."""
     begin: Callable[[], Awaitable[object]] | None = getattr(part, "start", None)
     if begin is not None:
+        steps.info("%s", getattr(part, "name", type(part).__name__))
         await begin()
 
 

@@ -14,6 +14,7 @@ from bargein.fleet.records import NodeRecord
 from bargein.floor import Policy
 from bargein.protocols import MOVED
 from bargein.server.hub import Hub
+from bargein.server.records.deletion import delete_call
 from bargein.server.refusals import Refusal
 
 WITHIN_MS = 2_000  # for another node's answer
@@ -33,6 +34,17 @@ async def command(hub: Hub, name: str, call_id: str, **given: object) -> dict[st
         return await _COMMANDS[name](hub, call_id, given)
     within_ms = TRANSFER_MS if name == "transfer" else WITHIN_MS
     return await hub.fleet.ask(home, _PREFIX + name, {"call": call_id, **given}, within_ms=within_ms)
+
+
+async def everywhere(hub: Hub, name: str, call_id: str, **given: object) -> list[dict[str, Any]]:
+    """Have it done by the node that has the call, and then by all others. Raises what `command` raises."""
+    done = [await command(hub, name, call_id, **given)]
+    if hub.fleet.shared:
+        nodes = [node.id for node in await hub.fleet.nodes() if node.id != hub.fleet.node]
+        asked = {"call": call_id, **given}
+        done.append(await _COMMANDS[name](hub, call_id, given))
+        done += await asyncio.gather(*(hub.fleet.ask(n, _PREFIX + name, asked, within_ms=WITHIN_MS) for n in nodes))
+    return done
 
 
 async def home_of(hub: Hub, call_id: str) -> str | None:
@@ -143,6 +155,16 @@ async def _keys(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
     return {"sent": True}
 
 
+async def _recording(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
+    call = hub.calls.call(call_id)
+    changed = call.record_audio(on=bool(given["on"]))
+    return {"recording": call.status().recording, "changed": changed}
+
+
+async def _delete(hub: Hub, call_id: str, _: Given) -> dict[str, Any]:
+    return {"deleted": await delete_call(hub, call_id)}
+
+
 async def _policy(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
     call = hub.calls.call(call_id)
     preset, numbers = given.get("policy"), given.get("settings") or {}
@@ -160,4 +182,6 @@ _COMMANDS: dict[str, Do] = {
     "transfer": _transfer,
     "keys": _keys,
     "policy": _policy,
+    "recording": _recording,
+    "delete": _delete,
 }

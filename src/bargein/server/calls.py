@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -139,6 +139,7 @@ class Calls:
         self._taken = 0
         self._none = asyncio.Event()  # no call is live
         self._none.set()
+        self._ended = asyncio.Event()  # set at the end of each call
         self._closing = False
         self._closed = False  # for good
         self._move = False  # the drain was asked to move calls at once
@@ -162,6 +163,12 @@ class Calls:
     def ids(self) -> list[str]:
         """Of the live calls."""
         return list(self._live)
+
+    async def over(self, ids: Collection[str]) -> None:
+        """Returns when none of these calls is live."""
+        while not self._live.keys().isdisjoint(ids):
+            self._ended.clear()
+            await self._ended.wait()
 
     @property
     def speaking(self) -> int:
@@ -207,6 +214,7 @@ class Calls:
             del self._live[call.id]
             self._finished.appendleft(dataclasses.asdict(call.status()))
             watchers.end()
+            self._ended.set()
             if not self._live:
                 self._none.set()
 
@@ -254,6 +262,15 @@ class Calls:
     def is_live(self, call_id: str) -> bool:
         """The call runs here, or rings."""
         return call_id in self._live or call_id in self._dialing
+
+    def forget(self, call_id: str) -> bool:
+        """List a call no more that is over. False: it was not listed."""
+        kept = [status for status in self._finished if status["id"] != call_id]
+        found = len(kept) < len(self._finished)
+        if found:
+            self._finished.clear()
+            self._finished.extend(kept)
+        return found
 
     def ended(self, call_id: str) -> dict[str, object] | None:
         """The last state of a call that ran here, and is still listed. None: there is none."""

@@ -26,9 +26,9 @@ from bargein.vendors.common.vendor import AgentRecipe, Kind
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Catalogue:
-    """What a server offers."""
+    """What a server offers. It changes only under `bargein dev`."""
 
     agents: Mapping[str, Agent]
     """By name, the default first."""
@@ -37,6 +37,16 @@ class Catalogue:
     """Makes what a page chooses. None: nothing can be chosen."""
     simulator_url: str | None = None
     """Where the vendors' simulators are. None: the vendors are real."""
+    mistake: str = ""
+    """Why the newest state of the agent's file could not be loaded: these agents are of the one before. "": it was."""
+    former: frozenset[str] = frozenset()
+    """Names of agents that are gone. A page that was opened before then asks for them, and gets the default."""
+
+    def become(self, newer: Catalogue) -> None:
+        """Offer what another catalogue offers, from now on."""
+        self.former = (self.former | self.agents.keys()) - newer.agents.keys()
+        self.agents, self.missing, self.builder = newer.agents, newer.missing, newer.builder
+        self.simulator_url, self.mistake = newer.simulator_url, newer.mistake
 
     @property
     def default(self) -> Agent:
@@ -44,7 +54,7 @@ class Catalogue:
 
     def get(self, name: str | None) -> Agent:
         """None: the default. Raises UsageError for a name that is not there."""
-        if name is None:
+        if name is None or name in self.former:
             return self.default
         if name not in self.agents:
             known = ", ".join(self.agents)

@@ -20,6 +20,7 @@ from bargein.clock import Clock, MonotonicClock
 from bargein.errors import BargeinError, UsageError, VendorRefused
 from bargein.server.builder import AgentBuilder
 from bargein.server.doctor_findings import Finding, State
+from bargein.server.env_file import read_env_file
 from bargein.server.listening import listen
 from bargein.server.make_settings import make_settings
 from bargein.server.probe import TRY_S, ProbeResult, try_part
@@ -188,6 +189,7 @@ def doctor_command() -> None:
     """Say what is set, reachable and missing. Exit code 1: something that is configured does not work."""
     console = Console()
     try:
+        read_env_file(None)
         settings = make_settings()
     except BargeinError as error:
         console.print(f"[red]{type(error).__name__}:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)

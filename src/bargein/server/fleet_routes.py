@@ -56,6 +56,14 @@ class PolicyChange(BaseModel):
     settings: dict[str, Any] = Field(default_factory=dict, max_length=200)
 
 
+class RecordCall(BaseModel):
+    """The body of POST /calls/{id}/recording. on: the caller has agreed; false: stop, the caller has refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    on: bool
+
+
 class DrainThis(BaseModel):
     """The body of POST /drain."""
 
@@ -115,6 +123,12 @@ async def keys(call_id: str, this: KeysToSend, hub: Hub = of_owner) -> dict[str,
 async def policy(call_id: str, this: PolicyChange, hub: Hub = of_owner) -> dict[str, Any]:
     """Change the call's policy from now on: a preset, single numbers, or both."""
     return await command(hub, "policy", call_id, policy=this.policy, settings=this.settings)
+
+
+@router.post("/calls/{call_id}/recording")
+async def recording(call_id: str, this: RecordCall, hub: Hub = of_owner) -> dict[str, Any]:
+    """Record the call's audio from now on, or stop. Stopped, both sides are silence in the file."""
+    return await command(hub, "recording", call_id, on=this.on)
 
 
 @router.websocket("/calls/{call_id}/events")

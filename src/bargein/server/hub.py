@@ -20,8 +20,8 @@ from bargein.call.ticker import Ticker
 from bargein.clock import Clock
 from bargein.fleet.fleet import Fleet
 from bargein.recorder.disk import DiskThread
-from bargein.recorder.journal import prune
 from bargein.recorder.redaction import Redaction
+from bargein.recorder.retention import prune
 from bargein.recorder.story.summary import Summaries
 from bargein.server.auth import Gate
 from bargein.server.calls import Calls
@@ -33,9 +33,11 @@ from bargein.server.metrics import Metrics
 from bargein.server.moving import FleetMover
 from bargein.server.own_fleet import fleet_for
 from bargein.server.readiness import Readiness, keep_ready
+from bargein.server.records.audio_needs import demand_audio
 from bargein.server.records.kept_records import KeptRecords
 from bargein.server.settings import Settings, redaction_for
 from bargein.server.sip.place import RingingCall, SipPlace
+from bargein.server.start_steps import steps
 from bargein.server.strangers import Strangers
 from bargein.server.telephone.busy import BusyLine
 from bargein.server.telephone.recent_calls import TAKEN_OVER, RecentCalls
@@ -45,6 +47,7 @@ from bargein.transports.browser.limits import BrowserLimits
 
 log = logging.getLogger(__name__)
 
+AUDIO_BYTES = 32 * 1024 * 1024  # that wait for the disk: three seconds of a hundred calls in which all speak
 SWEEP_S = 600  # between two looks at old records, at most
 OpenAgents = Callable[[Settings], AbstractAsyncContextManager[Catalogue]]
 
@@ -64,6 +67,7 @@ class Hub:
     limits: BrowserLimits
     readiness: Readiness
     disk: DiskThread  # writes and sweeps the records
+    audio_disk: DiskThread  # encodes and writes the records' audio: it may wait where lines may not
     redaction: Redaction  # of records, facts and the log
     swept: asyncio.Event  # set when a call ended, so that old records are looked through
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
@@ -93,15 +97,20 @@ async def open_hub(
                 registry=metrics.registry,
             )
         )
+        steps.info("voice activity detection")
         vad = await stack.enter_async_context(SileroVAD())
         sound = await stack.enter_async_context(SoundJudge())
         voices = load_encoder()
         if voices is not None:
             voices.start()
             stack.push_async_callback(voices.aclose)
+        steps.info("the agents")
         catalogue = await stack.enter_async_context(agents(settings))
         disk = DiskThread()
         stack.push_async_callback(disk.aclose)
+        audio_disk = DiskThread(AUDIO_BYTES, name="audio of calls")
+        stack.push_async_callback(audio_disk.aclose)
+        demand_audio(settings, catalogue)
         ticker = Ticker(clock)
         calls = Calls(settings.max_calls, settings.finished_kept, metrics)
         load = LoadMeter(ticker, vad, calls)
@@ -121,6 +130,7 @@ async def open_hub(
             limits=limits,
             readiness=Readiness(),
             disk=disk,
+            audio_disk=audio_disk,
             redaction=redaction,
             swept=asyncio.Event(),
             tasks=group,
@@ -137,6 +147,7 @@ async def open_hub(
         metrics.gauge("agents_speaking", "calls in which the agent speaks now", lambda: float(calls.speaking))
         metrics.gauge("ticks_late", "ticks that came more than a period late, since the start", lambda: ticker.late)
         metrics.gauge("record_bytes_waiting", "bytes of records that wait for the disk", lambda: disk.waiting_bytes)
+        metrics.gauge("audio_bytes_waiting", "bytes of audio that wait for the disk", lambda: audio_disk.waiting_bytes)
         metrics.gauge("vad_windows", "windows judged, since the start", lambda: vad.stats.windows)
         metrics.gauge("vad_busy_ms", "time spent judging them, since the start", lambda: vad.stats.busy_ms)
         metrics.gauge("sound_late", "looks at sounds that were not answered in time", lambda: sound.stats.late)
@@ -153,7 +164,7 @@ async def open_hub(
             async with group:
                 chores = [
                     group.create_task(ticker.run(), name="ticker"),
-                    group.create_task(keep_ready(hub.readiness, hub.host, catalogue.default), name="readiness"),
+                    group.create_task(keep_ready(hub.readiness, hub.host, lambda: catalogue.default), name="readiness"),
                     group.create_task(_sweep(hub), name="old records"),
                     group.create_task(_tell_ready(hub), name="first readiness"),
                     group.create_task(hub.busy_line.make_once(hub.readiness.done, catalogue.default), name="busy line"),
@@ -191,9 +202,10 @@ async def _sweep(hub: Hub) -> None:
     if root is None:
         return
     max_age_s = None if days is None else days * 86_400
+    max_bytes = None if hub.settings.keep_gb is None else hub.settings.keep_gb * 1e9
     while True:
-        living = hub.calls.ids
-        await hub.disk.run(partial(prune, root, hub.settings.record_keep, living, max_age_s=max_age_s))
+        living, keep = hub.calls.ids, hub.settings.record_keep
+        await hub.disk.run(partial(prune, root, keep, living, max_age_s=max_age_s, max_bytes=max_bytes))
         if hub.records is not None:
             await hub.records.read_all()
         with contextlib.suppress(TimeoutError):  # records grow old while no call ends, too

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Iterable
 
@@ -11,6 +12,8 @@ from rich.console import Console
 from bargein.errors import UsageError
 
 SEND_BUFFER = 64 * 1024  # of the kernel, per connection: what lies there cannot be taken back, nor seen as unread
+NEXT_PORTS = 20  # that are tried where a port is taken
+LAST_PORT = 65_535
 UNACKED_MS = 20_000  # a peer that takes nothing for so long is dropped by the kernel, with all that waits for it
 
 
@@ -34,6 +37,23 @@ def listen(host: str, port: int) -> socket.socket:
         advice = "Choose another --port, or stop what listens there"
         raise UsageError(f"Cannot listen on {host}:{port}: {error.strerror}", advice=advice) from error
     return listener
+
+
+def free_port(host: str, port: int) -> int:
+    """The port, or the next one that is free. Raises UsageError for an address that is not ours, and where none of the
+    next NEXT_PORTS is free."""
+    for tried in range(port, min(port + NEXT_PORTS, LAST_PORT) + 1):
+        try:
+            listen(host, tried).close()
+        except UsageError as error:
+            taken = isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.EADDRINUSE, errno.EACCES)
+            if not taken:
+                raise
+        else:
+            return tried
+    raise UsageError(
+        f"Port {port} and the {NEXT_PORTS} after it are taken", advice="Choose another --port, or 0 for any"
+    )
 
 
 def demand_no_loop() -> None:

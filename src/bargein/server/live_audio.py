@@ -2,8 +2,8 @@
 
 A listener gets one text message, `{"type": "audio", "rate": 16000, "channels": ["user", "agent"]}`, and then binary
 ones: the block's first sample (8 bytes, little endian, from the call's time 0 on), and 100 ms of both sides as 16-bit
-PCM, interleaved. The agent's side is what the caller heard, some 300 ms after it was heard. A call without listeners pays
-nothing.
+PCM, interleaved. The agent's side is what the caller heard, some 300 ms after it was heard. A call without listeners
+pays nothing.
 """
 
 from __future__ import annotations
@@ -202,6 +202,11 @@ class LiveAudio:
         self._hub = hub
         self._calls: dict[str, _HeardCall] = {}
         hub.fleet.leased = self._leased
+
+    @property
+    def listeners(self) -> int:
+        """Listeners at this node to its own calls."""
+        return sum(len(heard.listeners) for heard in self._calls.values())
 
     async def listen(self, socket: WebSocket, call_id: str, who: str) -> None:
         """Send a call's audio until it is over, and after it when it moves. who: for log and record. Raises

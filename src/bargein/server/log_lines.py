@@ -19,34 +19,13 @@ from typing import IO
 from bargein.clock import Clock, MonotonicClock
 from bargein.foreign import printable
 from bargein.recorder.redaction import NO_REDACTION, Redaction
+from bargein.server.log_formats import Format, LineFormatter, LogFormat, format_for
 from bargein.transports.rate_limit import RateLimit
 
-LINE_CHARS = 2000  # of one line
-TRACE_LINES = 60  # of a traceback: the last ones
 QUEUED_LINES = 2000
 KINDS = 1000  # of lines, each by its place in the code
 KIND_AT_ONCE, KIND_PER_S = 200, 5  # lines of one kind: a stranger can cause as many as they like
 CLOSE_S = 1.0  # for the lines that still wait at the end
-
-
-class LineFormatter(logging.Formatter):
-    """`12:34:56 WARNING  text`. A traceback follows in lines of its own, each indented.
-
-    source: which of several processes writes; stands before the text."""
-
-    def __init__(self, redaction: Redaction = NO_REDACTION, source: str = "") -> None:
-        super().__init__("%(asctime)s %(levelname)-8s %(message)s", "%H:%M:%S")
-        self._redaction = redaction
-        self._source = f"{source}: " if source else ""
-
-    def format(self, record: logging.LogRecord) -> str:
-        record.asctime = self.formatTime(record, self.datefmt)
-        text = self._source + printable(record.getMessage(), LINE_CHARS)
-        lines = [f"{record.asctime} {record.levelname:<8} {text}"]
-        if record.exc_info:
-            trace = self.formatException(record.exc_info).splitlines()
-            lines += [f"    {printable(line, LINE_CHARS)}" for line in trace[-TRACE_LINES:]]
-        return "\n".join(map(self._redaction.log_line, lines))
 
 
 class LineQueue(logging.Handler):
@@ -56,12 +35,11 @@ class LineQueue(logging.Handler):
         self,
         stream: IO[str],
         most: int = QUEUED_LINES,
-        redaction: Redaction = NO_REDACTION,
         clock: Clock | None = None,
-        source: str = "",
+        form: Format | None = None,
     ) -> None:
         super().__init__()
-        self.setFormatter(LineFormatter(redaction, source))
+        self._form: Format = form or LineFormatter()
         self._file = stream.fileno()
         self._most = most
         self._waiting: deque[str] = deque()
@@ -75,12 +53,12 @@ class LineQueue(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if (more := self._more_before(record)) is None:
+        if (left_out := self._left_out(record)) is None:
             return
         try:
-            line = self.format(record) + more
+            line = self._form.line(record, left_out)
         except Exception:  # as logging does: a bad log call fails nothing else
-            line = f"A log line of {record.name} could not be made"
+            line = self._form.remark(f"A log line of {printable(record.name)} could not be made")
         with self._changed:
             if len(self._waiting) >= self._most:
                 self._lost += 1
@@ -88,19 +66,19 @@ class LineQueue(logging.Handler):
             self._waiting.append(line)
             self._changed.notify()
 
-    def _more_before(self, record: logging.LogRecord) -> str | None:
-        """What to add about lines of the same kind that were left out. None: this line is left out."""
+    def _left_out(self, record: logging.LogRecord) -> int | None:
+        """How many lines of the same kind were left out before this one. None: this line is left out."""
         kind = (record.pathname, record.lineno)  # not by the logger: picows has one for each connection
         if kind not in self._kinds and len(self._kinds) < KINDS:
             self._kinds[kind] = RateLimit(self._clock, KIND_PER_S, KIND_AT_ONCE), [0]
         if kind not in self._kinds:
-            return ""
+            return 0
         limit, left_out = self._kinds[kind]
         if not limit.take():
             left_out[0] += 1
             return None
-        more, left_out[0] = left_out[0], 0
-        return f" ({more} more of these before)" if more else ""
+        before, left_out[0] = left_out[0], 0
+        return before
 
     def close(self) -> None:
         """Write what waits, within a bound."""
@@ -121,7 +99,7 @@ class LineQueue(logging.Handler):
             if not lines and not lost:
                 return  # it ends
             if lost:
-                lines.append(f"{lost} lines of the log are lost: its reader was too slow")
+                lines.append(self._form.remark(f"{lost} lines of the log are lost: its reader was too slow"))
             for line in lines:
                 self._put(f"{line}\n".encode(errors="backslashreplace"))
 
@@ -136,14 +114,16 @@ class LineQueue(logging.Handler):
 
 
 @contextmanager
-def log_lines(level: int, redaction: Redaction = NO_REDACTION, source: str = "") -> Iterator[None]:
+def log_lines(
+    level: int, redaction: Redaction = NO_REDACTION, source: str = "", form: LogFormat = "text"
+) -> Iterator[None]:
     """Write the process's log to stderr while the block lasts, unless the process has a log of its own. source: which
     of several processes this is."""
     root = logging.getLogger()
     if root.handlers:
         yield
         return
-    handler, before = LineQueue(sys.stderr, redaction=redaction, source=source), root.level
+    handler, before = LineQueue(sys.stderr, form=format_for(form, redaction, source)), root.level
     root.addHandler(handler)
     root.setLevel(level)
     try:

@@ -46,10 +46,12 @@ class Readiness:
         self.asked.set()
 
 
-async def keep_ready(readiness: Readiness, runtime: Runtime, agent: Agent) -> None:
-    """Try the parts, at once and whenever it is asked for, as long as the server runs."""
+async def keep_ready(readiness: Readiness, runtime: Runtime, agent: Callable[[], Agent]) -> None:
+    """Try the parts, at once and whenever it is asked for, as long as the server runs.
+
+    agent: gives the agent whose parts are tried; `bargein dev` may have another one each time."""
     while True:
-        for part, attempt in _attempts(runtime, agent).items():
+        for part, attempt in _attempts(runtime, agent()).items():
             await _try(readiness, part, attempt)
         readiness.done.set()
         readiness.asked.clear()

@@ -85,11 +85,12 @@ async def metrics(hub: Hub = of_owner) -> Response:
 @router.get("/agents")
 async def agents(hub: Hub = of_caller) -> dict[str, object]:
     """The agents there are, the default first, with their parts and their calls' policy; whether the vendors are
-    simulated; what is missing, and how it would come."""
+    simulated; what is missing, and how it would come; under `bargein dev`, what is wrong with the agent's file."""
     return {
         "agents": [_agent(hub, agent) for agent in hub.catalogue.agents.values()],
         "simulated": hub.catalogue.simulator_url is not None,
         "missing": [asdict(missing) for missing in hub.catalogue.missing],
+        "mistake": hub.catalogue.mistake,
         "policies": list(PRESETS),
     }
 

@@ -34,6 +34,7 @@ from bargein.server.listening import address, announce, demand_no_loop, listen
 from bargein.server.log_lines import log_lines
 from bargein.server.make_settings import library_settings
 from bargein.server.settings import Settings, redaction_for
+from bargein.server.start_steps import steps
 from bargein.server.supervisor.command import assignment, worker_name
 from bargein.server.supervisor.passed import PassedConnections, WorkerBusyness
 from bargein.server.supervisor.run import as_worker, supervise, supervises
@@ -98,6 +99,7 @@ class BargeinServer(uvicorn.Server):
             if self._passed is not None:
                 busyness = WorkerBusyness(lambda: hub.calls.taken, lambda: hub.fleet.record().takes_calls)
                 self._passed.begin(self._protocol, busyness)
+            steps.info("a first word")
             ready = [asyncio.ensure_future(event.wait()) for event in (hub.readiness.done, self._signalled)]
             try:
                 done, _ = await asyncio.wait(ready, timeout=READY_S, return_when=asyncio.FIRST_COMPLETED)
@@ -194,7 +196,7 @@ def serve_agents(given: object, **settings: Any) -> None:
     agents = opener(given, "serve")
     demand_no_loop()
     chosen = library_settings(**settings)
-    with log_lines(logging.WARNING, redaction_for(chosen), worker_name()):
+    with log_lines(logging.WARNING, redaction_for(chosen), worker_name(), chosen.log_format):
         try:
             serve(chosen, Console(), agents=agents)
         except KeyboardInterrupt:
@@ -207,11 +209,13 @@ def serve(
     *,
     agents: OpenAgents = open_agents,
     on_ready: Callable[[str], None] | None = None,
+    on_hub: Callable[[Hub], None] | None = None,
 ) -> None:
     """Serve until a signal comes: by this process, by several workers where the settings say so, or as one of them.
 
-    on_ready: gets the address. Raises UsageError for settings that cannot be, what the agents' parts raise at their
-    start, and SystemExit with the code of a worker that has said itself why it could not start.
+    on_ready: gets the address. on_hub: gets the hub before that, where this process serves by itself. Raises UsageError
+    for settings that cannot be, what the agents' parts raise at their start, and SystemExit with the code of a worker
+    that has said itself why it could not start.
     """
     if supervises(settings):
         supervise(settings, console, on_ready=on_ready)
@@ -248,6 +252,8 @@ def serve(
         url = address(settings.host, listener.getsockname()[1])
 
         def ready(hub: Hub) -> None:
+            if on_hub is not None:
+                on_hub(hub)
             announce(console, url, described(hub))
             if on_ready is not None:
                 on_ready(url)

@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bargein.protocols import RecordAudio
 from bargein.recorder.redaction import Redaction
+from bargein.server.log_formats import LogFormat
 from bargein.server.places import is_place
 
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")  # a path that a proxy may put before ours
@@ -94,12 +96,22 @@ class Settings(BaseSettings):
     """Records that are kept, the newest."""
     keep_days: float | None = Field(default=None, gt=0)
     """Age at which records are removed. none: they are kept at any age."""
+    keep_gb: float | None = Field(default=None, gt=0)
+    """Size of all records together, audio included, in 1,000,000,000 bytes: beyond it the oldest are removed. none: any
+    size."""
+    record_audio: RecordAudio = "off"
+    """Record the audio of calls, both sides: `on` (unless a call refuses) or `consent` (where a call says so). An
+    agent's own `record_audio` stands above it."""
+    record_audio_mb: float = Field(default=512, ge=1)
+    """Size of one call's audio, in 1,000,000 bytes; what comes later is not recorded."""
     redact_digits: bool = False
     """Keep digits that were said, written or keyed out of records, and codes out of the log."""
     redact_arguments: Annotated[tuple[str, ...], NoDecode] = ()
     """Names of tools' arguments whose values stay out of records, separated by commas."""
     private_numbers: bool = False
     """Name callers' numbers by other names in records, status and log."""
+    log_format: LogFormat = "text"
+    """The log's lines: `text`, or `json`, one JSON object a line."""
     otel: bool = False
     """Trace every call by OpenTelemetry, and send the metrics by OTLP. OTEL_EXPORTER_OTLP_ENDPOINT and the other
     standard variables say where."""

@@ -26,6 +26,8 @@ from bargein.server.call_memory import CallMemory
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
 from bargein.server.kept_calls import BROWSER, KeptCall, PageSecret
+from bargein.server.log_context import LoggedCall, logged_call
+from bargein.server.records.recording import plan_for
 from bargein.server.restoring import PAGE
 from bargein.transports.kept import Connection, KeptTransport
 
@@ -90,7 +92,8 @@ async def start_call(
     else:
         call_id = restored.call_id if restored is not None else new_call_id()
         watchers = Watchers(hub.metrics, hub.fleet, call_id)
-    journal = journal_for(hub, call_id if restored is None else f"{call_id}-{restored.epoch}", agent, policy)
+    folder = call_id if restored is None else f"{call_id}-{restored.epoch}"
+    journal = journal_for(hub, folder, agent, policy)
     found_by = call_id if network_id is None else network_id
     can_return = bool(found_by) and connection.capabilities.carries_audio
     transport = KeptTransport(connection, hub.host.clock, hub.settings.keep_s * 1000 if can_return else 0)
@@ -115,13 +118,15 @@ async def start_call(
         facts=told if restored is None else {**restored.about.facts, **told},
         memory=memory,
         restored=restored,
+        recording=plan_for(hub, agent, journal, folder, restored),
     )
     known = None if restored is None else restored.others.get(PAGE)
     kept = KeptCall(call, transport, None if known is None else PageSecret.from_memory(known))
     if memory is not None and network == BROWSER:
         kept.page_secret.on_change = lambda: memory.remember({PAGE: kept.page_secret.memory()})
+    logged = LoggedCall(call_id, agent.name, network, "" if traced is None else traced.trace_id)
     try:
-        with hub.calls.listed(call, watchers), hub.kept.listed(network, found_by, kept):
+        with logged_call(logged), hub.calls.listed(call, watchers), hub.kept.listed(network, found_by, kept):
             if restored is None and hub.fleet.shared:
                 record = CallRecord(call_id, hub.fleet.node, agent.name, network, found_by, time.time(), epoch=0)
                 await hub.fleet.add_call(record)

@@ -21,7 +21,7 @@ from typing import Any
 
 from opentelemetry import context as contexts
 from opentelemetry.propagate import inject
-from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.trace import SpanKind, Tracer, format_trace_id
 
 from bargein import floor as f
 from bargein.agent import Agent
@@ -86,6 +86,7 @@ class CallSpans:
         self._call = maker.start("call", 0.0, parent, told, SpanKind.SERVER)
         self.context = inside(self._call, parent)
         """The context of the call's span."""
+        self.trace_id = format_trace_id(self._call.get_span_context().trace_id)
         self._floor = FloorSpans(maker, self.context)
         self._parts = PartSpans(maker, self.context, self._floor.replies, agent)
         self._over = False

@@ -19,6 +19,9 @@ from bargein.tracing.process import ThisProcess
 class TracedJournal(Journal, CallTrace, Protocol):
     """A call's journal, which makes the call's trace as it goes."""
 
+    trace_id: str
+    """In hexadecimal, as traces are looked up."""
+
     def current(self) -> AbstractContextManager[None]:
         """The call's span is the current one in the block, and in every task of a call that runs in the block."""
         ...

@@ -11,12 +11,12 @@ and one line of the log each minute.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 from opentelemetry import trace as api
 from opentelemetry.context import Context, get_current
@@ -76,6 +76,16 @@ class CallTracer:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Something that sends to the collector in a thread of its own."""
+
+    end: Callable[[], object]
+    """Sends what waits. May wait for the collector."""
+    give_up: Callable[[], object]
+    """Waits for nothing."""
+
+
 @asynccontextmanager
 async def open_telemetry(
     content: Redaction | None, process: ThisProcess, registry: CollectorRegistry
@@ -83,19 +93,23 @@ async def open_telemetry(
     """Tracer and metrics' export while the block lasts. The end waits CLOSE_S at most."""
     with collector_log():
         resource = resource_of(process)
-        given = api.get_tracer_provider()
-        own = None if isinstance(given, TracerProvider) or not _exports("TRACES") else provider_for(resource)
-        push = MetricsPush(OTLPMetricExporter(), resource, registry) if _exports("METRICS") else None
-        collecting = None if push is None else asyncio.create_task(push.run(), name="metrics by OTLP")
+        provider, sending = api.get_tracer_provider(), list[Sending]()
+        if not isinstance(provider, TracerProvider) and _exports("TRACES"):
+            provider, spans = provider_for(resource)
+            sending.append(spans)
+        collecting = None
+        if _exports("METRICS"):
+            exporter = OTLPMetricExporter()
+            push = MetricsPush(exporter, resource, registry)
+            sending.append(Sending(push.close, exporter.shutdown))
+            collecting = asyncio.create_task(push.run(), name="metrics by OTLP")
         try:
-            yield CallTracer((own or given).get_tracer(SCOPE, process.version), content)
+            yield CallTracer(provider.get_tracer(SCOPE, process.version), content)
         finally:
             if collecting is not None:
                 collecting.cancel()
                 await asyncio.wait([collecting])
-            ends: list[Callable[[], object]] = [] if push is None else [push.close]
-            ends += [] if own is None else [own.shutdown]
-            await asyncio.to_thread(_end_within, ends, CLOSE_S)
+            await asyncio.to_thread(_end_within, CLOSE_S, *sending)
 
 
 @contextmanager
@@ -105,19 +119,19 @@ def whole_process(process: ThisProcess) -> Iterator[None]:
         if isinstance(api.get_tracer_provider(), TracerProvider) or not _exports("TRACES"):
             yield
             return
-        provider = provider_for(resource_of(process))
+        provider, spans = provider_for(resource_of(process))
         api.set_tracer_provider(provider)
         try:
             yield
         finally:
-            _end_within([provider.shutdown], CLOSE_S)
+            _end_within(CLOSE_S, spans)
 
 
-def provider_for(resource: Resource) -> TracerProvider:
+def provider_for(resource: Resource) -> tuple[TracerProvider, Sending]:
     """A provider that exports by OTLP over HTTP."""
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return provider
+    provider, exporter = TracerProvider(resource=resource, shutdown_on_exit=False), OTLPSpanExporter()
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return provider, Sending(provider.shutdown, exporter.shutdown)
 
 
 def resource_of(process: ThisProcess) -> Resource:
@@ -132,18 +146,13 @@ def _exports(signal: str) -> bool:
     return not off and os.environ.get(f"OTEL_{signal}_EXPORTER", "otlp").strip().lower() != "none"
 
 
-def _end_within(ends: list[Callable[[], object]], most_s: float) -> None:
-    """Call all of them at once, in threads, and wait so long for them."""
-    threads = [threading.Thread(target=_quietly, args=(end,), daemon=True, name="end of OTLP") for end in ends]
+def _end_within(most_s: float, *sending: Sending) -> None:
+    """End all of them at once, in threads, and wait so long for them. Then no request is tried again."""
+    threads = [(each, threading.Thread(target=each.end, daemon=True, name="end of OTLP")) for each in sending]
     until_s = time.monotonic() + most_s
-    for thread in threads:
+    for _, thread in threads:
         thread.start()
-    for thread in threads:
+    for each, thread in threads:
         thread.join(max(0.0, until_s - time.monotonic()))
-
-
-def _quietly(end: Callable[[], object]) -> None:
-    try:
-        end()
-    except Exception as error:
-        logging.getLogger(__name__).warning("OpenTelemetry did not end in good order: %s", error)
+        if thread.is_alive():
+            each.give_up()

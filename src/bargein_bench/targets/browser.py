@@ -125,7 +125,8 @@ class BrowserTarget:
         """
         url = self._url
         for follows in (True, False):
-            async with await self._connect(url) as socket:
+            socket = await self._connect(url)
+            async with socket:
                 answer = await self._welcome(socket, url, follows=follows)
                 if isinstance(answer, _SentElsewhere):
                     url = _place(url, answer.at)

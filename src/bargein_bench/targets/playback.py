@@ -1,4 +1,4 @@
-"""How a client plays an agent's audio, as our page's worklet does it (web/client/worklets/loudspeaker.js, playback.js). Pure.
+"""How a client plays an agent's audio, as our page does (web/client/worklets/loudspeaker.js, playback.js). Pure.
 
 Places count samples from the begin of the call, at the audio's rate; the caller of a method says which place is now.
 Audio is rendered in quanta, as in a browser: audio that comes within a quantum sounds from the next one on, and a

@@ -14,8 +14,10 @@ from bargein import notices as n
 from bargein import protocols as c
 from bargein.audio.pcm import Samples
 from bargein.call.record.audio import RecordingPlan
+from bargein.errors import UsageError
 from bargein.recorder.audio_file import AUDIO_FILE
 from bargein.recorder.audio_recorder import AudioRecorder
+from bargein.tools import tool
 from tests.call.kit import LOUD, WORD_MS, Notes, ScriptedSTT, scene
 from tests.call.phone_kit import RATE as PHONE_RATE
 from tests.call.phone_kit import phone_scene
@@ -23,8 +25,8 @@ from tests.call.phone_kit import phone_scene
 STORY = " ".join(f"word{k}" for k in range(40))
 
 
-def plan(folder: Path, journal: Notes, mode: c.RecordAudio = "on", said: bool | None = None) -> RecordingPlan:
-    return RecordingPlan(mode, partial(AudioRecorder, folder, journal), said)
+def plan(folder: Path, journal: Notes, mode: c.RecordAudio = "on") -> RecordingPlan:
+    return RecordingPlan(mode, partial(AudioRecorder, folder, journal))
 
 
 def lanes(folder: Path) -> tuple[Samples, Samples, int]:
@@ -116,12 +118,69 @@ async def test_a_hold_is_silence_and_a_cut_ends_at_the_sample_that_the_client_na
     assert middles == pytest.approx(np.arange(1, len(middles) + 1), abs=0.03)
 
 
-async def test_without_a_recording_nothing_is_told_of_audio(tmp_path: Path) -> None:
-    for mode, said in (("off", True), ("consent", None), ("consent", False), ("on", False)):
-        notes = Notes()
-        async with scene(greeting="one", recording=plan(tmp_path, notes, mode, said)) as s:  # type: ignore[arg-type]
-            await s.pass_ms(640)
-            assert not s.call.status().recording
-            assert not [x for x in s.client.notices if isinstance(x, n.RecordingNow)]
-        assert not notes.notes
-        assert not os.listdir(tmp_path)
+@pytest.mark.parametrize("mode", ["off", "consent"])
+async def test_a_call_is_not_recorded_unless_the_caller_agrees(mode: c.RecordAudio, tmp_path: Path) -> None:
+    notes = Notes()
+    async with scene(greeting="one", recording=plan(tmp_path, notes, mode)) as s:
+        await s.pass_ms(640)
+        assert not s.call.status().recording
+        assert not [x for x in s.client.notices if isinstance(x, n.RecordingNow)]
+        if mode == "off":
+            with pytest.raises(UsageError):
+                s.call.record_audio(on=True)
+            s.client.inbox.put_nowait(c.RecordingWished(on=True))
+            await s.pass_ms(64)
+    assert not notes.notes
+    assert not os.listdir(tmp_path)
+
+
+async def test_the_caller_agrees_refuses_and_agrees_again(tmp_path: Path) -> None:
+    notes = Notes()
+    async with scene(recording=plan(tmp_path, notes, "consent")) as s:
+        await s.pass_ms(3200, speech=0.25)
+        s.client.inbox.put_nowait(c.RecordingWished(on=True))
+        await s.pass_ms(1600, speech=0.2)
+        assert s.call.status().recording
+        assert s.call.record_audio(on=False)
+        await s.pass_ms(1600, speech=0.22)
+        assert not s.call.record_audio(on=False)
+        s.client.inbox.put_nowait(c.RecordingWished(on=True))
+        await s.pass_ms(3200, speech=0.25)
+        assert [x.on for x in s.client.notices if isinstance(x, n.RecordingNow)] == [True, False, True]
+    user, _, _ = lanes(tmp_path)
+    (first, agreed), (second, again) = stretches(user)
+    assert first / 16 == pytest.approx(3200, abs=40)
+    assert len(agreed) / 16 == pytest.approx(1600, abs=64)
+    assert second / 16 == pytest.approx(6400, abs=64)
+    assert set(agreed.tolist()) <= {200, 220}
+    assert set(again.tolist()) == {250}
+    kinds = [kind for kind, _ in notes.notes]
+    assert kinds == ["recording", "recording_paused", "recording_resumed", "recording_ended"]
+
+
+async def test_a_tool_tells_that_the_caller_agrees(tmp_path: Path) -> None:
+    @tool("read")
+    async def agree() -> c.RecordingRequest:
+        """The caller agrees to a recording."""
+        return c.RecordingRequest()
+
+    notes = Notes()
+    async with scene("!agree", "thank you", tools=(agree,), recording=plan(tmp_path, notes, "consent")) as s:
+        s.client.inbox.put_nowait(c.Typed("you may"))
+        await s.until(lambda: s.call.status().recording)
+        await s.until(lambda: s.state == "idle")
+        (_, facts) = next(note for note in s.notes.notes if note[0] == "tool")
+        assert facts["result"] == "The call is recorded from now on."
+    _, agent, _ = lanes(tmp_path)
+    assert agent.any(), "the answer is recorded"
+
+
+async def test_a_call_whose_audio_goes_to_the_page_by_itself_says_so(tmp_path: Path) -> None:
+    notes = Notes()
+    recorder = AudioRecorder(tmp_path, notes, rate=16_000, agent_rate=None, at=lambda sample: sample / 16)
+    recorder.user(0, np.full(1600, 7, np.int16))
+    recorder.close(100.0)
+    assert notes.notes[0][1]["agent"] is False
+    user, agent, _ = lanes(tmp_path)
+    assert (user == 7).all()
+    assert not agent.any()

@@ -145,7 +145,18 @@ def test_torn_lines_are_counted(folder: Path, tmp_path: Path) -> None:
     lines[9] = b"\xff\xfe\x00"
     lines.insert(20, b'{"at":0.0,"note":"lost","lines":7}')
     torn = tell(rewritten(folder, tmp_path, lines))
-    assert torn.missing == ("2 lines of the journal cannot be read.", "7 lines of the journal never reached the disk.")
+    first, second = torn.missing
+    assert first.startswith("2 lines of the journal cannot be read: what happened between")
+    assert second == "7 lines of the journal never reached the disk."
+    assert torn.ended_why == "the user hung up"
+
+
+def test_a_journal_cut_in_its_middle_says_what_it_lacks(folder: Path, tmp_path: Path) -> None:
+    whole = (folder / FILE).read_bytes()
+    begin = whole.index(b'"SpeechWindow","at_ms":2496')
+    end = whole.index(b'"SpeechWindow","at_ms":5024')
+    torn = tell(rewritten(folder, tmp_path, [whole[:begin] + whole[end + 20 :]]))
+    assert torn.missing[0].startswith("1 line of the journal cannot be read: what happened between 2.5 and 5.")
     assert torn.ended_why == "the user hung up"
 
 

@@ -68,6 +68,8 @@ class StateNow(msgspec.Struct, frozen=True, array_like=True):
     items: int
     """How many items the conversation has."""
     waiting: list[Waiting]
+    recording: bool = False
+    """The call's audio is being recorded."""
 
 
 class RememberedReply(msgspec.Struct, frozen=True, array_like=True):

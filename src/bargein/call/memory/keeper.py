@@ -35,6 +35,11 @@ SELDOM_MS = 1_000.0  # the same, where enough of it is remembered already
 AHEAD_MS = 1_500.0  # so much audio beyond the client's position is enough
 
 
+def _never() -> bool:
+    """A call without a recording."""
+    return False
+
+
 class MemoryKeeper:
     """One for each call. Nothing here waits but `durable`."""
 
@@ -70,6 +75,8 @@ class MemoryKeeper:
         self._reply_ms = -SELDOM_MS
         self.lasted_before_ms = 0.0
         """How long the call lasted on other servers."""
+        self.is_recording: Callable[[], bool] = _never
+        """Whether the call's audio is being recorded."""
 
     def touch(self) -> None:
         """Something has changed."""
@@ -146,6 +153,7 @@ class MemoryKeeper:
             lasted_ms=round(self.lasted_before_ms + self._now_ms(), -2),
             items=len(self._conversation.items),
             waiting=[Waiting(u.kind, u.text, u.protected) for u in self._utterances.texts],
+            recording=self.is_recording(),
         )
 
     def _reply_now(self) -> RememberedReply | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bargein.call.context import CallContext
@@ -14,20 +15,17 @@ ON = "The call is recorded from now on."
 OFF = "The call is not recorded from now on."
 
 
+def _nothing() -> None:
+    """Until a listener is set."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordingPlan:
     """What holds for a call before its first word."""
 
     mode: RecordAudio
-    """As the agent or the server says."""
+    """on: from its beginning on. consent: once the caller agrees. off: never."""
     open: OpensAudio[CallAudio]
-    said: bool | None = None
-    """What the connection says of it. None: nothing."""
-
-    @property
-    def begins(self) -> bool:
-        """The call is recorded from its beginning on."""
-        return (self.mode == "on" and self.said is not False) or (self.mode == "consent" and self.said is True)
 
 
 class AudioRecording:
@@ -40,11 +38,13 @@ class AudioRecording:
         self.on = False
         """The call is being recorded."""
         self._audio: CallAudio | None = None  # None: the recording has not begun
+        self.on_change: Callable[[], None] = _nothing
+        """Told when `on` has changed."""
         context.consent = self._consented
 
     def begin(self) -> None:
         """The call begins."""
-        if self._plan is not None and self._plan.begins:
+        if self._plan is not None and self._plan.mode == "on":
             self._start()
 
     def change(self, *, on: bool, by: str) -> bool:
@@ -71,6 +71,7 @@ class AudioRecording:
     def close(self) -> None:
         """The call is over."""
         self._audio, self.on = None, False
+        self.on_change = _nothing
 
     def _start(self) -> None:
         if self._plan is not None:
@@ -80,6 +81,7 @@ class AudioRecording:
     def _tell(self, *, on: bool) -> None:
         self.on = on
         self._context.notify(RecordingNow(on))
+        self.on_change()
 
     def _consented(self, on: bool) -> str:
         try:

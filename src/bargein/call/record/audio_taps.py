@@ -14,8 +14,8 @@ T = TypeVar("T", bound=AudioTaker)
 
 
 class AudioTaps:
-    """protocols.AudioTaker by shape, towards the parts that have the audio: it gives that on to all who take it. Without
-    one of those it is connected to nothing. agent_rate: Hz of the replies' audio."""
+    """protocols.AudioTaker by shape, towards the parts that have the audio: it gives that on to all who take it.
+    Without one of those it is connected to nothing. agent_rate: Hz of the replies' audio."""
 
     def __init__(self, user_audio: UserAudio, playout: Playout | ClientPlayout, agent_rate: int) -> None:
         self._user_audio = user_audio

@@ -218,8 +218,9 @@ class StoryRecording(msgspec.Struct, frozen=True, kw_only=True):
     """The sound that is kept of the call."""
 
     rate: int
-    began_ms: float
+    """Hz."""
     lasted_ms: float
+    """Its first sample is time 0 of the call."""
     fault: str | None
     """Why the sound cannot be heard, or only a part of it."""
 

@@ -25,6 +25,11 @@ EVENTS = {
     "not_transferred": "{to} was not reached: {why}",
     "machine": "a machine has picked up: {why}",
     "not_answered": "the call was not answered: {why}",
+    "recording": "the recording begins",
+    "recording_paused": "the recording pauses: {why}",
+    "recording_resumed": "the recording goes on",
+    "recording_lost": "the recording has silence from here on: {why}",
+    "recording_again": "the recording has sound again",
     "key": "the key {key} was passed over: {why}",
 }
 ASKED = {"say": "the agent was asked to say: {text}", "keys": "keys are sent: {text}", "transfer": "a transfer to {to}"}
@@ -52,10 +57,6 @@ class NotesTeller:
         self.lost = 0
         """Lines that never reached the file."""
         self.full = False
-        self.recording: Mapping[str, object] | None = None
-        """The facts of the note `recording`."""
-        self.recorded_ms = (0.0, 0.0)
-        """When the recording began and ended."""
         self.words_noted = False
 
     def note(self, at_ms: float, kind: str, facts: Mapping[str, object]) -> None:
@@ -98,12 +99,6 @@ class NotesTeller:
 
     def _full(self, at_ms: float, facts: Mapping[str, Any]) -> None:
         self.full = True
-
-    def _recording(self, at_ms: float, facts: Mapping[str, Any]) -> None:
-        self.recording, self.recorded_ms = facts, (at_ms, at_ms)
-
-    def _recording_ended(self, at_ms: float, facts: Mapping[str, Any]) -> None:
-        self.recorded_ms = (self.recorded_ms[0], at_ms)
 
     def _asked(self, at_ms: float, facts: Mapping[str, Any]) -> None:
         what = str(facts["what"])
@@ -219,7 +214,7 @@ class NotesTeller:
 
 
 HANDLED = frozenset(
-    {"call", "bye", "lost", "full", "recording", "recording_ended", "asked", "user", "sounds", "words", "heard"}
+    {"call", "bye", "lost", "full", "asked", "user", "sounds", "words", "heard"}
     | {"vendor", "released", "tool_began", "tool", "outage", "fault"}
 )
 

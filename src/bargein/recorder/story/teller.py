@@ -40,7 +40,7 @@ from bargein.recorder.reading import Entry, Happened, Noted, Ordered
 from bargein.recorder.story.call_story import StoryBackchannel, StoryDecision, StoryEvent, StoryFault
 from bargein.recorder.story.drafts import HoldDraft, ReplyDraft, TurnDraft
 from bargein.recorder.story.noted import NotesTeller
-from bargein.recorder.story.word_times import SpeechStretches
+from bargein.recorder.story.word_times import SpeechStretches, Stretch
 
 MAJOR = (
     *(Hold, Resume, Cut, DiscardReply, DiscardLateReply, CutStalledReply, Answer, Say, Reprompt, SayFiller),
@@ -60,6 +60,9 @@ class Teller:
         self.decisions: list[StoryDecision] = []
         self.speech = SpeechStretches()
         self.last_ms = 0.0
+        """How far the record has come."""
+        self.gaps: list[Stretch] = []
+        """Where lines of the record could not be read, by the lines around them."""
         self.events: list[StoryEvent] = []
         self.faults: list[StoryFault] = []
         self.notes = NotesTeller(self.replies, self.turns, self.events, self.faults)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bargein.errors import UsageError
+from bargein.recorder.audio_reading import read_audio
 from bargein.recorder.journal import FILE, Header
 from bargein.recorder.reading import Recording, RecordStream
 from bargein.recorder.record_file import is_written
@@ -17,6 +18,8 @@ from bargein.recorder.story.call_story import (
 )
 from bargein.recorder.story.teller import Teller
 from bargein.recorder.story.word_times import Stretch
+
+MOST_GAPS = 3  # that are named
 
 
 def tell(record: Path | Recording) -> CallStory:
@@ -43,7 +46,11 @@ def tell(record: Path | Recording) -> CallStory:
             header = stream.header()
         except UsageError as error:
             missing.append(f"The journal's first line cannot be read: {error.message}.")
+        seen = 0
         for entry in stream.entries():
+            if stream.torn != seen:
+                teller.gaps.append((teller.last_ms, max(teller.last_ms, entry.at_ms)))
+                seen = stream.torn
             teller.feed(entry)
         torn, live = stream.torn, is_written(stream.path)
     if header is None and not teller.told and sound is None:
@@ -71,7 +78,7 @@ def _story(
         for draft in teller.replies.values()
     ]
     speech = tuple(teller.speech.between(0.0, float("inf")))
-    lasted_ms = end_ms if sound is None else max(end_ms, sound.began_ms + sound.lasted_ms)
+    lasted_ms = end_ms if sound is None else max(end_ms, sound.lasted_ms)
     return CallStory(
         call=(header.call if header else notes.call) or name,
         agent=header.agent if header else notes.agent,
@@ -103,7 +110,7 @@ def _missing(teller: Teller, torn: int, *, live: bool, journal: bool) -> list[st
     notes = teller.notes
     missing = []
     if torn:
-        missing.append(f"{_lines(torn)} of the journal cannot be read.")
+        missing.append(f"{_lines(torn)} of the journal cannot be read{_between(teller.gaps)}.")
     if notes.lost:
         missing.append(f"{_lines(notes.lost)} of the journal never reached the disk.")
     if notes.full:
@@ -113,6 +120,15 @@ def _missing(teller: Teller, torn: int, *, live: bool, journal: bool) -> list[st
     if any(draft.text and not draft.texts for draft in teller.replies.values()):
         missing.append("The journal does not say when each word of the agent sounded; the times are estimated.")
     return missing
+
+
+def _between(gaps: list[Stretch]) -> str:
+    """Where the lines were, by those around them."""
+    if not gaps:
+        return ""
+    told = [f"{from_ms / 1000:.1f} and {until_ms / 1000:.1f} s" for from_ms, until_ms in gaps[:MOST_GAPS]]
+    more = f", and {len(gaps) - MOST_GAPS} times more" if len(gaps) > MOST_GAPS else ""
+    return f": what happened between {', between '.join(told)}{more} is not all told"
 
 
 def _lines(count: int) -> str:
@@ -145,4 +161,7 @@ def _measures(
 
 def recording_in(folder: Path) -> StoryRecording | None:
     """The sound that is kept in a call's folder. None: there is none."""
-    return None
+    audio = read_audio(folder)
+    if audio is None:
+        return None
+    return StoryRecording(rate=audio.rate, lasted_ms=audio.ms, fault=audio.fault)

@@ -1,4 +1,4 @@
-"""A call's page as one file that needs no server, with its looks, its script, its story, and perhaps its sound."""
+"""A call's page as one file that needs no server: looks, script and story are in it, and perhaps the sound."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from pathlib import Path
 
 import msgspec
 
+from bargein.recorder.audio_file import PEAK_MS
+from bargein.recorder.audio_reading import peaks
 from bargein.recorder.story.call_story import CallStory
 from bargein.recorder.story.replayed import StoryReplay
 from bargein.server.records.pages import WEB
 
 MODULES = ("text", "bytes", "player", "lanes", "transcript", "decisions", "measures", "page", "shown")
 """In the order in which each needs those before it."""
+PER_S = 1000 / PEAK_MS
 LOOKS = ("style.css", "call.css")
 _IMPORT = re.compile(r"^import .*? from \"\./[\w]+\.js\";\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=const |class |function |async )", re.MULTILINE)
@@ -33,15 +36,23 @@ class PageSound(msgspec.Struct, frozen=True, omit_defaults=True):
 class PagePeaks(msgspec.Struct, frozen=True):
     """How loud each lane is, for the waveform."""
 
-    per_s: int
+    per_s: float
     lanes: tuple[bytes, bytes]
     """The caller's and the agent's: a byte for each peak."""
+
+
+def peaks_of(folder: Path) -> PagePeaks | None:
+    """Of a call's sound. None: there is none that can be read."""
+    fine = peaks(folder, PER_S)
+    if not len(fine):
+        return None
+    return PagePeaks(PER_S, (fine[:, 0].tobytes(), fine[:, 1].tobytes()))
 
 
 def one_file(
     story: CallStory,
     *,
-    peaks: PagePeaks | None = None,
+    waves: PagePeaks | None = None,
     sound: PageSound | None = None,
     replay: StoryReplay | None = None,
 ) -> str:
@@ -52,7 +63,7 @@ def one_file(
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(looks)}; img-src data:; "
         "media-src 'self' blob: data: file:; base-uri 'none'; form-action 'none'"
     )
-    data = {"story": story, "peaks": peaks, "sound": sound, "replay": replay}
+    data = {"story": story, "peaks": waves, "sound": sound, "replay": replay}
     head = [
         f'  <meta http-equiv="Content-Security-Policy" content="{policy}">\n',
         f"  <style>{looks}</style>\n",

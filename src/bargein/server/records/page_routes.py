@@ -13,11 +13,12 @@ from fastapi.responses import Response
 from bargein.recorder.reading import read
 from bargein.recorder.story.replayed import replayed
 from bargein.recorder.story.telling import tell
-from bargein.server.access import of_owner
+from bargein.server.access import LISTEN_COOKIE, of_owner
 from bargein.server.fleet_routes import PolicyChange
 from bargein.server.hub import Hub
 from bargein.server.records.folders import folder_of
 from bargein.server.records.kept_records import RecordFilter
+from bargein.server.records.one_file import peaks_of
 
 SMALL = 2_000  # bytes that are not worth packing
 
@@ -52,7 +53,26 @@ async def records(
 async def story(request: Request, call_id: str, hub: Hub = of_owner) -> Response:
     """All that the call's record tells: see recorder/story/call_story.py."""
     folder = folder_of(hub, call_id)
-    return await _told(request, hub, partial(tell, folder))
+    answer = await _told(request, hub, partial(tell, folder))
+    if not hub.gate.open:
+        # A browser's player sends no Authorization. Without a path the cookie goes to this call's addresses alone.
+        answer.set_cookie(
+            LISTEN_COOKIE,
+            hub.gate.page_token("operator"),
+            max_age=hub.gate.page_token_s,
+            path=None,
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="strict",
+        )
+    return answer
+
+
+@router.get("/calls/{call_id}/peaks")
+async def peaks(request: Request, call_id: str, hub: Hub = of_owner) -> Response:
+    """How loud the caller and the agent are, a byte for each peak (base64). No lanes: there is no sound."""
+    folder = folder_of(hub, call_id)
+    return await _told(request, hub, lambda: peaks_of(folder) or {"per_s": 1, "lanes": []})
 
 
 @router.post("/calls/{call_id}/replay")

@@ -28,7 +28,7 @@ NETWORK = "sip"
 UNAVAILABLE, BUSY = 503, 486
 RETRY_S = 10  # that a caller who found no place waits at least
 ANSWER_S = 32.0  # for the far end's answer to our offer (64 * T1: then its ACK is lost for good)
-HEADERS = {"agent": "x-bargein-agent", "policy": "x-bargein-policy", "language": "x-bargein-language"}
+HEADERS = {name: f"x-bargein-{name}" for name in ("agent", "policy", "language", "record")}
 FACT_CHARS = 100
 
 refusals = RefusalLog()
@@ -156,7 +156,7 @@ def _no_offer(_: AudioDescription | None, __: bytes) -> bytes:
 
 
 def asked_for(hub: Hub, invite: IncomingCall) -> Mapping[str, str]:
-    """Agent, policy and language that an INVITE asks for: by headers, and the agent by the user that is called, too."""
+    """What an INVITE asks for (see HEADERS): by headers, and the agent by the user that is called, too."""
     found = {name: invite.headers[header].strip() for name, header in HEADERS.items() if invite.headers.get(header)}
     if "agent" not in found and invite.request_uri.user in hub.catalogue.agents:
         found["agent"] = invite.request_uri.user

@@ -19,6 +19,8 @@ class CallOrder:
     caller: str | None = None
     """Who calls, as the callee sees it: a number, a user, or sip:user@host. None: the trunk's account."""
     ring_s: float = 60.0
+    record: bool | None = None
+    """The callee has agreed to a recording of the call's audio, or has refused it. None: nothing is known."""
 
 
 class OpenDoor(Protocol):

@@ -30,6 +30,8 @@ class CallThis(BaseModel):
     caller: str | None = Field(default=None, max_length=300, alias="from")
     """As whom the callee sees us."""
     ring_s: float = Field(default=60, ge=1, le=180)
+    record: bool | None = None
+    """The callee has agreed to a recording, or has refused it."""
 
 
 router = APIRouter()
@@ -38,7 +40,7 @@ router = APIRouter()
 @router.post("/calls", status_code=202)
 async def call_out(request: Request, this: CallThis, hub: Hub = of_owner) -> dict[str, str]:
     """Call a phone. The answer has the call's id at once; GET /calls/{id} and its events tell how it goes on."""
-    order = CallOrder(this.to, this.agent, this.policy, this.language, this.caller, this.ring_s)
+    order = CallOrder(this.to, this.agent, this.policy, this.language, this.caller, this.ring_s, this.record)
     address = this.to.strip().startswith(("sip:", "sips:"))
     by_trunk = hub.sip.door is not None and (hub.settings.sip_trunk is not None or not hub.settings.twilio_account_sid)
     if not address and (this.via == "twilio" or (this.via is None and not by_trunk)):

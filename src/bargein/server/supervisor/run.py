@@ -48,7 +48,7 @@ def supervise_program(**given: Any) -> bool:
     settings = library_settings(**given)
     if not supervises(settings):
         return False
-    with log_lines(logging.WARNING, redaction_for(settings)):
+    with log_lines(logging.WARNING, redaction_for(settings), form=settings.log_format):
         supervise(settings, Console())
     return True
 

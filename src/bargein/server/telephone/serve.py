@@ -18,6 +18,7 @@ from bargein.floor import Policy
 from bargein.protocols import MOVED, CallControl
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
+from bargein.server.records.recording import said, with_wish
 from bargein.server.refusals import Refusal
 from bargein.server.restoring import Home, agent_of, give_up, returning
 from bargein.server.settings import is_loopback
@@ -297,6 +298,8 @@ def choose_for_order(hub: Hub, order: CallOrder) -> tuple[Agent, Policy]:
     if order.policy is not None:
         Policy.named(order.policy)
     asked = {"agent": order.agent, "policy": order.policy, "language": order.language}
+    if order.record is not None:
+        asked["record"] = str(order.record)
     return choose_for_phone(hub, {name: value for name, value in asked.items() if value is not None})
 
 
@@ -324,4 +327,5 @@ def choose_for_phone(hub: Hub, parameters: Mapping[str, str]) -> tuple[Agent, Po
         policy = policy.with_({"same_turns": SAME_TURNS})
     if policy.idle.max_call_ms is None:
         policy = policy.with_({"max_call_ms": LONGEST_MS})
-    return dataclasses.replace(agent, language=language), policy
+    record = with_wish(hub, agent, said(parameters.get("record")))
+    return dataclasses.replace(agent, language=language, record_audio=record), policy

@@ -49,6 +49,8 @@ class TwilioLine:
 
     async def dial(self, call_id: str, order: CallOrder) -> str:
         asked = {"agent": order.agent, "policy": order.policy, "language": order.language}
+        if order.record is not None:
+            asked["record"] = str(order.record)
         told = {"dialed": call_id, **{name: value for name, value in asked.items() if value}}
         return await self._vendor.orders().create(
             to=order.to,

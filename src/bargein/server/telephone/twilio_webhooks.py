@@ -34,7 +34,7 @@ try:
 except ImportError:  # Twilio.demand_twilio says so
     sdk = None  # type: ignore[assignment]
 
-PASSED_ON = ("agent", "policy", "language", "dialed")  # of a query, to the stream and to the webhooks after it
+PASSED_ON = ("agent", "policy", "language", "record", "dialed")  # of a query, to the stream and the webhooks after it
 BUSY_TRIES = 3  # of a caller who finds no place; then the call ends
 BUSY_PAUSE_S = 8  # between two of them
 NOT_ANSWERED = {  # Twilio's DialCallStatus, for the model

@@ -62,8 +62,7 @@ class BrowserTransport:
     ) -> None:
         """close_code: with which the client closed the connection; None: it is lost. repair_ms: of the capabilities."""
         self.limits = limits or BrowserLimits()
-        keeps = self.limits.backlog_ms
-        self.capabilities = c.TransportCapabilities(True, True, backlog_ms=keeps, repair_ms=repair_ms)
+        self.capabilities = c.TransportCapabilities(True, True, backlog_ms=self.limits.backlog_ms, repair_ms=repair_ms)
         self._socket = socket
         self._close_code = close_code
         self._clock = clock
@@ -269,6 +268,8 @@ class BrowserTransport:
                     self._send_error(what, "Send fewer words", "too_fast")
             case w.BacklogBegins(samples):
                 self._begin_late(samples)
+            case w.RecordThis(on):
+                return c.RecordingWished(on)
             case w.HangUpMessage():
                 return c.ClientHangUp("the client hung up")
             case w.Ping(n):
@@ -285,8 +286,7 @@ class BrowserTransport:
         self, message: w.LocalHoldMade | w.PlayedSoFar | w.HeldNow | w.FlushedNow | w.FinishedNow
     ) -> c.Inbound | None:
         if not 0 < message.reply_id <= self._reply:
-            what = f"Reply {message.reply_id} was not announced"
-            self._send_error(what, "Name a reply that `reply` has announced", "unknown_reply")
+            self._send_error(f"Reply {message.reply_id} was not announced", "Name an announced reply", "unknown_reply")
             return None
         match message:
             case w.LocalHoldMade(reply, played, _, age_ms):

@@ -57,6 +57,8 @@ class Hello(_FromClient, frozen=True, tag="hello"):
     microphone's audio, for the floor."""
     resume: ResumeCall | None = None
     """Go on with this call. The other fields are the call's own then."""
+    record: bool | None = None
+    """The user agrees to a recording of the call's audio, or refuses it. None: the user was not asked."""
     follows: bool = False
     """The client goes where `elsewhere` sends it."""
 
@@ -114,6 +116,11 @@ class Type(_FromClient, frozen=True, tag="say"):
     text: Annotated[str, msgspec.Meta(max_length=4000)]
 
 
+class RecordThis(_FromClient, frozen=True, tag="record"):
+    on: bool
+    """The user agrees to a recording of the call's audio, or refuses it."""
+
+
 class HangUpMessage(_FromClient, frozen=True, tag="hangup"):
     pass
 
@@ -134,6 +141,7 @@ FromClient = (
     | Interrupt
     | ChangeSettings
     | Type
+    | RecordThis
     | HangUpMessage
     | Ping
 )

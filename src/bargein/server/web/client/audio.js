@@ -20,14 +20,19 @@ export class Sound {
     this.source = null;
   }
 
-  // direct: the agent's sound comes from the model's own track (`hear`), and what is said here goes there (`spoken`).
-  // later: without a microphone now, with a button to have one.
-  async open({ microphone, later = false, record, direct }) {
+  // The context alone, at once: a browser starts it where a click or a key has just come, and a token may take longer.
+  prepare() {
     try {
       this.context = new AudioContext({ latencyHint: "interactive" });
     } catch {
       throw new CallError("The browser gives this page no sound.", "Close other pages that play sound, then call again.", { code: "no_audio" });
     }
+    Promise.resolve(this.context.resume()).catch(() => {});
+  }
+
+  // direct: the agent's sound comes from the model's own track (`hear`), and what is said here goes there (`spoken`).
+  // later: without a microphone now, with a button to have one.
+  async open({ microphone, later = false, record, direct }) {
     if (!this.context.audioWorklet) throw new CallError(...UNFIT, { code: "browser_too_old" });
     this.awake = new Awake(this.context, (line) => this.on.obstacle("sound", line));
     const loudspeaker = direct ? "direct" : "playback";

@@ -184,8 +184,9 @@ export class BargeinCall extends EventTarget {
       spoken: () => this.sound.spoken,
       tell: (way) => this.over || this.tell("way", way),
     });
+    this.sound.prepare();
     this.token = await this.server.tokenIfWanted();
-    if (this.over) return; // hung up meanwhile
+    if (this.over) return this.release(); // hung up meanwhile
     const { direct } = this.options;
     await this.sound.open({ microphone: microphone === true, later: microphone === "later", record, direct });
     const claim = direct && !this.over ? await this.openDirect() : null;

@@ -22,7 +22,7 @@ export class CallStore {
 
   // A new call, where none runs. Never rejects: errors are in the value. Resolves to whether it has begun.
   async start() {
-    if (this.running) return true;
+    if (this.running) return this.call.start().catch(() => false);
     const options = typeof this.options === "function" ? this.options() : this.options;
     const call = (this.call = new BargeinCall(options));
     this.change({ ...NONE, muted: this.value.muted });

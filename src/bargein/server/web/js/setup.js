@@ -8,6 +8,7 @@ export async function setUp({ policy, faults, ask, start, chosen }) {
   const served = await ask("agents").catch((error) => complain(error.message, error.advice));
   if (!served) return;
   await policy.open(ask).catch((error) => complain(error.message, error.advice));
+  if (served.mistake) complain(served.mistake, "The agent as it was before answers until it is mended.");
   for (const agent of served.agents) $("agents").append(new Option(agent.name, agent.name));
   $("agents").hidden = served.agents.length < 2;
   const describe = () => {

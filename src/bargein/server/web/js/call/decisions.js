@@ -1,12 +1,18 @@
 // Every decision of the floor with its reason; and beside each, what another policy would have decided.
 
-import { beyond, clock, make, plain, reveal, SlicedList } from "./text.js";
+import { beyond, clock, make, plain, reveal, SlicedList, span } from "./text.js";
+
+// What the other policy does, beside what was done.
+function beside({ at_ms: at, replayed_ms: other }) {
+  if (other === null) return "not decided";
+  return other === at ? "the same" : `${span(Math.abs(other - at))} ${other > at ? "later" : "earlier"}`;
+}
 
 export class Decisions {
   // chosen(decision): the reader stepped to it. parts: list, minor (a checkbox), section, differences.
   constructor(parts, story, chosen) {
     Object.assign(this, { parts, chosen });
-    this.recorded = story.decisions.map((one) => ({ ...one, recorded: true, replayed: true, differs: false }));
+    this.recorded = story.decisions.map((one) => ({ ...one, recorded: true, replayed_ms: one.at_ms, differs: false }));
     this.all = this.recorded;
     this.compared = false;
     this.current = -1;
@@ -25,7 +31,7 @@ export class Decisions {
   // replay: what another policy decides. null: no other policy.
   compare(replay) {
     this.compared = replay !== null;
-    this.all = replay === null ? this.recorded : replay.decisions.map((one) => ({ ...one, differs: !(one.recorded && one.replayed) }));
+    this.all = replay === null ? this.recorded : replay.decisions.map((one) => ({ ...one, differs: !one.recorded || one.replayed_ms !== one.at_ms }));
     this.parts.section.classList.toggle("compared", this.compared);
     if (this.compared) this.parts.heads.removeAttribute("hidden");
     this.draw();
@@ -39,7 +45,7 @@ export class Decisions {
 
   row(one, at) {
     const name = make("b", {}, plain(one.kind));
-    const [mine, other] = this.compared ? [one.recorded ? name : "", one.replayed ? (one.recorded ? "the same" : name) : "not decided"] : [name, ""];
+    const [mine, other] = this.compared ? [one.recorded ? name : "", one.recorded ? beside(one) : name] : [name, ""];
     const which = one.reply !== null && one.reply !== undefined ? ` (reply ${one.reply})` : "";
     return make(
       "li",

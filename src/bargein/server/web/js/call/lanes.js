@@ -4,6 +4,7 @@ import { beyond, clock, plain } from "./text.js";
 
 const AXIS = 18;
 const MARKS = 26; // the row of decisions
+const STRIP = 20; // of words, at the foot of a lane
 const MOST_PX_S = 600;
 const WORDS_PX_S = 55; // from here on there is room for words
 const COLOURS = { bg: "--bg", line: "--line", ink: "--ink", soft: "--soft", you: "--you", agent: "--agent", alert: "--alert", think: "--think" };
@@ -121,12 +122,15 @@ export class Lanes {
     const x = (ms) => ((ms - from) / 1000) * this.px;
     const rows = this.other.length ? 2 : 1;
     const lane = (height - AXIS - MARKS * rows) / 2;
-    const view = { from, until, x, lane };
+    const strip = this.px >= WORDS_PX_S ? STRIP : 0;
+    const view = { from, until, x, lane, strip };
     ctx.clearRect(0, 0, width, height);
     this.axis(view);
     this.side(view, AXIS, this.colours.you, 0);
     this.side(view, AXIS + lane, this.colours.agent, 1);
+    this.drawTools(view);
     this.drawHolds(view);
+    this.drawFaults(view);
     this.drawMarks(view, this.marks, height - MARKS * rows);
     if (rows === 2) this.drawMarks(view, this.other, height - MARKS);
     ctx.fillStyle = this.colours.ink;
@@ -147,8 +151,8 @@ export class Lanes {
 
   side(view, top, colour, side) {
     const { ctx, colours } = this;
-    const { from, until, x, lane } = view;
-    const middle = top + lane / 2;
+    const { from, until, x, lane, strip } = view;
+    const middle = top + (lane - strip) / 2;
     ctx.fillStyle = colours.line;
     ctx.fillRect(0, top + lane - 1, this.width, 1);
     ctx.fillStyle = colour;
@@ -160,12 +164,16 @@ export class Lanes {
       }
     }
     ctx.font = "600 11px ui-sans-serif, system-ui, sans-serif";
-    ctx.fillText(side === 0 ? "caller" : "agent, as heard", 6, top + 12);
-    if (this.px >= WORDS_PX_S) this.words(view, top + lane - 7, side);
+    const name = side === 0 ? "caller" : "agent, as heard";
+    ctx.fillStyle = colours.bg;
+    ctx.fillRect(3, top + 2, ctx.measureText(name).width + 6, 13);
+    ctx.fillStyle = colour;
+    ctx.fillText(name, 6, top + 12);
+    if (strip) this.words(view, top + lane - 6, side);
   }
 
   // A line for each pixel: the loudest peak that falls on it.
-  wave({ from, lane }, middle, side) {
+  wave({ from, lane, strip }, middle, side) {
     const { data, per_s: perS } = this.peaks;
     const lanePeaks = data[side];
     const [step, first] = [perS / this.px, (from / 1000) * perS];
@@ -174,7 +182,7 @@ export class Lanes {
       const end = Math.min(lanePeaks.length, Math.max(begin + 1, Math.floor(first + (px + 1) * step)));
       let most = 0;
       for (let at = begin; at < end; at++) if (lanePeaks[at] > most) most = lanePeaks[at];
-      const tall = Math.max(1, (most / 255) * lane * 0.9);
+      const tall = Math.max(1, (most / 255) * (lane - strip) * 0.9);
       this.ctx.fillRect(px, middle - tall / 2, 1, tall);
     }
   }
@@ -207,6 +215,25 @@ export class Lanes {
       ctx.fillRect(left, AXIS + lane, wide, lane);
       ctx.globalAlpha = 1;
       ctx.fillRect(left + wide - 2, AXIS + lane, 2, lane);
+    }
+  }
+
+  // A tool runs: a bar at the foot of the agent's lane.
+  drawTools({ from, until, x, lane }) {
+    this.ctx.fillStyle = this.colours.think;
+    for (const { began_ms: began, ended_ms: ended } of this.story.tools) {
+      if (began === null || began > until || (ended ?? began) < from) continue;
+      this.ctx.fillRect(x(began), AXIS + 2 * lane - 4, Math.max(2, x(ended ?? began) - x(began)), 3);
+    }
+  }
+
+  // A fault: a line through both lanes, and a bar while it lasted.
+  drawFaults({ from, until, x, lane }) {
+    this.ctx.fillStyle = this.colours.alert;
+    for (const { at_ms: at, until_ms: over } of this.story.faults) {
+      if (at > until || (over ?? at) < from) continue;
+      for (let y = AXIS; y < AXIS + 2 * lane; y += 6) this.ctx.fillRect(x(at), y, 1, 3);
+      this.ctx.fillRect(x(at), AXIS - 3, Math.max(3, x(over ?? at) - x(at)), 3);
     }
   }
 

@@ -25,10 +25,10 @@ export class CallPage {
     $("told").hidden = false;
     this.player = new Player(story.lasted_ms);
     this.player.onfault = (why) => say("The recording cannot be played.", why);
-    this.transcript = new Transcript($("transcript"), story, (ms) => this.play(ms));
+    this.transcript = new Transcript($("said"), story, (ms) => this.play(ms));
     this.lanes = new Lanes({ scroll: $("scroll"), lanes: $("lanes"), canvas: $("canvas") }, story, (ms) => this.go(ms));
-    const section = $("decisions").closest("section");
-    const parts = { list: $("decisions"), minor: $("minor"), heads: $("decision-heads"), section };
+    const section = $("verdicts").closest("section");
+    const parts = { list: $("verdicts"), minor: $("minor"), heads: $("decision-heads"), section };
     this.decisions = new Decisions(parts, story, (one, at, of) => this.stepped(one, at, of));
     showMeasures($("measures"), story);
     showTables($, story);
@@ -66,11 +66,12 @@ export class CallPage {
 
   // source(): the address of the recording
   async sound(source) {
-    const { recording } = this.story;
-    if (recording.fault) say("The recording is not whole.", recording.fault);
+    const { fault, lasted_ms: lasted } = this.story.recording;
+    if (fault) say("The recording is not whole.", fault);
+    if (!lasted) return;
     $("play").disabled = $("speed").disabled = false;
     $("play").textContent = "Play";
-    await this.player.sound(source, recording);
+    await this.player.sound(source);
   }
 
   // peaks: {per_s, data: two lists of 0..255}
@@ -102,16 +103,16 @@ export class CallPage {
     this.transcript.revealAt(one.at_ms);
     const evidence = one.source ? `, on the evidence of ${plain(one.source)}` : "";
     const onset = one.onset_ms === null || one.onset_ms === undefined ? "" : ` The sound began ${span(Math.max(0, one.at_ms - one.onset_ms))} before.`;
-    const other = one.differs ? (one.recorded ? " The other policy does not decide this." : " The other policy alone decides this.") : "";
+    const other = one.differs ? ` ${told(one)}` : "";
     $("now").replaceChildren(make("b", {}, plain(one.kind)), ` at ${clock(one.at_ms)}${evidence}: ${one.why}.${onset}${other} (${at + 1} of ${of})`);
   }
 
   // replay: what another policy decides. null: the call's own.
   compare(replay) {
     this.decisions.compare(replay);
-    this.lanes.other = replay === null ? [] : replay.decisions.filter((one) => one.replayed && one.major).map((one) => ({ ...one, differs: !one.recorded }));
+    this.lanes.other = replay === null ? [] : replay.decisions.filter((one) => one.replayed_ms !== null && one.major).map((one) => ({ ...one, at_ms: one.replayed_ms, differs: !one.recorded }));
     this.lanes.later();
-    const text = replay === null ? "" : `Under ${replay.name}: ${replay.differences} of ${replay.decisions.length} decisions differ. People would have said other things after the first of them.`;
+    const text = replay === null ? "" : `Under ${replay.name}, ${replay.differences} of ${replay.decisions.length} decisions are others, and ${replay.moved} come at another time. After the first of them people would have said other things.`;
     $("differences").textContent = text;
   }
 
@@ -121,8 +122,13 @@ export class CallPage {
       i.style.background = `var(${colour})`;
       return make("span", {}, i, text);
     };
-    $("legend").replaceChildren(one("--you", "caller; hold, then resumed"), one("--agent", "agent, as heard"), one("--alert", "hold, then cut; a cut"));
+    $("legend").replaceChildren(one("--you", "caller; hold, then resumed"), one("--agent", "agent, as heard"), one("--alert", "hold, then cut; a fault"), one("--think", "a tool runs"));
   }
+}
+
+function told({ recorded, replayed_ms: replayed }) {
+  if (!recorded) return "The other policy alone decides this.";
+  return replayed === null ? "The other policy does not decide this." : "The other policy decides this at another time.";
 }
 
 function summary(story) {

@@ -1,10 +1,8 @@
 // The position in the call, and the sound at it. Without a recording the position moves by hand alone.
 
 export class Player {
-  // began: when the recording begins on the call's clock
   constructor(lasted) {
     this.lasted = lasted;
-    this.began = 0;
     this.ms = 0;
     this.audio = null;
     this.watchers = [];
@@ -13,9 +11,8 @@ export class Player {
   }
 
   // source(): the address of the sound, asked for again when it has expired
-  async sound(source, { began_ms: began = 0 } = {}) {
+  async sound(source) {
     this.source = source;
-    this.began = began;
     this.audio = new Audio();
     this.audio.preload = "metadata";
     this.audio.onplay = () => requestAnimationFrame(this.frame);
@@ -29,7 +26,7 @@ export class Player {
     if (this.asked++ > 0) return this.onfault?.(this.audio.error?.message || "The sound cannot be played");
     const playing = !this.audio.paused;
     this.audio.src = await this.source();
-    this.audio.currentTime = this.soundAt(this.ms);
+    this.audio.currentTime = this.ms / 1000;
     if (playing) this.play();
   }
 
@@ -37,13 +34,9 @@ export class Player {
     return this.audio !== null && !this.audio.paused && !this.audio.ended;
   }
 
-  soundAt(ms) {
-    return Math.max(0, (ms - this.began) / 1000);
-  }
-
   seek(ms) {
     this.ms = Math.max(0, Math.min(ms, this.lasted));
-    if (this.audio) this.audio.currentTime = this.soundAt(this.ms);
+    if (this.audio) this.audio.currentTime = this.ms / 1000;
     this.tell();
   }
 
@@ -64,7 +57,7 @@ export class Player {
   }
 
   frame() {
-    if (!this.audio.seeking) this.ms = this.began + this.audio.currentTime * 1000;
+    if (!this.audio.seeking) this.ms = this.audio.currentTime * 1000;
     this.tell();
     if (this.playing) requestAnimationFrame(this.frame);
   }

@@ -36,7 +36,7 @@ async function open() {
 }
 
 async function hear(page) {
-  const waves = ask("GET", callPath(call, "peaks")).then(({ per_s, lanes }) => page.waves({ per_s, data: lanes.map(bytesOf) }));
+  const waves = ask("GET", callPath(call, "peaks")).then(({ per_s, lanes }) => lanes.length && page.waves({ per_s, data: lanes.map(bytesOf) }));
   // Each look at the story gives the browser the right to ask for the sound, for a while.
   let first = true;
   await page.sound(async () => {

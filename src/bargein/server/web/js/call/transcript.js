@@ -6,9 +6,9 @@ const NAMES = { greeting: "greeting", say: "agent", reply: "agent", reprompt: "r
 
 function rowsOf(story) {
   const rows = [];
-  for (const turn of story.turns) rows.push({ at: turn.from_ms, kind: "user", turn, words: turn.words });
+  for (const turn of story.turns) rows.push({ at: turn.from_ms, kind: "by-user", turn, words: turn.words });
   for (const reply of story.replies) {
-    if (reply.started_ms !== null || reply.unheard) rows.push({ at: reply.started_ms ?? reply.asked_ms, kind: "agent", reply, words: reply.words });
+    if (reply.started_ms !== null || reply.unheard) rows.push({ at: reply.started_ms ?? reply.asked_ms, kind: "by-agent", reply, words: reply.words });
   }
   for (const said of story.backchannels) if (said.text) rows.push({ at: said.from_ms, kind: "backchannel", text: `${said.text} (${said.why})` });
   for (const tool of story.tools) rows.push({ at: tool.began_ms ?? tool.ended_ms ?? 0, kind: "tool", tool });
@@ -60,7 +60,7 @@ export class Transcript {
       if (text) p.append(text);
       if (reply?.unheard) p.append(make("del", { className: "never", title: "not heard" }, ` ${reply.unheard}`));
     }
-    return [p, asides(turn, reply)];
+    return [p, ...asides(turn, reply)];
   }
 
   chosen(place) {
@@ -148,5 +148,5 @@ function asides(turn, reply) {
   }
   if (reply && ["cut", "failed", "discarded"].includes(reply.ended) && !(reply.ended === "cut" && reply.holds.at(-1)?.verdict === "cut")) line(reply.ended === "cut" ? "cut" : "failed", reply.ended, reply.ended_why);
   if (reply && reply.response_ms !== null) line("latency", "answered", `${span(reply.response_ms)} after the caller's last sound`);
-  return lines.children.length ? lines : null;
+  return lines.children.length ? [lines] : [];
 }

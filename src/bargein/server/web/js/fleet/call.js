@@ -45,7 +45,11 @@ export class CallPanel {
         this.listens();
         if (error) told({ message: error.message, advice: error.advice });
       },
-      level: (user, agent) => [parts.userLevel.value, parts.agentLevel.value] = [user, agent],
+      level: (user, agent) => {
+        const falls = (meter, level) => (meter.value = Math.max(level, meter.value * 0.8));
+        falls(parts.userLevel, user);
+        falls(parts.agentLevel, agent);
+      },
     });
     parts.listen.onclick = mine(() => this.listen());
     parts.interrupt.onclick = mine(() => this.post("interrupt", {}));

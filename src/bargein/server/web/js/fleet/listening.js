@@ -15,7 +15,7 @@ export class Listening {
     return Boolean(this.socket);
   }
 
-  // Throws a Refused, or what the browser throws when it has no loudspeaker.
+  // Throws a CallError, or what the browser throws when it has no loudspeaker.
   async start(id) {
     this.stop();
     const { turn } = this;

@@ -1,0 +1,1 @@
+"""A call's story in the formats that other programs read."""
