@@ -54,3 +54,11 @@ def test_a_second_run_installs_nothing_and_says_nothing_of_it(fresh: Path) -> No
     lines = make(fresh, "run", "ARGS=--port 0")
     assert [line for line in lines if "nstall" in line or "environment" in line] == []
     assert lines[-1] == "bargein serve --port 0"
+
+
+def test_every_test_is_in_a_stage() -> None:
+    text = (ROOT / "Makefile").read_text()
+    lists = dict(line.split(" := ", 1) for line in text.splitlines() if " := " in line)
+    named = " ".join(lists[name] for name in ("COMPUTING", "WAITING", "ALONE", "TWO")).split()
+    folders = {f"tests/{path.name}" for path in (ROOT / "tests").iterdir() if any(path.glob("**/test_*.py"))}
+    assert folders - set(named) == set()
