@@ -144,6 +144,8 @@ async def start_call(
         if call.over != MOVED and hub.fleet.shared:
             await asyncio.shield(hub.fleet.remove_call(call_id))
         await journal.written(RECORD_S)
+        if hub.webhook is not None and call.over != MOVED:
+            hub.webhook.call_over(folder)
         hub.swept.set()
 
 

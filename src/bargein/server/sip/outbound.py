@@ -225,6 +225,8 @@ class DialedCall:
         journal.note(self._now_ms(), "not_answered", why=why)
         journal.note(self._now_ms(), "bye", reason=why)
         journal.close()
+        if self._hub.webhook is not None:
+            self._hub.webhook.call_over(self.id)
         self._hub.swept.set()
         self._watchers.publish(Bye(why))
 
