@@ -115,7 +115,7 @@ async def open_hub(
         stack.push_async_callback(audio_disk.aclose)
         demand_audio(settings, catalogue)
         ticker = Ticker(clock)
-        calls = Calls(settings.max_calls, settings.finished_kept, metrics)
+        calls = Calls(settings.max_calls, settings.finished_kept, metrics, redaction)
         load = LoadMeter(ticker, vad, calls)
         fleet = fleet_for(settings, clock)
         group = asyncio.TaskGroup()
