@@ -33,6 +33,13 @@ async def test_the_package_is_small_and_its_types_are_those_of_its_sources() -> 
     dist = built()
     assert gzipped(dist / "index.js", dist / "react.js", dist / "element.js") <= MOST_BYTES
     assert tool("node_modules/.bin/tsc", "--noEmit", "-p", ".") == ""
+    # A server that renders a page may import all of it.
+    tool(
+        "node",
+        "--input-type=module",
+        "-e",
+        "for (const n of ['index', 'react', 'element']) await import(`./dist/${n}.js`)",
+    )
     told = json.loads((PACKAGE / "package.json").read_text("utf-8"))
     assert told["version"] == __version__
     for entry in told["exports"].values():
@@ -45,12 +52,16 @@ async def test_the_package_is_small_and_its_types_are_those_of_its_sources() -> 
 
 async def test_an_element_of_another_site_calls_is_interrupted_and_tells_which_words_were_heard(opened: Site) -> None:
     url = opened.here.url
-    policy = f"default-src 'none'; script-src {url} 'unsafe-eval'; connect-src 'self' {url} {url.replace('http', 'ws')}"
-    async with opened.page(element(url), policy) as shown:
+    policy = (
+        f"default-src 'none'; script-src {url} 'unsafe-eval'; worker-src blob: {url}; "
+        f"connect-src 'self' {url} {url.replace('http', 'ws')}"
+    )
+    async with opened.page(element(url, 'transport="webrtc" labels=\'{"left": "Auf Wiederhören."}\''), policy) as shown:
         await shown.evaluate(LISTEN)
         host = shown.locator("bargein-call")
         await shown.get_by_role("button", name="Call").click()
         await shown.wait_for_selector("bargein-call[state=speaking]")
+        assert await host.evaluate("(element) => element.call.connection.name") == "webrtc"
         await shown.wait_for_function("() => told.some((one) => one.type === 'heard' && one.text.includes('word9'))")
         assert await findings(shown) == []
         await shown.evaluate("() => mic.speak()")
@@ -70,7 +81,7 @@ async def test_an_element_of_another_site_calls_is_interrupted_and_tells_which_w
         await shown.keyboard.press("Escape")
         await shown.wait_for_selector("bargein-call[state=off]")
         assert (await shown.evaluate(TOLD, "ended"))["code"] == "left"
-        assert await host.locator("#status").inner_text() == "You hung up."
+        assert await host.locator("#status").inner_text() == "Auf Wiederhören."
         assert await shown.evaluate("() => mic.streams[0].getAudioTracks()[0].readyState") == "ended"
         assert await shown.evaluate("() => [violations, told.filter((one) => one.type === 'error')]") == [[], []]
     assert await opened.nobody_calls()
