@@ -186,6 +186,27 @@ async def test_the_call_s_page_can_be_used_by_everybody(shown: Page, here: World
     await can_be_used(shown, "Bargein: all calls spoken")
 
 
+async def test_a_server_s_page_plays_the_sound_saves_exports_and_deletes(shown: Page, root: Path, here: World) -> None:
+    write_record(root, "passing", cycles=2, sound=True)
+    await shown.goto(f"{here.url}/calls/passing")
+    await shown.wait_for_function(READY)
+    await shown.wait_for_function("() => bargeinCall.lanes.peaks !== null")
+    word = shown.locator("#said .by-agent .w").nth(20)
+    at_s = float(await word.get_attribute("data-ms") or 0) / 1000
+    await word.click()
+    await shown.wait_for_function(f"() => bargeinCall.player.audio.currentTime > {at_s + 0.2}")
+    async with shown.expect_download() as saved:
+        await shown.click("#keep button:not([type])")
+    assert (await saved.value).suggested_filename == "passing.json"
+    shown.once("dialog", lambda dialog: dialog.accept())
+    await shown.click("#delete")
+    await shown.wait_for_url("**/calls")
+    assert not (root / "passing").exists()
+    await shown.goto(f"{here.url}/calls/passing")
+    await shown.wait_for_selector("#errors p")
+    assert "no record of that call" in await shown.inner_text("#errors")
+
+
 async def test_the_list_can_be_used_by_everybody_and_leads_to_a_call(shown: Page, here: World) -> None:
     await shown.goto(f"{here.url}/calls")
     await shown.wait_for_function("() => document.querySelectorAll('#kept tr').length === 50")

@@ -17,6 +17,8 @@ export interface ElementLabels {
   thinking: string;
   speaking: string;
   barge_in: string;
+  /** Of an error, an obstacle or an ending, by its code, in place of the client's English. */
+  [code: string]: string;
 }
 
 /** `<bargein-call url agent>`: attributes url, agent, token, transport, policy, language, assets, labels (JSON), no-transcript. */

@@ -1,4 +1,26 @@
+import type { DetailedHTMLProps, HTMLAttributes } from "react";
+import type { BargeinCallElement } from "./element.js";
 import type { BargeinCall, CallOptions, CallSnapshot } from "./index.js";
+
+interface ElementAttributes extends HTMLAttributes<BargeinCallElement> {
+  url?: string;
+  agent?: string;
+  token?: string;
+  transport?: string;
+  policy?: string;
+  language?: string;
+  assets?: string;
+  labels?: string;
+  "no-transcript"?: boolean | "";
+}
+
+declare module "react" {
+  namespace JSX {
+    interface IntrinsicElements {
+      "bargein-call": DetailedHTMLProps<ElementAttributes, BargeinCallElement>;
+    }
+  }
+}
 
 export interface UseBargein extends CallSnapshot {
   readonly call: BargeinCall | null;

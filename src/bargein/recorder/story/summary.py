@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from bargein.errors import BargeinError
+from bargein.recorder.audio_file import AUDIO_FILE
 from bargein.recorder.journal import FILE
 from bargein.recorder.record_file import is_written
 from bargein.recorder.story.call_story import CallStory
@@ -20,6 +21,7 @@ from bargein.recorder.story.telling import tell
 log = logging.getLogger(__name__)
 
 SUMMARY = "summary.json"
+RECORDS = (FILE, AUDIO_FILE)
 VERSION = 1
 TEXT_CHARS = 20_000  # of what was said, for the search
 
@@ -100,7 +102,7 @@ class Summaries:
     def make(self, name: str) -> CallSummary | None:
         """Tell a call, and keep its summary. None: the call goes on, or cannot be told."""
         folder = self._root / name
-        if is_written(folder / FILE):
+        if any(is_written(folder / name) for name in RECORDS):
             return None
         try:
             changed = _changed(folder)
@@ -121,8 +123,12 @@ def _folders(root: Path) -> Iterator[tuple[str, int]]:
 
 
 def _changed(folder: Path) -> int:
-    """When the call's newest line was written, ns."""
-    return (folder / FILE).stat().st_mtime_ns
+    """When the call's newest line was written, ns; its sound, where there is no line. Raises OSError where there is
+    neither."""
+    try:
+        return (folder / FILE).stat().st_mtime_ns
+    except FileNotFoundError:
+        return (folder / AUDIO_FILE).stat().st_mtime_ns
 
 
 def _read(path: Path, changed: int) -> CallSummary | None:

@@ -168,8 +168,10 @@ class Teller:
         match action:
             case Listen(turn=turn, from_ms=from_ms):
                 if turn not in self.turns:
-                    before = [t.decided_ms for t in self.turns.values() if t.decided_ms is not None]
-                    self.turns[turn] = TurnDraft(turn, max(from_ms, *before) if before else from_ms)
+                    # The pre-roll may reach into the turn before.
+                    before = next(reversed(self.turns.values()), None)
+                    ended_ms = from_ms if before is None or before.decided_ms is None else before.decided_ms
+                    self.turns[turn] = TurnDraft(turn, max(from_ms, ended_ms))
                 self.turns[turn].decided_ms = None  # it goes on
             case Answer(reply=reply, turn=turn, why=why):
                 draft = self.turns.setdefault(turn, TurnDraft(turn, at_ms))

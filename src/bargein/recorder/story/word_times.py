@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,9 @@ class SpeechStretches:
 
     def between(self, from_ms: float, until_ms: float) -> list[Stretch]:
         """The stretches, as far as they lie between two moments."""
-        inside = [(max(a, from_ms), min(b, until_ms)) for a, b in self.stretches if b > from_ms and a < until_ms]
+        first = bisect_right(self.stretches, from_ms, key=lambda stretch: stretch[1])
+        last = bisect_left(self.stretches, until_ms, key=lambda stretch: stretch[0])
+        inside = [(max(a, from_ms), min(b, until_ms)) for a, b in self.stretches[first:last]]
         return [(a, b) for a, b in inside if b > a]
 
 

@@ -23,12 +23,14 @@ export class BargeinCall extends EventTarget {
   id = undefined; // of the call, from the welcome on
   agent = null; // what the welcome says of it
   ended = null; // { code, text, advice, fault }, once it is over
+  recorded = false; // the server records the call's sound
   direct = null;
   connection = null;
 
   // url, token: of the server (or server: a Server). agent, policy, settings, language, choice: as in a hello. transport: auto, websocket or
   // webrtc. microphone: true, false, or "later" (there is a way to have one). direct: the sound goes straight to a realtime model. localHold:
   // this page may fall silent before the server has answered. assets: a folder that has the worklets. record: the sound is kept for tests.
+  // consent: the person agrees to the server's recording (true), or refuses it (false).
   constructor(options = {}) {
     super();
     this.options = { microphone: true, localHold: true, ...options };
@@ -142,6 +144,18 @@ export class BargeinCall extends EventTarget {
     else if (this.hello) this.unset.push({ policy, settings });
   }
 
+  // The person agrees to a recording of the call, or refuses it.
+  consent(on = true) {
+    this.options.consent = on;
+    if (this.hello) this.hello = { ...this.hello, ...this.agreed };
+    this.connection?.send("record", { on });
+  }
+
+  get agreed() {
+    const { consent } = this.options;
+    return typeof consent === "boolean" ? { record: consent } : {};
+  }
+
   get muted() {
     return this.sound.quiet;
   }
@@ -192,7 +206,7 @@ export class BargeinCall extends EventTarget {
     const claim = direct && !this.over ? await this.openDirect() : null;
     if (this.over) return this.release();
     const who = choice ? { choice } : { agent };
-    this.hello = { protocol: PROTOCOL, ...who, ...this.wishes, ...(claim && { direct: claim.name }) };
+    this.hello = { protocol: PROTOCOL, ...who, ...this.wishes, ...this.agreed, ...(claim && { direct: claim.name }) };
     await this.beginning.hello(claim?.at ?? null);
     this.sound.tell({ type: "localHold", on: this.options.localHold });
   }
@@ -279,6 +293,9 @@ export class BargeinCall extends EventTarget {
         this.direct?.cut();
         this.tell("interrupted", { reply: m.reply_id, text: m.heard_text, ms: m.heard_ms });
         break;
+      case "recording":
+        this.recorded = m.on;
+        break;
       case "transcript":
         if (m.role === "agent") this.heard.transcript(m);
         break;
@@ -286,7 +303,7 @@ export class BargeinCall extends EventTarget {
         this.refusal(m);
         return;
     }
-    if (["words", "transcript", "decision", "policy"].includes(m.type)) this.tell(m.type, m);
+    if (["words", "transcript", "decision", "policy", "recording"].includes(m.type)) this.tell(m.type, m);
   }
 
   welcome(m) {

@@ -17,9 +17,12 @@ const HTML = `
   <div part="transcript" id="transcript" role="log" tabindex="0" hidden><ol id="lines"></ol></div>
 </div>`;
 
+// A server that renders a page imports this file, too, and has no elements.
+const Base = globalThis.HTMLElement ?? class {};
+
 let sheet = null; // a page's Content-Security-Policy may forbid styles in the text
 
-export class BargeinCallElement extends HTMLElement {
+export class BargeinCallElement extends Base {
   static observedAttributes = ["labels"];
 
   labels = LABELS;
@@ -120,10 +123,12 @@ export class BargeinCallElement extends HTMLElement {
     interrupt.hidden = state !== "speaking" && state !== "barge_in";
     mute.hidden = !on;
     if (focused?.hidden) main.focus({ preventScroll: true });
-    const said = ended && !ended.fault ? ended.text : labels[state];
-    put(status, on && obstacle ? `${obstacle.text} ${obstacle.advice ?? ""}` : said);
-    const wrong = ended?.fault ? ended : error && on && !error.code.startsWith("microphone_") ? { text: error.message, advice: error.advice } : null;
-    put(alert, wrong ? `${wrong.text} ${wrong.advice}` : "");
+    // What has a code may have a label of the page's own, in its language.
+    const told = ({ code, text, message, advice }) => labels[code] ?? `${text ?? message} ${advice ?? ""}`.trim();
+    const said = ended && !ended.fault ? (labels[ended.code] ?? ended.text) : labels[state];
+    put(status, on && obstacle ? told(obstacle) : said);
+    const wrong = ended?.fault ? ended : error && on && !error.code.startsWith("microphone_") ? error : null;
+    put(alert, wrong ? told(wrong) : "");
     alert.hidden = !wrong;
     list.setAttribute("aria-label", labels.transcript);
     list.hidden = !transcript.length || this.hasAttribute("no-transcript");
@@ -152,4 +157,4 @@ function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-if (!customElements.get("bargein-call")) customElements.define("bargein-call", BargeinCallElement);
+if (globalThis.customElements && !customElements.get("bargein-call")) customElements.define("bargein-call", BargeinCallElement);

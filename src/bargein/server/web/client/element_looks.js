@@ -1,4 +1,5 @@
-// How <bargein-call> looks and what it says. Colours and sizes are custom properties, so that a page sets its own.
+// How <bargein-call> looks and what it says. Colours and sizes are custom properties, so that a page sets its own;
+// light or dark is what the page's own color-scheme says.
 
 export const LABELS = {
   start: "Call",
@@ -28,7 +29,6 @@ export const STYLE = `
   --line: var(--bargein-line, light-dark(#5f6673, #8d95a5));
   --soft: var(--bargein-soft, light-dark(#565c68, #a9b0bd));
   --alert: var(--bargein-alert, light-dark(#a1121f, #ff9d9d));
-  color-scheme: light dark;
   display: block;
   max-width: 30rem;
   font: inherit;

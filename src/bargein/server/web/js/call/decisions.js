@@ -10,7 +10,7 @@ function beside({ at_ms: at, replayed_ms: other }) {
 
 export class Decisions {
   // chosen(decision): the reader stepped to it. parts: list, minor (a checkbox), section, differences.
-  constructor(parts, story, chosen) {
+  constructor(parts, story, chosen, signal) {
     Object.assign(this, { parts, chosen });
     this.recorded = story.decisions.map((one) => ({ ...one, recorded: true, replayed_ms: one.at_ms, differs: false }));
     this.all = this.recorded;
@@ -18,14 +18,17 @@ export class Decisions {
     this.current = -1;
     this.slices = new SlicedList(parts.list, (one, at) => this.row(one, at), 120);
     parts.minor.onchange = () => this.draw();
-    parts.list.addEventListener("click", (e) => e.target.closest("li") && this.step(Number(e.target.closest("li").dataset.at)));
-    parts.list.addEventListener("keydown", (e) => {
-      const by = { ArrowDown: 1, ArrowUp: -1 }[e.key];
-      if (!by) return;
-      e.preventDefault();
-      this.step(this.current + by);
-    });
+    const step = (e) => e.target.closest("li") && this.step(Number(e.target.closest("li").dataset.at));
+    parts.list.addEventListener("click", step, { signal });
+    parts.list.addEventListener("keydown", (e) => this.key(e), { signal });
     this.draw();
+  }
+
+  key(e) {
+    const by = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+    if (!by) return;
+    e.preventDefault();
+    this.step(this.current + by);
   }
 
   // replay: what another policy decides. null: no other policy.

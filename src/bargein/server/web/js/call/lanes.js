@@ -13,7 +13,7 @@ const MARK = { hold: "you", resume: "agent", cut: "alert", discard_reply: "alert
 
 export class Lanes {
   // go(ms): the reader chose a moment
-  constructor({ scroll, lanes, canvas }, story, go) {
+  constructor({ scroll, lanes, canvas }, story, go, signal) {
     Object.assign(this, { scroll, lanes, canvas, story, go });
     this.ctx = canvas.getContext("2d");
     this.peaks = null;
@@ -27,12 +27,14 @@ export class Lanes {
     for (const words of this.sides) words.sort((a, b) => a.start_ms - b.start_ms);
     const lasted = Math.max(1, Math.round(story.lasted_ms));
     lanes.setAttribute("aria-valuemax", lasted);
-    scroll.addEventListener("scroll", () => this.later(), { passive: true });
-    new ResizeObserver(() => this.resized()).observe(scroll);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
-    lanes.addEventListener("click", (e) => go(this.msAt(e.clientX)));
-    lanes.addEventListener("keydown", (e) => this.key(e));
-    lanes.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
+    const sizes = new ResizeObserver(() => this.resized());
+    sizes.observe(scroll);
+    signal.addEventListener("abort", () => sizes.disconnect());
+    scroll.addEventListener("scroll", () => this.later(), { passive: true, signal });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour(), { signal });
+    lanes.addEventListener("click", (e) => go(this.msAt(e.clientX)), { signal });
+    lanes.addEventListener("keydown", (e) => this.key(e), { signal });
+    lanes.addEventListener("wheel", (e) => this.wheel(e), { passive: false, signal });
     this.recolour();
     this.resized();
   }

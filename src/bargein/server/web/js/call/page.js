@@ -14,9 +14,12 @@ export function say(message, advice = "") {
 }
 
 export class CallPage {
-  constructor(story) {
+  // before: the page of the same call that this one takes the place of; null: there was none
+  constructor(story, before = null) {
+    before?.end();
     this.story = story;
-    this.follow = true;
+    this.ended = new AbortController();
+    const { signal } = this.ended;
     document.title = `Bargein: ${story.call}`;
     $("title").textContent = story.call;
     $("summary").textContent = summary(story);
@@ -25,17 +28,33 @@ export class CallPage {
     $("told").hidden = false;
     this.player = new Player(story.lasted_ms);
     this.player.onfault = (why) => say("The recording cannot be played.", why);
-    this.transcript = new Transcript($("said"), story, (ms) => this.play(ms));
-    this.lanes = new Lanes({ scroll: $("scroll"), lanes: $("lanes"), canvas: $("canvas") }, story, (ms) => this.go(ms));
+    this.transcript = new Transcript($("said"), story, (ms) => this.play(ms), signal);
+    this.lanes = new Lanes({ scroll: $("scroll"), lanes: $("lanes"), canvas: $("canvas") }, story, (ms) => this.go(ms), signal);
     const section = $("verdicts").closest("section");
     const parts = { list: $("verdicts"), minor: $("minor"), heads: $("decision-heads"), section };
-    this.decisions = new Decisions(parts, story, (one, at, of) => this.stepped(one, at, of));
+    this.decisions = new Decisions(parts, story, (one, at, of) => this.stepped(one, at, of), signal);
     showMeasures($("measures"), story);
     showTables($, story);
     this.player.watchers.push((ms, playing) => this.moved(ms, playing));
     this.controls();
     this.silent();
     this.legend();
+    if (before) this.asBefore(before);
+  }
+
+  // Nothing of it acts any more.
+  end() {
+    this.ended.abort();
+    this.player.audio?.pause();
+    this.place = { px: this.lanes.perS, left: $("scroll").scrollLeft, top: $("said").scrollTop };
+  }
+
+  asBefore({ place }) {
+    this.lanes.perS = place.px;
+    this.lanes.placed();
+    $("scroll").scrollLeft = place.left;
+    this.transcript.slices.more(Infinity);
+    $("said").scrollTop = place.top;
   }
 
   controls() {

@@ -1,10 +1,11 @@
 // A call's page as the server gives it: the record is asked for with the owner's token.
 
-import { address, ask, callPath, token } from "../fleet/server.js";
+import { address, ask, callPath, fetched, token } from "../fleet/server.js";
 import { bytesOf } from "./bytes.js";
 import { CallPage, say } from "./page.js";
 
 const EVERY_MS = 4000; // a call that goes on is looked at again
+const SUFFIX = { messages: "json" };
 const $ = (id) => document.getElementById(id);
 const call = decodeURIComponent(new URL(location.href).pathname.split("/").at(-1));
 const wrong = ({ message, advice = "" }) => say(message, advice);
@@ -29,8 +30,10 @@ async function open() {
   $("leave").hidden = told === null || !token.get();
   if (told === null) return;
   $("errors").replaceChildren();
-  const page = new CallPage(told);
+  const page = new CallPage(told, globalThis.bargeinCall ?? null);
   globalThis.bargeinCall = page;
+  $("keep").hidden = false;
+  $("delete").disabled = told.live;
   if (told.recording) await hear(page);
   if (told.live) setTimeout(() => again(page), EVERY_MS);
 }
@@ -59,9 +62,27 @@ function number(text) {
 
 // The newest of a call that goes on; a reader who listens or steps is left in peace.
 async function again(page) {
-  if (document.hidden || page.player.playing || page.player.ms > 0) return setTimeout(() => again(page), EVERY_MS);
-  await open().catch(wrong);
+  const later = () => setTimeout(() => again(page), EVERY_MS);
+  if (document.hidden || page.player.playing || page.player.ms > 0) return later();
+  await open().catch((error) => {
+    wrong(error);
+    later();
+  });
 }
+
+$("keep").onsubmit = async (e) => {
+  e.preventDefault();
+  const format = $("format").value;
+  const file = await fetched(callPath(call, `export?as=${format}`)).catch(wrong);
+  if (!file) return;
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: `${call}.${SUFFIX[format] ?? format}` });
+  link.click();
+  URL.revokeObjectURL(link.href);
+};
+$("delete").onclick = async () => {
+  if (!confirm(`All that is kept of ${call} goes: its journal, its sound, its place in the list.`)) return;
+  await ask("DELETE", callPath(call)).then(() => location.assign(address("calls")), wrong);
+};
 
 $("sign-in").onsubmit = (e) => {
   e.preventDefault();

@@ -19,7 +19,7 @@ function rowsOf(story) {
 
 export class Transcript {
   // play(ms): the reader chose a word
-  constructor(list, story, play) {
+  constructor(list, story, play, signal) {
     Object.assign(this, { list, play });
     this.rows = rowsOf(story);
     this.places = []; // every word: its time, its row, its place in the row
@@ -31,8 +31,8 @@ export class Transcript {
     this.slices.show(this.rows);
     const first = list.querySelector(".w");
     if (first) this.reach(first);
-    list.addEventListener("click", (e) => this.chosen(e.target.closest("[data-ms]")));
-    list.addEventListener("keydown", (e) => this.key(e));
+    list.addEventListener("click", (e) => this.chosen(e.target.closest("[data-ms]")), { signal });
+    list.addEventListener("keydown", (e) => this.key(e), { signal });
   }
 
   row(row, at) {

@@ -16,6 +16,16 @@ export const token = {
 
 // Throws a CallError; one of status 401: the server asks for a token.
 export async function ask(method, path, body) {
+  const answer = await send(method, path, body);
+  return answer.json().catch(() => {
+    throw new CallError("What answers here is no voice server.", "Call the page by the address that the server printed.");
+  });
+}
+
+// A file that the owner may have.
+export const fetched = async (path) => (await send("GET", path)).blob();
+
+async function send(method, path, body) {
   const owner = token.get();
   const headers = { ...(owner && { Authorization: `Bearer ${owner}` }), ...(body && { "Content-Type": "application/json" }) };
   const options = { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(PATIENCE_MS) };
@@ -23,9 +33,7 @@ export async function ask(method, path, body) {
     throw unreachable();
   });
   if (!answer.ok) throw await refusal(answer);
-  return answer.json().catch(() => {
-    throw new CallError("What answers here is no voice server.", "Call the page by the address that the server printed.");
-  });
+  return answer;
 }
 
 export const address = (path) => place.at(path);
