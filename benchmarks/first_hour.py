@@ -30,7 +30,7 @@ COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class FirstHourStage:
     """One command, and how long it took."""
 
     name: str
@@ -102,7 +102,7 @@ def takes_calls(url: str) -> bool:
         return False
 
 
-def measure(folder: Path, *, cold: bool) -> list[Stage]:
+def measure(folder: Path, *, cold: bool) -> list[FirstHourStage]:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
         cwd=ROOT,
@@ -111,13 +111,13 @@ def measure(folder: Path, *, cold: bool) -> list[Stage]:
     )
     (wheel,) = folder.glob("*.whl")
     python = folder / "venv" / "bin" / "python"
-    stages: list[Stage] = []
+    stages: list[FirstHourStage] = []
 
     def stage(name: str, *words: str | Path) -> None:
         began = time.monotonic()
         terminal = Terminal(*words, folder=folder)
         terminal.finish()
-        stages.append(Stage(name, time.monotonic() - began, terminal.silence_s))
+        stages.append(FirstHourStage(name, time.monotonic() - began, terminal.silence_s))
         print(f"{stages[-1].seconds:.1f} s: {name}", file=sys.stderr, flush=True)
 
     stage("python -m venv", sys.executable, "-m", "venv", folder / "venv")
@@ -132,7 +132,9 @@ def measure(folder: Path, *, cold: bool) -> list[Stage]:
             return "/?dummy=1" in shown and takes_calls(shown.partition("listens on ")[2].split()[0])
 
         terminal.wait(ready)
-        stages.append(Stage("bargein demo, until its page takes calls", time.monotonic() - began, terminal.silence_s))
+        stages.append(
+            FirstHourStage("bargein demo, until its page takes calls", time.monotonic() - began, terminal.silence_s)
+        )
     return stages
 
 

@@ -24,6 +24,9 @@ Notes, and their facts (`at` is when the note was written; `reply` and `turn` ar
 - `outage`: code, why, or over. `stt`: lost, for_good. `fault`: code, message (the client's). `machine`: why.
 - `transfer`, `not_transferred`: to, why. `away`: reason, keep_ms. `back`. `key`: key, why it was passed over.
 - `asked`: what (say, keys, transfer): an operator, or the program around the call, has asked for it.
+- `recording`: rate, file, from_ms, agent (False: its audio does not pass the server). `recording_ended`: ms, why (None:
+  the call ended). `recording_paused`: why. `recording_resumed`. `recording_lost`: from_ms, why; `recording_again`:
+  until_ms; silence between. `recording_estimated`: ms, until_ms (no reports came: the agent's side is our estimate).
 - `lost`: lines that are not here. `full`: the file ends here.
 """
 

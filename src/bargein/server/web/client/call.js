@@ -35,6 +35,7 @@ export class BargeinCall extends EventTarget {
     super();
     this.options = { microphone: true, localHold: true, ...options };
     this.wishes = Object.fromEntries(["policy", "settings", "language"].flatMap((name) => (options[name] ? [[name, options[name]]] : [])));
+    if (typeof options.consent === "boolean") this.wishes.record = options.consent;
     this.unsaid = []; // what was typed before the call began
     this.unset = []; // settings between the hello and the welcome
     this.begun = new Promise((resolve, reject) => (this.answered = { resolve, reject }));
@@ -144,16 +145,9 @@ export class BargeinCall extends EventTarget {
     else if (this.hello) this.unset.push({ policy, settings });
   }
 
-  // The person agrees to a recording of the call, or refuses it.
   consent(on = true) {
-    this.options.consent = on;
-    if (this.hello) this.hello = { ...this.hello, ...this.agreed };
+    for (const said of [this.wishes, this.hello ?? {}]) said.record = on;
     this.connection?.send("record", { on });
-  }
-
-  get agreed() {
-    const { consent } = this.options;
-    return typeof consent === "boolean" ? { record: consent } : {};
   }
 
   get muted() {
@@ -188,7 +182,7 @@ export class BargeinCall extends EventTarget {
     this.set("connecting");
     const lack = unfit();
     if (lack) throw new CallError(lack.text, lack.advice, { code: lack.code });
-    const { url, token, server, agent, choice, microphone, record } = this.options;
+    const { url, token, server, agent, choice, microphone, record, direct } = this.options;
     this.server = server ?? new Server({ url, token });
     this.ways = new Ways({
       server: this.server,
@@ -201,12 +195,10 @@ export class BargeinCall extends EventTarget {
     this.sound.prepare();
     this.token = await this.server.tokenIfWanted();
     if (this.over) return this.release(); // hung up meanwhile
-    const { direct } = this.options;
     await this.sound.open({ microphone: microphone === true, later: microphone === "later", record, direct });
     const claim = direct && !this.over ? await this.openDirect() : null;
     if (this.over) return this.release();
-    const who = choice ? { choice } : { agent };
-    this.hello = { protocol: PROTOCOL, ...who, ...this.wishes, ...this.agreed, ...(claim && { direct: claim.name }) };
+    this.hello = { protocol: PROTOCOL, ...(choice ? { choice } : { agent }), ...this.wishes, ...(claim && { direct: claim.name }) };
     await this.beginning.hello(claim?.at ?? null);
     this.sound.tell({ type: "localHold", on: this.options.localHold });
   }
@@ -293,16 +285,13 @@ export class BargeinCall extends EventTarget {
         this.direct?.cut();
         this.tell("interrupted", { reply: m.reply_id, text: m.heard_text, ms: m.heard_ms });
         break;
-      case "recording":
-        this.recorded = m.on;
-        break;
       case "transcript":
         if (m.role === "agent") this.heard.transcript(m);
         break;
       case "error":
-        this.refusal(m);
-        return;
+        return this.refusal(m);
     }
+    if (m.type === "recording") this.recorded = m.on;
     if (["words", "transcript", "decision", "policy", "recording"].includes(m.type)) this.tell(m.type, m);
   }
 
@@ -404,8 +393,7 @@ export class BargeinCall extends EventTarget {
     if (error && this.newest !== error) this.wrong(Object.assign(error, { fatal: true }));
     this.set("off");
     this.tell("ended", this.ended);
-    if (error) this.answered.reject(error);
-    else this.answered.resolve(false);
+    error ? this.answered.reject(error) : this.answered.resolve(false);
     if (!this.options.record) await this.sound.close().catch(() => {});
     this.free();
   }
