@@ -65,9 +65,10 @@ def test_compose_is_told_of_services_that_it_has() -> None:
 
 async def test_every_metric_that_is_watched_is_told() -> None:
     rules = (DEPLOY / "alerts.yml").read_text() + (DEPLOY / "kubernetes.yaml").read_text() + PAGE
-    watched = {name.removesuffix("_total").removesuffix("_bucket") for name in re.findall(r"`?\b(bargein_[a-z_]+[a-z])\b", rules)} - {
-        "bargein_token"
-    }
+    watched = {
+        name.removesuffix("_total").removesuffix("_bucket")
+        for name in re.findall(r"`?\b(bargein_[a-z_]+[a-z])\b", rules)
+    } - {"bargein_token"}
     async with world() as here:
         page = (await here.http.get("/metrics")).text
     told = set(re.findall(r"^# TYPE (\w+?)(?:_total)? ", page, re.MULTILINE))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from bargein import __version__
+from tests.server.kit import TOKEN, settings, tone_agent, world
 from tests.web.axe import findings
 from tests.web.client_kit import LISTEN, PACKAGE, TOLD, Site, built, element, gzipped, site, tool
 from tests.web.kit import GREETING
@@ -63,6 +65,8 @@ async def test_an_element_of_another_site_calls_is_interrupted_and_tells_which_w
         await shown.wait_for_selector("bargein-call[state=speaking]")
         assert await host.evaluate("(element) => element.call.connection.name") == "webrtc"
         await shown.wait_for_function("() => told.some((one) => one.type === 'heard' && one.text.includes('word9'))")
+        await host.evaluate("(element) => element.call.message({ type: 'recording', on: true })")
+        assert await host.locator("[part=recorded]").inner_text() == "This call is recorded. Do not record"
         assert await findings(shown) == []
         await shown.evaluate("() => mic.speak()")
         await shown.wait_for_function("() => told.some((one) => one.type === 'heard' && one.unheard)")
@@ -126,20 +130,21 @@ async def test_a_react_component_calls_by_webrtc_and_its_call_ends_with_it(opene
 BARE = """<!doctype html><html lang="en"><head><title>Bare</title></head><body></body></html>"""
 CALL = """async ([module, options]) => {
   const { BargeinCall, CallError } = await import(module);
-  window.call = new BargeinCall(options);
+  window.call = new BargeinCall({ ...options, token: TOKEN });
   window.errors = [];
   call.on('error', ({ code, message, advice, fatal }) => errors.push({ code, message, advice, fatal }));
   return call.start().catch((error) => [error instanceof CallError, error.code, call.state, call.ended.fault]);
 }"""
 
 
-async def start(shown: Page, module: str, **options: object) -> object:
-    return await shown.evaluate(CALL, [module, options])
+async def start(shown: Page, module: str, token: str = "null", **options: object) -> object:
+    """What `start()` came to. token: an expression."""
+    return await shown.evaluate(CALL.replace("TOKEN", token), [module, options])
 
 
 async def test_what_keeps_a_call_from_beginning_is_a_typed_error(opened: Site) -> None:
     url = opened.here.url
-    wrong: list[tuple[dict[str, object], str, str]] = [
+    wrong: list[tuple[dict[str, Any], str, str]] = [
         ({"url": "http://["}, "bad_url", "https:"),
         ({"url": "ftp://voice.example"}, "bad_url", "https:"),
         ({}, "bad_url", "url"),
@@ -161,6 +166,28 @@ async def test_what_keeps_a_call_from_beginning_is_a_typed_error(opened: Site) -
         assert failed == [True, "foreign_origin", "off", True]
         assert "--origin" in await shown.evaluate("() => errors[0].advice")
     assert opened.here.hub.calls.ids == []
+
+
+async def test_a_server_with_a_token_takes_what_the_pages_function_gets_by_any_way(opened: Site) -> None:
+    asked: list[str] = []
+    guarded = world(settings(token=SecretStr(TOKEN), origins=(opened.url,)), tone_agent("teller", GREETING))
+    async with guarded as here, opened.page(BARE) as shown:
+
+        async def page_token() -> str:
+            asked.append("")
+            owner = {"Authorization": f"Bearer {TOKEN}"}
+            return str((await here.http.post("/token", headers=owner)).json()["token"])
+
+        await shown.expose_function("pageToken", page_token)
+        quiet: dict[str, Any] = {"url": here.url, "microphone": False}
+        for wrong in ("null", "'a-wrong-one-of-some-length'", "() => missing()", "async () => undefined"):
+            assert await start(shown, "/dist/index.js", wrong, **quiet) == [True, "no_token", "off", True], wrong
+        for way in ("websocket", "webrtc"):
+            assert await start(shown, "/dist/index.js", "() => pageToken()", **quiet, transport=way) is True
+            assert await shown.evaluate("() => call.connection.name") == way
+            await shown.evaluate("() => call.stop()")
+        assert len(asked) >= 2
+        assert await here.nobody_left()
 
 
 async def test_a_refused_microphone_is_told_and_the_call_goes_on_until_its_server_is_gone(opened: Site) -> None:

@@ -217,5 +217,7 @@ def test_what_another_process_holds_or_has_sent_is_left_alone(tmp_path: Path) ->
     one.later(waiting, 9.0)
     with other.taken(waiting) as theirs:
         assert theirs is None
-    one.forget("c1")
-    assert other.waiting() == []
+    one.put("c1-2", b"{}", 5.0)
+    one.put("c12", b"{}", 5.0)
+    one.forget_call("c1")
+    assert [each.record for each in other.waiting()] == ["c12"]

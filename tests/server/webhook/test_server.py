@@ -105,3 +105,16 @@ async def test_settings_that_do_not_fit_stop_the_start(tmp_path: Path, given: di
 @asynccontextmanager
 async def offered(_: Settings) -> AsyncIterator[Catalogue]:
     yield Catalogue({"tone": tone_agent()})
+
+
+async def test_a_call_that_is_deleted_is_told_no_more(tmp_path: Path) -> None:
+    async with receiver(hangs=True) as (url, got):
+        chosen = settings(tmp_path, webhook_url=url, webhook_secret=SECRET)
+        async with world(chosen, tone_agent("tone", "Hello there"), alone=False) as here:
+            async with here.client() as client:
+                await client.until("state", state="speaking")
+            await here.nobody_left()
+            await asyncio.wait_for(got.get(), 10)
+            call_id = str(client.messages[0]["call_id"])
+            assert (await here.http.delete(f"/calls/{call_id}")).status_code in (200, 204)
+            assert list((tmp_path / FOLDER).glob("*.json")) == []

@@ -73,6 +73,7 @@ class DialedPhone:
             "conversation": [],
             "policy": self._policy.numbers(),
             "facts": self._facts(),
+            "recording": False,
             "ahead": {},
         }
 

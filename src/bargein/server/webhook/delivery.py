@@ -18,7 +18,7 @@ import httpx
 from bargein.errors import BargeinError
 from bargein.foreign import printable
 from bargein.server.webhook.signing import signed
-from bargein.server.webhook.spool import MOST_AGE_S, SpooledWebhook, WebhookSpool
+from bargein.server.webhook.spool import MOST_AGE_S, SpooledWebhook, WebhookSpool, is_of
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +74,13 @@ class CallWebhook:
         """A call is over, and its record is written. Never waits."""
         self._new.append(record)
         self._wake.set()
+
+    async def forget(self, call_id: str) -> None:
+        """Nothing of the call is sent any more, unless it is on its way."""
+        kept = [record for record in self._new if not is_of(record, call_id)]
+        self._new.clear()
+        self._new.extend(kept)
+        await asyncio.to_thread(self._spool.forget_call, call_id)
 
     async def run(self) -> None:
         """Until it is cancelled. What was not sent by then is sent by the next server on these records."""

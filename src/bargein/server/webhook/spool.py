@@ -62,7 +62,9 @@ class WebhookSpool:
     def put(self, record: str, body: bytes, now_s: float) -> bool:
         """One more, due now. False: an older one was given up for it."""
         waiting = SpooledWebhook(record, int(now_s), int(now_s))
-        self.forget(record)
+        for known in self.waiting():
+            if known.record == record:
+                self.remove(known)
         room = self._make_room()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -114,10 +116,10 @@ class WebhookSpool:
         with contextlib.suppress(OSError):
             (self._folder / waiting.name).unlink()
 
-    def forget(self, record: str) -> None:
-        """A call is to be forgotten: nothing of it is sent."""
+    def forget_call(self, call_id: str) -> None:
+        """A call is to be forgotten, on whichever servers it was: nothing of it is sent."""
         for each in self.waiting():
-            if each.record == record:
+            if is_of(each.record, call_id):
                 self.remove(each)
 
     def _make_room(self) -> bool:
@@ -135,6 +137,11 @@ class WebhookSpool:
             return []
         found = [match for name in names if (match := _NAME.fullmatch(name))]
         return [SpooledWebhook(m.group(4), int(m.group(1)), int(m.group(2)), int(m.group(3))) for m in found]
+
+
+def is_of(record: str, call_id: str) -> bool:
+    """Whether a record is the call's, or that of a part of it on another server."""
+    return re.fullmatch(rf"{re.escape(call_id)}(-\d+)?", record) is not None
 
 
 def _locked(fd: int) -> bool:
