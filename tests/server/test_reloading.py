@@ -220,6 +220,28 @@ async def test_parts_that_never_start_do_not_hold_up_the_next_change(
         assert list(catalogue.agents) == ["mended"]
 
 
+async def test_a_start_that_is_broken_off_leaves_nothing(saves: Saves, caplog: pytest.LogCaptureFixture) -> None:
+    waits = "async def start(self):\n        await __import__('asyncio').Event().wait()\n\n    async def aclose"
+    saves.write("agent.py", agent_text("slow").replace("async def aclose", waits))
+    before = asyncio.all_tasks()
+
+    async def open_agents() -> None:
+        async with loaded(saves):
+            pass
+
+    opening = asyncio.create_task(open_agents())
+    async with asyncio.timeout(5):
+        while len(asyncio.all_tasks() - before) < 2:  # noqa: ASYNC110  # a test may look
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+    assert asyncio.all_tasks() == before
+    assert closed() == ["slow"]
+    assert [record.message for record in caplog.records if record.levelname != "INFO"] == []
+
+
 async def test_a_former_agents_module_is_gone_with_it(saves: Saves) -> None:
     saves.write("agent.py", agent_text("agent-0"))
     before = file_modules()

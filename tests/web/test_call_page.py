@@ -135,6 +135,23 @@ async def test_keys_step_through_decisions_and_words(shown: Page, root: Path) ->
     await shown.keyboard.press("ArrowLeft")
 
 
+async def test_a_page_that_is_drawn_anew_acts_once(shown: Page, root: Path) -> None:
+    await shown.goto(file_of(root, "spoken"))
+    await shown.wait_for_function(READY)
+    await shown.click("#in")
+    zoomed = await shown.evaluate("() => document.getElementById('lanes').clientWidth")
+    await shown.evaluate("() => { bargeinCall = new bargeinCall.constructor(bargeinCall.story, bargeinCall); }")
+    assert await shown.evaluate("() => document.getElementById('lanes').clientWidth") == zoomed
+    await shown.focus("#said .w[tabindex='0']")
+    await shown.keyboard.press("ArrowRight")
+    assert await shown.evaluate("() => document.activeElement.dataset.place") == "1"
+    await shown.keyboard.press("n")
+    assert "(1 of" in await shown.inner_text("#now")
+    await shown.focus("#verdicts")
+    await shown.keyboard.press("ArrowDown")
+    assert "(2 of" in await shown.inner_text("#now")
+
+
 async def test_another_policy_stands_beside_with_its_differences_marked(shown: Page, root: Path) -> None:
     await shown.goto(file_of(root, "spoken"))
     await shown.wait_for_function(READY)

@@ -101,24 +101,25 @@ class Reloader:
         """The agents, their parts started. Raises FirstLoadFailed where they cannot be loaded."""
         now = _Generation(settings, again=False)
         try:
-            offered = await self._begun(now)
-        except BargeinError as error:
-            raise FirstLoadFailed(error.message, advice=error.advice) from error
-        watching = asyncio.create_task(self._watch(settings, offered, now), name="agent's files")
-        try:
+            try:
+                offered = await self._begun(now)
+            except BargeinError as error:
+                raise FirstLoadFailed(error.message, advice=error.advice) from error
+            self._own(asyncio.create_task(self._watch(settings, offered, now), name="agent's files"))
             yield offered
         finally:
-            watching.cancel()
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(watching, *self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _own(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _begun(self, generation: _Generation) -> Catalogue:
         """Raises BargeinError for agents that cannot be loaded or started."""
-        task = asyncio.create_task(generation.run(), name="agents")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return await generation.ready
+        self._own(asyncio.create_task(generation.run(), name="agents"))
+        return await asyncio.shield(generation.ready)
 
     async def _watch(self, settings: Settings, offered: Catalogue, now: _Generation) -> None:
         folder = agent_folder(settings.agent)
@@ -135,9 +136,7 @@ class Reloader:
                 self._tell(Reloaded(files, _ms(began), len(running), error))
                 continue
             offered.become(loaded)
-            retiring = asyncio.create_task(self._retire(now), name="former agents")
-            self._tasks.add(retiring)
-            retiring.add_done_callback(self._tasks.discard)
+            self._own(asyncio.create_task(self._retire(now), name="former agents"))
             now = newer
             self._tell(Reloaded(files, _ms(began), len(running)))
 

@@ -56,7 +56,7 @@ export class Transcript {
       else (unheard ??= p.appendChild(make("del", { title: "not heard" }))).append(one);
     });
     if (!words.length) {
-      const text = turn ? (turn.typed || turn.keys ? turn.text || turn.keys : (turn.text ?? "(speech, words unknown)")) : reply.text;
+      const text = turn ? (turn.typed || turn.keys ? turn.text || turn.keys : (turn.text ?? "(speech, words unknown)")) : reply.text || (reply.ended === null ? "(its words are told when it is over)" : "");
       if (text) p.append(text);
       if (reply?.unheard) p.append(make("del", { className: "never", title: "not heard" }, ` ${reply.unheard}`));
     }
