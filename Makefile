@@ -59,7 +59,7 @@ COMPUTING := tests/audio tests/call tests/floor tests/llms tests/recorder tests/
 WAITING := tests/bench tests/docs tests/first_hour tests/fleet tests/server tests/simulators tests/strangers tests/vendors
 ALONE := tests/fleet/test_three_nodes.py tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/web/test_faults.py
 TIMED := $(addprefix tests/web/test_,$(addsuffix .py,client dummy_call obstacles page realtime voxtral webrtc))
-TWO := tests/attack tests/integrations tests/vendors/local/test_worker_process.py tests/web
+TWO := tests/attack tests/first_hour/test_wheel.py tests/integrations tests/vendors/local/test_worker_process.py tests/web
 PYTEST := $(BIN)/python -m pytest --durations=20
 test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium $(VENV)/.npm $(VENV)/.services  ## everything, the page in a real browser included
 ifeq ($(ARGS),)

@@ -34,7 +34,7 @@ TURN_S = 2.5  # of speech, then as much silence
 RUNS = 5
 
 
-class Waiting:
+class JobsKept:
     """DiskThread by shape: its jobs wait until they are asked for."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ def cost(rate: int, agent_rate: int, *, mulaw: bool, seconds: int) -> tuple[floa
     if mulaw:
         agent = mulaw_codes(agent.astype(np.int16))
     size, agent_size = rate // 50, agent_rate // 50
-    disk, loop_s, disk_s = Waiting(), 0.0, 0.0
+    disk, loop_s, disk_s = JobsKept(), 0.0, 0.0
     with TemporaryDirectory(prefix="bargein-recording-") as folder:
         recorder = AudioRecorder(
             Path(folder) / "call",

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 HEAVY = ("fastapi", "onnxruntime", "openai", "aiortc", "rich", "numpy", "pydantic", "uvicorn", "typer", "asyncio")
 NAMES = {
-    "Agent", "AudioShapeError", "BargeinError", "Greeting", "HangUp", "Message", "Policy", "ProtocolError", "Transfer",
-    "Unavailable", "UsageError", "VendorLost", "VendorRefused", "collect_digits", "create_app", "hang_up", "run_call",
-    "serve", "tool", "transfer_to", "uvicorn_options",
+    "Agent", "AudioShapeError", "BargeinError", "Greeting", "HangUp", "Message", "Policy", "ProtocolError",
+    "RecordingRequest", "Transfer", "Unavailable", "UsageError", "VendorLost", "VendorRefused", "collect_digits",
+    "create_app", "hang_up", "recording_consent", "run_call", "serve", "tool", "transfer_to", "uvicorn_options",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi.routing import iter_route_contexts
 
 from bargein import Agent, create_app
-from bargein.server.access import caller, is_owner, owner
+from bargein.server.access import caller, is_owner, listener, owner
 from bargein.testing import ScriptedLLM, ScriptedSTT, ToneTTS
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +25,12 @@ Every route of the server. A mounted app has them below its path. The owner send
 refusal is JSON, `{"error": {"code", "message", "advice"}}`; [protocol.md](../protocol.md#error-codes) lists the codes.
 
 """
-WHO: dict[Callable[..., Any], str] = {owner: "the owner", caller: "a page, the owner", is_owner: "a page, the owner"}
+WHO: dict[Callable[..., Any], str] = {
+    owner: "the owner",
+    listener: "the owner, a call's page",
+    caller: "a page, the owner",
+    is_owner: "a page, the owner",
+}
 SOCKETS = {
     "/calls/browser": "A call by a page: `bargein.v1` ([protocol.md](../protocol.md)).",
     "/twilio/media": "Twilio's media stream ([telephone.md](../telephone.md)).",

@@ -30,8 +30,9 @@ run the script. -->
 
 Every setting is a variable of the environment. Where `bargein serve` has an option for it, or `serve()` and
 `create_app()` an argument ([embedding.md](embedding.md)), that goes before the variable. A variable that is set to
-nothing is not set, and white space around a value is dropped. How readily the agent yields is no setting of the server:
-see [policy.md](policy.md).
+nothing is not set, and white space around a value is dropped. `bargein serve`, `dev`, `demo` and `doctor` read the file
+`.env` beside the agent's file (else in the working directory); the environment's own variables go before it. How
+readily the agent yields is no setting of the server: see [policy.md](policy.md).
 
 ## The server
 

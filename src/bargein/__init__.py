@@ -25,9 +25,9 @@ if TYPE_CHECKING:
         VendorRefused,
     )
     from bargein.floor import Policy
-    from bargein.protocols import HangUp, Transfer
+    from bargein.protocols import HangUp, RecordingRequest, Transfer
     from bargein.run import create_app, run_call, serve, uvicorn_options
-    from bargein.tools import collect_digits, hang_up, tool, transfer_to
+    from bargein.tools import collect_digits, hang_up, recording_consent, tool, transfer_to
 
 __version__ = "0.1.0"
 
@@ -40,6 +40,7 @@ __all__ = [
     "Message",
     "Policy",
     "ProtocolError",
+    "RecordingRequest",
     "Transfer",
     "Unavailable",
     "UsageError",
@@ -49,6 +50,7 @@ __all__ = [
     "collect_digits",
     "create_app",
     "hang_up",
+    "recording_consent",
     "run_call",
     "serve",
     "tool",
@@ -68,9 +70,9 @@ _MODULES = {
         "VendorRefused",
     ),
     "bargein.floor": ("Policy",),
-    "bargein.protocols": ("HangUp", "Transfer"),
+    "bargein.protocols": ("HangUp", "RecordingRequest", "Transfer"),
     "bargein.run": ("create_app", "run_call", "serve", "uvicorn_options"),
-    "bargein.tools": ("collect_digits", "hang_up", "tool", "transfer_to"),
+    "bargein.tools": ("collect_digits", "hang_up", "recording_consent", "tool", "transfer_to"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -51,6 +51,7 @@ REPROMPTS: Mapping[str, str] = {
     "handed_on": "I am sorry, something is wrong on my side. I will put you through to a colleague who can help.",
 }
 LEAST_PROMPT_TOKENS = 500
+SOFTEST_DB, LOUDEST_DB = -70.0, -24.0  # of a background: a louder one is taken for speech at the far end
 FILLERS: Mapping[str, Sequence[str]] = {
     "en": ("One moment, please.", "I am still working on it.", "Thank you for waiting. It will not take much longer."),
     "de": ("Einen Moment, bitte.", "Ich bin noch dabei.", "Danke für Ihre Geduld. Es dauert nicht mehr lange."),
@@ -158,6 +159,11 @@ class Agent:
     fillers: Sequence[str] | None = None
     """What to say, in turn, while an answer or a tool takes long (the policy's `filler_ms`). None: FILLERS of the
     agent's language, where there are any. (): nothing."""
+    background: str | None = None
+    """A sound that goes on under the agent's voice and in its pauses: "office", or the path of a WAV file. Where the
+    far end takes replies alone (pages), there is none."""
+    background_db: float = -45.0
+    """How loud the background is: rms, dB of full scale."""
     voicemail: Voicemail | None = None
     """What to do when a voicemail picks up a call of ours: "hang_up", a Message, or a function that returns the text to
     leave. None: a voicemail is talked to as a person, unless the policy has `machine_ms`."""
@@ -325,6 +331,16 @@ class Agent:
         if isinstance(self.fillers, str) or not all(isinstance(text, str) for text in self.fillers or ()):
             raise UsageError(
                 f"Agent {self.name!r}: fillers are no list of texts", advice='Give ("One moment, please.",)'
+            )
+        if self.background is not None and not isinstance(self.background, str):
+            raise UsageError(
+                f"Agent {self.name!r}: background cannot be {_shown(self.background)}",
+                advice='Give "office", or the path of a WAV file',
+            )
+        if not SOFTEST_DB <= self.background_db <= LOUDEST_DB:
+            raise UsageError(
+                f"Agent {self.name!r}: background_db cannot be {self.background_db}",
+                advice=f"Give {SOFTEST_DB:g} to {LOUDEST_DB:g} dB; at -45 it can just be heard",
             )
         voicemail = self.voicemail
         if not (voicemail in (None, "hang_up") or isinstance(voicemail, Message) or callable(voicemail)):

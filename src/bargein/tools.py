@@ -191,6 +191,14 @@ async def collect_digits(
     return DigitRequest(count, end_key, timeout_s)
 
 
+@tool("read")
+async def recording_consent(
+    agrees: Annotated[bool, "true: the caller agrees; false: the caller refuses, or takes the agreement back"],
+) -> RecordingRequest:
+    """Call this once the caller has said whether the call may be recorded, and whenever the caller changes it."""
+    return RecordingRequest(agrees)
+
+
 def transfer_to(numbers: Mapping[str, str]) -> FunctionTool:
     """A tool that hands the caller on to one of these: name -> telephone number (E.164). Raises UsageError for none."""
     if not numbers:

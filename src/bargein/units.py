@@ -117,3 +117,30 @@ def joined(parts: Iterable[str]) -> str:
         text += part
         unspaced = is_unspaced(letters[-1]) if letters else unspaced
     return text
+
+
+_DIGITS = (
+    "zero oh one two three four five six seven eight nine ten double triple"
+    " null eins zwei drei vier fünf sechs sieben acht neun"
+    " cero uno dos tres cuatro cinco seis siete ocho nueve"
+    " zéro deux trois quatre cinq sept huit neuf"
+    " due tre quattro cinque sei sette otto nove"
+)
+DIGIT_WORDS = frozenset(_DIGITS.split())
+DIGITS_IN_A_ROW = 3  # words of digits: fewer are a count ("one moment", "two of them"), and no number to be kept out
+
+
+def digit_words(words: Iterable[str]) -> list[bool]:
+    """Which of some words are digits to be kept out: those with a figure, and DIGITS_IN_A_ROW or more in words."""
+    plain = [re.sub(r"\W", "", word).lower() for word in words]
+    found = [any(char.isdigit() for char in word) for word in plain]
+    row: list[int] = []
+    for index, word in enumerate([*plain, ""]):
+        if word and (word in DIGIT_WORDS or found[index]):
+            row.append(index)
+            continue
+        if len(row) >= DIGITS_IN_A_ROW:
+            for each in row:
+                found[each] = True
+        row = []
+    return found

@@ -133,7 +133,7 @@ def test_the_images_healthcheck_is_a_program_of_python() -> None:
 
 def test_compose_takes_its_file() -> None:
     text = yaml.safe_dump(composed(example()))
-    assert len(compose_spec.PyCompose.from_yaml(text)) == 6
+    assert len(compose_spec.PyCompose.from_yaml(text)) == 7
     for right, wrong in (("62m", "62 mm"), ("service_healthy", "healthy"), ("stop_grace_period", "stop_grace")):
         with pytest.raises(ValueError, match=r"services\.a"):  # the schema is one that can say no
             compose_spec.PyCompose.from_yaml(text.replace(right, wrong))

@@ -60,14 +60,15 @@ def test_compose_is_told_of_services_that_it_has() -> None:
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
     (built,) = [line for line in SHELL if "--build " in line and line.split()[-1] != "--detach"]
     assert built.split()[-1] in services
-    assert {"a", "b", "c", "redis", "haproxy", "prometheus"} == set(services)
+    assert {"a", "b", "c", "redis", "haproxy", "prometheus", "grafana"} == set(services)
 
 
 async def test_every_metric_that_is_watched_is_told() -> None:
     rules = (DEPLOY / "alerts.yml").read_text() + (DEPLOY / "kubernetes.yaml").read_text() + PAGE
-    watched = {name.removesuffix("_total") for name in re.findall(r"`?\b(bargein_[a-z_]+[a-z])\b", rules)} - {
-        "bargein_token"
-    }
+    watched = {
+        name.removesuffix("_total").removesuffix("_bucket")
+        for name in re.findall(r"`?\b(bargein_[a-z_]+[a-z])\b", rules)
+    } - {"bargein_token"}
     async with world() as here:
         page = (await here.http.get("/metrics")).text
     told = set(re.findall(r"^# TYPE (\w+?)(?:_total)? ", page, re.MULTILINE))

@@ -26,7 +26,7 @@ from bargein.floor import (
 from bargein.floor.lexicon import fold
 from bargein.recorder.journal import FileJournal
 from bargein.recorder.reading import Happened, Noted, Ordered, read
-from bargein.recorder.redaction import Redaction
+from bargein.recorder.redaction import HiddenValues, Redaction
 from bargein.recorder.replay import replay
 from tests.recorder.test_replay import play, speech
 
@@ -181,3 +181,23 @@ def test_redaction_leaves_the_numbers_of_a_policy_as_they_are(tmp_path: Path) ->
     written.event(PolicyChanged(5, policy))
     written.close()
     assert read(written.path).entries == [Happened(5, PolicyChanged(5, policy))]
+
+
+def test_a_hidden_value_that_an_error_quotes_is_hidden_there_and_in_the_log() -> None:
+    hidden = Redaction(arguments=frozenset({"pin", "name"}))
+    told = hidden.fields({"arguments": '{"pin": 47118, "name": "Ada Lovelace", "day": "Monday"}'})
+    assert "47118" not in str(told)
+    quoted = hidden.fields({"result": "no customer Ada Lovelace with 47118 on Monday", "error": True})
+    assert quoted["result"] == "no customer (hidden) with (hidden) on Monday"
+    assert hidden.fields({"why": "KeyError: 'Ada Lovelace'"})["why"] == "KeyError: '(hidden)'"
+    assert hidden.fields({"text": "I am Ada Lovelace"})["text"] == "I am Ada Lovelace", "a replay reads the same words"
+    other = Redaction(arguments=frozenset({"pin"}))
+    assert "Lovelace" not in other.log_line("ValueError: no such customer: Ada Lovelace")
+    assert Redaction().log_line("Ada Lovelace") == "Ada Lovelace"
+
+
+def test_the_hidden_values_are_few_and_not_too_short() -> None:
+    values = HiddenValues(most=2)
+    for value in ("one1", "two2", "three3", "abc", 7, True, None, ["list"]):
+        values.add(value)
+    assert values.without("one1 two2 three3 abc 7 True list") == "one1 (hidden) (hidden) abc 7 True list"

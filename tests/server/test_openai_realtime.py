@@ -172,7 +172,11 @@ async def test_what_is_no_offer_is_refused_with_advice(
     sim = RealtimeSimulator()
     app = FastAPI()
     add_realtime(app, sim)
-    async with serving(app, ws=True) as url, able(url) as rt, world(Settings(record=None), tone_agent(), rt) as here:
+    async with (
+        serving(app, ws=True) as url,
+        able(url) as rt,
+        world(Settings(port=0, record=None), tone_agent(), rt) as here,
+    ):
         refused = await here.http.post(f"/openai/calls?agent={agent}", content=body, headers={"content-type": kind})
     assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
     assert refused.json()["error"]["advice"]
@@ -183,11 +187,11 @@ async def test_a_wrong_key_is_refused_without_naming_it_and_a_stranger_may_not_a
     app = FastAPI()
     add_realtime(app, sim)
     async with serving(app, ws=True) as url, able(url) as rt:
-        async with world(Settings(record=None), rt) as here:
+        async with world(Settings(port=0, record=None), rt) as here:
             refused = await here.http.post("/openai/calls", **OFFER)  # type: ignore[arg-type]
         assert refused.status_code == 502
         assert "OPENAI_API_KEY" in refused.json()["error"]["advice"]
-        async with world(Settings(record=None, token=TOKEN), rt) as here:  # type: ignore[arg-type]
+        async with world(Settings(port=0, record=None, token=TOKEN), rt) as here:  # type: ignore[arg-type]
             refused = await here.http.post("/openai/calls", **OFFER)  # type: ignore[arg-type]
         assert refused.status_code == 401
 
@@ -216,7 +220,7 @@ async def test_a_hello_that_was_refused_may_be_said_better_and_claims_the_call_t
     model = Direct()
     model.opened.set()
     agent = Agent(name="direct", realtime=model)
-    async with world(Settings(record=None), agent) as here:
+    async with world(Settings(port=0, record=None), agent) as here:
         made = await here.http.post("/openai/calls", **OFFER)  # type: ignore[arg-type]
         name = made.headers["location"].rsplit("/", 1)[1]
         async with here.client({}) as client:
@@ -233,7 +237,7 @@ async def test_a_hello_that_was_refused_may_be_said_better_and_claims_the_call_t
 
 async def test_calls_that_are_asked_for_at_once_are_no_more_than_may_be() -> None:
     model = Direct()
-    async with world(Settings(record=None, max_calls=2), Agent(name="direct", realtime=model)) as here:
+    async with world(Settings(port=0, record=None, max_calls=2), Agent(name="direct", realtime=model)) as here:
         asked = [asyncio.create_task(here.http.post("/openai/calls", **OFFER)) for _ in range(5)]  # type: ignore[arg-type]
         done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         while len(done) < 3:
@@ -245,6 +249,6 @@ async def test_calls_that_are_asked_for_at_once_are_no_more_than_may_be() -> Non
 
 
 async def test_a_name_that_no_call_has_is_told_in_the_hello() -> None:
-    async with world(Settings(record=None), tone_agent()) as here, here.client({}) as client:
+    async with world(Settings(port=0, record=None), tone_agent()) as here, here.client({}) as client:
         await client.send({"type": "hello", "protocol": "bargein.v1", "direct": "nobody"})
         assert "POST /openai/calls" in str((await client.until("error"))["advice"])

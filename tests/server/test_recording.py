@@ -128,6 +128,29 @@ async def test_the_page_an_operator_and_the_connection_say_whether_a_call_is_rec
             await here.nobody_left()
 
 
+async def test_what_operators_see_of_a_call_is_redacted_as_its_record_is(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, redact_digits=True, keep_s=0)
+    async with world(chosen) as here, here.client() as client:
+        call_id = str(client.messages[0]["call_id"])
+        async with connect(f"{here.url.replace('http', 'ws')}/calls/{call_id}/events") as watching:
+            await watching.recv()
+            await client.say("my card is 4929 and")
+            told = await client.until("transcript", role="user")
+            assert "4929" in str(told), "the client itself gets its own words"
+            seen = ""
+            while '"role":"user"' not in seen:
+                seen += str(await watching.recv())
+            assert "my card is 0000 and" in seen
+            assert "4929" not in seen
+        await client.until("state", state="speaking")
+        live = (await here.http.get(f"/calls/{call_id}")).text
+        await client.send({"type": "hangup"})
+        await here.over(client)
+        for status in (live, (await here.http.get(f"/calls/{call_id}")).text):
+            assert "my card is 0000 and" in status
+            assert "4929" not in status
+
+
 def test_a_server_that_keeps_no_records_does_not_promise_audio() -> None:
     with pytest.raises(UsageError, match="none are kept"):
         demand_audio(settings(None, record_audio="on"), Catalogue({"tone": tone_agent()}))

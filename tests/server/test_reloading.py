@@ -14,7 +14,7 @@ import pytest
 from watchfiles import Change
 
 from bargein.server import reloading
-from bargein.server.agent_file import load_agent
+from bargein.server.agent_file import file_modules, load_agent
 from bargein.server.catalogue import Catalogue
 from bargein.server.reloading import AgentFilter, FirstLoadFailed, Reloaded, Reloader, changes_in
 from bargein.server.settings import Settings
@@ -204,6 +204,56 @@ async def test_the_env_file_is_read_again(saves: Saves, monkeypatch: pytest.Monk
         assert list(catalogue.agents) == ["ada"]
         await saves.save(".env", "NAME_OF_THE_AGENT=bob\n")
         assert list(catalogue.agents) == ["bob"]
+
+
+async def test_parts_that_never_start_do_not_hold_up_the_next_change(
+    saves: Saves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saves.write("agent.py", agent_text("good"))
+    async with loaded(saves) as catalogue:
+        monkeypatch.setattr(reloading, "START_S", 0.05)
+        waits = "async def start(self):\n        await __import__('asyncio').Event().wait()\n\n    async def aclose"
+        told = await saves.save("agent.py", agent_text("bad").replace("async def aclose", waits))
+        assert "did not start within" in str(told.error)
+        monkeypatch.setattr(reloading, "START_S", 5)
+        assert (await saves.save("agent.py", agent_text("mended"))).error is None
+        assert list(catalogue.agents) == ["mended"]
+
+
+async def test_a_start_that_is_broken_off_leaves_nothing(saves: Saves, caplog: pytest.LogCaptureFixture) -> None:
+    waits = "async def start(self):\n        await __import__('asyncio').Event().wait()\n\n    async def aclose"
+    saves.write("agent.py", agent_text("slow").replace("async def aclose", waits))
+    before = asyncio.all_tasks()
+
+    async def open_agents() -> None:
+        async with loaded(saves):
+            pass
+
+    opening = asyncio.create_task(open_agents())
+    async with asyncio.timeout(5):
+        while len(asyncio.all_tasks() - before) < 2:  # noqa: ASYNC110  # a test may look
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+    assert asyncio.all_tasks() == before
+    assert closed() == ["slow"]
+    assert [record.message for record in caplog.records if record.levelname != "INFO"] == []
+
+
+async def test_a_former_agents_module_is_gone_with_it(saves: Saves) -> None:
+    saves.write("agent.py", agent_text("agent-0"))
+    before = file_modules()
+    async with loaded(saves):
+        for number in range(1, 6):
+            await saves.save("agent.py", agent_text(f"agent-{number}"))
+            await saves.save("agent.py", "1 / 0")
+        async with asyncio.timeout(5):
+            while len(closed()) < 5:  # noqa: ASYNC110  # a test may look
+                await asyncio.sleep(0.01)
+        assert len(file_modules() - before) == 1
+    assert file_modules() == before
 
 
 async def test_the_first_load_fails_as_itself(saves: Saves) -> None:

@@ -70,7 +70,7 @@ TOLD = "(type) => told.find((one) => one.type === type)"
 
 def element(url: str, attributes: str = "") -> str:
     """A page of another site with our element, loaded from the server."""
-    return f"""<!doctype html><html lang="en"><head><title>Shop</title>
+    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title>
       <script type="module" src="{url}/client/element.js"></script></head>
       <body><main><h1>Shop</h1>
       <bargein-call url="{url}" agent="teller" {attributes}></bargein-call></main></body></html>"""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from bargein import __version__
+from tests.server.kit import TOKEN, settings, tone_agent, world
 from tests.web.axe import findings
 from tests.web.client_kit import LISTEN, PACKAGE, TOLD, Site, built, element, gzipped, site, tool
 from tests.web.kit import GREETING
@@ -33,6 +35,13 @@ async def test_the_package_is_small_and_its_types_are_those_of_its_sources() -> 
     dist = built()
     assert gzipped(dist / "index.js", dist / "react.js", dist / "element.js") <= MOST_BYTES
     assert tool("node_modules/.bin/tsc", "--noEmit", "-p", ".") == ""
+    # A server that renders a page may import all of it.
+    tool(
+        "node",
+        "--input-type=module",
+        "-e",
+        "for (const n of ['index', 'react', 'element']) await import(`./dist/${n}.js`)",
+    )
     told = json.loads((PACKAGE / "package.json").read_text("utf-8"))
     assert told["version"] == __version__
     for entry in told["exports"].values():
@@ -45,13 +54,19 @@ async def test_the_package_is_small_and_its_types_are_those_of_its_sources() -> 
 
 async def test_an_element_of_another_site_calls_is_interrupted_and_tells_which_words_were_heard(opened: Site) -> None:
     url = opened.here.url
-    policy = f"default-src 'none'; script-src {url} 'unsafe-eval'; connect-src 'self' {url} {url.replace('http', 'ws')}"
-    async with opened.page(element(url), policy) as shown:
+    policy = (
+        f"default-src 'none'; script-src {url} 'unsafe-eval'; worker-src blob: {url}; "
+        f"connect-src 'self' {url} {url.replace('http', 'ws')}"
+    )
+    async with opened.page(element(url, 'transport="webrtc" labels=\'{"left": "Auf Wiederhören."}\''), policy) as shown:
         await shown.evaluate(LISTEN)
         host = shown.locator("bargein-call")
         await shown.get_by_role("button", name="Call").click()
         await shown.wait_for_selector("bargein-call[state=speaking]")
+        assert await host.evaluate("(element) => element.call.connection.name") == "webrtc"
         await shown.wait_for_function("() => told.some((one) => one.type === 'heard' && one.text.includes('word9'))")
+        await host.evaluate("(element) => element.call.message({ type: 'recording', on: true })")
+        assert await host.locator("[part=recorded]").inner_text() == "This call is recorded. Do not record"
         assert await findings(shown) == []
         await shown.evaluate("() => mic.speak()")
         await shown.wait_for_function("() => told.some((one) => one.type === 'heard' && one.unheard)")
@@ -70,7 +85,7 @@ async def test_an_element_of_another_site_calls_is_interrupted_and_tells_which_w
         await shown.keyboard.press("Escape")
         await shown.wait_for_selector("bargein-call[state=off]")
         assert (await shown.evaluate(TOLD, "ended"))["code"] == "left"
-        assert await host.locator("#status").inner_text() == "You hung up."
+        assert await host.locator("#status").inner_text() == "Auf Wiederhören."
         assert await shown.evaluate("() => mic.streams[0].getAudioTracks()[0].readyState") == "ended"
         assert await shown.evaluate("() => [violations, told.filter((one) => one.type === 'error')]") == [[], []]
     assert await opened.nobody_calls()
@@ -115,20 +130,21 @@ async def test_a_react_component_calls_by_webrtc_and_its_call_ends_with_it(opene
 BARE = """<!doctype html><html lang="en"><head><title>Bare</title></head><body></body></html>"""
 CALL = """async ([module, options]) => {
   const { BargeinCall, CallError } = await import(module);
-  window.call = new BargeinCall(options);
+  window.call = new BargeinCall({ ...options, token: TOKEN });
   window.errors = [];
   call.on('error', ({ code, message, advice, fatal }) => errors.push({ code, message, advice, fatal }));
   return call.start().catch((error) => [error instanceof CallError, error.code, call.state, call.ended.fault]);
 }"""
 
 
-async def start(shown: Page, module: str, **options: object) -> object:
-    return await shown.evaluate(CALL, [module, options])
+async def start(shown: Page, module: str, token: str = "null", **options: object) -> object:
+    """What `start()` came to. token: an expression."""
+    return await shown.evaluate(CALL.replace("TOKEN", token), [module, options])
 
 
 async def test_what_keeps_a_call_from_beginning_is_a_typed_error(opened: Site) -> None:
     url = opened.here.url
-    wrong: list[tuple[dict[str, object], str, str]] = [
+    wrong: list[tuple[dict[str, Any], str, str]] = [
         ({"url": "http://["}, "bad_url", "https:"),
         ({"url": "ftp://voice.example"}, "bad_url", "https:"),
         ({}, "bad_url", "url"),
@@ -150,6 +166,28 @@ async def test_what_keeps_a_call_from_beginning_is_a_typed_error(opened: Site) -
         assert failed == [True, "foreign_origin", "off", True]
         assert "--origin" in await shown.evaluate("() => errors[0].advice")
     assert opened.here.hub.calls.ids == []
+
+
+async def test_a_server_with_a_token_takes_what_the_pages_function_gets_by_any_way(opened: Site) -> None:
+    asked: list[str] = []
+    guarded = world(settings(token=SecretStr(TOKEN), origins=(opened.url,)), tone_agent("teller", GREETING))
+    async with guarded as here, opened.page(BARE) as shown:
+
+        async def page_token() -> str:
+            asked.append("")
+            owner = {"Authorization": f"Bearer {TOKEN}"}
+            return str((await here.http.post("/token", headers=owner)).json()["token"])
+
+        await shown.expose_function("pageToken", page_token)
+        quiet: dict[str, Any] = {"url": here.url, "microphone": False}
+        for wrong in ("null", "'a-wrong-one-of-some-length'", "() => missing()", "async () => undefined"):
+            assert await start(shown, "/dist/index.js", wrong, **quiet) == [True, "no_token", "off", True], wrong
+        for way in ("websocket", "webrtc"):
+            assert await start(shown, "/dist/index.js", "() => pageToken()", **quiet, transport=way) is True
+            assert await shown.evaluate("() => call.connection.name") == way
+            await shown.evaluate("() => call.stop()")
+        assert len(asked) >= 2
+        assert await here.nobody_left()
 
 
 async def test_a_refused_microphone_is_told_and_the_call_goes_on_until_its_server_is_gone(opened: Site) -> None:

@@ -59,7 +59,7 @@ async def test_it_stops_at_once_drops_what_was_queued_and_answers_the_newest_wor
     async with serving(app, ws=True) as url:
         model = OpenAIRealtime(api_key="sk-never-seen", base_url=f"{url}/v1")
         agent = Agent(name="rt", realtime=model, fallback_tts=ToneVoice(), greeting=Greeting(GREETING))
-        async with world(Settings(record=records), agent, alone=False) as here, page(wav) as shown:
+        async with world(Settings(record=records, port=0), agent, alone=False) as here, page(wav) as shown:
             seen: list[str] = []
             shown.on("response", lambda r: seen.append(str(r.headers)))
             frames: set[int] = set()

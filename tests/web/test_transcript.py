@@ -29,7 +29,7 @@ MS = 100
 @asynccontextmanager
 async def shown(greeting: str = "") -> AsyncIterator[Page]:
     agent = Agent(name="teller", llm=Echo(), tts=ToneVoice(), scripted=True, greeting=greeting)
-    async with world(Settings(record=None), agent) as here, page() as opened:
+    async with world(Settings(record=None, port=0), agent) as here, page() as opened:
         await opened.goto(f"{here.url}/?localhold=0")
         yield opened
 

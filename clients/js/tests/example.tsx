@@ -40,6 +40,7 @@ export function Talk() {
       <button onClick={() => void (state === "off" ? start() : stop())}>{state}</button>
       <button aria-pressed={muted} onClick={() => mute(!muted)}>Mute</button>
       {error && <p role="alert">{error.message} {error.advice}</p>}
+      <bargein-call url="https://voice.example.com" agent="guide" no-transcript="" />
       <ol>{transcript.map((entry) => <li key={entry.id}>{entry.text} <s>{entry.unheard}</s></li>)}</ol>
     </div>
   );

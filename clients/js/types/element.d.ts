@@ -6,6 +6,8 @@ export interface ElementLabels {
   interrupt: string;
   mute: string;
   unmute: string;
+  recorded: string;
+  unrecord: string;
   transcript: string;
   unknown: string;
   off: string;
@@ -17,6 +19,8 @@ export interface ElementLabels {
   thinking: string;
   speaking: string;
   barge_in: string;
+  /** Of an error, an obstacle or an ending, by its code, in place of the client's English. */
+  [code: string]: string;
 }
 
 /** `<bargein-call url agent>`: attributes url, agent, token, transport, policy, language, assets, labels (JSON), no-transcript. */
@@ -33,7 +37,7 @@ export class BargeinCallElement extends HTMLElement {
   mute(on?: boolean): void;
 }
 
-type Told = "state" | "welcome" | "heard" | "transcript" | "interrupted" | "error" | "ended" | "muted";
+type Told = "state" | "welcome" | "heard" | "transcript" | "interrupted" | "error" | "ended" | "muted" | "recording";
 type ElementEvents = { [T in Told as `bargein-${T}`]: CustomEvent<CallEvents[T]> };
 
 declare global {

@@ -48,6 +48,8 @@ export interface CallOptions extends PolicyChange {
   direct?: boolean;
   /** The page may fall silent before the server has answered. Default: true. */
   localHold?: boolean;
+  /** The user agrees to a recording of the call on the server, or refuses it. Without it: the user was not asked. */
+  consent?: boolean;
   /** A folder of the page's own site that has the worklets and the worker, where its policy forbids blob:. */
   assets?: string;
 }
@@ -134,6 +136,8 @@ export interface CallEvents {
   sounding: { reply: number; ms: number };
   decision: { kind: string; reply_id?: number; at_ms: number; onset_ms?: number | null; why: string };
   policy: { numbers: Record<string, unknown> };
+  /** The server records the call from now on, or no longer does. Tell the user. */
+  recording: { on: boolean };
   level: { side: "you" | "agent"; level: number };
   way: { name: "websocket" | "webrtc"; rtt: number | null; jitter: number | null; loss: number | null; note: "blocked" | "lossy" | null };
   waiting: { ms: number };
@@ -157,6 +161,8 @@ export class BargeinCall extends EventTarget {
   readonly agent: AgentParts | null;
   readonly ended: Ending | null;
   readonly muted: boolean;
+  /** The server records the call. */
+  readonly recorded: boolean;
   readonly over: boolean;
   /** When the microphone and the sound are free again. */
   readonly released: Promise<void>;
@@ -170,6 +176,8 @@ export class BargeinCall extends EventTarget {
   say(text: string): void;
   change(change: PolicyChange): void;
   mute(on?: boolean): void;
+  /** The user agrees to a recording of the call on the server, or refuses it. */
+  consent(on?: boolean): void;
   holdHere(on: boolean): void;
 }
 
@@ -200,6 +208,7 @@ export interface CallSnapshot {
   agent: AgentParts | null;
   muted: boolean;
   typed: boolean;
+  recorded: boolean;
   transcript: readonly TranscriptEntry[];
   obstacle: Obstacle | null;
   error: CallError | null;
@@ -219,4 +228,5 @@ export class CallStore {
   interrupt(): void;
   say(text: string): void;
   mute(on?: boolean): void;
+  consent(on?: boolean): void;
 }

@@ -20,6 +20,7 @@ from bargein.call.memory.fields import VERSION, About, MemorySink
 from bargein.call.memory.keeper import MemoryKeeper, heard_now
 from bargein.call.memory.moving import Moving
 from bargein.call.memory.restored import RestoredCall, begin_again
+from bargein.call.output.background import play_background
 from bargein.call.record.audio import RecordingPlan
 from bargein.call.record.status import CallStatus
 from bargein.call.runtime import Runtime
@@ -163,6 +164,8 @@ class Call:
                     self.feed(f.LineKnown(self.now_ms(), TELEPHONE_DB))
                 if parts.stt_stream is not None:
                     tasks.spawn(parts.stt_stream.run(), "stt")
+                if self.agent.background is not None:
+                    tasks.spawn(play_background(parts.context, self.agent, self._transport), "background")
                 if self._restored is None:
                     self._greet()
                 else:

@@ -9,6 +9,7 @@ import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -34,11 +35,13 @@ def demo(
 ) -> None:
     """Serve, open the page, and let the dummy caller show what can happen.
 
-    A port that is taken gives way to the next one that is free.
+    A port that is taken gives way to the next one that is free. Calls are recorded while the demo runs, with their
+    sound; the records are gone when it ends. BARGEIN_RECORD keeps them elsewhere.
     """
     from rich.console import Console  # noqa: PLC0415  # takes a tenth of a second, which `--help` need not
 
     console = Console()
+    given = "BARGEIN_RECORD" in os.environ
     with progress(console) as stop, TemporaryDirectory(prefix="bargein-demo-") as records:
 
         def run(settings: Settings, console: Console) -> None:
@@ -53,7 +56,8 @@ def demo(
             port=port,
             policy=policy,
             simulate=simulate or None,
-            record=None if "BARGEIN_RECORD" in os.environ else Path(records),  # a demo leaves nothing behind
+            record=None if given else Path(records),  # a demo leaves nothing behind
+            record_audio=None if given or find_spec("soundfile") is None else "on",  # by the caller's own machine
             drain_s=None if os.environ.get("BARGEIN_DRAIN_S") else 0,  # Ctrl-C ends a demo at once
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, TypeVar
 
 from bargein.audio.pcm import Samples
@@ -88,6 +88,10 @@ class ReplyAudio(Protocol):
 
     def over(self, samples: int) -> None:
         """The reply is over, and so much of it was heard. A later word replaces this one."""
+        ...
+
+    def hide(self, digits: Callable[[], Sequence[tuple[int, int]]]) -> None:
+        """digits: where digits are spoken in the reply, first sample and the one after the last, as far as is known."""
         ...
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from bargein.audio.ambience import Ambience
 from bargein.audio.pcm import Samples
 from bargein.notices import Notice
 
@@ -315,6 +316,15 @@ class MayReturn(Protocol):
 
     def returns_because(self, cause: str) -> None:
         """Why the caller comes back: a key of `Agent.reprompts`."""
+        ...
+
+
+@runtime_checkable
+class PlaysBackground(Protocol):
+    """A transport whose far end hears a sound of ours at every moment, under the agent's voice and without it."""
+
+    def play_background(self, background: Ambience) -> bool:
+        """From now on play this under everything. No position counts it. False: this far end takes replies alone."""
         ...
 
 

@@ -14,11 +14,12 @@ sample at which it stood. What was not heard is not laid, a hold is silence, and
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from bargein.audio.mulaw import SILENCE
 from bargein.audio.pcm import Samples
 from bargein.protocols import AudioOut, WireSamples
 
@@ -31,7 +32,7 @@ QUIET = 150  # peak of a pause: -47 dB of full scale
 BELIEVED_MS = 500.0  # beyond its newest report a client is believed to have played, as the playout does
 MARKS = 256  # reports of one reply that wait
 RUN_MS = 100.0  # of the user's audio that is laid in one go
-PENDING_MS = 10_000.0  # of audio that waits in a lane; the oldest goes
+PENDING_MS = 10_000.0
 
 
 class _Run:
@@ -63,7 +64,8 @@ class UserLane:
         self._runs: deque[_Run] = deque()
         self._longest = int(RUN_MS * rate / 1000)
         self._pending = 0
-        self._most = int(PENDING_MS * rate / 1000)
+        self.most_ms = PENDING_MS
+        """Of audio that waits; the oldest goes."""
         self._seam, self._move = SEAM_MS * rate / 1000, MOVE_MS * rate / 1000
         self._begin = self._end = begin  # _end: of what is laid
         self._next = -1  # position in the stream that follows what is laid
@@ -78,7 +80,7 @@ class UserLane:
         else:
             self._runs.append(_Run(first, samples.copy()))
         self._pending += len(samples)
-        while self._pending > self._most:
+        while self._pending * 1000 > self.most_ms * self._rate:
             lost = self._runs.popleft()
             self._pending -= lost.end - lost.first
             self.dropped += lost.end - lost.first
@@ -157,10 +159,13 @@ class _Mark:
 
 
 class ReplyLane:
-    """protocols.ReplyAudio by shape: one reply's audio, and the client's reports of it. rate: Hz of the audio."""
+    """protocols.ReplyAudio by shape: one reply's audio, and the client's reports of it. rate: Hz of the audio. hides:
+    spoken digits are silence."""
 
-    def __init__(self, rate: int, enter: Callable[[ReplyLane], None]) -> None:
+    def __init__(self, rate: int, enter: Callable[[ReplyLane], None], *, hides: bool = False) -> None:
         self._rate = rate
+        self._hides = hides
+        self._digits: Callable[[], Sequence[tuple[int, int]]] | None = None
         self._enter = enter
         self._entered = False
         self.frames: deque[tuple[int, WireSamples]] = deque()
@@ -195,6 +200,11 @@ class ReplyLane:
         while marks and reported and (not marks[-1].reported or (final and marks[-1].samples > samples)):
             marks.pop()
         marks.append(_Mark(at_ms * self._rate / 1000, samples, playing, reported))
+
+    def hide(self, digits: Callable[[], Sequence[tuple[int, int]]]) -> None:
+        """Where digits are spoken."""
+        if self._hides:
+            self._digits = digits
 
     def over(self, samples: int) -> None:
         """The reply is over, and this much of it was heard. A later word on it replaces this one."""
@@ -255,15 +265,26 @@ class ReplyLane:
                 samples = samples[: until - first]
             if end > self.laid:
                 skip = max(0, self.laid - first)
-                found.append((at + first + skip - self.laid, samples[skip:]))
+                found.append((at + first + skip - self.laid, self._without_digits(first + skip, samples[skip:])))
         return found
+
+    def _without_digits(self, first: int, samples: WireSamples) -> WireSamples:
+        if self._digits is None:
+            return samples
+        for begin, end in self._digits():
+            low, high = max(begin - first, 0), min(end - first, len(samples))
+            if low < high:
+                samples = samples.copy()
+                samples[low:high] = SILENCE if samples.dtype == np.uint8 else 0
+        return samples
 
 
 class AgentLane:
-    """The agent as heard. rate: Hz of the replies' audio."""
+    """The agent as heard. rate: Hz of the replies' audio. hides: spoken digits are silence."""
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, *, hides: bool = False) -> None:
         self._rate = rate
+        self._hides = hides
         self._replies: deque[ReplyLane] = deque()
         self._run: float | None = None  # place in the lane of position 0 of the reply that is being laid
         self.estimated = 0
@@ -271,7 +292,7 @@ class AgentLane:
 
     def reply(self, heard: int = 0) -> ReplyLane:
         """One more reply. It takes its place with its first audio. heard: samples of it that sounded before."""
-        reply = ReplyLane(self._rate, self._replies.append)
+        reply = ReplyLane(self._rate, self._replies.append, hides=self._hides)
         reply.laid = heard
         return reply
 

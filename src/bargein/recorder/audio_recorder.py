@@ -20,11 +20,13 @@ from bargein.protocols import Journal
 from bargein.recorder.audio_file import AUDIO_FILE, AudioFile
 from bargein.recorder.audio_lanes import AgentLane, Piece, ReplyLane, UserLane, assembled
 from bargein.recorder.disk import DiskThread
+from bargein.recorder.spoken_digits import SpokenDigits
 
 log = logging.getLogger(__name__)
 
 BLOCK_MS = 2016  # 28 frames of FLAC at 16 kHz, 14 at 8 kHz
 LAG_MS = 1_500.0  # after a block's end: late audio and reports have come by then
+DIGITS_LAG_MS = 20_000.0  # where digits are left out: the words of what is written must be known
 WAIT_MS = 4_000.0  # more, for a client whose reports have not come so far
 AGAIN_MS = 100.0  # between two looks at such a client
 BOTH, USER = slice(0, 2), slice(0, 1)
@@ -36,7 +38,8 @@ _MULAW = from_mulaw(bytes(range(256)))
 class AudioRecorder:
     """rate: Hz of the file and of the user's audio, 8000 or 16000. agent_rate: Hz of the replies' audio; None: the
     client has their audio from elsewhere. at: the time of a position in the user's stream. disk: its thread does the
-    rest; None: all is done before the method returns."""
+    rest; None: all is done before the method returns. digits: spoken digits are to be silence; tells of the
+    user's."""
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class AudioRecorder:
         now_ms: float = 0.0,
         disk: DiskThread | None = None,
         max_bytes: int = MAX_BYTES,
+        digits: SpokenDigits | None = None,
     ) -> None:
         self._journal = journal
         self._rate, self._agent_rate = rate, agent_rate or rate
@@ -60,7 +64,10 @@ class AudioRecorder:
         ahead = AHEAD_MS if self._agent_rate != rate else 0
         self._ahead_ms = ahead
         self._user = UserLane(rate, at, self._index * self._block)
-        self._agent = AgentLane(self._agent_rate)
+        self._digits = digits
+        lag_ms = LAG_MS if digits is None else DIGITS_LAG_MS
+        self._user.most_ms = lag_ms + WAIT_MS + 2 * BLOCK_MS
+        self._agent = AgentLane(self._agent_rate, hides=digits is not None)
         self._agent_end = self._index * BLOCK_MS * self._agent_rate // 1000  # of what is laid of the agent's lane
         self._line = _AgentLine(self._agent_rate, rate, self._agent_rate * ahead // 1000)
         self._next_due()
@@ -104,10 +111,6 @@ class AudioRecorder:
             self._paused_ms = None
             self._journal.note(now_ms, "recording_resumed")
 
-    def silence_user(self, from_ms: float, until_ms: float) -> None:
-        """Leave out what the user said then, where it is not written yet."""
-        self._silences.append((from_ms, until_ms, USER))
-
     def close(self, now_ms: float) -> None:
         """The call is over: what is left is written, and the file has the call's length."""
         if self._closed:
@@ -126,7 +129,8 @@ class AudioRecorder:
     def _go_on(self, now_ms: float) -> None:
         end_ms = (self._index + 1) * BLOCK_MS + self._ahead_ms
         waits = now_ms < end_ms + LAG_MS + WAIT_MS
-        if waits and not self._agent.settled(end_ms * self._agent_rate // 1000):
+        early = self._digits is not None and now_ms < end_ms + DIGITS_LAG_MS and not self._digits.settled(end_ms)
+        if early or (waits and not self._agent.settled(end_ms * self._agent_rate // 1000)):
             self._due_ms = now_ms + AGAIN_MS
             return
         self._lay(self._block)
@@ -161,6 +165,9 @@ class AudioRecorder:
         """What is to be silent of a block."""
         since = [] if self._paused_ms is None else [(self._paused_ms, float("inf"), BOTH)]
         found = []
+        if self._digits is not None:
+            ms = 1000 / self._rate
+            since += [(low, high, USER) for low, high in self._digits.spans(begin * ms, end * ms)]
         for from_ms, until_ms, lanes in (*self._silences, *since):
             first = max(begin, int(from_ms * self._rate / 1000))
             last = min(float(end), until_ms * self._rate / 1000)

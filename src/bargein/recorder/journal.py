@@ -22,9 +22,14 @@ Notes, and their facts (`at` is when the note was written; `reply` and `turn` ar
   reply (0: of a prepared reply) and stopped (it was cancelled). `released`, `discarded`: turn, of a prepared reply.
 - `tool_began`: id, tool, reply, effect, arguments.
 - `tool`: id, tool, reply, arguments, result (None: it runs on), error.
-- `outage`: code, why, or over. `stt`: lost, for_good. `fault`: code, message (the client's). `machine`: why.
+- `outage`: code, why, or over. `stt`: lost, for_good. `fault`: code, message (the client's).
+- `machine`: why (the sign), and in a call of ours message (one was left), spoken (what was waited for). `background`:
+  sound, plays, why (it does not play).
 - `transfer`, `not_transferred`: to, why. `away`: reason, keep_ms. `back`. `key`: key, why it was passed over.
 - `asked`: what (say, keys, transfer): an operator, or the program around the call, has asked for it.
+- `recording`: rate, file, from_ms, agent (False: its audio does not pass the server). `recording_ended`: ms, why (None:
+  the call ended). `recording_paused`: why. `recording_resumed`. `recording_lost`: from_ms, why; `recording_again`:
+  until_ms; silence between. `recording_estimated`: ms, until_ms (no reports came: the agent's side is our estimate).
 - `lost`: lines that are not here. `full`: the file ends here.
 """
 

@@ -17,12 +17,58 @@ from typing import Any
 
 DIGIT = "0"  # a word, for the floor's lexicon, as every digit is: a sign would be none
 HIDDEN, HIDDEN_IN_LOG = "(hidden)", "#"
-TEXTS = frozenset({"text", "unheard", "why", "result", "arguments", "message", "lost", "reason", "over", "from", "to"})
+TEXTS = frozenset(
+    {
+        "text",
+        "unheard",
+        "heard_text",
+        "why",
+        "result",
+        "arguments",
+        "message",
+        "advice",
+        "lost",
+        "reason",
+        "over",
+        "from",
+        "to",
+    }
+)
 """Fields that hold what people, models and networks say."""
+QUOTES = frozenset({"why", "message", "advice", "lost", "reason"})
+"""Fields in which an error may quote what a tool was given. What people said stays, since a replay needs it."""
+SECRET_CHARS = 4
 _DIGITS = re.compile(r"\d")
 # Not within an id. Letters of scripts without spaces may stand at a number.
 _NUMBER = re.compile(r"(?<![A-Za-z_\d+-])\+?\d{7,15}(?![A-Za-z_\d-])")
 _CODE = re.compile(r"(?<![A-Za-z_\d-])\d{4,}(?![A-Za-z_\d-])")
+
+
+class HiddenValues:
+    """The newest values of hidden arguments, as texts. Records and log share them: an error may quote one."""
+
+    def __init__(self, most: int = 500) -> None:
+        self._most = most
+        self._texts: dict[str, None] = {}
+
+    def add(self, value: object) -> None:
+        """Short values are no secret, and part of too many other words."""
+        text = str(value).strip()
+        if isinstance(value, str | int | float) and not isinstance(value, bool) and len(text) >= SECRET_CHARS:
+            self._texts.pop(text, None)
+            self._texts[text] = None
+            while len(self._texts) > self._most:
+                del self._texts[next(iter(self._texts))]
+
+    def without(self, text: str) -> str:
+        """A text without them."""
+        for value in tuple(self._texts):
+            if value in text:
+                text = text.replace(value, HIDDEN)
+        return text
+
+
+HIDDEN_VALUES = HiddenValues()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +83,9 @@ class Redaction:
     """A telephone number becomes a name that is the same for the same number while the process runs."""
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
     """For those names. Without a secret a table of all numbers would tell whose name it is."""
+
+    values: HiddenValues = field(default_factory=lambda: HIDDEN_VALUES, repr=False, compare=False)
+    """Values of those arguments that were hidden: an error may quote one."""
 
     @property
     def nothing(self) -> bool:
@@ -56,6 +105,8 @@ class Redaction:
 
     def log_line(self, line: str) -> str:
         """A line of the log. Times and calls' names stay."""
+        if self.arguments:
+            line = self.values.without(line)
         if self.numbers:
             line = _NUMBER.sub(self._alias, line)
         if self.digits:
@@ -77,6 +128,8 @@ class Redaction:
             return value
         if name in ("result", "arguments") and self.arguments:
             value = self._without_arguments(value)
+        elif name in QUOTES and self.arguments:
+            value = self.values.without(value)
         return self.text(value)
 
     def _without_arguments(self, text: str) -> str:
@@ -84,11 +137,15 @@ class Redaction:
             whole = json.loads(text)
         except (ValueError, RecursionError):  # half a JSON: where a value ends is not to be told
             half = text.lstrip().startswith(("{", "[")) and any(name in text for name in self.arguments)
-            return HIDDEN if half else text
+            return HIDDEN if half else self.values.without(text)
+        if isinstance(whole, str):
+            whole = self.values.without(whole)
         return json.dumps(self._hidden(whole), ensure_ascii=False)
 
     def _hidden(self, value: Any) -> Any:
         if isinstance(value, dict):
+            for name in self.arguments & value.keys():
+                self.values.add(value[name])
             return {n: HIDDEN if n in self.arguments else self._hidden(v) for n, v in value.items()}
         if isinstance(value, list):
             return [self._hidden(each) for each in value]

@@ -44,6 +44,8 @@ def prune(
     alive = set(living)
     try:
         folders = [Path(entry.path) for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return 0  # no call was recorded yet
     except OSError as error:
         log.warning("Old calls in %s cannot be listed: %s", root, error.strerror)
         return 0

@@ -63,17 +63,25 @@ def _run(file: str) -> ModuleType:
     sys.path.insert(0, str(path.parent))  # its neighbours can be imported, as when Python runs the file itself
     try:
         spec.loader.exec_module(module)
-    except BargeinError as error:
-        raise UsageError(f"{_place(error, path, file)}: {error.message}", advice=error.advice) from error
-    except (Exception, SystemExit) as error:
-        what = error.msg if isinstance(error, SyntaxError) else error
-        raise UsageError(
-            f"{_place(error, path, file)} failed with {type(error).__name__}: {what}",
-            advice=f"Run `python {file}` to see more",
-        ) from error
+    except BaseException as error:
+        sys.modules.pop(name, None)
+        raise _told(error, path, file) from error
     finally:
         sys.path.remove(str(path.parent))
     return module
+
+
+def _told(error: BaseException, path: Path, file: str) -> BaseException:
+    """What a user is told of a mistake in the file. A signal (KeyboardInterrupt) stays what it is."""
+    if isinstance(error, BargeinError):
+        return UsageError(f"{_place(error, path, file)}: {error.message}", advice=error.advice)
+    if not isinstance(error, Exception | SystemExit):
+        return error
+    what = error.msg if isinstance(error, SyntaxError) else error
+    return UsageError(
+        f"{_place(error, path, file)} failed with {type(error).__name__}: {what}",
+        advice=f"Run `python {file}` to see more",
+    )
 
 
 def _place(error: BaseException, path: Path, file: str) -> str:
@@ -98,6 +106,11 @@ def is_own(file: Path, folder: Path) -> bool:
         return False
     parts = file.relative_to(folder).parts[:-1]
     return not any(part.startswith(".") or part in ("site-packages", "node_modules", "__pycache__") for part in parts)
+
+
+def file_modules() -> set[str]:
+    """Names of the modules that agents' files are at present."""
+    return {name for name in sys.modules if name.startswith(FILE_MODULE)}
 
 
 @contextmanager

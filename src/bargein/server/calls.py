@@ -16,6 +16,7 @@ import msgspec
 from bargein.call.call import Call
 from bargein.notices import Notice
 from bargein.protocols import SERVER_STOPPED
+from bargein.recorder.redaction import NO_REDACTION, Redaction
 from bargein.server.metrics import Metrics
 from bargein.server.refusals import Refusal
 
@@ -94,8 +95,15 @@ class Mover(Protocol):
 class Watchers:
     """All who look on at one call."""
 
-    def __init__(self, metrics: Metrics, elsewhere: Elsewhere | None = None, call_id: str = "") -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        elsewhere: Elsewhere | None = None,
+        call_id: str = "",
+        redaction: Redaction = NO_REDACTION,
+    ) -> None:
         self._metrics = metrics
+        self._redaction = redaction
         self._elsewhere, self._call_id = elsewhere, call_id
         self._watchers: set[Watcher] = set()
 
@@ -104,7 +112,10 @@ class Watchers:
         far = self._elsewhere is not None and self._elsewhere.watched(self._call_id)
         if not self._watchers and not far:
             return
-        text = _encoder.encode(notice).decode()
+        if self._redaction.nothing:
+            text = _encoder.encode(notice).decode()
+        else:
+            text = _encoder.encode(self._redaction.fields(msgspec.to_builtins(notice))).decode()
         for watcher in self._watchers:
             watcher.tell(text)
         if far and self._elsewhere is not None:
@@ -128,9 +139,10 @@ class Watchers:
 
 
 class Calls:
-    """most: calls at a time; kept: finished calls that stay listed."""
+    """most: calls at a time; kept: finished calls that stay listed. redaction: of all that is told of them."""
 
-    def __init__(self, most: int, kept: int, metrics: Metrics) -> None:
+    def __init__(self, most: int, kept: int, metrics: Metrics, redaction: Redaction = NO_REDACTION) -> None:
+        self._redaction = redaction
         self._most = most
         self._metrics = metrics
         self._live: dict[str, tuple[Call, Watchers]] = {}
@@ -212,7 +224,7 @@ class Calls:
             yield
         finally:
             del self._live[call.id]
-            self._finished.appendleft(dataclasses.asdict(call.status()))
+            self._finished.appendleft(self._told(call))
             watchers.end()
             self._ended.set()
             if not self._live:
@@ -252,7 +264,7 @@ class Calls:
     def status(self, call_id: str) -> dict[str, object]:
         """A call's state, or its last one. Raises Refusal for one that we do not know."""
         if call_id in self._live:
-            return dataclasses.asdict(self._live[call_id][0].status())
+            return self._told(self._live[call_id][0])
         if call_id in self._dialing:
             return self._dialing[call_id][0]()
         if (status := self.ended(call_id)) is not None:
@@ -278,12 +290,16 @@ class Calls:
 
     def listing(self) -> dict[str, list[dict[str, object]]]:
         """All, newest first; without what was said."""
-        calls = [dataclasses.asdict(call.status()) for call, _ in self._live.values()]
+        calls = [self._told(call) for call, _ in self._live.values()]
         calls += [status() for status, _ in self._dialing.values()]
         return {
             "calls": [_short(status) for status in reversed(calls)],
             "finished": [_short(status) for status in self._finished],
         }
+
+    def _told(self, call: Call) -> dict[str, object]:
+        status = dataclasses.asdict(call.status())
+        return status if self._redaction.nothing else self._redaction.fields(status)
 
     @property
     def closing(self) -> bool:

@@ -158,6 +158,8 @@ async def _from_toml(stack: AsyncExitStack, file: str, builder: AgentBuilder, mi
         tools=tools,
         fillers=wish.fillers,
         voicemail=_voicemail(wish.voicemail),
+        background=wish.background,
+        background_db=wish.background_db,
         max_prompt_tokens=wish.max_prompt_tokens,
     )
 

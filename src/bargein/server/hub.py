@@ -41,6 +41,8 @@ from bargein.server.start_steps import steps
 from bargein.server.strangers import Strangers
 from bargein.server.telephone.busy import BusyLine
 from bargein.server.telephone.recent_calls import TAKEN_OVER, RecentCalls
+from bargein.server.webhook.delivery import CallWebhook
+from bargein.server.webhook.opening import webhook_for
 from bargein.tracing.opening import Telemetry, open_tracing
 from bargein.tracing.process import ThisProcess
 from bargein.transports.browser.limits import BrowserLimits
@@ -73,6 +75,7 @@ class Hub:
     tasks: asyncio.TaskGroup  # what no request owns; all must end when the calls do
     drain: DrainControl
     records: KeptRecords | None  # None: no record is kept
+    webhook: CallWebhook | None = None  # tells of calls that are over; None: it is not wanted
     telemetry: Telemetry | None = None  # makes calls' traces; None: they are not wanted
     kept: KeptCalls = field(default_factory=KeptCalls)
     recent_calls: RecentCalls = field(default_factory=RecentCalls)
@@ -112,10 +115,14 @@ async def open_hub(
         stack.push_async_callback(audio_disk.aclose)
         demand_audio(settings, catalogue)
         ticker = Ticker(clock)
-        calls = Calls(settings.max_calls, settings.finished_kept, metrics)
+        calls = Calls(settings.max_calls, settings.finished_kept, metrics, redaction)
         load = LoadMeter(ticker, vad, calls)
         fleet = fleet_for(settings, clock)
         group = asyncio.TaskGroup()
+        records = None if settings.record is None else KeptRecords(Summaries(settings.record))
+        webhook = webhook_for(settings, disk, records, metrics.webhook_ended)
+        if webhook is not None:
+            stack.push_async_callback(webhook.aclose)
         hub = Hub(
             settings=settings,
             gate=gate,
@@ -135,8 +142,9 @@ async def open_hub(
             swept=asyncio.Event(),
             tasks=group,
             drain=DrainControl(calls, settings.drain_s, group),
-            records=None if settings.record is None else KeptRecords(Summaries(settings.record)),
+            records=records,
             telemetry=telemetry,
+            webhook=webhook,
         )
         metrics.gauge("calls_live", "calls that run now", lambda: float(len(calls.ids)))
         metrics.gauge("calls_away", "calls that wait for a client that was lost", lambda: float(hub.kept.away))
@@ -152,6 +160,9 @@ async def open_hub(
         metrics.gauge("vad_busy_ms", "time spent judging them, since the start", lambda: vad.stats.busy_ms)
         metrics.gauge("sound_late", "looks at sounds that were not answered in time", lambda: sound.stats.late)
         metrics.gauge("sound_busy", "looks that found too many before them", lambda: sound.stats.busy)
+        metrics.gauge(
+            "webhooks_waiting", "webhooks not sent yet", lambda: 0.0 if webhook is None else float(webhook.count)
+        )
         metrics.gauge("vad_dropped", "windows that came faster than they could be judged", lambda: vad.dropped)
         fleet.ready = lambda: hub.readiness.ready and not calls.closing
         fleet.load = load.read
@@ -169,6 +180,8 @@ async def open_hub(
                     group.create_task(_tell_ready(hub), name="first readiness"),
                     group.create_task(hub.busy_line.make_once(hub.readiness.done, catalogue.default), name="busy line"),
                 ]
+                if webhook is not None:
+                    chores.append(group.create_task(webhook.run(), name="webhook"))
                 try:
                     yield hub
                 finally:

@@ -70,6 +70,9 @@ class Metrics:
         self._lost_lines = Counter(
             "bargein_record_lines_lost", "lines of calls' records that are not on disk", registry=self.registry
         )
+        self._webhooks = Counter(
+            "bargein_webhooks", "webhooks of calls, by how each attempt ended", ["cause"], registry=self.registry
+        )
         self._dropped = Counter(
             "bargein_notices_dropped", "notices that a slow watcher of a call missed", registry=self.registry
         )
@@ -88,6 +91,10 @@ class Metrics:
 
     def call_refused(self, cause: str) -> None:
         self._refused.labels(self._label("refused", cause)).inc()
+
+    def webhook_ended(self, cause: str) -> None:
+        """cause: sent, failed (an attempt), or given_up."""
+        self._webhooks.labels(cause).inc()
 
     def record_lost(self, lines: int) -> None:
         """In any thread."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 from watchfiles import Change, DefaultFilter, awatch, watch
 
 from bargein.errors import BargeinError, UsageError
-from bargein.server.agent_file import fresh_neighbours
+from bargein.server.agent_file import file_modules, fresh_neighbours
 from bargein.server.catalogue import Catalogue, open_agents
 from bargein.server.env_file import NAME as ENV_FILE
 from bargein.server.env_file import agent_folder, read_env_file
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".py", ".toml")
 DEBOUNCE_MS = 300  # an editor writes a file in several steps
+START_S = 120.0  # for an agent's parts: a model may be loaded
 GRACE_S = 10.0  # a connection that was accepted for the former agent may not be a call yet
 
 log = logging.getLogger(__name__)
@@ -99,24 +101,25 @@ class Reloader:
         """The agents, their parts started. Raises FirstLoadFailed where they cannot be loaded."""
         now = _Generation(settings, again=False)
         try:
-            offered = await self._begun(now)
-        except BargeinError as error:
-            raise FirstLoadFailed(error.message, advice=error.advice) from error
-        watching = asyncio.create_task(self._watch(settings, offered, now), name="agent's files")
-        try:
+            try:
+                offered = await self._begun(now)
+            except BargeinError as error:
+                raise FirstLoadFailed(error.message, advice=error.advice) from error
+            self._own(asyncio.create_task(self._watch(settings, offered, now), name="agent's files"))
             yield offered
         finally:
-            watching.cancel()
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(watching, *self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _own(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _begun(self, generation: _Generation) -> Catalogue:
         """Raises BargeinError for agents that cannot be loaded or started."""
-        task = asyncio.create_task(generation.run(), name="agents")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return await generation.ready
+        self._own(asyncio.create_task(generation.run(), name="agents"))
+        return await asyncio.shield(generation.ready)
 
     async def _watch(self, settings: Settings, offered: Catalogue, now: _Generation) -> None:
         folder = agent_folder(settings.agent)
@@ -133,9 +136,7 @@ class Reloader:
                 self._tell(Reloaded(files, _ms(began), len(running), error))
                 continue
             offered.become(loaded)
-            retiring = asyncio.create_task(self._retire(now), name="former agents")
-            self._tasks.add(retiring)
-            retiring.add_done_callback(self._tasks.discard)
+            self._own(asyncio.create_task(self._retire(now), name="former agents"))
             now = newer
             self._tell(Reloaded(files, _ms(began), len(running)))
 
@@ -156,14 +157,24 @@ class _Generation:
         self.end = asyncio.Event()
 
     async def run(self) -> None:
+        modules: set[str] = set()
         try:
             async with AsyncExitStack() as stack:
-                catalogue = await self._open(stack)
+                before = file_modules()
+                async with asyncio.timeout(START_S):
+                    catalogue = await self._open(stack)
+                modules = file_modules() - before
                 self.ready.set_result(catalogue)
                 await self.end.wait()
         except asyncio.CancelledError:
             self.ready.cancel()
             raise
+        except TimeoutError as error:
+            if self.ready.done():
+                log.warning("The former agent did not close", exc_info=error)
+                return
+            what = f"{self._settings.agent} did not start within {START_S:g} s"
+            self.ready.set_exception(UsageError(what, advice="Look at what its parts wait for"))
         except Exception as error:
             if self.ready.done():
                 log.warning("The former agent did not close", exc_info=error)
@@ -173,6 +184,9 @@ class _Generation:
                 log.exception("The agent could not be started", exc_info=error)
                 what = f"{self._settings.agent} could not be started: {type(error).__name__}"
                 self.ready.set_exception(UsageError(what, advice="Look at the log's traceback"))
+        finally:
+            for name in modules:  # no call has them any more: what they hold is free
+                sys.modules.pop(name, None)
 
     async def _open(self, stack: AsyncExitStack) -> Catalogue:
         agents = open_agents(self._settings)

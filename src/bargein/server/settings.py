@@ -110,6 +110,12 @@ class Settings(BaseSettings):
     """Names of tools' arguments whose values stay out of records, separated by commas."""
     private_numbers: bool = False
     """Name callers' numbers by other names in records, status and log."""
+    webhook_url: str | None = None
+    """Address that is told of each call that is over, with its measures and its messages as heard: `https://...`. Needs
+    records and a secret."""
+    webhook_secret: SecretStr | None = None
+    """Signs the webhooks (Standard Webhooks): `whsec_` and 24 to 64 random bytes in base64. Two, separated by a comma,
+    while one replaces the other."""
     log_format: LogFormat = "text"
     """The log's lines: `text`, or `json`, one JSON object a line."""
     otel: bool = False
@@ -241,7 +247,7 @@ class Settings(BaseSettings):
             ipaddress.ip_address(value)  # raises ValueError
         return value
 
-    @field_validator("public_url", "asterisk_url")
+    @field_validator("public_url", "asterisk_url", "webhook_url")
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):

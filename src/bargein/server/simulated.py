@@ -92,6 +92,7 @@ async def _start(port: int) -> tuple[asyncio.subprocess.Process, str]:
         env=worker_environment(("BARGEIN_MOONSHINE_MODEL",)),
         stdin=asyncio.subprocess.PIPE,  # it ends when this closes, also if we are killed
         stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C in our terminal is for us, and the simulators end when we have ended
     )
     assert process.stdout is not None
     try:

@@ -22,12 +22,13 @@ from bargein.foreign import printable
 from bargein.protocols import MOVED, CallControl
 from bargein.recorder.journal import FileJournal, NullJournal
 from bargein.recorder.redaction import Redaction
+from bargein.recorder.spoken_digits import SpokenDigits
 from bargein.server.call_memory import CallMemory
 from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
 from bargein.server.kept_calls import BROWSER, KeptCall, PageSecret
 from bargein.server.log_context import LoggedCall, logged_call
-from bargein.server.records.recording import plan_for
+from bargein.server.records.recording import may_be_recorded, plan_for
 from bargein.server.restoring import PAGE
 from bargein.transports.kept import Connection, KeptTransport
 
@@ -91,9 +92,10 @@ async def start_call(
         call_id, watchers = dialed
     else:
         call_id = restored.call_id if restored is not None else new_call_id()
-        watchers = Watchers(hub.metrics, hub.fleet, call_id)
+        watchers = Watchers(hub.metrics, hub.fleet, call_id, hub.redaction)
     folder = call_id if restored is None else f"{call_id}-{restored.epoch}"
     journal = journal_for(hub, folder, agent, policy)
+    watched = SpokenDigits(journal) if hub.redaction.digits and may_be_recorded(hub, agent) else journal
     found_by = call_id if network_id is None else network_id
     can_return = bool(found_by) and connection.capabilities.carries_audio
     transport = KeptTransport(connection, hub.host.clock, hub.settings.keep_s * 1000 if can_return else 0)
@@ -103,14 +105,14 @@ async def start_call(
     if hub.telemetry is not None:
         remembered = None if restored is None else restored.others.get(TRACE)
         traced = hub.telemetry.call(
-            journal, call_id=call_id, agent=agent, policy=policy, door=network, facts=told, remembered=remembered
+            watched, call_id=call_id, agent=agent, policy=policy, door=network, facts=told, remembered=remembered
         )
     call = Call(
         call_id=call_id,
         agent=agent,
         transport=transport,
         runtime=hub.host,
-        journal=traced or journal,
+        journal=traced or watched,
         trace=traced,
         policy=policy,
         watch=watchers.publish,
@@ -118,7 +120,7 @@ async def start_call(
         facts=told if restored is None else {**restored.about.facts, **told},
         memory=memory,
         restored=restored,
-        recording=plan_for(hub, agent, journal, folder, restored),
+        recording=plan_for(hub, agent, watched, folder, restored),
     )
     known = None if restored is None else restored.others.get(PAGE)
     kept = KeptCall(call, transport, None if known is None else PageSecret.from_memory(known))
@@ -138,10 +140,12 @@ async def start_call(
             with nullcontext() if traced is None else traced.current():
                 yield kept
     finally:
-        (traced or journal).close()
+        (traced or watched).close()
         if call.over != MOVED and hub.fleet.shared:
             await asyncio.shield(hub.fleet.remove_call(call_id))
         await journal.written(RECORD_S)
+        if hub.webhook is not None and call.over != MOVED:
+            hub.webhook.call_over(folder)
         hub.swept.set()
 
 

@@ -94,6 +94,10 @@ class TomlAgent(AgentChoice):
     reprompts: dict[Reprompted, Said] = Field(default_factory=dict)
     fillers: tuple[Said, ...] | None = None
     """What to say, in turn, while an answer or a tool takes long."""
+    background: Line | None = None
+    """As in Agent."""
+    background_db: float = -45.0
+    """As in Agent."""
     voicemail: Said | None = None
     """"hang_up", or the message to leave."""
     max_prompt_tokens: Annotated[int, Field(ge=500)] | None = None

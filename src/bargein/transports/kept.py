@@ -18,6 +18,7 @@ from functools import partial
 from typing import Protocol
 
 from bargein import protocols as c
+from bargein.audio.ambience import Ambience
 from bargein.clock import Clock
 from bargein.notices import Notice, ReplyBegins
 
@@ -71,6 +72,7 @@ class KeptTransport:
         self._end = 0  # position after the user's newest audio
         self._end_ms = clock.now_ms()  # when that audio came
         self._deliver: Deliver | None = None  # takes what comes often, at once
+        self._background: Ambience | None = None
         self._base: int | None = 0  # where this connection's audio begins. None: none has come yet
 
     @property
@@ -109,6 +111,8 @@ class KeptTransport:
             before.wire.release(REPLACED)
             before.released.set()
         self._lost = False
+        if self._background is not None and isinstance(wire, c.PlaysBackground):
+            wire.play_background(self._background)
         for notice in self._notices:
             wire.notify(notice)
         self._notices.clear()
@@ -211,6 +215,12 @@ class KeptTransport:
     def flush(self, reply: int) -> int:
         """As the connection does."""
         return self._attached.wire.flush(reply) if self._there else 0
+
+    def play_background(self, background: Ambience) -> bool:
+        """As the connection does, and later ones of this client."""
+        self._background = background
+        wire = self._attached.wire
+        return isinstance(wire, c.PlaysBackground) and wire.play_background(background)
 
     def notify(self, notice: Notice) -> None:
         """As the connection does. A client that is away gets it when it is back."""

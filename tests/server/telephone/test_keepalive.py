@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 
+import numpy as np
 import pytest
 
 from bargein import protocols as c
+from bargein.audio.ambience import Ambience
 from bargein.call.ticker import Ticker
 from bargein.clock import ManualClock
 from bargein.server import serve
 from bargein.server.telephone.keepalive import KeepaliveWire
+from bargein.transports.telephone.transport import TelephoneTransport
 from bargein.transports.telephone.vonage import VonageDialect
 from tests.server.kit import settings, tone_agent, world
 from tests.server.telephone.test_twilio import stream
@@ -36,12 +39,12 @@ class Wire:
 class Line:
     """A wire in moved time."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_ms: float | None = 500, lead_ms: float = 0.0) -> None:
         self.clock = ManualClock(1000)
         self.ticker = Ticker(self.clock)
         self.far = Wire()
         self.dialect = VonageDialect()
-        self.wire = KeepaliveWire(self.far, self.dialect, self.ticker, 500)
+        self.wire = KeepaliveWire(self.far, self.dialect, self.ticker, every_ms, lead_ms)
 
     def starts(self) -> None:
         self.dialect.read('{"event":"websocket:connected","content-type":"audio/l16;rate=16000"}')
@@ -110,3 +113,56 @@ async def test_a_telephone_gets_it_and_the_record_does_not(fast: bool, monkeypat
         assert isinstance(said, c.AgentSaid)
         assert (said.text, said.ended) == ("hello there", "completed")
         assert len([m for m in phone.got if m["event"] == "mark"]) == 2
+
+
+# ------------------------------------------------------------------------------------------------- a background
+
+
+def background() -> Ambience:
+    return Ambience(np.arange(1, 32_001, dtype=np.int16))
+
+
+def test_a_background_fills_each_pause_in_real_time_once_what_was_sent_has_sounded() -> None:
+    line = Line(None, lead_ms=100)
+    line.wire.play_background(background())
+    line.starts()
+    line.passes(1000)
+    assert 48 <= len(line.far.sent) <= 51
+    assert all(isinstance(frame, bytes) and len(frame) == 640 for frame in line.far.sent)
+    assert len(set(line.far.sent)) == len(line.far.sent), "it goes on"
+    line.far.sent.clear()
+    line.wire.binary(b"speech")
+    line.passes(100)
+    assert line.far.sent == [b"speech"], "the lead sounds first"
+    line.passes(200)
+    assert len(line.far.sent) > 8
+
+
+def test_a_background_stands_behind_no_speech_and_no_flood_follows_a_stall() -> None:
+    line = Line()
+    line.wire.play_background(background())
+    line.starts()
+    line.passes(100)
+    line.far.sent.clear()
+    line.far.unsent = 1
+    line.passes(3000)
+    assert line.far.sent == []
+    line.far.unsent = 0
+    line.passes(20)
+    assert len(line.far.sent) <= 6
+
+
+def test_replies_of_a_telephone_have_it_under_them_and_positions_do_not_count_it() -> None:
+    line = Line()
+    telephone = TelephoneTransport(line.wire, line.dialect, line.clock)
+    line.starts()
+    assert telephone.play_background(background())
+    assert telephone.send(c.AudioOut(1, 0, 0, np.zeros(320, np.int16), last=False))
+    sent = next(frame for frame in line.far.sent if isinstance(frame, bytes) and any(frame))
+    assert np.frombuffer(sent, "<i2").tolist() == list(range(1, 321))
+
+
+def test_a_network_that_counts_each_frame_takes_replies_alone() -> None:
+    line = Line()
+    telephone = TelephoneTransport(line.far, line.dialect, line.clock)
+    assert not telephone.play_background(background())

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from bargein import notices as n
 from bargein import protocols as c
 from bargein.agent import Agent
+from bargein.audio.ambience import Ambience
 from bargein.audio.pcm import Samples
 from bargein.audio.vad import VADWindow
 from bargein.call.call import Call
@@ -79,6 +80,15 @@ class Talk:
             self.step()
             self.passed += 20
             for _ in range(15):
+                await asyncio.sleep(0)
+
+    async def background(self) -> dict[str, object]:
+        """What the record says of the background, which a thread makes."""
+        async with asyncio.timeout(10):
+            while True:
+                for kind, facts in self.notes.notes:
+                    if kind == "background":
+                        return facts
                 await asyncio.sleep(0)
 
     @property
@@ -149,6 +159,30 @@ async def test_without_them_the_microphone_is_off_while_the_agent_sounds(tmp_pat
         await t.until_over()
         assert t.said == [LONG]
         assert not [x for x in t.notices if isinstance(x, n.HoldNow)]
+
+
+async def test_a_background_is_heard_in_pauses_and_holds_and_changes_no_position(tmp_path: Path) -> None:
+    spoken = microphone((500, 0), (640, 0.95), (2_500, 0), (640, 0.95), (4_000, 0))
+    told = []
+    for background in (None, "office"):
+        Ambience.of("office", RATE_OUT, -45.0)
+        async with talk(tmp_path, spoken, LONG, "yes", headphones=True, background=background) as t:
+            if background is not None:
+                assert (await t.background())["plays"] is True
+            await t.until_over()
+            told.append((t.said, [type(x).__name__ for x in t.notices if not isinstance(x, n.SpeechNoticed)]))
+        with wave.open(str(t.written)) as file:
+            heard = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        silent = [block for block in np.split(heard[: len(heard) // 480 * 480], len(heard) // 480) if not block.any()]
+        assert bool(silent) is (background is None)
+    assert told[0] == told[1], "the same words heard, the same holds and cuts"
+
+
+async def test_a_background_that_cannot_be_had_costs_the_call_nothing(tmp_path: Path) -> None:
+    async with talk(tmp_path, microphone((3_000, 0)), greeting="hello there", background="missing.wav") as t:
+        assert (await t.background())["plays"] is False
+        await t.until_over()
+        assert t.said == ["hello there"]
 
 
 async def test_the_keyboard_stops_the_agent_and_speaks(tmp_path: Path) -> None:
@@ -271,6 +305,25 @@ def test_files_that_are_none_are_told(tmp_path: Path) -> None:
         file.writeframes(b"\x80" * 80)
     with pytest.raises(UsageError, match="8 bits"):
         read_wav(tmp_path / "eight.wav", RATE_IN)
+
+
+async def test_a_full_disk_costs_the_call_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: wave.Wave_write, __: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(wave.Wave_write, "writeframesraw", full)
+    clock = ManualClock(0)
+    card = WavCard(microphone((100, 0)), RATE_IN, RATE_OUT, clock, heard=tmp_path / "heard.wav")
+    got: list[int] = []
+    card.open(lambda samples: got.append(len(samples)), lambda count, *_: np.zeros(count, np.int16))
+    card.step()
+    card.step()
+    assert got == [320, 320]
+    assert card.failure.endswith("No space left on device")
+    card.close()
+    nowhere = WavCard(microphone((100, 0)), RATE_IN, RATE_OUT, clock, heard=tmp_path / "no" / "heard.wav")
+    with pytest.raises(UsageError, match="cannot be written"):
+        nowhere.open(lambda _: None, lambda count, *_: np.zeros(count, np.int16))
 
 
 def test_a_stereo_file_of_another_rate_is_taken(tmp_path: Path) -> None:

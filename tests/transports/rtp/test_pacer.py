@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bargein import protocols as c
-from bargein.audio.mulaw import from_mulaw
+from bargein.audio.ambience import Ambience
+from bargein.audio.mulaw import from_mulaw, mulaw_codes
 from bargein.audio.pcm import Pcm, Samples
 from bargein.call.output.playout import Playout
 from bargein.call.output.reply import Replies, Reply
 from bargein.errors import UsageError
 from bargein.floor import ReplyEnded
 from bargein.transports.rtp.agreed import AgreedAudio
-from bargein.transports.rtp.packets import STAMPS, ahead
+from bargein.transports.rtp.packets import STAMPS, ahead, read_packet
 from bargein.transports.rtp.rtcp import ReceptionReport, SenderReport, read_reports, write_report
 from bargein.transports.rtp.srtp import Srtp, SrtpKeys
 from tests.call.kit import Notes
@@ -213,3 +214,22 @@ def test_a_close_says_goodbye_and_gives_the_port_back() -> None:
     assert far.rounds.ticks == []
     assert len(far.port.reports) == 1
     assert isinstance(far.taken()[-1], c.ClientHangUp)
+
+
+def test_a_background_sounds_in_every_packet_and_no_position_counts_it() -> None:
+    told = []
+    for background in (None, Ambience(np.full(1_000, 900, np.int16))):
+        far = FarSide()
+        if background is not None:
+            assert far.rtp.play_background(background)
+        far.run(200)
+        for k in range(5):
+            assert far.rtp.send(c.AudioOut(1, k, k * FRAME, mulaw_codes(sound(FRAME, k)), last=k == 4))
+        far.run(400)
+        packets = [read_packet(data) for data, _ in far.port.sent]
+        audible = [bool(from_mulaw(packet.payload).any()) for packet in packets if packet is not None]
+        assert len(audible) >= 29
+        assert all(audible) is (background is not None)
+        told.append(far.taken())
+    assert told[0] == told[1]
+    assert any(isinstance(item, c.Finished) for item in told[0])

@@ -98,6 +98,7 @@ class Playout:
         )
         if self.record is not None:
             reply.track.record = self.record.reply()
+            reply.track.record.hide(reply.track.digits)
         self._started = False
         self._dry_since_ms = None
         self._room.set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,10 @@ from bargein.audio.resample import StreamResampler
 from bargein.audio.text_map import TextMap
 from bargein.audio.words import WordClock
 from bargein.protocols import AudioOut, ReplyAudio, SpeechChunk, WireSamples, Word
+from bargein.units import digit_words
 
 FADE_MS = 10  # of a reply that ends at a word: shorter clicks, longer would take the word's last sound
+DIGIT_EDGE_MS = 60.0  # about a spoken digit that is left out of recordings: TTSs' times are off by that much
 BEYOND_REPORT_MS = 500.0  # a client is believed to be at most this far past its newest report: they come each 100 ms
 
 
@@ -336,6 +339,19 @@ class Track:
         ms = self._ms(anchor.samples) + (then_ms - anchor.at_ms if anchor.playing else 0.0)
         following = self._anchors[i + 1].samples if i + 1 < len(self._anchors) else min(self.sent, self._believed)
         return min(ms, self._ms(following))
+
+    def digits(self) -> Sequence[tuple[int, int]]:
+        """Where digits are spoken: first sample, and the one after the last. All of it, where words have no times."""
+        words, text = self.words.words, self.words.text
+        flags = digit_words(text[word.begin : word.end] for word in words)
+        if any(flags) and not self.words.exact:
+            return [(0, self.made)]
+        rate = self.rate / 1000
+        return [
+            (int((word.start_ms - DIGIT_EDGE_MS) * rate), int((word.end_ms + DIGIT_EDGE_MS) * rate))
+            for word, is_digit in zip(words, flags, strict=True)
+            if is_digit
+        ]
 
     def _ms(self, samples: int) -> float:
         return samples * 1000 / self.rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from bargein.audio.pcm import Samples
@@ -37,6 +38,7 @@ class AudioTaps:
         if track is not None:
             both = track.record if isinstance(track.record, _ReplyTaps) else _ReplyTaps({})
             both.takers[taker] = taker.reply(track.reported)
+            both.takers[taker].hide(track.digits)
             track.record = both
         return taker
 
@@ -100,3 +102,7 @@ class _ReplyTaps:
     def over(self, samples: int) -> None:
         for reply in self.takers.values():
             reply.over(samples)
+
+    def hide(self, digits: Callable[[], Sequence[tuple[int, int]]]) -> None:
+        for reply in self.takers.values():
+            reply.hide(digits)

@@ -8,6 +8,7 @@ from bargein.recorder.retention import is_going_on, parts_of, remove
 from bargein.server.hub import Hub
 from bargein.server.records.folders import NAME
 from bargein.server.refusals import Refusal
+from bargein.server.webhook.spool import WebhookSpool
 
 WITHIN_S = 5.0  # for what is on its way to the disk
 
@@ -24,7 +25,11 @@ async def delete_call(hub: Hub, call_id: str) -> bool:
     if not (await hub.audio_disk.reached(WITHIN_S) and await hub.disk.reached(WITHIN_S)):
         raise Refusal(503, "disk_busy", "The disk does not answer", advice="Try again a little later")
 
+    if hub.webhook is not None:
+        await hub.webhook.forget(call_id)
+
     def work() -> tuple[list[Path], list[bool]] | None:
+        WebhookSpool(root).forget_call(call_id)  # an earlier server's, too
         parts = parts_of(root, call_id)
         if any(is_going_on(folder) for folder in parts):
             return None

@@ -9,6 +9,7 @@ from bargein.call.memory.restored import RestoredCall
 from bargein.call.record.audio import RecordingPlan
 from bargein.protocols import Journal, RecordAudio
 from bargein.recorder.audio_recorder import AudioRecorder
+from bargein.recorder.spoken_digits import SpokenDigits
 from bargein.server.hub import Hub
 
 YES, NO = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
@@ -29,13 +30,18 @@ def with_wish(hub: Hub, agent: Agent, wish: bool | None) -> RecordAudio:
     return "on" if wish else "consent"
 
 
+def may_be_recorded(hub: Hub, agent: Agent) -> bool:
+    """A call of this agent is recorded, or may be once the caller agrees."""
+    return hub.settings.record is not None and (agent.record_audio or hub.settings.record_audio) != "off"
+
+
 def plan_for(
     hub: Hub, agent: Agent, journal: Journal, folder: str, restored: RestoredCall | None
 ) -> RecordingPlan | None:
     """folder: name of the call's record. restored: the call began on another server, and goes on as it was there."""
     settings = hub.settings
     mode = with_wish(hub, agent, None if restored is None else restored.state.recording)
-    if settings.record is None or mode == "off":
+    if settings.record is None or not may_be_recorded(hub, agent):
         return None
     record = partial(
         AudioRecorder,
@@ -43,5 +49,6 @@ def plan_for(
         journal,
         disk=hub.audio_disk,
         max_bytes=int(settings.record_audio_mb * MEGABYTE),
+        digits=journal if isinstance(journal, SpokenDigits) else None,
     )
     return RecordingPlan(mode, record)

@@ -78,7 +78,7 @@ class DialedCall:
             demand_allowed(hub, order.to)
         self._caller = caller_of(order.caller, inviter.trunk)
         self._agent, self._policy = choose_for_order(hub, order)
-        self._watchers = Watchers(hub.metrics, hub.fleet, self.id)
+        self._watchers = Watchers(hub.metrics, hub.fleet, self.id, hub.redaction)
         self._started_s = time.time()
         self._began_ms = hub.host.clock.now_ms()
         self._state = "dialing"
@@ -225,6 +225,8 @@ class DialedCall:
         journal.note(self._now_ms(), "not_answered", why=why)
         journal.note(self._now_ms(), "bye", reason=why)
         journal.close()
+        if self._hub.webhook is not None:
+            self._hub.webhook.call_over(self.id)
         self._hub.swept.set()
         self._watchers.publish(Bye(why))
 

@@ -44,7 +44,7 @@ class DialedPhone:
         self.id = new_call_id()
         self._hub, self._line, self._order = hub, line, order
         self._agent, self._policy = agent, policy
-        self._watchers = Watchers(hub.metrics, hub.fleet, self.id)
+        self._watchers = Watchers(hub.metrics, hub.fleet, self.id, hub.redaction)
         self._started_s = time.time()
         self._began_ms = hub.host.clock.now_ms()
         self._network_id = ""
@@ -73,6 +73,7 @@ class DialedPhone:
             "conversation": [],
             "policy": self._policy.numbers(),
             "facts": self._facts(),
+            "recording": False,
             "ahead": {},
         }
 

@@ -12,6 +12,7 @@ from threading import Lock
 
 import numpy as np
 
+from bargein.audio.ambience import Ambience
 from bargein.audio.pcm import Samples
 from bargein.protocols import AudioOut, Finished, Held, Inbound, Played
 
@@ -44,6 +45,7 @@ class LoudspeakerQueue:
         self._at: dict[int, int] = {}  # position that the card has taken, by reply
         self._paused = False
         self._sounding_until_s = 0.0
+        self.background: Ambience | None = None
 
     def push(self, frame: AudioOut) -> bool:
         """False: there is no room now."""
@@ -109,7 +111,7 @@ class LoudspeakerQueue:
                     self._skip = 0
             if filled:
                 self._sounding_until_s = sounds_s + filled / self._rate
-        return out
+        return out if self.background is None else self.background.under(out)
 
     def reports(self, now_s: float) -> list[Inbound]:
         """What has sounded since the last reports."""

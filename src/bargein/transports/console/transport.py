@@ -14,6 +14,7 @@ import numpy as np
 
 from bargein import notices as n
 from bargein import protocols as c
+from bargein.audio.ambience import Ambience
 from bargein.audio.pcm import Samples
 from bargein.transports.console.playback import LoudspeakerQueue
 from bargein.transports.console.sound_card import Card
@@ -123,6 +124,11 @@ class ConsoleTransport:
 
     def flush(self, reply: int) -> int:
         return self._playback.flush(reply)
+
+    def play_background(self, background: Ambience) -> bool:
+        """The loudspeaker plays at every moment."""
+        self._playback.background = background
+        return True
 
     def notify(self, notice: n.Notice) -> None:
         match notice:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bargein.audio.mulaw import SILENCE, from_mulaw
+from bargein.audio.ambience import Ambience
+from bargein.audio.mulaw import SILENCE, from_mulaw, mulaw_codes
 from bargein.audio.pcm import FRAME_MS
 from bargein.protocols import AudioOut, Finished, Flushed, Held, Played, WireSamples
 from bargein.transports.rtp.codecs import Codec
@@ -43,6 +44,8 @@ class RtpPacer:
         self.key_payload: int | None = None
         self._units = codec.clock * FRAME_MS // 1000  # of the clock, in a packet
         self.keys = KeySender(self._units)
+        self.background: Ambience | None = None
+        """Sounds under everything. None: pauses are silent."""
         self.paused = False
         """The far end does not listen: nothing is sent, and frames are discarded."""
         self._send = send
@@ -53,6 +56,8 @@ class RtpPacer:
         self._queue: deque[AudioOut] = deque()
         self._mulaw = codec.mulaw
         self._quiet = self._of_silence()
+        size = codec.rate * FRAME_MS // 1000
+        self._nothing: WireSamples = np.full(size, SILENCE, np.uint8) if codec.mulaw else np.zeros(size, np.int16)
         self._silent = True  # the newest packet was silence
         self._ends: dict[int, int] = {}  # reply -> samples of it that have left
         self._flying: deque[tuple[float, int, int, bool]] = deque(maxlen=MOST_IN_FLIGHT)
@@ -124,7 +129,7 @@ class RtpPacer:
         if frame is not None and not len(frame.samples):  # the reply's end, without audio
             self._flying.append((due_ms, frame.reply, self._ends.get(frame.reply, 0), True))
             frame = self._queue.popleft() if self._queue else None
-        payload = self._quiet
+        payload = self._quiet if self.background is None or frame is not None else self._encoded(self._nothing)
         if frame is not None:
             end = frame.first_sample + len(frame.samples)
             if frame.reply not in self._ends:
@@ -137,8 +142,11 @@ class RtpPacer:
         self._stamp += self._units
 
     def _encoded(self, samples: WireSamples) -> bytes:
-        if self._mulaw and not self.codec.mulaw:
+        if self._mulaw and (not self.codec.mulaw or self.background is not None):
             samples = from_mulaw(samples.tobytes())
+        if self.background is not None:
+            samples = self.background.under(samples)
+            samples = mulaw_codes(samples) if self.codec.mulaw else samples
         return self.codec.encode(samples)
 
     def _send_key(self, payload_type: int) -> None:

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from bargein import protocols as c
+from bargein.audio.ambience import Ambience
 from bargein.clock import Clock
 from bargein.errors import UsageError
 from bargein.notices import Notice
@@ -340,6 +341,11 @@ class RtpTransport:
         first, held = self._pacer.hold(reply)
         self._tell(held)
         return first
+
+    def play_background(self, background: Ambience) -> bool:
+        """The pacer sends packets at every moment."""
+        self._pacer.background = background
+        return True
 
     def flush(self, reply: int) -> int:
         """Discard the reply's frames; `Flushed` follows."""

@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from bargein import protocols as c
+from bargein.audio.ambience import Ambience
 from bargein.audio.pcm import Samples
 from bargein.clock import Clock
 from bargein.errors import ProtocolError
@@ -44,7 +45,7 @@ from bargein.transports.telephone.incoming_audio import IncomingAudio
 from bargein.transports.telephone.limits import TelephoneLimits
 from bargein.transports.telephone.pausing import PausingPlayback
 from bargein.transports.telephone.playback import ClearingPlayback, TelephonePlayback, Told
-from bargein.transports.telephone.wire import Wire
+from bargein.transports.telephone.wire import PausesWithBackground, Wire
 from bargein.transports.websocket import GOODBYES, REFUSED_CLOSES, close_reason
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class TelephoneTransport:
         self._may_return = False  # the connection is lost, and the call was not ended
         self._code = NORMAL
         self._closed = False
+        self._background: Ambience | None = None
         self._take_format()
 
     def _take_format(self) -> None:
@@ -270,11 +272,27 @@ class TelephoneTransport:
         for message in playback.before():
             wire.text(message)
         if len(frame.samples):
-            media = self._dialect.media(frame.samples)
+            media = self._dialect.media(frame.samples if self._background is None else self._over_background(frame))
             (wire.binary if self._dialect.binary else wire.text)(media)
         for message in playback.sent(now, frame):
             wire.text(message)
         return True
+
+    def play_background(self, background: Ambience) -> bool:
+        """Under the replies, and by the wire in their pauses. False: a network that tells its queue's length counts
+        each frame, and takes replies alone."""
+        wire = self._wire
+        if isinstance(self._dialect, PausingDialect) or not isinstance(wire, PausesWithBackground):
+            return False
+        self._background = background
+        wire.play_background(background)
+        return True
+
+    def _over_background(self, frame: c.AudioOut) -> c.WireSamples:
+        assert self._background is not None
+        if self._dialect.mulaw:
+            return self._background.under_mulaw(frame.samples)
+        return self._background.under(frame.samples)
 
     def hold(self, reply: int) -> c.AudioOut | None:
         """Pause the network, or clear it where it cannot pause; `Held` follows."""

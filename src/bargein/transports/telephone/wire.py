@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from bargein.audio.ambience import Ambience
 
 
 class Wire(Protocol):
@@ -18,3 +20,12 @@ class Wire(Protocol):
     def binary(self, data: bytes) -> None: ...
 
     def close(self, code: int, reason: str) -> None: ...
+
+
+@runtime_checkable
+class PausesWithBackground(Protocol):
+    """A wire that can fill the pauses between replies."""
+
+    def play_background(self, background: Ambience) -> None:
+        """From now on."""
+        ...

@@ -1,4 +1,5 @@
-// How <bargein-call> looks and what it says. Colours and sizes are custom properties, so that a page sets its own.
+// How <bargein-call> looks and what it says. Colours and sizes are custom properties, so that a page sets its own;
+// light or dark is what the page's own color-scheme says.
 
 export const LABELS = {
   start: "Call",
@@ -6,6 +7,8 @@ export const LABELS = {
   interrupt: "Interrupt",
   mute: "Mute",
   unmute: "Unmute",
+  recorded: "This call is recorded.",
+  unrecord: "Do not record",
   transcript: "What was heard",
   unknown: "(speech, words unknown)",
   off: "Press the button, and talk.",
@@ -28,7 +31,6 @@ export const STYLE = `
   --line: var(--bargein-line, light-dark(#5f6673, #8d95a5));
   --soft: var(--bargein-soft, light-dark(#565c68, #a9b0bd));
   --alert: var(--bargein-alert, light-dark(#a1121f, #ff9d9d));
-  color-scheme: light dark;
   display: block;
   max-width: 30rem;
   font: inherit;

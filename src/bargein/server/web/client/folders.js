@@ -12,9 +12,14 @@ export function inFolder(name, assets) {
   }
 }
 
+const starters = new Map(); // address of a module -> address of a script that imports it
+
 // Browsers start no worker from another origin, but import a module from there.
 export function workerAt(url) {
   if (url.protocol === "blob:" || url.origin === location.origin) return new Worker(url, { type: "module" });
-  const text = new Blob([`import ${JSON.stringify(url.href)};`], { type: "text/javascript" });
-  return new Worker(URL.createObjectURL(text), { type: "module" });
+  if (!starters.has(url.href)) {
+    const text = new Blob([`import ${JSON.stringify(url.href)};`], { type: "text/javascript" });
+    starters.set(url.href, URL.createObjectURL(text));
+  }
+  return new Worker(starters.get(url.href), { type: "module" });
 }

@@ -63,6 +63,7 @@ export class PageCall extends BargeinCall {
       decision: (m) => this.decisions.take(m, this.localHold.stands),
       local_hold: ({ ms }) => this.decisions.hold(ms, "the page's own, before the server answered"),
       policy: (m) => policy.take(m.numbers),
+      recording: ({ on }) => ($("recorded").hidden = !on),
       level: ({ side, level }) => {
         lanes.level(side, level);
         const halos = side === "you" ? ["listening", "barge_in"] : ["speaking"];
@@ -74,10 +75,12 @@ export class PageCall extends BargeinCall {
       message: (m) => options.has("record") && this.messages.push(m),
       model: (e) => options.has("record") && this.events.push(e),
       ended: () => {
+        $("recorded").hidden = true;
         this.abort.abort();
         this.onOver(this);
       },
     };
+    $("unrecorded").onclick = () => this.consent(false);
     for (const [type, listener] of Object.entries(shown)) this.on(type, listener);
     for (const type of ["state", "decision", "error", "ended"]) this.on(type, () => this.waits.check());
   }
