@@ -194,7 +194,7 @@ async def test_an_ended_call_leaves_nothing_of_its_recording(hides: bool, tmp_pa
     gc.disable()
     try:
         async with scene("fine", greeting="one two three", recording=RecordingPlan("on", opened)) as s:
-            await s.until(lambda: s.words(1) >= 1)
+            await s.until(lambda: s.words(1) >= 1)  # noqa: F821  # it is deleted below
             left.append(weakref.ref(s.call))
             assert s.client.order
             track = s.call._parts.playout.track
