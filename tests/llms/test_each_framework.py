@@ -17,8 +17,8 @@ from pydantic_ai import RunContext
 from pydantic_ai.models.test import TestModel
 
 from bargein import Agent, UsageError
-from bargein.llms import AgentsSDKLLM, LangGraphLLM, PydanticAILLM
-from bargein.protocols import AgentSaid, Prompt, TextDelta, UserSaid
+from bargein.llms import AgentsSDKLLM, LangGraphLLM, PydanticAILLM, end_call
+from bargein.protocols import AgentSaid, HangUp, Prompt, TextDelta, Transfer, UserSaid
 from bargein.testing import ToneTTS, call
 from tests.llms.frameworks import Script, ScriptedModel, answered, graph_of
 
@@ -92,6 +92,61 @@ async def test_only_the_chosen_nodes_are_spoken() -> None:
     graph = builder.compile()
     assert text(await answered(LangGraphLLM(graph), HELLO)) == "a thought Good evening."
     assert text(await answered(LangGraphLLM(graph, nodes=["speak"]), HELLO)) == "Good evening."
+
+
+async def test_nodes_without_async_stream_from_their_thread_and_may_end_the_call() -> None:
+    def think(state: Booking) -> dict[str, Any]:
+        return {"messages": [FakeListChatModel(responses=["Goodbye."]).invoke(state["messages"])]}
+
+    def leave(state: Booking) -> dict[str, Any]:
+        end_call(Transfer("+4930000000"))
+        return {"asked": 1}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(Booking)
+    builder.add_node("think", think)
+    builder.add_node("leave", leave)
+    builder.add_edge(START, "think")
+    builder.add_edge("think", "leave")
+    parts = await answered(LangGraphLLM(builder.compile()), HELLO)
+    assert text(parts) == "Goodbye."
+    assert len(parts) > 2, "letter by letter, as the model writes"
+    assert parts[-1] == Transfer("+4930000000")
+
+
+async def test_a_graph_in_a_graph_is_spoken_as_it_writes() -> None:
+    script = Script([["Good ", "evening."]])
+    inner = graph_of(script).compile()
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(Booking)
+    builder.add_node("inner", inner)
+    builder.add_edge(START, "inner")
+    parts = await answered(LangGraphLLM(builder.compile()), HELLO)
+    assert [part.text for part in parts] == ["Good ", "evening."]
+
+
+async def test_a_message_in_blocks_is_spoken_without_its_reasoning() -> None:
+    blocks: list[str | dict[Any, Any]] = [
+        {"type": "reasoning", "reasoning": "secret thought"},
+        {"type": "text", "text": "Good evening."},
+    ]
+
+    async def say(state: Booking) -> dict[str, Any]:
+        return {"messages": [AIMessage(blocks)]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(Booking)
+    builder.add_node("say", say)
+    builder.add_edge(START, "say")
+    assert text(await answered(LangGraphLLM(builder.compile()), HELLO)) == "Good evening."
+
+
+async def test_a_tool_without_async_may_end_the_call() -> None:
+    agent = PydanticAgent(TestModel())
+
+    @agent.tool_plain
+    def leave() -> str:
+        end_call()
+        return "done"
+
+    assert (await answered(PydanticAILLM(agent), HELLO))[-1] == HangUp()
 
 
 async def test_the_dependencies_are_made_of_the_prompt() -> None:

@@ -106,3 +106,13 @@ async def test_a_page_that_waits_can_be_hung_up_and_does_not_wait_for_ever(shown
         await page.wait_for_function("() => bargein.state === 'off'")
         assert len(tries) == 1 + 7
         assert await page.inner_text("#status") == "Full"
+
+
+async def test_a_mistake_in_the_agents_file_is_told_when_the_page_opens(shown: Pages) -> None:
+    catalogue = shown.here.hub.catalogue
+    catalogue.mistake = "agent.py:3 failed with NameError: name '<b>x</b>' is not defined"
+    async with shown.page(script=QUIET) as page:
+        told = await page.inner_text("#errors")
+        assert catalogue.mistake in told
+        assert "before answers until it is mended" in told
+    catalogue.mistake = ""

@@ -65,6 +65,8 @@ async def test_an_element_of_another_site_calls_is_interrupted_and_tells_which_w
         await shown.wait_for_selector("bargein-call[state=speaking]")
         assert await host.evaluate("(element) => element.call.connection.name") == "webrtc"
         await shown.wait_for_function("() => told.some((one) => one.type === 'heard' && one.text.includes('word9'))")
+        await host.evaluate("(element) => element.call.message({ type: 'recording', on: true })")
+        assert await host.locator("[part=recorded]").inner_text() == "This call is recorded. Do not record"
         assert await findings(shown) == []
         await shown.evaluate("() => mic.speak()")
         await shown.wait_for_function("() => told.some((one) => one.type === 'heard' && one.unheard)")

@@ -6,6 +6,8 @@ export interface ElementLabels {
   interrupt: string;
   mute: string;
   unmute: string;
+  recorded: string;
+  unrecord: string;
   transcript: string;
   unknown: string;
   off: string;
@@ -35,7 +37,7 @@ export class BargeinCallElement extends HTMLElement {
   mute(on?: boolean): void;
 }
 
-type Told = "state" | "welcome" | "heard" | "transcript" | "interrupted" | "error" | "ended" | "muted";
+type Told = "state" | "welcome" | "heard" | "transcript" | "interrupted" | "error" | "ended" | "muted" | "recording";
 type ElementEvents = { [T in Told as `bargein-${T}`]: CustomEvent<CallEvents[T]> };
 
 declare global {

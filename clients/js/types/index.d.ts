@@ -208,6 +208,7 @@ export interface CallSnapshot {
   agent: AgentParts | null;
   muted: boolean;
   typed: boolean;
+  recorded: boolean;
   transcript: readonly TranscriptEntry[];
   obstacle: Obstacle | null;
   error: CallError | null;
@@ -227,4 +228,5 @@ export class CallStore {
   interrupt(): void;
   say(text: string): void;
   mute(on?: boolean): void;
+  consent(on?: boolean): void;
 }

@@ -29,6 +29,7 @@ export interface UseBargein extends CallSnapshot {
   interrupt(): void;
   say(text: string): void;
   mute(on?: boolean): void;
+  consent(on?: boolean): void;
 }
 
 /** A call of a component. The options are read when a call starts; the call ends with the component. */

@@ -115,7 +115,8 @@ class ReplyStarter:
         """Say the next of the agent's fillers, before the reply that the caller waits for."""
         newest = self._turns.newest
         text = self._fillers.next(0 if newest is None else newest.id)
-        self._context.decided("filler", why, reply)
+        if text:
+            self._context.decided("filler", why, reply)
         self._speaker.begin_filler(Reply(reply, "filler", self._context.now_ms()), self._fillers.source(text))
 
     def continue_behind(self, reply: int, why: str) -> None:

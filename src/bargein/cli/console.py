@@ -121,6 +121,8 @@ async def _talk(
                         watch=view.notice,
                         facts={"transport": "console"},
                     )
+            if isinstance(card, WavCard) and card.failure:
+                view.say(card.failure, "red")
             return str(status.over)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bargein.cli.demo import on_free_port
+from bargein.cli.demo import on_free_port, progress
 from bargein.cli.run_command import ServeWith, serve_settings, with_settings
 from bargein.cli.serve import (
     HostOption,
@@ -24,6 +24,7 @@ from bargein.errors import BargeinError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bargein.server.hub import Hub
     from bargein.server.reloading import Reloaded
     from bargein.server.settings import Settings
 
@@ -85,8 +86,13 @@ def _serve_reloading(settings: Settings, console: Console) -> None:
     from bargein.server.reloading import Reloader  # noqa: PLC0415  # only where a server is to run
 
     reloader = Reloader(lambda reloaded: tell(reloaded, settings.agent, console))
-    how = ServeWith(agents=reloader.opened, on_hub=lambda hub: reloader.attach(hub.calls))
-    serve_settings(settings, console, how)
+    with progress(console) as stop:
+
+        def started(hub: Hub) -> None:
+            reloader.attach(hub.calls)
+            stop()
+
+        serve_settings(settings, console, ServeWith(agents=reloader.opened, on_hub=started))
 
 
 def tell(reloaded: Reloaded, agent: str, console: Console) -> None:

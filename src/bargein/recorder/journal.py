@@ -13,16 +13,19 @@ Notes, and their facts (`at` is when the note was written; `reply` and `turn` ar
 - `user`: turn, text, over (what the agent was saying). Once more for a turn when its words come late.
 - `look`: look, text.
 - `sounds`: reply, reply_kind. The reply begins to sound.
-- `words`: reply, heard (how many of its words), played_ms; and once for each reply reply_kind, text (its words, each
-  with the spaces and signs after it), times (start and end of each, ms from the reply's first sample), timed (by the
-  TTS).
+- `words`: reply, heard (how many of its words), played_ms; and, where there are words that the record has not,
+  reply_kind, first (the place of the first of them), text (each with the spaces and signs after it), times (start and
+  end of each, ms from the reply's first sample), timed (by the TTS). Every two seconds while a reply sounds, and at its
+  end.
 - `heard`: reply, ended, text, unheard, exact. Again when the client says otherwise.
 - `vendor`: part (llm, tts, realtime or stt), name, asked_ms, first_ms, chars, why (it failed), and, but for an STT,
   reply (0: of a prepared reply) and stopped (it was cancelled); of an LLM whose server tells, input_tokens,
   output_tokens and cached_tokens. `released`, `discarded`: turn, of a prepared reply.
 - `tool_began`: id, tool, reply, effect, arguments.
 - `tool`: id, tool, reply, arguments, result (None: it runs on), error.
-- `outage`: code, why, or over. `stt`: lost, for_good. `fault`: code, message (the client's). `machine`: why.
+- `outage`: code, why, or over. `stt`: lost, for_good. `fault`: code, message (the client's).
+- `machine`: why (the sign), and in a call of ours message (one was left), spoken (what was waited for). `background`:
+  sound, plays, why (it does not play).
 - `transfer`, `not_transferred`: to, why. `away`: reason, keep_ms. `back`. `key`: key, why it was passed over.
 - `asked`: what (say, keys, transfer): an operator, or the program around the call, has asked for it.
 - `recording`: rate, file, from_ms, agent (False: its audio does not pass the server). `recording_ended`: ms, why (None:

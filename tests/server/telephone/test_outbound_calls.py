@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,12 @@ from typer.testing import CliRunner
 
 from bargein.cli import app as cli
 from bargein.errors import UsageError
-from bargein.server.outbound_numbers import e164
+from bargein.server.auth import Gate
+from bargein.server.outbound_numbers import demand_allowed, e164
+from bargein.server.refusals import Refusal
+from bargein.server.sip.place import CallOrder
+from bargein.server.telephone.twilio import Twilio
+from bargein.server.telephone.twilio_outbound import demand_ready
 from bargein_bench.callers.twilio_call import Answered, NetworkManners
 from bargein_bench.callers.twilio_network import TwilioNetwork
 from tests.server.kit import World, settings, tone_agent, world
@@ -30,6 +36,14 @@ NUMBERS = {
     SLOW: Answered("completed", 30_000),
 }
 OWN = "+49301000000"
+WRONG = [
+    ({"to": "12345"}, 422, "bad_request"),
+    ({"to": "+49 call me"}, 422, "bad_request"),
+    ({"to": "+19005550000"}, 403, "number_not_allowed"),
+    ({"to": ANNA, "agent": "nobody"}, 422, "bad_request"),
+    ({"to": ANNA, "from": "x"}, 502, "vendor_refused"),
+    ({"to": "sip:anna@127.0.0.1"}, 501, "no_sip"),
+]
 
 
 @asynccontextmanager
@@ -46,7 +60,7 @@ async def telephoned(tmp: Path | None = None, **more: Any) -> AsyncIterator[tupl
         "call_allow": ("+4930",),
     }
     async with TwilioNetwork(manners) as network:
-        network.callee = ((), 1_500.0)
+        network.callee = ((), 1_000.0)
         async with world(
             settings(tmp, **({"twilio_url": network.rest_url} | given | more)), tone_agent(greeting="one two three")
         ) as here:
@@ -86,19 +100,22 @@ async def test_a_number_is_called_and_whoever_answers_is_greeted(tmp_path: Path)
     assert float(str(facts["rang_ms"])) > 0
 
 
-@pytest.mark.parametrize(
-    ("to", "why"),
-    [(BUSY, "busy"), (BROKEN, "failed: the number cannot be reached"), (AWAY, "no answer")],
-)
-async def test_who_does_not_answer_leaves_the_reason(tmp_path: Path, to: str, why: str) -> None:
+async def test_who_does_not_answer_leaves_the_reason(tmp_path: Path) -> None:
+    wanted = {BUSY: "busy", BROKEN: "failed: the number cannot be reached", AWAY: "no answer"}
     async with telephoned(tmp_path) as (here, network):
-        call_id = await ordered(here, to, ring_s=1)
-        status = await over(here, call_id)
-        assert status["over"] == f"not answered: {why}"
-        assert [each["id"] for each in (await here.http.get("/calls")).json()["finished"]] == [call_id]
-        (order,) = network.orders.values()
-        await order.ended.wait()
-    assert notes(tmp_path / call_id, "not_answered") == [{"why": f"not answered: {why}"}]
+        made = {await ordered(here, to, ring_s=1): f"not answered: {why}" for to, why in wanted.items()}
+        for call_id, over_why in made.items():
+            assert (await over(here, call_id))["over"] == over_why
+        finished = (await here.http.get("/calls")).json()["finished"]
+        assert {each["id"] for each in finished} == set(made)
+        for order in network.orders.values():
+            await order.ended.wait()
+        for body, status, code in WRONG:
+            told = await here.http.post("/calls", json=body)
+            assert (told.status_code, told.json()["error"]["code"]) == (status, code), told.text
+            assert told.json()["error"]["advice"]
+    for call_id, over_why in made.items():
+        assert notes(tmp_path / call_id, "not_answered") == [{"why": over_why}]
 
 
 async def test_a_call_that_rings_is_watched_and_hung_up() -> None:
@@ -107,6 +124,8 @@ async def test_a_call_that_rings_is_watched_and_hung_up() -> None:
         async with asyncio.timeout(5):
             while (await here.http.get(f"/calls/{call_id}")).json()["state"] != "ringing":  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
+        told = await here.http.post(f"/twilio/status?dialed={call_id}", data={"CallStatus": "busy"})
+        assert told.status_code == 403, "Twilio signs what it tells"
         assert (await here.http.post(f"/calls/{call_id}/hangup")).json() == {"hung_up": True}
         assert (await over(here, call_id))["over"] == "not answered: the operator hung up"
         (order,) = network.orders.values()
@@ -114,77 +133,76 @@ async def test_a_call_that_rings_is_watched_and_hung_up() -> None:
         assert order.status == "canceled", "it rings no more"
 
 
-async def test_the_servers_end_rings_no_more() -> None:
-    async with telephoned() as (here, network):
-        await ordered(here, SLOW)
-        (order,) = network.orders.values()
-        for ringing in list(here.hub.ringing.values()):
-            ringing.cancel("the server closes")
-        await asyncio.wait_for(order.ended.wait(), 5)
-
-
 @pytest.mark.parametrize(
-    ("change", "asked"),
+    ("change", "code"),
     [
-        (
-            {},
-            [
-                ({"to": "12345"}, 422, "bad_request"),
-                ({"to": "+49 call me"}, 422, "bad_request"),
-                ({"to": "+19005550000"}, 403, "number_not_allowed"),
-                ({"to": ANNA, "agent": "nobody"}, 422, "bad_request"),
-                ({"to": ANNA, "from": "x"}, 502, "vendor_refused"),
-                ({"to": "sip:anna@127.0.0.1"}, 501, "no_sip"),
-            ],
-        ),
-        ({"call_allow": ()}, [({"to": ANNA}, 403, "numbers_not_allowed")]),
-        ({"twilio_number": None}, [({"to": ANNA}, 422, "no_caller")]),
-        ({"twilio_account_sid": None}, [({"to": ANNA}, 501, "no_twilio_account")]),
-        ({"public_url": None}, [({"to": ANNA}, 501, "no_public_url")]),
-        ({"twilio_auth_token": "another-token-than-twilios"}, [({"to": ANNA}, 502, "vendor_refused")]),
-        ({"twilio_url": "http://127.0.0.1:9"}, [({"to": ANNA}, 503, "vendor_lost")]),
+        ({"twilio_number": None}, "no_caller"),
+        ({"twilio_account_sid": None}, "no_twilio_account"),
+        ({"twilio_auth_token": None}, "no_twilio_account"),
+        ({"public_url": None}, "no_public_url"),
     ],
     ids=str,
 )
-async def test_what_is_missing_or_wrong_is_told_with_advice(
-    change: dict[str, Any], asked: list[tuple[dict[str, str], int, str]]
-) -> None:
-    async with telephoned(**change) as (here, _):
-        for body, status, code in asked:
-            told = await here.http.post("/calls", json=body)
-            assert (told.status_code, told.json()["error"]["code"]) == (status, code), told.text
-            assert told.json()["error"]["advice"]
-        assert (await here.http.get("/calls")).json()["calls"] == []
-
-
-async def test_the_owner_of_a_token_may_call_every_number() -> None:
-    token = "a-token-of-sixteen-characters"
-    async with telephoned(token=token, call_allow=(), twilio_number=None) as (here, _):
-        told = await here.http.post("/calls", json={"to": ANNA})
-        assert told.status_code == 401
-        told = await here.http.post("/calls", json={"to": ANNA}, headers={"Authorization": f"Bearer {token}"})
-        assert told.json()["error"]["code"] == "no_caller", "the number itself was allowed"
-
-
-async def test_a_stranger_makes_no_call_of_ours_from_a_stream(tmp_path: Path) -> None:
-    async with telephoned(tmp_path) as (here, _):
-        call_id = await ordered(here, SLOW)
-        told = await here.http.post(f"/twilio/status?dialed={call_id}", data={"CallStatus": "busy"})
-        assert told.status_code == 403, "Twilio signs what it tells"
-        assert (await here.http.get(f"/calls/{call_id}")).json()["over"] is None
-        await here.http.post(f"/calls/{call_id}/hangup")
+def test_what_is_missing_is_told_with_advice(change: dict[str, Any], code: str) -> None:
+    given = {
+        "twilio_auth_token": AUTH,
+        "twilio_account_sid": "AC1",
+        "public_url": "https://phone.example",
+        "twilio_number": OWN,
+    }
+    made = settings(**(given | change))
+    with pytest.raises(Refusal) as caught:
+        demand_ready(Twilio(made, Gate(made)), CallOrder(ANNA, caller=made.twilio_number))
+    assert caught.value.code == code
+    assert caught.value.advice
 
 
 @pytest.mark.parametrize(
-    ("to", "code", "words"),
-    [(ANNA, 0, ["ringing", "answered", "one two three"]), (BUSY, 3, ["busy"]), (AWAY, 4, ["no answer"])],
+    ("allowed", "token", "number", "code"),
+    [
+        ((), None, ANNA, "numbers_not_allowed"),
+        ((), "a-token-of-sixteen-characters", ANNA, None),
+        (("+49 30",), None, ANNA, None),
+        (("+4930",), "a-token-of-sixteen-characters", "+19005550000", "number_not_allowed"),
+        (("*",), None, "+19005550000", None),
+    ],
 )
-async def test_the_command_tells_how_the_call_goes(to: str, code: int, words: list[str]) -> None:
+def test_a_stranger_calls_no_number_at_the_owners_cost(
+    allowed: tuple[str, ...], token: str | None, number: str, code: str | None
+) -> None:
+    made = settings(call_allow=allowed, token=token)
+    hub: Any = SimpleNamespace(settings=made, gate=Gate(made))
+    if code is None:
+        demand_allowed(hub, number)
+    else:
+        with pytest.raises(Refusal) as caught:
+            demand_allowed(hub, number)
+        assert caught.value.code == code
+
+
+async def test_what_twilio_refuses_and_a_twilio_that_is_away_are_told() -> None:
+    wrong: list[tuple[dict[str, Any], int, str]] = [
+        ({"twilio_auth_token": "another-token-than-twilios"}, 502, "vendor_refused"),
+        ({"twilio_url": "http://127.0.0.1:9"}, 503, "vendor_lost"),
+    ]
+    for change, status, code in wrong:
+        async with telephoned(**change) as (here, _):
+            told = await here.http.post("/calls", json={"to": ANNA})
+            assert (told.status_code, told.json()["error"]["code"]) == (status, code), told.text
+            assert (await here.http.get("/calls")).json()["calls"] == []
+
+
+async def test_the_command_tells_how_the_call_goes() -> None:
     async with telephoned() as (here, _):
-        line = ["call", to, "--url", here.url, "--ring-s", "1"]
-        result = await asyncio.to_thread(CliRunner().invoke, cli, line)
-        assert result.exit_code == code, result.output
-        assert all(word in result.output for word in words), result.output
+        for to, code, words in (
+            (ANNA, 0, ["ringing", "answered", "one two three"]),
+            (BUSY, 3, ["busy"]),
+            (AWAY, 4, ["no answer"]),
+        ):
+            line = ["call", to, "--url", here.url, "--ring-s", "1"]
+            result = await asyncio.to_thread(CliRunner().invoke, cli, line)
+            assert result.exit_code == code, result.output
+            assert all(word in result.output for word in words), result.output
 
 
 def test_numbers_are_taken_as_people_write_them() -> None:

@@ -307,6 +307,25 @@ def test_files_that_are_none_are_told(tmp_path: Path) -> None:
         read_wav(tmp_path / "eight.wav", RATE_IN)
 
 
+async def test_a_full_disk_costs_the_call_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: wave.Wave_write, __: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(wave.Wave_write, "writeframesraw", full)
+    clock = ManualClock(0)
+    card = WavCard(microphone((100, 0)), RATE_IN, RATE_OUT, clock, heard=tmp_path / "heard.wav")
+    got: list[int] = []
+    card.open(lambda samples: got.append(len(samples)), lambda count, *_: np.zeros(count, np.int16))
+    card.step()
+    card.step()
+    assert got == [320, 320]
+    assert card.failure.endswith("No space left on device")
+    card.close()
+    nowhere = WavCard(microphone((100, 0)), RATE_IN, RATE_OUT, clock, heard=tmp_path / "no" / "heard.wav")
+    with pytest.raises(UsageError, match="cannot be written"):
+        nowhere.open(lambda _: None, lambda count, *_: np.zeros(count, np.int16))
+
+
 def test_a_stereo_file_of_another_rate_is_taken(tmp_path: Path) -> None:
     with wave.open(str(tmp_path / "two.wav"), "wb") as file:
         file.setparams((2, 2, 8000, 0, "NONE", ""))

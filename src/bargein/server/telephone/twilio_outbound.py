@@ -75,7 +75,7 @@ async def dial_by_twilio(request: Request, hub: Hub, order: CallOrder) -> str:
     vendor: Twilio = request.app.state.phones[MEDIA]
     order = replace(order, to=e164(order.to), caller=order.caller or hub.settings.twilio_number)
     demand_allowed(hub, order.to)
-    base = _demand_ready(vendor, order)
+    base = demand_ready(vendor, order)
     agent, policy = choose_for_order(hub, order)
     fleet = hub.fleet
     line = TwilioLine(
@@ -87,7 +87,7 @@ async def dial_by_twilio(request: Request, hub: Hub, order: CallOrder) -> str:
     return call.id
 
 
-def _demand_ready(vendor: Twilio, order: CallOrder) -> str:
+def demand_ready(vendor: Twilio, order: CallOrder) -> str:
     """Our public address. Raises Refusal that says what is missing."""
     if sdk is None:
         raise Refusal(501, "not_installed", "The twilio package is not installed", advice=INSTALL)

@@ -6,6 +6,7 @@ import asyncio
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -53,9 +54,12 @@ class WavCard:
         self._rate_in, self._rate_out = rate_in, rate_out
         self._clock = clock
         self._path = heard
+        self._raw: BinaryIO | None = None
         self._file: wave.Wave_write | None = None
         self._rest_ms = rest_ms
         self.ended = ended
+        self.failure = ""
+        """Why the rest of what sounded could not be written. "": all of it was."""
         self._at_ms = 0.0
         self._captured: Callable[[Samples], None] | None = None
         self._pull: Callable[[int, float, float], Samples] | None = None
@@ -70,10 +74,11 @@ class WavCard:
         self._captured, self._pull = captured, pull
         if self._path is not None:
             try:
-                self._file = wave.open(str(self._path), "wb")  # noqa: SIM115  # closed by `close`
+                self._raw = self._path.open("wb")
             except OSError as error:
                 advice = "Choose another file for --out"
                 raise UsageError(f"{self._path} cannot be written: {error.strerror}", advice=advice) from None
+            self._file = wave.open(self._raw, "wb")  # noqa: SIM115  # closed by `close`
             self._file.setparams((1, 2, self._rate_out, 0, "NONE", ""))
 
     async def run(self) -> None:
@@ -96,15 +101,31 @@ class WavCard:
             spoken = np.concatenate((spoken, np.zeros(size - len(spoken), np.int16)))
         self._captured(spoken)
         heard = self._pull(self._rate_out * STEP_MS // 1000, now_s, now_s)
-        if self._file is not None:
-            self._file.writeframesraw(heard.astype("<i2").tobytes())
+        self._write(heard)
         over_ms = self.length_ms + self._rest_ms
         self._at_ms += STEP_MS
         if self._at_ms - STEP_MS < over_ms <= self._at_ms:
             self.ended()
 
+    def _write(self, heard: Samples) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.writeframesraw(heard.astype("<i2").tobytes())
+        except OSError as error:  # a full disk, say: the call goes on
+            self._finish(error)
+
     def close(self) -> None:
         self._captured = self._pull = None
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        self._finish(None)
+
+    def _finish(self, error: OSError | None) -> None:
+        file, raw, self._file, self._raw = self._file, self._raw, None, None
+        for each in (file, raw):
+            try:
+                if each is not None:
+                    each.close()
+            except OSError as another:
+                error = error or another
+        if error is not None:
+            self.failure = f"{self._path} could not be written to its end: {error.strerror or error}"

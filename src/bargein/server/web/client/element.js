@@ -3,7 +3,7 @@
 import { CallStore, keys } from "./index.js";
 import { LABELS, STYLE } from "./element_looks.js";
 
-const EVENTS = ["state", "welcome", "heard", "transcript", "interrupted", "error", "ended", "muted"];
+const EVENTS = ["state", "welcome", "heard", "transcript", "interrupted", "error", "ended", "muted", "recording"];
 const OPTIONS = ["url", "agent", "token", "transport", "policy", "language", "assets"];
 const HTML = `
 <div part="call" class="call">
@@ -13,6 +13,7 @@ const HTML = `
     <button part="button mute" id="mute" type="button" hidden></button>
   </div>
   <p part="status" id="status" role="status"></p>
+  <p part="recorded" id="recorded" role="status" hidden><span id="told"></span> <button part="button unrecord" id="unrecord" type="button"></button></p>
   <p part="error" id="error" role="alert" hidden></p>
   <div part="transcript" id="transcript" role="log" tabindex="0" hidden><ol id="lines"></ol></div>
 </div>`;
@@ -38,6 +39,7 @@ export class BargeinCallElement extends Base {
     this.store = new CallStore(() => this.options, (call) => this.pass(call));
     this.parts.main.onclick = () => (this.store.running ? this.store.stop() : this.store.start());
     this.parts.interrupt.onclick = () => this.store.interrupt();
+    this.parts.unrecord.onclick = () => this.store.consent(false);
     this.parts.mute.onclick = () => this.store.mute(!this.store.value.muted);
   }
 
@@ -111,8 +113,8 @@ export class BargeinCallElement extends Base {
   }
 
   draw() {
-    const { state, muted, obstacle, error, ended, transcript } = this.store.value;
-    const { main, interrupt, mute, status, error: alert, transcript: list } = this.parts;
+    const { state, muted, recorded, obstacle, error, ended, transcript } = this.store.value;
+    const { main, interrupt, mute, told, unrecord, status, error: alert, transcript: list } = this.parts;
     const { labels } = this;
     const on = state !== "off";
     const focused = this.shadowRoot.activeElement;
@@ -122,13 +124,16 @@ export class BargeinCallElement extends Base {
     put(mute, muted ? labels.unmute : labels.mute);
     interrupt.hidden = state !== "speaking" && state !== "barge_in";
     mute.hidden = !on;
+    this.parts.recorded.hidden = !on || !recorded;
+    put(told, this.parts.recorded.hidden ? "" : labels.recorded);
+    put(unrecord, labels.unrecord);
     if (focused?.hidden) main.focus({ preventScroll: true });
     // What has a code may have a label of the page's own, in its language.
-    const told = ({ code, text, message, advice }) => labels[code] ?? `${text ?? message} ${advice ?? ""}`.trim();
+    const words = ({ code, text, message, advice }) => labels[code] ?? `${text ?? message} ${advice ?? ""}`.trim();
     const said = ended && !ended.fault ? (labels[ended.code] ?? ended.text) : labels[state];
-    put(status, on && obstacle ? told(obstacle) : said);
+    put(status, on && obstacle ? words(obstacle) : said);
     const wrong = ended?.fault ? ended : error && on && !error.code.startsWith("microphone_") ? error : null;
-    put(alert, wrong ? told(wrong) : "");
+    put(alert, wrong ? words(wrong) : "");
     alert.hidden = !wrong;
     list.setAttribute("aria-label", labels.transcript);
     list.hidden = !transcript.length || this.hasAttribute("no-transcript");

@@ -7,6 +7,8 @@ export const LABELS = {
   interrupt: "Interrupt",
   mute: "Mute",
   unmute: "Unmute",
+  recorded: "This call is recorded.",
+  unrecord: "Do not record",
   transcript: "What was heard",
   unknown: "(speech, words unknown)",
   off: "Press the button, and talk.",

@@ -18,6 +18,7 @@ export function useBargein(options = {}) {
     interrupt: () => store.interrupt(),
     say: (text) => store.say(text),
     mute: (on) => store.mute(on),
+    consent: (on) => store.consent(on),
   }));
   return { ...value, ...acts, call: store.call };
 }

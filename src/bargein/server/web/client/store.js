@@ -3,7 +3,7 @@
 import { BargeinCall } from "./call.js";
 
 const MOST = 500; // entries of a transcript
-const NONE = { state: "off", callId: null, agent: null, muted: false, typed: false, transcript: [], obstacle: null, error: null, ended: null };
+const NONE = { state: "off", callId: null, agent: null, muted: false, typed: false, recorded: false, transcript: [], obstacle: null, error: null, ended: null };
 
 export class CallStore {
   // options: of a BargeinCall, or a function that gives them when a call starts. each(call): a call was made.
@@ -55,12 +55,17 @@ export class CallStore {
     else this.change({ muted: on });
   }
 
+  consent(on = true) {
+    if (this.running) this.call.consent(on);
+  }
+
   listen(call) {
     const mine = (type, act) => call.on(type, (detail) => this.call === call && act(detail));
     const obstacles = new Map();
     mine("state", ({ state }) => this.change({ state }));
     mine("welcome", (m) => this.change({ callId: m.call_id, agent: m.agent }));
     mine("muted", ({ on }) => this.change({ muted: on }));
+    mine("recording", ({ on }) => this.change({ recorded: on }));
     mine("typed", ({ on }) => this.change({ typed: on }));
     mine("error", (error) => this.change({ error }));
     mine("ended", (ended) => this.change({ ended }));
