@@ -53,11 +53,11 @@ run: $(VENV)/.run  ## set up, serve, print the address: no key and no network ne
 
 # Five stages. What computes takes every core; what waits for simulated vendors, servers and child processes waits
 # together; processes and browsers that take long to start, two at once; what is timed in a real browser, also two at once,
-# beside quiet pages only: each takes a third of a core; three servers behind a proxy, and servers with twenty calls at once,
-# run alone. Each stage prints its slowest twenty.
-COMPUTING := tests/audio tests/call tests/floor tests/llms tests/recorder tests/sip tests/tracing tests/transports $(wildcard tests/test_*.py)
+# beside quiet pages only: each takes a third of a core; three servers behind a proxy, servers with twenty calls at once, and
+# frameworks that take seconds to import run alone. Each stage prints its slowest twenty.
+COMPUTING := tests/audio tests/call tests/floor tests/recorder tests/sip tests/tracing tests/transports $(wildcard tests/test_*.py)
 WAITING := tests/bench tests/docs tests/first_hour tests/fleet tests/server tests/simulators tests/strangers tests/vendors
-ALONE := tests/fleet/test_three_nodes.py tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/web/test_faults.py
+ALONE := tests/fleet/test_three_nodes.py tests/llms tests/server/test_cascade.py tests/server/test_openai_realtime.py tests/web/test_faults.py
 TIMED := $(addprefix tests/web/test_,$(addsuffix .py,client dummy_call obstacles page realtime voxtral webrtc))
 TWO := tests/attack tests/first_hour/test_wheel.py tests/integrations tests/vendors/local/test_worker_process.py tests/web
 PYTEST := $(BIN)/python -m pytest --durations=20

@@ -77,6 +77,11 @@ class WordClock:
         return self._written((*self._words, *self._growing()))
 
     @property
+    def settled(self) -> tuple[Word, ...]:
+        """The words whose times do not change any more: the first of `words`."""
+        return self._written(tuple(self._words))
+
+    @property
     def text(self) -> str:
         """The written text, as far as the TTS has come with it."""
         if self._map is None or self._map.plain:

@@ -44,8 +44,11 @@ class ReplyProgress:
         for event in self._playout.tick(now_ms, excused=live is not None and live.busy):
             self.happened(event)
         live = replies.live
-        if live is not None and live is replies.sounded and (live.waits or live.protected):
-            self._heard_so_far(live, now_ms)
+        if live is not None and live is replies.sounded:
+            if live.waits or live.protected:
+                self._heard_so_far(live, now_ms)
+            if now_ms >= live.tell_ms:
+                self._ledger.tell_words(live, now_ms)
         if replies.unconfirmed is not None:
             self._ledger.tick(now_ms)
 

@@ -210,6 +210,11 @@ class ReplyLane:
         """The reply is over, and this much of it was heard. A later word on it replaces this one."""
         self.over_at = samples
 
+    def release(self) -> None:
+        """Nothing more is laid of it: it holds no part of the call."""
+        self._digits = None
+        self.frames.clear()
+
     @property
     def stop(self) -> int | None:
         """The next position at which the client fell silent. None: it plays on, as far as is known."""
@@ -296,6 +301,11 @@ class AgentLane:
         reply.laid = heard
         return reply
 
+    def close(self) -> None:
+        """The call is over."""
+        while self._replies:
+            self._replies.popleft().release()
+
     def settled(self, end: int) -> bool:
         """Whether it is known what was heard before sample `end` of the lane."""
         return all(reply.settled(end) for reply in self._replies)
@@ -311,7 +321,7 @@ class AgentLane:
                 if start is None:
                     if len(self._replies) == 1 and (reply.over_at is None or reply.over_at > reply.laid):
                         break
-                    self._replies.popleft()  # nothing more of it was heard
+                    self._replies.popleft().release()  # nothing more of it was heard
                     continue
                 place = max(cursor, round(start) + reply.laid)
                 if place >= end:
@@ -343,7 +353,7 @@ class AgentLane:
         """The client stood still here. False: it is not known yet when it moves on."""
         self._run = None
         if reply.over_at is not None and reply.laid >= reply.over_at:
-            self._replies.popleft()
+            self._replies.popleft().release()
             return True
         if reply.stop is None:
             return False

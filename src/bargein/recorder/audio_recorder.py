@@ -120,6 +120,7 @@ class AudioRecorder:
             self._lay(self._block)
         self._lay(max(0, int(end_ms * self._rate / 1000) - self._index * self._block))
         self._closed = True
+        self._agent.close()
         self._do(self._file.close)
         self._tell(now_ms)
         self._journal.note(now_ms, "recording_ended", ms=round(end_ms, 1))

@@ -13,9 +13,10 @@ Notes, and their facts (`at` is when the note was written; `reply` and `turn` ar
 - `user`: turn, text, over (what the agent was saying). Once more for a turn when its words come late.
 - `look`: look, text.
 - `sounds`: reply, reply_kind. The reply begins to sound.
-- `words`: reply, heard (how many of its words), played_ms; and once for each reply reply_kind, text (its words, each
-  with the spaces and signs after it), times (start and end of each, ms from the reply's first sample), timed (by the
-  TTS).
+- `words`: reply, heard (how many of its words), played_ms; and, where there are words that the record has not,
+  reply_kind, first (the place of the first of them), text (each with the spaces and signs after it), times (start and
+  end of each, ms from the reply's first sample), timed (by the TTS). Every two seconds while a reply sounds, and at its
+  end.
 - `heard`: reply, ended, text, unheard, exact. Again when the client says otherwise.
 - `vendor`: part (llm, tts, realtime or stt), name, asked_ms, first_ms, chars, why (it failed), and, but for an STT,
   reply (0: of a prepared reply) and stopped (it was cancelled). `released`, `discarded`: turn, of a prepared reply.

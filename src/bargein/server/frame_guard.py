@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
@@ -96,7 +97,9 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         if not self._opened:  # the head of the request, whole: uvicorn has parsed it, and writes it anew
             self._opened = True
-            super().data_received(data)
+            # Of a header that is no ASCII `websockets` makes a refusal whose text it cannot encode.
+            with suppress(UnicodeEncodeError):
+                super().data_received(data)
             if not self.handshake_initiated:
                 self._no_request()
             return

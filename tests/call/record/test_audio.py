@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import weakref
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from bargein.call.record.audio import RecordingPlan
 from bargein.errors import UsageError
 from bargein.recorder.audio_file import AUDIO_FILE
 from bargein.recorder.audio_recorder import AudioRecorder
+from bargein.recorder.spoken_digits import SpokenDigits
 from bargein.tools import tool
 from tests.call.kit import LOUD, WORD_MS, Notes, ScriptedSTT, scene
 from tests.call.phone_kit import RATE as PHONE_RATE
@@ -173,6 +177,35 @@ async def test_a_tool_tells_that_the_caller_agrees(tmp_path: Path) -> None:
         assert facts["result"] == "The call is recorded from now on."
     _, agent, _ = lanes(tmp_path)
     assert agent.any(), "the answer is recorded"
+
+
+@pytest.mark.parametrize("hides", [False, True])
+async def test_an_ended_call_leaves_nothing_of_its_recording(hides: bool, tmp_path: Path) -> None:
+    """Without the collector, which would stop every other call for a moment."""
+    notes = Notes()
+    left: list[weakref.ref[object]] = []
+
+    def opened(**given: Any) -> AudioRecorder:
+        made = AudioRecorder(tmp_path, notes, digits=SpokenDigits(notes) if hides else None, **given)
+        left.append(weakref.ref(made))
+        return made
+
+    gc.collect()
+    gc.disable()
+    try:
+        async with scene("fine", greeting="one two three", recording=RecordingPlan("on", opened)) as s:
+            await s.until(lambda: s.words(1) >= 1)  # noqa: F821  # it is deleted below
+            left.append(weakref.ref(s.call))
+            assert s.client.order
+            track = s.call._parts.playout.track
+            assert track is not None
+            assert track.record is not None
+            left += [weakref.ref(track), weakref.ref(track.record)]
+            del track
+        del s
+        assert [each() for each in left] == [None] * 4
+    finally:
+        gc.enable()
 
 
 async def test_a_call_whose_audio_goes_to_the_page_by_itself_says_so(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -131,3 +132,37 @@ async def test_what_is_asked_of_a_call_from_outside_is_told(tmp_path: Path) -> N
     ]
     assert story.ended_why == "transferred to +4930123456"
     assert [reply.kind for reply in story.replies] == ["greeting", "say"]
+
+
+SIGNS = '"Well," she said (quietly): **three** rooms -- no, four! -- are free at 9 o\'clock, and that is all; see you.'
+
+
+async def test_the_words_of_a_reply_are_the_text_as_it_was_written(tmp_path: Path) -> None:
+    async with recorded(tmp_path, agent(), llm=ScriptedLLM(SIGNS)) as call:
+        await call.user_says("tell me")
+        await call.agent_says("see you")
+        await call.agent_is_silent()
+    answer = next(reply for reply in told(tmp_path).replies if reply.turn == 1)
+    assert answer.ended == "completed"
+    assert "".join(word.text for word in answer.words).split() == SIGNS.split()
+    starts = [word.start_ms for word in answer.words]
+    assert starts == sorted(starts)
+    assert all(word.heard for word in answer.words)
+    lines = (tmp_path / "c1" / "events.jsonl").read_text().splitlines()
+    texts = [json.loads(line).get("text", []) for line in lines if '"note":"words"' in line]
+    assert sum(map(len, texts)) == sum(len(reply.words) for reply in told(tmp_path).replies), "each word stands once"
+
+
+async def test_a_record_that_ends_in_a_reply_has_the_words_so_far(tmp_path: Path) -> None:
+    async with recorded(tmp_path, agent(), llm=ScriptedLLM(SIGNS)) as call:
+        await call.user_says("tell me")
+        await call.agent_says("quietly three rooms no four are free")
+        so_far = told(tmp_path)
+    answer = next(reply for reply in so_far.replies if reply.turn == 1)
+    assert so_far.live
+    assert answer.ended is None
+    heard = "".join(word.text for word in answer.words if word.heard)
+    assert heard
+    assert SIGNS.startswith(heard.strip())
+    assert answer.text == heard.strip()
+    assert answer.started_ms == answer.words[0].start_ms

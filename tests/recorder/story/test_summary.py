@@ -62,8 +62,11 @@ def test_what_is_no_record_is_passed_over(tmp_path: Path) -> None:
     assert Summaries(tmp_path / "nowhere").found() == ([], [])
 
 
-def test_a_folder_that_cannot_be_written_costs_the_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_costs_the_file_alone_and_one_line_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     evil_record(tmp_path)
+    evil_record(tmp_path, "another")
 
     def full(*_: object, **__: object) -> int:
         raise OSError(28, "No space left on device")
@@ -71,7 +74,9 @@ def test_a_folder_that_cannot_be_written_costs_the_file_alone(tmp_path: Path, mo
     monkeypatch.setattr("bargein.recorder.story.summary.os.replace", full)
     summaries = Summaries(tmp_path)
     assert summaries.make("evil") is not None
-    assert [call.call for call in summaries.found()[0]] == ["evil"]
+    assert summaries.make("another") is not None
+    assert {call.call for call in summaries.found()[0]} == {"another", "evil"}
+    assert len([line for line in caplog.records if "not written" in line.message]) == 1
     assert sorted(path.name for path in (tmp_path / "evil").iterdir()) == [FILE], "no half of a file is left"
 
 

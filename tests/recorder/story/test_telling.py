@@ -248,3 +248,13 @@ def test_words_are_text_whatever_they_hold(tmp_path: Path) -> None:
     assert "".join(word.text for word in told.words) == "</script><b>日本語 …"
     assert isinstance(told.words[0], StoryWord)
     assert json.loads(msgspec.json.encode(told))["text"] == told.text
+
+
+def test_the_records_of_a_call_that_changed_its_server_know_of_each_other(tmp_path: Path) -> None:
+    for name in ("c7", "c7-1", "c7-2", "c71", "c8"):
+        journal = FileJournal(tmp_path, name, agent="a", policy=Policy(), language="en")
+        journal.note(0.0, "call", id=name if name in ("c71", "c8") else "c7", agent="a")
+        journal.close()
+    assert tell(tmp_path / "c7").parts == ("c7-1", "c7-2")
+    assert tell(tmp_path / "c7-1").parts == ("c7", "c7-2")
+    assert tell(tmp_path / "c71").parts == tell(tmp_path / "c8").parts == ()

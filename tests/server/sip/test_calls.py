@@ -20,12 +20,13 @@ from bargein_bench.callers.caller_audio import PressKey, Step
 from bargein_bench.callers.sip_call import SipCaller
 from bargein_bench.callers.yielding import audible, score
 from tests.server.kit import settings, tone_agent
+from tests.server.recorded import lanes, loud_ms
 from tests.server.sip.kit import G722, KEYS, PCMA, PCMU, ear, notes, offer, phone, request, sip_world, to_tag
 from tests.server.telephone.test_phone_call import at, spoken
 
 
 async def test_a_caller_is_greeted_and_interrupts_and_the_key_is_heard(tmp_path: Path) -> None:
-    async with sip_world(tmp_path) as here:
+    async with sip_world(tmp_path, record_audio="on") as here:
         steps: list[Step] = [at(700, spoken("interruption-1.wav")), PressKey(1_900, "5")]
         result = await SipCaller(here.at("tone"), steps, 2_300).run()
         await here.gone()
@@ -36,6 +37,11 @@ async def test_a_caller_is_greeted_and_interrupts_and_the_key_is_heard(tmp_path:
     (stopped,) = told.yields
     assert stopped.stop_ms is not None
     assert "KeyPressed" in (folder / "events.jsonl").read_text()
+    user, agent, rate = lanes(folder)
+    assert rate == 8_000
+    heard_ms = int(audible(result.telephone.signal()[: result.lasted]).sum())
+    assert loud_ms(agent, rate, 200) == pytest.approx(heard_ms, abs=200), "what the phone heard, and no more"
+    assert loud_ms(user, rate) > 300
     (facts,) = notes(folder, "call")
     assert {facts["transport"], facts["codec"]} == {"sip", "PCMU"}
     assert notes(folder, "bye") == [{"reason": "bye"}]

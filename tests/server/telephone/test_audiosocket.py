@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from uuid import UUID
 
+import numpy as np
 import pytest
 
 from bargein.errors import UsageError
@@ -18,6 +19,7 @@ from bargein_bench.callers.caller_audio import EndCallStep
 from bargein_bench.callers.yielding import score
 from benchmarks import unique_agent
 from tests.server.kit import settings, world
+from tests.server.recorded import lanes, loud_ms
 from tests.server.telephone.test_asterisk import records
 from tests.server.telephone.test_phone_call import at, spoken
 
@@ -38,7 +40,7 @@ def without_silence(core: bytes) -> tuple[bytes, int]:
 
 async def test_callers_are_greeted_held_cut_and_hang_up_and_strangers_disturb_none(tmp_path: Path) -> None:
     address = free_address()
-    chosen = settings(tmp_path, audiosocket=address, audiosocket_ids=f"{ID}")
+    chosen = settings(tmp_path, audiosocket=address, audiosocket_ids=f"{ID}", record_audio="on")
     async with world(chosen, unique_agent.AGENT) as here:
         quiet = AudioSocketCaller(address, (), 2_300, id_=ID)
         coughs = AudioSocketCaller(address, (at(900, spoken("cough-3.wav")),), 2_300, id_=ID)
@@ -70,6 +72,11 @@ async def test_callers_are_greeted_held_cut_and_hang_up_and_strangers_disturb_no
     assert told.stop_ms is not None
     facts = records(tmp_path)
     assert len(facts) == 3
+    # The recordings have the agent as it was heard: as much of it as came out of the sockets.
+    callers = ((quiet, 8_000), (coughs, 8_000), (cuts, 16_000))
+    came = sorted(loud_ms(np.frombuffer(bytes(each.core), "<i2"), rate) for each, rate in callers)
+    found = sorted(loud_ms(*lanes(folder)[1:]) for folder in tmp_path.iterdir())  # noqa: ASYNC240
+    assert found == pytest.approx(came, abs=150)
     assert not any(str(ID) in text for text in facts)  # it is a secret
 
 

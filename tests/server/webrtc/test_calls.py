@@ -6,6 +6,7 @@ import asyncio
 import socket
 from contextlib import closing
 from itertools import pairwise
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -21,13 +22,14 @@ from bargein.transports.webrtc.opus import OpusDecoder
 from bargein.transports.webrtc.peer import WebRTCPeer
 from bargein.vendors.local.espeak import say
 from tests.server.kit import HELLO, TOKEN, settings, tone_agent, world
+from tests.server.recorded import lanes, loud_ms
 from tests.server.webrtc.client import called, header_of, offered, plainly_called
 
 GREETING = "one two three four five six seven eight nine ten " * 4
 
 
-async def test_a_page_is_greeted_hears_every_frame_at_its_place_and_is_held_and_cut() -> None:
-    async with world(None, tone_agent(greeting=GREETING), alone=False) as here:
+async def test_a_page_is_greeted_hears_every_frame_at_its_place_and_is_held_and_cut(tmp_path: Path) -> None:
+    async with world(settings(tmp_path, record_audio="on"), tone_agent(greeting=GREETING), alone=False) as here:
         async with called(here.url.removeprefix("http://")) as client:
             welcome = await client.until("welcome")
             reply = (await client.until("reply"))["reply_id"]
@@ -54,6 +56,10 @@ async def test_a_page_is_greeted_hears_every_frame_at_its_place_and_is_held_and_
             await client.until("bye")
         assert await here.nobody_left()
         assert here.hub.calls.status(str(welcome["call_id"]))["over"] == "the client hung up"
+        assert await here.hub.audio_disk.reached(5)
+        user, agent, rate = lanes(tmp_path / str(welcome["call_id"]))
+        assert loud_ms(agent, rate) == pytest.approx(3000 / 24, abs=20), "as far as the page says"
+        assert loud_ms(user, rate, 500) > 200
 
 
 async def test_a_page_whose_connection_is_lost_comes_back_by_a_websocket() -> None:

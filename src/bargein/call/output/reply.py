@@ -89,8 +89,10 @@ class Reply:
     """When it stopped sounding."""
     heard_ms: float = 0.0
     """How much of its audio was heard, once it is over."""
-    told: bool = False
-    """The record has its words and their times."""
+    told: int = 0
+    """How many of its words the record has."""
+    tell_ms: float = float("inf")
+    """When the record is told more of them."""
     cut: bool = False
     """It was stopped, or it never will sound."""
     confirm_by_ms: float = float("inf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Literal
 
 from bargein import notices as n
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 CONFIRM_MS = 250  # a cut waits so long for the client's word on what was heard, then goes by its own count
 OVER_WORDS = 12  # of the agent's sentence go with the words that were said over it
+TELL_MS = 2_000.0  # between two words of the record on a reply that sounds
 OWN_BEFORE_MS = 1000  # an echo comes after what it repeats
 
 
@@ -35,6 +37,7 @@ class Ledger:
     def begins(self, reply: Reply) -> None:
         """The reply begins to sound."""
         self._replies.sounded = reply
+        reply.tell_ms = self._context.now_ms() + TELL_MS
         if reply.kind != "filler":  # it is no answer, and the model never learns of it
             self._conversation.agent_begins(reply.id)
 
@@ -129,28 +132,41 @@ class Ledger:
         said = reply.text[: heard.end].strip() if ended != "completed" else reply.text.strip()
         unheard = reply.text[heard.end :].strip() if ended != "completed" else ""
         exact = at.bound_ms == 0 if ended == "completed" else heard.exact and _same_words(track, at)
-        self._note_words(reply, track, len(reply.text) if ended == "completed" else heard.end)
+        chars = len(reply.text) if ended == "completed" else heard.end
+        self._note_words(reply, track, track.words.words, chars, reply.heard_ms)
         if self._conversation.agent_heard(reply.id, said, unheard, ended, exact=exact) is not None:
             self._context.notify(n.Transcript("agent", said, final=exact, reply_id=reply.id, unheard=unheard))
             self._context.journal.note(
                 self._context.now_ms(), "heard", reply=reply.id, ended=ended, text=said, unheard=unheard, exact=exact
             )
 
-    def _note_words(self, reply: Reply, track: Track, heard_chars: int) -> None:
-        """The record can say when each word sounded. Of a reply that was told before only the heard words change."""
-        words = track.words.words
+    def tell_words(self, reply: Reply, now_ms: float) -> None:
+        """The record learns what sounds while it sounds: a server that is killed leaves it."""
+        reply.tell_ms = now_ms + TELL_MS
+        if reply.track is not None:
+            at = reply.track.position(now_ms)
+            # A word's signs end where the next word begins, so the newest word waits for that.
+            words = reply.track.words.settled[:-1]
+            self._note_words(reply, reply.track, words, reply.track.words.heard(at.ms).end, at.ms)
+
+    def _note_words(
+        self, reply: Reply, track: Track, words: Sequence[c.Word], heard_chars: int, played_ms: float
+    ) -> None:
+        """The record can say when each word sounded. It gets each word once."""
         heard = sum(word.end <= heard_chars for word in words)
-        facts: dict[str, object] = {"reply": reply.id, "heard": heard, "played_ms": round(reply.heard_ms)}
-        if not reply.told:
-            reply.told = True
-            begins = [0, *(word.begin for word in words[1:])]
-            ends = [*begins[1:], *([_sign_end(reply.text, words[-1].end)] if words else [])]
+        facts: dict[str, object] = {"reply": reply.id, "heard": heard, "played_ms": round(played_ms)}
+        if new := words[reply.told :]:
+            following = track.words.words[len(words) : len(words) + 1]
+            begins = [_sign_begin(reply.text, new[0].begin), *(word.begin for word in new[1:])]
+            last = following[0].begin if following else _sign_end(reply.text, new[-1].end)
             facts |= {
                 "reply_kind": reply.kind,
-                "text": [reply.text[begin:end] for begin, end in zip(begins, ends, strict=False)],
-                "times": [round(ms) for word in words for ms in (word.start_ms, word.end_ms)],
+                "first": reply.told,
+                "text": [reply.text[begin:end] for begin, end in zip(begins, [*begins[1:], last], strict=True)],
+                "times": [round(ms) for word in new for ms in (word.start_ms, word.end_ms)],
                 "timed": track.words.exact,
             }
+            reply.told = len(words)
         self._context.journal.note(self._context.now_ms(), "words", **facts)
 
     # --------------------------------------------------------------------------------------------- said over it
@@ -175,6 +191,11 @@ class Ledger:
     def _sounded_track(self) -> Track | None:
         sounded = self._replies.sounded
         return None if sounded is None else sounded.track
+
+
+def _sign_begin(text: str, begin: int) -> int:
+    """Where the signs before a word begin that belong to no word before it: only the first word has such."""
+    return begin if any(map(str.isalnum, text[:begin])) else 0
 
 
 def _sign_end(text: str, end: int) -> int:

@@ -260,3 +260,5 @@ class CallStory(msgspec.Struct, frozen=True, kw_only=True):
     speech: tuple[tuple[float, float], ...]
     """Stretches in which the VAD found speech of the user."""
     measures: StoryMeasures
+    parts: tuple[str, ...] = ()
+    """The other records of the call on this machine: it changed its server on the way."""

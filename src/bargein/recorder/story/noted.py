@@ -130,8 +130,10 @@ class NotesTeller:
         draft.heard = int(facts["heard"])
         self.words_noted = True
         if "text" in facts:
-            draft.texts = [str(text) for text in facts["text"]]
-            draft.times = [float(ms) for ms in facts["times"]]
+            first = int(facts.get("first", 0))
+            lost = max(0, first - len(draft.texts))  # in a line that is not there
+            draft.texts[first:] = [""] * lost + [str(text) for text in facts["text"]]
+            draft.times[2 * first :] = [0.0] * 2 * lost + [float(ms) for ms in facts["times"]]
             draft.timed = bool(facts["timed"])
             draft.kind = str(facts["reply_kind"])
 

@@ -80,6 +80,7 @@ class Summaries:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._warned = False
         self._known: dict[str, tuple[int, CallSummary]] = {}  # by folder, with the time of its newest line
 
     def found(self) -> tuple[Sequence[CallSummary], Sequence[str]]:
@@ -111,7 +112,12 @@ class Summaries:
             log.debug("Call %s has no summary: %s", name, error)
             return None
         self._known[name] = (changed, summary)
-        _write(folder / SUMMARY, msgspec.json.encode(summary))
+        try:
+            _write(folder / SUMMARY, msgspec.json.encode(summary))
+        except OSError as error:
+            if not self._warned:
+                log.warning("%s and perhaps others are not written: %s", folder / SUMMARY, error.strerror)
+            self._warned = True
         return summary
 
 
@@ -142,14 +148,14 @@ def _read(path: Path, changed: int) -> CallSummary | None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all; for the owner's eyes."""
+    """Whole or not at all; for the owner's eyes. Raises OSError."""
     new = path.with_suffix(f".{os.getpid()}")
     try:
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as file:
             file.write(data)
         os.replace(new, path)
-    except OSError as error:
-        log.warning("%s is not written: %s", path, error.strerror)
+    except OSError:
         with contextlib.suppress(OSError):
             new.unlink()
+        raise

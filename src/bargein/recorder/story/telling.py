@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from bargein.errors import UsageError
 from bargein.recorder.audio_reading import read_audio
 from bargein.recorder.journal import FILE, Header
 from bargein.recorder.reading import Recording, RecordStream
 from bargein.recorder.record_file import is_written
+from bargein.recorder.retention import parts_of
 from bargein.recorder.story.call_story import (
     CallStory,
     StoryMeasures,
@@ -55,7 +58,10 @@ def tell(record: Path | Recording) -> CallStory:
         torn, live = stream.torn, is_written(stream.path)
     if header is None and not teller.told and sound is None:
         raise UsageError(f"{stream.path} is no record of a call", advice=f"Name the {FILE} of a call, or its folder")
-    return _story(folder.name, header, teller, torn, missing, live=live, sound=sound)
+    story = _story(folder.name, header, teller, torn, missing, live=live, sound=sound)
+    # The note has the call's own name; a record of a later server has a number after it.
+    others = parts_of(folder.parent, teller.notes.call) if teller.notes.call else []
+    return msgspec.structs.replace(story, parts=tuple(part.name for part in others if part != folder))
 
 
 def _story(

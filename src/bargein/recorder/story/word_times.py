@@ -84,6 +84,7 @@ def placed(
     return tuple(
         StoryWord(text, on_the_clock(start, end=False), on_the_clock(end, end=True), at < heard)
         for at, (text, start, end) in enumerate(zip(texts, times[::2], times[1::2], strict=False))
+        if text
     )
 
 

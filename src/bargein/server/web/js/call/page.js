@@ -39,6 +39,8 @@ export class CallPage {
     this.controls();
     this.silent();
     this.legend();
+    $("parts").hidden = story.parts.length === 0;
+    $("parts").replaceChildren("This call changed its server. Its other records: ", ...story.parts.flatMap((name) => [partOf(name), " "]));
     if (before) this.asBefore(before);
   }
 
@@ -144,6 +146,9 @@ export class CallPage {
     $("legend").replaceChildren(one("--you", "caller; hold, then resumed"), one("--agent", "agent, as heard"), one("--alert", "hold, then cut; a fault"), one("--think", "a tool runs"));
   }
 }
+
+// Beside this page on a server; a file has none beside it.
+const partOf = (name) => (location.protocol === "file:" ? name : make("a", { href: encodeURIComponent(name) }, name));
 
 function told({ recorded, replayed_ms: replayed }) {
   if (!recorded) return "The other policy alone decides this.";
