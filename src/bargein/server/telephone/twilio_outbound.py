@@ -49,8 +49,6 @@ class TwilioLine:
         asked = {"agent": order.agent, "policy": order.policy, "language": order.language}
         if order.record is not None:
             asked["record"] = str(order.record)
-        if order.record is not None:
-            asked["record"] = str(order.record)
         told = {"dialed": call_id, **{name: value for name, value in asked.items() if value}}
         return await self._vendor.orders().create(
             to=order.to,
