@@ -7,17 +7,17 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from bargein.errors import BargeinError
 from bargein.protocols import MOVED
 from bargein.server.call_commands import command, home_of
 from bargein.server.calls import Watcher
 from bargein.server.hub import Hub
+from bargein.server.live_feed import close_over, pour
 from bargein.server.refusals import Refusal
 
 EVENTS = "bargein.events"  # the subprotocol
-SLOW_WATCHER_S = 10  # a watcher that takes nothing for so long is sent away
 FOLLOW_S = 10.0  # that a watcher waits for a call which has left this node
 _LOOK_S = 0.25  # between two looks for it
 
@@ -34,7 +34,7 @@ async def watch_call(hub: Hub, socket: WebSocket, call_id: str) -> None:
                     # A browser closes a socket that takes none of the protocols which it offered.
                     await socket.accept(EVENTS if EVENTS in socket.scope["subprotocols"] else None)
                     accepted = True
-                if not await _tell(socket, watcher, json.dumps({"type": "call", **status})):
+                if not await pour(socket, watcher, json.dumps({"type": "call", **status}), socket.send_text):
                     return
         except BargeinError:
             if not accepted:
@@ -42,11 +42,7 @@ async def watch_call(hub: Hub, socket: WebSocket, call_id: str) -> None:
             break
         if not await goes_on(hub, call_id):
             break
-    try:
-        async with asyncio.timeout(SLOW_WATCHER_S):
-            await socket.close(1000, "the call is over")
-    except (TimeoutError, WebSocketDisconnect, RuntimeError):
-        pass  # the watcher went away, or reads no more
+    await close_over(socket)
 
 
 @asynccontextmanager
@@ -88,27 +84,3 @@ async def goes_on(hub: Hub, call_id: str) -> bool:
                     await asyncio.sleep(_LOOK_S)
     except (BargeinError, TimeoutError):
         return False
-
-
-async def _tell(socket: WebSocket, watcher: Watcher, first: str) -> bool:
-    """Until the call is over, or leaves. False: the watcher went away, or reads no more."""
-    async with asyncio.TaskGroup() as group:
-        leaving = group.create_task(_until_gone(socket, watcher), name="watcher")
-        try:
-            text: str | None = first
-            while text is not None:
-                async with asyncio.timeout(SLOW_WATCHER_S):
-                    await socket.send_text(text)
-                text = await watcher.next()
-            there = not leaving.done()
-        except (TimeoutError, WebSocketDisconnect, RuntimeError):
-            there = False
-        finally:
-            leaving.cancel()
-    return there
-
-
-async def _until_gone(socket: WebSocket, watcher: Watcher) -> None:
-    while (await socket.receive())["type"] != "websocket.disconnect":
-        pass  # a watcher has nothing to say
-    watcher.end()

@@ -31,6 +31,7 @@ from bargein.recorder.audio_lanes import AgentLane, ReplyLane, UserLane, assembl
 from bargein.server.call_commands import home_of
 from bargein.server.call_events import goes_on
 from bargein.server.hub import Hub
+from bargein.server.live_feed import SLOW_S, close_over, pour
 from bargein.server.refusals import Refusal
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,6 @@ WAIT_MS = 1_000.0  # more, for a client whose reports are late
 AGAIN_MS = 40.0  # between two looks at such a client
 WAITING = 40  # blocks that wait for a listener: 4 s; then the oldest goes
 LISTENERS = 4  # to one call
-SLOW_LISTENER_S = 10
 RESAMPLER_MS = 70  # that the resampler keeps back
 _MULAW = from_mulaw(bytes(range(256)))
 
@@ -227,11 +227,7 @@ class LiveAudio:
                 break
             if not await goes_on(self._hub, call_id):
                 break
-        try:
-            async with asyncio.timeout(SLOW_LISTENER_S):
-                await socket.close(1000, "the call is over")
-        except (TimeoutError, WebSocketDisconnect, RuntimeError):
-            pass  # the listener went away, or reads no more
+        await close_over(socket)
 
     @asynccontextmanager
     async def _listening(self, call_id: str, who: str) -> AsyncIterator[LiveListener]:
@@ -291,27 +287,13 @@ async def _pass_on(texts: AsyncIterator[str], listener: LiveListener) -> None:
         listener.end()
 
 
-async def _tell(socket: WebSocket, listener: LiveListener, block: bytes | None) -> bool:
+async def _tell(socket: WebSocket, listener: LiveListener, first: bytes | None) -> bool:
     """Until the call is over, or leaves. False: the listener went away, or reads no more."""
-    async with asyncio.TaskGroup() as group:
-        leaving = group.create_task(_until_gone(socket, listener), name="listener")
+    if first is not None:
+        facts = {"type": "audio", "rate": listener.rate, "channels": ["user", "agent"]}
         try:
-            if block is not None:
-                facts = {"type": "audio", "rate": listener.rate, "channels": ["user", "agent"]}
+            async with asyncio.timeout(SLOW_S):
                 await socket.send_text(json.dumps(facts))
-            while block is not None:
-                async with asyncio.timeout(SLOW_LISTENER_S):
-                    await socket.send_bytes(block)
-                block = await listener.next()
-            there = not leaving.done()
         except (TimeoutError, WebSocketDisconnect, RuntimeError):
-            there = False
-        finally:
-            leaving.cancel()
-    return there
-
-
-async def _until_gone(socket: WebSocket, listener: LiveListener) -> None:
-    while (await socket.receive())["type"] != "websocket.disconnect":
-        pass  # a listener has nothing to say
-    listener.end()
+            return False
+    return await pour(socket, listener, first, socket.send_bytes)
