@@ -17,7 +17,7 @@ from tests.docs.shell_blocks import Block, lines
 
 ROOT = Path(__file__).parents[2]
 # The reader's environment is there before the first page: what these lines make is another test's (the wheel's).
-INSTALLS = re.compile(r"python3 -m venv \.venv|source \.venv/bin/activate|pip install [\w\"\[\], .-]+")
+INSTALLS = re.compile(r"python3 -m venv --upgrade-deps \.venv|source \.venv/bin/activate|pip install [\w\"\[\], .-]+")
 SERVES = re.compile(r"bargein (demo|dev|serve)\b")
 LISTENS = re.compile(r"http://127\.0\.0\.1:\d+")
 START_S = 60.0

@@ -53,6 +53,7 @@ from bargein.protocols.stt import (
     TurnUpdate,
     TurnUpdateKind,
 )
+from bargein.protocols.tokens import COUNTED, TokenUsage, tell_tokens
 from bargein.protocols.transport import (
     MOVED,
     SERVER_STOPPED,
@@ -87,6 +88,7 @@ from bargein.protocols.turns import TurnModel
 from bargein.protocols.vad import VAD, VADStream
 
 __all__ = [
+    "COUNTED",
     "LLM",
     "MOVED",
     "SERVER_STOPPED",
@@ -148,6 +150,7 @@ __all__ = [
     "StopPressed",
     "StreamingSTT",
     "TextDelta",
+    "TokenUsage",
     "Tool",
     "ToolCall",
     "ToolCalls",
@@ -165,4 +168,5 @@ __all__ = [
     "VADStream",
     "WireSamples",
     "Word",
+    "tell_tokens",
 ]

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 AUDIO_FILE = "audio.flac"
 PEAKS_FILE = "audio.peaks"
+PEAKS_AT_ONCE = 2000  # bytes: 24 s
 PEAK_MS = 24  # of audio for each pair of peaks: a third of a frame of 16 kHz
 SILENCE_AT_ONCE = 64 * FRAME  # samples of silence that are encoded in one go
 
@@ -40,7 +41,8 @@ class AudioFile:
         self._left = max_bytes - HEADER_BYTES
         self._encoder: FlacEncoder | None = None
         self._fd: int | None = None
-        self._peaks_fd: int | None = None
+        self._tells_peaks = True
+        self._peaks = b""  # that are not written
         self._size = 0  # of the file's whole frames
         self._lost_from: int | None = None  # first frame that is not in the file
 
@@ -53,8 +55,6 @@ class AudioFile:
             hold(self._fd)
             os.pwrite(self._fd, header(self._rate, 0), 0)
             self._size = HEADER_BYTES
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
-            self._peaks_fd = os.open(self.path.with_name(PEAKS_FILE), flags, 0o600)
         except BargeinError as error:
             self._end(error.message)
         except OSError as error:
@@ -83,8 +83,13 @@ class AudioFile:
         if encoder is None or not len(block):
             return
         first = encoder.frames
+        try:
+            data = encoder.encode(block)
+        except (OSError, RuntimeError) as error:  # soundfile's errors are RuntimeErrors
+            self._end(f"the encoder failed ({error})")
+            return
         self.samples += len(block)
-        self._put(encoder.encode(block), first)
+        self._put(data, first)
         self._tell_peaks(block)
 
     def _put(self, data: bytes, first: int) -> None:
@@ -133,13 +138,22 @@ class AudioFile:
 
     def _tell_peaks(self, block: NDArray[np.int16]) -> None:
         """The loudest sample of each lane in every PEAK_MS, for a waveform without decoding."""
-        if self._peaks_fd is None:
+        self._peaks += peaks_of(block, self._rate).tobytes()
+        if len(self._peaks) >= PEAKS_AT_ONCE:
+            self._write_peaks()
+
+    def _write_peaks(self) -> None:
+        peaks, self._peaks = self._peaks, b""
+        if not self._tells_peaks or not peaks:
             return
         try:
-            os.write(self._peaks_fd, peaks_of(block, self._rate).tobytes())
-        except OSError:  # the waveform is made of the audio instead
-            os.close(self._peaks_fd)
-            self._peaks_fd = None
+            fd = os.open(self.path.with_name(PEAKS_FILE), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, peaks)
+            finally:
+                os.close(fd)
+        except OSError:
+            self._tells_peaks = False  # the waveform is made of the audio instead
 
     def _end(self, why: str | None) -> None:
         """why: what has gone wrong; None: nothing has."""
@@ -147,16 +161,18 @@ class AudioFile:
             log.warning("The audio of call %s is not recorded: %s", self.path.parent.name, why)
             self.faults.append({"kind": "recording_ended", "why": why, "ms": self.samples * 1000 / self._rate})
         self.over = True
-        self._encoder = None
-        for fd in (self._fd, self._peaks_fd):
-            try:
-                if fd is not None and fd == self._fd:
-                    os.pwrite(fd, header(self._rate, self._length), 0)
-                if fd is not None:
-                    os.close(fd)
-            except OSError as error:
-                log.warning("%s was not closed properly: %s", self.path, error.strerror)
-        self._fd = self._peaks_fd = None
+        if self._encoder is not None:
+            self._encoder.close()
+            self._encoder = None
+        if self._fd is None:
+            return
+        self._write_peaks()
+        try:
+            os.pwrite(self._fd, header(self._rate, self._length), 0)
+            os.close(self._fd)
+        except OSError as error:
+            log.warning("%s was not closed properly: %s", self.path, error.strerror)
+        self._fd = None
 
 
 def peaks_of(block: NDArray[np.int16], rate: int) -> NDArray[np.uint8]:

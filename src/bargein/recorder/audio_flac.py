@@ -6,8 +6,9 @@ libsndfile encodes. The header is ours: libsndfile's is right only after its end
 
 from __future__ import annotations
 
-import io
+import os
 import struct
+import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from bargein.errors import Unavailable
 FRAME = 1152  # samples of each lane in a frame of FLAC, at libsndfile's lowest level
 HEADER_BYTES = 42  # "fLaC", and the one block of metadata
 LANES = 2
+AT_ONCE = 64 * 1024  # bytes of frames that are read at once: two seconds of speech are less
+EMPTY_BYTES = 256 * 1024  # that may lie in memory behind what was taken
 FRAME_HEAD_BYTES = 16  # the longest head of a frame
 _SILENT_LANE = b"\x00\x00\x00"  # a subframe of one constant: 0
 _RATES = {8000: 4, 16000: 5, 22050: 6, 24000: 7, 32000: 8, 44100: 9, 48000: 10}
@@ -38,14 +41,19 @@ def demand_encoder() -> Any:
 
 
 class FlacEncoder:
-    """Stereo int16 in, whole frames out. Raises Unavailable where the package soundfile is not installed."""
+    """Stereo int16 in, whole frames out. Raises Unavailable where the package soundfile is not installed.
+
+    libsndfile writes into a file in memory: a file object of Python's would be called for every frame, each time with
+    the interpreter's lock, for which the event loop would wait."""
 
     def __init__(self, rate: int) -> None:
+        soundfile = demand_encoder()
         self.frames = 0
         """Frames that have come out."""
-        self._out = _Collected()
-        self._file: Any = demand_encoder().SoundFile(
-            self._out, "w", rate, LANES, "PCM_16", format="FLAC", compression_level=0.0
+        self._fd = _memory_file()
+        self._taken = self._emptied = 0
+        self._file: Any = soundfile.SoundFile(
+            self._fd, "w", rate, LANES, "PCM_16", format="FLAC", compression_level=0.0, closefd=False
         )
         self._samples = 0
         self._headed = False
@@ -63,40 +71,34 @@ class FlacEncoder:
         self.frames = -(-self._samples // FRAME)
         return self._frames()
 
+    def close(self) -> None:
+        """Nothing is encoded any more."""
+        self._file.close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
     def _frames(self) -> bytes:
-        data = self._out.take()
-        if not self._headed and data:
+        # Each call of the system gives the interpreter's lock away, and waits for it afterwards: few of them.
+        data = part = os.pread(self._fd, AT_ONCE, self._taken)
+        while len(part) == AT_ONCE:
+            part = os.pread(self._fd, AT_ONCE, self._taken + len(data))
+            data += part
+        self._taken += len(data)
+        if self._taken - self._emptied > EMPTY_BYTES:
+            self._emptied = self._taken
+            os.ftruncate(self._fd, 0)  # libsndfile goes on at its place, and what lies before takes no memory
+        if data and not self._headed:
             self._headed = True
             data = data[metadata_bytes(data) :]
         return data
 
 
-class _Collected(io.RawIOBase):
-    """A file in memory, as libsndfile writes it: what is appended is kept until it is taken, and corrections of the
-    header are dropped."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._at = self._end = 0
-
-    def take(self) -> bytes:
-        parts, self._parts = self._parts, []
-        return b"".join(parts)
-
-    def write(self, data: Any) -> int:
-        part = bytes(data)
-        if self._at == self._end:
-            self._parts.append(part)
-            self._end += len(part)
-        self._at += len(part)
-        return len(part)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = offset + (0, self._at, self._end)[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
+def _memory_file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("bargein-audio", os.MFD_CLOEXEC)
+    with tempfile.TemporaryFile() as file:  # it has no name, and goes with its last descriptor
+        return os.dup(file.fileno())
 
 
 def metadata_bytes(data: bytes) -> int:

@@ -19,7 +19,8 @@ Notes, and their facts (`at` is when the note was written; `reply` and `turn` ar
   end.
 - `heard`: reply, ended, text, unheard, exact. Again when the client says otherwise.
 - `vendor`: part (llm, tts, realtime or stt), name, asked_ms, first_ms, chars, why (it failed), and, but for an STT,
-  reply (0: of a prepared reply) and stopped (it was cancelled). `released`, `discarded`: turn, of a prepared reply.
+  reply (0: of a prepared reply) and stopped (it was cancelled); of an LLM whose server tells, input_tokens,
+  output_tokens and cached_tokens. `released`, `discarded`: turn, of a prepared reply.
 - `tool_began`: id, tool, reply, effect, arguments.
 - `tool`: id, tool, reply, arguments, result (None: it runs on), error.
 - `outage`: code, why, or over. `stt`: lost, for_good. `fault`: code, message (the client's).

@@ -50,6 +50,7 @@ class HiddenValues:
     def __init__(self, most: int = 500) -> None:
         self._most = most
         self._texts: dict[str, None] = {}
+        self._pattern: re.Pattern[str] | None = None  # None: it is to be made
 
     def add(self, value: object) -> None:
         """Short values are no secret, and part of too many other words."""
@@ -59,13 +60,17 @@ class HiddenValues:
             self._texts[text] = None
             while len(self._texts) > self._most:
                 del self._texts[next(iter(self._texts))]
+            self._pattern = None
 
     def without(self, text: str) -> str:
         """A text without them."""
-        for value in tuple(self._texts):
-            if value in text:
-                text = text.replace(value, HIDDEN)
-        return text
+        if not self._texts:
+            return text
+        pattern = self._pattern  # any thread may log
+        if pattern is None:
+            longest_first = sorted(self._texts, key=len, reverse=True)  # one may be a part of another
+            pattern = self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        return pattern.sub(HIDDEN, text)
 
 
 HIDDEN_VALUES = HiddenValues()

@@ -140,6 +140,13 @@ async def _hang_up(hub: Hub, call_id: str, _: Given) -> dict[str, Any]:
     return {"hung_up": True}
 
 
+async def _told(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
+    """A telephone network says how a call of ours goes, which rings."""
+    if call_id in hub.ringing:
+        hub.ringing[call_id].told(str(given["status"]), str(given["code"]))
+    return {}
+
+
 async def _transfer(hub: Hub, call_id: str, given: Given) -> dict[str, Any]:
     try:
         await hub.calls.call(call_id).transfer(str(given["to"]))
@@ -179,6 +186,7 @@ _COMMANDS: dict[str, Do] = {
     "interrupt": _interrupt,
     "say": _say,
     "hangup": _hang_up,
+    "told": _told,
     "transfer": _transfer,
     "keys": _keys,
     "policy": _policy,

@@ -34,6 +34,9 @@ class _OncePerMinute(logging.Handler):
 def collector_log() -> Iterator[None]:
     """The SDK's log while the block lasts."""
     logger, handler = logging.getLogger(SDK), _OncePerMinute()
+    if any(isinstance(each, _OncePerMinute) for each in logger.handlers):
+        yield  # within a block of the whole process
+        return
     before = logger.propagate
     logger.addHandler(handler)
     logger.propagate = False

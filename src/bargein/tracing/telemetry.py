@@ -40,7 +40,8 @@ from bargein.tracing.process import ThisProcess
 from bargein.tracing.quiet_log import collector_log
 
 SCOPE = "bargein"
-CLOSE_S = 1.5  # for what still waits to be exported when the server ends
+CLOSE_S = 0.7  # for what still waits to be exported when the server ends, and once more when its process does
+GIVEN_UP_S = 0.2  # for a thread that waits for nothing any more
 
 
 class CallTracer:
@@ -156,3 +157,4 @@ def _end_within(most_s: float, *sending: Sending) -> None:
         thread.join(max(0.0, until_s - time.monotonic()))
         if thread.is_alive():
             each.give_up()
+            thread.join(GIVEN_UP_S)

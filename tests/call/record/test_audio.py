@@ -190,19 +190,18 @@ async def test_an_ended_call_leaves_nothing_of_its_recording(hides: bool, tmp_pa
         left.append(weakref.ref(made))
         return made
 
-    gc.collect()
-    gc.disable()
-    try:
+    async def called() -> None:
         async with scene("fine", greeting="one two three", recording=RecordingPlan("on", opened)) as s:
-            await s.until(lambda: s.words(1) >= 1)  # noqa: F821  # it is deleted below
-            left.append(weakref.ref(s.call))
-            assert s.client.order
+            await s.until(lambda: s.words(1) >= 1)
             track = s.call._parts.playout.track
             assert track is not None
             assert track.record is not None
-            left += [weakref.ref(track), weakref.ref(track.record)]
-            del track
-        del s
+            left.extend(map(weakref.ref, (s.call, track, track.record)))
+
+    gc.collect()
+    gc.disable()
+    try:
+        await called()
         assert [each() for each in left] == [None] * 4
     finally:
         gc.enable()

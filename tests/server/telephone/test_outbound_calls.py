@@ -24,7 +24,10 @@ from bargein_bench.callers.twilio_call import Answered, NetworkManners
 from bargein_bench.callers.twilio_network import TwilioNetwork
 from tests.server.kit import World, settings, tone_agent, world
 from tests.server.sip.kit import notes
-from tests.server.telephone.nodes import free_port
+from tests.server.telephone.nodes import SharedStore, free_port, node, shared
+from tests.server.telephone.test_twilio import TOKEN
+
+__all__ = ["shared"]  # a fixture
 
 AUTH = "twilio-auth-token-of-a-test"
 ANNA, BUSY, AWAY, BROKEN, SLOW = "+4930123456", "+4930123457", "+4930123458", "+4930123459", "+4930123450"
@@ -190,6 +193,25 @@ async def test_what_twilio_refuses_and_a_twilio_that_is_away_are_told() -> None:
             told = await here.http.post("/calls", json={"to": ANNA})
             assert (told.status_code, told.json()["error"]["code"]) == (status, code), told.text
             assert (await here.http.get("/calls")).json()["calls"] == []
+
+
+async def test_webhooks_that_reach_another_node_find_the_call(shared: SharedStore) -> None:
+    # The stream comes to the node itself: its token says whose call it is.
+    manners = NetworkManners(account="AC1", auth_token=TOKEN, numbers=NUMBERS, signs_streams=False)
+    given = {"call_allow": ("*",), "twilio_number": OWN}
+    async with TwilioNetwork(manners) as network, node("b", **given) as other:
+        network.callee = ((), 800.0)
+        to_b: dict[str, Any] = {"public_url": other.url, "twilio_url": network.rest_url}
+        async with node("a", tone_agent(greeting="one two three"), **given, **to_b) as here:
+            answered, busy = await ordered(here, ANNA), await ordered(here, BUSY)
+            assert (await other.http.get(f"/calls/{answered}")).status_code == 200, "it rings, and every node knows"
+            assert (await over(here, busy))["over"] == "not answered: busy"
+            status = await over(here, answered)
+            assert [item["text"] for item in status["conversation"]] == ["one two three"]
+            assert (await over(other, answered))["over"] == status["over"]
+            for order in network.orders.values():
+                await order.ended.wait()
+            await here.nobody_left()
 
 
 async def test_the_command_tells_how_the_call_goes() -> None:

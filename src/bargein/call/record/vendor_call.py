@@ -11,6 +11,7 @@ from bargein.call.context import CallContext
 from bargein.call.output.reply import Reply
 from bargein.call.output.text_streams import closing
 from bargein.errors import BargeinError
+from bargein.protocols import COUNTED, TokenUsage
 
 Part = Literal["llm", "tts", "realtime"]
 
@@ -30,6 +31,7 @@ class VendorCall:
         self._given = False
         self._first_ms: float | None = None
         self._chars = 0
+        self._tokens = TokenUsage()
 
     async def watched(self, text: AsyncIterator[str]) -> AsyncIterator[str]:
         """The text that the vendor is given. It is asked when the first of that comes, not when the block begins."""
@@ -46,6 +48,8 @@ class VendorCall:
         self._chars += chars
 
     def __enter__(self) -> VendorCall:
+        if self._part == "llm":
+            COUNTED.set(self._tokens)  # for the task that reads the answer, until it reads another
         return self
 
     def __exit__(
@@ -67,4 +71,5 @@ class VendorCall:
             chars=self._chars,
             stopped=isinstance(error, asyncio.CancelledError | GeneratorExit),
             why=why,
+            **self._tokens.known(),
         )

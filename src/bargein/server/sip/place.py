@@ -46,6 +46,10 @@ class OpenDoor(Protocol):
 class RingingCall(Protocol):
     """A call of ours that is not answered yet."""
 
+    def told(self, status: str, code: str) -> None:
+        """The network says how it goes."""
+        ...
+
     def cancel(self, why: str) -> bool:
         """Ring no more. False: the call is answered, or over."""
         ...

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from bargein.agent import Agent
 from bargein.errors import BargeinError
+from bargein.fleet.records import CallRecord
 from bargein.floor import Policy
 from bargein.notices import Bye, StateChanged
 from bargein.server.calls import Watchers
@@ -20,6 +21,15 @@ from bargein.server.start_call import journal_for, new_call_id, told_fact
 
 log = logging.getLogger(__name__)
 
+WHY = {  # Twilio's CallStatus
+    "busy": "busy",
+    "no-answer": "no answer",
+    "failed": "failed: the number cannot be reached",
+    "canceled": "cancelled",
+    "completed": "answered, and no audio came: Twilio could not open the stream; look at BARGEIN_PUBLIC_URL",
+}
+
+RINGS = "dialed"  # the network in the fleet's record of a call that rings: no stream is its own yet
 SLACK_S = 20.0  # beyond the time that it may ring: the network routes the call, and tells how it ended
 
 
@@ -79,13 +89,16 @@ class DialedPhone:
 
     async def begin(self) -> None:
         """Have the network call. Raises VendorRefused, VendorLost; the call is over then."""
+        fleet = self._hub.fleet
+        if fleet.shared:  # before the network asks or tells of the call, whichever node it reaches
+            await fleet.add_call(
+                CallRecord(self.id, fleet.node, self._agent.name, RINGS, self.id, self._started_s, epoch=0)
+            )
         try:
             self._network_id = await self._line.dial(self.id, self._order)
-        except BargeinError as error:
-            self.not_answered(error.message)
-            raise
-        except BaseException:
-            self.not_answered("the order was given up")
+        except BaseException as error:
+            self.not_answered(error.message if isinstance(error, BargeinError) else "the order was given up")
+            await fleet.remove_call(self.id)
             raise
 
     async def run(self) -> None:
@@ -95,17 +108,26 @@ class DialedPhone:
                 await self._settled.wait()
         except TimeoutError:
             self.not_answered(f"{self._line.name} does not tell how the call goes; look at BARGEIN_PUBLIC_URL")
-        if self._over is not None and self._network_id:
-            try:
-                await self._line.cancel(self._network_id)
-            except BargeinError as error:
-                log.info("Call %s: %s", self.id, error.message)  # it was over there already
+        if self._over is None:
+            return  # it is a call as any other now
+        await self._hub.fleet.remove_call(self.id)
+        try:
+            await self._line.cancel(self._network_id)
+        except BargeinError as error:
+            log.info("Call %s: %s", self.id, error.message)  # it was over there already
 
     def progress(self, state: str) -> None:
         """The network says how far it is."""
         if self._state == "dialing" and state == "ringing":
             self._state = "ringing"
             self._watchers.publish(StateChanged("ringing", self._now_ms()))
+
+    def told(self, status: str, code: str) -> None:
+        """The network's own word on the call."""
+        if status in WHY:
+            self.not_answered(WHY[status] + (f" (SIP {code})" if code and status == "failed" else ""))
+        else:
+            self.progress(status)
 
     def answered(self) -> tuple[str, Watchers, dict[str, str]]:
         """The call's stream is here, and takes its place: its id, its watchers, and facts for its record."""

@@ -3,6 +3,7 @@ answers, and tells POST /twilio/status how the call goes until then."""
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -10,11 +11,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from bargein.errors import BargeinError
+from bargein.server.call_commands import command
 from bargein.server.hub import Hub
 from bargein.server.outbound_numbers import demand_allowed, e164
 from bargein.server.refusals import Refusal
 from bargein.server.sip.place import CallOrder
-from bargein.server.telephone.dialed import DialedPhone
+from bargein.server.telephone.dialed import WHY, DialedPhone
 from bargein.server.telephone.serve import choose_for_order
 from bargein.server.telephone.twilio import INSTALL, MEDIA, STATUS, VOICE, Twilio
 from bargein.server.telephone.twilio_webhooks import read_webhook
@@ -25,15 +28,10 @@ try:
 except ImportError:
     sdk = None  # type: ignore[assignment]
 
-WHY = {  # Twilio's CallStatus
-    "busy": "busy",
-    "no-answer": "no answer",
-    "failed": "failed: the number cannot be reached",
-    "canceled": "cancelled",
-    "completed": "answered, and no audio came: Twilio could not open the stream; look at BARGEIN_PUBLIC_URL",
-}
+KNOWN = {*WHY, "ringing"}
 _KNOWN_ID = re.compile(r"[\w-]{1,60}")
 router = APIRouter()
+log = logging.getLogger(__name__)
 
 
 class TwilioLine:
@@ -79,7 +77,10 @@ async def dial_by_twilio(request: Request, hub: Hub, order: CallOrder) -> str:
     agent, policy = choose_for_order(hub, order)
     fleet = hub.fleet
     line = TwilioLine(
-        vendor, base, above_nodes(request.scope.get("root_path", "").rstrip("/")), fleet.node if fleet.shared else None
+        vendor,
+        base,
+        above_nodes(request.scope.get("root_path", "").rstrip("/")),
+        fleet.node if fleet.shared and hub.settings.node_url is None else None,
     )
     call = DialedPhone(hub, line, order, agent, policy)
     await call.begin()
@@ -120,11 +121,10 @@ async def how_it_goes(request: Request) -> Response:
     """Twilio's status callback of a call of ours."""
     asked = await read_webhook(request, STATUS)
     call_id, status = asked.query.get("dialed", ""), asked.form.get("CallStatus", "")
-    call = asked.hub.ringing.get(call_id) if _KNOWN_ID.fullmatch(call_id) else None
-    if isinstance(call, DialedPhone):
-        if status in WHY:
-            code = asked.form.get("SipResponseCode", "")
-            call.not_answered(WHY[status] + (f" (SIP {code})" if code.isdecimal() and status == "failed" else ""))
-        else:
-            call.progress(status)
+    if _KNOWN_ID.fullmatch(call_id) and status in KNOWN:
+        code = asked.form.get("SipResponseCode", "")
+        try:
+            await command(asked.hub, "told", call_id, status=status, code=code if code.isdecimal() else "")
+        except BargeinError as error:
+            log.info("Call %s: Twilio says %s, and %s", call_id, status, error.message)  # it was answered long ago
     return Response(status_code=204)

@@ -87,8 +87,8 @@ class TwilioAsks:
 async def voice(request: Request) -> Response:
     """Twilio's webhook for a call that comes in: TwiML that streams the call to the node with the most room."""
     asked = await read_webhook(request, VOICE)
-    if asked.query.get("dialed") in asked.hub.ringing:
-        return _xml(_stream(asked, asked.hub.fleet.record()))  # a call of ours: here it is awaited
+    if (node := await _awaits(asked)) is not None:
+        return _xml(_stream(asked, node))
     return _xml(await _placed(asked))
 
 
@@ -131,6 +131,18 @@ async def read_webhook(request: Request, path: str) -> TwilioAsks:
         above_nodes(request.scope.get("root_path", "").rstrip("/")),
         path,
     )
+
+
+async def _awaits(asked: TwilioAsks) -> NodeRecord | None:
+    """The node that has ordered this call, and awaits its stream. None: it is no call of ours."""
+    hub, call_id = asked.hub, asked.query.get("dialed", "")
+    if call_id in hub.ringing:
+        return hub.fleet.record()
+    try:
+        record = await hub.fleet.find_call(call_id) if call_id and hub.fleet.shared else None
+    except FleetAway:
+        return None
+    return None if record is None else await _node(hub, record.node)
 
 
 async def _placed(asked: TwilioAsks, *, lost: bool = False, hops: int = 0) -> str:

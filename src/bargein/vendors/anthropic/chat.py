@@ -15,7 +15,7 @@ from typing import Any, cast
 from pydantic import SecretStr
 
 from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
-from bargein.protocols import Prompt, TextDelta, ToolCall
+from bargein.protocols import Prompt, TextDelta, ToolCall, tell_tokens
 from bargein.vendors.anthropic.messages import as_anthropic_tools, system_and_turns
 from bargein.vendors.common.chat_completions import CHECK_S, MOST_STOPS, NO_KEY
 from bargein.vendors.common.context_sizes import context_tokens, is_too_long, prompt_too_long
@@ -118,6 +118,7 @@ class AnthropicChat:
                 async with stream:
                     async for event in stream:
                         text = answer.push_event(event)
+                        _tell_usage(event)
                         if text or answer.calls:
                             first.reschedule(None)
                         if text:
@@ -212,3 +213,14 @@ class _Answer:
 
 def _safe(kind: object) -> str:
     return "".join(char for char in str(kind or "an error")[:40] if char.isalnum() or char in "_ ")
+
+
+def _tell_usage(event: object) -> None:
+    """The first event tells of the input, and the last but one of the output."""
+    usage = getattr(getattr(event, "message", event), "usage", None)
+    if usage is not None:
+        tell_tokens(
+            input_tokens=getattr(usage, "input_tokens", None),
+            output_tokens=getattr(usage, "output_tokens", None),
+            cached_tokens=getattr(usage, "cache_read_input_tokens", None),
+        )

@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 from pydantic import SecretStr
 
 from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
-from bargein.protocols import Prompt, TextDelta, ToolCall
+from bargein.protocols import Prompt, TextDelta, ToolCall, tell_tokens
 from bargein.vendors.common.context_sizes import context_tokens, is_too_long, prompt_too_long
 from bargein.vendors.common.messages import Message, as_messages, as_tools
 from bargein.vendors.common.requests import kept, short_wait, tried_twice
@@ -142,6 +142,7 @@ class ChatCompletions:
                 async with stream:
                     async for chunk in stream:
                         _refuse_errors(chunk)
+                        _tell_usage(chunk)
                         if not chunk.choices:
                             continue
                         delta = chunk.choices[0].delta
@@ -242,6 +243,19 @@ class _Calls:
             for index, (call_id, name, arguments) in sorted(self.parts.items())
             if name
         ]
+
+
+def _tell_usage(chunk: ChatCompletionChunk) -> None:
+    """OpenAI tells in a chunk of its own, where it is asked to; Groq with the last one, in its own place."""
+    groq = (chunk.model_extra or {}).get("x_groq")
+    told: Any = chunk.usage or (groq.get("usage") if isinstance(groq, Mapping) else None)
+    if isinstance(told, Mapping):
+        tell_tokens(input_tokens=told.get("prompt_tokens"), output_tokens=told.get("completion_tokens"))
+    elif told is not None:
+        details = getattr(told, "prompt_tokens_details", None)
+        cached = getattr(details, "cached_tokens", None)
+        read, written = getattr(told, "prompt_tokens", None), getattr(told, "completion_tokens", None)
+        tell_tokens(input_tokens=read, output_tokens=written, cached_tokens=cached)
 
 
 def _refuse_errors(chunk: ChatCompletionChunk) -> None:

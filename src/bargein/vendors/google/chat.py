@@ -18,7 +18,7 @@ from uuid import uuid4
 from pydantic import SecretStr, ValidationError
 
 from bargein.errors import Unavailable, UsageError, VendorLost, VendorRefused
-from bargein.protocols import Prompt, TextDelta, ToolCall
+from bargein.protocols import Prompt, TextDelta, ToolCall, tell_tokens
 from bargein.vendors.common.context_sizes import context_tokens as known_context_tokens
 from bargein.vendors.common.context_sizes import is_too_long, prompt_too_long
 from bargein.vendors.common.requests import Wait, kept, short_wait, tried_twice
@@ -175,6 +175,12 @@ class GeminiChat:
     ) -> AsyncIterator[str]:
         """The text of each chunk, "" for a chunk that shows life alone; tools that it calls are put by."""
         async for chunk in chunks:
+            if (usage := chunk.usage_metadata) is not None:
+                tell_tokens(
+                    input_tokens=usage.prompt_token_count,
+                    output_tokens=usage.candidates_token_count,
+                    cached_tokens=usage.cached_content_token_count,
+                )
             if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason is not None:
                 raise _BlockedError(chunk.prompt_feedback.block_reason.name)
             candidate = chunk.candidates[0] if chunk.candidates else None

@@ -16,7 +16,7 @@ from uuid import uuid4
 from pydantic import SecretStr
 
 from bargein.errors import Unavailable, VendorLost, VendorRefused
-from bargein.protocols import Prompt, TextDelta, ToolCall
+from bargein.protocols import Prompt, TextDelta, ToolCall, tell_tokens
 from bargein.vendors.common.audio_turns import as_turns
 from bargein.vendors.common.context_sizes import context_tokens as known_context_tokens
 from bargein.vendors.common.context_sizes import is_too_long, prompt_too_long
@@ -151,6 +151,8 @@ def _messages(prompt: Prompt) -> Any:
 
 def _taken(event: CompletionEvent, calls: list[ToolCall]) -> str:
     """The text of one event; tools that it calls are put by: each comes whole."""
+    if (usage := event.data.usage) is not None:
+        tell_tokens(input_tokens=usage.prompt_tokens, output_tokens=usage.completion_tokens)
     if not event.data.choices:
         return ""
     delta = event.data.choices[0].delta

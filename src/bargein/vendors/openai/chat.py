@@ -46,6 +46,7 @@ class OpenAIChat(ChatCompletions):
             top_p=top_p,
             stop=stop,
             bound="max_completion_tokens",
+            body={"stream_options": {"include_usage": True}},
             context_tokens=context_tokens,
             timeout_s=timeout_s,
             first_token_s=first_token_s,
