@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +71,17 @@ def refusal(words: list[str]) -> str:
     """Why the command line does not take these words; "" where it does. Nothing is run."""
     if "..." in words or not words or words[0].isupper():
         return ""  # a text about commands, and no command
-    group: Any = typer.main.get_command(app)
-    context = group.make_context("bargein", [], resilient_parsing=True)
-    path = "bargein"
+    path: tuple[str, ...] = ()
+    group = _command(path)
     while hasattr(group, "get_command"):
         if not words or words[0].startswith("-"):
             return ""  # the group itself, or its --help and --version
-        name, *words = words
-        group = group.get_command(context, name)
-        if group is None:
-            return f"there is no command {path} {name}"
-        path = f"{path} {name}"
-        context = group.make_context(name, [], parent=context, resilient_parsing=True)
+        path = (*path, words[0])
+        words = words[1:]
+        group = _command(path)
+    told = " ".join(("bargein", *path))
+    if group is None:
+        return f"there is no command {told}"
     known = {option: param for param in group.params for option in (*param.opts, *param.secondary_opts)}
     left = list(words)
     given = 0
@@ -93,8 +93,17 @@ def refusal(words: list[str]) -> str:
                 left.pop(0)
         elif word.startswith("--") or re.fullmatch(r"-[a-z]", word):
             if word != "--help":
-                return f"{path} has no option {word}"
+                return f"{told} has no option {word}"
         else:
             given += 1
     most = sum(1 for param in group.params if param.param_type_name == "argument")
-    return f"{path} takes {most} arguments: {given} are given" if given > most else ""
+    return f"{told} takes {most} arguments: {given} are given" if given > most else ""
+
+
+@cache
+def _command(path: tuple[str, ...]) -> Any:
+    """The command or the group of that name. None: there is none."""
+    if not path:
+        return typer.main.get_command(app)
+    group = _command(path[:-1])
+    return group.get_command(group.make_context("bargein", [], resilient_parsing=True), path[-1])

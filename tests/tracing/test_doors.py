@@ -13,6 +13,8 @@ from bargein.server.trace_headers import carry_trace
 from bargein.tracing.carried import CARRIED, CHARS, carried, carried_by, memory_of
 from tests.server.kit import settings, tone_agent, world
 from tests.server.telephone.test_twilio import stream
+from tests.server.test_kept_calls import lost
+from tests.server.two_nodes import node, shared_stores
 from tests.tracing.kit import Spans
 from tests.tracing.test_export import PARENT, SPAN, TRACE, one_call
 
@@ -79,3 +81,26 @@ async def test_a_trace_that_is_over_leaves_nothing_behind(spans: Spans, tmp_path
             gc.enable()
     left = {kind.__name__ for kind in kinds if str(kind.__module__).startswith("bargein.tracing.")}
     assert left == {"CallTracer", "ThisProcess", "_OncePerMinute"}, "the server's own"
+
+
+async def test_a_call_that_goes_on_at_another_server_stays_in_its_trace(
+    spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = shared_stores(monkeypatch)
+    agent = tone_agent(greeting="one two three four five six seven eight nine ten " * 3)
+    async with node("a", agent, otel=True, keep_s=1.0) as a, node("b", agent, otel=True, keep_s=1.0) as b:
+        async with a.client() as first:
+            await first.until("state", state="speaking")
+            assert await a.hub.fleet.remembered(str(first.messages[0]["call_id"]))
+            again = await lost(first)
+        stores.cut("a")
+        async with b.client(again | {"follows": True}) as second:
+            assert second.messages[0]["restored"] is True
+            await second.send({"type": "hangup"})
+            await second.closed()
+        await b.nobody_left()
+        await a.nobody_left()
+    one, other = spans("call")
+    assert one.context is not None
+    assert other.parent is not None
+    assert (other.parent.trace_id, other.parent.span_id) == (one.context.trace_id, one.context.span_id)
