@@ -12,6 +12,9 @@ import msgspec
 
 WordTimes = tuple[float, float, int, int]  # start_ms, end_ms: of the reply's audio; begin, end: in the reply's text
 
+RecordAudio = Literal["off", "on", "consent"]
+"""Whether calls are recorded. on: unless a call refuses. consent: where a call says so."""
+
 
 class _Notice(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=False):
     pass

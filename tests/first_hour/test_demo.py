@@ -123,6 +123,7 @@ def test_the_demo_serves_on_the_next_port_says_so_and_leaves_no_record(
     monkeypatch.chdir(tmp_path)
     for name in ("BARGEIN_RECORD", "BARGEIN_DRAIN_S", "BARGEIN_PORT"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BARGEIN_WORKERS", "2")
     given: list[tuple[Settings, bool]] = []
 
     def serve(settings: Settings, console: Console, how: Any) -> None:
@@ -139,5 +140,5 @@ def test_the_demo_serves_on_the_next_port_says_so_and_leaves_no_record(
     assert was_there
     assert settings.record is not None
     assert not settings.record.exists()
-    assert settings.drain_s == 0
+    assert (settings.drain_s, settings.workers) == (0, 1)
     assert list(tmp_path.iterdir()) == []

@@ -58,6 +58,7 @@ def demo(
             simulate=simulate or None,
             record=None if given else Path(records),  # a demo leaves nothing behind
             record_audio=None if given or find_spec("soundfile") is None else "on",  # by the caller's own machine
+            workers=1,  # each of several would show its own start
             drain_s=None if os.environ.get("BARGEIN_DRAIN_S") else 0,  # Ctrl-C ends a demo at once
         )
 

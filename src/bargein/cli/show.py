@@ -49,8 +49,9 @@ def show_command(
     target = out or folder / NAME
     page = one_file(story, waves=peaks_of(folder), sound=_sound(folder, target, story, embed=embed), replay=replay)
     try:
+        target.touch(0o600)  # what people said is private, also while it is written
+        target.chmod(0o600)
         target.write_text(page, "utf-8")
-        target.chmod(0o600)  # what people said is private
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror}", advice="Name another file by --out") from None
     for sentence in story.missing:

@@ -4,6 +4,7 @@ A call knows these and never an adapter; an adapter knows these and never the ca
 (`TransportCapabilities`, ...), read by shared code; that code never asks which vendor a part is of.
 """
 
+from bargein.notices import RecordAudio
 from bargein.protocols.conversation import (
     AgentSaid,
     ConversationItem,
@@ -37,7 +38,6 @@ from bargein.protocols.observe import (
     Latency,
     Meter,
     OpensAudio,
-    RecordAudio,
     ReplyAudio,
 )
 from bargein.protocols.realtime import RealtimeConnection, RealtimeModel, Response, SessionConfig, ToolCalls

@@ -28,10 +28,6 @@ class Journal(Protocol):
     def close(self) -> None: ...
 
 
-RecordAudio = Literal["off", "on", "consent"]
-"""Whether calls are recorded. on: unless a call refuses. consent: where a call says so."""
-
-
 class CallTrace(Protocol):
     """What a call tells its trace besides its journal. Never raises."""
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from bargein.protocols import RecordAudio
+from bargein.notices import RecordAudio
 from bargein.recorder.redaction import Redaction
 from bargein.server.log_formats import LogFormat
 from bargein.server.places import is_place
