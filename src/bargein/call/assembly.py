@@ -184,6 +184,8 @@ def assemble(
         context, agent, turns, speech, sound_watch, responder, speaker, utterances, lost_words, fillers, machine
     )
     inbound = InboundHandler(context, floor, user_audio, playout, silence, ledger, progress, turn_control, ending)
+    recording = AudioRecording(context, plan, audio_taps)
+    inbound.on_back = recording.tell_again
     user_audio.on_audio = _listeners(stt_stream, machine)
     if stt_stream is not None:
         stt_stream.on_words = responder.words_came
@@ -207,7 +209,7 @@ def assemble(
         ending=ending,
         machine=machine if machine.listens else None,
         line_watch=LineWatch(inbound.handle, ending.hang_up) if can.plays_immediately else None,
-        recording=AudioRecording(context, plan, audio_taps),
+        recording=recording,
         audio_taps=audio_taps,
         context=context,
     )

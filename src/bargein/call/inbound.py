@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from bargein import floor as f
@@ -21,6 +21,10 @@ from bargein.call.turn_control import TurnControl
 from bargein.errors import UsageError
 
 log = logging.getLogger(__name__)
+
+
+def _nothing() -> None:
+    """No other part wants to know."""
 
 
 class InboundHandler:
@@ -47,6 +51,8 @@ class InboundHandler:
         self._progress = progress
         self._turn_control = turn_control
         self._ending = ending
+        self.on_back: Callable[[], None] = _nothing
+        """Called when the client is back."""
 
     def handle(self, item: c.Inbound) -> None:
         """One item of the transport."""
@@ -111,6 +117,7 @@ class InboundHandler:
         self._user_audio.client_back(now_ms)
         self._ledger.client_back(now_ms)
         self._playout.client_back()
+        self.on_back()
         context.feed(f.ClientBack(now_ms, cause))
         # Where the floor is the user's, or has another thing to say, the lost words are not said any more.
         self._ledger.forget_lost()

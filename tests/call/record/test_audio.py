@@ -138,6 +138,17 @@ async def test_a_call_is_not_recorded_unless_the_caller_agrees(mode: c.RecordAud
     assert not os.listdir(tmp_path)
 
 
+async def test_a_client_that_comes_back_is_told_again_whether_it_is_recorded(tmp_path: Path) -> None:
+    async with scene(greeting="one", recording=plan(tmp_path, Notes())) as s:
+        await s.pass_ms(320)
+        s.client.inbox.put_nowait(c.ConnectionLost("gone", 5_000))
+        await s.pass_ms(64)
+        assert s.call.record_audio(on=False)
+        s.client.inbox.put_nowait(c.ConnectionBack())
+        await s.pass_ms(64)
+        assert [x.on for x in s.client.notices if isinstance(x, n.RecordingNow)] == [True, False, False]
+
+
 async def test_the_caller_agrees_refuses_and_agrees_again(tmp_path: Path) -> None:
     notes = Notes()
     async with scene(recording=plan(tmp_path, notes, "consent")) as s:

@@ -73,6 +73,11 @@ class AudioRecording:
         self._audio, self.on = None, False
         self.on_change = _nothing
 
+    def tell_again(self) -> None:
+        """The client is back, and may have missed what it was told."""
+        if self._audio is not None:
+            self._context.notify(RecordingNow(self.on))
+
     def _start(self) -> None:
         if self._plan is not None:
             self._audio = self._taps.open(self._plan.open, self._context.now_ms())
