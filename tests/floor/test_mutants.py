@@ -67,7 +67,7 @@ MUTANTS = {
     "sure speech never cuts": (
         "speech_rules", '        cut_by_speech(floor, f"lasted {lasted:.0f} ms", out)', "        pass", "balanced", "", LEVELS),
     "thinking has no limit": (
-        "timers", "            due.append((max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms), reply_late))\n", "",
+        "timers", "            due.append((max(reply.due_from_ms + _patience_ms(floor), reply.tools_until_ms), reply_late))\n", "",
         "balanced", "", LEVELS),
     "a button does not stop a held reply": (
         "evidence_rules", '    if not floor.live:\n        out.append(do.Ignore(source.value, "nothing to interrupt"))',
@@ -148,8 +148,8 @@ MUTANTS = {
         "moves", "    if floor.turn.open or floor.talking or undecided:\n        yield",
         "    if (floor.turn.open or floor.talking or undecided) and not giving_up:\n        yield", "failing", "fail", LEVELS),
     "a tool is no excuse": (
-        "timers", "max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms)",
-        "reply.due_from_ms + p.idle.answer_timeout_ms", "waiting", "tools", LEVELS),
+        "timers", "max(reply.due_from_ms + _patience_ms(floor), reply.tools_until_ms)",
+        "reply.due_from_ms + _patience_ms(floor)", "waiting", "tools", LEVELS),
     "a filler though nobody waits": (
         "timers", "if not owed or floor", "if floor", "waiting", "tools", LEVELS),
     "a filler comes at once": (

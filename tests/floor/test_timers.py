@@ -15,11 +15,22 @@ def test_speech_that_no_transcript_follows_never_ends_in_silence() -> None:  # 1
     assert t.names() == ["Hold", "Resume"]
 
 
-def test_a_reply_that_never_comes_is_given_up() -> None:
+def test_a_reply_that_never_comes_is_given_up_and_so_is_a_filler_before_it() -> None:
     t = Talk()
     t.speak(480)
     t.quiet(12_000)
     assert t.names()[:2] == ["Answer", "Reprompt"]
+
+
+def test_the_time_in_which_a_filler_sounds_is_no_time_of_waiting() -> None:
+    t = Talk()
+    t.speak(480)
+    (filler,) = [action for action in t.quiet(3_500) if isinstance(action, f.SayFiller)]
+    t.feed(f.ReplyStarted(t.now, filler.reply))
+    t.quiet(9_000)
+    t.feed(f.ReplyEnded(t.now, filler.reply))
+    assert "Reprompt" not in [type(action).__name__ for action in t.quiet(6_000)]
+    assert "Reprompt" in [type(action).__name__ for action in t.quiet(3_000)]
 
 
 def test_a_silent_user_is_asked_and_then_left_in_peace() -> None:

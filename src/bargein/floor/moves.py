@@ -272,9 +272,11 @@ def end_filler(floor: FloorState, why: str, out: list[Action], *, last: bool = F
     reply = floor.reply
     held = floor.state is State.BARGE_IN
     asked_ms, fillers, waited_ms = reply.asked_ms, reply.fillers, reply.behind_ms
+    if not reply.sounding:  # it filled no time
+        waited_ms += floor.now_ms - reply.due_from_ms
     begin_reply(floor, reply.turn)
     reply.asked_ms, reply.fillers = asked_ms, floor.policy.idle.max_fillers if last else fillers
-    reply.due_from_ms = floor.now_ms - waited_ms  # the filler's time is no time of waiting
+    reply.due_from_ms = floor.now_ms - waited_ms  # the time in which a filler sounds is no time of waiting
     out.append(do.ContinueReply(reply.id, why))
     if held:
         floor.state = State.BARGE_IN

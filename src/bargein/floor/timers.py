@@ -64,7 +64,7 @@ def timers(floor: FloorState) -> list[Timer]:
                 due.append((look_ms, look_at_turn))
             due.append((turn.since_ms + p.endpointing.max_turn_ms, turn_too_long))
         case State.THINKING:
-            due.append((max(reply.due_from_ms + p.idle.answer_timeout_ms, reply.tools_until_ms), reply_late))
+            due.append((max(reply.due_from_ms + _patience_ms(floor), reply.tools_until_ms), reply_late))
             if (filler_ms := _filler_ms(floor)) is not None:
                 due.append((reply.silent_from_ms + filler_ms, answer_slow))
         case State.BARGE_IN:
@@ -80,6 +80,14 @@ def timers(floor: FloorState) -> list[Timer]:
         case _:
             assert_never(floor.state)
     return due
+
+
+def _patience_ms(floor: FloorState) -> float:
+    """How long a reply may take to sound. A filler that takes as long as the wait before it fills nothing."""
+    idle = floor.policy.idle
+    if floor.reply.filler and idle.filler_ms is not None:
+        return min(idle.filler_ms, idle.answer_timeout_ms)
+    return idle.answer_timeout_ms
 
 
 def _filler_ms(floor: FloorState) -> float | None:
