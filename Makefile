@@ -64,7 +64,7 @@ PYTEST := $(BIN)/python -m pytest --durations=20
 test: $(VENV)/.dev $(VENV)/.strangers $(VENV)/.chromium $(VENV)/.npm $(VENV)/.services  ## everything, the page in a real browser included
 ifeq ($(ARGS),)
 	$(PYTEST) -n auto --dist worksteal $(COMPUTING)
-	$(PYTEST) -n 4 --dist loadfile $(WAITING) $(patsubst %,--ignore=%,$(ALONE) $(TIMED) $(TWO))
+	$(PYTEST) -n 5 --dist loadfile $(WAITING) $(patsubst %,--ignore=%,$(ALONE) $(TIMED) $(TWO))
 	$(PYTEST) -n 2 --dist loadfile $(TWO) $(patsubst %,--ignore=%,$(ALONE) $(TIMED))
 	$(PYTEST) -n 2 --dist loadfile $(TIMED)
 	$(PYTEST) $(ALONE)
