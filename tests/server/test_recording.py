@@ -78,6 +78,8 @@ async def test_a_call_that_agrees_is_recorded_heard_and_removed(tmp_path: Path) 
             assert part.content == got.content[first:end]
             assert part.headers["content-range"] == f"bytes {first}-{end - 1}/{size}"
         assert (await here.http.get(path, headers={**owner, "range": f"bytes={size}-"})).status_code == 416
+        endless = {**owner, "range": f"bytes={'9' * 5000}-"}
+        assert (await here.http.get(path, headers=endless)).content == got.content, "what is no range means all"
         assert (await here.http.get(path, headers={**owner, "range": "lines=1-2"})).content == got.content
         assert (await here.http.delete(f"/calls/{call_id}", headers=owner)).json() == {"deleted": True}
         assert not [path for path in tmp_path.iterdir() if path.is_dir()]  # noqa: ASYNC240  # a test's own folder

@@ -20,7 +20,7 @@ from bargein.server.records.folders import folder_of
 from bargein.server.refusals import Refusal
 
 CHUNK = 256 * 1024  # bytes that are read at once
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 router = APIRouter()
 
