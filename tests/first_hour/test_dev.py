@@ -46,8 +46,16 @@ def test_only_a_file_can_change(agent: str) -> None:
     assert f"{agent} is no agent's file. Give FILE.py" in refused.stderr
 
 
+@pytest.mark.parametrize("agent", ["/nowhere.py", "nowhere.py:AGENT", "nowhere.toml"])
+def test_a_file_that_is_not_there_is_told_at_once(agent: str) -> None:
+    refused = runner.invoke(app, ["dev", agent])
+    assert refused.exit_code == 2
+    assert f"There is no file {agent.partition(':')[0]}" in refused.stderr
+
+
 def test_a_file_that_cannot_be_loaded_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "agent.py").touch()
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     monkeypatch.delenv("MY_KEY", raising=False)
     seen: list[str] = []
@@ -76,6 +84,7 @@ def test_a_file_that_cannot_be_loaded_is_waited_for(tmp_path: Path, monkeypatch:
 
 def test_a_wrong_setting_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "agent.py").touch()
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     refused = runner.invoke(app, ["dev", "agent.py", "--policy", "eager"])
     assert refused.exit_code == 2

@@ -20,6 +20,7 @@ from bargein.cli.serve import (
     VerboseOption,
 )
 from bargein.errors import BargeinError, UsageError
+from bargein.server.env_file import agent_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,8 +46,11 @@ def dev(
     they began with. A file with a mistake changes nothing, and the mistake is shown with its line. A port that is taken
     gives way to the next one that is free.
     """
-    if ".py" not in agent and not agent.endswith(".toml"):
+    file = agent_file(agent)
+    if file is None:
         raise UsageError(f"{agent} is no agent's file", advice="Give FILE.py, FILE.py:NAME or FILE.toml")
+    if not file.is_file():
+        raise UsageError(f"There is no file {file}", advice="Write an agent there first, or make one: bargein new")
     # Bytecode is found again by its source's second and length: two saves within a second would bring back the first.
     sys.dont_write_bytecode = True
     with_settings(

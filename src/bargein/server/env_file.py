@@ -35,10 +35,16 @@ def read_env_file(agent: str | None) -> Path | None:
     return file if file.is_file() else None
 
 
-def agent_folder(agent: str) -> Path:
-    """The folder of FILE.py, FILE.py:NAME or FILE.toml; else the working directory."""
+def agent_file(agent: str) -> Path | None:
+    """The file of FILE.py, FILE.py:NAME or FILE.toml. None: the agent is named otherwise."""
     for suffix in (".py", ".toml"):
         begin, found, _ = agent.rpartition(suffix)
         if found:
-            return Path(begin + suffix).parent
-    return Path()
+            return Path(begin + suffix)
+    return None
+
+
+def agent_folder(agent: str) -> Path:
+    """The folder of the agent's file; else the working directory."""
+    file = agent_file(agent)
+    return Path() if file is None else file.parent

@@ -52,13 +52,22 @@ class AgentFilter(DefaultFilter):
 async def changes_in(folder: Path) -> AsyncIterator[Collection[str]]:
     """The files of an agent that have changed."""
     whole = os.path.realpath(folder)  # noqa: ASYNC240  # once, and as quick as any system call
-    async for found in awatch(whole, watch_filter=AgentFilter(), debounce=DEBOUNCE_MS, step=50):
+    watched = awatch(
+        whole, watch_filter=AgentFilter(), debounce=DEBOUNCE_MS, step=50, ignore_permission_denied=True
+    )  # a folder inside may be another user's
+    async for found in watched:
         yield sorted({path.removeprefix(whole).lstrip(os.sep) for _, path in found})
 
 
 def wait_for_change(agent: str) -> bool:
     """Returns when a file of the agent has changed. False: a signal came."""
-    for _ in watch(agent_folder(agent), watch_filter=AgentFilter(), debounce=DEBOUNCE_MS, raise_interrupt=False):
+    for _ in watch(
+        agent_folder(agent),
+        watch_filter=AgentFilter(),
+        debounce=DEBOUNCE_MS,
+        raise_interrupt=False,
+        ignore_permission_denied=True,
+    ):
         return True
     return False
 
