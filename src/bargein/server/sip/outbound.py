@@ -21,6 +21,7 @@ from bargein.server.sip.media import SipMedia
 from bargein.server.sip.place import CallOrder
 from bargein.server.start_call import journal_for, new_call_id, start_call, told_fact
 from bargein.server.telephone.serve import choose_for_order
+from bargein.server.unanswered import unanswered_status
 from bargein.sip.addresses import NameAddr, SipUri
 from bargein.sip.dialog import SipDialog
 from bargein.sip.errors import SipRefusal, SipRefused, SipTimeout
@@ -90,23 +91,16 @@ class DialedCall:
 
     def status(self) -> dict[str, object]:
         """As CallStatus, until the callee answers."""
-        return {
-            "id": self.id,
-            "agent": self._agent.name,
-            "state": self._state,
-            "agent_speaking": False,
-            "kind": None,
-            "turn": 0,
-            "reply": 0,
-            "started_s": self._started_s,
-            "lasted_ms": self._now_ms(),
-            "over": self._over,
-            "conversation": [],
-            "policy": self._policy.numbers(),
-            "facts": self._facts(),
-            "recording": False,
-            "ahead": {},
-        }
+        return unanswered_status(
+            self.id,
+            self._agent,
+            self._policy,
+            state=self._state,
+            started_s=self._started_s,
+            lasted_ms=self._now_ms(),
+            over=self._over,
+            facts=self._facts(),
+        )
 
     def cancel(self, why: str) -> bool:
         """Ring no more. False: the call is answered, or over."""

@@ -18,6 +18,7 @@ from bargein.server.calls import Watchers
 from bargein.server.hub import Hub
 from bargein.server.sip.place import CallOrder
 from bargein.server.start_call import journal_for, new_call_id, told_fact
+from bargein.server.unanswered import unanswered_status
 
 log = logging.getLogger(__name__)
 
@@ -69,23 +70,16 @@ class DialedPhone:
 
     def status(self) -> dict[str, object]:
         """As CallStatus, until the callee answers."""
-        return {
-            "id": self.id,
-            "agent": self._agent.name,
-            "state": self._state,
-            "agent_speaking": False,
-            "kind": None,
-            "turn": 0,
-            "reply": 0,
-            "started_s": self._started_s,
-            "lasted_ms": self._now_ms(),
-            "over": self._over,
-            "conversation": [],
-            "policy": self._policy.numbers(),
-            "facts": self._facts(),
-            "recording": False,
-            "ahead": {},
-        }
+        return unanswered_status(
+            self.id,
+            self._agent,
+            self._policy,
+            state=self._state,
+            started_s=self._started_s,
+            lasted_ms=self._now_ms(),
+            over=self._over,
+            facts=self._facts(),
+        )
 
     async def begin(self) -> None:
         """Have the network call. Raises VendorRefused, VendorLost; the call is over then."""
