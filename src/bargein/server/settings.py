@@ -214,6 +214,15 @@ class Settings(BaseSettings):
             else value
         )
 
+    @field_validator("call_allow")
+    @classmethod
+    def _beginnings(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:  # one without a digit would be the beginning of every number
+            if each != "*" and not re.fullmatch(r"\+?[0-9][0-9 ().\-/]{0,20}", each):
+                msg = f"{each[:40]!r} is no beginning of a telephone number; write +49, or * for all"
+                raise ValueError(msg)
+        return value
+
     @field_validator("origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from bargein.cli import app as cli
 from bargein.errors import UsageError
 from bargein.server.auth import Gate
+from bargein.server.make_settings import make_settings
 from bargein.server.outbound_numbers import demand_allowed, e164
 from bargein.server.refusals import Refusal
 from bargein.server.sip.place import CallOrder
@@ -181,6 +182,13 @@ def test_a_stranger_calls_no_number_at_the_owners_cost(
         with pytest.raises(Refusal) as caught:
             demand_allowed(hub, number)
         assert caught.value.code == code
+
+
+@pytest.mark.parametrize("beginning", ["-", "+", "()", "none", "+49x", " / "])
+def test_a_beginning_without_a_digit_allows_no_number(beginning: str) -> None:
+    with pytest.raises(UsageError, match="no beginning of a telephone number"):
+        make_settings(call_allow=f"+49,{beginning}", record=None)
+    assert make_settings(call_allow="+49 30, +43,*", record=None).call_allow == ("+49 30", "+43", "*")
 
 
 async def test_what_twilio_refuses_and_a_twilio_that_is_away_are_told() -> None:
